@@ -1,0 +1,1 @@
+"""The training side: from YAML to a complete, reproducible run."""

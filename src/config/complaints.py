@@ -1,0 +1,62 @@
+"""Hydra's and OmegaConf's exceptions in the words of this project: one line each."""
+
+from hydra.core.override_parser.overrides_parser import OverrideParseException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from src.config.valid_keys import nearest_keys
+from src.errors import (
+    ConfigurationError,
+    MissingValueError,
+    OverrideSyntaxError,
+    UnknownChoiceError,
+    UnknownKeyError,
+    UserError,
+    WrongTypeError,
+)
+
+
+def as_user_error(error: BaseException) -> UserError | None:
+    """Translate an exception of composing; None if it is something else."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, OverrideParseException):
+        return OverrideSyntaxError(error.override)
+    if isinstance(error, MissingConfigException):
+        return _unknown_choice(error)
+    if isinstance(error, ConfigCompositionException) and isinstance(
+        error.__cause__, OmegaConfBaseException
+    ):
+        return _of_omegaconf(error.__cause__)
+    if isinstance(error, OmegaConfBaseException):
+        return _of_omegaconf(error)
+    if isinstance(error, HydraException):
+        return ConfigurationError(_first_line(error))
+    return None
+
+
+def _unknown_choice(error: MissingConfigException) -> UserError:
+    group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+    options = [option for option in error.options or [] if option]
+    return UnknownChoiceError(group, choice, options)
+
+
+def _of_omegaconf(error: OmegaConfBaseException) -> UserError:
+    full_key = error.full_key or str(error.key or "")
+    if isinstance(error, MissingMandatoryValue):
+        return MissingValueError(full_key)
+    if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+        return UnknownKeyError(full_key, nearest_keys(full_key))
+    if isinstance(error, InterpolationResolutionError):
+        return ConfigurationError(f"{full_key}: {_first_line(error)}")
+    return WrongTypeError(full_key, _first_line(error))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

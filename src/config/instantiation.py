@@ -1,0 +1,34 @@
+"""Make what a `_target_` names, or say in one line why it cannot be made."""
+
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from src.errors import CannotInstantiateError, UserError
+
+
+def make(key: str, node: Any, **arguments: Any) -> Any:
+    """Call the `_target_` of a node with the node's other keys and the arguments.
+
+    key is where the node stands in the configuration; errors name it.
+    """
+    try:
+        # Plain lists and dictionaries: scikit-learn fails on OmegaConf's own.
+        return instantiate(node, _convert_="all", **arguments)
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, UserError):
+            raise cause from None
+        raise CannotInstantiateError(key, _target_of(node), _reason(error)) from error
+
+
+def _target_of(node: Any) -> str:
+    return str(node.get("_target_", "?") if isinstance(node, dict) else node._target_)
+
+
+def _reason(error: InstantiationException) -> str:
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return str(cause).splitlines()[0]

@@ -1,0 +1,157 @@
+"""How rows are divided: the hold-out and the folds follow the same rule.
+
+Every division is the same each time it is asked for, as successive halving requires:
+the seed is an integer, never a generator.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    TimeSeriesSplit,
+    train_test_split,
+)
+
+from src.data.table import Table
+from src.errors import HoldOutError, RareClassError, SingleClassError
+
+Positions = NDArray[np.int64]
+
+
+class Rows(Protocol):
+    """A rule for dividing rows."""
+
+    @property
+    def aside(self) -> Sequence[str]:
+        """Columns that the rule needs; they are not learned from."""
+        ...
+
+    def hold_out(self, table: Table) -> tuple[Positions, Positions]:
+        """Give the positions of the training rows and of the rows held out."""
+        ...
+
+    def folds(self, n_splits: int) -> Any:
+        """Make scikit-learn's splitter for the training rows."""
+        ...
+
+    def groups(self, table: Table, positions: Positions) -> Any:
+        """Give what the splitter needs beside X and y; None if nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class StratifiedRows:
+    """Independent rows: every part holds the classes in the same proportion."""
+
+    test_size: float
+    seed: int
+    aside: Sequence[str] = ()
+
+    def hold_out(self, table: Table) -> tuple[Positions, Positions]:
+        """Draw at random, stratified."""
+        counts = np.bincount(table.y)
+        if counts.min() < 2:
+            label = table.labels[int(counts.argmin())]
+            raise RareClassError(label, int(counts.min()), 2, "a stratified hold-out")
+        try:
+            train, test = train_test_split(
+                np.arange(len(table.y)),
+                test_size=self.test_size,
+                stratify=table.y,
+                random_state=self.seed,
+            )
+        except ValueError as error:
+            raise HoldOutError(f"cv.test_size={self.test_size}", str(error)) from error
+        return train, test
+
+    def folds(self, n_splits: int) -> Any:
+        """Make shuffled, stratified folds."""
+        return StratifiedKFold(n_splits, shuffle=True, random_state=self.seed)
+
+    def groups(self, table: Table, positions: Positions) -> None:  # noqa: ARG002 - of the protocol
+        """Need nothing."""
+
+
+@dataclass(frozen=True)
+class OrderedRows:
+    """Rows in time: always train on the past, hold out the last rows."""
+
+    test_size: float
+    seed: int
+    time_column: str | None = None
+
+    @property
+    def aside(self) -> Sequence[str]:
+        """The time, if it stands in a column."""
+        return () if self.time_column is None else (self.time_column,)
+
+    def hold_out(self, table: Table) -> tuple[Positions, Positions]:
+        """Sort by time, ties in the order of the table, and cut off the end."""
+        order = np.arange(len(table.y))
+        if self.time_column is not None:
+            times = table.aside[self.time_column]
+            if times.isna().any():
+                raise HoldOutError(
+                    f"cv.time_column={self.time_column}", f"{int(times.isna().sum())} row(s) lack it"
+                )
+            order = np.argsort(times.to_numpy(), kind="stable")
+        n_test = int(np.ceil(len(order) * self.test_size))
+        train, test = order[:-n_test], order[-n_test:]
+        _check_parts(table, train, test)
+        return train, test
+
+    def folds(self, n_splits: int) -> Any:
+        """Make folds whose training rows all lie before their test rows."""
+        return TimeSeriesSplit(n_splits)
+
+    def groups(self, table: Table, positions: Positions) -> None:  # noqa: ARG002 - of the protocol
+        """Need nothing."""
+
+
+@dataclass(frozen=True)
+class GroupedRows:
+    """Repeated subjects: a group lies on one side only."""
+
+    test_size: float
+    seed: int
+    group_column: str
+
+    @property
+    def aside(self) -> Sequence[str]:
+        """The subject."""
+        return (self.group_column,)
+
+    def hold_out(self, table: Table) -> tuple[Positions, Positions]:
+        """Draw whole groups at random."""
+        groups = self.groups(table, np.arange(len(table.y)))
+        splitter = GroupShuffleSplit(1, test_size=self.test_size, random_state=self.seed)
+        try:
+            train, test = next(splitter.split(table.X, table.y, groups))
+        except ValueError as error:
+            raise HoldOutError(f"cv.group_column={self.group_column}", str(error)) from error
+        _check_parts(table, train, test)
+        return train, test
+
+    def folds(self, n_splits: int) -> Any:
+        """Make folds of whole groups, as stratified as groups allow."""
+        return StratifiedGroupKFold(n_splits, shuffle=True, random_state=self.seed)
+
+    def groups(self, table: Table, positions: Positions) -> NDArray[np.str_]:
+        """Name the subject of each row; missing ones form a group of their own."""
+        return table.aside[self.group_column].astype("str").to_numpy("str")[positions]
+
+
+def _check_parts(table: Table, train: Positions, test: Positions) -> None:
+    for where, rows in (("the training part", train), ("the hold-out", test)):
+        present = np.unique(table.y[rows])
+        if len(present) == 1:
+            raise SingleClassError(where, table.labels[present[0]])
+        if len(present) < len(table.labels):
+            absent = next(c for c in range(len(table.labels)) if c not in present)
+            raise RareClassError(table.labels[absent], 0, 1, where)

@@ -1,0 +1,344 @@
+"""Every error that a user may meet, each wording itself in one line.
+
+A message says what was asked, what was found, and what would work.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def _listed(values: Sequence[Any], limit: int = 8) -> str:
+    shown = ", ".join(f"'{value}'" for value in values[:limit])
+    return f"{shown}, … ({len(values)} in all)" if len(values) > limit else shown
+
+
+def _suggested(values: Sequence[str]) -> str:
+    return f"; did you mean {' or '.join(values)}?" if values else ""
+
+
+class UserError(Exception):
+    """Something that the user can put right; a program ends with exit_code."""
+
+    exit_code = 2
+
+
+# --- configuration ----------------------------------------------------------------------
+
+
+class ConfigurationError(UserError):
+    """A composition that fails for a reason that Hydra words well enough."""
+
+
+class UnknownKeyError(UserError):
+    """A key that no part of the schema has."""
+
+    def __init__(self, key: str, nearest: Sequence[str]) -> None:
+        super().__init__(f"there is no key '{key}'{_suggested(nearest)}")
+
+
+class UnknownChoiceError(UserError):
+    """A config group without that choice."""
+
+    def __init__(self, group: str, choice: str, choices: Sequence[str]) -> None:
+        super().__init__(
+            f"{group}={choice}: there is no such choice; there are {_listed(choices, 20)}"
+            if choices
+            else f"there is no config '{choice}'; a configuration of the project is 'train'"
+        )
+
+
+class OverrideSyntaxError(UserError):
+    """A word of the command line that is no override."""
+
+    def __init__(self, override: str) -> None:
+        super().__init__(
+            f"'{override}' is not of the form key=value;"
+            " put quotes around values with spaces, commas, brackets or '=': \"key='a=b'\""
+        )
+
+
+class WrongTypeError(UserError):
+    """A value that cannot be converted to the type of its key."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason[:1].lower()}{reason[1:]}; see docs/configuration.md")
+
+
+class MissingValueError(UserError):
+    """A key without a default that was not given."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key} must be given, as in {key}=…")
+
+
+class InvalidValueError(UserError):
+    """A value of the right type that cannot work."""
+
+    def __init__(self, key: str, value: Any, valid: str) -> None:
+        super().__init__(f"{key}={value} cannot work; it takes {valid}")
+
+
+class UnknownGridError(UserError):
+    """A search over a grid that the model has not."""
+
+    def __init__(self, name: str | None, names: Sequence[str]) -> None:
+        super().__init__(
+            f"search.param_grid={name} names no grid of this model; it has {_listed(names)}"
+            if names
+            else "this model has no grids: give it model.param_grids, or choose search=none"
+        )
+
+
+class IncompatiblePreprocessError(UserError):
+    """A preprocessing that leaves what the estimator does not take."""
+
+    def __init__(self, estimator: str, left: str) -> None:
+        super().__init__(
+            f"{estimator} takes no {left}, and this preprocess leaves them;"
+            " preprocess=onehot leaves neither missing values nor categories"
+        )
+
+
+class CannotInstantiateError(UserError):
+    """A `_target_` that cannot be imported or called."""
+
+    def __init__(self, key: str, target: str, reason: str) -> None:
+        super().__init__(f"{key}: {target} cannot be made: {reason}")
+
+
+class UnknownParameterError(UserError):
+    """A grid over a parameter that the pipeline has not."""
+
+    def __init__(self, parameter: str, nearest: Sequence[str], valid: Sequence[str]) -> None:
+        super().__init__(
+            f"the grid's '{parameter}' is not a parameter of the pipeline"
+            f"{_suggested(nearest)} It has {_listed(valid, 40)}"
+        )
+
+
+class InvalidParameterError(UserError):
+    """A parameter's value that the estimator refuses."""
+
+    def __init__(self, parameter: str, value: Any, reason: str) -> None:
+        super().__init__(f"{parameter}={value!r} is refused by the estimator: {reason}")
+
+
+class UnknownScorerError(UserError):
+    """A scorer that scikit-learn does not know."""
+
+    def __init__(self, scoring: str, nearest: Sequence[str]) -> None:
+        super().__init__(
+            f"search.scoring={scoring} is no scorer of scikit-learn{_suggested(nearest)}"
+        )
+
+
+# --- data -------------------------------------------------------------------------------
+
+
+class FileMissingError(UserError):
+    """A path where no file is."""
+
+    def __init__(self, path: Path) -> None:
+        found = "a directory" if path.is_dir() else "nothing"
+        super().__init__(f"dataset.path={path}: there is {found} (from {Path.cwd()})")
+
+
+class UnreadableFileError(UserError):
+    """A file that its reader refuses."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} cannot be read: {reason}")
+
+
+class EncodingError(UserError):
+    """A text file in another encoding than was said."""
+
+    def __init__(self, path: Path, encoding: str, works: str | None) -> None:
+        remedy = f"dataset.encoding={works} reads it" if works else "say which: dataset.encoding=…"
+        super().__init__(f"{path} is not encoded in {encoding}; {remedy}")
+
+
+class SeparatorError(UserError):
+    """A text file whose cells are separated by something else."""
+
+    def __init__(self, path: Path, separator: str, seen: str) -> None:
+        seen = "\\t" if seen == "\t" else seen
+        super().__init__(
+            f"{path} has one column only when cut at '{separator}';"
+            f" its header holds '{seen}': try dataset.separator='\"{seen}\"'"
+        )
+
+
+class EmptyTableError(UserError):
+    """A table without a single row that could be used."""
+
+    def __init__(self, name: str, found: str) -> None:
+        super().__init__(f"{name} holds {found}; a header and rows with a target are needed")
+
+
+class DuplicateColumnsError(UserError):
+    """Columns of the same name."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        super().__init__(f"columns stand there twice: {_listed(columns)}; names must be unique")
+
+
+class ColumnMissingError(UserError):
+    """A column that was named and is not in the table."""
+
+    def __init__(self, key: str, column: str, columns: Sequence[str]) -> None:
+        super().__init__(f"{key}: there is no column '{column}'; there are {_listed(columns, 20)}")
+
+
+class UnknownLabelError(UserError):
+    """A positive label that is not in the target."""
+
+    def __init__(self, label: str, target: str, labels: Sequence[str]) -> None:
+        yaml_trap = label in ("True", "False")
+        super().__init__(
+            f"dataset.pos_label='{label}' is not in target '{target}'; its labels:"
+            f" {_listed(labels)}"
+            + (" (unquoted yes, no, on, off are booleans in YAML: quote them)" if yaml_trap else "")
+        )
+
+
+class SingleClassError(UserError):
+    """A target, or a part of it, that holds one class only."""
+
+    def __init__(self, where: str, label: str) -> None:
+        super().__init__(f"{where} holds one class only, '{label}'; two are needed at least")
+
+
+class RareClassError(UserError):
+    """A class with too few rows to stand in every part."""
+
+    def __init__(self, label: str, n_rows: int, needed: int, why: str) -> None:
+        super().__init__(
+            f"class '{label}' has {n_rows} row(s), but {why} needs {needed};"
+            " leave the class out, join it with another, or take fewer folds (search.n_splits)"
+        )
+
+
+class HoldOutError(UserError):
+    """Rows that cannot be divided as asked."""
+
+    def __init__(self, asked: str, reason: str) -> None:
+        super().__init__(f"{asked}: no rows can be held out this way: {reason}")
+
+
+class NotClassesError(UserError):
+    """A target of numbers rather than classes."""
+
+    def __init__(self, target: str, n_labels: int) -> None:
+        super().__init__(
+            f"target '{target}' holds {n_labels} different numbers: that is a quantity, not"
+            " classes; make classes of it first"
+        )
+
+
+class NoValueError(UserError):
+    """Columns that say nothing."""
+
+    def __init__(self, columns: Sequence[str], what: str, key: str) -> None:
+        super().__init__(
+            f"columns with {what}: {_listed(columns)}; leave them out: {key}"
+        )
+
+
+class NotANumberError(UserError):
+    """A column forced to be a number that holds text."""
+
+    def __init__(self, column: str, n_cells: int, example: str) -> None:
+        super().__init__(
+            f"dataset.column_types: '{column}' is to be a number, but {n_cells} cell(s) are not,"
+            f" such as '{example}'"
+        )
+
+
+class InfiniteValueError(UserError):
+    """Infinite numbers, which no estimator takes."""
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        found = ", ".join(f"'{column}' ({count})" for column, count in counts.items())
+        super().__init__(f"infinite numbers in {found}; make them missing, or leave the column out")
+
+
+class UnusableColumnError(UserError):
+    """A column that is neither a number nor a category."""
+
+    def __init__(self, column: str, found: str, key: str) -> None:
+        super().__init__(f"column '{column}' holds {found}; make numbers of it, or {key}")
+
+
+class TooManyCategoriesError(UserError):
+    """A column with more categories than the estimator takes."""
+
+    def __init__(self, column: str, found: int, limit: int) -> None:
+        super().__init__(
+            f"column '{column}' has {found} categories, and the estimator takes {limit};"
+            " choose preprocess=onehot or preprocess=ordinal, or leave the column out"
+        )
+
+
+class NoColumnsError(UserError):
+    """A table with nothing to learn from."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"nothing is left to learn from beside the target '{target}'")
+
+
+class DownloadError(UserError):
+    """A dataset that is not cached and cannot be fetched."""
+
+    def __init__(self, name: str, version: int, data_home: Path, reason: str) -> None:
+        super().__init__(
+            f"OpenML '{name}' version {version} is not cached in {data_home} and cannot be"
+            f" downloaded ({reason}); go online, or point dataset.data_home at a copy"
+        )
+
+
+class DamagedCacheError(UserError):
+    """A cached download that fails its checksum or cannot be unpacked."""
+
+    def __init__(self, name: str, version: int, data_home: Path, reason: str) -> None:
+        super().__init__(
+            f"the copy of OpenML '{name}' version {version} in {data_home} is damaged and could"
+            f" not be fetched anew ({reason}); go online, or put an intact copy there"
+        )
+
+
+# --- training ---------------------------------------------------------------------------
+
+
+class RungNotScoredError(UserError):
+    """A rung in which no candidate could be scored: whatever it picks would be chance."""
+
+    exit_code = 1
+
+    def __init__(self, rung: int, n_rows: int, reason: str) -> None:
+        super().__init__(
+            f"rung {rung} on {n_rows} rows could not be scored for any candidate: {reason};"
+            " larger search.min_resources (auto sizes it) or fewer search.n_splits may help"
+        )
+
+
+class RunExistsError(UserError):
+    """A run directory that another run has written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} holds a complete run already; choose another hydra.run.dir")
+
+
+class WriteError(UserError):
+    """A run that could not be written: no space, no right, a file in the way."""
+
+    exit_code = 1
+
+    def __init__(self, error: OSError) -> None:
+        place = f" {error.filename}" if error.filename else ""
+        reason = error.strerror or os.strerror(error.errno or 0)
+        super().__init__(
+            f"cannot write{place}: {reason}; make room or choose another place with hydra.run.dir=…"
+        )

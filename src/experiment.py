@@ -1,0 +1,168 @@
+"""The story of one run: what happens, in order, from a typed configuration to a result."""
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from sklearn.pipeline import Pipeline
+
+from src import data, evaluation, modeling, runs
+from src.config import TrainConfig, identity_of, make, searched_grid
+from src.runtime import console, progress, threads, workers
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).parents[1]
+
+
+def run_experiment(config: TrainConfig, directory: Path, *, keep_refused: bool = False) -> None:
+    """Train and evaluate a model, write the run, and print its result as the last line."""
+    run, timings = runs.RunDirectory(directory), progress.Timings()
+    with runs.recorded(run, lambda: timings.current, keep_refused=keep_refused):
+        threads.be_nice(config.runtime.niceness)
+        plan = make_plan(config)
+        with timings.step("loading data"):
+            division = load_rows(config, plan)
+        with timings.step("searching"):
+            search, n_workers = search_parameters(config, plan, division)
+        with timings.step("evaluating"):
+            proba = search.pipeline.predict_proba(division.X_test)
+            metrics = evaluation.evaluate(division.y_test, proba)
+        with timings.step("drawing"):
+            evaluation.draw_plots(
+                division.y_test,
+                proba,
+                division.table.labels,
+                title=f"{division.table.name}, {config.search.name}: {len(proba):,} rows held out",
+                directory=run.plots,
+            )
+        with timings.step("writing"):
+            run.write_config(OmegaConf.to_yaml(OmegaConf.structured(config)))
+            run.write_schema(data.describe(division.table, division.X_train).to_json())
+            run.write_estimator(search.pipeline)
+            run.write_cv_results(search.cv_results)
+            run.write_predictions(division.row_ids_test, division.truth_test, proba, division.table.labels)
+        summary = summarize(config, plan, division, search, metrics, n_workers, timings)
+        run.write_summary(summary)
+        tell(run, summary)
+        console.end_log(summary.result_line())
+        run.complete(summary.run_id)
+    run.mark_latest()
+    console.say(summary.result_line())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that can be made, and be found wrong, before data is read."""
+
+    rows: data.Rows
+    pipeline: Pipeline
+    param_grid: dict[str, list[Any]] | None
+
+
+def make_plan(config: TrainConfig) -> Plan:
+    """Make what the configuration names, and try every value of the grid on it."""
+    steps = {
+        kind: {name: make(f"preprocess.{kind}.{name}", node) for name, node in nodes.items()}
+        for kind, nodes in (
+            ("numeric", config.preprocess.numeric),
+            ("categorical", config.preprocess.categorical),
+        )
+    }
+    estimator = make("model.estimator", config.model.estimator)
+    pipeline = modeling.make_pipeline(steps["numeric"], steps["categorical"], estimator)
+    param_grid = searched_grid(config)
+    modeling.check_grid(pipeline, param_grid or {})
+    modeling.check_scoring_name(config.search.scoring)
+    return Plan(make("cv", config.cv, seed=config.seed), pipeline, param_grid)
+
+
+def load_rows(config: TrainConfig, plan: Plan) -> data.Division:
+    """Load and check the table, and hold rows out."""
+    table: data.Table = make("dataset", config.dataset, aside=list(plan.rows.aside))
+    if config.preprocess.keeps_categories:
+        data.check_categories(table, config.model.max_categories)
+    division = data.divide(table, plan.rows, config.search.n_splits)
+    for line in data.in_words(division):
+        log.info(line)
+    return division
+
+
+def search_parameters(
+    config: TrainConfig, plan: Plan, division: data.Division
+) -> tuple[modeling.SearchResult, int]:
+    """Search on the training rows; give the result and the number of workers used."""
+    search = config.search
+    settings = modeling.SearchSettings(
+        param_grid=plan.param_grid,
+        scoring=modeling.scorer_for(search.scoring, len(division.table.labels)),
+        factor=search.factor,
+        min_resources=search.min_resources,
+        seed=config.seed,
+    )
+    n_fits = settings.n_candidates * search.n_splits
+    n_workers = workers.n_workers(
+        config.runtime.workers, n_fits=n_fits, n_rows=len(division.train)
+    )
+    log.info(modeling.in_words(settings, search.n_splits, n_workers))
+    with workers.worker_pool(n_workers):
+        result = modeling.fit_search(
+            plan.pipeline,
+            settings,
+            division.X_train,
+            division.y_train,
+            cv=plan.rows.folds(search.n_splits),
+            groups=division.groups,
+            callbacks=progress.progress_callbacks(bar=config.runtime.progress),
+        )
+    return result, n_workers
+
+
+def summarize(
+    config: TrainConfig,
+    plan: Plan,
+    division: data.Division,
+    search: modeling.SearchResult,
+    metrics: evaluation.Metrics,
+    n_workers: int,
+    timings: progress.Timings,
+) -> runs.Summary:
+    """Gather the numbers and what determines them; the run id is a hash of the latter."""
+    fingerprint = data.fingerprint(division.table)
+    determinants: dict[str, Any] = {
+        "code": runs.code_hash(ROOT / "src"),
+        "versions": runs.library_versions(using=plan.pipeline.named_steps["clf"]),
+        "platform": runs.platform_facts(),
+    }
+    return runs.Summary(
+        run_id=runs.run_id_of(config=identity_of(config), data=fingerprint.sha256, **determinants),
+        dataset=division.table.name,
+        mode=config.search.name,
+        labels=division.table.labels,
+        n_train=len(division.train),
+        n_test=len(division.test),
+        n_rows_without_target=division.table.n_rows_without_target,
+        metrics=asdict(metrics),
+        scoring=search.scoring,
+        best_score=search.best_score,
+        best_params=search.best_params,
+        n_candidates=search.n_candidates,
+        rungs=search.rungs,
+        not_scored=search.not_scored,
+        data=asdict(fingerprint),
+        **determinants,
+        git=runs.code_version(ROOT),
+        workers=n_workers,
+        seconds={**timings.seconds, "total": round(timings.total, 3)},
+    )
+
+
+def tell(run: runs.RunDirectory, summary: runs.Summary) -> None:
+    """Say what came out and where it lies."""
+    for name, value in summary.metrics.items():
+        log.info("  %-20s %.4f", name, value)
+    log.info("run id    %s", summary.run_id)
+    log.info("run       %s", run.shown_path)
+    log.info("pictures  %s", run.shown_path / "plots")

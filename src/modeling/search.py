@@ -1,0 +1,162 @@
+"""Find the best parameters: one function, behind which the engine can be replaced.
+
+For now the engine is scikit-learn's successive halving over rows. It is silent when
+folds or whole rungs cannot be scored; here that is reported, or an error.
+"""
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes the import below work
+from sklearn.model_selection import HalvingGridSearchCV, ParameterGrid
+from sklearn.pipeline import Pipeline
+
+from src.errors import RungNotScoredError
+from src.modeling.rungs import as_test_parts, describe_rungs, first_rung
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """param_grid None: fit the pipeline as it is. min_resources as in conf/search."""
+
+    param_grid: Mapping[str, Sequence[Any]] | None
+    scoring: str
+    factor: float
+    min_resources: int | str
+    seed: int
+
+    @property
+    def n_candidates(self) -> int:
+        """Count the combinations of the grid."""
+        return 1 if self.param_grid is None else len(ParameterGrid(self.param_grid))
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """pipeline is fitted on all training rows; cv_results has a row per candidate and rung."""
+
+    pipeline: Pipeline
+    best_params: dict[str, Any]
+    best_score: float | None
+    scoring: str
+    cv_results: pd.DataFrame
+    n_candidates: int
+    rungs: list[int] = field(default_factory=list)
+    not_scored: list[str] = field(default_factory=list)
+
+
+def fit_search(
+    pipeline: Pipeline,
+    settings: SearchSettings,
+    X: pd.DataFrame,
+    y: NDArray[np.int64],
+    *,
+    cv: Any,
+    groups: Any = None,
+    callbacks: Sequence[Any] = (),
+) -> SearchResult:
+    """Search, then fit the best candidate on all rows."""
+    if settings.param_grid is None:
+        results = pd.DataFrame({"iter": [0], "n_resources": [len(y)], "params": [{}]})
+        return SearchResult(
+            pipeline.fit(X, y), {}, None, settings.scoring, results, 1, [len(y)]
+        )
+    min_resources = settings.min_resources
+    if min_resources == "auto":
+        min_resources = first_rung(
+            y,
+            as_test_parts(cv, X, y, groups),
+            n_candidates=settings.n_candidates,
+            factor=settings.factor,
+            seed=settings.seed,
+        )
+        rungs = describe_rungs(min_resources, len(y), settings.n_candidates, settings.factor)
+        log.info("rungs of %s rows, sized by the rarest class", ", ".join(map(str, rungs)))
+    search = HalvingGridSearchCV(
+        pipeline,
+        dict(settings.param_grid),
+        scoring=settings.scoring,
+        cv=cv,
+        factor=settings.factor,
+        min_resources=min_resources,
+        random_state=settings.seed,
+        return_train_score=False,
+    )
+    search.set_callbacks(*callbacks)
+    _fit_and_report(search, X, y, groups)
+    return SearchResult(
+        pipeline=search.best_estimator_,
+        best_params=search.best_params_,
+        best_score=float(search.best_score_),
+        scoring=settings.scoring,
+        cv_results=pd.DataFrame(search.cv_results_),
+        n_candidates=settings.n_candidates,
+        rungs=list(search.n_resources_),
+        not_scored=_folds_not_scored(search.cv_results_),
+    )
+
+
+def _fit_and_report(search: Any, X: pd.DataFrame, y: NDArray[np.int64], groups: Any) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            search.fit(X, y, groups=groups)
+        except ValueError as error:
+            # scikit-learn raises by itself where every single fit of a rung failed.
+            if "fits failed" not in str(error):
+                raise
+            n_rows = search.n_resources_[-1]
+            rung = len(search.n_resources_)
+            raise RungNotScoredError(rung, n_rows, _cause_of_failed_fits(str(error))) from error
+    causes = list(dict.fromkeys(str(warning.message).strip() for warning in caught))
+    for cause in causes:
+        log.warning("while searching: %s", cause)
+    _refuse_unscored_rungs(search, causes)
+    for fold in _folds_not_scored(search.cv_results_):
+        log.warning("not scored: %s", fold)
+
+
+def _cause_of_failed_fits(message: str) -> str:
+    lines = [line for line in message.splitlines() if line and not line.startswith((" ", "-"))]
+    return lines[-1]
+
+
+def _refuse_unscored_rungs(search: Any, causes: Sequence[str]) -> None:
+    results = search.cv_results_
+    for rung, n_rows in enumerate(search.n_resources_):
+        scores = results["mean_test_score"][np.asarray(results["iter"]) == rung]
+        if np.isnan(scores).all():
+            # The warning on non-finite scores only repeats what is known by now.
+            known = [cause for cause in causes if "non-finite" not in cause]
+            cause = known[0] if known else "every score is NaN"
+            raise RungNotScoredError(rung + 1, n_rows, cause.splitlines()[-1])
+
+
+def _folds_not_scored(results: Mapping[str, Any]) -> list[str]:
+    folds = sorted(
+        key for key in results if key.startswith("split") and key.endswith("_test_score")
+    )
+    return [
+        f"rung {results['iter'][i] + 1}, fold {fold.removeprefix('split').split('_')[0]}, {params}"
+        for fold in folds
+        for i, params in enumerate(results["params"])
+        if np.isnan(results[fold][i])
+    ]
+
+
+def in_words(settings: SearchSettings, n_splits: int, n_workers: int) -> str:
+    """Say what is about to be searched."""
+    if settings.param_grid is None:
+        return "no search: the estimator as it is"
+    return (
+        f"{settings.n_candidates} candidates, {n_splits} folds, scored by {settings.scoring},"
+        f" {n_workers} worker(s)"
+    )

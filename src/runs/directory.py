@@ -1,0 +1,117 @@
+"""The run directory: the only module that knows the names of its files.
+
+Until the manifest stands there, status.json says how far the run came; no reader takes
+a directory without a manifest for a run.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pandas as pd
+
+from src.errors import RunExistsError
+from src.runs.atomic import point_to, write_atomically
+from src.runs.manifest import Manifest, read_manifest, seal
+from src.runs.summary import Summary
+
+LATEST = "latest"
+
+
+class RunDirectory:
+    """One run on disk, being written or read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self) -> None:
+        """Take the directory for this run; refuse one that holds a complete run."""
+        if read_manifest(self.path) is not None:
+            raise RunExistsError(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        started = datetime.now().astimezone().isoformat(timespec="seconds")
+        self._write_status(state="running", pid=os.getpid(), started=started)
+
+    def fail(self, state: str, reason: str) -> None:
+        """Say in the directory why it holds no run."""
+        self._write_status(state=state, reason=reason)
+
+    def discard(self) -> None:
+        """Remove the directory of a run that never began to train, and dates left empty."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            self.path.parent.rmdir()
+        except OSError:
+            return  # other runs of that day lie there
+
+    def write_config(self, yaml: str) -> None:
+        """Keep the resolved configuration: enough to run it again."""
+        self._write_text("config.yaml", yaml)
+
+    def write_estimator(self, pipeline: Any) -> None:
+        """Keep the fitted pipeline for people who work in Python."""
+        joblib.dump(pipeline, self.path / "estimator.joblib", compress=3)
+
+    def write_schema(self, json_text: str) -> None:
+        """Keep what a row looks like."""
+        self._write_text("schema.json", json_text)
+
+    def write_cv_results(self, results: pd.DataFrame) -> None:
+        """Keep every candidate and its scores."""
+        results.to_csv(self.path / "cv_results.csv", index=False, lineterminator="\n")
+
+    def write_predictions(
+        self, row_ids: Sequence[int], truth: Sequence[str], proba: Any, labels: Sequence[str]
+    ) -> None:
+        """Keep the hold-out: a row id, the true label and a probability per label."""
+        columns = {f"proba_{label}": proba[:, code] for code, label in enumerate(labels)}
+        frame = pd.DataFrame({"row_id": row_ids, "y_true": truth, **columns})
+        frame.to_parquet(self.path / "predictions.parquet", index=False)
+
+    def write_summary(self, summary: Summary) -> None:
+        """Keep the numbers, and what they stand on."""
+        self._write_text("summary.json", summary.to_json())
+
+    @property
+    def shown_path(self) -> Path:
+        """The path as a person at the project's root would type it."""
+        here = Path.cwd()
+        return self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
+
+    @property
+    def log(self) -> Path:
+        """Where Hydra logs to, as conf/hydra/job_logging says."""
+        return self.path / "train.log"
+
+    @property
+    def plots(self) -> Path:
+        """The directory of pictures."""
+        path = self.path / "plots"
+        path.mkdir(exist_ok=True)
+        return path
+
+    def complete(self, run_id: str) -> Manifest:
+        """Write the manifest: from here on this is a complete run."""
+        (self.path / "status.json").unlink(missing_ok=True)
+        return seal(self.path, run_id)
+
+    def mark_latest(self) -> None:
+        """Let `outputs/latest` point here, where the file system has links."""
+        top = next((p for p in self.path.parents if p.name == "outputs"), None)
+        if top is None:
+            return
+        try:
+            point_to(top / LATEST, self.path)
+        except OSError:
+            return  # a convenience only: the run is complete without it
+
+    def _write_status(self, **status: Any) -> None:
+        write_atomically(self.path / "status.json", json.dumps(status, indent=2).encode())
+
+    def _write_text(self, name: str, text: str) -> None:
+        (self.path / name).write_text(text, encoding="utf-8", newline="\n")

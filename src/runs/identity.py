@@ -1,0 +1,31 @@
+"""The run id: a hash of all that determines the numbers. Same id, same numbers."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+LENGTH = 16
+
+
+def run_id_of(**determinants: Any) -> str:
+    """Hash configuration, data, code, versions and platform, whatever the order of keys."""
+    text = json.dumps(determinants, sort_keys=True, ensure_ascii=False, default=_as_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+def _as_plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no place in an identity")
+
+
+def code_hash(package: Path) -> str:
+    """Hash the source files of a package: their names and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        name, content = path.relative_to(package).as_posix().encode(), path.read_bytes()
+        digest.update(len(name).to_bytes(8, "little") + name)
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()

@@ -1,0 +1,47 @@
+"""Whatever ends a run is told in its directory."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from src.errors import UserError
+from src.runs.directory import RunDirectory
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def recorded(
+    run: RunDirectory, current_step: Callable[[], str], *, keep_refused: bool
+) -> Iterator[None]:
+    """Take the directory for a run; on failure leave the log, the traceback and a status.
+
+    A run that is refused before it learns anything (UserError) leaves nothing, unless
+    keep_refused: the terminal has told all. In a sweep nobody may have been watching.
+    """
+    run.begin()
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        _record(run, "interrupted", f"interrupted while {current_step()}")
+        interrupt.add_note(
+            f"while {current_step()}; kept: {run.path} with its log, but it is no complete run"
+        )
+        raise
+    except UserError as error:
+        _record(run, "failed", str(error))
+        if not keep_refused:
+            run.discard()
+        raise
+    except BaseException as error:
+        _record(run, "failed", f"{type(error).__name__}: {error}")
+        error.add_note(f"while {current_step()}; the traceback stands in {run.log}")
+        raise
+
+
+def _record(run: RunDirectory, state: str, reason: str) -> None:
+    # On a full disk even this cannot be written; what raised must still be told.
+    with suppress(OSError):
+        log.error("%s: %s", state, reason)
+    with suppress(OSError):
+        run.fail(state, reason)

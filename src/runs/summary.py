@@ -1,0 +1,57 @@
+"""summary.json: the numbers of a run, and what they stand on."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All but `seconds`, `workers` and `git` is the same for runs of the same run_id.
+
+    dataset and mode as in the result line; metrics are those of the hold-out, best_score
+    the mean over folds; rungs are rows; data is the fingerprint; seconds are per step.
+    """
+
+    run_id: str
+    dataset: str
+    mode: str
+    labels: Sequence[str]
+    n_train: int
+    n_test: int
+    n_rows_without_target: int
+    metrics: Mapping[str, float]
+    scoring: str
+    best_score: float | None
+    best_params: Mapping[str, Any]
+    n_candidates: int
+    rungs: Sequence[int]
+    not_scored: Sequence[str]
+    data: Mapping[str, Any]
+    code: str
+    versions: Mapping[str, str]
+    platform: Mapping[str, Any]
+    git: Mapping[str, Any]
+    workers: int
+    seconds: Mapping[str, float]
+
+    def to_json(self) -> str:
+        """Write as JSON in the order above."""
+        content = {"format": FORMAT, **asdict(self)}
+        return json.dumps(content, indent=2, ensure_ascii=False, default=_as_plain)
+
+    def result_line(self) -> str:
+        """Word the run's last line, which people's scripts read: its form is fixed."""
+        return (
+            f"[RESULT] ds={self.dataset} mode={self.mode}"
+            f" AUC={self.metrics['roc_auc']:.4f} ACC={self.metrics['accuracy']:.4f}"
+            f" best={dict(self.best_params)} elapsed_sec={round(self.seconds['total'])}"
+        )
+
+
+def _as_plain(value: Any) -> Any:
+    # numpy's scalars, should a parameter hold one.
+    return value.item()

@@ -1,0 +1,67 @@
+"""What a person sees: plain lines on the console, all of it in the log, errors in one line."""
+
+import logging
+import sys
+from typing import TextIO
+
+WARNING_MARK = "! "
+# A logger whose lines go to the log file alone, because the console gets them later.
+LOG_ONLY = "result"
+
+
+class ConsoleHandler(logging.StreamHandler[TextIO]):
+    """Print messages to whatever sys.stdout is now, so that progress bars stay whole.
+
+    Of warnings the first line, of errors none: those are told once, when the program
+    ends. Everything, tracebacks too, stands in train.log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+        self.addFilter(_is_for_the_console)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print to the present sys.stdout."""
+        self.stream = sys.stdout
+        super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the message alone."""
+        message = record.getMessage()
+        if record.levelno < logging.WARNING:
+            return message
+        return WARNING_MARK + message.strip().splitlines()[0]
+
+
+def _is_for_the_console(record: logging.LogRecord) -> bool:
+    return record.levelno < logging.ERROR and record.name != LOG_ONLY
+
+
+class LogFile(logging.FileHandler):
+    """A log whose lines are written or fail the run: a run's log must be whole."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - logging's name
+        """Raise what kept the line from being written."""
+        raise  # noqa: PLE0704 - logging calls this inside its except clause
+
+
+def say(line: str) -> None:
+    """Print a line for scripts, byte for byte."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def complain(line: str) -> None:
+    """Print an error in one line."""
+    sys.stderr.write(f"error: {' '.join(line.split())}\n")
+    sys.stderr.flush()
+
+
+def end_log(line: str) -> None:
+    """Write the last line to log files and close them: a sealed run must not change."""
+    logging.getLogger(LOG_ONLY).info(line)
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, logging.FileHandler):
+            root.removeHandler(handler)
+            handler.close()

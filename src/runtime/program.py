@@ -1,0 +1,89 @@
+"""How a program ends: what went wrong in one line, and an exit code. Tracebacks on request."""
+
+import errno
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from src.errors import UserError, WriteError
+from src.runtime.console import complain
+from src.runtime.interruption import exit_code_of, name_of, terminable
+
+# Hydra's own switch for tracebacks, so that there is one only.
+TRACEBACK_SWITCH = "HYDRA_FULL_ERROR"
+
+WRITE_ERRORS = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def ending_in_one_line(
+    translate: Callable[[BaseException], UserError | None],
+) -> Iterator[None]:
+    """Turn whatever is raised into a line on stderr and an exit code.
+
+    translate: makes a UserError of an exception of another library, if it can.
+    """
+    wants_traceback = os.environ.get(TRACEBACK_SWITCH) == "1"
+    # With the switch on, Hydra raises instead of printing and exiting by itself.
+    os.environ[TRACEBACK_SWITCH] = "1"
+    try:
+        with terminable():
+            yield
+    except KeyboardInterrupt as interrupt:
+        complain(f"interrupted by {name_of(interrupt)} {_notes(interrupt)}")
+        _end(interrupt, exit_code_of(interrupt), wants_traceback)
+    except Exception as error:
+        known = translate(error) or _as_write_error(error)
+        if known is not None:
+            complain(str(known))
+            _end(error, known.exit_code, wants_traceback)
+        complain(
+            f"{type(error).__name__}: {error} {_notes(error)}"
+            f" ({TRACEBACK_SWITCH}=1 shows the traceback here)"
+        )
+        _end(error, 1, wants_traceback)
+
+
+def _as_write_error(error: BaseException) -> UserError | None:
+    is_write_error = isinstance(error, OSError) and error.errno in WRITE_ERRORS
+    return WriteError(error) if is_write_error and isinstance(error, OSError) else None
+
+
+def _notes(error: BaseException) -> str:
+    return " ".join(getattr(error, "__notes__", []))
+
+
+def _end(error: BaseException, code: int, wants_traceback: bool) -> None:
+    if wants_traceback:
+        traceback.print_exception(error)
+    sys.exit(code)
+
+
+@contextmanager
+def logged() -> Iterator[None]:
+    """Log what ends a job inside the job: of a sweep's failures Hydra prints the first only."""
+    logging.captureWarnings(True)
+    try:
+        yield
+    except Exception:
+        # On a full disk the log cannot be written; what raised must still be told.
+        with suppress(OSError):
+            log.exception("the job failed")
+        raise

@@ -1,0 +1,43 @@
+"""Train one model, or sweep over many: `python -m src.train dataset=adult search=full`."""
+
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from src import config as conf
+from src.runtime import program, threads
+
+conf.register_schema()
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="train")
+def train(cfg: DictConfig) -> None:
+    """Run one job of Hydra."""
+    job = HydraConfig.get()
+    with program.logged():
+        config = conf.typed(cfg)
+        conf.check_config(config)
+        with threads.limited_threads(config.runtime.openmp_threads):
+            # Loads the numeric libraries, which read the limits once.
+            from src.experiment import run_experiment
+
+            is_sweep = job.mode is RunMode.MULTIRUN
+            run_experiment(config, Path(job.runtime.output_dir), keep_refused=is_sweep)
+
+
+def main() -> None:
+    """Answer on the command line."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        sys.stdout.write(conf.help_text())
+        return
+    with program.ending_in_one_line(conf.as_user_error):
+        conf.check_command_line(sys.argv[1:])
+        train()
+
+
+if __name__ == "__main__":
+    main()
