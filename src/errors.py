@@ -38,6 +38,16 @@ class UnknownKeyError(UserError):
         super().__init__(f"there is no key '{key}'{_suggested(nearest)}")
 
 
+class UnknownFreeKeyError(UserError):
+    """A key of a part that takes any key, changed before it was added."""
+
+    def __init__(self, key: str, present: Sequence[str]) -> None:
+        group = key.rpartition(".")[0]
+        super().__init__(
+            f"there is no '{key}' yet; '+{key}=…' adds it ({group} has {_listed(present)})"
+        )
+
+
 class UnknownChoiceError(UserError):
     """A config group without that choice."""
 
@@ -242,9 +252,7 @@ class NoValueError(UserError):
     """Columns that say nothing."""
 
     def __init__(self, columns: Sequence[str], what: str, key: str) -> None:
-        super().__init__(
-            f"columns with {what}: {_listed(columns)}; leave them out: {key}"
-        )
+        super().__init__(f"columns with {what}: {_listed(columns)}; leave them out: {key}")
 
 
 class NotANumberError(UserError):
@@ -329,6 +337,18 @@ class RunExistsError(UserError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} holds a complete run already; choose another hydra.run.dir")
+
+
+class SweepFailedError(UserError):
+    """Some jobs of a sweep failed; each was told when it did."""
+
+    exit_code = 1
+
+    def __init__(self, failed: Sequence[str]) -> None:
+        super().__init__(
+            f"{len(failed)} job(s) of the sweep failed: {', '.join(failed)};"
+            " each one's train.log holds the cause"
+        )
 
 
 class WriteError(UserError):

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from sklearn.pipeline import Pipeline
 
@@ -17,8 +19,8 @@ log = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[1]
 
 
-def run_experiment(config: TrainConfig, directory: Path, *, keep_refused: bool = False) -> None:
-    """Train and evaluate a model, write the run, and print its result as the last line."""
+def run_experiment(config: TrainConfig, directory: Path, *, keep_refused: bool = False) -> str:
+    """Train and evaluate a model, write the run, and give the line that it ends with."""
     run, timings = runs.RunDirectory(directory), progress.Timings()
     with runs.recorded(run, lambda: timings.current, keep_refused=keep_refused):
         threads.be_nice(config.runtime.niceness)
@@ -31,26 +33,22 @@ def run_experiment(config: TrainConfig, directory: Path, *, keep_refused: bool =
             proba = search.pipeline.predict_proba(division.X_test)
             metrics = evaluation.evaluate(division.y_test, proba)
         with timings.step("drawing"):
-            evaluation.draw_plots(
-                division.y_test,
-                proba,
-                division.table.labels,
-                title=f"{division.table.name}, {config.search.name}: {len(proba):,} rows held out",
-                directory=run.plots,
-            )
+            draw(config, division, proba, run.plots)
         with timings.step("writing"):
             run.write_config(OmegaConf.to_yaml(OmegaConf.structured(config)))
             run.write_schema(data.describe(division.table, division.X_train).to_json())
             run.write_estimator(search.pipeline)
             run.write_cv_results(search.cv_results)
-            run.write_predictions(division.row_ids_test, division.truth_test, proba, division.table.labels)
+            run.write_predictions(
+                division.row_ids_test, division.truth_test, proba, division.table.labels
+            )
         summary = summarize(config, plan, division, search, metrics, n_workers, timings)
         run.write_summary(summary)
         tell(run, summary)
         console.end_log(summary.result_line())
         run.complete(summary.run_id)
     run.mark_latest()
-    console.say(summary.result_line())
+    return summary.result_line()
 
 
 @dataclass(frozen=True)
@@ -103,9 +101,7 @@ def search_parameters(
         seed=config.seed,
     )
     n_fits = settings.n_candidates * search.n_splits
-    n_workers = workers.n_workers(
-        config.runtime.workers, n_fits=n_fits, n_rows=len(division.train)
-    )
+    n_workers = workers.n_workers(config.runtime.workers, n_fits=n_fits, n_rows=len(division.train))
     log.info(modeling.in_words(settings, search.n_splits, n_workers))
     with workers.worker_pool(n_workers):
         result = modeling.fit_search(
@@ -118,6 +114,17 @@ def search_parameters(
             callbacks=progress.progress_callbacks(bar=config.runtime.progress),
         )
     return result, n_workers
+
+
+def draw(
+    config: TrainConfig, division: data.Division, proba: NDArray[np.float64], directory: Path
+) -> None:
+    """Draw the hold-out."""
+    # Half a second to import: a wrong parameter should not have to wait for it.
+    from src.evaluation.plots import draw_plots
+
+    title = f"{division.table.name}, {config.search.name}: {len(proba):,} rows held out"
+    draw_plots(division.y_test, proba, division.table.labels, title=title, directory=directory)
 
 
 def summarize(

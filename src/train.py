@@ -9,24 +9,26 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from src import config as conf
-from src.runtime import program, threads
+from src.runtime import console, program, threads
 
 conf.register_schema()
+jobs = program.Jobs()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")
 def train(cfg: DictConfig) -> None:
     """Run one job of Hydra."""
-    job = HydraConfig.get()
-    with program.logged():
+    hydra_config = HydraConfig.get()
+    directory = Path(hydra_config.runtime.output_dir)
+    in_sweep = hydra_config.mode is RunMode.MULTIRUN
+    with jobs.job(directory.name, in_sweep=in_sweep):
         config = conf.typed(cfg)
         conf.check_config(config)
         with threads.limited_threads(config.runtime.openmp_threads):
             # Loads the numeric libraries, which read the limits once.
             from src.experiment import run_experiment
 
-            is_sweep = job.mode is RunMode.MULTIRUN
-            run_experiment(config, Path(job.runtime.output_dir), keep_refused=is_sweep)
+            console.say(run_experiment(config, directory, keep_refused=in_sweep))
 
 
 def main() -> None:
@@ -37,6 +39,7 @@ def main() -> None:
     with program.ending_in_one_line(conf.as_user_error):
         conf.check_command_line(sys.argv[1:])
         train()
+        jobs.raise_failure()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,14 @@
 """Hydra's and OmegaConf's exceptions in the words of this project: one line each."""
 
-from hydra.core.override_parser.overrides_parser import OverrideParseException
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from dataclasses import is_dataclass
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -16,6 +23,7 @@ from src.errors import (
     MissingValueError,
     OverrideSyntaxError,
     UnknownChoiceError,
+    UnknownFreeKeyError,
     UnknownKeyError,
     UserError,
     WrongTypeError,
@@ -52,10 +60,21 @@ def _of_omegaconf(error: OmegaConfBaseException) -> UserError:
     if isinstance(error, MissingMandatoryValue):
         return MissingValueError(full_key)
     if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+        present = _keys_beside(error)
+        if present is not None:
+            return UnknownFreeKeyError(full_key, present)
         return UnknownKeyError(full_key, nearest_keys(full_key))
     if isinstance(error, InterpolationResolutionError):
         return ConfigurationError(f"{full_key}: {_first_line(error)}")
     return WrongTypeError(full_key, _first_line(error))
+
+
+def _keys_beside(error: OmegaConfBaseException) -> list[str] | None:
+    """List the keys of the node that was asked for another one, if it takes any key."""
+    parent = error.parent_node
+    if not isinstance(parent, DictConfig) or is_dataclass(OmegaConf.get_type(parent)):
+        return None
+    return [str(key) for key in parent]
 
 
 def _first_line(error: BaseException) -> str:

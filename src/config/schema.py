@@ -200,7 +200,7 @@ class TrainConfig:
     runtime: RuntimeConfig = option("how fast", decides_numbers=False)
 
 
-# Files of conf/<group>/ name their schema in their defaults list: `- /schema/<group>@_here_: <name>`.
+# Files of conf/<group>/ name their schema in their defaults: `- /schema/<group>@_here_: <name>`.
 GROUPS: dict[str, dict[str, type]] = {
     "dataset": {
         "builtin": BuiltinDatasetConfig,

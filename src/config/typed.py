@@ -24,7 +24,7 @@ def refuse_unknown_keys(node: DictConfig, path: str = "") -> None:
     if not is_dataclass(node_type):
         return
     known = {f.name for f in fields(node_type)}
-    for key in node:
+    for key in map(str, node):
         full_key = f"{path}{key}"
         if key not in known:
             raise UnknownKeyError(full_key, nearest_keys(full_key))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
 from sklearn import datasets
 
 from src.data.table import Table, Wishes, make_table
@@ -12,7 +11,8 @@ def load_builtin(name: str, pos_label: str | None = None, aside: Sequence[str] =
     """Load `breast_cancer`, `digits`, `iris` or `wine`."""
     bunch = getattr(datasets, f"load_{name}")(as_frame=True)
     labels = [str(label) for label in bunch.target_names]
-    frame = bunch.data.assign(target=pd.Categorical.from_codes(bunch.target, labels))
+    codes = bunch.target.to_numpy()
+    frame = bunch.data.assign(target=[labels[code] for code in codes])
     # A pixel that is the same in all images says nothing, and the table is not ours to edit.
     constant = [column for column in frame.columns if frame[column].nunique() == 1]
     wishes = Wishes(target="target", pos_label=pos_label, aside=aside)

@@ -74,7 +74,7 @@ class StratifiedRows:
         """Make shuffled, stratified folds."""
         return StratifiedKFold(n_splits, shuffle=True, random_state=self.seed)
 
-    def groups(self, table: Table, positions: Positions) -> None:  # noqa: ARG002 - of the protocol
+    def groups(self, table: Table, positions: Positions) -> None:
         """Need nothing."""
 
 
@@ -98,7 +98,8 @@ class OrderedRows:
             times = table.aside[self.time_column]
             if times.isna().any():
                 raise HoldOutError(
-                    f"cv.time_column={self.time_column}", f"{int(times.isna().sum())} row(s) lack it"
+                    f"cv.time_column={self.time_column}",
+                    f"{int(times.isna().sum())} row(s) lack it",
                 )
             order = np.argsort(times.to_numpy(), kind="stable")
         n_test = int(np.ceil(len(order) * self.test_size))
@@ -110,7 +111,7 @@ class OrderedRows:
         """Make folds whose training rows all lie before their test rows."""
         return TimeSeriesSplit(n_splits)
 
-    def groups(self, table: Table, positions: Positions) -> None:  # noqa: ARG002 - of the protocol
+    def groups(self, table: Table, positions: Positions) -> None:
         """Need nothing."""
 
 

@@ -89,9 +89,7 @@ def make_table(name: str, frame: pd.DataFrame, wishes: Wishes) -> Table:
     return Table(name, wishes.target, X, y, labels, aside, n_dropped)
 
 
-def _encode_target(
-    values: pd.Series, wishes: Wishes
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _encode_target(values: pd.Series, wishes: Wishes) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     if is_number and (values == values.round()).all():
         # Missing cells make floats of integers; the label is "1", not "1.0".
@@ -108,4 +106,5 @@ def _encode_target(
         if len(labels) == 2:
             labels.sort(key=lambda label: label == wishes.pos_label)
     code_of = {label: code for code, label in enumerate(labels)}
-    return values.map(str).map(code_of).to_numpy(np.int64), tuple(labels)
+    codes = np.array([code_of[str(value)] for value in values], dtype=np.int64)
+    return codes, tuple(labels)

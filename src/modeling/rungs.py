@@ -17,7 +17,12 @@ def n_rungs(n_candidates: int, factor: float) -> int:
 
 
 def first_rung(
-    y: NDArray[np.int64], folds: list[NDArray[np.int64]], *, n_candidates: int, factor: float, seed: int
+    y: NDArray[np.int64],
+    folds: list[NDArray[np.int64]],
+    *,
+    n_candidates: int,
+    factor: float,
+    seed: int,
 ) -> int:
     """Size the first rung.
 

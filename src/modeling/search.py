@@ -66,9 +66,7 @@ def fit_search(
     """Search, then fit the best candidate on all rows."""
     if settings.param_grid is None:
         results = pd.DataFrame({"iter": [0], "n_resources": [len(y)], "params": [{}]})
-        return SearchResult(
-            pipeline.fit(X, y), {}, None, settings.scoring, results, 1, [len(y)]
-        )
+        return SearchResult(pipeline.fit(X, y), {}, None, settings.scoring, results, 1, [len(y)])
     min_resources = settings.min_resources
     if min_resources == "auto":
         min_resources = first_rung(

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from src.errors import RunExistsError
 from src.runs.atomic import point_to, write_atomically
@@ -66,7 +68,7 @@ class RunDirectory:
         results.to_csv(self.path / "cv_results.csv", index=False, lineterminator="\n")
 
     def write_predictions(
-        self, row_ids: Sequence[int], truth: Sequence[str], proba: Any, labels: Sequence[str]
+        self, row_ids: NDArray[np.int64], truth: Sequence[str], proba: Any, labels: Sequence[str]
     ) -> None:
         """Keep the hold-out: a row id, the true label and a probability per label."""
         columns = {f"proba_{label}": proba[:, code] for code, label in enumerate(labels)}

@@ -31,7 +31,7 @@ def platform_facts() -> dict[str, Any]:
 
     Linear algebra and numpy choose their kernels by the processor's instruction sets.
     """
-    simd = np.show_config(mode="dicts")["SIMD Extensions"]  # type: ignore[call-overload,index]
+    simd = np.show_config(mode="dicts")["SIMD Extensions"]
     blas = sorted(
         f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()
         for pool in threadpool_info()

@@ -40,9 +40,9 @@ def _is_for_the_console(record: logging.LogRecord) -> bool:
 class LogFile(logging.FileHandler):
     """A log whose lines are written or fail the run: a run's log must be whole."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - logging's name
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - logging's name
         """Raise what kept the line from being written."""
-        raise  # noqa: PLE0704 - logging calls this inside its except clause
+        raise
 
 
 def say(line: str) -> None:

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from src.errors import UserError, WriteError
+from src.errors import SweepFailedError, UserError, WriteError
 from src.runtime.console import complain
 from src.runtime.interruption import exit_code_of, name_of, terminable
 
@@ -23,6 +23,7 @@ WRITE_ERRORS = {
     errno.EIO,
     errno.EISDIR,
     errno.ENAMETOOLONG,
+    errno.ENOENT,
     errno.ENOSPC,
     errno.ENOTDIR,
     errno.EPERM,
@@ -76,14 +77,35 @@ def _end(error: BaseException, code: int, wants_traceback: bool) -> None:
     sys.exit(code)
 
 
-@contextmanager
-def logged() -> Iterator[None]:
-    """Log what ends a job inside the job: of a sweep's failures Hydra prints the first only."""
-    logging.captureWarnings(True)
-    try:
-        yield
-    except Exception:
-        # On a full disk the log cannot be written; what raised must still be told.
-        with suppress(OSError):
-            log.exception("the job failed")
-        raise
+class Jobs:
+    """The jobs of one command: one job, or those of a sweep, which go on when one fails.
+
+    A failure is kept until all have run: Hydra would print its own words around it, and
+    of a sweep's failures the first only.
+    """
+
+    def __init__(self) -> None:
+        self._failures: dict[str, Exception] = {}
+        self._in_sweep = False
+
+    @contextmanager
+    def job(self, name: str, *, in_sweep: bool) -> Iterator[None]:
+        """Run one job: its failure goes to its own log, with the traceback."""
+        self._in_sweep = in_sweep
+        logging.captureWarnings(True)
+        try:
+            yield
+        except Exception as error:
+            self._failures[name] = error
+            # On a full disk the log cannot be written; what raised is told at the end.
+            with suppress(OSError):
+                log.exception("the job failed")
+            if in_sweep:
+                complain(f"{name}: {error}")
+
+    def raise_failure(self) -> None:
+        """Raise what one job raised, or one error for all that failed."""
+        if self._in_sweep and self._failures:
+            raise SweepFailedError(list(self._failures))
+        for error in self._failures.values():
+            raise error
