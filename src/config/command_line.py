@@ -52,11 +52,12 @@ def help_text() -> str:
         lines.append(f"\n  {group}\n")
         for path in sorted((CONF / group).glob("*.yaml")):
             mark = "*" if f"- {group}: {path.stem}" in defaults else " "
-            lines.append(f"  {mark} {path.stem:<24}{_explanation(path)}\n")
+            lines.append(f"  {mark} {path.stem:<24}{explanation(path)}\n")
     return USAGE + "".join(lines) + FOOTER
 
 
-def _explanation(path: Path) -> str:
+def explanation(path: Path) -> str:
+    """Give the first comment of a file of conf/."""
     comments = [
         line.removeprefix("# ").strip()
         for line in path.read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,115 @@
+"""Write configuration.md from the schema and the files of conf/, so that neither runs ahead."""
+
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING as MANDATORY
+
+from src.config.command_line import CONF, explanation
+from src.config.schema import GROUPS, TrainConfig
+
+PAGE = Path(__file__).with_name("configuration.md")
+
+INTRODUCTION = """\
+# Configuration
+
+<!-- Written by `make docs` from src/config/schema.py and conf/. Change those. -->
+
+A run is composed from one file of each group of `conf/`, and any key can be changed on the
+command line:
+
+```
+python -m src.train dataset=adult search=full cv.test_size=0.3
+python -m src.train -m dataset=breast_cancer,wine search=none,fast
+python -m src.train dataset=adult --cfg job
+```
+
+Misspelt keys and wrong types are refused before anything is written, and so are values that
+cannot work. Keys that a group leaves open (`model.estimator`, grids, preprocessing steps) are
+added with a plus: `+model.estimator.max_iter=300`.
+
+A key marked † does not count in the run id: it may change where something lies or how long it
+takes, never a number. BLAS libraries get one thread, always, and there is no key for it: with
+two they add up in another order, which changes last bits.
+
+**Where runs go**: `hydra.run.dir` and `hydra.sweep.dir`, in `conf/train.yaml` only. The thread
+limits are set before numpy is loaded, whatever `OMP_NUM_THREADS` says.
+"""
+
+NEW_MODEL = """
+## A new model is one file
+
+`conf/model/extra_trees.yaml`, for example, and `model=extra_trees` works:
+
+```yaml
+# Trees with random cuts.
+defaults:
+  - /schema/model@_here_: estimator
+  - _self_
+  - override /preprocess@_global_.preprocess: ordinal   # its default; the command line wins
+
+estimator:
+  _target_: sklearn.ensemble.ExtraTreesClassifier
+  random_state: ${seed}
+param_grids:
+  fast:
+    clf__min_samples_leaf: [1, 5]
+  full:
+    clf__min_samples_leaf: [1, 2, 5, 10]
+accepts_missing: true
+```
+
+Parameters of preprocessing can be searched too: `preprocess__numeric__impute__strategy`.
+"""
+
+
+def page() -> str:
+    """Word the whole page."""
+    parts = [INTRODUCTION, "\n## Top level\n\n", *_table(TrainConfig)]
+    for group, schemas in GROUPS.items():
+        parts.append(f"\n## {group}\n\n")
+        parts.extend(_choices(group))
+        for schema in schemas.values():
+            parts.append(f"\n{schema.__doc__}\n\n")
+            parts.extend(_table(schema))
+    parts.append("\n## experiment\n\n")
+    parts.extend(_choices("experiment"))
+    parts.append(NEW_MODEL)
+    return "".join(parts)
+
+
+def _choices(group: str) -> Iterator[str]:
+    for path in sorted((CONF / group).glob("*.yaml")):
+        yield f"- `{group}={path.stem}`: {explanation(path)}\n"
+
+
+def _table(schema: type) -> Iterator[str]:
+    yield "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
+    for f in fields(schema):
+        mark = "" if f.metadata["decides_numbers"] else " †"
+        doc = f.metadata["doc"].replace("|", "\\|")
+        yield f"| `{f.name}`{mark} | {_type(f)} | {_default(f)} | {doc} |\n"
+
+
+def _type(f: Field[Any]) -> str:
+    name = f.type.__name__ if isinstance(f.type, type) else str(f.type)
+    name = name.replace("typing.", "").replace("src.config.schema.", "")
+    if name == "dict" or name == "list":
+        name = str(f.type).replace("typing.", "").replace("src.config.schema.", "")
+    return f"`{name}`".replace("|", "\\|")
+
+
+def _default(f: Field[Any]) -> str:
+    value = f.default if f.default_factory is MISSING else f.default_factory()
+    if value == MANDATORY:
+        return "—"
+    if isinstance(value, Enum):
+        value = value.value
+    return f"`{'null' if value is None else value}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
