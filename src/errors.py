@@ -359,6 +359,8 @@ class WriteError(UserError):
     def __init__(self, error: OSError) -> None:
         place = f" {error.filename}" if error.filename else ""
         reason = error.strerror or os.strerror(error.errno or 0)
+        circumstances = "".join(f", {note}" for note in getattr(error, "__notes__", []))
         super().__init__(
-            f"cannot write{place}: {reason}; make room or choose another place with hydra.run.dir=…"
+            f"cannot write{place}: {reason}{circumstances};"
+            " make room, or choose another place with hydra.run.dir=…"
         )

@@ -36,6 +36,7 @@ def main() -> None:
     if {"-h", "--help"} & set(sys.argv[1:]):
         sys.stdout.write(conf.help_text())
         return
+    sys.argv[1:] = conf.quoted(sys.argv[1:])
     with program.ending_in_one_line(conf.as_user_error):
         conf.check_command_line(sys.argv[1:])
         train()

@@ -4,7 +4,7 @@ Nothing here imports a numeric library, so that a typo is answered at once.
 """
 
 from src.config.checks import check_config
-from src.config.command_line import check_command_line, help_text
+from src.config.command_line import check_command_line, help_text, quoted
 from src.config.complaints import as_user_error
 from src.config.instantiation import make
 from src.config.schema import TrainConfig, register_schema
@@ -18,6 +18,7 @@ __all__ = [
     "help_text",
     "identity_of",
     "make",
+    "quoted",
     "register_schema",
     "searched_grid",
     "typed",

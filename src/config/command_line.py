@@ -4,12 +4,14 @@ Hydra makes a run's directory before the job can refuse its configuration; compo
 once ahead of it means that a typo leaves nothing behind.
 """
 
+import re
 from collections.abc import Sequence
 from itertools import islice, product
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 from src.config.checks import check_config
 from src.config.schema import GROUPS
@@ -18,6 +20,9 @@ from src.errors import RunExistsError
 
 # Composing takes a tenth of a second: the jobs of a large sweep are not all checked ahead.
 MAX_JOBS_CHECKED = 50
+
+# A word outside quotes, inside a list or not, that Hydra's grammar has no letters for.
+NON_ASCII_WORD = re.compile(r"""(?<!["'])[^\s,\[\]{}:'"=()]*[^\x00-\x7f][^\s,\[\]{}:'"=()]*""")
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -64,6 +69,37 @@ def explanation(path: Path) -> str:
         if line.startswith("# ") and "@package" not in line
     ]
     return comments[0] if comments else ""
+
+
+def quoted(arguments: Sequence[str]) -> list[str]:
+    """Put quotes where Hydra's grammar needs them: around Japanese, `>50K`, spaces, ….
+
+    What it can read stays as it is, so a value that only looks odd keeps its meaning.
+    """
+    parser = OverridesParser.create()
+
+    def is_readable(argument: str) -> bool:
+        try:
+            parser.parse_override(argument)
+        except HydraException:
+            return False
+        return True
+
+    def readable(argument: str) -> str:
+        key, equals, value = argument.partition("=")
+        if argument.startswith("-") or not equals:
+            return argument
+        whole = value.replace("\\", "\\\\").replace('"', '\\"')
+        attempts = [argument, f"{key}={NON_ASCII_WORD.sub(_in_quotes, value)}"]
+        if not value.startswith(("[", "{")):
+            attempts.append(f'{key}="{whole}"')
+        return next(filter(is_readable, attempts), argument)
+
+    return [readable(argument) for argument in arguments]
+
+
+def _in_quotes(match: re.Match[str]) -> str:
+    return f'"{match[0]}"'
 
 
 def check_command_line(arguments: Sequence[str]) -> None:

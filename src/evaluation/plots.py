@@ -4,11 +4,15 @@ Colours are Okabe and Ito's (2008), told apart by colour-blind readers too; the 
 numbers give the same bytes.
 """
 
+import logging
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -17,8 +21,20 @@ from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Whichever is installed draws what the default font lacks: Japanese labels, say.
+CJK_FONTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans JP",
+    "IPAexGothic",
+    "IPAGothic",
+    "Hiragino Sans",
+    "Yu Gothic",
+    "MS Gothic",
+)
 MAX_CURVES = len(COLOURS)
 N_BINS = 10
+
+log = logging.getLogger(__name__)
 
 
 class HoldOut(NamedTuple):
@@ -43,7 +59,28 @@ def draw_plots(
     directory: Path,
 ) -> None:
     """Write roc.png, precision_recall.png, calibration.png and confusion.png."""
-    hold_out = HoldOut(y, proba, labels)
+    with (
+        matplotlib.rc_context({"font.family": _fonts()}),
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always")
+        _draw_all(HoldOut(y, proba, labels), title, directory)
+    for message in {_worded(warning) for warning in caught}:
+        log.warning(message)
+
+
+def _fonts() -> list[str]:
+    installed = set(font_manager.get_font_names())
+    return ["DejaVu Sans", *(font for font in CJK_FONTS if font in installed)]
+
+
+def _worded(warning: warnings.WarningMessage) -> str:
+    if "missing from font" in str(warning.message):
+        return "no font here has all letters of the labels: pictures show boxes (fonts-noto-cjk)"
+    return str(warning.message)
+
+
+def _draw_all(hold_out: HoldOut, title: str, directory: Path) -> None:
     drawings: dict[str, Callable[[Axes, HoldOut], None]] = {
         "roc": _draw_roc,
         "precision_recall": _draw_precision_recall,

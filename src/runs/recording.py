@@ -23,9 +23,10 @@ def recorded(
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        _record(run, "interrupted", f"interrupted while {current_step()}")
+        _record(run, "interrupted", f"while {current_step()}")
         interrupt.add_note(
-            f"while {current_step()}; kept: {run.path} with its log, but it is no complete run"
+            f"while {current_step()}; kept: {run.shown_path} with its log,"
+            " but it is no complete run"
         )
         raise
     except UserError as error:
@@ -35,7 +36,9 @@ def recorded(
         raise
     except BaseException as error:
         _record(run, "failed", f"{type(error).__name__}: {error}")
-        error.add_note(f"while {current_step()}; the traceback stands in {run.log}")
+        error.add_note(
+            f"while {current_step()}; the traceback stands in {run.shown_path}/train.log"
+        )
         raise
 
 

@@ -48,7 +48,8 @@ def ending_in_one_line(
         with terminable():
             yield
     except KeyboardInterrupt as interrupt:
-        complain(f"interrupted by {name_of(interrupt)} {_notes(interrupt)}")
+        kept = _notes(interrupt) or "before a run began; nothing was kept"
+        complain(f"interrupted by {name_of(interrupt)} {kept}")
         _end(interrupt, exit_code_of(interrupt), wants_traceback)
     except Exception as error:
         known = translate(error) or _as_write_error(error)
