@@ -103,7 +103,8 @@ def search_parameters(
     n_fits = settings.n_candidates * search.n_splits
     n_workers = workers.n_workers(config.runtime.workers, n_fits=n_fits, n_rows=len(division.train))
     log.info(modeling.in_words(settings, search.n_splits, n_workers))
-    with workers.worker_pool(n_workers):
+    n_threads = workers.n_openmp_threads(config.runtime.openmp_threads, n_rows=len(division.train))
+    with workers.worker_pool(n_workers, n_threads):
         result = modeling.fit_search(
             plan.pipeline,
             settings,

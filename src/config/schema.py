@@ -181,7 +181,8 @@ class RuntimeConfig:
 
     workers: int | None = option("processes that fit candidates; null: as many as pay off", None)
     openmp_threads: int | None = option(
-        "threads of one fit outside the workers (inside them it is 1); null: all cores", None
+        "threads of one fit outside the workers (inside them it is 1); null: as many as pay off",
+        None,
     )
     niceness: int = option("0 to 19: how willingly the run gives way to other programs", 0)
     progress: bool = option("a live progress bar where there is a terminal", True)

@@ -28,14 +28,29 @@ def first_rung(
 
     As small as the number of candidates asks for, but large enough that the test part of
     every fold holds MIN_ROWS_PER_CLASS rows of every class; and such that the last rung
-    has (almost) all rows: n_rows // factor**k for a whole k.
+    has (almost) all rows: n_rows // factor**k for a whole k. Where there is no such size,
+    all rows at once.
 
     folds : the positions of each fold's test rows.
     """
     needed = _smallest_scorable(y, folds, seed)
     n_rows = len(y)
     sizes = [int(n_rows // factor**k) for k in range(n_rungs(n_candidates, factor))]
-    return min((size for size in sizes if size >= needed), default=n_rows)
+    return min(
+        (
+            size
+            for size in sizes
+            if size >= needed and _reaches_all_rows(size, n_rows, n_candidates, factor)
+        ),
+        default=n_rows,
+    )
+
+
+def _reaches_all_rows(first: int, n_rows: int, n_candidates: int, factor: float) -> bool:
+    # scikit-learn counts rungs by a whole quotient of rows: with a factor such as 1.5 it
+    # may stop at two thirds of them.
+    rungs = describe_rungs(first, n_rows, n_candidates, factor)
+    return rungs[-1] + factor ** len(rungs) > n_rows
 
 
 def _smallest_scorable(y: NDArray[np.int64], folds: list[NDArray[np.int64]], seed: int) -> int:

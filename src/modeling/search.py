@@ -5,6 +5,7 @@ folds or whole rungs cannot be scored; here that is reported, or an error.
 """
 
 import logging
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -113,7 +114,7 @@ def _fit_and_report(search: Any, X: pd.DataFrame, y: NDArray[np.int64], groups: 
                 raise
             n_rows = search.n_resources_[-1]
             rung = len(search.n_resources_)
-            raise RungNotScoredError(rung, n_rows, _cause_of_failed_fits(str(error))) from error
+            raise RungNotScoredError(rung, n_rows, _first_exception(str(error))) from error
     causes = list(dict.fromkeys(str(warning.message).strip() for warning in caught))
     for cause in causes:
         log.warning("while searching: %s", cause)
@@ -122,9 +123,10 @@ def _fit_and_report(search: Any, X: pd.DataFrame, y: NDArray[np.int64], groups: 
         log.warning("not scored: %s", fold)
 
 
-def _cause_of_failed_fits(message: str) -> str:
-    lines = [line for line in message.splitlines() if line and not line.startswith((" ", "-"))]
-    return lines[-1]
+def _first_exception(message: str) -> str:
+    """Find what was raised in a text that quotes tracebacks."""
+    raised = re.search(r"^[\w.]+(?:Error|Exception): .*$", message, flags=re.MULTILINE)
+    return raised[0] if raised else message.splitlines()[0]
 
 
 def _refuse_unscored_rungs(search: Any, causes: Sequence[str]) -> None:
@@ -135,7 +137,7 @@ def _refuse_unscored_rungs(search: Any, causes: Sequence[str]) -> None:
             # The warning on non-finite scores only repeats what is known by now.
             known = [cause for cause in causes if "non-finite" not in cause]
             cause = known[0] if known else "every score is NaN"
-            raise RungNotScoredError(rung + 1, n_rows, cause.splitlines()[-1])
+            raise RungNotScoredError(rung + 1, n_rows, _first_exception(cause))
 
 
 def _folds_not_scored(results: Mapping[str, Any]) -> list[str]:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from joblib import parallel_config
+from threadpoolctl import threadpool_limits
 
 from src.runtime.threads import n_cores
 
-# Starting a pool costs about 3.5 s on two cores: it pays where there is more to do.
+# Starting a pool costs about 3.5 s on two cores: it pays where there is more to do. On few
+# rows a fit's threads wait for each other longer than they work, worse on a busy machine.
 FEW_FITS, FEW_ROWS = 40, 5_000
 
 
@@ -18,12 +20,20 @@ def n_workers(workers: int | None, *, n_fits: int, n_rows: int) -> int:
     return 1 if n_fits <= FEW_FITS and n_rows <= FEW_ROWS else n_cores()
 
 
+def n_openmp_threads(openmp_threads: int | None, *, n_rows: int) -> int:
+    """Give the threads of a fit in this process; None asks for as many as pay off."""
+    if openmp_threads is not None:
+        return openmp_threads
+    return 1 if n_rows <= FEW_ROWS else n_cores()
+
+
 @contextmanager
-def worker_pool(n_jobs: int) -> Iterator[None]:
-    """Let scikit-learn's parallel loops use that many processes."""
-    if n_jobs == 1:
-        with parallel_config("sequential"):
-            yield
-        return
-    with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1):
-        yield
+def worker_pool(n_jobs: int, openmp_threads: int) -> Iterator[None]:
+    """Let scikit-learn's parallel loops use that many processes, or this one's threads."""
+    with threadpool_limits(openmp_threads, "openmp"):
+        if n_jobs == 1:
+            with parallel_config("sequential"):
+                yield
+        else:
+            with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1):
+                yield

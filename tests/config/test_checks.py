@@ -1,0 +1,189 @@
+import pytest
+
+from src.config import check_config
+from src.errors import (
+    FileMissingError,
+    IncompatiblePreprocessError,
+    InvalidValueError,
+    UnknownGridError,
+)
+from tests.config.composing import assert_says, changed, config
+
+
+@pytest.fixture
+def file_config(tmp_path):
+    path = tmp_path / "my.csv"
+    path.write_text("a,y\n1,u\n")
+    return config("dataset=file", f"dataset.path={path}", "dataset.target=y")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "valid"),
+    [
+        ("seed", -1, "from 0 to 4294967295"),
+        ("seed", 2**32, "from 0 to 4294967295"),
+        ("cv.test_size", 0.0, "between 0 and 1"),
+        ("cv.test_size", 1.0, "between 0 and 1"),
+        ("cv.test_size", 2.0, "between 0 and 1"),
+        ("cv.test_size", -0.2, "between 0 and 1"),
+        ("cv.test_size", float("nan"), "between 0 and 1"),
+        ("search.n_splits", 1, "2 or more"),
+        ("search.n_splits", -5, "2 or more"),
+        ("search.factor", 1.0, "greater than 1"),
+        ("search.factor", 0.0, "greater than 1"),
+        ("search.factor", float("nan"), "greater than 1"),
+        ("search.factor", float("inf"), "greater than 1"),
+        ("search.min_resources", "foo", "auto, exhaust, or a number of rows"),
+        ("search.min_resources", 0, "auto, exhaust, or a number of rows"),
+        ("search.min_resources", 1.5, "auto, exhaust, or a number of rows"),
+        ("search.min_resources", True, "auto, exhaust, or a number of rows"),
+        ("search.min_resources", None, "auto, exhaust, or a number of rows"),
+        ("search.min_resources", [1], "auto, exhaust, or a number of rows"),
+        ("runtime.workers", 0, "1 or more"),
+        ("runtime.workers", -1, "1 or more"),
+        ("runtime.openmp_threads", 0, "1 or more"),
+        ("runtime.niceness", 20, "from 0 to 19"),
+        ("runtime.niceness", -1, "from 0 to 19"),
+        ("dataset.name", "boston", "breast_cancer, digits, iris, wine"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_its_key_and_the_range(key, value, valid):
+    with pytest.raises(InvalidValueError) as raised:
+        check_config(changed(config(), key, value))
+    assert_says(raised.value, f"{key}={value}", valid)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 0),
+        ("seed", 2**32 - 1),
+        ("cv.test_size", 0.001),
+        ("cv.test_size", 0.999),
+        ("search.n_splits", 2),
+        ("search.factor", 1.01),
+        ("search.min_resources", 1),
+        ("search.min_resources", "auto"),
+        ("search.min_resources", "exhaust"),
+        ("runtime.workers", 1),
+        ("runtime.workers", None),
+        ("runtime.openmp_threads", 1),
+        ("runtime.niceness", 0),
+        ("runtime.niceness", 19),
+    ],
+)
+def test_the_edges_of_a_range_belong_to_it(key, value):
+    check_config(changed(config(), key, value))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "valid"),
+    [
+        ("dataset.version", 0, "1 or more"),
+        ("dataset.n_retries", -1, "from 0 to 10"),
+        ("dataset.n_retries", 11, "from 0 to 10"),
+    ],
+)
+def test_an_openml_dataset_takes_a_version_and_a_patience_in_range(key, value, valid):
+    with pytest.raises(InvalidValueError) as raised:
+        check_config(changed(config("dataset=adult"), key, value))
+    assert_says(raised.value, f"{key}={value}", valid)
+
+
+def test_a_file_that_is_there_is_accepted(file_config):
+    check_config(file_config)
+
+
+def test_a_missing_file_is_refused_with_the_directory_it_was_sought_from(
+    file_config, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileMissingError) as raised:
+        check_config(changed(file_config, "dataset.path", "gone.csv"))
+    assert_says(raised.value, "dataset.path=gone.csv", "nothing", str(tmp_path))
+
+
+def test_a_directory_in_place_of_a_file_is_called_one(file_config, tmp_path):
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(FileMissingError, match="a directory"):
+        check_config(changed(file_config, "dataset.path", str(tmp_path / "folder.csv")))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "valid"),
+    [
+        ("dataset.path", "my.xlsx", ".csv, .csv.gz, .parquet"),
+        ("dataset.path", "", ".csv, .csv.gz, .parquet"),
+        ("dataset.separator", "", "one character"),
+        ("dataset.separator", ";;", "one character"),
+        ("dataset.separator", "\n", "one character"),
+        ("dataset.encoding", "utf-9", "utf-8, cp932"),
+        ("dataset.encoding", "hex", "utf-8, cp932"),
+        ("dataset.drop_columns", ["id", "y"], "other than the target"),
+    ],
+)
+def test_what_cannot_read_a_file_is_refused_before_it_is_opened(file_config, key, value, valid):
+    with pytest.raises(InvalidValueError) as raised:
+        check_config(changed(file_config, key, value))
+    assert_says(raised.value, key, valid)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "\\t", "|", " "])
+def test_one_character_or_a_written_tab_separates_cells(file_config, separator):
+    check_config(changed(file_config, "dataset.separator", separator))
+
+
+@pytest.mark.parametrize(
+    ("cv", "key"),
+    [("cv=grouped", "cv.group_column"), ("cv=time_series", "cv.time_column")],
+)
+@pytest.mark.parametrize(
+    ("column", "valid"), [("y", "other than the target"), ("id", "not in dataset.drop_columns")]
+)
+def test_a_column_that_divides_rows_is_neither_target_nor_dropped(
+    file_config, cv, key, column, valid
+):
+    with pytest.raises(InvalidValueError) as raised:
+        check_config(
+            config(
+                "dataset=file",
+                f"dataset.path={file_config.dataset.path}",
+                "dataset.target=y",
+                "dataset.drop_columns=[id]",
+                cv,
+                f"{key}={column}",
+            )
+        )
+    assert_says(raised.value, f"{key}={column}", valid)
+
+
+def test_a_grid_that_the_model_has_not_is_refused_with_those_it_has():
+    with pytest.raises(UnknownGridError) as raised:
+        check_config(changed(config(), "search.param_grid", "huge"))
+    assert_says(raised.value, "search.param_grid=huge", "'fast'", "'full'")
+
+
+def test_a_search_without_a_grid_is_refused_with_the_way_out():
+    with pytest.raises(UnknownGridError) as raised:
+        check_config(changed(changed(config(), "search.param_grid", None), "model.param_grids", {}))
+    assert_says(raised.value, "model.param_grids", "search=none")
+
+
+def test_without_a_search_no_grid_is_looked_at():
+    check_config(changed(config("search=none"), "search.param_grid", "huge"))
+
+
+@pytest.mark.parametrize("grid", [{}, [1, 2], None, {"clf__x": 3}, {"clf__x": []}])
+def test_a_grid_is_at_least_one_parameter_with_at_least_one_value(grid):
+    with pytest.raises(InvalidValueError, match=r"model\.param_grids\.fast"):
+        check_config(changed(config(), "model.param_grids.fast", grid))
+
+
+@pytest.mark.parametrize(
+    ("key", "left"),
+    [("accepts_categories", "categories"), ("accepts_missing", "missing values")],
+)
+def test_an_estimator_is_not_left_with_what_it_does_not_take(key, left):
+    with pytest.raises(IncompatiblePreprocessError) as raised:
+        check_config(changed(config(), f"model.{key}", False))
+    assert_says(raised.value, "HistGradientBoostingClassifier", left, "preprocess=onehot")

@@ -1,0 +1,256 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.config import command_line
+from src.config.command_line import CONF, check_command_line, help_text
+from src.config.schema import GROUPS
+from src.errors import (
+    ConfigurationError,
+    FileMissingError,
+    IncompatiblePreprocessError,
+    InvalidValueError,
+    MissingValueError,
+    OverrideSyntaxError,
+    RunExistsError,
+    UnknownChoiceError,
+    UnknownFreeKeyError,
+    UnknownGridError,
+    UnknownKeyError,
+    WrongTypeError,
+)
+from tests.config.composing import assert_says, refusal
+
+REPOSITORY = CONF.parent
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "words"),
+    [
+        ("serach=full", UnknownKeyError, ["'serach'", "did you mean search?"]),
+        ("+serach.x=1", UnknownKeyError, ["'serach'", "did you mean search?"]),
+        ("search.n_split=3", UnknownKeyError, ["'search.n_split'", "search.n_splits"]),
+        ("+search.n_split=3", UnknownKeyError, ["'search.n_split'", "search.n_splits"]),
+        ("++search.n_split=3", UnknownKeyError, ["'search.n_split'", "search.n_splits"]),
+        ("++search.x=1", UnknownKeyError, ["'search.x'", "did you mean"]),
+        ("test_size=0.3", UnknownKeyError, ["'test_size'", "cv.test_size"]),
+        ("data=adult", UnknownKeyError, ["'data'", "dataset"]),
+        ("dataset=adlut", UnknownChoiceError, ["dataset=adlut", "'adult'", "'file'", "'wine'"]),
+        ("search=ful", UnknownChoiceError, ["search=ful", "'fast'", "'full'", "'none'"]),
+        ("experiment=x", UnknownChoiceError, ["experiment=x", "'classic'"]),
+        ("model.estimator.max_iter=3", UnknownFreeKeyError, ["+model.estimator.max_iter=…"]),
+        ("search.n_splits=abc", WrongTypeError, ["search.n_splits", "'abc'", "Integer"]),
+        ("search.n_splits=2.9", WrongTypeError, ["search.n_splits", "'2.9'", "Integer"]),
+        ("search.n_splits=true", WrongTypeError, ["search.n_splits", "'True'", "Integer"]),
+        ("seed=null", WrongTypeError, ["seed", "not Optional"]),
+        ("cv.test_size=a-fifth", WrongTypeError, ["cv.test_size", "'a-fifth'", "Float"]),
+        ("search.engine=random", WrongTypeError, ["search.engine", "'random'", "none, halving"]),
+        ("dataset.pos_label=[a]", WrongTypeError, ["dataset.pos_label", "list"]),
+        ("seed=-1", InvalidValueError, ["seed=-1", "0 to 4294967295"]),
+        ("search.n_splits=1", InvalidValueError, ["search.n_splits=1", "2 or more"]),
+        ("cv.test_size=2", InvalidValueError, ["cv.test_size=2", "between 0 and 1"]),
+        ("cv.test_size=0", InvalidValueError, ["cv.test_size=0", "between 0 and 1"]),
+        ("search.factor=1", InvalidValueError, ["search.factor=1", "greater than 1"]),
+        ("runtime.workers=0", InvalidValueError, ["runtime.workers=0", "1 or more"]),
+        ("runtime.niceness=20", InvalidValueError, ["runtime.niceness=20", "0 to 19"]),
+        ("search.min_resources=foo", InvalidValueError, ["=foo", "auto, exhaust"]),
+        ("search.param_grid=huge", UnknownGridError, ["=huge", "'fast'", "'full'"]),
+        ("dataset=file", MissingValueError, ["dataset.path", "dataset.path=…"]),
+        ("dataset=file dataset.path=a.csv", MissingValueError, ["dataset.target=…"]),
+        ("cv=grouped", MissingValueError, ["cv.group_column=…"]),
+        (
+            "dataset=file dataset.path=a.csv dataset.target=y",
+            FileMissingError,
+            ["dataset.path=a.csv", "nothing"],
+        ),
+        ("model=logistic_regression preprocess=native", IncompatiblePreprocessError, ["onehot"]),
+        ("full", OverrideSyntaxError, ["'full'", "key=value"]),
+        ("dataset.pos_label=a=b", OverrideSyntaxError, ["'dataset.pos_label=a=b'", "quotes"]),
+        ("search.n_splits=${sead}", ConfigurationError, ["search.n_splits", "'sead'"]),
+        ("search.n_splits=3,4", ConfigurationError, ["search.n_splits=3,4"]),
+    ],
+)
+def test_a_bad_command_line_is_answered_with_what_would_work(arguments, kind, words):
+    error = refusal(*arguments.split(" "))
+    assert type(error) is kind
+    assert_says(error, *words)
+
+
+@pytest.mark.parametrize("override", ["dataset=null", "search=null", "=3"])
+def test_a_choice_that_is_no_name_is_the_users_mistake(override):
+    # Not a traceback of Hydra's: `refusal` raises what it cannot translate.
+    assert_says(refusal(override), override.partition("=")[0])
+
+
+@pytest.mark.parametrize(
+    ("override", "choice"),
+    [
+        ("cv.group_column=id", "cv=grouped"),
+        ("cv.time_column=day", "cv=time_series"),
+        ("dataset.drop_columns=[id]", "dataset=file"),
+    ],
+)
+def test_a_key_of_another_choice_is_answered_with_that_choice(override, choice):
+    key = override.partition("=")[0]
+    error = refusal(override)
+    assert isinstance(error, UnknownKeyError)
+    assert f"did you mean {key}" not in str(error), "what was asked cannot be what was meant"
+    assert_says(error, choice)
+
+
+def test_a_column_type_can_be_forced_on_the_command_line_as_the_docs_word_it():
+    Path("a.csv").write_text("zip,y\n1,u\n")
+    check_command_line(
+        [
+            "dataset=file",
+            "dataset.path=a.csv",
+            "dataset.target=y",
+            "dataset.column_types={zip: category}",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    ["search.n_splits=3,1", "search.n_splits=choice(3,1)", "search.n_splits=range(1,4)"],
+)
+@pytest.mark.parametrize("flag", ["-m", "--multirun"])
+def test_every_job_of_a_sweep_is_checked_before_the_first_runs(flag, sweep):
+    error = refusal(flag, sweep)
+    assert isinstance(error, InvalidValueError)
+    assert_says(error, "search.n_splits=1", "2 or more")
+
+
+def test_a_bad_combination_within_a_sweep_is_found():
+    error = refusal("-m", "model=hist_gradient_boosting,random_forest", "preprocess=native,onehot")
+    assert isinstance(error, IncompatiblePreprocessError)
+    assert_says(error, "RandomForestClassifier")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("dataset=wine,breast_cancer", "search=none,fast"),
+        ("model=glob(*)",),
+        ("seed=range(0,3)", "dataset.pos_label='a,b'"),
+    ],
+)
+def test_a_good_sweep_passes(arguments):
+    check_command_line(["-m", *arguments])
+
+
+def test_a_large_sweep_is_checked_in_its_first_jobs_only(monkeypatch):
+    monkeypatch.setattr(command_line, "MAX_JOBS_CHECKED", 3)
+    check_command_line(["-m", "seed=0,1,2,-1"])
+    assert isinstance(refusal("-m", "seed=0,1,-1,2"), InvalidValueError)
+
+
+def test_showing_a_configuration_needs_no_mandatory_values_but_the_right_keys():
+    check_command_line(["--cfg", "job", "dataset=file"])
+    assert isinstance(refusal("--cfg", "job", "serach=full"), UnknownKeyError)
+
+
+def test_checking_leaves_nothing_behind(tmp_path):
+    check_command_line(["search=full", "hydra.run.dir=here"])
+    refusal("search.n_splits=1", "hydra.run.dir=here")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("hydra.run.dir=my_run",),
+        ("++hydra.run.dir=my_run",),
+        ("hydra.run.dir='my_run'",),
+        ("hydra.run.dir=./my_run/",),
+        ("-m", "hydra.sweep.dir=.", "hydra.sweep.subdir=my_run"),
+    ],
+    ids=" ".join,
+)
+def test_a_complete_run_is_not_overwritten_by_the_directory_asked_for(arguments):
+    Path("my_run").mkdir()
+    Path("my_run/manifest.json").write_text("{}")
+    error = refusal(*arguments)
+    assert isinstance(error, RunExistsError)
+    assert_says(error, "my_run", "complete run", "another")
+
+
+def test_a_directory_without_a_manifest_may_be_used_again():
+    Path("my_run").mkdir()
+    Path("my_run/train.log").write_text("a run that was killed")
+    check_command_line(["hydra.run.dir=my_run"])
+
+
+def test_the_help_page_explains_every_choice_of_every_group():
+    lines = help_text().splitlines()
+    for group in [*GROUPS, "experiment"]:
+        start = lines.index(f"  {group}")
+        for path in (CONF / group).glob("*.yaml"):
+            line = next(line for line in lines[start:] if line[4:].split(" ")[0] == path.stem)
+            assert len(line[4 + len(path.stem) :].strip()) > 10, f"{path} does not explain itself"
+
+
+def test_the_help_page_marks_one_default_of_each_group():
+    marked = [line.split()[1] for line in help_text().splitlines() if line.startswith("  * ")]
+    # In the order of GROUPS, from the defaults list of conf/train.yaml.
+    assert marked == [
+        "breast_cancer",
+        "stratified",
+        "hist_gradient_boosting",
+        "native",
+        "fast",
+        "local",
+    ]
+
+
+def _train(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "src.train", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("arguments", [("serach=full",), ("-m", "search.n_splits=3,1")])
+def test_the_program_refuses_in_one_line_with_exit_code_2_and_leaves_nothing(arguments, tmp_path):
+    ended = _train(*arguments, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_asking_for_help_is_no_error_and_loads_no_numeric_library(tmp_path):
+    # In the parent's place: what a run of the help page has imported when it ends.
+    code = (
+        "import sys, src.train; sys.argv = ['train', '--help']; src.train.main();"
+        "import json; loaded = {'numpy', 'pandas', 'sklearn'} & set(sys.modules);"
+        "sys.stderr.write(json.dumps(sorted(loaded)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+        check=True,
+    )
+    assert ended.stdout == help_text()
+    assert json.loads(ended.stderr) == []

@@ -1,0 +1,36 @@
+from dataclasses import fields
+
+import pytest
+import yaml
+
+from docs.write_configuration import PAGE, page
+from src.config.command_line import CONF
+from src.config.schema import GROUPS, TrainConfig
+
+SCHEMAS = [TrainConfig, *(schema for group in GROUPS.values() for schema in group.values())]
+
+
+def test_the_documentation_says_what_the_schema_says():
+    assert PAGE.read_text(encoding="utf-8") == page(), "run make docs"
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
+def test_every_key_is_explained(schema):
+    for field in fields(schema):
+        assert len(field.metadata["doc"]) > 3, field.name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for group in GROUPS for path in (CONF / group).glob("*.yaml")],
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
+)
+def test_every_file_of_a_group_names_its_schema_first(path):
+    group = path.parent.name
+    first = yaml.safe_load(path.read_text(encoding="utf-8"))["defaults"][0]
+    assert first.keys() == {f"/schema/{group}@_here_"}
+    assert set(first.values()) <= GROUPS[group].keys()
+
+
+def test_every_group_of_the_top_level_has_a_schema():
+    assert {field.name for field in fields(TrainConfig)} == {"seed", *GROUPS}

@@ -1,0 +1,198 @@
+import json
+from copy import deepcopy
+from dataclasses import asdict
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from src.config import TrainConfig, identity_of, searched_grid, typed
+from src.config.schema import (
+    BuiltinDatasetConfig,
+    ColumnType,
+    Engine,
+    FileDatasetConfig,
+    GroupedCvConfig,
+    OpenMLDatasetConfig,
+    OrderedCvConfig,
+)
+from src.errors import UnknownKeyError
+from tests.config.composing import changed, composed, config
+
+
+def _file_config(path="a.csv", **changes):
+    start = config("dataset=file", f"dataset.path={path}", "dataset.target=y")
+    for key, value in changes.items():
+        setattr(start.dataset, key, value)
+    return start
+
+
+@pytest.mark.parametrize(
+    ("override", "group", "kind"),
+    [
+        ("dataset=wine", "dataset", BuiltinDatasetConfig),
+        ("dataset=adult", "dataset", OpenMLDatasetConfig),
+        ("cv=time_series", "cv", OrderedCvConfig),
+    ],
+)
+def test_a_choice_decides_the_type_of_its_part(override, group, kind):
+    assert type(getattr(config(override), group)) is kind
+
+
+def test_nothing_of_omegaconf_is_left_inside():
+    found = [config(f"model={m}") for m in ("hist_gradient_boosting", "logistic_regression")]
+
+    def assert_plain(value):
+        assert not OmegaConf.is_config(value)
+        for inner in value.values() if isinstance(value, dict) else ():
+            assert_plain(inner)
+        for inner in value if isinstance(value, list) else ():
+            assert_plain(inner)
+
+    for each in found:
+        assert isinstance(each, TrainConfig)
+        assert_plain(asdict(each))
+
+
+def test_what_was_typed_can_be_written_and_typed_again():
+    once = _file_config(column_types={"zip": ColumnType.category}, drop_columns=["id"])
+    again = OmegaConf.create(OmegaConf.to_yaml(OmegaConf.structured(once)))
+    assert OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(once), again)) == once
+
+
+@pytest.mark.parametrize("key", ["serach.x", "search.x", "x", "cv.x", "runtime.x"])
+def test_a_key_that_was_forced_in_is_found(key):
+    with pytest.raises(UnknownKeyError, match=key.split(".")[-1] if "." not in key else key[:6]):
+        typed(composed(f"++{key}=1"))
+
+
+def test_parts_without_a_schema_take_any_key():
+    cfg = composed("+model.estimator.max_iter=7", "+model.param_grids.mine.clf__max_iter=[1,2]")
+    assert typed(cfg).model.estimator["max_iter"] == 7
+    assert typed(cfg).model.param_grids["mine"] == {"clf__max_iter": [1, 2]}
+
+
+def test_the_searched_grid_is_the_one_that_search_names():
+    assert searched_grid(config("search=full")) == config().model.param_grids["full"]
+
+
+def test_without_a_search_there_is_no_searched_grid():
+    assert searched_grid(changed(config(), "search.engine", Engine.none)) is None
+
+
+def test_an_identity_is_plain_json():
+    start = _file_config(column_types={"zip": ColumnType.category})
+    identity = identity_of(start)
+    assert json.loads(json.dumps(identity)) == identity
+    assert identity["dataset"]["column_types"] == {"zip": "category"}
+
+
+def test_taking_the_identity_changes_nothing():
+    start = config("search=full")
+    before = deepcopy(start)
+    identity_of(start)
+    assert start == before
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("runtime.workers", 7),
+        ("runtime.openmp_threads", 3),
+        ("runtime.niceness", 19),
+        ("runtime.progress", False),
+        ("dataset.data_home", "elsewhere"),
+        ("dataset.n_retries", 0),
+        ("model.param_grids.full", {"clf__max_iter": [1]}),
+        ("model.param_grids.mine", {"clf__max_iter": [1]}),
+    ],
+)
+def test_what_changes_no_number_is_not_in_the_identity(key, value):
+    start = config("dataset=adult", "search=fast")
+    assert identity_of(changed(start, key, value)) == identity_of(start)
+
+
+@pytest.mark.parametrize("override", ["runtime=serial", "runtime=local"])
+def test_no_choice_of_runtime_is_in_the_identity(override):
+    assert identity_of(config(override)) == identity_of(config())
+
+
+def test_where_a_file_lies_is_not_in_the_identity():
+    assert identity_of(_file_config("a.csv")) == identity_of(_file_config("b/c.csv"))
+
+
+def test_a_grid_counts_by_its_values_not_by_its_name():
+    start = config("search=fast")
+    renamed = changed(start, "model.param_grids.mine", start.model.param_grids["fast"])
+    assert identity_of(changed(renamed, "search.param_grid", "mine")) == identity_of(start)
+
+
+def test_without_a_search_no_grid_is_in_the_identity():
+    start = config("search=none")
+    other = changed(changed(start, "model.param_grids", {}), "search.param_grid", "full")
+    assert identity_of(other) == identity_of(start)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 43),
+        ("dataset.name", "credit-g"),
+        ("dataset.version", 1),
+        ("dataset.pos_label", "<=50K"),
+        ("cv.test_size", 0.25),
+        ("cv._target_", "src.data.OrderedRows"),
+        ("search.engine", Engine.none),
+        ("search.n_splits", 4),
+        ("search.scoring", "accuracy"),
+        ("search.factor", 2.0),
+        ("search.min_resources", 30),
+        ("model.param_grids.fast.clf__learning_rate", [0.05, 0.2]),
+        ("model.param_grids.fast.clf__learning_rate", [0.1, 0.05]),
+        ("model.estimator._target_", "sklearn.ensemble.ExtraTreesClassifier"),
+        ("model.estimator.max_iter", 50),
+        ("preprocess.keeps_missing", False),
+        ("preprocess.numeric.scale", {"_target_": "sklearn.preprocessing.StandardScaler"}),
+    ],
+)
+def test_what_changes_numbers_is_in_the_identity(key, value):
+    start = config("dataset=adult", "search=fast")
+    assert identity_of(changed(start, key, value)) != identity_of(start)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_two_identities_are_equal_exactly_where_the_seeds_are(one, other):
+    start = config()
+    equal = identity_of(changed(start, "seed", one)) == identity_of(changed(start, "seed", other))
+    assert equal == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("target", "z"),
+        ("separator", ";"),
+        ("encoding", "cp932"),
+        ("drop_columns", ["a"]),
+        ("column_types", {"a": ColumnType.category}),
+    ],
+)
+def test_how_a_file_is_read_is_in_the_identity(key, value):
+    assert identity_of(_file_config(**{key: value})) != identity_of(_file_config())
+
+
+def test_the_column_that_groups_rows_is_in_the_identity():
+    one = config("cv=grouped", "cv.group_column=a")
+    assert isinstance(one.cv, GroupedCvConfig)
+    assert identity_of(changed(one, "cv.group_column", "b")) != identity_of(one)
+
+
+def test_defaults_of_types_are_not_shared_between_configurations():
+    one = FileDatasetConfig(path="a.csv", target="y")
+    one.drop_columns.append("a")
+    one.column_types["a"] = ColumnType.number
+    other = FileDatasetConfig(path="a.csv", target="y")
+    assert other.drop_columns == []
+    assert other.column_types == {}

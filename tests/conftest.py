@@ -1,0 +1,64 @@
+"""What tests share: configurations composed as the command line composes them, and runs."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hydra import compose, initialize_config_dir
+
+from src.config import TrainConfig, check_config, register_schema, typed
+from src.config.command_line import CONF
+
+ROOT = Path(__file__).parents[1]
+OPENML_HOME = ROOT / ".." / "shared" / "openml_home"
+
+register_schema()
+
+needs_openml_home = pytest.mark.skipif(
+    not OPENML_HOME.is_dir(),
+    reason="../shared/openml_home is absent: the real adult and credit-g are not tested",
+)
+
+
+def composed(*overrides: str) -> TrainConfig:
+    """Compose and check a configuration as the command line does."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = typed(compose("train", overrides=list(overrides)))
+    check_config(config)
+    return config
+
+
+def train(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run `python -m src.train` as a user does, from the project's root."""
+    return subprocess.run(
+        [sys.executable, "-m", "src.train", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+@pytest.fixture(scope="session")
+def make_csv(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make a small table of numbers and categories, with missing cells, that can be learned."""
+
+    def make(n_rows: int = 120, n_classes: int = 2) -> Path:
+        path = tmp_path_factory.mktemp("table") / f"small_{n_classes}.csv"
+        rng = np.random.default_rng(0)
+        age, income = rng.normal(40, 10, n_rows), rng.lognormal(3, 1, n_rows)
+        job = rng.choice(["clerk", "farmer", "smith"], n_rows)
+        score = age + 10 * (job == "smith") + rng.normal(0, 5, n_rows)
+        label = pd.qcut(score, n_classes, labels=[f"c{i}" for i in range(n_classes)])
+        frame = pd.DataFrame({"age": age, "income": income, "job": job, "label": label})
+        frame.loc[::11, "income"] = np.nan
+        frame.loc[::13, "job"] = None
+        frame.to_csv(path, index=False)
+        return path
+
+    return make

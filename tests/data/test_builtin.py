@@ -1,0 +1,38 @@
+import logging
+
+import pytest
+from sklearn import datasets
+
+from src.config.checks import BUILTIN_NAMES
+from src.data import load_builtin
+from src.errors import UnknownLabelError
+
+
+@pytest.mark.parametrize("name", BUILTIN_NAMES)
+def test_every_built_in_table_that_conf_allows_equals_scikit_learns(name):
+    table, bunch = load_builtin(name), getattr(datasets, f"load_{name}")(as_frame=True)
+    assert table.name == f"builtin_{name}"
+    assert [table.labels[code] for code in table.y] == [
+        str(bunch.target_names[code]) for code in bunch.target
+    ]
+    constant = [column for column in bunch.data if bunch.data[column].nunique() == 1]
+    expected = bunch.data.drop(columns=constant).astype("float64")
+    assert table.X.equals(expected)
+
+
+def test_the_positive_label_comes_second():
+    assert load_builtin("breast_cancer", "benign").labels == ("malignant", "benign")
+    assert load_builtin("breast_cancer", "malignant").labels == ("benign", "malignant")
+
+
+def test_an_unknown_positive_label_is_refused_with_the_labels():
+    with pytest.raises(UnknownLabelError, match="'benign', 'malignant'"):
+        load_builtin("breast_cancer", "good")
+
+
+def test_columns_that_are_left_out_are_told(caplog):
+    with caplog.at_level(logging.INFO):
+        table = load_builtin("digits")
+    n_left_out = 64 - table.X.shape[1]
+    assert n_left_out == 3
+    assert str(n_left_out) in caplog.text or "pixel_0_0" in caplog.text

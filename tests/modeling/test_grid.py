@@ -1,0 +1,45 @@
+"""Grids are checked before data is read."""
+
+import pytest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+
+from src.errors import InvalidParameterError, UnknownParameterError, UnknownScorerError
+from src.modeling import check_grid, check_scoring_name, make_pipeline, scorer_for
+
+PIPELINE = make_pipeline({"impute": SimpleImputer()}, {}, LogisticRegression())
+
+
+@pytest.mark.parametrize(
+    "parameter", ["clf__C", "preprocess__numeric__impute__strategy", "clf__class_weight"]
+)
+def test_parameters_of_any_step_can_be_searched(parameter: str) -> None:
+    values = {"clf__C": [1.0], "clf__class_weight": [None, "balanced"]}.get(parameter, ["median"])
+    check_grid(PIPELINE, {parameter: values})
+
+
+def test_a_misspelt_parameter_names_what_was_meant_and_what_there_is() -> None:
+    with pytest.raises(UnknownParameterError, match=r"did you mean clf__C\b.*'clf__max_iter'"):
+        check_grid(PIPELINE, {"clf__c": [1.0]})
+
+
+@pytest.mark.parametrize("value", [-1.0, "much"])
+def test_a_value_that_the_estimator_refuses_is_named(value: object) -> None:
+    with pytest.raises(InvalidParameterError, match=r"clf__C=.* must be a float"):
+        check_grid(PIPELINE, {"clf__C": [1.0, value]})
+
+
+def test_an_estimator_with_a_refused_parameter_is_found_without_a_grid() -> None:
+    with pytest.raises(InvalidParameterError, match="max_iter"):
+        check_grid(make_pipeline({}, {}, LogisticRegression(max_iter=-5)), {})
+
+
+def test_roc_auc_means_one_vs_rest_for_several_classes_only() -> None:
+    assert scorer_for("roc_auc", 2) == "roc_auc"
+    assert scorer_for("roc_auc", 3) == "roc_auc_ovr"
+    assert scorer_for("accuracy", 3) == "accuracy"
+
+
+def test_an_unknown_scorer_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(UnknownScorerError, match="did you mean accuracy"):
+        check_scoring_name("acuracy")

@@ -1,0 +1,51 @@
+"""Preprocessing is learned from training rows alone."""
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from src.modeling import make_pipeline
+
+
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "n": [1.0, 2.0, np.nan, 4.0],
+            "c": pd.Categorical(["a", "b", "b", None]),
+        }
+    )
+
+
+def test_statistics_come_from_the_rows_fitted_on() -> None:
+    pipeline = make_pipeline(
+        {"impute": SimpleImputer(), "scale": StandardScaler()},
+        {
+            "impute": SimpleImputer(strategy="most_frequent"),
+            "encode": OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+        },
+        LogisticRegression(),
+    )
+    X, y = table(), np.array([0, 1, 0, 1])
+    pipeline.fit(X.iloc[:3], y[:3])
+    numeric = pipeline.named_steps["preprocess"].named_transformers_["numeric"]
+    assert numeric.named_steps["impute"].statistics_.tolist() == [1.5]
+    names = pipeline.named_steps["preprocess"].get_feature_names_out().tolist()
+    assert names == ["n", "c_a", "c_b"]
+
+
+def test_without_steps_categories_reach_the_estimator_as_categories() -> None:
+    estimator = HistGradientBoostingClassifier(categorical_features="from_dtype")
+    pipeline = make_pipeline({}, {}, estimator)
+    pipeline.fit(pd.concat([table()] * 20), np.tile([0, 1, 0, 1], 20))
+    assert pipeline.named_steps["clf"].is_categorical_.tolist() == [False, True]
+
+
+def test_unseen_categories_and_missing_cells_are_scored() -> None:
+    estimator = HistGradientBoostingClassifier(categorical_features="from_dtype")
+    pipeline = make_pipeline({}, {}, estimator)
+    pipeline.fit(pd.concat([table()] * 20), np.tile([0, 1, 0, 1], 20))
+    strange = pd.DataFrame({"n": [np.nan, 9.0], "c": pd.Categorical(["never seen", None])})
+    assert np.isfinite(pipeline.predict_proba(strange)).all()

@@ -1,0 +1,46 @@
+"""Whatever ends a run is told in its directory."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from src.errors import RunExistsError, SingleClassError
+from src.runs import RunDirectory, recorded
+
+
+def step() -> str:
+    return "searching"
+
+
+def test_a_refused_run_leaves_nothing_where_somebody_watched(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "day" / "run")
+    with pytest.raises(SingleClassError), recorded(run, step, keep_refused=False):
+        raise SingleClassError("target 'y'", "a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_refused_run_of_a_sweep_keeps_its_reason(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    with pytest.raises(SingleClassError), recorded(run, step, keep_refused=True):
+        raise SingleClassError("target 'y'", "a")
+    status = json.loads((run.path / "status.json").read_text())
+    assert status["state"] == "failed"
+    assert "one class only" in status["reason"]
+
+
+def test_an_unexpected_error_keeps_the_directory_and_names_the_step(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    with pytest.raises(ZeroDivisionError) as caught, recorded(run, step, keep_refused=False):
+        1 / 0  # noqa: B018 - raises
+    assert "while searching" in caught.value.__notes__[0]
+    assert json.loads((run.path / "status.json").read_text())["state"] == "failed"
+
+
+def test_a_complete_run_is_not_taken_for_another(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    with recorded(run, step, keep_refused=False):
+        run.complete("id")
+    with pytest.raises(RunExistsError), recorded(run, step, keep_refused=False):
+        pytest.fail("began")
+    assert [path.name for path in run.path.iterdir()] == ["manifest.json"]

@@ -1,0 +1,30 @@
+"""The console shows messages, the first line of warnings, and no error twice."""
+
+import logging
+
+import pytest
+
+from src.runtime.console import ConsoleHandler
+
+
+@pytest.fixture
+def logger() -> logging.Logger:
+    logger = logging.Logger("test")
+    logger.addHandler(ConsoleHandler())
+    return logger
+
+
+def test_a_warning_is_its_first_line(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger.info("plain [text] as it is")
+    logger.warning("something\nwith a long explanation")
+    logger.error("told when the program ends")
+    assert capsys.readouterr().out == "plain [text] as it is\n! something\n"
+
+
+def test_lines_for_scripts_are_left_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.Logger("result")
+    logger.addHandler(ConsoleHandler())
+    logger.info("[RESULT] …")
+    assert capsys.readouterr().out == ""

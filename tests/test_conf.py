@@ -1,0 +1,116 @@
+"""Whatever conf/ offers is built and fitted."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from src.errors import IncompatiblePreprocessError
+from src.experiment import run_experiment
+from tests.conftest import OPENML_HOME, composed, needs_openml_home
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("preprocess", choices("preprocess"))
+@pytest.mark.parametrize("model", choices("model"))
+def test_every_model_with_every_preprocess_is_fitted_or_refused_ahead(
+    model: str, preprocess: str, n_classes: int, make_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    overrides = [
+        "dataset=file",
+        f"dataset.path={make_csv(n_classes=n_classes)}",
+        "dataset.target=label",
+        f"model={model}",
+        f"preprocess={preprocess}",
+    ]
+    try:
+        config = composed(*overrides)
+    except IncompatiblePreprocessError:
+        return
+    line = run_experiment(config, tmp_path)
+    predictions = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert line.startswith("[RESULT] ds=file_small")
+    assert predictions.filter(like="proba_").shape == (24, n_classes)
+    assert predictions.filter(like="proba_").sum(axis=1).tolist() == pytest.approx([1.0] * 24)
+
+
+@pytest.mark.parametrize("model", choices("model"))
+def test_every_model_has_a_preprocess_of_its_own_that_works(model: str) -> None:
+    composed(f"model={model}")
+
+
+@pytest.mark.parametrize("runtime", choices("runtime"))
+@pytest.mark.parametrize("search", choices("search"))
+def test_every_search_and_runtime_is_fitted(
+    search: str, runtime: str, make_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = [f"dataset.path={make_csv()}", "dataset.target=label"]
+    choice = [f"search={search}", f"runtime={runtime}", "model=logistic_regression"]
+    line = run_experiment(composed("dataset=file", *table, *choice), tmp_path)
+    assert f" mode={search} " in line
+
+
+@pytest.mark.parametrize(
+    ("cv", "extra"),
+    [
+        ("stratified", []),
+        ("time_series", []),
+        ("time_series", ["cv.time_column=age"]),
+        ("grouped", ["cv.group_column=job"]),
+    ],
+)
+def test_every_cv_is_fitted(
+    cv: str, extra: list[str], make_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = make_csv()
+    if extra == ["cv.time_column=age"]:
+        # Sorted by what decides the label, the hold-out would hold one class.
+        extra = ["cv.time_column=income"]
+        pd.read_csv(path).dropna(subset="income").to_csv(tmp_path / "dated.csv", index=False)
+        path = tmp_path / "dated.csv"
+    if cv == "grouped":
+        frame = pd.read_csv(path)
+        frame.assign(subject=frame.index // 3).to_csv(tmp_path / "grouped.csv", index=False)
+        path, extra = tmp_path / "grouped.csv", ["cv.group_column=subject"]
+    table = [f"dataset.path={path}", "dataset.target=label", "model=logistic_regression"]
+    config = composed("dataset=file", *table, f"cv={cv}", *extra)
+    line = run_experiment(config, tmp_path / "run")
+    assert line.startswith("[RESULT]")
+
+
+def test_every_cv_is_tried_above() -> None:
+    assert choices("cv") == ["grouped", "stratified", "time_series"]
+
+
+@pytest.mark.parametrize("dataset", ["breast_cancer", "wine"])
+def test_every_builtin_dataset_is_learned(dataset: str, tmp_path: Path) -> None:
+    line = run_experiment(
+        composed(f"dataset={dataset}", "search=none", "model=logistic_regression"), tmp_path
+    )
+    assert f"ds=builtin_{dataset} mode=none AUC=0.99" in line or "AUC=1.0000" in line
+
+
+@needs_openml_home
+@pytest.mark.parametrize(
+    ("dataset", "name"), [("adult", "openml_adult"), ("credit-g", "openml_credit_g")]
+)
+def test_every_openml_dataset_is_learned(dataset: str, name: str, tmp_path: Path) -> None:
+    home = f"dataset.data_home={OPENML_HOME}"
+    line = run_experiment(composed(f"dataset={dataset}", home, "search=none"), tmp_path)
+    assert line.startswith(f"[RESULT] ds={name} mode=none AUC=0.")
+
+
+def test_every_dataset_is_tried_above() -> None:
+    assert choices("dataset") == ["adult", "breast_cancer", "credit-g", "file", "wine"]
+
+
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_every_experiment_is_composed(experiment: str) -> None:
+    composed(f"experiment={experiment}")

@@ -1,0 +1,259 @@
+"""Laws of a whole run: same id, same numbers; complete or not a run at all."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.experiment import run_experiment
+from src.runs import changed_files, read_manifest
+from src.schema import Schema
+from tests.conftest import ROOT, composed, train
+
+CONTENT = {
+    ".hydra/config.yaml",
+    ".hydra/hydra.yaml",
+    ".hydra/overrides.yaml",
+    "config.yaml",
+    "cv_results.csv",
+    "estimator.joblib",
+    "plots/calibration.png",
+    "plots/confusion.png",
+    "plots/precision_recall.png",
+    "plots/roc.png",
+    "predictions.parquet",
+    "schema.json",
+    "summary.json",
+    "train.log",
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("outputs") / "run"
+    done = train("dataset=wine", "model=logistic_regression", f"hydra.run.dir={path}")
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def test_a_run_directory_holds_what_it_promises_and_nothing_else(run: Path) -> None:
+    manifest = read_manifest(run)
+    assert manifest is not None
+    assert set(manifest.files) == CONTENT
+    assert changed_files(run, manifest) == []
+
+
+def test_a_bit_that_flips_is_found(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-r", str(run), str(copy)], check=True)
+    manifest = read_manifest(copy)
+    assert manifest is not None
+    for name in ("estimator.joblib", "summary.json", ".hydra/config.yaml"):
+        content = bytearray((copy / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (copy / name).write_bytes(content)
+    (copy / "schema.json").unlink()
+    (copy / "stranger").touch()
+    assert changed_files(copy, manifest) == [
+        ".hydra/config.yaml",
+        "estimator.joblib",
+        "schema.json",
+        "stranger",
+        "summary.json",
+    ]
+
+
+def test_the_kept_pipeline_gives_the_kept_predictions(run: Path) -> None:
+    schema = Schema.from_json((run / "schema.json").read_text())
+    predictions = pd.read_parquet(run / "predictions.parquet")
+    pipeline = joblib.load(run / "estimator.joblib")
+    from sklearn.datasets import load_wine
+
+    rows = load_wine(as_frame=True).data.loc[predictions["row_id"]]
+    proba = pipeline.predict_proba(rows[[column.name for column in schema.columns]])
+    kept = predictions[[f"proba_{label}" for label in schema.labels]].to_numpy()
+    np.testing.assert_array_equal(proba, kept)
+
+
+def test_the_hold_out_was_never_learned_from(run: Path) -> None:
+    predictions = pd.read_parquet(run / "predictions.parquet")
+    summary = json.loads((run / "summary.json").read_text())
+    assert predictions["row_id"].is_unique
+    assert len(predictions) == summary["n_test"] == 178 - summary["n_train"]
+
+
+def test_the_log_holds_the_result_and_the_console_ends_with_it(tmp_path: Path) -> None:
+    done = train("dataset=wine", "search=none", f"hydra.run.dir={tmp_path}/run")
+    result = done.stdout.splitlines()[-1]
+    assert result.startswith("[RESULT] ds=builtin_wine mode=none AUC=")
+    assert (tmp_path / "run" / "train.log").read_text().splitlines()[-1].endswith(result)
+
+
+def numbers_of(run: Path) -> dict[str, Any]:
+    summary = json.loads((run / "summary.json").read_text())
+    return {key: summary[key] for key in summary.keys() - {"seconds", "workers", "git"}}
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize(
+    "model",
+    ["hist_gradient_boosting", "logistic_regression", "random_forest"],
+)
+def test_runtime_changes_no_number(
+    model: str, n_classes: int, make_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = [f"dataset.path={make_csv(n_classes=n_classes)}", "dataset.target=label"]
+    runs = []
+    for workers, threads in [(1, 1), (2, 2), (2, 1)]:
+        runtime = [f"runtime.workers={workers}", f"runtime.openmp_threads={threads}"]
+        path = tmp_path / f"{workers}_{threads}"
+        run_experiment(composed("dataset=file", *table, f"model={model}", *runtime), path)
+        runs.append(path)
+    first, *others = runs
+    for other in others:
+        assert numbers_of(other) == numbers_of(first)
+        assert (other / "predictions.parquet").read_bytes() == (
+            first / "predictions.parquet"
+        ).read_bytes()
+
+
+def test_another_seed_is_another_run(make_csv: Callable[..., Path], tmp_path: Path) -> None:
+    table = [f"dataset.path={make_csv()}", "dataset.target=label", "model=logistic_regression"]
+    for seed in (1, 2):
+        config = composed("dataset=file", *table, f"seed={seed}")
+        run_experiment(config, tmp_path / str(seed))
+    assert numbers_of(tmp_path / "1")["run_id"] != numbers_of(tmp_path / "2")["run_id"]
+    assert numbers_of(tmp_path / "1")["metrics"] != numbers_of(tmp_path / "2")["metrics"]
+
+
+def test_the_same_rows_as_csv_and_parquet_are_the_same_run(
+    make_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    csv = make_csv()
+    parquet = tmp_path / "small.parquet"
+    pd.read_csv(csv).to_parquet(parquet)
+    for path in (csv, parquet):
+        table = [f"dataset.path={path}", "dataset.target=label", "model=logistic_regression"]
+        run_experiment(composed("dataset=file", *table), tmp_path / path.suffix)
+    ids = {numbers_of(tmp_path / suffix)["run_id"] for suffix in (".csv", ".parquet")}
+    assert len(ids) == 1
+
+
+def test_two_runs_of_one_second_keep_apart(tmp_path: Path) -> None:
+    arguments = ("dataset=wine", "search=none", "model=logistic_regression")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def start(_: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "src.train", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(start, range(3)))
+    assert [one.returncode for one in done] == [0, 0, 0]
+    runs = [path.parent for path in tmp_path.glob("outputs/*/*/manifest.json")]
+    assert len(runs) == 3
+    for run in runs:
+        manifest = read_manifest(run)
+        assert manifest is not None
+        assert changed_files(run, manifest) == []
+    latest = tmp_path / "outputs" / "latest"
+    assert latest.resolve() in {run.resolve() for run in runs}
+
+
+def start_run(path: Path, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "src.train",
+            "dataset=wine",
+            "search=none",
+            "model=logistic_regression",
+            f"hydra.run.dir={path}",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+MOMENTS = [
+    ".hydra/config.yaml",
+    "status.json",
+    "plots/roc.png",
+    "config.yaml",
+    "schema.json",
+    "estimator.joblib",
+    "cv_results.csv",
+    "predictions.parquet",
+    "summary.json",
+    "manifest.json",
+]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_any_moment_it_is_a_complete_run_or_none(moment: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start_run(run)
+    while process.poll() is None and not (run / moment).exists():
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    manifest = read_manifest(run)
+    assert manifest is None or changed_files(run, manifest) == []
+
+
+@pytest.mark.parametrize("limit", [200, 20_000, 26_000])
+def test_a_disk_that_fills_is_told_in_one_line_and_leaves_no_run(
+    limit: int, tmp_path: Path
+) -> None:
+    # A limit on the size of a file fails the writing of whatever is larger, as a full disk
+    # does: by an error of the operating system in the middle of a file.
+    def limit_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    run = tmp_path / "run"
+    process = start_run(run, preexec_fn=limit_files)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert len(errors.splitlines()) == 1, errors
+    assert "cannot write" in errors
+    assert "hydra.run.dir" in errors
+    assert read_manifest(run) is None
+
+
+def test_a_directory_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = train(f"hydra.run.dir={tmp_path}/file/run")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: cannot write {tmp_path}/file/run: Not a directory")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_complete_run_is_never_written_over(run: Path) -> None:
+    done = train(f"hydra.run.dir={run}")
+    assert done.returncode == 2
+    assert "holds a complete run already" in done.stderr
+    manifest = read_manifest(run)
+    assert manifest is not None
+    assert changed_files(run, manifest) == []

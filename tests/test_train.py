@@ -1,0 +1,171 @@
+"""The door, as users and their scripts know it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import OPENML_HOME, ROOT, needs_openml_home, train
+
+RESULT = re.compile(
+    r"\[RESULT\] ds=(\w+) mode=(\w+) AUC=(\d\.\d{4}) ACC=(\d\.\d{4})"
+    r" best=(\{.*\}) elapsed_sec=(\d+)\n"
+)
+
+
+def test_train_builtin_fast(tmp_path: Path) -> None:
+    done = train("search=fast", f"hydra.run.dir={tmp_path}/run")
+    assert done.returncode == 0, done.stderr
+    last = RESULT.fullmatch(done.stdout.splitlines(keepends=True)[-1])
+    assert last is not None, done.stdout
+    assert last[1] == "builtin_breast_cancer"
+    assert last[2] == "fast"
+    assert float(last[3]) > 0.98
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert f"{summary['metrics']['roc_auc']:.4f}" == last[3]
+    assert str(summary["best_params"]) == last[5]
+
+
+@pytest.mark.slow
+@needs_openml_home
+@pytest.mark.parametrize(
+    ("dataset", "auc", "acc"),
+    [
+        # The portfolio project's published table; it gives no accuracy for breast_cancer.
+        ("adult", (0.9233, 0.9273), (0.870, 0.874)),
+        ("credit-g", (0.755, 0.765), (0.723, 0.727)),
+        ("breast_cancer", (0.990, 0.994), (0.0, 1.0)),
+    ],
+)
+def test_the_classic_run_lands_on_its_published_table(
+    dataset: str, auc: tuple[float, float], acc: tuple[float, float], tmp_path: Path
+) -> None:
+    home = [] if dataset == "breast_cancer" else [f"dataset.data_home={OPENML_HOME}"]
+    done = train(f"dataset={dataset}", "experiment=classic", *home, f"hydra.run.dir={tmp_path}/run")
+    last = RESULT.fullmatch(done.stdout.splitlines(keepends=True)[-1])
+    assert last is not None, done.stdout + done.stderr
+    assert auc[0] <= float(last[3]) <= auc[1]
+    assert acc[0] <= float(last[4]) <= acc[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["+serach.x=1"], "there is no key 'serach'; did you mean search?"),
+        (["search.n_splits=1"], "search.n_splits=1 cannot work; it takes 2 or more"),
+        (["dataset=adlt"], "there are 'adult'"),
+        (["dataset=file", "dataset.path=no.csv", "dataset.target=x"], "no.csv: there is nothing"),
+        (["dataset.pos_label=malign"], "its labels: 'benign', 'malignant'"),
+        (["+model.estimator.max_itr=5"], "unexpected keyword argument 'max_itr'"),
+        (["model.estimator.learning_rate=1"], "'+model.estimator.learning_rate=…' adds it"),
+        (["+model.estimator.learning_rate=-1"], "is refused by the estimator"),
+        (["+model.param_grids.fast.clf__max_dept=[3]"], "did you mean clf__max_depth"),
+        (["search.scoring=roc_uc"], "did you mean roc_auc"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_a_wrong_command_is_answered_in_one_line_and_leaves_nothing(
+    arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    done = train(*arguments, f"hydra.run.dir={tmp_path}/day/run")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_lists_every_choice_and_needs_no_numeric_library() -> None:
+    code = (
+        "import sys; sys.argv[1:] = ['--help']; from src.train import main; main();"
+        " assert not {'numpy', 'pandas', 'sklearn'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for path in (ROOT / "conf").glob("*/*.yaml"):
+        if path.parent.name != "hydra":
+            assert path.stem in done.stdout
+
+
+def test_cfg_shows_the_configuration_and_runs_nothing(tmp_path: Path) -> None:
+    done = train("--cfg", "job", "search=full", f"hydra.run.dir={tmp_path}/run")
+    assert "n_splits: 5" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_traceback_is_shown_on_request_only(tmp_path: Path) -> None:
+    environment = {**os.environ, "HYDRA_FULL_ERROR": "1"}
+    done = train("search.n_splits=1", f"hydra.run.dir={tmp_path}/run", env=environment)
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_says_what_it_keeps(
+    sent: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "src.train",
+            "model=random_forest",
+            "search=full",
+            "runtime=serial",
+            f"hydra.run.dir={run}",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(
+        lambda: "rung" in (run / "train.log").read_text() if (run / "train.log").exists() else False
+    )
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert len(errors.splitlines()) == 1, errors
+    assert "while searching; kept:" in errors
+    assert not (run / "manifest.json").exists()
+    assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
+
+
+def wait_for(condition, timeout: float = 60.0) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_a_sweep_goes_on_after_a_failure_and_tells_of_it(tmp_path: Path) -> None:
+    done = train(
+        "-m",
+        "dataset=wine,breast_cancer",
+        "dataset.pos_label=benign",
+        "search=none",
+        "model=logistic_regression",
+        f"hydra.sweep.dir={tmp_path}",
+    )
+    assert done.returncode == 1
+    assert done.stdout.count("[RESULT]") == 1
+    assert "0_wine_none: dataset.pos_label='benign' is not in target" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: 1 job(s) of the sweep failed")
+    assert "UnknownLabelError" in (tmp_path / "0_wine_none" / "train.log").read_text()
+    assert not (tmp_path / "0_wine_none" / "manifest.json").exists()
+    assert (tmp_path / "1_breast_cancer_none" / "manifest.json").exists()
+
+
+def test_tab_completes_choices_after_python_m() -> None:
+    script = (
+        f'source docs/completion.bash; COMP_LINE="{sys.executable} -m src.train dataset=a";'
+        " COMP_POINT=${#COMP_LINE}; _train_completion; echo ${COMPREPLY[*]}"
+    )
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "dataset=adult"
