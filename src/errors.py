@@ -43,9 +43,8 @@ class UnknownFreeKeyError(UserError):
 
     def __init__(self, key: str, present: Sequence[str]) -> None:
         group = key.rpartition(".")[0]
-        super().__init__(
-            f"there is no '{key}' yet; '+{key}=…' adds it ({group} has {_listed(present)})"
-        )
+        found = _listed(present) if present else "no keys yet"
+        super().__init__(f"there is no '{key}' yet; '+{key}=…' adds it ({group} has {found})")
 
 
 class UnknownChoiceError(UserError):
@@ -177,7 +176,7 @@ class SeparatorError(UserError):
         seen = "\\t" if seen == "\t" else seen
         super().__init__(
             f"{path} has one column only when cut at '{separator}';"
-            f" its header holds '{seen}': try dataset.separator='\"{seen}\"'"
+            f" its header holds '{seen}': try 'dataset.separator={seen}'"
         )
 
 
