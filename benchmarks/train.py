@@ -208,7 +208,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Give the exit code: 1 where there is nothing to compare, 2 where nothing can run."""
+    """Give the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
     arguments = parse_arguments()
     if not TELLS_CHILDREN:
         print("error: memory is read from /proc/*/task/*/children: Linux only", file=sys.stderr)
@@ -223,6 +223,9 @@ def main() -> int:
         sys.stdout.flush()
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nerror: interrupted by Ctrl-C", file=sys.stderr)
+        return 130
     return 0
 
 
