@@ -5,6 +5,7 @@ Prints what the framework costs, next to what it may cost: `python -m benchmarks
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ from benchmarks.measurement import (
 
 MAX_TIME_RATIO, MAX_MEMORY_RATIO, MAX_HELP_RATIO = 1.15, 1.5, 2.0
 N_HELP_REPETITIONS = 10
+# Above this load average something else is running, and times are a matter of luck.
+MAX_IDLE_LOAD = 0.5
 
 PLAIN_SEARCH = Path(__file__).with_name("plain_search.py")
 TRAIN = [sys.executable, "-m", "src.train"]
@@ -115,7 +118,11 @@ def run_repetition(dataset: str, data_home: str, directory: Path) -> Repetition:
 
 def compare_training(dataset: str, data_home: str, n_repetitions: int) -> None:
     """Print each repetition, the medians and their ratios."""
-    print(f"{dataset}, search=full; memory is the peak {MEASURE} of the process tree\n")
+    print(f"{dataset}, search=full; memory is the peak {MEASURE} of the process tree")
+    load = os.getloadavg()[0]
+    if load > MAX_IDLE_LOAD:
+        print(f"! this machine is busy (load average {load:.1f}): trust no ratio of times")
+    print()
     print("                   seconds                     MiB")
     print("                 ours   plain   ratio     ours   plain   ratio")
     repetitions = []

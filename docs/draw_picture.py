@@ -1,4 +1,4 @@
-"""Put the plots of a run side by side, as the README shows them: `python -m docs.draw_picture RUN`."""
+"""Put the plots of a run side by side for the README: `python -m docs.draw_picture RUN`."""
 
 import sys
 from pathlib import Path

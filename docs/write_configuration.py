@@ -52,8 +52,7 @@ defaults:
   - override /preprocess@_global_.preprocess: ordinal   # its default; the command line wins
 
 estimator:
-  _target_: sklearn.ensemble.ExtraTreesClassifier
-  random_state: ${seed}
+  _target_: sklearn.ensemble.ExtraTreesClassifier   # its random_state gets the seed
 param_grids:
   fast:
     clf__min_samples_leaf: [1, 5]

@@ -38,6 +38,13 @@ class UnknownKeyError(UserError):
         super().__init__(f"there is no key '{key}'{_suggested(nearest)}")
 
 
+class KeyOfOtherChoiceError(UnknownKeyError):
+    """A key that another choice of the same group has."""
+
+    def __init__(self, key: str, choices: Sequence[str]) -> None:
+        UserError.__init__(self, f"only {' or '.join(choices)} has the key '{key}'")
+
+
 class UnknownFreeKeyError(UserError):
     """A key of a part that takes any key, changed before it was added."""
 
@@ -86,7 +93,9 @@ class InvalidValueError(UserError):
     """A value of the right type that cannot work."""
 
     def __init__(self, key: str, value: Any, valid: str) -> None:
-        super().__init__(f"{key}={value} cannot work; it takes {valid}")
+        # A line break as it would be typed: the message is one line.
+        shown = repr(value) if isinstance(value, str) and not value.isprintable() else value
+        super().__init__(f"{key}={shown} cannot work; it takes {valid}")
 
 
 class UnknownGridError(UserError):
@@ -194,6 +203,16 @@ class DuplicateColumnsError(UserError):
         super().__init__(f"columns stand there twice: {_listed(columns)}; names must be unique")
 
 
+class UnnamedColumnsError(UserError):
+    """Columns whose header is empty, such as an index that pandas wrote."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        super().__init__(
+            f"column(s) without a name in the header, here called {_listed(columns)}: name them,"
+            f" or leave them out: dataset.drop_columns=[{','.join(columns)}]"
+        )
+
+
 class ColumnMissingError(UserError):
     """A column that was named and is not in the table."""
 
@@ -210,6 +229,26 @@ class UnknownLabelError(UserError):
             f"dataset.pos_label='{label}' is not in target '{target}'; its labels:"
             f" {_listed(labels)}"
             + (" (unquoted yes, no, on, off are booleans in YAML: quote them)" if yaml_trap else "")
+        )
+
+
+class NoTargetError(UserError):
+    """An OpenML table that names no column to predict."""
+
+    def __init__(self, name: str, version: int) -> None:
+        super().__init__(
+            f"OpenML '{name}' version {version} names no target of its own;"
+            " save it as a file and say dataset=file dataset.target=…"
+        )
+
+
+class FewGroupsError(UserError):
+    """Fewer groups than folds."""
+
+    def __init__(self, n_groups: int, n_splits: int) -> None:
+        super().__init__(
+            f"search.n_splits={n_splits}: the training rows hold {n_groups} group(s) of"
+            " cv.group_column, and every fold needs one; take fewer folds"
         )
 
 
@@ -245,6 +284,13 @@ class NotClassesError(UserError):
             f"target '{target}' holds {n_labels} different numbers: that is a quantity, not"
             " classes; make classes of it first"
         )
+
+
+class NotLabelsError(UserError):
+    """A target of something that cannot be a label."""
+
+    def __init__(self, target: str, found: str) -> None:
+        super().__init__(f"target '{target}' holds {found}; labels are texts or whole numbers")
 
 
 class NoValueError(UserError):
@@ -313,6 +359,15 @@ class DamagedCacheError(UserError):
         super().__init__(
             f"the copy of OpenML '{name}' version {version} in {data_home} is damaged and could"
             f" not be fetched anew ({reason}); go online, or put an intact copy there"
+        )
+
+
+class NewerFormatError(UserError):
+    """A file that a newer version of this project has written."""
+
+    def __init__(self, name: str, found: object, known: int) -> None:
+        super().__init__(
+            f"{name} has format {found}, and this version reads {known}; update the project"
         )
 
 

@@ -70,7 +70,9 @@ def make_plan(config: TrainConfig) -> Plan:
         )
     }
     estimator = make("model.estimator", config.model.estimator)
-    pipeline = modeling.make_pipeline(steps["numeric"], steps["categorical"], estimator)
+    pipeline = modeling.make_pipeline(
+        steps["numeric"], steps["categorical"], estimator, seed=config.seed
+    )
     param_grid = searched_grid(config)
     modeling.check_grid(pipeline, param_grid or {})
     modeling.check_scoring_name(config.search.scoring)
@@ -82,7 +84,9 @@ def load_rows(config: TrainConfig, plan: Plan) -> data.Division:
     table: data.Table = make("dataset", config.dataset, aside=list(plan.rows.aside))
     if config.preprocess.keeps_categories:
         data.check_categories(table, config.model.max_categories)
-    division = data.divide(table, plan.rows, config.search.n_splits)
+    division = data.divide(
+        table, plan.rows, 1 if plan.param_grid is None else config.search.n_splits
+    )
     for line in data.in_words(division):
         log.info(line)
     return division

@@ -7,16 +7,18 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from src.errors import NewerFormatError
+
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of numbers; minimum and maximum are those of the training rows."""
+    """A column of numbers; minimum and maximum are those of the training rows, if any."""
 
     name: str
-    minimum: float
-    maximum: float
+    minimum: float | None
+    maximum: float | None
     missing_share: float
     kind: str = "number"
 
@@ -54,6 +56,8 @@ class Schema:
     def from_json(cls, text: str) -> "Schema":
         """Read what to_json wrote."""
         content = json.loads(text)
+        if content["format"] != FORMAT:
+            raise NewerFormatError("schema.json", content["format"], FORMAT)
         return cls(
             columns=tuple(_column(column) for column in content["columns"]),
             target=content["target"],

@@ -1,7 +1,7 @@
 """Ranges and combinations that types alone cannot hold; nothing here reads data."""
 
-import codecs
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def _range_errors(config: TrainConfig) -> Iterator[UserError]:
         ("seed", config.seed, 0 <= config.seed < 2**32, "a whole number from 0 to 4294967295"),
         ("cv.test_size", config.cv.test_size, 0 < config.cv.test_size < 1, "between 0 and 1"),
         ("search.n_splits", search.n_splits, search.n_splits >= 2, "2 or more"),
-        ("search.factor", search.factor, search.factor > 1, "greater than 1, such as 3"),
+        ("search.factor", search.factor, 1 < search.factor < inf, "greater than 1, such as 3"),
         (
             "search.min_resources",
             search.min_resources,
@@ -95,12 +95,13 @@ def _file_errors(dataset: FileDatasetConfig, config: TrainConfig) -> Iterator[Us
         )
     if not path.is_file():
         yield FileMissingError(path)
-    if len(dataset.separator) != 1 and dataset.separator != "\\t":
+    is_one_character = len(dataset.separator) == 1 and dataset.separator not in '\r\n"'
+    if not is_one_character and dataset.separator != "\\t":
         yield InvalidValueError(
             "dataset.separator", dataset.separator, "one character, or \\t for tabs"
         )
     try:
-        codecs.lookup(dataset.encoding)
+        "".encode(dataset.encoding)
     except LookupError:
         yield InvalidValueError(
             "dataset.encoding", dataset.encoding, "an encoding that Python knows: utf-8, cp932, …"

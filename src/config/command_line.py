@@ -10,13 +10,16 @@ from itertools import islice, product
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from src.config.checks import check_config
 from src.config.schema import GROUPS
 from src.config.typed import refuse_unknown_keys, typed
-from src.errors import RunExistsError
+from src.config.valid_keys import CONF
+from src.errors import RunExistsError, UnknownChoiceError
 
 # Composing takes a tenth of a second: the jobs of a large sweep are not all checked ahead.
 MAX_JOBS_CHECKED = 50
@@ -24,7 +27,7 @@ MAX_JOBS_CHECKED = 50
 # A word outside quotes, inside a list or not, that Hydra's grammar has no letters for.
 NON_ASCII_WORD = re.compile(r"""(?<!["'])[^\s,\[\]{}:'"=()]*[^\x00-\x7f][^\s,\[\]{}:'"=()]*""")
 
-CONF = Path(__file__).parents[2] / "conf"
+DIRECTORY_KEYS = {"hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir"}
 
 USAGE = """\
 Train a classifier on a table, and write a complete, reproducible run under outputs/.
@@ -55,10 +58,16 @@ def help_text() -> str:
     lines = []
     for group in [*GROUPS, "experiment"]:
         lines.append(f"\n  {group}\n")
-        for path in sorted((CONF / group).glob("*.yaml")):
-            mark = "*" if f"- {group}: {path.stem}" in defaults else " "
-            lines.append(f"  {mark} {path.stem:<24}{explanation(path)}\n")
+        for choice in choices(group):
+            mark = "*" if f"- {group}: {choice}" in defaults else " "
+            path = CONF / group / f"{choice}.yaml"
+            lines.append(f"  {mark} {choice:<24}{explanation(path)}\n")
     return USAGE + "".join(lines) + FOOTER
+
+
+def choices(group: str) -> list[str]:
+    """List the files of a config group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def explanation(path: Path) -> str:
@@ -89,17 +98,24 @@ def quoted(arguments: Sequence[str]) -> list[str]:
         key, equals, value = argument.partition("=")
         if argument.startswith("-") or not equals:
             return argument
-        whole = value.replace("\\", "\\\\").replace('"', '\\"')
-        attempts = [argument, f"{key}={NON_ASCII_WORD.sub(_in_quotes, value)}"]
-        if not value.startswith(("[", "{")):
-            attempts.append(f'{key}="{whole}"')
+        whole = f"{key}={_in_quotes(value)}"
+        by_word = f"{key}={NON_ASCII_WORD.sub(lambda word: _in_quotes(word[0]), value)}"
+        if value.startswith(("[", "{")):
+            attempts = [argument, by_word]
+        elif "," in value:
+            attempts = [argument, by_word, whole]
+        else:
+            attempts = [argument, whole]
         return next(filter(is_readable, attempts), argument)
 
     return [readable(argument) for argument in arguments]
 
 
-def _in_quotes(match: re.Match[str]) -> str:
-    return f'"{match[0]}"'
+def _in_quotes(value: str) -> str:
+    # In Hydra's grammar a backslash is one, except before a quote.
+    escaped = re.sub(r'(\\*)"', r'\1\1\\"', value)
+    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
+    return f'"{escaped}"'
 
 
 def check_command_line(arguments: Sequence[str]) -> None:
@@ -114,30 +130,47 @@ def check_command_line(arguments: Sequence[str]) -> None:
     shows_only = bool(flags & {"-c", "--cfg"})
     if shows_only:
         overrides = [override for override in overrides if "=" in override]
-    _refuse_complete_run(overrides)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        for job in _jobs(overrides) if flags & {"-m", "--multirun"} else [overrides]:
+        parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(
+            overrides
+        )
+        _refuse_nameless_choice(parsed)
+        if not shows_only:
+            _refuse_complete_run(parsed)
+        for job in _jobs(parsed) if flags & {"-m", "--multirun"} else [overrides]:
             cfg = compose("train", overrides=job)
             refuse_unknown_keys(cfg)
             if not shows_only:
                 check_config(typed(cfg))
 
 
-def _jobs(overrides: Sequence[str]) -> list[list[str]]:
+def _jobs(overrides: Sequence[Override]) -> list[list[str]]:
     """List the overrides of each job of a sweep, as Hydra's basic sweeper will; the first few."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
     choices = [
         [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
         if override.is_sweep_override()
         else [override.input_line or ""]
-        for override in parsed
+        for override in overrides
     ]
     return [list(job) for job in islice(product(*choices), MAX_JOBS_CHECKED)]
 
 
-def _refuse_complete_run(overrides: Sequence[str]) -> None:
-    # Hydra would write into it before the job could refuse.
+def _refuse_nameless_choice(overrides: Sequence[Override]) -> None:
     for override in overrides:
-        key, _, value = override.partition("=")
-        if key == "hydra.run.dir" and (Path(value) / "manifest.json").exists():
-            raise RunExistsError(Path(value))
+        group = override.key_or_group
+        if group in GROUPS and override.value() is None and not override.is_delete():
+            raise UnknownChoiceError(group, "null", choices(group))
+
+
+def _refuse_complete_run(overrides: Sequence[Override]) -> None:
+    # Hydra would write into it before the job could refuse.
+    said = {
+        override.key_or_group: str(override.value())
+        for override in overrides
+        if override.key_or_group in DIRECTORY_KEYS
+    }
+    single = Path(said.get("hydra.run.dir", ""))
+    job = Path(said.get("hydra.sweep.dir", ""), said.get("hydra.sweep.subdir", ""))
+    for directory in (single, job):
+        if said and (directory / "manifest.json").exists():
+            raise RunExistsError(directory)

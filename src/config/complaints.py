@@ -17,14 +17,13 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from src.config.valid_keys import nearest_keys
+from src.config.valid_keys import unknown_key
 from src.errors import (
     ConfigurationError,
     MissingValueError,
     OverrideSyntaxError,
     UnknownChoiceError,
     UnknownFreeKeyError,
-    UnknownKeyError,
     UserError,
     WrongTypeError,
 )
@@ -38,15 +37,14 @@ def as_user_error(error: BaseException) -> UserError | None:
         return OverrideSyntaxError(error.override)
     if isinstance(error, MissingConfigException):
         return _unknown_choice(error)
-    if isinstance(error, ConfigCompositionException) and isinstance(
-        error.__cause__, OmegaConfBaseException
-    ):
-        return _of_omegaconf(error.__cause__)
+    # A mistake on the command line is its cause; one in a file is the context only.
+    origin = error.__cause__ or error.__context__
+    if isinstance(error, ConfigCompositionException) and isinstance(origin, OmegaConfBaseException):
+        return _of_omegaconf(origin)
     if isinstance(error, OmegaConfBaseException):
         return _of_omegaconf(error)
-    if isinstance(error, HydraException):
-        return ConfigurationError(_first_line(error))
-    return None
+    is_hydras = isinstance(error, HydraException) or str(error).startswith("Config group override")
+    return ConfigurationError(_first_line(error)) if is_hydras else None
 
 
 def _unknown_choice(error: MissingConfigException) -> UserError:
@@ -63,7 +61,7 @@ def _of_omegaconf(error: OmegaConfBaseException) -> UserError:
         present = _keys_beside(error)
         if present is not None:
             return UnknownFreeKeyError(full_key, present)
-        return UnknownKeyError(full_key, nearest_keys(full_key))
+        return unknown_key(full_key)
     if isinstance(error, InterpolationResolutionError):
         return ConfigurationError(f"{full_key}: {_first_line(error)}")
     return WrongTypeError(full_key, _first_line(error))

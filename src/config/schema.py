@@ -158,7 +158,7 @@ class ModelConfig:
 class SearchConfig:
     """How the best parameters are found: the budget."""
 
-    name: str = option("what the result line shows as `mode`")
+    name: str = option("what the result line shows as `mode`", decides_numbers=False)
     engine: Engine = option("`none` fits the estimator as it is; `halving` is successive halving")
     param_grid: str | None = option("which of `model.param_grids` is searched", None)
     scoring: str = option(

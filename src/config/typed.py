@@ -7,8 +7,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.schema import Engine, TrainConfig
-from src.config.valid_keys import nearest_keys
-from src.errors import UnknownKeyError
+from src.config.valid_keys import unknown_key
 
 
 def typed(cfg: DictConfig) -> TrainConfig:
@@ -27,7 +26,7 @@ def refuse_unknown_keys(node: DictConfig, path: str = "") -> None:
     for key in map(str, node):
         full_key = f"{path}{key}"
         if key not in known:
-            raise UnknownKeyError(full_key, nearest_keys(full_key))
+            raise unknown_key(full_key)
         child = node._get_node(key)
         if isinstance(child, DictConfig) and not child._is_missing():
             refuse_unknown_keys(child, f"{full_key}.")

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from pathlib import Path
 
 from src.config.schema import GROUPS, TrainConfig
+from src.errors import KeyOfOtherChoiceError, UnknownKeyError
+
+CONF = Path(__file__).parents[2] / "conf"
 
 
 @cache
@@ -20,6 +23,25 @@ def _keys() -> Iterator[str]:
         yield f.name
         for schema in GROUPS.get(f.name, {}).values():
             yield from (f"{f.name}.{inner.name}" for inner in fields(schema))
+
+
+def unknown_key(key: str) -> UnknownKeyError:
+    """Word the error for a key that this configuration has not."""
+    if key in valid_keys():
+        return KeyOfOtherChoiceError(key, _choices_with(key))
+    return UnknownKeyError(key, nearest_keys(key))
+
+
+def _choices_with(key: str) -> list[str]:
+    """List the choices, such as `cv=grouped`, whose schema has a key."""
+    group, _, name = key.rpartition(".")
+    schemas = [schema for schema, node in GROUPS[group].items() if name in node.__annotations__]
+    return [
+        f"{group}={path.stem}"
+        for path in sorted((CONF / group).glob("*.yaml"))
+        for schema in schemas
+        if f"/schema/{group}@_here_: {schema}\n" in path.read_text(encoding="utf-8")
+    ]
 
 
 def nearest_keys(key: str) -> list[str]:
@@ -36,9 +58,3 @@ def nearest_keys(key: str) -> list[str]:
     siblings = [k for k in valid_keys() if group and k.startswith(f"{group}.")]
     found = [*whole, *same_name] or same_group or siblings
     return list(dict.fromkeys(found))[:3] or [f.name for f in fields(TrainConfig)]
-
-
-def described(schema: type) -> Iterator[tuple[str, Any, str]]:
-    """Yield name, field and explanation of each key of a schema."""
-    for f in fields(schema):
-        yield f.name, f, f.metadata["doc"]

@@ -1,15 +1,14 @@
 """Columns of a frame as numbers (float64) and categories (of text), and what is wrong in them."""
 
-import logging
+import datetime
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
 from src.errors import InfiniteValueError, NotANumberError, NoValueError, UnusableColumnError
-
-log = logging.getLogger(__name__)
 
 
 def as_numbers(X: pd.DataFrame, forced: Sequence[str]) -> pd.DataFrame:
@@ -19,14 +18,21 @@ def as_numbers(X: pd.DataFrame, forced: Sequence[str]) -> pd.DataFrame:
         column = X[name]
         if name in forced:
             converted[name] = _forced_number(column)
-        elif types.is_numeric_dtype(column) and not types.is_bool_dtype(column):
+        elif _is_number(column):
             converted[name] = column.astype("float64")
     return X.assign(**converted)
 
 
+def _is_number(column: pd.Series) -> bool:
+    if types.is_bool_dtype(column):
+        return False
+    return types.is_numeric_dtype(column) or _holds(column, (Decimal,))
+
+
 def _forced_number(column: pd.Series) -> pd.Series:
     text = column.astype("object") if isinstance(column.dtype, pd.CategoricalDtype) else column
-    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
+    # A missing time would become the smallest whole number.
+    numbers = pd.to_numeric(text, errors="coerce").astype("float64").where(column.notna())
     refused = numbers.isna() & column.notna()
     if refused.any():
         example = str(column[refused].iloc[0])
@@ -49,15 +55,30 @@ def as_categories(X: pd.DataFrame, forced: Sequence[str], drop_hint: str) -> pd.
 
 
 def _category(column: pd.Series, drop_hint: str) -> pd.Series:
-    if types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
+    if _has_times(column):
         raise UnusableColumnError(str(column.name), "times", drop_hint)
-    present = column.dropna()
-    nested = present.map(lambda value: isinstance(value, (list, dict, set, np.ndarray)))
-    if present.dtype == object and nested.any():
+    if _holds(column, (bytes, bytearray)):
+        raise UnusableColumnError(str(column.name), "bytes", drop_hint)
+    if has_nested(column):
         raise UnusableColumnError(str(column.name), "lists or records", drop_hint)
     text = column.astype("object").map(_label, na_action="ignore")
     categories = sorted(text.dropna().unique())
     return text.astype(pd.CategoricalDtype(pd.Index(categories, dtype="object")))
+
+
+def _has_times(column: pd.Series) -> bool:
+    if types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
+        return True
+    return _holds(column, (datetime.date, datetime.time, datetime.timedelta))
+
+
+def has_nested(column: pd.Series) -> bool:
+    """Tell a column whose cells hold more than one value each."""
+    return _holds(column, (list, tuple, dict, set, np.ndarray))
+
+
+def _holds(column: pd.Series, kinds: tuple[type, ...]) -> bool:
+    return column.dtype == object and any(isinstance(value, kinds) for value in column)
 
 
 def _label(value: object) -> str:

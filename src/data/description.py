@@ -21,4 +21,6 @@ def _describe_column(column: pd.Series) -> Column:
     if isinstance(column.dtype, pd.CategoricalDtype):
         categories = sorted(map(str, column.dropna().unique()))
         return CategoryColumn(name, tuple(categories), missing_share)
+    if missing_share == 1:
+        return NumberColumn(name, None, None, missing_share)
     return NumberColumn(name, float(column.min()), float(column.max()), missing_share)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from src.data.rows import Positions, Rows
 from src.data.table import Table
-from src.errors import RareClassError, TooManyCategoriesError
+from src.errors import FewGroupsError, RareClassError, TooManyCategoriesError
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,10 @@ def divide(table: Table, rows: Rows, n_splits: int) -> Division:
         raise RareClassError(
             table.labels[rarest], int(counts[rarest]), n_splits, f"search.n_splits={n_splits}"
         )
-    return Division(table, train, test, rows.groups(table, train))
+    groups = rows.groups(table, train)
+    if groups is not None and len(set(groups)) < n_splits:
+        raise FewGroupsError(len(set(groups)), n_splits)
+    return Division(table, train, test, groups)
 
 
 def check_categories(table: Table, limit: int | None) -> None:

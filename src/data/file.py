@@ -1,10 +1,15 @@
 """The user's own CSV or Parquet file, and what may be wrong with it."""
 
+import csv
+import gzip
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TextIO, cast
 
 import pandas as pd
 import pyarrow
+import pyarrow.parquet
 
 from src.data.table import Table, Wishes, make_table
 from src.errors import (
@@ -13,12 +18,14 @@ from src.errors import (
     EmptyTableError,
     EncodingError,
     SeparatorError,
+    UnnamedColumnsError,
     UnreadableFileError,
 )
 
-# In the order in which they are tried when the given one fails; latin-1 reads anything,
-# so it proves nothing and is left out.
-ENCODINGS = ("utf-8", "utf-16", "cp932", "euc_jp", "cp1252")
+# In the order in which they are tried when the given one fails. UTF-16 needs its mark:
+# any even number of bytes reads as UTF-16.
+ENCODINGS = ("utf-8", "cp932", "euc_jp", "cp1252")
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 SEPARATORS = ",;\t|"
 
 
@@ -41,11 +48,16 @@ def load_file(
     else:
         separator = "\t" if separator == "\\t" else separator
         frame = _read_csv(source, separator, encoding, text_columns=categories)
+    frame.columns = frame.columns.map(str)
     for column in drop_columns:
         if column not in frame.columns:
             raise ColumnMissingError("dataset.drop_columns", column, list(frame.columns))
     if len(frame) == 0:
         raise EmptyTableError(str(source), "a header and no rows")
+    frame = frame.drop(columns=list(drop_columns))
+    unnamed = [column for column in frame.columns if column.startswith("Unnamed: ")]
+    if unnamed and source.suffix != ".parquet":
+        raise UnnamedColumnsError(unnamed)
     wishes = Wishes(
         target=target,
         pos_label=pos_label,
@@ -54,12 +66,12 @@ def load_file(
         aside=aside,
         drop_hint="dataset.drop_columns=[…]",
     )
-    stem = source.name.split(".")[0]
-    return make_table(f"file_{stem}", frame.drop(columns=list(drop_columns)), wishes)
+    return make_table(f"file_{source.name.split('.')[0]}", frame, wishes)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
+        _refuse_duplicates(pyarrow.parquet.read_schema(path).names)
         return pd.read_parquet(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise UnreadableFileError(path, str(error).splitlines()[0]) from error
@@ -69,8 +81,8 @@ def _read_csv(
     path: Path, separator: str, encoding: str, text_columns: Sequence[str]
 ) -> pd.DataFrame:
     try:
-        header = _read_header(path, separator, encoding)
-        frame = pd.read_csv(
+        header = _check_rows(path, separator, encoding)
+        return pd.read_csv(
             path,
             sep=separator,
             encoding=encoding,
@@ -83,30 +95,65 @@ def _read_csv(
         raise EmptyTableError(str(path), "nothing") from error
     except UnicodeError as error:
         raise EncodingError(path, encoding, _encoding_that_reads(path)) from error
-    except (pd.errors.ParserError, OSError, EOFError) as error:
+    except (pd.errors.ParserError, csv.Error, OSError, EOFError, zlib.error) as error:
         reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ")
         raise UnreadableFileError(path, reason) from error
-    return frame
 
 
-def _read_header(path: Path, separator: str, encoding: str) -> list[str]:
-    # pandas renames the second 'a' to 'a.1', so the names are read as cells first.
-    cells = pd.read_csv(
-        path, sep=separator, encoding=encoding, header=None, nrows=1, dtype="str"
-    ).iloc[0]
-    names = [str(cell) for cell in cells]
-    if len(names) == 1:
-        seen = max(SEPARATORS, key=names[0].count)
-        if names[0].count(seen):
+def _check_rows(path: Path, separator: str, encoding: str) -> list[str]:
+    """Give the header, once every row is as long as it.
+
+    pandas fills up short rows, takes the first columns of long ones for an index, and
+    renames a second 'a' to 'a.1', all in silence.
+    """
+    with _open_text(path, encoding) as file:
+        rows = csv.reader(file, delimiter=separator)
+        header = next(rows, None)
+        if header is None:
+            raise EmptyTableError(str(path), "nothing")
+        _refuse_separator(path, header, separator)
+        _refuse_duplicates([name for name in header if name])
+        for row in rows:
+            if row and len(row) != len(header):
+                reason = f"Expected {len(header)} fields in line {rows.line_num}, saw {len(row)}"
+                raise UnreadableFileError(path, reason)
+    return header
+
+
+def _open_text(path: Path, encoding: str) -> TextIO:
+    # With the mark that Excel writes, or without it.
+    encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    if path.suffix == ".gz":
+        return cast(TextIO, gzip.open(path, "rt", encoding=encoding, newline=""))
+    return path.open(encoding=encoding, newline="")
+
+
+def _refuse_separator(path: Path, header: Sequence[str], separator: str) -> None:
+    if len(header) == 1:
+        seen = max(SEPARATORS, key=header[0].count)
+        if seen != separator and seen in header[0] and not _is_quoted(path):
             raise SeparatorError(path, separator, seen)
+
+
+def _is_quoted(path: Path) -> bool:
+    return _content(path)[:4].lstrip(b"\xef\xbb\xbf").startswith(b'"')
+
+
+def _refuse_duplicates(names: Sequence[str]) -> None:
     duplicates = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if duplicates:
         raise DuplicateColumnsError(duplicates)
-    return names
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix == ".gz" else content
 
 
 def _encoding_that_reads(path: Path) -> str | None:
-    content = path.read_bytes()
+    content = _content(path)
+    if content.startswith(UTF_16_MARKS):
+        return "utf-16"
     for encoding in ENCODINGS:
         try:
             content.decode(encoding)

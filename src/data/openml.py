@@ -18,7 +18,7 @@ from tenacity import (
 )
 
 from src.data.table import Table, Wishes, make_table
-from src.errors import DamagedCacheError, DownloadError
+from src.errors import DamagedCacheError, DownloadError, NoTargetError
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ def load_openml(
     """Load a table by name and version; with no network once it is cached."""
     home = Path(data_home)
     bunch = _fetch(name, version, home, n_retries)
+    if bunch.target is None:
+        raise NoTargetError(name, version)
     target = bunch.target.name
     frame = bunch.data.assign(**{target: bunch.target})
     wishes = Wishes(target=target, pos_label=pos_label, aside=aside)

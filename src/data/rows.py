@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from pandas.api import types
 from sklearn.model_selection import (
     GroupShuffleSplit,
     StratifiedGroupKFold,
@@ -68,6 +70,7 @@ class StratifiedRows:
             )
         except ValueError as error:
             raise HoldOutError(f"cv.test_size={self.test_size}", str(error)) from error
+        _check_parts(table, train, test)
         return train, test
 
     def folds(self, n_splits: int) -> Any:
@@ -101,11 +104,21 @@ class OrderedRows:
                     f"cv.time_column={self.time_column}",
                     f"{int(times.isna().sum())} row(s) lack it",
                 )
-            order = np.argsort(times.to_numpy(), kind="stable")
+            order = np.argsort(self._sortable(times).to_numpy(), kind="stable")
         n_test = int(np.ceil(len(order) * self.test_size))
         train, test = order[:-n_test], order[-n_test:]
         _check_parts(table, train, test)
         return train, test
+
+    def _sortable(self, times: pd.Series) -> pd.Series:
+        if types.is_numeric_dtype(times) or types.is_datetime64_any_dtype(times):
+            return times
+        try:
+            # As text, 10/1/2024 would stand before 9/1/2024.
+            return pd.to_datetime(times, format="ISO8601", utc=True)
+        except ValueError as error:
+            reason = f"'{times.iloc[0]}' is neither a number nor a date such as 2024-01-31"
+            raise HoldOutError(f"cv.time_column={self.time_column}", reason) from error
 
     def folds(self, n_splits: int) -> Any:
         """Make folds whose training rows all lie before their test rows."""
@@ -143,9 +156,11 @@ class GroupedRows:
         """Make folds of whole groups, as stratified as groups allow."""
         return StratifiedGroupKFold(n_splits, shuffle=True, random_state=self.seed)
 
-    def groups(self, table: Table, positions: Positions) -> NDArray[np.str_]:
+    def groups(self, table: Table, positions: Positions) -> NDArray[np.object_]:
         """Name the subject of each row; missing ones form a group of their own."""
-        return table.aside[self.group_column].astype("str").to_numpy("str")[positions]
+        subjects = table.aside[self.group_column]
+        names = subjects.astype("str").astype("object").where(subjects.notna(), "\0missing")
+        return names.to_numpy()[positions]
 
 
 def _check_parts(table: Table, train: Positions, test: Positions) -> None:

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api import types
 
-from src.data.columns import as_categories, as_numbers, check_columns
+from src.data.columns import as_categories, as_numbers, check_columns, has_nested
 from src.errors import (
     ColumnMissingError,
     DuplicateColumnsError,
     EmptyTableError,
     NoColumnsError,
     NotClassesError,
+    NotLabelsError,
     SingleClassError,
     UnknownLabelError,
 )
@@ -64,8 +66,8 @@ def make_table(name: str, frame: pd.DataFrame, wishes: Wishes) -> Table:
     if len(duplicated):
         raise DuplicateColumnsError(list(map(str, duplicated)))
     for key, column in [
-        ("target", wishes.target),
-        *(("cv", column) for column in wishes.aside),
+        ("dataset.target", wishes.target),
+        *(("cv.group_column or cv.time_column", column) for column in wishes.aside),
         *(("dataset.column_types", column) for column in [*wishes.numbers, *wishes.categories]),
     ]:
         if column not in frame.columns:
@@ -90,8 +92,12 @@ def make_table(name: str, frame: pd.DataFrame, wishes: Wishes) -> Table:
 
 
 def _encode_target(values: pd.Series, wishes: Wishes) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if is_number and (values == values.round()).all():
+    is_number = types.is_numeric_dtype(values) and not types.is_bool_dtype(values)
+    if is_number and np.isinf(values).any():
+        raise NotLabelsError(wishes.target, "infinite numbers")
+    if has_nested(values):
+        raise NotLabelsError(wishes.target, "lists or records")
+    if types.is_float_dtype(values) and (values == values.round()).all():
         # Missing cells make floats of integers; the label is "1", not "1.0".
         values = values.astype("int64")
     ordered = sorted(values.unique()) if is_number else sorted(map(str, values.unique()))

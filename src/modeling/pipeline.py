@@ -6,25 +6,42 @@ from typing import Any
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.pipeline import Pipeline
 
+from src.errors import InvalidValueError
+
 
 def make_pipeline(
-    numeric: Mapping[str, Any], categorical: Mapping[str, Any], estimator: Any
+    numeric: Mapping[str, Any], categorical: Mapping[str, Any], estimator: Any, *, seed: int
 ) -> Pipeline:
     """Put the steps for numbers and for categories before the estimator, which is `clf`.
 
     Columns are chosen by type when the pipeline is fitted, so it is made before data is
     read. Without any step the frame reaches the estimator as it is, categories included.
+    Every random_state that was left open gets the seed.
     """
-    if not numeric and not categorical:
-        return Pipeline([("preprocess", "passthrough"), ("clf", estimator)])
-    preprocess = ColumnTransformer(
+    preprocess = _preprocess(numeric, categorical) if numeric or categorical else "passthrough"
+    pipeline = Pipeline([("preprocess", preprocess), ("clf", estimator)])
+    parameters = pipeline.get_params()
+    for name, value in parameters.items():
+        if name.endswith("__n_jobs") and value is not None:
+            # Forests add up their trees in the order in which threads finish.
+            raise InvalidValueError(name, value, "null here: runtime.workers says how many work")
+    return pipeline.set_params(
+        **{
+            name: seed
+            for name, value in parameters.items()
+            if name.endswith("__random_state") and value is None
+        }
+    )
+
+
+def _preprocess(numeric: Mapping[str, Any], categorical: Mapping[str, Any]) -> ColumnTransformer:
+    return ColumnTransformer(
         [
             ("numeric", _chain(numeric), make_column_selector(dtype_include="number")),
             ("categorical", _chain(categorical), make_column_selector(dtype_include="category")),
         ],
         verbose_feature_names_out=False,
     )
-    return Pipeline([("preprocess", preprocess), ("clf", estimator)])
 
 
 def _chain(steps: Mapping[str, Any]) -> Any:

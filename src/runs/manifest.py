@@ -35,10 +35,7 @@ def seal(directory: Path, run_id: str) -> Manifest:
     """Sync every file to the disk, then write the manifest in one step."""
     files = {}
     for path in sorted(_files_of(directory)):
-        content = path.read_bytes()
-        files[path.relative_to(directory).as_posix()] = FileEntry(
-            hashlib.sha256(content).hexdigest(), len(content)
-        )
+        files[path.relative_to(directory).as_posix()] = _entry_of(path)
         sync(path)
     for folder in [p for p in directory.rglob("*") if p.is_dir()]:
         sync(folder)
@@ -46,6 +43,12 @@ def seal(directory: Path, run_id: str) -> Manifest:
     text = json.dumps({"format": FORMAT, **asdict(manifest)}, indent=2, ensure_ascii=False)
     write_atomically(directory / NAME, text.encode())
     return manifest
+
+
+def _entry_of(path: Path) -> FileEntry:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return FileEntry(digest.hexdigest(), file.tell())
 
 
 def _files_of(directory: Path) -> Iterator[Path]:
@@ -66,8 +69,9 @@ def changed_files(directory: Path, manifest: Manifest) -> list[str]:
     """List the files that are missing, changed, or were not there when it was sealed."""
     found = {path.relative_to(directory).as_posix(): path for path in _files_of(directory)}
     changed = set(found) ^ set(manifest.files)
-    for name in set(found) & set(manifest.files):
-        digest = hashlib.sha256(found[name].read_bytes()).hexdigest()
-        if digest != manifest.files[name].sha256:
-            changed.add(name)
+    changed |= {
+        name
+        for name in set(found) & set(manifest.files)
+        if _entry_of(found[name]) != manifest.files[name]
+    }
     return sorted(changed)

@@ -50,7 +50,7 @@ def changed(start: conf.TrainConfig, key: str, value: Any) -> conf.TrainConfig:
 def refusal(*arguments: str) -> UserError:
     """Give the error that the user of this command line is told."""
     try:
-        conf.check_command_line(arguments)
+        conf.check_command_line(conf.quoted(arguments))
     except Exception as error:
         known = conf.as_user_error(error)
         if known is None:

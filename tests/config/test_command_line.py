@@ -5,9 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hypothesis import given
+from hypothesis import strategies as st
 
 from src.config import command_line
-from src.config.command_line import CONF, check_command_line, help_text
+from src.config.command_line import CONF, check_command_line, help_text, quoted
 from src.config.schema import GROUPS
 from src.errors import (
     ConfigurationError,
@@ -74,7 +78,7 @@ def elsewhere(tmp_path, monkeypatch):
         ),
         ("model=logistic_regression preprocess=native", IncompatiblePreprocessError, ["onehot"]),
         ("full", OverrideSyntaxError, ["'full'", "key=value"]),
-        ("dataset.pos_label=a=b", OverrideSyntaxError, ["'dataset.pos_label=a=b'", "quotes"]),
+        ("dataset.drop_columns=[a=b", OverrideSyntaxError, ["'dataset.drop_columns=[a=b'"]),
         ("search.n_splits=${sead}", ConfigurationError, ["search.n_splits", "'sead'"]),
         ("search.n_splits=3,4", ConfigurationError, ["search.n_splits=3,4"]),
     ],
@@ -107,16 +111,19 @@ def test_a_key_of_another_choice_is_answered_with_that_choice(override, choice):
     assert_says(error, choice)
 
 
-def test_a_column_type_can_be_forced_on_the_command_line_as_the_docs_word_it():
+def test_the_way_to_force_a_column_type_is_told_and_works():
     Path("a.csv").write_text("zip,y\n1,u\n")
-    check_command_line(
-        [
-            "dataset=file",
-            "dataset.path=a.csv",
-            "dataset.target=y",
-            "dataset.column_types={zip: category}",
-        ]
-    )
+    file = ["dataset=file", "dataset.path=a.csv", "dataset.target=y"]
+    error = refusal(*file, "dataset.column_types.zip=category")
+    assert_says(error, "+dataset.column_types.zip=…")
+    assert "has )" not in str(error), "of no keys none is listed"
+    check_command_line([*file, "+dataset.column_types.zip=category"])
+
+
+def test_column_types_can_be_given_as_the_docs_word_them():
+    Path("a.csv").write_text("zip,y\n1,u\n")
+    file = ["dataset=file", "dataset.path=a.csv", "dataset.target=y"]
+    check_command_line([*file, "+dataset.column_types={zip: category}"])
 
 
 @pytest.mark.parametrize(
@@ -154,9 +161,56 @@ def test_a_large_sweep_is_checked_in_its_first_jobs_only(monkeypatch):
     assert isinstance(refusal("-m", "seed=0,1,-1,2"), InvalidValueError)
 
 
+@pytest.mark.parametrize("separator", [",", ";", "|", "\\t"])
+def test_a_separator_needs_no_quotes_but_the_shells(separator):
+    # As SeparatorError suggests it.
+    Path("a.csv").write_text("a,y\n1,u\n")
+    file = ["dataset=file", "dataset.path=a.csv", "dataset.target=y"]
+    check_command_line(quoted([*file, f"dataset.separator={separator}"]))
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "dataset.pos_label='a=b'",
+        "seed=1,2",
+        "dataset.drop_columns=[a,b]",
+        "+dataset.column_types={zip: category}",
+        "search.n_splits=${seed}",
+        "~search.n_splits",
+        "-m",
+        "--cfg",
+    ],
+)
+def test_what_hydra_reads_is_left_as_it_is(argument):
+    assert quoted([argument]) == [argument]
+
+
+# Space around a value is never part of it: Hydra strips it.
+@given(st.text("abc あ漢>%K<=.+-/ \"'()é&#", min_size=1).map(str.strip).filter(bool))
+def test_what_hydra_does_not_read_becomes_the_value_as_it_was_typed(value):
+    _assert_understood(value)
+
+
+@pytest.mark.parametrize("value", ["C:\\データ\\my.csv", "C:\\données\\a=b.csv", "\\<"])
+def test_a_backslash_in_what_hydra_does_not_read_stays_one(value):
+    _assert_understood(value)
+
+
+def _assert_understood(value):
+    parser = OverridesParser.create()
+    argument = f"dataset.pos_label={value}"
+    try:
+        parser.parse_override(argument)
+    except HydraException:
+        (readable,) = quoted([argument])
+        assert parser.parse_override(readable).value() == value
+
+
 def test_showing_a_configuration_needs_no_mandatory_values_but_the_right_keys():
     check_command_line(["--cfg", "job", "dataset=file"])
     assert isinstance(refusal("--cfg", "job", "serach=full"), UnknownKeyError)
+    assert isinstance(refusal("--cfg", "job", "+search.n_split=3"), UnknownKeyError)
 
 
 def test_checking_leaves_nothing_behind(tmp_path):

@@ -79,11 +79,11 @@ def _complaint(directory, *overrides):
             ["search=fats", "'fast'", "'full'", "'none'"],
         ),
         (
-            "model/hist_gradient_boosting.yaml",
-            "${seed}",
-            "${sead}",
+            "search/fast.yaml",
+            "n_splits: 3",
+            "n_splits: ${sead}",
             ConfigurationError,
-            ["model.estimator.random_state", "'sead'"],
+            ["search.n_splits", "'sead'"],
         ),
         (
             "dataset/breast_cancer.yaml",

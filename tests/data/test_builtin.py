@@ -1,5 +1,3 @@
-import logging
-
 import pytest
 from sklearn import datasets
 
@@ -28,11 +26,3 @@ def test_the_positive_label_comes_second():
 def test_an_unknown_positive_label_is_refused_with_the_labels():
     with pytest.raises(UnknownLabelError, match="'benign', 'malignant'"):
         load_builtin("breast_cancer", "good")
-
-
-def test_columns_that_are_left_out_are_told(caplog):
-    with caplog.at_level(logging.INFO):
-        table = load_builtin("digits")
-    n_left_out = 64 - table.X.shape[1]
-    assert n_left_out == 3
-    assert str(n_left_out) in caplog.text or "pixel_0_0" in caplog.text

@@ -160,28 +160,28 @@ def test_a_wrong_encoding_is_refused_with_one_that_reads(tmp_path, encoding):
 
 
 def test_utf_8_is_suggested_where_something_else_was_asked(tmp_path):
-    with pytest.raises(EncodingError, match="dataset.encoding=utf-8 reads it"):
+    with pytest.raises(EncodingError, match=r"dataset.encoding=utf-8 reads it"):
         csv(tmp_path, GOOD, encoding="utf-16")
-    with pytest.raises(EncodingError, match="dataset.encoding=utf-8 reads it"):
+    with pytest.raises(EncodingError, match=r"dataset.encoding=utf-8 reads it"):
         csv(tmp_path, "é,y\nß,u\nü,v\n", encoding="ascii")
 
 
 @pytest.mark.parametrize("padding", ["", " "])
 def test_cp932_is_not_taken_for_utf_16_where_its_bytes_are_even(tmp_path, padding):
     content = f"名前,y\nあ,u\nい{padding},v\n".encode("cp932")
-    with pytest.raises(EncodingError, match="dataset.encoding=cp932 reads it"):
+    with pytest.raises(EncodingError, match=r"dataset.encoding=cp932 reads it"):
         csv(tmp_path, content)
 
 
 def test_a_western_file_is_not_taken_for_utf_16(tmp_path):
     for content in ("città,y\nRoma,u\nForlì,v\n", "città,y\nRoma,u\nForlì ,v\n"):
-        with pytest.raises(EncodingError, match="dataset.encoding=cp1252 reads it"):
+        with pytest.raises(EncodingError, match=r"dataset.encoding=cp1252 reads it"):
             csv(tmp_path, content.encode("cp1252"))
 
 
 def test_the_encoding_inside_a_compressed_file_is_found(tmp_path):
     content = gzip.compress(JAPANESE.encode("cp932"), mtime=0)
-    with pytest.raises(EncodingError, match="dataset.encoding=cp932 reads it"):
+    with pytest.raises(EncodingError, match=r"dataset.encoding=cp932 reads it"):
         csv(tmp_path, content, name="t.csv.gz")
 
 
@@ -198,14 +198,8 @@ def test_whatever_is_suggested_reads_cp932_text_as_it_was_written(tmp_path_facto
 
 def test_bytes_that_no_encoding_reads_are_answered_with_the_key(tmp_path):
     content = b"\x00\xd8\x81\xff\x81" + b"a,y\n1,u\n2,v\n"
-    with pytest.raises(EncodingError, match="say which: dataset.encoding="):
+    with pytest.raises(EncodingError, match=r"say which: dataset.encoding="):
         csv(tmp_path, content)
-
-
-@pytest.mark.parametrize("encoding", ["hex", "rot13", "base64"])
-def test_a_codec_that_is_no_encoding_of_text_is_the_users_mistake(tmp_path, encoding):
-    with pytest.raises(UserError, match=encoding):
-        csv(tmp_path, GOOD, encoding=encoding)
 
 
 def test_a_byte_order_mark_does_not_stick_to_the_first_column(tmp_path):
@@ -221,12 +215,12 @@ def test_a_wrong_separator_is_answered_with_the_right_one(tmp_path, found, shown
     with pytest.raises(SeparatorError) as raised:
         csv(tmp_path, content)
     assert "one column only when cut at ','" in str(raised.value)
-    assert f"dataset.separator='\"{shown}\"'" in str(raised.value)
+    assert f"try 'dataset.separator={shown}'" in str(raised.value)
     assert list(csv(tmp_path, content, separator=shown).X.columns) == ["a", "b"]
 
 
 def test_a_comma_is_suggested_where_tabs_were_asked(tmp_path):
-    with pytest.raises(SeparatorError, match="dataset.separator='\",\"'"):
+    with pytest.raises(SeparatorError, match=r"try 'dataset\.separator=,'"):
         csv(tmp_path, GOOD, separator="\t")
 
 
@@ -239,12 +233,6 @@ def test_a_separator_inside_quotes_is_no_separator(tmp_path):
     table = csv(tmp_path, '"last, first",y\n"Doe, J",u\n"Roe, R",v\n')
     assert list(table.X.columns) == ["last, first"]
     assert list(table.X["last, first"].cat.categories) == ["Doe, J", "Roe, R"]
-
-
-@pytest.mark.parametrize("separator", ["\n", "\r", '"'])
-def test_a_character_that_cannot_separate_is_the_users_mistake(tmp_path, separator):
-    with pytest.raises(UserError):
-        csv(tmp_path, GOOD, separator=separator)
 
 
 # --- columns ----------------------------------------------------------------------------
@@ -270,10 +258,12 @@ def test_a_duplicate_column_of_a_parquet_file_is_refused_by_name(tmp_path):
 
 
 def test_columns_without_a_name_are_not_called_duplicates_of_nan(tmp_path):
+    told = ""
     try:
         csv(tmp_path, "a,,,y\n1,2,3,u\n3,4,5,v\n")
     except UserError as error:
-        assert "nan" not in str(error)
+        told = str(error)
+    assert "nan" not in told
 
 
 @pytest.mark.parametrize(

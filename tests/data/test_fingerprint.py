@@ -91,6 +91,23 @@ def test_which_label_is_positive_counts():
     assert fingerprint(one).sha256 != fingerprint(other).sha256
 
 
+def test_a_renamed_label_changes_the_fingerprint():
+    one, other = (table({"a": [1, 2], "y": labels}) for labels in (["u", "v"], ["u", "w"]))
+    assert one.y.tolist() == other.y.tolist()
+    assert _named_changes(fingerprint(one), fingerprint(other)) == {"y"}
+
+
+def test_categories_are_told_apart_however_many_there_are():
+    words = [f"w{i:06}" for i in range(66_000)]
+    swaps = [(0, 256), (0, 65_536)]
+    start = {"a": words, "y": ["u", "v"] * 33_000}
+    for i, j in swaps:
+        swapped = list(words)
+        swapped[i], swapped[j] = words[j], words[i]
+        one, other = fingerprint(table(start)), fingerprint(table({**start, "a": swapped}))
+        assert _named_changes(one, other) == {"a"}
+
+
 def test_a_number_and_the_category_of_its_text_are_two_things():
     frame = pd.DataFrame({"a": [1, 2], "y": ["u", "v"]})
     forced = _table(frame, categories=["a"])

@@ -173,11 +173,6 @@ def test_a_large_whole_number_is_a_label_as_it_stands():
     assert table({"a": [1, 2, 3], "y": values}).labels == ("1", "2", str(2**63 + 1))
 
 
-def test_labels_are_never_twice_the_same():
-    made = table({"a": [1, 2, 3], "y": pd.Series([1, "1", "2"], dtype="object")})
-    assert len(set(made.labels)) == len(made.labels)
-
-
 # --- laws -------------------------------------------------------------------------------
 
 

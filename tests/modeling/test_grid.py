@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from src.errors import InvalidParameterError, UnknownParameterError, UnknownScorerError
 from src.modeling import check_grid, check_scoring_name, make_pipeline, scorer_for
 
-PIPELINE = make_pipeline({"impute": SimpleImputer()}, {}, LogisticRegression())
+PIPELINE = make_pipeline({"impute": SimpleImputer()}, {}, LogisticRegression(), seed=0)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_value_that_the_estimator_refuses_is_named(value: object) -> None:
 
 def test_an_estimator_with_a_refused_parameter_is_found_without_a_grid() -> None:
     with pytest.raises(InvalidParameterError, match="max_iter"):
-        check_grid(make_pipeline({}, {}, LogisticRegression(max_iter=-5)), {})
+        check_grid(make_pipeline({}, {}, LogisticRegression(max_iter=-5), seed=0), {})
 
 
 def test_roc_auc_means_one_vs_rest_for_several_classes_only() -> None:

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import HistGradientBoostingClassifier
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from src.errors import InvalidValueError
 from src.modeling import make_pipeline
 
 
@@ -27,6 +29,7 @@ def test_statistics_come_from_the_rows_fitted_on() -> None:
             "encode": OneHotEncoder(handle_unknown="ignore", sparse_output=False),
         },
         LogisticRegression(),
+        seed=0,
     )
     X, y = table(), np.array([0, 1, 0, 1])
     pipeline.fit(X.iloc[:3], y[:3])
@@ -38,14 +41,27 @@ def test_statistics_come_from_the_rows_fitted_on() -> None:
 
 def test_without_steps_categories_reach_the_estimator_as_categories() -> None:
     estimator = HistGradientBoostingClassifier(categorical_features="from_dtype")
-    pipeline = make_pipeline({}, {}, estimator)
+    pipeline = make_pipeline({}, {}, estimator, seed=0)
     pipeline.fit(pd.concat([table()] * 20), np.tile([0, 1, 0, 1], 20))
     assert pipeline.named_steps["clf"].is_categorical_.tolist() == [False, True]
 
 
 def test_unseen_categories_and_missing_cells_are_scored() -> None:
     estimator = HistGradientBoostingClassifier(categorical_features="from_dtype")
-    pipeline = make_pipeline({}, {}, estimator)
+    pipeline = make_pipeline({}, {}, estimator, seed=0)
     pipeline.fit(pd.concat([table()] * 20), np.tile([0, 1, 0, 1], 20))
     strange = pd.DataFrame({"n": [np.nan, 9.0], "c": pd.Categorical(["never seen", None])})
     assert np.isfinite(pipeline.predict_proba(strange)).all()
+
+
+def test_every_random_state_left_open_gets_the_seed() -> None:
+    pipeline = make_pipeline({}, {}, HistGradientBoostingClassifier(), seed=7)
+    assert pipeline.get_params()["clf__random_state"] == 7
+    chosen = HistGradientBoostingClassifier(random_state=3)
+    pipeline = make_pipeline({}, {}, chosen, seed=7)
+    assert pipeline.get_params()["clf__random_state"] == 3
+
+
+def test_threads_of_an_estimator_are_refused_since_they_may_change_last_bits() -> None:
+    with pytest.raises(InvalidValueError, match=r"clf__n_jobs=-1 .* runtime\.workers"):
+        make_pipeline({}, {}, RandomForestClassifier(n_jobs=-1), seed=0)

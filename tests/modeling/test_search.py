@@ -36,7 +36,7 @@ def settings_of(**changes: Any) -> SearchSettings:
 
 
 def pipeline() -> Pipeline:
-    return make_pipeline({}, {}, LogisticRegression())
+    return make_pipeline({}, {}, LogisticRegression(), seed=0)
 
 
 def folds(n_splits: int = 3) -> StratifiedKFold:
