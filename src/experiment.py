@@ -28,7 +28,7 @@ def run_experiment(config: TrainConfig, directory: Path, *, keep_refused: bool =
         with timings.step("loading data"):
             division = load_rows(config, plan)
         with timings.step("searching"):
-            search, n_workers = search_parameters(config, plan, division)
+            search, n_workers = search_parameters(config, plan, division, run.log)
         with timings.step("evaluating"):
             proba = search.pipeline.predict_proba(division.X_test)
             metrics = evaluation.evaluate(division.y_test, proba)
@@ -93,7 +93,7 @@ def load_rows(config: TrainConfig, plan: Plan) -> data.Division:
 
 
 def search_parameters(
-    config: TrainConfig, plan: Plan, division: data.Division
+    config: TrainConfig, plan: Plan, division: data.Division, log_file: Path
 ) -> tuple[modeling.SearchResult, int]:
     """Search on the training rows; give the result and the number of workers used."""
     search = config.search
@@ -108,7 +108,7 @@ def search_parameters(
     n_workers = workers.n_workers(config.runtime.workers, n_fits=n_fits, n_rows=len(division.train))
     log.info(modeling.in_words(settings, search.n_splits, n_workers))
     n_threads = workers.n_openmp_threads(config.runtime.openmp_threads, n_rows=len(division.train))
-    with workers.worker_pool(n_workers, n_threads):
+    with workers.worker_pool(n_workers, n_threads, log_file):
         result = modeling.fit_search(
             plan.pipeline,
             settings,

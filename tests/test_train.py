@@ -169,3 +169,17 @@ def test_tab_completes_choices_after_python_m() -> None:
     )
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "dataset=adult"
+
+
+def test_what_workers_warn_of_stands_in_the_log_not_on_the_console(tmp_path: Path) -> None:
+    done = train(
+        "dataset=wine",
+        "model=logistic_regression",
+        "model.estimator.max_iter=2",
+        "runtime.workers=2",
+        f"hydra.run.dir={tmp_path}/run",
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "! while searching: lbfgs failed to converge" in done.stdout
+    assert "worker: " in (tmp_path / "run" / "train.log").read_text()

@@ -1,7 +1,9 @@
 """Processes that fit candidates side by side, with one thread each."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from joblib import parallel_config
 from threadpoolctl import threadpool_limits
@@ -28,12 +30,29 @@ def n_openmp_threads(openmp_threads: int | None, *, n_rows: int) -> int:
 
 
 @contextmanager
-def worker_pool(n_jobs: int, openmp_threads: int) -> Iterator[None]:
-    """Let scikit-learn's parallel loops use that many processes, or this one's threads."""
+def worker_pool(n_jobs: int, openmp_threads: int, log_file: Path) -> Iterator[None]:
+    """Let scikit-learn's parallel loops use that many processes, or this one's threads.
+
+    What fits warn of in other processes goes to the log file, not between the lines of
+    the console.
+    """
     with threadpool_limits(openmp_threads, "openmp"):
         if n_jobs == 1:
             with parallel_config("sequential"):
                 yield
         else:
-            with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1):
+            with parallel_config(
+                "loky",
+                n_jobs=n_jobs,
+                inner_max_num_threads=1,
+                initializer=_log_warnings_to,
+                initargs=(str(log_file),),
+            ):
                 yield
+
+
+def _log_warnings_to(log_file: str) -> None:
+    handler = logging.FileHandler(log_file, delay=True, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s worker: %(message)s"))
+    logging.getLogger("py.warnings").addHandler(handler)
+    logging.captureWarnings(True)
