@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from src.runs.manifest import Manifest, read_manifest, seal
 from src.runs.summary import Summary
 
 LATEST = "latest"
+STATUS = "status.json"
 
 
 class RunDirectory:
@@ -33,7 +35,7 @@ class RunDirectory:
 
     def begin(self) -> None:
         """Take the directory for this run; refuse one that holds a complete run."""
-        if read_manifest(self.path) is not None:
+        if self.is_complete:
             raise RunExistsError(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         started = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -43,13 +45,22 @@ class RunDirectory:
         """Say in the directory why it holds no run."""
         self._write_status(state=state, reason=reason)
 
+    @property
+    def is_complete(self) -> bool:
+        """Tell a run from the beginnings of one."""
+        return read_manifest(self.path) is not None
+
     def discard(self) -> None:
-        """Remove the directory of a run that never began to train, and dates left empty."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        try:
+        """Remove what a refused run left, and directories that this leaves empty.
+
+        Nothing else: hydra.run.dir may name a directory in which somebody keeps other things.
+        """
+        shutil.rmtree(self.path / ".hydra", ignore_errors=True)
+        for name in (self.log.name, STATUS):
+            (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
             self.path.parent.rmdir()
-        except OSError:
-            return  # other runs of that day lie there
 
     def write_config(self, yaml: str) -> None:
         """Keep the resolved configuration: enough to run it again."""
@@ -99,7 +110,7 @@ class RunDirectory:
 
     def complete(self, run_id: str) -> Manifest:
         """Write the manifest: from here on this is a complete run."""
-        (self.path / "status.json").unlink(missing_ok=True)
+        (self.path / STATUS).unlink(missing_ok=True)
         return seal(self.path, run_id)
 
     def mark_latest(self) -> None:
@@ -107,13 +118,12 @@ class RunDirectory:
         top = next((p for p in self.path.parents if p.name == "outputs"), None)
         if top is None:
             return
-        try:
+        # A convenience only: the run is complete without it.
+        with suppress(OSError):
             point_to(top / LATEST, self.path)
-        except OSError:
-            return  # a convenience only: the run is complete without it
 
     def _write_status(self, **status: Any) -> None:
-        write_atomically(self.path / "status.json", json.dumps(status, indent=2).encode())
+        write_atomically(self.path / STATUS, json.dumps(status, indent=2).encode())
 
     def _write_text(self, name: str, text: str) -> None:
         (self.path / name).write_text(text, encoding="utf-8", newline="\n")

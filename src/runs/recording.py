@@ -23,6 +23,9 @@ def recorded(
     try:
         yield
     except KeyboardInterrupt as interrupt:
+        if run.is_complete:
+            interrupt.add_note(f"at the very end; {run.shown_path} is a complete run")
+            raise
         _record(run, "interrupted", f"while {current_step()}")
         interrupt.add_note(
             f"while {current_step()}; kept: {run.shown_path} with its log,"

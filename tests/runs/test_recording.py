@@ -20,6 +20,23 @@ def test_a_refused_run_leaves_nothing_where_somebody_watched(tmp_path: Path) -> 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_refused_run_takes_nothing_of_others_with_it(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("three years of work")
+    (tmp_path / "plots").mkdir()
+    run = RunDirectory(tmp_path)
+    with pytest.raises(SingleClassError), recorded(run, step, keep_refused=False):
+        raise SingleClassError("target 'y'", "a")
+    assert {path.name for path in tmp_path.iterdir()} == {"thesis.txt", "plots"}
+
+
+def test_an_interrupt_after_the_manifest_leaves_the_run_complete(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt), recorded(run, step, keep_refused=False):
+        run.complete("id")
+        raise KeyboardInterrupt
+    assert [path.name for path in run.path.iterdir()] == ["manifest.json"]
+
+
 def test_a_refused_run_of_a_sweep_keeps_its_reason(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     with pytest.raises(SingleClassError), recorded(run, step, keep_refused=True):
