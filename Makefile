@@ -18,6 +18,9 @@ TRAIN := $(BIN)/python -m src.train
 comma := ,
 LOCKS := base $(subst $(comma), ,$(patsubst [%],%,$(strip $(EXTRAS))))
 
+# Two installers at once would break .venv.
+.NOTPARALLEL:
+
 .PHONY: help
 help: ## show this page
 	@printf 'usage: make TARGET [DS=adult] [ARGS="key=value …"]\n\n'

@@ -31,9 +31,11 @@ Misspelt keys and wrong types are refused before anything is written, and so are
 cannot work. Keys that a group leaves open (`model.estimator`, grids, preprocessing steps) are
 added with a plus: `+model.estimator.max_iter=300`.
 
-A key marked † does not count in the run id: it may change where something lies or how long it
-takes, never a number. BLAS libraries get one thread, always, and there is no key for it: with
-two they add up in another order, which changes last bits.
+A key marked † does not count in the run id: it may change where something lies, what it is
+called or how long it takes, never a number. (Of the grids, the one that is searched counts.)
+
+BLAS libraries get one thread, always, and there is no key for it: with two they add up in
+another order, which changes last bits.
 
 **Where runs go**: `hydra.run.dir` and `hydra.sweep.dir`, in `conf/train.yaml` only. The thread
 limits are set before numpy is loaded, whatever `OMP_NUM_THREADS` says.

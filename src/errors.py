@@ -143,12 +143,32 @@ class InvalidParameterError(UserError):
         super().__init__(f"{parameter}={value!r} is refused by the estimator: {reason}")
 
 
+class NotAClassifierError(UserError):
+    """An estimator that gives no probabilities of classes."""
+
+    def __init__(self, estimator: str) -> None:
+        super().__init__(
+            f"model.estimator: {estimator} is no classifier with predict_proba; wrap it in"
+            " sklearn.calibration.CalibratedClassifierCV, or choose another"
+        )
+
+
+class BinaryScorerError(UserError):
+    """A scorer for two classes, asked for more."""
+
+    def __init__(self, scoring: str, n_classes: int) -> None:
+        super().__init__(
+            f"search.scoring={scoring} is for two classes, and the target has {n_classes};"
+            f" choose {scoring}_macro or {scoring}_weighted"
+        )
+
+
 class UnknownScorerError(UserError):
     """A scorer that scikit-learn does not know."""
 
     def __init__(self, scoring: str, nearest: Sequence[str]) -> None:
         super().__init__(
-            f"search.scoring={scoring} is no scorer of scikit-learn{_suggested(nearest)}"
+            f"search.scoring={scoring} is no scorer of classifiers{_suggested(nearest)}"
         )
 
 
@@ -237,7 +257,7 @@ class NoTargetError(UserError):
 
     def __init__(self, name: str, version: int) -> None:
         super().__init__(
-            f"OpenML '{name}' version {version} names no target of its own;"
+            f"OpenML '{name}' version {version} names no single target of its own;"
             " save it as a file and say dataset=file dataset.target=…"
         )
 
@@ -379,10 +399,14 @@ class RungNotScoredError(UserError):
 
     exit_code = 1
 
-    def __init__(self, rung: int, n_rows: int, reason: str) -> None:
+    def __init__(self, rung: int, n_rows: int, reason: str, *, has_all_rows: bool) -> None:
+        hint = (
+            "search.scoring, search.n_splits or cv do not fit these rows"
+            if has_all_rows
+            else "larger search.min_resources (auto sizes it) or fewer search.n_splits may help"
+        )
         super().__init__(
-            f"rung {rung} on {n_rows} rows could not be scored for any candidate: {reason};"
-            " larger search.min_resources (auto sizes it) or fewer search.n_splits may help"
+            f"rung {rung} on {n_rows} rows could not be scored for any candidate: {reason}; {hint}"
         )
 
 
@@ -403,6 +427,23 @@ class SweepFailedError(UserError):
             f"{len(failed)} job(s) of the sweep failed: {', '.join(failed)};"
             " each one's train.log holds the cause"
         )
+
+
+class DirectoryTakenError(UserError):
+    """A run directory that holds something else, or that another run is writing."""
+
+    def __init__(self, path: Path, found: Sequence[str]) -> None:
+        super().__init__(
+            f"{path} is not empty (it holds {_listed(found, 4)}); a run needs a directory of its"
+            " own: choose another hydra.run.dir, or remove it"
+        )
+
+
+class ManifestError(UserError):
+    """A manifest that cannot be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} is damaged ({reason}): the run cannot be trusted")
 
 
 class WriteError(UserError):

@@ -145,7 +145,7 @@ def summarize(
     fingerprint = data.fingerprint(division.table)
     determinants: dict[str, Any] = {
         "code": runs.code_hash(ROOT / "src"),
-        "versions": runs.library_versions(using=plan.pipeline.named_steps["clf"]),
+        "versions": runs.library_versions(using=plan.pipeline.get_params().values()),
         "platform": runs.platform_facts(),
     }
     return runs.Summary(

@@ -21,7 +21,8 @@ def train(cfg: DictConfig) -> None:
     hydra_config = HydraConfig.get()
     directory = Path(hydra_config.runtime.output_dir)
     in_sweep = hydra_config.mode is RunMode.MULTIRUN
-    with jobs.job(directory.name, in_sweep=in_sweep):
+    here = "BasicLauncher" in hydra_config.launcher["_target_"]
+    with jobs.job(directory.name, in_sweep=in_sweep, in_this_process=here):
         config = conf.typed(cfg)
         conf.check_config(config)
         with threads.limited_threads(config.runtime.openmp_threads):

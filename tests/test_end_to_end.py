@@ -243,7 +243,9 @@ def test_killed_at_any_moment_it_is_a_complete_run_or_none(moment: str, tmp_path
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    assert (run / ".hydra").exists(), "the run never began"
     manifest = read_manifest(run)
+    assert manifest is not None or moment != "manifest.json"
     assert manifest is None or changed_files(run, manifest) == []
 
 

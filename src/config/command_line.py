@@ -125,9 +125,9 @@ def check_command_line(arguments: Sequence[str]) -> None:
     """
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     flags = {argument for argument in arguments if argument.startswith("-")}
+    shows_only = bool(flags & {"-c", "--cfg"})
     if flags - {"-m", "--multirun", "-c", "--cfg"}:
         return
-    shows_only = bool(flags & {"-c", "--cfg"})
     if shows_only:
         overrides = [override for override in overrides if "=" in override]
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -169,8 +169,10 @@ def _refuse_complete_run(overrides: Sequence[Override]) -> None:
         for override in overrides
         if override.key_or_group in DIRECTORY_KEYS
     }
-    single = Path(said.get("hydra.run.dir", ""))
-    job = Path(said.get("hydra.sweep.dir", ""), said.get("hydra.sweep.subdir", ""))
-    for directory in (single, job):
-        if said and (directory / "manifest.json").exists():
+    single, sweep = Path(said.get("hydra.run.dir", "")), Path(said.get("hydra.sweep.dir", ""))
+    taken = [single] if "hydra.run.dir" in said else []
+    if "hydra.sweep.dir" in said:
+        taken += [sweep / said.get("hydra.sweep.subdir", ""), *sweep.glob("*")]
+    for directory in taken:
+        if (directory / "manifest.json").exists():
             raise RunExistsError(directory)

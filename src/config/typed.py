@@ -8,10 +8,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config.schema import Engine, TrainConfig
 from src.config.valid_keys import unknown_key
+from src.errors import ConfigurationError
 
 
 def typed(cfg: DictConfig) -> TrainConfig:
     """Turn a composed configuration into plain objects; every value must be there."""
+    if OmegaConf.get_type(cfg) is not TrainConfig:
+        raise ConfigurationError("this configuration lacks `train_schema` among its defaults")
     refuse_unknown_keys(cfg)
     return cast(TrainConfig, OmegaConf.to_object(cfg))
 
@@ -36,6 +39,9 @@ def identity_of(config: TrainConfig) -> dict[str, Any]:
     """Give the part of a configuration that decides numbers, as plain values."""
     identity = cast(dict[str, Any], _deciding_part(config))
     identity["search"]["param_grid"] = searched_grid(config)
+    for kind in ("numeric", "categorical"):
+        # Steps in another order are another pipeline; keys of a dictionary have no order.
+        identity["preprocess"][kind] = [list(step) for step in identity["preprocess"][kind].items()]
     return identity
 
 

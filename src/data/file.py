@@ -72,7 +72,10 @@ def load_file(
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         _refuse_duplicates(pyarrow.parquet.read_schema(path).names)
-        return pd.read_parquet(path)
+        frame = pd.read_parquet(path)
+        # pandas keeps a named index in the file, and people take it for a column.
+        named = [name for name in frame.index.names if name is not None]
+        return frame.reset_index(level=named) if named else frame
     except (pyarrow.ArrowException, OSError) as error:
         raise UnreadableFileError(path, str(error).splitlines()[0]) from error
 

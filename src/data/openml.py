@@ -34,7 +34,7 @@ def load_openml(
     """Load a table by name and version; with no network once it is cached."""
     home = Path(data_home)
     bunch = _fetch(name, version, home, n_retries)
-    if bunch.target is None:
+    if getattr(bunch.target, "name", None) is None:
         raise NoTargetError(name, version)
     target = bunch.target.name
     frame = bunch.data.assign(**{target: bunch.target})

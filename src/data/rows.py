@@ -111,12 +111,12 @@ class OrderedRows:
         return train, test
 
     def _sortable(self, times: pd.Series) -> pd.Series:
-        if types.is_numeric_dtype(times) or types.is_datetime64_any_dtype(times):
+        if not types.is_object_dtype(times) and not types.is_string_dtype(times):
             return times
         try:
             # As text, 10/1/2024 would stand before 9/1/2024.
             return pd.to_datetime(times, format="ISO8601", utc=True)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             reason = f"'{times.iloc[0]}' is neither a number nor a date such as 2024-01-31"
             raise HoldOutError(f"cv.time_column={self.time_column}", reason) from error
 

@@ -100,10 +100,11 @@ def _encode_target(values: pd.Series, wishes: Wishes) -> tuple[NDArray[np.int64]
     if types.is_float_dtype(values) and (values == values.round()).all():
         # Missing cells make floats of integers; the label is "1", not "1.0".
         values = values.astype("int64")
-    ordered = sorted(values.unique()) if is_number else sorted(map(str, values.unique()))
-    if is_number and len(ordered) > MAX_NUMERIC_LABELS:
-        raise NotClassesError(wishes.target, len(ordered))
-    labels = [str(label) for label in ordered]
+    codes, uniques = pd.factorize(values)
+    if is_number and len(uniques) > MAX_NUMERIC_LABELS:
+        raise NotClassesError(wishes.target, len(uniques))
+    names = [str(value) for value in uniques]
+    labels = [str(value) for value in sorted(uniques)] if is_number else sorted(set(names))
     if len(labels) < 2:
         raise SingleClassError(f"target '{wishes.target}'", labels[0])
     if wishes.pos_label is not None:
@@ -112,5 +113,4 @@ def _encode_target(values: pd.Series, wishes: Wishes) -> tuple[NDArray[np.int64]
         if len(labels) == 2:
             labels.sort(key=lambda label: label == wishes.pos_label)
     code_of = {label: code for code, label in enumerate(labels)}
-    codes = np.array([code_of[str(value)] for value in values], dtype=np.int64)
-    return codes, tuple(labels)
+    return np.array([code_of[name] for name in names], dtype=np.int64)[codes], tuple(labels)

@@ -6,8 +6,6 @@ from typing import Any
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.pipeline import Pipeline
 
-from src.errors import InvalidValueError
-
 
 def make_pipeline(
     numeric: Mapping[str, Any], categorical: Mapping[str, Any], estimator: Any, *, seed: int
@@ -20,18 +18,12 @@ def make_pipeline(
     """
     preprocess = _preprocess(numeric, categorical) if numeric or categorical else "passthrough"
     pipeline = Pipeline([("preprocess", preprocess), ("clf", estimator)])
-    parameters = pipeline.get_params()
-    for name, value in parameters.items():
-        if name.endswith("__n_jobs") and value is not None:
-            # Forests add up their trees in the order in which threads finish.
-            raise InvalidValueError(name, value, "null here: runtime.workers says how many work")
-    return pipeline.set_params(
-        **{
-            name: seed
-            for name, value in parameters.items()
-            if name.endswith("__random_state") and value is None
-        }
-    )
+    left_open = [
+        name
+        for name, value in pipeline.get_params().items()
+        if name.endswith("__random_state") and value is None
+    ]
+    return pipeline.set_params(**dict.fromkeys(left_open, seed))
 
 
 def _preprocess(numeric: Mapping[str, Any], categorical: Mapping[str, Any]) -> ColumnTransformer:

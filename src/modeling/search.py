@@ -18,7 +18,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes 
 from sklearn.model_selection import HalvingGridSearchCV, ParameterGrid
 from sklearn.pipeline import Pipeline
 
-from src.errors import RungNotScoredError
+from src.errors import InvalidValueError, RungNotScoredError
 from src.modeling.rungs import as_test_parts, describe_rungs, first_rung
 
 log = logging.getLogger(__name__)
@@ -68,24 +68,13 @@ def fit_search(
     if settings.param_grid is None:
         results = pd.DataFrame({"iter": [0], "n_resources": [len(y)], "params": [{}]})
         return SearchResult(pipeline.fit(X, y), {}, None, settings.scoring, results, 1, [len(y)])
-    min_resources = settings.min_resources
-    if min_resources == "auto":
-        min_resources = first_rung(
-            y,
-            as_test_parts(cv, X, y, groups),
-            n_candidates=settings.n_candidates,
-            factor=settings.factor,
-            seed=settings.seed,
-        )
-        rungs = describe_rungs(min_resources, len(y), settings.n_candidates, settings.factor)
-        log.info("rungs of %s rows, sized by the rarest class", ", ".join(map(str, rungs)))
     search = HalvingGridSearchCV(
         pipeline,
         dict(settings.param_grid),
         scoring=settings.scoring,
         cv=cv,
         factor=settings.factor,
-        min_resources=min_resources,
+        min_resources=_min_resources(settings, y, as_test_parts(cv, X, y, groups)),
         random_state=settings.seed,
         return_train_score=False,
     )
@@ -103,6 +92,30 @@ def fit_search(
     )
 
 
+def _min_resources(
+    settings: SearchSettings, y: NDArray[np.int64], test_parts: list[NDArray[np.int64]]
+) -> int | str:
+    n_rows, wish = len(y), settings.min_resources
+    if isinstance(wish, int):
+        # Each fold tests at least one row.
+        least = max(-(-n_rows // len(test)) for test in test_parts)
+        if not least <= wish <= n_rows:
+            valid = f"auto, exhaust, or {least} to {n_rows} (the training rows)"
+            raise InvalidValueError("search.min_resources", wish, valid)
+    if wish != "auto":
+        return wish
+    first = first_rung(
+        y,
+        test_parts,
+        n_candidates=settings.n_candidates,
+        factor=settings.factor,
+        seed=settings.seed,
+    )
+    rungs = describe_rungs(first, n_rows, settings.n_candidates, settings.factor)
+    log.info("rungs of %s rows, sized by the rarest class", ", ".join(map(str, rungs)))
+    return first
+
+
 def _fit_and_report(search: Any, X: pd.DataFrame, y: NDArray[np.int64], groups: Any) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -112,9 +125,8 @@ def _fit_and_report(search: Any, X: pd.DataFrame, y: NDArray[np.int64], groups: 
             # scikit-learn raises by itself where every single fit of a rung failed.
             if "fits failed" not in str(error):
                 raise
-            n_rows = search.n_resources_[-1]
-            rung = len(search.n_resources_)
-            raise RungNotScoredError(rung, n_rows, _first_exception(str(error))) from error
+            rung = len(search.n_resources_) - 1
+            raise _rung_not_scored(search, rung, _first_exception(str(error))) from error
     causes = list(dict.fromkeys(str(warning.message).strip() for warning in caught))
     for cause in causes:
         log.warning("while searching: %s", cause)
@@ -131,13 +143,19 @@ def _first_exception(message: str) -> str:
 
 def _refuse_unscored_rungs(search: Any, causes: Sequence[str]) -> None:
     results = search.cv_results_
-    for rung, n_rows in enumerate(search.n_resources_):
+    for rung in range(len(search.n_resources_)):
         scores = results["mean_test_score"][np.asarray(results["iter"]) == rung]
         if np.isnan(scores).all():
             # The warning on non-finite scores only repeats what is known by now.
             known = [cause for cause in causes if "non-finite" not in cause]
-            cause = known[0] if known else "every score is NaN"
-            raise RungNotScoredError(rung + 1, n_rows, _first_exception(cause))
+            cause = known[0] if known else "every score is NaN (train.log says what workers met)"
+            raise _rung_not_scored(search, rung, _first_exception(cause))
+
+
+def _rung_not_scored(search: Any, rung: int, reason: str) -> RungNotScoredError:
+    n_rows = search.n_resources_[rung]
+    has_all_rows = n_rows * search.factor > search.max_resources_
+    return RungNotScoredError(rung + 1, n_rows, reason, has_all_rows=has_all_rows)
 
 
 def _folds_not_scored(results: Mapping[str, Any]) -> list[str]:

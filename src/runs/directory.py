@@ -18,13 +18,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.errors import RunExistsError
+from src.errors import DirectoryTakenError, RunExistsError
 from src.runs.atomic import point_to, write_atomically
 from src.runs.manifest import Manifest, read_manifest, seal
 from src.runs.summary import Summary
 
 LATEST = "latest"
 STATUS = "status.json"
+OUTPUTS = "outputs"
+# What Hydra has written by the time a run begins.
+HYDRAS = {".hydra", "train.log"}
+
+
+def refuse_taken(path: Path) -> None:
+    """Refuse a directory that holds a complete run, or anything that is not Hydra's."""
+    if read_manifest(path) is not None:
+        raise RunExistsError(path)
+    found = sorted(p.name for p in path.iterdir()) if path.is_dir() else []
+    if set(found) - HYDRAS:
+        raise DirectoryTakenError(path, found)
 
 
 class RunDirectory:
@@ -34,16 +46,22 @@ class RunDirectory:
         self.path = path
 
     def begin(self) -> None:
-        """Take the directory for this run; refuse one that holds a complete run."""
-        if self.is_complete:
-            raise RunExistsError(self.path)
+        """Take the directory for this run alone: what lies there would be sealed with it."""
+        refuse_taken(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         started = datetime.now().astimezone().isoformat(timespec="seconds")
-        self._write_status(state="running", pid=os.getpid(), started=started)
+        status = {"state": "running", "pid": os.getpid(), "started": started}
+        try:
+            # Of two runs that were told the same directory, one gets it.
+            with (self.path / STATUS).open("x", encoding="utf-8") as file:
+                json.dump(status, file, indent=2)
+        except FileExistsError as error:
+            raise DirectoryTakenError(self.path, [STATUS]) from error
 
     def fail(self, state: str, reason: str) -> None:
         """Say in the directory why it holds no run."""
-        self._write_status(state=state, reason=reason)
+        status = {"state": state, "reason": reason}
+        write_atomically(self.path / STATUS, json.dumps(status, indent=2).encode())
 
     @property
     def is_complete(self) -> bool:
@@ -60,7 +78,8 @@ class RunDirectory:
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()
-            self.path.parent.rmdir()
+            if self.path.parents[1].name == OUTPUTS:
+                self.path.parent.rmdir()  # the day's first
 
     def write_config(self, yaml: str) -> None:
         """Keep the resolved configuration: enough to run it again."""
@@ -115,15 +134,12 @@ class RunDirectory:
 
     def mark_latest(self) -> None:
         """Let `outputs/latest` point here, where the file system has links."""
-        top = next((p for p in self.path.parents if p.name == "outputs"), None)
+        top = next((p for p in self.path.parents if p.name == OUTPUTS), None)
         if top is None:
             return
         # A convenience only: the run is complete without it.
         with suppress(OSError):
             point_to(top / LATEST, self.path)
-
-    def _write_status(self, **status: Any) -> None:
-        write_atomically(self.path / STATUS, json.dumps(status, indent=2).encode())
 
     def _write_text(self, name: str, text: str) -> None:
         (self.path / name).write_text(text, encoding="utf-8", newline="\n")

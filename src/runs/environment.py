@@ -3,6 +3,8 @@
 import platform
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterable
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
@@ -10,20 +12,37 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from src.runs.identity import code_hash
+
+PROJECT = "tabular-experiments"
 # Those that compute, or decide what is computed.
 LIBRARIES = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 
 
-def library_versions(using: object = None) -> dict[str, str]:
+def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
     """Give the versions of Python and of the libraries that decide numbers.
 
-    using: an estimator, whose own library counts too, such as LightGBM.
+    using: the objects of a pipeline, whose own libraries count too, such as LightGBM. Code
+    that no distribution brought is identified by its hash.
     """
-    package = type(using).__module__.partition(".")[0]
-    extra = set(packages_distributions().get(package, ()))
-    # This project's own code is identified by its hash, not by its version.
-    names = sorted({*LIBRARIES, *extra} - {"tabular-experiments"})
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    distributions = packages_distributions()
+    versions = {"python": platform.python_version()}
+    versions |= {name: version(name) for name in LIBRARIES}
+    for package in sorted({_package_of(item) for item in using} - sys.stdlib_module_names):
+        names = distributions.get(package, [])
+        # This project's code, installed or not, is in the code hash.
+        found = {name: version(name) for name in names if name != PROJECT}
+        source = sys.modules.get(package)
+        if not names and source is not None and source.__file__ is not None:
+            found[package] = code_hash(Path(source.__file__))
+        versions |= found
+    return dict(sorted(versions.items()))
+
+
+def _package_of(item: object) -> str:
+    # A function knows its module; of anything else the type does.
+    module = item.__module__ if callable(item) else type(item).__module__
+    return module.partition(".")[0]
 
 
 def platform_facts() -> dict[str, Any]:
@@ -40,6 +59,7 @@ def platform_facts() -> dict[str, Any]:
     return {
         "system": platform.system(),
         "machine": platform.machine(),
+        "libc": " ".join(platform.libc_ver()),
         "simd": [*simd.get("baseline", []), *simd.get("found", [])],
         "blas": blas,
     }

@@ -22,10 +22,12 @@ def _as_plain(value: Any) -> Any:
 
 
 def code_hash(package: Path) -> str:
-    """Hash the source files of a package: their names and contents."""
+    """Hash the source files of a package, or a module: their names and contents."""
+    if package.name == "__init__.py":
+        package = package.parent
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        name, content = path.relative_to(package).as_posix().encode(), path.read_bytes()
+    for path in sorted(package.rglob("*.py")) if package.is_dir() else [package]:
+        name, content = path.relative_to(package.parent).as_posix().encode(), path.read_bytes()
         digest.update(len(name).to_bytes(8, "little") + name)
         digest.update(len(content).to_bytes(8, "little") + content)
     return digest.hexdigest()

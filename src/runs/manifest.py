@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from src.errors import ManifestError, NewerFormatError
 from src.runs.atomic import sync, write_atomically
 
 NAME = "manifest.json"
@@ -52,17 +53,23 @@ def _entry_of(path: Path) -> FileEntry:
 
 
 def _files_of(directory: Path) -> Iterator[Path]:
-    return (path for path in directory.rglob("*") if path.is_file() and path.name != NAME)
+    return (path for path in directory.rglob("*") if path.is_file() and path != directory / NAME)
 
 
 def read_manifest(directory: Path) -> Manifest | None:
     """Read the manifest; None where the run is not complete."""
     try:
-        content = json.loads((directory / NAME).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        text = (directory / NAME).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    files = {name: FileEntry(**entry) for name, entry in content["files"].items()}
-    return Manifest(content["run_id"], files)
+    try:
+        content = json.loads(text)
+        if content["format"] != FORMAT:
+            raise NewerFormatError(NAME, content["format"], FORMAT)
+        files = {name: FileEntry(**entry) for name, entry in content["files"].items()}
+        return Manifest(content["run_id"], files)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ManifestError(directory / NAME, f"{type(error).__name__}: {error}") from error
 
 
 def changed_files(directory: Path, manifest: Manifest) -> list[str]:

@@ -16,38 +16,39 @@ def recorded(
 ) -> Iterator[None]:
     """Take the directory for a run; on failure leave the log, the traceback and a status.
 
-    A run that is refused before it learns anything (UserError) leaves nothing, unless
+    A run that is refused for what it was given (exit code 2) leaves nothing, unless
     keep_refused: the terminal has told all. In a sweep nobody may have been watching.
     """
     run.begin()
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        if run.is_complete:
-            interrupt.add_note(f"at the very end; {run.shown_path} is a complete run")
-            raise
-        _record(run, "interrupted", f"while {current_step()}")
-        interrupt.add_note(
-            f"while {current_step()}; kept: {run.shown_path} with its log,"
-            " but it is no complete run"
-        )
+        if not _record(run, "interrupted", f"while {current_step()}", interrupt):
+            interrupt.add_note(
+                f"while {current_step()}; kept: {run.shown_path} with its log,"
+                " but it is no complete run"
+            )
         raise
     except UserError as error:
-        _record(run, "failed", str(error))
-        if not keep_refused:
+        _record(run, "failed", str(error), error)
+        if error.exit_code == UserError.exit_code and not keep_refused:
             run.discard()
         raise
     except BaseException as error:
-        _record(run, "failed", f"{type(error).__name__}: {error}")
-        error.add_note(
-            f"while {current_step()}; the traceback stands in {run.shown_path}/train.log"
-        )
+        if not _record(run, "failed", f"{type(error).__name__}: {error}", error):
+            error.add_note(
+                f"while {current_step()}; the traceback stands in {run.shown_path}/train.log"
+            )
         raise
 
 
-def _record(run: RunDirectory, state: str, reason: str) -> None:
+def _record(run: RunDirectory, state: str, reason: str, error: BaseException) -> bool:
+    """Note how a run ended; True if it was complete by then, and must stay as it is."""
     # On a full disk even this cannot be written; what raised must still be told.
     with suppress(OSError):
+        if run.is_complete:
+            error.add_note(f"at the very end; {run.shown_path} is a complete run")
+            return True
         log.error("%s: %s", state, reason)
-    with suppress(OSError):
         run.fail(state, reason)
+    return False

@@ -10,9 +10,9 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Summary:
-    """All but `seconds`, `workers` and `git` is the same for runs of the same run_id.
+    """What determines the run_id, and the numbers that follow from it.
 
-    dataset and mode as in the result line; metrics are those of the hold-out, best_score
+    dataset and mode are names, as in the result line; metrics are those of the hold-out, best_score
     the mean over folds; rungs are rows; data is the fingerprint; seconds are per step.
     """
 

@@ -30,7 +30,7 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
         message = record.getMessage()
         if record.levelno < logging.WARNING:
             return message
-        return WARNING_MARK + message.strip().splitlines()[0]
+        return WARNING_MARK + message.strip().partition("\n")[0]
 
 
 def _is_for_the_console(record: logging.LogRecord) -> bool:

@@ -48,7 +48,7 @@ def ending_in_one_line(
         with terminable():
             yield
     except KeyboardInterrupt as interrupt:
-        kept = _notes(interrupt) or "before a run began; nothing was kept"
+        kept = _notes(interrupt) or "before training began"
         complain(f"interrupted by {name_of(interrupt)} {kept}")
         _end(interrupt, exit_code_of(interrupt), wants_traceback)
     except Exception as error:
@@ -90,8 +90,12 @@ class Jobs:
         self._in_sweep = False
 
     @contextmanager
-    def job(self, name: str, *, in_sweep: bool) -> Iterator[None]:
-        """Run one job: its failure goes to its own log, with the traceback."""
+    def job(self, name: str, *, in_sweep: bool, in_this_process: bool) -> Iterator[None]:
+        """Run one job: its failure goes to its own log, with the traceback.
+
+        A launcher that runs jobs elsewhere must see the failure itself: what is kept
+        there is not known here.
+        """
         self._in_sweep = in_sweep
         logging.captureWarnings(True)
         try:
@@ -103,6 +107,8 @@ class Jobs:
                 log.exception("the job failed")
             if in_sweep:
                 complain(f"{name}: {error}")
+            if not in_this_process:
+                raise
 
     def raise_failure(self) -> None:
         """Raise what one job raised, or one error for all that failed."""

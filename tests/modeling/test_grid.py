@@ -1,10 +1,19 @@
 """Grids are checked before data is read."""
 
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.svm import LinearSVC
 
-from src.errors import InvalidParameterError, UnknownParameterError, UnknownScorerError
+from src.errors import (
+    BinaryScorerError,
+    InvalidParameterError,
+    InvalidValueError,
+    NotAClassifierError,
+    UnknownParameterError,
+    UnknownScorerError,
+)
 from src.modeling import check_grid, check_scoring_name, make_pipeline, scorer_for
 
 PIPELINE = make_pipeline({"impute": SimpleImputer()}, {}, LogisticRegression(), seed=0)
@@ -32,6 +41,43 @@ def test_a_value_that_the_estimator_refuses_is_named(value: object) -> None:
 def test_an_estimator_with_a_refused_parameter_is_found_without_a_grid() -> None:
     with pytest.raises(InvalidParameterError, match="max_iter"):
         check_grid(make_pipeline({}, {}, LogisticRegression(max_iter=-5), seed=0), {})
+
+
+def test_threads_of_an_estimator_are_refused_since_they_may_change_last_bits() -> None:
+    forest = make_pipeline({}, {}, RandomForestClassifier(n_jobs=-1), seed=0)
+    with pytest.raises(InvalidValueError, match=r"clf__n_jobs=-1 .* runtime\.workers"):
+        check_grid(forest, {})
+    forest = make_pipeline({}, {}, RandomForestClassifier(), seed=0)
+    with pytest.raises(InvalidValueError, match=r"clf__n_jobs=4 .* runtime\.workers"):
+        check_grid(forest, {"clf__n_jobs": [None, 4]})
+
+
+def test_a_refused_value_of_any_step_is_found() -> None:
+    with pytest.raises(InvalidParameterError, match="strategy"):
+        check_grid(PIPELINE, {"preprocess__numeric__impute__strategy": ["meen"]})
+    broken = make_pipeline({"i": SimpleImputer(strategy="meen")}, {}, LogisticRegression(), seed=0)
+    with pytest.raises(InvalidParameterError, match="SimpleImputer"):
+        check_grid(broken, {})
+
+
+@pytest.mark.parametrize("estimator", [LinearSVC(), Ridge()])
+def test_an_estimator_without_probabilities_is_refused_before_the_search(
+    estimator: object,
+) -> None:
+    with pytest.raises(NotAClassifierError, match=type(estimator).__name__):
+        check_grid(make_pipeline({}, {}, estimator, seed=0), {})
+
+
+@pytest.mark.parametrize("scoring", ["r2", "neg_mean_squared_error", "rand_score"])
+def test_scorers_of_other_tasks_are_refused(scoring: str) -> None:
+    with pytest.raises(UnknownScorerError, match=scoring):
+        check_scoring_name(scoring)
+
+
+def test_a_scorer_for_two_classes_is_refused_for_three_with_one_that_works() -> None:
+    assert scorer_for("f1", 2) == "f1"
+    with pytest.raises(BinaryScorerError, match="f1_macro"):
+        scorer_for("f1", 3)
 
 
 def test_roc_auc_means_one_vs_rest_for_several_classes_only() -> None:

@@ -2,13 +2,11 @@
 
 import numpy as np
 import pandas as pd
-import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from src.errors import InvalidValueError
 from src.modeling import make_pipeline
 
 
@@ -60,8 +58,3 @@ def test_every_random_state_left_open_gets_the_seed() -> None:
     chosen = HistGradientBoostingClassifier(random_state=3)
     pipeline = make_pipeline({}, {}, chosen, seed=7)
     assert pipeline.get_params()["clf__random_state"] == 3
-
-
-def test_threads_of_an_estimator_are_refused_since_they_may_change_last_bits() -> None:
-    with pytest.raises(InvalidValueError, match=r"clf__n_jobs=-1 .* runtime\.workers"):
-        make_pipeline({}, {}, RandomForestClassifier(n_jobs=-1), seed=0)

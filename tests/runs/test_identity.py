@@ -1,6 +1,10 @@
 """Same id, same numbers: the id changes with whatever determines them."""
 
+import importlib
+import sys
 from pathlib import Path
+
+import pytest
 
 from src.runs import code_hash, library_versions, platform_facts, run_id_of
 
@@ -28,11 +32,25 @@ def test_the_library_of_the_estimator_counts() -> None:
         pass
 
     Foreign.__module__ = "hypothesis.strategies"
-    assert "hypothesis" in library_versions(using=Foreign())
+    assert "hypothesis" in library_versions(using=[Foreign()])
     assert "hypothesis" not in library_versions()
+
+
+def test_code_that_no_distribution_brought_counts_by_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for content in ("class Mine: c = 1", "class Mine: c = 2"):
+        (tmp_path / "my_model_for_a_test.py").write_text(content)
+        sys.modules.pop("my_model_for_a_test", None)
+        importlib.invalidate_caches()
+        module = importlib.import_module("my_model_for_a_test")
+        found.append(library_versions(using=[module.Mine()])["my_model_for_a_test"])
+    assert found[0] != found[1]
 
 
 def test_the_platform_names_what_changes_last_bits() -> None:
     facts = platform_facts()
-    assert set(facts) == {"system", "machine", "simd", "blas"}
+    assert set(facts) == {"system", "machine", "libc", "simd", "blas"}
     assert facts["blas"]

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from src.errors import RunExistsError, SingleClassError
+from src.errors import (
+    DirectoryTakenError,
+    RunExistsError,
+    RungNotScoredError,
+    SingleClassError,
+)
 from src.runs import RunDirectory, recorded
 
 
@@ -15,19 +20,52 @@ def step() -> str:
 
 
 def test_a_refused_run_leaves_nothing_where_somebody_watched(tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path / "day" / "run")
+    run = RunDirectory(tmp_path / "outputs" / "day" / "run")
     with pytest.raises(SingleClassError), recorded(run, step, keep_refused=False):
         raise SingleClassError("target 'y'", "a")
-    assert not list(tmp_path.iterdir())
+    assert not list((tmp_path / "outputs").iterdir())
 
 
 def test_a_refused_run_takes_nothing_of_others_with_it(tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("three years of work")
-    (tmp_path / "plots").mkdir()
-    run = RunDirectory(tmp_path)
-    with pytest.raises(SingleClassError), recorded(run, step, keep_refused=False):
+    run = RunDirectory(tmp_path / "mine" / "run")
+    with suppress(SingleClassError), recorded(run, step, keep_refused=False):
+        (run.path / "thesis.txt").write_text("three years of work")
         raise SingleClassError("target 'y'", "a")
-    assert {path.name for path in tmp_path.iterdir()} == {"thesis.txt", "plots"}
+    assert [path.name for path in run.path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_directory_with_other_things_in_it_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("three years of work")
+    with (
+        pytest.raises(DirectoryTakenError, match=r"it holds 'thesis\.txt'"),
+        recorded(RunDirectory(tmp_path), step, keep_refused=False),
+    ):
+        pytest.fail("began")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_directory_that_another_run_is_writing_is_not_taken(tmp_path: Path) -> None:
+    with (
+        recorded(RunDirectory(tmp_path), step, keep_refused=False),
+        pytest.raises(DirectoryTakenError, match=r"status\.json"),
+    ):
+        RunDirectory(tmp_path).begin()
+
+
+def test_a_search_that_failed_keeps_its_log(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    error = RungNotScoredError(1, 30, "no class", has_all_rows=False)
+    with pytest.raises(RungNotScoredError), recorded(run, step, keep_refused=False):
+        raise error
+    assert (run.path / "status.json").exists()
+
+
+def test_a_failure_after_the_manifest_leaves_the_run_complete(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    with suppress(OSError), recorded(run, step, keep_refused=False):
+        run.complete("id")
+        raise OSError(5, "the last sync")
+    assert [path.name for path in run.path.iterdir()] == ["manifest.json"]
 
 
 def test_an_interrupt_after_the_manifest_leaves_the_run_complete(tmp_path: Path) -> None:
