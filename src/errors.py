@@ -31,6 +31,13 @@ class ConfigurationError(UserError):
     """A composition that fails for a reason that Hydra words well enough."""
 
 
+class YamlSyntaxError(UserError):
+    """A file of conf/ that is no YAML."""
+
+    def __init__(self, file: str, line: int, problem: str) -> None:
+        super().__init__(f"{file}, line {line} is no valid YAML: {problem}")
+
+
 class UnknownKeyError(UserError):
     """A key that no part of the schema has."""
 
@@ -230,6 +237,17 @@ class UnnamedColumnsError(UserError):
         super().__init__(
             f"column(s) without a name in the header, here called {_listed(columns)}: name them,"
             f" or leave them out: dataset.drop_columns=[{','.join(columns)}]"
+        )
+
+
+class DecimalCommaError(UserError):
+    """Numbers with decimal commas, which would become categories."""
+
+    def __init__(self, column: str, example: str) -> None:
+        super().__init__(
+            f"column '{column}' holds numbers with decimal commas, such as '{example}':"
+            f" dataset.decimal=, reads them (+dataset.column_types.{column}=category if they are"
+            " none)"
         )
 
 

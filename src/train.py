@@ -34,11 +34,11 @@ def train(cfg: DictConfig) -> None:
 
 def main() -> None:
     """Answer on the command line."""
-    if {"-h", "--help"} & set(sys.argv[1:]):
-        sys.stdout.write(conf.help_text())
-        return
-    sys.argv[1:] = conf.quoted(sys.argv[1:])
     with program.ending_in_one_line(conf.as_user_error):
+        if {"-h", "--help"} & set(sys.argv[1:]):
+            console.say(conf.help_text())
+            return
+        sys.argv[1:] = conf.quoted(sys.argv[1:])
         conf.check_command_line(sys.argv[1:])
         train()
         jobs.raise_failure()

@@ -283,3 +283,68 @@ def test_a_complete_run_is_never_written_over(run: Path) -> None:
     manifest = read_manifest(run)
     assert manifest is not None
     assert changed_files(run, manifest) == []
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        ["hydra.run.dir=${oc.env:RUNS}/0_wine_none"],
+        ["-m", "hydra.sweep.dir=${oc.env:RUNS}"],
+        ["-m", "hydra.sweep.dir=${oc.env:RUNS}", "hydra.sweep.subdir=0_wine_none"],
+    ],
+)
+def test_complete_runs_of_a_sweep_are_never_written_over(again: list[str], tmp_path: Path) -> None:
+    arguments = ["dataset=wine", "search=none", "model=logistic_regression"]
+    environment = {**os.environ, "RUNS": str(tmp_path)}
+    assert train("-m", *arguments, f"hydra.sweep.dir={tmp_path}").returncode == 0
+    done = train(*again, *arguments, "seed=7", env=environment)
+    assert done.returncode == 2
+    assert "holds a complete run already" in done.stderr
+    manifest = read_manifest(tmp_path / "0_wine_none")
+    assert manifest is not None
+    assert changed_files(tmp_path / "0_wine_none", manifest) == []
+
+
+def test_of_two_runs_in_one_directory_one_is_refused(tmp_path: Path) -> None:
+    processes = [start_run(tmp_path / "run") for _ in range(2)]
+    for process in processes:
+        process.communicate(timeout=60)
+    assert sorted(process.returncode for process in processes)[0] == 0
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest is not None
+
+
+def test_a_console_that_went_away_does_not_cost_a_run(tmp_path: Path) -> None:
+    command = (
+        f"{sys.executable} -m src.train dataset=wine search=none model=logistic_regression"
+        f" hydra.run.dir={tmp_path}/run | head -n 1"
+    )
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert read_manifest(tmp_path / "run") is not None
+
+
+@pytest.mark.slow
+def test_blas_threads_change_no_bit_of_a_large_logistic_regression(tmp_path: Path) -> None:
+    # Large enough for two BLAS threads to add up in another order than one.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40_000, 60))
+    frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(60)])
+    frame["y"] = np.where(X @ rng.normal(size=60) + rng.normal(size=40_000) > 0, "yes", "no")
+    frame.to_parquet(tmp_path / "large.parquet")
+    table = ["dataset=file", f"dataset.path={tmp_path}/large.parquet", "dataset.target=y"]
+    found = set()
+    for outside in ("1", "2"):
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": outside, "OMP_NUM_THREADS": outside}
+        run = tmp_path / outside
+        done = train(
+            *table,
+            "model=logistic_regression",
+            "search=none",
+            f"hydra.run.dir={run}",
+            f"runtime.openmp_threads={outside}",
+            env=environment,
+        )
+        assert done.returncode == 0, done.stderr
+        found.add((run / "predictions.parquet").read_bytes())
+    assert len(found) == 1

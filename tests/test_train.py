@@ -73,12 +73,12 @@ def test_the_classic_run_lands_on_its_published_table(
 def test_a_wrong_command_is_answered_in_one_line_and_leaves_nothing(
     arguments: list[str], words: str, tmp_path: Path
 ) -> None:
-    done = train(*arguments, f"hydra.run.dir={tmp_path}/day/run")
+    done = train(*arguments, f"hydra.run.dir={tmp_path}/outputs/day/run")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stderr.startswith("error: ")
     assert words in done.stderr
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("outputs/*"))
 
 
 def test_help_lists_every_choice_and_needs_no_numeric_library() -> None:

@@ -45,7 +45,7 @@ def _range_errors(config: TrainConfig) -> Iterator[UserError]:
         ("seed", config.seed, 0 <= config.seed < 2**32, "a whole number from 0 to 4294967295"),
         ("cv.test_size", config.cv.test_size, 0 < config.cv.test_size < 1, "between 0 and 1"),
         ("search.n_splits", search.n_splits, search.n_splits >= 2, "2 or more"),
-        ("search.factor", search.factor, 1 < search.factor < inf, "greater than 1, such as 3"),
+        ("search.factor", search.factor, 1.1 <= search.factor < inf, "what is greater than 1: 1.1 or more, such as 3"),
         (
             "search.min_resources",
             search.min_resources,
@@ -88,7 +88,7 @@ def _dataset_errors(config: TrainConfig) -> Iterator[UserError]:
 
 
 def _file_errors(dataset: FileDatasetConfig, config: TrainConfig) -> Iterator[UserError]:
-    path = Path(dataset.path)
+    path = Path(dataset.path).expanduser()
     if not path.name.endswith(FILE_ENDINGS):
         yield InvalidValueError(
             "dataset.path", dataset.path, "a file that ends in " + ", ".join(FILE_ENDINGS)
@@ -99,6 +99,10 @@ def _file_errors(dataset: FileDatasetConfig, config: TrainConfig) -> Iterator[Us
     if not is_one_character and dataset.separator != "\\t":
         yield InvalidValueError(
             "dataset.separator", dataset.separator, "one character, or \\t for tabs"
+        )
+    if dataset.decimal not in (".", ",") or dataset.decimal == dataset.separator:
+        yield InvalidValueError(
+            "dataset.decimal", dataset.decimal, ". or , and not what separates cells"
         )
     try:
         "".encode(dataset.encoding)

@@ -11,15 +11,17 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.config.checks import check_config
 from src.config.schema import GROUPS
 from src.config.typed import refuse_unknown_keys, typed
 from src.config.valid_keys import CONF
-from src.errors import RunExistsError, UnknownChoiceError
+from src.errors import DirectoryTakenError, RunExistsError, UnknownChoiceError
 
 # Composing takes a tenth of a second: the jobs of a large sweep are not all checked ahead.
 MAX_JOBS_CHECKED = 50
@@ -27,7 +29,6 @@ MAX_JOBS_CHECKED = 50
 # A word outside quotes, inside a list or not, that Hydra's grammar has no letters for.
 NON_ASCII_WORD = re.compile(r"""(?<!["'])[^\s,\[\]{}:'"=()]*[^\x00-\x7f][^\s,\[\]{}:'"=()]*""")
 
-DIRECTORY_KEYS = {"hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir"}
 
 USAGE = """\
 Train a classifier on a table, and write a complete, reproducible run under outputs/.
@@ -48,8 +49,7 @@ FOOTER = """
   -m             sweep: run every combination of comma-separated values
   --hydra-help   what else Hydra can do; `make completion` for the Tab key
 
-Every key: docs/configuration.md
-"""
+Every key: docs/configuration.md"""
 
 
 def help_text() -> str:
@@ -130,18 +130,41 @@ def check_command_line(arguments: Sequence[str]) -> None:
         return
     if shows_only:
         overrides = [override for override in overrides if "=" in override]
+    is_sweep = bool(flags & {"-m", "--multirun"})
     with initialize_config_dir(str(CONF), version_base="1.3"):
         parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(
             overrides
         )
         _refuse_nameless_choice(parsed)
-        if not shows_only:
-            _refuse_complete_run(parsed)
-        for job in _jobs(parsed) if flags & {"-m", "--multirun"} else [overrides]:
-            cfg = compose("train", overrides=job)
+        for number, job in enumerate(_jobs(parsed) if is_sweep else [overrides]):
+            cfg = compose("train", overrides=job, return_hydra_config=True)
+            with open_dict(cfg):
+                hydra_config = cfg.pop("hydra")
             refuse_unknown_keys(cfg)
             if not shows_only:
                 check_config(typed(cfg))
+                _refuse_taken(_directory_of(hydra_config, number if is_sweep else None))
+
+
+def _directory_of(hydra_config: DictConfig, job_number: int | None) -> Path:
+    """Resolve where Hydra will put a job, as its own resolver `hydra:` would."""
+    # Hydra reads this configuration from a global, and sets it again for the job itself.
+    HydraConfig.instance().set_config(OmegaConf.create({"hydra": hydra_config}))
+    if job_number is None:
+        return Path(hydra_config.run.dir)
+    with read_write(hydra_config), open_dict(hydra_config):
+        hydra_config.job.num = job_number
+    HydraConfig.instance().set_config(OmegaConf.create({"hydra": hydra_config}))
+    return Path(hydra_config.sweep.dir) / str(hydra_config.sweep.subdir)
+
+
+def _refuse_taken(directory: Path) -> None:
+    # A run refuses this too, but Hydra would have written into it by then.
+    if (directory / "manifest.json").exists():
+        raise RunExistsError(directory)
+    found = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
+    if set(found) - {".hydra", "train.log"}:
+        raise DirectoryTakenError(directory, found)
 
 
 def _jobs(overrides: Sequence[Override]) -> list[list[str]]:
@@ -160,19 +183,3 @@ def _refuse_nameless_choice(overrides: Sequence[Override]) -> None:
         group = override.key_or_group
         if group in GROUPS and override.value() is None and not override.is_delete():
             raise UnknownChoiceError(group, "null", choices(group))
-
-
-def _refuse_complete_run(overrides: Sequence[Override]) -> None:
-    # Hydra would write into it before the job could refuse.
-    said = {
-        override.key_or_group: str(override.value())
-        for override in overrides
-        if override.key_or_group in DIRECTORY_KEYS
-    }
-    single, sweep = Path(said.get("hydra.run.dir", "")), Path(said.get("hydra.sweep.dir", ""))
-    taken = [single] if "hydra.run.dir" in said else []
-    if "hydra.sweep.dir" in said:
-        taken += [sweep / said.get("hydra.sweep.subdir", ""), *sweep.glob("*")]
-    for directory in taken:
-        if (directory / "manifest.json").exists():
-            raise RunExistsError(directory)

@@ -16,6 +16,7 @@ from omegaconf.errors import (
     MissingMandatoryValue,
     OmegaConfBaseException,
 )
+from yaml import MarkedYAMLError
 
 from src.config.valid_keys import unknown_key
 from src.errors import (
@@ -26,6 +27,7 @@ from src.errors import (
     UnknownFreeKeyError,
     UserError,
     WrongTypeError,
+    YamlSyntaxError,
 )
 
 
@@ -33,6 +35,9 @@ def as_user_error(error: BaseException) -> UserError | None:
     """Translate an exception of composing; None if it is something else."""
     if isinstance(error, UserError):
         return error
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return YamlSyntaxError(mark.name, mark.line + 1, str(error.problem))
     if isinstance(error, OverrideParseException):
         return OverrideSyntaxError(error.override)
     if isinstance(error, MissingConfigException):
@@ -44,7 +49,12 @@ def as_user_error(error: BaseException) -> UserError | None:
     if isinstance(error, OmegaConfBaseException):
         return _of_omegaconf(error)
     is_hydras = isinstance(error, HydraException) or str(error).startswith("Config group override")
-    return ConfigurationError(_first_line(error)) if is_hydras else None
+    if not is_hydras:
+        return None
+    line = _first_line(error)
+    if line.startswith("Ambiguous value"):
+        line += ": several values make a sweep, which needs -m"
+    return ConfigurationError(line)
 
 
 def _unknown_choice(error: MissingConfigException) -> UserError:

@@ -5,7 +5,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from src.errors import CannotInstantiateError, UserError
+from src.errors import CannotInstantiateError, MissingValueError, UserError
 
 
 def make(key: str, node: Any, **arguments: Any) -> Any:
@@ -13,6 +13,10 @@ def make(key: str, node: Any, **arguments: Any) -> Any:
 
     key is where the node stands in the configuration; errors name it.
     """
+    if isinstance(node, dict) and "_target_" not in node:
+        raise MissingValueError(f"{key}._target_")
+    if isinstance(node, str):
+        raise CannotInstantiateError(key, node, "a step is written {_target_: package.Class, …}")
     try:
         # Plain lists and dictionaries: scikit-learn fails on OmegaConf's own.
         return instantiate(node, _convert_="all", **arguments)

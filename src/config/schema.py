@@ -86,6 +86,7 @@ class FileDatasetConfig(DatasetConfig):
     target: str = option("the column to predict")
     separator: str = option("what separates the cells of a CSV file; `\\t` for tabs", ",")
     encoding: str = option("how a CSV file is encoded: `utf-8`, `cp932`, `shift_jis`, …", "utf-8")
+    decimal: str = option("what stands before the decimals in a CSV file: `.` or `,`", ".")
     drop_columns: list[str] = option("columns that are not for learning: ids, free text", [])
     column_types: dict[str, ColumnType] = option(
         "types to force, by column: `{zip: category}`. Otherwise numbers are numbers"

@@ -47,15 +47,15 @@ def as_categories(X: pd.DataFrame, forced: Sequence[str], drop_hint: str) -> pd.
     same column, whatever file they come from.
     """
     converted = {
-        name: _category(X[name], drop_hint)
+        name: _category(X[name], drop_hint, is_forced=name in forced)
         for name in X.columns
         if name in forced or X[name].dtype != "float64"
     }
     return X.assign(**converted)
 
 
-def _category(column: pd.Series, drop_hint: str) -> pd.Series:
-    if _has_times(column):
+def _category(column: pd.Series, drop_hint: str, *, is_forced: bool) -> pd.Series:
+    if _has_times(column) or (not is_forced and _looks_like_dates(column)):
         raise UnusableColumnError(str(column.name), "times", drop_hint)
     if _holds(column, (bytes, bytearray)):
         raise UnusableColumnError(str(column.name), "bytes", drop_hint)
@@ -70,6 +70,14 @@ def _has_times(column: pd.Series) -> bool:
     if types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
         return True
     return _holds(column, (datetime.date, datetime.time, datetime.timedelta))
+
+
+def _looks_like_dates(column: pd.Series) -> bool:
+    # As dates stand in a CSV; from Parquet the same column comes as times.
+    if not types.is_string_dtype(column):
+        return False
+    texts = column.dropna().astype("str")
+    return len(texts) > 0 and bool(texts.str.match(r"\d{4}-\d{2}-\d{2}(?:[T ]|$)").all())
 
 
 def has_nested(column: pd.Series) -> bool:

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow.parquet
 from src.data.table import Table, Wishes, make_table
 from src.errors import (
     ColumnMissingError,
+    DecimalCommaError,
     DuplicateColumnsError,
     EmptyTableError,
     EncodingError,
@@ -35,6 +37,7 @@ def load_file(
     pos_label: str | None = None,
     separator: str = ",",
     encoding: str = "utf-8",
+    decimal: str = ".",
     drop_columns: Sequence[str] = (),
     column_types: Mapping[str, object] | None = None,
     aside: Sequence[str] = (),
@@ -42,12 +45,13 @@ def load_file(
     """Load a file; column_types: by column, `number` or `category`."""
     kinds = {column: getattr(kind, "value", kind) for column, kind in (column_types or {}).items()}
     categories = [column for column, kind in kinds.items() if kind == "category"]
-    source = Path(path)
+    source = Path(path).expanduser()
     if source.suffix == ".parquet":
         frame = _read_parquet(source)
     else:
         separator = "\t" if separator == "\\t" else separator
-        frame = _read_csv(source, separator, encoding, text_columns=categories)
+        frame = _read_csv(source, separator, encoding, decimal, text_columns=categories)
+        _refuse_decimal_commas(frame.drop(columns=categories, errors="ignore"))
     frame.columns = frame.columns.map(str)
     for column in drop_columns:
         if column not in frame.columns:
@@ -66,7 +70,9 @@ def load_file(
         aside=aside,
         drop_hint="dataset.drop_columns=[…]",
     )
-    return make_table(f"file_{source.name.split('.')[0]}", frame, wishes)
+    # A word without spaces: scripts read it in the result line.
+    stem = re.sub(r"\W+", "_", source.name.split(".")[0]).strip("_")
+    return make_table(f"file_{stem}", frame, wishes)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -81,7 +87,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(
-    path: Path, separator: str, encoding: str, text_columns: Sequence[str]
+    path: Path, separator: str, encoding: str, decimal: str, text_columns: Sequence[str]
 ) -> pd.DataFrame:
     try:
         header = _check_rows(path, separator, encoding)
@@ -89,6 +95,7 @@ def _read_csv(
             path,
             sep=separator,
             encoding=encoding,
+            decimal=decimal,
             # Whole columns at once: in pieces, one column may get two types.
             low_memory=False,
             # Digits that are categories keep their leading zeros.
@@ -111,7 +118,7 @@ def _check_rows(path: Path, separator: str, encoding: str) -> list[str]:
     """
     with _open_text(path, encoding) as file:
         rows = csv.reader(file, delimiter=separator)
-        header = next(rows, None)
+        header = next((row for row in rows if row), None)
         if header is None:
             raise EmptyTableError(str(path), "nothing")
         _refuse_separator(path, header, separator)
@@ -129,6 +136,13 @@ def _open_text(path: Path, encoding: str) -> TextIO:
     if path.suffix == ".gz":
         return cast(TextIO, gzip.open(path, "rt", encoding=encoding, newline=""))
     return path.open(encoding=encoding, newline="")
+
+
+def _refuse_decimal_commas(frame: pd.DataFrame) -> None:
+    for name in frame.select_dtypes(["object", "string"]).columns:
+        texts = frame[name].dropna().astype("str")
+        if len(texts) and texts.str.fullmatch(r"-?\d+,\d+|-?\d+").all():
+            raise DecimalCommaError(str(name), str(texts.iloc[0]))
 
 
 def _refuse_separator(path: Path, header: Sequence[str], separator: str) -> None:

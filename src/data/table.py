@@ -18,6 +18,7 @@ from src.errors import (
     ColumnMissingError,
     DuplicateColumnsError,
     EmptyTableError,
+    InvalidValueError,
     NoColumnsError,
     NotClassesError,
     NotLabelsError,
@@ -100,7 +101,8 @@ def _encode_target(values: pd.Series, wishes: Wishes) -> tuple[NDArray[np.int64]
     if types.is_float_dtype(values) and (values == values.round()).all():
         # Missing cells make floats of integers; the label is "1", not "1.0".
         values = values.astype("int64")
-    codes, uniques = pd.factorize(values)
+    codes, found = pd.factorize(values)
+    uniques = np.asarray(found)  # whose numbers keep their precision, and so their names
     if is_number and len(uniques) > MAX_NUMERIC_LABELS:
         raise NotClassesError(wishes.target, len(uniques))
     names = [str(value) for value in uniques]
@@ -110,7 +112,9 @@ def _encode_target(values: pd.Series, wishes: Wishes) -> tuple[NDArray[np.int64]
     if wishes.pos_label is not None:
         if wishes.pos_label not in labels:
             raise UnknownLabelError(wishes.pos_label, wishes.target, labels)
-        if len(labels) == 2:
-            labels.sort(key=lambda label: label == wishes.pos_label)
+        if len(labels) > 2:
+            valid = f"null here: target '{wishes.target}' has {len(labels)} classes, all alike"
+            raise InvalidValueError("dataset.pos_label", wishes.pos_label, valid)
+        labels.sort(key=lambda label: label == wishes.pos_label)
     code_of = {label: code for code, label in enumerate(labels)}
     return np.array([code_of[name] for name in names], dtype=np.int64)[codes], tuple(labels)

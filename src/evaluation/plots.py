@@ -33,6 +33,7 @@ CJK_FONTS = (
 )
 MAX_CURVES = len(COLOURS)
 N_BINS = 10
+MAX_LETTERS = 24
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,12 @@ class HoldOut(NamedTuple):
         """Two classes make one curve, the positive one's."""
         return [1] if len(self.labels) == 2 else list(range(min(len(self.labels), MAX_CURVES)))
 
+    def say_what_is_left_out(self, axes: Axes) -> None:
+        """Add a line to the legend where there are more classes than colours."""
+        n_left_out = len(self.labels) - MAX_CURVES
+        if n_left_out > 0:
+            axes.plot([], [], linestyle="none", label=f"({n_left_out} more classes not drawn)")
+
 
 def draw_plots(
     y: NDArray[np.int64],
@@ -60,11 +67,11 @@ def draw_plots(
 ) -> None:
     """Write roc.png, precision_recall.png, calibration.png and confusion.png."""
     with (
-        matplotlib.rc_context({"font.family": _fonts()}),
+        matplotlib.rc_context({"font.family": _fonts(), "text.parse_math": False}),
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("always")
-        _draw_all(HoldOut(y, proba, labels), title, directory)
+        _draw_all(HoldOut(y, proba, [_shown(label) for label in labels]), title, directory)
     for message in {_worded(warning) for warning in caught}:
         log.warning(message)
 
@@ -72,6 +79,12 @@ def draw_plots(
 def _fonts() -> list[str]:
     installed = set(font_manager.get_font_names())
     return ["DejaVu Sans", *(font for font in CJK_FONTS if font in installed)]
+
+
+def _shown(label: str) -> str:
+    shortened = label if len(label) <= MAX_LETTERS else label[: MAX_LETTERS - 1] + "…"
+    # matplotlib leaves out of a legend what begins with an underscore.
+    return f" {shortened}" if shortened.startswith("_") else shortened
 
 
 def _worded(warning: warnings.WarningMessage) -> str:
@@ -103,6 +116,7 @@ def _draw_roc(axes: Axes, hold_out: HoldOut) -> None:
         area = sk.auc(false_positive, true_positive)
         label = f"{hold_out.labels[code]}: AUC {area:.4f}"
         axes.plot(false_positive, true_positive, color=colour, label=label)
+    hold_out.say_what_is_left_out(axes)
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance")
     axes.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
     axes.legend(loc="lower right", fontsize=8)
@@ -116,6 +130,7 @@ def _draw_precision_recall(axes: Axes, hold_out: HoldOut) -> None:
         label = f"{hold_out.labels[code]}: AP {average:.4f}"
         axes.plot(recall, precision, color=colour, drawstyle="steps-post", label=label)
         axes.axhline(is_class.mean(), color=colour, linestyle=":", linewidth=1)
+    hold_out.say_what_is_left_out(axes)
     axes.plot([], [], color="grey", linestyle=":", label="share of the class (chance)")
     axes.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.legend(loc="lower left", fontsize=8)
@@ -128,6 +143,7 @@ def _draw_calibration(axes: Axes, hold_out: HoldOut) -> None:
             is_class, hold_out.proba[:, code], n_bins=N_BINS, strategy="quantile"
         )
         axes.plot(predicted, observed, color=colour, marker="o", label=hold_out.labels[code])
+    hold_out.say_what_is_left_out(axes)
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="perfect")
     axes.set(
         xlabel=f"predicted probability ({N_BINS} bins of equal size)",

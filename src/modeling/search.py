@@ -112,7 +112,7 @@ def _min_resources(
         seed=settings.seed,
     )
     rungs = describe_rungs(first, n_rows, settings.n_candidates, settings.factor)
-    log.info("rungs of %s rows, sized by the rarest class", ", ".join(map(str, rungs)))
+    log.info("rungs of %s rows", ", ".join(map(str, rungs)))
     return first
 
 
@@ -133,6 +133,10 @@ def _fit_and_report(search: Any, X: pd.DataFrame, y: NDArray[np.int64], groups: 
     _refuse_unscored_rungs(search, causes)
     for fold in _folds_not_scored(search.cv_results_):
         log.warning("not scored: %s", fold)
+    results = search.cv_results_
+    last = results["mean_test_score"][np.asarray(results["iter"]) == search.n_iterations_ - 1]
+    if len(last) > 1 and np.ptp(last) == 0:
+        log.warning("all candidates of the last rung score the same: the choice is arbitrary")
 
 
 def _first_exception(message: str) -> str:

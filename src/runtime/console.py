@@ -1,6 +1,7 @@
 """What a person sees: plain lines on the console, all of it in the log, errors in one line."""
 
 import logging
+import os
 import sys
 from typing import TextIO
 
@@ -25,6 +26,10 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
         self.stream = sys.stdout
         super().emit(record)
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - logging's name
+        """Go on without a console: nobody reads it any more, and the log has it all."""
+        forget_console()
+
     def format(self, record: logging.LogRecord) -> str:
         """Give the message alone."""
         message = record.getMessage()
@@ -47,8 +52,16 @@ class LogFile(logging.FileHandler):
 
 def say(line: str) -> None:
     """Print a line for scripts, byte for byte."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        forget_console()
+
+
+def forget_console() -> None:
+    """Print into the void from now on: `| head` has closed the pipe, or a disk is full."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until the end
 
 
 def complain(line: str) -> None:

@@ -306,5 +306,5 @@ def test_asking_for_help_is_no_error_and_loads_no_numeric_library(tmp_path):
         timeout=60,
         check=True,
     )
-    assert ended.stdout == help_text()
+    assert ended.stdout == help_text() + "\n"
     assert json.loads(ended.stderr) == []

@@ -17,7 +17,7 @@ from src.config.schema import (
     OpenMLDatasetConfig,
     OrderedCvConfig,
 )
-from src.errors import UnknownKeyError
+from src.errors import ConfigurationError, UnknownKeyError
 from tests.config.composing import changed, composed, config
 
 
@@ -196,3 +196,17 @@ def test_defaults_of_types_are_not_shared_between_configurations():
     other = FileDatasetConfig(path="a.csv", target="y")
     assert other.drop_columns == []
     assert other.column_types == {}
+
+
+def test_the_order_of_preprocessing_steps_is_in_the_identity():
+    start = config("preprocess=onehot")
+    steps = start.preprocess.numeric
+    swapped = changed(start, "preprocess.numeric", dict(reversed(steps.items())))
+    assert json.dumps(identity_of(swapped), sort_keys=True) != (
+        json.dumps(identity_of(start), sort_keys=True)
+    )
+
+
+def test_a_configuration_without_the_schema_is_refused_in_words():
+    with pytest.raises(ConfigurationError, match="train_schema"):
+        typed(OmegaConf.create({"seed": 1}))

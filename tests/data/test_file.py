@@ -13,6 +13,7 @@ from src.data import load_file
 from src.data.file import _encoding_that_reads
 from src.errors import (
     ColumnMissingError,
+    DecimalCommaError,
     DuplicateColumnsError,
     EmptyTableError,
     EncodingError,
@@ -377,3 +378,36 @@ def test_a_table_is_the_same_from_csv_and_from_parquet(tmp_path_factory, frame):
     other = parquet(directory, frame)
     pd.testing.assert_frame_equal(one.X, other.X, check_exact=True)
     assert (one.y.tolist(), one.labels) == (other.y.tolist(), other.labels)
+
+
+# --- what a spreadsheet may hold -----------------------------------------------------------
+
+
+def test_decimal_commas_are_refused_with_the_key_that_reads_them(tmp_path):
+    content = "a;y\n1,5;u\n2;v\n-0,25;u\n"
+    with pytest.raises(DecimalCommaError, match=r"'1,5': dataset\.decimal=, reads them"):
+        csv(tmp_path, content, separator=";")
+    assert csv(tmp_path, content, separator=";", decimal=",").X["a"].tolist() == [1.5, 2, -0.25]
+    forced = csv(tmp_path, content, separator=";", column_types={"a": "category"})
+    assert "1,5" in forced.X["a"].cat.categories
+
+
+def test_dates_are_no_categories_unless_they_are_forced_to_be(tmp_path):
+    content = "day,y\n2024-01-31,u\n2024-02-01T12:00,v\n,u\n"
+    with pytest.raises(UnusableColumnError, match="column 'day' holds times"):
+        csv(tmp_path, content)
+    forced = csv(tmp_path, content, column_types={"day": "category"})
+    assert len(forced.X["day"].cat.categories) == 2
+
+
+def test_an_empty_line_before_the_header_is_none(tmp_path):
+    assert list(csv(tmp_path, "\na,y\n1,u\n2,v\n").X.columns) == ["a"]
+
+
+def test_a_named_index_of_a_parquet_file_is_a_column(tmp_path):
+    frame = pd.DataFrame({"a": [1, 2], "y": ["u", "v"]}, index=pd.Index([7, 8], name="id"))
+    assert set(parquet(tmp_path, frame).X.columns) == {"id", "a"}
+
+
+def test_the_name_of_a_file_is_one_word_in_the_result_line(tmp_path):
+    assert csv(tmp_path, GOOD, name="データ (1).csv").name == "file_データ_1"

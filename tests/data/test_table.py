@@ -11,6 +11,7 @@ from src.errors import (
     ColumnMissingError,
     DuplicateColumnsError,
     EmptyTableError,
+    InvalidValueError,
     NoColumnsError,
     NotClassesError,
     SingleClassError,
@@ -130,9 +131,17 @@ def test_of_two_labels_the_positive_one_comes_second(values, pos_label):
     assert [made.labels[code] for code in made.y] == values
 
 
-def test_of_three_labels_the_order_stays():
-    made = table({"a": [1, 2, 3], "y": ["b", "a", "c"]}, pos_label="a")
-    assert made.labels == ("a", "b", "c")
+def test_of_three_labels_none_is_the_positive_one():
+    assert table({"a": [1, 2, 3], "y": ["b", "a", "c"]}).labels == ("a", "b", "c")
+    with pytest.raises(InvalidValueError, match="has 3 classes, all alike"):
+        table({"a": [1, 2, 3], "y": ["b", "a", "c"]}, pos_label="a")
+
+
+def test_labels_of_single_precision_are_named_as_they_read():
+    values = np.array([0.1, 0.7, 0.1], dtype="float32")
+    made = table({"a": [1, 2, 3], "y": values})
+    assert made.labels == ("0.1", "0.7")
+    assert made.y.tolist() == [0, 1, 0]
 
 
 def test_a_positive_label_is_named_as_it_reads():

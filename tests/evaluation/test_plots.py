@@ -35,3 +35,8 @@ def test_letters_that_no_font_has_are_reported_once_and_drawn_all_the_same(
 ) -> None:
     draw(2, tmp_path / "1", labels=["no", "\U000f0000"])
     assert caplog.text.count("no font here has all letters") == 1
+
+
+def test_labels_with_signs_of_mathematics_or_great_length_are_drawn_as_text(tmp_path: Path) -> None:
+    draw(2, tmp_path / "1", labels=["$50_$", "_a" + "long label " * 20])
+    assert {path.name for path in (tmp_path / "1").iterdir()} == NAMES

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from src.errors import RungNotScoredError
+from src.errors import InvalidValueError, RungNotScoredError
 from src.modeling import SearchSettings, fit_search, make_pipeline
 
 SEED = 0
@@ -94,3 +94,18 @@ def test_a_fold_that_could_not_be_scored_is_reported(caplog: pytest.LogCaptureFi
     failed = [line for line in result.not_scored if line.startswith("rung 1, fold 0")]
     assert failed == ["rung 1, fold 0, {'clf__l1_ratio': 1.0, 'clf__solver': 'lbfgs'}"]
     assert "not scored: rung 1, fold 0" in caplog.text
+
+
+@pytest.mark.parametrize("min_resources", [1, 2, 301])
+def test_a_first_rung_out_of_range_is_refused_with_the_range(min_resources: int) -> None:
+    X, y = table()
+    with pytest.raises(InvalidValueError, match=r"3 to 300 \(the training rows\)"):
+        fit_search(pipeline(), settings_of(min_resources=min_resources), X, y, cv=folds())
+
+
+def test_a_tie_of_all_finalists_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    X, y = table()
+    grid = {"clf__max_iter": [1000, 2000]}
+    with caplog.at_level(logging.WARNING):
+        fit_search(pipeline(), settings_of(param_grid=grid), X, y, cv=folds())
+    assert "the choice is arbitrary" in caplog.text
