@@ -45,7 +45,12 @@ def _range_errors(config: TrainConfig) -> Iterator[UserError]:
         ("seed", config.seed, 0 <= config.seed < 2**32, "a whole number from 0 to 4294967295"),
         ("cv.test_size", config.cv.test_size, 0 < config.cv.test_size < 1, "between 0 and 1"),
         ("search.n_splits", search.n_splits, search.n_splits >= 2, "2 or more"),
-        ("search.factor", search.factor, 1.1 <= search.factor < inf, "what is greater than 1: 1.1 or more, such as 3"),
+        (
+            "search.factor",
+            search.factor,
+            1.1 <= search.factor < inf,
+            "what is greater than 1: 1.1 or more, such as 3",
+        ),
         (
             "search.min_resources",
             search.min_resources,
