@@ -23,6 +23,16 @@ class UserError(Exception):
 
     exit_code = 2
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes by the message: it is worded once."""
+        return _restored, (type(self), str(self))
+
+
+def _restored(kind: type[UserError], message: str) -> UserError:
+    error = kind.__new__(kind)
+    error.args = (message,)
+    return error
+
 
 # --- configuration ----------------------------------------------------------------------
 
