@@ -8,8 +8,9 @@ from typing import Any
 
 from omegaconf import MISSING as MANDATORY
 
-from src.config.command_line import CONF, explanation
+from src.config.help_page import choices, explanation
 from src.config.schema import GROUPS, TrainConfig
+from src.config.valid_keys import CONF
 
 PAGE = Path(__file__).with_name("configuration.md")
 
@@ -83,8 +84,8 @@ def page() -> str:
 
 
 def _choices(group: str) -> Iterator[str]:
-    for path in sorted((CONF / group).glob("*.yaml")):
-        yield f"- `{group}={path.stem}`: {explanation(path)}\n"
+    for choice in choices(group):
+        yield f"- `{group}={choice}`: {explanation(CONF / group / f'{choice}.yaml')}\n"
 
 
 def _table(schema: type) -> Iterator[str]:

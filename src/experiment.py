@@ -143,11 +143,7 @@ def summarize(
 ) -> runs.Summary:
     """Gather the numbers and what determines them; the run id is a hash of the latter."""
     fingerprint = data.fingerprint(division.table)
-    determinants: dict[str, Any] = {
-        "code": runs.code_hash(ROOT / "src"),
-        "versions": runs.library_versions(using=plan.pipeline.get_params().values()),
-        "platform": runs.platform_facts(),
-    }
+    determinants = determinants_beside_data(plan)
     return runs.Summary(
         run_id=runs.run_id_of(config=identity_of(config), data=fingerprint.sha256, **determinants),
         dataset=division.table.name,
@@ -169,6 +165,15 @@ def summarize(
         workers=n_workers,
         seconds={**timings.seconds, "total": round(timings.total, 3)},
     )
+
+
+def determinants_beside_data(plan: Plan) -> dict[str, Any]:
+    """Find what else decides the numbers: code, libraries, and the processor's ways to add up."""
+    return {
+        "code": runs.code_hash(ROOT / "src"),
+        "versions": runs.library_versions(using=plan.pipeline.get_params().values()),
+        "platform": runs.platform_facts(),
+    }
 
 
 def tell(run: runs.RunDirectory, summary: runs.Summary) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from src.config import TrainConfig, check_config, register_schema, typed
-from src.config.command_line import CONF
+from src.config.valid_keys import CONF
 
 ROOT = Path(__file__).parents[1]
 OPENML_HOME = ROOT / ".." / "shared" / "openml_home"

@@ -4,9 +4,11 @@ Nothing here imports a numeric library, so that a typo is answered at once.
 """
 
 from src.config.checks import check_config
-from src.config.command_line import check_command_line, help_text, quoted
+from src.config.command_line import check_command_line
 from src.config.complaints import as_user_error
+from src.config.help_page import help_text
 from src.config.instantiation import make
+from src.config.quoting import quoted
 from src.config.schema import TrainConfig, register_schema
 from src.config.typed import identity_of, searched_grid, typed
 

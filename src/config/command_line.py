@@ -1,10 +1,9 @@
-"""The command line before Hydra sees it: the help page, and a check that costs nothing.
+"""Check a command line before Hydra acts on it.
 
 Hydra makes a run's directory before the job can refuse its configuration; composing
 once ahead of it means that a typo leaves nothing behind.
 """
 
-import re
 from collections.abc import Sequence
 from itertools import islice, product
 from pathlib import Path
@@ -14,10 +13,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.config.checks import check_config
+from src.config.help_page import choices
 from src.config.schema import GROUPS
 from src.config.typed import refuse_unknown_keys, typed
 from src.config.valid_keys import CONF
@@ -25,97 +24,6 @@ from src.errors import DirectoryTakenError, RunExistsError, UnknownChoiceError
 
 # Composing takes a tenth of a second: the jobs of a large sweep are not all checked ahead.
 MAX_JOBS_CHECKED = 50
-
-# A word outside quotes, inside a list or not, that Hydra's grammar has no letters for.
-NON_ASCII_WORD = re.compile(r"""(?<!["'])[^\s,\[\]{}:'"=()]*[^\x00-\x7f][^\s,\[\]{}:'"=()]*""")
-
-
-USAGE = """\
-Train a classifier on a table, and write a complete, reproducible run under outputs/.
-
-usage: python -m src.train [group=choice ...] [key=value ...]
-
-  python -m src.train                                 breast_cancer, in seconds
-  python -m src.train dataset=adult search=full       OpenML's adult
-  python -m src.train dataset=file dataset.path=my.csv dataset.target=churned
-  python -m src.train -m dataset=breast_cancer,adult,credit-g
-
-groups and their choices (* is the default)
-"""
-
-FOOTER = """
-  --cfg job      show the configuration of this command line, run nothing
-  --info         show how it came about
-  -m             sweep: run every combination of comma-separated values
-  --hydra-help   what else Hydra can do; `make completion` for the Tab key
-
-Every key: docs/configuration.md"""
-
-
-def help_text() -> str:
-    """Say what conf/ offers; each choice is explained by the first line of its file."""
-    defaults = (CONF / "train.yaml").read_text(encoding="utf-8")
-    lines = []
-    for group in [*GROUPS, "experiment"]:
-        lines.append(f"\n  {group}\n")
-        for choice in choices(group):
-            mark = "*" if f"- {group}: {choice}" in defaults else " "
-            path = CONF / group / f"{choice}.yaml"
-            lines.append(f"  {mark} {choice:<24}{explanation(path)}\n")
-    return USAGE + "".join(lines) + FOOTER
-
-
-def choices(group: str) -> list[str]:
-    """List the files of a config group."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-
-
-def explanation(path: Path) -> str:
-    """Give the first comment of a file of conf/."""
-    comments = [
-        line.removeprefix("# ").strip()
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if line.startswith("# ") and "@package" not in line
-    ]
-    return comments[0] if comments else ""
-
-
-def quoted(arguments: Sequence[str]) -> list[str]:
-    """Put quotes where Hydra's grammar needs them: around Japanese, `>50K`, spaces, ….
-
-    What it can read stays as it is, so a value that only looks odd keeps its meaning.
-    """
-    parser = OverridesParser.create()
-
-    def is_readable(argument: str) -> bool:
-        try:
-            parser.parse_override(argument)
-        except HydraException:
-            return False
-        return True
-
-    def readable(argument: str) -> str:
-        key, equals, value = argument.partition("=")
-        if argument.startswith("-") or not equals:
-            return argument
-        whole = f"{key}={_in_quotes(value)}"
-        by_word = f"{key}={NON_ASCII_WORD.sub(lambda word: _in_quotes(word[0]), value)}"
-        if value.startswith(("[", "{")):
-            attempts = [argument, by_word]
-        elif "," in value:
-            attempts = [argument, by_word, whole]
-        else:
-            attempts = [argument, whole]
-        return next(filter(is_readable, attempts), argument)
-
-    return [readable(argument) for argument in arguments]
-
-
-def _in_quotes(value: str) -> str:
-    # In Hydra's grammar a backslash is one, except before a quote.
-    escaped = re.sub(r'(\\*)"', r'\1\1\\"', value)
-    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
-    return f'"{escaped}"'
 
 
 def check_command_line(arguments: Sequence[str]) -> None:

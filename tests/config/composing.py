@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from src import config as conf
-from src.config.command_line import CONF
+from src.config.valid_keys import CONF
 from src.errors import UserError
 
 conf.register_schema()

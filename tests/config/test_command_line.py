@@ -10,9 +10,9 @@ from hydra.errors import HydraException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.config import command_line
-from src.config.command_line import CONF, check_command_line, help_text, quoted
+from src.config import check_command_line, command_line, help_text, quoted
 from src.config.schema import GROUPS
+from src.config.valid_keys import CONF
 from src.errors import (
     ConfigurationError,
     FileMissingError,

@@ -4,8 +4,7 @@ import pytest
 from hydra.errors import HydraException
 
 from src.config import as_user_error, typed
-from src.config.command_line import CONF
-from src.config.valid_keys import nearest_keys, valid_keys
+from src.config.valid_keys import CONF, nearest_keys, valid_keys
 from src.errors import (
     ConfigurationError,
     MissingValueError,
