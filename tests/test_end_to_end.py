@@ -309,9 +309,10 @@ def test_of_two_runs_in_one_directory_one_is_refused(tmp_path: Path) -> None:
     processes = [start_run(tmp_path / "run") for _ in range(2)]
     for process in processes:
         process.communicate(timeout=60)
-    assert sorted(process.returncode for process in processes)[0] == 0
+    assert sorted(process.returncode for process in processes) == [0, 2]
     manifest = read_manifest(tmp_path / "run")
     assert manifest is not None
+    assert changed_files(tmp_path / "run", manifest) == []
 
 
 def test_a_console_that_went_away_does_not_cost_a_run(tmp_path: Path) -> None:

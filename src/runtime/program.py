@@ -8,7 +8,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from src.errors import SweepFailedError, UserError, WriteError
+from src.errors import (
+    DirectoryTakenError,
+    RunExistsError,
+    SweepFailedError,
+    UserError,
+    WriteError,
+)
 from src.runtime.console import complain
 from src.runtime.interruption import exit_code_of, name_of, terminable
 
@@ -102,9 +108,11 @@ class Jobs:
             yield
         except Exception as error:
             self._failures[name] = error
-            # On a full disk the log cannot be written; what raised is told at the end.
-            with suppress(OSError):
-                log.exception("the job failed")
+            # Hydra has opened the log of whoever owns the directory: it is not ours to write.
+            if not isinstance(error, (RunExistsError, DirectoryTakenError)):
+                # On a full disk the log cannot be written; what raised is told at the end.
+                with suppress(OSError):
+                    log.exception("the job failed")
             if in_sweep:
                 complain(f"{name}: {error}")
             if not in_this_process:
