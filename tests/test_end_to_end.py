@@ -288,21 +288,24 @@ def test_a_complete_run_is_never_written_over(run: Path) -> None:
 @pytest.mark.parametrize(
     "again",
     [
-        ["hydra.run.dir=${oc.env:RUNS}/0_wine_none"],
-        ["-m", "hydra.sweep.dir=${oc.env:RUNS}"],
-        ["-m", "hydra.sweep.dir=${oc.env:RUNS}", "hydra.sweep.subdir=0_wine_none"],
+        ["hydra.run.dir=${oc.env:RUNS}/0"],
+        ["-m", "hydra.sweep.dir=${oc.env:RUNS}", "hydra.sweep.subdir=${hydra:job.num}"],
+        ["-m", "hydra.sweep.dir=${oc.env:RUNS}", "hydra.sweep.subdir=0"],
     ],
 )
 def test_complete_runs_of_a_sweep_are_never_written_over(again: list[str], tmp_path: Path) -> None:
     arguments = ["dataset=wine", "search=none", "model=logistic_regression"]
     environment = {**os.environ, "RUNS": str(tmp_path)}
-    assert train("-m", *arguments, f"hydra.sweep.dir={tmp_path}").returncode == 0
+    assert (
+        train("-m", *arguments, f"hydra.sweep.dir={tmp_path}", "hydra.sweep.subdir=0").returncode
+        == 0
+    )
     done = train(*again, *arguments, "seed=7", env=environment)
     assert done.returncode == 2
     assert "holds a complete run already" in done.stderr
-    manifest = read_manifest(tmp_path / "0_wine_none")
+    manifest = read_manifest(tmp_path / "0")
     assert manifest is not None
-    assert changed_files(tmp_path / "0_wine_none", manifest) == []
+    assert changed_files(tmp_path / "0", manifest) == []
 
 
 def test_of_two_runs_in_one_directory_one_is_refused(tmp_path: Path) -> None:

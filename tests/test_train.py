@@ -155,11 +155,13 @@ def test_a_sweep_goes_on_after_a_failure_and_tells_of_it(tmp_path: Path) -> None
     )
     assert done.returncode == 1
     assert done.stdout.count("[RESULT]") == 1
-    assert "0_wine_none: dataset.pos_label='benign' is not in target" in done.stderr
+    wine, cancer = sorted(path for path in tmp_path.iterdir() if path.is_dir())
+    assert wine.name.startswith("0_dataset.pos_label=benign,dataset=wine,")
+    assert f"{wine.name}: dataset.pos_label='benign' is not in target" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: 1 job(s) of the sweep failed")
-    assert "UnknownLabelError" in (tmp_path / "0_wine_none" / "train.log").read_text()
-    assert not (tmp_path / "0_wine_none" / "manifest.json").exists()
-    assert (tmp_path / "1_breast_cancer_none" / "manifest.json").exists()
+    assert "UnknownLabelError" in (wine / "train.log").read_text()
+    assert not (wine / "manifest.json").exists()
+    assert (cancer / "manifest.json").exists()
 
 
 def test_tab_completes_choices_after_python_m() -> None:

@@ -4,6 +4,7 @@ A misspelt key or a wrong type fails while composing because these classes are t
 first entry of each defaults list. docs/configuration.md is generated from them.
 """
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from enum import Enum
@@ -221,12 +222,18 @@ GROUPS: dict[str, dict[str, type]] = {
 }
 
 
+def _as_file_name(text: str) -> str:
+    # A name may have 255 bytes, and a letter of Japanese has three.
+    return re.sub(r"[^\w=,.+-]+", "_", text).encode()[:150].decode(errors="ignore")
+
+
 def register_schema() -> None:
     """Make the schema, and what conf/ uses beside it, known to Hydra."""
     # Cached: one run has one directory, however often its name is asked for.
     OmegaConf.register_new_resolver(
         "unique", lambda: secrets.token_hex(4), use_cache=True, replace=True
     )
+    OmegaConf.register_new_resolver("words", _as_file_name, replace=True)
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
     for group, schemas in GROUPS.items():
