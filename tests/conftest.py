@@ -45,6 +45,15 @@ def train(*arguments: str, **options: object) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the directory of a complete run; tests leave it as it is."""
+    path = tmp_path_factory.mktemp("outputs") / "run"
+    done = train("dataset=wine", "model=logistic_regression", f"hydra.run.dir={path}")
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="session")
 def make_csv(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Make a small table of numbers and categories, with missing cells, that can be learned."""
 
