@@ -14,7 +14,7 @@ import pytest
 from src.experiment import run_experiment
 from src.runs import changed_files, read_manifest
 from src.schema import Schema
-from tests.conftest import composed, train
+from tests.conftest import OPENML_HOME, composed, needs_openml_home, train
 
 CONTENT = {
     ".hydra/config.yaml",
@@ -165,3 +165,30 @@ def test_blas_threads_change_no_bit_of_a_large_logistic_regression(tmp_path: Pat
         assert done.returncode == 0, done.stderr
         found.add((run / "predictions.parquet").read_bytes())
     assert len(found) == 1
+
+
+@pytest.mark.slow
+@needs_openml_home
+@pytest.mark.parametrize(
+    ("dataset", "search"), [("credit-g", "fast"), ("adult", "none"), ("adult", "fast")]
+)
+@pytest.mark.parametrize("model", ["hist_gradient_boosting", "logistic_regression"])
+def test_runtime_changes_no_number_on_real_data(
+    model: str, dataset: str, search: str, tmp_path: Path
+) -> None:
+    # Large enough for threads and workers to have something to divide.
+    found = []
+    for workers, threads in [(1, 1), (2, 2)]:
+        run = tmp_path / f"{workers}_{threads}"
+        done = train(
+            f"dataset={dataset}",
+            f"dataset.data_home={OPENML_HOME}",
+            f"model={model}",
+            f"search={search}",
+            f"runtime.workers={workers}",
+            f"runtime.openmp_threads={threads}",
+            f"hydra.run.dir={run}",
+        )
+        assert done.returncode == 0, done.stderr
+        found.append((numbers_of(run), (run / "predictions.parquet").read_bytes()))
+    assert found[0] == found[1]
