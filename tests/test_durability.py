@@ -187,3 +187,19 @@ def test_a_console_that_went_away_does_not_cost_a_run(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
     assert done.stderr == ""
     assert read_manifest(tmp_path / "run") is not None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_console_on_a_full_disk_is_told_once_and_does_not_cost_a_run(tmp_path: Path) -> None:
+    arguments = ["dataset=wine", "search=none", "model=logistic_regression"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "src.train", *arguments, f"hydra.run.dir={tmp_path}/run"],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "the console cannot be written" in done.stderr
+    assert read_manifest(tmp_path / "run") is not None

@@ -27,8 +27,8 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
         super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - logging's name
-        """Go on without a console: nobody reads it any more, and the log has it all."""
-        forget_console()
+        """Go on without a console: the log has it all."""
+        forget_console(sys.exception())
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the message alone."""
@@ -55,12 +55,14 @@ def say(line: str) -> None:
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:
-        forget_console()
+    except OSError as error:
+        forget_console(error)
 
 
-def forget_console() -> None:
-    """Print into the void from now on: `| head` has closed the pipe, or a disk is full."""
+def forget_console(error: BaseException | None) -> None:
+    """Print into the void from now on; `| head` closes its pipe on purpose, all else is told."""
+    if not isinstance(error, BrokenPipeError):
+        complain(f"the console cannot be written ({error}); a run goes on, and its log has it all")
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until the end
 
 
