@@ -52,13 +52,9 @@ def load_file(
         separator = "\t" if separator == "\\t" else separator
         frame = _read_csv(source, separator, encoding, decimal, text_columns=categories)
         _refuse_decimal_commas(frame.drop(columns=categories, errors="ignore"))
-    frame.columns = frame.columns.map(str)
-    for column in drop_columns:
-        if column not in frame.columns:
-            raise ColumnMissingError("dataset.drop_columns", column, list(frame.columns))
     if len(frame) == 0:
         raise EmptyTableError(str(source), "a header and no rows")
-    frame = frame.drop(columns=list(drop_columns))
+    frame = _drop(frame, drop_columns)
     unnamed = [column for column in frame.columns if column.startswith("Unnamed: ")]
     if unnamed and source.suffix != ".parquet":
         raise UnnamedColumnsError(unnamed)
@@ -73,6 +69,15 @@ def load_file(
     # A word without spaces: scripts read it in the result line.
     stem = re.sub(r"\W+", "_", source.name.split(".")[0]).strip("_")
     return make_table(f"file_{stem}", frame, wishes)
+
+
+def _drop(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    # Parquet may have numbers for names; a configuration names columns by text.
+    frame.columns = frame.columns.map(str)
+    for column in columns:
+        if column not in frame.columns:
+            raise ColumnMissingError("dataset.drop_columns", column, list(frame.columns))
+    return frame.drop(columns=list(columns))
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

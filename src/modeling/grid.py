@@ -35,6 +35,8 @@ def check_grid(pipeline: Pipeline, param_grid: Mapping[str, Sequence[Any]]) -> N
                 parameter, nearest, [name for name in valid if name.startswith("clf__")]
             )
         for value in values:
+            if value is None and parameter.endswith("__random_state"):
+                raise InvalidValueError(parameter, "null", "numbers: without one no run repeats")
             refuse_threads({parameter: value})
             _check_values(pipeline, {parameter: value})
 

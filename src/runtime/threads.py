@@ -1,7 +1,7 @@
 """How many threads numeric libraries may use: told to them before they are loaded.
 
 BLAS gets one thread, always: with two, sums are added up in another order, and the last
-bits of a logistic regression on adult change. OpenMP's loops in scikit-learn add nothing
+bits of a logistic regression on 40,000 rows change. OpenMP's loops in scikit-learn add nothing
 up across threads, so their number is free.
 """
 

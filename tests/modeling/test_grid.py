@@ -52,6 +52,11 @@ def test_threads_of_an_estimator_are_refused_since_they_may_change_last_bits() -
         check_grid(forest, {"clf__n_jobs": [None, 4]})
 
 
+def test_a_grid_without_a_seed_is_refused_since_no_run_would_repeat() -> None:
+    with pytest.raises(InvalidValueError, match=r"clf__random_state=null .* no run repeats"):
+        check_grid(PIPELINE, {"clf__random_state": [1, None]})
+
+
 def test_a_refused_value_of_any_step_is_found() -> None:
     with pytest.raises(InvalidParameterError, match="strategy"):
         check_grid(PIPELINE, {"preprocess__numeric__impute__strategy": ["meen"]})
