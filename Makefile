@@ -61,11 +61,11 @@ train-full: init ## search=full on DS
 	@$(TRAIN) dataset=$(DS) search=full $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.installed-dev ## pass the tests, in minutes
+test: $(VENV)/.installed-dev $(VENV)/.installed-api ## pass the tests, in minutes
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 .PHONY: test-all
-test-all: $(VENV)/.installed-dev ## pass the slow ones too
+test-all: $(VENV)/.installed-dev $(VENV)/.installed-api ## pass the slow ones too
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
@@ -74,7 +74,7 @@ lint: $(VENV)/.installed-dev ## check style and form
 	@$(BIN)/ruff format --check
 
 .PHONY: types
-types: $(VENV)/.installed-dev ## check types
+types: $(VENV)/.installed-dev $(VENV)/.installed-api ## check types
 	@$(BIN)/mypy
 
 .PHONY: bench
@@ -92,7 +92,7 @@ completion: ## how to get tab completion in bash
 .PHONY: lock
 lock: | $(BIN)/python ## resolve pyproject.toml anew into requirements/*.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@for lock in base dev; do \
+	@for lock in base api dev; do \
 		extra=$$([ $$lock = base ] || echo "--extra $$lock --constraint requirements/base.lock"); \
 		$(BIN)/uv pip compile pyproject.toml $$extra --universal --python-version 3.11 \
 			--generate-hashes --no-annotate --quiet --upgrade \

@@ -419,6 +419,41 @@ class NewerFormatError(UserError):
         )
 
 
+# --- scoring ----------------------------------------------------------------------------
+
+
+class NotExportableError(UserError):
+    """A pipeline that cannot be written as data alone."""
+
+    def __init__(self, what: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"{what} cannot be exported as data, so the service could not run it; what can:"
+            f" {_listed(known, 20)}; export=false trains it all the same"
+        )
+
+
+class ScorerDiffersError(UserError):
+    """An exported scorer that does not give the pipeline's probabilities."""
+
+    exit_code = 1
+
+    def __init__(self, rows: str, difference: float, allowed: float) -> None:
+        super().__init__(
+            f"the exported scorer differs from the pipeline by {difference:.3g} on {rows}"
+            f" ({allowed:g} is allowed), so it must not be served: please report this;"
+            " export=false trains without it"
+        )
+
+
+class ScorerDamagedError(UserError):
+    """Files of a scorer that are not of its form."""
+
+    exit_code = 1
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"scorer/ cannot be read: {reason}; promote or train another run")
+
+
 # --- training ---------------------------------------------------------------------------
 
 
@@ -486,4 +521,167 @@ class WriteError(UserError):
         super().__init__(
             f"cannot write{place}: {reason}{circumstances};"
             " make room, or choose another place with hydra.run.dir=…"
+        )
+
+
+# --- registry ---------------------------------------------------------------------------
+
+
+def _printable(text: str, limit: int = 80) -> str:
+    # Names and texts come from anywhere: a line break or half a letter must not reach a log.
+    shown = text if len(text) <= limit else f"{text[:limit]}…"
+    return shown if shown.isprintable() else repr(shown)[1:-1]
+
+
+class CommandLineError(UserError):
+    """A command line that argparse refuses."""
+
+    def __init__(self, program: str, reason: str) -> None:
+        super().__init__(f"{reason}; {program} --help shows examples")
+
+
+class UnverifiedRunError(UserError):
+    """A run directory that is not what its manifest says, or holds what no run holds."""
+
+    exit_code = 1
+
+    def __init__(self, path: Path, name: str, reason: str) -> None:
+        super().__init__(
+            f"{path} cannot be trusted: {_printable(name)} {_printable(reason, 200)};"
+            " take another run, or train it again"
+        )
+
+
+class OutsideRootsError(UserError):
+    """A path that a client asked for and may not have."""
+
+    def __init__(self, asked: str, roots: Sequence[Path], reason: str) -> None:
+        # The client need not learn where on this machine the roots lie.
+        names = [str(root) if not root.is_absolute() else root.name for root in roots]
+        super().__init__(
+            f"'{_printable(asked)}' {reason}; it takes a run's directory under"
+            f" {' or '.join(names)}, as in {names[0]}/<date>/<run>"
+        )
+
+
+class NoSuchRunError(UserError):
+    """A run that is not there."""
+
+    def __init__(self, asked: str, outputs: Path, n_runs: int, nearest: Sequence[str]) -> None:
+        if not n_runs:
+            super().__init__(
+                f"'{_printable(asked)}' names no run: {outputs} holds no complete run;"
+                " python -m src.train makes one"
+            )
+            return
+        super().__init__(
+            f"'{_printable(asked)}' names no run: it is neither a directory, nor the beginning of"
+            f" a run id (4 characters or more), nor 'latest'; of the {n_runs} run(s) in {outputs}"
+            f" there is {_listed(nearest, 3)}"
+        )
+
+
+class AmbiguousRunError(UserError):
+    """The beginning of several run ids."""
+
+    def __init__(self, asked: str, found: Sequence[str]) -> None:
+        super().__init__(f"'{asked}' begins {len(found)} run ids: {_listed(found)}; say more of it")
+
+
+class RegistryNameError(UserError):
+    """A name that cannot name a promoted model."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"'{_printable(name)}' cannot name a model: a name is 1 to 64 letters of A-Z a-z 0-9"
+            " . _ - and begins with a letter or digit; choose another with --name"
+        )
+
+
+class RegistryDamagedError(UserError):
+    """A part of the registry that is not as the registry writes it."""
+
+    exit_code = 1
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} is damaged ({_printable(reason, 200)}): nothing is promoted or served by it;"
+            " restore it from a backup, or move it away and promote anew"
+        )
+
+
+class NotPromotedError(UserError):
+    """A name under which nothing was promoted."""
+
+    def __init__(self, name: str, root: Path, names: Sequence[str]) -> None:
+        remedy = (
+            f"there are {_listed(names, 20)}"
+            if names
+            else "python -m src.runs promote latest promotes the newest run"
+        )
+        super().__init__(f"nothing was promoted as '{name}' in {root}; {remedy}")
+
+
+class NoSuchVersionError(UserError):
+    """A version that was never promoted."""
+
+    def __init__(self, name: str, asked: str, versions: Sequence[str]) -> None:
+        super().__init__(
+            f"'{_printable(asked)}' was never promoted as '{name}'; there are {_listed(versions)}"
+        )
+
+
+class NothingBeforeError(UserError):
+    """A rollback from the first version."""
+
+    def __init__(self, name: str, current: str) -> None:
+        super().__init__(
+            f"{name}: nothing was promoted before {current}, so there is nothing to go back to;"
+            f" --to goes to any promoted version (python -m src.runs history {name})"
+        )
+
+
+class NotServableError(UserError):
+    """A run without the form of its model that the service reads."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} has no scorer/: it was trained with export=false, or by an earlier version;"
+            " train it again"
+        )
+
+
+class NotComparableError(UserError):
+    """Two runs whose hold-outs are not the same rows."""
+
+    def __init__(self, what: str, found: str, current: str) -> None:
+        super().__init__(
+            f"--if-better compares on the same rows, and {what} differ: the run has"
+            f" {_printable(found, 200)}, the current version {_printable(current, 200)};"
+            " train on the same data and seed, or promote without --if-better"
+        )
+
+
+class NotBetterError(UserError):
+    """A run that is not shown to be better than the current version."""
+
+    exit_code = 1
+
+    def __init__(self, figures: str, level: float) -> None:
+        super().__init__(
+            f"not promoted: {figures}; --if-better takes a difference above 0 with p below {level}"
+        )
+
+
+class RegistryWriteError(UserError):
+    """A registry that cannot be read or written: no space, no right, a file in the way."""
+
+    exit_code = 1
+
+    def __init__(self, error: OSError) -> None:
+        place = f" {error.filename}" if error.filename else ""
+        reason = error.strerror or os.strerror(error.errno or 0)
+        super().__init__(
+            f"the registry cannot use{place}: {reason}; what was promoted before still is;"
+            " make room or give the right, or choose another place with --models"
         )

@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from src import data, evaluation, modeling, runs
 from src.config import TrainConfig, identity_of, make, searched_grid
 from src.runtime import console, progress, threads, workers
+from src.scoring import export
 
 log = logging.getLogger(__name__)
 
@@ -32,17 +33,20 @@ def run_experiment(config: TrainConfig, directory: Path, *, keep_refused: bool =
         with timings.step("evaluating"):
             proba = search.pipeline.predict_proba(division.X_test)
             metrics = evaluation.evaluate(division.y_test, proba)
+        with timings.step("exporting"):
+            scorer, parity = export_scorer(config, division, search.pipeline)
         with timings.step("drawing"):
             draw(config, division, proba, run.plots)
         with timings.step("writing"):
             run.write_config(OmegaConf.to_yaml(OmegaConf.structured(config)))
             run.write_schema(data.describe(division.table, division.X_train).to_json())
             run.write_estimator(search.pipeline)
+            run.write_scorer(scorer)
             run.write_cv_results(search.cv_results)
             run.write_predictions(
                 division.row_ids_test, division.truth_test, proba, division.table.labels
             )
-        summary = summarize(config, plan, division, search, metrics, n_workers, timings)
+        summary = summarize(config, plan, division, search, metrics, parity, n_workers, timings)
         run.write_summary(summary)
         tell(run, summary)
         console.end_log(summary.result_line())
@@ -76,6 +80,8 @@ def make_plan(config: TrainConfig) -> Plan:
     param_grid = searched_grid(config)
     modeling.check_grid(pipeline, param_grid or {})
     modeling.check_scoring_name(config.search.scoring)
+    if config.export:
+        export.check_exportable(pipeline)
     return Plan(make("cv", config.cv, seed=config.seed), pipeline, param_grid)
 
 
@@ -121,6 +127,16 @@ def search_parameters(
     return result, n_workers
 
 
+def export_scorer(
+    config: TrainConfig, division: data.Division, pipeline: Pipeline
+) -> tuple[dict[str, bytes], export.Parity | None]:
+    """Write the pipeline as data, and prove on rows held out that nothing was lost."""
+    if not config.export:
+        return {}, None
+    files = export.export_pipeline(pipeline, division.X_train, division.table.labels)
+    return files, export.check_parity(pipeline, files, division.X_test, seed=config.seed)
+
+
 def draw(
     config: TrainConfig, division: data.Division, proba: NDArray[np.float64], directory: Path
 ) -> None:
@@ -138,6 +154,7 @@ def summarize(
     division: data.Division,
     search: modeling.SearchResult,
     metrics: evaluation.Metrics,
+    parity: export.Parity | None,
     n_workers: int,
     timings: progress.Timings,
 ) -> runs.Summary:
@@ -153,6 +170,7 @@ def summarize(
         n_test=len(division.test),
         n_rows_without_target=division.table.n_rows_without_target,
         metrics=asdict(metrics),
+        parity=None if parity is None else asdict(parity),
         scoring=search.scoring,
         best_score=search.best_score,
         best_params=search.best_params,

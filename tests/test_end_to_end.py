@@ -29,6 +29,8 @@ CONTENT = {
     "plots/roc.png",
     "predictions.parquet",
     "schema.json",
+    "scorer/arrays.safetensors",
+    "scorer/scorer.json",
     "summary.json",
     "train.log",
 }

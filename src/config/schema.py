@@ -201,6 +201,12 @@ class TrainConfig:
     preprocess: PreprocessConfig = option("what happens to columns before it")
     search: SearchConfig = option("how its parameters are found")
     runtime: RuntimeConfig = option("how fast", decides_numbers=False)
+    export: bool = option(
+        "write `scorer/`, the model as data, which the service needs; false also trains what has"
+        " no such form",
+        True,
+        decides_numbers=False,
+    )
 
 
 # Files of conf/<group>/ name their schema in their defaults: `- /schema/<group>@_here_: <name>`.

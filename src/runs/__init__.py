@@ -1,22 +1,41 @@
-"""Runs on disk: what a run directory holds, when it is complete, and what identifies it."""
+"""Runs on disk: what a run directory holds, when it is complete, what identifies it, and
+which of them are promoted.
+
+Importing this package loads no pandas, joblib or scikit-learn: the service reads runs too.
+"""
 
 from src.runs.directory import RunDirectory
 from src.runs.environment import code_version, library_versions, platform_facts
+from src.runs.evidence import Evidence, read_evidence
+from src.runs.finding import find_run, newest_complete_run
 from src.runs.identity import code_hash, run_id_of
 from src.runs.manifest import Manifest, changed_files, read_manifest
+from src.runs.pointer import Promotion
 from src.runs.recording import recorded
+from src.runs.registry import Registry
+from src.runs.roots import beneath
 from src.runs.summary import Summary
+from src.runs.verified import VerifiedRun, read_verified
 
 __all__ = [
+    "Evidence",
     "Manifest",
+    "Promotion",
+    "Registry",
     "RunDirectory",
     "Summary",
+    "VerifiedRun",
+    "beneath",
     "changed_files",
     "code_hash",
     "code_version",
+    "find_run",
     "library_versions",
+    "newest_complete_run",
     "platform_facts",
+    "read_evidence",
     "read_manifest",
+    "read_verified",
     "recorded",
     "run_id_of",
 ]

@@ -7,15 +7,13 @@ a directory without a manifest for a run.
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from src.errors import DirectoryTakenError, RunExistsError
@@ -23,9 +21,13 @@ from src.runs.atomic import point_to, write_atomically
 from src.runs.manifest import Manifest, read_manifest, seal
 from src.runs.summary import Summary
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 LATEST = "latest"
 STATUS = "status.json"
 OUTPUTS = "outputs"
+SUMMARY, PREDICTIONS = "summary.json", "predictions.parquet"
 # What Hydra has written by the time a run begins.
 HYDRAS = {".hydra", "train.log"}
 
@@ -87,13 +89,23 @@ class RunDirectory:
 
     def write_estimator(self, pipeline: Any) -> None:
         """Keep the fitted pipeline for people who work in Python."""
+        # The service imports this package and must not load what it never uses.
+        import joblib
+
         joblib.dump(pipeline, self.path / "estimator.joblib", compress=3)
+
+    def write_scorer(self, files: Mapping[str, bytes]) -> None:
+        """Keep the model as data alone, which is what the service reads."""
+        for name, content in files.items():
+            path = self.path / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
 
     def write_schema(self, json_text: str) -> None:
         """Keep what a row looks like."""
         self._write_text("schema.json", json_text)
 
-    def write_cv_results(self, results: pd.DataFrame) -> None:
+    def write_cv_results(self, results: "pd.DataFrame") -> None:
         """Keep every candidate and its scores."""
         results.to_csv(self.path / "cv_results.csv", index=False, lineterminator="\n")
 
@@ -101,13 +113,16 @@ class RunDirectory:
         self, row_ids: NDArray[np.int64], truth: Sequence[str], proba: Any, labels: Sequence[str]
     ) -> None:
         """Keep the hold-out: a row id, the true label and a probability per label."""
+        # Not at the top, for the same reason.
+        import pandas as pd
+
         columns = {f"proba_{label}": proba[:, code] for code, label in enumerate(labels)}
         frame = pd.DataFrame({"row_id": row_ids, "y_true": truth, **columns})
-        frame.to_parquet(self.path / "predictions.parquet", index=False)
+        frame.to_parquet(self.path / PREDICTIONS, index=False)
 
     def write_summary(self, summary: Summary) -> None:
         """Keep the numbers, and what they stand on."""
-        self._write_text("summary.json", summary.to_json())
+        self._write_text(SUMMARY, summary.to_json())
 
     @property
     def shown_path(self) -> Path:

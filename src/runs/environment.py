@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
 from src.runs.identity import code_hash
 
@@ -50,6 +49,9 @@ def platform_facts() -> dict[str, Any]:
 
     Linear algebra and numpy choose their kernels by the processor's instruction sets.
     """
+    # The service imports this package, and has no need of it.
+    from threadpoolctl import threadpool_info
+
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     blas = sorted(
         f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()

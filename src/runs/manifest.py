@@ -8,28 +8,44 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from src.errors import ManifestError, NewerFormatError
 from src.runs.atomic import sync, write_atomically
+from src.runs.reading import read_json, read_limited
 
 NAME = "manifest.json"
 FORMAT = 1
+MAX_SIZE = 4 << 20
+MAX_LETTERS = 512
+MAX_DEPTH = 16
 
 
 @dataclass(frozen=True)
 class FileEntry:
     """SHA-256 in hexadecimal, size in bytes."""
 
-    sha256: str
-    size: int
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    size: Annotated[int, Meta(ge=0)]
+
+
+# It becomes the name of a directory in the registry.
+RunId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,64}\Z")]
 
 
 @dataclass(frozen=True)
 class Manifest:
     """files: by path inside the run directory, with '/' on every system."""
 
-    run_id: str
+    run_id: RunId
     files: dict[str, FileEntry]
+
+
+@dataclass(frozen=True)
+class _Format:
+    format: int
 
 
 def seal(directory: Path, run_id: str) -> Manifest:
@@ -59,17 +75,30 @@ def _files_of(directory: Path) -> Iterator[Path]:
 def read_manifest(directory: Path) -> Manifest | None:
     """Read the manifest; None where the run is not complete."""
     try:
-        text = (directory / NAME).read_text(encoding="utf-8")
+        return parse(read_limited(directory / NAME, MAX_SIZE))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    try:
-        content = json.loads(text)
-        if content["format"] != FORMAT:
-            raise NewerFormatError(NAME, content["format"], FORMAT)
-        files = {name: FileEntry(**entry) for name, entry in content["files"].items()}
-        return Manifest(content["run_id"], files)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ManifestError(directory / NAME, f"{type(error).__name__}: {error}") from error
+    except ValueError as error:
+        raise ManifestError(directory / NAME, str(error)) from error
+
+
+def parse(content: bytes) -> Manifest:
+    """Parse a manifest; raises ValueError with what is wrong in it."""
+    found = read_json(content, _Format).format
+    if found > FORMAT:
+        raise NewerFormatError(NAME, found, FORMAT)
+    manifest = read_json(content, Manifest)
+    for name in manifest.files:
+        _check_name(name)
+    return manifest
+
+
+def _check_name(name: str) -> None:
+    parts = name.split("/")
+    if {"", ".", ".."} & set(parts) or "\\" in name or "\0" in name or name == NAME:
+        raise ValueError(f"names a file that no run holds: {name!r:.100}")
+    if len(name) > MAX_LETTERS or len(parts) > MAX_DEPTH:
+        raise ValueError(f"names a file too long or too deep: {name!r:.100}")
 
 
 def changed_files(directory: Path, manifest: Manifest) -> list[str]:

@@ -13,7 +13,8 @@ class Summary:
     """What determines the run_id, and the numbers that follow from it.
 
     dataset and mode are names, as in the result line; metrics are those of the hold-out, best_score
-    the mean over folds; rungs are rows; data is the fingerprint; seconds are per step.
+    the mean over folds; parity is how far the exported scorer is from the pipeline; rungs are
+    rows; data is the fingerprint; seconds are per step.
     """
 
     run_id: str
@@ -24,6 +25,7 @@ class Summary:
     n_test: int
     n_rows_without_target: int
     metrics: Mapping[str, float]
+    parity: Mapping[str, float] | None
     scoring: str
     best_score: float | None
     best_params: Mapping[str, Any]

@@ -26,6 +26,7 @@ def summary(**changes: Any) -> Summary:
             "clf__max_leaf_nodes": 31,
         },
         "n_candidates": 27,
+        "parity": None,
         "rungs": [1447],
         "not_scored": [],
         "data": {},

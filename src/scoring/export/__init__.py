@@ -1,0 +1,6 @@
+"""Write a fitted pipeline as data, and prove that nothing was lost."""
+
+from src.scoring.export.exporters import check_exportable, export_pipeline
+from src.scoring.export.parity import Parity, check_parity
+
+__all__ = ["Parity", "check_exportable", "check_parity", "export_pipeline"]

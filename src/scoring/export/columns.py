@@ -1,0 +1,135 @@
+"""Export what happens to columns before the estimator sees them.
+
+Of numbers the arithmetic is taken from the fitted steps. Of categories the result is: each
+one, an unseen one and a missing one go through the fitted steps, and what comes out is kept.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from src.scoring.encoding import CategoryEncoding, Encoding, NumberEncoding
+from src.scoring.form import Operation
+
+Steps = list[tuple[Operation, float]]
+# No label of training looks like it.
+UNSEEN = "\ue000 never seen"
+
+
+def _imputer_steps(imputer: SimpleImputer, place: int) -> Steps:
+    return [("fill", float(imputer.statistics_[place]))]
+
+
+def _scaler_steps(scaler: StandardScaler, place: int) -> Steps:
+    steps: Steps = []
+    if scaler.with_mean:
+        steps.append(("subtract", float(scaler.mean_[place])))
+    if scaler.with_std:
+        steps.append(("divide", float(scaler.scale_[place])))
+    return steps
+
+
+def _min_max_steps(scaler: MinMaxScaler, place: int) -> Steps:
+    return [("multiply", float(scaler.scale_[place])), ("add", float(scaler.min_[place]))]
+
+
+# How each step changes a number, by the column's place among the step's columns.
+NUMERIC: dict[type, Callable[[Any, int], Steps]] = {
+    SimpleImputer: _imputer_steps,
+    StandardScaler: _scaler_steps,
+    MinMaxScaler: _min_max_steps,
+}
+# How many features the last step makes of the column at a place.
+CATEGORICAL: dict[type, Callable[[Any, int], int]] = {
+    # Public are only the names, and 'a_b' may be a column or a category of the column 'a'.
+    OneHotEncoder: lambda encoder, place: int(encoder._n_features_outs[place]),
+    OrdinalEncoder: lambda _encoder, _place: 1,
+}
+# Steps that may stand before it.
+BEFORE_LAST = {SimpleImputer}
+# Options that make other features than the steps above.
+UNKNOWN_OPTIONS = ("add_indicator", "clip")
+
+
+def column_obstacle(preprocess: Any) -> str | None:
+    """Name the step that has no data-only form, if there is one; needs no fit."""
+    if isinstance(preprocess, str):
+        return None
+    for name, chain, _ in preprocess.transformers:
+        steps = _steps_of(chain)
+        for step in steps:
+            known = CATEGORICAL if step is steps[-1] else BEFORE_LAST
+            if type(step) not in (NUMERIC if name == "numeric" else known):
+                return f"preprocess.{name}: {type(step).__name__}"
+            for option in UNKNOWN_OPTIONS:
+                if getattr(step, option, False):
+                    return f"preprocess.{name}: {type(step).__name__} with {option}=true"
+    return None
+
+
+def _steps_of(chain: Any) -> list[Any]:
+    return [step for _, step in chain.steps] if isinstance(chain, Pipeline) else []
+
+
+def export_columns(preprocess: Any, X: pd.DataFrame) -> tuple[list[Encoding], NDArray[np.intp]]:
+    """Give an encoding per column of X, and where each feature of the estimator stands in them.
+
+    X holds the rows that the pipeline was fitted on.
+    """
+    encodings = dict(_encodings(preprocess, X))
+    ordered = [encodings[str(name)] for name in X.columns]
+    widths = {encoding.name: encoding.width for encoding in ordered}
+    first = dict(zip(widths, np.cumsum([0, *widths.values()]).tolist(), strict=False))
+    fitted = [name for _, _, names in preprocess.transformers_ for name in names]
+    places = [first[str(name)] + i for name in fitted for i in range(widths[str(name)])]
+    return ordered, np.array(places, dtype=np.intp)
+
+
+def _encodings(preprocess: ColumnTransformer, X: pd.DataFrame) -> Iterator[tuple[str, Encoding]]:
+    for name, chain, columns in preprocess.transformers_:
+        if name == "numeric":
+            for place, column in enumerate(columns):
+                steps = [s for step in _steps_of(chain) for s in NUMERIC[type(step)](step, place)]
+                yield str(column), NumberEncoding(str(column), tuple(steps))
+        elif len(columns):
+            yield from _category_encodings(chain, X[list(columns)])
+
+
+def _category_encodings(chain: Pipeline, X: pd.DataFrame) -> Iterator[tuple[str, Encoding]]:
+    categories = {name: categories_of(X[name]) for name in X.columns}
+    cells = {name: [*found, UNSEEN, None] for name, found in categories.items()}
+    n_rows = max(map(len, cells.values()))
+    # All columns go through together, the shorter ones filled up with missing cells.
+    frame = pd.DataFrame(
+        {name: as_cells(c + [None] * (n_rows - len(c))) for name, c in cells.items()}
+    )
+    transformed = chain.transform(frame)
+    dense = transformed.toarray() if issparse(transformed) else transformed
+    features = np.asarray(dense, dtype=np.float64)
+    last = _steps_of(chain)[-1]
+    first = 0
+    # Encoders put what a column becomes side by side, in the order of columns.
+    for place, (name, found) in enumerate(categories.items()):
+        end = first + CATEGORICAL[type(last)](last, place)
+        codes = features[: len(found) + 2, first:end]
+        yield str(name), CategoryEncoding(str(name), tuple(found), codes)
+        first = end
+
+
+def categories_of(column: pd.Series) -> list[str]:
+    """Give the categories that occur, sorted: those of the schema."""
+    return sorted(map(str, column.dropna().unique()))
+
+
+def as_cells(values: Sequence[str | None]) -> pd.Series:
+    """Make a column of categories, as a table holds it."""
+    categories = pd.Index(sorted({value for value in values if value is not None}), dtype="object")
+    return pd.Series(values, dtype=pd.CategoricalDtype(categories))

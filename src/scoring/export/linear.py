@@ -1,0 +1,34 @@
+"""Export logistic regression: a weighted sum of features."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from src.scoring.encoding import Encoding, NumberEncoding
+from src.scoring.form import Arrays, LinearSpec
+
+Places = NDArray[np.intp]
+
+
+def obstacle(_estimator: Any) -> str | None:
+    """Export whatever the options are."""
+    return None
+
+
+def encode(_estimator: Any, X: pd.DataFrame) -> tuple[list[Encoding], Places]:
+    """Pass numbers on; it takes no categories."""
+    return [NumberEncoding(str(n), ()) for n in X.columns], np.arange(X.shape[1])
+
+
+def export(
+    estimator: Any, encodings: Sequence[Encoding], places: Places
+) -> tuple[LinearSpec, Arrays, Sequence[Encoding]]:
+    """Give one sum for two labels, else one per label."""
+    weights = np.empty_like(estimator.coef_, dtype=np.float64)
+    weights[:, places] = estimator.coef_
+    spec = LinearSpec(link="logistic" if len(weights) == 1 else "softmax")
+    intercepts = np.broadcast_to(estimator.intercept_, len(weights)).astype(np.float64)
+    return spec, {"coefficients": weights, "intercepts": intercepts}, encodings

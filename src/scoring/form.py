@@ -1,0 +1,92 @@
+"""The form of `scorer/`: which files, which fields. docs/scorer.md explains it to others.
+
+To change it: raise FORMAT, say in docs/scorer.md what changed, and keep reading the old
+one for as long as promoted models have it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from src.errors import NewerFormatError, ScorerDamagedError
+
+FORMAT = 1
+SPEC, ARRAYS = "scorer/scorer.json", "scorer/arrays.safetensors"
+
+Arrays = dict[str, NDArray[Any]]
+# What happens to a number, one after the other; `fill` stands for a missing one.
+Operation = Literal["fill", "add", "subtract", "multiply", "divide", "clip_float32", "float32"]
+Link = Literal["logistic", "softmax", "mean"]
+
+
+class NumberSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="number"):
+    """A column of numbers: one feature."""
+
+    name: str
+    steps: list[tuple[Operation, float]] = []
+
+
+class CategorySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="category"):
+    """A column of categories: as many features as its array `codes.<place of column>` is wide.
+
+    The array has a row per category, one for a category never seen, one for a missing cell.
+    """
+
+    name: str
+    categories: list[str]
+
+
+class TreesSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="trees"):
+    """Trees whose leaves add up: tree i adds to group i modulo n_groups, in order."""
+
+    link: Link
+    baseline: list[float]
+    n_groups: int
+
+
+class LinearSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="linear"):
+    """A weighted sum of the features, by the arrays `coefficients` and `intercepts`."""
+
+    link: Link
+
+
+ColumnSpec = NumberSpec | CategorySpec
+ModelSpec = TreesSpec | LinearSpec
+
+
+class ScorerSpec(msgspec.Struct, frozen=True):
+    """scorer.json. threshold: of two labels, the second is predicted above it."""
+
+    format: int
+    labels: list[str]
+    threshold: float | None
+    columns: list[ColumnSpec]
+    model: ModelSpec
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+def as_files(spec: ScorerSpec, arrays: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
+    """Give the content of the files, by name."""
+    text = msgspec.json.format(msgspec.json.encode(spec), indent=2)
+    return {SPEC: text, ARRAYS: save({k: np.ascontiguousarray(v) for k, v in arrays.items()})}
+
+
+def read_files(files: Mapping[str, bytes]) -> tuple[ScorerSpec, Arrays]:
+    """Parse the files; raises ScorerDamagedError where they are not of this form."""
+    try:
+        found = msgspec.json.decode(files[SPEC], type=_Format).format
+        if found != FORMAT:
+            raise NewerFormatError(SPEC, found, FORMAT)
+        return msgspec.json.decode(files[SPEC], type=ScorerSpec), load(files[ARRAYS])
+    except KeyError as error:
+        raise ScorerDamagedError(f"there is no {error.args[0]}") from error
+    except (msgspec.DecodeError, SafetensorError, RecursionError, ValueError) as error:
+        raise ScorerDamagedError(str(error)) from error

@@ -1,0 +1,157 @@
+"""Models: from a row's encoded columns to probabilities."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.errors import ScorerDamagedError
+from src.scoring.bit_vectors import BLOCK_ROWS, BitVectors
+from src.scoring.encoding import CategoryEncoding, Encoding, NumberEncoding
+from src.scoring.form import Arrays, LinearSpec, Link, ModelSpec, TreesSpec
+from src.scoring.links import both_labels, logistic, softmax
+from src.scoring.trees import Floats, read_trees
+from src.scoring.walks import Walks
+
+
+class Model(Protocol):
+    """Gives sums or probabilities; a row is a value per column, as Scorer has it."""
+
+    def predict_row(self, row: Sequence[float]) -> list[float]:
+        """Give a probability per label."""
+        ...
+
+    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+        """Give probabilities of shape (n_rows, n_labels), for as many rows as fit into memory."""
+        ...
+
+
+def make_model(
+    spec: ModelSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
+) -> Model:
+    """Join a spec with its arrays."""
+    if isinstance(spec, TreesSpec):
+        return TreesModel(spec, arrays, encodings, n_labels)
+    return LinearModel(spec, arrays, encodings, n_labels)
+
+
+class TreesModel:
+    """Boosted trees, whose values add up to the link's sums, or forests, whose values are averaged.
+
+    Values are added in the order of the trees, as scikit-learn does: in another order the last
+    bits would differ.
+    """
+
+    def __init__(
+        self, spec: TreesSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
+    ) -> None:
+        trees = read_trees(arrays, sum(encoding.width for encoding in encodings))
+        self._link, self._n_groups = spec.link, spec.n_groups
+        self._n_sums = spec.n_groups * trees.values.shape[1]
+        _check_link(spec.link, self._n_sums, n_labels)
+        if len(spec.baseline) != self._n_sums or not np.isfinite(spec.baseline).all():
+            raise ScorerDamagedError("'baseline' is not one finite number per sum")
+        if spec.n_groups < 1 or trees.n_trees % spec.n_groups:
+            raise ScorerDamagedError(f"{trees.n_trees} trees do not make {spec.n_groups} groups")
+        self._baseline = np.array(spec.baseline)
+        self._n_rounds = trees.n_trees // spec.n_groups
+        kind = BitVectors if BitVectors.suits(trees, encodings) else Walks
+        self._evaluator: BitVectors | Walks = kind(trees, encodings)
+
+    def predict_row(self, row: Sequence[float]) -> list[float]:
+        """Give a probability per label."""
+        sums = self._sums(self._evaluator.leaf_values_of_row(row))
+        if self._link == "logistic":
+            positive = logistic(float(sums[0, 0]))
+            return [1.0 - positive, positive]
+        proba: list[float] = _linked(self._link, sums, self._n_rounds)[0].tolist()
+        return proba
+
+    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+        """Give probabilities of shape (n_rows, n_labels)."""
+        sums = np.empty((len(columns[0]), self._n_sums))
+        for start in range(0, len(sums), BLOCK_ROWS):
+            rows = slice(start, start + BLOCK_ROWS)
+            sums[rows] = self._sums(self._evaluator.leaf_values([c[rows] for c in columns]))
+        return _linked(self._link, sums, self._n_rounds)
+
+    def _sums(self, values: Floats) -> Floats:
+        """Add up values of shape (n_rows, n_trees, width)."""
+        rounds = values.reshape(len(values), self._n_rounds, self._n_sums)
+        rounds[:, 0] += self._baseline
+        return np.cumsum(rounds, axis=1)[:, -1]
+
+
+class LinearModel:
+    """A weighted sum of features; one sum for two labels, else one per label.
+
+    Each column's part is added in the order of columns, for one row as for many.
+    """
+
+    def __init__(
+        self, spec: LinearSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
+    ) -> None:
+        intercepts, weights = arrays.get("intercepts"), arrays.get("coefficients")
+        n_features = sum(encoding.width for encoding in encodings)
+        if intercepts is None or weights is None or weights.shape != (len(intercepts), n_features):
+            raise ScorerDamagedError(f"'coefficients' are not {n_features} per intercept")
+        if weights.dtype != np.float64 or not np.isfinite(weights).all():
+            raise ScorerDamagedError("'coefficients' are no finite numbers")
+        _check_link(spec.link, len(intercepts), n_labels)
+        self._link = spec.link
+        self._intercepts = intercepts
+        self._parts: list[tuple[NumberEncoding | None, Floats]] = []
+        first = 0
+        for encoding in encodings:
+            part = weights[:, first : first + encoding.width]
+            first += encoding.width
+            if isinstance(encoding, CategoryEncoding):
+                # The sum of a category's features is the same in each row: taken once.
+                self._parts.append((None, encoding.codes @ part.T))
+            else:
+                self._parts.append((encoding, part[:, 0]))
+        # The same in Python's own types, which are faster one at a time.
+        self._row_parts: list[tuple[NumberEncoding | None, list[Any]]]
+        self._row_parts = [(encoding, part.tolist()) for encoding, part in self._parts]
+
+    def predict_row(self, row: Sequence[float]) -> list[float]:
+        """Give a probability per label."""
+        sums = self._intercepts.tolist()
+        for (encoding, part), value in zip(self._row_parts, row, strict=True):
+            if encoding is None:
+                parts = part[int(value)]
+            else:
+                number = encoding.apply(value)
+                parts = [number * weight for weight in part]
+            sums = [total + added for total, added in zip(sums, parts, strict=True)]
+        if self._link == "logistic":
+            positive = logistic(sums[0])
+            return [1.0 - positive, positive]
+        proba: list[float] = _linked(self._link, np.array([sums]), 1)[0].tolist()
+        return proba
+
+    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+        """Give probabilities of shape (n_rows, n_labels)."""
+        sums = np.tile(self._intercepts, (len(columns[0]), 1))
+        # Where two columns of extreme values cancel out, no number is left: NaN says so.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for (encoding, part), column in zip(self._parts, columns, strict=True):
+                if encoding is None:
+                    sums += part[column.astype(np.intp, copy=False)]
+                else:
+                    values = encoding.apply_to_all(column.astype(np.float64, copy=False))
+                    sums += values[:, np.newaxis] * part
+        return _linked(self._link, sums, 1)
+
+
+def _check_link(link: Link, n_sums: int, n_labels: int) -> None:
+    expected = 1 if link == "logistic" else n_labels
+    if n_sums != expected or (link == "logistic" and n_labels != 2):
+        raise ScorerDamagedError(f"{n_sums} sums do not make {n_labels} labels by '{link}'")
+
+
+def _linked(link: Link, sums: Floats, n_rounds: int) -> Floats:
+    if link == "logistic":
+        return both_labels(sums[:, 0])
+    return softmax(sums) if link == "softmax" else sums / n_rounds

@@ -1,0 +1,64 @@
+"""The scorer: a pipeline's predict_proba, from data alone."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.errors import ScorerDamagedError
+from src.scoring.encoding import CategoryEncoding, Encoding, make_encodings
+from src.scoring.form import read_files
+from src.scoring.model import Model, make_model
+
+Floats = NDArray[np.float64]
+
+
+class Scorer:
+    """Gives a probability per label, in the order of labels.
+
+    A row has one value per column: a number, NaN where it is missing; of a category its place
+    in the column's `categories`, or the places `unseen` and `missing` behind them.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Encoding],
+        labels: Sequence[str],
+        model: Model,
+        threshold: float | None,
+    ) -> None:
+        self.columns = tuple(columns)
+        self.labels = tuple(labels)
+        self.threshold = threshold
+        self._model = model
+
+    def predict_row(self, row: Sequence[float]) -> list[float]:
+        """Score one row: the bits of predict_proba, sooner."""
+        return self._model.predict_row(row)
+
+    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+        """Score rows, given column by column; the result has shape (n_rows, n_labels)."""
+        return self._model.predict_proba(columns)
+
+    def label_of(self, proba: Sequence[float]) -> str:
+        """Decide: of two labels the second above the threshold, else the most likely, first."""
+        if self.threshold is not None:
+            return self.labels[1] if proba[1] > self.threshold else self.labels[0]
+        return self.labels[max(range(len(proba)), key=proba.__getitem__)]
+
+    @property
+    def category_columns(self) -> tuple[CategoryEncoding, ...]:
+        """The columns of categories."""
+        return tuple(c for c in self.columns if isinstance(c, CategoryEncoding))
+
+
+def read_scorer(files: Mapping[str, bytes]) -> Scorer:
+    """Make a scorer of what a run's `scorer/` holds; raises ScorerDamagedError."""
+    spec, arrays = read_files(files)
+    if len(spec.labels) < 2 or len(set(spec.labels)) < len(spec.labels):
+        raise ScorerDamagedError("labels are missing, or stand there twice")
+    if (spec.threshold is None) != (len(spec.labels) > 2):
+        raise ScorerDamagedError("a threshold belongs to two labels, and to no more")
+    encodings = make_encodings(spec.columns, arrays)
+    model = make_model(spec.model, arrays, encodings, len(spec.labels))
+    return Scorer(encodings, spec.labels, model, spec.threshold)
