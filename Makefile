@@ -11,6 +11,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	2>/dev/null && command -v $$p && break; done)
 EXTRAS ?=
 DS ?= breast_cancer
+HOST ?= 127.0.0.1
+PORT ?= 8000
 ARGS ?=
 TRAIN := $(BIN)/python -m src.train
 
@@ -49,7 +51,7 @@ train: init ## train breast_cancer with search=fast, in seconds
 	@echo
 	@echo "The run lies in outputs/$$(readlink outputs/latest)"
 	@echo "Look at it:   outputs/latest/plots/roc.png, outputs/latest/summary.json"
-	@echo "Type next:    make train-full DS=credit-g"
+	@echo "Type next:    make train-full DS=credit-g   or   make api, which serves it"
 	@echo "Your table:   $(TRAIN) dataset=file dataset.path=my.csv dataset.target=COLUMN"
 
 .PHONY: train-fast
@@ -59,6 +61,33 @@ train-fast: init ## search=fast on DS (breast_cancer, wine, adult, credit-g)
 .PHONY: train-full
 train-full: init ## search=full on DS
 	@$(TRAIN) dataset=$(DS) search=full $(ARGS)
+
+# Behind a load balancer connections outlive its idle time-out of a minute, not the other way round.
+UVICORN := $(BIN)/python -m uvicorn api.app:app --host $(HOST) --port $(PORT) --no-server-header \
+	--no-access-log --timeout-keep-alive 75 --timeout-graceful-shutdown 30
+
+.PHONY: api
+api: $(VENV)/.installed-base $(VENV)/.installed-api ## serve what is promoted, or the newest run; HOST=0.0.0.0 PORT=8000
+	@exec $(UVICORN)
+
+.PHONY: api-bg
+api-bg: $(VENV)/.installed-base $(VENV)/.installed-api ## the same in the background, with its log in logs/api.log
+	@mkdir -p logs
+	@if [ -f logs/api.pid ] && kill -0 "$$(cat logs/api.pid)" 2>/dev/null; then \
+		echo "it runs already, as process $$(cat logs/api.pid); make api-stop ends it"; exit 1; fi
+	@nohup $(UVICORN) >> logs/api.log 2>&1 < /dev/null & echo $$! > logs/api.pid
+	@for i in $$(seq 100); do \
+		if $(BIN)/python -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1])' \
+			http://127.0.0.1:$(PORT)/health 2>/dev/null; then \
+			echo "http://127.0.0.1:$(PORT)/docs   log: logs/api.log   end: make api-stop"; exit 0; fi; \
+		kill -0 "$$(cat logs/api.pid)" 2>/dev/null || break; sleep 0.1; done; \
+	echo 'error: it did not start; the end of logs/api.log:' >&2; tail -n 5 logs/api.log >&2; rm -f logs/api.pid; exit 1
+
+.PHONY: api-stop
+api-stop: ## end what api-bg started, when it has answered what it has taken
+	@if [ -f logs/api.pid ] && kill "$$(cat logs/api.pid)" 2>/dev/null; then \
+		while kill -0 "$$(cat logs/api.pid)" 2>/dev/null; do sleep 0.1; done; echo ended; \
+	else echo 'it does not run'; fi; rm -f logs/api.pid
 
 .PHONY: test
 test: $(VENV)/.installed-dev $(VENV)/.installed-api ## pass the tests, in minutes

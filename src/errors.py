@@ -454,6 +454,30 @@ class ScorerDamagedError(UserError):
         super().__init__(f"scorer/ cannot be read: {reason}; promote or train another run")
 
 
+# --- service ----------------------------------------------------------------------------
+
+
+class SettingError(UserError):
+    """An environment variable of the service with a value that cannot work."""
+
+    def __init__(self, variable: str, found: str, valid: str) -> None:
+        super().__init__(f"{variable}={found} cannot work; it takes {valid} (docs/service.md)")
+
+
+class ModelUnusableError(UserError):
+    """A run that is intact and cannot be served."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source} cannot be served: {reason}")
+
+
+class SchemaDamagedError(UserError):
+    """A schema.json that is not of its form."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"schema.json cannot be read: {reason}")
+
+
 # --- training ---------------------------------------------------------------------------
 
 

@@ -5,9 +5,10 @@ Learned from the training rows alone. Needs no pandas: the service reads it too.
 
 import json
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
-from src.errors import NewerFormatError
+from src.errors import NewerFormatError, SchemaDamagedError
 
 FORMAT = 1
 
@@ -21,6 +22,13 @@ class NumberColumn:
     maximum: float | None
     missing_share: float
     kind: str = "number"
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """Give minimum and maximum; None where training saw no number."""
+        if self.minimum is None or self.maximum is None:
+            return None
+        return self.minimum, self.maximum
 
 
 @dataclass(frozen=True)
@@ -54,19 +62,32 @@ class Schema:
 
     @classmethod
     def from_json(cls, text: str) -> "Schema":
-        """Read what to_json wrote."""
-        content = json.loads(text)
-        if content["format"] != FORMAT:
-            raise NewerFormatError("schema.json", content["format"], FORMAT)
-        return cls(
-            columns=tuple(_column(column) for column in content["columns"]),
-            target=content["target"],
-            labels=tuple(content["labels"]),
-            n_rows=content["n_rows"],
-        )
+        """Read what to_json wrote; raises SchemaDamagedError, or NewerFormatError."""
+        try:
+            content = json.loads(text)
+            if content["format"] != FORMAT:
+                raise NewerFormatError("schema.json", content["format"], FORMAT)
+            return cls(
+                columns=tuple(_column(column) for column in content["columns"]),
+                target=str(content["target"]),
+                labels=tuple(map(str, content["labels"])),
+                n_rows=int(content["n_rows"]),
+            )
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise SchemaDamagedError(f"{type(error).__name__}: {error}") from error
 
 
 def _column(content: dict[str, Any]) -> Column:
+    name, missing_share = str(content["name"]), float(content["missing_share"])
     if content["kind"] == "category":
-        return CategoryColumn(**{**content, "categories": tuple(content["categories"])})
-    return NumberColumn(**content)
+        return CategoryColumn(name, tuple(map(str, content["categories"])), missing_share)
+    return NumberColumn(name, _bound(content["minimum"]), _bound(content["maximum"]), missing_share)
+
+
+def _bound(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError("a range without an end")
+    return number

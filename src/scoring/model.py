@@ -94,10 +94,13 @@ class LinearModel:
     ) -> None:
         intercepts, weights = arrays.get("intercepts"), arrays.get("coefficients")
         n_features = sum(encoding.width for encoding in encodings)
-        if intercepts is None or weights is None or weights.shape != (len(intercepts), n_features):
+        if intercepts is None or weights is None or intercepts.ndim != 1:
+            raise ScorerDamagedError("'coefficients' or 'intercepts' are missing")
+        if weights.shape != (len(intercepts), n_features):
             raise ScorerDamagedError(f"'coefficients' are not {n_features} per intercept")
-        if weights.dtype != np.float64 or not np.isfinite(weights).all():
-            raise ScorerDamagedError("'coefficients' are no finite numbers")
+        for name, array in (("coefficients", weights), ("intercepts", intercepts)):
+            if array.dtype != np.float64 or not np.isfinite(array).all():
+                raise ScorerDamagedError(f"'{name}' are no finite numbers")
         _check_link(spec.link, len(intercepts), n_labels)
         self._link = spec.link
         self._intercepts = intercepts

@@ -46,6 +46,13 @@ class Scorer:
             return self.labels[1] if proba[1] > self.threshold else self.labels[0]
         return self.labels[max(range(len(proba)), key=proba.__getitem__)]
 
+    def codes_of(self, proba: Floats) -> NDArray[np.intp]:
+        """Decide for many rows; gives places in labels."""
+        if self.threshold is not None:
+            return (proba[:, 1] > self.threshold).astype(np.intp)
+        codes: NDArray[np.intp] = proba.argmax(axis=1)
+        return codes
+
     @property
     def category_columns(self) -> tuple[CategoryEncoding, ...]:
         """The columns of categories."""

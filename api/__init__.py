@@ -1,0 +1,1 @@
+"""The serving side: answers of promoted models over HTTP, from data alone."""

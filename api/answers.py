@@ -1,0 +1,124 @@
+"""What clients get. The OpenAPI document is made from these."""
+
+from typing import Literal
+
+import msgspec
+
+WarningKind = Literal[
+    "missing_column", "unseen_category", "out_of_range", "not_a_number", "unknown_column"
+]
+
+
+class RowWarning(msgspec.Struct, omit_defaults=True):
+    """What was changed or is doubtful; row: its place in the request, where there are many."""
+
+    column: str
+    kind: WarningKind
+    message: str
+    row: int | None = None
+
+
+class Prediction(msgspec.Struct):
+    """pred_proba: the probability of the second of two labels; of more, of the predicted one."""
+
+    pred_proba: float
+    label: str
+    probabilities: dict[str, float]
+    threshold: float | None
+    model: str
+    run_id: str
+    warnings: list[RowWarning]
+
+
+class PredictionBatch(msgspec.Struct):
+    """A probability and a label per row, in the order of rows."""
+
+    pred_proba: list[float]
+    label: list[str]
+    probabilities: dict[str, list[float]]
+    threshold: float | None
+    model: str
+    run_id: str
+    warnings: list[RowWarning]
+
+
+class Difference(msgspec.Struct):
+    """How a row's columns differ from the model's; wrong_type: what each should hold."""
+
+    missing: list[str]
+    unknown: list[str]
+    wrong_type: dict[str, str]
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """Why there is no answer, and what would bring one."""
+
+    detail: str
+    request_id: str = ""
+    difference: Difference | None = None
+
+
+class ModelInfo(msgspec.Struct):
+    """A served model; source: where it was read from, below the configured roots."""
+
+    name: str
+    run_id: str
+    default: bool
+    labels: list[str]
+    dataset: str
+    metrics: dict[str, float | None]
+    source: str
+    promoted: bool
+
+
+class Health(msgspec.Struct, omit_defaults=True):
+    """Whether the process lives, and what it serves; failed: models that could not be loaded."""
+
+    status: Literal["ok"]
+    models: dict[str, str]
+    default_model: str | None
+    failed: dict[str, str] = {}
+    detail: str = ""
+
+
+class Readiness(msgspec.Struct, omit_defaults=True):
+    """Whether predictions would be answered."""
+
+    status: Literal["ready", "not ready"]
+    detail: str = ""
+
+
+class Models(msgspec.Struct):
+    """All that are served."""
+
+    models: list[ModelInfo]
+
+
+class Reloaded(msgspec.Struct):
+    """run_id by name of the models that serve now."""
+
+    models: dict[str, str]
+
+
+class ColumnInfo(msgspec.Struct, omit_defaults=True):
+    """A column as training saw it."""
+
+    name: str
+    kind: Literal["number", "category"]
+    missing_share: float
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: list[str] | None = None
+
+
+class SchemaInfo(msgspec.Struct):
+    """What rows look like. example: a row that works, made up from ranges and categories."""
+
+    model: str
+    run_id: str
+    target: str
+    labels: list[str]
+    required_columns: list[str]
+    numeric_columns: list[str]
+    columns: list[ColumnInfo]
+    example: dict[str, float | str | None]

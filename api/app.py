@@ -1,0 +1,107 @@
+"""The application: `uvicorn api.app:app`."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from api.gate import Gate
+from api.lifecycle import Lifecycle
+from api.model_store import ModelStore
+from api.openapi import document
+from api.predictions import Predictions
+from api.routes import make_router
+from api.settings import Settings, misspelt
+from api.telemetry import Telemetry
+from src.errors import UserError
+
+log = logging.getLogger("uvicorn.error")
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """Put the service together; models are loaded when it starts."""
+    store = ModelStore(settings)
+    telemetry = Telemetry(settings.log)
+    lifecycle = Lifecycle(settings.drain_seconds)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Each request has a line of our own.
+        logging.getLogger("uvicorn.access").disabled = True
+        lifecycle.watch_for_sigterm()
+        await asyncio.to_thread(store.load)
+        telemetry.models(store.served.models.values())
+        _tell(store)
+        watch = asyncio.create_task(_watch(store, telemetry, settings.watch_seconds))
+        yield
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+
+    app = FastAPI(
+        title="Predictions",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
+        redirect_slashes=False,
+    )
+    app.include_router(make_router(store, settings, telemetry, lifecycle))
+    app.openapi = lambda: document(store.served, settings)  # type: ignore[method-assign]
+    app.add_middleware(
+        Gate,
+        settings=settings,
+        predictions=Predictions(store, settings),
+        telemetry=telemetry,
+        lifecycle=lifecycle,
+    )
+    return app
+
+
+def _tell(store: ModelStore) -> None:
+    served = store.served
+    for name, model in served.models.items():
+        is_default = ", of the plain paths" if name == served.default_name else ""
+        log.info("serving '%s'%s: run %s from %s", name, is_default, model.run_id, model.source)
+    if not served.models:
+        log.warning("no model is served yet; /health says what to do")
+
+
+async def _watch(store: ModelStore, telemetry: Telemetry, seconds: float) -> None:
+    """Reload when a pointer was switched; what fails is logged, and the old model serves on."""
+    if not seconds:
+        return
+    seen = store.versions()
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            found = await asyncio.to_thread(store.versions)
+            if found == seen:
+                continue
+            seen = found
+            await asyncio.to_thread(store.reload, None)
+        except UserError as error:
+            telemetry.reload(succeeded=False)
+            log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
+        else:
+            telemetry.reload(succeeded=True)
+            telemetry.models(store.served.models.values())
+            _tell(store)
+
+
+def _app_of_environment() -> FastAPI:
+    try:
+        settings = Settings.from_environment(os.environ)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+    for found, meant in misspelt(os.environ).items():
+        log.warning("the variable %s is none of ours; did you mean %s?", found, meant)
+    return make_app(settings)
+
+
+app = _app_of_environment()

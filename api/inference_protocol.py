@@ -1,0 +1,184 @@
+"""The Open Inference Protocol, version 2: tensors in and out, as KServe's clients send them.
+
+A tensor per column, named like it; or, where all columns are numbers, one of shape
+[rows, columns]. Answers: `predict`, the labels, and `predict_proba`.
+https://github.com/kserve/open-inference-protocol
+"""
+
+from typing import Any
+
+import msgspec
+
+from api.bodies import decode_as
+from api.refusals import RefusedError, not_found
+from api.rows import Cell, Row
+from api.served_model import ServedModel
+from src.schema import CategoryColumn
+
+NUMBERS = {
+    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",
+    "FP16", "FP32", "FP64",
+}  # fmt: skip
+TEXTS = {"BYTES"}
+FORM = '{"inputs": [{"name": column, "shape": [rows], "datatype": "FP64", "data": […]}, …]}'
+
+
+class Tensor(msgspec.Struct):
+    """An input, its data flat or nested."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any]
+    parameters: dict[str, Any] | None = None
+
+
+class RequestedOutput(msgspec.Struct):
+    """An output that the client wants."""
+
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+class InferRequest(msgspec.Struct):
+    """What a client sends."""
+
+    inputs: list[Tensor]
+    id: str | None = None
+    parameters: dict[str, Any] | None = None
+    outputs: list[RequestedOutput] | None = None
+
+
+class OutputTensor(msgspec.Struct):
+    """An output, its data flat."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any]
+
+
+class InferResponse(msgspec.Struct, omit_defaults=True):
+    """What a client gets; parameters: the warnings, as text."""
+
+    model_name: str
+    model_version: str
+    outputs: list[OutputTensor]
+    id: str | None = None
+    parameters: dict[str, Any] = {}
+
+
+def decode(content: bytes) -> InferRequest:
+    """Decode a body; raises RefusedError."""
+    return decode_as(InferRequest, content, FORM)
+
+
+def check_version(model: ServedModel, version: str | None) -> None:
+    """Refuse a version that does not serve: of each model one does."""
+    if version is not None and version != model.run_id:
+        raise not_found(f"of model '{model.name}' version {model.run_id} is served, and no other")
+
+
+def rows_of(request: InferRequest, model: ServedModel) -> list[Row]:
+    """Turn tensors into rows; raises RefusedError."""
+    names = [column.name for column in model.schema.columns]
+    tensors = request.inputs
+    if not tensors:
+        raise RefusedError(422, f"inputs is empty; a body is {FORM}")
+    if len(tensors) == 1 and tensors[0].name not in names:
+        return _rows_of_matrix(tensors[0], names)
+    columns: dict[str, list[Cell]] = {}
+    for tensor in tensors:
+        if tensor.name in columns:
+            raise RefusedError(422, f"inputs holds '{tensor.name}' twice")
+        if tensor.shape not in ([len(tensor.data)], [len(tensor.data), 1]):
+            raise RefusedError(
+                422, f"inputs['{tensor.name}'] has a shape that does not fit its data"
+            )
+        columns[tensor.name] = _cells(tensor, _flat(tensor))
+    lengths = {len(cells) for cells in columns.values()}
+    if len(lengths) > 1:
+        raise RefusedError(422, f"inputs have different numbers of rows: {sorted(lengths)}")
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+
+
+def _rows_of_matrix(tensor: Tensor, names: list[str]) -> list[Row]:
+    cells = _cells(tensor, _flat(tensor))
+    width = len(names)
+    if len(tensor.shape) != 2 or tensor.shape[1] != width or len(cells) != tensor.shape[0] * width:
+        raise RefusedError(
+            422,
+            f"inputs['{tensor.name}'] is no column, and not of shape [rows, {width}] either;"
+            " send a tensor per column, or one with all of them in the order of /schema",
+        )
+    return [
+        dict(zip(names, cells[start : start + width], strict=True))
+        for start in range(0, len(cells), width)
+    ]
+
+
+def _flat(tensor: Tensor) -> list[Any]:
+    """Take one level of nesting away, which clients may send."""
+    if any(isinstance(item, list) for item in tensor.data):
+        if not all(isinstance(item, list) for item in tensor.data):
+            raise RefusedError(422, f"inputs['{tensor.name}'].data is nested unevenly")
+        return [cell for row in tensor.data for cell in row]
+    return tensor.data
+
+
+def _cells(tensor: Tensor, values: list[Any]) -> list[Cell]:
+    if tensor.datatype not in NUMBERS | TEXTS:
+        known = ", ".join(sorted(NUMBERS | TEXTS))
+        raise RefusedError(422, f"inputs['{tensor.name}'].datatype is none of {known}")
+    if any(isinstance(value, (list, dict)) for value in values):
+        raise RefusedError(422, f"inputs['{tensor.name}'].data is nested too deep")
+    return values
+
+
+def infer(
+    request: InferRequest, rows: list[Row], model: ServedModel
+) -> tuple[InferResponse, list[str]]:
+    """Answer; gives the labels too."""
+    batch = model.predict_rows(rows, strict=False)
+    labels = model.scorer.labels
+    n_rows = len(rows)
+    flat = [p for row in zip(*batch.probabilities.values(), strict=True) for p in row]
+    outputs = {
+        "predict": OutputTensor("predict", [n_rows], "BYTES", list(batch.label)),
+        "predict_proba": OutputTensor("predict_proba", [n_rows, len(labels)], "FP64", flat),
+    }
+    wanted = [output.name for output in request.outputs or []] or list(outputs)
+    unknown = [name for name in wanted if name not in outputs]
+    if unknown:
+        raise RefusedError(422, f"there is no output of that name; there are {', '.join(outputs)}")
+    warnings = [f"{w.column}: {w.message}" for w in batch.warnings]
+    response = InferResponse(
+        model_name=model.name,
+        model_version=model.run_id,
+        id=request.id,
+        outputs=[outputs[name] for name in wanted],
+        parameters={"warnings": "; ".join(warnings)} if warnings else {},
+    )
+    return response, batch.label
+
+
+def metadata(model: ServedModel) -> dict[str, Any]:
+    """Describe a model's tensors."""
+    inputs = [
+        {
+            "name": column.name,
+            "datatype": "BYTES" if isinstance(column, CategoryColumn) else "FP64",
+            "shape": [-1],
+        }
+        for column in model.schema.columns
+    ]
+    return {
+        "name": model.name,
+        "versions": [model.run_id],
+        "platform": "tabular-experiments-scorer",
+        "inputs": inputs,
+        "outputs": [
+            {"name": "predict", "datatype": "BYTES", "shape": [-1]},
+            {"name": "predict_proba", "datatype": "FP64", "shape": [-1, len(model.scorer.labels)]},
+        ],
+    }

@@ -1,0 +1,50 @@
+"""How the service begins and ends. On SIGTERM it lets go of clients before it lets go of work."""
+
+import asyncio
+import logging
+import signal
+from typing import Any
+
+log = logging.getLogger("uvicorn.error")
+
+# Between the last new connection and the end of idle ones: who sends a request meanwhile is
+# answered, and told to close, instead of writing into a connection that is being closed.
+GRACE_SECONDS = 0.5
+
+
+class Lifecycle:
+    """is_ready: `/ready` says so. is_closing: each answer ends its connection."""
+
+    def __init__(self, drain_seconds: float) -> None:
+        self.is_ready = True
+        self.is_closing = False
+        self._drain_seconds = drain_seconds
+        self._ending: asyncio.Task[None] | None = None
+
+    def watch_for_sigterm(self) -> None:
+        """Take SIGTERM over from uvicorn, which would end by the signal instead of with 0."""
+        handler = signal.getsignal(signal.SIGTERM)
+        server = getattr(handler, "__self__", None)
+        if not hasattr(server, "should_exit"):
+            return  # another server, which knows what it does
+        self._without_banner(server)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._begin_to_end, server)
+
+    def _without_banner(self, server: Any) -> None:
+        headers = server.config.encoded_headers
+        server.config.encoded_headers = [h for h in headers if h[0] != b"server"]
+
+    def _begin_to_end(self, server: Any) -> None:
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._end(server))
+
+    async def _end(self, server: Any) -> None:
+        log.info("SIGTERM: no longer ready; finishing what is in flight")
+        self.is_ready = False
+        await asyncio.sleep(self._drain_seconds)
+        for listener in server.servers:
+            listener.close()
+        self.is_closing = True
+        await asyncio.sleep(GRACE_SECONDS)
+        server.should_exit = True

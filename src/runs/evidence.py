@@ -1,0 +1,77 @@
+"""What a run says of itself: its dataset, labels and predictions, after every byte was verified."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.errors import UnverifiedRunError
+from src.runs.directory import PREDICTIONS, SUMMARY
+from src.runs.reading import read_json
+from src.runs.verified import read_verified
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# How the loaders of data say where a table came from.
+SOURCES = ("builtin_", "openml_", "file_")
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The data, as summary.json identifies it."""
+
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is read of summary.json."""
+
+    dataset: str
+    labels: list[str]
+    data: Fingerprint
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run says of itself, after every byte of it was verified."""
+
+    path: Path
+    said: Said
+    predictions: bytes
+
+    @property
+    def name(self) -> str:
+        """The dataset's name without where it came from: builtin_wine is wine."""
+        source = next((s for s in SOURCES if self.said.dataset.startswith(s)), "")
+        return self.said.dataset.removeprefix(source)
+
+    def hold_out(self) -> "pd.DataFrame":
+        """Read the predictions: a row per row id, sorted; y_true as codes, a column per label."""
+        # Loaded where predictions are read; the service imports this package and reads none.
+        import pandas as pd
+
+        labels = self.said.labels
+        columns = [f"proba_{label}" for label in labels]
+        try:
+            frame = pd.read_parquet(io.BytesIO(self.predictions))
+            frame = frame.set_index("row_id").sort_index()
+            codes = frame["y_true"].map({label: code for code, label in enumerate(labels)})
+            return frame[columns].astype("float64").assign(y_true=codes.astype("int64"))
+        # pyarrow's errors are some of these.
+        except (KeyError, ValueError, TypeError, OSError) as error:
+            reason = f"is not of its form: {error}"
+            raise UnverifiedRunError(self.path, PREDICTIONS, reason) from error
+
+
+def read_evidence(run: Path) -> Evidence:
+    """Verify a run and read its numbers."""
+    found = read_verified(run, {SUMMARY, PREDICTIONS}.__contains__).files
+    for name in (SUMMARY, PREDICTIONS):
+        if name not in found:
+            raise UnverifiedRunError(run, name, "is missing")
+    try:
+        return Evidence(run, read_json(found[SUMMARY], Said), found[PREDICTIONS])
+    except ValueError as error:
+        raise UnverifiedRunError(run, SUMMARY, str(error)) from error

@@ -1,0 +1,227 @@
+"""The registry of promoted models: verified copies of runs, and one pointer per name.
+
+    models/<name>/versions/<run id>/    a run directory
+    models/<name>/pointer.json          the current version, and the history
+
+Readers need no lock: versions appear by a rename, and the pointer is replaced in one step.
+"""
+
+import fcntl
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from src.errors import (
+    AmbiguousRunError,
+    InvalidValueError,
+    NewerFormatError,
+    NoSuchVersionError,
+    NothingBeforeError,
+    NotPromotedError,
+    NotServableError,
+    RegistryDamagedError,
+    RegistryNameError,
+    UnverifiedRunError,
+)
+from src.runs import pointer
+from src.runs.atomic import sync
+from src.runs.copying import copy_run, remove
+from src.runs.pointer import Action, Promotion
+from src.runs.verified import OpenRun, opened_run, read_verified
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+VERSION = re.compile(r"[0-9A-Za-z]{1,64}")
+VERSIONS = "versions"
+LOCK = ".lock"
+# Beside versions/, not in it: half a copy is never seen there.
+INCOMING, RETIRED = ".incoming", ".retired"
+SCORER = "scorer/"
+MAX_LETTERS = 1000
+
+log = logging.getLogger(__name__)
+
+
+class Registry:
+    """What was promoted, by name; root need not be there yet."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> list[str]:
+        """List the models that have a current version."""
+        paths = self.root.iterdir() if self.root.is_dir() else []
+        return sorted(
+            path.name
+            for path in paths
+            if NAME.fullmatch(path.name) and not path.is_symlink() and _is_plain_file(path)
+        )
+
+    def current(self, name: str) -> Promotion | None:
+        """Give what is served under a name; None where nothing was promoted."""
+        history = self.history(name)
+        return history[-1] if history else None
+
+    def history(self, name: str) -> list[Promotion]:
+        """Give all that happened under a name, oldest first."""
+        return pointer.read_history(self._folder(name))
+
+    def path_of(self, name: str, version: str) -> Path:
+        """Give the directory of a version, which passes through no link below the root."""
+        if not VERSION.fullmatch(version):
+            raise NoSuchVersionError(name, version, self._versions(name))
+        versions = self._folder(name) / VERSIONS
+        _refuse_link(versions)
+        return versions / version
+
+    def version_named(self, name: str, beginning: str | None = None) -> str:
+        """Find a promoted version by the beginning of its id; the current one without."""
+        current, versions = self.current(name), self._versions(name)
+        if current is None:
+            raise NotPromotedError(name, self.root, self.names())
+        if beginning is None:
+            return current.version
+        found = [version for version in versions if beginning and version.startswith(beginning)]
+        if beginning in found:
+            return beginning
+        if not found:
+            raise NoSuchVersionError(name, beginning, versions)
+        if len(found) > 1:
+            raise AmbiguousRunError(beginning, found)
+        return found[0]
+
+    def promote(
+        self,
+        run: Path,
+        name: str,
+        who: str,
+        why: str,
+        judge: Callable[[Path], str] | None = None,
+    ) -> Promotion:
+        """Copy a run and make it the current version; without an entry where it is already.
+
+        judge: called with the directory of the current version, if there is one, while no
+        other promotion can change it. It raises to refuse; what it returns is added to why.
+        """
+        _check_words(who, why)
+        folder = self._folder(name)
+        with opened_run(run) as candidate:
+            version = candidate.manifest.run_id
+            if not any(file.startswith(SCORER) for file in candidate.manifest.files):
+                raise NotServableError(run)
+            with _locked(folder):
+                current = self.current(name)
+                is_current = current is not None and current.version == version
+                if current is not None and judge is not None and not is_current:
+                    figures = judge(self.path_of(name, current.version))
+                    why = f"{why}; {figures}" if why else figures
+                self._bring(candidate, self.path_of(name, version), folder)
+                if current is not None and is_current:
+                    return current
+                return self._switch(name, version, "promote", who, why)
+
+    def rollback(self, name: str, who: str, why: str, to: str | None = None) -> Promotion:
+        """Go back to the version before, as one undoes; to: to any promoted version."""
+        _check_words(who, why)
+        # Before a lock makes a directory for it.
+        self.version_named(name)
+        with _locked(self._folder(name)):
+            stack = pointer.stack_of(self.history(name))
+            if to is None and len(stack) < 2:
+                raise NothingBeforeError(name, stack[-1])
+            version = stack[-2] if to is None else self.version_named(name, to)
+            _verify(self.path_of(name, version))
+            if version == stack[-1]:
+                return self.history(name)[-1]
+            return self._switch(name, version, "rollback", who, why)
+
+    def _bring(self, candidate: OpenRun, path: Path, folder: Path) -> None:
+        if _is_intact(path):
+            # The same numbers are there; a damaged run is refused all the same.
+            for _ in candidate.contents():
+                pass
+            return
+        copy_run(candidate, folder / INCOMING)
+        if os.path.lexists(path):
+            path.rename(folder / RETIRED)
+        (folder / INCOMING).rename(path)
+        sync(path.parent)
+        sync(folder)
+        remove(folder / RETIRED)
+
+    def _switch(self, name: str, version: str, action: Action, who: str, why: str) -> Promotion:
+        history = self.history(name)
+        entry = Promotion(
+            version=version,
+            run_id=version,
+            action=action,
+            who=who,
+            when=datetime.now().astimezone().isoformat(timespec="seconds"),
+            why=why,
+            previous=history[-1].version if history else None,
+        )
+        pointer.write_history(self._folder(name), [*history, entry])
+        return entry
+
+    def _versions(self, name: str) -> list[str]:
+        return sorted({entry.version for entry in self.history(name)})
+
+    def _folder(self, name: str) -> Path:
+        if not NAME.fullmatch(name):
+            raise RegistryNameError(name)
+        _refuse_link(self.root / name)
+        return self.root / name
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let one promotion at a time change a model; clean up after one that was killed."""
+    versions = folder / VERSIONS
+    versions.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("ab") as lock:
+        # Waits, and is let go by the system however its holder ends.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for remains in (INCOMING, RETIRED):
+            remove(folder / remains)
+        for remains_of_pointer in folder.glob(f".{pointer.NAME}.*.tmp"):
+            remove(remains_of_pointer)
+        for new in (folder, folder.parent, folder.parent.parent):
+            sync(new)
+        yield
+
+
+def _verify(path: Path) -> None:
+    run = read_verified(path, lambda _: False)
+    if run.run_id != path.name:
+        raise UnverifiedRunError(path, "it", f"is a copy of run {run.run_id}")
+
+
+def _is_intact(path: Path) -> bool:
+    if not os.path.lexists(path):
+        return False
+    try:
+        _verify(path)
+    except (UnverifiedRunError, NewerFormatError) as error:
+        log.warning("%s; replacing it", error)
+        return False
+    return True
+
+
+def _check_words(who: str, why: str) -> None:
+    for key, words in (("--who", who), ("--why", why)):
+        if len(words) > MAX_LETTERS or not words.isprintable():
+            takes = f"one line of at most {MAX_LETTERS:,} printable letters"
+            raise InvalidValueError(key, f"{words[:40]}…", takes)
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise RegistryDamagedError(path, "is a symbolic link")
+
+
+def _is_plain_file(folder: Path) -> bool:
+    path = folder / pointer.NAME
+    return path.is_file() and not path.is_symlink()
