@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from api.answers import Problem
+from api.binary_tensors import LENGTH_HEADER
 from api.lifecycle import Lifecycle
 from api.predictions import Answer, Predictions
 from api.refusals import RefusedError
@@ -113,13 +114,13 @@ class Gate:
         if exchange.scope["method"] != "POST":
             raise RefusedError(405, "predictions take POST", headers={"Allow": "POST"})
         check_key(self._settings.key, headers)
-        _check_content_type(headers)
+        _check_content_type(headers, takes_bytes=found.takes_bytes)
         if self._in_flight >= self._settings.max_in_flight:
             raise RefusedError(503, "too many requests at once", headers={"Retry-After": "1"})
         self._in_flight += 1
         try:
             content = await self._body(exchange, headers)
-            answer = found.answer(exchange.scope["query_string"], content)
+            answer = found.answer(exchange.scope["query_string"], content, headers)
             if not isinstance(answer, Answer):
                 answer = await answer
         finally:
@@ -209,7 +210,9 @@ class Gate:
         return [*headers, CLOSE] if self._lifecycle.is_closing else headers
 
 
-def _check_content_type(headers: dict[bytes, bytes]) -> None:
+def _check_content_type(headers: dict[bytes, bytes], *, takes_bytes: bool) -> None:
+    if takes_bytes and LENGTH_HEADER in headers:
+        return
     content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if content_type != b"application/json":
         raise RefusedError(415, "a body is JSON: send the header 'Content-Type: application/json'")

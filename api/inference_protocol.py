@@ -9,27 +9,23 @@ from typing import Any
 
 import msgspec
 
+from api.binary_tensors import NUMBERS, TEXTS, cells_of, divided
 from api.bodies import decode_as
 from api.refusals import RefusedError, not_found
 from api.rows import Cell, Row
 from api.served_model import ServedModel
 from src.schema import CategoryColumn
 
-NUMBERS = {
-    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",
-    "FP16", "FP32", "FP64",
-}  # fmt: skip
-TEXTS = {"BYTES"}
 FORM = '{"inputs": [{"name": column, "shape": [rows], "datatype": "FP64", "data": […]}, …]}'
 
 
 class Tensor(msgspec.Struct):
-    """An input, its data flat or nested."""
+    """An input, its data flat or nested, or in bytes behind the JSON (`binary_data_size`)."""
 
     name: str
     shape: list[int]
     datatype: str
-    data: list[Any]
+    data: list[Any] | None = None
     parameters: dict[str, Any] | None = None
 
 
@@ -68,9 +64,25 @@ class InferResponse(msgspec.Struct, omit_defaults=True):
     parameters: dict[str, Any] = {}
 
 
-def decode(content: bytes) -> InferRequest:
-    """Decode a body; raises RefusedError."""
-    return decode_as(InferRequest, content, FORM)
+def decode(content: bytes, json_length: bytes | None) -> InferRequest:
+    """Decode a body; json_length: as the client gave it, where tensors follow the JSON."""
+    if json_length is None:
+        request = decode_as(InferRequest, content, FORM)
+        tail = b""
+    else:
+        content, tail = divided(content, json_length)
+        request = decode_as(InferRequest, content, FORM)
+    for tensor in request.inputs:
+        if tensor.datatype not in NUMBERS and tensor.datatype != TEXTS:
+            known = ", ".join([*NUMBERS, TEXTS])
+            raise RefusedError(422, f"inputs['{tensor.name}'].datatype is none of {known}")
+        if tensor.data is None:
+            size = (tensor.parameters or {}).get("binary_data_size")
+            if type(size) is not int or not 0 <= size <= len(tail):
+                raise RefusedError(422, f"inputs['{tensor.name}'] has no data")
+            tensor.data = cells_of(tensor.name, tensor.datatype, tail[:size])
+            tail = tail[size:]
+    return request
 
 
 def check_version(model: ServedModel, version: str | None) -> None:
@@ -91,7 +103,8 @@ def rows_of(request: InferRequest, model: ServedModel) -> list[Row]:
     for tensor in tensors:
         if tensor.name in columns:
             raise RefusedError(422, f"inputs holds '{tensor.name}' twice")
-        if tensor.shape not in ([len(tensor.data)], [len(tensor.data), 1]):
+        n_cells = len(tensor.data or [])
+        if tensor.shape not in ([n_cells], [n_cells, 1]):
             raise RefusedError(
                 422, f"inputs['{tensor.name}'] has a shape that does not fit its data"
             )
@@ -119,17 +132,15 @@ def _rows_of_matrix(tensor: Tensor, names: list[str]) -> list[Row]:
 
 def _flat(tensor: Tensor) -> list[Any]:
     """Take one level of nesting away, which clients may send."""
-    if any(isinstance(item, list) for item in tensor.data):
-        if not all(isinstance(item, list) for item in tensor.data):
+    data = tensor.data or []
+    if any(isinstance(item, list) for item in data):
+        if not all(isinstance(item, list) for item in data):
             raise RefusedError(422, f"inputs['{tensor.name}'].data is nested unevenly")
-        return [cell for row in tensor.data for cell in row]
-    return tensor.data
+        return [cell for row in data for cell in row]
+    return data
 
 
 def _cells(tensor: Tensor, values: list[Any]) -> list[Cell]:
-    if tensor.datatype not in NUMBERS | TEXTS:
-        known = ", ".join(sorted(NUMBERS | TEXTS))
-        raise RefusedError(422, f"inputs['{tensor.name}'].datatype is none of {known}")
     if any(isinstance(value, (list, dict)) for value in values):
         raise RefusedError(422, f"inputs['{tensor.name}'].data is nested too deep")
     return values

@@ -56,7 +56,7 @@ class ModelStore:
             try:
                 models[name] = self._load_promoted(name)
             except UserError as error:
-                failed[name] = str(error)
+                failed[name] = self.said(error)
         if not models and not failed:
             newest = newest_complete_run(self._settings.outputs)
             if newest is not None:
@@ -66,7 +66,7 @@ class ModelStore:
                     )
                     models[model.name] = model
                 except UserError as error:
-                    failed[newest.name] = str(error)
+                    failed[newest.name] = self.said(error)
         for name, why in failed.items():
             log.error("model '%s' cannot be loaded: %s", name, why)
         self.served = Served(models, self._default_name(models), failed)
@@ -122,7 +122,18 @@ class ModelStore:
         if promotion is None:
             raise ModelUnusableError(name, "nothing is promoted under this name")
         path = self._registry.path_of(name, promotion.version)
-        return load_model(path, name=name, source=self._shown(path), promoted=True)
+        model = load_model(path, name=name, source=self._shown(path), promoted=True)
+        if model.run_id != promotion.version:
+            # Whole and verified, but another run than was promoted.
+            raise ModelUnusableError(self._shown(path), f"it holds run {model.run_id}")
+        return model
+
+    def said(self, error: UserError) -> str:
+        """Word an error for clients, who need not know where the roots lie."""
+        message = str(error)
+        for root in (self._settings.models, self._settings.outputs):
+            message = message.replace(str(root), root.name)
+        return message
 
     def _shown(self, path: Path) -> str:
         for root in (self._settings.models, self._settings.outputs):

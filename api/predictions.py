@@ -1,7 +1,7 @@
 """Predictions: from a path and a body to the bytes of an answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 
 from api import inference_protocol
+from api.binary_tensors import LENGTH_HEADER
 from api.bodies import decode_batch, decode_predict
 from api.model_store import ModelStore
 from api.refusals import RefusedError
@@ -18,6 +19,8 @@ from api.settings import Settings
 
 # Larger bodies are answered beside the event loop, so that others need not wait for them.
 LARGE_BODY = 2**17
+
+Headers = Mapping[bytes, bytes]
 
 
 @dataclass(slots=True)
@@ -40,7 +43,8 @@ class Endpoint:
     """What answers a path; route: its template."""
 
     route: str
-    answer: Callable[[bytes, bytes], Answer | Awaitable[Answer]]
+    answer: Callable[[bytes, bytes, Headers], Answer | Awaitable[Answer]]
+    takes_bytes: bool = False
 
 
 class Predictions:
@@ -66,32 +70,36 @@ class Predictions:
             case ["", "models", name, "predict"]:
                 return Endpoint(
                     "/models/{name}/predict",
-                    lambda query, body: self._predict(self._named(name), query, body),
+                    lambda query, body, _: self._predict(self._named(name), query, body),
                 )
             case ["", "models", name, "predict_batch"]:
                 return Endpoint(
                     "/models/{name}/predict_batch",
-                    lambda query, body: self._predict_batch(self._named(name), query, body),
+                    lambda query, body, _: self._predict_batch(self._named(name), query, body),
                 )
             case ["", "v2", "models", name, "infer"]:
                 return Endpoint(
                     "/v2/models/{name}/infer",
-                    lambda _, body: self._infer(self._named(name), None, body),
+                    lambda _, body, headers: self._infer(self._named(name), None, body, headers),
+                    takes_bytes=True,
                 )
             case ["", "v2", "models", name, "versions", version, "infer"]:
                 return Endpoint(
                     "/v2/models/{name}/versions/{version}/infer",
-                    lambda _, body: self._infer(self._named(name), version, body),
+                    lambda _, body, headers: self._infer(self._named(name), version, body, headers),
+                    takes_bytes=True,
                 )
         return None
 
     def _named(self, name: str) -> ServedModel:
         return self._store.served.named(unquote(name))
 
-    def _predict_default(self, query: bytes, content: bytes) -> Answer:
+    def _predict_default(self, query: bytes, content: bytes, _: Headers) -> Answer:
         return self._predict(self._store.served.default(), query, content)
 
-    def _predict_batch_default(self, query: bytes, content: bytes) -> Answer | Awaitable[Answer]:
+    def _predict_batch_default(
+        self, query: bytes, content: bytes, _: Headers
+    ) -> Answer | Awaitable[Answer]:
         return self._predict_batch(self._store.served.default(), query, content)
 
     def _predict(self, model: ServedModel, query: bytes, content: bytes) -> Answer:
@@ -111,12 +119,12 @@ class Predictions:
         return self._beside(work) if len(content) > LARGE_BODY else work()
 
     def _infer(
-        self, model: ServedModel, version: str | None, content: bytes
+        self, model: ServedModel, version: str | None, content: bytes, headers: Headers
     ) -> Answer | Awaitable[Answer]:
         inference_protocol.check_version(model, version)
 
         def work() -> Answer:
-            request = inference_protocol.decode(content)
+            request = inference_protocol.decode(content, headers.get(LENGTH_HEADER))
             rows = inference_protocol.rows_of(request, model)
             self._check_rows(len(rows))
             response, labels = inference_protocol.infer(request, rows, model)

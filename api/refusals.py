@@ -38,7 +38,8 @@ def no_model(failed: Mapping[str, str]) -> RefusedError:
 def no_model_detail(failed: Mapping[str, str]) -> str:
     """Word why nothing is served."""
     if failed:
-        return "; ".join(f"model '{name}' cannot be loaded: {why}" for name, why in failed.items())
+        causes = "; ".join(f"'{name}' cannot be loaded: {why}" for name, why in failed.items())
+        return f"no model serves: {causes}; mend or promote another, then POST /reload"
     return (
         "there is no model yet: train one (make train), promote it (python -m src.runs promote"
         " latest), then POST /reload, or start again"

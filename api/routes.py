@@ -140,9 +140,8 @@ def _add_administration(
             except UserError as error:
                 telemetry.reload(succeeded=False)
                 status = 400 if isinstance(error, OutsideRootsError) else 409
-                raise RefusedError(
-                    status, f"{error} (what served before goes on serving)"
-                ) from error
+                words = f"{store.said(error)} (what served before goes on serving)"
+                raise RefusedError(status, words) from error
         telemetry.reload(succeeded=True)
         telemetry.models(store.served.models.values())
         return answer(Reloaded({name: model.run_id for name, model in models.items()}))

@@ -1,0 +1,47 @@
+"""Tensors as bytes: what numpy writes is read, and nothing else is."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.binary_tensors import NUMBERS, cells_of, divided
+from api.refusals import RefusedError
+
+
+@pytest.mark.parametrize(("datatype", "dtype"), NUMBERS.items())
+def test_numbers_are_read_as_numpy_writes_them(datatype: str, dtype: str) -> None:
+    values = np.array([0, 1, 1], dtype)
+    assert cells_of("x", datatype, values.tobytes()) == values.tolist()
+
+
+def test_a_nan_is_a_missing_cell() -> None:
+    values = np.array([1.5, np.nan])
+    assert cells_of("x", "FP64", values.tobytes()) == [1.5, None]
+
+
+@given(st.lists(st.text()))
+def test_texts_come_back(texts: list[str]) -> None:
+    encoded = [text.encode() for text in texts]
+    content = b"".join(len(text).to_bytes(4, "little") + text for text in encoded)
+    assert cells_of("x", "BYTES", content) == texts
+
+
+@given(st.binary(), st.sampled_from([*NUMBERS, "BYTES"]))
+def test_any_bytes_are_cells_or_refused(content: bytes, datatype: str) -> None:
+    try:
+        cells_of("x", datatype, content)
+    except RefusedError as refused:
+        assert refused.status == 422
+        assert "inputs['x']" in refused.detail
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20))
+def test_a_body_is_divided_or_refused(content: bytes, header: bytes) -> None:
+    try:
+        head, tail = divided(content, header)
+    except RefusedError as refused:
+        assert refused.status == 400
+    else:
+        assert head + tail == content
+        assert len(head) == int(header)
