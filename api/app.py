@@ -7,13 +7,15 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
 
 from api.gate import Gate
 from api.lifecycle import Lifecycle
 from api.model_store import ModelStore
 from api.openapi import document
 from api.predictions import Predictions
+from api.refusals import RefusedError
 from api.routes import make_router
 from api.settings import Settings, misspelt
 from api.telemetry import Telemetry
@@ -32,7 +34,7 @@ def make_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Each request has a line of our own.
         logging.getLogger("uvicorn.access").disabled = True
-        lifecycle.watch_for_sigterm()
+        lifecycle.take_over()
         await asyncio.to_thread(store.load)
         telemetry.models(store.served.models.values())
         _tell(store)
@@ -50,6 +52,7 @@ def make_app(settings: Settings) -> FastAPI:
         openapi_url="/openapi.json" if settings.docs else None,
         redirect_slashes=False,
     )
+    app.add_exception_handler(HTTPException, _refuse)
     app.include_router(make_router(store, settings, telemetry, lifecycle))
     app.openapi = lambda: document(store.served, settings)  # type: ignore[method-assign]
     app.add_middleware(
@@ -60,6 +63,17 @@ def make_app(settings: Settings) -> FastAPI:
         lifecycle=lifecycle,
     )
     return app
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    """Let the gate word what the router finds wrong, as it words everything else."""
+    status = getattr(error, "status_code", 404)
+    headers = getattr(error, "headers", None) or {}
+    if status == 405:
+        words = f"this path takes {headers.get('Allow', 'other methods')}"
+    else:
+        words = "there is nothing at this path; GET /health, /models and /schema are there"
+    raise RefusedError(status, words, headers=headers) from error
 
 
 def _tell(store: ModelStore) -> None:
@@ -75,19 +89,22 @@ async def _watch(store: ModelStore, telemetry: Telemetry, seconds: float) -> Non
     """Reload when a pointer was switched; what fails is logged, and the old model serves on."""
     if not seconds:
         return
-    seen = store.versions()
+    told = ""
     while True:
         await asyncio.sleep(seconds)
+        serving = {m.name: m.run_id for m in store.served.models.values() if m.promoted}
         try:
-            found = await asyncio.to_thread(store.versions)
-            if found == seen:
+            if await asyncio.to_thread(store.versions) == serving:
                 continue
-            seen = found
             await asyncio.to_thread(store.reload, None)
-        except UserError as error:
-            telemetry.reload(succeeded=False)
-            log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
+        except (UserError, OSError) as error:
+            # Tried again each time, since a version may be mended; told once.
+            if str(error) != told:
+                told = str(error)
+                telemetry.reload(succeeded=False)
+                log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
         else:
+            told = ""
             telemetry.reload(succeeded=True)
             telemetry.models(store.served.models.values())
             _tell(store)
@@ -95,13 +112,13 @@ async def _watch(store: ModelStore, telemetry: Telemetry, seconds: float) -> Non
 
 def _app_of_environment() -> FastAPI:
     try:
-        settings = Settings.from_environment(os.environ)
+        app = make_app(Settings.from_environment(os.environ))
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
     for found, meant in misspelt(os.environ).items():
         log.warning("the variable %s is none of ours; did you mean %s?", found, meant)
-    return make_app(settings)
+    return app
 
 
 app = _app_of_environment()

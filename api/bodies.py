@@ -1,7 +1,9 @@
 """Bodies of requests: decoded strictly, and where they cannot be, told which field is wrong."""
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from math import isinf
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,6 +26,9 @@ class BatchBody(msgspec.Struct, forbid_unknown_fields=True):
 
 Body = TypeVar("Body")
 
+# A row has one; others stand in texts, if anywhere.
+BRACES_OF_ROW = 10
+
 _predict = msgspec.json.Decoder(PredictBody)
 _batch = msgspec.json.Decoder(BatchBody)
 
@@ -38,8 +43,11 @@ def decode_predict(content: bytes) -> PredictBody:
     return body
 
 
-def decode_batch(content: bytes) -> BatchBody:
+def decode_batch(content: bytes, max_rows: int) -> BatchBody:
     """Decode the body of /predict_batch."""
+    # Millions of empty rows fit into a body that is not large, and each takes memory.
+    if content.count(b"{") > BRACES_OF_ROW * (max_rows + 1):
+        raise RefusedError(413, f"there are more than {max_rows:,} rows; send them in parts")
     body = _decode(_batch.decode, content, '{"rows": [{column: value, …}, …]}')
     if content.count(b":") != 1 + sum(map(len, body.rows)):
         _refuse_duplicates(content)
@@ -58,9 +66,15 @@ def _decode(decode: Callable[[bytes], Body], content: bytes, form: str) -> Body:
         return decode(content)
     except msgspec.ValidationError as error:
         raise RefusedError(422, f"{_where(content, error)}; a body is {form}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise _too_deep() from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         reason = str(error) if isinstance(error, msgspec.DecodeError) else "no valid UTF-8"
         raise RefusedError(400, f"the body is no JSON: {reason}; a body is {form}") from None
+
+
+def _too_deep() -> RefusedError:
+    return RefusedError(400, "the body is nested too deep")
 
 
 def _where(content: bytes, error: msgspec.ValidationError) -> str:
@@ -68,43 +82,44 @@ def _where(content: bytes, error: msgspec.ValidationError) -> str:
     message = str(error)
     if "[...]" not in message:
         return message
-    for path, value in _cells(content):
+    for row, key, value in _cells(content):
         if isinstance(value, (list, dict)):
             found = "an array" if isinstance(value, list) else "an object"
-            return f"{path} takes a number, a text or null, and got {found}"
-        if isinstance(value, float) and value in (float("inf"), float("-inf")):
-            return f"{path} holds a number beyond what 64 bits can"
+            return f"{row}.{_short(key)} takes a number, a text or null, and got {found}"
+        if isinstance(value, float) and isinf(value):
+            return f"{row}.{_short(key)} holds a number beyond what 64 bits can"
     return message
 
 
-def _cells(content: bytes) -> list[tuple[str, Any]]:
+def _cells(content: bytes) -> Iterator[tuple[str, str, Any]]:
+    """Give row, key and cell, one after the other: mostly the first ones tell."""
     try:
-        body = json.loads(content)
+        body = json.loads(content, parse_int=float)
     except (ValueError, RecursionError):
-        return []
-    rows = body.get("rows") if isinstance(body, dict) else None
-    named = [("features", body.get("features"))] if isinstance(body, dict) else []
-    if isinstance(rows, list):
-        named = [(f"rows[{place}]", row) for place, row in enumerate(rows)]
-    return [
-        (f"{name}.{key}", value)
-        for name, row in named
-        if isinstance(row, dict)
-        for key, value in row.items()
-    ]
+        return
+    if not isinstance(body, dict):
+        return
+    rows = body.get("rows")
+    for place, row in enumerate(rows if isinstance(rows, list) else [body.get("features")]):
+        if isinstance(row, dict):
+            name = f"rows[{place}]" if isinstance(rows, list) else "features"
+            for key, value in row.items():
+                yield name, key, value
 
 
 def _refuse_duplicates(content: bytes) -> None:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
             raise RefusedError(400, f"the key '{_short(twice)}' stands there twice in one object")
         return found
 
-    # Whatever else is wrong with it, the decoder has found before.
-    json.loads(content, object_pairs_hook=unique, parse_int=float)
+    # Whatever else is wrong with it, the decoder has found before; it only goes a little deeper.
+    try:
+        json.loads(content, object_pairs_hook=unique, parse_int=float)
+    except RecursionError:
+        raise _too_deep() from None
 
 
 def _short(name: str) -> str:

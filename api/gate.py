@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
 from time import perf_counter
@@ -33,6 +34,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 JSON = (b"content-type", b"application/json")
 CLOSE = (b"connection", b"close")
+MOST_HEADER_BYTES = 2**16
+# How long a client may go on sending a body that was refused, until it reads the answer.
+LINGER_SECONDS = 2.0
 
 log = logging.getLogger("uvicorn.error")
 
@@ -51,6 +55,7 @@ class Exchange:
     run_id: str | None = None
     rows: int = 0
     is_answered: bool = False
+    is_received: bool = False
 
 
 class Gate:
@@ -106,6 +111,10 @@ class Gate:
             )
 
     async def _answer(self, exchange: Exchange, headers: dict[bytes, bytes]) -> None:
+        if sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > (
+            MOST_HEADER_BYTES
+        ):
+            raise RefusedError(431, f"the headers are larger than {MOST_HEADER_BYTES:,} bytes")
         found = self._predictions.find(exchange.scope["path"])
         if found is None:
             await self._pass_on(exchange)
@@ -147,6 +156,7 @@ class Gate:
                     more = message.get("more_body", False)
         except TimeoutError:
             raise RefusedError(408, "the body took too long to arrive") from None
+        exchange.is_received = True
         return b"".join(parts)
 
     def _too_large(self) -> RefusedError:
@@ -188,26 +198,45 @@ class Gate:
         if exchange.is_answered:
             return  # too late to say anything else
         headers = [(k.lower().encode(), v.encode()) for k, v in refusal.headers.items()]
-        if refusal.status in (408, 413):
+        is_unwanted = refusal.status in (408, 413, 431) and not exchange.is_received
+        if is_unwanted:
             headers.append(CLOSE)  # what is left of the body is not wanted
         problem = Problem(refusal.detail, exchange.request_id.decode(), refusal.difference)
         content = self._encode(problem)
         if exchange.scope["path"].startswith("/v2"):
             content = self._encode({"error": refusal.detail})
-        await self._send(exchange, refusal.status, content, headers)
+        await self._send(exchange, refusal.status, content, headers, lingers=is_unwanted)
 
     async def _send(
-        self, exchange: Exchange, status: int, content: bytes, headers: list[tuple[bytes, bytes]]
+        self,
+        exchange: Exchange,
+        status: int,
+        content: bytes,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        lingers: bool = False,
     ) -> None:
         exchange.status, exchange.is_answered = status, True
         length = (b"content-length", str(len(content)).encode())
         every = [JSON, length, *self._headers(exchange), *headers]
         await exchange.send({"type": "http.response.start", "status": status, "headers": every})
+        if lingers:
+            await exchange.send({"type": "http.response.body", "body": content, "more_body": True})
+            await _swallow(exchange.receive)
+            content = b""
         await exchange.send({"type": "http.response.body", "body": content})
 
     def _headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", exchange.request_id), *HEADERS]
         return [*headers, CLOSE] if self._lifecycle.is_closing else headers
+
+
+async def _swallow(receive: Receive) -> None:
+    """Take what a client still sends: to close on it would tear the answer away from it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while (await receive()).get("more_body", False):
+                pass
 
 
 def _check_content_type(headers: dict[bytes, bytes], *, takes_bytes: bool) -> None:

@@ -5,6 +5,10 @@ import logging
 import signal
 from typing import Any
 
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.connections import BoundedHttp
+
 log = logging.getLogger("uvicorn.error")
 
 # Between the last new connection and the end of idle ones: who sends a request meanwhile is
@@ -21,19 +25,20 @@ class Lifecycle:
         self._drain_seconds = drain_seconds
         self._ending: asyncio.Task[None] | None = None
 
-    def watch_for_sigterm(self) -> None:
-        """Take SIGTERM over from uvicorn, which would end by the signal instead of with 0."""
+    def take_over(self) -> None:
+        """Take over what uvicorn leaves open: SIGTERM, by which it would end instead of with 0;
+        its banner; heads of requests that never end.
+        """
         handler = signal.getsignal(signal.SIGTERM)
-        server = getattr(handler, "__self__", None)
+        server: Any = getattr(handler, "__self__", None)
         if not hasattr(server, "should_exit"):
             return  # another server, which knows what it does
-        self._without_banner(server)
+        config = server.config
+        config.encoded_headers = [h for h in config.encoded_headers if h[0] != b"server"]
+        if config.http_protocol_class is HttpToolsProtocol:
+            config.http_protocol_class = BoundedHttp
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._begin_to_end, server)
-
-    def _without_banner(self, server: Any) -> None:
-        headers = server.config.encoded_headers
-        server.config.encoded_headers = [h for h in headers if h[0] != b"server"]
 
     def _begin_to_end(self, server: Any) -> None:
         if self._ending is None:

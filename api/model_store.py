@@ -4,15 +4,17 @@ Readers take one reference to what is served and keep it for a request; a reload
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from threading import Lock
 
 from api.refusals import no_model, not_found
 from api.served_model import ServedModel, load_model
 from api.settings import Settings
 from src.errors import ModelUnusableError, UserError
-from src.runs import Registry, beneath, newest_complete_run
+from src.runs import Promotion, Registry, beneath, newest_complete_run
 
 log = logging.getLogger("uvicorn.error")
 
@@ -27,9 +29,10 @@ class Served:
 
     def default(self) -> ServedModel:
         """Give the model of the plain paths; raises RefusedError where there is none."""
-        if self.default_name is None or self.default_name not in self.models:
-            raise no_model(self.failed)
-        return self.models[self.default_name]
+        found = self.models.get(self.default_name or "")
+        if found is None:
+            raise no_model(self.failed, self.default_name, sorted(self.models))
+        return found
 
     def named(self, name: str) -> ServedModel:
         """Give a model by name; raises RefusedError."""
@@ -47,6 +50,8 @@ class ModelStore:
         self._settings = settings
         self._registry = Registry(settings.models)
         self.served = Served()
+        # A reload that is asked for and one that the watcher starts would lose each other's.
+        self._one_at_a_time = Lock()
 
     def load(self) -> None:
         """Load what is promoted, or the newest complete run; what fails is noted."""
@@ -69,10 +74,19 @@ class ModelStore:
                     failed[newest.name] = self.said(error)
         for name, why in failed.items():
             log.error("model '%s' cannot be loaded: %s", name, why)
-        self.served = Served(models, self._default_name(models), failed)
+        # A damaged model stays the default: another's answers would be taken for its own.
+        self.served = Served(models, self._default_name([*models, *failed]), failed)
 
-    def reload(self, path: str | None) -> dict[str, ServedModel]:
-        """Load anew, all or what path names; raises UserError, and then nothing has changed."""
+    def reload(self, path: str | None) -> Mapping[str, ServedModel]:
+        """Load anew, all or what path names; raises UserError, and then nothing has changed.
+
+        Gives all that serve now.
+        """
+        with self._one_at_a_time:
+            self._reload(path)
+            return self.served.models
+
+    def _reload(self, path: str | None) -> None:
         if path is not None:
             model = self._load_path(path)
             models = {**self.served.models, model.name: model}
@@ -81,21 +95,17 @@ class ModelStore:
                 default = model.name  # a run that was named is meant to be tried
             failed = {k: v for k, v in self.served.failed.items() if k != model.name}
             self.served = Served(models, default, failed)
-            return {model.name: model}
+            return
         names = self._registry.names()
-        if not names:
-            return self._reload_newest()
-        loaded = {name: self._load_promoted(name) for name in names}
-        self.served = Served(loaded, self._default_name(loaded), {})
-        return loaded
-
-    def _reload_newest(self) -> dict[str, ServedModel]:
+        if names:
+            loaded = {name: self._load_promoted(name) for name in names}
+            self.served = Served(loaded, self._default_name(loaded), {})
+            return
         newest = newest_complete_run(self._settings.outputs)
         if newest is None:
-            return {}
+            raise ModelUnusableError("nothing", "no model is promoted, and no run is complete")
         model = load_model(newest, name=None, source=self._shown(newest), promoted=False)
-        self.served = Served({model.name: model}, model.name, {})
-        return {model.name: model}
+        self.served = Served({model.name: model}, self._default_name([model.name]), {})
 
     def versions(self) -> dict[str, str]:
         """Give what the pointers name now, for whoever watches them."""
@@ -132,7 +142,8 @@ class ModelStore:
         """Word an error for clients, who need not know where the roots lie."""
         message = str(error)
         for root in (self._settings.models, self._settings.outputs):
-            message = message.replace(str(root), root.name)
+            if root.is_absolute():
+                message = message.replace(str(root), root.name)
         return message
 
     def _shown(self, path: Path) -> str:
@@ -141,12 +152,26 @@ class ModelStore:
                 return (Path(root.name) / path.relative_to(root)).as_posix()
         return path.name
 
-    def _default_name(self, models: Mapping[str, ServedModel]) -> str | None:
+    def _default_name(self, names: Collection[str]) -> str | None:
         wanted = self._settings.default_model
         if wanted:
             return wanted
-        if len(models) <= 1:
-            return next(iter(models), None)
-        current = {name: self._registry.current(name) for name in models}
-        switched = {name: p.when for name, p in current.items() if p is not None}
+        if len(names) <= 1:
+            return next(iter(names), None)
+        current = {name: self._current(name) for name in names}
+        switched = {name: _moment(p.when) for name, p in current.items() if p is not None}
         return max(switched, key=lambda name: (switched[name], name), default=None)
+
+    def _current(self, name: str) -> Promotion | None:
+        try:
+            return self._registry.current(name)
+        except UserError:
+            return None  # damaged: it was told when it was loaded
+
+
+def _moment(when: str) -> float:
+    # As text, hours of two time zones would be compared.
+    try:
+        return datetime.fromisoformat(when).timestamp()
+    except ValueError:
+        return 0.0

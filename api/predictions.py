@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -17,8 +17,9 @@ from api.refusals import RefusedError
 from api.served_model import ServedModel
 from api.settings import Settings
 
-# Larger bodies are answered beside the event loop, so that others need not wait for them.
-LARGE_BODY = 2**17
+# What is larger is answered beside the event loop, so that others need not wait for it. Cells
+# that are not there count too: each is a warning to word.
+LARGE_BODY, MANY_CELLS = 2**16, 2**13
 
 Headers = Mapping[bytes, bytes]
 
@@ -92,9 +93,11 @@ class Predictions:
         return None
 
     def _named(self, name: str) -> ServedModel:
-        return self._store.served.named(unquote(name))
+        return self._store.served.named(name)
 
-    def _predict_default(self, query: bytes, content: bytes, _: Headers) -> Answer:
+    def _predict_default(
+        self, query: bytes, content: bytes, _: Headers
+    ) -> Answer | Awaitable[Answer]:
         return self._predict(self._store.served.default(), query, content)
 
     def _predict_batch_default(
@@ -102,21 +105,28 @@ class Predictions:
     ) -> Answer | Awaitable[Answer]:
         return self._predict_batch(self._store.served.default(), query, content)
 
-    def _predict(self, model: ServedModel, query: bytes, content: bytes) -> Answer:
-        body = decode_predict(content)
-        prediction = model.predict_row(body.features, strict=is_strict(query))
-        return Answer(self._encode(prediction), model.name, model.run_id, (prediction.label,))
+    def _predict(
+        self, model: ServedModel, query: bytes, content: bytes
+    ) -> Answer | Awaitable[Answer]:
+        def work() -> Answer:
+            body = decode_predict(content)
+            prediction = model.predict_row(body.features, strict=is_strict(query))
+            return Answer(self._encode(prediction), model.name, model.run_id, (prediction.label,))
+
+        return self._beside(work) if len(content) > LARGE_BODY else work()
 
     def _predict_batch(
         self, model: ServedModel, query: bytes, content: bytes
     ) -> Answer | Awaitable[Answer]:
         def work() -> Answer:
-            body = decode_batch(content)
+            body = decode_batch(content, self._settings.max_rows)
             self._check_rows(len(body.rows))
             batch = model.predict_rows(body.rows, strict=is_strict(query))
             return Answer(self._encode(batch), model.name, model.run_id, batch.label)
 
-        return self._beside(work) if len(content) > LARGE_BODY else work()
+        # A brace per row, and one more.
+        is_large = _is_large(content, content.count(b"{"), model)
+        return self._beside(work) if is_large else work()
 
     def _infer(
         self, model: ServedModel, version: str | None, content: bytes, headers: Headers
@@ -130,7 +140,10 @@ class Predictions:
             response, labels = inference_protocol.infer(request, rows, model)
             return Answer(self._encode(response), model.name, model.run_id, labels)
 
-        return self._beside(work) if len(content) > LARGE_BODY else work()
+        # A comma per cell at least, or a byte: there are no more rows than that.
+        most_rows = len(content) if LENGTH_HEADER in headers else content.count(b",")
+        is_large = _is_large(content, most_rows, model)
+        return self._beside(work) if is_large else work()
 
     async def _beside(self, work: Callable[[], Answer]) -> Answer:
         running = asyncio.get_running_loop().run_in_executor(self._worker, work)
@@ -147,6 +160,10 @@ class Predictions:
         if n_rows > self._settings.max_rows:
             most = self._settings.max_rows
             raise RefusedError(413, f"{n_rows:,} rows are more than {most:,}; send them in parts")
+
+
+def _is_large(content: bytes, most_rows: int, model: ServedModel) -> bool:
+    return len(content) > LARGE_BODY or most_rows * len(model.schema.columns) > MANY_CELLS
 
 
 def is_strict(query: bytes) -> bool:

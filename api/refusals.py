@@ -1,6 +1,6 @@
 """Why a request is not answered: a status and a message for the client."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,13 +30,23 @@ def not_found(what: str) -> RefusedError:
     return RefusedError(404, what)
 
 
-def no_model(failed: Mapping[str, str]) -> RefusedError:
-    """Say that nothing is served, and what to do."""
-    return RefusedError(503, no_model_detail(failed), headers={"Retry-After": "5"})
+def no_model(
+    failed: Mapping[str, str], default: str | None = None, served: Sequence[str] = ()
+) -> RefusedError:
+    """Say that nothing is served by default, and what to do."""
+    detail = no_model_detail(failed, default, served)
+    return RefusedError(503, detail, headers={"Retry-After": "5"})
 
 
-def no_model_detail(failed: Mapping[str, str]) -> str:
-    """Word why nothing is served."""
+def no_model_detail(
+    failed: Mapping[str, str], default: str | None = None, served: Sequence[str] = ()
+) -> str:
+    """Word why nothing is served by default."""
+    if served and default not in failed:
+        return (
+            f"API_DEFAULT_MODEL names '{default}', and what serves is {', '.join(served)}, at"
+            " /models/{name}/predict; promote it under that name, or start with another"
+        )
     if failed:
         causes = "; ".join(f"'{name}' cannot be loaded: {why}" for name, why in failed.items())
         return f"no model serves: {causes}; mend or promote another, then POST /reload"

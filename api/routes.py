@@ -47,15 +47,16 @@ def make_router(
 
 
 def _add_health(router: APIRouter, store: ModelStore, lifecycle: Lifecycle) -> None:
-    @router.get("/health")
-    @router.get("/healthz")
+    # HEAD too: some load balancers ask so.
+    @router.api_route("/health", methods=["GET", "HEAD"])
+    @router.api_route("/healthz", methods=["GET", "HEAD"])
     async def health() -> Response:
         served = store.served
         runs = {name: model.run_id for name, model in served.models.items()}
         detail = "" if runs else no_model_detail(served.failed)
         return answer(Health("ok", runs, served.default_name, dict(served.failed), detail))
 
-    @router.get("/ready")
+    @router.api_route("/ready", methods=["GET", "HEAD"])
     async def ready() -> Response:
         why = _why_not_ready(store, lifecycle)
         if why:

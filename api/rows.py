@@ -25,6 +25,8 @@ ABSENT: Any = object()
 MOST = sys.float_info.max
 # Of one kind in one column, so many are told one by one; the rest is counted.
 MOST_WARNINGS = 100
+# Columns that the model does not know, in one row: more are no row of a table.
+MOST_UNKNOWN = 1000
 
 
 class RowReader:
@@ -36,6 +38,12 @@ class RowReader:
             for column, encoding in zip(schema.columns, scorer.columns, strict=True)
         ]
         self._names = {column.name for column in self._columns}
+
+    def _check_width(self, row: Row, place: int | None = None) -> None:
+        most = MOST_UNKNOWN + len(self._columns)
+        if len(row) > most:
+            where = "features" if place is None else f"rows[{place}]"
+            raise RefusedError(422, f"{where} holds {len(row):,} cells, more than {most:,}")
 
     def read(self, row: Row, warnings: list[RowWarning]) -> list[float]:
         """Give one row's values; raises RefusedError for what cannot be a cell."""
@@ -49,12 +57,14 @@ class RowReader:
                     values.append(place)
                     continue
             elif (kind is float or kind is int) and column.low <= value <= column.high:
-                values.append(value)
+                # As a batch has it: beyond 2**53 an int is finer than a float.
+                values.append(value if kind is float else float(value))
                 continue
             if value is ABSENT:
                 n_absent += 1
             values.append(column.unusual(value, warnings))
         if len(row) + n_absent > len(self._columns):
+            self._check_width(row)
             warnings += [
                 RowWarning(name, "unknown_column", "is no column: ignored")
                 for name in sorted(row.keys() - self._names)[:MOST_WARNINGS]
@@ -75,6 +85,8 @@ class RowReader:
                 n_absent += absent
             columns.append(found)
         if sum(map(len, rows)) + n_absent > len(rows) * len(self._columns):
+            for place, row in enumerate(rows):
+                self._check_width(row, place)
             self._warn_of_unknown(rows, warnings)
         return columns
 
@@ -148,8 +160,7 @@ class _Column:
                 return self._unseen
             return place
         if isinstance(value, bool):
-            where = self.name if row is None else f"rows[{row}].{self.name}"
-            raise RefusedError(422, f"{where} takes a number, and got true or false")
+            raise RefusedError(422, f"{self._at(row)} takes a number, and got true or false")
         return self._unusual_number(value, warn, row)
 
     def _unusual_number(self, value: Any, warn: Any, row: int | None) -> float:
@@ -158,13 +169,15 @@ class _Column:
             if isinstance(value, str):
                 warn("not_a_number", "holds a text that is no number: treated as missing")
                 return nan
-            where = self.name if row is None else f"rows[{row}].{self.name}"
-            raise RefusedError(422, f"{where} holds a number beyond what 64 bits can")
+            raise RefusedError(422, f"{self._at(row)} holds a number beyond what 64 bits can")
         if not self.low <= number <= self.high:
             warn(
                 "out_of_range", f"lies outside of the training range, {self.low:g} to {self.high:g}"
             )
         return number
+
+    def _at(self, row: int | None) -> str:
+        return f"features.{self.name}" if row is None else f"rows[{row}].{self.name}"
 
     def usual_array(self, cells: Sequence[Any]) -> NDArray[np.generic] | None:
         """Convert a column without surprises at once; None where there is one."""

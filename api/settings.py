@@ -37,7 +37,7 @@ class Settings:
     max_in_flight: int = setting("requests with a body at one time; more get a 503", 512, 1)
     request_timeout_seconds: float = setting("how long a body may take to arrive", 10.0, 0.1)
     drain_seconds: float = setting(
-        "after SIGTERM, how long `/ready` says 503 while all else goes on", 0.0, 0.0
+        "after SIGTERM, how long `/ready` says 503 while all else goes on", 2.0, 0.0
     )
     watch_seconds: float = setting("how often promoted models are looked at; 0: never", 0.0, 0.0)
     log: str = setting("where a line per request goes: `-` is standard output", "-")
@@ -76,6 +76,8 @@ def _parsed(variable: str, setting: Any, text: str) -> Any:
         return _number(variable, kind, text, setting.metadata["least"])
     if setting.name in ("admin_token", "key") and 0 < len(text) < LEAST_SECRET:
         raise SettingError(variable, "…", f"a secret of {LEAST_SECRET} letters or more")
+    if isinstance(setting.default, Path) and not text:
+        raise SettingError(variable, text, "a directory")
     if kind is str and not text.isascii():
         raise SettingError(variable, "…", "ASCII letters")
     return kind(text)

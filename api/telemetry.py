@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import generate_latest
 
 from api.served_model import ServedModel
+from src.errors import SettingError
 
 # An answer takes a quarter of a millisecond, a large batch a tenth of a second.
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -84,7 +86,9 @@ class Telemetry:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         ms = round(seconds * 1000, 3)
         line = LogLine(now, level, request_id, method, route, status, ms, run_id, rows)
-        os.write(self._descriptor, self._encode(line) + b"\n")
+        # A full disk costs the line, and no answer; the counts above tell of it all the same.
+        with suppress(OSError):
+            os.write(self._descriptor, self._encode(line) + b"\n")
 
     def predictions(self, model: str, labels: Iterable[str]) -> None:
         """Count what was predicted."""
@@ -112,4 +116,8 @@ class Telemetry:
 def _descriptor_of(log: str) -> int:
     if log == "-":
         return sys.stdout.fileno()
-    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        valid = f"a file that can be written, or '-' ({error.strerror})"
+        raise SettingError("API_LOG", log, valid) from error

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from src.data.rows import Positions, Rows
 from src.data.table import Table
-from src.errors import FewGroupsError, RareClassError, TooManyCategoriesError
+from src.errors import FewGroupsError, NoValueError, RareClassError, TooManyCategoriesError
 
 log = logging.getLogger(__name__)
 
 # With fewer of a class among the rows held out, one row moves a metric by a tenth.
 FEW_ROWS = 10
+DROP_HINT = "dataset.drop_columns=[…] of dataset=file, or hold other rows out"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ def divide(table: Table, rows: Rows, n_splits: int) -> Division:
         raise RareClassError(
             table.labels[rarest], int(counts[rarest]), n_splits, f"search.n_splits={n_splits}"
         )
+    X_train = table.X.iloc[train]
+    empty = [str(name) for name in X_train.columns if X_train[name].isna().all()]
+    if empty:
+        # Imputers drop such a column without a word, in training alone.
+        raise NoValueError(empty, "no value in the rows to learn from", DROP_HINT)
     groups = rows.groups(table, train)
     if groups is not None and len(set(groups)) < n_splits:
         raise FewGroupsError(len(set(groups)), n_splits)

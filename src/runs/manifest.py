@@ -23,11 +23,14 @@ MAX_LETTERS = 512
 MAX_DEPTH = 16
 
 
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
 @dataclass(frozen=True)
 class FileEntry:
     """SHA-256 in hexadecimal, size in bytes."""
 
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    sha256: Sha256
     size: Annotated[int, Meta(ge=0)]
 
 
@@ -48,6 +51,13 @@ class _Format:
     format: int
 
 
+@dataclass(frozen=True)
+class _Sealed(Manifest):
+    """sha256: of the fields above, so that damage to the manifest itself is found too."""
+
+    sha256: Sha256
+
+
 def seal(directory: Path, run_id: str) -> Manifest:
     """Sync every file to the disk, then write the manifest in one step."""
     files = {}
@@ -57,9 +67,16 @@ def seal(directory: Path, run_id: str) -> Manifest:
     for folder in [p for p in directory.rglob("*") if p.is_dir()]:
         sync(folder)
     manifest = Manifest(run_id, files)
-    text = json.dumps({"format": FORMAT, **asdict(manifest)}, indent=2, ensure_ascii=False)
+    content = {"format": FORMAT, **asdict(manifest), "sha256": _digest_of(manifest)}
+    text = json.dumps(content, indent=2, ensure_ascii=False)
     write_atomically(directory / NAME, text.encode())
     return manifest
+
+
+def _digest_of(manifest: Manifest) -> str:
+    lines = [manifest.run_id]
+    lines += [f"{entry.sha256} {entry.size} {name}" for name, entry in manifest.files.items()]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _entry_of(path: Path) -> FileEntry:
@@ -87,9 +104,12 @@ def parse(content: bytes) -> Manifest:
     found = read_json(content, _Format).format
     if found > FORMAT:
         raise NewerFormatError(NAME, found, FORMAT)
-    manifest = read_json(content, Manifest)
-    for name in manifest.files:
+    sealed = read_json(content, _Sealed)
+    for name in sealed.files:
         _check_name(name)
+    manifest = Manifest(sealed.run_id, sealed.files)
+    if _digest_of(manifest) != sealed.sha256:
+        raise ValueError("is not what it was when the run was sealed")
     return manifest
 
 

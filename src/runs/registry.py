@@ -159,7 +159,7 @@ class Registry:
             run_id=version,
             action=action,
             who=who,
-            when=datetime.now().astimezone().isoformat(timespec="seconds"),
+            when=datetime.now().astimezone().isoformat(timespec="milliseconds"),
             why=why,
             previous=history[-1].version if history else None,
         )

@@ -41,6 +41,8 @@ class BitVectors:
         leaves = np.flatnonzero(trees.is_leaf)
         # Leaves are numbered from 0 within their tree; these are the numbers of the first.
         self._first_leaf = np.searchsorted(leaves, trees.roots)
+        # To take from a flat array is four times as fast.
+        self._values = trees.values[:, 0] if trees.values.shape[1] == 1 else trees.values
         self._masks = _Masks(trees, self._word)
         self._columns: list[_Column] = []
         first_feature = 0
@@ -65,7 +67,7 @@ class BitVectors:
         return bool(n_cells * trees.n_trees * 8 <= MOST_BYTES)
 
     def leaf_values(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Give each tree's value, of shape (n_rows, n_trees, width), for at most BLOCK_ROWS."""
+        """Give each tree's value, of shape (n_trees, n_rows, width), for at most BLOCK_ROWS."""
         n_rows = len(columns[0])
         open_leaves = np.tile(self._all_open, (n_rows, 1))
         mask = np.empty_like(open_leaves)
@@ -76,7 +78,7 @@ class BitVectors:
         return self._values_of(open_leaves)
 
     def leaf_values_of_row(self, row: Sequence[float]) -> Floats:
-        """Give each tree's value, of shape (1, n_trees, width)."""
+        """Give each tree's value, of shape (n_trees, 1, width)."""
         open_leaves = self._all_open_of_row
         for place, encoding, thresholds, missing, masks in self._row_form:
             value = row[place]
@@ -96,8 +98,8 @@ class BitVectors:
             exponent = (open_leaves.astype(np.float32).view(np.int32) >> 23) - 127
         else:
             exponent = (open_leaves.astype(np.float64).view(np.int64) >> 52) - 1023
-        values: Floats = self._trees.values[exponent + self._first_leaf]
-        return values
+        values: Floats = self._values.take((exponent + self._first_leaf).T, axis=0)
+        return values.reshape(*values.shape[:2], -1)
 
 
 class _Masks:

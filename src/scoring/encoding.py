@@ -125,6 +125,10 @@ def _make(place: int, spec: ColumnSpec, arrays: Arrays) -> Encoding:
     if isinstance(spec, NumberSpec):
         if any(operation == "divide" and operand == 0 for operation, operand in spec.steps):
             raise ScorerDamagedError(f"column '{spec.name}' is divided by zero")
+        operations = [operation for operation, _ in spec.steps]
+        for before, operation in zip(["", *operations], operations, strict=False):
+            if operation == "float32" and before != "clip_float32":
+                raise ScorerDamagedError(f"column '{spec.name}' is rounded before it is clipped")
         return NumberEncoding(spec.name, tuple(spec.steps))
     codes = arrays.get(codes_name(place))
     n_rows = len(spec.categories) + 2

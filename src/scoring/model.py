@@ -11,7 +11,7 @@ from src.scoring.bit_vectors import BLOCK_ROWS, BitVectors
 from src.scoring.encoding import CategoryEncoding, Encoding, NumberEncoding
 from src.scoring.form import Arrays, LinearSpec, Link, ModelSpec, TreesSpec
 from src.scoring.links import both_labels, logistic, softmax
-from src.scoring.trees import Floats, read_trees
+from src.scoring.trees import Floats, Trees, read_trees
 from src.scoring.walks import Walks
 
 
@@ -47,6 +47,7 @@ class TreesModel:
         self, spec: TreesSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
     ) -> None:
         trees = read_trees(arrays, sum(encoding.width for encoding in encodings))
+        _check_sets(trees, encodings)
         self._link, self._n_groups = spec.link, spec.n_groups
         self._n_sums = spec.n_groups * trees.values.shape[1]
         _check_link(spec.link, self._n_sums, n_labels)
@@ -54,7 +55,7 @@ class TreesModel:
             raise ScorerDamagedError("'baseline' is not one finite number per sum")
         if spec.n_groups < 1 or trees.n_trees % spec.n_groups:
             raise ScorerDamagedError(f"{trees.n_trees} trees do not make {spec.n_groups} groups")
-        self._baseline = np.array(spec.baseline)
+        self._baseline = np.array(spec.baseline).reshape(spec.n_groups, 1, -1)
         self._n_rounds = trees.n_trees // spec.n_groups
         kind = BitVectors if BitVectors.suits(trees, encodings) else Walks
         self._evaluator: BitVectors | Walks = kind(trees, encodings)
@@ -77,10 +78,15 @@ class TreesModel:
         return _linked(self._link, sums, self._n_rounds)
 
     def _sums(self, values: Floats) -> Floats:
-        """Add up values of shape (n_rows, n_trees, width)."""
-        rounds = values.reshape(len(values), self._n_rounds, self._n_sums)
-        rounds[:, 0] += self._baseline
-        return np.cumsum(rounds, axis=1)[:, -1]
+        """Add up values of shape (n_trees, n_rows, width), to shape (n_rows, n_sums)."""
+        n_rows = values.shape[1]
+        rounds = values.reshape(self._n_rounds, self._n_groups, n_rows, -1)
+        rounds[0] += self._baseline
+        if rounds[0].size == 1:
+            # A single sum numpy would add up in pairs, which gives other bits.
+            return rounds.ravel().cumsum()[-1:, np.newaxis]
+        sums: Floats = np.add.reduce(rounds, axis=0)
+        return np.swapaxes(sums, 0, 1).reshape(n_rows, self._n_sums)
 
 
 class LinearModel:
@@ -146,6 +152,14 @@ class LinearModel:
                     values = encoding.apply_to_all(column.astype(np.float64, copy=False))
                     sums += values[:, np.newaxis] * part
         return _linked(self._link, sums, 1)
+
+
+def _check_sets(trees: Trees, encodings: Sequence[Encoding]) -> None:
+    """Refuse sets of codes on a column of numbers: every number would be a cell of its own."""
+    is_number = np.concatenate([np.full(e.width, isinstance(e, NumberEncoding)) for e in encodings])
+    on_sets = trees.feature[(trees.category_set >= 0) & ~trees.is_leaf]
+    if is_number[on_sets].any():
+        raise ScorerDamagedError("a node asks a column of numbers for categories")
 
 
 def _check_link(link: Link, n_sums: int, n_labels: int) -> None:

@@ -29,7 +29,7 @@ class Walks:
         self._has_sets = bool((trees.category_set >= 0).any())
 
     def leaf_values(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Give each tree's value, of shape (n_rows, n_trees, width)."""
+        """Give each tree's value, of shape (n_trees, n_rows, width)."""
         features = np.concatenate(
             [e.features(c) for e, c in zip(self._encodings, columns, strict=True)],  # type: ignore[arg-type]
             axis=1,
@@ -39,10 +39,10 @@ class Walks:
         step = max(1, BLOCK_PAIRS // n_trees)
         for start in range(0, n_rows, step):
             leaves[start : start + step] = self._walk(features[start : start + step])
-        return self._trees.values[leaves]
+        return self._trees.values[leaves.T]
 
     def leaf_values_of_row(self, row: Sequence[float]) -> Floats:
-        """Give each tree's value, of shape (1, n_trees, width)."""
+        """Give each tree's value, of shape (n_trees, 1, width)."""
         return self.leaf_values([np.array([value]) for value in row])
 
     def _walk(self, features: Floats) -> Ints:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,18 +48,20 @@ class Server:
             "API_OUTPUTS": str(self.outputs),
             "API_LOG": str(self.log),
             "API_ADMIN_TOKEN": TOKEN,
+            "API_DRAIN_SECONDS": "0",
             **{f"API_{name.upper()}": value for name, value in settings.items()},
         }
 
     def __enter__(self) -> "Server":
+        # A file: a pipe that nobody reads would stop it once it is full.
+        self._printed = tempfile.TemporaryFile("w+")
         command = [sys.executable, "-m", "uvicorn", "api.app:app", "--port", str(self.port)]
         self.process = subprocess.Popen(
             [*command, "--no-server-header", "--no-access-log"],
             cwd=ROOT,
             env={**os.environ, **self._settings},
-            stdout=subprocess.PIPE,
+            stdout=self._printed,
             stderr=subprocess.STDOUT,
-            text=True,
         )
         deadline = time.monotonic() + STARTING_SECONDS
         while True:
@@ -74,11 +77,14 @@ class Server:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.end()
+        self._printed.close()
 
     def end(self, by: int = signal.SIGTERM) -> str:
         """End it; give what it printed."""
         self.process.send_signal(by)
-        return self.process.communicate(timeout=30)[0]
+        self.process.wait(timeout=30)
+        self._printed.seek(0)
+        return self._printed.read()
 
     def get(self, path: str, **headers: str) -> Reply:
         return self.request("GET", path, headers=headers)
@@ -91,6 +97,27 @@ class Server:
     def reload(self, path: str | None = None) -> Reply:
         query = "" if path is None else f"?path={path}"
         return self.request("POST", f"/reload{query}", headers={"Authorization": f"Bearer {TOKEN}"})
+
+    def raw(self, *parts: bytes, timeout: float = 20.0) -> bytes:
+        """Send bytes as they are; give all that comes back until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
+            for part in parts:
+                connection.sendall(part)
+            received = []
+            while chunk := connection.recv(65536):
+                received.append(chunk)
+            return b"".join(received)
+
+    def logged(self, request_id: str) -> dict[str, Any]:
+        """Give the log line of a request, which is written once it is answered."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            for line in self.log.read_text().splitlines():
+                if f'"{request_id}"' in line:
+                    found: dict[str, Any] = json.loads(line)
+                    return found
+            time.sleep(0.01)
+        raise AssertionError(f"no log line of {request_id}")
 
     def request(
         self,
@@ -107,6 +134,18 @@ class Server:
             return Reply(answer.status, named, answer.read())
         finally:
             connection.close()
+
+
+def head(line: str, *headers: str) -> bytes:
+    """Give the head of a request that ends its connection."""
+    return "\r\n".join([line, "Host: test", "Connection: close", *headers, "", ""]).encode(
+        "latin-1"
+    )
+
+
+def status_of(answer: bytes) -> int:
+    """Give the status of a raw answer."""
+    return int(answer.split(b" ", 2)[1])
 
 
 def _free_port() -> int:

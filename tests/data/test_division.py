@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.data import GroupedRows, OrderedRows, StratifiedRows, check_categories, divide, in_words
-from src.errors import RareClassError, TooManyCategoriesError, UserError
+from src.errors import NoValueError, RareClassError, TooManyCategoriesError, UserError
 from tests.data.tables import labelled, table
 
 
@@ -25,6 +25,13 @@ def test_held_out_rows_are_known_by_their_place_in_the_source_and_their_label():
     division = divide(made, OrderedRows(0.3, 0), 2)
     assert division.row_ids_test.tolist() == [9, 10, 11]
     assert division.truth_test == ["u", "v", "v"]
+
+
+def test_a_column_without_a_value_to_learn_from_is_refused():
+    # The last rows are held out, and they alone have it.
+    made = table({"a": range(20), "late": [None] * 16 + [1, 2, 3, 4], "y": ["u", "v"] * 10})
+    with pytest.raises(NoValueError, match="no value in the rows to learn from: 'late'"):
+        divide(made, OrderedRows(0.2, 0), 2)
 
 
 def test_a_class_fills_every_fold_or_is_refused():

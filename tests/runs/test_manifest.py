@@ -1,5 +1,6 @@
 """A manifest is what it should be, or an error that says what is wrong; never anything else."""
 
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -20,6 +21,7 @@ PLAIN: dict[str, Any] = {
     "format": 1,
     "run_id": "abc",
     "files": {"a/b": {"sha256": HASH, "size": 1}},
+    "sha256": hashlib.sha256(f"abc\n{HASH} 1 a/b".encode()).hexdigest(),
 }
 
 
@@ -60,7 +62,11 @@ MALFORMED = {
     "hash in capitals": with_file(sha256="A" * 64),
     "hash with a line break": with_file(sha256=HASH + "\n"),
     "a key twice": '{"format": 1, "run_id": "abc", "files": {}, "files": {}}',
-    "a file twice": changed()[:-3] + ', "size": 2}}}',
+    "a file twice": changed().replace('"size": 1', '"size": 1, "size": 2'),
+    "another run id": changed(run_id="abd"),
+    "another size": changed(files={"a/b": {"sha256": HASH, "size": 2}}),
+    "another name": changed(files={"a/c": {"sha256": HASH, "size": 1}}),
+    "no hash of its own": json.dumps({key: PLAIN[key] for key in ("format", "run_id", "files")}),
 }
 NAMES = ["", "/etc/passwd", "..", "a/../b", "../a", "a//b", "a/", "./a", "a\\b", "a\0b"]
 NAMES += ["manifest.json", "a" * 513, "/".join("a" * 17)]
@@ -70,6 +76,10 @@ def damaged(tmp_path: Path, content: bytes) -> Path:
     run = make_run(tmp_path / "run")
     (run / "manifest.json").write_bytes(content)
     return run
+
+
+def test_a_manifest_that_is_whole_is_read() -> None:
+    assert parse(changed().encode()).files["a/b"].size == 1
 
 
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED)

@@ -14,10 +14,13 @@ from src.scoring.trees import N_CODES, Trees, as_arrays
 Places = NDArray[np.intp]
 
 
-def obstacle(estimator: HistGradientBoostingClassifier) -> str | None:
+def obstacle(estimator: HistGradientBoostingClassifier, *, passes: bool) -> str | None:
     """Refuse categories by other signs than the column's type."""
     chosen = estimator.categorical_features
-    if chosen is None or (isinstance(chosen, str) and chosen == "from_dtype"):
+    if isinstance(chosen, str) and chosen == "from_dtype":
+        return None
+    # As they are, categories such as '1' would be taken for numbers.
+    if chosen is None and not passes:
         return None
     return "model.estimator.categorical_features other than from_dtype"
 

@@ -55,8 +55,13 @@ CATEGORICAL: dict[type, Callable[[Any, int], int]] = {
 }
 # Steps that may stand before it.
 BEFORE_LAST = {SimpleImputer}
-# Options that make other features than the steps above.
-UNKNOWN_OPTIONS = ("add_indicator", "clip")
+# Values of options with which a step does other things, or refuses what a client may send.
+OBSTACLES: dict[str, Callable[[Any], bool]] = {
+    "add_indicator": bool,
+    "clip": bool,
+    "missing_values": lambda value: not pd.isna(value),
+    "handle_unknown": lambda value: value in ("error", "warn"),
+}
 
 
 def column_obstacle(preprocess: Any) -> str | None:
@@ -69,10 +74,17 @@ def column_obstacle(preprocess: Any) -> str | None:
             known = CATEGORICAL if step is steps[-1] else BEFORE_LAST
             if type(step) not in (NUMERIC if name == "numeric" else known):
                 return f"preprocess.{name}: {type(step).__name__}"
-            for option in UNKNOWN_OPTIONS:
-                if getattr(step, option, False):
-                    return f"preprocess.{name}: {type(step).__name__} with {option}=true"
+            for option, is_obstacle in OBSTACLES.items():
+                value = getattr(step, option, None)
+                if value is not None and is_obstacle(value):
+                    return (
+                        f"preprocess.{name}: {type(step).__name__} with {option}={_in_yaml(value)}"
+                    )
     return None
+
+
+def _in_yaml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _steps_of(chain: Any) -> list[Any]:

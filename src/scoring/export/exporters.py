@@ -28,8 +28,11 @@ from src.scoring.form import FORMAT, Arrays, ModelSpec, ScorerSpec, as_files
 class EstimatorExporter(Protocol):
     """What a module of an estimator offers."""
 
-    def obstacle(self, estimator: Any) -> str | None:
-        """Name the option that has no data-only form, if there is one; needs no fit."""
+    def obstacle(self, estimator: Any, *, passes: bool) -> str | None:
+        """Name the option that has no data-only form, if there is one; needs no fit.
+
+        passes: columns reach the estimator as they are, categories too.
+        """
         ...
 
     def encode(self, estimator: Any, X: pd.DataFrame) -> tuple[list[Encoding], NDArray[np.intp]]:
@@ -60,7 +63,8 @@ def check_exportable(pipeline: Pipeline) -> None:
     exporter = ESTIMATORS.get(type(estimator))
     if exporter is None:
         raise _not_exportable(f"model.estimator: {type(estimator).__name__}")
-    obstacle = column_obstacle(preprocess) or exporter.obstacle(estimator)
+    passes = isinstance(preprocess, str)
+    obstacle = column_obstacle(preprocess) or exporter.obstacle(estimator, passes=passes)
     if obstacle is not None:
         raise _not_exportable(obstacle)
 

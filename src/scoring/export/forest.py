@@ -19,7 +19,7 @@ Places = NDArray[np.intp]
 ROUND: tuple[tuple[Operation, float], ...] = (("clip_float32", 0.0), ("float32", 0.0))
 
 
-def obstacle(_estimator: Any) -> str | None:
+def obstacle(_estimator: Any, *, passes: bool) -> str | None:  # noqa: ARG001 - of the protocol
     """Export whatever the options are."""
     return None
 

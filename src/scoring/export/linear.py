@@ -13,7 +13,7 @@ from src.scoring.form import Arrays, LinearSpec
 Places = NDArray[np.intp]
 
 
-def obstacle(_estimator: Any) -> str | None:
+def obstacle(_estimator: Any, *, passes: bool) -> str | None:  # noqa: ARG001 - of the protocol
     """Export whatever the options are."""
     return None
 

@@ -1,0 +1,104 @@
+"""Connections that bound the head of a request, in bytes and in time.
+
+uvicorn bounds neither: the gate sees a request only when its head is whole, and a head that
+never ends would fill the memory.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.answers import Problem
+from api.security import HEADERS
+
+# More than the gate takes: what arrives together with a head's end is counted with it.
+MOST_HEAD_BYTES = 2**19
+HEAD_SECONDS = 10.0
+# How long a client may go on sending, until it reads that nobody listens.
+LINGER_SECONDS = 2.0
+STATUS_LINES = {
+    400: b"HTTP/1.1 400 Bad Request\r\n",
+    408: b"HTTP/1.1 408 Request Timeout\r\n",
+    431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
+}
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """uvicorn's own protocol, with an end to waiting for a head."""
+
+    _n_head_bytes = 0
+    _timer: asyncio.TimerHandle | None = None
+    _is_refused = False
+
+    def connection_made(self, transport: Any) -> None:
+        """Wait for the first head."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Wait for the rest of a head."""
+        super().on_message_begin()
+        if self._timer is None:
+            self._wait_for_head()
+
+    def on_headers_complete(self) -> None:
+        """Wait no longer; the gate bounds what follows."""
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what belongs to a head that has no end yet."""
+        if self._is_refused:
+            return
+        super().data_received(data)
+        if self._timer is not None:
+            self._n_head_bytes += len(data)
+            if self._n_head_bytes > MOST_HEAD_BYTES:
+                self._refuse(431, "the head of the request is too large")
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as everything else is answered."""
+        self._refuse(400, msg)
+
+    def _wait_for_head(self) -> None:
+        self._n_head_bytes = 0
+        self._timer = self.loop.call_later(
+            HEAD_SECONDS, self._refuse, 408, "the head of the request took too long to arrive"
+        )
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self, status: int, detail: str) -> None:
+        self._stop_waiting()
+        if self.transport.is_closing() or self._is_refused:
+            return
+        self._is_refused = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                cycle.keep_alive = False  # the answer before it ends the connection
+                return
+            cycle.disconnected = True  # the rest of this body will never come
+            cycle.message_event.set()
+        content = msgspec.json.encode(Problem(detail))
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(content)).encode()),
+            (b"connection", b"close"),
+            *HEADERS,
+        ]
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        self.transport.write(STATUS_LINES[status] + lines + b"\r\n" + content)
+        # To close on a client that is still sending would tear the answer away from it.
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)

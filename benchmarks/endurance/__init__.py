@@ -1,0 +1,1 @@
+"""What the service must survive, proven against a real process over real HTTP."""

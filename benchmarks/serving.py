@@ -1,0 +1,284 @@
+"""Serve adult beside what a user would serve it with instead, and start beside an empty app.
+
+Prints one table and the targets: `python -m benchmarks.serving`.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from benchmarks.adult import DATA_HOME, HoldOut, read_hold_out, train
+from benchmarks.answers import (
+    WrongAnswerError,
+    is_right,
+    many_rows,
+    one_row,
+    verify_batch,
+    verify_rows,
+)
+from benchmarks.load import (
+    FailedRequestsError,
+    Load,
+    WrkMissingError,
+    median_load,
+    median_ratio,
+    post_rows,
+    require_wrk,
+)
+from benchmarks.measurement import CommandFailedError
+from benchmarks.service import Application, ServerFailedError, Service, our_application
+from benchmarks.train import MAX_IDLE_LOAD
+from benchmarks.verdict import print_verdict
+
+# What makes figures worthless.
+VOID = (CommandFailedError, FailedRequestsError, ServerFailedError, WrongAnswerError)
+OURS, CONSTANT, CLASSIC = "ours", "constant", "classic"
+N_ROWS, BATCH_SIZE, N_BATCHES = 200, 1000, 5
+N_CLIENTS = (1, 16)
+N_STARTS = 7
+MIN_TO_CONSTANT = {1: 1.0, 16: 0.85}
+MIN_TO_CLASSIC, MIN_BATCH_TO_CLASSIC, MAX_START_RATIO, MAX_RESIDENT_MB = 35, 3, 1.6, 100
+
+DESCRIPTION = """\
+Train adult once, then serve it with one process per server, on a core of its own:
+
+  ours      api.app:app with everything on, its log in a file
+  constant  FastAPI that reads the same body into typed fields and answers a constant
+  classic   FastAPI, a pandas frame and the pipeline of estimator.joblib
+  empty     FastAPI with one route, for the start
+
+wrk, on the other core, posts 200 hold-out rows in turn; the servers take turns, and a ratio
+is the median of those of each round. CPU us is the server's, per request. Ours and
+classic must answer each row as the run recorded it and no request may fail, or the
+comparison is void (exit 1). Run it from the project's root, on a machine that has nothing
+else to do.
+"""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all measurements share."""
+
+    directory: Path
+    hold_out: HoldOut
+    applications: Mapping[str, Application]
+    core: int
+    seconds: float
+    n_rounds: int
+
+    def serve(self, server: str) -> Service:
+        """Start one of the servers; its log lies beside the others."""
+        return Service(self.applications[server], self.directory / f"{server}.log", self.core)
+
+    def bodies(self, name: str, contents: Sequence[object]) -> Path:
+        """Write bodies for wrk, one a line."""
+        path = self.directory / f"{name}.txt"
+        path.write_text("".join(f"{json.dumps(content)}\n" for content in contents))
+        return path
+
+
+def compare_predict(setting: Setting) -> None:
+    """Compare /predict, with one client and with many."""
+    first = HoldOut(setting.hold_out.rows[:N_ROWS], setting.hold_out.proba[:N_ROWS])
+    bodies = setting.bodies("rows", [one_row(row) for row in first.rows])
+    with ExitStack() as stack:
+        services = {}
+        for server in (OURS, CONSTANT, CLASSIC):
+            services[server] = stack.enter_context(setting.serve(server))
+            services[server].wait_for("/predict", one_row(first.rows[0]))
+        for server in (OURS, CLASSIC):
+            verify_rows(server, services[server], first)
+        for n_clients in N_CLIENTS:
+            loads = _take_turns(setting, services, "/predict", bodies, n_clients)
+            _print_loads(f"/predict, {n_clients} client{'s' if n_clients > 1 else ''}", loads)
+            ratio = median_ratio(loads[OURS], loads[CONSTANT])
+            print_verdict("ours / constant", ratio, at_least=MIN_TO_CONSTANT[n_clients])
+            if n_clients == 1:
+                ratio = median_ratio(loads[OURS], loads[CLASSIC])
+                print_verdict("ours / classic", ratio, at_least=MIN_TO_CLASSIC)
+
+
+def compare_batch(setting: Setting) -> None:
+    """Compare /predict_batch, one client."""
+    rows = setting.hold_out.rows
+    batches = [rows[i : i + BATCH_SIZE] for i in range(0, N_BATCHES * BATCH_SIZE, BATCH_SIZE)]
+    bodies = setting.bodies("batches", [many_rows(batch) for batch in batches])
+    first = HoldOut(batches[0], setting.hold_out.proba[:BATCH_SIZE])
+    with ExitStack() as stack:
+        services = {}
+        for server in (OURS, CLASSIC):
+            services[server] = stack.enter_context(setting.serve(server))
+            services[server].wait_for("/predict", one_row(rows[0]))
+            verify_batch(server, services[server], first)
+        loads = _take_turns(setting, services, "/predict_batch", bodies, 1)
+        _print_loads(f"/predict_batch, {BATCH_SIZE:,} rows", loads)
+        ratio = median_ratio(loads[OURS], loads[CLASSIC])
+        print_verdict("ours / classic", ratio, at_least=MIN_BATCH_TO_CLASSIC)
+
+
+def _take_turns(
+    setting: Setting, services: Mapping[str, Service], path: str, bodies: Path, n_clients: int
+) -> dict[str, list[Load]]:
+    loads: dict[str, list[Load]] = {server: [] for server in services}
+    for _ in range(setting.n_rounds):
+        for server, service in services.items():
+            before = service.cpu_seconds
+            load = post_rows(service.url + path, bodies, n_clients, setting.seconds)
+            cpu_us = (service.cpu_seconds - before) / load.n_requests * 1e6
+            loads[server].append(replace(load, cpu_us=cpu_us))
+    return loads
+
+
+def _print_loads(title: str, loads: Mapping[str, Sequence[Load]]) -> None:
+    print(f"\n{title:<28}requests/s    p50 ms    p95 ms    p99 ms    CPU us")
+    for server, rounds in loads.items():
+        load = median_load(rounds)
+        milliseconds = "".join(f"{ms:10.2f}" for ms in (load.p50_ms, load.p95_ms, load.p99_ms))
+        print(f"  {server:<26}{load.per_second:10,.0f}{milliseconds}{load.cpu_us:10,.0f}")
+    sys.stdout.flush()
+
+
+def compare_start(setting: Setting) -> None:
+    """Compare the time from the start of a process to its first right answer."""
+    row, proba = one_row(setting.hold_out.rows[0]), setting.hold_out.proba[0]
+    # The first start of each compiles its modules; it does not count.
+    ours, empty = [], []
+    for _ in range(1 + N_STARTS):
+        ours.append(_seconds_to_answer(setting, OURS, "/predict", row, proba))
+        empty.append(_seconds_to_answer(setting, "empty", "/health"))
+    ours, empty = ours[1:], empty[1:]
+    print(f"\ncold start until the first right answer, medians of {N_STARTS}")
+    print(f"  ours  {_spread(ours)}\n  empty {_spread(empty)}")
+    print_verdict("ours / empty", median(ours) / median(empty), at_most=MAX_START_RATIO)
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    return f"{median(seconds):.3f} s ({min(seconds):.3f} to {max(seconds):.3f})"
+
+
+def _seconds_to_answer(
+    setting: Setting, server: str, path: str, content: object = None, proba: float | None = None
+) -> float:
+    start = perf_counter()
+    with setting.serve(server) as service:
+        answer = service.wait_for(path, content)
+        seconds = perf_counter() - start
+    if proba is not None and not is_right(answer.content, proba):
+        raise WrongAnswerError(server, path, proba, answer)
+    return seconds
+
+
+def measure_memory(setting: Setting) -> None:
+    """Measure the resident memory of ours after rows, then batches."""
+    rows = setting.hold_out.rows
+    bodies = setting.bodies("rows", [one_row(row) for row in rows[:N_ROWS]])
+    batches = setting.bodies("batches", [many_rows(rows[:BATCH_SIZE])])
+    with setting.serve(OURS) as service:
+        service.wait_for("/predict", one_row(rows[0]))
+        started = service.resident_mb
+        post_rows(service.url + "/predict", bodies, N_CLIENTS[-1], setting.seconds)
+        after_rows = service.resident_mb
+        post_rows(service.url + "/predict_batch", batches, 1, setting.seconds)
+        after_batches = service.resident_mb
+    print(f"\nresident memory of ours: started {started:.0f} MB, after /predict", end=" ")
+    print(f"{after_rows:.0f} MB, after /predict_batch {after_batches:.0f} MB")
+    print_verdict("megabytes", max(after_rows, after_batches), at_most=MAX_RESIDENT_MB)
+
+
+PARTS: dict[str, Callable[[Setting], None]] = {
+    "predict": compare_predict,
+    "batch": compare_batch,
+    "start": compare_start,
+    "memory": measure_memory,
+}
+
+
+def run_parts(arguments: argparse.Namespace, directory: Path) -> None:
+    """Train, then print what each part measured."""
+    load = os.getloadavg()[0]
+    run = train(directory / "outputs" / "2000-01-01" / "run", arguments.data_home)
+    cores = sorted(os.sched_getaffinity(0))
+    # wrk is started from here, and inherits it.
+    os.sched_setaffinity(0, {cores[-1]})
+    print("adult, search=none; one process per server,", end=" ")
+    print(f"server on core {cores[0]}, wrk on core {cores[-1]};")
+    print(f"medians of {arguments.rounds} rounds of {arguments.seconds} s,", end=" ")
+    print("the servers taking turns; a ratio is the median of those of each round")
+    if len(cores) == 1:
+        print("! there is one core for both: trust no figure")
+    if load > MAX_IDLE_LOAD:
+        print(f"! this machine is busy (load average {load:.1f}): trust no ratio of times")
+    setting = Setting(
+        directory,
+        read_hold_out(run, arguments.data_home, N_BATCHES * BATCH_SIZE),
+        {
+            OURS: our_application(directory),
+            CONSTANT: Application("benchmarks.servers.constant:app"),
+            CLASSIC: Application("benchmarks.servers.classic:app", {"RUN": str(run)}),
+            "empty": Application("benchmarks.servers.empty:app"),
+        },
+        cores[0],
+        arguments.seconds,
+        arguments.rounds,
+    )
+    for part in arguments.only or PARTS:
+        PARTS[part](setting)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.serving",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    option = parser.add_argument
+    option("--only", nargs="+", choices=PARTS, help="measure these parts alone")
+    option("--seconds", type=int, default=5, help="of one measurement (default: %(default)s)")
+    option("--rounds", type=int, default=5, help="turns of each server (default: %(default)s)")
+    option(
+        "--data-home",
+        metavar="DIRECTORY",
+        default=DATA_HOME,
+        help="scikit-learn's data_home that holds the OpenML tables (default: %(default)s)",
+    )
+    arguments = parser.parse_args()
+    for name in ("seconds", "rounds"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"--{name}={getattr(arguments, name)}: at least 1 is needed")
+    return arguments
+
+
+def main() -> int:
+    """Give the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
+    arguments = parse_arguments()
+    if not Path(arguments.data_home).is_dir():
+        print(f"error: --data-home={arguments.data_home} is no directory", file=sys.stderr)
+        return 2
+    try:
+        require_wrk()
+        with TemporaryDirectory(prefix="benchmark_") as directory:
+            run_parts(arguments, Path(directory))
+    except WrkMissingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except VOID as error:
+        sys.stdout.flush()
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nerror: interrupted by Ctrl-C", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Score some rows: cells to probabilities and labels, and what is wrong with the rest."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from src.batch.arrays import numbers_array, texts_array
+from src.batch.cells import CellReader, Fault, Rows, count_outside, count_unseen
+from src.batch.columns import WantedColumn, is_string, value_type
+from src.errors import KeptColumnError
+
+ROW, LABEL, PROBA = "row", "label", "proba_"
+NO_PROBABILITY = "has numbers so extreme that no probability comes out"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What gives probabilities. fingerprint: of all that its numbers depend on.
+
+    codes_of: decides; gives places in labels. name_category: names a value as training did.
+    """
+
+    fingerprint: str
+    columns: tuple[WantedColumn, ...]
+    labels: tuple[str, ...]
+    predict_proba: Callable[[Sequence[NDArray[Any]]], Floats]
+    codes_of: Callable[[Floats], NDArray[np.intp]]
+    name_category: Callable[[object], str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Scored rows of one input. Rows are counted from the part's first, bad ones too.
+
+    source, end: of which input, and where in it the part ends. unseen, outside: counts by column.
+    """
+
+    table: pa.Table
+    n_rows: int
+    source: int
+    end: int
+    faults: tuple[Fault, ...]
+    unseen: Mapping[str, int]
+    outside: Mapping[str, int]
+
+
+def output_schema(model: Model, kept: Mapping[str, pa.DataType]) -> pa.Schema:
+    """Give the columns of an output; raises where one that is kept has the name of another."""
+    own = [(ROW, pa.int64()), *((f"{PROBA}{label}", pa.float64()) for label in model.labels)]
+    own.append((LABEL, pa.string()))
+    for name in kept:
+        if name in dict(own):
+            raise KeptColumnError(name, "the output has a column of that name itself")
+    return pa.schema([*own, *((name, _as_kept(kind)) for name, kind in kept.items())])
+
+
+def _as_kept(kind: pa.DataType) -> pa.DataType:
+    # Texts that are stored in other ways say the same.
+    return pa.string() if is_string(value_type(kind)) else kind
+
+
+def score(
+    model: Model, reader: CellReader, rows: Rows, schema: pa.Schema, source: int, end: int
+) -> Part:
+    """Score rows; those with a faulty cell are left out and told."""
+    encoded = reader.encode(rows)
+    faults = encoded.faults
+    good = np.delete(np.arange(rows.table.num_rows), list(faults))
+    columns = [cells[good] for cells in encoded.columns] if faults else encoded.columns
+    proba = np.empty((0, len(model.labels)))
+    if len(good):
+        proba = model.predict_proba(columns)
+    undecided = np.isnan(proba).any(axis=1)
+    if undecided.any():
+        faults |= {int(place): ("", NO_PROBABILITY) for place in good[undecided]}
+        good, proba = good[~undecided], proba[~undecided]
+        columns = [cells[~undecided] for cells in columns]
+    told = [Fault(int(rows.positions[place]), *fault) for place, fault in faults.items()]
+    return Part(
+        table=_as_table(model, rows, good, proba, schema),
+        n_rows=rows.n_rows,
+        source=source,
+        end=end,
+        faults=tuple(sorted([*rows.faults, *told], key=lambda fault: fault.row)),
+        unseen=count_unseen(model.columns, columns),
+        outside=count_outside(model.columns, columns),
+    )
+
+
+def _as_table(
+    model: Model, rows: Rows, good: NDArray[np.intp], proba: Floats, schema: pa.Schema
+) -> pa.Table:
+    own = [numbers_array(rows.positions[good]), *map(numbers_array, proba.T)]
+    own.append(texts_array(model.labels).take(numbers_array(model.codes_of(proba))))
+    kept = []
+    for field in list(schema)[len(own) :]:
+        column = rows.table[field.name]
+        if pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(field.type):
+            column = column.cast(column.type.value_type)
+        column = column.cast(field.type)
+        kept.append(
+            column if len(good) == rows.table.num_rows else column.take(numbers_array(good))
+        )
+    # One chunk, as when it is read again: pages of Parquet may follow chunks.
+    return pa.Table.from_arrays([*own, *kept], schema=schema).combine_chunks()

@@ -1,0 +1,172 @@
+"""Rows on which a wrong exporter parts from the pipeline, made of ordinary ones.
+
+On ordinary rows two wrong exporters of others agree with scikit-learn. They part on missing
+cells, categories never seen, extreme numbers, and numbers on a threshold or one ulp beside it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from src.scoring.encoding import FLOAT32_MAX, CategoryEncoding, NumberEncoding
+from src.scoring.export.columns import UNSEEN, as_cells
+from src.scoring.form import read_files
+from src.scoring.scorer import Scorer
+from src.scoring.trees import Floats, Ints, Trees, read_trees
+
+SHARE = 0.2
+N_SAMPLED_NODES, MOST_NODES = 600, 20_000
+EXTREMES = (1e300, -1e300, 1e30, -1e30, 1e9, -1e9, 1e-300, 0.0, -0.0)
+AS_THEY_ARE = "the rows as they are"
+
+
+def hard_rows(
+    scorer: Scorer,
+    files: Mapping[str, bytes],
+    X: pd.DataFrame,
+    rng: np.random.Generator,
+    *,
+    whole: bool,
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Give rows, and what is special about them. whole: for every node, not a sample of them."""
+    yield AS_THEY_ARE, X
+    yield "rows with 20 % of cells missing", X.mask(rng.random(X.shape) < SHARE)
+    yield "rows with 20 % of categories never seen", _with_unseen(scorer, X, rng)
+    yield "rows with extreme numbers", _with_extremes(scorer, X, rng)
+    yield "rows without any value", X.iloc[:1].mask(np.ones((1, X.shape[1]), dtype=bool))
+    at_nodes = _Nodes(scorer, files, X, rng, MOST_NODES if whole else N_SAMPLED_NODES)
+    if len(at_nodes.nodes):
+        yield "rows on thresholds and beside them", at_nodes.on_thresholds()
+        yield "rows that lack what a node asks for", at_nodes.lacking()
+
+
+def columns_of(scorer: Scorer, X: pd.DataFrame) -> list[NDArray[Any]]:
+    """Give a frame's columns as the scorer takes them."""
+    columns: list[NDArray[Any]] = []
+    for encoding in scorer.columns:
+        column = X[encoding.name]
+        if isinstance(encoding, NumberEncoding):
+            columns.append(column.to_numpy(np.float64))
+            continue
+        places = column.astype("object").map(encoding.place_of).astype("float64")
+        places = places.fillna(float(encoding.unseen)).mask(column.isna(), float(encoding.missing))
+        columns.append(places.to_numpy(np.intp))
+    return columns
+
+
+def _numbers(scorer: Scorer) -> list[NumberEncoding]:
+    return [e for e in scorer.columns if isinstance(e, NumberEncoding)]
+
+
+def _with_unseen(scorer: Scorer, X: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    changed = X.copy()
+    for encoding in scorer.columns:
+        if isinstance(encoding, CategoryEncoding):
+            cells = X[encoding.name].astype("object").where(X[encoding.name].notna(), None)
+            cells = cells.mask(rng.random(len(X)) < SHARE, UNSEEN)
+            changed[encoding.name] = as_cells(cells.tolist()).set_axis(X.index)
+    return changed
+
+
+def _with_extremes(scorer: Scorer, X: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    changed = X.copy()
+    for encoding in _numbers(scorer):
+        chosen = rng.choice([x for x in EXTREMES if _is_taken(encoding, x)], len(X))
+        # One per row on average: two that cancel out leave no number to compare.
+        hit = rng.random(len(X)) < 1 / len(scorer.columns)
+        changed[encoding.name] = X[encoding.name].mask(hit, pd.Series(chosen, index=X.index))
+    return changed
+
+
+def _is_taken(encoding: NumberEncoding, value: float) -> bool:
+    """Tell whether the estimator takes a number: after the steps, 64 or 32 bits must hold it."""
+    steps = [step for step in encoding.steps if step[0] not in ("clip_float32", "float32")]
+    limit = FLOAT32_MAX if len(steps) < len(encoding.steps) else float(np.finfo(np.float64).max)
+    return abs(NumberEncoding(encoding.name, tuple(steps)).apply(value)) <= limit
+
+
+class _Nodes:
+    """Nodes that ask for a number, each with a row that comes by, where there is one."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        files: Mapping[str, bytes],
+        X: pd.DataFrame,
+        rng: np.random.Generator,
+        limit: int,
+    ) -> None:
+        self._X = X
+        self._encoding_of: dict[int, NumberEncoding | CategoryEncoding] = {}
+        first = 0
+        for encoding in scorer.columns:
+            for feature in range(first, first + encoding.width):
+                self._encoding_of[feature] = encoding
+            first += encoding.width
+        self.nodes: Ints = np.empty(0, dtype=np.int64)
+        arrays = read_files(files)[1]
+        if "trees.feature" not in arrays:
+            return
+        trees = read_trees(arrays, first)
+        columns = columns_of(scorer, X)
+        features = [e.features(c) for e, c in zip(scorer.columns, columns, strict=True)]
+        visitors = _visitors(trees, np.concatenate(features, axis=1))
+        inner = np.flatnonzero(~trees.is_leaf)
+        self.nodes = inner if len(inner) <= limit else rng.choice(inner, limit, replace=False)
+        anybody = rng.integers(len(X), size=len(self.nodes))
+        found = visitors[self.nodes]
+        self._rows = np.where(found < 0, anybody, found)
+        self._trees = trees
+
+    def lacking(self) -> pd.DataFrame:
+        """Take from each row what its node asks for."""
+        rows = self._X.iloc[self._rows].reset_index(drop=True)
+        names = np.array([self._encoding_of[f].name for f in self._trees.feature[self.nodes]])
+        for name in np.unique(names):
+            rows[name] = rows[name].mask(names == name)
+        return rows
+
+    def on_thresholds(self) -> pd.DataFrame:
+        """Put the threshold of each row's node, and the numbers next to it, into it."""
+        rows = self._X.iloc[np.repeat(self._rows, 3)].reset_index(drop=True)
+        changed: dict[str, Floats] = {}
+        for i, node in enumerate(self.nodes.tolist()):
+            encoding = self._encoding_of[int(self._trees.feature[node])]
+            threshold = float(self._trees.threshold[node])
+            if isinstance(encoding, NumberEncoding) and np.isfinite(threshold):
+                value = _undone(encoding, threshold)
+                column = changed.setdefault(encoding.name, rows[encoding.name].to_numpy(copy=True))
+                around = np.nextafter(value, -np.inf), value, np.nextafter(value, np.inf)
+                column[3 * i : 3 * i + 3] = around
+        return rows.assign(**changed)
+
+
+def _visitors(trees: Trees, features: Floats) -> Ints:
+    """Give, by node, a row that comes by, or -1."""
+    visitors = np.full(len(trees.feature), -1)
+    node = np.tile(trees.roots, len(features))
+    row = np.repeat(np.arange(len(features)), trees.n_trees)
+    while len(node):
+        visitors[node] = row
+        inner = ~trees.is_leaf[node]
+        node, row = node[inner], row[inner]
+        values = features[row, trees.feature[node]]
+        goes_left = trees.goes_left(node, values[np.newaxis])[0]
+        node = np.where(goes_left, node + 1, trees.right[node])
+    return visitors
+
+
+def _undone(encoding: NumberEncoding, value: float) -> float:
+    """Give the number that the steps bring to a value, or to a neighbour of it."""
+    undo = {
+        "add": lambda x, o: x - o,
+        "subtract": lambda x, o: x + o,
+        "multiply": lambda x, o: x / o,
+        "divide": lambda x, o: x * o,
+    }
+    for operation, operand in reversed(encoding.steps):
+        value = undo[operation](value, operand) if operation in undo else value
+    return value

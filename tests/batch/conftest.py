@@ -1,0 +1,63 @@
+"""A model that was trained, and rows for it."""
+
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.data.columns import as_categories, as_numbers
+from tests.batch.making import make_table
+from tests.batch.scoring import N_ROWS, write_csv
+from tests.conftest import train
+
+CATEGORIES = ["city", "member", "code"]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train on every kind of column; give the run directory."""
+    folder = tmp_path_factory.mktemp("model")
+    make_table(800).to_parquet(folder / "train.parquet")
+    done = train(
+        "dataset=file",
+        f"dataset.path={folder / 'train.parquet'}",
+        "dataset.target=bought",
+        "+dataset.column_types.code=category",
+        "search=none",
+        f"hydra.run.dir={folder / 'run'}",
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def rows() -> pd.DataFrame:
+    """Make rows with unseen categories and numbers beyond the range."""
+    frame = make_table(N_ROWS, seed=1).drop(columns="bought")
+    frame.insert(0, "id", [f"customer {i}" for i in range(N_ROWS)])
+    frame.loc[::50, "city"] = "Atlantis"
+    frame.loc[::70, "amount"] = 1e12
+    return frame
+
+
+@pytest.fixture(scope="session")
+def expected(model: Path, rows: pd.DataFrame) -> np.ndarray:
+    """Give the pipeline's own probabilities."""
+    pipeline = joblib.load(model / "estimator.joblib")
+    X = as_categories(as_numbers(rows.drop(columns="id"), []), CATEGORIES, "…")
+    proba: np.ndarray = pipeline.predict_proba(X)
+    return proba
+
+
+@pytest.fixture(scope="session")
+def long_input(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write enough rows to be killed in the middle; give the directory of both kinds."""
+    folder = tmp_path_factory.mktemp("long")
+    frame = pd.concat([rows] * 60, ignore_index=True)
+    frame.to_parquet(folder / "in.parquet", row_group_size=37_000)
+    frame["amount"] = frame["amount"].astype(object)
+    frame.loc[5::997, "amount"] = "broken"
+    write_csv(frame, folder / "in.csv")
+    return folder

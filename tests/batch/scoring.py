@@ -1,0 +1,61 @@
+"""Scoring as people do it, in a process of its own."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from tests.conftest import ROOT
+
+N_ROWS = 3_000
+
+
+def command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "src.score", *map(str, words)]
+
+
+def score(*words: object, code: int = 0, **options: object) -> str:
+    """Score as a user does; give what was said on both streams."""
+    done = subprocess.run(
+        command(*words),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,  # type: ignore[call-overload]
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    said: str = done.stdout + done.stderr
+    return said
+
+
+def read(path: Path) -> pd.DataFrame:
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> Path:
+    frame.to_csv(path, index=False)
+    return path
+
+
+def until_parts(folder: Path, at_least: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(6000):
+        if len(list(folder.glob("*.part"))) >= at_least or process.poll() is not None:
+            return
+        time.sleep(0.002)
+
+
+def stopped(words: list[str], parts: Path, signal_number: int) -> tuple[int, str]:
+    process = subprocess.Popen(
+        command(*words), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    until_parts(parts, 3, process)
+    process.send_signal(signal_number)
+    _, stderr = process.communicate(timeout=60)
+    return process.returncode, stderr.decode()
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())

@@ -1,0 +1,130 @@
+"""Cells of every type mean what they meant in training."""
+
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from src.batch.cells import CellReader, Encoded, Rows, count_outside, count_unseen
+from src.batch.columns import WantedColumn, compare
+from src.data.columns import as_categories, as_numbers
+from src.scoring import as_category
+
+NUMBER = WantedColumn("c", None, 0.0, 10.0)
+
+
+def encode(column: pa.Array | pa.ChunkedArray, wanted: WantedColumn, *, is_text: bool) -> Encoded:
+    table = pa.table({"c": column})
+    reader = CellReader([wanted], as_category, is_text=is_text)
+    return reader.encode(Rows(table, len(table), np.arange(len(table))))
+
+
+def names(column: pa.Array, categories: tuple[str, ...]) -> list[str | None]:
+    """Name the places of a typed column."""
+    (places,) = encode(column, WantedColumn("c", categories), is_text=False).columns
+    return [[*categories, "(unseen)", None][place] for place in places.tolist()]
+
+
+CATEGORIES = {
+    "texts": pa.array(["a", None, "", "NA"]),
+    "large texts": pa.array(["a", None, "b"], pa.large_string()),
+    "views": pa.array(["a", None, "b"], pa.string_view()),
+    "dictionary": pa.array(["a", None, "b", "a"]).dictionary_encode(),
+    "truth": pa.array([True, None, False]),
+    "whole": pa.array([3, 1, 2, 3], pa.int8()),
+    "whole with nulls": pa.array([3, None, 1], pa.int64()),
+    "floats": pa.array([3.0, None, 0.1, -0.0]),
+    "short floats": pa.array([3.0, None, 0.1], pa.float32()),
+    "decimals": pa.array([Decimal("1.50"), None, Decimal("2.00")]),
+    "dictionary of numbers": pa.array([3, 1, 3]).dictionary_encode(),
+}
+
+
+@pytest.mark.parametrize("kind", CATEGORIES)
+def test_a_category_has_the_name_that_training_gave_it(kind: str) -> None:
+    column = CATEGORIES[kind]
+    frame = pa.table({"c": column}).to_pandas()
+    expected = as_categories(frame, ["c"], "…")["c"]
+    categories = tuple(expected.cat.categories)
+    found = names(column, categories)
+    assert found == [None if pd.isna(value) else value for value in expected]
+
+
+NUMBERS = {
+    "floats": pa.array([1.5, None, 0.1]),
+    "short floats": pa.array([1.5, None, 0.1], pa.float32()),
+    "whole": pa.array([1, 2**53 + 1, -(2**62)], pa.int64()),
+    "unsigned": pa.array([1, None, 2**64 - 1], pa.uint64()),
+    "decimals": pa.array([Decimal("0.10"), None, Decimal("123456789.123456789")]),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_a_number_has_the_bits_that_training_saw(kind: str) -> None:
+    column = NUMBERS[kind]
+    expected = as_numbers(pa.table({"c": column}).to_pandas(), [])["c"].to_numpy()
+    found = encode(column, NUMBER, is_text=False)
+    np.testing.assert_array_equal(found.columns[0], expected)
+    assert found.faults == {}
+
+
+def test_chunks_and_slices_keep_their_order() -> None:
+    pieces = [pa.array(["x", "b", "a"])[1:], pa.array(["a", None])]
+    chunks = pa.chunked_array([piece.dictionary_encode() for piece in pieces])
+    (places,) = encode(chunks, WantedColumn("c", ("a", "b")), is_text=True).columns
+    assert places.tolist() == [1, 0, 0, 3]
+    numbers = pa.chunked_array([pa.array([9.0, 1.0])[1:], pa.array([None, 2.0])])
+    np.testing.assert_array_equal(
+        encode(numbers, NUMBER, is_text=False).columns[0], [1.0, np.nan, 2.0]
+    )
+
+
+def test_in_a_csv_texts_are_missing_unless_the_model_knows_them() -> None:
+    wanted = WantedColumn("c", ("None", "a"))
+    (places,) = encode(pa.array(["a", "None", "NA", "", "z"]), wanted, is_text=True).columns
+    assert places.tolist() == [1, 0, wanted.missing, wanted.missing, wanted.unseen]
+
+
+def test_truth_values_of_a_csv_are_read_in_every_spelling_of_pandas() -> None:
+    wanted = WantedColumn("c", ("False", "True"))
+    texts = pa.array(["true", "TRUE", "True", "false", "tRUE"])
+    assert encode(texts, wanted, is_text=True).columns[0].tolist() == [1, 1, 1, 0, wanted.unseen]
+    other = WantedColumn("c", ("True", "maybe"))
+    assert encode(texts, other, is_text=True).columns[0].tolist() == [2, 2, 0, 2, 2]
+
+
+def test_a_fault_names_row_column_and_reason() -> None:
+    found = encode(pa.array(["1", "x" * 100, "inf"]), NUMBER, is_text=True)
+    assert found.faults[1] == ("c", f"'{'x' * 60}…' is no number")
+    assert found.faults[2] == ("c", "'inf' is infinite")
+    assert encode(pa.array([1.0, np.inf]), NUMBER, is_text=False).faults == {
+        1: ("c", "'inf' is infinite")
+    }
+
+
+def test_a_column_that_is_not_there_is_missing() -> None:
+    wanted = [WantedColumn("n"), WantedColumn("k", ("a",))]
+    table = pa.table({"c": ["1", "2"]})
+    reader = CellReader(wanted, as_category, is_text=True)
+    number, category = reader.encode(Rows(table, 2, np.arange(2))).columns
+    assert np.isnan(number).all()
+    assert category.tolist() == [2, 2]
+
+
+def test_what_is_unusual_is_counted() -> None:
+    wanted = [NUMBER, WantedColumn("k", ("a",))]
+    columns = [np.array([0.0, -1.0, np.nan, 11.0]), np.array([0, 1, 2, 1])]
+    assert count_outside(wanted, columns) == {"c": 2}
+    assert count_unseen(wanted, columns) == {"k": 2}
+
+
+def test_types_that_training_refuses_are_refused() -> None:
+    found = {"c": pa.timestamp("us"), "k": pa.list_(pa.int64()), "t": pa.string(), "x": pa.bool_()}
+    wanted = [NUMBER, WantedColumn("k", ("a",)), WantedColumn("t"), WantedColumn("gone")]
+    difference = compare(wanted, found, is_text=False)
+    assert difference.missing == ("gone",)
+    assert difference.unknown == ("x",)
+    assert set(difference.unreadable) == {"c", "k"}
+    assert set(difference.doubtful) == {"t"}

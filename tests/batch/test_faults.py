@@ -1,0 +1,137 @@
+"""What is wrong with an input is told: by row, by column, or by refusing it."""
+
+import gzip
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.batch.scoring import (
+    names_in,
+    read,
+    score,
+    write_csv,
+)
+from tests.conftest import ROOT
+
+BAD = b"""\
+amount,visits,city,member,code
+1.5,3,Kyoto,True,1
+x,3,Kyoto,True,1
+1.5,3,Kyoto
+1.5,inf,Kyoto,True,1
+NA,,null,,
+1.5,3,\xff\xfe,True,1
+1.5,3,Kyoto,True,1,2\xff
+
+2.5,1e999,Kyoto,True,1
+1.5, 4 ,"Kyoto",true,2
+1.5,3,"Kyoto,True,1
+2,2,Kyoto,True,1
+"""
+
+
+def test_bad_rows_are_set_aside_with_their_reasons(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(BAD)
+    said = score(
+        f"run={model}", f"input={tmp_path / 'in.csv'}", f"output={tmp_path / 'out.parquet'}"
+    )
+    bad = pd.read_csv(tmp_path / "out.parquet.bad.csv", keep_default_na=False)
+    assert bad.to_numpy().tolist() == [
+        [1, "amount", "'x' is no number"],
+        [2, "", "3 field(s) instead of 5"],
+        [3, "visits", "'inf' is infinite"],
+        [5, "city", "holds bytes that are no text in this encoding"],
+        [6, "", "6 field(s) instead of 5"],
+        [7, "visits", "'1e999' is infinite"],
+        [9, "", "a quote is opened here and never closed"],
+    ]
+    assert read(tmp_path / "out.parquet")["row"].tolist() == [0, 4, 8]
+    assert "! 7 of 10 rows cannot be scored: set aside in" in said
+    assert "bad=7 unseen=0 " in said
+    # The next command finds none, so those of this one must not stay.
+    (tmp_path / "in.csv").write_bytes(b"\n".join(BAD.split(b"\n")[:2]))
+    score(f"run={model}", f"input={tmp_path / 'in.csv'}", f"output={tmp_path / 'out.parquet'}")
+    assert not (tmp_path / "out.parquet.bad.csv").exists()
+
+
+def test_columns_are_told_once_or_refused_whole(
+    model: Path, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    frame = rows.drop(columns="city").assign(visits=rows["visits"].astype(str))
+    frame.to_parquet(tmp_path / "in.parquet")
+    words = [
+        f"run={model}",
+        f"input={tmp_path / 'in.parquet'}",
+        f"output={tmp_path / 'out.parquet'}",
+    ]
+    said = score(*words)
+    assert said.count("missing columns, scored as missing cells: 'city'") == 1
+    assert said.count("columns that the model does not know: 'id'") == 1
+    assert "missing_columns=1" in said
+    (tmp_path / "out.parquet").unlink()
+    refused = score(*words, "strict=true", code=2)
+    assert (
+        "strict=true: missing 'city'; unknown 'id'; wrong type 'visits' (large_string)" in refused
+        or "strict=true: missing 'city'; unknown 'id'; wrong type 'visits' (string)" in refused
+    )
+    assert names_in(tmp_path) == ["in.parquet"]
+
+
+REFUSED = {
+    "no input": (b"", "nothing is there", "input=missing.csv"),
+    "no header": (b"", "it is empty; a header is needed", None),
+    "nothing known": (b"x,y\n1,2\n", "missing 'amount', 'visits'", None),
+    "separator": (b"amount;visits;city\n1;2;3\n", "try 'separator=;'", None),
+    "encoding": ("amount,都市\n1,2\n".encode("cp932"), "encoding=cp932 reads its header", None),
+    "twice": (b"amount,amount\n1,2\n", "stand there twice: 'amount'", None),
+    "kept": (b"amount\n1\n", "there is no column 'no'", "keep=no"),
+    "taken name": (b"amount,row\n1,2\n", "keep: 'row'", "keep=row"),
+    "damaged": (gzip.compress(b"amount\n" + b"1\n" * 9999)[:-20], "cannot be read", "gz"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_read_is_refused_in_one_line(case: str, model: Path, tmp_path: Path) -> None:
+    content, message, word = REFUSED[case]
+    source = tmp_path / ("in.csv.gz" if word == "gz" else "in.csv")
+    source.write_bytes(content)
+    words = [f"run={model}", f"input={source}", f"output={tmp_path / 'out.csv'}"]
+    said = score(*words, *([word] if word and "=" in word else []), code=2)
+    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert message in line
+    assert names_in(tmp_path) == [source.name]
+
+
+HEAVY = {"pandas", "sklearn", "scipy", "joblib", "hydra", "omegaconf", "matplotlib"}
+
+
+def test_nothing_heavy_is_loaded(model: Path, rows: pd.DataFrame, tmp_path: Path) -> None:
+    rows.to_parquet(tmp_path / "in.parquet")
+    (tmp_path / "in.csv").write_bytes(BAD)
+    code = (
+        "import sys; from src import score\n"
+        "for place, ending in (('in.parquet', 'parquet'), ('in.csv', 'csv.gz')):\n"
+        f"    sys.argv[1:] = ['run={model}', f'input={tmp_path}/{{place}}', 'keep=all',"
+        f" f'output={tmp_path}/out.{{ending}}', 'batch_rows=1000']\n"
+        "    score.main()\n"
+        "print('LOADED', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout.splitlines()[-1].split()
+    assert loaded[0] == "LOADED"
+    assert set(loaded) & HEAVY == set()
+
+
+def test_a_changed_run_is_not_used(model: Path, rows: pd.DataFrame, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "run")
+    with (tmp_path / "run" / "scorer" / "scorer.json").open("ab") as file:
+        file.write(b" ")
+    source = write_csv(rows, tmp_path / "in.csv")
+    words = f"run={tmp_path / 'run'}", f"input={source}", f"output={tmp_path / 'out.csv'}"
+    assert "cannot be trusted" in score(*words, code=1)

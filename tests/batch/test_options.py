@@ -1,0 +1,51 @@
+"""The command line says what cannot work, and what would."""
+
+from pathlib import Path
+
+import pytest
+
+from src.batch import parse
+from src.errors import UserError
+
+FILES = ["input=a.csv", "output=b.csv"]
+
+
+def test_words_become_options() -> None:
+    options = parse(
+        [*FILES, "run=adult", "keep=[id,name]", r"separator=\t", "workers=3", "strict=true"]
+    )
+    assert (options.run, options.keep, options.separator) == ("adult", ("id", "name"), "\t")
+    assert (options.workers, options.strict, options.models) == (3, True, Path("models"))
+
+
+@pytest.mark.parametrize(
+    ("text", "keep"),
+    [("all", None), ("none", ()), ("id", ("id",)), ('"a,b",c', ("a,b", "c")), ("[]", ())],
+)
+def test_kept_columns_are_all_none_or_names(text: str, keep: tuple[str, ...] | None) -> None:
+    assert parse([*FILES, f"keep={text}"]).keep == keep
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "input must be given"),
+        (["input=a.csv"], "output must be given"),
+        ([*FILES, "seperator=;"], "no key 'seperator'; did you mean separator?"),
+        ([*FILES, "workers"], "'workers' is not of the form key=value"),
+        ([*FILES, "workers=0"], "workers=0 cannot work; it takes a whole number from 1"),
+        ([*FILES, "workers=-1"], "workers=-1 cannot work"),
+        ([*FILES, "batch_rows=1e6"], "batch_rows=1e6 cannot work"),
+        ([*FILES, "strict=yes"], "strict=yes cannot work; it takes true or false"),
+        ([*FILES, "separator=ab"], "separator=ab cannot work"),
+        ([*FILES, "encoding=klingon"], "encoding=klingon cannot work"),
+        ([*FILES, "encoding=base64"], "encoding=base64 cannot work"),
+        ([*FILES, "decimal=,"], "decimal=, cannot work; it takes another letter than separator"),
+        ([*FILES, "keep=a,a"], "keep=a,a cannot work"),
+        ([*FILES, "run="], "run= cannot work"),
+    ],
+)
+def test_what_cannot_work_is_refused(words: list[str], message: str) -> None:
+    with pytest.raises(UserError) as raised:
+        parse(words)
+    assert message in str(raised.value)

@@ -1,0 +1,229 @@
+"""docs/scorer.md suffices: a reader that knows nothing else gives the scorer's bits.
+
+It takes no code of src.scoring, no numpy, no safetensors: it is what somebody would write in
+another language, page in hand. (Where the page lets last bits open, so does it.)
+"""
+
+import json
+import math
+import re
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from src.scoring import form
+from src.scoring.encoding import NumberEncoding
+from src.scoring.export.hard_rows import columns_of, hard_rows
+from tests.conftest import ROOT
+from tests.scoring.fitted import (
+    Exported,
+    boosting,
+    exported,
+    pipeline_of,
+    scorers_of,
+    small_boosting,
+    table,
+)
+
+# --- the reader ---------------------------------------------------------------------------
+
+LETTERS = {"F64": "d", "I32": "i", "U8": "B"}
+FLOAT32_MAX = (2 - 2**-23) * 2.0**127
+
+
+def read_arrays(content: bytes) -> dict[str, Any]:
+    """Give each array as a list, of lists where it has two dimensions."""
+    (n,) = struct.unpack_from("<Q", content)
+    header = json.loads(content[8 : 8 + n])
+    arrays = {}
+    for name, about in header.items():
+        begin, end = about["data_offsets"]
+        letter = LETTERS[about["dtype"]]
+        data = content[8 + n + begin : 8 + n + end]
+        flat = [value for (value,) in struct.iter_unpack(f"<{letter}", data)]
+        shape = about["shape"]
+        if len(shape) == 2:
+            flat = [flat[i * shape[1] : (i + 1) * shape[1]] for i in range(shape[0])]
+        arrays[name] = flat
+    return arrays
+
+
+def step(name: str, o: float, x: float) -> float:
+    """Take one step."""
+    if name == "fill":
+        return o if math.isnan(x) else x
+    if name == "clip_float32":
+        return -FLOAT32_MAX if x < -FLOAT32_MAX else FLOAT32_MAX if x > FLOAT32_MAX else x
+    if name == "float32":
+        return float(struct.unpack("<f", struct.pack("<f", x))[0])
+    return {
+        "add": lambda: x + o,
+        "subtract": lambda: x - o,
+        "multiply": lambda: x * o,
+        "divide": lambda: x / o,
+    }[name]()
+
+
+class Reader:
+    """Reads the two files, and scores rows whose cells are numbers, texts or None."""
+
+    def __init__(self, spec: bytes, arrays: bytes) -> None:
+        self.spec = json.loads(spec)
+        assert self.spec["format"] == 1
+        self.arrays = read_arrays(arrays)
+
+    def proba(self, row: Sequence[float | str | None]) -> list[float]:
+        parts = [self.features(i, cell) for i, cell in enumerate(row)]
+        trees = self.spec["model"]["kind"] == "trees"
+        return self.linked(self.sums_of_trees(parts) if trees else self.weighted_sums(parts))
+
+    def features(self, i: int, cell: float | str | None) -> list[float]:
+        column = self.spec["columns"][i]
+        if column["kind"] == "number":
+            x = math.nan if cell is None else float(cell)
+            for name, o in column.get("steps", []):
+                x = step(name, o, x)
+            return [x]
+        categories = column["categories"]
+        if cell is None:
+            place = len(categories) + 1
+        else:
+            place = categories.index(cell) if cell in categories else len(categories)
+        row: list[float] = self.arrays[f"codes.{i}"][place]
+        return row
+
+    def sums_of_trees(self, parts: list[list[float]]) -> list[float]:
+        features = [x for part in parts for x in part]
+        sums = list(self.spec["model"]["baseline"])
+        values = self.arrays["trees.values"]
+        root = leaves_before = 0
+        for t, n_nodes in enumerate(self.arrays["trees.n_nodes"]):
+            node = self.leaf(root, features)
+            leaf = sum(f < 0 for f in self.arrays["trees.feature"][root:node])
+            g, width = t % self.spec["model"]["n_groups"], len(values[0])
+            for j, value in enumerate(values[leaves_before + leaf]):
+                sums[g * width + j] += value
+            leaves_before += sum(f < 0 for f in self.arrays["trees.feature"][root : root + n_nodes])
+            root += n_nodes
+        return sums
+
+    def leaf(self, root: int, features: list[float]) -> int:
+        k = root
+        while self.arrays["trees.feature"][k] >= 0:
+            left = self.goes_left(k, features[self.arrays["trees.feature"][k]])
+            k = k + 1 if left else root + self.arrays["trees.right"][k]
+        return k
+
+    def goes_left(self, k: int, x: float) -> bool:
+        missing_left = self.arrays["trees.missing_left"][k] != 0
+        number = self.arrays["trees.category_set"][k]
+        if math.isnan(x):
+            return bool(missing_left)
+        if number < 0:
+            return bool(x <= self.arrays["trees.threshold"][k])
+        if x < 0 or x >= 256:
+            return bool(missing_left)
+        code = int(x)
+        return bool(self.arrays["trees.left_codes"][number][code // 8] >> code % 8 & 1)
+
+    def weighted_sums(self, parts: list[list[float]]) -> list[float]:
+        sums = []
+        for total, weights in zip(
+            self.arrays["intercepts"], self.arrays["coefficients"], strict=True
+        ):
+            first = 0
+            for part in parts:
+                products = [x * weights[first + i] for i, x in enumerate(part)]
+                first += len(part)
+                total += products[0] if len(products) == 1 else sum(products)
+            sums.append(total)
+        return sums
+
+    def linked(self, s: list[float]) -> list[float]:
+        link = self.spec["model"]["link"]
+        if link == "logistic":
+            try:
+                p = 1 / (1 + math.exp(-s[0]))
+            except OverflowError:
+                p = 0.0
+            return [1 - p, p]
+        if link == "softmax":
+            powers = [math.exp(x - max(s)) for x in s]
+            return [e / sum(powers) for e in powers]
+        n = len(self.arrays["trees.n_nodes"]) / self.spec["model"]["n_groups"]
+        return [x / n for x in s]
+
+    def label(self, proba: list[float]) -> str:
+        labels: list[str] = self.spec["labels"]
+        if self.spec["threshold"] is not None:
+            return labels[1] if proba[1] > self.spec["threshold"] else labels[0]
+        return labels[proba.index(max(proba))]
+
+
+# --- the proof ----------------------------------------------------------------------------
+
+
+def case_of(preprocess: str, estimator: Any, n_classes: int) -> Exported:
+    return exported(pipeline_of(preprocess, estimator), *table(n_rows=120, n_classes=n_classes))
+
+
+FOREST = RandomForestClassifier(3, max_leaf_nodes=9, random_state=0)
+# How far apart: the page fixes all bits but those of numpy's exp, and of BLAS's order.
+CASES = {
+    "boosting": (small_boosting(), 0.0),
+    "boosting, three labels": (small_boosting(3), 1e-15),
+    "boosting, one-hot": (case_of("onehot", boosting(max_iter=3), 2), 0.0),
+    "forest": (case_of("ordinal", FOREST, 2), 0.0),
+    "forest, one-hot, three labels": (case_of("onehot", FOREST, 3), 0.0),
+    "linear": (case_of("onehot", LogisticRegression(), 2), 1e-12),
+    "linear, three labels": (case_of("onehot", LogisticRegression(), 3), 1e-12),
+}
+
+
+@pytest.mark.parametrize(("case", "allowed"), CASES.values(), ids=CASES)
+def test_the_page_suffices(case: Exported, allowed: float) -> None:
+    reader = Reader(case.files["scorer/scorer.json"], case.files["scorer/arrays.safetensors"])
+    rng = np.random.default_rng(0)
+    for what, frame in hard_rows(case.scorer, case.files, case.X_test[:25], rng, whole=True):
+        some = frame.iloc[:90]
+        cells = some.astype("object").where(some.notna(), None).itertuples(index=False)
+        proba = [reader.proba(row) for row in cells]
+        for scorer in scorers_of(case.files).values():
+            found = scorer.predict_proba(columns_of(scorer, some))
+            np.testing.assert_allclose(proba, found, rtol=0, atol=allowed, err_msg=what)
+            for ours, theirs in zip(found.tolist(), proba, strict=True):
+                assert reader.label(ours) == scorer.label_of(ours)
+                assert reader.label(theirs) == reader.label(ours)
+
+
+def page() -> str:
+    return (ROOT / "docs" / "scorer.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_field_step_link_and_array() -> None:
+    words = set(re.findall(r"`([a-z0-9_.<>]+)`", page()))
+    spec = json.loads(small_boosting().files["scorer/scorer.json"])
+    expected = {*spec, *spec["columns"][1], *spec["model"], "steps"}
+    for kind in (form.Operation, form.Link):
+        expected |= set(kind.__args__)
+    for case, _ in CASES.values():
+        expected |= {
+            re.sub(r"^codes\.\d+$", "codes.<i>", name)
+            for name in form.load(case.files[form.ARRAYS])
+        }
+    assert expected <= words
+
+
+def test_the_pages_example_is_a_scorer_json() -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", page(), re.DOTALL)
+    spec = form.msgspec.json.decode(example, type=form.ScorerSpec)
+    assert spec.format == form.FORMAT
+    assert f"| {form.FORMAT} | " in page()
+    number = spec.columns[0]
+    assert isinstance(number, form.NumberSpec)
+    assert NumberEncoding("age", tuple(number.steps)).apply(math.nan) == 0.0
