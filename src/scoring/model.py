@@ -80,7 +80,8 @@ class TreesModel:
     def _sums(self, values: Floats) -> Floats:
         """Add up values of shape (n_trees, n_rows, width), to shape (n_rows, n_sums)."""
         n_rows = values.shape[1]
-        rounds = values.reshape(self._n_rounds, self._n_groups, n_rows, -1)
+        # Rounds outermost, or numpy would add them up in another order.
+        rounds = np.ascontiguousarray(values).reshape(self._n_rounds, self._n_groups, n_rows, -1)
         rounds[0] += self._baseline
         if rounds[0].size == 1:
             # A single sum numpy would add up in pairs, which gives other bits.

@@ -39,7 +39,7 @@ class Walks:
         step = max(1, BLOCK_PAIRS // n_trees)
         for start in range(0, n_rows, step):
             leaves[start : start + step] = self._walk(features[start : start + step])
-        return self._trees.values[leaves.T]
+        return self._trees.values.take(leaves.T, axis=0)
 
     def leaf_values_of_row(self, row: Sequence[float]) -> Floats:
         """Give each tree's value, of shape (n_trees, 1, width)."""

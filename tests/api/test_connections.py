@@ -1,5 +1,6 @@
 """The head of a request is bounded, in bytes and in time, and who exceeds it is told."""
 
+import http.client
 import socket
 import time
 from collections.abc import Iterator
@@ -54,11 +55,12 @@ def test_a_head_that_comes_by_drops_is_refused_in_time(empty: Server) -> None:
 
 def test_each_request_of_a_connection_has_a_head_of_its_own(empty: Server) -> None:
     # Together they are larger than a head may be.
-    with socket.create_connection(("127.0.0.1", empty.port), timeout=10) as connection:
-        for _ in range(20):
-            filler = b"a" * 50_000
-            connection.sendall(b"GET /health HTTP/1.1\r\nHost: t\r\nX: " + filler + b"\r\n\r\n")
-            assert status_of(connection.recv(65536)) == 200
+    connection = http.client.HTTPConnection("127.0.0.1", empty.port, timeout=10)
+    for _ in range(20):
+        connection.request("GET", "/health", headers={"X": "a" * 50_000})
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (200, True)
+    connection.close()
 
 
 def test_what_is_no_http_is_answered_like_everything_else(empty: Server) -> None:

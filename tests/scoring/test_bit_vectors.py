@@ -29,8 +29,8 @@ def test_finds_the_leaves_of_a_plain_walk(kind: Any, drawn: tuple[Trees, Any]) -
     trees, encodings = drawn
     evaluator = kind(trees, encodings)
     expected = np.array([plainly(trees, encodings, row) for row in ROWS])
-    assert_array_equal(evaluator.leaf_values(columns(ROWS)), expected)
-    alone = [evaluator.leaf_values_of_row(row)[0] for row in ROWS]
+    assert_array_equal(evaluator.leaf_values(columns(ROWS)).swapaxes(0, 1), expected)
+    alone = [evaluator.leaf_values_of_row(row)[:, 0] for row in ROWS]
     assert_array_equal(np.array(alone), expected)
 
 
@@ -42,7 +42,7 @@ def test_both_evaluators_agree_on_any_number(
     trees, encodings = drawn
     row = [n, c, two, m]
     bits, walks = (kind(trees, encodings).leaf_values_of_row(row) for kind in (BitVectors, Walks))
-    assert bits.tolist() == walks.tolist() == [plainly(trees, encodings, row)]
+    assert bits[:, 0].tolist() == walks[:, 0].tolist() == plainly(trees, encodings, row)
 
 
 @pytest.mark.parametrize("n_leaves", [1, 2, 31, 32, 33, 34, 62, 63, 64])
@@ -66,9 +66,9 @@ def test_every_leaf_of_a_word_can_be_reached(n_leaves: int, skew: float) -> None
     rows = rng.choice([-1.0, 0.0, 1.0, np.nan], (500, len(encodings)))
     rows[0], rows[1] = -1.0, 1.0  # the first leaf, the last one
     evaluator = BitVectors(changed, encodings)
-    found = evaluator.leaf_values(list(rows.T))
+    found = evaluator.leaf_values(list(rows.T)).swapaxes(0, 1)
     assert_array_equal(found, [plainly(changed, encodings, row) for row in rows.tolist()])
-    alone = [evaluator.leaf_values_of_row(row)[0] for row in rows[:50].tolist()]
+    alone = [evaluator.leaf_values_of_row(row)[:, 0] for row in rows[:50].tolist()]
     assert_array_equal(np.array(alone), found[:50])
 
 
@@ -84,7 +84,9 @@ def test_more_cells_than_are_made_at_once() -> None:
     trees = make_trees([20, 9], 1, np.random.default_rng(3))
     rows = [[0.05, place, 0, 0.0] for place in range(n_categories + 2)]
     expected = [plainly(trees, encodings, row) for row in rows]
-    assert_array_equal(BitVectors(trees, encodings).leaf_values(columns(rows)), expected)
+    assert_array_equal(
+        BitVectors(trees, encodings).leaf_values(columns(rows)).swapaxes(0, 1), expected
+    )
 
 
 def test_tables_that_would_grow_too_large_are_left_to_walks() -> None:

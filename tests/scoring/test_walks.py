@@ -28,8 +28,8 @@ def test_finds_the_leaves_of_a_plain_walk(
     columns = [np.array(column) for column in zip(*rows, strict=True)]
     expected = [plainly(trees, ENCODINGS, row) for row in rows]
     evaluator = Walks(trees, ENCODINGS)
-    assert_array_equal(evaluator.leaf_values(columns), expected)
-    alone = [evaluator.leaf_values_of_row(row)[0] for row in rows]
+    assert_array_equal(evaluator.leaf_values(columns).swapaxes(0, 1), expected)
+    alone = [evaluator.leaf_values_of_row(row)[:, 0] for row in rows]
     assert_array_equal(np.array(alone), expected)
 
 
@@ -37,4 +37,4 @@ def test_a_vine_of_900_leaves_is_walked_to_its_end() -> None:
     trees = make_trees([900], 1, np.random.default_rng(0), skew=1.0)
     evaluator = Walks(trees, ENCODINGS)
     for row in all_rows()[::10]:
-        assert evaluator.leaf_values_of_row(row)[0].tolist() == plainly(trees, ENCODINGS, row)
+        assert evaluator.leaf_values_of_row(row)[:, 0].tolist() == plainly(trees, ENCODINGS, row)
