@@ -91,7 +91,7 @@ api-stop: ## end what api-bg started, when it has answered what it has taken
 
 .PHONY: test
 test: $(VENV)/.installed-dev $(VENV)/.installed-api ## pass the tests, in minutes
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
 .PHONY: test-all
 test-all: $(VENV)/.installed-dev $(VENV)/.installed-api ## pass the slow ones too
@@ -107,8 +107,14 @@ types: $(VENV)/.installed-dev $(VENV)/.installed-api ## check types
 	@$(BIN)/mypy
 
 .PHONY: bench
-bench: init ## measure ours beside a plain scikit-learn script
-	@$(BIN)/python -m benchmarks.train $(ARGS)
+bench: $(VENV)/.installed-base $(VENV)/.installed-api ## measure training, serving and batch scoring beside plain ones (15 min)
+	@$(BIN)/python -m benchmarks.train
+	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.batch_scoring
+
+.PHONY: endurance
+endurance: $(VENV)/.installed-base $(VENV)/.installed-api ## attack a running service, and outlast it (half an hour)
+	@$(BIN)/python -m benchmarks.endurance $(ARGS)
 
 .PHONY: docs
 docs: init ## write docs/configuration.md anew from the schema
