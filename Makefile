@@ -76,12 +76,15 @@ api-bg: $(VENV)/.installed-base $(VENV)/.installed-api ## the same in the backgr
 	@if [ -f logs/api.pid ] && kill -0 "$$(cat logs/api.pid)" 2>/dev/null; then \
 		echo "it runs already, as process $$(cat logs/api.pid); make api-stop ends it"; exit 1; fi
 	@nohup $(UVICORN) >> logs/api.log 2>&1 < /dev/null & echo $$! > logs/api.pid
-	@for i in $$(seq 100); do \
+	@pid=$$(cat logs/api.pid); for i in $$(seq 150); do \
+		kill -0 $$pid 2>/dev/null || break; \
 		if $(BIN)/python -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1])' \
-			http://127.0.0.1:$(PORT)/health 2>/dev/null; then \
-			echo "http://127.0.0.1:$(PORT)/docs   log: logs/api.log   end: make api-stop"; exit 0; fi; \
-		kill -0 "$$(cat logs/api.pid)" 2>/dev/null || break; sleep 0.1; done; \
-	echo 'error: it did not start; the end of logs/api.log:' >&2; tail -n 5 logs/api.log >&2; rm -f logs/api.pid; exit 1
+			http://$(subst 0.0.0.0,127.0.0.1,$(HOST)):$(PORT)/health 2>/dev/null; then \
+			sleep 0.3; kill -0 $$pid 2>/dev/null || break; \
+			echo "http://$(subst 0.0.0.0,127.0.0.1,$(HOST)):$(PORT)/docs   log: logs/api.log   end: make api-stop"; \
+			exit 0; fi; sleep 0.1; done; \
+	echo 'error: it did not start; the end of logs/api.log:' >&2; tail -n 5 logs/api.log >&2; \
+	kill $$pid 2>/dev/null; rm -f logs/api.pid; exit 1
 
 .PHONY: api-stop
 api-stop: ## end what api-bg started, when it has answered what it has taken

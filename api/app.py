@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -28,7 +29,7 @@ def make_app(settings: Settings) -> FastAPI:
     """Put the service together; models are loaded when it starts."""
     store = ModelStore(settings)
     telemetry = Telemetry(settings.log)
-    lifecycle = Lifecycle(settings.drain_seconds)
+    lifecycle = Lifecycle(settings.drain_seconds, telemetry)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -36,6 +37,8 @@ def make_app(settings: Settings) -> FastAPI:
         logging.getLogger("uvicorn.access").disabled = True
         lifecycle.take_over()
         await asyncio.to_thread(store.load)
+        for name, why in store.served.failed.items():
+            log.error("model '%s' cannot be loaded: %s", name, why)
         telemetry.models(store.served.models.values())
         _tell(store)
         watch = asyncio.create_task(_watch(store, telemetry, settings.watch_seconds))
@@ -92,13 +95,10 @@ async def _watch(store: ModelStore, telemetry: Telemetry, seconds: float) -> Non
     told = ""
     while True:
         await asyncio.sleep(seconds)
-        serving = {m.name: m.run_id for m in store.served.models.values() if m.promoted}
         try:
-            if await asyncio.to_thread(store.versions) == serving:
+            if not await asyncio.to_thread(store.follow):
                 continue
-            await asyncio.to_thread(store.reload, None)
-        except (UserError, OSError) as error:
-            # Tried again each time, since a version may be mended; told once.
+        except UserError as error:
             if str(error) != told:
                 told = str(error)
                 telemetry.reload(succeeded=False)
@@ -116,6 +116,9 @@ def _app_of_environment() -> FastAPI:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+    for variable in ("API_MODELS", "API_OUTPUTS"):
+        if variable in os.environ and not Path(os.environ[variable]).exists():
+            log.warning("%s=%s is not there yet", variable, os.environ[variable])
     for found, meant in misspelt(os.environ).items():
         log.warning("the variable %s is none of ours; did you mean %s?", found, meant)
     return app

@@ -26,13 +26,13 @@ def divided(content: bytes, header: bytes) -> tuple[bytes, bytes]:
     return content[: int(header)], content[int(header) :]
 
 
-def cells_of(name: str, datatype: str, content: bytes) -> list[Any]:
-    """Read a tensor's cells; a NaN is a missing one."""
+def cells_of(name: str, datatype: str, content: bytes, n_cells: int) -> list[Any]:
+    """Read a tensor's cells, of which there are to be so many; a NaN is a missing one."""
     if datatype == TEXTS:
-        return _texts(name, content)
+        return _texts(name, content, n_cells)
     dtype = np.dtype(NUMBERS[datatype])
-    if len(content) % dtype.itemsize:
-        raise RefusedError(422, f"inputs['{name}'] is no whole number of {datatype} values")
+    if len(content) != n_cells * dtype.itemsize:
+        raise RefusedError(422, f"inputs['{name}'] has a shape that does not fit its bytes")
     values = np.frombuffer(content, dtype)
     if values.dtype.kind != "f":
         cells: list[Any] = values.tolist()
@@ -40,10 +40,11 @@ def cells_of(name: str, datatype: str, content: bytes) -> list[Any]:
     return [None if value != value else value for value in values.tolist()]
 
 
-def _texts(name: str, content: bytes) -> list[str]:
+def _texts(name: str, content: bytes, n_cells: int) -> list[str]:
     """Read texts, each behind its length in four bytes."""
-    found, start = [], 0
-    while start < len(content):
+    found: list[str] = []
+    start = 0
+    while start < len(content) and len(found) <= n_cells:
         end = start + 4 + int.from_bytes(content[start : start + 4], "little")
         if end > len(content):
             raise RefusedError(422, f"inputs['{name}'] ends within a text")

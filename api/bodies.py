@@ -120,6 +120,9 @@ def _refuse_duplicates(content: bytes) -> None:
         json.loads(content, object_pairs_hook=unique, parse_int=float)
     except RecursionError:
         raise _too_deep() from None
+    except ValueError:
+        # The decoder does not look into fields that nobody asked for.
+        raise RefusedError(400, "the body is no valid UTF-8") from None
 
 
 def _short(name: str) -> str:

@@ -5,6 +5,7 @@ never ends would fill the memory.
 """
 
 import asyncio
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.answers import Problem
 from api.security import HEADERS
+from api.telemetry import Telemetry
 
 # More than the gate takes: what arrives together with a head's end is counted with it.
 MOST_HEAD_BYTES = 2**19
@@ -28,9 +30,12 @@ STATUS_LINES = {
 class BoundedHttp(HttpToolsProtocol):
     """uvicorn's own protocol, with an end to waiting for a head."""
 
-    _n_head_bytes = 0
-    _timer: asyncio.TimerHandle | None = None
-    _is_refused = False
+    def __init__(self, telemetry: Telemetry, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._telemetry = telemetry
+        self._n_head_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_refused = False
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first head."""
@@ -90,15 +95,27 @@ class BoundedHttp(HttpToolsProtocol):
                 return
             cycle.disconnected = True  # the rest of this body will never come
             cycle.message_event.set()
-        content = msgspec.json.encode(Problem(detail))
+        request_id = token_hex(8)
+        content = msgspec.json.encode(Problem(detail, request_id))
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(content)).encode()),
             (b"connection", b"close"),
+            (b"x-request-id", request_id.encode()),
             *HEADERS,
         ]
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
         self.transport.write(STATUS_LINES[status] + lines + b"\r\n" + content)
         # To close on a client that is still sending would tear the answer away from it.
-        self.transport.write_eof()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self._telemetry.request(
+            request_id=request_id,
+            method="unread",
+            route="unmatched",
+            status=status,
+            seconds=0.0,
+            run_id=None,
+            rows=0,
+        )

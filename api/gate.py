@@ -37,6 +37,8 @@ CLOSE = (b"connection", b"close")
 MOST_HEADER_BYTES = 2**16
 # How long a client may go on sending a body that was refused, until it reads the answer.
 LINGER_SECONDS = 2.0
+# And how much, as a multiple of what a body may have.
+MOST_SWALLOWED = 4
 
 log = logging.getLogger("uvicorn.error")
 
@@ -55,7 +57,9 @@ class Exchange:
     run_id: str | None = None
     rows: int = 0
     is_answered: bool = False
-    is_received: bool = False
+    # Whether a body is still to come, and what of it is held.
+    is_awaited: bool = False
+    n_bytes: int = 0
 
 
 class Gate:
@@ -76,7 +80,7 @@ class Gate:
         self._telemetry = telemetry
         self._lifecycle = lifecycle
         self._encode = msgspec.json.Encoder().encode
-        self._in_flight = 0
+        self._in_flight = self._bytes_in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, whatever it is."""
@@ -88,6 +92,8 @@ class Gate:
         if REQUEST_ID.fullmatch(request_id) is None:
             request_id = token_hex(8).encode()
         exchange = Exchange(scope, receive, send, request_id)
+        length = headers.get(b"content-length", b"0")
+        exchange.is_awaited = length != b"0" or b"transfer-encoding" in headers
         try:
             await self._answer(exchange, headers)
         except RefusedError as refusal:
@@ -134,6 +140,7 @@ class Gate:
                 answer = await answer
         finally:
             self._in_flight -= 1
+            self._bytes_in_flight -= exchange.n_bytes
         exchange.run_id, exchange.rows = answer.run_id, answer.rows
         self._telemetry.predictions(answer.model, answer.labels)
         await self._send(exchange, 200, answer.content, [])
@@ -142,22 +149,29 @@ class Gate:
         """Receive a body within its limits."""
         if int(headers.get(b"content-length", b"0")) > self._settings.max_body_bytes:
             raise self._too_large()
-        parts, size, more = [], 0, True
+        parts: list[bytes] = []
         try:
             async with asyncio.timeout(self._settings.request_timeout_seconds):
-                while more:
-                    message = await exchange.receive()
-                    if message["type"] == "http.disconnect":
-                        raise ConnectionError
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > self._settings.max_body_bytes:
-                        raise self._too_large()
-                    more = message.get("more_body", False)
+                await self._receive(exchange, parts)
         except TimeoutError:
             raise RefusedError(408, "the body took too long to arrive") from None
-        exchange.is_received = True
         return b"".join(parts)
+
+    async def _receive(self, exchange: Exchange, parts: list[bytes]) -> None:
+        more = True
+        while more:
+            message = await exchange.receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionError
+            parts.append(message.get("body", b""))
+            exchange.n_bytes += len(parts[-1])
+            self._bytes_in_flight += len(parts[-1])
+            if exchange.n_bytes > self._settings.max_body_bytes:
+                raise self._too_large()
+            if self._bytes_in_flight > self._settings.max_bytes_in_flight:
+                raise RefusedError(503, "too much at once", headers={"Retry-After": "1"})
+            more = message.get("more_body", False)
+        exchange.is_awaited = False
 
     def _too_large(self) -> RefusedError:
         limit = self._settings.max_body_bytes
@@ -168,10 +182,15 @@ class Gate:
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
+                await self._swallow(exchange, 0.0)
                 exchange.status, exchange.is_answered = message["status"], True
                 own = {name for name, _ in message["headers"]}
                 added = [header for header in self._headers(exchange) if header[0] not in own]
                 message["headers"] = [*message["headers"], *added]
+            elif exchange.is_awaited and not message.get("more_body", False):
+                await exchange.send({**message, "more_body": True})
+                await self._swallow(exchange, LINGER_SECONDS)
+                message = {"type": "http.response.body", "body": b""}
             await exchange.send(message)
 
         try:
@@ -190,6 +209,7 @@ class Gate:
             received += len(message.get("body", b""))
             if received > self._settings.max_body_bytes:
                 raise self._too_large()
+            exchange.is_awaited = message.get("more_body", False)
             return message
 
         return receive
@@ -198,14 +218,11 @@ class Gate:
         if exchange.is_answered:
             return  # too late to say anything else
         headers = [(k.lower().encode(), v.encode()) for k, v in refusal.headers.items()]
-        is_unwanted = refusal.status in (408, 413, 431) and not exchange.is_received
-        if is_unwanted:
-            headers.append(CLOSE)  # what is left of the body is not wanted
         problem = Problem(refusal.detail, exchange.request_id.decode(), refusal.difference)
         content = self._encode(problem)
         if exchange.scope["path"].startswith("/v2"):
             content = self._encode({"error": refusal.detail})
-        await self._send(exchange, refusal.status, content, headers, lingers=is_unwanted)
+        await self._send(exchange, refusal.status, content, headers)
 
     async def _send(
         self,
@@ -213,30 +230,36 @@ class Gate:
         status: int,
         content: bytes,
         headers: list[tuple[bytes, bytes]],
-        *,
-        lingers: bool = False,
     ) -> None:
+        await self._swallow(exchange, 0.0)
         exchange.status, exchange.is_answered = status, True
         length = (b"content-length", str(len(content)).encode())
         every = [JSON, length, *self._headers(exchange), *headers]
         await exchange.send({"type": "http.response.start", "status": status, "headers": every})
-        if lingers:
+        if exchange.is_awaited:
             await exchange.send({"type": "http.response.body", "body": content, "more_body": True})
-            await _swallow(exchange.receive)
+            await self._swallow(exchange, LINGER_SECONDS)
             content = b""
         await exchange.send({"type": "http.response.body", "body": content})
 
     def _headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", exchange.request_id), *HEADERS]
-        return [*headers, CLOSE] if self._lifecycle.is_closing else headers
+        # What is left of a body that nobody wants has no end.
+        ends = self._lifecycle.is_closing or exchange.is_awaited
+        return [*headers, CLOSE] if ends else headers
 
+    async def _swallow(self, exchange: Exchange, seconds: float) -> None:
+        """Take what is left of a body, for so long: 0 takes what has arrived already.
 
-async def _swallow(receive: Receive) -> None:
-    """Take what a client still sends: to close on it would tear the answer away from it."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            while (await receive()).get("more_body", False):
-                pass
+        To close on a client that is still sending would tear the answer away from it.
+        """
+        left = MOST_SWALLOWED * self._settings.max_body_bytes
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while exchange.is_awaited and left > 0:
+                    message = await exchange.receive()
+                    left -= len(message.get("body", b""))
+                    exchange.is_awaited = message.get("more_body", False)
 
 
 def _check_content_type(headers: dict[bytes, bytes], *, takes_bytes: bool) -> None:

@@ -5,6 +5,7 @@ A tensor per column, named like it; or, where all columns are numbers, one of sh
 https://github.com/kserve/open-inference-protocol
 """
 
+from math import prod
 from typing import Any
 
 import msgspec
@@ -64,8 +65,11 @@ class InferResponse(msgspec.Struct, omit_defaults=True):
     parameters: dict[str, Any] = {}
 
 
-def decode(content: bytes, json_length: bytes | None) -> InferRequest:
-    """Decode a body; json_length: as the client gave it, where tensors follow the JSON."""
+def decode(content: bytes, json_length: bytes | None, most_cells: int) -> InferRequest:
+    """Decode a body; json_length: as the client gave it, where tensors follow the JSON.
+
+    most_cells: of a tensor; more are refused before they take memory.
+    """
     if json_length is None:
         request = decode_as(InferRequest, content, FORM)
         tail = b""
@@ -76,12 +80,22 @@ def decode(content: bytes, json_length: bytes | None) -> InferRequest:
         if tensor.datatype not in NUMBERS and tensor.datatype != TEXTS:
             known = ", ".join([*NUMBERS, TEXTS])
             raise RefusedError(422, f"inputs['{tensor.name}'].datatype is none of {known}")
+        if not tensor.shape or min(tensor.shape) < 0:
+            raise RefusedError(422, f"inputs['{tensor.name}'].shape is no shape")
+        if prod(tensor.shape) > most_cells:
+            raise RefusedError(
+                413, f"inputs['{tensor.name}'] has too many rows; send them in parts"
+            )
         if tensor.data is None:
             size = (tensor.parameters or {}).get("binary_data_size")
             if type(size) is not int or not 0 <= size <= len(tail):
                 raise RefusedError(422, f"inputs['{tensor.name}'] has no data")
-            tensor.data = cells_of(tensor.name, tensor.datatype, tail[:size])
+            tensor.data = cells_of(tensor.name, tensor.datatype, tail[:size], prod(tensor.shape))
             tail = tail[size:]
+        if len(tensor.data) > prod(tensor.shape):
+            raise RefusedError(
+                422, f"inputs['{tensor.name}'] has a shape that does not fit its data"
+            )
     return request
 
 
@@ -141,8 +155,11 @@ def _flat(tensor: Tensor) -> list[Any]:
 
 
 def _cells(tensor: Tensor, values: list[Any]) -> list[Cell]:
-    if any(isinstance(value, (list, dict)) for value in values):
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds & {list, dict}:
         raise RefusedError(422, f"inputs['{tensor.name}'].data is nested too deep")
+    if kinds and (kinds == {str}) != (tensor.datatype == TEXTS):
+        raise RefusedError(422, f"inputs['{tensor.name}'].data is not of {tensor.datatype}")
     return values
 
 

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import signal
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.connections import BoundedHttp
+from api.telemetry import Telemetry
 
 log = logging.getLogger("uvicorn.error")
 
@@ -19,10 +21,11 @@ GRACE_SECONDS = 0.5
 class Lifecycle:
     """is_ready: `/ready` says so. is_closing: each answer ends its connection."""
 
-    def __init__(self, drain_seconds: float) -> None:
+    def __init__(self, drain_seconds: float, telemetry: Telemetry) -> None:
         self.is_ready = True
         self.is_closing = False
         self._drain_seconds = drain_seconds
+        self._telemetry = telemetry
         self._ending: asyncio.Task[None] | None = None
 
     def take_over(self) -> None:
@@ -36,7 +39,7 @@ class Lifecycle:
         config = server.config
         config.encoded_headers = [h for h in config.encoded_headers if h[0] != b"server"]
         if config.http_protocol_class is HttpToolsProtocol:
-            config.http_protocol_class = BoundedHttp
+            config.http_protocol_class = partial(BoundedHttp, self._telemetry)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._begin_to_end, server)
 

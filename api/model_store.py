@@ -5,6 +5,7 @@ Readers take one reference to what is served and keep it for a request; a reload
 
 import logging
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +14,12 @@ from threading import Lock
 from api.refusals import no_model, not_found
 from api.served_model import ServedModel, load_model
 from api.settings import Settings
-from src.errors import ModelUnusableError, UserError
+from src.errors import ModelUnusableError, ReloadError, UserError
 from src.runs import Promotion, Registry, beneath, newest_complete_run
 
 log = logging.getLogger("uvicorn.error")
+
+SCORER = "scorer/"
 
 
 @dataclass(frozen=True)
@@ -50,71 +53,107 @@ class ModelStore:
         self._settings = settings
         self._registry = Registry(settings.models)
         self.served = Served()
+        # What each pointer named when it was last looked at, loaded or not.
+        self._pointers: dict[str, str] = {}
         # A reload that is asked for and one that the watcher starts would lose each other's.
         self._one_at_a_time = Lock()
 
     def load(self) -> None:
-        """Load what is promoted, or the newest complete run; what fails is noted."""
-        models: dict[str, ServedModel] = {}
-        failed: dict[str, str] = {}
-        for name in self._registry.names():
-            try:
-                models[name] = self._load_promoted(name)
-            except UserError as error:
-                failed[name] = self.said(error)
-        if not models and not failed:
-            newest = newest_complete_run(self._settings.outputs)
-            if newest is not None:
-                try:
-                    model = load_model(
-                        newest, name=None, source=self._shown(newest), promoted=False
-                    )
-                    models[model.name] = model
-                except UserError as error:
-                    failed[newest.name] = self.said(error)
-        for name, why in failed.items():
-            log.error("model '%s' cannot be loaded: %s", name, why)
-        # A damaged model stays the default: another's answers would be taken for its own.
-        self.served = Served(models, self._default_name([*models, *failed]), failed)
+        """Load what is promoted, or the newest run that can be served; what fails is noted."""
+        with self._one_at_a_time, suppress(ReloadError):
+            self._load(None)
 
     def reload(self, path: str | None) -> Mapping[str, ServedModel]:
-        """Load anew, all or what path names; raises UserError, and then nothing has changed.
+        """Load anew, all or what path names; a model that cannot be loaded goes on as it was.
 
-        Gives all that serve now.
+        Gives all that serve now. Raises UserError, which says what could not be loaded.
         """
         with self._one_at_a_time:
-            self._reload(path)
+            if path is None:
+                self._load(None)
+            else:
+                self._try(path)
             return self.served.models
 
-    def _reload(self, path: str | None) -> None:
-        if path is not None:
-            model = self._load_path(path)
-            models = {**self.served.models, model.name: model}
-            default = self._default_name(models)
-            if not model.promoted:
-                default = model.name  # a run that was named is meant to be tried
-            failed = {k: v for k, v in self.served.failed.items() if k != model.name}
-            self.served = Served(models, default, failed)
+    def follow(self) -> bool:
+        """Load what pointers that moved name now; tells whether any did. Raises UserError.
+
+        What fails is tried again when its pointer moves, or on request.
+        """
+        with self._one_at_a_time:
+            found = self._versions()
+            moved = {
+                name
+                for name in {*found, *self._pointers}
+                if found.get(name) != self._pointers.get(name)
+            }
+            if moved:
+                self._load(moved)
+            return bool(moved)
+
+    def _load(self, names: Collection[str] | None) -> None:
+        """Load promoted models, of all names or of some; raises ReloadError for what fails."""
+        versions = self._versions()
+        if not versions:
+            self._load_newest()
             return
-        names = self._registry.names()
-        if names:
-            loaded = {name: self._load_promoted(name) for name in names}
-            self.served = Served(loaded, self._default_name(loaded), {})
-            return
-        newest = newest_complete_run(self._settings.outputs)
+        self._pointers = versions
+        served = self.served
+        models = {
+            name: model
+            for name, model in served.models.items()
+            # What was tried by its path stays until all is loaded anew.
+            if name in versions or (names is not None and not model.promoted)
+        }
+        failed = {name: why for name, why in served.failed.items() if name in versions}
+        new: dict[str, str] = {}
+        for name in versions.keys() if names is None else versions.keys() & names:
+            failed.pop(name, None)
+            try:
+                models[name] = self._load_promoted(name)
+            except (UserError, OSError) as error:
+                new[name] = self.said(error)
+        failed |= {name: why for name, why in new.items() if name not in models}
+        # A damaged model stays the default: another's answers would be taken for its own.
+        self.served = Served(models, self._default_name(versions), failed)
+        if new:
+            raise ReloadError(new)
+
+    def _load_newest(self) -> None:
+        if any(model.promoted for model in self.served.models.values()):
+            # A lost mount, perhaps; a run that nobody chose is no replacement.
+            raise ReloadError({"registry": "it holds no promoted model any more"})
+        newest = newest_complete_run(self._settings.outputs, holding=SCORER)
         if newest is None:
-            raise ModelUnusableError("nothing", "no model is promoted, and no run is complete")
-        model = load_model(newest, name=None, source=self._shown(newest), promoted=False)
+            raise ReloadError({"nothing": "no model is promoted, and no run can be served"})
+        try:
+            model = load_model(newest, name=None, source=self._shown(newest), promoted=False)
+        except (UserError, OSError) as error:
+            failed = {newest.name: self.said(error)}
+            if not self.served.models:
+                self.served = Served(failed=failed)
+            raise ReloadError(failed) from error
         self.served = Served({model.name: model}, self._default_name([model.name]), {})
 
-    def versions(self) -> dict[str, str]:
-        """Give what the pointers name now, for whoever watches them."""
-        found = {}
-        for name in self._registry.names():
-            promotion = self._registry.current(name)
-            if promotion is not None:
-                found[name] = promotion.version
-        return found
+    def _try(self, path: str) -> None:
+        try:
+            model = self._load_path(path)
+        except OSError as error:
+            raise ReloadError({path: self.said(error)}) from error
+        models = {**self.served.models, model.name: model}
+        # A run that was named is meant to be tried.
+        default = self._default_name(models) if model.promoted else model.name
+        failed = {k: v for k, v in self.served.failed.items() if k != model.name}
+        self.served = Served(models, default, failed)
+
+    def _versions(self) -> dict[str, str]:
+        """Give what the pointers name now; of a damaged one that it is."""
+        try:
+            names = self._registry.names()
+        except OSError as error:
+            raise ReloadError({"registry": self.said(error)}) from error
+        found = {name: self._current(name) for name in names}
+        return {name: "?" if p is None else p.version for name, p in found.items()}
 
     def _load_path(self, path: str) -> ServedModel:
         roots = [self._settings.models, self._settings.outputs]
@@ -138,9 +177,11 @@ class ModelStore:
             raise ModelUnusableError(self._shown(path), f"it holds run {model.run_id}")
         return model
 
-    def said(self, error: UserError) -> str:
+    def said(self, error: UserError | OSError) -> str:
         """Word an error for clients, who need not know where the roots lie."""
         message = str(error)
+        if isinstance(error, OSError):
+            message = f"{error.filename} cannot be read: {error.strerror}"
         for root in (self._settings.models, self._settings.outputs):
             if root.is_absolute():
                 message = message.replace(str(root), root.name)
@@ -165,8 +206,8 @@ class ModelStore:
     def _current(self, name: str) -> Promotion | None:
         try:
             return self._registry.current(name)
-        except UserError:
-            return None  # damaged: it was told when it was loaded
+        except (UserError, OSError):
+            return None  # damaged: loading it says how
 
 
 def _moment(when: str) -> float:

@@ -133,8 +133,10 @@ class Predictions:
     ) -> Answer | Awaitable[Answer]:
         inference_protocol.check_version(model, version)
 
+        most_cells = self._settings.max_rows * len(model.schema.columns)
+
         def work() -> Answer:
-            request = inference_protocol.decode(content, headers.get(LENGTH_HEADER))
+            request = inference_protocol.decode(content, headers.get(LENGTH_HEADER), most_cells)
             rows = inference_protocol.rows_of(request, model)
             self._check_rows(len(rows))
             response, labels = inference_protocol.infer(request, rows, model)
@@ -148,7 +150,7 @@ class Predictions:
     async def _beside(self, work: Callable[[], Answer]) -> Answer:
         running = asyncio.get_running_loop().run_in_executor(self._worker, work)
         try:
-            return await asyncio.wait_for(running, self._settings.request_timeout_seconds)
+            return await asyncio.wait_for(running, self._settings.batch_timeout_seconds)
         except TimeoutError:
             raise RefusedError(
                 503,

@@ -101,7 +101,9 @@ def _add_inference_protocol(router: APIRouter, store: ModelStore, lifecycle: Lif
 
     @router.get("/v2")
     async def server() -> Response:
-        return answer({"name": "tabular-experiments", "version": "2", "extensions": []})
+        return answer(
+            {"name": "tabular-experiments", "version": "2", "extensions": ["binary_tensor_data"]}
+        )
 
     @router.get("/v2/health/live")
     async def live() -> Response:
@@ -139,6 +141,7 @@ def _add_administration(
                 # Reading and hashing take their time; others are answered meanwhile.
                 models = await asyncio.to_thread(store.reload, paths[0] if paths else None)
             except UserError as error:
+                telemetry.models(store.served.models.values())
                 telemetry.reload(succeeded=False)
                 status = 400 if isinstance(error, OutsideRootsError) else 409
                 words = f"{store.said(error)} (what served before goes on serving)"

@@ -21,7 +21,7 @@ def check_admin(token: str, authorization: str | None) -> None:
             403,
             "administration is switched off: start the service with API_ADMIN_TOKEN to allow it",
         )
-    if not _is(authorization or "", f"Bearer {token}"):
+    if not _is(_bearer(authorization or ""), token):
         raise RefusedError(
             401,
             "administration needs the header 'Authorization: Bearer <API_ADMIN_TOKEN>'",
@@ -34,12 +34,18 @@ def check_key(key: str, headers: Mapping[bytes, bytes]) -> None:
     if not key:
         return
     given = headers.get(b"x-api-key", b"").decode("latin-1")
-    bearer = headers.get(b"authorization", b"").decode("latin-1")
+    bearer = _bearer(headers.get(b"authorization", b"").decode("latin-1"))
     # Both are compared, so that time tells nothing of which was given.
-    if not _is(given, key) | _is(bearer, f"Bearer {key}"):
+    if not _is(given, key) | _is(bearer, key):
         raise RefusedError(
             401, "predictions need the header X-API-Key", headers={"WWW-Authenticate": "Bearer"}
         )
+
+
+def _bearer(authorization: str) -> str:
+    """Give the token; the scheme's name is written as one likes (RFC 9110)."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _is(given: str, secret: str) -> bool:

@@ -1,7 +1,6 @@
 """One model in service: verified, read, probed; it never changes."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from api.answers import ColumnInfo, ModelInfo, Prediction, PredictionBatch, RowW
 from api.refusals import RefusedError
 from api.rows import Row, RowReader
 from src.errors import ModelUnusableError
-from src.runs import VerifiedRun, read_verified
+from src.runs import VerifiedRun, model_name_of, read_verified
 from src.schema import CategoryColumn, Column, Schema
 from src.scoring import Scorer, read_scorer
 
@@ -154,7 +153,7 @@ def load_model(path: Path, *, name: str | None, source: str, promoted: bool) -> 
     _check_fit(source, schema, scorer)
     summary = _summary(source, run)
     model = ServedModel(
-        name=_name_of(summary) if name is None else name,
+        name=model_name_of(summary["dataset"]) if name is None else name,
         run_id=run.run_id,
         source=source,
         promoted=promoted,
@@ -185,11 +184,6 @@ def _summary(source: str, run: VerifiedRun) -> dict[str, Any]:
         return {"dataset": str(content["dataset"]), "metrics": metrics}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelUnusableError(source, f"{SUMMARY} is damaged: {error}") from error
-
-
-def _name_of(summary: Mapping[str, Any]) -> str:
-    # The result line's name without where it came from: openml_adult is adult.
-    return re.sub(r"^(builtin|openml|file)_", "", summary["dataset"])
 
 
 def _probe(model: ServedModel) -> None:

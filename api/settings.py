@@ -34,8 +34,14 @@ class Settings:
     docs: bool = setting("whether `/docs` and `/openapi.json` are there", True)
     max_body_bytes: int = setting("the largest body, declared or not", 8 * 2**20, 1024)
     max_rows: int = setting("the most rows of a request", 10_000, 1)
+    max_bytes_in_flight: int = setting(
+        "bytes of all bodies at one time; more get a 503", 128 * 2**20, 1024
+    )
     max_in_flight: int = setting("requests with a body at one time; more get a 503", 512, 1)
     request_timeout_seconds: float = setting("how long a body may take to arrive", 10.0, 0.1)
+    batch_timeout_seconds: float = setting(
+        "how long a large body may wait for its turn and be worked on", 60.0, 0.1
+    )
     drain_seconds: float = setting(
         "after SIGTERM, how long `/ready` says 503 while all else goes on", 2.0, 0.0
     )
@@ -76,7 +82,7 @@ def _parsed(variable: str, setting: Any, text: str) -> Any:
         return _number(variable, kind, text, setting.metadata["least"])
     if setting.name in ("admin_token", "key") and 0 < len(text) < LEAST_SECRET:
         raise SettingError(variable, "…", f"a secret of {LEAST_SECRET} letters or more")
-    if isinstance(setting.default, Path) and not text:
+    if isinstance(setting.default, Path) and (not text or Path(text).is_file()):
         raise SettingError(variable, text, "a directory")
     if kind is str and not text.isascii():
         raise SettingError(variable, "…", "ASCII letters")

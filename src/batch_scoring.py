@@ -20,7 +20,6 @@ from src.batch.tally import listed
 from src.batch.work import keep_freed_memory
 from src.errors import (
     BatchFileError,
-    InvalidValueError,
     NotServableError,
     SchemaDamagedError,
     UserError,
@@ -29,7 +28,7 @@ from src.runtime import console, threads
 from src.schema import NumberColumn, Schema
 
 SCHEMA, SCORER = "schema.json", "scorer/"
-PARTS_FORMAT = 1
+PARTS_FORMAT = 2
 # 128 and the number of SIGPIPE, as shells give it.
 BROKEN_PIPE = 141
 
@@ -38,10 +37,7 @@ def score(options: batch.Options) -> str:
     """Score all inputs and give the line that it ends with."""
     start = perf_counter()
     keep_freed_memory()
-    plan = batch.make_plan(options.input, options.output)
-    if options.bad_rows is not None and len(plan.tasks) > 1:
-        valid = "no file where there are several outputs: each has its own"
-        raise InvalidValueError("bad_rows", options.bad_rows, valid)
+    plan = batch.make_plan(options.input, options.output, options.bad_rows)
     model, target = read_model(options)
     settings = make_settings(options, target)
     inputs = batch.Inputs(model, settings)
@@ -147,8 +143,7 @@ def run_tasks(
 
             output = one.task.output
             done = kept.tally_of(number, output) if kept and output else None
-            bad_rows = options.bad_rows or one.task.bad_rows
-            total.join(job.run(number, one, bad_rows, tick) if done is None else done)
+            total.join(job.run(number, one, tick) if done is None else done)
     return total
 
 
@@ -171,7 +166,7 @@ def tell_found(
     for line in tally.warnings():
         tell(f"! {line}", options)
     if tally.n_bad:
-        path = options.bad_rows or checked[0].task.bad_rows
+        path = checked[0].task.bad_rows
         each = " and so on" if len(checked) > 1 else ""
         where = f"set aside in {path}{each}" if path else "left out; bad_rows=… sets them aside"
         tell(f"! {tally.n_bad:,} of {tally.n_rows:,} rows cannot be scored: {where}", options)

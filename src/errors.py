@@ -471,6 +471,13 @@ class ModelUnusableError(UserError):
         super().__init__(f"{source} cannot be served: {reason}")
 
 
+class ReloadError(UserError):
+    """Models that could not be loaded; what served before goes on."""
+
+    def __init__(self, causes: dict[str, str]) -> None:
+        super().__init__("; ".join(f"'{name}': {why}" for name, why in causes.items()))
+
+
 class SchemaDamagedError(UserError):
     """A schema.json that is not of its form."""
 
@@ -490,6 +497,13 @@ class BatchPathError(UserError):
             f"{key}={path}: {reason};"
             f" it takes .csv, .csv.gz, .parquet, a directory, or - ({standard})"
         )
+
+
+class BadRowsPathError(UserError):
+    """A place where bad rows cannot be set aside."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"bad_rows={path}: {reason}; say bad_rows=…, a file of its own")
 
 
 class NoInputFilesError(UserError):
@@ -707,7 +721,7 @@ class OutsideRootsError(UserError):
         names = [str(root) if not root.is_absolute() else root.name for root in roots]
         super().__init__(
             f"'{_printable(asked)}' {reason}; it takes a run's directory under"
-            f" {' or '.join(names)}, as in {names[0]}/<date>/<run>"
+            f" {' or '.join(names)}, as in {names[-1]}/<date>/<run>"
         )
 
 

@@ -6,9 +6,9 @@ Needs Arrow and NumPy; what a model is and where runs lie is left to the caller.
 from src.batch.checking import CheckedTask, Inputs, Settings
 from src.batch.columns import WantedColumn
 from src.batch.csv_file import CsvForm
-from src.batch.inputs import Plan, make_plan
 from src.batch.job import Job
 from src.batch.options import HELP, Options, parse
+from src.batch.plan import Plan, make_plan
 from src.batch.scoring import Model
 from src.batch.tally import Tally
 

@@ -4,7 +4,7 @@ A file's cells mean what they meant in training. No loop goes over rows: categor
 looked up once per distinct value.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from pyarrow import types
 
 from src.batch.arrays import as_numpy, number_scalar
 from src.batch.columns import WantedColumn, is_string
-from src.batch.texts import MISSING_TEXTS, TRUTHS, read_numbers
+from src.batch.texts import MISSING_TEXTS, TRUTHS, as_spelled, read_numbers
 
 SHOWN_LETTERS = 60
 
@@ -106,7 +106,7 @@ class CellReader:
         places = [
             wanted.missing
             if value is None or value != value
-            else place_of.get(self._name(value), wanted.unseen)
+            else place_of.get(self._known_name(value, place_of), wanted.unseen)
             for value in encoded.dictionary.to_pylist()
         ]
         # The last place is that of cells that hold nothing.
@@ -114,6 +114,12 @@ class CellReader:
         indices = pc.fill_null(encoded.indices.cast(pa.int64()), number_scalar(len(places)))
         found: Cells = lookup[as_numpy(indices)]
         return found
+
+    def _known_name(self, value: object, known: Container[str]) -> str:
+        name = self._name(value)
+        if not isinstance(value, str):
+            return name
+        return as_spelled(name, known, decimal=self._decimal)
 
     def _read_numbers(
         self, column: pa.ChunkedArray, name: str, faults: dict[int, tuple[str, str]]

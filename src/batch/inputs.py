@@ -1,7 +1,6 @@
-"""What is read and where it goes: files by their names, and what identifies an input."""
+"""What is read: files by their names, and what identifies an input."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,50 +53,19 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Task:
-    """One output and the inputs that it is made of, in order; output is None for stdout."""
+    """One output and the inputs that it is made of, in order; output is None for stdout.
+
+    bad_rows: where rows go that cannot be scored; None where nobody wants them.
+    """
 
     inputs: tuple[InputFile, ...]
     output: Path | None
     kind: str
-
-    @property
-    def bad_rows(self) -> Path | None:
-        """Where bad rows go unless told; nowhere beside stdout."""
-        return None if self.output is None else self.output.with_name(self.output.name + BAD)
+    bad_rows: Path | None
 
 
-@dataclass(frozen=True)
-class Plan:
-    """All outputs of one command, and where its parts lie: beside them, if anywhere."""
-
-    tasks: tuple[Task, ...]
-    parts: Path | None
-
-
-def make_plan(input_text: str, output_text: str) -> Plan:
-    """Find the inputs and lay down the outputs; raises where a path cannot be meant."""
-    inputs = _find_inputs(input_text)
-    if output_text == STANDARD:
-        return Plan((Task(inputs, None, "csv"),), None)
-    output = Path(output_text).expanduser()
-    parts = output.with_name(f"{output.name}.parts")
-    if not output.name or not parts.parent.is_dir():
-        raise BatchPathError("output", output_text, "its directory is not there")
-    if _is_directory(output, output_text):
-        if None in {file.path for file in inputs}:
-            raise BatchPathError("output", output_text, "standard input goes to one file")
-        tasks = tuple(Task((file,), output / Path(file.name).name, file.kind) for file in inputs)
-    else:
-        kind = kind_of(output)
-        if kind is None or output.is_dir():
-            found = "a directory is there" if output.is_dir() else "its ending is none of these"
-            raise BatchPathError("output", output_text, found)
-        tasks = (Task(inputs, output, kind),)
-    _refuse_overlap(tasks, input_text, output_text)
-    return Plan(tasks, parts)
-
-
-def _find_inputs(text: str) -> tuple[InputFile, ...]:
+def find_inputs(text: str) -> tuple[InputFile, ...]:
+    """Find what is to be scored; raises where a path cannot be meant."""
     if text == STANDARD:
         return (InputFile(None, "csv"),)
     path = Path(text).expanduser()
@@ -117,19 +85,3 @@ def _is_input(path: Path) -> bool:
     # Hidden files are those that somebody is still writing.
     is_aside = path.name.startswith(".") or path.name.endswith(BAD)
     return path.is_file() and kind_of(path) is not None and not is_aside
-
-
-def _is_directory(output: Path, text: str) -> bool:
-    return text.endswith("/") or (
-        kind_of(output) is None and (output.is_dir() or not output.suffix)
-    )
-
-
-def _refuse_overlap(tasks: Sequence[Task], input_text: str, output_text: str) -> None:
-    """Refuse an output that is an input, or would be one the next time."""
-    taken = {file.path.resolve() for task in tasks for file in task.inputs if file.path}
-    folder = Path(input_text).expanduser()
-    inside = folder.resolve() if folder.is_dir() else None
-    places = [task.output.resolve() for task in tasks if task.output]
-    if any(place in taken or place.parent == inside for place in places):
-        raise BatchPathError("output", output_text, "the input is read from there")

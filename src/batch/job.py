@@ -3,7 +3,6 @@
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
@@ -36,7 +35,7 @@ class Job:
         self._model, self._inputs, self._settings = model, inputs, settings
         self._parts = parts
 
-    def run(self, number: int, checked: CheckedTask, bad_rows: Path | None, show: Show) -> Tally:
+    def run(self, number: int, checked: CheckedTask, show: Show) -> Tally:
         """Make an output, and set its bad rows aside; raises InputChangedError."""
         task, tally = checked.task, Tally()
         if task.output is not None:
@@ -49,7 +48,7 @@ class Job:
             outputs.opened(
                 task.output, scratch and scratch("output"), task.kind, checked.schema
             ) as output,
-            BadRows(bad_rows, scratch and scratch("bad")) as bad,
+            BadRows(task.bad_rows) as bad,
             closing(self._parts_of(number, checked, show)) as parts,
         ):
             for part in parts:

@@ -3,6 +3,9 @@
 The lists and forms are pandas' own, and a test compares them; pandas itself is not needed.
 """
 
+import re
+from collections.abc import Container
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,10 +21,25 @@ TRUTHS = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
 # Arrow's own conversion is quicker and takes no spaces. Infinity is a number, to be refused.
 NUMBER = r"^\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))\s*$"
 
+# As pandas writes a float that is whole, and without what says so.
+WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
+
 Bools = NDArray[np.bool_]
 
 _MISSING = texts_array(sorted(MISSING_TEXTS))
 NOTHING, NO_NUMBER = null_scalar(pa.string()), text_scalar("no number")
+
+
+def as_spelled(text: str, known: Container[str], *, decimal: str = ".") -> str:
+    """Give the known spelling of a whole number, '3' or '3.0', if only the other is known.
+
+    pandas' CSV of whole numbers with gaps has '3.0' where training, which saw numbers, has '3'.
+    """
+    whole = None if text in known else WHOLE.fullmatch(text)
+    if whole is None or whole[2] not in (None, f"{decimal}0"):
+        return text
+    other = whole[1] if whole[2] else f"{text}.0"
+    return other if other in known else text
 
 
 def read_numbers(

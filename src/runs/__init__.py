@@ -6,7 +6,7 @@ Importing this package loads no pandas, joblib or scikit-learn: the service read
 
 from src.runs.directory import RunDirectory
 from src.runs.environment import code_version, library_versions, platform_facts
-from src.runs.evidence import Evidence, read_evidence
+from src.runs.evidence import Evidence, model_name_of, read_evidence
 from src.runs.finding import find_run, newest_complete_run
 from src.runs.identity import code_hash, run_id_of
 from src.runs.manifest import Manifest, changed_files, read_manifest
@@ -31,6 +31,7 @@ __all__ = [
     "code_version",
     "find_run",
     "library_versions",
+    "model_name_of",
     "newest_complete_run",
     "platform_facts",
     "read_evidence",

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 SOURCES = ("builtin_", "openml_", "file_")
 
 
+def model_name_of(dataset: str) -> str:
+    """Give the dataset's name without where it came from: builtin_wine is wine."""
+    source = next((source for source in SOURCES if dataset.startswith(source)), "")
+    return dataset.removeprefix(source)
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """The data, as summary.json identifies it."""
@@ -43,9 +49,8 @@ class Evidence:
 
     @property
     def name(self) -> str:
-        """The dataset's name without where it came from: builtin_wine is wine."""
-        source = next((s for s in SOURCES if self.said.dataset.startswith(s)), "")
-        return self.said.dataset.removeprefix(source)
+        """What it is called when it is promoted."""
+        return model_name_of(self.said.dataset)
 
     def hold_out(self) -> "pd.DataFrame":
         """Read the predictions: a row per row id, sorted; y_true as codes, a column per label."""

@@ -45,13 +45,24 @@ def find_run(text: str, outputs: Path, models: Path | None = None) -> Path:
     raise NoSuchRunError(text, outputs, len(runs), _nearest(text, runs, outputs))
 
 
-def newest_complete_run(outputs: Path) -> Path | None:
-    """Find the run that was sealed last, on the last date that has a complete run."""
+def newest_complete_run(outputs: Path, *, holding: str = "") -> Path | None:
+    """Find the run that was sealed last, on the last date that has a complete run.
+
+    holding: only runs with a file whose name begins so.
+    """
     for date in _dates(outputs):
-        runs = list(_runs_in(date))
-        if runs:
-            return max(runs, key=_age)
+        for run in sorted(_runs_in(date), key=_age, reverse=True):
+            if not holding or _holds(run, holding):
+                return run
     return None
+
+
+def _holds(run: Path, beginning: str) -> bool:
+    try:
+        found = manifests.read_manifest(run)
+    except (ManifestError, NewerFormatError):
+        return False
+    return found is not None and any(name.startswith(beginning) for name in found.files)
 
 
 def _promoted(text: str, registry: Registry) -> Path | None:

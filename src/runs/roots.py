@@ -23,6 +23,11 @@ def beneath(text: str, roots: Sequence[Path]) -> Path:
         raise OutsideRootsError(text, roots, fault)
     asked = (Path.cwd() / text).parts
     for root in roots:
+        if text.startswith(f"{root.name}/"):
+            # As answers show it, wherever the root lies.
+            below = tuple(text.split("/")[1:])
+            if _is_plain(root, below):
+                return root.joinpath(*below)
         # The root may hold '..', which the operator may say and a client may not.
         above = Path(os.path.abspath(root)).parts  # noqa: PTH100 - absolute() keeps it
         if len(asked) > len(above) and asked[: len(above)] == above:

@@ -105,7 +105,7 @@ def test_nesting_has_an_end_wherever_it_is_found() -> None:
         nested = b"[" * depth + b"]" * depth
         content = b'{"inputs": [], "parameters": {"deep": ' + nested + b"}}"
         try:
-            decode(content, None)
+            decode(content, None, 10_000)
         except RefusedError as found:
             assert (found.status, "too deep" in found.detail) == (400, True)  # noqa: PT017
         else:

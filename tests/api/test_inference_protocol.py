@@ -1,5 +1,7 @@
 """The Open Inference Protocol: tensors give what rows give, and every error has its form."""
 
+import json
+
 import pytest
 
 from tests.api.conftest import ROWS
@@ -94,7 +96,9 @@ def test_outputs_are_those_that_were_asked_for(server: Server) -> None:
         ([tensor("age", [{"a": 1}])], "inputs['age']"),
         ([tensor("age", [[1], 2])], "inputs['age']"),
         ([tensor("x", [1, 2])], "[rows, 3]"),
-        ([{**tensor("x", [1] * 3), "shape": [10**18, 3]}], "[rows, 3]"),
+        ([{**tensor("x", [1] * 3), "shape": [2, 3]}], "[rows, 3]"),
+        ([tensor("age", ["x"])], "not of FP64"),
+        ([tensor("job", [1.5], "BYTES")], "not of BYTES"),
         ([{**tensor("x", [1] * 3), "shape": [1.5, 3]}], "shape"),
         ([{"name": "age", "shape": [1], "datatype": "FP64"}], "no data"),
         ([tensor("age", [10**4000])], "age holds a number beyond"),
@@ -136,3 +140,25 @@ def test_every_error_has_the_protocols_form(
 def test_rows_are_limited_however_they_come(server: Server) -> None:
     assert infer(server, tensor("age", [1] * 10_000)).status == 200
     assert infer(server, tensor("age", [1] * 10_001)).status == 413
+
+
+def test_more_cells_than_rows_are_allowed_are_refused_before_they_take_memory(
+    server: Server,
+) -> None:
+    wide = {**tensor("x", [1] * 3), "shape": [10**18, 3]}
+    assert infer(server, wide).status == 413
+    head = json.dumps(
+        {
+            "inputs": [
+                {
+                    "name": "age",
+                    "datatype": "UINT8",
+                    "shape": [8_000_000],
+                    "parameters": {"binary_data_size": 8_000_000},
+                }
+            ]
+        }
+    ).encode()
+    headers = {"Inference-Header-Content-Length": str(len(head))}
+    answer = server.post("/v2/models/table/infer", head + b"\1" * 8_000_000, **headers)
+    assert answer.status == 413

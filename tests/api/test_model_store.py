@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from api.refusals import RefusedError
 from api.settings import Settings
 from src.errors import OutsideRootsError, UserError
 from src.runs import Registry
+from src.runs import manifest as manifests
 
 
 @pytest.fixture
@@ -112,12 +114,12 @@ def test_a_reload_that_fails_changes_nothing(house: Path, table_run: Path) -> No
     for path in (None, str(house / "models" / "wine"), str(bad), str(house / "outputs" / "no")):
         with pytest.raises(UserError):
             store.reload(path)
-        assert store.served is before
+        assert store.served.models == before.models
     pointer = house / "models" / "wine" / "pointer.json"
     pointer.write_text("{")
     with pytest.raises(UserError):
         store.reload(None)
-    assert store.served is before
+    assert store.served.models == before.models
     assert table_run.is_dir()
 
 
@@ -203,9 +205,63 @@ def test_reloads_at_once_lose_nothing_of_each_other(
     assert names(store) == {"a", "b", "c", "d"}
 
 
-def test_the_pointers_are_what_a_watcher_sees(house: Path, table_run: Path) -> None:
+def test_a_pointer_that_moves_is_followed_and_only_then(house: Path, table_run: Path) -> None:
     store = store_of(house)
-    before = store.versions()
-    assert before == {"wine": store.served.named("wine").run_id}
+    assert not store.follow()
     Registry(house / "models").promote(table_run, "wine", "me", "")
-    assert store.versions() != before
+    assert store.follow()
+    assert store.served.named("wine").run_id == Registry(house / "models").current("wine").version
+    assert not store.follow()
+
+
+def test_what_was_tried_by_its_path_stays_while_pointers_rest(house: Path) -> None:
+    store = store_of(house)
+    store.reload(str(house / "outputs" / "2024-01-01" / "table"))
+    tried = store.served
+    assert not store.follow()
+    assert store.served is tried
+
+
+def test_a_damaged_model_keeps_none_from_being_promoted(house: Path, table_run: Path) -> None:
+    store = store_of(house)
+    before = store.served.named("wine")
+    spoil(house)
+    Registry(house / "models").promote(table_run, "table", "me", "")
+    assert store.follow()
+    with pytest.raises(UserError, match="'wine'"):
+        store.reload(None)
+    assert names(store) == {"wine", "table"}
+    assert store.served.named("wine") is before
+
+
+def test_a_registry_that_went_away_is_not_replaced_by_a_run_that_nobody_chose(house: Path) -> None:
+    store = store_of(house)
+    before = dict(store.served.models)
+    shutil.move(house / "models", house / "away")
+    with pytest.raises(UserError, match="no promoted model any more"):
+        store.follow()
+    with pytest.raises(UserError, match="no promoted model any more"):
+        store.reload(None)
+    assert store.served.models == before
+
+
+def test_the_newest_run_that_can_be_served_is(tmp_path: Path, table_run: Path) -> None:
+    day = tmp_path / "outputs" / "2024-01-02"
+    shutil.copytree(table_run, day / "older")
+    newer = shutil.copytree(table_run, day / "newer")
+    shutil.rmtree(newer / "scorer")
+    manifests.seal(newer, "abc")
+    store = ModelStore(Settings(tmp_path / "models", tmp_path / "outputs"))
+    store.load()
+    assert store.served.default().source.endswith("older")
+
+
+def test_a_pointer_that_may_not_be_read_is_told(house: Path, monkeypatch: Any) -> None:
+    def refuse(_: Registry, name: str) -> None:
+        raise PermissionError(13, "Permission denied", f"{house}/models/{name}/pointer.json")
+
+    monkeypatch.setattr(Registry, "history", refuse)
+    store = ModelStore(Settings(house / "models", house / "outputs"))
+    store.load()
+    assert "Permission denied" in store.served.failed["wine"]
+    assert str(house) not in store.served.failed["wine"]

@@ -56,7 +56,7 @@ def test_a_reload_swaps_and_a_refused_one_says_why(
         (version / "scorer" / "scorer.json").write_text("{}")
         for path in (str(version), f"models/m/versions/{first}", "../etc", "/etc/passwd"):
             answer = server.reload(path)
-            assert answer.status == (409 if path == str(version) else 400)
+            assert answer.status == (409 if "versions" in path else 400)
             assert "what served before goes on serving" in answer.json["detail"]
             assert str(tmp_path) not in answer.json["detail"].replace(path, "")
             assert server.get("/health").json["models"] == {"m": first}

@@ -48,10 +48,12 @@ def until_parts(folder: Path, at_least: int, process: subprocess.Popen[bytes]) -
 
 
 def stopped(words: list[str], parts: Path, signal_number: int) -> tuple[int, str]:
+    # Those of a command before it say nothing of how far this one is.
+    n_before = len(list(parts.glob("*.part")))
     process = subprocess.Popen(
         command(*words), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-    until_parts(parts, 3, process)
+    until_parts(parts, n_before + 3, process)
     process.send_signal(signal_number)
     _, stderr = process.communicate(timeout=60)
     return process.returncode, stderr.decode()

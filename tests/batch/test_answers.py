@@ -65,6 +65,20 @@ def test_csv_gives_the_pipelines_bits(
     assert "! numbers outside of the training range: 'amount' (" in said
 
 
+def test_codes_with_gaps_are_known_as_pandas_writes_them(
+    model: Path, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    gaps = rows.assign(code=rows["code"].astype(float).mask(rows.index % 7 == 0))
+    gaps.to_parquet(tmp_path / "in.parquet")
+    source = write_csv(gaps, tmp_path / "in.csv")
+    assert "3.0" in pd.read_csv(source, dtype=str)["code"].tolist()
+    n_unseen = (rows["city"] == "Atlantis").sum()
+    for path, output in ((tmp_path / "in.parquet", "typed.csv"), (source, "text.csv")):
+        said = score(f"run={model}", f"input={path}", f"output={tmp_path / output}")
+        assert f" unseen={n_unseen} " in said
+    assert (tmp_path / "text.csv").read_bytes() == (tmp_path / "typed.csv").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("separator", "encoding", "decimal"),
     [(";", "utf-8-sig", ","), (r"\t", "cp932", "."), (",", "utf-16", "."), ("|", "euc_jp", ",")],

@@ -95,6 +95,21 @@ def test_truth_values_of_a_csv_are_read_in_every_spelling_of_pandas() -> None:
     assert encode(texts, other, is_text=True).columns[0].tolist() == [2, 2, 0, 2, 2]
 
 
+@pytest.mark.parametrize("is_text", [True, False])
+def test_whole_numbers_in_text_are_known_in_either_spelling(*, is_text: bool) -> None:
+    texts = pa.array(["3", "3.0", "1", "1.0", "2.5", "4.0"])
+    wanted = WantedColumn("c", ("1", "3.0"))
+    (places,) = encode(texts, wanted, is_text=is_text).columns
+    assert places.tolist() == [1, 1, 0, 0, wanted.unseen, wanted.unseen]
+    both = WantedColumn("c", ("3", "3.0"))
+    (places,) = encode(texts[:2], both, is_text=is_text).columns
+    assert places.tolist() == [0, 1]
+
+
+def test_numbers_keep_the_name_that_training_gave_them() -> None:
+    assert names(pa.array([3.0, 1.0]), ("1", "3.0")) == ["(unseen)", "1"]
+
+
 def test_a_fault_names_row_column_and_reason() -> None:
     found = encode(pa.array(["1", "x" * 100, "inf"]), NUMBER, is_text=True)
     assert found.faults[1] == ("c", f"'{'x' * 60}…' is no number")

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
@@ -52,10 +53,45 @@ def test_bad_rows_are_set_aside_with_their_reasons(model: Path, tmp_path: Path) 
     assert read(tmp_path / "out.parquet")["row"].tolist() == [0, 4, 8]
     assert "! 7 of 10 rows cannot be scored: set aside in" in said
     assert "bad=7 unseen=0 " in said
-    # The next command finds none, so those of this one must not stay.
+    # The next command finds none, so those of this one, or of a killed one, must not stay.
+    (tmp_path / ".out.parquet.bad.csv.tmp").write_bytes(b"row,col")
     (tmp_path / "in.csv").write_bytes(b"\n".join(BAD.split(b"\n")[:2]))
     score(f"run={model}", f"input={tmp_path / 'in.csv'}", f"output={tmp_path / 'out.parquet'}")
-    assert not (tmp_path / "out.parquet.bad.csv").exists()
+    assert names_in(tmp_path) == ["in.csv", "out.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("a.csv", ["output=b.csv", "bad_rows=a.csv"]),
+        ("scored.csv.bad.csv", ["output=scored.csv"]),
+        ("a.csv", ["output=b.csv", "bad_rows=b.csv"]),
+        ("a.csv", ["output=b.csv", "bad_rows=gone/bad.csv"]),
+        ("a.csv", ["output=/dev/null"]),
+    ],
+)
+def test_nothing_is_lost_to_a_misplaced_file(
+    source: str, words: list[str], model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / source).write_bytes(b"amount,visits,city,member,code\n1.5,3,Kyoto,True,1\n")
+    at = [word.replace("=", f"={tmp_path}/") if "/dev" not in word else word for word in words]
+    said = score(f"run={model}", f"input={tmp_path / source}", *at, code=2)
+    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert at[-1] in line or "scored.csv.bad.csv: the input is read from there" in line
+    assert names_in(tmp_path) == [source]
+
+
+def test_bad_rows_may_lie_on_another_disk(model: Path, tmp_path: Path) -> None:
+    memory = Path("/dev/shm")  # noqa: S108 - another file system, which a folder of its own is made in
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is one file system only")
+    (tmp_path / "in.csv").write_bytes(BAD)
+    with TemporaryDirectory(dir=memory) as folder:
+        words = [f"run={model}", f"input={tmp_path / 'in.csv'}", f"output={tmp_path / 'out.csv'}"]
+        score(*words, f"bad_rows={folder}/bad.csv")
+        assert names_in(Path(folder)) == ["bad.csv"]
+        assert len(pd.read_csv(Path(folder) / "bad.csv")) == 7
+    assert names_in(tmp_path) == ["in.csv", "out.csv"]
 
 
 def test_columns_are_told_once_or_refused_whole(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas._libs.parsers import STR_NA_VALUES
 
-from src.batch.texts import MISSING_TEXTS, read_numbers
+from src.batch.texts import MISSING_TEXTS, as_spelled, read_numbers
 
 
 def test_missing_texts_are_those_of_pandas() -> None:
@@ -64,3 +64,19 @@ def test_a_faulty_text_changes_none_beside_it() -> None:
 def test_in_typed_columns_only_nothing_is_missing() -> None:
     _, refused = read_numbers(pa.array(["NA", "", None]), with_missing_texts=False)
     np.testing.assert_array_equal(refused, [True, True, False])
+
+
+@given(st.integers(-(10**15), 10**15), st.sampled_from([".", ","]))
+def test_whole_numbers_as_pandas_writes_them_are_known(number: int, decimal: str) -> None:
+    column = pd.Series([float(number), None], name="c")
+    text = column.to_csv(index=False, decimal=decimal).splitlines()[1].strip('"')
+    assert as_spelled(text, {str(number)}, decimal=decimal) == str(number)
+    assert as_spelled(str(number), {f"{number}.0"}) == f"{number}.0"
+
+
+@pytest.mark.parametrize(
+    "text", ["3.0", "3", "3.5", "3.00", "03", "03.0", "+3.0", " 3.0", "3,0", "3.", "a.0", "", "３"]
+)
+def test_other_texts_are_spelled_as_they_stand(text: str) -> None:
+    assert as_spelled(text, {"3", "3.0", "03"}) == text
+    assert as_spelled(text, set()) == text
