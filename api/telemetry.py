@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter as Tally
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -92,11 +93,11 @@ class Telemetry:
 
     def predictions(self, model: str, labels: Iterable[str]) -> None:
         """Count what was predicted."""
-        for label in labels:
+        for label, count in Tally(labels).items():
             counter = self._labels.get((model, label))
             if counter is None:
                 counter = self._labels[model, label] = self._predictions.labels(model, label)
-            counter.inc()
+            counter.inc(count)
 
     def models(self, models: Iterable[ServedModel]) -> None:
         """Note which runs serve."""
