@@ -45,7 +45,7 @@ Json = dict[str, Any]
 def document(served: Served, settings: Settings) -> Json:
     """Describe the service as it is now."""
     _, components = msgspec.json.schema_components(ANSWERS, ref_template=REF)
-    paths = {**_paths_of_information(), **_paths_of_protocol()}
+    paths: Json = {}
     default = served.models.get(served.default_name or "")
     paths |= _paths_of_model("", "Row", default, settings)
     if default is not None:
@@ -53,8 +53,10 @@ def document(served: Served, settings: Settings) -> Json:
     for place, (name, model) in enumerate(sorted(served.models.items())):
         components[f"Row{place}"] = _row_schema(model)
         paths |= _paths_of_model(f"/models/{name}", f"Row{place}", model, settings)
+    paths |= {**_paths_of_information(), **_paths_of_protocol()}
     if settings.admin_token:
         paths |= _path_of_administration()
+    _group(paths)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -66,6 +68,21 @@ def document(served: Served, settings: Settings) -> Json:
         "paths": paths,
         "components": {"schemas": components, **_security_schemes()},
     }
+
+
+def _group(paths: Json) -> None:
+    """Say under which heading a page shows each operation."""
+    for path, operations in paths.items():
+        heading = "Information"
+        if path.startswith("/v2"):
+            heading = "Open Inference Protocol"
+        elif "/predict" in path:
+            heading = "Predictions"
+        elif path == "/reload":
+            heading = "Administration"
+        for operation in operations.values():
+            if isinstance(operation, dict):
+                operation["tags"] = [heading]
 
 
 def _security_schemes() -> Json:
