@@ -1,5 +1,6 @@
 """What tests share: configurations composed as the command line composes them, and runs."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,9 @@ ROOT = Path(__file__).parents[1]
 OPENML_HOME = ROOT / ".." / "shared" / "openml_home"
 
 register_schema()
+
+# A shell ignores Ctrl-C for what it runs in the background, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 needs_openml_home = pytest.mark.skipif(
     not OPENML_HOME.is_dir(),
