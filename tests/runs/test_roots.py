@@ -59,7 +59,7 @@ HOSTILE = [
     "outputs-old/run",
     "output",
     "/etc",
-    "/proc/self/root/etc",
+    "/proc/self/cwd/etc",
     "outputs/latest",
     "outputs/way_out",
     "outputs/way_out/run",

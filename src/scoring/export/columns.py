@@ -136,6 +136,11 @@ def _category_encodings(chain: Pipeline, X: pd.DataFrame) -> Iterator[tuple[str,
         first = end
 
 
+def numbers_as_they_are(X: pd.DataFrame) -> tuple[list[Encoding], NDArray[np.intp]]:
+    """Encode columns that reach an estimator as they are, where it takes numbers alone."""
+    return [NumberEncoding(str(name), ()) for name in X.columns], np.arange(X.shape[1])
+
+
 def categories_of(column: pd.Series) -> list[str]:
     """Give the categories that occur, sorted: those of the schema."""
     return sorted(map(str, column.dropna().unique()))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
 from src.scoring.encoding import FLOAT32_MAX, CategoryEncoding, Encoding, NumberEncoding
+from src.scoring.export.columns import numbers_as_they_are
 from src.scoring.form import Arrays, Operation, TreesSpec
 from src.scoring.trees import N_CODES, Trees, as_arrays
 
@@ -26,7 +27,7 @@ def obstacle(_estimator: Any, *, passes: bool) -> str | None:  # noqa: ARG001 - 
 
 def encode(_estimator: Any, X: pd.DataFrame) -> tuple[list[Encoding], Places]:
     """Pass numbers on; it takes no categories."""
-    return [NumberEncoding(str(n), ()) for n in X.columns], np.arange(X.shape[1])
+    return numbers_as_they_are(X)
 
 
 def export(

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.scoring.encoding import Encoding, NumberEncoding
+from src.scoring.encoding import Encoding
+from src.scoring.export.columns import numbers_as_they_are
 from src.scoring.form import Arrays, LinearSpec
 
 Places = NDArray[np.intp]
@@ -20,7 +21,7 @@ def obstacle(_estimator: Any, *, passes: bool) -> str | None:  # noqa: ARG001 - 
 
 def encode(_estimator: Any, X: pd.DataFrame) -> tuple[list[Encoding], Places]:
     """Pass numbers on; it takes no categories."""
-    return [NumberEncoding(str(n), ()) for n in X.columns], np.arange(X.shape[1])
+    return numbers_as_they_are(X)
 
 
 def export(
