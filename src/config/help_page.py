@@ -36,7 +36,7 @@ def help_text() -> str:
         for choice in choices(group):
             mark = "*" if f"- {group}: {choice}" in defaults else " "
             path = CONF / group / f"{choice}.yaml"
-            lines.append(f"  {mark} {choice:<24}{explanation(path)}\n")
+            lines.append(f"  {mark} {choice:<29}{explanation(path)}\n")
     return USAGE + "".join(lines) + FOOTER
 
 
