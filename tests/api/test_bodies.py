@@ -109,7 +109,8 @@ def test_nesting_has_an_end_wherever_it_is_found() -> None:
         except RefusedError as found:
             assert (found.status, "too deep" in found.detail) == (400, True)  # noqa: PT017
         else:
-            assert depth < 1000
+            # From Python 3.12 on the decoders written in C go deeper than sys says.
+            assert depth < 100_000
 
 
 def test_more_rows_than_could_be_answered_are_refused_before_they_take_memory() -> None:
