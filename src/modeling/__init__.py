@@ -1,17 +1,16 @@
-"""The pipeline and the search for its parameters."""
+"""The pipeline, its parameters and what scores it."""
 
 from src.modeling.grid import check_grid
+from src.modeling.hashing import CategoryHasher
 from src.modeling.pipeline import make_pipeline
 from src.modeling.scoring import check_scoring_name, scorer_for
-from src.modeling.search import SearchResult, SearchSettings, fit_search, in_words
+from src.modeling.vote import join_fitted
 
 __all__ = [
-    "SearchResult",
-    "SearchSettings",
+    "CategoryHasher",
     "check_grid",
     "check_scoring_name",
-    "fit_search",
-    "in_words",
+    "join_fitted",
     "make_pipeline",
     "scorer_for",
 ]

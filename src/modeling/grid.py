@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from sklearn.base import clone, is_classifier
+from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import Pipeline
 
 from src.errors import (
@@ -13,9 +14,18 @@ from src.errors import (
     NotAClassifierError,
     UnknownParameterError,
 )
+from src.modeling.pipeline import draws_its_folds
 
 # What scikit-learn, LightGBM, XGBoost and CatBoost call their threads.
 THREADS = ("n_jobs", "num_threads", "nthread", "thread_count")
+# With what a library's numbers depend on no threads, and its threads on our limits. LightGBM
+# takes 0 for as many as OpenMP is told; XGBoost's threads may add up in other orders, and
+# CatBoost's heed no limit.
+VALID_THREADS: dict[str, tuple[int | None, ...]] = {
+    "lightgbm": (0, 1),
+    "xgboost": (1,),
+    "catboost": (1,),
+}
 
 
 def check_grid(pipeline: Pipeline, param_grid: Mapping[str, Sequence[Any]]) -> None:
@@ -25,7 +35,7 @@ def check_grid(pipeline: Pipeline, param_grid: Mapping[str, Sequence[Any]]) -> N
     """
     if not is_classifier(pipeline) or not hasattr(pipeline, "predict_proba"):
         raise NotAClassifierError(type(pipeline.named_steps["clf"]).__name__)
-    refuse_threads(pipeline.get_params())
+    refuse_threads(pipeline, pipeline.get_params())
     _check_values(pipeline, {})
     valid = sorted(name for name in pipeline.get_params() if "__" in name)
     for parameter, values in param_grid.items():
@@ -37,27 +47,41 @@ def check_grid(pipeline: Pipeline, param_grid: Mapping[str, Sequence[Any]]) -> N
         for value in values:
             if value is None and parameter.endswith("__random_state"):
                 raise InvalidValueError(parameter, "null", "numbers: without one no run repeats")
-            refuse_threads({parameter: value})
+            refuse_threads(pipeline, {parameter: value})
             _check_values(pipeline, {parameter: value})
 
 
-def refuse_threads(parameters: Mapping[str, Any]) -> None:
+def refuse_threads(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
     """Refuse threads of an estimator's own: forests add up their trees as threads finish."""
+    parts = pipeline.get_params()
     for name, value in parameters.items():
-        if name.rpartition("__")[2] in THREADS and value is not None:
-            raise InvalidValueError(name, value, "null here: runtime.workers says how many work")
+        owner, _, parameter = name.rpartition("__")
+        library = type(parts.get(owner)).__module__.partition(".")[0]
+        valid = VALID_THREADS.get(library, (None,))
+        if parameter in THREADS and value not in valid:
+            shown = " or ".join("null" if one is None else str(one) for one in valid)
+            raise InvalidValueError(
+                name, value, f"{shown} here: runtime.workers says how many work"
+            )
 
 
 def _check_values(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
     changed = clone(pipeline).set_params(**parameters)
     for part in changed.get_params().values():
+        if draws_its_folds(part):
+            parameter, value = next(iter(parameters.items()))
+            raise InvalidValueError(parameter, value, "no numbers here: no run repeats")
+        if isinstance(part, VotingClassifier) and part.weights is not None:
+            n_weights, n_members = len(part.weights), len(part.estimators)
+            if n_weights != n_members:
+                reason = f"{n_weights} weights for {n_members} members"
+                raise InvalidParameterError("clf__weights", part.weights, reason)
         # scikit-learn checks values when it fits, through this method; it needs no data.
         # Estimators of other libraries need not have it, and are checked by their first fit.
-        validate = getattr(part, "_validate_params", None)
-        if validate is None or isinstance(part, type):
+        if isinstance(part, type) or not hasattr(part, "_parameter_constraints"):
             continue
         try:
-            validate()
+            part._validate_params()
         except ValueError as error:
             parameter, value = next(iter(parameters.items()), (type(part).__name__, part))
             raise InvalidParameterError(parameter, value, str(error).splitlines()[0]) from error

@@ -61,7 +61,10 @@ class BitVectors:
         """Tell whether the tables stay small enough."""
         if n_leaves(trees).max() > MOST_LEAVES:
             return False
-        n_cells = (~trees.is_leaf).sum() + sum(
+        inner = np.flatnonzero(~trees.is_leaf)
+        # Nodes with the same question share a cell: CatBoost's all over a depth.
+        questions = np.stack([trees.feature[inner], trees.threshold[inner]], axis=1)
+        n_cells = len(np.unique(questions, axis=0)) + sum(
             len(e.codes) for e in encodings if isinstance(e, CategoryEncoding)
         )
         return bool(n_cells * trees.n_trees * 8 <= MOST_BYTES)
@@ -112,7 +115,7 @@ class _Masks:
         self._features = trees.feature[self._inner]
         self._tree_of_node = trees.tree_of_node
         self._leaf_number = np.append(0, np.cumsum(trees.is_leaf))
-        self._ends = subtree_ends(trees)
+        self._ends = subtree_ends(trees.is_leaf)
 
     def tests(self, first_feature: int, width: int) -> bool:
         """Tell whether any node looks at these features."""

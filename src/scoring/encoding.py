@@ -121,6 +121,41 @@ def make_encodings(specs: Sequence[ColumnSpec], arrays: Arrays) -> tuple[Encodin
     return tuple(_make(place, spec, arrays) for place, spec in enumerate(specs))
 
 
+def make_bare_encodings(specs: Sequence[ColumnSpec]) -> tuple[Encoding, ...]:
+    """Make the columns of a vote: what a client sends; its members make the features."""
+    for spec in specs:
+        if isinstance(spec, NumberSpec) and spec.steps:
+            raise ScorerDamagedError(f"column '{spec.name}' has steps, which are its members' here")
+    tables: Arrays = {
+        codes_name(place): bare_codes(len(spec.categories))
+        for place, spec in enumerate(specs)
+        if isinstance(spec, CategorySpec)
+    }
+    return make_encodings(specs, tables)
+
+
+def bare_codes(n_categories: int) -> Floats:
+    """Make a table of places without a feature."""
+    return np.empty((n_categories + 2, 0))
+
+
+def make_member_encodings(
+    columns: Sequence[Encoding], steps: Sequence[list[tuple[Operation, float]]], arrays: Arrays
+) -> tuple[Encoding, ...]:
+    """Make a member's encodings of a vote's columns; refuse what does not fit."""
+    if len(steps) != len(columns):
+        raise ScorerDamagedError(f"a member has steps for {len(steps)} of {len(columns)} columns")
+    specs: list[ColumnSpec] = []
+    for column, taken in zip(columns, steps, strict=True):
+        if isinstance(column, NumberEncoding):
+            specs.append(NumberSpec(column.name, taken))
+        elif taken:
+            raise ScorerDamagedError(f"column '{column.name}' of categories has steps")
+        else:
+            specs.append(CategorySpec(column.name, list(column.categories)))
+    return make_encodings(specs, arrays)
+
+
 def _make(place: int, spec: ColumnSpec, arrays: Arrays) -> Encoding:
     if isinstance(spec, NumberSpec):
         if any(operation == "divide" and operand == 0 for operation, operand in spec.steps):
@@ -142,6 +177,15 @@ def _make(place: int, spec: ColumnSpec, arrays: Arrays) -> Encoding:
 def codes_name(place: int) -> str:
     """Name the array of the column at a place."""
     return f"codes.{place}"
+
+
+def tables_of(encodings: Sequence[Encoding]) -> Arrays:
+    """Give the tables of the columns of categories, by the names of their arrays."""
+    return {
+        codes_name(place): encoding.codes
+        for place, encoding in enumerate(encodings)
+        if isinstance(encoding, CategoryEncoding)
+    }
 
 
 def as_spec(encoding: Encoding) -> ColumnSpec:

@@ -15,13 +15,16 @@ from safetensors.numpy import load, save
 
 from src.errors import NewerFormatError, ScorerDamagedError
 
-FORMAT = 1
+FORMAT = 2
+# Files of these are read too: they hold nothing that means something else by now.
+OLDER_FORMATS = (1,)
 SPEC, ARRAYS = "scorer/scorer.json", "scorer/arrays.safetensors"
 
 Arrays = dict[str, NDArray[Any]]
 # What happens to a number, one after the other; `fill` stands for a missing one.
 Operation = Literal["fill", "add", "subtract", "multiply", "divide", "clip_float32", "float32"]
-Link = Literal["logistic", "softmax", "mean"]
+# Those that end in float32 take sums of 32-bit floats.
+Link = Literal["logistic", "softmax", "mean", "logistic_float32", "softmax_float32"]
 
 
 class NumberSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="number"):
@@ -56,7 +59,28 @@ class LinearSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="linear"):
 
 
 ColumnSpec = NumberSpec | CategorySpec
-ModelSpec = TreesSpec | LinearSpec
+# What can be a member of a vote: everything but a vote.
+SingleSpec = TreesSpec | LinearSpec
+
+
+class MemberSpec(msgspec.Struct, frozen=True):
+    """One model of a vote, and what happens to numbers before it: steps per column, in order.
+
+    Its arrays, tables of categories among them, are named `members.<place of member>.…`.
+    """
+
+    weight: float
+    steps: list[list[tuple[Operation, float]]]
+    model: SingleSpec
+
+
+class VoteSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="vote"):
+    """Models whose probabilities are averaged; each encodes the columns in its own way."""
+
+    members: list[MemberSpec]
+
+
+ModelSpec = SingleSpec | VoteSpec
 
 
 class ScorerSpec(msgspec.Struct, frozen=True):
@@ -79,11 +103,29 @@ def as_files(spec: ScorerSpec, arrays: Mapping[str, NDArray[Any]]) -> dict[str, 
     return {SPEC: text, ARRAYS: save({k: np.ascontiguousarray(v) for k, v in arrays.items()})}
 
 
+def of_member(place: int, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Name the arrays of a vote's member as the file does."""
+    return {f"members.{place}.{name}": array for name, array in arrays.items()}
+
+
+def by_member(arrays: Mapping[str, NDArray[Any]], n_members: int) -> list[Arrays]:
+    """Give each member's arrays under the names that they have in a model of its own."""
+    # In one pass: a file may claim any number of members.
+    found: dict[str, Arrays] = {str(place): {} for place in range(n_members)}
+    for name, array in arrays.items():
+        if name.startswith("members."):
+            place, _, own_name = name.removeprefix("members.").partition(".")
+            if place not in found:
+                raise ScorerDamagedError(f"'{name}' belongs to no member")
+            found[place][own_name] = array
+    return list(found.values())
+
+
 def read_files(files: Mapping[str, bytes]) -> tuple[ScorerSpec, Arrays]:
     """Parse the files; raises ScorerDamagedError where they are not of this form."""
     try:
         found = msgspec.json.decode(files[SPEC], type=_Format).format
-        if found != FORMAT:
+        if found not in (FORMAT, *OLDER_FORMATS):
             raise NewerFormatError(SPEC, found, FORMAT)
         return msgspec.json.decode(files[SPEC], type=ScorerSpec), load(files[ARRAYS])
     except KeyError as error:

@@ -8,9 +8,20 @@ from numpy.typing import NDArray
 
 from src.errors import ScorerDamagedError
 from src.scoring.bit_vectors import BLOCK_ROWS, BitVectors
-from src.scoring.encoding import CategoryEncoding, Encoding, NumberEncoding
-from src.scoring.form import Arrays, LinearSpec, Link, ModelSpec, TreesSpec
-from src.scoring.links import both_labels, logistic, softmax
+from src.scoring.encoding import (
+    CategoryEncoding,
+    Encoding,
+    NumberEncoding,
+    make_member_encodings,
+)
+from src.scoring.form import Arrays, LinearSpec, Link, ModelSpec, TreesSpec, VoteSpec, by_member
+from src.scoring.links import (
+    both_labels,
+    both_labels_float32,
+    logistic,
+    softmax,
+    softmax_float32,
+)
 from src.scoring.trees import Floats, Trees, read_trees
 from src.scoring.walks import Walks
 
@@ -31,6 +42,8 @@ def make_model(
     spec: ModelSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
 ) -> Model:
     """Join a spec with its arrays."""
+    if isinstance(spec, VoteSpec):
+        return VoteModel(spec, arrays, encodings, n_labels)
     if isinstance(spec, TreesSpec):
         return TreesModel(spec, arrays, encodings, n_labels)
     return LinearModel(spec, arrays, encodings, n_labels)
@@ -55,7 +68,11 @@ class TreesModel:
             raise ScorerDamagedError("'baseline' is not one finite number per sum")
         if spec.n_groups < 1 or trees.n_trees % spec.n_groups:
             raise ScorerDamagedError(f"{trees.n_trees} trees do not make {spec.n_groups} groups")
-        self._baseline = np.array(spec.baseline).reshape(spec.n_groups, 1, -1)
+        self._float: Any = np.float32 if spec.link.endswith("float32") else np.float64
+        if not (_fits(trees.values, self._float) and _fits(spec.baseline, self._float)):
+            raise ScorerDamagedError(f"'{spec.link}' takes values of 32 bits")
+        baseline = np.array(spec.baseline, dtype=self._float)
+        self._baseline = baseline.reshape(spec.n_groups, 1, -1)
         self._n_rounds = trees.n_trees // spec.n_groups
         kind = BitVectors if BitVectors.suits(trees, encodings) else Walks
         self._evaluator: BitVectors | Walks = kind(trees, encodings)
@@ -81,7 +98,8 @@ class TreesModel:
         """Add up values of shape (n_trees, n_rows, width), to shape (n_rows, n_sums)."""
         n_rows = values.shape[1]
         # Rounds outermost, or numpy would add them up in another order.
-        rounds = np.ascontiguousarray(values).reshape(self._n_rounds, self._n_groups, n_rows, -1)
+        in_order = np.ascontiguousarray(values, dtype=self._float)
+        rounds = in_order.reshape(self._n_rounds, self._n_groups, n_rows, -1)
         rounds[0] += self._baseline
         if rounds[0].size == 1:
             # A single sum numpy would add up in pairs, which gives other bits.
@@ -155,6 +173,46 @@ class LinearModel:
         return _linked(self._link, sums, 1)
 
 
+class VoteModel:
+    """Models whose probabilities are averaged: added up in order, then divided by the weights' sum.
+
+    encodings : the columns that a client sends; each member encodes them in its own way.
+    """
+
+    def __init__(
+        self, spec: VoteSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
+    ) -> None:
+        weights = np.array([member.weight for member in spec.members], dtype=np.float64)
+        with np.errstate(over="ignore"):
+            # By numpy, as scikit-learn does: it adds up eight or more in an order of its own.
+            total = float(weights.sum())
+        if not (weights >= 0).all() or not 0 < total < np.inf:
+            raise ScorerDamagedError("the members' weights are no shares of a whole")
+        self.members: list[Model] = []
+        parts = by_member(arrays, len(spec.members))
+        for member, part in zip(spec.members, parts, strict=True):
+            own = make_member_encodings(encodings, member.steps, part)
+            self.members.append(make_model(member.model, part, own, n_labels))
+        self._weights = weights[:, np.newaxis, np.newaxis]
+        self._total = total
+        self._weighted = list(zip(weights.tolist(), self.members, strict=True))
+
+    def predict_row(self, row: Sequence[float]) -> list[float]:
+        """Give a probability per label."""
+        sums: list[float] = []
+        for weight, member in self._weighted:
+            parts = [weight * p for p in member.predict_row(row)]
+            sums = [s + p for s, p in zip(sums, parts, strict=True)] if sums else parts
+        return [s / self._total for s in sums]
+
+    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+        """Give probabilities of shape (n_rows, n_labels)."""
+        proba = np.stack([member.predict_proba(columns) for member in self.members])
+        proba *= self._weights
+        sums: Floats = proba.sum(axis=0)
+        return sums / self._total
+
+
 def _check_sets(trees: Trees, encodings: Sequence[Encoding]) -> None:
     """Refuse sets of codes on a column of numbers: every number would be a cell of its own."""
     is_number = np.concatenate([np.full(e.width, isinstance(e, NumberEncoding)) for e in encodings])
@@ -163,13 +221,28 @@ def _check_sets(trees: Trees, encodings: Sequence[Encoding]) -> None:
         raise ScorerDamagedError("a node asks a column of numbers for categories")
 
 
+def _fits(values: Floats | list[float], kind: Any) -> bool:
+    """Tell whether no number changes when it is stored as a kind of float."""
+    with np.errstate(over="ignore"):
+        return bool((np.asarray(values).astype(kind) == values).all())
+
+
 def _check_link(link: Link, n_sums: int, n_labels: int) -> None:
-    expected = 1 if link == "logistic" else n_labels
-    if n_sums != expected or (link == "logistic" and n_labels != 2):
+    is_logistic = link in ("logistic", "logistic_float32")
+    expected = 1 if is_logistic else n_labels
+    if n_sums != expected or (is_logistic and n_labels != 2):
         raise ScorerDamagedError(f"{n_sums} sums do not make {n_labels} labels by '{link}'")
 
 
 def _linked(link: Link, sums: Floats, n_rounds: int) -> Floats:
-    if link == "logistic":
-        return both_labels(sums[:, 0])
-    return softmax(sums) if link == "softmax" else sums / n_rounds
+    match link:
+        case "logistic":
+            return both_labels(sums[:, 0])
+        case "logistic_float32":
+            return both_labels_float32(sums[:, 0])
+        case "softmax":
+            return softmax(sums)
+        case "softmax_float32":
+            return softmax_float32(sums)
+        case "mean":
+            return sums / n_rounds

@@ -6,8 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.errors import ScorerDamagedError
-from src.scoring.encoding import CategoryEncoding, Encoding, make_encodings
-from src.scoring.form import read_files
+from src.scoring.encoding import (
+    CategoryEncoding,
+    Encoding,
+    make_bare_encodings,
+    make_encodings,
+)
+from src.scoring.form import VoteSpec, read_files
 from src.scoring.model import Model, make_model
 
 Floats = NDArray[np.float64]
@@ -66,6 +71,10 @@ def read_scorer(files: Mapping[str, bytes]) -> Scorer:
         raise ScorerDamagedError("labels are missing, or stand there twice")
     if (spec.threshold is None) != (len(spec.labels) > 2):
         raise ScorerDamagedError("a threshold belongs to two labels, and to no more")
-    encodings = make_encodings(spec.columns, arrays)
+    encodings = (
+        make_bare_encodings(spec.columns)
+        if isinstance(spec.model, VoteSpec)
+        else make_encodings(spec.columns, arrays)
+    )
     model = make_model(spec.model, arrays, encodings, len(spec.labels))
     return Scorer(encodings, spec.labels, model, spec.threshold)

@@ -149,20 +149,20 @@ def _check_structure(trees: Trees, n_nodes: Ints, n_features: int) -> None:
     for problem, found in problems.items():
         if found.any():
             raise ScorerDamagedError(f"node {int(found.argmax())} names {problem}")
-    ends = subtree_ends(trees)
+    ends = subtree_ends(trees.is_leaf)
     expected = np.append(trees.roots[1:], len(trees.feature))
     if (ends[inner + 1] != right).any() or (ends[trees.roots] != expected).any():
         raise ScorerDamagedError("nodes do not stand in preorder")
 
 
-def subtree_ends(trees: Trees) -> Ints:
-    """Give the node behind each subtree's last.
+def subtree_ends(is_leaf: Bools) -> Ints:
+    """Give the node behind each subtree's last, for nodes in preorder.
 
     Counting an inner node as one more open end and a leaf as one less, a subtree ends
     where the count is first one lower than before it began.
     """
-    n_nodes = len(trees.feature)
-    open_ends = np.append(0, np.cumsum(np.where(trees.is_leaf, -1, 1)))
+    n_nodes = len(is_leaf)
+    open_ends = np.append(0, np.cumsum(np.where(is_leaf, -1, 1)))
     by_count = np.argsort(open_ends, kind="stable")
     keys = open_ends[by_count] * (n_nodes + 1) + by_count
     wanted = (open_ends[:-1] - 1) * (n_nodes + 1) + np.arange(n_nodes)

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.model_selection import KFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from src.modeling import make_pipeline
 
@@ -58,3 +61,31 @@ def test_every_random_state_left_open_gets_the_seed() -> None:
     chosen = HistGradientBoostingClassifier(random_state=3)
     pipeline = make_pipeline({}, {}, chosen, seed=7)
     assert pipeline.get_params()["clf__random_state"] == 3
+
+
+def test_random_states_of_members_at_any_depth_get_the_seed() -> None:
+    inner = Pipeline([("clf", HistGradientBoostingClassifier())])
+    vote = VotingClassifier([("a", VotingClassifier([("b", inner)])), ("c", clone(inner))])
+    parameters = make_pipeline({}, {}, vote, seed=7).get_params()
+    assert parameters["clf__a__b__clf__random_state"] == 7
+    assert parameters["clf__c__clf__random_state"] == 7
+
+
+def test_target_encoding_is_crossed_by_folds_that_a_seed_decides() -> None:
+    X = pd.DataFrame({"c": pd.Categorical(np.tile([*"abcde"], 30))})
+    y = np.random.default_rng(0).integers(0, 2, 150)
+
+    def encoded(seed: int) -> np.ndarray:
+        pipeline = make_pipeline({}, {"encode": TargetEncoder()}, LogisticRegression(), seed=seed)
+        return pipeline.named_steps["preprocess"].fit_transform(X, y)
+
+    np.testing.assert_array_equal(encoded(1), encoded(1))
+    assert (encoded(1) != encoded(2)).any()
+    # A category has as many values in training as there are folds without its rows, not one.
+    assert len(np.unique(encoded(1)[X["c"] == "a"])) > 1
+
+
+def test_folds_that_were_chosen_stay_as_they_are() -> None:
+    folds = KFold(3, shuffle=True, random_state=5)
+    pipeline = make_pipeline({}, {"e": TargetEncoder(cv=folds)}, LogisticRegression(), seed=1)
+    assert pipeline.get_params()["preprocess__categorical__e__cv"] is folds

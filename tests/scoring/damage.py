@@ -14,15 +14,26 @@ from src.errors import ScorerDamagedError, UserError
 from src.scoring import read_scorer
 from src.scoring.form import SPEC
 from tests.scoring.fitted import (
+    boosting,
     exported,
     pipeline_of,
     small_boosting,
     table,
+    vote_of,
 )
 
 BOOSTING = small_boosting().files
 LINEAR = exported(pipeline_of("onehot", LogisticRegression()), *table(n_rows=60)).files
-MODELS = {"boosting": BOOSTING, "linear": LINEAR}
+VOTE = exported(
+    vote_of(
+        {
+            "boosting": pipeline_of("native", boosting(max_iter=3)),
+            "linear": pipeline_of("onehot", LogisticRegression()),
+        }
+    ),
+    *table(),
+).files
+MODELS = {"boosting": BOOSTING, "linear": LINEAR, "vote": VOTE}
 
 
 def spec_of(files: Mapping[str, bytes]) -> Any:

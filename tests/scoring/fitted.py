@@ -10,18 +10,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.testing import assert_array_equal
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
-from src.modeling import make_pipeline
+from src.modeling import CategoryHasher, make_pipeline
 from src.scoring import Scorer, read_scorer
 from src.scoring.bit_vectors import MOST_LEAVES, BitVectors, n_leaves
 from src.scoring.export import export_pipeline
-from src.scoring.export.hard_rows import columns_of, hard_rows
+from src.scoring.export.hard_rows import columns_of, hard_rows, parts_of
 from src.scoring.form import ARRAYS, SPEC, read_files
-from src.scoring.model import TreesModel
+from src.scoring.model import TreesModel, VoteModel
 from src.scoring.trees import read_trees
 from src.scoring.walks import Walks
 
@@ -62,7 +67,7 @@ def as_category(values: Any) -> pd.Series:
     return column.astype(pd.CategoricalDtype(categories))
 
 
-PREPROCESS = ("native", "onehot", "ordinal")
+PREPROCESS = ("native", "onehot", "ordinal", "target", "hashing")
 
 
 def pipeline_of(preprocess: str, estimator: Any) -> Pipeline:
@@ -80,8 +85,19 @@ def pipeline_of(preprocess: str, estimator: Any) -> Pipeline:
             {},
             {"encode": OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)},
         ),
+        "target": ({}, {"encode": TargetEncoder()}),
+        "hashing": (
+            {"impute": SimpleImputer(), "scale": StandardScaler()},
+            {"encode": CategoryHasher(4)},
+        ),
     }
     return make_pipeline(*steps[preprocess], estimator, seed=0)
+
+
+def vote_of(members: Mapping[str, Pipeline], **parameters: Any) -> Pipeline:
+    """Make a pipeline of a vote, as conf/model/vote.yaml does."""
+    vote = VotingClassifier([*members.items()], **{"voting": "soft", **parameters})
+    return make_pipeline({}, {}, vote, seed=0)
 
 
 def boosting(**parameters: Any) -> HistGradientBoostingClassifier:
@@ -123,17 +139,29 @@ def small_boosting(n_classes: int = 2) -> Exported:
 
 
 def scorers_of(files: Mapping[str, bytes]) -> dict[str, Scorer]:
-    """Read a scorer, once for each way in which its model can be evaluated."""
+    """Read a scorer, once for each way in which all its models can be evaluated."""
     first = read_scorer(files)
-    if not isinstance(first._model, TreesModel):
+    parts = parts_of(first, files)
+    if not any(isinstance(model, TreesModel) for model in models_of(first)):
         return {"linear": first}
-    trees = read_trees(read_files(files)[1], sum(column.width for column in first.columns))
+    trees = [
+        read_trees(arrays, sum(e.width for e in encodings)) if "trees.feature" in arrays else None
+        for encodings, arrays in parts
+    ]
     scorers = {}
     for name, kind in EVALUATORS.items():
-        if kind is Walks or n_leaves(trees).max() <= MOST_LEAVES:
+        if kind is Walks or all(t is None or n_leaves(t).max() <= MOST_LEAVES for t in trees):
             scorers[name] = read_scorer(files)
-            scorers[name]._model._evaluator = kind(trees, first.columns)  # type: ignore[attr-defined]
+            for model, own, part in zip(models_of(scorers[name]), trees, parts, strict=True):
+                if own is not None:
+                    model._evaluator = kind(own, part.encodings)
     return scorers
+
+
+def models_of(scorer: Scorer) -> list[Any]:
+    """Give the one model of a scorer, or each of a vote's."""
+    model = scorer._model
+    return model.members if isinstance(model, VoteModel) else [model]
 
 
 def one_by_one(scorer: Scorer, columns: list[np.ndarray]) -> np.ndarray:
@@ -156,6 +184,16 @@ def assert_equals_pipeline(case: Exported, *, allowed: float = 0.0) -> None:
             found = scorer.predict_proba(columns)
             np.testing.assert_allclose(found, expected, rtol=0, atol=allowed, err_msg=what)
             assert_array_equal(one_by_one(scorer, few), found[:60], err_msg=f"{name}, {what}")
+
+
+def small_vote(n_classes: int = 2, **parameters: Any) -> Exported:
+    """Give a vote whose members encode the same columns in three ways."""
+    members = {
+        "boosting": pipeline_of("native", boosting(max_iter=3)),
+        "linear": pipeline_of("onehot", LogisticRegression()),
+        "forest": pipeline_of("ordinal", RandomForestClassifier(3, max_leaf_nodes=8)),
+    }
+    return exported(vote_of(members, **parameters), *table(n_classes=n_classes))
 
 
 def changed_spec(files: Mapping[str, bytes], change: Any) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 """Bit vectors find the leaves that a plain walk finds: for one row, for many."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,10 @@ def test_tables_that_would_grow_too_large_are_left_to_walks() -> None:
     assert not BitVectors.suits(make_trees([64, 65], 1, rng), encodings)
     many = make_trees([64] * 400, 1, rng)
     assert (~many.is_leaf).sum() * 400 * 8 > MOST_BYTES
-    assert not BitVectors.suits(many, encodings)
+    # Few different thresholds make few cells, however many nodes ask for them.
+    assert BitVectors.suits(many, encodings)
+    all_different = replace(many, threshold=np.arange(len(many.feature), dtype=np.float64))
+    assert not BitVectors.suits(all_different, encodings)
 
 
 @given(st.floats(), st.floats())

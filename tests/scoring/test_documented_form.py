@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from xgboost import XGBClassifier
 
 from src.scoring import form
 from src.scoring.encoding import NumberEncoding
@@ -27,7 +28,9 @@ from tests.scoring.fitted import (
     pipeline_of,
     scorers_of,
     small_boosting,
+    small_vote,
     table,
+    vote_of,
 )
 
 # --- the reader ---------------------------------------------------------------------------
@@ -60,7 +63,7 @@ def step(name: str, o: float, x: float) -> float:
     if name == "clip_float32":
         return -FLOAT32_MAX if x < -FLOAT32_MAX else FLOAT32_MAX if x > FLOAT32_MAX else x
     if name == "float32":
-        return float(struct.unpack("<f", struct.pack("<f", x))[0])
+        return float32(x)
     return {
         "add": lambda: x + o,
         "subtract": lambda: x - o,
@@ -69,18 +72,46 @@ def step(name: str, o: float, x: float) -> float:
     }[name]()
 
 
+def float32(x: float) -> float:
+    """Round to the nearest 32-bit float."""
+    return float(struct.unpack("<f", struct.pack("<f", x))[0])
+
+
+def expf(x: float) -> float:
+    """Give exp of 32 bits, but for the last bit of one number in ten thousand."""
+    return float32(math.exp(x))
+
+
 class Reader:
     """Reads the two files, and scores rows whose cells are numbers, texts or None."""
 
     def __init__(self, spec: bytes, arrays: bytes) -> None:
         self.spec = json.loads(spec)
-        assert self.spec["format"] == 1
+        assert self.spec["format"] in (1, 2)
         self.arrays = read_arrays(arrays)
 
     def proba(self, row: Sequence[float | str | None]) -> list[float]:
+        if self.spec["model"]["kind"] == "vote":
+            return self.average(row)
         parts = [self.features(i, cell) for i, cell in enumerate(row)]
         trees = self.spec["model"]["kind"] == "trees"
         return self.linked(self.sums_of_trees(parts) if trees else self.weighted_sums(parts))
+
+    def average(self, row: Sequence[float | str | None]) -> list[float]:
+        sums = [0.0] * len(self.spec["labels"])
+        members = self.spec["model"]["members"]
+        for m, member in enumerate(members):
+            for j, p in enumerate(self.member(m, member).proba(row)):
+                sums[j] += member["weight"] * p
+        return [s / sum(member["weight"] for member in members) for s in sums]
+
+    def member(self, m: int, member: dict[str, Any]) -> "Reader":
+        reader, prefix = Reader.__new__(Reader), f"members.{m}."
+        columns = zip(self.spec["columns"], member["steps"], strict=True)
+        columns = [{**column, "steps": steps} for column, steps in columns]
+        reader.spec = {**self.spec, "columns": columns, "model": member["model"]}
+        reader.arrays = {k.removeprefix(prefix): v for k, v in self.arrays.items() if prefix in k}
+        return reader
 
     def features(self, i: int, cell: float | str | None) -> list[float]:
         column = self.spec["columns"][i]
@@ -101,13 +132,15 @@ class Reader:
         features = [x for part in parts for x in part]
         sums = list(self.spec["model"]["baseline"])
         values = self.arrays["trees.values"]
+        in_32_bits = self.spec["model"]["link"].endswith("float32")
         root = leaves_before = 0
         for t, n_nodes in enumerate(self.arrays["trees.n_nodes"]):
             node = self.leaf(root, features)
             leaf = sum(f < 0 for f in self.arrays["trees.feature"][root:node])
             g, width = t % self.spec["model"]["n_groups"], len(values[0])
             for j, value in enumerate(values[leaves_before + leaf]):
-                sums[g * width + j] += value
+                total = sums[g * width + j] + value
+                sums[g * width + j] = float32(total) if in_32_bits else total
             leaves_before += sum(f < 0 for f in self.arrays["trees.feature"][root : root + n_nodes])
             root += n_nodes
         return sums
@@ -155,6 +188,12 @@ class Reader:
         if link == "softmax":
             powers = [math.exp(x - max(s)) for x in s]
             return [e / sum(powers) for e in powers]
+        if link == "logistic_float32":
+            p = float32(1 / float32(expf(min(-s[0], float32(88.7))) + 1))
+            return [float32(1 - p), p]
+        if link == "softmax_float32":
+            powers = [expf(float32(x - max(s))) for x in s]
+            return [float32(e / float32(sum(powers))) for e in powers]
         n = len(self.arrays["trees.n_nodes"]) / self.spec["model"]["n_groups"]
         return [x / n for x in s]
 
@@ -172,6 +211,15 @@ def case_of(preprocess: str, estimator: Any, n_classes: int) -> Exported:
     return exported(pipeline_of(preprocess, estimator), *table(n_rows=120, n_classes=n_classes))
 
 
+def vote_of_trees() -> Exported:
+    members = {
+        "forest": pipeline_of("ordinal", FOREST),
+        "boosting": pipeline_of("native", boosting(max_iter=3)),
+    }
+    return exported(vote_of(members, weights=[0.3, 1.7]), *table(n_rows=120))
+
+
+XGBOOST = XGBClassifier(n_estimators=5, max_depth=3, n_jobs=1, random_state=0)
 FOREST = RandomForestClassifier(3, max_leaf_nodes=9, random_state=0)
 # How far apart: the page fixes all bits but those of numpy's exp, and of BLAS's order.
 CASES = {
@@ -182,6 +230,11 @@ CASES = {
     "forest, one-hot, three labels": (case_of("onehot", FOREST, 3), 0.0),
     "linear": (case_of("onehot", LogisticRegression(), 2), 1e-12),
     "linear, three labels": (case_of("onehot", LogisticRegression(), 3), 1e-12),
+    "32 bits": (case_of("ordinal", XGBOOST, 2), 1.2e-7),
+    "32 bits, three labels": (case_of("ordinal", XGBOOST, 3), 1.2e-7),
+    "vote": (small_vote(), 1e-12),
+    "vote, three labels, weights": (small_vote(3, weights=[3, 0.5, 1]), 1e-12),
+    "vote of trees": (vote_of_trees(), 0.0),
 }
 
 
@@ -211,11 +264,12 @@ def test_the_page_names_every_field_step_link_and_array() -> None:
     expected = {*spec, *spec["columns"][1], *spec["model"], "steps"}
     for kind in (form.Operation, form.Link):
         expected |= set(kind.__args__)
+    expected |= {"members.<m>.", *form.MemberSpec.__struct_fields__, "members"}
     for case, _ in CASES.values():
-        expected |= {
-            re.sub(r"^codes\.\d+$", "codes.<i>", name)
-            for name in form.load(case.files[form.ARRAYS])
+        names = {
+            re.sub(r"^members\.\d+\.", "", name) for name in form.load(case.files[form.ARRAYS])
         }
+        expected |= {re.sub(r"^codes\.\d+$", "codes.<i>", name) for name in names}
     assert expected <= words
 
 

@@ -13,6 +13,7 @@ from tests.scoring.damage import (
     BOOSTING,
     LINEAR,
     MODELS,
+    VOTE,
     changed,
     places,
     refused,
@@ -39,9 +40,10 @@ def test_what_was_written_is_read(name: str) -> None:
 def test_no_field_can_be_left_out(name: str, path: tuple[Any, ...]) -> None:
     files = MODELS[name]
     content = changed(spec_of(files), path, remove=True)
-    if len(path) == 4 and path[2] == "steps":
+    # `columns`, i, `steps`, j; or `model`, `members`, m, `steps`, i, j.
+    if len(path) == {"columns": 4, "model": 6}.get(path[0]) and "steps" in path[-3:-1]:
         read_scorer(with_spec(files, content))  # a column with a step less is a column
-    elif path[-1] == "steps":
+    elif path[-1] == "steps" and path[0] == "columns":
         assert not read_scorer(with_spec(files, content)).columns[path[1]].steps  # type: ignore[union-attr]
     else:
         refused(with_spec(files, content))
@@ -102,7 +104,7 @@ def test_what_is_no_scorer_json_is_refused(text: bytes) -> None:
     refused(with_spec(BOOSTING, text))
 
 
-@pytest.mark.parametrize("number", [0, 2, -1, 10**9, 2**63 - 1, -(10**40)])
+@pytest.mark.parametrize("number", [0, 3, -1, 10**9, 2**63 - 1, -(10**40)])
 def test_another_format_is_told_as_such(number: int) -> None:
     spec = {"format": number, "whatever": "comes"}
     assert f"format {number}" in refused(with_spec(BOOSTING, spec), NewerFormatError)
@@ -157,6 +159,71 @@ def test_a_number_that_is_none_is_refused(key: str, number: str) -> None:
 )
 def test_fields_that_do_not_fit_together_are_refused(path: tuple[Any, ...], value: Any) -> None:
     refused(with_spec(BOOSTING, changed(spec_of(BOOSTING), path, value)))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("members",), []),
+        (("members", 0), None),
+        (("members", 0, "weight"), -1.0),
+        (("members", 0, "weight"), True),
+        (("members", 0, "weight"), "1"),
+        (("members", 0, "steps"), []),
+        (("members", 0, "steps"), [[]] * 4),
+        (("members", 0, "steps"), [[]] * 6),
+        (("members", 0, "steps"), [[]] * 100_000),
+        (("members", 0, "steps", 1), [["add", 1.0]]),
+        (("members", 0, "steps", 0), [["divide", 0.0]]),
+        (("members", 0, "model"), {"kind": "vote", "members": []}),
+        (("members", 0, "model"), {"kind": "linear", "link": "logistic"}),
+        (("members", 0, "model", "link"), "softmax"),
+        (("members", 0, "model", "baseline"), []),
+        (("members", 1, "model", "link"), "mean"),
+        (("kind",), "trees"),
+        (("kind",), "linear"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_members_that_do_not_fit_together_are_refused(path: tuple[Any, ...], value: Any) -> None:
+    refused(with_spec(VOTE, changed(spec_of(VOTE), ("model", *path), value)))
+
+
+@pytest.mark.parametrize("weights", [[0, 0], [1e308, 1e308], [-1, 2], [1, -0.5]])
+def test_weights_that_are_no_shares_of_a_whole_are_refused(weights: list[float]) -> None:
+    spec = spec_of(VOTE)
+    for member, weight in zip(spec["model"]["members"], weights, strict=True):
+        member["weight"] = weight
+    assert "weights" in refused(with_spec(VOTE, spec))
+
+
+def test_a_vote_counts_its_members() -> None:
+    spec = spec_of(VOTE)
+    members = spec["model"]["members"]
+    assert "belongs to no member" in refused(
+        with_spec(VOTE, changed(spec, ("model", "members"), members[:1]))
+    )
+    refused(with_spec(VOTE, changed(spec, ("model", "members"), members * 2)))
+    refused(with_spec(VOTE, changed(spec, ("model", "members"), members * 5_000)))
+    refused(with_spec(VOTE, changed(spec, ("model", "members"), members[::-1])))
+
+
+def test_what_a_client_sends_to_a_vote_has_no_steps() -> None:
+    spec = changed(spec_of(VOTE), ("columns", 0, "steps"), [["add", 1.0]])
+    assert "has steps" in refused(with_spec(VOTE, spec))
+
+
+def test_members_see_the_categories_of_their_columns() -> None:
+    spec = changed(spec_of(VOTE), ("columns", 1, "categories"), ["a", "b"])
+    assert "no table of 4 rows" in refused(with_spec(VOTE, spec))
+
+
+def test_files_of_the_first_format_are_read() -> None:
+    for files in (BOOSTING, LINEAR):
+        spec = {**spec_of(files), "format": 1}
+        scorer, expected = read_scorer(with_spec(files, spec)), read_scorer(files)
+        row = [40.0, 0, 20.0, 0.0, 0]
+        assert scorer.predict_row(row) == expected.predict_row(row)
 
 
 @pytest.mark.parametrize("name", [SPEC, ARRAYS])

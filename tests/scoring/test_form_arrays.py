@@ -20,6 +20,7 @@ from tests.scoring.damage import (
     BOOSTING,
     LINEAR,
     MODELS,
+    VOTE,
     changed,
     places,
     refused,
@@ -45,10 +46,19 @@ def test_an_array_of_another_form_is_refused(name: str, array: str) -> None:
     key, found = array.replace(".", "__"), arrays_of(files)[array]
     others = [None, np.zeros(found.shape, np.int64), np.zeros(found.shape, np.float32), found[:0]]
     others += [found[np.newaxis], found[..., np.newaxis], np.array(found.flat[0])]
-    if array != "trees.left_codes":  # sets that no node names are no harm
+    if not array.endswith("trees.left_codes"):  # sets that no node names are no harm
         others.append(np.concatenate([found, found, found]))
     for other in others:
         refused(with_arrays(files, **{key: other}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["members.2.coefficients", "members.-1.x", "members.", "members.01.x", "members.x.y"],
+)
+def test_an_array_of_a_member_that_is_not_there_is_refused(name: str) -> None:
+    extra = {name.replace(".", "__"): np.zeros(3)}
+    assert "belongs to no member" in refused(with_arrays(VOTE, **extra))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

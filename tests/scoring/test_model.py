@@ -17,6 +17,7 @@ from tests.scoring.fitted import (
     pipeline_of,
     scorers_of,
     small_boosting,
+    small_vote,
     table,
     with_arrays,
 )
@@ -30,6 +31,8 @@ CASES = {
     "nine labels": small_boosting(9),
     "linear, two": LINEAR[0],
     "linear, nine": LINEAR[1],
+    "vote, two": small_vote(weights=[1, 2, 0.5]),
+    "vote, nine": small_vote(9),
 }
 
 

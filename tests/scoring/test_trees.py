@@ -33,7 +33,8 @@ def test_a_subtree_ends_where_a_walk_over_it_does(drawn: tuple[Trees, Any]) -> N
     def end_of(node: int) -> int:
         return node + 1 if trees.feature[node] < 0 else end_of(int(trees.right[node]))
 
-    assert subtree_ends(trees).tolist() == [end_of(node) for node in range(len(trees.feature))]
+    ends = [end_of(node) for node in range(len(trees.feature))]
+    assert subtree_ends(trees.is_leaf).tolist() == ends
 
 
 def small() -> dict[str, np.ndarray]:

@@ -14,7 +14,13 @@ from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+    TargetEncoder,
+)
 
 from src.scoring.encoding import CategoryEncoding, Encoding, NumberEncoding
 from src.scoring.form import Operation
@@ -52,7 +58,12 @@ CATEGORICAL: dict[type, Callable[[Any, int], int]] = {
     # Public are only the names, and 'a_b' may be a column or a category of the column 'a'.
     OneHotEncoder: lambda encoder, place: int(encoder._n_features_outs[place]),
     OrdinalEncoder: lambda _encoder, _place: 1,
+    TargetEncoder: lambda encoder, _place: (
+        len(encoder.classes_) if encoder.target_type_ == "multiclass" else 1
+    ),
 }
+# Or the step says so itself, as src.modeling.CategoryHasher does, which we may not import.
+WIDTH = "features_per_column"
 # Steps that may stand before it.
 BEFORE_LAST = {SimpleImputer}
 # Values of options with which a step does other things, or refuses what a client may send.
@@ -71,8 +82,7 @@ def column_obstacle(preprocess: Any) -> str | None:
     for name, chain, _ in preprocess.transformers:
         steps = _steps_of(chain)
         for step in steps:
-            known = CATEGORICAL if step is steps[-1] else BEFORE_LAST
-            if type(step) not in (NUMERIC if name == "numeric" else known):
+            if not _is_known(step, name, is_last=step is steps[-1]):
                 return f"preprocess.{name}: {type(step).__name__}"
             for option, is_obstacle in OBSTACLES.items():
                 value = getattr(step, option, None)
@@ -81,6 +91,14 @@ def column_obstacle(preprocess: Any) -> str | None:
                         f"preprocess.{name}: {type(step).__name__} with {option}={_in_yaml(value)}"
                     )
     return None
+
+
+def _is_known(step: Any, kind: str, *, is_last: bool) -> bool:
+    if kind == "numeric":
+        return type(step) in NUMERIC
+    return (
+        type(step) in CATEGORICAL or hasattr(step, WIDTH) if is_last else type(step) in BEFORE_LAST
+    )
 
 
 def _in_yaml(value: Any) -> str:
@@ -130,10 +148,15 @@ def _category_encodings(chain: Pipeline, X: pd.DataFrame) -> Iterator[tuple[str,
     first = 0
     # Encoders put what a column becomes side by side, in the order of columns.
     for place, (name, found) in enumerate(categories.items()):
-        end = first + CATEGORICAL[type(last)](last, place)
+        end = first + _width_of(last, place)
         codes = features[: len(found) + 2, first:end]
         yield str(name), CategoryEncoding(str(name), tuple(found), codes)
         first = end
+
+
+def _width_of(encoder: Any, place: int) -> int:
+    width = CATEGORICAL.get(type(encoder))
+    return int(getattr(encoder, WIDTH) if width is None else width(encoder, place))
 
 
 def numbers_as_they_are(X: pd.DataFrame) -> tuple[list[Encoding], NDArray[np.intp]]:

@@ -13,16 +13,17 @@ from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
+    VotingClassifier,
 )
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from src.errors import NotExportableError
-from src.scoring.encoding import CategoryEncoding, Encoding, as_spec, codes_name
-from src.scoring.export import boosting, forest, linear
+from src.scoring.encoding import Encoding, as_spec, tables_of
+from src.scoring.export import boosting, catboost, forest, lightgbm, linear, vote, xgboost
 from src.scoring.export.columns import CATEGORICAL, NUMERIC, column_obstacle, export_columns
-from src.scoring.form import FORMAT, Arrays, ModelSpec, ScorerSpec, as_files
+from src.scoring.form import FORMAT, Arrays, ModelSpec, ScorerSpec, SingleSpec, as_files
 
 
 class EstimatorExporter(Protocol):
@@ -41,7 +42,7 @@ class EstimatorExporter(Protocol):
 
     def export(
         self, estimator: Any, encodings: Sequence[Encoding], places: NDArray[np.intp]
-    ) -> tuple[ModelSpec, Arrays, Sequence[Encoding]]:
+    ) -> tuple[SingleSpec, Arrays, Sequence[Encoding]]:
         """Give the model; places says where each of its features stands among the encodings'."""
         ...
 
@@ -54,47 +55,80 @@ ESTIMATORS: dict[type, EstimatorExporter] = {
     LogisticRegression: linear,
     LogisticRegressionCV: linear,
 }
+# By name: their libraries need not be installed, and are not imported here.
+OF_EXTRAS: dict[str, EstimatorExporter] = {
+    "catboost.core.CatBoostClassifier": catboost,
+    "lightgbm.sklearn.LGBMClassifier": lightgbm,
+    "xgboost.sklearn.XGBClassifier": xgboost,
+}
 
 
-def check_exportable(pipeline: Pipeline) -> None:
-    """Raise NotExportableError for what has no data-only form, before anything is fitted."""
+def check_exportable(pipeline: Pipeline, *, within: str = "") -> None:
+    """Raise NotExportableError for what has no data-only form, before anything is fitted.
+
+    within : the key of the configuration under which the pipeline's `model` and `preprocess`
+    stand, such as `model.members.linear`; empty at the top.
+    """
     preprocess, estimator = pipeline["preprocess"], pipeline["clf"]
-    # A subclass may predict in its own way.
-    exporter = ESTIMATORS.get(type(estimator))
-    if exporter is None:
-        raise _not_exportable(f"model.estimator: {type(estimator).__name__}")
     passes = isinstance(preprocess, str)
-    obstacle = column_obstacle(preprocess) or exporter.obstacle(estimator, passes=passes)
+    # A subclass may predict in its own way: classes are compared exactly.
+    if type(estimator) is VotingClassifier:
+        obstacle = vote.obstacle(estimator, passes=passes)
+    elif (exporter := _exporter_of(estimator)) is not None:
+        obstacle = column_obstacle(preprocess) or exporter.obstacle(estimator, passes=passes)
+    else:
+        obstacle = f"model.estimator: {type(estimator).__name__}"
     if obstacle is not None:
-        raise _not_exportable(obstacle)
+        raise _not_exportable(f"{within}.{obstacle}" if within else obstacle)
+    if type(estimator) is VotingClassifier:
+        for name, member in vote.members_of(estimator):
+            check_exportable(member, within=f"model.members.{name}")
+
+
+def _exporter_of(estimator: Any) -> EstimatorExporter | None:
+    kind = type(estimator)
+    return ESTIMATORS.get(kind, OF_EXTRAS.get(f"{kind.__module__}.{kind.__qualname__}"))
 
 
 def _not_exportable(what: str) -> NotExportableError:
-    known = (*ESTIMATORS, *NUMERIC, *CATEGORICAL)
-    return NotExportableError(what, list(dict.fromkeys(kind.__name__ for kind in known)))
+    of_extras = [name.rpartition(".")[2] for name in OF_EXTRAS]
+    names = [kind.__name__ for kind in (*ESTIMATORS, VotingClassifier, *NUMERIC, *CATEGORICAL)]
+    return NotExportableError(what, list(dict.fromkeys([*of_extras, *names])))
 
 
 def export_pipeline(
     pipeline: Pipeline, X_train: pd.DataFrame, labels: Sequence[str]
 ) -> dict[str, bytes]:
     """Give the files of `scorer/`, by name, for a pipeline fitted on X_train."""
-    preprocess, estimator = pipeline["preprocess"], pipeline["clf"]
-    exporter = ESTIMATORS[type(estimator)]
-    if isinstance(preprocess, str):
-        encodings, places = exporter.encode(estimator, X_train)
+    model: ModelSpec
+    if type(pipeline["clf"]) is VotingClassifier:
+        members = [
+            vote.ExportedMember(*_exported(member, X_train))
+            for _, member in vote.members_of(pipeline["clf"])
+        ]
+        model, arrays, columns = vote.join(pipeline["clf"], members, X_train)
     else:
-        encodings, places = export_columns(preprocess, X_train)
-    model, arrays, rounded = exporter.export(estimator, encodings, places)
+        model, arrays, columns = _exported(pipeline, X_train)
+        arrays = {**tables_of(columns), **arrays}
     spec = ScorerSpec(
         format=FORMAT,
         labels=list(labels),
         threshold=0.5 if len(labels) == 2 else None,
-        columns=[as_spec(encoding) for encoding in rounded],
+        columns=[as_spec(encoding) for encoding in columns],
         model=model,
     )
-    codes = {
-        codes_name(place): encoding.codes
-        for place, encoding in enumerate(rounded)
-        if isinstance(encoding, CategoryEncoding)
-    }
-    return as_files(spec, {**codes, **arrays})
+    return as_files(spec, arrays)
+
+
+def _exported(
+    pipeline: Pipeline, X_train: pd.DataFrame
+) -> tuple[SingleSpec, Arrays, Sequence[Encoding]]:
+    preprocess, estimator = pipeline["preprocess"], pipeline["clf"]
+    exporter = _exporter_of(estimator)
+    if exporter is None:
+        raise _not_exportable(f"model.estimator: {type(estimator).__name__}")
+    if isinstance(preprocess, str):
+        encodings, places = exporter.encode(estimator, X_train)
+    else:
+        encodings, places = export_columns(preprocess, X_train)
+    return exporter.export(estimator, encodings, places)

@@ -4,16 +4,22 @@ On ordinary rows two wrong exporters of others agree with scikit-learn. They par
 cells, categories never seen, extreme numbers, and numbers on a threshold or one ulp beside it.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.scoring.encoding import FLOAT32_MAX, CategoryEncoding, NumberEncoding
+from src.scoring.encoding import (
+    FLOAT32_MAX,
+    CategoryEncoding,
+    Encoding,
+    NumberEncoding,
+    make_member_encodings,
+)
 from src.scoring.export.columns import UNSEEN, as_cells
-from src.scoring.form import read_files
+from src.scoring.form import Arrays, VoteSpec, by_member, read_files
 from src.scoring.scorer import Scorer
 from src.scoring.trees import Floats, Ints, Trees, read_trees
 
@@ -35,12 +41,35 @@ def hard_rows(
     yield AS_THEY_ARE, X
     yield "rows with 20 % of cells missing", X.mask(rng.random(X.shape) < SHARE)
     yield "rows with 20 % of categories never seen", _with_unseen(scorer, X, rng)
-    yield "rows with extreme numbers", _with_extremes(scorer, X, rng)
+    parts = parts_of(scorer, files)
+    yield "rows with extreme numbers", _with_extremes(parts, X, rng)
     yield "rows without any value", X.iloc[:1].mask(np.ones((1, X.shape[1]), dtype=bool))
-    at_nodes = _Nodes(scorer, files, X, rng, MOST_NODES if whole else N_SAMPLED_NODES)
-    if len(at_nodes.nodes):
-        yield "rows on thresholds and beside them", at_nodes.on_thresholds()
-        yield "rows that lack what a node asks for", at_nodes.lacking()
+    with_trees = [part for part in parts if "trees.feature" in part.arrays]
+    for part in with_trees:
+        limit = (MOST_NODES if whole else N_SAMPLED_NODES) // len(with_trees)
+        at_nodes = _Nodes(part, columns_of(scorer, X), X, rng, limit)
+        if len(at_nodes.nodes):
+            yield "rows on thresholds and beside them", at_nodes.on_thresholds()
+            yield "rows that lack what a node asks for", at_nodes.lacking()
+
+
+class ModelPart(NamedTuple):
+    """What a model makes of columns: the scorer's own, or a member's of a vote."""
+
+    encodings: Sequence[Encoding]
+    arrays: Arrays
+
+
+def parts_of(scorer: Scorer, files: Mapping[str, bytes]) -> list[ModelPart]:
+    """Give the one model of a scorer, or each of a vote's."""
+    spec, arrays = read_files(files)
+    if not isinstance(spec.model, VoteSpec):
+        return [ModelPart(scorer.columns, arrays)]
+    members = spec.model.members
+    return [
+        ModelPart(make_member_encodings(scorer.columns, member.steps, own), own)
+        for member, own in zip(members, by_member(arrays, len(members)), strict=True)
+    ]
 
 
 def columns_of(scorer: Scorer, X: pd.DataFrame) -> list[NDArray[Any]]:
@@ -57,10 +86,6 @@ def columns_of(scorer: Scorer, X: pd.DataFrame) -> list[NDArray[Any]]:
     return columns
 
 
-def _numbers(scorer: Scorer) -> list[NumberEncoding]:
-    return [e for e in scorer.columns if isinstance(e, NumberEncoding)]
-
-
 def _with_unseen(scorer: Scorer, X: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     changed = X.copy()
     for encoding in scorer.columns:
@@ -71,18 +96,23 @@ def _with_unseen(scorer: Scorer, X: pd.DataFrame, rng: np.random.Generator) -> p
     return changed
 
 
-def _with_extremes(scorer: Scorer, X: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _with_extremes(
+    parts: Sequence[ModelPart], X: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
     changed = X.copy()
-    for encoding in _numbers(scorer):
-        chosen = rng.choice([x for x in EXTREMES if _is_taken(encoding, x)], len(X))
+    for encodings in zip(*(part.encodings for part in parts), strict=True):
+        name, numbers = encodings[0].name, [e for e in encodings if isinstance(e, NumberEncoding)]
+        if not numbers:
+            continue
+        chosen = rng.choice([x for x in EXTREMES if all(_is_taken(e, x) for e in numbers)], len(X))
         # One per row on average: two that cancel out leave no number to compare.
-        hit = rng.random(len(X)) < 1 / len(scorer.columns)
-        changed[encoding.name] = X[encoding.name].mask(hit, pd.Series(chosen, index=X.index))
+        hit = rng.random(len(X)) < 1 / X.shape[1]
+        changed[name] = X[name].mask(hit, pd.Series(chosen, index=X.index))
     return changed
 
 
 def _is_taken(encoding: NumberEncoding, value: float) -> bool:
-    """Tell whether the estimator takes a number: after the steps, 64 or 32 bits must hold it."""
+    """Tell whether an estimator takes a number: after the steps, 64 or 32 bits must hold it."""
     steps = [step for step in encoding.steps if step[0] not in ("clip_float32", "float32")]
     limit = FLOAT32_MAX if len(steps) < len(encoding.steps) else float(np.finfo(np.float64).max)
     return abs(NumberEncoding(encoding.name, tuple(steps)).apply(value)) <= limit
@@ -93,29 +123,24 @@ class _Nodes:
 
     def __init__(
         self,
-        scorer: Scorer,
-        files: Mapping[str, bytes],
+        part: ModelPart,
+        columns: Sequence[NDArray[Any]],
         X: pd.DataFrame,
         rng: np.random.Generator,
         limit: int,
     ) -> None:
         self._X = X
-        self._encoding_of: dict[int, NumberEncoding | CategoryEncoding] = {}
+        self._encoding_of: dict[int, Encoding] = {}
         first = 0
-        for encoding in scorer.columns:
+        for encoding in part.encodings:
             for feature in range(first, first + encoding.width):
                 self._encoding_of[feature] = encoding
             first += encoding.width
-        self.nodes: Ints = np.empty(0, dtype=np.int64)
-        arrays = read_files(files)[1]
-        if "trees.feature" not in arrays:
-            return
-        trees = read_trees(arrays, first)
-        columns = columns_of(scorer, X)
-        features = [e.features(c) for e, c in zip(scorer.columns, columns, strict=True)]
+        trees = read_trees(part.arrays, first)
+        features = [e.features(c) for e, c in zip(part.encodings, columns, strict=True)]
         visitors = _visitors(trees, np.concatenate(features, axis=1))
         inner = np.flatnonzero(~trees.is_leaf)
-        self.nodes = inner if len(inner) <= limit else rng.choice(inner, limit, replace=False)
+        self.nodes: Ints = inner if len(inner) <= limit else rng.choice(inner, limit, replace=False)
         anybody = rng.integers(len(X), size=len(self.nodes))
         found = visitors[self.nodes]
         self._rows = np.where(found < 0, anybody, found)
@@ -137,10 +162,8 @@ class _Nodes:
             encoding = self._encoding_of[int(self._trees.feature[node])]
             threshold = float(self._trees.threshold[node])
             if isinstance(encoding, NumberEncoding) and np.isfinite(threshold):
-                value = _undone(encoding, threshold)
                 column = changed.setdefault(encoding.name, rows[encoding.name].to_numpy(copy=True))
-                around = np.nextafter(value, -np.inf), value, np.nextafter(value, np.inf)
-                column[3 * i : 3 * i + 3] = around
+                column[3 * i : 3 * i + 3] = _around(encoding, threshold)
         return rows.assign(**changed)
 
 
@@ -157,6 +180,19 @@ def _visitors(trees: Trees, features: Floats) -> Ints:
         goes_left = trees.goes_left(node, values[np.newaxis])[0]
         node = np.where(goes_left, node + 1, trees.right[node])
     return visitors
+
+
+def _around(encoding: NumberEncoding, threshold: float) -> list[float]:
+    """Give the number below a threshold, the threshold, and the number above it."""
+    if "float32" in [operation for operation, _ in encoding.steps]:
+        # The next double is the same 32-bit float.
+        near = np.float32(np.clip(threshold, -FLOAT32_MAX, FLOAT32_MAX))
+        with np.errstate(over="ignore"):
+            beside = [np.nextafter(near, np.float32(end)) for end in (-np.inf, np.inf)]
+        numbers = np.clip([beside[0], near, beside[1]], -FLOAT32_MAX, FLOAT32_MAX)
+        return [_undone(encoding, float(number)) for number in numbers]
+    value = _undone(encoding, threshold)
+    return [np.nextafter(value, -np.inf), value, np.nextafter(value, np.inf)]
 
 
 def _undone(encoding: NumberEncoding, value: float) -> float:

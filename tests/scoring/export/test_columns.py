@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+    TargetEncoder,
+)
 
 from src.errors import NotExportableError
-from src.modeling import make_pipeline
+from src.modeling import CategoryHasher, make_pipeline
 from src.scoring.encoding import CategoryEncoding, NumberEncoding
 from src.scoring.export import check_exportable, check_parity
 from src.scoring.export.columns import UNSEEN, as_cells, categories_of, export_columns
@@ -27,6 +34,21 @@ from tests.scoring.fitted import (
     pipeline_of,
     table,
 )
+
+
+class Length(TransformerMixin, BaseEstimator):
+    """A user's own encoder: how long a category's name is, and whether there is one."""
+
+    features_per_column = 2
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> "Length":  # noqa: ARG002 - of the protocol
+        self.fitted_ = True
+        return self
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        lengths = [X[name].astype("object").str.len() for name in X.columns]
+        return np.column_stack([f for n in lengths for f in (n.fillna(-1), n.isna())]).astype(float)
+
 
 ONE_HOT = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
 
@@ -113,6 +135,50 @@ def test_options_of_an_encoder(encoder: Any, estimator: Any) -> None:
     categorical = {"impute": SimpleImputer(strategy="most_frequent"), "encode": encoder}
     pipeline = make_pipeline({"impute": SimpleImputer()}, categorical, estimator, seed=0)
     assert_equals_pipeline(exported(pipeline, *table()), allowed=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        TargetEncoder(),
+        TargetEncoder(smooth=0.0),
+        TargetEncoder(smooth=50.0, cv=3),
+        TargetEncoder(target_type="continuous"),
+        CategoryHasher(),
+        CategoryHasher(1),
+        CategoryHasher(3),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("impute", [True, False], ids=["imputed", "as they are"])
+def test_encoders_of_many_categories(encoder: Any, impute: bool, n_classes: int) -> None:
+    first = {"impute": SimpleImputer(strategy="most_frequent")} if impute else {}
+    forest = RandomForestClassifier(3, max_leaf_nodes=8)
+    pipeline = make_pipeline({}, {**first, "encode": encoder}, forest, seed=0)
+    check_exportable(pipeline)
+    assert_equals_pipeline(exported(pipeline, *table(n_classes=n_classes)))
+
+
+def test_a_category_among_hundreds_has_its_row() -> None:
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(400), 3)
+    X = pd.DataFrame({"c": as_category([f"{code:03}" for code in codes]), "n": rng.random(1200)})
+    y = (rng.random(400) < 0.5)[codes].astype(int)
+    for preprocess in ("target", "hashing"):
+        case = exported(pipeline_of(preprocess, boosting(max_iter=2)), X, y)
+        assert len(case.scorer.category_columns[0].categories) == 400
+        assert_equals_pipeline(case)
+
+
+def test_a_transformer_says_itself_how_many_features_it_makes() -> None:
+    categorical = {"encode": Length()}
+    pipeline = make_pipeline({}, categorical, RandomForestClassifier(3), seed=0)
+    check_exportable(pipeline)
+    assert_equals_pipeline(exported(pipeline, *table()))
+    numeric = make_pipeline({"a": Length()}, {}, RandomForestClassifier(3), seed=0)
+    with pytest.raises(NotExportableError, match=r"preprocess\.numeric: Length"):
+        check_exportable(numeric)
 
 
 def finds_its_way(pipeline: Any, X: pd.DataFrame, y: np.ndarray) -> None:

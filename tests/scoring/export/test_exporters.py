@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from catboost import CatBoostClassifier
+from lightgbm import LGBMClassifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
+    VotingClassifier,
 )
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
@@ -27,12 +30,13 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 from sklearn.tree import DecisionTreeClassifier
+from xgboost import XGBClassifier
 
 from src.errors import NotExportableError
 from src.experiment import make_plan
 from src.modeling import make_pipeline
 from src.scoring.export import check_exportable, export_pipeline
-from src.scoring.export.exporters import ESTIMATORS
+from src.scoring.export.exporters import ESTIMATORS, OF_EXTRAS
 from src.scoring.form import ARRAYS, SPEC
 from tests.conftest import ROOT, composed, train
 from tests.scoring.fitted import PREPROCESS, boosting, exported, pipeline_of, small_boosting, table
@@ -51,6 +55,10 @@ class OwnImputer(SimpleImputer):
 
 
 class OwnEncoder(OneHotEncoder):
+    """May encode in its own way."""
+
+
+class OwnTargets(TargetEncoder):
     """May encode in its own way."""
 
 
@@ -82,8 +90,25 @@ def refused(numeric: dict[str, Any], categorical: dict[str, Any], estimator: Any
 def test_unknown_estimators_are_refused(estimator: Any) -> None:
     message = refused({}, {}, estimator)
     assert f"model.estimator: {type(estimator).__name__} cannot be exported" in message
-    for known in ESTIMATORS:
-        assert f"'{known.__name__}'" in message
+    names = [kind.__name__ for kind in (*ESTIMATORS, VotingClassifier)]
+    for name in (*names, *OF_EXTRAS):
+        assert f"'{name.rpartition('.')[2]}'" in message
+
+
+@pytest.mark.parametrize("kind", [LGBMClassifier, XGBClassifier, CatBoostClassifier])
+def test_estimators_known_by_name_stand_where_they_stood(kind: type) -> None:
+    assert f"{kind.__module__}.{kind.__qualname__}" in OF_EXTRAS
+    own = type("Own", (kind,), {})  # may predict in its own way
+    assert "model.estimator: Own cannot be exported" in refused({}, {}, own())
+
+
+def test_exporters_do_not_load_libraries_that_need_not_be_installed() -> None:
+    names = {"catboost", "lightgbm", "xgboost"}
+    words = f"import sys, src.scoring.export; print({names} & {{*sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("chosen", [[0], [True, False], ["job"], "all"])
@@ -114,7 +139,7 @@ def test_unknown_steps_of_numbers_are_refused(numeric: dict[str, Any], words: st
 @pytest.mark.parametrize(
     ("categorical", "words"),
     [
-        ({"a": TargetEncoder()}, "preprocess.categorical: TargetEncoder"),
+        ({"a": OwnTargets()}, "preprocess.categorical: OwnTargets"),
         ({"a": OwnEncoder()}, "preprocess.categorical: OwnEncoder"),
         ({"a": OwnImputer(), "b": ENCODER}, "preprocess.categorical: OwnImputer"),
         ({"a": ENCODER, "b": StandardScaler()}, "preprocess.categorical: "),
@@ -146,7 +171,11 @@ def test_what_is_known_is_accepted_unfitted(preprocess: str, estimator: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "model", ["hist_gradient_boosting", "logistic_regression", "random_forest"]
+    "model",
+    [
+        *("hist_gradient_boosting", "logistic_regression", "random_forest", "vote"),
+        *("lightgbm", "xgboost", "catboost"),
+    ],
 )
 def test_every_model_of_conf_is_accepted(model: str) -> None:
     make_plan(composed(f"model={model}", "search=none"))

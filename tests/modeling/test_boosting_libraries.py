@@ -1,0 +1,56 @@
+"""LightGBM, XGBoost and CatBoost as conf/ makes them: the same numbers again, and silence."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from threadpoolctl import threadpool_limits
+
+from src.assembly import make_pipeline
+from tests.conftest import composed
+from tests.scoring.fitted import table
+
+# Enough rows that there is work for several threads.
+X, Y = table(n_rows=6000, seed=3)
+LIBRARIES = ["lightgbm", "xgboost", "catboost"]
+FEW_ROUNDS = {
+    "lightgbm": "model.estimator.n_estimators=20",
+    "xgboost": "model.estimator.n_estimators=20",
+    "catboost": "model.estimator.iterations=20",
+}
+
+
+def fitted(model: str, *overrides: str) -> Any:
+    config = composed(f"model={model}", FEW_ROUNDS[model], *overrides)
+    return make_pipeline(config).fit(X, Y)
+
+
+@pytest.mark.parametrize("model", LIBRARIES)
+def test_threads_change_no_number(model: str) -> None:
+    with threadpool_limits(1, "openmp"):
+        expected = fitted(model).predict_proba(X)
+    for n_threads in (2, 3):
+        with threadpool_limits(n_threads, "openmp"):
+            assert_array_equal(fitted(model).predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("model", LIBRARIES)
+def test_the_seed_decides_the_numbers(model: str) -> None:
+    first = fitted(model).predict_proba(X)
+    assert_array_equal(fitted(model, "seed=42").predict_proba(X), first)
+    assert (fitted(model, "seed=43").predict_proba(X) != first).any()
+
+
+@pytest.mark.parametrize("model", LIBRARIES)
+def test_nothing_is_said_and_no_file_is_written(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pipeline = make_pipeline(composed(f"model={model}", FEW_ROUNDS[model]))
+    monkeypatch.chdir(tmp_path)
+    # One row of a class, and a column that says nothing: what libraries like to warn of.
+    few = X.iloc[:30].assign(age=0.0)
+    pipeline.fit(few, np.arange(30) == 7).predict_proba(few)
+    assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,83 @@
+"""Fitted pipelines are joined as they are."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from src.modeling import join_fitted, make_pipeline
+
+rng = np.random.default_rng(0)
+X = pd.DataFrame({"n": rng.normal(size=80), "m": rng.normal(size=80)})
+Y = (X["n"] + X["m"] + rng.normal(size=80) > 0).astype(int).to_numpy()
+
+
+def fitted() -> dict[str, Pipeline]:
+    numeric = {"impute": SimpleImputer()}
+    boosting = HistGradientBoostingClassifier(max_iter=3)
+    return {
+        "line": make_pipeline(numeric, {}, LogisticRegression(), seed=0).fit(X, Y),
+        "boosting": make_pipeline({}, {}, boosting, seed=0).fit(X, Y),
+        "strong": make_pipeline(numeric, {}, LogisticRegression(C=9.0), seed=0).fit(X, Y),
+    }
+
+
+WEIGHTS = {"line": 3.0, "boosting": 1.0, "strong": 0.5}
+
+
+def test_the_joined_give_the_weighted_average_of_their_probabilities() -> None:
+    members = fitted()
+    expected = np.average(
+        [members[name].predict_proba(X) for name in WEIGHTS], axis=0, weights=[*WEIGHTS.values()]
+    )
+    assert_array_equal(join_fitted(members, WEIGHTS).predict_proba(X), expected)
+
+
+def test_nothing_is_fitted_again() -> None:
+    members = fitted()
+    joined = join_fitted(members, WEIGHTS)
+    assert joined["clf"].estimators_ == [*members.values()]
+    assert all(a is b for a, b in zip(joined["clf"].estimators_, members.values(), strict=True))
+    check_is_fitted(joined)
+    assert joined.classes_.tolist() == [0, 1]
+    assert joined["clf"].named_estimators_["line"] is members["line"]
+
+
+def test_a_clone_fitted_anew_is_the_same() -> None:
+    joined = join_fitted(fitted(), WEIGHTS)
+    again = clone(joined).fit(X, Y)
+    assert again["clf"].estimators_[0] is not joined["clf"].estimators_[0]
+    assert_array_equal(again.predict_proba(X), joined.predict_proba(X))
+    assert_array_equal(again.predict(X), joined.predict(X))
+
+
+def test_what_was_joined_can_be_stored() -> None:
+    joined = join_fitted(fitted(), WEIGHTS)
+    restored = pickle.loads(pickle.dumps(joined))  # noqa: S301 - our own bytes
+    assert_array_equal(restored.predict_proba(X), joined.predict_proba(X))
+
+
+@pytest.mark.parametrize("weights", [{"line": 1.0}, {"line": 2, "boosting": 0, "strong": 0.0}])
+def test_members_without_a_weight_are_left_out(weights: dict[str, float]) -> None:
+    joined = join_fitted(fitted(), weights)
+    assert [name for name, _ in joined["clf"].estimators] == ["line"]
+    assert_array_equal(joined.predict_proba(X), fitted()["line"].predict_proba(X))
+
+
+def test_a_vote_needs_a_voter() -> None:
+    with pytest.raises(ValueError, match="no member has a weight"):
+        join_fitted(fitted(), {"line": 0.0})
+
+
+def test_members_of_other_classes_are_refused() -> None:
+    three = make_pipeline({}, {}, LogisticRegression(), seed=0).fit(X, np.arange(80) % 3)
+    with pytest.raises(ValueError, match="three was fitted on"):
+        join_fitted({**fitted(), "three": three}, {"line": 1, "three": 1})
