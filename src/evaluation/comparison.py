@@ -48,6 +48,11 @@ def compare(
     return _compare_accuracies(candidate.argmax(axis=1) == y, current.argmax(axis=1) == y)
 
 
+def area_variance(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """Estimate the variance of the area under a ROC curve."""
+    return sum(_variance_of_mean(part) for part in _components(positive, scores))
+
+
 def _compare_areas(
     positive: NDArray[np.bool_], candidate: NDArray[np.float64], current: NDArray[np.float64]
 ) -> Comparison:

@@ -1,41 +1,19 @@
-"""The first four pictures of a run: ROC, precision-recall, calibration, confusion.
+"""The first four pictures of a run: ROC, precision-recall, calibration, confusion."""
 
-Colours are Okabe and Ito's (2008), told apart by colour-blind readers too; the same
-numbers give the same bytes.
-"""
-
-import logging
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-# Whichever is installed draws what the default font lacks: Japanese labels, say.
-CJK_FONTS = (
-    "Noto Sans CJK JP",
-    "Noto Sans JP",
-    "IPAexGothic",
-    "IPAGothic",
-    "Hiragino Sans",
-    "Yu Gothic",
-    "MS Gothic",
-)
+from src.evaluation.drawing import COLOURS, drawing, make_figure, shown
+
 MAX_CURVES = len(COLOURS)
 N_BINS = 10
-MAX_LETTERS = 24
-
-log = logging.getLogger(__name__)
 
 
 class HoldOut(NamedTuple):
@@ -66,31 +44,8 @@ def draw_plots(
     directory: Path,
 ) -> None:
     """Write roc.png, precision_recall.png, calibration.png and confusion.png."""
-    with (
-        matplotlib.rc_context({"font.family": _fonts(), "text.parse_math": False}),
-        warnings.catch_warnings(record=True) as caught,
-    ):
-        warnings.simplefilter("always")
-        _draw_all(HoldOut(y, proba, [_shown(label) for label in labels]), title, directory)
-    for message in {_worded(warning) for warning in caught}:
-        log.warning(message)
-
-
-def _fonts() -> list[str]:
-    installed = set(font_manager.get_font_names())
-    return ["DejaVu Sans", *(font for font in CJK_FONTS if font in installed)]
-
-
-def _shown(label: str) -> str:
-    shortened = label if len(label) <= MAX_LETTERS else label[: MAX_LETTERS - 1] + "…"
-    # matplotlib leaves out of a legend what begins with an underscore.
-    return f" {shortened}" if shortened.startswith("_") else shortened
-
-
-def _worded(warning: warnings.WarningMessage) -> str:
-    if "missing from font" in str(warning.message):
-        return "no font here has all letters of the labels: pictures show boxes (fonts-noto-cjk)"
-    return str(warning.message)
+    with drawing():
+        _draw_all(HoldOut(y, proba, [shown(label) for label in labels]), title, directory)
 
 
 def _draw_all(hold_out: HoldOut, title: str, directory: Path) -> None:
@@ -101,8 +56,7 @@ def _draw_all(hold_out: HoldOut, title: str, directory: Path) -> None:
         "confusion": _draw_confusion,
     }
     for name, draw in drawings.items():
-        figure = Figure(figsize=(5, 4.4), dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = make_figure(5, 4.4)
         axes = figure.subplots()
         draw(axes, hold_out)
         axes.set_title(title, fontsize=10, loc="left")

@@ -1,13 +1,53 @@
-"""Progress of a search: a bar on a terminal, a line per rung everywhere."""
+"""Progress of a search: live on a terminal, a line per rung everywhere."""
 
 import logging
+import multiprocessing
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
+from src.runtime.console import LOG_ONLY
+from src.runtime.course import Course, CourseLog, Report
+
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def search_display(*, bar: bool) -> Iterator[Callable[[Report], None]]:
+    """Show a search while the block lasts: it reports to what this gives.
+
+    The log has a line per rung always; on a terminal, unless bar is False, a picture that
+    changes stands for them.
+    """
+    course = Course()
+    is_live = bar and _is_watched()
+    lines = CourseLog(logging.getLogger(LOG_ONLY) if is_live else log)
+
+    def take(report: Report) -> None:
+        course.take(report)
+        lines.tell(course.rungs)
+
+    with _live(course) if is_live else nullcontext():
+        try:
+            yield take
+        finally:
+            lines.close(course.rungs)
+
+
+def _is_watched() -> bool:
+    # Jobs of a sweep that run side by side share a terminal: none of them may move its cursor.
+    can_move = os.environ.get("TERM", "dumb") not in ("dumb", "unknown") or os.name == "nt"
+    return sys.stdout.isatty() and can_move and multiprocessing.parent_process() is None
+
+
+def _live(course: Course) -> AbstractContextManager[None]:
+    # A tenth of a second to import, that most runs of tests and servers need not wait for.
+    from src.runtime.live import shown
+
+    return shown(course)
 
 
 def progress_callbacks(*, bar: bool) -> list[Any]:

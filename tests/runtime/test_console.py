@@ -23,8 +23,11 @@ def test_a_warning_is_its_first_line(
     assert capsys.readouterr().out == "plain [text] as it is\n! something\n"
 
 
-def test_lines_for_scripts_are_left_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
-    logger = logging.Logger("result")
+@pytest.mark.parametrize("name", ["result", "distributed.client"])
+def test_lines_for_scripts_and_of_the_cluster_are_for_the_log(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = logging.Logger(name)
     logger.addHandler(ConsoleHandler())
-    logger.info("[RESULT] …")
+    logger.warning("[RESULT] …")
     assert capsys.readouterr().out == ""

@@ -1,0 +1,58 @@
+"""What is called on workers: they import it by its name."""
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_info
+
+from src import runs
+
+
+@dataclass(frozen=True)
+class Fold:
+    # The one is shared for its size, and the other travels with each call.
+    X: NDArray[np.float64]
+    y: NDArray[np.int64]
+
+
+def make_fold(seed: int) -> Fold:
+    rng = np.random.default_rng(seed)
+    X = rng.random((4_000, 5))
+    return Fold(X, (X[:, 0] + rng.random(4_000) > 1).astype(np.int64))
+
+
+def fit(fold: Fold, number: int) -> tuple[int, bytes, int]:
+    """Give the number, all bits of the probabilities, and the process."""
+    model = HistGradientBoostingClassifier(max_iter=3 + number % 4, random_state=0)
+    proba = model.fit(fold.X, fold.y).predict_proba(fold.X)
+    return number, proba.tobytes(), os.getpid()
+
+
+def limits(_number: int) -> tuple[set[int], int]:
+    """Give the numbers of threads that libraries may use, and the thread that this runs in."""
+    time.sleep(0.05)
+    return {pool["num_threads"] for pool in threadpool_info()}, threading.get_ident()
+
+
+def fail(reason: str) -> None:
+    raise ValueError(reason)
+
+
+def die(_number: int) -> None:
+    os._exit(1)
+
+
+def sleep(seconds: float, begun: Path) -> None:
+    begun.touch()
+    time.sleep(seconds)
+
+
+def facts() -> dict[str, str]:
+    """Give what counts, except the code: whoever changes it meanwhile need not fail tests."""
+    return {name: fact for name, fact in runs.worker_facts().items() if name != "src"}
