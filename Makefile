@@ -92,12 +92,15 @@ api-stop: ## end what api-bg started, when it has answered what it has taken
 		while kill -0 "$$(cat logs/api.pid)" 2>/dev/null; do sleep 0.1; done; echo ended; \
 	else echo 'it does not run'; fi; rm -f logs/api.pid
 
+# Every library that conf/ offers is tested.
+TESTED := $(foreach lock,dev api catboost dask lightgbm tpe xgboost,$(VENV)/.installed-$(lock))
+
 .PHONY: test
-test: $(VENV)/.installed-dev $(VENV)/.installed-api ## pass the tests, in minutes
+test: $(TESTED) ## pass the tests, in minutes
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
 .PHONY: test-all
-test-all: $(VENV)/.installed-dev $(VENV)/.installed-api ## pass the slow ones too
+test-all: $(TESTED) ## pass the slow ones too
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
@@ -130,7 +133,7 @@ completion: ## how to get tab completion in bash
 .PHONY: lock
 lock: | $(BIN)/python ## resolve pyproject.toml anew into requirements/*.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@for lock in base api dev; do \
+	@for lock in base api catboost dask dev lightgbm tpe xgboost; do \
 		extra=$$([ $$lock = base ] || echo "--extra $$lock --constraint requirements/base.lock"); \
 		$(BIN)/uv pip compile pyproject.toml $$extra --universal --python-version 3.11 \
 			--generate-hashes --no-annotate --quiet --upgrade \

@@ -64,7 +64,53 @@ param_grids:
 accepts_missing: true
 ```
 
-Parameters of preprocessing can be searched too: `preprocess__numeric__impute__strategy`.
+Parameters of preprocessing can be searched too: `preprocess__numeric__impute__strategy`. So can
+weights of classes, `clf__class_weight: [null, balanced, {0: 1, 1: 5}]`: labels are numbered from 0
+in the order of `labels` in `summary.json`, where the positive one is the last.
+
+The models that come along keep their keys in `conf/estimator/`, and say
+`- /estimator@_here_: extra_trees` in their place: so they can be members of others too.
+
+## Several models as one
+
+A member is a model with a preprocess of its own, both by the files of `conf/` or written out:
+
+```yaml
+# Two that err in different places.
+defaults:
+  - /schema/model@_here_: vote
+  - /estimator@members.boosting.model: hist_gradient_boosting
+  - /preprocess@members.boosting.preprocess: native
+  - /estimator@members.linear.model: logistic_regression
+  - /preprocess@members.linear.preprocess: onehot
+  - _self_
+  - override /preprocess@_global_.preprocess: native   # members get the columns as they are
+
+estimator:
+  _target_: sklearn.ensemble.VotingClassifier   # its estimators are the members
+  voting: soft
+  weights: [2, 1]   # in the order of members
+members:
+  linear:
+    model: {estimator: {C: 0.1}}
+param_grids:
+  fast:
+    clf__boosting__clf__max_leaf_nodes: [8, 31]
+    clf__linear__clf__C: [0.1, 1.0]
+    clf__weights: [null, [2, 1]]
+accepts_categories: true
+accepts_missing: true
+```
+
+On the command line a member is changed, exchanged, left out or added:
+
+```
+python -m src.train model=vote model.members.linear.model.estimator.C=0.3
+python -m src.train model=vote estimator@model.members.extra.model=hist_gradient_boosting
+python -m src.train model=vote ~model.members.extra
+python -m src.train model=vote +estimator@model.members.more.model=random_forest \\
+    +preprocess@model.members.more.preprocess=target
+```
 """
 
 

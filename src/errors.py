@@ -102,8 +102,8 @@ class WrongTypeError(UserError):
 class MissingValueError(UserError):
     """A key without a default that was not given."""
 
-    def __init__(self, key: str) -> None:
-        super().__init__(f"{key} must be given, as in {key}=…")
+    def __init__(self, key: str, example: str = "…") -> None:
+        super().__init__(f"{key} must be given, as in {key}={example}")
 
 
 class InvalidValueError(UserError):
@@ -126,13 +126,50 @@ class UnknownGridError(UserError):
         )
 
 
+class ScheduleError(UserError):
+    """A schedule of rungs that cannot find a best candidate."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"search.schedule: {reason}")
+
+
+class SpaceError(UserError):
+    """A space that no setting can be drawn from."""
+
+    def __init__(self, parameter: str, node: Any, reason: str) -> None:
+        super().__init__(f"model.param_space.{parameter}={node} cannot be drawn from: {reason}")
+
+
+class PackageMissingError(UserError):
+    """A choice that needs a package which not everybody has."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs {package}, which is not installed; make init EXTRAS=[{extra}] does it"
+        )
+
+
 class IncompatiblePreprocessError(UserError):
     """A preprocessing that leaves what the estimator does not take."""
 
-    def __init__(self, estimator: str, left: str) -> None:
+    def __init__(self, estimator: str, left: str, member: str = "") -> None:
+        whose, remedy = ("", "preprocess=onehot")
+        if member:
+            whose, remedy = f"{member}: ", f"preprocess@{member}.preprocess=onehot"
         super().__init__(
-            f"{estimator} takes no {left}, and this preprocess leaves them;"
-            " preprocess=onehot leaves neither missing values nor categories"
+            f"{whose}{estimator} takes no {left}, and this preprocess leaves them;"
+            f" {remedy} leaves neither missing values nor categories"
+        )
+
+
+class MembersPreprocessError(IncompatiblePreprocessError):
+    """A preprocessing before a vote, whose members have their own."""
+
+    def __init__(self) -> None:
+        UserError.__init__(
+            self,
+            "each member of this model has a preprocess of its own, and takes columns as they are:"
+            " preprocess=native; preprocess@model.members.<name>.preprocess=… changes a member's",
         )
 
 
@@ -379,7 +416,7 @@ class TooManyCategoriesError(UserError):
     def __init__(self, column: str, found: int, limit: int) -> None:
         super().__init__(
             f"column '{column}' has {found} categories, and the estimator takes {limit};"
-            " choose preprocess=onehot or preprocess=ordinal, or leave the column out"
+            " choose preprocess=target, hashing, ordinal or onehot, or leave the column out"
         )
 
 
@@ -618,20 +655,51 @@ class BatchFileError(UserError):
 # --- training ---------------------------------------------------------------------------
 
 
-class RungNotScoredError(UserError):
-    """A rung in which no candidate could be scored: whatever it picks would be chance."""
+class RungNotScoredError(UserError, ValueError):
+    """A rung in which no candidate could be scored: whatever it picks would be chance.
+
+    sufficient: the fewest rows that hold every class, None where rows are not what lacks.
+    """
 
     exit_code = 1
 
-    def __init__(self, rung: int, n_rows: int, reason: str, *, has_all_rows: bool) -> None:
+    def __init__(self, rung: int, n_rows: int, reason: str, *, sufficient: int | None) -> None:
         hint = (
             "search.scoring, search.n_splits or cv do not fit these rows"
-            if has_all_rows
-            else "larger search.min_resources (auto sizes it) or fewer search.n_splits may help"
+            if sufficient is None
+            else f"search.min_resources={sufficient} is the smallest that suffices (auto finds it)"
         )
         super().__init__(
             f"rung {rung} on {n_rows} rows could not be scored for any candidate: {reason}; {hint}"
         )
+
+
+class ResumeDiffersError(UserError):
+    """A search that cannot go on, since what determines its fits has changed."""
+
+    def __init__(self, run: Path, differing: Sequence[str]) -> None:
+        shown = ", ".join(differing[:6]) + (", …" if len(differing) > 6 else "")
+        super().__init__(
+            f"{run} cannot be resumed, its fits are of something else: {shown};"
+            " undo the change, or begin anew with search.resume=false"
+        )
+
+
+class NothingToResumeError(UserError):
+    """A directory that holds no search that could go on."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(
+            f"search.resume={asked}: there is no unfinished search; it takes the directory of a"
+            " run that was killed or interrupted, or true for the newest of this configuration"
+        )
+
+
+class SearchRunningError(UserError):
+    """A search that another process is running."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(f"another process is searching in {run}; wait for it, or stop it")
 
 
 class RunExistsError(UserError):
@@ -682,6 +750,65 @@ class WriteError(UserError):
         super().__init__(
             f"cannot write{place}: {reason}{circumstances};"
             " make room, or choose another place with hydra.run.dir=…"
+        )
+
+
+# --- cluster ----------------------------------------------------------------------------
+
+_SAME_CODE = (
+    "start it anew in the root of a checkout of the same commit, installed from the same locks"
+    " (docs/cluster.md)"
+)
+
+
+class ClusterUnreachableError(UserError):
+    """A cluster that cannot be used: nobody answers, or nobody works there."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"the cluster at {address} cannot be used: {reason};"
+            " docs/cluster.md says how to start its scheduler and workers"
+        )
+
+
+class ClusterDiffersError(UserError):
+    """A machine of a cluster that has something else than this one: its numbers could differ."""
+
+    def __init__(self, place: str, what: str, *, here: str, there: str) -> None:
+        name = "this project's src" if what == "src" else what
+        super().__init__(f"{place} has {name} {there[:16]}, and here is {here[:16]}; {_SAME_CODE}")
+
+
+class CodeMissingError(UserError):
+    """A worker that cannot import this project."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"{place} cannot import this project ({reason}); {_SAME_CODE}")
+
+
+class ClusterLostError(UserError):
+    """A scheduler that went away while it was needed."""
+
+    exit_code = 1
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the scheduler of the cluster is gone, and with it all that its workers were doing;"
+            " start the cluster and the command again"
+        )
+
+
+class WorkerKilledError(UserError):
+    """A call on a cluster whose workers died, one after the other; call is what was called."""
+
+    exit_code = 1
+
+    def __init__(self, call: tuple[Any, ...], worker: str) -> None:
+        self.call = call
+        super().__init__(
+            f"every worker that was given one piece of work died of it, the last being {worker};"
+            " its log says why, and most likely memory was short: fewer threads per worker or"
+            " more memory help"
         )
 
 

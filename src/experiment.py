@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from sklearn.pipeline import Pipeline
 
-from src import data, evaluation, modeling, runs
-from src.config import TrainConfig, identity_of, make, searched_grid
-from src.runtime import console, progress, threads, workers
+from src import data, evaluation, runs, searching
+from src.config import TrainConfig, identity_of, make, members_of, most_categories
+from src.runtime import console, progress, threads
 from src.scoring import export
+from src.search import SearchResult
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +29,18 @@ def run_experiment(config: TrainConfig, directory: Path, *, keep_refused: bool =
         plan = make_plan(config)
         with timings.step("loading data"):
             division = load_rows(config, plan)
+        determinants = find_determinants(config, plan, division)
         with timings.step("searching"):
-            search, n_workers = search_parameters(config, plan, division, run.log)
+            search, n_workers = searching.find_best(
+                config, plan.search, plan.rows, division, run, determinants
+            )
         with timings.step("evaluating"):
             proba = search.pipeline.predict_proba(division.X_test)
             metrics = evaluation.evaluate(division.y_test, proba)
         with timings.step("exporting"):
             scorer, parity = export_scorer(config, division, search.pipeline)
         with timings.step("drawing"):
-            draw(config, division, proba, run.plots)
+            draw(config, division, search, proba, run.plots)
         with timings.step("writing"):
             run.write_config(OmegaConf.to_yaml(OmegaConf.structured(config)))
             run.write_schema(data.describe(division.table, division.X_train).to_json())
@@ -46,7 +50,9 @@ def run_experiment(config: TrainConfig, directory: Path, *, keep_refused: bool =
             run.write_predictions(
                 division.row_ids_test, division.truth_test, proba, division.table.labels
             )
-        summary = summarize(config, plan, division, search, metrics, parity, n_workers, timings)
+        summary = summarize(
+            config, division, search, metrics, parity, determinants, n_workers, timings
+        )
         run.write_summary(summary)
         tell(run, summary)
         console.end_log(summary.result_line())
@@ -60,71 +66,22 @@ class Plan:
     """All that can be made, and be found wrong, before data is read."""
 
     rows: data.Rows
-    pipeline: Pipeline
-    param_grid: dict[str, list[Any]] | None
+    search: searching.SearchPlan
 
 
 def make_plan(config: TrainConfig) -> Plan:
-    """Make what the configuration names, and try every value of the grid on it."""
-    steps = {
-        kind: {name: make(f"preprocess.{kind}.{name}", node) for name, node in nodes.items()}
-        for kind, nodes in (
-            ("numeric", config.preprocess.numeric),
-            ("categorical", config.preprocess.categorical),
-        )
-    }
-    estimator = make("model.estimator", config.model.estimator)
-    pipeline = modeling.make_pipeline(
-        steps["numeric"], steps["categorical"], estimator, seed=config.seed
-    )
-    param_grid = searched_grid(config)
-    modeling.check_grid(pipeline, param_grid or {})
-    modeling.check_scoring_name(config.search.scoring)
-    if config.export:
-        export.check_exportable(pipeline)
-    return Plan(make("cv", config.cv, seed=config.seed), pipeline, param_grid)
+    """Make what the configuration names."""
+    return Plan(make("cv", config.cv, seed=config.seed), searching.make_search_plan(config))
 
 
 def load_rows(config: TrainConfig, plan: Plan) -> data.Division:
     """Load and check the table, and hold rows out."""
     table: data.Table = make("dataset", config.dataset, aside=list(plan.rows.aside))
-    if config.preprocess.keeps_categories:
-        data.check_categories(table, config.model.max_categories)
-    division = data.divide(
-        table, plan.rows, 1 if plan.param_grid is None else config.search.n_splits
-    )
+    data.check_categories(table, most_categories(members_of(config).values()))
+    division = data.divide(table, plan.rows, config.search.n_splits if plan.search.searches else 1)
     for line in data.in_words(division):
         log.info(line)
     return division
-
-
-def search_parameters(
-    config: TrainConfig, plan: Plan, division: data.Division, log_file: Path
-) -> tuple[modeling.SearchResult, int]:
-    """Search on the training rows; give the result and the number of workers used."""
-    search = config.search
-    settings = modeling.SearchSettings(
-        param_grid=plan.param_grid,
-        scoring=modeling.scorer_for(search.scoring, len(division.table.labels)),
-        factor=search.factor,
-        min_resources=search.min_resources,
-        seed=config.seed,
-    )
-    n_fits = settings.n_candidates * search.n_splits
-    n_workers = workers.n_workers(config.runtime.workers, n_fits=n_fits, n_rows=len(division.train))
-    log.info(modeling.in_words(settings, search.n_splits, n_workers))
-    n_threads = workers.n_openmp_threads(config.runtime.openmp_threads, n_rows=len(division.train))
-    with workers.worker_pool(n_workers, n_threads, log_file):
-        result = modeling.fit_search(
-            plan.pipeline,
-            settings,
-            division.X_train,
-            division.y_train,
-            cv=plan.rows.folds(search.n_splits),
-            groups=division.groups,
-            callbacks=progress.progress_callbacks(bar=config.runtime.progress),
-        )
-    return result, n_workers
 
 
 def export_scorer(
@@ -138,31 +95,39 @@ def export_scorer(
 
 
 def draw(
-    config: TrainConfig, division: data.Division, proba: NDArray[np.float64], directory: Path
+    config: TrainConfig,
+    division: data.Division,
+    search: SearchResult,
+    proba: NDArray[np.float64],
+    directory: Path,
 ) -> None:
-    """Draw the hold-out."""
+    """Draw the hold-out, and the search."""
     # Half a second to import: a wrong parameter should not have to wait for it.
     from src.evaluation.plots import draw_plots
+    from src.evaluation.search_plot import draw_search
 
-    title = f"{division.table.name}, {config.search.name}: {len(proba):,} rows held out"
+    name = f"{division.table.name}, {config.search.name}"
+    title = f"{name}: {len(proba):,} rows held out"
     draw_plots(division.y_test, proba, division.table.labels, title=title, directory=directory)
+    draw_search(search.cv_results, scoring=search.scoring, title=name, directory=directory)
 
 
 def summarize(
     config: TrainConfig,
-    plan: Plan,
     division: data.Division,
-    search: modeling.SearchResult,
+    search: SearchResult,
     metrics: evaluation.Metrics,
     parity: export.Parity | None,
+    determinants: dict[str, Any],
     n_workers: int,
     timings: progress.Timings,
 ) -> runs.Summary:
     """Gather the numbers and what determines them; the run id is a hash of the latter."""
-    fingerprint = data.fingerprint(division.table)
-    determinants = determinants_beside_data(plan)
+    # A search that was stopped gives what it had by then: another run than the whole one.
+    finished = {"finished": search.finished} if search.finished else {}
+    data_facts = asdict(data.fingerprint(division.table))
     return runs.Summary(
-        run_id=runs.run_id_of(config=identity_of(config), data=fingerprint.sha256, **determinants),
+        run_id=runs.run_id_of(**determinants, **finished),
         dataset=division.table.name,
         mode=config.search.name,
         labels=division.table.labels,
@@ -177,19 +142,26 @@ def summarize(
         n_candidates=search.n_candidates,
         rungs=search.rungs,
         not_scored=search.not_scored,
-        data=asdict(fingerprint),
-        **determinants,
+        stopped=search.stopped,
+        n_not_tried=search.n_not_tried,
+        ensemble_score=search.ensemble_score,
+        data=data_facts,
+        code=determinants["code"],
+        versions=determinants["versions"],
+        platform=determinants["platform"],
         git=runs.code_version(ROOT),
         workers=n_workers,
         seconds={**timings.seconds, "total": round(timings.total, 3)},
     )
 
 
-def determinants_beside_data(plan: Plan) -> dict[str, Any]:
-    """Find what else decides the numbers: code, libraries, and the processor's ways to add up."""
+def find_determinants(config: TrainConfig, plan: Plan, division: data.Division) -> dict[str, Any]:
+    """Find what decides the numbers: configuration, data, code, libraries, the processor's ways."""
     return {
+        "config": identity_of(config),
+        "data": data.fingerprint(division.table).sha256,
         "code": runs.code_hash(ROOT / "src"),
-        "versions": runs.library_versions(using=plan.pipeline.get_params().values()),
+        "versions": runs.library_versions(using=plan.search.deciding),
         "platform": runs.platform_facts(),
     }
 

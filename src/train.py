@@ -9,6 +9,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from src import config as conf
+from src import resuming
 from src.runtime import console, program, threads
 
 conf.register_schema()
@@ -39,7 +40,7 @@ def main() -> None:
             console.say(conf.help_text())
             return
         sys.argv[1:] = conf.quoted(sys.argv[1:])
-        conf.check_command_line(sys.argv[1:])
+        sys.argv += resuming.overrides_to_resume(conf.check_command_line(sys.argv[1:]))
         train()
         jobs.raise_failure()
 

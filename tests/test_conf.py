@@ -1,5 +1,6 @@
 """Whatever conf/ offers is built and fitted."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,12 +42,52 @@ def test_every_model_with_every_preprocess_is_fitted_or_refused_ahead(
     assert predictions.filter(like="proba_").sum(axis=1).tolist() == pytest.approx([1.0] * 24)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("preprocess", choices("preprocess"))
+def test_a_member_of_a_vote_takes_every_preprocess(
+    preprocess: str, n_classes: int, make_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    config = composed(
+        "dataset=file",
+        f"dataset.path={make_csv(n_classes=n_classes)}",
+        "dataset.target=label",
+        "search=none",
+        "model=vote",
+        f"preprocess@model.members.boosting.preprocess={preprocess}",
+        "model.members.extra.model.estimator.n_estimators=5",
+        "model.members.forest.model.estimator.n_estimators=5",
+    )
+    assert run_experiment(config, tmp_path).startswith("[RESULT]")
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["logistic_regression", "hist_gradient_boosting", "random_forest", "extra_trees"],
+)
+def test_weights_of_classes_are_searched_and_exported(
+    model: str, make_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    config = composed(
+        "dataset=file",
+        f"dataset.path={make_csv()}",
+        "dataset.target=label",
+        f"model={model}",
+        "search=fast",
+        "~model.param_grids.fast",
+        "+model.param_grids.fast={clf__class_weight: [{0: 1, 1: 9}, {0: 9, 1: 1}, balanced]}",
+    )
+    assert run_experiment(config, tmp_path).startswith("[RESULT]")
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["n_candidates"] == 4  # the three, and the defaults
+    assert summary["parity"]["max_difference"] <= 1e-12
+
+
 @pytest.mark.parametrize("model", choices("model"))
 def test_every_model_has_a_preprocess_of_its_own_that_works(model: str) -> None:
     composed(f"model={model}")
 
 
-@pytest.mark.parametrize("runtime", choices("runtime"))
+@pytest.mark.parametrize("runtime", [name for name in choices("runtime") if name != "dask"])
 @pytest.mark.parametrize("search", choices("search"))
 def test_every_search_and_runtime_is_fitted(
     search: str, runtime: str, make_csv: Callable[..., Path], tmp_path: Path

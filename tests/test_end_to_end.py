@@ -27,6 +27,7 @@ CONTENT = {
     "plots/confusion.png",
     "plots/precision_recall.png",
     "plots/roc.png",
+    "plots/search.png",
     "predictions.parquet",
     "schema.json",
     "scorer/arrays.safetensors",

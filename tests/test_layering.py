@@ -10,11 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
-PACKAGES = {"batch", "data", "modeling", "evaluation", "runs", "runtime", "scoring"}
-FOR_EVERYONE = {"schema", "errors"}
+PACKAGES = {"batch", "data", "modeling", "evaluation", "runs", "runtime", "scoring", "search"}
+FOR_EVERYONE = {"schema", "errors", "wording"}
 # What runs as `python -m src.…`, and the story that it opens to.
 DOORS = {
-    "train": {"config", "experiment"},
+    "train": {"config", "experiment", "resuming"},
     "runs.__main__": {"promotion"},
     "score": {"batch", "batch_scoring"},
 }
@@ -22,8 +22,12 @@ DOORS = {
 MAY_IMPORT = {
     "schema": set(),
     "errors": set(),
+    "wording": set(),
     "config": set(),
-    "experiment": {"config", *PACKAGES},
+    "assembly": {"config", "modeling"},
+    "searching": {"assembly", "config", "data", "modeling", "runs", "runtime", "scoring", "search"},
+    "experiment": {"config", "searching", *PACKAGES},
+    "resuming": {"config", "runs"},
     "promotion": {"evaluation", "runs"},
     "batch_scoring": {"batch", "runs", "runtime", "scoring"},
     **{package: set() for package in PACKAGES},

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from src.runs import changed_files, read_manifest
 from tests.conftest import OPENML_HOME, ROOT, needs_openml_home, train
 
 RESULT = re.compile(
@@ -105,11 +106,8 @@ def test_a_traceback_is_shown_on_request_only(tmp_path: Path) -> None:
     assert "Traceback" in done.stderr
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_says_what_it_keeps(
-    sent: signal.Signals, code: int, tmp_path: Path
-) -> None:
-    run = tmp_path / "run"
+def start_searching(run: Path, *arguments: str, n_fits: int = 2) -> subprocess.Popen[str]:
+    """Begin a search of fits that take a while, and wait until some are finished."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -119,22 +117,55 @@ def test_an_interrupted_run_says_what_it_keeps(
             "search=full",
             "runtime=serial",
             f"hydra.run.dir={run}",
+            *arguments,
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for(
-        lambda: "rung" in (run / "train.log").read_text() if (run / "train.log").exists() else False
-    )
-    process.send_signal(sent)
+    wait_for(lambda: len(list(run.glob("search/*.pickle"))) >= n_fits)
+    return process
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [([signal.SIGINT] * 2, 130), ([signal.SIGTERM], 143)], ids=str
+)
+def test_an_interrupted_run_says_what_it_keeps(
+    sent: list[signal.Signals], code: int, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    # A fit that outlasts both signals.
+    process = start_searching(run, "model.estimator.n_estimators=3000")
+    for number, each in enumerate(sent):
+        if number:
+            wait_for(lambda: "Ctrl-C: what runs is finished" in (run / "train.log").read_text())
+        process.send_signal(each)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
     assert len(errors.splitlines()) == 1, errors
     assert "while searching; kept:" in errors
     assert not (run / "manifest.json").exists()
     assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
+    assert list(run.glob("search/*.pickle"))
+
+
+def test_ctrl_c_ends_a_search_early_with_the_best_so_far(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start_searching(run, n_fits=3)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert errors == ""
+    assert "again stops at once" in output
+    assert "the run is marked as partial" in output
+    assert RESULT.fullmatch(output.splitlines(keepends=True)[-1])
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["stopped"] == "Ctrl-C"
+    assert 0 < summary["n_not_tried"] < summary["n_candidates"]
+    manifest = read_manifest(run)
+    assert manifest is not None
+    assert changed_files(run, manifest) == []
 
 
 def wait_for(condition, timeout: float = 60.0) -> None:  # type: ignore[no-untyped-def]
@@ -173,15 +204,32 @@ def test_tab_completes_choices_after_python_m() -> None:
     assert done.stdout.strip() == "dataset=adult"
 
 
-def test_what_workers_warn_of_stands_in_the_log_not_on_the_console(tmp_path: Path) -> None:
+def train_without_converging(run: Path, search: str) -> str:
+    """Train what warns in every fit; gives the console."""
     done = train(
         "dataset=wine",
         "model=logistic_regression",
         "model.estimator.max_iter=2",
         "runtime.workers=2",
-        f"hydra.run.dir={tmp_path}/run",
+        f"search={search}",
+        f"hydra.run.dir={run}",
     )
     assert done.returncode == 0
     assert done.stderr == ""
     assert "! while searching: lbfgs failed to converge" in done.stdout
+    return done.stdout
+
+
+def test_what_workers_warn_of_stands_in_the_log_not_on_the_console(tmp_path: Path) -> None:
+    train_without_converging(tmp_path / "run", "classic")
     assert "worker: " in (tmp_path / "run" / "train.log").read_text()
+
+
+def test_what_fits_warn_of_is_told_once_with_their_number(tmp_path: Path) -> None:
+    console = train_without_converging(tmp_path / "run", "fast")
+    # Once of all fits of the search, and once of the last, on all rows.
+    assert len(re.findall("lbfgs failed to converge", console)) == 2
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert "WARNING src.searching: while searching: lbfgs failed" in log
+    ((n_warned, n_fits),) = re.findall(r"\((\d+) of (\d+) fits\)", log)
+    assert n_warned == n_fits

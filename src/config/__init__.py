@@ -4,24 +4,50 @@ Nothing here imports a numeric library, so that a typo is answered at once.
 """
 
 from src.config.checks import check_config
-from src.config.command_line import check_command_line
+from src.config.command_line import Composed, check_command_line
 from src.config.complaints import as_user_error
+from src.config.durations import seconds_of
 from src.config.help_page import help_text
 from src.config.instantiation import make
 from src.config.quoting import quoted
-from src.config.schema import TrainConfig, register_schema
-from src.config.typed import identity_of, searched_grid, typed
+from src.config.schema import (
+    Engine,
+    GridSearchConfig,
+    HalvingSearchConfig,
+    MemberConfig,
+    PortfolioSearchConfig,
+    RandomSearchConfig,
+    RungSearchConfig,
+    TpeSearchConfig,
+    TrainConfig,
+    VoteConfig,
+    register_schema,
+)
+from src.config.typed import identity_of, members_of, most_categories, searched_grid, typed
 
 __all__ = [
+    "Composed",
+    "Engine",
+    "GridSearchConfig",
+    "HalvingSearchConfig",
+    "MemberConfig",
+    "PortfolioSearchConfig",
+    "RandomSearchConfig",
+    "RungSearchConfig",
+    "TpeSearchConfig",
     "TrainConfig",
+    "VoteConfig",
     "as_user_error",
     "check_command_line",
     "check_config",
     "help_text",
     "identity_of",
     "make",
+    "members_of",
+    "most_categories",
     "quoted",
     "register_schema",
     "searched_grid",
+    "seconds_of",
     "typed",
 ]

@@ -1,29 +1,41 @@
 """Ranges and combinations that types alone cannot hold; nothing here reads data."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from src.config.schema import (
     BuiltinDatasetConfig,
-    Engine,
+    DaskRuntimeConfig,
     FileDatasetConfig,
     GroupedCvConfig,
+    MemberConfig,
     OpenMLDatasetConfig,
     OrderedCvConfig,
+    PortfolioSearchConfig,
+    PreprocessConfig,
+    RuntimeConfig,
     TrainConfig,
+    VoteConfig,
 )
+from src.config.search_checks import is_count, search_errors
 from src.errors import (
     FileMissingError,
     IncompatiblePreprocessError,
     InvalidValueError,
-    UnknownGridError,
+    MembersPreprocessError,
+    MissingValueError,
     UserError,
 )
 
 BUILTIN_NAMES = ("breast_cancer", "digits", "iris", "wine")
+# What scikit-learn's ensembles of members call parameters of their own.
+NO_NAMES = {"cv", "estimators", "final_estimator", "flatten_transform", "n_jobs", "passthrough"}
+NO_NAMES |= {"stack_method", "verbose", "voting", "weights"}
 FILE_ENDINGS = (".csv", ".csv.gz", ".parquet")
+ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}")
 
 
 def check_config(config: TrainConfig) -> None:
@@ -34,29 +46,17 @@ def check_config(config: TrainConfig) -> None:
 
 def _errors(config: TrainConfig) -> Iterator[UserError]:
     yield from _range_errors(config)
+    yield from _cluster_errors(config.runtime)
     yield from _dataset_errors(config)
-    yield from _search_errors(config)
+    yield from search_errors(config)
     yield from _preprocess_errors(config)
 
 
 def _range_errors(config: TrainConfig) -> Iterator[UserError]:
-    search, runtime = config.search, config.runtime
+    runtime = config.runtime
     checks: list[tuple[str, Any, bool, str]] = [
         ("seed", config.seed, 0 <= config.seed < 2**32, "a whole number from 0 to 4294967295"),
         ("cv.test_size", config.cv.test_size, 0 < config.cv.test_size < 1, "between 0 and 1"),
-        ("search.n_splits", search.n_splits, search.n_splits >= 2, "2 or more"),
-        (
-            "search.factor",
-            search.factor,
-            1.1 <= search.factor < inf,
-            "what is greater than 1: 1.1 or more, such as 3",
-        ),
-        (
-            "search.min_resources",
-            search.min_resources,
-            search.min_resources in ("auto", "exhaust") or _is_count(search.min_resources),
-            "auto, exhaust, or a number of rows",
-        ),
         ("runtime.workers", runtime.workers, _is_none_or_count(runtime.workers), "1 or more"),
         (
             "runtime.openmp_threads",
@@ -71,12 +71,22 @@ def _range_errors(config: TrainConfig) -> Iterator[UserError]:
             yield InvalidValueError(key, value, valid)
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def _cluster_errors(runtime: RuntimeConfig) -> Iterator[UserError]:
+    if not isinstance(runtime, DaskRuntimeConfig):
+        return
+    if runtime.address is None:
+        yield MissingValueError("runtime.address", "tcp://host:8786")
+    elif ADDRESS.fullmatch(runtime.address) is None:
+        valid = "what dask scheduler prints, such as tcp://host:8786"
+        yield InvalidValueError("runtime.address", runtime.address, valid)
+    if not 0 < runtime.timeout < inf:
+        yield InvalidValueError("runtime.timeout", runtime.timeout, "seconds, more than 0")
+    if runtime.workers is not None:
+        yield InvalidValueError("runtime.workers", runtime.workers, "null: the cluster has its own")
 
 
 def _is_none_or_count(value: Any) -> bool:
-    return value is None or _is_count(value)
+    return value is None or is_count(value)
 
 
 def _dataset_errors(config: TrainConfig) -> Iterator[UserError]:
@@ -133,27 +143,48 @@ def _aside_columns(config: TrainConfig) -> Iterator[tuple[str, str]]:
         yield "cv.time_column", config.cv.time_column
 
 
-def _search_errors(config: TrainConfig) -> Iterator[UserError]:
-    if config.search.engine is Engine.none:
-        return
-    name, grids = config.search.param_grid, config.model.param_grids
-    if name is None or name not in grids:
-        yield UnknownGridError(name, list(grids))
-        return
-    grid = grids[name]
-    key = f"model.param_grids.{name}"
-    if not isinstance(grid, dict) or not grid:
-        yield InvalidValueError(key, grid, "parameter: [values], at least one parameter")
-        return
-    for parameter, values in grid.items():
-        if not isinstance(values, list) or not values:
-            yield InvalidValueError(f"{key}.{parameter}", values, "a list with at least one value")
-
-
 def _preprocess_errors(config: TrainConfig) -> Iterator[UserError]:
-    model, preprocess = config.model, config.preprocess
+    if isinstance(config.search, PortfolioSearchConfig):
+        yield from member_errors("search.members", config.search.members)
+        return
+    if isinstance(config.model, VoteConfig):
+        yield from member_errors("model.members", config.model.members)
+        yield from _vote_errors(config.model, config.preprocess)
+    yield from _left_errors("", MemberConfig(config.model, config.preprocess))
+
+
+def member_errors(key: str, members: Mapping[str, MemberConfig]) -> Iterator[UserError]:
+    """Give what is wrong with members that stand under a key."""
+    if not members:
+        yield InvalidValueError(key, members, "at least one member: a name, its model, preprocess")
+    for name, member in members.items():
+        # scikit-learn writes parameters of members as name__parameter.
+        if re.fullmatch(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*", name) is None or name in NO_NAMES:
+            valid = "names of letters and digits, such as boosting or trees_2"
+            yield InvalidValueError(key, name, valid)
+        if isinstance(member.model, VoteConfig):
+            yield InvalidValueError(f"{key}.{name}.model", "a vote", "models other than votes")
+        yield from _left_errors(f"{key}.{name}", member)
+
+
+def _vote_errors(model: VoteConfig, preprocess: PreprocessConfig) -> Iterator[UserError]:
+    if preprocess.numeric or preprocess.categorical:
+        yield MembersPreprocessError()
+    weights = model.estimator.get("weights")
+    if weights is None:
+        return
+    are_numbers = isinstance(weights, list) and all(
+        isinstance(weight, (int, float)) and 0 <= weight < inf for weight in weights
+    )
+    if not are_numbers or len(weights) != len(model.members) or not sum(weights):
+        valid = f"{len(model.members)} numbers, one per member, none below 0 and not all 0"
+        yield InvalidValueError("model.estimator.weights", weights, valid)
+
+
+def _left_errors(key: str, member: MemberConfig) -> Iterator[UserError]:
+    model, preprocess = member.model, member.preprocess
     estimator = str(model.estimator.get("_target_", "?")).rpartition(".")[2]
     if preprocess.keeps_categories and not model.accepts_categories:
-        yield IncompatiblePreprocessError(estimator, "categories")
+        yield IncompatiblePreprocessError(estimator, "categories", key)
     if preprocess.keeps_missing and not model.accepts_missing:
-        yield IncompatiblePreprocessError(estimator, "missing values")
+        yield IncompatiblePreprocessError(estimator, "missing values", key)

@@ -5,6 +5,7 @@ once ahead of it means that a typo leaves nothing behind.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.config.checks import check_config
 from src.config.help_page import choices
-from src.config.schema import GROUPS
+from src.config.schema import GROUPS, RungSearchConfig, TrainConfig
 from src.config.typed import refuse_unknown_keys, typed
 from src.config.valid_keys import CONF
 from src.errors import DirectoryTakenError, RunExistsError, UnknownChoiceError
@@ -26,16 +27,25 @@ from src.errors import DirectoryTakenError, RunExistsError, UnknownChoiceError
 MAX_JOBS_CHECKED = 50
 
 
-def check_command_line(arguments: Sequence[str]) -> None:
-    """Compose and check a run, every job of a sweep, or what `--cfg` shows.
+@dataclass(frozen=True)
+class Composed:
+    """What a command line comes to: a configuration, and where Hydra will put the run."""
+
+    config: TrainConfig
+    directory: Path
+
+
+def check_command_line(arguments: Sequence[str]) -> Composed | None:
+    """Compose and check a run, every job of a sweep, or what `--cfg` shows; give a single run.
 
     Other flags (--info, --config-dir, …) are Hydra's alone to read.
     """
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     flags = {argument for argument in arguments if argument.startswith("-")}
     shows_only = bool(flags & {"-c", "--cfg"})
+    composed: Composed | None = None
     if flags - {"-m", "--multirun", "-c", "--cfg"}:
-        return
+        return None
     if shows_only:
         overrides = [override for override in overrides if "=" in override]
     is_sweep = bool(flags & {"-m", "--multirun"})
@@ -50,8 +60,13 @@ def check_command_line(arguments: Sequence[str]) -> None:
                 hydra_config = cfg.pop("hydra")
             refuse_unknown_keys(cfg)
             if not shows_only:
-                check_config(typed(cfg))
-                _refuse_taken(_directory_of(hydra_config, number if is_sweep else None))
+                config = typed(cfg)
+                check_config(config)
+                directory = _directory_of(hydra_config, number if is_sweep else None)
+                if not _resumes(config):
+                    _refuse_taken(directory)
+                composed = None if is_sweep else Composed(config, directory)
+    return composed
 
 
 def _directory_of(hydra_config: DictConfig, job_number: int | None) -> Path:
@@ -64,6 +79,10 @@ def _directory_of(hydra_config: DictConfig, job_number: int | None) -> Path:
         hydra_config.job.num = job_number
     HydraConfig.instance().set_config(OmegaConf.create({"hydra": hydra_config}))
     return Path(hydra_config.sweep.dir) / str(hydra_config.sweep.subdir)
+
+
+def _resumes(config: TrainConfig) -> bool:
+    return isinstance(config.search, RungSearchConfig) and config.search.resume is not False
 
 
 def _refuse_taken(directory: Path) -> None:

@@ -5,7 +5,15 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from src.errors import CannotInstantiateError, MissingValueError, UserError
+from src.errors import (
+    CannotInstantiateError,
+    MissingValueError,
+    PackageMissingError,
+    UserError,
+)
+
+# Packages that are extras of the project, each by its own name.
+EXTRAS = ("catboost", "lightgbm", "xgboost")
 
 
 def make(key: str, node: Any, **arguments: Any) -> Any:
@@ -24,15 +32,22 @@ def make(key: str, node: Any, **arguments: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, UserError):
             raise cause from None
-        raise CannotInstantiateError(key, _target_of(node), _reason(error)) from error
+        root = _root_of(error)
+        if isinstance(root, ModuleNotFoundError) and root.name in EXTRAS:
+            what = f"{key}: {_target_of(node)}"
+            raise PackageMissingError(what, root.name, root.name) from None
+        raise CannotInstantiateError(key, _target_of(node), _reason(root)) from error
 
 
 def _target_of(node: Any) -> str:
     return str(node.get("_target_", "?") if isinstance(node, dict) else node._target_)
 
 
-def _reason(error: InstantiationException) -> str:
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    return str(cause).splitlines()[0]
+def _root_of(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).splitlines()[0]

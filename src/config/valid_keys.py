@@ -35,7 +35,11 @@ def unknown_key(key: str) -> UnknownKeyError:
 def _choices_with(key: str) -> list[str]:
     """List the choices, such as `cv=grouped`, whose schema has a key."""
     group, _, name = key.rpartition(".")
-    schemas = [schema for schema, node in GROUPS[group].items() if name in node.__annotations__]
+    schemas = [
+        schema
+        for schema, node in GROUPS[group].items()
+        if name in {inner.name for inner in fields(node)}
+    ]
     return [
         f"{group}={path.stem}"
         for path in sorted((CONF / group).glob("*.yaml"))

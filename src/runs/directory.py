@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from src.errors import DirectoryTakenError, RunExistsError
 from src.runs.atomic import point_to, write_atomically
-from src.runs.manifest import Manifest, read_manifest, seal
+from src.runs.fits import FinishedFits, Plan, read_plan
+from src.runs.manifest import NAME, Manifest, read_manifest, seal
 from src.runs.summary import Summary
 
 if TYPE_CHECKING:
@@ -27,9 +28,15 @@ if TYPE_CHECKING:
 LATEST = "latest"
 STATUS = "status.json"
 OUTPUTS = "outputs"
+SEARCH = "search"
 SUMMARY, PREDICTIONS = "summary.json", "predictions.parquet"
 # What Hydra has written by the time a run begins.
 HYDRAS = {".hydra", "train.log"}
+
+
+def is_complete(path: Path) -> bool:
+    """Tell a run from the beginnings of one."""
+    return (path / NAME).exists()
 
 
 def refuse_taken(path: Path) -> None:
@@ -46,10 +53,17 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._fits: FinishedFits | None = None
 
     def begin(self) -> None:
-        """Take the directory for this run alone: what lies there would be sealed with it."""
-        refuse_taken(self.path)
+        """Take the directory for this run alone: what lies there would be sealed with it.
+
+        A search that was killed there goes on; whether it may is for `open_fits` to say.
+        """
+        if read_plan(self.path) is not None and not self.is_complete:
+            (self.path / STATUS).unlink(missing_ok=True)
+        else:
+            refuse_taken(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         started = datetime.now().astimezone().isoformat(timespec="seconds")
         status = {"state": "running", "pid": os.getpid(), "started": started}
@@ -59,6 +73,16 @@ class RunDirectory:
                 json.dump(status, file, indent=2)
         except FileExistsError as error:
             raise DirectoryTakenError(self.path, [STATUS]) from error
+
+    def open_fits(self, plan: Plan) -> FinishedFits:
+        """Open the fits that are finished; raises ResumeDiffersError where they are not of plan."""
+        self._fits = FinishedFits(self.path / SEARCH, plan)
+        return self._fits
+
+    @property
+    def study(self) -> Path:
+        """Where Optuna keeps what it has proposed."""
+        return self.path / "optuna_study.log"
 
     def fail(self, state: str, reason: str) -> None:
         """Say in the directory why it holds no run."""
@@ -74,7 +98,12 @@ class RunDirectory:
         """Remove what a refused run left, and directories that this leaves empty.
 
         Nothing else: hydra.run.dir may name a directory in which somebody keeps other things.
+        A search that could go on stays.
         """
+        if self._fits is not None and not len(self._fits):
+            self._fits.remove()
+        if read_plan(self.path) is not None:
+            return
         shutil.rmtree(self.path / ".hydra", ignore_errors=True)
         for name in (self.log.name, STATUS):
             (self.path / name).unlink(missing_ok=True)
@@ -144,6 +173,8 @@ class RunDirectory:
 
     def complete(self, run_id: str) -> Manifest:
         """Write the manifest: from here on this is a complete run."""
+        if self._fits is not None:
+            self._fits.remove()
         (self.path / STATUS).unlink(missing_ok=True)
         return seal(self.path, run_id)
 

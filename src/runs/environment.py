@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from importlib.metadata import packages_distributions, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from src.runs.identity import code_hash
 PROJECT = "tabular-experiments"
 # Those that compute, or decide what is computed.
 LIBRARIES = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
+# Those that not everybody has.
+OPTIONAL = ("catboost", "dask", "distributed", "lightgbm", "xgboost", "xgboost-cpu")
 
 
 def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
@@ -36,6 +39,34 @@ def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
             found[package] = code_hash(Path(source.__file__))
         versions |= found
     return dict(sorted(versions.items()))
+
+
+def worker_facts() -> dict[str, str]:
+    """Give what must be the same on every machine that does a part of one work.
+
+    The key "processor" stands for what may differ, and last bits with it.
+    """
+    versions = {name: _version_of(name) for name in (*LIBRARIES, *OPTIONAL)}
+    simd = np.show_config(mode="dicts")["SIMD Extensions"]
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        **{name: found for name, found in versions.items() if found is not None},
+        "src": _own_code(),
+        "processor": " ".join([platform.machine(), *platform.libc_ver(), *simd.get("found", [])]),
+    }
+
+
+def _version_of(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _own_code() -> str:
+    # Once, when it is loaded: files that change later do not change what runs.
+    return code_hash(Path(__file__).parents[1])
 
 
 def _package_of(item: object) -> str:

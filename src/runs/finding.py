@@ -50,7 +50,7 @@ def newest_complete_run(outputs: Path, *, holding: str = "") -> Path | None:
 
     holding: only runs with a file whose name begins so.
     """
-    for date in _dates(outputs):
+    for date in dates_of(outputs):
         for run in sorted(_runs_in(date), key=_age, reverse=True):
             if not holding or _holds(run, holding):
                 return run
@@ -105,24 +105,26 @@ def _nearest(text: str, runs: list[Path], outputs: Path) -> list[str]:
 
 
 def _complete_runs(outputs: Path) -> Iterator[Path]:
-    for date in _dates(outputs):
+    for date in dates_of(outputs):
         yield from _runs_in(date)
 
 
-def _dates(outputs: Path) -> list[Path]:
-    dates = (path for path in _folders(outputs) if DATE.fullmatch(path.name))
+def dates_of(outputs: Path) -> list[Path]:
+    """List the dated directories, the newest first."""
+    dates = (path for path in folders_of(outputs) if DATE.fullmatch(path.name))
     return sorted(dates, key=lambda path: path.name, reverse=True)
 
 
 def _runs_in(date: Path) -> Iterator[Path]:
-    for path in _folders(date):
+    for path in folders_of(date):
         if _sealed_at(path) is not None:
             yield path
         else:
-            yield from (job for job in _folders(path) if _sealed_at(job) is not None)
+            yield from (job for job in folders_of(path) if _sealed_at(job) is not None)
 
 
-def _folders(path: Path) -> list[Path]:
+def folders_of(path: Path) -> list[Path]:
+    """List the directories in a directory; none where it is gone."""
     try:
         with os.scandir(path) as entries:
             return [Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False)]

@@ -11,8 +11,17 @@ LENGTH = 16
 
 def run_id_of(**determinants: Any) -> str:
     """Hash configuration, data, code, versions and platform, whatever the order of keys."""
-    text = json.dumps(determinants, sort_keys=True, ensure_ascii=False, default=_as_plain)
+    text = _as_json(determinants)
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+def as_plain(determinants: Mapping[str, Any]) -> Any:
+    """Give what determines numbers as it would be read from a file."""
+    return json.loads(_as_json(determinants))
+
+
+def _as_json(determinants: Mapping[str, Any]) -> str:
+    return json.dumps(determinants, sort_keys=True, ensure_ascii=False, default=_as_plain)
 
 
 def _as_plain(value: Any) -> Any:

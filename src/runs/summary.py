@@ -14,7 +14,8 @@ class Summary:
 
     dataset and mode are names, as in the result line; metrics are those of the hold-out, best_score
     the mean over folds; parity is how far the exported scorer is from the pipeline; rungs are
-    rows; data is the fingerprint; seconds are per step.
+    rows; stopped says why a search ended early, and makes the run a partial one; ensemble_score is
+    what a weighted mean of finalists was worth; data is the fingerprint; seconds are per step.
     """
 
     run_id: str
@@ -32,6 +33,9 @@ class Summary:
     n_candidates: int
     rungs: Sequence[int]
     not_scored: Sequence[str]
+    stopped: str | None
+    n_not_tried: int
+    ensemble_score: float | None
     data: Mapping[str, Any]
     code: str
     versions: Mapping[str, str]

@@ -3,11 +3,14 @@
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 WARNING_MARK = "! "
 # A logger whose lines go to the log file alone, because the console gets them later.
 LOG_ONLY = "result"
+# A cluster's libraries tell each connection that is lost; what it means is told once.
+FOR_THE_LOG = (LOG_ONLY, "distributed")
 
 
 class ConsoleHandler(logging.StreamHandler[TextIO]):
@@ -39,7 +42,7 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
 
 
 def _is_for_the_console(record: logging.LogRecord) -> bool:
-    return record.levelno < logging.ERROR and record.name != LOG_ONLY
+    return record.levelno < logging.ERROR and record.name.partition(".")[0] not in FOR_THE_LOG
 
 
 class LogFile(logging.FileHandler):
@@ -68,8 +71,10 @@ def forget_console(error: BaseException | None) -> None:
 
 def complain(line: str) -> None:
     """Print an error in one line."""
-    sys.stderr.write(f"error: {' '.join(line.split())}\n")
-    sys.stderr.flush()
+    # Where a terminal is gone, nobody is left to be told.
+    with suppress(OSError):
+        sys.stderr.write(f"error: {' '.join(line.split())}\n")
+        sys.stderr.flush()
 
 
 def end_log(line: str) -> None:

@@ -1,6 +1,7 @@
 """Processes that fit candidates side by side, with one thread each."""
 
 import logging
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,16 +11,13 @@ from threadpoolctl import threadpool_limits
 
 from src.runtime.threads import n_cores
 
-# Starting a pool costs about 3.5 s on two cores: it pays where there is more to do. On few
-# rows a fit's threads wait for each other longer than they work, worse on a busy machine.
-FEW_FITS, FEW_ROWS = 40, 5_000
+# On few rows a fit's threads wait for each other longer than they work, worse on a busy machine.
+FEW_ROWS = 5_000
 
 
-def n_workers(workers: int | None, *, n_fits: int, n_rows: int) -> int:
-    """Give the number of processes; None asks for as many as pay off."""
-    if workers is not None:
-        return workers
-    return 1 if n_fits <= FEW_FITS and n_rows <= FEW_ROWS else n_cores()
+def n_workers(workers: int | None) -> int:
+    """Give the number of processes, of which the search begins none before they pay off."""
+    return n_cores() if workers is None else min(workers, n_cores())
 
 
 def n_openmp_threads(openmp_threads: int | None, *, n_rows: int) -> int:
@@ -45,13 +43,15 @@ def worker_pool(n_jobs: int, openmp_threads: int, log_file: Path) -> Iterator[No
                 "loky",
                 n_jobs=n_jobs,
                 inner_max_num_threads=1,
-                initializer=_log_warnings_to,
+                initializer=_prepare_worker,
                 initargs=(str(log_file),),
             ):
                 yield
 
 
-def _log_warnings_to(log_file: str) -> None:
+def _prepare_worker(log_file: str) -> None:
+    # Ctrl-C reaches all processes of a terminal: it is this search's, which lets fits end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     handler = logging.FileHandler(log_file, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s worker: %(message)s"))
     logging.getLogger("py.warnings").addHandler(handler)

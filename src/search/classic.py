@@ -1,14 +1,13 @@
-"""Find the best parameters: one function, behind which the engine can be replaced.
+"""scikit-learn's own successive halving over rows: what others use, to compare with.
 
-For now the engine is scikit-learn's successive halving over rows. It is silent when
-folds or whole rungs cannot be scored; here that is reported, or an error.
+It is silent when folds or whole rungs cannot be scored; here that is reported, or an error.
 """
 
 import logging
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,16 +18,17 @@ from sklearn.model_selection import HalvingGridSearchCV, ParameterGrid
 from sklearn.pipeline import Pipeline
 
 from src.errors import InvalidValueError, RungNotScoredError
-from src.modeling.rungs import as_test_parts, describe_rungs, first_rung
+from src.search.first_rung import as_test_parts, describe_rungs, first_rung
+from src.search.result import SearchResult
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SearchSettings:
-    """param_grid None: fit the pipeline as it is. min_resources as in conf/search."""
+class HalvingSettings:
+    """min_resources as in conf/search/classic.yaml."""
 
-    param_grid: Mapping[str, Sequence[Any]] | None
+    param_grid: Mapping[str, Sequence[Any]]
     scoring: str
     factor: float
     min_resources: int | str
@@ -37,26 +37,12 @@ class SearchSettings:
     @property
     def n_candidates(self) -> int:
         """Count the combinations of the grid."""
-        return 1 if self.param_grid is None else len(ParameterGrid(self.param_grid))
+        return len(ParameterGrid(self.param_grid))
 
 
-@dataclass(frozen=True)
-class SearchResult:
-    """pipeline is fitted on all training rows; cv_results has a row per candidate and rung."""
-
-    pipeline: Pipeline
-    best_params: dict[str, Any]
-    best_score: float | None
-    scoring: str
-    cv_results: pd.DataFrame
-    n_candidates: int
-    rungs: list[int] = field(default_factory=list)
-    not_scored: list[str] = field(default_factory=list)
-
-
-def fit_search(
+def fit_halving(
     pipeline: Pipeline,
-    settings: SearchSettings,
+    settings: HalvingSettings,
     X: pd.DataFrame,
     y: NDArray[np.int64],
     *,
@@ -65,21 +51,20 @@ def fit_search(
     callbacks: Sequence[Any] = (),
 ) -> SearchResult:
     """Search, then fit the best candidate on all rows."""
-    if settings.param_grid is None:
-        results = pd.DataFrame({"iter": [0], "n_resources": [len(y)], "params": [{}]})
-        return SearchResult(pipeline.fit(X, y), {}, None, settings.scoring, results, 1, [len(y)])
+    test_parts = as_test_parts(cv, X, y, groups)
+    sufficient = _sufficient(settings, y, test_parts)
     search = HalvingGridSearchCV(
         pipeline,
         dict(settings.param_grid),
         scoring=settings.scoring,
         cv=cv,
         factor=settings.factor,
-        min_resources=_min_resources(settings, y, as_test_parts(cv, X, y, groups)),
+        min_resources=_min_resources(settings, y, test_parts, sufficient),
         random_state=settings.seed,
         return_train_score=False,
     )
     search.set_callbacks(*callbacks)
-    _fit_and_report(search, X, y, groups)
+    _fit_and_report(search, X, y, groups, sufficient)
     return SearchResult(
         pipeline=search.best_estimator_,
         best_params=search.best_params_,
@@ -92,8 +77,23 @@ def fit_search(
     )
 
 
+def _sufficient(
+    settings: HalvingSettings, y: NDArray[np.int64], test_parts: list[NDArray[np.int64]]
+) -> int:
+    return first_rung(
+        y,
+        test_parts,
+        n_candidates=settings.n_candidates,
+        factor=settings.factor,
+        seed=settings.seed,
+    )
+
+
 def _min_resources(
-    settings: SearchSettings, y: NDArray[np.int64], test_parts: list[NDArray[np.int64]]
+    settings: HalvingSettings,
+    y: NDArray[np.int64],
+    test_parts: list[NDArray[np.int64]],
+    sufficient: int,
 ) -> int | str:
     n_rows, wish = len(y), settings.min_resources
     if isinstance(wish, int):
@@ -104,19 +104,14 @@ def _min_resources(
             raise InvalidValueError("search.min_resources", wish, valid)
     if wish != "auto":
         return wish
-    first = first_rung(
-        y,
-        test_parts,
-        n_candidates=settings.n_candidates,
-        factor=settings.factor,
-        seed=settings.seed,
-    )
-    rungs = describe_rungs(first, n_rows, settings.n_candidates, settings.factor)
+    rungs = describe_rungs(sufficient, n_rows, settings.n_candidates, settings.factor)
     log.info("rungs of %s rows", ", ".join(map(str, rungs)))
-    return first
+    return sufficient
 
 
-def _fit_and_report(search: Any, X: pd.DataFrame, y: NDArray[np.int64], groups: Any) -> None:
+def _fit_and_report(
+    search: Any, X: pd.DataFrame, y: NDArray[np.int64], groups: Any, sufficient: int
+) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -126,11 +121,12 @@ def _fit_and_report(search: Any, X: pd.DataFrame, y: NDArray[np.int64], groups: 
             if "fits failed" not in str(error):
                 raise
             rung = len(search.n_resources_) - 1
-            raise _rung_not_scored(search, rung, _first_exception(str(error))) from error
+            reason = _first_exception(str(error))
+            raise _rung_not_scored(search, rung, reason, sufficient) from error
     causes = list(dict.fromkeys(str(warning.message).strip() for warning in caught))
     for cause in causes:
         log.warning("while searching: %s", cause)
-    _refuse_unscored_rungs(search, causes)
+    _refuse_unscored_rungs(search, causes, sufficient)
     for fold in _folds_not_scored(search.cv_results_):
         log.warning("not scored: %s", fold)
     results = search.cv_results_
@@ -145,7 +141,7 @@ def _first_exception(message: str) -> str:
     return raised[0] if raised else message.splitlines()[0]
 
 
-def _refuse_unscored_rungs(search: Any, causes: Sequence[str]) -> None:
+def _refuse_unscored_rungs(search: Any, causes: Sequence[str], sufficient: int) -> None:
     results = search.cv_results_
     for rung in range(len(search.n_resources_)):
         scores = results["mean_test_score"][np.asarray(results["iter"]) == rung]
@@ -153,13 +149,13 @@ def _refuse_unscored_rungs(search: Any, causes: Sequence[str]) -> None:
             # The warning on non-finite scores only repeats what is known by now.
             known = [cause for cause in causes if "non-finite" not in cause]
             cause = known[0] if known else "every score is NaN (train.log says what workers met)"
-            raise _rung_not_scored(search, rung, _first_exception(cause))
+            raise _rung_not_scored(search, rung, _first_exception(cause), sufficient)
 
 
-def _rung_not_scored(search: Any, rung: int, reason: str) -> RungNotScoredError:
+def _rung_not_scored(search: Any, rung: int, reason: str, sufficient: int) -> RungNotScoredError:
     n_rows = search.n_resources_[rung]
-    has_all_rows = n_rows * search.factor > search.max_resources_
-    return RungNotScoredError(rung + 1, n_rows, reason, has_all_rows=has_all_rows)
+    more = sufficient if sufficient > n_rows else None
+    return RungNotScoredError(rung + 1, n_rows, reason, sufficient=more)
 
 
 def _folds_not_scored(results: Mapping[str, Any]) -> list[str]:
@@ -172,13 +168,3 @@ def _folds_not_scored(results: Mapping[str, Any]) -> list[str]:
         for i, params in enumerate(results["params"])
         if np.isnan(results[fold][i])
     ]
-
-
-def in_words(settings: SearchSettings, n_splits: int, n_workers: int) -> str:
-    """Say what is about to be searched."""
-    if settings.param_grid is None:
-        return "no search: the estimator as it is"
-    return (
-        f"{settings.n_candidates} candidates, {n_splits} folds, scored by {settings.scoring},"
-        f" {n_workers} worker(s)"
-    )

@@ -8,6 +8,7 @@ from src.batch import parse
 from src.errors import UserError
 
 FILES = ["input=a.csv", "output=b.csv"]
+CLUSTER = "address=tcp://10.0.0.1:8786"
 
 
 def test_words_become_options() -> None:
@@ -16,6 +17,11 @@ def test_words_become_options() -> None:
     )
     assert (options.run, options.keep, options.separator) == ("adult", ("id", "name"), "\t")
     assert (options.workers, options.strict, options.models) == (3, True, Path("models"))
+
+
+@pytest.mark.parametrize("address", ["tcp://host-1.x:8786", "tls://[fe80::1]:1", CLUSTER[8:]])
+def test_a_cluster_has_an_address(address: str) -> None:
+    assert parse([*FILES, "runtime=dask", f"address={address}"]).address == address
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,13 @@ def test_kept_columns_are_all_none_or_names(text: str, keep: tuple[str, ...] | N
         ([*FILES, "decimal=,"], "decimal=, cannot work; it takes another letter than separator"),
         ([*FILES, "keep=a,a"], "keep=a,a cannot work"),
         ([*FILES, "run="], "run= cannot work"),
+        ([*FILES, "runtime=spark"], "runtime=spark cannot work; it takes local or dask"),
+        ([*FILES, "runtime=dask"], "address must be given, as in address=tcp://host:8786"),
+        ([*FILES, CLUSTER, "runtime=dask", "workers=2"], "workers=2 cannot work"),
+        ([*FILES, CLUSTER], "address=tcp://10.0.0.1:8786 cannot work; it takes runtime=dask"),
+        ([*FILES, "address=10.0.0.1:8786"], "such as tcp://host:8786"),
+        ([*FILES, "address=http://host:8786"], "such as tcp://host:8786"),
+        ([*FILES, "address=tcp://host"], "such as tcp://host:8786"),
     ],
 )
 def test_what_cannot_work_is_refused(words: list[str], message: str) -> None:

@@ -1,13 +1,15 @@
 import pytest
 
 from src.config import check_config
+from src.config.schema import Engine
 from src.errors import (
     FileMissingError,
     IncompatiblePreprocessError,
     InvalidValueError,
+    MembersPreprocessError,
     UnknownGridError,
 )
-from tests.config.composing import assert_says, changed, config
+from tests.config.composing import assert_says, changed, config, refusal
 
 
 @pytest.fixture
@@ -29,16 +31,20 @@ def file_config(tmp_path):
         ("cv.test_size", float("nan"), "between 0 and 1"),
         ("search.n_splits", 1, "2 or more"),
         ("search.n_splits", -5, "2 or more"),
-        ("search.factor", 1.0, "greater than 1"),
-        ("search.factor", 0.0, "greater than 1"),
-        ("search.factor", float("nan"), "greater than 1"),
-        ("search.factor", float("inf"), "greater than 1"),
-        ("search.min_resources", "foo", "auto, exhaust, or a number of rows"),
-        ("search.min_resources", 0, "auto, exhaust, or a number of rows"),
-        ("search.min_resources", 1.5, "auto, exhaust, or a number of rows"),
-        ("search.min_resources", True, "auto, exhaust, or a number of rows"),
-        ("search.min_resources", None, "auto, exhaust, or a number of rows"),
-        ("search.min_resources", [1], "auto, exhaust, or a number of rows"),
+        ("search.min_resources", "foo", "auto, or a number of rows"),
+        ("search.min_resources", "exhaust", "auto, or a number of rows"),
+        ("search.min_resources", 0, "auto, or a number of rows"),
+        ("search.min_resources", 1.5, "auto, or a number of rows"),
+        ("search.min_resources", True, "auto, or a number of rows"),
+        ("search.min_resources", None, "auto, or a number of rows"),
+        ("search.min_resources", [1], "auto, or a number of rows"),
+        ("search.time_budget", "10 parsecs", "90s, 10m, 1h30m"),
+        ("search.time_budget", "10", "90s, 10m, 1h30m"),
+        ("search.time_budget", "0s", "90s, 10m, 1h30m"),
+        ("search.time_budget", "-5m", "90s, 10m, 1h30m"),
+        ("search.time_budget", "", "90s, 10m, 1h30m"),
+        ("search.resume", None, "true, false, or the directory"),
+        ("search.resume", 1, "true, false, or the directory"),
         ("runtime.workers", 0, "1 or more"),
         ("runtime.workers", -1, "1 or more"),
         ("runtime.openmp_threads", 0, "1 or more"),
@@ -61,10 +67,13 @@ def test_a_value_out_of_range_is_refused_with_its_key_and_the_range(key, value, 
         ("cv.test_size", 0.001),
         ("cv.test_size", 0.999),
         ("search.n_splits", 2),
-        ("search.factor", 1.1),
         ("search.min_resources", 1),
         ("search.min_resources", "auto"),
-        ("search.min_resources", "exhaust"),
+        ("search.time_budget", None),
+        ("search.time_budget", "1s"),
+        ("search.time_budget", "1d2h30m0.5s"),
+        ("search.resume", True),
+        ("search.resume", "outputs/somewhere"),
         ("runtime.workers", 1),
         ("runtime.workers", None),
         ("runtime.openmp_threads", 1),
@@ -74,6 +83,73 @@ def test_a_value_out_of_range_is_refused_with_its_key_and_the_range(key, value, 
 )
 def test_the_edges_of_a_range_belong_to_it(key, value):
     check_config(changed(config(), key, value))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "valid"),
+    [
+        ("search.factor", 1.0, "greater than 1"),
+        ("search.factor", 0.0, "greater than 1"),
+        ("search.factor", float("nan"), "greater than 1"),
+        ("search.factor", float("inf"), "greater than 1"),
+        ("search.min_resources", "foo", "auto, exhaust, or a number of rows"),
+        ("search.min_resources", 0, "auto, exhaust, or a number of rows"),
+        ("search.min_resources", 1.5, "auto, exhaust, or a number of rows"),
+        ("search.min_resources", True, "auto, exhaust, or a number of rows"),
+        ("search.min_resources", None, "auto, exhaust, or a number of rows"),
+        ("search.min_resources", [1], "auto, exhaust, or a number of rows"),
+    ],
+)
+def test_halving_takes_a_factor_and_resources_in_range(key, value, valid):
+    with pytest.raises(InvalidValueError) as raised:
+        check_config(changed(config("search=classic"), key, value))
+    assert_says(raised.value, f"{key}={value}", valid)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("search.factor", 1.1),
+        ("search.min_resources", 1),
+        ("search.min_resources", "auto"),
+        ("search.min_resources", "exhaust"),
+    ],
+)
+def test_the_edges_of_halving_belong_to_it(key, value):
+    check_config(changed(config("search=classic"), key, value))
+
+
+@pytest.mark.parametrize(
+    ("search", "key", "value"),
+    [
+        ("random", "search.n_candidates", 0),
+        ("random", "search.n_candidates", -3),
+        ("tpe", "search.n_candidates", 0),
+        ("tpe", "search.batch_size", 0),
+    ],
+)
+def test_a_search_that_draws_tries_one_setting_at_least(search, key, value):
+    with pytest.raises(InvalidValueError) as raised:
+        check_config(changed(config(f"search={search}"), key, value))
+    assert_says(raised.value, f"{key}={value}", "1 or more")
+
+
+@pytest.mark.parametrize("search", ["random", "tpe"])
+def test_a_search_that_draws_needs_a_space(search):
+    start = config(f"search={search}")
+    with pytest.raises(InvalidValueError, match=r"model\.param_space=nothing.*low"):
+        check_config(changed(start, "model.param_space", {}))
+
+
+@pytest.mark.parametrize("search", ["none", "fast", "classic", "random", "tpe", "portfolio"])
+def test_another_engine_than_that_of_its_keys_is_no_engine(search):
+    start = config(f"search={search}")
+    check_config(start)
+    for engine in Engine:
+        if engine is not start.search.engine:
+            with pytest.raises(InvalidValueError) as raised:
+                check_config(changed(start, "search.engine", engine))
+            assert_says(raised.value, f"search.engine={engine.value}", "search=…")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +246,21 @@ def test_a_search_without_a_grid_is_refused_with_the_way_out():
 
 
 def test_without_a_search_no_grid_is_looked_at():
-    check_config(changed(config("search=none"), "search.param_grid", "huge"))
+    check_config(changed(config("search=none"), "model.param_grids.fast", "no grid"))
+
+
+def test_every_member_of_a_portfolio_has_the_grid_that_is_searched():
+    start = config("search=portfolio")
+    with pytest.raises(UnknownGridError) as raised:
+        check_config(changed(start, "search.members.linear.model.param_grids", {"mine": {}}))
+    assert_says(raised.value, "search.param_grid=fast", "'mine'")
+    with pytest.raises(InvalidValueError, match=r"search\.members\.linear\.model\.param_grids"):
+        check_config(changed(start, "search.members.linear.model.param_grids.fast", {}))
+
+
+def test_a_portfolio_has_a_member_at_least():
+    with pytest.raises(InvalidValueError, match=r"search\.members=.*at least one member"):
+        check_config(changed(config("search=portfolio"), "search.members", {}))
 
 
 @pytest.mark.parametrize("grid", [{}, [1, 2], None, {"clf__x": 3}, {"clf__x": []}])
@@ -187,3 +277,78 @@ def test_an_estimator_is_not_left_with_what_it_does_not_take(key, left):
     with pytest.raises(IncompatiblePreprocessError) as raised:
         check_config(changed(config(), f"model.{key}", False))
     assert_says(raised.value, "HistGradientBoostingClassifier", left, "preprocess=onehot")
+
+
+@pytest.mark.parametrize("preprocess", ["onehot", "ordinal", "target", "hashing"])
+def test_a_vote_has_no_preprocess_but_its_members(preprocess):
+    start = changed(
+        config("model=vote"), "preprocess", config(f"preprocess={preprocess}").preprocess
+    )
+    with pytest.raises(MembersPreprocessError) as raised:
+        check_config(start)
+    assert_says(raised.value, "preprocess=native", "preprocess@model.members.<name>.preprocess=")
+
+
+def test_a_member_is_not_left_with_what_it_does_not_take():
+    start = changed(config("model=vote"), "model.members.linear.preprocess.keeps_missing", True)
+    with pytest.raises(IncompatiblePreprocessError) as raised:
+        check_config(start)
+    assert_says(
+        raised.value,
+        "model.members.linear: LogisticRegression takes no missing values",
+        "preprocess@model.members.linear.preprocess=onehot",
+    )
+
+
+@pytest.mark.parametrize(
+    "weights", [[1], [1, 2, 3, 4, 5], [], [1, 1, 1, -1], [0, 0, 0, 0.0], "equal", [1, 2, 3, "a"]]
+)
+def test_weights_are_one_number_per_member(weights):
+    with pytest.raises(InvalidValueError, match=r"model\.estimator\.weights=.*4 numbers"):
+        check_config(changed(config("model=vote"), "model.estimator.weights", weights))
+
+
+@pytest.mark.parametrize("weights", [None, [1, 2, 3, 4], [0, 0, 0, 0.5]])
+def test_weights_need_not_be_equal(weights):
+    check_config(changed(config("model=vote"), "model.estimator.weights", weights))
+
+
+@pytest.mark.parametrize("name", ["two words", "a__b", "_a", "a.b", "", "weights", "estimators"])
+def test_a_member_has_a_name_that_can_stand_in_a_parameter(name):
+    start = config("model=vote")
+    members = {name: start.model.members["linear"]}
+    with pytest.raises(InvalidValueError, match="names of letters and digits"):
+        check_config(changed(start, "model.members", members))
+
+
+def test_a_vote_has_a_member_at_least():
+    with pytest.raises(InvalidValueError, match="at least one member"):
+        check_config(changed(config("model=vote"), "model.members", {}))
+
+
+def test_a_vote_is_no_member_of_a_vote():
+    start = config("model=vote")
+    with pytest.raises(InvalidValueError, match=r"model\.members\.linear\.model=a vote"):
+        check_config(changed(start, "model.members.linear.model", start.model))
+
+
+CLUSTER = "runtime.address=tcp://10.0.0.1:8786"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "runtime.address must be given, as in runtime.address=tcp://host:8786"),
+        (["runtime.address=10.0.0.1:8786"], "such as tcp://host:8786"),
+        (["runtime.address=tcp://host"], "such as tcp://host:8786"),
+        ([CLUSTER, "runtime.timeout=0"], "runtime.timeout=0.0 cannot work"),
+        ([CLUSTER, "runtime.workers=2"], "runtime.workers=2 cannot work; it takes null"),
+    ],
+)
+def test_a_cluster_has_an_address_and_its_own_workers(words, message):
+    assert_says(refusal("runtime=dask", *words), message)
+
+
+@pytest.mark.parametrize("address", ["tcp://10.0.0.1:8786", "tls://[fe80::1]:8786"])
+def test_addresses_of_schedulers_are_taken_as_they_are_printed(address):
+    check_config(config("runtime=dask", f'runtime.address="{address}"'))

@@ -9,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from src.config import check_command_line, command_line, help_text, quoted
 from src.config.schema import GROUPS
@@ -18,6 +19,7 @@ from src.errors import (
     FileMissingError,
     IncompatiblePreprocessError,
     InvalidValueError,
+    KeyOfOtherChoiceError,
     MissingValueError,
     OverrideSyntaxError,
     RunExistsError,
@@ -27,7 +29,7 @@ from src.errors import (
     UnknownKeyError,
     WrongTypeError,
 )
-from tests.config.composing import assert_says, refusal
+from tests.config.composing import assert_says, composed, refusal
 
 REPOSITORY = CONF.parent
 
@@ -57,16 +59,22 @@ def elsewhere(tmp_path, monkeypatch):
         ("search.n_splits=true", WrongTypeError, ["search.n_splits", "'True'", "Integer"]),
         ("seed=null", WrongTypeError, ["seed", "not Optional"]),
         ("cv.test_size=a-fifth", WrongTypeError, ["cv.test_size", "'a-fifth'", "Float"]),
-        ("search.engine=random", WrongTypeError, ["search.engine", "'random'", "none, halving"]),
+        ("search.engine=bayes", WrongTypeError, ["search.engine", "'bayes'", "none, grid"]),
+        ("search.engine=random", InvalidValueError, ["search.engine=random", "search=…"]),
         ("dataset.pos_label=[a]", WrongTypeError, ["dataset.pos_label", "list"]),
         ("seed=-1", InvalidValueError, ["seed=-1", "0 to 4294967295"]),
         ("search.n_splits=1", InvalidValueError, ["search.n_splits=1", "2 or more"]),
         ("cv.test_size=2", InvalidValueError, ["cv.test_size=2", "between 0 and 1"]),
         ("cv.test_size=0", InvalidValueError, ["cv.test_size=0", "between 0 and 1"]),
-        ("search.factor=1", InvalidValueError, ["search.factor=1", "greater than 1"]),
+        ("search=classic search.factor=1", InvalidValueError, ["=1.0", "greater than 1"]),
+        ("search.factor=2", KeyOfOtherChoiceError, ["'search.factor'", "search=classic"]),
+        ("search=none search.resume=true", KeyOfOtherChoiceError, ["search=fast", "search=tpe"]),
+        ("search.n_candidates=9", KeyOfOtherChoiceError, ["search=random", "search=tpe"]),
+        ("search.time_budget=1", InvalidValueError, ["search.time_budget=1", "90s, 10m"]),
+        ("search=random search.n_candidates=0", InvalidValueError, ["=0", "1 or more"]),
         ("runtime.workers=0", InvalidValueError, ["runtime.workers=0", "1 or more"]),
         ("runtime.niceness=20", InvalidValueError, ["runtime.niceness=20", "0 to 19"]),
-        ("search.min_resources=foo", InvalidValueError, ["=foo", "auto, exhaust"]),
+        ("search.min_resources=foo", InvalidValueError, ["=foo", "auto, or a number"]),
         ("search.param_grid=huge", UnknownGridError, ["=huge", "'fast'", "'full'"]),
         ("dataset=file", MissingValueError, ["dataset.path", "dataset.path=…"]),
         ("dataset=file dataset.path=a.csv", MissingValueError, ["dataset.target=…"]),
@@ -153,6 +161,60 @@ def test_a_bad_combination_within_a_sweep_is_found():
 )
 def test_a_good_sweep_passes(arguments):
     check_command_line(["-m", *arguments])
+
+
+FOREST = [
+    "+estimator@model.members.more.model=random_forest",
+    "+preprocess@model.members.more.preprocess=ordinal",
+]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["model.members.linear.model.estimator.C=0.3"],
+        ["+model.members.linear.model.estimator.class_weight=balanced"],
+        ["model.estimator.weights=[2,1,1,1]"],
+        ["~model.members.extra"],
+        FOREST,
+        ["estimator@model.members.extra.model=hist_gradient_boosting"],
+        ["preprocess@model.members.boosting.preprocess=target"],
+    ],
+    ids=" ".join,
+)
+def test_members_can_be_changed_left_out_and_added(arguments):
+    check_command_line(["model=vote", *arguments])
+
+
+def test_a_member_that_is_added_changes_nothing_beside_itself():
+    with_forest = OmegaConf.to_container(composed("model=vote", *FOREST))
+    added = with_forest["model"]["members"].pop("more")
+    assert added["model"]["estimator"]["n_estimators"] == 300
+    assert with_forest == OmegaConf.to_container(composed("model=vote"))
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("model.members.linear.modl.x=1", ["'model.members.linear.modl'"]),
+        ("+model.members.linear.x=1", ["'model.members.linear.x'"]),
+        ("+model.members.linear.preprocess.keeps_mising=true", ["keeps_missing"]),
+        ("+model.members.linear.model.acepts_missing=true", ["accepts_missing"]),
+        ("model.members.lin.model.estimator.C=1", ["'model.members.lin'", "'linear'"]),
+        (FOREST[0], ["model.members.more.preprocess", "must be given"]),
+        (FOREST[1], ["model.members.more.model", "must be given"]),
+        ("estimator@model.members.linear.model=lgr", ["lgr", "'logistic_regression'"]),
+        ("preprocess=onehot", ["preprocess=native"]),
+        ("preprocess@model.members.linear.preprocess=native", ["model.members.linear"]),
+        ("model.estimator.weights=[1,2]", ["model.estimator.weights=[1, 2]", "4 numbers"]),
+    ],
+)
+def test_a_mistake_among_members_is_answered_with_its_key(argument, words):
+    assert_says(refusal("model=vote", argument), *words)
+
+
+def test_members_of_another_model_are_answered_with_the_model_that_has_them():
+    assert_says(refusal("model.members=[]"), "model=vote")
 
 
 def test_a_large_sweep_is_checked_in_its_first_jobs_only(monkeypatch):

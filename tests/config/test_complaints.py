@@ -65,10 +65,10 @@ def _complaint(directory, *overrides):
         ),
         (
             "search/fast.yaml",
-            "engine: halving",
-            "engine: bayes",
+            "name: fast",
+            "name: fast\nengine: bayes",
             WrongTypeError,
-            ["search.engine", "'bayes'", "none, halving"],
+            ["search.engine", "'bayes'", "none, grid, random, tpe, portfolio, halving"],
         ),
         (
             "train.yaml",
@@ -102,11 +102,20 @@ def test_a_mistake_inside_a_yaml_file_names_its_key(conf_copy, file, old, new, k
 
 def test_a_new_file_without_its_schema_line_does_not_open_the_door_to_typos(conf_copy):
     (conf_copy / "search/mine.yaml").write_text(
-        "name: mine\nengine: halving\nparam_grid: fast\nn_split: 9\n", encoding="utf-8"
+        "name: mine\nengine: none\nn_split: 9\n", encoding="utf-8"
     )
     error = _complaint(conf_copy, "search=mine")
     assert isinstance(error, UnknownKeyError)
     assert_says(error, "'search.n_split'", "search.n_splits")
+
+
+def test_a_new_file_without_its_schema_line_is_told_which_choices_have_its_keys(conf_copy):
+    (conf_copy / "search/mine.yaml").write_text(
+        "name: mine\nengine: grid\nparam_grid: fast\n", encoding="utf-8"
+    )
+    error = _complaint(conf_copy, "search=mine")
+    assert isinstance(error, UnknownKeyError)
+    assert_says(error, "'search.param_grid'", "search=fast")
 
 
 def test_a_project_without_that_config_says_which_there_is():

@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from src.config import TrainConfig, identity_of, searched_grid, typed
+from src.config import (
+    TrainConfig,
+    identity_of,
+    members_of,
+    most_categories,
+    searched_grid,
+    typed,
+)
 from src.config.schema import (
     BuiltinDatasetConfig,
     ColumnType,
@@ -78,7 +85,7 @@ def test_the_searched_grid_is_the_one_that_search_names():
 
 
 def test_without_a_search_there_is_no_searched_grid():
-    assert searched_grid(changed(config(), "search.engine", Engine.none)) is None
+    assert searched_grid(config("search=none")) is None
 
 
 def test_an_identity_is_plain_json():
@@ -125,12 +132,13 @@ def test_where_a_file_lies_is_not_in_the_identity():
 def test_a_grid_counts_by_its_values_not_by_its_name():
     start = config("search=fast")
     renamed = changed(start, "model.param_grids.mine", start.model.param_grids["fast"])
-    assert identity_of(changed(renamed, "search.param_grid", "mine")) == identity_of(start)
+    other = changed(renamed, "search.param_grid", "mine")
+    assert identity_of(other) == identity_of(start)
 
 
 def test_without_a_search_no_grid_is_in_the_identity():
     start = config("search=none")
-    other = changed(changed(start, "model.param_grids", {}), "search.param_grid", "full")
+    other = changed(changed(start, "model.param_grids", {}), "model.param_space", {})
     assert identity_of(other) == identity_of(start)
 
 
@@ -146,7 +154,6 @@ def test_without_a_search_no_grid_is_in_the_identity():
         ("search.engine", Engine.none),
         ("search.n_splits", 4),
         ("search.scoring", "accuracy"),
-        ("search.factor", 2.0),
         ("search.min_resources", 30),
         ("model.param_grids.fast.clf__learning_rate", [0.05, 0.2]),
         ("model.param_grids.fast.clf__learning_rate", [0.1, 0.05]),
@@ -159,6 +166,45 @@ def test_without_a_search_no_grid_is_in_the_identity():
 def test_what_changes_numbers_is_in_the_identity(key, value):
     start = config("dataset=adult", "search=fast")
     assert identity_of(changed(start, key, value)) != identity_of(start)
+
+
+@pytest.mark.parametrize(
+    ("search", "key", "value"),
+    [
+        ("classic", "search.factor", 2.0),
+        ("classic", "search.min_resources", 30),
+        ("classic", "model.param_grids.full.clf__learning_rate", [0.2]),
+        ("fast", "search.schedule", [{"candidates": "all", "iterations": "100%"}]),
+        ("random", "search.n_candidates", 7),
+        ("random", "model.param_space.clf__learning_rate", [0.2]),
+        ("tpe", "search.batch_size", 3),
+        ("tpe", "model.param_space.clf__learning_rate", [0.2]),
+        ("portfolio", "search.ensemble", False),
+        ("portfolio", "search.members.linear.model.param_grids.fast.clf__C", [0.2]),
+        ("portfolio", "search.members.linear.model.estimator.C", 0.2),
+        ("portfolio", "search.members.linear.preprocess.numeric", {}),
+    ],
+)
+def test_what_changes_the_numbers_of_a_search_is_in_the_identity(search, key, value):
+    start = config(f"search={search}")
+    assert identity_of(changed(start, key, value)) != identity_of(start)
+
+
+@pytest.mark.parametrize("search", ["fast", "random", "tpe", "portfolio"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("search.time_budget", "5m"), ("search.resume", True), ("search.name", "mine")],
+)
+def test_how_long_a_search_may_take_and_where_it_began_is_not_in_the_identity(search, key, value):
+    start = config(f"search={search}")
+    assert identity_of(changed(start, key, value)) == identity_of(start)
+
+
+@pytest.mark.parametrize("search", ["fast", "none", "classic"])
+def test_a_space_that_is_not_drawn_from_is_not_in_the_identity(search):
+    start = config(f"search={search}")
+    other = changed(start, "model.param_space", {"clf__max_iter": [1]})
+    assert identity_of(other) == identity_of(start)
 
 
 @settings(max_examples=30, deadline=None)
@@ -205,6 +251,73 @@ def test_the_order_of_preprocessing_steps_is_in_the_identity():
     assert json.dumps(identity_of(swapped), sort_keys=True) != (
         json.dumps(identity_of(start), sort_keys=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model.members.linear.model.estimator.C", 0.5),
+        ("model.members.linear.model.estimator._target_", "sklearn.svm.SVC"),
+        ("model.members.linear.preprocess.keeps_missing", True),
+        ("model.members.linear.preprocess.numeric", {}),
+        ("model.estimator.weights", [1, 2, 3, 4]),
+    ],
+)
+def test_all_that_decides_the_numbers_of_members_is_in_the_identity(key, value):
+    start = config("model=vote")
+    assert identity_of(changed(start, key, value)) != identity_of(start)
+
+
+def test_grids_that_members_brought_along_are_not_in_the_identity():
+    start = config("model=vote")
+    assert identity_of(changed(start, "model.members.linear.model.param_grids", {})) == (
+        identity_of(start)
+    )
+
+
+@pytest.mark.parametrize("key", ["model.members", "model.members.linear.preprocess.numeric"])
+def test_the_order_of_members_and_of_their_steps_is_in_the_identity(key):
+    start = config("model=vote")
+    entries = start.model.members
+    if key != "model.members":
+        entries = entries["linear"].preprocess.numeric
+    swapped = changed(start, key, dict(reversed(entries.items())))
+    assert json.dumps(identity_of(swapped), sort_keys=True) != (
+        json.dumps(identity_of(start), sort_keys=True)
+    )
+
+
+def test_members_that_were_typed_can_be_written_and_typed_again():
+    once = config("model=vote")
+    text = OmegaConf.to_yaml(OmegaConf.structured(once))
+    again = OmegaConf.merge(OmegaConf.structured(once), OmegaConf.create(text))
+    assert typed(again) == once
+    assert list(once.model.members) == ["boosting", "linear", "extra", "forest"]
+    assert OmegaConf.create(text).model.members.linear.model.estimator.C == 0.1
+
+
+def test_every_model_is_listed_with_its_preprocess_by_the_key_it_stands_under():
+    assert list(members_of(config())) == [""]
+    found = members_of(config("model=vote"))
+    assert list(found)[:2] == ["", "model.members.boosting"]
+    assert found["model.members.linear"].model.estimator["C"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "most"),
+    [
+        ([], 255),
+        (["preprocess=target"], None),
+        (["model=random_forest"], None),
+        (["model=vote"], 255),
+        (["model=vote", "model.max_categories=9"], 9),
+        (["model=vote", "model.members.boosting.model.max_categories=7"], 7),
+        (["model=vote", "preprocess@model.members.boosting.preprocess=ordinal"], None),
+    ],
+    ids=str,
+)
+def test_the_strictest_model_that_gets_categories_says_how_many(overrides, most):
+    assert most_categories(members_of(config(*overrides)).values()) == most
 
 
 def test_a_configuration_without_the_schema_is_refused_in_words():

@@ -54,7 +54,7 @@ def test_a_directory_that_another_run_is_writing_is_not_taken(tmp_path: Path) ->
 
 def test_a_search_that_failed_keeps_its_log(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
-    error = RungNotScoredError(1, 30, "no class", has_all_rows=False)
+    error = RungNotScoredError(1, 30, "no class", sufficient=60)
     with pytest.raises(RungNotScoredError), recorded(run, step, keep_refused=False):
         raise error
     assert (run.path / "status.json").exists()

@@ -1,0 +1,146 @@
+"""How good what is found is: on credit-g by repeated cross-validation, on adult by its hold-out.
+
+`python -m benchmarks.quality` takes fifteen minutes. Every model is chosen on training rows alone:
+each outer fold of credit-g is held out of all that searches.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold
+from threadpoolctl import threadpool_limits
+
+from benchmarks.one_search import SEED, composed, make_search
+from benchmarks.verdict import print_verdict
+from src import experiment, modeling
+from src.evaluation.comparison import area_variance
+from src.runtime.workers import worker_pool
+from src.search import PortfolioSearchCV, RungSearchCV, parse_schedule
+
+N_SPLITS, N_REPEATS = 5, 5
+# What is tried, by what `python -m src.train` would be told.
+CHOICES = {
+    "default": ["search=none"],
+    "classic": ["experiment=classic"],
+    "full": ["search=full"],
+    "small": ["model=hist_gradient_boosting_small", "search=none"],
+    "vote": ["model=vote", "search=none"],
+    "portfolio": ["search=portfolio"],
+}
+LEAST_CREDIT, LEAST_ADULT = 0.792, 0.930
+BUDGET = 60.0
+
+
+def plan_of(dataset: str, choice: str, data_home: str) -> tuple[Any, Any]:
+    """Make what a choice searches, and load the table."""
+    home = f"dataset.data_home={data_home}"
+    config = composed(f"dataset={dataset}", home, *CHOICES[choice])
+    return config, experiment.make_plan(config)
+
+
+def estimator_of(config: Any, plan: Any, budget: float | None) -> Any:
+    """Make the estimator that a choice comes to, which searches when it is fitted."""
+    pipelines, cv = plan.search.pipelines, StratifiedKFold(5, shuffle=True, random_state=SEED)
+    engine = config.search.engine.value
+    if engine == "none":
+        return clone(pipelines[""])
+    if engine == "halving":
+        return make_search("halving", pipelines[""], dict(plan.search.grids[""]))
+    options = {
+        "schedule": parse_schedule(config.search.schedule),
+        "scoring": "roc_auc",
+        "cv": cv,
+        "random_state": SEED,
+        "time_budget": budget,
+    }
+    if engine == "portfolio":
+        join = modeling.join_fitted
+        return PortfolioSearchCV(pipelines, plan.search.grids, join=join, **options)
+    return RungSearchCV(pipelines[""], dict(plan.search.grids[""]), **options)
+
+
+def auc_of_fold(choice: str, data_home: str, train: Any, test: Any) -> float:
+    """Fit a choice on the training rows of credit-g, and score it on the others."""
+    logging.disable(logging.INFO)
+    config, plan = plan_of("credit-g", choice, data_home)
+    table = experiment.load_rows(config, plan).table
+    with threadpool_limits(1, "openmp"):
+        fitted = estimator_of(config, plan, None).fit(table.X.iloc[train], table.y[train])
+    return float(roc_auc_score(table.y[test], fitted.predict_proba(table.X.iloc[test])[:, 1]))
+
+
+def print_credit(choices: Sequence[str], data_home: str) -> list[bool]:
+    """Print the mean AUC of each choice over all folds; the error is Nadeau and Bengio's (2003)."""
+    config, plan = plan_of("credit-g", "default", data_home)
+    y = experiment.load_rows(config, plan).table.y
+    folds = list(
+        RepeatedStratifiedKFold(n_splits=N_SPLITS, n_repeats=N_REPEATS, random_state=SEED).split(
+            y, y
+        )
+    )
+    print(f"credit-g, {N_REPEATS} times {N_SPLITS}-fold cross-validation")
+    print(f"  {'choice':<12}{'AUC':>8}{'error':>8}{'seconds':>9}")
+    met = []
+    for choice in choices:
+        start = perf_counter()
+        found = joblib.Parallel(2, batch_size=1)(
+            joblib.delayed(auc_of_fold)(choice, data_home, train, test) for train, test in folds
+        )
+        share = 1 / len(found) + 1 / (N_SPLITS - 1)
+        error = np.sqrt(share * np.var(found, ddof=1))
+        seconds = perf_counter() - start
+        print(f"  {choice:<12}{np.mean(found):>8.4f}{error:>8.4f}{seconds:>9.0f}", flush=True)
+        if choice in ("vote", "portfolio"):
+            met.append(print_verdict(choice, float(np.mean(found)), at_least=LEAST_CREDIT))
+    return met
+
+
+def print_adult(choices: Sequence[str], data_home: str) -> list[bool]:
+    """Print the AUC of each choice on the rows held out; the error is DeLong's."""
+    print(f"\nadult, its hold-out; portfolio has {BUDGET:g} s")
+    print(f"  {'choice':<12}{'AUC':>8}{'error':>8}{'seconds':>9}")
+    met = []
+    for choice in choices:
+        config, plan = plan_of("adult", choice, data_home)
+        division = experiment.load_rows(config, plan)
+        estimator = estimator_of(config, plan, BUDGET if choice == "portfolio" else None)
+        start = perf_counter()
+        with worker_pool(2, 2, Path("/dev/null")):
+            estimator.fit(division.X_train, division.y_train)
+        seconds = perf_counter() - start
+        proba = estimator.predict_proba(division.X_test)[:, 1]
+        auc = float(roc_auc_score(division.y_test, proba))
+        error = np.sqrt(area_variance(division.y_test == 1, proba))
+        print(f"  {choice:<12}{auc:>8.4f}{error:>8.4f}{seconds:>9.0f}", flush=True)
+        if choice == "portfolio":
+            met.append(print_verdict(choice, auc, at_least=LEAST_ADULT))
+            print(f"      {estimator.best_params_}")
+    return met
+
+
+def main() -> int:
+    """Print all; the exit code is 1 where a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--choices", nargs="+", default=list(CHOICES), choices=list(CHOICES))
+    parser.add_argument("--datasets", nargs="+", default=["credit-g", "adult"])
+    parser.add_argument("--data-home", default="../shared/openml_home", help="OpenML downloads")
+    options = parser.parse_args()
+    met: list[bool] = []
+    if "credit-g" in options.datasets:
+        met += print_credit(options.choices, options.data_home)
+    if "adult" in options.datasets:
+        met += print_adult(options.choices, options.data_home)
+    return 0 if all(met) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

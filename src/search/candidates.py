@@ -1,0 +1,145 @@
+"""Candidates: settings of an estimator, in the order in which they were written or drawn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from src.search.equivalence import signature
+
+# The parameter that names the family, where there are several.
+FAMILY = "model"
+# From what makes a model simplest to what matters less; -1: more of it is simpler.
+SIMPLER = {
+    "max_leaf_nodes": 1,
+    "num_leaves": 1,
+    "max_depth": 1,
+    "depth": 1,
+    "n_estimators": 1,
+    "max_iter": 1,
+    "iterations": 1,
+    "min_samples_leaf": -1,
+    "min_child_samples": -1,
+    "l2_regularization": -1,
+    "reg_lambda": -1,
+    "C": 1,
+    "learning_rate": 1,
+    "max_features": 1,
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """place is the row in tables; estimator is configured and not fitted.
+
+    family names the kind of model, where there are several.
+    """
+
+    place: int
+    params: Mapping[str, Any]
+    estimator: Any
+    family: str = ""
+
+    @cached_property
+    def simplicity(self) -> tuple[float, ...]:
+        """Sort key: of two that score the same, the smaller wins."""
+        params = self.estimator.get_params(deep=True)
+        found = {name.rpartition("__")[2]: value for name, value in params.items()}
+        return tuple(sign * _size(found.get(name)) for name, sign in SIMPLER.items())
+
+    @cached_property
+    def parts(self) -> tuple[Any | None, str, Any]:
+        """Split into what can be shared: the steps before the last, their signature, the last."""
+        if not isinstance(self.estimator, Pipeline) or len(self.estimator.steps) < 2:
+            return None, "", self.estimator
+        before = self.estimator[:-1]
+        return before, signature(before, n_rows=1), self.estimator[-1]
+
+
+def _size(value: Any) -> float:
+    # No limit is the largest; what is no number says nothing.
+    if value is None:
+        return inf
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _cloned(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: clone(value, safe=False) for name, value in params.items()}
+
+
+def _is_default(own: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+    return all(name in own and _same(own[name], value) for name, value in params.items())
+
+
+def _same(left: Any, right: Any) -> bool:
+    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+        return bool(left == right)  # 1 and 1.0 are one setting
+    return type(left) is type(right) and repr(left) == repr(right)
+
+
+class Roster:
+    """All candidates, those that are searched in the place of others, and the defaults.
+
+    estimators: by family; of several the parameter `model` names the one that is meant. The
+    defaults of each are candidates even where nobody proposed them.
+    """
+
+    def __init__(self, estimators: Mapping[str, Any], n_rows: int) -> None:
+        self._estimators, self._n_rows = estimators, n_rows
+        self._first_by_signature: dict[str, int] = {}
+        self._defaults: dict[str, int] = {}
+        self.candidates: list[Candidate] = []
+        self.first_of: dict[int, int] = {}
+
+    @property
+    def defaults(self) -> list[Candidate]:
+        """The estimators as they are, or who is searched in their place."""
+        return [self.candidates[self.first_of[place]] for place in self._defaults.values()]
+
+    def add(self, batch: Sequence[Mapping[str, Any]]) -> list[Candidate]:
+        """Take a batch in; gives those of it that differ from all others, the defaults first."""
+        settings = [*batch]
+        if not self._defaults:
+            settings += self._note_defaults(settings)
+        new = [
+            self._make(place, params)
+            for place, params in enumerate(settings, start=len(self.candidates))
+        ]
+        self.candidates += new
+        signatures = {c.place: signature(c.estimator, self._n_rows) for c in new}
+        for candidate in sorted(new, key=lambda c: (c.simplicity, c.place)):
+            self._first_by_signature.setdefault(signatures[candidate.place], candidate.place)
+        for candidate in new:
+            self.first_of[candidate.place] = self._first_by_signature[signatures[candidate.place]]
+        first = [c for c in new if self.first_of[c.place] == c.place]
+        defaults = {candidate.place for candidate in self.defaults}
+        # Met first: whatever ends the search, the defaults have been tried.
+        return sorted(first, key=lambda c: c.place not in defaults)
+
+    def _note_defaults(self, settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Find each family's defaults among the settings; gives those that are missing."""
+        missing: list[dict[str, Any]] = []
+        for family, estimator in self._estimators.items():
+            own = estimator.get_params(deep=True) | ({FAMILY: family} if family else {})
+            for place, params in enumerate(settings):
+                if self._family_of(params) == family and _is_default(own, params):
+                    self._defaults[family] = place
+                    break
+            else:
+                self._defaults[family] = len(settings) + len(missing)
+                missing.append({FAMILY: family} if family else {})
+        return missing
+
+    def _make(self, place: int, params: Mapping[str, Any]) -> Candidate:
+        family = self._family_of(params)
+        settings = {k: v for k, v in params.items() if not (family and k == FAMILY)}
+        estimator = clone(self._estimators[family]).set_params(**_cloned(settings))
+        return Candidate(place, dict(params), estimator, family)
+
+    def _family_of(self, params: Mapping[str, Any]) -> str:
+        # A single estimator may have a parameter of that name.
+        return "" if "" in self._estimators else str(params[FAMILY])

@@ -1,0 +1,66 @@
+"""Which candidates cannot differ: limits that bind nowhere.
+
+A tree of depth d has at most 2^d leaves, one of n rows with at least m in a leaf at most
+n // m, and one of l leaves is at most l - 1 deep. Candidates whose limits come to the same
+are fitted once; `tests/search/test_equivalence.py` proves that their bits are the same.
+"""
+
+import json
+from math import inf
+from typing import Any
+
+import joblib
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.tree import DecisionTreeClassifier
+
+FORESTS = (ExtraTreesClassifier, RandomForestClassifier, DecisionTreeClassifier)
+# 2 to the power of more than that is no limit for any table.
+MAX_DEPTH = 60
+
+
+def signature(estimator: Any, n_rows: int) -> str:
+    """Describe an estimator such that two of the same signature fit the same model on n_rows."""
+    parts = {"": estimator, **estimator.get_params(deep=True)}
+    described: dict[str, Any] = {}
+    for name, part in parts.items():
+        if hasattr(part, "get_params") and not isinstance(part, type):
+            described[name] = type(part).__qualname__
+            prefix = f"{name}__" if name else ""
+            params = part.get_params(deep=False) | _binding_limits(part, n_rows)
+            described |= {f"{prefix}{key}": _without_parts(value) for key, value in params.items()}
+    return json.dumps(described, sort_keys=True, default=joblib.hash)
+
+
+def _without_parts(value: Any) -> Any:
+    """Leave out estimators within estimators: they are described by themselves."""
+    if isinstance(value, (list, tuple)):
+        return [_without_parts(item) for item in value]
+    return "part" if hasattr(value, "get_params") else value
+
+
+def _binding_limits(estimator: Any, n_rows: int) -> dict[str, Any]:
+    if isinstance(estimator, HistGradientBoostingClassifier):
+        n_leaves = n_rows // estimator.min_samples_leaf
+        return _limits(estimator.max_leaf_nodes, estimator.max_depth, n_leaves)
+    # Without a limit of leaves forests grow depth first, and draw columns in another order.
+    if isinstance(estimator, FORESTS) and estimator.max_leaf_nodes is not None:
+        n_leaves = n_rows
+        if isinstance(estimator.min_samples_leaf, int):
+            n_leaves = n_rows // estimator.min_samples_leaf
+        return _limits(estimator.max_leaf_nodes, estimator.max_depth, n_leaves)
+    if type(estimator).__name__ == "LGBMClassifier" and estimator.max_depth > 0:
+        return {"num_leaves": min(estimator.num_leaves, 2 ** min(estimator.max_depth, MAX_DEPTH))}
+    return {}
+
+
+def _limits(
+    max_leaf_nodes: int | None, max_depth: int | None, most_leaves: int
+) -> dict[str, float | None]:
+    by_depth = inf if max_depth is None else 2 ** min(max_depth, MAX_DEPTH)
+    n_leaves = min(max_leaf_nodes or inf, by_depth, max(most_leaves, 1))
+    depth_binds = max_depth is not None and max_depth < n_leaves - 1
+    return {"max_leaf_nodes": n_leaves, "max_depth": max_depth if depth_binds else None}

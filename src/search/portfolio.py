@@ -1,0 +1,136 @@
+"""Several models in one race, ending in the best of them or in a weighted mean."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import ParameterGrid
+
+from src.search.candidates import FAMILY, Candidate
+from src.search.ensemble import expected_score, select
+from src.search.estimator import RungSearchCV
+from src.search.problem import Problem
+
+# Takes fitted estimators by name, their weights and the classes; gives one that averages them.
+Join = Callable[[Mapping[str, Any], Mapping[str, float]], Any]
+
+
+class PortfolioSearchCV(RungSearchCV):
+    """RungSearchCV over several estimators: `model` among a candidate's parameters names its own.
+
+    members : estimators by name. param_grids : theirs, by name. join : makes one estimator of
+    fitted ones and weights; None for the best alone. options : those of RungSearchCV.
+
+    Attributes beside those of RungSearchCV: `weights_`, the share of each candidate (by its place)
+    in the final estimator; `ensemble_score_`, what the ensemble is worth on folds that it was not
+    selected on, NaN where there was none to try.
+    """
+
+    _keep_proba = True
+
+    def __init__(
+        self,
+        members: Mapping[str, Any],
+        param_grids: Mapping[str, Mapping[str, Sequence[Any]]],
+        *,
+        join: Join | None,
+        **options: Any,
+    ) -> None:
+        settings = [
+            {FAMILY: name, **params}
+            for name, grid in param_grids.items()
+            for params in ParameterGrid(grid)
+        ]
+        first = next(iter(members.values()))
+        super().__init__(first, [{k: [v] for k, v in each.items()} for each in settings], **options)
+        self.members = members
+        self._n_last_fits = len(members)
+        self.join = join
+
+    def _families(self) -> dict[str, Any]:
+        return dict(self.members)
+
+    def _refit(self, problem: Problem) -> Any:
+        self.weights_ = {self._best.place: 1.0}
+        self.ensemble_score_ = float("nan")
+        finalists = self._finalists()
+        folds = self.rungs_[-1].common_folds
+        if self.join is None or len(finalists) < 2 or len(folds) < 2:
+            return super()._refit(problem)
+        counts = self._select(problem, finalists, folds)
+        if not self.ensemble_score_ > self.best_score_ or len(counts) < 2:
+            return super()._refit(problem)
+        total = sum(counts.values())
+        chosen = [(finalists[i], n / total) for i, n in sorted(counts.items())]
+        self.weights_ = {candidate.place: weight for candidate, weight in chosen}
+        self.best_score_ = self.ensemble_score_
+        self.best_params_ = {
+            "ensemble": [{"weight": weight, **candidate.params} for candidate, weight in chosen]
+        }
+        named = _named([candidate for candidate, _ in chosen])
+        fitted = {
+            name: clone(candidate.estimator).fit(problem.X, problem.y)
+            for name, candidate in named.items()
+        }
+        weights = {name: self.weights_[candidate.place] for name, candidate in named.items()}
+        return self.join(fitted, weights)
+
+    def _finalists(self) -> list[Candidate]:
+        """Give those whose predictions are there, in the order in which they were written."""
+        last = self.rungs_[-1]
+        return sorted(
+            (
+                c
+                for c in last.succeeded()
+                if all(self._proba(c, f) is not None for f in last.common_folds)
+            ),
+            key=lambda c: c.place,
+        )
+
+    def _proba(self, candidate: Candidate, fold: int) -> NDArray[np.float64] | None:
+        fit = self.rungs_[-1].fit_of(candidate, fold)
+        return None if fit is None else fit.proba
+
+    def _select(
+        self, problem: Problem, finalists: Sequence[Candidate], folds: Sequence[int]
+    ) -> Mapping[int, int]:
+        probas: Any = [
+            {fold: self._proba(candidate, fold) for fold in folds} for candidate in finalists
+        ]
+        y = np.asarray(problem.y)
+        tested = {fold: y[problem.splits[fold][1]] for fold in folds}
+        classes = np.unique(y)
+
+        def score(fold: int, proba: NDArray[np.float64]) -> float:
+            return float(self.scorer_(_Answers(classes, proba), proba, tested[fold]))
+
+        self.ensemble_score_ = expected_score(probas, folds, score)
+        return select(probas, folds, score)
+
+
+def _named(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    """Name members by their family, and number those of one family."""
+    families = [candidate.family for candidate in candidates]
+    names: dict[str, Candidate] = {}
+    for candidate in candidates:
+        is_only = families.count(candidate.family) == 1
+        name = candidate.family if is_only else f"{candidate.family}_{candidate.place}"
+        names[name] = candidate
+    return names
+
+
+class _Answers(ClassifierMixin, BaseEstimator):
+    """A classifier that has its answers already: what scorers need to score predictions."""
+
+    def __init__(self, classes: NDArray[Any], proba: NDArray[np.float64]) -> None:
+        self.classes_ = classes
+        self.proba = proba
+
+    def predict_proba(self, _X: Any) -> NDArray[np.float64]:
+        return self.proba
+
+    def predict(self, _X: Any) -> NDArray[Any]:
+        predicted: NDArray[Any] = self.classes_[self.proba.argmax(axis=1)]
+        return predicted

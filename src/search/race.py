@@ -1,0 +1,297 @@
+"""The race: candidates meet on rung after rung, and fewer go on each time."""
+
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import isnan
+from time import perf_counter
+from typing import Any
+
+from sklearn.base import clone
+
+from src.errors import RungNotScoredError
+from src.search.candidates import Candidate
+from src.search.equivalence import signature
+from src.search.fitting import Fit, Task, run_task
+from src.search.folds import Fold, make_fold
+from src.search.iterations import can_go_on, iteration_params
+from src.search.problem import Problem
+from src.search.progress import Progress
+from src.search.running import DIED, Runner, failed_fit
+from src.search.schedule import Rung
+from src.search.standing import RungScores, chosen
+
+Tell = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class FoldJob:
+    """Shared steps to be fitted on a fold."""
+
+    key: tuple[str, int]
+    before: Any
+    fold: int
+    raises: bool
+
+
+class Race:
+    """Runs rungs; `scores` holds what came out of each.
+
+    finished: fits by key, filled as they end; what it holds at the start is not done again.
+    keep_proba: whether the fits of the last rung keep their predictions of the test rows.
+    raises: whether a fit that fails ends the race, instead of coming last.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        schedule: Sequence[Rung],
+        runner: Runner,
+        finished: MutableMapping[str, Fit],
+        tell: Tell,
+        *,
+        n_candidates: int,
+        keep_proba: bool = False,
+        raises: bool = False,
+    ) -> None:
+        self._problem, self._schedule, self._runner = problem, schedule, runner
+        self._finished, self._tell = finished, tell
+        self._keep_proba, self._raises = keep_proba, raises
+        self._folds: dict[tuple[str, int], Fold] = {}
+        self.clock = Clock(schedule, n_candidates, len(problem.splits))
+        self.scores: list[RungScores] = []
+
+    def run_first(self, entrants: list[Candidate]) -> RungScores:
+        """Let a batch of candidates run the first rung; later batches join the same rung."""
+        batch = self._new_scores(0, self._schedule[0], entrants)
+        if self.scores:
+            self.scores[0].join(batch)
+        else:
+            self.scores.append(batch)
+        self._run(self.scores[0], entrants)
+        return self.scores[0]
+
+    def run_others(self, always: Sequence[Candidate]) -> None:
+        """Run the other rungs, each with the best of the one before; ends early when stopped.
+
+        always: who goes on whatever they score.
+        """
+        # Of those that differ: of equals one was fitted.
+        n_candidates = self.clock.n_candidates = len(self.scores[0].entrants)
+        for number, rung in enumerate(self._schedule[1:], start=1):
+            before = self.scores[-1]
+            self._refuse_unscored(before)
+            if not before.is_complete:
+                return
+            n_entrants = rung.n_candidates(n_candidates)
+            entrants = chosen(before.succeeded(), n_entrants, always)
+            scores = self._new_scores(number, rung, entrants)
+            self.scores.append(scores)
+            self._run(scores, entrants)
+        self._refuse_unscored(self.scores[-1])
+
+    def _new_scores(self, number: int, rung: Rung, entrants: list[Candidate]) -> RungScores:
+        n_folds = rung.n_folds(len(self._problem.splits))
+        n_rows = max(self._problem.n_rows(rung, fold) for fold in range(n_folds))
+        scores = RungScores(number, rung, list(entrants), n_folds, n_rows)
+        first_of: dict[str, int] = {}
+        for candidate in entrants:
+            same = first_of.setdefault(signature(candidate.estimator, n_rows), candidate.place)
+            scores.same_as[candidate.place] = same
+        return scores
+
+    def _run(self, scores: RungScores, entrants: Sequence[Candidate]) -> None:
+        jobs = list(self._jobs(scores, entrants))
+        n_done = len(scores.fits)
+        n_fits = n_done + len(jobs)
+        self._report(scores, n_done, n_fits)
+        for key, place, fold in [job for job in jobs if job[0] in self._finished]:
+            scores.fits[place, fold] = self._finished[key]
+            n_done += 1
+            self.clock.skip(scores.rung)
+        waiting = [job for job in jobs if job[0] not in self._finished]
+        self._prepare_folds(scores, {(place, fold) for _, place, fold in waiting})
+        tasks = self._tasks(scores, waiting)
+        left = self.clock.seconds_left
+        for task, fit in self._runner.run(run_task, tasks, left, failed_fit):
+            self._finished[task.key] = fit
+            scores.fits[task.place, task.fold_number] = fit
+            n_done += 1
+            self.clock.add(scores.rung, fit)
+            self._report(scores, n_done, n_fits)
+        if n_done == n_fits and not waiting:
+            self._report(scores, n_done, n_fits)
+
+    def _jobs(
+        self, scores: RungScores, entrants: Sequence[Candidate]
+    ) -> Iterator[tuple[str, int, int]]:
+        """Name the fits of a rung, fold by fold: what is stopped can be compared on some."""
+        places = [c.place for c in entrants if scores.same_as[c.place] == c.place]
+        for fold in range(scores.n_folds):
+            for place in places:
+                yield f"rung-{scores.number}_candidate-{place}_fold-{fold}", place, fold
+
+    def _prepare_folds(self, scores: RungScores, wanted: set[tuple[int, int]]) -> None:
+        jobs: dict[tuple[str, int], FoldJob] = {}
+        for candidate in scores.entrants:
+            before, key, _ = candidate.parts
+            for fold in range(scores.n_folds):
+                if (candidate.place, fold) in wanted and (key, fold) not in self._folds:
+                    jobs[key, fold] = FoldJob((key, fold), before, fold, self._raises)
+        prepare = partial(_prepare, self._problem.X, self._problem.y, self._problem.splits)
+        left = self.clock.seconds_left
+        for job, fold_data in self._runner.run(prepare, list(jobs.values()), left, _killed_fold):
+            self._folds[job.key] = fold_data
+
+    def _tasks(self, scores: RungScores, waiting: list[tuple[str, int, int]]) -> list[Task]:
+        candidates = {candidate.place: candidate for candidate in scores.entrants}
+        is_last = scores.number == len(self._schedule) - 1
+        rows = {fold: self._problem.rows(scores.rung, fold) for fold in range(scores.n_folds)}
+        tasks = []
+        for key, place, fold in waiting:
+            candidate = candidates[place]
+            _, before, last = candidate.parts
+            if (before, fold) not in self._folds:
+                continue  # stopped while the folds were prepared
+            tasks.append(
+                Task(
+                    key=key,
+                    place=place,
+                    fold_number=fold,
+                    fold=self._folds[before, fold],
+                    estimator=_shortened(last, scores.rung),
+                    scorer=self._problem.scorer,
+                    rows=rows[fold],
+                    state=self._state(scores, candidate, fold),
+                    keep_state=not is_last and self._may_go_on(scores),
+                    keep_proba=is_last and self._keep_proba,
+                    raises=self._raises,
+                )
+            )
+        return tasks
+
+    def _may_go_on(self, scores: RungScores) -> bool:
+        following = self._schedule[scores.number + 1]
+        return following.iterations > scores.rung.iterations and all(
+            self._problem.n_rows(following, fold) == self._problem.n_rows(scores.rung, fold)
+            for fold in range(scores.n_folds)
+        )
+
+    def _state(self, scores: RungScores, candidate: Candidate, fold: int) -> bytes | None:
+        if scores.number == 0:
+            return None
+        before = self.scores[scores.number - 1]
+        fit = before.fit_of(candidate, fold)
+        return fit.state if fit is not None and can_go_on(candidate.parts[2]) else None
+
+    def _refuse_unscored(self, scores: RungScores) -> None:
+        if not scores.fits or not all(isnan(fit.score) for fit in scores.fits.values()):
+            return
+        if len(scores.fits) < scores.n_folds:
+            return  # stopped before a single candidate was through
+        errors = [fit.error for fit in scores.fits.values() if fit.error]
+        reason = errors[0].strip().splitlines()[-1] if errors else "every score is NaN"
+        folds = range(scores.n_folds)
+        sufficient = max(self._problem.smallest_sufficient(fold) for fold in folds)
+        raise RungNotScoredError(
+            scores.number + 1,
+            scores.n_rows,
+            reason,
+            sufficient=sufficient if sufficient > scores.n_rows else None,
+        )
+
+    def _report(self, scores: RungScores, n_done: int, n_fits: int) -> None:
+        folds = scores.common_folds or [0]
+        standing = [(scores.score(c, folds), -i, c) for i, c in enumerate(scores.entrants)]
+        known = [item for item in standing if not isnan(item[0])]
+        best = max(known, key=lambda item: item[:2]) if known else None
+        left = self.clock.seconds_left()
+        self._tell(
+            Progress(
+                rung=scores.number + 1,
+                n_rungs=len(self._schedule),
+                n_candidates=len(scores.entrants),
+                iterations=scores.rung.iterations,
+                n_rows=scores.n_rows,
+                n_folds=scores.n_folds,
+                n_done=n_done,
+                n_fits=n_fits,
+                share=self.clock.share,
+                best_score=best[0] if best else None,
+                best_params=best[2].params if best else {},
+                seconds=self.clock.seconds,
+                seconds_left=None if left is None else left / self._runner.n_jobs,
+            )
+        )
+
+
+@dataclass
+class Clock:
+    """Foretells how long is left: by the work of the rungs, and what work has taken."""
+
+    schedule: Sequence[Rung]
+    n_candidates: int
+    n_splits: int
+    _done: float = 0.0
+    _worked: float = 0.0
+    _seconds: float = 0.0
+    _start: float = field(default_factory=perf_counter)
+
+    def add(self, rung: Rung, fit: Fit) -> None:
+        """Count a fit."""
+        self._done += _work(rung)
+        self._worked += _work(rung)
+        self._seconds += fit.fit_seconds + fit.score_seconds
+
+    @property
+    def seconds_per_fit(self) -> float:
+        """Foretell how long a fit with all iterations on all rows takes."""
+        return self._seconds / self._worked if self._worked else 0.0
+
+    def skip(self, rung: Rung) -> None:
+        """Count a fit of an earlier process."""
+        self._done += _work(rung)
+
+    def seconds_left(self) -> float | None:
+        """Foretell what is left for a single process."""
+        if not self._worked:
+            return None
+        return self.seconds_per_fit * max(self._all - self._done, 0.0)
+
+    @property
+    def share(self) -> float:
+        """The share of the work that is done."""
+        return min(self._done / self._all, 1.0)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the race began."""
+        return perf_counter() - self._start
+
+    @property
+    def _all(self) -> float:
+        return sum(
+            _work(rung) * rung.n_candidates(self.n_candidates) * rung.n_folds(self.n_splits)
+            for rung in self.schedule
+        )
+
+
+def _work(rung: Rung) -> float:
+    return rung.iterations * rung.rows
+
+
+def _prepare(X: Any, y: Any, splits: Any, job: FoldJob, _n_threads: int | None) -> Fold:
+    train, test = splits[job.fold]
+    return make_fold(job.before, X, y, train, test, raises=job.raises)
+
+
+def _killed_fold(_job: FoldJob) -> Fold:
+    return Fold(None, None, None, None, DIED)
+
+
+def _shortened(estimator: Any, rung: Rung) -> Any:
+    shortened = clone(estimator)
+    if rung.iterations < 1:
+        asked = iteration_params(estimator)
+        shortened.set_params(**{name: rung.n_iterations(n) for name, n in asked.items()})
+    return shortened

@@ -1,0 +1,224 @@
+"""The story of a search: from what a configuration asks for to the best pipeline."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from src import assembly, data, modeling, runs, search
+from src.config import (
+    HalvingSearchConfig,
+    PortfolioSearchConfig,
+    RandomSearchConfig,
+    RungSearchConfig,
+    TpeSearchConfig,
+    TrainConfig,
+    searched_grid,
+    seconds_of,
+)
+from src.runtime import interruption, progress, workers
+from src.scoring import export
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """All that is searched, made before data is read.
+
+    pipelines by family, a single one under ""; grids likewise, empty where nothing is searched;
+    space is what random settings are drawn from.
+    """
+
+    pipelines: Mapping[str, Pipeline]
+    grids: Mapping[str, Mapping[str, list[Any]]]
+    space: Mapping[str, Any]
+    schedule: tuple[search.Rung, ...]
+    proposers: tuple[object, ...] = ()
+
+    @property
+    def deciding(self) -> list[object]:
+        """Objects whose libraries decide numbers."""
+        pipelines = [
+            part for each in self.pipelines.values() for part in each.get_params().values()
+        ]
+        return [*pipelines, *self.proposers]
+
+    @property
+    def searches(self) -> bool:
+        """Whether there is anything to choose from."""
+        return bool(self.grids or self.space)
+
+
+def make_search_plan(config: TrainConfig) -> SearchPlan:
+    """Make the pipelines, and try every value of what is searched on them."""
+    plan = _unchecked_plan(config)
+    for family, pipeline in plan.pipelines.items():
+        extremes = {name: part.extremes for name, part in plan.space.items()}
+        modeling.check_grid(pipeline, {**plan.grids.get(family, {}), **extremes})
+        if config.export:
+            export.check_exportable(pipeline)
+    modeling.check_scoring_name(config.search.scoring)
+    return plan
+
+
+def _unchecked_plan(config: TrainConfig) -> SearchPlan:
+    asked = config.search
+    schedule: tuple[search.Rung, ...] = ()
+    if isinstance(asked, RungSearchConfig):
+        schedule = search.parse_schedule(asked.schedule)
+    if isinstance(asked, PortfolioSearchConfig):
+        members = assembly.make_members("search.members", asked.members, seed=config.seed)
+        grids = {name: m.model.param_grids[asked.param_grid] for name, m in asked.members.items()}
+        return SearchPlan(members, grids, {}, schedule)
+    pipelines = {"": assembly.make_pipeline(config)}
+    if isinstance(asked, RandomSearchConfig):
+        space = search.parse_space(config.model.param_space)
+        proposers = (search.sampler_class(),) if isinstance(asked, TpeSearchConfig) else ()
+        return SearchPlan(pipelines, {}, space, schedule, proposers)
+    grid = searched_grid(config)
+    return SearchPlan(pipelines, {} if grid is None else {"": grid}, {}, schedule)
+
+
+def find_best(
+    config: TrainConfig,
+    plan: SearchPlan,
+    rows: data.Rows,
+    division: data.Division,
+    run: runs.RunDirectory,
+    determinants: runs.Plan,
+) -> tuple[search.SearchResult, int]:
+    """Search on the training rows; give the result and the number of workers that were there."""
+    scoring = modeling.scorer_for(config.search.scoring, len(division.table.labels))
+    with _workers(config, division, run.log) as n_workers:
+        if isinstance(config.search, RungSearchConfig):
+            return _by_rungs(config, plan, rows, division, run, determinants, scoring), n_workers
+        if isinstance(config.search, HalvingSearchConfig):
+            return _by_halving(config, plan, rows, division, scoring), n_workers
+        log.info("no search: the estimator as it is")
+        pipeline = plan.pipelines[""].fit(division.X_train, division.y_train)
+        return search.unsearched(pipeline, scoring, len(division.train)), n_workers
+
+
+@contextmanager
+def _workers(config: TrainConfig, division: data.Division, log_file: Path) -> Iterator[int]:
+    runtime, n_rows = config.runtime, len(division.train)
+    n_workers = workers.n_workers(runtime.workers)
+    n_threads = workers.n_openmp_threads(runtime.openmp_threads, n_rows=n_rows)
+    with workers.worker_pool(n_workers, n_threads, log_file):
+        yield n_workers
+
+
+def _by_rungs(
+    config: TrainConfig,
+    plan: SearchPlan,
+    rows: data.Rows,
+    division: data.Division,
+    run: runs.RunDirectory,
+    determinants: runs.Plan,
+    scoring: str,
+) -> search.SearchResult:
+    asked = config.search
+    assert isinstance(asked, RungSearchConfig)  # noqa: S101 - for the type checker
+    finished = run.open_fits(determinants)
+    if len(finished):
+        log.info("resuming: %d fits are finished", len(finished))
+    budget = None if asked.time_budget is None else seconds_of(asked.time_budget)
+    with (
+        interruption.stoppable() as should_stop,
+        progress.search_display(bar=config.runtime.progress) as show,
+    ):
+        options: dict[str, Any] = {
+            "schedule": plan.schedule,
+            "scoring": scoring,
+            "cv": rows.folds(asked.n_splits),
+            "min_resources": asked.min_resources,
+            "random_state": config.seed,
+            "time_budget": budget,
+            "should_stop": should_stop,
+            "finished": finished,
+            "on_progress": show,
+        }
+        engine = _engine(config, plan, run, options)
+        for line in search.as_table(plan.schedule, engine.n_candidates, asked.n_splits):
+            log.info(line)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            engine.fit(division.X_train, division.y_train, groups=division.groups)
+    for warning in caught:
+        log.warning("while searching: %s", str(warning.message).strip())
+    result = search.result_of(engine, scoring)
+    _tell(result)
+    return result
+
+
+def _engine(
+    config: TrainConfig, plan: SearchPlan, run: runs.RunDirectory, options: dict[str, Any]
+) -> search.RungSearchCV:
+    asked, seed = config.search, config.seed
+    if isinstance(asked, PortfolioSearchConfig):
+        join = modeling.join_fitted if asked.ensemble else None
+        return search.PortfolioSearchCV(plan.pipelines, plan.grids, join=join, **options)
+    if isinstance(asked, TpeSearchConfig):
+        proposer: Any = search.TpeProposer(
+            plan.space, asked.n_candidates, asked.batch_size, seed, run.study
+        )
+    elif isinstance(asked, RandomSearchConfig):
+        proposer = search.AllAtOnce(search.sample(plan.space, asked.n_candidates, seed))
+    else:
+        proposer = dict(plan.grids[""])
+    return search.RungSearchCV(plan.pipelines[""], proposer, **options)
+
+
+def _tell(result: search.SearchResult) -> None:
+    for fold in result.not_scored:
+        log.warning("not scored: %s", fold)
+    if result.stopped is not None:
+        log.warning(
+            "stopped early (%s) after %d fits; %d of %d candidates were not tried: the best so far"
+            " is kept, and the run is marked as partial",
+            result.stopped,
+            result.n_fits,
+            result.n_not_tried,
+            result.n_candidates,
+        )
+    if result.ensemble_score is not None:
+        log.info(
+            "an ensemble of the finalists: %.4f on folds it was not chosen on",
+            result.ensemble_score,
+        )
+
+
+def _by_halving(
+    config: TrainConfig,
+    plan: SearchPlan,
+    rows: data.Rows,
+    division: data.Division,
+    scoring: str,
+) -> search.SearchResult:
+    asked = config.search
+    assert isinstance(asked, HalvingSearchConfig)  # noqa: S101 - for the type checker
+    settings = search.HalvingSettings(
+        param_grid=plan.grids[""],
+        scoring=scoring,
+        factor=asked.factor,
+        min_resources=asked.min_resources,
+        seed=config.seed,
+    )
+    log.info(
+        "%d candidates, %d folds, scored by %s", settings.n_candidates, asked.n_splits, scoring
+    )
+    return search.fit_halving(
+        plan.pipelines[""],
+        settings,
+        division.X_train,
+        division.y_train,
+        cv=rows.folds(asked.n_splits),
+        groups=division.groups,
+        callbacks=progress.progress_callbacks(bar=config.runtime.progress),
+    )

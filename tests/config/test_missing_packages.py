@@ -1,0 +1,62 @@
+"""A model whose library is not installed says so in one line, before data is read."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.config.instantiation import EXTRAS, make
+from src.errors import CannotInstantiateError, PackageMissingError
+from src.experiment import make_plan
+from tests.conftest import CONF, ROOT, composed
+
+# As where it is not installed: an import finds nothing.
+WITHOUT = """
+import runpy, sys
+sys.modules[{package!r}] = None
+sys.argv = ["train", *{arguments!r}]
+runpy.run_module("src.train", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("package", EXTRAS)
+def test_one_line_says_how_to_install_it(package: str, tmp_path: Path) -> None:
+    # The table is not there: were it read first, that would be the error.
+    absent = ["dataset=adult", f"dataset.data_home={tmp_path}/none", "dataset.n_retries=0"]
+    arguments = [f"model={package}", *absent, f"hydra.run.dir={tmp_path}/run"]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(package=package, arguments=arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert f"needs {package}, which is not installed" in done.stderr
+    assert f"make init EXTRAS=[{package}]" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("package", EXTRAS)
+def test_every_extra_is_a_model_and_has_a_lock(package: str) -> None:
+    assert (CONF / "model" / f"{package}.yaml").is_file()
+    assert (ROOT / "requirements" / f"{package}.lock").is_file()
+    assert f"\n{package} = [" in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_a_member_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    extra = [
+        "+estimator@model.members.one.model=xgboost",
+        "+preprocess@model.members.one.preprocess=ordinal",
+    ]
+    config = composed("model=vote", *extra)
+    with pytest.raises(PackageMissingError, match=r"members\.one\.model\.estimator: xgboost"):
+        make_plan(config)
+
+
+def test_a_package_that_is_no_extra_is_an_error_like_others() -> None:
+    with pytest.raises(CannotInstantiateError, match="No module named 'nowhere'"):
+        make("model.estimator", {"_target_": "nowhere.Classifier"})
