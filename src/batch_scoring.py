@@ -1,9 +1,11 @@
 """The story of batch scoring: which model, which files, what was found in them."""
 
 import hashlib
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import astuple
 from time import perf_counter
@@ -29,6 +31,8 @@ from src.schema import NumberColumn, Schema
 
 SCHEMA, SCORER = "schema.json", "scorer/"
 PARTS_FORMAT = 2
+# While threads work on others; and on their way to and from each thread of a cluster.
+PIECES_READ_AHEAD, PIECES_PER_WORKER = 1, 2
 # 128 and the number of SIGPIPE, as shells give it.
 BROKEN_PIPE = 141
 
@@ -38,15 +42,36 @@ def score(options: batch.Options) -> str:
     start = perf_counter()
     keep_freed_memory()
     plan = batch.make_plan(options.input, options.output, options.bad_rows)
-    model, target = read_model(options)
-    settings = make_settings(options, target)
-    inputs = batch.Inputs(model, settings)
-    checked = [inputs.check(task) for task in plan.tasks]
-    missing = tell_columns(checked, options)
-    with opened_parts(plan, model, settings, options) as kept:
-        tally = run_tasks(batch.Job(model, inputs, settings, kept), checked, kept, options)
+    with opened_pool(options) as pool:
+        model, target = read_model(options)
+        settings = make_settings(options, target)
+        inputs = batch.Inputs(model, settings)
+        checked = [inputs.check(task) for task in plan.tasks]
+        missing = tell_columns(checked, options)
+        with opened_parts(plan, model, settings, options) as kept:
+            job = batch.Job(model, inputs, settings, kept, pool)
+            tally = run_tasks(job, checked, kept, options)
     tell_found(tally, checked, options)
     return tally.result_line(perf_counter() - start, len(missing), options.output)
+
+
+@contextmanager
+def opened_pool(options: batch.Options) -> Iterator[batch.Pool]:
+    """Find who works: threads, or a cluster that is refused before anything is read."""
+    if options.address is None:
+        n_threads = options.workers or threads.n_cores()
+        with ThreadPoolExecutor(n_threads) as executor:
+            yield batch.Pool(executor, n_threads + PIECES_READ_AHEAD)
+        return
+    # Most commands need no cluster, and its libraries take longer to load than all others.
+    from src.runtime.cluster import connected
+
+    logging.getLogger("distributed").addHandler(logging.NullHandler())
+    with connected(options.address, facts=runs.worker_facts, kinds=(scoring.Scorer,)) as cluster:
+        tell(f"cluster   {options.address}, {cluster.n_workers} threads", options)
+        for remark in cluster.remarks:
+            tell(f"! {remark}", options)
+        yield batch.Pool(cluster, PIECES_PER_WORKER * cluster.n_workers)
 
 
 def read_model(options: batch.Options) -> tuple[batch.Model, str]:
@@ -85,7 +110,6 @@ def make_settings(options: batch.Options, target: str) -> batch.Settings:
         keep=options.keep,
         strict=options.strict,
         batch_rows=options.batch_rows,
-        workers=options.workers or threads.n_cores(),
         target=target,
     )
 

@@ -11,6 +11,7 @@ from src.batch.options import HELP, Options, parse
 from src.batch.plan import Plan, make_plan
 from src.batch.scoring import Model
 from src.batch.tally import Tally
+from src.batch.work import Pool
 
 __all__ = [
     "HELP",
@@ -21,6 +22,7 @@ __all__ = [
     "Model",
     "Options",
     "Plan",
+    "Pool",
     "Settings",
     "Tally",
     "WantedColumn",

@@ -1,6 +1,6 @@
 """Every input is opened and its columns are compared before the first row is scored."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,7 +30,6 @@ class Settings:
     keep: tuple[str, ...] | None
     strict: bool
     batch_rows: int | None
-    workers: int
     target: str
 
     def rows_of_batch(self, n_columns: int) -> int:
@@ -39,8 +38,12 @@ class Settings:
         return self.batch_rows or min(BATCH_ROWS, fewer)
 
 
+# Makes rows of a piece, in any thread or process: it holds no file.
+ToRows = Callable[[Any], Rows]
+
+
 class Source(Protocol):
-    """An opened input: pieces come one after the other, rows are made of them in any thread."""
+    """An opened input: pieces come one after the other, rows are made of them anywhere."""
 
     @property
     def is_text(self) -> bool:
@@ -55,11 +58,11 @@ class Source(Protocol):
         ...
 
     def pieces(self, start: int, batch_rows: int, needed: Sequence[str]) -> Iterator[Any]:
-        """Give what rows takes, with its end, behind the piece that ended at start."""
+        """Give what to_rows takes, with its end, behind the piece that ended at start."""
         ...
 
-    def rows(self, piece: Any, needed: Sequence[str], lookups: Sequence[str]) -> Rows:
-        """Give the needed columns of a piece."""
+    def to_rows(self, needed: Sequence[str], lookups: Sequence[str]) -> ToRows:
+        """Say how the needed columns of a piece become rows."""
         ...
 
     def share_read(self) -> float:

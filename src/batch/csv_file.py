@@ -78,10 +78,24 @@ class CsvFile:
             self._stream.skip_to(start)
             yield from blocks(self._stream, start, size, self.form.separator, self.file.name)
 
-    def rows(self, block: Block, needed: Sequence[str], lookups: Sequence[str]) -> Rows:
-        """Parse a block: the needed columns as text, those of lookups by dictionary."""
+    def to_rows(self, needed: Sequence[str], lookups: Sequence[str]) -> "CsvRows":
+        """Say how blocks become rows: needed columns as text, those of lookups by dictionary."""
+        return CsvRows(tuple(self.names), self.form.separator, tuple(needed), frozenset(lookups))
+
+
+@dataclass(frozen=True)
+class CsvRows:
+    """Parses blocks of a CSV; names are those of its header."""
+
+    names: tuple[str, ...]
+    separator: str
+    needed: tuple[str, ...]
+    lookups: frozenset[str]
+
+    def __call__(self, block: Block) -> Rows:
+        """Parse a block."""
         content, has_undecodable = cleaned(block.content)
-        table, refused = self._parse(content, needed, lookups)
+        table, refused = self._parse(content)
         n_rows = table.num_rows + len(refused)
         positions = np.delete(np.arange(n_rows), list(refused))
         faults = [
@@ -99,9 +113,7 @@ class CsvFile:
             table, positions = table.take(numbers_array(good)), positions[good]
         return Rows(table, n_rows, positions, tuple(faults))
 
-    def _parse(
-        self, content: bytes, needed: Sequence[str], lookups: Sequence[str]
-    ) -> tuple[pa.Table, dict[int, int]]:
+    def _parse(self, content: bytes) -> tuple[pa.Table, dict[int, int]]:
         """Give a table, and by place the number of fields of rows that do not fit into it."""
         refused: dict[int, int] = {}
 
@@ -111,11 +123,11 @@ class CsvFile:
 
         text = pa.string()
         by_value = pa.dictionary(pa.int32(), text)
-        types = {name: by_value if name in lookups else text for name in needed}
+        types = {name: by_value if name in self.lookups else text for name in self.needed}
         if not content.strip(b"\r\n"):
             return pa.schema(list(types.items())).empty_table(), refused
         # By place: names may stand twice in columns that nobody needs.
-        places = {name: str(self.names.index(name)) for name in needed}
+        places = {name: str(self.names.index(name)) for name in self.needed}
         table = pa_csv.read_csv(
             pa.BufferReader(content),
             pa_csv.ReadOptions(
@@ -124,7 +136,7 @@ class CsvFile:
                 column_names=[str(place) for place in range(len(self.names))],
             ),
             pa_csv.ParseOptions(
-                delimiter=self.form.separator,
+                delimiter=self.separator,
                 newlines_in_values=True,
                 invalid_row_handler=set_aside,
             ),

@@ -1,26 +1,24 @@
 """Make one output of its inputs, part by part; what a killed command finished is not repeated."""
 
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from src.batch import outputs
 from src.batch.arrays import number_scalar
 from src.batch.bad_rows import BadRows
 from src.batch.cells import CellReader
-from src.batch.checking import CheckedTask, Inputs, Settings
+from src.batch.checking import CheckedTask, Inputs, Settings, ToRows
 from src.batch.inputs import InputFile
 from src.batch.parts import Parts
 from src.batch.scoring import ROW, Model, Part, score
 from src.batch.tally import Tally
-from src.batch.work import in_order
+from src.batch.work import Pool, in_order
 from src.errors import InputChangedError
-
-# Pieces that are read or scored already while threads work on others.
-N_AHEAD = 1
 
 # Takes how many rows were scored, and the share of all of a task's inputs that was read.
 Show = Callable[[int, float], None]
@@ -30,10 +28,10 @@ class Job:
     """Scores tasks with one model; parts is None where nothing is kept on the way."""
 
     def __init__(
-        self, model: Model, inputs: Inputs, settings: Settings, parts: Parts | None
+        self, model: Model, inputs: Inputs, settings: Settings, parts: Parts | None, pool: Pool
     ) -> None:
         self._model, self._inputs, self._settings = model, inputs, settings
-        self._parts = parts
+        self._parts, self._pool = parts, pool
 
     def run(self, number: int, checked: CheckedTask, show: Show) -> Tally:
         """Make an output, and set its bad rows aside; raises InputChangedError."""
@@ -88,15 +86,29 @@ class Job:
             is_text=source.is_text,
             decimal=settings.form.decimal,
         )
-
-        def score_piece(piece: Any) -> Part:
-            rows = source.rows(piece, needed, lookups)
-            return score(self._model, reader, rows, checked.schema, place, piece.end)
-
-        with closing(source), ThreadPoolExecutor(settings.workers) as pool:
+        score_piece = partial(
+            _score_piece,
+            self._model,
+            reader,
+            source.to_rows(needed, lookups),
+            checked.schema,
+            place,
+        )
+        with closing(source):
             pieces = source.pieces(start, settings.rows_of_batch(len(needed)), needed)
-            n_ahead = settings.workers + N_AHEAD
-            with closing(in_order(pool, n_ahead, pieces, score_piece)) as parts:
+            with closing(in_order(self._pool, pieces, score_piece)) as parts:
                 for part in parts:
                     show(part.n_rows, (place + source.share_read()) / len(checked.task.inputs))
                     yield part
+
+
+def _score_piece(
+    model: Model,
+    reader: CellReader,
+    to_rows: ToRows,
+    schema: pa.Schema,
+    source: int,
+    piece: Any,
+) -> Part:
+    # All that it is given can travel: another machine may be who scores.
+    return score(model, reader, to_rows(piece), schema, source, piece.end)

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -29,17 +30,20 @@ Score a table with a trained model.
   decimal=.         of CSV
   batch_rows=…      rows at a time (32768, fewer of wide tables): memory, and what a kill costs
   workers=…         threads (one per core)
+  runtime=local     dask: on the workers of the cluster at address=tcp://host:8786
   progress=true     false: no bar on a terminal
   outputs=outputs   models=models      where runs and promoted models lie
 
 Killed, the same command goes on where it was. docs/batch.md has more.
 """
 LARGEST = 10_000_000
+LOCAL, DASK = "local", "dask"
+ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for.
+    """What was asked for; address: of a scheduler, where runtime is dask.
 
     keep: None for all columns; workers: None for one per core; batch_rows: None for as many as
     keep memory small.
@@ -56,6 +60,8 @@ class Options:
     decimal: str = "."
     batch_rows: int | None = None
     workers: int | None = None
+    runtime: str = LOCAL
+    address: str | None = None
     progress: bool = True
     outputs: Path = Path("outputs")
     models: Path = Path("models")
@@ -76,9 +82,20 @@ def parse(words: Sequence[str]) -> Options:
         if key not in given:
             raise MissingValueError(key)
     options = Options(**given)
+    _check_runtime(options)
     if options.decimal == options.separator:
         raise InvalidValueError("decimal", options.decimal, "another letter than separator")
     return options
+
+
+def _check_runtime(options: Options) -> None:
+    is_cluster = options.runtime == DASK
+    if is_cluster and options.address is None:
+        raise MissingValueError("address", "tcp://host:8786")
+    if is_cluster and options.workers is not None:
+        raise InvalidValueError("workers", options.workers, "nothing beside runtime=dask")
+    if options.address is not None and not is_cluster:
+        raise InvalidValueError("address", options.address, "runtime=dask beside it")
 
 
 def _some_text(key: str, text: str) -> str:
@@ -102,6 +119,18 @@ def _whole_number(key: str, text: str) -> int:
     if not 1 <= number <= LARGEST:
         raise InvalidValueError(key, text, f"a whole number from 1 to {LARGEST:,}")
     return number
+
+
+def _runtime(key: str, text: str) -> str:
+    if text not in (LOCAL, DASK):
+        raise InvalidValueError(key, text, f"{LOCAL} or {DASK}")
+    return text
+
+
+def _address(key: str, text: str) -> str:
+    if ADDRESS.fullmatch(text) is None:
+        raise InvalidValueError(key, text, "what dask scheduler prints, such as tcp://host:8786")
+    return text
 
 
 def _separator(key: str, text: str) -> str:
@@ -146,6 +175,8 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "decimal": _decimal,
     "batch_rows": _whole_number,
     "workers": _whole_number,
+    "runtime": _runtime,
+    "address": _address,
     "progress": _truth,
     "outputs": _path,
     "models": _path,

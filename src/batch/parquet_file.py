@@ -1,8 +1,9 @@
 """A Parquet file as an input: its columns, and its rows piece by piece."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,18 @@ class Slice:
 
     table: pa.Table
     end: int
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as a stream: a table takes along all that it was sliced from."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.table.schema) as writer:
+            writer.write_table(self.table)
+        return _from_stream, (sink.getvalue().to_pybytes(), self.end)
+
+
+def _from_stream(content: bytes, end: int) -> Slice:
+    with pa.ipc.open_stream(content) as reader:
+        return Slice(reader.read_all(), end)
 
 
 class ParquetFile:
@@ -82,10 +95,9 @@ class ParquetFile:
             self._n_read = self.n_rows
             yield Slice(pa.Table.from_batches(waiting), start + n_waiting)
 
-    def rows(self, piece: Slice, _needed: Sequence[str], _lookups: Sequence[str]) -> Rows:
-        """Give what a piece holds."""
-        n_rows = piece.table.num_rows
-        return Rows(piece.table, n_rows, np.arange(n_rows))
+    def to_rows(self, _needed: Sequence[str], _lookups: Sequence[str]) -> Callable[[Slice], Rows]:
+        """Say how slices become rows: they hold what is needed."""
+        return _as_rows
 
     def _groups_from(self, start: int) -> tuple[list[int], int]:
         """Give the row groups that row start and those behind it lie in, and the rows before."""
@@ -96,6 +108,11 @@ class ParquetFile:
                 return list(range(group, metadata.num_row_groups)), passed
             passed += n_rows
         return [], passed
+
+
+def _as_rows(piece: Slice) -> Rows:
+    n_rows = piece.table.num_rows
+    return Rows(piece.table, n_rows, np.arange(n_rows))
 
 
 @contextmanager

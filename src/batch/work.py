@@ -1,9 +1,9 @@
-"""Work shared among threads, its results in order, little of it in memory."""
+"""Work shared among threads or machines, its results in order, little of it in memory."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,18 +14,43 @@ Result = TypeVar("Result")
 LARGEST_KEPT = 24 * 2**20
 
 
+class Answer(Protocol):
+    """What a call will give."""
+
+    def result(self) -> Any:
+        """Wait for it."""
+        ...
+
+    def cancel(self) -> object:
+        """Take the call back, if it has not begun."""
+        ...
+
+
+class Executor(Protocol):
+    """Makes calls, several at a time: threads do, and the machines of a cluster."""
+
+    def submit(self, function: Callable[..., Any], piece: Any, /) -> Answer:
+        """Have a function called."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Who works; n_ahead: pieces that are read or scored already while others are."""
+
+    executor: Executor
+    n_ahead: int
+
+
 def in_order(
-    pool: ThreadPoolExecutor,
-    n_ahead: int,
-    pieces: Iterable[Piece],
-    function: Callable[[Piece], Result],
+    pool: Pool, pieces: Iterable[Piece], function: Callable[[Piece], Result]
 ) -> Generator[Result]:
     """Give the result of each piece; at most n_ahead of them are held beside the one given."""
-    waiting: deque[Future[Result]] = deque()
+    waiting: deque[Answer] = deque()
     try:
         for piece in pieces:
-            waiting.append(pool.submit(function, piece))
-            if len(waiting) > n_ahead:
+            waiting.append(pool.executor.submit(function, piece))
+            if len(waiting) > pool.n_ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
