@@ -1,6 +1,6 @@
 """Search, refit, score and save with scikit-learn alone: what `benchmarks.train` measures us by.
 
-The work of `python -m src.train search=full` as a script of a careful user, without
+The work of `python -m src.train search=classic` as a script of a careful user, without
 configuration, checks, log, pictures or a record of the run.
 """
 

@@ -34,7 +34,7 @@ TRAIN = [sys.executable, "-m", "src.train"]
 IMPORT_HYDRA = [sys.executable, "-c", "import hydra"]
 
 DESCRIPTION = """\
-Measure wall time and peak memory of `python -m src.train search=full` and of
+Measure wall time and peak memory of `python -m src.train search=classic` and of
 benchmarks/plain_search.py, a plain scikit-learn script that does the same work, in turn;
 then the time of `python -m src.train --help` and of `python -c "import hydra"`.
 
@@ -92,7 +92,7 @@ def run_repetition(dataset: str, data_home: str, directory: Path) -> Repetition:
     run = directory / "run"
     # The built-in table has no home, and conf/ refuses keys that a dataset does not have.
     home = [] if dataset == "breast_cancer" else [f"dataset.data_home={data_home}"]
-    choices = [f"dataset={dataset}", "search=full", *home, f"hydra.run.dir={run}"]
+    choices = [f"dataset={dataset}", "search=classic", *home, f"hydra.run.dir={run}"]
     ours = measure([*TRAIN, *choices], directory)
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     outcome = Outcome(
@@ -118,7 +118,7 @@ def run_repetition(dataset: str, data_home: str, directory: Path) -> Repetition:
 
 def compare_training(dataset: str, data_home: str, n_repetitions: int) -> None:
     """Print each repetition, the medians and their ratios."""
-    print(f"{dataset}, search=full; memory is the peak {MEASURE} of the process tree")
+    print(f"{dataset}, search=classic; memory is the peak {MEASURE} of the process tree")
     load = os.getloadavg()[0]
     if load > MAX_IDLE_LOAD:
         print(f"! this machine is busy (load average {load:.1f}): trust no ratio of times")

@@ -27,13 +27,14 @@ def run_experiment(config: TrainConfig, directory: Path, *, keep_refused: bool =
     with runs.recorded(run, lambda: timings.current, keep_refused=keep_refused):
         threads.be_nice(config.runtime.niceness)
         plan = make_plan(config)
-        with timings.step("loading data"):
-            division = load_rows(config, plan)
-        determinants = find_determinants(config, plan, division)
-        with timings.step("searching"):
-            search, n_workers = searching.find_best(
-                config, plan.search, plan.rows, division, run, determinants
-            )
+        with searching.connected(config) as cluster:
+            with timings.step("loading data"):
+                division = load_rows(config, plan)
+            determinants = find_determinants(config, plan, division)
+            with timings.step("searching"):
+                search, n_workers = searching.find_best(
+                    config, plan.search, plan.rows, division, run, determinants, cluster
+                )
         with timings.step("evaluating"):
             proba = search.pipeline.predict_proba(division.X_test)
             metrics = evaluation.evaluate(division.y_test, proba)

@@ -18,34 +18,53 @@ def overrides_to_resume(composed: Composed | None) -> list[str]:
     # Loads numpy, which reads the limits of threads: they are not set yet where nobody resumes.
     from src import runs
 
+    found: Path | None
     if isinstance(wish, str):
-        found: Path | None = Path(wish)
-        if runs.read_plan(Path(wish)) is None or runs.is_complete(Path(wish)):
+        found = Path(wish)
+        if runs.read_plan(found) is None or runs.is_complete(found):
             raise NothingToResumeError(wish)
     elif runs.read_plan(composed.directory) is not None:
         found = composed.directory  # as hydra.run.dir says
     else:
         found = newest_of(composed.config, Path(runs.OUTPUTS))
+    if found is None:
+        return []
+    # A run refuses this too, but Hydra would have written into its directory by then.
+    runs.refuse_running(found)
+    differing = _differing(found, composed.config)
+    if differing:
+        raise ResumeDiffersError(found, differing)
     # Quoted: a directory may hold whatever Hydra's grammar makes something of.
-    return [] if found is None else [f"{RUN_DIRECTORY}='{found}'"]
+    quoted = str(found).replace("'", r"\'")
+    return [f"{RUN_DIRECTORY}='{quoted}'"]
 
 
 def newest_of(config: TrainConfig, outputs: Path) -> Path | None:
     """Find the newest unfinished run of a configuration.
 
-    Raises ResumeDiffersError where the newest of the same dataset and search has another.
+    Raises ResumeDiffersError where there is none, but one of the same dataset and engine.
     """
     from src import runs
 
     now = runs.as_plain(identity_of(config))
+    akin: list[Path] = []
     for run in runs.unfinished_runs(outputs):
-        then = (runs.read_plan(run) or {}).get("config", {})
-        differing = runs.differences(then, now, "config")
-        if not differing:
+        if not _differing(run, config):
             return run
+        then = (runs.read_plan(run) or {}).get("config", {})
         if (then.get("dataset"), _engine(then)) == (now["dataset"], _engine(now)):
-            raise ResumeDiffersError(run, differing)
+            akin.append(run)
+    if akin:
+        raise ResumeDiffersError(akin[0], _differing(akin[0], config))
     return None
+
+
+def _differing(run: Path, config: TrainConfig) -> list[str]:
+    """List what the configuration of an unfinished run has otherwise."""
+    from src import runs
+
+    then = (runs.read_plan(run) or {}).get("config", {})
+    return runs.differences(then, runs.as_plain(identity_of(config)), "config")
 
 
 def _engine(identity: dict[str, object]) -> object:

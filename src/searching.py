@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.pipeline import Pipeline
 
 from src import assembly, data, modeling, runs, search
 from src.config import (
+    DaskRuntimeConfig,
     HalvingSearchConfig,
     PortfolioSearchConfig,
     RandomSearchConfig,
@@ -23,6 +24,9 @@ from src.config import (
 )
 from src.runtime import interruption, progress, workers
 from src.scoring import export
+
+if TYPE_CHECKING:
+    from src.runtime.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -92,10 +96,11 @@ def find_best(
     division: data.Division,
     run: runs.RunDirectory,
     determinants: runs.Plan,
+    cluster: "Cluster | None",
 ) -> tuple[search.SearchResult, int]:
     """Search on the training rows; give the result and the number of workers that were there."""
     scoring = modeling.scorer_for(config.search.scoring, len(division.table.labels))
-    with _workers(config, division, run.log) as n_workers:
+    with _workers(config, division, run.log, cluster) as n_workers:
         if isinstance(config.search, RungSearchConfig):
             return _by_rungs(config, plan, rows, division, run, determinants, scoring), n_workers
         if isinstance(config.search, HalvingSearchConfig):
@@ -106,10 +111,36 @@ def find_best(
 
 
 @contextmanager
-def _workers(config: TrainConfig, division: data.Division, log_file: Path) -> Iterator[int]:
+def connected(config: TrainConfig) -> Iterator["Cluster | None"]:
+    """Connect to the cluster of the configuration; None where there is none."""
+    runtime = config.runtime
+    if not isinstance(runtime, DaskRuntimeConfig):
+        yield None
+        return
+    # Only who has a cluster has what it needs.
+    from src.runtime import cluster
+
+    address = str(runtime.address)
+    with cluster.connected(address, facts=runs.worker_facts, timeout=runtime.timeout) as found:
+        for remark in found.remarks:
+            log.warning(remark)
+        log.info("%d workers at %s", found.n_workers, address)
+        yield found
+
+
+@contextmanager
+def _workers(
+    config: TrainConfig, division: data.Division, log_file: Path, cluster: "Cluster | None"
+) -> Iterator[int]:
     runtime, n_rows = config.runtime, len(division.train)
-    n_workers = workers.n_workers(runtime.workers)
     n_threads = workers.n_openmp_threads(runtime.openmp_threads, n_rows=n_rows)
+    if cluster is not None:
+        from src.runtime.cluster_backend import cluster_pool
+
+        with cluster_pool(cluster, n_threads):
+            yield cluster.n_workers
+        return
+    n_workers = workers.n_workers(runtime.workers)
     with workers.worker_pool(n_workers, n_threads, log_file):
         yield n_workers
 
@@ -144,6 +175,8 @@ def _by_rungs(
             "finished": finished,
             "on_progress": show,
         }
+        if isinstance(config.runtime, DaskRuntimeConfig):
+            options["pool_seconds"] = 0.0  # they run already
         engine = _engine(config, plan, run, options)
         for line in search.as_table(plan.schedule, engine.n_candidates, asked.n_splits):
             log.info(line)

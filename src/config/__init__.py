@@ -11,6 +11,7 @@ from src.config.help_page import help_text
 from src.config.instantiation import make
 from src.config.quoting import quoted
 from src.config.schema import (
+    DaskRuntimeConfig,
     Engine,
     GridSearchConfig,
     HalvingSearchConfig,
@@ -27,6 +28,7 @@ from src.config.typed import identity_of, members_of, most_categories, searched_
 
 __all__ = [
     "Composed",
+    "DaskRuntimeConfig",
     "Engine",
     "GridSearchConfig",
     "HalvingSearchConfig",

@@ -97,6 +97,15 @@ def read_plan(run: Path) -> dict[str, Any] | None:
         return None
 
 
+def refuse_running(run: Path) -> None:
+    """Raise SearchRunningError where another process is searching."""
+    with suppress(FileNotFoundError), (run / "search" / LOCK).open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SearchRunningError(run) from error
+
+
 def differences(then: Any, now: Any, path: str = "") -> list[str]:
     """List what differs, as `key: then → now`."""
     if isinstance(then, dict) and isinstance(now, dict):

@@ -53,12 +53,14 @@ class Answer:
         """Wait for it; raises what the call raised, WorkerKilledError or ClusterLostError."""
         from distributed import KilledWorker
         from distributed.client import CancelledError
+        from distributed.comm import CommClosedError
 
         try:
             return self.future.result()
         except KilledWorker as error:
             raise WorkerKilledError(self.call, error.last_worker.address) from error
-        except CancelledError as error:
+        # In whatever the client was about when its scheduler went away.
+        except (CancelledError, asyncio.CancelledError, CommClosedError) as error:
             raise ClusterLostError from error
         except Exception as error:
             if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("src"):
@@ -91,7 +93,10 @@ class Cluster:
     @property
     def n_workers(self) -> int:
         """How many calls can be made at a time, now."""
-        return sum(self._client.nthreads().values())
+        try:
+            return sum(self._client.nthreads().values())
+        except Exception as error:  # a client that has given up has nobody to ask
+            raise ClusterLostError from error
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Answer:
         """Have a function called on a worker, with one thread; again, if the worker is lost."""
@@ -102,8 +107,12 @@ class Cluster:
         try:
             call, shared = self._shared.pack(function, *arguments)
             future = self._client.submit(self._answer, self._check, call, *shared, key=key)
-        except ClosedClientError as error:  # it closes itself when its scheduler is gone
+        except ClosedClientError as error:
             raise ClusterLostError from error
+        # What is sent while a client looks for its scheduler would be waited for even after it
+        # gave up; what was sent before has been told.
+        if self._client.status != "running":
+            raise ClusterLostError
         return Answer(future, (function, *arguments))
 
     def _send(self, content: bytes) -> Any:
@@ -145,14 +154,14 @@ def connected(
         try:
             _compare_scheduler(client, timeout)
             check = make_check(facts)
-            remarks = tuple(_compare_workers(client, check, facts(), timeout))
+            remarks = tuple(compare_workers(client, check, facts(), timeout))
         except (TimeoutError, OSError) as error:
             reason = f"its workers did not answer within {timeout:g} s"
             raise ClusterUnreachableError(address, reason) from error
         with _copies_kept(client, timeout):
             yield Cluster(client, check, kinds, remarks)
     finally:
-        with suppress(TimeoutError, OSError):
+        with suppress(TimeoutError, OSError, asyncio.CancelledError):
             client.close(timeout=timeout)
 
 
@@ -230,7 +239,7 @@ def _compare_scheduler(client: Any, timeout: float) -> None:
     refuse_difference("the scheduler", ours, theirs)
 
 
-def _compare_workers(
+def compare_workers(
     client: Any, check: bytes, here: Mapping[str, str], timeout: float
 ) -> Iterator[str]:
     """Refuse the first worker that differs; give a remark where only processors do."""

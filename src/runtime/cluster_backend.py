@@ -7,6 +7,7 @@ objects with every call, and spreads the trees of each forest over the cluster.
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from joblib import parallel_config
@@ -31,14 +32,21 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib ships 
         # For one, joblib would not ask the cluster at all.
         return max(self._cluster.n_workers, 2)
 
-    def submit(self, func: Any, callback: Callable[[Answer], None]) -> Answer:
+    def submit(
+        self, func: Any, callback: Callable[["Answer | _Refused"], None]
+    ) -> "Answer | _Refused":
         """Send a batch of calls."""
-        answer = self._cluster.submit(func)
+        try:
+            answer = self._cluster.submit(func)
+        except Exception as error:  # in a thread of the client, where nobody would hear of it
+            refused = _Refused(error)
+            callback(refused)
+            return refused
         self._waiting.add(answer)
         answer.add_done_callback(callback)
         return answer
 
-    def retrieve_result_callback(self, out: Answer) -> Any:
+    def retrieve_result_callback(self, out: "Answer | _Refused") -> Any:
         """Give what a batch gave, or raise what it raised."""
         return out.result()
 
@@ -51,6 +59,16 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib ships 
     def get_nested_backend(self) -> tuple[SequentialBackend, int | None]:
         """Say where loops within a call run."""
         return SequentialBackend(nesting_level=1), None
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """Stands for the answer to what could not be sent."""
+
+    error: Exception
+
+    def result(self) -> Any:
+        raise self.error
 
 
 @contextmanager

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
+from numbers import Real
 from typing import Any
 
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from src.search.equivalence import signature
+from src.search.equivalence import settings, signature
 
 # The parameter that names the family, where there are several.
 FAMILY = "model"
@@ -30,6 +31,7 @@ SIMPLER = {
     "learning_rate": 1,
     "max_features": 1,
 }
+DEPTHS = ("max_depth", "depth")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Candidate:
         """Sort key: of two that score the same, the smaller wins."""
         params = self.estimator.get_params(deep=True)
         found = {name.rpartition("__")[2]: value for name, value in params.items()}
-        return tuple(sign * _size(found.get(name)) for name, sign in SIMPLER.items())
+        return tuple(sign * _size(name, found.get(name)) for name, sign in SIMPLER.items())
 
     @cached_property
     def parts(self) -> tuple[Any | None, str, Any]:
@@ -60,25 +62,15 @@ class Candidate:
         return before, signature(before, n_rows=1), self.estimator[-1]
 
 
-def _size(value: Any) -> float:
-    # No limit is the largest; what is no number says nothing.
-    if value is None:
+def _size(name: str, value: Any) -> float:
+    # No limit is the largest, which LightGBM writes as a depth of -1; no number says nothing.
+    if value is None or (name in DEPTHS and isinstance(value, Real) and value <= 0):
         return inf
-    return float(value) if isinstance(value, (int, float)) else 0.0
+    return float(value) if isinstance(value, Real) else 0.0
 
 
 def _cloned(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: clone(value, safe=False) for name, value in params.items()}
-
-
-def _is_default(own: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
-    return all(name in own and _same(own[name], value) for name, value in params.items())
-
-
-def _same(left: Any, right: Any) -> bool:
-    if isinstance(left, (int, float)) and isinstance(right, (int, float)):
-        return bool(left == right)  # 1 and 1.0 are one setting
-    return type(left) is type(right) and repr(left) == repr(right)
 
 
 class Roster:
@@ -102,14 +94,12 @@ class Roster:
 
     def add(self, batch: Sequence[Mapping[str, Any]]) -> list[Candidate]:
         """Take a batch in; gives those of it that differ from all others, the defaults first."""
-        settings = [*batch]
-        if not self._defaults:
-            settings += self._note_defaults(settings)
-        new = [
-            self._make(place, params)
-            for place, params in enumerate(settings, start=len(self.candidates))
-        ]
+        new = self._made(batch)
         self.candidates += new
+        if not self._defaults:
+            missing = self._made(self._note_defaults(new))
+            self.candidates += missing
+            new += missing
         signatures = {c.place: signature(c.estimator, self._n_rows) for c in new}
         for candidate in sorted(new, key=lambda c: (c.simplicity, c.place)):
             self._first_by_signature.setdefault(signatures[candidate.place], candidate.place)
@@ -120,19 +110,23 @@ class Roster:
         # Met first: whatever ends the search, the defaults have been tried.
         return sorted(first, key=lambda c: c.place not in defaults)
 
-    def _note_defaults(self, settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Find each family's defaults among the settings; gives those that are missing."""
+    def _note_defaults(self, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
+        """Find each family's defaults among the candidates; gives those that are missing."""
+        found: dict[tuple[str, str], int] = {}
+        for candidate in candidates:
+            found.setdefault((candidate.family, settings(candidate.estimator)), candidate.place)
         missing: list[dict[str, Any]] = []
         for family, estimator in self._estimators.items():
-            own = estimator.get_params(deep=True) | ({FAMILY: family} if family else {})
-            for place, params in enumerate(settings):
-                if self._family_of(params) == family and _is_default(own, params):
-                    self._defaults[family] = place
-                    break
-            else:
-                self._defaults[family] = len(settings) + len(missing)
+            place = found.get((family, settings(estimator)))
+            if place is None:
+                place = len(candidates) + len(missing)
                 missing.append({FAMILY: family} if family else {})
+            self._defaults[family] = place
         return missing
+
+    def _made(self, batch: Sequence[Mapping[str, Any]]) -> list[Candidate]:
+        start = len(self.candidates)
+        return [self._make(place, params) for place, params in enumerate(batch, start=start)]
 
     def _make(self, place: int, params: Mapping[str, Any]) -> Candidate:
         family = self._family_of(params)

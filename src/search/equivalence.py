@@ -6,6 +6,8 @@ are fitted once; `tests/search/test_equivalence.py` proves that their bits are t
 """
 
 import json
+import pickle
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
@@ -24,22 +26,44 @@ MAX_DEPTH = 60
 
 def signature(estimator: Any, n_rows: int) -> str:
     """Describe an estimator such that two of the same signature fit the same model on n_rows."""
+    return _described(estimator, lambda part: _binding_limits(part, n_rows))
+
+
+def settings(estimator: Any) -> str:
+    """Describe an estimator by its settings alone, whatever follows from them."""
+    return _described(estimator, lambda _part: {})
+
+
+def _described(estimator: Any, changes: Callable[[Any], Mapping[str, Any]]) -> str:
     parts = {"": estimator, **estimator.get_params(deep=True)}
     described: dict[str, Any] = {}
     for name, part in parts.items():
         if hasattr(part, "get_params") and not isinstance(part, type):
-            described[name] = type(part).__qualname__
+            described[name] = f"{type(part).__module__}.{type(part).__qualname__}"
             prefix = f"{name}__" if name else ""
-            params = part.get_params(deep=False) | _binding_limits(part, n_rows)
+            params = {**part.get_params(deep=False), **changes(part)}
             described |= {f"{prefix}{key}": _without_parts(value) for key, value in params.items()}
-    return json.dumps(described, sort_keys=True, default=joblib.hash)
+    return json.dumps(described, sort_keys=True, default=_hash)
 
 
 def _without_parts(value: Any) -> Any:
     """Leave out estimators within estimators: they are described by themselves."""
     if isinstance(value, (list, tuple)):
         return [_without_parts(item) for item in value]
+    if isinstance(value, Mapping):
+        # As pairs: JSON takes 1 and "1" for the same key, and sorts no keys of several types.
+        return sorted(
+            [repr(key), json.dumps(_without_parts(item), default=_hash)]
+            for key, item in value.items()
+        )
     return "part" if hasattr(value, "get_params") else value
+
+
+def _hash(value: Any) -> str:
+    try:
+        return str(joblib.hash(value))
+    except (TypeError, pickle.PicklingError):  # such as a lambda: only itself is its equal
+        return f"{type(value).__qualname__} {id(value)}"
 
 
 def _binding_limits(estimator: Any, n_rows: int) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from joblib import cpu_count, parallel_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.metrics import check_scoring
@@ -26,6 +27,7 @@ from src.search.race import Clock, Race
 from src.search.results import make_cv_results
 from src.search.running import POOL_SECONDS, Runner
 from src.search.schedule import DEFAULT, Rung
+from src.search.spilling import spill_directory
 from src.search.standing import best_of
 
 
@@ -60,8 +62,9 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     As in GridSearchCV; and `rungs_` (who met where), `stopped_` (why it ended early, or None),
-    `n_not_tried_` (candidates that no rung has scored). Of candidates that score the same the
-    simplest wins, then the first. The defaults of `estimator` are always among the finalists.
+    `n_candidates_` (proposals and defaults), `n_not_tried_` (those that no rung has scored). Of
+    candidates that score the same the simplest wins, then the first. The defaults of `estimator`
+    are always among the finalists.
     """
 
     # Whether the finalists' predictions of the rows that they are scored on are kept.
@@ -110,7 +113,9 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
         problem = self._make_problem(X, y, groups)
         self._search(problem, self._proposer())
         start = perf_counter()
-        self.best_estimator_ = self._refit(problem)
+        # Threads: where a model fits its parts side by side, they need no processes.
+        with parallel_config("threading", n_jobs=min(self._n_workers, cpu_count())):
+            self.best_estimator_ = self._refit(problem)
         self.refit_time_ = perf_counter() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
@@ -140,7 +145,8 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
     def _proposer(self) -> Proposer:
         if isinstance(self.param_grid, (Mapping, list)):
             return AllAtOnce(list(ParameterGrid(self.param_grid)))
-        proposer: Proposer = self.param_grid
+        # What is asked of a copy can be asked again by the next fit.
+        proposer: Proposer = copy(self.param_grid)
         return proposer
 
     def _search(self, problem: Problem, proposer: Proposer) -> None:
@@ -154,22 +160,29 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
             reason = reason or self._reason_to_stop(race.clock)
             return reason
 
-        with Runner(self.n_jobs, should_stop, self.pool_seconds) as runner:
+        # The files outlive the workers that have mapped them.
+        with (
+            spill_directory() as directory,
+            Runner(self.n_jobs, should_stop, self.pool_seconds) as runner,
+        ):
             race = Race(
                 problem,
                 self.schedule,
                 runner,
                 finished,
                 self.on_progress or _silent,
+                directory,
                 n_candidates=max(proposer.n_candidates, 1),
                 keep_proba=self._keep_proba,
                 raises=self.error_score == "raise",
             )
-            self._run_first(race, proposer, should_stop)
+            self._n_workers = runner.n_jobs
+            n_asked = self._run_first(race, proposer, should_stop)
             race.run_others(roster.defaults)
         self.rungs_ = race.scores
+        self._n_not_proposed = max(proposer.n_candidates - n_asked, 0) if reason else 0
         is_whole = len(self.rungs_) == len(self.schedule) and self.rungs_[-1].is_complete
-        self.stopped_ = None if is_whole else reason
+        self.stopped_ = None if is_whole and not self._n_not_proposed else reason
         self._take_results()
         self._warn()
 
@@ -186,20 +199,22 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _run_first(
         self, race: Race, proposer: Proposer, should_stop: Callable[[], str | None]
-    ) -> None:
-        """Let all proposals run the first rung, batch by batch."""
-        roster = self.roster_
+    ) -> int:
+        """Let all proposals run the first rung, batch by batch; gives their number."""
+        roster, n_asked = self.roster_, 0
         while batch := list(proposer.ask()):
             begin = len(roster.candidates)
+            n_asked += len(batch)
             race.run_first(roster.add(batch))
             if should_stop():
-                return
+                return n_asked
             first = race.scores[0]
             proposed = roster.candidates[begin : begin + len(batch)]
             equals = [roster.candidates[roster.first_of[c.place]] for c in proposed]
             proposer.tell([first.score(c, range(first.n_folds)) for c in equals])
         if not roster.candidates:
             race.run_first(roster.add([]))
+        return n_asked
 
     def _take_results(self) -> None:
         roster = self.roster_
@@ -214,10 +229,10 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
         places = self.cv_results_["candidate"]
         self.best_index_ = int(np.flatnonzero((places == best.place) & last)[0])
         first = self.rungs_[0]
-        self.n_not_tried_ = sum(
-            all(first.fit_of(c, fold) is None for fold in range(first.n_folds))
-            for c in roster.candidates
-            if roster.first_of[c.place] == c.place
+        self.n_candidates_ = len(roster.candidates) + self._n_not_proposed
+        self.n_not_tried_ = self._n_not_proposed + sum(
+            all(first.fit_of(roster.candidates[equal], f) is None for f in range(first.n_folds))
+            for equal in roster.first_of.values()
         )
 
     def _warn(self) -> None:

@@ -36,13 +36,17 @@ def iteration_params(estimator: Any) -> dict[str, int]:
 
 
 def _own_params(prefix: str, estimator: Any) -> dict[str, int]:
-    names = ("max_iter",) if isinstance(estimator, BOOSTING) else COUNTERS
+    names = _counters(estimator)
     params = estimator.get_params(deep=False)
     return {
         f"{prefix}{name}": params[name]
         for name in names
         if isinstance(params.get(name), int) and params[name] > 1
     }
+
+
+def _counters(estimator: Any) -> tuple[str, ...]:
+    return ("max_iter",) if isinstance(estimator, BOOSTING) else COUNTERS
 
 
 def can_go_on(estimator: Any) -> bool:
@@ -66,15 +70,23 @@ def _is_seeded(estimator: Any) -> bool:
 
 def has_stopped(estimator: Any) -> bool:
     """Tell whether a fitted model found by itself that more iterations do not help."""
-    return isinstance(estimator, BOOSTING) and estimator.n_iter_ < estimator.max_iter
+    if not isinstance(estimator, BOOSTING) or not estimator.do_early_stopping_:
+        return False
+    # The last iteration that was asked for may be the very one that it would have stopped at.
+    scores = estimator.validation_score_ if len(estimator.validation_score_) else None
+    return bool(
+        estimator.n_iter_ < estimator.max_iter
+        or estimator._should_stop(estimator.train_score_ if scores is None else scores)
+    )
 
 
 def go_on(estimator: Any, fitted: Any, X: Any, y: Any) -> Any:
     """Fit up to the iterations of `estimator`, from where `fitted` of the same kind stopped."""
-    (name,) = _own_params("", estimator)
-    stopped = has_stopped(fitted)
-    fitted.set_params(**{name: getattr(estimator, name)})
-    if stopped:
+    (name,) = (name for name in _counters(estimator) if hasattr(estimator, name))
+    wanted = getattr(estimator, name)
+    is_there = wanted == getattr(fitted, name) or has_stopped(fitted)
+    fitted.set_params(**{name: wanted})
+    if is_there:
         return fitted
     fitted.set_params(warm_start=True).fit(X, y)
     return fitted.set_params(warm_start=estimator.warm_start)

@@ -42,10 +42,18 @@ class Problem:
     def n_rows(self, rung: Rung, fold: int) -> int:
         """Count the training rows of a fold in a rung."""
         n_train = len(self.splits[fold][0])
-        n_rows = min(max(ceil(n_train * rung.rows), self._least_rows(fold)), n_train)
-        # What is left over must hold every class too, or scikit-learn cannot stratify.
-        n_classes = 0 if self.classes is None else len(np.unique(self.classes))
-        return n_train if n_train - n_rows < n_classes else n_rows
+        counts = self._class_counts(fold)
+        # Both parts must hold every class, or scikit-learn cannot stratify.
+        least = max(self._least_rows(fold), len(counts))
+        n_rows = min(max(ceil(n_train * rung.rows), least), n_train)
+        cannot_divide = n_train - n_rows < len(counts) or min(counts, default=2) < 2
+        return n_train if cannot_divide else n_rows
+
+    def _class_counts(self, fold: int) -> list[int]:
+        if self.classes is None:
+            return []
+        found = np.unique(self.classes[self.splits[fold][0]], return_counts=True)[1]
+        return [int(n) for n in found]
 
     def rows(self, rung: Rung, fold: int) -> Positions | None:
         """Draw the training rows of a fold in a rung; None for all of them."""
@@ -62,6 +70,8 @@ class Problem:
             return 1
         y = self.classes[train]
         n_classes = len(np.unique(y))
+        if min(self._class_counts(fold)) < 2:
+            return len(y)
         for n_rows in range(n_classes, len(y) - n_classes):
             drawn = some_rows(y, n_rows, self.seed, stratified=True)
             if len(np.unique(y[drawn])) == n_classes:
@@ -73,6 +83,5 @@ class Problem:
             return self.min_resources
         if self.classes is None:
             return FEW_ROWS
-        train = self.classes[self.splits[fold][0]]
-        _, counts = np.unique(train, return_counts=True)
-        return max(FEW_ROWS, ceil(MIN_ROWS_PER_CLASS * len(train) / int(counts.min())))
+        n_train, rarest = len(self.splits[fold][0]), min(self._class_counts(fold))
+        return max(FEW_ROWS, ceil(MIN_ROWS_PER_CLASS * n_train / rarest))

@@ -51,7 +51,7 @@ def result_of(search: RungSearchCV, scoring: str) -> SearchResult:
         best_score=None if np.isnan(search.best_score_) else float(search.best_score_),
         scoring=scoring,
         cv_results=pd.DataFrame(search.cv_results_),
-        n_candidates=len(search.roster_.candidates),
+        n_candidates=search.n_candidates_,
         rungs=[scores.n_rows for scores in search.rungs_],
         not_scored=_not_scored(search),
         stopped=search.stopped_,

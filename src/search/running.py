@@ -5,6 +5,7 @@ ready; nothing that is decided by them depends on their order.
 """
 
 import logging
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from src.errors import WorkerKilledError
 from src.search.fitting import Fit
 
 # What starting a pool of processes takes, measured with loky on two cores; below that it is
@@ -44,13 +46,22 @@ class Runner:
         self._should_stop = should_stop
         self._pool_seconds = pool_seconds
         self._stack = ExitStack()
+        self._warnings: Any = warnings.catch_warnings()
         self._parallel: Any = None
 
     def __enter__(self) -> "Runner":
+        # Fits in threads note warnings at the same time: what they leave set would mute all others.
+        self._warnings.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
+        self._warnings.__exit__(*exception)
+
+    @property
+    def has_local_workers(self) -> bool:
+        """Whether there may be workers on this machine, which see its files."""
+        return self.n_jobs > 1 and _is_local()
 
     def run(
         self,
@@ -103,6 +114,14 @@ class Runner:
                 yield jobs[number], result
         except TerminatedWorkerError:
             yield from self._after_death(function, jobs, begun, ended, on_death)
+        except WorkerKilledError as error:
+            # A cluster has tried it on several workers by then, and says which call it was.
+            culprit: int = error.call[0].items[0][1][1]
+            yield jobs[culprit], on_death(jobs[culprit])
+            self._restart()
+            rest = [job for n, job in enumerate(jobs) if n not in ended and n != culprit]
+            if rest and not self._should_stop():
+                yield from self._run_in_pool(function, rest, on_death)
 
     def _after_death(
         self,
@@ -135,8 +154,9 @@ class Runner:
                 self.n_jobs,
                 return_as="generator_unordered",
                 batch_size=1,
-                # Not one more than are busy: what waits in a queue cannot be stopped.
-                pre_dispatch=self.n_jobs,
+                # Not more than are busy, as what waits in a queue cannot be stopped; over a network
+                # one more each, that nobody waits for its arrival.
+                pre_dispatch=self.n_jobs if _is_local() else 2 * self.n_jobs,
             )
             self._parallel = self._stack.enter_context(parallel)
             log.debug("%d workers began in %.1f s", self.n_jobs, perf_counter() - start)
@@ -162,7 +182,8 @@ def _is_local() -> bool:
     from joblib.parallel import get_active_backend
 
     backend, _ = get_active_backend()
-    return type(backend).__name__ != "DaskDistributedBackend"
+    # joblib's own work on this machine, but for the one that it has for dask.
+    return type(backend).__module__ == "joblib._parallel_backends"
 
 
 def failed_fit(_job: Any) -> Fit:

@@ -2,9 +2,9 @@
 
 A rung is a line of four words, as YAML writes it:
 
-    {candidates: all, iterations: 20%, rows: 15%, folds: 1}
-    {candidates: 3, iterations: 33%, rows: 100%, folds: 1}
-    {candidates: 2, iterations: 100%, rows: 100%, folds: all}
+    {candidates: all, iterations: 10%, rows: 15%, folds: 1}
+    {candidates: 3, iterations: 100%, rows: 100%, folds: 1}
+    {candidates: 1, iterations: 100%, rows: 100%, folds: all}
 """
 
 import itertools
@@ -57,12 +57,12 @@ class Rung:
 
 
 WHOLE = Rung(None, 1.0, 1.0, None)
-# A rung of little work each, one to check it on all rows (whose fits those of the last go on
-# from), then the best against the defaults.
+# A rung of little work each, one to check it on all rows, then the best against the defaults.
+# The defaults are always there: where they lead, nobody else is.
 DEFAULT: tuple[Rung, ...] = (
-    Rung(None, 0.2, 0.15, 1),
-    Rung(3, 0.33, 1.0, 1),
-    Rung(2, 1.0, 1.0, None),
+    Rung(None, 0.1, 0.15, 1),
+    Rung(3, 1.0, 1.0, 1),
+    Rung(1, 1.0, 1.0, None),
 )
 
 
@@ -107,7 +107,10 @@ def _number(
         if 0 < share < 1:
             return share
     forms = [form for form, holds in (("a number", counts), ("a share as 25%", shares)) if holds]
-    raise ScheduleError(f"rung {number} has {key}: {value}; it takes {ALL}, {' or '.join(forms)}")
+    first = [ALL, *forms[:-1]]
+    raise ScheduleError(
+        f"rung {number} has {key}: {value}; it takes {', '.join(first)} or {forms[-1]}"
+    )
 
 
 def _check_growth(rungs: Sequence[Rung]) -> None:

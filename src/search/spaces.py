@@ -58,7 +58,8 @@ class Range:
 
     def _between(self, low: float, high: float, random_state: np.random.RandomState) -> float:
         if self.log:
-            return exp(random_state.uniform(ln(low), ln(high)))
+            # Back from the logarithm it may be a hair below.
+            return max(exp(random_state.uniform(ln(low), ln(high))), low)
         return float(random_state.uniform(low, high))
 
 

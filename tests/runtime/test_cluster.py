@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ from src.errors import (
     WorkerKilledError,
 )
 from src.runs import worker_facts
-from src.runtime.cluster import Cluster, connected
+from src.runtime.cluster import Cluster, compare_workers, connected
 from src.runtime.cluster_backend import cluster_pool
 from tests.conftest import ROOT
 from tests.runtime.calls import die, facts, fail, fit, limits, make_fold, sleep
@@ -128,6 +129,13 @@ def test_what_fails_shows_where_and_takes_back_the_rest(looping: Cluster, tmp_pa
     assert sum(path.exists() for path in begun) < 20
 
 
+@pytest.mark.usefixtures("looping")
+def test_what_cannot_be_sent_ends_the_loop() -> None:
+    work: list[tuple[Any, int]] = [*WORK[:8], (threading.Lock(), 8), *WORK[8:]]
+    with pytest.raises(TypeError, match="cannot pickle"):
+        list(looped(fit, work))
+
+
 LOOP = """
 import sys
 from joblib import Parallel, delayed
@@ -191,9 +199,11 @@ def test_a_scheduler_that_goes_away_ends_the_loop(real: RealCluster) -> None:
         with pytest.raises(ClusterLostError):
             list(loop)
         # Whether it still tries to connect or has given up.
-        for _ in range(2):
-            with pytest.raises(ClusterLostError):
-                cluster.submit(fit, *WORK[0]).result()
+        with pytest.raises(ClusterLostError):
+            cluster.submit(fit, *WORK[0]).result()
+        until(lambda: cluster._client.status == "closed")
+        with pytest.raises(ClusterLostError):
+            list(looped(fit, WORK))
 
 
 def refusal(
@@ -229,6 +239,17 @@ def test_workers_that_are_something_else_are_named(
         empty.kill()
 
 
+def test_another_processor_is_a_remark() -> None:
+    class Client:
+        def run(self, *_: object, **__: object) -> dict[str, dict[str, str]]:
+            return {"tcp://a": {"numpy": "2", "processor": "x"}, "tcp://b": {"numpy": "2"}}
+
+    remarks = compare_workers(Client(), b"", {"numpy": "2", "processor": "x"}, 1)
+    assert list(remarks) == [
+        "worker tcp://b has another processor: last bits may differ from those here"
+    ]
+
+
 @pytest.fixture
 def other_numpy(tmp_path: Path) -> Path:
     """Give what on PYTHONPATH says that numpy has another version."""
@@ -259,22 +280,3 @@ def test_workers_that_join_later_are_compared_too(empty: RealCluster, other_nump
                 list(looped(fit, WORK))
             empty.kill(-1)
             until(lambda: cluster.n_workers == 1)
-
-
-def test_who_needs_no_cluster_does_not_load_its_libraries() -> None:
-    words = "import sys, src.batch_scoring; print({'dask', 'distributed'} & sys.modules.keys())"
-    done = subprocess.run(
-        [sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "set()\n"
-
-
-def test_without_its_libraries_it_says_what_to_install() -> None:
-    words = (
-        "import sys; sys.modules['dask'] = None\n"
-        "from src.runtime.cluster import connected\n"
-        "with connected('tcp://127.0.0.1:1', facts=dict): pass"
-    )
-    done = subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True)
-    remedy = "runtime=dask needs distributed, which is not installed; make init EXTRAS=[dask]"
-    assert remedy in done.stderr

@@ -65,7 +65,8 @@ def test_the_grid_is_all_that_is_searched() -> None:
 def test_a_rung_without_a_score_is_an_error_that_names_it_and_what_suffices() -> None:
     X, y = table(share=0.05)
     with pytest.raises(
-        RungNotScoredError, match=r"rung 1 on 12 rows .*[Oo]nly one class.*search.min_resources=300 "
+        RungNotScoredError,
+        match=r"rung 1 on 12 rows .*[Oo]nly one class.*search.min_resources=300 ",
     ):
         fit_halving(pipeline(), settings_of(min_resources=12), X, y, cv=folds())
     fit_halving(pipeline(), settings_of(min_resources=300), X, y, cv=folds())

@@ -1,0 +1,206 @@
+"""Candidates of one signature are one model: the same bits, whatever the limits and rows."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from src.search.equivalence import signature
+from tests.search.making import table
+
+X, y = table(120, n_classes=3)
+SMALL = {"max_iter": 3, "learning_rate": 0.5, "early_stopping": False}
+KINDS: dict[str, Any] = {
+    "boosting": HistGradientBoostingClassifier(**SMALL, random_state=0),
+    "columns": HistGradientBoostingClassifier(**SMALL, max_features=0.5, random_state=0),
+    "tree": DecisionTreeClassifier(random_state=0),
+    "columns of a tree": DecisionTreeClassifier(max_features=2, random_state=0),
+    "forest": RandomForestClassifier(3, random_state=0),
+    "whole forest": RandomForestClassifier(3, bootstrap=False, random_state=0),
+    "extra trees": ExtraTreesClassifier(3, random_state=0),
+}
+kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+def made(kind: str, **limits: Any) -> Any:
+    estimator = KINDS[kind]
+    return type(estimator)(**{**estimator.get_params(), **limits})
+
+
+def answers(estimator: Any, n_rows: int) -> Any:
+    return estimator.fit(X[:n_rows], y[:n_rows]).predict_proba(X)
+
+
+LIMITS = st.fixed_dictionaries(
+    {
+        "max_leaf_nodes": st.none() | st.integers(2, 40),
+        "max_depth": st.none() | st.integers(1, 12),
+        "min_samples_leaf": st.integers(1, 30),
+    }
+)
+
+
+@kinds
+@settings(max_examples=40, deadline=None)
+@given(limits=LIMITS, data=st.data(), n_rows=st.integers(20, 120))
+def test_the_same_signature_gives_the_same_bits(
+    kind: str, limits: dict[str, Any], data: st.DataObject, n_rows: int
+) -> None:
+    # Two of the three as before: by chance alone hardly two settings would be equal.
+    name = data.draw(st.sampled_from(["max_leaf_nodes", "max_depth"]))
+    value = data.draw(st.none() | st.integers(2, 200 if name == "max_leaf_nodes" else 70))
+    one, other = made(kind, **limits), made(kind, **{**limits, name: value})
+    if signature(one, n_rows) == signature(other, n_rows):
+        np.testing.assert_array_equal(answers(one, n_rows), answers(other, n_rows))
+
+
+@pytest.mark.parametrize("kind", ["boosting", "tree", "forest", "extra trees"])
+@pytest.mark.parametrize(
+    ("one", "other", "n_rows"),
+    [
+        # 2^depth leaves at most.
+        ({"max_depth": 3, "max_leaf_nodes": 8}, {"max_depth": 3, "max_leaf_nodes": 9}, 120),
+        ({"max_depth": 3, "max_leaf_nodes": 8}, {"max_depth": 3, "max_leaf_nodes": 10**4}, 120),
+        # n // m leaves at most.
+        (
+            {"min_samples_leaf": 10, "max_leaf_nodes": 12},
+            {"min_samples_leaf": 10, "max_leaf_nodes": 13},
+            120,
+        ),
+        (
+            {"min_samples_leaf": 10, "max_leaf_nodes": 11},
+            {"min_samples_leaf": 10, "max_leaf_nodes": 31},
+            119,
+        ),
+        # l - 1 deep at most.
+        ({"max_leaf_nodes": 5, "max_depth": 4}, {"max_leaf_nodes": 5, "max_depth": None}, 120),
+        ({"max_leaf_nodes": 5, "max_depth": 60}, {"max_leaf_nodes": 5, "max_depth": None}, 120),
+        (
+            {"max_leaf_nodes": 99, "max_depth": 5, "min_samples_leaf": 20},
+            {"max_leaf_nodes": 99, "max_depth": None, "min_samples_leaf": 20},
+            120,
+        ),
+    ],
+    ids=str,
+)
+def test_limits_that_bind_nowhere_are_no_difference(
+    kind: str, one: dict[str, Any], other: dict[str, Any], n_rows: int
+) -> None:
+    left, right = (made(kind, **{"min_samples_leaf": 2, **each}) for each in (one, other))
+    assert signature(left, n_rows) == signature(right, n_rows)
+    np.testing.assert_array_equal(answers(left, n_rows), answers(right, n_rows))
+
+
+@pytest.mark.parametrize("kind", ["boosting", "tree", "forest", "extra trees"])
+@pytest.mark.parametrize(
+    ("one", "other", "n_rows"),
+    [
+        ({"max_depth": 3, "max_leaf_nodes": 7}, {"max_depth": 3, "max_leaf_nodes": 8}, 120),
+        (
+            {"min_samples_leaf": 10, "max_leaf_nodes": 11},
+            {"min_samples_leaf": 10, "max_leaf_nodes": 12},
+            120,
+        ),
+        ({"max_leaf_nodes": 6, "max_depth": 4}, {"max_leaf_nodes": 6, "max_depth": None}, 120),
+        ({"min_samples_leaf": 3, "max_depth": 2}, {"min_samples_leaf": 4, "max_depth": 2}, 120),
+    ],
+    ids=str,
+)
+def test_limits_that_may_bind_are_a_difference(
+    kind: str, one: dict[str, Any], other: dict[str, Any], n_rows: int
+) -> None:
+    left, right = (made(kind, **{"min_samples_leaf": 2, **each}) for each in (one, other))
+    assert signature(left, n_rows) != signature(right, n_rows)
+
+
+def test_with_more_rows_a_limit_binds() -> None:
+    one, other = made("boosting", max_leaf_nodes=12), made("boosting", max_leaf_nodes=31)
+    assert signature(one, 240) == signature(other, 240)
+    assert signature(one, 260) != signature(other, 260)
+
+
+def test_a_forest_without_limit_of_leaves_grows_another_way() -> None:
+    # Depth first: its columns are drawn in another order, so no number of leaves equals none.
+    one = RandomForestClassifier(3, max_depth=3, random_state=0)
+    other = RandomForestClassifier(3, max_depth=3, max_leaf_nodes=8, random_state=0)
+    assert signature(one, 120) != signature(other, 120)
+
+
+LIGHTGBM_KINDS = [{}, {"max_depth": 3}, {"max_depth": 4}]
+
+
+@pytest.mark.parametrize("limits", LIGHTGBM_KINDS, ids=str)
+@pytest.mark.parametrize("n_leaves", [(7, 8), (8, 9), (8, 31), (16, 31), (31, 100)])
+def test_the_same_holds_for_lightgbm(limits: dict[str, int], n_leaves: tuple[int, int]) -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    one, other = (
+        lightgbm.LGBMClassifier(
+            n_estimators=3, num_leaves=n, n_jobs=1, verbose=-1, min_child_samples=2, **limits
+        )
+        for n in n_leaves
+    )
+    are_equal = signature(one, 120) == signature(other, 120)
+    assert are_equal == (2 ** limits.get("max_depth", 60) <= n_leaves[0])
+    if are_equal:
+        np.testing.assert_array_equal(answers(one, 120), answers(other, 120))
+
+
+def test_what_is_nested_is_described_too() -> None:
+    def nested(**limits: Any) -> Pipeline:
+        return make_pipeline(StandardScaler(), made("boosting", **limits))
+
+    assert signature(nested(max_depth=2), 120) == (
+        signature(nested(max_depth=2, max_leaf_nodes=4), 120)
+    )
+    assert signature(nested(max_depth=2), 120) != signature(nested(max_depth=3), 120)
+    assert signature(nested().set_params(standardscaler__with_mean=False), 120) != (
+        signature(nested(), 120)
+    )
+
+
+class Elsewhere:
+    class LogisticRegression(LogisticRegression):
+        """Another class of the same name."""
+
+
+Elsewhere.LogisticRegression.__qualname__ = "LogisticRegression"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (LogisticRegression(), Elsewhere.LogisticRegression()),
+        (
+            LogisticRegression(class_weight={0: 1, 1: 2}),
+            LogisticRegression(class_weight={"0": 1, "1": 2}),
+        ),
+        (RandomForestClassifier(max_features=1), RandomForestClassifier(max_features=1.0)),
+        (
+            FunctionTransformer(lambda each: each + 1),
+            FunctionTransformer(lambda each: each + 2),
+        ),
+        (make_pipeline(StandardScaler()), make_pipeline("passthrough")),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_what_only_looks_the_same_is_not(one: Any, other: Any) -> None:
+    assert signature(one, 100) != signature(other, 100)
+
+
+def test_anything_can_be_described() -> None:
+    weights = {0: 1, "a": 2, (1, 2): 3, None: np.arange(3)}
+    first, second = (LogisticRegression(class_weight=weights) for _ in range(2))
+    assert signature(first, 100) == signature(second, 100)
+    step = FunctionTransformer(lambda each: each)
+    assert signature(make_pipeline(step), 9) == signature(make_pipeline(step), 9)

@@ -1,0 +1,223 @@
+"""Rows and folds: what a rung is fitted on, and the steps that candidates share."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+
+from src.search import Rung, RungSearchCV
+from src.search.folds import make_fold, part_of, some_rows
+from src.search.problem import FEW_ROWS, Problem
+from tests.search.making import WHOLE, CountingScaler, searching, table
+
+
+def problem(y: Any, *, n_splits: int = 3, min_resources: Any = "auto", seed: int = 0) -> Problem:
+    y = np.asarray(y)
+    folds = StratifiedKFold(n_splits, shuffle=True, random_state=0)
+    splits = list(folds.split(np.zeros((len(y), 1)), y))
+    codes = np.unique(y, return_inverse=True)[1]
+    return Problem(np.zeros((len(y), 1)), y, splits, _no_score, codes, min_resources, seed)
+
+
+def _no_score(*_: Any) -> float:
+    return 0.0
+
+
+def rare(n_rows: int, n_rare: int) -> Any:
+    """Make labels of which the last is rare."""
+    y = np.arange(n_rows) % 2
+    y[:n_rare] = 2
+    return np.random.default_rng(0).permutation(y)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    share=st.floats(0.01, 1.0),
+    n_rare=st.integers(3, 40),
+    least=st.integers(1, 400),
+    seed=st.integers(0, 5),
+)
+def test_rows_of_a_rung_are_stratified_in_their_order_and_repeatable(
+    share: float, n_rare: int, least: int, seed: int
+) -> None:
+    y = rare(300, n_rare)
+    rung = Rung(None, 1.0, share, None)
+    found = problem(y, min_resources=least, seed=seed)
+    for fold, (train, _) in enumerate(found.splits):
+        rows = found.rows(rung, fold)
+        n_rows = found.n_rows(rung, fold)
+        assert n_rows >= min(least, len(train))
+        assert n_rows >= share * len(train) - 1e-9 or n_rows == len(train)
+        if rows is None:
+            assert n_rows == len(train)
+            continue
+        assert len(rows) == n_rows < len(train)
+        assert (np.diff(rows) > 0).all()
+        counts, expected = np.bincount(y[train][rows], minlength=3), np.bincount(y[train])
+        assert (abs(counts - expected * n_rows / len(train)) <= 1).all()
+        np.testing.assert_array_equal(
+            rows, problem(y, min_resources=least, seed=seed).rows(rung, fold)
+        )
+
+
+@pytest.mark.parametrize("n_rare", [3, 6, 30, 100])
+@pytest.mark.parametrize("n_rows", [300, 9000, 30_000])
+def test_by_itself_a_rung_has_ten_rows_of_every_class_and_never_few(
+    n_rows: int, n_rare: int
+) -> None:
+    y = rare(n_rows, n_rare)
+    found = problem(y)
+    for fold, (train, _) in enumerate(found.splits):
+        rows = found.rows(Rung(None, 1.0, 0.01, None), fold)
+        if rows is None:
+            # All there are.
+            assert len(train) <= FEW_ROWS or np.bincount(y[train]).min() <= 10
+            continue
+        assert len(rows) >= FEW_ROWS
+        assert np.bincount(y[train][rows]).min() >= 9  # ten, but for rounding
+
+
+def test_classes_of_one_row_and_of_as_many_as_rows_are_no_reason_to_fail() -> None:
+    single = rare(300, 4)
+    single[np.flatnonzero(single == 2)[1:]] = 0
+    codes = np.unique(single, return_inverse=True)[1]
+    splits = list(KFold(3).split(single))
+    found = Problem(np.zeros((300, 1)), single, splits, _no_score, codes, 5, 0)
+    many = problem(np.arange(300) % 60, min_resources=5)
+    for each in (found, many):
+        for fold in range(3):
+            rows = each.rows(Rung(None, 1.0, 0.01, None), fold)
+            y = each.classes[each.splits[fold][0]] if each.classes is not None else []
+            assert rows is None or set(y[rows]) == set(y)
+            assert each.smallest_sufficient(fold) <= len(y)
+
+
+@pytest.mark.parametrize("n_rare", [3, 6, 20])
+def test_the_smallest_rows_that_suffice_hold_every_class_and_one_less_does_not(
+    n_rare: int,
+) -> None:
+    y = rare(300, n_rare)
+    for fold, (train, _) in enumerate(problem(y).splits):
+        least = problem(y).smallest_sufficient(fold)
+
+        def classes(n_rows: int, fold: int = fold) -> int:
+            rows = problem(y, min_resources=n_rows).rows(Rung(None, 1.0, 0.001, None), fold)
+            return len(set(y[problem(y).splits[fold][0]][rows]))
+
+        assert least < len(train)
+        assert classes(least) == 3
+        assert least == 3 or classes(least - 1) == 2
+
+
+def test_without_classes_rows_are_drawn_all_the_same() -> None:
+    y = np.random.default_rng(0).normal(size=100)
+    splits = list(KFold(2).split(y))
+    found = Problem(y[:, None], y, splits, _no_score, None, 10, 3)
+    rows = found.rows(Rung(None, 1.0, 0.5, None), 0)
+    assert rows is not None
+    assert len(rows) == 25
+    assert found.smallest_sufficient(0) == 1
+
+
+def test_all_rows_are_taken_as_they_are() -> None:
+    y = table()[1]
+    np.testing.assert_array_equal(some_rows(y, len(y), 0, stratified=True), np.arange(len(y)))
+    assert problem(y).rows(WHOLE, 0) is None
+
+
+@pytest.mark.parametrize("kind", ["array", "frame", "list"])
+def test_every_kind_of_table_is_cut_by_position(kind: str) -> None:
+    X, y = table(20)
+    index = np.arange(100, 120)
+    tables = {"array": X, "frame": pd.DataFrame(X, index=index), "list": X.tolist()}
+    labels = {"array": y, "frame": pd.Series(y, index=index), "list": y.tolist()}
+    train, test = np.arange(5, 20), np.arange(5)
+    fold = make_fold(None, tables[kind], labels[kind], train, test, raises=True)
+    part = part_of(fold, np.array([0, 2]))
+    np.testing.assert_array_equal(np.asarray(part[0]), X[[5, 7]])
+    np.testing.assert_array_equal(np.asarray(part[1]), y[[5, 7]])
+    np.testing.assert_array_equal(np.asarray(fold.X_test), X[:5])
+
+
+def counted(estimator: Any, grid: Any, **options: Any) -> tuple[RungSearchCV, list[Any]]:
+    CountingScaler.fits.clear()
+    X, y = table()
+    search = searching(estimator, grid, **options).fit(X, y)
+    return search, sorted(CountingScaler.fits)
+
+
+def scaled() -> Pipeline:
+    return make_pipeline(CountingScaler(), LogisticRegression())
+
+
+def test_shared_steps_are_fitted_once_per_fold_for_all_candidates() -> None:
+    grid = {"logisticregression__C": [0.01, 0.1, 1.0, 10.0]}
+    _, fits = counted(scaled(), grid)
+    # Three folds of 200 rows, all their training rows, and the last fit.
+    assert fits == [(1.0, 133), (1.0, 133), (1.0, 134), (1.0, 200)]
+
+
+def test_shared_steps_that_differ_are_fitted_each() -> None:
+    grid = {"logisticregression__C": [0.1, 1.0], "countingscaler__factor": [1.0, 2.0]}
+    search, fits = counted(scaled(), grid, schedule=(WHOLE,))
+    last = (search.best_params_["countingscaler__factor"], 200)
+    assert fits == sorted([last, *((f, n) for f in (1.0, 2.0) for n in (133, 133, 134))])
+
+
+def test_only_folds_that_are_met_are_prepared() -> None:
+    grid = {"logisticregression__C": [0.1, 1.0], "countingscaler__factor": [1.0, 2.0, 3.0]}
+    first = Rung(None, 1.0, 0.5, 1)
+    search, fits = counted(scaled(), grid, schedule=(first, Rung(1, 1.0, 1.0, None)))
+    factors = {c.params.get("countingscaler__factor", 1.0) for c in search.rungs_[-1].entrants}
+    # Each factor on the first fold, those of finalists on the others, and the last fit.
+    assert len(fits) == 3 + 2 * len(factors) + 1
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("scoring", ["roc_auc", "accuracy", "neg_log_loss"])
+def test_scores_of_the_last_rung_are_those_of_cross_val_score(n_jobs: int, scoring: str) -> None:
+    X, y = table(300)
+    frame = pd.DataFrame(X).add_prefix("x")
+    frame["city"] = pd.Categorical(np.random.default_rng(0).choice(list("abc"), 300))
+    frame["job"] = pd.Categorical(np.random.default_rng(1).choice(list("defgh"), 300))
+    folds = StratifiedKFold(4, shuffle=True, random_state=1)
+    inner = StratifiedKFold(3, shuffle=True, random_state=2)
+    pipeline = make_pipeline(
+        make_column_transformer(
+            (StandardScaler(), ["x0", "x1"]),
+            (OneHotEncoder(), ["city"]),
+            # Transforms what it is fitted on in another way.
+            (TargetEncoder(cv=inner), ["job"]),
+        ),
+        HistGradientBoostingClassifier(max_iter=8, random_state=0),
+    )
+    grid = {"histgradientboostingclassifier__max_leaf_nodes": [3, 5, 9, 31]}
+    schedule = (Rung(None, 0.5, 0.5, 1), Rung(3, 0.5, 1.0, 2), Rung(3, 1.0, 1.0, None))
+    search = searching(
+        pipeline, grid, cv=folds, scoring=scoring, schedule=schedule, n_jobs=n_jobs, pool_seconds=0
+    ).fit(frame, y)
+    last = search.rungs_[-1]
+    assert len(last.entrants) == 3
+    for candidate in last.entrants:
+        expected = cross_val_score(candidate.estimator, frame, y, cv=folds, scoring=scoring)
+        found = [last.score(candidate, [fold]) for fold in range(4)]
+        np.testing.assert_array_equal(found, expected)
+    cold = pipeline.set_params(**search.best_params_).fit(frame, y)
+    np.testing.assert_array_equal(search.predict_proba(frame), cold.predict_proba(frame))
+
+
+def test_a_regression_is_scored_as_cross_val_score_does() -> None:
+    X, y = table(100)
+    target = X[:, 0] + y
+    search = searching(Ridge(), {"alpha": [0.1, 10.0]}, scoring="r2").fit(X, target)
+    expected = cross_val_score(Ridge(**search.best_params_), X, target, cv=3, scoring="r2")
+    assert search.best_score_ == expected.mean()
