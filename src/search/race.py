@@ -130,13 +130,21 @@ class Race:
         tasks = self._tasks(scores, waiting)
         left = self.clock.seconds_left
         for task, fit in self._runner.run(run_task, tasks, left, failed_fit):
-            self._finished[task.key] = fit
+            self._keep(task, fit, scores)
             scores.fits[task.place, task.fold_number] = fit
             n_done += 1
             self.clock.add(scores, fit)
             self._report(scores, n_done, n_fits)
         if n_done == n_fits and not waiting:
             self._report(scores, n_done, n_fits)
+
+    def _keep(self, task: Task, fit: Fit, scores: RungScores) -> None:
+        try:
+            self._finished[task.key] = fit
+        except OSError as error:
+            candidate = next(c for c in scores.entrants if c.place == task.place)
+            error.add_note(f"while keeping the fit of {dict(candidate.params)}")
+            raise
 
     def _inherited(self, scores: RungScores, place: int, fold: int) -> Fit | None:
         """Give the fit of the rung before, where that was the whole work already."""

@@ -1,5 +1,7 @@
 """Small problems and searches that tests share."""
 
+import os
+import signal
 from typing import Any, ClassVar
 
 import numpy as np
@@ -92,3 +94,17 @@ class Failing(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> Any:
         return self.model_.predict_proba(X)
+
+
+class Killing(Failing):
+    """Kills the process that fits it, unless that is `spared`."""
+
+    def __init__(self, C: float = 1.0, fails: bool = False, spared: int = 0) -> None:
+        super().__init__(C, fails)
+        self.spared = spared
+
+    def fit(self, X: Any, y: Any) -> "Failing":
+        if self.fails and os.getpid() != self.spared:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.fails = False
+        return super().fit(X, y)

@@ -24,7 +24,7 @@ FULL = [DecisionTreeClassifier(max_depth=depth) for depth in (5, 3, 4, 3)]
 
 
 def candidate(place: int, estimator: Any = None) -> Candidate:
-    return Candidate(place, {"place": place}, estimator or FULL[place])
+    return Candidate(place, {"place": place}, FULL[place] if estimator is None else estimator)
 
 
 def rung_of(scores: list[list[float | None]], number: int = 0) -> RungScores:
