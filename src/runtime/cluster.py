@@ -220,7 +220,8 @@ async def _shake_hands(address: str, timeout: float) -> None:
 def _reason(error: Exception, timeout: float) -> str:
     if not isinstance(error, (OSError, TimeoutError)):
         return f"connecting fails with {type(error).__name__}: {error}"
-    cause = f" ({error.__cause__})" if error.__cause__ else ""
+    # A time-out has no words of its own.
+    cause = f" ({error.__cause__})" if str(error.__cause__ or "") else ""
     return f"no scheduler answered within {timeout:g} s{cause}"
 
 

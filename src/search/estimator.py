@@ -237,7 +237,7 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _warn(self) -> None:
         """Tell what fits have warned of, and that some failed: once each."""
-        fits = [fit for scores in self.rungs_ for fit in scores.fits.values()]
+        fits = self.fits_
         for text, n in Counter(text for fit in fits for text in fit.warned).items():
             warnings.warn(f"{text} ({n} of {len(fits)} fits)", UserWarning, stacklevel=3)
         failed = [fit.error.strip() for fit in fits if fit.error]
@@ -249,6 +249,12 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
                 FitFailedWarning,
                 stacklevel=3,
             )
+
+    @property
+    def fits_(self) -> list[Fit]:
+        """The fits of all rungs; one that a rung took over from that before counts once."""
+        fits = [fit for scores in self.rungs_ for fit in scores.fits.values()]
+        return list({id(fit): fit for fit in fits}.values())
 
     @property
     def classes_(self) -> Any:

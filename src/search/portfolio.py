@@ -12,6 +12,7 @@ from src.search.candidates import FAMILY, Candidate
 from src.search.ensemble import expected_score, select
 from src.search.estimator import RungSearchCV
 from src.search.problem import Problem
+from src.search.proposing import AllAtOnce, Proposer
 
 # Takes fitted estimators by name, their weights and the classes; gives one that averages them.
 Join = Callable[[Mapping[str, Any], Mapping[str, float]], Any]
@@ -38,16 +39,26 @@ class PortfolioSearchCV(RungSearchCV):
         join: Join | None,
         **options: Any,
     ) -> None:
-        settings = [
-            {FAMILY: name, **params}
-            for name, grid in param_grids.items()
-            for params in ParameterGrid(grid)
-        ]
-        first = next(iter(members.values()))
-        super().__init__(first, [{k: [v] for k, v in each.items()} for each in settings], **options)
+        super().__init__(next(iter(members.values())), {}, **options)
         self.members = members
-        self._n_last_fits = len(members)
+        self.param_grids = param_grids
         self.join = join
+        self._n_last_fits = len(members)
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        # scikit-learn reads them from the signature, which passes most of them on.
+        passed_on = set(RungSearchCV._get_param_names()) - {"estimator", "param_grid"}
+        return sorted({"members", "param_grids", "join", *passed_on})
+
+    def _proposer(self) -> Proposer:
+        return AllAtOnce(
+            [
+                {FAMILY: name, **params}
+                for name, grid in self.param_grids.items()
+                for params in ParameterGrid(grid)
+            ]
+        )
 
     def _families(self) -> dict[str, Any]:
         return dict(self.members)
@@ -55,7 +66,7 @@ class PortfolioSearchCV(RungSearchCV):
     def _refit(self, problem: Problem) -> Any:
         self.weights_ = {self._best.place: 1.0}
         self.ensemble_score_ = float("nan")
-        finalists = self._finalists()
+        finalists = self._finalists(len(np.unique(np.asarray(problem.y))))
         folds = self.rungs_[-1].common_folds
         if self.join is None or len(finalists) < 2 or len(folds) < 2:
             return super()._refit(problem)
@@ -77,17 +88,22 @@ class PortfolioSearchCV(RungSearchCV):
         weights = {name: self.weights_[candidate.place] for name, candidate in named.items()}
         return self.join(fitted, weights)
 
-    def _finalists(self) -> list[Candidate]:
-        """Give those whose predictions are there, in the order in which they were written."""
+    def _finalists(self, n_classes: int) -> list[Candidate]:
+        """Give those who predict every class on every fold, in the order of their writing."""
         last = self.rungs_[-1]
         return sorted(
             (
                 c
                 for c in last.succeeded()
-                if all(self._proba(c, f) is not None for f in last.common_folds)
+                if all(self._n_predicted(c, fold) == n_classes for fold in last.common_folds)
             ),
             key=lambda c: c.place,
         )
+
+    def _n_predicted(self, candidate: Candidate, fold: int) -> int:
+        # None at all where it was not kept; fewer where the training rows of the fold lack a class.
+        proba = self._proba(candidate, fold)
+        return 0 if proba is None else proba.shape[1]
 
     def _proba(self, candidate: Candidate, fold: int) -> NDArray[np.float64] | None:
         fit = self.rungs_[-1].fit_of(candidate, fold)

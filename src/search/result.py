@@ -56,7 +56,7 @@ def result_of(search: RungSearchCV, scoring: str) -> SearchResult:
         not_scored=_not_scored(search),
         stopped=search.stopped_,
         n_not_tried=search.n_not_tried_,
-        n_fits=len(keys),
+        n_fits=len(search.fits_),
         ensemble_score=None if np.isnan(ensemble_score) else float(ensemble_score),
         finished=tuple(sorted(keys)) if search.stopped_ else (),
     )

@@ -1,0 +1,213 @@
+"""What fails is a result; where nothing is left to compare, it is an error that says why."""
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from joblib import parallel_config
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from src.errors import RungNotScoredError
+from src.search import Rung
+from src.search.running import DIED
+from tests.search.making import (
+    WHOLE,
+    Failing,
+    Killing,
+    assert_same_search,
+    searching,
+    table,
+    without_times,
+)
+
+ignores_failures = pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+X, Y = table()
+
+
+def raise_for(values: Any, *, much: bool) -> Any:
+    if much:
+        raise RuntimeError("these values cannot be prepared")
+    return values
+
+
+@ignores_failures
+def test_a_step_that_raises_fails_its_candidates_alone() -> None:
+    pipeline = make_pipeline(FunctionTransformer(raise_for), LogisticRegression())
+    grid = {
+        "functiontransformer__kw_args": [{"much": True}, {"much": False}],
+        "logisticregression__C": [0.1, 1.0],
+    }
+    pipeline.set_params(functiontransformer__kw_args={"much": False})
+    search = searching(pipeline, grid).fit(X, Y)
+    results = pd.DataFrame(search.cv_results_)
+    failed = results[results["error"] != ""]
+    assert failed["candidate"].tolist() == [0, 1]
+    assert failed["error"].str.contains("these values cannot be prepared").all()
+    assert failed["rank_test_score"].min() == results["rank_test_score"].nlargest(2).min()
+    assert search.best_params_["functiontransformer__kw_args"] == {"much": False}
+
+
+@ignores_failures
+def test_a_scorer_that_raises_is_a_failure_too() -> None:
+    def score(estimator: Any, X: Any, y: Any) -> float:
+        if estimator.C == 0.1:
+            raise RuntimeError("no score")
+        return float(estimator.score(X, y))
+
+    search = searching(LogisticRegression(), {"C": [0.1, 1.0, 2.0]}, scoring=score).fit(X, Y)
+    assert search.best_params_ != {"C": 0.1}
+    assert "no score" in search.cv_results_["error"][0]
+
+
+@ignores_failures
+def test_defaults_that_fail_are_not_among_the_finalists() -> None:
+    search = searching(Failing(fails=True), {"fails": [False], "C": [0.1, 1.0, 2.0]}).fit(X, Y)
+    (default,) = search.roster_.defaults
+    assert default.place == 3
+    assert 3 not in [c.place for c in search.rungs_[-1].entrants]
+    assert search.best_params_["fails"] is False
+
+
+def test_failures_are_warned_of_once() -> None:
+    grid = {"fails": [True, False], "C": [0.1, 1.0, 2.0]}
+    with pytest.warns(
+        FitFailedWarning, match=r"^3 of \d+ fits failed, the first with RuntimeError: no fit"
+    ) as caught:
+        searching(Failing(), grid).fit(X, Y)
+    assert len(caught) == 1
+
+
+def test_where_it_is_asked_for_the_first_failure_is_raised() -> None:
+    with pytest.raises(RuntimeError, match="no fit with C=1"):
+        searching(Failing(fails=True), {"C": [1.0]}, error_score="raise").fit(X, Y)
+    pipeline = make_pipeline(FunctionTransformer(raise_for, kw_args={"much": True}), Failing())
+    with pytest.raises(RuntimeError, match="cannot be prepared"):
+        searching(pipeline, {"failing__C": [1.0]}, error_score="raise").fit(X, Y)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_where_all_fail_there_is_no_best(n_jobs: int) -> None:
+    with pytest.raises(
+        RungNotScoredError, match=r"rung 1 on \d+ rows .*: no fit with C=.*; search\.scoring"
+    ) as raised:
+        searching(Failing(fails=True), {"C": [0.1, 1.0]}, n_jobs=n_jobs, pool_seconds=0.0).fit(X, Y)
+    assert raised.value.exit_code == 1
+    assert "\n" not in str(raised.value)
+
+
+class FailingOnMuch(Failing):
+    """Fails on more than a hundred rows."""
+
+    def fit(self, X: Any, y: Any) -> Any:
+        if len(X) > 100:
+            raise RuntimeError("too many rows")
+        return super().fit(X, y)
+
+
+def test_a_later_rung_in_which_all_fail_is_named() -> None:
+    with pytest.raises(RungNotScoredError, match=r"rung 2 on 133 rows .*too many rows"):
+        searching(FailingOnMuch(), {"C": [0.1, 1.0]}).fit(X, Y)
+
+
+def rare(n_rare: int) -> Any:
+    y = np.zeros(200, np.int64)
+    y[np.random.default_rng(0).permutation(200)[:n_rare]] = 1
+    return y
+
+
+def test_too_few_rows_are_named_with_those_that_suffice() -> None:
+    y = rare(6)
+    options: dict[str, Any] = {"schedule": (Rung(None, 1.0, 0.01, 1), WHOLE)}
+    with pytest.raises(RungNotScoredError, match=r"rung 1 on 5 rows .*only one class") as raised:
+        searching(LogisticRegression(), {"C": [0.1]}, min_resources=5, **options).fit(X, y)
+    said = str(raised.value)
+    least = int(said.partition("search.min_resources=")[2].split()[0])
+    assert said.endswith(f"={least} is the smallest that suffices (auto finds it)")
+    with pytest.raises(RungNotScoredError):
+        searching(LogisticRegression(), {"C": [0.1]}, min_resources=least - 1, **options).fit(X, y)
+    for enough in (least, "auto"):
+        found = searching(LogisticRegression(), {"C": [0.1]}, min_resources=enough, **options)
+        assert found.fit(X, y).best_score_ > 0
+
+
+def killing(**options: Any) -> Any:
+    grid = {"C": [0.1, 0.5, 1.0, 2.0], "fails": [False, True]}
+    return searching(Killing(spared=os.getpid()), grid, **options)
+
+
+@pytest.fixture
+def in_processes() -> Iterator[None]:
+    with parallel_config("loky", n_jobs=2):
+        yield
+
+
+@ignores_failures
+@pytest.mark.usefixtures("in_processes")
+def test_a_worker_that_is_killed_costs_its_candidate_alone() -> None:
+    grid = [{"C": [0.1, 0.5, 1.0, 2.0]}, {"C": [0.5], "fails": [True]}]
+    model = Killing(spared=os.getpid())
+    search = searching(model, grid, pool_seconds=0.0).fit(X, Y)
+    results = without_times(search)
+    dead = results["candidate"] == 4
+    assert results.loc[dead, "error"].tolist() == [DIED]
+    assert results.loc[dead, "mean_test_score"].isna().all()
+    # All others are as in a search in which it raised.
+    raising = searching(Failing(), grid).fit(X, Y)
+    expected = without_times(raising)
+    pd.testing.assert_frame_equal(
+        results[~dead].drop(columns="params"),
+        expected[expected["candidate"] != 4].drop(columns="params"),
+        check_exact=True,
+    )
+    assert search.best_params_ == raising.best_params_
+
+
+@ignores_failures
+@pytest.mark.usefixtures("in_processes")
+def test_what_was_running_beside_it_is_not_lost_and_several_may_die() -> None:
+    search = killing(pool_seconds=0.0).fit(X, Y)
+    results = without_times(search)
+    died = results["error"] == DIED
+    assert sorted(results.loc[died, "candidate"]) == [1, 3, 5, 7]
+    assert results.loc[~died, "error"].eq("").all()
+    assert not search.best_params_.get("fails")
+
+
+def killing_step(values: Any, *, much: bool, spared: int) -> Any:
+    if much and os.getpid() != spared:
+        time.sleep(0.1)
+        os.kill(os.getpid(), 9)
+    return values
+
+
+@ignores_failures
+@pytest.mark.usefixtures("in_processes")
+def test_a_step_that_kills_fails_its_candidates_alone() -> None:
+    step = "functiontransformer__kw_args"
+    asked = [{"much": much, "spared": os.getpid()} for much in (False, True)]
+    pipeline = make_pipeline(
+        FunctionTransformer(killing_step, kw_args=asked[0]), LogisticRegression()
+    )
+    grid = {step: asked, "logisticregression__C": [0.1, 1.0]}
+    search = searching(pipeline, grid, pool_seconds=0.0).fit(X, Y)
+    results = without_times(search)
+    died = results["error"] == DIED
+    assert sorted(results.loc[died, "candidate"]) == [2, 3]
+    assert search.best_params_[step] == asked[0]
+
+
+@ignores_failures
+def test_failures_are_finished_fits() -> None:
+    finished: dict[str, Any] = {}
+    grid = {"fails": [True, False], "C": [0.1, 1.0]}
+    whole = searching(Failing(), grid, finished=finished).fit(X, Y)
+    failed = [fit for fit in finished.values() if fit.error]
+    assert len(failed) == 2
+    assert_same_search(whole, searching(Failing(), grid, finished=dict(finished)).fit(X, Y))

@@ -1,0 +1,129 @@
+"""Stopped at whatever moment, a search gives the best that it has."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from src.search import RungSearchCV, result_of
+from tests.search.making import WHOLE, assert_same_search, searching, table
+
+X, Y = table()
+
+
+def after(n_fits: int) -> tuple[Callable[[], str | None], dict[str, Any]]:
+    """Give what stops a search after so many fits, and where they lie."""
+    finished: dict[str, Any] = {}
+    return lambda: "enough" if len(finished) >= n_fits else None, finished
+
+
+def n_tried(search: RungSearchCV) -> int:
+    first, roster = search.rungs_[0], search.roster_
+    equals = [roster.candidates[place] for place in roster.first_of.values()]
+    return sum(any(first.fit_of(c, f) for f in range(first.n_folds)) for c in equals)
+
+
+@pytest.mark.parametrize(
+    ("n_fits", "n_jobs"),
+    [*((n_fits, 1) for n_fits in range(20)), *((n_fits, 2) for n_fits in (0, 1, 8))],
+)
+def test_after_any_number_of_fits_there_is_a_usable_best(n_fits: int, n_jobs: int) -> None:
+    whole = searching().fit(X, Y)
+    should_stop, finished = after(n_fits)
+    search = searching(
+        should_stop=should_stop, finished=finished, n_jobs=n_jobs, pool_seconds=0.0
+    ).fit(X, Y)
+    assert search.predict_proba(X).shape == (200, 2)
+    # Workers may be a few fits ahead of what is known of them.
+    assert len(finished) == n_fits if n_jobs == 1 else n_fits <= len(finished) <= 13
+    assert search.stopped_ == "enough"
+    assert search.n_candidates_ - search.n_not_tried_ == n_tried(search)
+    assert (search.n_not_tried_ == 0) == (n_tried(search) == search.n_candidates_)
+    best = search.cv_results_["params"][search.best_index_]
+    assert best == search.best_params_
+    if n_fits == 0:
+        # Nobody was tried: the defaults as they are.
+        assert search.best_params_ == {}
+        assert np.isnan(search.best_score_)
+    else:
+        assert search.best_score_ > 0.5
+    pd.DataFrame(search.cv_results_)
+    result = result_of(search, "roc_auc")
+    assert result.stopped == "enough"
+    assert result.n_fits == len(finished) <= len(result.finished)
+    # What is there goes on to the whole.
+    assert_same_search(whole, searching(finished=finished).fit(X, Y))
+
+
+def test_the_first_to_be_tried_are_the_defaults() -> None:
+    should_stop, finished = after(1)
+    search = searching(should_stop=should_stop, finished=finished).fit(X, Y)
+    assert search.best_params_ == {}
+    assert search.best_score_ > 0.5
+
+
+def test_a_search_that_was_over_by_then_is_whole() -> None:
+    finished: dict[str, Any] = {}
+    whole = searching(finished=finished).fit(X, Y)
+    n_fits = len(finished)
+    should_stop, again = after(n_fits)
+    search = searching(should_stop=should_stop, finished=again).fit(X, Y)
+    assert search.stopped_ is None
+    assert search.n_not_tried_ == 0
+    assert result_of(search, "roc_auc").finished == ()
+    assert_same_search(whole, search)
+
+
+def test_once_there_is_a_reason_nothing_more_is_begun() -> None:
+    answers = iter([None] * 6 + ["now"])
+    finished: dict[str, Any] = {}
+    search = searching(should_stop=lambda: next(answers, None), finished=finished).fit(X, Y)
+    assert search.stopped_ == "now"
+    assert len(finished) < 13
+
+
+@pytest.mark.parametrize("n_folds_done", [1, 2])
+def test_in_the_middle_of_the_last_rung_finalists_are_compared_on_the_folds_that_they_share(
+    n_folds_done: int,
+) -> None:
+    grid = {"C": [0.001, 0.1, 1.0]}
+    should_stop, finished = after(3 * n_folds_done + 1)
+    search = searching(
+        LogisticRegression(), grid, schedule=(WHOLE,), should_stop=should_stop, finished=finished
+    ).fit(X, Y)
+    means = {
+        place: np.mean([search.rungs_[0].fits[place, fold].score for fold in range(n_folds_done)])
+        for place in range(3)
+    }
+    assert search.best_score_ == max(means.values())
+    assert search.best_params_ == {"C": grid["C"][max(means, key=lambda place: means[place])]}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_no_time_at_all_still_gives_a_model(n_jobs: int) -> None:
+    search = searching(time_budget=1e-9, n_jobs=n_jobs, pool_seconds=0.0).fit(X, Y)
+    assert search.stopped_ == "the time budget is used up"
+    assert search.best_params_ == {}
+    assert search.n_not_tried_ == search.n_candidates_ == 13
+    assert search.predict(X).shape == (200,)
+
+
+def test_time_enough_changes_nothing() -> None:
+    assert_same_search(searching().fit(X, Y), searching(time_budget=3600.0).fit(X, Y))
+
+
+def test_stopped_while_steps_are_fitted_it_has_a_model_too() -> None:
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    grid = {"standardscaler__with_mean": [True, False], "logisticregression__C": [0.1, 1.0]}
+    for n_questions in range(8):
+        answers = iter([None] * n_questions)
+        search = searching(
+            pipeline, grid, should_stop=lambda answers=answers: next(answers, "enough")
+        ).fit(X, Y)
+        assert search.stopped_ == "enough"
+        assert search.predict(X).shape == (200,)
