@@ -27,7 +27,7 @@ from src.search.race import Clock, Race
 from src.search.results import make_cv_results
 from src.search.running import POOL_SECONDS, Runner
 from src.search.schedule import DEFAULT, Rung
-from src.search.spilling import spill_directory
+from src.search.spilling import SpillDirectory
 from src.search.standing import best_of
 
 
@@ -162,7 +162,7 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
 
         # The files outlive the workers that have mapped them.
         with (
-            spill_directory() as directory,
+            SpillDirectory() as directory,
             Runner(self.n_jobs, should_stop, self.pool_seconds) as runner,
         ):
             race = Race(

@@ -23,7 +23,7 @@ from src.search.problem import Problem
 from src.search.progress import Progress
 from src.search.running import DIED, Runner, failed_fit
 from src.search.schedule import Rung
-from src.search.spilling import spill
+from src.search.spilling import SpillDirectory, spill
 from src.search.standing import RungScores, chosen
 
 Tell = Callable[[Progress], None]
@@ -59,7 +59,7 @@ class Race:
         runner: Runner,
         finished: MutableMapping[str, Fit],
         tell: Tell,
-        spill_directory: Path,
+        spill_directory: SpillDirectory,
         *,
         n_candidates: int,
         keep_proba: bool = False,
@@ -176,7 +176,7 @@ class Race:
                 if (candidate.place, fold) in wanted and (key, fold) not in self._folds:
                     jobs[key, fold] = FoldJob((key, fold), before, fold, self._raises)
         problem = self._problem
-        directory = self._spill_directory if self._runner.has_local_workers else None
+        directory = self._spill_directory.path() if self._runner.has_local_workers else None
         prepare = partial(_prepare, problem.X, problem.y, problem.splits, directory)
         left = self.clock.seconds_left
         for job, fold_data in self._runner.run(prepare, list(jobs.values()), left, _killed_fold):

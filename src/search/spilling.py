@@ -1,14 +1,14 @@
 """Rows of folds as files in memory: workers map them, and nobody has a copy of its own."""
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib.externals.loky.backend import resource_tracker
 
 from src.search.folds import Fold
 
@@ -41,12 +41,32 @@ def _mapped(values: Any, path: Path) -> Any:
         return values
 
 
-@contextmanager
-def spill_directory() -> Iterator[Path]:
-    """Make a directory that goes with the search, in memory where the system has that."""
-    chosen = os.environ.get("JOBLIB_TEMP_FOLDER")
-    place = chosen or (str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None)
-    with tempfile.TemporaryDirectory(
-        prefix="search_", dir=place, ignore_cleanup_errors=True
-    ) as directory:
-        yield Path(directory)
+class SpillDirectory:
+    """A directory that goes with the search, in memory where the system has that.
+
+    It is made when the first worker may need it, and removed even if this process is killed.
+    """
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+
+    def __enter__(self) -> "SpillDirectory":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._path is not None:
+            shutil.rmtree(self._path, ignore_errors=True)
+            resource_tracker.unregister(str(self._path), "folder")
+
+    def path(self) -> Path | None:
+        """Give it; None where there is no room for one."""
+        if self._path is None:
+            chosen = os.environ.get("JOBLIB_TEMP_FOLDER")
+            place = chosen or (str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None)
+            try:
+                self._path = Path(tempfile.mkdtemp(prefix="search_", dir=place))
+            except OSError:
+                return None
+            # The process that cleans up after joblib's workers would give back this memory too.
+            resource_tracker.register(str(self._path), "folder")
+        return self._path
