@@ -165,7 +165,7 @@ def test_a_candidate_that_fails_is_told_and_kept_in_the_table(tmp_path: Path) ->
     assert failed["error"].str.contains("Traceback").all()
 
 
-@pytest.mark.parametrize("search", ["fast", "random", "portfolio"])
+@pytest.mark.parametrize("search", ["fast", "random"])
 def test_the_schedule_is_told_before_it_is_run(
     search: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

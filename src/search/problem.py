@@ -69,10 +69,13 @@ class Problem:
         if self.classes is None:
             return 1
         y = self.classes[train]
-        n_classes = len(np.unique(y))
-        if min(self._class_counts(fold)) < 2:
+        counts = self._class_counts(fold)
+        n_classes, rarest = len(counts), min(counts)
+        if rarest < 2:
             return len(y)
-        for n_rows in range(n_classes, len(y) - n_classes):
+        # Rows left over go to the classes with the largest remainders: with less than its k-th
+        # part of a row, of k classes, the rarest gets none.
+        for n_rows in range(max(n_classes, len(y) // (n_classes * rarest)), len(y) - n_classes):
             drawn = some_rows(y, n_rows, self.seed, stratified=True)
             if len(np.unique(y[drawn])) == n_classes:
                 return n_rows

@@ -113,7 +113,11 @@ class Runner:
                 ended.add(number)
                 yield jobs[number], result
         except TerminatedWorkerError:
-            yield from self._after_death(function, jobs, begun, ended, on_death)
+            if begun:
+                yield from self._after_death(function, jobs, begun, ended, on_death)
+            else:
+                # Workers that die before they are given anything would die again.
+                yield from ((job, function(job, 1)) for job in jobs if not self._should_stop())
         except WorkerKilledError as error:
             # A cluster has tried it on several workers by then, and says which call it was.
             culprit: int = error.call[0].items[0][1][1]

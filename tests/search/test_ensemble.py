@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import log_loss, roc_auc_score
 
 from src.search.ensemble import MAX_ROUNDS, expected_score, select
 
@@ -28,11 +27,17 @@ def problem(seed: int, n_candidates: int, n_folds: int = 2, n_rows: int = 40) ->
 
 
 def by_loss(truth: Any) -> Any:
-    return lambda fold, proba: -log_loss(truth[fold], proba, labels=[0, 1])
+    # As scikit-learn has it, but a hundred times as quick.
+    return lambda fold, proba: np.log(proba[np.arange(len(proba)), truth[fold]]).mean()
 
 
 def by_auc(truth: Any) -> Any:
-    return lambda fold, proba: roc_auc_score(truth[fold], proba[:, 1])
+    def score(fold: int, proba: Any) -> float:
+        positive, negative = (proba[truth[fold] == label, 1] for label in (1, 0))
+        above = positive[:, None] - negative
+        return float(np.mean((above > 0) + 0.5 * (above == 0)))
+
+    return score
 
 
 def mean_score(probas: Any, counts: Any, folds: Any, score: Any) -> float:

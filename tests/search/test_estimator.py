@@ -26,11 +26,6 @@ STRICT: dict[str, Any] = {"cv": 2, "error_score": "raise"}
     [
         RungSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, **STRICT),
         RungSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, **STRICT),
-        RungSearchCV(
-            make_pipeline(StandardScaler(), LogisticRegression()),
-            {"logisticregression__C": [0.1, 1.0]},
-            **STRICT,
-        ),
     ]
 )
 # Some checks ask for what scikit-learn itself warns of: few rows, few columns, names of columns.

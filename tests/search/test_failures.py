@@ -138,7 +138,7 @@ def test_too_few_rows_are_named_with_those_that_suffice() -> None:
 
 
 def killing(**options: Any) -> Any:
-    grid = {"C": [0.1, 0.5, 1.0, 2.0], "fails": [False, True]}
+    grid = {"C": [0.1, 0.5], "fails": [False, True]}
     return searching(Killing(spared=os.getpid()), grid, **options)
 
 
@@ -175,7 +175,7 @@ def test_what_was_running_beside_it_is_not_lost_and_several_may_die() -> None:
     search = killing(pool_seconds=0.0).fit(X, Y)
     results = without_times(search)
     died = results["error"] == DIED
-    assert sorted(results.loc[died, "candidate"]) == [1, 3, 5, 7]
+    assert sorted(results.loc[died, "candidate"]) == [1, 3]
     assert results.loc[~died, "error"].eq("").all()
     assert not search.best_params_.get("fails")
 

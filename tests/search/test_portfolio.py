@@ -24,7 +24,7 @@ from tests.search.making import assert_same_search, table
 MEMBERS = {
     "linear": Pipeline([("scale", StandardScaler()), ("clf", LogisticRegression())]),
     "tree": Pipeline([("scale", "passthrough"), ("clf", DecisionTreeClassifier(random_state=0))]),
-    "extra": Pipeline([("scale", "passthrough"), ("clf", ExtraTreesClassifier(8, random_state=0))]),
+    "extra": Pipeline([("scale", "passthrough"), ("clf", ExtraTreesClassifier(4, random_state=0))]),
 }
 GRIDS: dict[str, Any] = {
     "linear": {"clf__C": [0.01, 0.1]},
@@ -40,7 +40,7 @@ def portfolio(
     standard: dict[str, Any] = {
         "schedule": SCHEDULE,
         "scoring": "neg_log_loss",
-        "cv": 4,
+        "cv": 3,
         "min_resources": 20,
     }
     return PortfolioSearchCV(
@@ -96,7 +96,7 @@ def test_without_a_join_the_best_alone_wins(ensemble: Any) -> None:
     family = alone.best_params_["model"]
     params = {name: value for name, value in alone.best_params_.items() if name != "model"}
     best = clone(MEMBERS[family]).set_params(**params)
-    scores = cross_val_score(best, X, Y, cv=4, scoring="neg_log_loss")
+    scores = cross_val_score(best, X, Y, cv=3, scoring="neg_log_loss")
     assert alone.best_score_ == scores.mean()
 
 
@@ -108,7 +108,7 @@ def test_an_ensemble_that_is_not_better_does_not_win() -> None:
     assert search.ensemble_score_ == search.best_score_
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 99), n=st.integers(1, 6))
 def test_the_defaults_of_every_family_are_among_the_finalists(seed: int, n: int) -> None:
     X, y = table(120, seed=seed)
@@ -133,7 +133,7 @@ def test_each_candidate_says_whose_it_is() -> None:
         assert results.loc[results["param_model"] != family, f"param_{parameter}"].isna().all()
 
 
-@pytest.mark.parametrize("scoring", ["roc_auc", "accuracy", "neg_brier_score", "f1"])
+@pytest.mark.parametrize("scoring", ["roc_auc", "accuracy", "f1"])
 def test_any_scorer_scores_a_mean_too(scoring: str) -> None:
     search = portfolio(scoring=scoring).fit(X, Y)
     assert np.isfinite(search.ensemble_score_)
@@ -152,9 +152,9 @@ def test_several_classes_and_labels_of_text_are_joined_too() -> None:
 def test_it_can_be_shown_cloned_and_changed(ensemble: Any) -> None:
     assert "param_grids" in repr(ensemble)
     assert_same_search(ensemble, clone(ensemble).fit(X, Y))
-    changed = clone(ensemble).set_params(param_grids={"linear": {"clf__C": [3.0]}}, cv=3)
+    changed = clone(ensemble).set_params(param_grids={"linear": {"clf__C": [3.0]}}, cv=2)
     assert changed.fit(X, Y).n_candidates_ == 4
-    assert changed.n_splits_ == 3
+    assert changed.n_splits_ == 2
 
 
 def test_workers_and_a_resumed_search_give_the_same(ensemble: Any) -> None:
@@ -171,7 +171,7 @@ def test_workers_and_a_resumed_search_give_the_same(ensemble: Any) -> None:
         assert other.ensemble_score_ == ensemble.ensemble_score_
 
 
-@pytest.mark.parametrize("n_fits", [0, 1, 5, 10, 12, 16, 20])
+@pytest.mark.parametrize("n_fits", [0, 1, 5, 10, 12, 16])
 def test_stopped_at_any_moment_it_has_a_model(n_fits: int) -> None:
     finished: dict[str, Any] = {}
     search = portfolio(
@@ -193,7 +193,7 @@ def test_a_family_that_fails_leaves_the_others() -> None:
 def test_where_folds_lack_a_class_the_best_alone_wins() -> None:
     X, y = table(240, n_classes=3, seed=2)
     order = np.argsort(y, kind="stable")
-    search = portfolio(scoring="accuracy", cv=KFold(12)).fit(X[order], y[order])
+    search = portfolio(scoring="accuracy", cv=KFold(6)).fit(X[order], y[order])
     assert np.isfinite(search.ensemble_score_)
     apart = np.sort(y)
     folds = [(np.flatnonzero(apart != label), np.flatnonzero(apart == label)) for label in range(3)]

@@ -118,7 +118,7 @@ class Watched(MutableMapping[str, Any]):
 
 
 @kinds
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_a_search_goes_on_from_any_finished_fits(make: Make, data: st.DataObject) -> None:
     finished: dict[str, Any] = {}

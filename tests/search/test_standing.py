@@ -223,3 +223,17 @@ def test_equals_share_scores_and_rank() -> None:
         assert len(set(results["rank_test_score"][rows])) <= 1
         assert len(set(results["mean_test_score"][rows])) <= 1
     assert not {(place, fold) for place in (2, 3) for fold in range(3)} & set(search.rungs_[0].fits)
+
+
+def test_what_cannot_differ_on_the_rows_of_a_rung_is_fitted_once_there() -> None:
+    X, y = table()
+    # Of 67 rows with 10 in a leaf there are at most 6 leaves; of 133 and 134 rows up to 13.
+    grid = {"max_leaf_nodes": [7, 9, 12], "min_samples_leaf": [10]}
+    schedule = (Rung(None, 1.0, 0.5, 1), WHOLE)
+    search = searching(DecisionTreeClassifier(random_state=0), grid, schedule=schedule).fit(X, y)
+    few, all_rows = search.rungs_
+    assert few.same_as == {0: 0, 1: 0, 2: 0, 3: 3}
+    assert set(few.fits) == {(0, 0), (3, 0)}
+    assert all_rows.same_as == {place: place for place in range(4)}
+    results = search.cv_results_
+    assert results["same_as"][results["iter"] == 0].tolist() == [0, 0, 0, 3]
