@@ -127,7 +127,7 @@ def assert_sealed(run: Path) -> None:
     assert not [file for file in manifest.files if "search/" in file or file == "status.json"]
 
 
-@pytest.mark.parametrize("n_fits", [1, 9])
+@pytest.mark.parametrize("n_fits", [1, pytest.param(9, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_it_goes_on_to_the_same_end(
     n_fits: int, asked: list[str], whole: Path, tmp_path: Path
 ) -> None:

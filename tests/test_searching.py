@@ -180,6 +180,7 @@ def test_the_schedule_is_told_before_it_is_run(
     assert summary["n_not_tried"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ensemble", [True, False])
 def test_what_a_portfolio_ends_in_is_exported_like_any_model(
     ensemble: bool, tmp_path: Path
