@@ -1,5 +1,6 @@
 """Write configuration.md from the schema and the files of conf/, so that neither runs ahead."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from enum import Enum
@@ -13,11 +14,12 @@ from src.config.schema import GROUPS, TrainConfig
 from src.config.valid_keys import CONF
 
 PAGE = Path(__file__).with_name("configuration.md")
+_MODULE = re.compile(r"typing\.|src\.config\.\w+\.")
 
 INTRODUCTION = """\
 # Configuration
 
-<!-- Written by `make docs` from src/config/schema.py and conf/. Change those. -->
+<!-- Written by `make docs` from src/config/*schema.py and conf/. Change those. -->
 
 A run is composed from one file of each group of `conf/`, and any key can be changed on the
 command line:
@@ -39,7 +41,7 @@ BLAS libraries get one thread, always, and there is no key for it: with two they
 another order, which changes last bits.
 
 **Where runs go**: `hydra.run.dir` and `hydra.sweep.dir`, in `conf/train.yaml` only. The thread
-limits are set before numpy is loaded, whatever `OMP_NUM_THREADS` says.
+limits are set before numpy is loaded.
 """
 
 NEW_MODEL = """
@@ -144,9 +146,9 @@ def _table(schema: type) -> Iterator[str]:
 
 def _type(f: Field[Any]) -> str:
     name = f.type.__name__ if isinstance(f.type, type) else str(f.type)
-    name = name.replace("typing.", "").replace("src.config.schema.", "")
+    name = _MODULE.sub("", name)
     if name == "dict" or name == "list":
-        name = str(f.type).replace("typing.", "").replace("src.config.schema.", "")
+        name = _MODULE.sub("", str(f.type))
     return f"`{name}`".replace("|", "\\|")
 
 

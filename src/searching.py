@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from joblib import parallel_config
 from sklearn.pipeline import Pipeline
 
 from src import assembly, data, modeling, runs, search
@@ -22,7 +23,7 @@ from src.config import (
     searched_grid,
     seconds_of,
 )
-from src.runtime import interruption, progress, workers
+from src.runtime import interruption, progress, threads, workers
 from src.scoring import export
 
 if TYPE_CHECKING:
@@ -101,12 +102,17 @@ def find_best(
     """Search on the training rows; give the result and the number of workers that were there."""
     scoring = modeling.scorer_for(config.search.scoring, len(division.table.labels))
     with _workers(config, division, run.log, cluster) as n_workers:
-        if isinstance(config.search, RungSearchConfig):
-            return _by_rungs(config, plan, rows, division, run, determinants, scoring), n_workers
-        if isinstance(config.search, HalvingSearchConfig):
-            return _by_halving(config, plan, rows, division, scoring), n_workers
+        asked, cv = config.search, rows.folds(config.search.n_splits)
+        if isinstance(asked, RungSearchConfig):
+            finished = run.open_fits(determinants)
+            options = {"scoring": scoring, "cv": cv, "finished": finished}
+            return _by_rungs(config, asked, plan, division, run, options), n_workers
+        if isinstance(asked, HalvingSearchConfig):
+            return _by_halving(config, asked, plan, division, scoring, cv), n_workers
         log.info("no search: the estimator as it is")
-        pipeline = plan.pipelines[""].fit(division.X_train, division.y_train)
+        # One fit begins no processes: what it does side by side it does in threads.
+        with parallel_config("threading", n_jobs=min(n_workers, threads.n_cores())):
+            pipeline = plan.pipelines[""].fit(division.X_train, division.y_train)
         return search.unsearched(pipeline, scoring, len(division.train)), n_workers
 
 
@@ -147,32 +153,24 @@ def _workers(
 
 def _by_rungs(
     config: TrainConfig,
+    asked: RungSearchConfig,
     plan: SearchPlan,
-    rows: data.Rows,
     division: data.Division,
     run: runs.RunDirectory,
-    determinants: runs.Plan,
-    scoring: str,
+    options: dict[str, Any],
 ) -> search.SearchResult:
-    asked = config.search
-    assert isinstance(asked, RungSearchConfig)  # noqa: S101 - for the type checker
-    finished = run.open_fits(determinants)
-    if len(finished):
-        log.info("resuming: %d fits are finished", len(finished))
-    budget = None if asked.time_budget is None else seconds_of(asked.time_budget)
+    if options["finished"]:
+        log.info("resuming: %d fits are finished", len(options["finished"]))
     with (
         interruption.stoppable() as should_stop,
         progress.search_display(bar=config.runtime.progress) as show,
     ):
-        options: dict[str, Any] = {
+        options |= {
             "schedule": plan.schedule,
-            "scoring": scoring,
-            "cv": rows.folds(asked.n_splits),
             "min_resources": asked.min_resources,
             "random_state": config.seed,
-            "time_budget": budget,
+            "time_budget": None if asked.time_budget is None else seconds_of(asked.time_budget),
             "should_stop": should_stop,
-            "finished": finished,
             "on_progress": show,
         }
         if isinstance(config.runtime, DaskRuntimeConfig):
@@ -185,7 +183,7 @@ def _by_rungs(
             engine.fit(division.X_train, division.y_train, groups=division.groups)
     for warning in caught:
         log.warning("while searching: %s", str(warning.message).strip())
-    result = search.result_of(engine, scoring)
+    result = search.result_of(engine, options["scoring"])
     _tell(result)
     return result
 
@@ -229,13 +227,12 @@ def _tell(result: search.SearchResult) -> None:
 
 def _by_halving(
     config: TrainConfig,
+    asked: HalvingSearchConfig,
     plan: SearchPlan,
-    rows: data.Rows,
     division: data.Division,
     scoring: str,
+    cv: Any,
 ) -> search.SearchResult:
-    asked = config.search
-    assert isinstance(asked, HalvingSearchConfig)  # noqa: S101 - for the type checker
     settings = search.HalvingSettings(
         param_grid=plan.grids[""],
         scoring=scoring,
@@ -251,7 +248,7 @@ def _by_halving(
         settings,
         division.X_train,
         division.y_train,
-        cv=rows.folds(asked.n_splits),
+        cv=cv,
         groups=division.groups,
         callbacks=progress.progress_callbacks(bar=config.runtime.progress),
     )

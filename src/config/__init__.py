@@ -9,20 +9,17 @@ from src.config.complaints import as_user_error
 from src.config.durations import seconds_of
 from src.config.help_page import help_text
 from src.config.instantiation import make
+from src.config.model_schema import MemberConfig, VoteConfig
 from src.config.quoting import quoted
-from src.config.schema import (
-    DaskRuntimeConfig,
+from src.config.schema import DaskRuntimeConfig, TrainConfig, register_schema
+from src.config.search_schema import (
     Engine,
     GridSearchConfig,
     HalvingSearchConfig,
-    MemberConfig,
     PortfolioSearchConfig,
     RandomSearchConfig,
     RungSearchConfig,
     TpeSearchConfig,
-    TrainConfig,
-    VoteConfig,
-    register_schema,
 )
 from src.config.typed import identity_of, members_of, most_categories, searched_grid, typed
 

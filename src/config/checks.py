@@ -6,21 +6,17 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from src.config.schema import (
+from src.config.data_schema import (
     BuiltinDatasetConfig,
-    DaskRuntimeConfig,
     FileDatasetConfig,
     GroupedCvConfig,
-    MemberConfig,
     OpenMLDatasetConfig,
     OrderedCvConfig,
-    PortfolioSearchConfig,
-    PreprocessConfig,
-    RuntimeConfig,
-    TrainConfig,
-    VoteConfig,
 )
+from src.config.model_schema import MemberConfig, PreprocessConfig, VoteConfig
+from src.config.schema import DaskRuntimeConfig, RuntimeConfig, TrainConfig
 from src.config.search_checks import is_count, search_errors
+from src.config.search_schema import PortfolioSearchConfig
 from src.errors import (
     FileMissingError,
     IncompatiblePreprocessError,

@@ -18,7 +18,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.config.checks import check_config
 from src.config.help_page import choices
-from src.config.schema import GROUPS, RungSearchConfig, TrainConfig
+from src.config.schema import GROUPS, TrainConfig
+from src.config.search_schema import RungSearchConfig
 from src.config.typed import refuse_unknown_keys, typed
 from src.config.valid_keys import CONF
 from src.errors import DirectoryTakenError, RunExistsError, UnknownChoiceError

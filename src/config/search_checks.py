@@ -5,17 +5,16 @@ from math import inf
 from typing import Any
 
 from src.config.durations import seconds_of
-from src.config.schema import (
-    GROUPS,
+from src.config.model_schema import ModelConfig
+from src.config.schema import GROUPS, TrainConfig
+from src.config.search_schema import (
     GridSearchConfig,
     HalvingSearchConfig,
-    ModelConfig,
     PortfolioSearchConfig,
     RandomSearchConfig,
     RungSearchConfig,
     SearchConfig,
     TpeSearchConfig,
-    TrainConfig,
 )
 from src.errors import InvalidValueError, UnknownGridError, UserError
 

@@ -7,14 +7,13 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.schema import (
+from src.config.model_schema import MemberConfig, VoteConfig
+from src.config.schema import TrainConfig
+from src.config.search_schema import (
     GridSearchConfig,
     HalvingSearchConfig,
-    MemberConfig,
     PortfolioSearchConfig,
     RandomSearchConfig,
-    TrainConfig,
-    VoteConfig,
 )
 from src.config.valid_keys import unknown_key
 from src.errors import ConfigurationError

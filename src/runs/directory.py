@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from src.errors import DirectoryTakenError, RunExistsError
 from src.runs.atomic import point_to, write_atomically
-from src.runs.fits import FinishedFits, Plan, read_plan
+from src.runs.fits import SEARCH, FinishedFits, Plan, read_plan
 from src.runs.manifest import NAME, Manifest, read_manifest, seal
 from src.runs.summary import Summary
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 LATEST = "latest"
 STATUS = "status.json"
 OUTPUTS = "outputs"
-SEARCH = "search"
 SUMMARY, PREDICTIONS = "summary.json", "predictions.parquet"
 # What Hydra has written by the time a run begins.
 HYDRAS = {".hydra", "train.log"}
@@ -85,7 +84,9 @@ class RunDirectory:
         return self.path / "optuna_study.log"
 
     def fail(self, state: str, reason: str) -> None:
-        """Say in the directory why it holds no run."""
+        """Say in the directory why it holds no run; another process may go on with its search."""
+        if self._fits is not None:
+            self._fits.close()
         status = {"state": state, "reason": reason}
         write_atomically(self.path / STATUS, json.dumps(status, indent=2).encode())
 

@@ -20,6 +20,7 @@ from typing import Any, cast
 from src.errors import ResumeDiffersError, SearchRunningError
 from src.runs.identity import as_plain
 
+SEARCH = "search"
 PLAN, LOCK, ENDING = "plan.json", "lock", ".pickle"
 # Of a difference, so many letters of either side.
 SHOWN = 40
@@ -92,14 +93,14 @@ class FinishedFits(MutableMapping[str, Any]):
 def read_plan(run: Path) -> dict[str, Any] | None:
     """Read what determines the fits of an unfinished run; None where it has none."""
     try:
-        return cast(dict[str, Any], json.loads((run / "search" / PLAN).read_bytes()))
+        return cast(dict[str, Any], json.loads((run / SEARCH / PLAN).read_bytes()))
     except (OSError, ValueError):
         return None
 
 
 def refuse_running(run: Path) -> None:
     """Raise SearchRunningError where another process is searching."""
-    with suppress(FileNotFoundError), (run / "search" / LOCK).open() as lock:
+    with suppress(FileNotFoundError), (run / SEARCH / LOCK).open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError as error:

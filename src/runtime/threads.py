@@ -16,6 +16,7 @@ BLAS_VARIABLES = (
     "BLIS_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+OPENMP_VARIABLE = "OMP_NUM_THREADS"
 
 
 def n_cores() -> int:
@@ -25,24 +26,46 @@ def n_cores() -> int:
     return os.cpu_count() or 1  # systems without affinity
 
 
+def default_openmp_threads() -> int:
+    """Count OpenMP's threads: what its own variable says where it is set, else all cores."""
+    # OpenMP's standard has lists for nested loops, "4,2": the first is the outermost.
+    asked = os.environ.get(OPENMP_VARIABLE, "").split(",")[0].strip()
+    return int(asked) if asked.isdecimal() and int(asked) else n_cores()
+
+
 @contextmanager
 def limited_threads(openmp_threads: int | None) -> Iterator[None]:
-    """Limit the threads of this process and of those that it starts; None: all cores."""
-    n_threads = openmp_threads or n_cores()
-    for variable in BLAS_VARIABLES:
-        os.environ[variable] = "1"
-    os.environ["OMP_NUM_THREADS"] = str(n_threads)
-    # In a sweep an earlier job has loaded the libraries: then variables come too late.
-    numpy_was_loaded = "numpy" in sys.modules
-    # The imports load the libraries, which read the variables.
-    import sklearn.ensemble  # noqa: F401
-    from threadpoolctl import threadpool_limits
+    """Limit the threads of this process and of those that it starts.
 
-    if not numpy_was_loaded:
+    None leaves OpenMP as many as its variable says (`default_openmp_threads`).
+    """
+    n_threads = openmp_threads or default_openmp_threads()
+    with _environment({**dict.fromkeys(BLAS_VARIABLES, "1"), OPENMP_VARIABLE: str(n_threads)}):
+        # In a sweep an earlier job has loaded the libraries: then variables come too late.
+        numpy_was_loaded = "numpy" in sys.modules
+        # The imports load the libraries, which read the variables.
+        import sklearn.ensemble  # noqa: F401
+        from threadpoolctl import threadpool_limits
+
+        if not numpy_was_loaded:
+            yield
+            return
+        with threadpool_limits({"openmp": n_threads, "blas": 1}):
+            yield
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
         yield
-        return
-    with threadpool_limits({"openmp": n_threads, "blas": 1}):
-        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def be_nice(niceness: int) -> None:

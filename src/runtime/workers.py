@@ -9,7 +9,7 @@ from pathlib import Path
 from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
-from src.runtime.threads import n_cores
+from src.runtime.threads import default_openmp_threads, n_cores
 
 # On few rows a fit's threads wait for each other longer than they work, worse on a busy machine.
 FEW_ROWS = 5_000
@@ -24,7 +24,7 @@ def n_openmp_threads(openmp_threads: int | None, *, n_rows: int) -> int:
     """Give the threads of a fit in this process; None asks for as many as pay off."""
     if openmp_threads is not None:
         return openmp_threads
-    return 1 if n_rows <= FEW_ROWS else n_cores()
+    return 1 if n_rows <= FEW_ROWS else default_openmp_threads()
 
 
 @contextmanager

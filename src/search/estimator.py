@@ -19,11 +19,12 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from src.search.candidates import Roster
+from src.search.clock import Clock
 from src.search.fitting import Fit
 from src.search.problem import AUTO, Problem
 from src.search.progress import Progress
 from src.search.proposing import AllAtOnce, Proposer
-from src.search.race import Clock, Race
+from src.search.race import Race
 from src.search.results import make_cv_results
 from src.search.running import POOL_SECONDS, Runner
 from src.search.schedule import DEFAULT, Rung

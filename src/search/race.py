@@ -1,13 +1,11 @@
 """The race: candidates meet on rung after rung, and fewer go on each time."""
 
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from math import isnan
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 from joblib import parallel_config
@@ -15,6 +13,7 @@ from sklearn.base import clone
 
 from src.errors import RungNotScoredError
 from src.search.candidates import Candidate
+from src.search.clock import Clock
 from src.search.equivalence import signature
 from src.search.fitting import Fit, Task, run_task
 from src.search.folds import Fold, make_fold
@@ -27,11 +26,6 @@ from src.search.spilling import SpillDirectory, spill
 from src.search.standing import RungScores, chosen
 
 Tell = Callable[[Progress], None]
-
-# Measured with boosting of 100 iterations, on 640 and on 31,000 rows.
-FIXED_SHARE = 0.1
-# So many fits are needed to foretell how long others take.
-LEAST_FITS = 3
 
 
 @dataclass(frozen=True)
@@ -264,64 +258,6 @@ class Race:
                 seconds_left=None if left is None else left / self._runner.n_jobs,
             )
         )
-
-
-@dataclass
-class Clock:
-    """Foretells how long is left: by the work of the rungs, and what work has taken."""
-
-    problem: Problem
-    schedule: Sequence[Rung]
-    n_candidates: int
-    _done: float = 0.0
-    _rates: list[float] = field(default_factory=list)
-    _start: float = field(default_factory=perf_counter)
-
-    def add(self, scores: RungScores, fit: Fit) -> None:
-        """Count a fit."""
-        work = self._work(scores.rung)
-        self._done += work
-        self._rates.append((fit.fit_seconds + fit.score_seconds) / work)
-
-    @property
-    def seconds_per_fit(self) -> float:
-        """Foretell how long a fit with all iterations on all rows takes."""
-        return median(self._rates) if self._rates else 0.0
-
-    def skip(self, scores: RungScores) -> None:
-        """Count a fit that was there already."""
-        self._done += self._work(scores.rung)
-
-    def seconds_left(self) -> float | None:
-        """Foretell what is left for a single process."""
-        # The first fit of a process waits for libraries to be loaded.
-        if len(self._rates) < LEAST_FITS:
-            return None
-        return self.seconds_per_fit * max(self._all - self._done, 0.0)
-
-    @property
-    def share(self) -> float:
-        """The share of the work that is done."""
-        return min(self._done / self._all, 1.0)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the race began."""
-        return perf_counter() - self._start
-
-    @property
-    def _all(self) -> float:
-        n_splits = len(self.problem.splits)
-        return sum(
-            self._work(rung) * rung.n_candidates(self.n_candidates) * rung.n_folds(n_splits)
-            for rung in self.schedule
-        )
-
-    def _work(self, rung: Rung) -> float:
-        """Give the share of a whole fit that a fit of this rung takes."""
-        share = rung.iterations * self.problem.n_rows(rung, 0) / self.problem.n_train
-        # Checking and sorting columns takes as long for one iteration as for a hundred.
-        return FIXED_SHARE + (1 - FIXED_SHARE) * share
 
 
 def _prepare(

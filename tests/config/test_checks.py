@@ -1,7 +1,7 @@
 import pytest
 
 from src.config import check_config
-from src.config.schema import Engine
+from src.config.search_schema import Engine
 from src.errors import (
     FileMissingError,
     IncompatiblePreprocessError,

@@ -15,15 +15,15 @@ from src.config import (
     searched_grid,
     typed,
 )
-from src.config.schema import (
+from src.config.data_schema import (
     BuiltinDatasetConfig,
     ColumnType,
-    Engine,
     FileDatasetConfig,
     GroupedCvConfig,
     OpenMLDatasetConfig,
     OrderedCvConfig,
 )
+from src.config.search_schema import Engine
 from src.errors import ConfigurationError, UnknownKeyError
 from tests.config.composing import changed, composed, config
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from src.runtime.threads import limited_threads, n_cores
 from src.runtime.workers import n_openmp_threads, n_workers
 from tests.conftest import ROOT
 
@@ -35,11 +36,35 @@ def test_blas_gets_one_thread_and_openmp_what_was_asked(threads: int, loaded: bo
         assert n_threads == (1 if api == "blas" else threads)
 
 
-def test_a_small_search_starts_no_pool_and_no_threads() -> None:
-    assert n_workers(None, n_fits=12, n_rows=455) == 1
+@pytest.mark.parametrize(
+    ("outside", "threads"),
+    [("3", 3), ("5,2", 5), (None, n_cores()), ("", n_cores()), ("0", n_cores())],
+)
+def test_a_fit_of_many_rows_gets_what_openmp_was_told_else_all_cores(
+    outside: str | None, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if outside is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", outside)
+    assert n_openmp_threads(None, n_rows=50_000) == threads
     assert n_openmp_threads(None, n_rows=455) == 1
 
 
-def test_what_is_asked_for_is_obeyed() -> None:
-    assert n_workers(2, n_fits=1, n_rows=10) == 2
+def test_one_job_of_a_sweep_does_not_limit_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    with limited_threads(1):
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+        assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    assert "OMP_NUM_THREADS" not in os.environ
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
+
+
+def test_threads_that_are_asked_for_are_given() -> None:
     assert n_openmp_threads(2, n_rows=10) == 2
+
+
+def test_there_are_never_more_workers_than_cores() -> None:
+    assert n_workers(None) == n_cores()
+    assert n_workers(1) == 1
+    assert n_workers(10 * n_cores()) == n_cores()
