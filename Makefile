@@ -95,10 +95,12 @@ api-stop: ## end what api-bg started, when it has answered what it has taken
 # Every library that conf/ offers is tested.
 TESTED := $(foreach lock,dev api catboost dask lightgbm tpe xgboost,$(VENV)/.installed-$(lock))
 
-# As many tests run at once as there are cores: threads of their fits would wait for each other.
+# As many tests run at once as there are cores: their threads would wait for each other.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
 .PHONY: test
 test: $(TESTED) ## pass the tests, in minutes
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
 .PHONY: test-all
 test-all: $(TESTED) ## pass the slow ones too

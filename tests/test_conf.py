@@ -18,26 +18,38 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("preprocess", choices("preprocess"))
 @pytest.mark.parametrize("model", choices("model"))
 def test_every_model_with_every_preprocess_is_fitted_or_refused_ahead(
-    model: str, preprocess: str, n_classes: int, make_csv: Callable[..., Path], tmp_path: Path
+    model: str, preprocess: str, make_csv: Callable[..., Path], tmp_path: Path
 ) -> None:
     overrides = [
         "dataset=file",
-        f"dataset.path={make_csv(n_classes=n_classes)}",
+        f"dataset.path={make_csv(n_classes=3)}",
         "dataset.target=label",
         f"model={model}",
         f"preprocess={preprocess}",
+        "search=none",
     ]
     try:
         config = composed(*overrides)
     except IncompatiblePreprocessError:
         return
-    line = run_experiment(config, tmp_path)
+    assert run_experiment(config, tmp_path).startswith("[RESULT] ds=file_small")
     predictions = pd.read_parquet(tmp_path / "predictions.parquet")
-    assert line.startswith("[RESULT] ds=file_small")
+    assert predictions.filter(like="proba_").shape == (24, 3)
+    assert predictions.filter(like="proba_").sum(axis=1).tolist() == pytest.approx([1.0] * 24)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("model", choices("model"))
+def test_every_model_is_searched_with_a_preprocess_of_its_own(
+    model: str, n_classes: int, make_csv: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = [f"dataset.path={make_csv(n_classes=n_classes)}", "dataset.target=label"]
+    line = run_experiment(composed("dataset=file", *table, f"model={model}"), tmp_path)
+    predictions = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert " mode=fast " in line
     assert predictions.filter(like="proba_").shape == (24, n_classes)
     assert predictions.filter(like="proba_").sum(axis=1).tolist() == pytest.approx([1.0] * 24)
 
@@ -82,13 +94,11 @@ def test_weights_of_classes_are_searched_and_exported(
     assert summary["parity"]["max_difference"] <= 1e-12
 
 
-@pytest.mark.parametrize("model", choices("model"))
-def test_every_model_has_a_preprocess_of_its_own_that_works(model: str) -> None:
-    composed(f"model={model}")
-
-
-@pytest.mark.parametrize("runtime", [name for name in choices("runtime") if name != "dask"])
-@pytest.mark.parametrize("search", choices("search"))
+# Those that need a cluster have tests of their own.
+@pytest.mark.parametrize(
+    ("search", "runtime"),
+    [(search, "local") for search in choices("search")] + [("fast", "serial")],
+)
 def test_every_search_and_runtime_is_fitted(
     search: str, runtime: str, make_csv: Callable[..., Path], tmp_path: Path
 ) -> None:
