@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from threadpoolctl import ThreadpoolController
 
+from src.search.columns import splittable, taking_all_columns
 from src.search.folds import Fold, Positions, part_of
 from src.search.iterations import can_go_on, go_on
 
@@ -73,11 +74,11 @@ def _fit_and_score(task: Task) -> Fit:
         return Fit(float("nan"), error=task.fold.error)
     start = perf_counter()
     try:
-        fitted = _fit(task)
+        fitted, model = _fit(task)
         middle = perf_counter()
-        score = float(task.scorer(fitted, task.fold.X_test, task.fold.y_test))
+        score = float(task.scorer(model, task.fold.X_test, task.fold.y_test))
         end = perf_counter()
-        proba = fitted.predict_proba(task.fold.X_test) if task.keep_proba else None
+        proba = model.predict_proba(task.fold.X_test) if task.keep_proba else None
     except Exception:  # whatever a model raises is its candidate's result
         if task.raises:
             raise
@@ -86,12 +87,18 @@ def _fit_and_score(task: Task) -> Fit:
     return Fit(score, middle - start, end - middle, state, proba)
 
 
-def _fit(task: Task) -> Any:
+def _fit(task: Task) -> tuple[Any, Any]:
+    """Give the fitted estimator, and what takes the columns of the fold."""
     X, y = part_of(task.fold, task.rows)
     estimator = clone(task.estimator)
+    columns = splittable(estimator, X)
+    if columns is not None:
+        X = X[:, columns]
     if task.state is not None:
-        return go_on(estimator, pickle.loads(task.state), X, y)  # noqa: S301 - our own, of this search
-    return estimator.fit(X) if y is None else estimator.fit(X, y)
+        fitted = go_on(estimator, pickle.loads(task.state), X, y)  # noqa: S301 - our own, of this search
+    else:
+        fitted = estimator.fit(X) if y is None else estimator.fit(X, y)
+    return fitted, fitted if columns is None else taking_all_columns(fitted, columns)
 
 
 def _pickled(fitted: Any) -> bytes | None:

@@ -66,6 +66,7 @@ class Race:
         self._folds: dict[tuple[str, int], Fold] = {}
         self.clock = Clock(problem, schedule, n_candidates)
         self.scores: list[RungScores] = []
+        self._always: set[int] = set()
 
     def run_first(self, entrants: list[Candidate]) -> RungScores:
         """Let a batch of candidates run the first rung; later batches join the same rung."""
@@ -82,6 +83,7 @@ class Race:
 
         always: who goes on whatever they score.
         """
+        self._always = {candidate.place for candidate in always}
         # Of those that differ: of equals one was fitted.
         n_candidates = self.clock.n_candidates = len(self.scores[0].entrants)
         for number, rung in enumerate(self._schedule[1:], start=1):
@@ -156,7 +158,12 @@ class Race:
     def _jobs(
         self, scores: RungScores, entrants: Sequence[Candidate]
     ) -> Iterator[tuple[str, int, int]]:
-        """Name the fits of a rung, fold by fold: what is stopped can be compared on some."""
+        """Name the fits of a rung, fold by fold: what is stopped can be compared on some.
+
+        Who always goes on comes first in a fold: short fits fill the end of a rung better, and
+        what leads after a rung of few iterations learns quickly, so it stops earlier.
+        """
+        entrants = sorted(entrants, key=lambda candidate: candidate.place not in self._always)
         places = [c.place for c in entrants if scores.same_as[c.place] == c.place]
         for fold in range(scores.n_folds):
             for place in places:

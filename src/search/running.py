@@ -8,7 +8,8 @@ import logging
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from threading import Thread
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -48,6 +49,7 @@ class Runner:
         self._stack = ExitStack()
         self._warnings: Any = warnings.catch_warnings()
         self._parallel: Any = None
+        self._beginning: Thread | None = None
 
     def __enter__(self) -> "Runner":
         # Fits in threads note warnings at the same time: what they leave set would mute all others.
@@ -55,6 +57,8 @@ class Runner:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self._beginning is not None:
+            self._beginning.join()
         self._stack.close()
         self._warnings.__exit__(*exception)
 
@@ -78,19 +82,27 @@ class Runner:
         waiting = deque(jobs)
         # Threads wait for each other in small fits; without a pool the caller's limit holds.
         n_threads = None if self.n_jobs == 1 else 1
-        while waiting and not self._is_worth_a_pool(seconds_left) and not self._should_stop():
+        while waiting and not self._has_workers(seconds_left) and not self._should_stop():
             job = waiting.popleft()
             yield job, function(job, n_threads)
         if waiting and not self._should_stop():
             yield from self._run_in_pool(function, list(waiting), on_death)
 
-    def _is_worth_a_pool(self, seconds_left: Callable[[], float | None]) -> bool:
+    def _has_workers(self, seconds_left: Callable[[], float | None]) -> bool:
+        """Tell whether workers are there; lets them begin, in their time, where they pay off."""
+        if self._beginning is not None:
+            return not self._beginning.is_alive()
         if self.n_jobs == 1:
             return False
         if self._parallel is not None or self._pool_seconds == 0:
             return True
         seconds = seconds_left()
-        return seconds is not None and seconds * (1 - 1 / self.n_jobs) > self._pool_seconds
+        if seconds is not None and seconds * (1 - 1 / self.n_jobs) > self._pool_seconds:
+            self._beginning = Thread(
+                target=_begin, args=(self._started(), self.n_jobs), name="begin workers"
+            )
+            self._beginning.start()
+        return False
 
     def _run_in_pool(
         self,
@@ -169,6 +181,17 @@ class Runner:
     def _restart(self) -> None:
         self._stack.close()
         self._parallel = None
+
+
+def _begin(parallel: Any, n_jobs: int) -> None:
+    # Workers that die already now are met again by the first call that matters.
+    with suppress(TerminatedWorkerError):
+        for _ in parallel(delayed(_load)() for _ in range(n_jobs)):
+            pass
+
+
+def _load() -> None:
+    """Do nothing: to find this a worker has loaded what fits need."""
 
 
 def _numbered(function: Callable[[Job, int | None], Result], number: int, job: Job) -> Any:
