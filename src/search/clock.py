@@ -24,19 +24,19 @@ class Clock:
     schedule: Sequence[Rung]
     n_candidates: int
     _done: float = 0.0
-    _rates: list[float] = field(default_factory=list)
+    _rates: dict[str, list[float]] = field(default_factory=dict)
     _start: float = field(default_factory=perf_counter)
 
-    def add(self, scores: RungScores, fit: Fit) -> None:
-        """Count a fit."""
+    def add(self, scores: RungScores, family: str, fit: Fit) -> None:
+        """Count a fit of a candidate of that family."""
         work = self._work(scores.rung)
         self._done += work
-        self._rates.append((fit.fit_seconds + fit.score_seconds) / work)
+        self._rates.setdefault(family, []).append((fit.fit_seconds + fit.score_seconds) / work)
 
     @property
-    def seconds_per_fit(self) -> float:
-        """Foretell how long a fit with all iterations on all rows takes."""
-        return median(self._rates) if self._rates else 0.0
+    def seconds_of_last_fits(self) -> float:
+        """Foretell how long one whole fit of each family takes, of those that were fitted."""
+        return sum(median(rates) for rates in self._rates.values())
 
     def skip(self, scores: RungScores) -> None:
         """Count a fit that was there already."""
@@ -45,9 +45,10 @@ class Clock:
     def seconds_left(self) -> float | None:
         """Foretell what is left for a single process."""
         # The first fit of a process waits for libraries to be loaded.
-        if len(self._rates) < LEAST_FITS:
+        rates = [rate for of_family in self._rates.values() for rate in of_family]
+        if len(rates) < LEAST_FITS:
             return None
-        return self.seconds_per_fit * max(self._all - self._done, 0.0)
+        return median(rates) * max(self._all - self._done, 0.0)
 
     @property
     def share(self) -> float:

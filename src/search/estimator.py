@@ -70,8 +70,6 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     # Whether the finalists' predictions of the rows that they are scored on are kept.
     _keep_proba = False
-    # How many candidates are fitted on all rows in the end, at most.
-    _n_last_fits = 1
 
     def __init__(
         self,
@@ -194,8 +192,8 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
         asked = self.should_stop() if self.should_stop is not None else None
         if asked is not None or self.time_budget is None:
             return asked
-        # The last fit, of the best candidate on all rows, belongs to the budget.
-        ends = clock.seconds + clock.seconds_per_fit * self._n_last_fits
+        # The last fits, of the best candidates on all rows, belong to the budget.
+        ends = clock.seconds + clock.seconds_of_last_fits
         return "the time budget is used up" if ends > self.time_budget else None
 
     def _run_first(

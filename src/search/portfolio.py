@@ -43,7 +43,6 @@ class PortfolioSearchCV(RungSearchCV):
         self.members = members
         self.param_grids = param_grids
         self.join = join
-        self._n_last_fits = len(members)
 
     @classmethod
     def _get_param_names(cls) -> list[str]:

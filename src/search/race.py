@@ -124,12 +124,13 @@ class Race:
             self.clock.skip(scores)
         self._prepare_folds(scores, {(place, fold) for _, place, fold in waiting})
         tasks = self._tasks(scores, waiting)
+        families = {candidate.place: candidate.family for candidate in entrants}
         left = self.clock.seconds_left
         for task, fit in self._runner.run(run_task, tasks, left, failed_fit):
             self._keep(task, fit, scores)
             scores.fits[task.place, task.fold_number] = fit
             n_done += 1
-            self.clock.add(scores, fit)
+            self.clock.add(scores, families[task.place], fit)
             self._report(scores, n_done, n_fits)
         if n_done == n_fits and not waiting:
             self._report(scores, n_done, n_fits)
