@@ -695,6 +695,27 @@ class NothingToResumeError(UserError):
         )
 
 
+class ResumeInSweepError(UserError):
+    """A resumed search in a sweep whose jobs would all be in new directories."""
+
+    def __init__(self, asked: object) -> None:
+        super().__init__(
+            f"search.resume={asked} in a sweep goes on in the sweep's own directory only; add"
+            " hydra.sweep.dir=<that directory> and search.resume=true, or resume a job alone,"
+            " without -m"
+        )
+
+
+class ResumeUnreadableError(UserError):
+    """A resumed search beside flags that only Hydra can read."""
+
+    def __init__(self, flags: Sequence[str]) -> None:
+        super().__init__(
+            f"search.resume cannot be used with {', '.join(flags)}, since what the run is composed"
+            " of is known only later; put the file into conf/, or name the overrides"
+        )
+
+
 class SearchRunningError(UserError):
     """A search that another process is running."""
 

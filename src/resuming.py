@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from src.config import Composed, RungSearchConfig, TrainConfig, identity_of
-from src.errors import NothingToResumeError, ResumeDiffersError
+from src.errors import NothingToResumeError, ResumeDiffersError, SearchRunningError
 
 RUN_DIRECTORY = "hydra.run.dir"
 
@@ -30,7 +30,8 @@ def overrides_to_resume(composed: Composed | None) -> list[str]:
     if found is None:
         return []
     # A run refuses this too, but Hydra would have written into its directory by then.
-    runs.refuse_running(found)
+    if runs.is_searched(found):
+        raise SearchRunningError(found)
     differing = _differing(found, composed.config)
     if differing:
         raise ResumeDiffersError(found, differing)
@@ -42,7 +43,8 @@ def overrides_to_resume(composed: Composed | None) -> list[str]:
 def newest_of(config: TrainConfig, outputs: Path) -> Path | None:
     """Find the newest unfinished run of a configuration.
 
-    Raises ResumeDiffersError where there is none, but one of the same dataset and engine.
+    Raises ResumeDiffersError where there is none, but one of the same dataset and engine that
+    nobody is running.
     """
     from src import runs
 
@@ -52,7 +54,8 @@ def newest_of(config: TrainConfig, outputs: Path) -> Path | None:
         if not _differing(run, config):
             return run
         then = (runs.read_plan(run) or {}).get("config", {})
-        if (then.get("dataset"), _engine(then)) == (now["dataset"], _engine(now)):
+        is_akin = (then.get("dataset"), _engine(then)) == (now["dataset"], _engine(now))
+        if is_akin and not runs.is_searched(run):
             akin.append(run)
     if akin:
         raise ResumeDiffersError(akin[0], _differing(akin[0], config))

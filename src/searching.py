@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from src.config import (
     searched_grid,
     seconds_of,
 )
+from src.errors import RungNotScoredError
 from src.runtime import interruption, progress, threads, workers
 from src.scoring import export
 
@@ -180,7 +182,12 @@ def _by_rungs(
             log.info(line)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            engine.fit(division.X_train, division.y_train, groups=division.groups)
+            try:
+                engine.fit(division.X_train, division.y_train, groups=division.groups)
+            except RungNotScoredError:
+                if all(isnan(fit.score) for fit in options["finished"].values()):
+                    run.drop_fits()
+                raise
     for warning in caught:
         log.warning("while searching: %s", str(warning.message).strip())
     result = search.result_of(engine, options["scoring"])

@@ -22,7 +22,13 @@ from src.config.schema import GROUPS, TrainConfig
 from src.config.search_schema import RungSearchConfig
 from src.config.typed import refuse_unknown_keys, typed
 from src.config.valid_keys import CONF
-from src.errors import DirectoryTakenError, RunExistsError, UnknownChoiceError
+from src.errors import (
+    DirectoryTakenError,
+    ResumeInSweepError,
+    ResumeUnreadableError,
+    RunExistsError,
+    UnknownChoiceError,
+)
 
 # Composing takes a tenth of a second: the jobs of a large sweep are not all checked ahead.
 MAX_JOBS_CHECKED = 50
@@ -45,7 +51,9 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
     flags = {argument for argument in arguments if argument.startswith("-")}
     shows_only = bool(flags & {"-c", "--cfg"})
     composed: Composed | None = None
-    if flags - {"-m", "--multirun", "-c", "--cfg"}:
+    if unread := sorted(flags - {"-m", "--multirun", "-c", "--cfg"}):
+        if any(override.startswith("search.resume=") for override in overrides):
+            raise ResumeUnreadableError(unread)
         return None
     if shows_only:
         overrides = [override for override in overrides if "=" in override]
@@ -66,6 +74,8 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
                 directory = _directory_of(hydra_config, number if is_sweep else None)
                 if not _resumes(config):
                     _refuse_taken(directory)
+                elif is_sweep:
+                    _refuse_new_directories(config, overrides)
                 composed = None if is_sweep else Composed(config, directory)
     return composed
 
@@ -84,6 +94,13 @@ def _directory_of(hydra_config: DictConfig, job_number: int | None) -> Path:
 
 def _resumes(config: TrainConfig) -> bool:
     return isinstance(config.search, RungSearchConfig) and config.search.resume is not False
+
+
+def _refuse_new_directories(config: TrainConfig, overrides: Sequence[str]) -> None:
+    asked = getattr(config.search, "resume", None)
+    is_fixed = any(override.startswith("hydra.sweep.dir=") for override in overrides)
+    if asked is not True or not is_fixed:
+        raise ResumeInSweepError(asked)
 
 
 def _refuse_taken(directory: Path) -> None:

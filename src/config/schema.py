@@ -44,7 +44,11 @@ class RuntimeConfig:
         None,
     )
     niceness: int = option("0 to 19: how willingly the run gives way to other programs", 0)
-    progress: bool = option("a live progress bar where there is a terminal", True)
+    progress: bool = option(
+        "show how far the search is: live on a terminal, else a line per rung; false: in train.log"
+        " alone",
+        True,
+    )
 
 
 @dataclass

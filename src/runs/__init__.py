@@ -8,7 +8,7 @@ from src.runs.directory import OUTPUTS, RunDirectory, is_complete
 from src.runs.environment import code_version, library_versions, platform_facts, worker_facts
 from src.runs.evidence import Evidence, model_name_of, read_evidence
 from src.runs.finding import find_run, newest_complete_run
-from src.runs.fits import FinishedFits, Plan, differences, read_plan, refuse_running
+from src.runs.fits import FinishedFits, Plan, differences, is_searched, read_plan
 from src.runs.identity import as_plain, code_hash, run_id_of
 from src.runs.manifest import Manifest, changed_files, read_manifest
 from src.runs.pointer import Promotion
@@ -38,6 +38,7 @@ __all__ = [
     "differences",
     "find_run",
     "is_complete",
+    "is_searched",
     "library_versions",
     "model_name_of",
     "newest_complete_run",
@@ -47,7 +48,6 @@ __all__ = [
     "read_plan",
     "read_verified",
     "recorded",
-    "refuse_running",
     "run_id_of",
     "unfinished_runs",
     "worker_facts",

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from src.errors import DirectoryTakenError, RunExistsError
 from src.runs.atomic import point_to, write_atomically
-from src.runs.fits import SEARCH, FinishedFits, Plan, read_plan
-from src.runs.manifest import NAME, Manifest, read_manifest, seal
+from src.runs.fits import FinishedFits, Plan, read_plan
+from src.runs.manifest import NAME, SEARCH, Manifest, read_manifest, seal
 from src.runs.summary import Summary
 
 if TYPE_CHECKING:
@@ -77,6 +77,11 @@ class RunDirectory:
         """Open the fits that are finished; raises ResumeDiffersError where they are not of plan."""
         self._fits = FinishedFits(self.path / SEARCH, plan)
         return self._fits
+
+    def drop_fits(self) -> None:
+        """Remove the finished fits, where nothing can go on from them."""
+        if self._fits is not None:
+            self._fits.remove()
 
     @property
     def study(self) -> Path:
@@ -174,10 +179,12 @@ class RunDirectory:
 
     def complete(self, run_id: str) -> Manifest:
         """Write the manifest: from here on this is a complete run."""
-        if self._fits is not None:
-            self._fits.remove()
         (self.path / STATUS).unlink(missing_ok=True)
-        return seal(self.path, run_id)
+        manifest = seal(self.path, run_id)
+        if self._fits is not None:
+            # Not before: whoever is killed while sealing goes on from them.
+            self._fits.remove()
+        return manifest
 
     def mark_latest(self) -> None:
         """Let `outputs/latest` point here, where the file system has links."""

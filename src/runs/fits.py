@@ -19,8 +19,8 @@ from typing import Any, cast
 
 from src.errors import ResumeDiffersError, SearchRunningError
 from src.runs.identity import as_plain
+from src.runs.manifest import SEARCH
 
-SEARCH = "search"
 PLAN, LOCK, ENDING = "plan.json", "lock", ".pickle"
 # Of a difference, so many letters of either side.
 SHOWN = 40
@@ -67,9 +67,10 @@ class FinishedFits(MutableMapping[str, Any]):
         return sum(1 for _ in self)
 
     def remove(self) -> None:
-        """Remove all of it: the run holds what came out."""
+        """Remove all of it: nobody goes on from here."""
         self._lock.close()
-        shutil.rmtree(self.directory)
+        # What cannot be removed is in nobody's way.
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def close(self) -> None:
         """Let another process go on."""
@@ -98,13 +99,14 @@ def read_plan(run: Path) -> dict[str, Any] | None:
         return None
 
 
-def refuse_running(run: Path) -> None:
-    """Raise SearchRunningError where another process is searching."""
+def is_searched(run: Path) -> bool:
+    """Tell whether another process is searching there."""
     with suppress(FileNotFoundError), (run / SEARCH / LOCK).open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SearchRunningError(run) from error
+        except BlockingIOError:
+            return True
+    return False
 
 
 def differences(then: Any, now: Any, path: str = "") -> list[str]:

@@ -17,6 +17,8 @@ from src.runs.atomic import sync, write_atomically
 from src.runs.reading import read_json, read_limited
 
 NAME = "manifest.json"
+# Where finished fits of a search lie until the run is complete.
+SEARCH = "search"
 FORMAT = 1
 MAX_SIZE = 4 << 20
 MAX_LETTERS = 512
@@ -59,12 +61,15 @@ class _Sealed(Manifest):
 
 
 def seal(directory: Path, run_id: str) -> Manifest:
-    """Sync every file to the disk, then write the manifest in one step."""
+    """Sync every file to the disk, then write the manifest in one step.
+
+    Finished fits are left out: they go when this has succeeded.
+    """
     files = {}
     for path in sorted(_files_of(directory)):
         files[path.relative_to(directory).as_posix()] = _entry_of(path)
         sync(path)
-    for folder in [p for p in directory.rglob("*") if p.is_dir()]:
+    for folder in {path.parent for path in _files_of(directory)} | {directory}:
         sync(folder)
     manifest = Manifest(run_id, files)
     content = {"format": FORMAT, **asdict(manifest), "sha256": _digest_of(manifest)}
@@ -86,7 +91,11 @@ def _entry_of(path: Path) -> FileEntry:
 
 
 def _files_of(directory: Path) -> Iterator[Path]:
-    return (path for path in directory.rglob("*") if path.is_file() and path != directory / NAME)
+    return (
+        path
+        for path in directory.rglob("*")
+        if path.is_file() and path != directory / NAME and directory / SEARCH not in path.parents
+    )
 
 
 def read_manifest(directory: Path) -> Manifest | None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from src.runs.directory import is_complete
 from src.runs.finding import dates_of, folders_of
-from src.runs.fits import SEARCH, read_plan
+from src.runs.fits import read_plan
+from src.runs.manifest import SEARCH
 
 
 def unfinished_runs(outputs: Path) -> Iterator[Path]:
@@ -21,4 +22,7 @@ def _can_go_on(run: Path) -> bool:
 
 
 def _age(run: Path) -> tuple[int, str]:
-    return (run / SEARCH).stat().st_mtime_ns, str(run)
+    try:
+        return (run / SEARCH).stat().st_mtime_ns, str(run)
+    except FileNotFoundError:
+        return 0, str(run)  # it has become complete meanwhile

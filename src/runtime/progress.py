@@ -19,12 +19,12 @@ log = logging.getLogger(__name__)
 def search_display(*, bar: bool) -> Iterator[Callable[[Report], None]]:
     """Show a search while the block lasts: it reports to what this gives.
 
-    The log has a line per rung always; on a terminal, unless bar is False, a picture that
-    changes stands for them.
+    The log has a line per rung always, and so has the console, unless bar is False; on a
+    terminal a picture that changes stands for them.
     """
     course = Course()
     is_live = bar and _is_watched()
-    lines = CourseLog(logging.getLogger(LOG_ONLY) if is_live else log)
+    lines = CourseLog(log if bar and not is_live else logging.getLogger(LOG_ONLY))
 
     def take(report: Report) -> None:
         course.take(report)
@@ -52,7 +52,7 @@ def _live(course: Course) -> AbstractContextManager[None]:
 
 def progress_callbacks(*, bar: bool) -> list[Any]:
     """Make callbacks for scikit-learn's search; a bar only where somebody watches."""
-    callbacks: list[Any] = [RungLog()]
+    callbacks: list[Any] = [RungLog(log if bar else logging.getLogger(LOG_ONLY))]
     if bar and sys.stdout.isatty():
         from sklearn.callback import ProgressBar
 
@@ -63,7 +63,8 @@ def progress_callbacks(*, bar: bool) -> list[Any]:
 class RungLog:
     """A callback (sklearn.callback.FitCallback) that logs each rung as it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
         self._started = 0.0
 
     def setup(self, estimator: Any, context: Any) -> None:
@@ -80,7 +81,7 @@ class RungLog:
     def on_fit_task_end(self, estimator: Any, context: Any, **_: Any) -> None:
         """Log what the rung did."""
         if context.task_name == "halving-iteration":
-            log.info(
+            self._log.info(
                 "rung %d: %d candidates on %d rows, %d folds, %.1f s",
                 len(estimator.n_resources_),
                 estimator.n_candidates_[-1],

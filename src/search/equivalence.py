@@ -35,28 +35,25 @@ def settings(estimator: Any) -> str:
 
 
 def _described(estimator: Any, changes: Callable[[Any], Mapping[str, Any]]) -> str:
-    parts = {"": estimator, **estimator.get_params(deep=True)}
-    described: dict[str, Any] = {}
-    for name, part in parts.items():
-        if hasattr(part, "get_params") and not isinstance(part, type):
-            described[name] = f"{type(part).__module__}.{type(part).__qualname__}"
-            prefix = f"{name}__" if name else ""
-            params = {**part.get_params(deep=False), **changes(part)}
-            described |= {f"{prefix}{key}": _without_parts(value) for key, value in params.items()}
-    return json.dumps(described, sort_keys=True, default=_hash)
+    described = {"": f"{type(estimator).__module__}.{type(estimator).__qualname__}"}
+    params = {**estimator.get_params(deep=False), **changes(estimator)}
+    for name, value in params.items():
+        described[name] = json.dumps(_plain(value, changes), default=_hash)
+    return json.dumps(described, sort_keys=True)
 
 
-def _without_parts(value: Any) -> Any:
-    """Leave out estimators within estimators: they are described by themselves."""
+def _plain(value: Any, changes: Callable[[Any], Mapping[str, Any]]) -> Any:
+    """Describe estimators within a value, however deep they lie."""
     if isinstance(value, (list, tuple)):
-        return [_without_parts(item) for item in value]
+        return [_plain(item, changes) for item in value]
     if isinstance(value, Mapping):
         # As pairs: JSON takes 1 and "1" for the same key, and sorts no keys of several types.
         return sorted(
-            [repr(key), json.dumps(_without_parts(item), default=_hash)]
+            [repr(key), json.dumps(_plain(item, changes), default=_hash)]
             for key, item in value.items()
         )
-    return "part" if hasattr(value, "get_params") else value
+    is_estimator = hasattr(value, "get_params") and not isinstance(value, type)
+    return _described(value, changes) if is_estimator else value
 
 
 def _hash(value: Any) -> str:
@@ -67,6 +64,13 @@ def _hash(value: Any) -> str:
 
 
 def _binding_limits(estimator: Any, n_rows: int) -> dict[str, Any]:
+    try:
+        return _limits_of(estimator, n_rows)
+    except (TypeError, ZeroDivisionError):
+        return {}  # no limits that the model takes: its fit says so
+
+
+def _limits_of(estimator: Any, n_rows: int) -> dict[str, Any]:
     if isinstance(estimator, HistGradientBoostingClassifier):
         n_leaves = n_rows // estimator.min_samples_leaf
         return _limits(estimator.max_leaf_nodes, estimator.max_depth, n_leaves)

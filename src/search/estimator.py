@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, check_cv
-from sklearn.utils import Tags, get_tags, indexable
+from sklearn.utils import Tags, check_random_state, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
@@ -134,7 +134,11 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.multimetric_ = False
         is_classes = classifies and type_of_target(y) in ("binary", "multiclass")
         classes = np.unique(np.asarray(y), return_inverse=True)[1] if is_classes else None
-        return Problem(X, y, splits, self.scorer_, classes, self.min_resources, self.random_state)
+        seed = self.random_state
+        if seed is None:
+            # Once: a fit that goes on must meet the rows that it began with.
+            seed = int(check_random_state(None).randint(2**31 - 1))
+        return Problem(X, y, splits, self.scorer_, classes, self.min_resources, seed)
 
     @property
     def n_candidates(self) -> int:
@@ -156,7 +160,8 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
         def should_stop() -> str | None:
             nonlocal reason
             # Once stopped it stays so: what was begun later could not be compared.
-            reason = reason or self._reason_to_stop(race.clock)
+            reserve = self._seconds_to_choose(problem)
+            reason = reason or self._reason_to_stop(race.clock, reserve)
             return reason
 
         # The files outlive the workers that have mapped them.
@@ -178,6 +183,7 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
             self._n_workers = runner.n_jobs
             n_asked = self._run_first(race, proposer, should_stop)
             race.run_others(roster.defaults)
+        self._clock = race.clock
         self.rungs_ = race.scores
         self._n_not_proposed = max(proposer.n_candidates - n_asked, 0) if reason else 0
         is_whole = len(self.rungs_) == len(self.schedule) and self.rungs_[-1].is_complete
@@ -188,12 +194,16 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
     def _families(self) -> dict[str, Any]:
         return {"": self.estimator}
 
-    def _reason_to_stop(self, clock: Clock) -> str | None:
+    def _seconds_to_choose(self, _problem: Problem) -> float:
+        """Foretell how long it takes from the last score to the last fit."""
+        return 0.0
+
+    def _reason_to_stop(self, clock: Clock, reserve: float) -> str | None:
         asked = self.should_stop() if self.should_stop is not None else None
         if asked is not None or self.time_budget is None:
             return asked
         # The last fits, of the best candidates on all rows, belong to the budget.
-        ends = clock.seconds + clock.seconds_of_last_fits
+        ends = clock.seconds + reserve + clock.seconds_of_last_fits
         return "the time budget is used up" if ends > self.time_budget else None
 
     def _run_first(
@@ -313,7 +323,6 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
         tags.estimator_type = inner.estimator_type
         tags.classifier_tags = deepcopy(inner.classifier_tags)
         tags.regressor_tags = deepcopy(inner.regressor_tags)
-        tags.input_tags.pairwise = inner.input_tags.pairwise
         tags.input_tags.sparse = inner.input_tags.sparse
         tags.target_tags = deepcopy(inner.target_tags)
         tags.array_api_support = False

@@ -21,6 +21,8 @@ from src.search.iterations import can_go_on, go_on
 # A fitted model larger than this travels and is stored longer than its iterations take.
 LARGEST_STATE = 16 * 2**20
 
+DIED = "the process that fitted it was killed: out of memory, most likely"
+
 _controller: ThreadpoolController | None = None
 
 
@@ -57,6 +59,11 @@ class Fit:
     proba: NDArray[np.float64] | None = None
     error: str | None = None
     warned: tuple[str, ...] = ()
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether its process ended, instead of the fit."""
+        return self.error == DIED
 
 
 def run_task(task: Task, n_threads: int | None) -> Fit:

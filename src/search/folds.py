@@ -56,7 +56,7 @@ def _rows(values: Any, positions: Positions) -> Any:
     return [values[position] for position in positions]
 
 
-def some_rows(y: Any, n_rows: int, seed: int | None, *, stratified: bool) -> Positions:
+def some_rows(y: Any, n_rows: int, seed: int, *, stratified: bool) -> Positions:
     """Draw training rows of a fold, in their order; classes keep their proportion."""
     everything = np.arange(len(y))
     if n_rows >= len(y):

@@ -3,6 +3,7 @@
 Going on must give the bits of a fit from scratch: `tests/search/test_iterations.py` proves it.
 """
 
+from numbers import Integral
 from typing import Any
 
 from sklearn.ensemble import (
@@ -41,7 +42,7 @@ def _own_params(prefix: str, estimator: Any) -> dict[str, int]:
     return {
         f"{prefix}{name}": params[name]
         for name in names
-        if isinstance(params.get(name), int) and params[name] > 1
+        if isinstance(params.get(name), Integral) and params[name] > 1
     }
 
 

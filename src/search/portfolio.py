@@ -1,6 +1,7 @@
 """Several models in one race, ending in the best of them or in a weighted mean."""
 
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import ParameterGrid
 
 from src.search.candidates import FAMILY, Candidate
-from src.search.ensemble import expected_score, select
+from src.search.ensemble import OutOfTime, expected_score, n_calls, select
 from src.search.estimator import RungSearchCV
 from src.search.problem import Problem
 from src.search.proposing import AllAtOnce, Proposer
@@ -59,6 +60,27 @@ class PortfolioSearchCV(RungSearchCV):
             ]
         )
 
+    def _make_problem(self, X: Any, y: Any, groups: Any) -> Problem:
+        problem = super()._make_problem(X, y, groups)
+        needs_time = self.join is not None and self.time_budget is not None
+        self._seconds_per_score = self._time_a_score(problem) if needs_time else 0.0
+        return problem
+
+    def _time_a_score(self, problem: Problem) -> float:
+        y = np.asarray(problem.y)
+        classes = np.unique(y)
+        proba = np.random.default_rng(0).dirichlet(np.ones(len(classes)), len(y))
+        start = perf_counter()
+        self.scorer_(_Answers(classes, proba), proba, y)
+        # Each is of the rows of a fold.
+        return (perf_counter() - start) / len(problem.splits)
+
+    def _seconds_to_choose(self, problem: Problem) -> float:
+        last = self.schedule[-1]
+        n_finalists = last.n_candidates(self.n_candidates) + len(self.members)
+        n_folds = last.n_folds(len(problem.splits))
+        return self._seconds_per_score * n_calls(n_finalists, n_folds)
+
     def _families(self) -> dict[str, Any]:
         return dict(self.members)
 
@@ -69,7 +91,12 @@ class PortfolioSearchCV(RungSearchCV):
         folds = self.rungs_[-1].common_folds
         if self.join is None or len(finalists) < 2 or len(folds) < 2:
             return super()._refit(problem)
-        counts = self._select(problem, finalists, folds)
+        try:
+            counts = self._select(problem, finalists, folds)
+        except OutOfTime as reason:
+            self.ensemble_score_ = float("nan")
+            self.stopped_ = str(reason)
+            return super()._refit(problem)
         if not self.ensemble_score_ > self.best_score_ or len(counts) < 2:
             return super()._refit(problem)
         total = sum(counts.values())
@@ -119,6 +146,9 @@ class PortfolioSearchCV(RungSearchCV):
         classes = np.unique(y)
 
         def score(fold: int, proba: NDArray[np.float64]) -> float:
+            # Of a search that was stopped the time for this was reserved.
+            if not self.stopped_ and (reason := self._reason_to_stop(self._clock, 0.0)):
+                raise OutOfTime(reason)
             return float(self.scorer_(_Answers(classes, proba), proba, tested[fold]))
 
         self.ensemble_score_ = expected_score(probas, folds, score)

@@ -32,7 +32,7 @@ class Problem:
     scorer: Callable[[Any, Any, Any], float]
     classes: NDArray[np.intp] | None
     min_resources: int | str
-    seed: int | None
+    seed: int
 
     @property
     def n_train(self) -> int:

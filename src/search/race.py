@@ -6,6 +6,7 @@ from functools import partial
 from hashlib import sha256
 from math import isnan
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from joblib import parallel_config
@@ -15,15 +16,18 @@ from src.errors import RungNotScoredError
 from src.search.candidates import Candidate
 from src.search.clock import Clock
 from src.search.equivalence import signature
-from src.search.fitting import Fit, Task, run_task
+from src.search.fitting import DIED, Fit, Task, run_task
 from src.search.folds import Fold, make_fold
 from src.search.iterations import can_go_on, iteration_params
 from src.search.problem import Problem
 from src.search.progress import Progress
-from src.search.running import DIED, Runner, failed_fit
+from src.search.running import Runner, failed_fit
 from src.search.schedule import Rung
-from src.search.spilling import SpillDirectory, spill
+from src.search.spilling import SpillDirectory, spill, unspill
 from src.search.standing import RungScores, chosen
+
+# Who leads is looked at so rarely that it takes a tenth of the time at most.
+SELDOM = 9.0
 
 Tell = Callable[[Progress], None]
 
@@ -67,6 +71,8 @@ class Race:
         self.clock = Clock(problem, schedule, n_candidates)
         self.scores: list[RungScores] = []
         self._always: set[int] = set()
+        self._leader: tuple[float, Candidate] | None = None
+        self._next_look = 0.0
 
     def run_first(self, entrants: list[Candidate]) -> RungScores:
         """Let a batch of candidates run the first rung; later batches join the same rung."""
@@ -94,6 +100,7 @@ class Race:
             n_entrants = rung.n_candidates(n_candidates)
             entrants = chosen(before.succeeded(), n_entrants, always)
             scores = self._new_scores(number, rung, entrants)
+            self._drop_folds({candidate.parts[1] for candidate in entrants})
             self.scores.append(scores)
             self._run(scores, entrants)
         self._refuse_unscored(self.scores[-1])
@@ -136,6 +143,8 @@ class Race:
             self._report(scores, n_done, n_fits)
 
     def _keep(self, task: Task, fit: Fit, scores: RungScores) -> None:
+        if fit.was_killed:
+            return  # what killed it may be gone when the search is resumed
         try:
             self._finished[task.key] = fit
         except OSError as error:
@@ -184,6 +193,10 @@ class Race:
         for job, fold_data in self._runner.run(prepare, list(jobs.values()), left, _killed_fold):
             self._folds[job.key] = fold_data
 
+    def _drop_folds(self, needed: set[str]) -> None:
+        for key in [key for key in self._folds if key[0] not in needed]:
+            unspill(self._folds.pop(key))
+
     def _tasks(self, scores: RungScores, waiting: list[tuple[str, int, int]]) -> list[Task]:
         candidates = {candidate.place: candidate for candidate in scores.entrants}
         rows = {fold: self._problem.rows(scores.rung, fold) for fold in range(scores.n_folds)}
@@ -228,10 +241,11 @@ class Race:
         return fit.state if fit is not None and can_go_on(candidate.parts[2]) else None
 
     def _refuse_unscored(self, scores: RungScores) -> None:
-        if not scores.fits or not all(isnan(fit.score) for fit in scores.fits.values()):
+        all_failed = all(isnan(fit.score) for fit in scores.fits.values())
+        # Or it was stopped before a single candidate was through.
+        all_failed &= len(scores.fits) >= scores.n_folds
+        if not all_failed and (scores.succeeded() or not scores.is_complete):
             return
-        if len(scores.fits) < scores.n_folds:
-            return  # stopped before a single candidate was through
         errors = [fit.error for fit in scores.fits.values() if fit.error]
         reason = errors[0].strip().splitlines()[-1] if errors else "every score is NaN"
         folds = range(scores.n_folds)
@@ -244,10 +258,13 @@ class Race:
         )
 
     def _report(self, scores: RungScores, n_done: int, n_fits: int) -> None:
-        folds = scores.common_folds or [0]
-        standing = [(scores.score(c, folds), -i, c) for i, c in enumerate(scores.entrants)]
-        known = [item for item in standing if not isnan(item[0])]
-        best = max(known, key=lambda item: item[:2]) if known else None
+        start = perf_counter()
+        # Of a thousand candidates it takes longer than a small fit.
+        if start >= self._next_look or n_done in (0, n_fits):
+            self._leader = _leader(scores)
+            end = perf_counter()
+            self._next_look = end + SELDOM * (end - start)
+        best = self._leader
         left = self.clock.seconds_left()
         self._tell(
             Progress(
@@ -261,11 +278,19 @@ class Race:
                 n_fits=n_fits,
                 share=self.clock.share,
                 best_score=best[0] if best else None,
-                best_params=best[2].params if best else {},
+                best_params=best[1].params if best else {},
                 seconds=self.clock.seconds,
                 seconds_left=None if left is None else left / self._runner.n_jobs,
             )
         )
+
+
+def _leader(scores: RungScores) -> tuple[float, Candidate] | None:
+    folds = scores.common_folds or [0]
+    standing = [(scores.score(c, folds), -i, c) for i, c in enumerate(scores.entrants)]
+    known = [item for item in standing if not isnan(item[0])]
+    best = max(known, key=lambda item: item[:2]) if known else None
+    return None if best is None else (best[0], best[2])
 
 
 def _prepare(

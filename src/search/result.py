@@ -14,7 +14,8 @@ class SearchResult:
     """pipeline is fitted on all training rows; cv_results has a row per candidate and rung.
 
     rungs are training rows. stopped says why the search ended early, and is None where it did
-    not; finished then names the fits that the choice rests on. ensemble_score: what a weighted
+    not; finished names the fits that the choice rests on where that are not all of the search:
+    it was stopped, or processes were killed. ensemble_score: what a weighted
     mean of finalists was worth, None where none was tried.
     """
 
@@ -41,10 +42,16 @@ def unsearched(pipeline: Any, scoring: str, n_rows: int) -> SearchResult:
 
 def result_of(search: RungSearchCV, scoring: str) -> SearchResult:
     """Gather what a fitted search found."""
-    keys = [
-        f"{scores.number}/{place}/{fold}" for scores in search.rungs_ for place, fold in scores.fits
-    ]
+    fits = {
+        f"{scores.number}/{place}/{fold}": fit
+        for scores in search.rungs_
+        for (place, fold), fit in scores.fits.items()
+    }
+    killed = [key for key, fit in fits.items() if fit.was_killed]
+    keys = sorted(set(fits) - set(killed)) if search.stopped_ or killed else []
     ensemble_score = getattr(search, "ensemble_score_", np.nan)
+    if keys and not np.isnan(ensemble_score):
+        keys.append("ensemble")  # the same fits may have left no time for it
     return SearchResult(
         pipeline=search.best_estimator_,
         best_params=search.best_params_,
@@ -58,7 +65,7 @@ def result_of(search: RungSearchCV, scoring: str) -> SearchResult:
         n_not_tried=search.n_not_tried_,
         n_fits=len(search.fits_),
         ensemble_score=None if np.isnan(ensemble_score) else float(ensemble_score),
-        finished=tuple(sorted(keys)) if search.stopped_ else (),
+        finished=tuple(keys),
     )
 
 

@@ -8,7 +8,7 @@ import logging
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from threading import Thread
 from time import perf_counter
 from typing import Any, TypeVar
@@ -17,12 +17,11 @@ from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from src.errors import WorkerKilledError
-from src.search.fitting import Fit
+from src.search.fitting import DIED, Fit
 
 # What starting a pool of processes takes, measured with loky on two cores; below that it is
 # quicker to stay alone.
 POOL_SECONDS = 1.5
-DIED = "the process that fitted it was killed: out of memory, most likely"
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +42,7 @@ class Runner:
         should_stop: Callable[[], str | None],
         pool_seconds: float = POOL_SECONDS,
     ) -> None:
+        self._asked = n_jobs
         self.n_jobs = _n_workers(n_jobs)
         self._should_stop = should_stop
         self._pool_seconds = pool_seconds
@@ -50,6 +50,7 @@ class Runner:
         self._warnings: Any = warnings.catch_warnings()
         self._parallel: Any = None
         self._beginning: Thread | None = None
+        self._cannot_begin = False
 
     def __enter__(self) -> "Runner":
         # Fits in threads note warnings at the same time: what they leave set would mute all others.
@@ -79,6 +80,7 @@ class Runner:
         seconds_left: how long all that is to come would take here, as far as is known.
         on_death: what stands for the result of a job that kills its process.
         """
+        self._take_in_joined()
         waiting = deque(jobs)
         # Threads wait for each other in small fits; without a pool the caller's limit holds.
         n_threads = None if self.n_jobs == 1 else 1
@@ -90,16 +92,16 @@ class Runner:
 
     def _has_workers(self, seconds_left: Callable[[], float | None]) -> bool:
         """Tell whether workers are there; lets them begin, in their time, where they pay off."""
+        if self.n_jobs == 1 or self._cannot_begin:
+            return False
         if self._beginning is not None:
             return not self._beginning.is_alive()
-        if self.n_jobs == 1:
-            return False
         if self._parallel is not None or self._pool_seconds == 0:
             return True
         seconds = seconds_left()
         if seconds is not None and seconds * (1 - 1 / self.n_jobs) > self._pool_seconds:
             self._beginning = Thread(
-                target=_begin, args=(self._started(), self.n_jobs), name="begin workers"
+                target=_try_to_begin, args=(self._started(), self.n_jobs), name="begin workers"
             )
             self._beginning.start()
         return False
@@ -125,11 +127,7 @@ class Runner:
                 ended.add(number)
                 yield jobs[number], result
         except TerminatedWorkerError:
-            if begun:
-                yield from self._after_death(function, jobs, begun, ended, on_death)
-            else:
-                # Workers that die before they are given anything would die again.
-                yield from ((job, function(job, 1)) for job in jobs if not self._should_stop())
+            yield from self._after_death(function, jobs, begun, ended, on_death)
         except WorkerKilledError as error:
             # A cluster has tried it on several workers by then, and says which call it was.
             culprit: int = error.call[0].items[0][1][1]
@@ -151,6 +149,10 @@ class Runner:
         log.warning("a worker was killed; what it was fitting is tried once more, alone")
         for number in sorted(begun - ended):
             self._restart()
+            if not self._began_anew():
+                left = [job for n, job in enumerate(jobs) if n >= number and n not in ended]
+                yield from ((job, function(job, 1)) for job in left if not self._should_stop())
+                return
             try:
                 ((_, result),) = self._started()(
                     [delayed(_numbered)(function, number, jobs[number])]
@@ -178,16 +180,37 @@ class Runner:
             log.debug("%d workers began in %.1f s", self.n_jobs, perf_counter() - start)
         return self._parallel
 
+    def _began_anew(self) -> bool:
+        """Tell whether workers live as long as they have nothing to do: else no job is to blame."""
+        try:
+            _begin(self._started(), self.n_jobs)
+        except TerminatedWorkerError:
+            log.warning("workers die as they begin: the search goes on without them")
+            self._restart()
+            self._cannot_begin = True
+        return not self._cannot_begin
+
+    def _take_in_joined(self) -> None:
+        """Count a cluster's workers again: joblib asks for their number once."""
+        if not _is_local() and _n_workers(self._asked) > self.n_jobs:
+            self.n_jobs = _n_workers(self._asked)
+            self._restart()
+
     def _restart(self) -> None:
         self._stack.close()
         self._parallel = None
 
 
+def _try_to_begin(parallel: Any, n_jobs: int) -> None:
+    try:
+        _begin(parallel, n_jobs)
+    except Exception:  # what it is, the first call that matters meets again
+        log.debug("workers did not begin", exc_info=True)
+
+
 def _begin(parallel: Any, n_jobs: int) -> None:
-    # Workers that die already now are met again by the first call that matters.
-    with suppress(TerminatedWorkerError):
-        for _ in parallel(delayed(_load)() for _ in range(n_jobs)):
-            pass
+    for _ in parallel(delayed(_load)() for _ in range(n_jobs)):
+        pass
 
 
 def _load() -> None:

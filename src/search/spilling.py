@@ -41,6 +41,13 @@ def _mapped(values: Any, path: Path) -> Any:
         return values
 
 
+def unspill(fold: Fold) -> None:
+    """Remove the files of a fold that nobody needs any more; who has mapped them keeps them."""
+    for values in (fold.X_train, fold.X_test):
+        if isinstance(values, np.memmap):
+            Path(str(values.filename)).unlink(missing_ok=True)
+
+
 class SpillDirectory:
     """A directory that goes with the search, in memory where the system has that.
 

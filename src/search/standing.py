@@ -52,6 +52,11 @@ class RungScores:
         ]
 
     @property
+    def compared_folds(self) -> list[int]:
+        """The common folds; where there is none, the first that anybody was run on."""
+        return self.common_folds or sorted({fold for _, fold in self.fits})[:1]
+
+    @property
     def is_complete(self) -> bool:
         """Whether all was run."""
         return len(self.common_folds) == self.n_folds
@@ -62,11 +67,10 @@ class RungScores:
 
     def ranked(self) -> list[Candidate]:
         """Order the entrants: best mean, then the simplest, then the first that was written."""
-        folds = self.common_folds
+        folds = self.compared_folds
         entrants = self.entrants
-        if not folds:
+        if not self.common_folds:
             # Stopped before all had their turn: those that had it are all there is.
-            folds = list(range(self.n_folds))
             entrants = [c for c in entrants if not isnan(self.score(c, folds))] or self.entrants
 
         def key(candidate: Candidate) -> tuple[float, tuple[float, ...], int]:
@@ -79,10 +83,9 @@ class RungScores:
 def best_of(rungs: Sequence[RungScores], default: Candidate) -> tuple[Candidate, float]:
     """Give the winner and its mean score: of the last rung in which all can be compared."""
     for scores in reversed(rungs):
-        folds = scores.common_folds
-        if folds or (scores.number == 0 and scores.fits):
+        if scores.common_folds or (scores.number == 0 and scores.fits):
             best = scores.ranked()[0]
-            return best, scores.score(best, folds or range(scores.n_folds))
+            return best, scores.score(best, scores.compared_folds)
     return default, np.nan
 
 

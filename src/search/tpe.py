@@ -28,18 +28,23 @@ class TpeProposer:
         self._optuna = _import_optuna()
         self._n_asked = 0
         self._trials: list[Any] = []
-        self._study = self._make_study(journal)
+        self._journal = journal
+        # Made when it is first asked: of two searches by copies each has its own.
+        self._study: Any = None
 
-    def _make_study(self, journal: Path | None) -> Any:
-        storage = None
+    def _make_study(self) -> Any:
+        storage, journal = None, self._journal
         if journal is not None:
-            journal.unlink(missing_ok=True)
+            # A process that was killed leaves Optuna's lock, for which the next would wait.
+            for path in journal.parent.glob(f"{journal.name}*"):
+                path.unlink(missing_ok=True)
             backend = self._optuna.storages.journal.JournalFileBackend(str(journal))
             storage = self._optuna.storages.JournalStorage(backend)
         return self._optuna.create_study(storage=storage, study_name=STUDY, direction="maximize")
 
     def ask(self) -> Sequence[Params]:
         """Propose the next batch."""
+        self._study = self._study or self._make_study()
         n_trials = min(self._batch_size, self.n_candidates - self._n_asked)
         # A generator's state would not outlive the process: each batch has a seed of its own.
         self._study.sampler = self._optuna.samplers.TPESampler(

@@ -22,6 +22,8 @@ from src.errors import (
     KeyOfOtherChoiceError,
     MissingValueError,
     OverrideSyntaxError,
+    ResumeInSweepError,
+    ResumeUnreadableError,
     RunExistsError,
     UnknownChoiceError,
     UnknownFreeKeyError,
@@ -298,6 +300,32 @@ def test_a_complete_run_is_not_overwritten_by_the_directory_asked_for(arguments)
     error = refusal(*arguments)
     assert isinstance(error, RunExistsError)
     assert_says(error, "my_run", "complete run", "another")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-m", "search=fast", "search.resume=true", "seed=1,2"),
+        ("-m", "search=fast", "search.resume=outputs/one", "hydra.sweep.dir=here", "seed=1,2"),
+    ],
+    ids=" ".join,
+)
+def test_a_sweep_that_cannot_go_on_does_not_begin_anew_in_silence(arguments):
+    error = refusal(*arguments)
+    assert isinstance(error, ResumeInSweepError)
+    assert_says(error, "search.resume=", "hydra.sweep.dir=<that directory>", "without -m")
+
+
+def test_a_sweep_in_its_own_directory_goes_on():
+    check_command_line(
+        ["-m", "search=fast", "search.resume=true", "hydra.sweep.dir=here", "seed=1,2"]
+    )
+
+
+def test_what_hydra_alone_can_read_cannot_be_resumed():
+    error = refusal("--config-dir=.", "search.resume=true")
+    assert isinstance(error, ResumeUnreadableError)
+    assert_says(error, "--config-dir", "conf/")
 
 
 def test_a_directory_without_a_manifest_may_be_used_again():

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from src.errors import ResumeDiffersError, SearchRunningError
-from src.runs import FinishedFits, differences, read_plan, refuse_running, unfinished_runs
+from src.runs import (
+    FinishedFits,
+    RunDirectory,
+    changed_files,
+    differences,
+    is_searched,
+    read_plan,
+    unfinished_runs,
+)
 from tests.conftest import ROOT
 
 PLAN: dict[str, Any] = {"config": {"seed": 42, "search": {"n_splits": 5}}, "data": "0" * 64}
@@ -85,10 +93,9 @@ def test_they_are_one_process_s_at_a_time(fits: FinishedFits, tmp_path: Path) ->
     command = [sys.executable, "-c", code, str(tmp_path / "search")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert SearchRunningError.__name__ in done.stderr
-    with pytest.raises(SearchRunningError, match="another process is searching"):
-        refuse_running(tmp_path)
+    assert is_searched(tmp_path)
     fits.close()
-    refuse_running(tmp_path)
+    assert not is_searched(tmp_path)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ResumeDiffersError.__name__ in done.stderr
 
@@ -98,7 +105,7 @@ def test_once_removed_nothing_is_left(fits: FinishedFits, tmp_path: Path) -> Non
     fits.remove()
     assert list(tmp_path.iterdir()) == []
     assert read_plan(tmp_path) is None
-    refuse_running(tmp_path)
+    assert not is_searched(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +136,43 @@ def test_runs_that_can_go_on_are_listed_the_newest_first(tmp_path: Path) -> None
     (day / "never begun").mkdir()
     assert list(unfinished_runs(tmp_path)) == [sweep / "0_job", day / "newer", day / "older"]
     assert list(unfinished_runs(tmp_path / "nowhere")) == []
+
+
+def begun(path: Path) -> RunDirectory:
+    """Begin a run with a finished fit."""
+    run = RunDirectory(path)
+    run.begin()
+    run.open_fits(PLAN)["a"] = 1
+    return run
+
+
+def test_a_run_that_cannot_be_sealed_keeps_its_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(tmp_path / "run")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("src.runs.directory.seal", full)
+        with pytest.raises(OSError, match="No space left"):
+            run.complete("id")
+    assert not run.is_complete
+    run.fail("failed", "disk full")
+    again = FinishedFits(run.path / "search", PLAN)
+    assert dict(again) == {"a": 1}
+    again.close()
+
+
+def test_a_complete_run_has_no_fits_and_misses_none(tmp_path: Path) -> None:
+    run = begun(tmp_path / "run")
+    (run.path / "config.yaml").write_text("seed: 1")
+    manifest = run.complete("id")
+    assert set(manifest.files) == {"config.yaml"}
+    assert not (run.path / "search").exists()
+    # Killed between the two, fits are left over: a complete run all the same.
+    (run.path / "search").mkdir()
+    (run.path / "search" / "a.pickle").touch()
+    assert changed_files(run.path, manifest) == []
+    assert list(unfinished_runs(tmp_path)) == []

@@ -34,6 +34,11 @@ def fit(fold: Fold, number: int) -> tuple[int, bytes, int]:
     return number, proba.tobytes(), os.getpid()
 
 
+def fit_job(job: tuple[Fold, int], _n_threads: int | None) -> tuple[int, bytes, int]:
+    """Fit as a runner of a search asks for it."""
+    return fit(*job)
+
+
 def limits(_number: int) -> tuple[set[int], int]:
     """Give the numbers of threads that libraries may use, and the thread that this runs in."""
     time.sleep(0.05)

@@ -27,8 +27,9 @@ from src.errors import (
 from src.runs import worker_facts
 from src.runtime.cluster import Cluster, compare_workers, connected
 from src.runtime.cluster_backend import cluster_pool
+from src.search.running import Runner
 from tests.conftest import ROOT
-from tests.runtime.calls import die, facts, fail, fit, limits, make_fold, sleep
+from tests.runtime.calls import die, facts, fail, fit, fit_job, limits, make_fold, sleep
 from tests.runtime.cluster import SECONDS, RealCluster, real_cluster, until
 
 FOLDS = [make_fold(seed) for seed in range(3)]
@@ -98,6 +99,37 @@ def test_fits_have_the_bits_that_they_have_here_and_data_travels_once(
 
 def _keys_received(dask_worker: Any) -> list[str]:
     return [key for entry in dask_worker.transfer_incoming_log for key in entry["keys"]]
+
+
+def test_workers_that_join_during_a_search_are_given_work(tmp_path: Path) -> None:
+    with (
+        real_cluster(tmp_path) as real,
+        _started_with_one(real) as cluster,
+        Runner(None, lambda: None, pool_seconds=0.0) as runner,
+    ):
+
+        def n_processes() -> int:
+            work = [(FOLDS[0], number) for number in range(12)]
+            found = runner.run(fit_job, work, lambda: None, _lost)
+            return len({process for _, (_, _, process) in found})
+
+        assert n_processes() == 1
+        for _ in range(3):
+            real.add_worker()
+        until(lambda: cluster.n_workers == 4)
+        assert n_processes() > 2
+        assert runner.n_jobs == 4
+
+
+@contextmanager
+def _started_with_one(real: RealCluster) -> Iterator[Cluster]:
+    real.add_worker()
+    with looping_on(real, 1) as cluster:
+        yield cluster
+
+
+def _lost(_job: Any) -> Any:
+    raise AssertionError("no job kills its worker")
 
 
 def test_what_fits_share_is_gone_with_them(looping: Cluster) -> None:

@@ -223,11 +223,13 @@ with search_display(bar=True) as tell:
 
 
 @pytest.mark.parametrize(
-    ("words", "environment"),
-    [("bar=False", {}), ("bar=True", {"TERM": "dumb"})],
+    ("words", "environment", "lines"),
+    [("bar=False", {}, []), ("bar=True", {"TERM": "dumb"}, ["rung 1:", "rung 2:"])],
     ids=["told to be quiet", "a terminal that cannot move its cursor"],
 )
-def test_lines_alone(words: str, environment: dict[str, str], tmp_path: Path) -> None:
+def test_lines_alone_or_nothing(
+    words: str, environment: dict[str, str], lines: list[str], tmp_path: Path
+) -> None:
     reports = f"""
 with search_display({words}) as tell:
     tell(report(1, 9, best_params={{}}))
@@ -236,7 +238,8 @@ with search_display({words}) as tell:
     with terminal(script(tmp_path, reports), width=200, **environment) as watched:
         assert watched.wait() == 0
         assert "\x1b" not in watched.text
-        assert [line[:7] for line in watched.screen if line] == ["rung 1:", "rung 2:"]
+        assert [line[:7] for line in watched.screen if line] == lines
+    assert "rung 2:" in (tmp_path / "train.log").read_text(encoding="utf-8")
 
 
 def test_letters_that_a_terminal_lacks_are_no_reason_to_stop(tmp_path: Path) -> None:

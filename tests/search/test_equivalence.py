@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
@@ -204,3 +205,41 @@ def test_anything_can_be_described() -> None:
     assert signature(first, 100) == signature(second, 100)
     step = FunctionTransformer(lambda each: each)
     assert signature(make_pipeline(step), 9) == signature(make_pipeline(step), 9)
+
+
+class Joined(BaseEstimator):
+    """Holds estimators without names, and classes of them, as parameters."""
+
+    def __init__(self, parts: Any = None, kind: Any = None) -> None:
+        self.parts = parts
+        self.kind = kind
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Joined([LogisticRegression(C=1)]), Joined([LogisticRegression(C=100)])),
+        (
+            Joined({"a": [make_pipeline(LogisticRegression(C=1))]}),
+            Joined({"a": [make_pipeline(LogisticRegression(C=100))]}),
+        ),
+        (Joined(kind=LogisticRegression), Joined(kind=DecisionTreeClassifier)),
+        (Joined([LogisticRegression]), Joined([DecisionTreeClassifier])),
+    ],
+    ids=["in a list", "in a pipeline in a dict", "classes", "classes in a list"],
+)
+def test_what_is_held_without_a_name_counts(one: Any, other: Any) -> None:
+    assert signature(one, 100) != signature(other, 100)
+    assert signature(one, 100) == signature(clone(one), 100)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        HistGradientBoostingClassifier(min_samples_leaf=0),
+        HistGradientBoostingClassifier(max_depth="deep"),
+        RandomForestClassifier(max_leaf_nodes="many"),
+    ],
+)
+def test_limits_that_no_model_takes_are_left_to_its_fit(estimator: Any) -> None:
+    assert signature(estimator, 100) != signature(type(estimator)(), 100)

@@ -11,12 +11,14 @@ import pytest
 from joblib import parallel_config
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from src.errors import RungNotScoredError
 from src.search import Rung
-from src.search.running import DIED
+from src.search.fitting import DIED
+from src.search.result import result_of
 from tests.search.making import (
     WHOLE,
     Failing,
@@ -116,6 +118,27 @@ def test_a_later_rung_in_which_all_fail_is_named() -> None:
         searching(FailingOnMuch(), {"C": [0.1, 1.0]}).fit(X, Y)
 
 
+class FailingOnHalf(Failing):
+    """Fails where the first rows of all are to be learned from: on all folds but the first."""
+
+    def fit(self, X: Any, y: Any) -> Any:
+        if (X[0] == X_FIRST).all() and len(X) > 100:
+            raise RuntimeError("these rows cannot be learned")
+        return super().fit(X, y)
+
+
+X_FIRST = X[0]
+
+
+@ignores_failures
+@pytest.mark.parametrize("n_folds", [2, None])
+def test_a_rung_in_which_all_fail_on_one_fold_is_named(n_folds: int | None) -> None:
+    rungs = [Rung(None, 1.0, 0.5, 1), Rung(None, 1.0, 1.0, n_folds)]
+    schedule = (*rungs, WHOLE) if n_folds else (rungs[0], WHOLE)
+    with pytest.raises(RungNotScoredError, match=r"rung 2 .*these rows cannot be learned"):
+        searching(FailingOnHalf(), {"C": [0.1, 1.0]}, schedule=schedule, cv=KFold(3)).fit(X, Y)
+
+
 def rare(n_rare: int) -> Any:
     y = np.zeros(200, np.int64)
     y[np.random.default_rng(0).permutation(200)[:n_rare]] = 1
@@ -178,6 +201,23 @@ def test_what_was_running_beside_it_is_not_lost_and_several_may_die() -> None:
     assert sorted(results.loc[died, "candidate"]) == [1, 3]
     assert results.loc[~died, "error"].eq("").all()
     assert not search.best_params_.get("fails")
+
+
+@ignores_failures
+@pytest.mark.usefixtures("in_processes")
+def test_a_killed_fit_is_tried_again_by_a_resumed_search() -> None:
+    finished: dict[str, Any] = {}
+    search = killing(pool_seconds=0.0, finished=finished).fit(X, Y)
+    assert not [key for key, fit in finished.items() if fit.error]
+    assert any(fit.was_killed for fit in search.fits_)
+    # What stands on fewer fits than the search has is another run.
+    named = result_of(search, "roc_auc").finished
+    assert len(named) == sum(not f.was_killed for r in search.rungs_ for f in r.fits.values())
+    # Now nothing kills: in this process it is spared.
+    calm = {"C": [0.1, 0.5], "fails": [False, True]}
+    model = Killing(spared=os.getpid())
+    whole = searching(model, calm, n_jobs=1).fit(X, Y)
+    assert_same_search(whole, searching(model, calm, n_jobs=1, finished=finished).fit(X, Y))
 
 
 def killing_step(values: Any, *, much: bool, spared: int) -> Any:

@@ -12,11 +12,11 @@ from joblib import parallel_config
 
 from src.search.running import Runner
 
-N_JOBS = 40
+N_JOBS = 80
 
 
 def where(job: int, _n_threads: int | None) -> tuple[int, int]:
-    sleep(0.1)
+    sleep(0.05)
     return job, os.getpid()
 
 
@@ -72,4 +72,6 @@ def _die() -> None:
 
 def test_workers_that_die_as_they_begin_cost_nothing_but_themselves() -> None:
     with runner(initializer=_die) as made:
-        assert set(pids(made, 12)) == {os.getpid()}
+        # More than end before they have died.
+        assert set(pids(made, 80)) == {os.getpid()}
+        assert set(pids(made, 2)) == {os.getpid()}

@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from src.search import spilling
+from src.search import Progress, spilling
 from src.search.folds import Fold
 from src.search.spilling import SpillDirectory, spill
 from tests.conftest import ROOT
@@ -95,6 +99,28 @@ def test_a_search_whose_rows_are_mapped_is_the_same(
     monkeypatch.setattr(spilling, "LEAST_BYTES", 100)
     assert_same_search(alone, searching(n_jobs=2, pool_seconds=0.0).fit(X, y))
     assert not list(folder.glob("search_*"))
+
+
+def test_folds_that_no_finalist_needs_are_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = table()
+    monkeypatch.setattr(spilling, "LEAST_BYTES", 100)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    grid = {"standardscaler__with_std": [True, False], "standardscaler__with_mean": [True, False]}
+    n_files: list[int] = []
+
+    def look(progress: Progress) -> None:
+        if progress.begins:
+            n_files.append(len(list(folder.glob("search_*/*_X_train.npy"))))
+
+    # In threads, which see the smaller limit.
+    with parallel_config("threading"):
+        search = searching(pipeline, grid, n_jobs=2, pool_seconds=0.0, on_progress=look).fit(X, y)
+    n_finalists = len(search.rungs_[-1].entrants)
+    # Of each of the four one fold; the last rung begins with those of its entrants alone.
+    assert n_files == [0, len(search.rungs_[1].entrants), n_finalists]
+    assert n_finalists < 4
 
 
 def test_a_search_that_is_killed_leaves_nothing_in_memory(folder: Path) -> None:

@@ -87,6 +87,18 @@ def test_once_there_is_a_reason_nothing_more_is_begun() -> None:
     assert len(finished) < 13
 
 
+def test_within_the_first_fold_the_best_of_it_is_kept() -> None:
+    grid = {"C": [1e-4, 1.0, 0.1]}
+    should_stop, finished = after(3)
+    search = searching(
+        LogisticRegression(), grid, schedule=(WHOLE,), should_stop=should_stop, finished=finished
+    ).fit(X, Y)
+    fits = search.rungs_[0].fits
+    assert {fold for _, fold in fits} == {0}
+    assert len(fits) == 3
+    assert search.best_score_ == max(fit.score for fit in fits.values())
+
+
 @pytest.mark.parametrize("n_folds_done", [1, 2])
 def test_in_the_middle_of_the_last_rung_finalists_are_compared_on_the_folds_that_they_share(
     n_folds_done: int,

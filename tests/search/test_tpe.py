@@ -147,3 +147,18 @@ def test_without_optuna_it_is_said_what_installs_it() -> None:
     assert done.stdout.startswith(PackageMissingError.__name__)
     assert "search=tpe needs optuna" in done.stdout
     assert "EXTRAS=[tpe]" in done.stdout
+
+
+def test_each_fit_of_a_search_is_proposed_the_same() -> None:
+    X, y = table()
+    search = searching(grid=trees())
+    first = search.fit(X, y).cv_results_["params"]
+    assert search.fit(X, y).cv_results_["params"] == first
+
+
+def test_a_lock_that_a_killed_process_has_left_is_not_waited_for(tmp_path: Path) -> None:
+    journal = tmp_path / "study.log"
+    journal.write_text("of another time")
+    (tmp_path / "study.log.lock").touch()
+    assert len(played(proposer(n=10, journal=journal))) == 1
+    assert not (tmp_path / "study.log.lock").exists()

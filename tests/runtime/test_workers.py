@@ -1,0 +1,52 @@
+"""Workers end with whoever began them, however that ended."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+BEGIN = """
+import os, sys, time
+from pathlib import Path
+from joblib import Parallel, delayed
+from src.runtime.workers import worker_pool
+
+if __name__ == "__main__":
+    with worker_pool(2, 1, Path(os.devnull)):
+        print(*set(Parallel(2)(delayed(os.getpid)() for _ in range(20))), flush=True)
+        time.sleep(60)
+"""
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # One that nobody has asked for its exit code is gone too.
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_of_a_process_that_is_killed_no_worker_is_left(tmp_path: Path) -> None:
+    script = tmp_path / "begin.py"
+    script.write_text(BEGIN)
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    workers = [int(pid) for pid in process.stdout.readline().split()]
+    assert workers
+    assert all(map(is_there, workers))
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 20
+    while any(map(is_there, workers)):
+        assert time.monotonic() < deadline, "workers are left"
+        time.sleep(0.1)
