@@ -66,6 +66,18 @@ train-full: init ## search=full on DS
 UVICORN := $(BIN)/python -m uvicorn api.app:app --host $(HOST) --port $(PORT) --no-server-header \
 	--no-access-log --timeout-keep-alive 75 --timeout-graceful-shutdown 30
 
+# PLACE: outputs, or one sweep's directory. make itself ends with 2 whatever failed: scripts that
+# tell 1 (some failed) from 2 (not over) call python -m src.runs check.
+PLACE ?= outputs
+
+.PHONY: check
+check: init ## is all that was begun complete? a line per dataset; PLACE=a sweep's directory
+	@$(BIN)/python -m src.runs check "$(PLACE)"
+
+.PHONY: report
+report: init ## a markdown table of the newest runs; PLACE=a sweep's directory
+	@$(BIN)/python -m src.runs report "$(PLACE)"
+
 .PHONY: api
 api: $(VENV)/.installed-base $(VENV)/.installed-api ## serve what is promoted, or the newest run; HOST=0.0.0.0 PORT=8000
 	@exec $(UVICORN)
@@ -93,7 +105,7 @@ api-stop: ## end what api-bg started, when it has answered what it has taken
 	else echo 'it does not run'; fi; rm -f logs/api.pid
 
 # Every library that conf/ offers is tested.
-TESTED := $(foreach lock,dev api catboost dask lightgbm tpe xgboost,$(VENV)/.installed-$(lock))
+TESTED := $(foreach lock,dev api catboost dask lightgbm parallel tpe xgboost,$(VENV)/.installed-$(lock))
 
 # As many tests run at once as there are cores: their threads would wait for each other.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -136,7 +148,7 @@ completion: ## how to get tab completion in bash
 .PHONY: lock
 lock: | $(BIN)/python ## resolve pyproject.toml anew into requirements/*.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@for lock in base api catboost dask dev lightgbm tpe xgboost; do \
+	@for lock in base api catboost dask dev lightgbm parallel slurm tpe xgboost; do \
 		extra=$$([ $$lock = base ] || echo "--extra $$lock --constraint requirements/base.lock"); \
 		$(BIN)/uv pip compile pyproject.toml $$extra --universal --python-version 3.11 \
 			--generate-hashes --no-annotate --quiet --upgrade \

@@ -696,14 +696,60 @@ class NothingToResumeError(UserError):
 
 
 class ResumeInSweepError(UserError):
-    """A resumed search in a sweep whose jobs would all be in new directories."""
+    """A resumed search in a sweep, whose jobs would all be in new directories."""
 
     def __init__(self, asked: object) -> None:
         super().__init__(
-            f"search.resume={asked} in a sweep goes on in the sweep's own directory only; add"
-            " hydra.sweep.dir=<that directory> and search.resume=true, or resume a job alone,"
-            " without -m"
+            f"search.resume={asked} is for a single run; a sweep goes on with"
+            " -m sweep.resume=<its directory>"
         )
+
+
+class NoSweepError(UserError):
+    """A directory that holds no sweep that could go on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} holds no sweep; sweep.resume takes the directory that a sweep named at its"
+            " start, outputs/<date>/<time>_sweep_…"
+        )
+
+
+class SweepRunningError(UserError):
+    """A sweep that another process is running."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(
+            f"{path} is being written by {holder or 'another process'}; wait for it, or stop it"
+        )
+
+
+class SweepDiffersError(UserError):
+    """A sweep that cannot go on, since what determines its numbers has changed."""
+
+    def __init__(self, path: Path, differing: Sequence[str]) -> None:
+        shown = ", ".join(differing[:6]) + (", …" if len(differing) > 6 else "")
+        super().__init__(
+            f"{path} cannot be resumed, its runs are of something else: {shown}; undo the change,"
+            " begin a new sweep, or go on all the same with sweep.accept_changes=true"
+        )
+
+
+class ResumedSweepFixedError(UserError):
+    """Something else asked of a sweep that is resumed."""
+
+    def __init__(self, asked: Sequence[str]) -> None:
+        super().__init__(
+            f"{', '.join(asked)}: a resumed sweep is what it was; beside sweep.resume only"
+            " sweep.… and runtime.… may be given"
+        )
+
+
+class NotASweepError(UserError):
+    """sweep.resume without -m."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(f"sweep.resume={asked} needs -m: python -m src.train -m sweep.resume=…")
 
 
 class ResumeUnreadableError(UserError):
@@ -771,6 +817,102 @@ class WriteError(UserError):
         super().__init__(
             f"cannot write{place}: {reason}{circumstances};"
             " make room, or choose another place with hydra.run.dir=…"
+        )
+
+
+# --- replay -----------------------------------------------------------------------------
+
+
+class NotReplayableError(UserError):
+    """A run that is damaged, or lacks what a replay needs."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"nothing to replay: {reason}")
+
+
+class StoredConfigError(UserError):
+    """A run's config.yaml that this version cannot compose."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the run's config.yaml cannot be composed by this version: {reason};"
+            " check out the commit that its summary.json names"
+        )
+
+
+class KeyDecidesError(UserError):
+    """A key that a replay may not change, since numbers follow from it."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"'{key}' decides numbers, so the run would be another: a replay takes keys such as"
+            " runtime.workers, dataset.path, dataset.data_home; python -m src.train takes all"
+        )
+
+
+class ReplayDataMissingError(UserError):
+    """A run whose file of data is not where it was."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"the run was trained on dataset.path={path}, and there is no such file (from"
+            f" {Path.cwd()}); say where a copy lies: python -m src.replay RUN dataset.path=…"
+        )
+
+
+class ReplayOutputError(UserError):
+    """A directory that a replay may not write into."""
+
+    def __init__(self, output: Path, reason: str) -> None:
+        super().__init__(
+            f"--output {output}: {reason}; a replay needs a directory of its own, and without"
+            " --output it makes one"
+        )
+
+
+class ReplayWriteError(UserError):
+    """A replay that could not be written: no space, no right, a file in the way."""
+
+    exit_code = 1
+
+    def __init__(self, error: OSError) -> None:
+        place = f" {error.filename}" if error.filename else ""
+        reason = error.strerror or os.strerror(error.errno or 0)
+        super().__init__(
+            f"the replay cannot use{place}: {reason}; the run itself was only read; make room, or"
+            " choose another place with --output"
+        )
+
+
+class NoEnvironmentError(UserError):
+    """A run that did not record what was installed."""
+
+    def __init__(self, run: Path, name: str) -> None:
+        super().__init__(
+            f"{run} holds no {name}: it was trained by an earlier version; without --environment"
+            " it replays with what is installed here"
+        )
+
+
+class PythonMissingError(UserError):
+    """A run of a Python that is not on this machine."""
+
+    def __init__(self, wanted: str, here: str) -> None:
+        super().__init__(
+            f"--environment needs Python {wanted}, with which the run was trained, and python"
+            f"{wanted} is not on the PATH (this is {here}); install it, or leave --environment out"
+        )
+
+
+class EnvironmentFailedError(UserError):
+    """An environment that could not be made."""
+
+    exit_code = 1
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(
+            f"--environment: {step} failed: {reason or 'it did not say why'}; pip's own"
+            " configuration says where packages come from"
         )
 
 
@@ -993,4 +1135,79 @@ class RegistryWriteError(UserError):
         super().__init__(
             f"the registry cannot use{place}: {reason}; what was promoted before still is;"
             " make room or give the right, or choose another place with --models"
+        )
+
+
+# --- browsing ---------------------------------------------------------------------------
+
+
+class OutputsError(UserError):
+    """A directory of runs that is not there or cannot be read."""
+
+    def __init__(self, outputs: Path, reason: str) -> None:
+        super().__init__(
+            f"{_printable(str(outputs), 200)} {reason}; runs lie in outputs/ of the project, which"
+            " python -m src.train makes, or where --outputs says"
+        )
+
+
+class NotARunError(UserError):
+    """A directory that holds no complete run."""
+
+    def __init__(self, path: Path, state: str, cause: str | None) -> None:
+        reason = "" if cause is None else f" ({_printable(cause, 300)})"
+        super().__init__(
+            f"{_printable(str(path), 200)} holds no complete run: {state}{reason};"
+            " python -m src.runs list shows what there is"
+        )
+
+
+class UnknownMetricError(UserError):
+    """A metric or a key to sort by that no run has."""
+
+    def __init__(self, key: str, asked: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"{key} '{_printable(asked)}': no run has that; there are {_listed(known, 20)}"
+        )
+
+
+class NotASetOfRunsError(UserError):
+    """A directory that is neither outputs/, nor a sweep, nor a run."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{_printable(str(path), 200)} holds no runs; it takes outputs, a sweep's directory or"
+            " a run's"
+        )
+
+
+class NotAskedError(UserError):
+    """Something that is removed only when somebody says so, and nobody can be asked."""
+
+    def __init__(self, total: str) -> None:
+        super().__init__(
+            f"nothing was removed: {total} would be, and there is no terminal to ask at; --yes"
+            " removes them, --dry-run shows them"
+        )
+
+
+class TooFewRunsError(UserError):
+    """A comparison of less than two runs."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"compare was given {_listed(names) or 'nothing'}; it takes two runs or more, each by"
+            " its directory, the beginning of its id, or 'latest'"
+        )
+
+
+class NotWrittenError(UserError):
+    """A file that was asked for and cannot be written."""
+
+    exit_code = 1
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"cannot write {_printable(str(path), 200)}: {error.strerror};"
+            " make room or give the right, or name another place"
         )

@@ -1,6 +1,7 @@
 """The story of one run: what happens, in order, from a typed configuration to a result."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from src import data, evaluation, runs, searching
 from src.config import TrainConfig, identity_of, make, members_of, most_categories
 from src.runtime import console, progress, threads
+from src.runtime.wakefulness import kept_awake
 from src.scoring import export
 from src.search import SearchResult
 
@@ -21,45 +23,67 @@ log = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[1]
 
 
-def run_experiment(config: TrainConfig, directory: Path, *, keep_refused: bool = False) -> str:
+def run_experiment(
+    config: TrainConfig, directory: Path, *, keep_refused: bool = False, is_latest: bool = True
+) -> str:
     """Train and evaluate a model, write the run, and give the line that it ends with."""
     run, timings = runs.RunDirectory(directory), progress.Timings()
-    with runs.recorded(run, lambda: timings.current, keep_refused=keep_refused):
-        threads.be_nice(config.runtime.niceness)
-        plan = make_plan(config)
-        with searching.connected(config) as cluster:
-            with timings.step("loading data"):
-                division = load_rows(config, plan)
-            determinants = find_determinants(config, plan, division)
-            with timings.step("searching"):
-                search, n_workers = searching.find_best(
-                    config, plan.search, plan.rows, division, run, determinants, cluster
-                )
-        with timings.step("evaluating"):
-            proba = search.pipeline.predict_proba(division.X_test)
-            metrics = evaluation.evaluate(division.y_test, proba)
-        with timings.step("exporting"):
-            scorer, parity = export_scorer(config, division, search.pipeline)
-        with timings.step("drawing"):
-            draw(config, division, search, proba, run.plots)
-        with timings.step("writing"):
-            run.write_config(OmegaConf.to_yaml(OmegaConf.structured(config)))
-            run.write_schema(data.describe(division.table, division.X_train).to_json())
-            run.write_estimator(search.pipeline)
-            run.write_scorer(scorer)
-            run.write_cv_results(search.cv_results)
-            run.write_predictions(
-                division.row_ids_test, division.truth_test, proba, division.table.labels
-            )
-        summary = summarize(
-            config, division, search, metrics, parity, determinants, n_workers, timings
-        )
-        run.write_summary(summary)
-        tell(run, summary)
-        console.end_log(summary.result_line())
-        run.complete(summary.run_id)
-    run.mark_latest()
+    threads.be_nice(config.runtime.niceness)
+    try:
+        with (
+            runs.recorded(run, lambda: timings.current, keep_refused=keep_refused),
+            kept_awake(asked=config.runtime.inhibit_sleep),
+        ):
+            summary = train(config, run, timings)
+            run.complete(summary.run_id)
+    except runs.RunSkipped as skipped:
+        return f"[SKIPPED] {skipped}"
+    if is_latest:
+        run.mark_latest()
     return summary.result_line()
+
+
+def train(config: TrainConfig, run: runs.RunDirectory, timings: progress.Timings) -> runs.Summary:
+    """Do all that a run consists of; its files lie there when this ends."""
+    plan = make_plan(config)
+    with searching.connected(config) as cluster:
+        with timings.step("loading data"):
+            division = load_rows(config, plan)
+        determinants = find_determinants(config, plan, division)
+        if config.skip_completed:
+            runs.skip_completed(runs.run_id_of(**determinants), Path(runs.OUTPUTS))
+        # Now, not at the end: whoever trains for hours goes on with the code meanwhile.
+        code = runs.read_code_state(ROOT)
+        with timings.step("searching"):
+            search, n_workers = searching.find_best(
+                config, plan.search, plan.rows, division, run, determinants, cluster
+            )
+    with timings.step("evaluating"):
+        proba = search.pipeline.predict_proba(division.X_test)
+        metrics = evaluation.evaluate(division.y_test, proba)
+        intervals = evaluation.find_intervals(division.y_test, proba, metrics)
+    with timings.step("exporting"):
+        scorer, parity = export_scorer(config, division, search.pipeline)
+    with timings.step("drawing"):
+        draw(config, division, search, proba, run.plots)
+    with timings.step("writing"):
+        run.write_config(OmegaConf.to_yaml(OmegaConf.structured(config)))
+        run.write_environment(runs.environment_text(ROOT, determinants["versions"]))
+        run.write_patch(code.patch)
+        run.write_schema(data.describe(division.table, division.X_train).to_json())
+        run.write_estimator(search.pipeline)
+        run.write_scorer(scorer)
+        run.write_cv_results(search.cv_results)
+        run.write_predictions(
+            division.row_ids_test, division.truth_test, proba, division.table.labels
+        )
+    summary = summarize(
+        config, division, search, metrics, intervals, parity, determinants, code, n_workers, timings
+    )
+    run.write_summary(summary)
+    tell(run, summary)
+    console.end_log(summary.result_line())
+    return summary
 
 
 @dataclass(frozen=True)
@@ -118,8 +142,10 @@ def summarize(
     division: data.Division,
     search: SearchResult,
     metrics: evaluation.Metrics,
+    intervals: Mapping[str, tuple[float, float] | None],
     parity: export.Parity | None,
     determinants: dict[str, Any],
+    code: runs.CodeState,
     n_workers: int,
     timings: progress.Timings,
 ) -> runs.Summary:
@@ -136,6 +162,7 @@ def summarize(
         n_test=len(division.test),
         n_rows_without_target=division.table.n_rows_without_target,
         metrics=asdict(metrics),
+        intervals=intervals,
         parity=None if parity is None else asdict(parity),
         scoring=search.scoring,
         best_score=search.best_score,
@@ -150,7 +177,7 @@ def summarize(
         code=determinants["code"],
         versions=determinants["versions"],
         platform=determinants["platform"],
-        git=runs.code_version(ROOT),
+        git=code.version,
         workers=n_workers,
         seconds={**timings.seconds, "total": round(timings.total, 3)},
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from src import runs
 from src.errors import (
+    NotARunError,
     NotBetterError,
     NotComparableError,
     NotPromotedError,
@@ -37,7 +38,7 @@ def promote(
     """Verify a run, copy it into the registry, and make it what is served."""
     registry = runs.Registry(models)
     with _telling_what_stays():
-        path = runs.find_run(run, outputs)
+        path = complete(runs.find_run(run, outputs))
         evidence = runs.read_evidence(path)
         name = name or evidence.name
         before = registry.current(name)
@@ -76,9 +77,17 @@ def history(name: str, *, as_json: bool, models: Path) -> str:
 
 def verify(run: str, *, outputs: Path, models: Path) -> str:
     """Read every byte of a run or a promoted version and compare it with its manifest."""
-    path = runs.find_run(run, outputs, models)
+    path = complete(runs.find_run(run, outputs, models))
     verified = runs.read_verified(path, lambda _: False)
     return f"OK  {path}: {verified.n_files} files, run id {verified.run_id}"
+
+
+def complete(run: Path) -> Path:
+    """Refuse a directory that holds no run, or one whose manifest cannot be read."""
+    if runs.read_manifest(run) is None:
+        found = runs.read_record(run)
+        raise NotARunError(run, found.state, found.cause)
+    return run
 
 
 def as_user_error(error: BaseException) -> UserError | None:
@@ -94,19 +103,10 @@ def figures_if_better(candidate: runs.Evidence, current: Path) -> str:
     from src.evaluation.comparison import compare
 
     theirs = runs.read_evidence(current)
-    for what, one, other in (
-        ("the data", candidate.said.data.sha256, theirs.said.data.sha256),
-        ("the labels", candidate.said.labels, theirs.said.labels),
-    ):
-        if one != other:
-            raise NotComparableError(what, str(one), str(other))
+    differing = runs.differing_rows(candidate, theirs)
+    if differing is not None:
+        raise NotComparableError(*differing)
     rows, their_rows = candidate.hold_out(), theirs.hold_out()
-    n_common = len(set(rows.index) & set(their_rows.index))
-    if not len(rows) == len(their_rows) == n_common:
-        found = f"{len(rows)} rows", f"{len(their_rows)}, of which {n_common} are the same"
-        raise NotComparableError("the rows held out", *found)
-    if not rows["y_true"].equals(their_rows["y_true"]):
-        raise NotComparableError("the true labels", "some", "others")
     proba, their_proba = (frame.drop(columns="y_true").to_numpy() for frame in (rows, their_rows))
     comparison = compare(rows["y_true"].to_numpy(), proba, their_proba)
     if not comparison.is_better(LEVEL):

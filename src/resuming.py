@@ -10,7 +10,9 @@ RUN_DIRECTORY = "hydra.run.dir"
 
 def overrides_to_resume(composed: Composed | None) -> list[str]:
     """Give what leads Hydra to the directory of the run that is to go on; nothing for a new one."""
-    if composed is None or not isinstance(composed.config.search, RungSearchConfig):
+    if composed is None or composed.sweep is not None:
+        return []
+    if not isinstance(composed.config.search, RungSearchConfig):
         return []
     wish = composed.config.search.resume
     if wish is False:

@@ -9,8 +9,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from src import config as conf
-from src import resuming
-from src.runtime import console, program, threads
+from src import resuming, sweeping
+from src.runtime import child, console, program, threads
 
 conf.register_schema()
 jobs = program.Jobs()
@@ -26,11 +26,14 @@ def train(cfg: DictConfig) -> None:
     with jobs.job(directory.name, in_sweep=in_sweep, in_this_process=here):
         config = conf.typed(cfg)
         conf.check_config(config)
+        if in_sweep and sweeping.run_job(hydra_config, config.sweep):
+            return
         with threads.limited_threads(config.runtime.openmp_threads):
             # Loads the numeric libraries, which read the limits once.
             from src.experiment import run_experiment
 
-            console.say(run_experiment(config, directory, keep_refused=in_sweep))
+            keeps = in_sweep or child.is_child()
+            console.say(run_experiment(config, directory, keep_refused=keeps))
 
 
 def main() -> None:
@@ -39,10 +42,14 @@ def main() -> None:
         if {"-h", "--help"} & set(sys.argv[1:]):
             console.say(conf.help_text())
             return
-        sys.argv[1:] = conf.quoted(sys.argv[1:])
-        sys.argv += resuming.overrides_to_resume(conf.check_command_line(sys.argv[1:]))
-        train()
-        jobs.raise_failure()
+        child.end_with_parent()
+        arguments = sweeping.resumed(conf.quoted(sys.argv[1:]))
+        composed = conf.check_command_line(arguments)
+        sys.argv[1:] = sweeping.for_hydra(arguments, composed)
+        sys.argv += resuming.overrides_to_resume(composed)
+        with sweeping.sweep(arguments, composed):
+            train()
+            jobs.raise_failure()
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ def test_every_model_with_every_preprocess_is_fitted_or_refused_ahead(
     assert predictions.filter(like="proba_").sum(axis=1).tolist() == pytest.approx([1.0] * 24)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+# Two classes are searched by the other tests.
+@pytest.mark.parametrize("n_classes", [pytest.param(2, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("model", choices("model"))
 def test_every_model_is_searched_with_a_preprocess_of_its_own(
     model: str, n_classes: int, make_csv: Callable[..., Path], tmp_path: Path

@@ -14,9 +14,10 @@ PACKAGES = {"batch", "data", "modeling", "evaluation", "runs", "runtime", "scori
 FOR_EVERYONE = {"schema", "errors", "wording"}
 # What runs as `python -m src.…`, and the story that it opens to.
 DOORS = {
-    "train": {"config", "experiment", "resuming"},
-    "runs.__main__": {"promotion"},
+    "train": {"config", "experiment", "resuming", "sweeping"},
+    "runs.__main__": {"run_commands"},
     "score": {"batch", "batch_scoring"},
+    "replay": {"replaying"},
 }
 # Beside itself and what is for everyone. Doors never import each other.
 MAY_IMPORT = {
@@ -28,8 +29,15 @@ MAY_IMPORT = {
     "searching": {"assembly", "config", "data", "modeling", "runs", "runtime", "scoring", "search"},
     "experiment": {"config", "searching", *PACKAGES},
     "resuming": {"config", "runs"},
+    "sweeping": {"config", "runs", "runtime"},
     "promotion": {"evaluation", "runs"},
+    "browsing": {"runs"},
+    "checking": {"runs"},
+    "comparing": {"browsing", "evaluation", "runs"},
+    "pruning": {"browsing", "runs"},
+    "run_commands": {"browsing", "checking", "comparing", "promotion", "pruning"},
     "batch_scoring": {"batch", "runs", "runtime", "scoring"},
+    "replaying": {"config", "data", "experiment", "runs", "runtime"},
     **{package: set() for package in PACKAGES},
     **{door: {*stories, "runtime"} for door, stories in DOORS.items()},
 }

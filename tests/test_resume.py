@@ -210,7 +210,7 @@ def test_with_other_data_it_is_refused_and_goes_on_with_the_same(
 def asked_to_resume(arguments: list[str], run: Path | bool) -> list[str]:
     wish = run if isinstance(run, Path) else str(run).lower()
     config = composed(*arguments, f"search.resume={wish}")
-    return overrides_to_resume(Composed(config, Path("outputs/2000-01-01/new")))
+    return overrides_to_resume(Composed([config], Path("outputs/2000-01-01/new")))
 
 
 @pytest.mark.parametrize(

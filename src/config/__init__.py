@@ -6,6 +6,7 @@ Nothing here imports a numeric library, so that a typo is answered at once.
 from src.config.checks import check_config
 from src.config.command_line import Composed, check_command_line
 from src.config.complaints import as_user_error
+from src.config.data_schema import FileDatasetConfig
 from src.config.durations import seconds_of
 from src.config.help_page import help_text
 from src.config.instantiation import make
@@ -21,18 +22,23 @@ from src.config.search_schema import (
     RungSearchConfig,
     TpeSearchConfig,
 )
+from src.config.stored import Recomposed, machine_runtime, recompose
+from src.config.sweep_schema import SweepConfig
 from src.config.typed import identity_of, members_of, most_categories, searched_grid, typed
 
 __all__ = [
     "Composed",
     "DaskRuntimeConfig",
     "Engine",
+    "FileDatasetConfig",
     "GridSearchConfig",
     "HalvingSearchConfig",
     "MemberConfig",
     "PortfolioSearchConfig",
     "RandomSearchConfig",
+    "Recomposed",
     "RungSearchConfig",
+    "SweepConfig",
     "TpeSearchConfig",
     "TrainConfig",
     "VoteConfig",
@@ -41,10 +47,12 @@ __all__ = [
     "check_config",
     "help_text",
     "identity_of",
+    "machine_runtime",
     "make",
     "members_of",
     "most_categories",
     "quoted",
+    "recompose",
     "register_schema",
     "searched_grid",
     "seconds_of",

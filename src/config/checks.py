@@ -13,6 +13,7 @@ from src.config.data_schema import (
     OpenMLDatasetConfig,
     OrderedCvConfig,
 )
+from src.config.durations import seconds_of
 from src.config.model_schema import MemberConfig, PreprocessConfig, VoteConfig
 from src.config.schema import DaskRuntimeConfig, RuntimeConfig, TrainConfig
 from src.config.search_checks import is_count, search_errors
@@ -61,6 +62,13 @@ def _range_errors(config: TrainConfig) -> Iterator[UserError]:
             "1 or more",
         ),
         ("runtime.niceness", runtime.niceness, 0 <= runtime.niceness <= 19, "from 0 to 19"),
+        ("sweep.retries", config.sweep.retries, config.sweep.retries >= 0, "0 or more"),
+        (
+            "sweep.time_limit",
+            config.sweep.time_limit,
+            config.sweep.time_limit is None or seconds_of(config.sweep.time_limit) is not None,
+            "a time such as 90s, 10m, 12h",
+        ),
     ]
     for key, value, holds, valid in checks:
         if not holds:

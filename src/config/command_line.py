@@ -36,21 +36,30 @@ MAX_JOBS_CHECKED = 50
 
 @dataclass(frozen=True)
 class Composed:
-    """What a command line comes to: a configuration, and where Hydra will put the run."""
+    """What a command line comes to: configurations, and where Hydra will put the run or the last.
 
-    config: TrainConfig
+    sweep: the directory of a sweep, of which the first jobs are composed.
+    """
+
+    configs: list[TrainConfig]
     directory: Path
+    sweep: Path | None = None
+
+    @property
+    def config(self) -> TrainConfig:
+        """Of a single run, the configuration."""
+        return self.configs[0]
 
 
 def check_command_line(arguments: Sequence[str]) -> Composed | None:
-    """Compose and check a run, every job of a sweep, or what `--cfg` shows; give a single run.
+    """Compose and check a run, every job of a sweep, or what `--cfg` shows, which gives None.
 
     Other flags (--info, --config-dir, …) are Hydra's alone to read.
     """
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     flags = {argument for argument in arguments if argument.startswith("-")}
     shows_only = bool(flags & {"-c", "--cfg"})
-    composed: Composed | None = None
+    composed = Composed([], Path())
     if unread := sorted(flags - {"-m", "--multirun", "-c", "--cfg"}):
         if any(override.startswith("search.resume=") for override in overrides):
             raise ResumeUnreadableError(unread)
@@ -74,10 +83,11 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
                 directory = _directory_of(hydra_config, number if is_sweep else None)
                 if not _resumes(config):
                     _refuse_taken(directory)
-                elif is_sweep:
-                    _refuse_new_directories(config, overrides)
-                composed = None if is_sweep else Composed(config, directory)
-    return composed
+                elif is_sweep and config.sweep.resume is None:
+                    raise ResumeInSweepError(getattr(config.search, "resume", None))
+                sweep = Path(hydra_config.sweep.dir) if is_sweep else None
+                composed = Composed([*composed.configs, config], directory, sweep)
+    return composed if composed.configs else None
 
 
 def _directory_of(hydra_config: DictConfig, job_number: int | None) -> Path:
@@ -93,14 +103,9 @@ def _directory_of(hydra_config: DictConfig, job_number: int | None) -> Path:
 
 
 def _resumes(config: TrainConfig) -> bool:
+    if config.sweep.resume is not None:
+        return True
     return isinstance(config.search, RungSearchConfig) and config.search.resume is not False
-
-
-def _refuse_new_directories(config: TrainConfig, overrides: Sequence[str]) -> None:
-    asked = getattr(config.search, "resume", None)
-    is_fixed = any(override.startswith("hydra.sweep.dir=") for override in overrides)
-    if asked is not True or not is_fixed:
-        raise ResumeInSweepError(asked)
 
 
 def _refuse_taken(directory: Path) -> None:

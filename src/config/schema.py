@@ -31,6 +31,7 @@ from src.config.search_schema import (
     SearchConfig,
     TpeSearchConfig,
 )
+from src.config.sweep_schema import SweepConfig
 
 
 @dataclass
@@ -44,6 +45,7 @@ class RuntimeConfig:
         None,
     )
     niceness: int = option("0 to 19: how willingly the run gives way to other programs", 0)
+    inhibit_sleep: bool = option("keep the machine from falling asleep (systemd-inhibit)", False)
     progress: bool = option(
         "show how far the search is: live on a terminal, else a line per rung; false: in train.log"
         " alone",
@@ -70,6 +72,12 @@ class TrainConfig:
     preprocess: PreprocessConfig = option("what happens to columns before it")
     search: SearchConfig = option("how its parameters are found")
     runtime: RuntimeConfig = option("how fast", decides_numbers=False)
+    sweep: SweepConfig = option("how the jobs of `-m` are run", decides_numbers=False)
+    skip_completed: bool = option(
+        "do nothing where a complete run of the same id lies in outputs/ already",
+        False,
+        decides_numbers=False,
+    )
     export: bool = option(
         "write `scorer/`, the model as data, which the service needs; false also trains what has"
         " no such form",
@@ -101,6 +109,7 @@ GROUPS: dict[str, dict[str, type]] = {
         "halving": HalvingSearchConfig,
     },
     "runtime": {"runtime": RuntimeConfig, "dask": DaskRuntimeConfig},
+    "sweep": {"sweep": SweepConfig},
 }
 
 

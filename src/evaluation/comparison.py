@@ -48,6 +48,15 @@ def compare(
     return _compare_accuracies(candidate.argmax(axis=1) == y, current.argmax(axis=1) == y)
 
 
+def compare_in_all(
+    y: NDArray[np.int64], candidate: NDArray[np.float64], current: NDArray[np.float64]
+) -> list[Comparison]:
+    """Compare the areas, of two classes only, and the accuracies."""
+    right = [proba.argmax(axis=1) == y for proba in (candidate, current)]
+    areas = [compare(y, candidate, current)] if candidate.shape[1] == 2 else []
+    return [*areas, _compare_accuracies(*right)]
+
+
 def area_variance(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     """Estimate the variance of the area under a ROC curve."""
     return sum(_variance_of_mean(part) for part in _components(positive, scores))

@@ -5,7 +5,6 @@ a directory without a manifest for a run.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from src.errors import DirectoryTakenError, RunExistsError
 from src.runs.atomic import point_to, write_atomically
 from src.runs.fits import FinishedFits, Plan, read_plan
 from src.runs.manifest import NAME, SEARCH, Manifest, read_manifest, seal
+from src.runs.owner import owner_facts
 from src.runs.summary import Summary
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 LATEST = "latest"
 STATUS = "status.json"
 OUTPUTS = "outputs"
+# In outputs/, beside the dates: what is not asked for its numbers is no run of the user's.
+REPLAYS = "replays"
 SUMMARY, PREDICTIONS = "summary.json", "predictions.parquet"
+CONFIG, ENVIRONMENT, PATCH = "config.yaml", "environment.txt", "code.patch"
 # What Hydra has written by the time a run begins.
 HYDRAS = {".hydra", "train.log"}
 
@@ -65,7 +68,7 @@ class RunDirectory:
             refuse_taken(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         started = datetime.now().astimezone().isoformat(timespec="seconds")
-        status = {"state": "running", "pid": os.getpid(), "started": started}
+        status = {"state": "running", **owner_facts(), "started": started}
         try:
             # Of two runs that were told the same directory, one gets it.
             with (self.path / STATUS).open("x", encoding="utf-8") as file:
@@ -77,6 +80,11 @@ class RunDirectory:
         """Open the fits that are finished; raises ResumeDiffersError where they are not of plan."""
         self._fits = FinishedFits(self.path / SEARCH, plan)
         return self._fits
+
+    def close(self) -> None:
+        """Let another process go on with the search, whatever became of this run."""
+        if self._fits is not None:
+            self._fits.close()
 
     def drop_fits(self) -> None:
         """Remove the finished fits, where nothing can go on from them."""
@@ -90,8 +98,7 @@ class RunDirectory:
 
     def fail(self, state: str, reason: str) -> None:
         """Say in the directory why it holds no run; another process may go on with its search."""
-        if self._fits is not None:
-            self._fits.close()
+        self.close()
         status = {"state": state, "reason": reason}
         write_atomically(self.path / STATUS, json.dumps(status, indent=2).encode())
 
@@ -120,7 +127,16 @@ class RunDirectory:
 
     def write_config(self, yaml: str) -> None:
         """Keep the resolved configuration: enough to run it again."""
-        self._write_text("config.yaml", yaml)
+        self._write_text(CONFIG, yaml)
+
+    def write_environment(self, text: str) -> None:
+        """Keep the versions of all that was installed and needed: pip installs them again."""
+        self._write_text(ENVIRONMENT, text)
+
+    def write_patch(self, patch: bytes | None) -> None:
+        """Keep what the working tree had beside its commit, if it had anything."""
+        if patch is not None:
+            (self.path / PATCH).write_bytes(patch)
 
     def write_estimator(self, pipeline: Any) -> None:
         """Keep the fitted pipeline for people who work in Python."""

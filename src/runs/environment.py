@@ -1,12 +1,23 @@
 """What a run stands on: library versions, the platform, the commit of the code."""
 
 import platform
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import (
+    PackageNotFoundError,
+    distribution,
+    distributions,
+    packages_distributions,
+    requires,
+    version,
+)
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +30,10 @@ PROJECT = "tabular-experiments"
 LIBRARIES = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 # Those that not everybody has.
 OPTIONAL = ("catboost", "dask", "distributed", "lightgbm", "xgboost", "xgboost-cpu")
+# Of what a working tree has beside its commit; somebody may keep a data set there.
+MAX_PATCH = 1 << 20
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+PYTHON_LINE = "# Python "
 
 
 def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
@@ -98,18 +113,105 @@ def platform_facts() -> dict[str, Any]:
     }
 
 
-def code_version(root: Path) -> dict[str, Any]:
-    """Give the git commit and whether the tree was clean; None where there is no git."""
+@dataclass(frozen=True)
+class CodeState:
+    """version: the git commit and whether the tree was clean; None where there is no git.
+
+    patch: what the tree had beside the commit, where it was not clean.
+    """
+
+    version: dict[str, Any]
+    patch: bytes | None
+
+
+def read_code_state(root: Path) -> CodeState:
+    """Read which code this is, as far as git knows."""
     commit = _git(root, "rev-parse", "HEAD")
     changes = _git(root, "status", "--porcelain")
-    return {"commit": commit, "clean": None if changes is None else changes == ""}
+    clean = None if changes is None else changes == b""
+    facts = {"commit": None if commit is None else commit.decode().strip(), "clean": clean}
+    return CodeState(facts, None if clean is not False else _patch(root))
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def _patch(root: Path) -> bytes:
+    """Give the difference from the commit, as `git apply` takes it, below the new files' names."""
+    names = _git(root, "ls-files", "--others", "--exclude-standard") or b""
+    head = b"".join(b"# not in git: " + name + b"\n" for name in names.splitlines())
+    # Whatever the user's own git shows instead of a patch is of no use to `git apply`.
+    plain = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index")
+    whole = head + (_git(root, "diff", "HEAD", *plain) or b"")
+    if len(whole) <= MAX_PATCH:
+        return whole
+    return b"# cut: only the first %d bytes follow\n" % MAX_PATCH + whole[:MAX_PATCH]
+
+
+def _git(root: Path, *arguments: str) -> bytes | None:
+    """Give what git answers, or a little more of it than is kept; None where it fails."""
     git = shutil.which("git")
     if git is None:
         return None
-    answer = subprocess.run(  # noqa: S603 - our own words, found on the PATH
-        [git, "-C", str(root), *arguments], capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip() if answer.returncode == 0 else None
+    # The lock is for who works in the tree; we only look.
+    command = [git, "--no-optional-locks", "-C", str(root), *arguments]
+    try:
+        with subprocess.Popen(  # noqa: S603 - our own words, found on the PATH
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        ) as process:
+            if process.stdout is None:
+                return None
+            answer = process.stdout.read(MAX_PATCH + 1)
+            if len(answer) > MAX_PATCH:
+                process.kill()
+                return answer
+    except OSError:
+        return None
+    return answer if process.returncode == 0 else None
+
+
+def environment_text(root: Path, using: Iterable[str] = ()) -> str:
+    """Give Python's version and what pip installs to have this environment again.
+
+    using: distributions that this run needs beside those of the project, such as lightgbm.
+    """
+    asked = _requirements_of_project(root)
+    found = _with_requirements([*asked, *using]) if asked else _all_installed()
+    lines = [f"{PYTHON_LINE}{platform.python_version()}"]
+    return "\n".join([*lines, *(f"{name}=={found[name]}" for name in sorted(found))]) + "\n"
+
+
+def _requirements_of_project(root: Path) -> list[str]:
+    with suppress(OSError, ValueError, KeyError):
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        return _names(project["dependencies"])
+    with suppress(PackageNotFoundError):
+        return _names(requires(PROJECT) or [])
+    return []
+
+
+def _with_requirements(asked: Iterable[str]) -> dict[str, str]:
+    """Give the versions of distributions, of those that they require, and so on."""
+    found: dict[str, str] = {}
+    left = [_normal(name) for name in asked]
+    while left:
+        name = left.pop()
+        if name in found or name == PROJECT:
+            continue
+        # Many a requirement is for another system or Python.
+        with suppress(PackageNotFoundError):
+            known = distribution(name)
+            found[name] = known.version
+            left += [_normal(each) for each in _names(known.requires or [])]
+    return found
+
+
+def _all_installed() -> dict[str, str]:
+    found = {_normal(each.metadata["Name"]): each.version for each in distributions()}
+    return {name: number for name, number in found.items() if name != PROJECT}
+
+
+def _names(requirements: Iterable[str]) -> list[str]:
+    wanted = (line for line in requirements if "extra ==" not in line.partition(";")[2])
+    return [found[0] for line in wanted if (found := NAME.match(line))]
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -70,6 +70,24 @@ class Evidence:
             raise UnverifiedRunError(self.path, PREDICTIONS, reason) from error
 
 
+def differing_rows(one: Evidence, other: Evidence) -> tuple[str, str, str] | None:
+    """Tell what keeps two runs from being compared row by row, and what either has; or None."""
+    for what, ours, theirs in (
+        ("the data", one.said.data.sha256, other.said.data.sha256),
+        ("the labels", one.said.labels, other.said.labels),
+    ):
+        if ours != theirs:
+            return what, str(ours), str(theirs)
+    rows, their_rows = one.hold_out(), other.hold_out()
+    n_common = len(set(rows.index) & set(their_rows.index))
+    if not len(rows) == len(their_rows) == n_common:
+        words = f"{len(rows)} rows", f"{len(their_rows)}, of which {n_common} are the same"
+        return "the rows held out", *words
+    if not rows["y_true"].equals(their_rows["y_true"]):
+        return "the true labels", "some", "others"
+    return None
+
+
 def read_evidence(run: Path) -> Evidence:
     """Verify a run and read its numbers."""
     found = read_verified(run, {SUMMARY, PREDICTIONS}.__contains__).files

@@ -45,6 +45,12 @@ def find_run(text: str, outputs: Path, models: Path | None = None) -> Path:
     raise NoSuchRunError(text, outputs, len(runs), _nearest(text, runs, outputs))
 
 
+def complete_run_with_id(run_id: str, outputs: Path) -> Path | None:
+    """Find the newest complete run of an id; None where there is none."""
+    same = [run for run in _complete_runs(outputs) if _run_id_of(run) == run_id]
+    return max(same, key=_age, default=None)
+
+
 def newest_complete_run(outputs: Path, *, holding: str = "") -> Path | None:
     """Find the run that was sealed last, on the last date that has a complete run.
 

@@ -40,13 +40,19 @@ class FinishedFits(MutableMapping[str, Any]):
         except BlockingIOError as error:
             self._lock.close()
             raise SearchRunningError(directory.parent) from error
-        now = as_plain(plan)
-        found = read_plan(directory.parent)
-        if found is None:
-            self._write(directory / PLAN, json.dumps(now, indent=2).encode())
-        elif found != now:
+        try:
+            self._check(as_plain(plan))
+        except BaseException:
             self._lock.close()
-            raise ResumeDiffersError(directory.parent, differences(found, now))
+            raise
+
+    def _check(self, now: Plan) -> None:
+        run = self.directory.parent
+        found = read_plan(run)
+        if found is None:
+            self._write(self.directory / PLAN, json.dumps(now, indent=2).encode())
+        elif found != now:
+            raise ResumeDiffersError(run, differences(found, now))
 
     def __getitem__(self, key: str) -> Any:
         try:

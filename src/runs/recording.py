@@ -3,11 +3,31 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from src.errors import UserError
 from src.runs.directory import RunDirectory
+from src.runs.finding import complete_run_with_id
+
+# The state of a directory whose run lies elsewhere.
+SKIPPED = "skipped"
 
 log = logging.getLogger(__name__)
+
+
+class RunSkipped(Exception):  # noqa: N818 - no error: what was asked for is there
+    """Raised where a complete run of the same id makes another one needless."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(f"{run} is a complete run of the same id")
+        self.run = run
+
+
+def skip_completed(run_id: str, outputs: Path) -> None:
+    """Raise RunSkipped where there is a complete run of that id."""
+    found = complete_run_with_id(run_id, outputs)
+    if found is not None:
+        raise RunSkipped(found)
 
 
 @contextmanager
@@ -29,6 +49,12 @@ def recorded(
                 " but it is no complete run"
             )
         raise
+    except RunSkipped as skipped:
+        if keep_refused:
+            run.fail(SKIPPED, str(skipped.run))
+        else:
+            run.discard()
+        raise
     except UserError as error:
         _record(run, "failed", str(error), error)
         if error.exit_code == UserError.exit_code and not keep_refused:
@@ -40,6 +66,8 @@ def recorded(
                 f"while {current_step()}; the traceback stands in {run.shown_path}/train.log"
             )
         raise
+    finally:
+        run.close()
 
 
 def _record(run: RunDirectory, state: str, reason: str, error: BaseException) -> bool:

@@ -69,6 +69,12 @@ class Registry:
         """Give all that happened under a name, oldest first."""
         return pointer.read_history(self._folder(name))
 
+    def promoted_ids(self) -> Iterator[tuple[str, str]]:
+        """Give the id of every run that was ever promoted, and the name that it has there."""
+        for name in self.names():
+            for entry in self.history(name):
+                yield entry.run_id, name
+
     def path_of(self, name: str, version: str) -> Path:
         """Give the directory of a version, which passes through no link below the root."""
         if not VERSION.fullmatch(version):

@@ -12,10 +12,11 @@ FORMAT = 1
 class Summary:
     """What determines the run_id, and the numbers that follow from it.
 
-    dataset and mode are names, as in the result line; metrics are those of the hold-out, best_score
-    the mean over folds; parity is how far the exported scorer is from the pipeline; rungs are
-    rows; stopped says why a search ended early, and makes the run a partial one; ensemble_score is
-    what a weighted mean of finalists was worth; data is the fingerprint; seconds are per step.
+    dataset and mode are names, as in the result line; metrics are those of the hold-out, intervals
+    where 95 % of them lie, None where that cannot be told; best_score is the mean over folds;
+    parity is how far the exported scorer is from the pipeline; rungs are rows; stopped says why a
+    search ended early, and makes the run a partial one; ensemble_score is what a weighted mean of
+    finalists was worth; data is the fingerprint; seconds are per step.
     """
 
     run_id: str
@@ -26,6 +27,7 @@ class Summary:
     n_test: int
     n_rows_without_target: int
     metrics: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float] | None]
     parity: Mapping[str, float] | None
     scoring: str
     best_score: float | None

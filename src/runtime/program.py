@@ -20,6 +20,7 @@ from src.runtime.interruption import exit_code_of, name_of, terminable
 
 # Hydra's own switch for tracebacks, so that there is one only.
 TRACEBACK_SWITCH = "HYDRA_FULL_ERROR"
+ASKED = "TRAIN_FULL_ERROR"
 
 WRITE_ERRORS = {
     errno.EACCES,
@@ -47,7 +48,9 @@ def ending_in_one_line(
 
     translate: makes a UserError of an exception of another library, if it can.
     """
-    wants_traceback = os.environ.get(TRACEBACK_SWITCH) == "1"
+    # Processes that this one begins find the switch on: what was asked for goes beside it.
+    asked = os.environ.setdefault(ASKED, os.environ.get(TRACEBACK_SWITCH, "0"))
+    wants_traceback = asked == "1"
     # With the switch on, Hydra raises instead of printing and exiting by itself.
     os.environ[TRACEBACK_SWITCH] = "1"
     try:

@@ -313,13 +313,14 @@ def test_a_complete_run_is_not_overwritten_by_the_directory_asked_for(arguments)
 def test_a_sweep_that_cannot_go_on_does_not_begin_anew_in_silence(arguments):
     error = refusal(*arguments)
     assert isinstance(error, ResumeInSweepError)
-    assert_says(error, "search.resume=", "hydra.sweep.dir=<that directory>", "without -m")
+    assert_says(error, "search.resume=", "single run", "-m sweep.resume=")
 
 
-def test_a_sweep_in_its_own_directory_goes_on():
-    check_command_line(
-        ["-m", "search=fast", "search.resume=true", "hydra.sweep.dir=here", "seed=1,2"]
-    )
+def test_of_a_sweep_it_gives_the_directory_and_the_first_jobs():
+    found = check_command_line(["-m", "seed=1,2", "hydra.sweep.dir=here"])
+    assert found.sweep == Path("here")
+    assert [config.seed for config in found.configs] == [1, 2]
+    assert check_command_line(["seed=1"]).sweep is None
 
 
 def test_what_hydra_alone_can_read_cannot_be_resumed():
@@ -353,6 +354,7 @@ def test_the_help_page_marks_one_default_of_each_group():
         "native",
         "fast",
         "local",
+        "default",
     ]
 
 

@@ -70,7 +70,7 @@ def test_equals_the_pipeline_with_a_linear_member(weights: Any, n_classes: int) 
     assert_equals_pipeline(small_vote(n_classes, weights=weights), allowed=1e-12)
 
 
-@pytest.mark.parametrize("n_members", [1, 2, 7, 8, 9, 17])
+@pytest.mark.parametrize("n_members", [1, 2, 7, 8, 9, pytest.param(17, marks=pytest.mark.slow)])
 def test_any_number_of_members_is_added_up_the_same_way(n_members: int) -> None:
     # From eight numbers on, numpy may add in an order of its own.
     weights = np.random.default_rng(n_members).random(n_members).tolist()

@@ -1,0 +1,91 @@
+"""How long `list` and `leaderboard` take on 10,000 runs: `python -m benchmarks.runs`.
+
+Run directories as a month of work leaves them, nine in ten of them complete: manifest, summary
+and Hydra's notes are real, the rest is left out. Cold is the first time, when the index is made.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from benchmarks.measurement import measure
+from benchmarks.verdict import print_verdict
+from src.runs.manifest import seal
+
+N_RUNS = 10_000
+N_DAYS = 30
+DATASETS = ("builtin_breast_cancer", "openml_adult", "openml_credit-g")
+MOST_SECONDS = 2.0
+N_TIMES = 3
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> None:
+    """Make runs, and list them cold and warm."""
+    n_runs = int(sys.argv[1]) if len(sys.argv) > 1 else N_RUNS
+    with TemporaryDirectory() as directory:
+        here = Path(directory)
+        start = perf_counter()
+        for number in range(n_runs):
+            make_run(here / "outputs", number)
+        print(f"{n_runs:,} run directories made in {perf_counter() - start:.0f} s", flush=True)
+        met = [tell(here, verb) for verb in ("list", "leaderboard")]
+    sys.exit(0 if all(met) else 1)
+
+
+def tell(here: Path, verb: str) -> bool:
+    """Measure a command from start to end, without an index and with it."""
+    (here / "outputs" / ".index.sqlite").unlink(missing_ok=True)
+    cold, *warm = (seconds(here, verb) for _ in range(1 + N_TIMES))
+    print(f"  {verb + ', cold':<26}{cold:10.2f}")
+    return print_verdict(f"{verb}, warm", sorted(warm)[N_TIMES // 2], at_most=MOST_SECONDS)
+
+
+def seconds(here: Path, verb: str) -> float:
+    """Give the seconds of one command in a process of its own."""
+    os.environ["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, "-m", "src.runs", verb, "--outputs", str(here / "outputs")]
+    return measure(command, here).seconds
+
+
+def make_run(outputs: Path, number: int) -> None:
+    """Make one run directory as a small run leaves it, or one that failed."""
+    dataset, search = DATASETS[number % 3], ("fast", "full")[number % 2]
+    day, hour, second = number % N_DAYS + 1, number // 3600 % 24, number % 3600
+    time = f"{hour:02}-{second // 60:02}-{second % 60:02}"
+    run = outputs / f"2026-11-{day:02}" / f"{time}_{dataset}_{search}_{number:08x}"
+    (run / ".hydra").mkdir(parents=True)
+    overrides = f"- dataset={dataset.partition('_')[2]}\n- search={search}\n- seed={number}\n"
+    (run / ".hydra" / "overrides.yaml").write_text(overrides)
+    if number % 10 == 9:
+        status = {"state": "failed", "reason": "DataMissingError: no such table"}
+        (run / "status.json").write_text(json.dumps(status))
+        return
+    (run / "summary.json").write_text(json.dumps(summary(number, dataset, search), indent=2))
+    seal(run, f"{number:016x}")
+
+
+def summary(number: int, dataset: str, search: str) -> dict[str, object]:
+    """Give the summary of a run with numbers of its own."""
+    area = 0.5 + number * 7919 % 4999 / 10_000
+    names = ("balanced_accuracy", "average_precision", "f1", "log_loss", "brier")
+    return {
+        "format": 1,
+        "run_id": f"{number:016x}",
+        "dataset": dataset,
+        "mode": search,
+        "metrics": {"roc_auc": area, "accuracy": area, **dict.fromkeys(names, area)},
+        "intervals": {"roc_auc": [area - 0.01, area + 0.01], "accuracy": None},
+        "best_params": {"clf__learning_rate": 0.1, "clf__max_leaf_nodes": 31},
+        "data": {"sha256": "f" * 64, "columns": {f"column {i}": "0" * 16 for i in range(30)}},
+        "versions": {"numpy": "2.4.6", "scikit-learn": "1.9.1"},
+        "seconds": {"searching": 9.5, "total": 12.25},
+        "stopped": None,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""A sweep: each job is a process of its own, and what is missing can be done later."""
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from src.config import Composed, FileDatasetConfig, SweepConfig, identity_of, seconds_of
+from src.errors import (
+    NotASweepError,
+    ResumedSweepFixedError,
+    SweepFailedError,
+    UserError,
+)
+from src.runtime import child, console
+from src.runtime.threads import n_cores
+
+ASKED = "sweep.resume="
+IS_SWEEP = {"-m", "--multirun"}
+MAY_CHANGE = ("sweep.", "runtime.")
+LATEST_LOG = Path("logs") / "latest.log"
+# So many letters has a line where nobody says otherwise.
+WIDTH = 120
+
+if TYPE_CHECKING:
+    # It loads numpy, which reads the limits of threads: a single run sets them first.
+    from src import runs
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as Hydra has composed it: where it goes, and the overrides that make it."""
+
+    directory: Path
+    overrides: Sequence[str]
+    dataset: str
+    n_at_once: int
+
+    @classmethod
+    def of(cls, hydra_config: Any) -> "Job":
+        """Read what Hydra knows of the job that it has begun."""
+        # joblib's launcher says how many run at once, or -1; others have one, or machines of
+        # their own.
+        n_at_once = hydra_config.launcher.get("n_jobs", 1)
+        return cls(
+            Path(hydra_config.runtime.output_dir),
+            list(hydra_config.overrides.task),
+            str(hydra_config.runtime.choices.dataset),
+            n_at_once if n_at_once > 0 else n_cores(),
+        )
+
+    @property
+    def name(self) -> str:
+        """The number and the choices."""
+        return self.directory.name
+
+
+def resumed(arguments: Sequence[str]) -> list[str]:
+    """Give the command line of the sweep that is to go on; others as they are."""
+    asked = [argument for argument in arguments if argument.startswith(ASKED)]
+    if not asked:
+        return list(arguments)
+    from src import runs
+
+    text = asked[-1].removeprefix(ASKED).strip("'\"")
+    others = [a for a in arguments if a not in IS_SWEEP and not a.startswith(ASKED)]
+    if not IS_SWEEP & set(arguments):
+        raise NotASweepError(text)
+    if refused := [a for a in others if not a.startswith(MAY_CHANGE)]:
+        raise ResumedSweepFixedError(refused)
+    began_with = runs.SweepDirectory(Path(text)).plan["arguments"]
+    directory = _quoted(text)
+    return ["-m", *began_with, *others, f"hydra.sweep.dir={directory}", f"{ASKED}{directory}"]
+
+
+def _quoted(text: str) -> str:
+    # A directory may hold whatever Hydra's grammar makes something of.
+    return "'" + text.replace("'", r"\'") + "'"
+
+
+def for_hydra(arguments: Sequence[str], composed: Composed | None) -> list[str]:
+    """Give what Hydra is told: to stay out of the jobs' directories, and which the sweep's is."""
+    if composed is None or composed.sweep is None:
+        return list(arguments)
+    # argparse takes no overrides on both sides of a flag.
+    overrides = [argument for argument in arguments if argument not in IS_SWEEP]
+    # Its date and time would be another when Hydra composes it again.
+    directory = f"hydra.sweep.dir={_quoted(str(composed.sweep))}"
+    return ["-m", *overrides, directory, "hydra.output_subdir=null", "hydra/job_logging=sweep"]
+
+
+@contextmanager
+def sweep(arguments: Sequence[str], composed: Composed | None) -> Iterator[None]:
+    """Run a sweep within the block; nothing for a single run.
+
+    At the end there is a leaderboard; raises SweepFailedError where a job failed.
+    """
+    if composed is None or composed.sweep is None:
+        yield
+        return
+    from src import runs
+
+    asked, directory = composed.configs[0].sweep, runs.SweepDirectory(composed.sweep)
+    began_with = [argument for argument in arguments if argument not in IS_SWEEP]
+    directory.open(began_with, _determinants(composed), accept_changes=asked.accept_changes)
+    try:
+        directory.lead_here(LATEST_LOG)
+        directory.mark(f"=== START {runs.now_in_words()} {directory.path} ===")
+        console.say(f"sweep  {directory.path}")
+        try:
+            yield
+        finally:
+            directory.mark(f"=== END {runs.now_in_words()} ===")
+            _show(directory)
+        _raise_failures(directory)
+    finally:
+        directory.close()
+
+
+def _determinants(composed: Composed) -> dict[str, object]:
+    """Give what a resumed sweep is compared with."""
+    from src import runs
+
+    jobs = {str(number): identity_of(config) for number, config in enumerate(composed.configs)}
+    tables = [config.dataset for config in composed.configs]
+    # Of OpenML's tables the name and the version say it all.
+    paths = {table.path for table in tables if isinstance(table, FileDatasetConfig)}
+    data = {path: sha256(Path(path).read_bytes()).hexdigest() for path in sorted(paths)}
+    return {"jobs": jobs, "data": data, "code": runs.code_hash(Path(__file__).parent)}
+
+
+def run_job(hydra_config: Any, asked: SweepConfig) -> bool:
+    """Run a job of a sweep in a process of its own; False where this process has to."""
+    from src import runs
+
+    job = Job.of(hydra_config)
+    directory = runs.SweepDirectory(job.directory.parent)
+    if not directory.is_begun:
+        return False
+    if runs.is_complete(runs.standing_for(job.directory)):
+        directory.mark(f"--- DS={job.dataset} SKIP complete {job.name}")
+        return True
+    if directory.is_stopped:
+        directory.mark(f"--- DS={job.dataset} SKIP stopped {job.name}")
+        return True
+    for attempt in range(asked.retries + 1):
+        ended = _run(directory, job, asked)
+        if ended.is_interrupted:
+            directory.stop()
+            interrupt = KeyboardInterrupt()
+            interrupt.add_note(f"in a sweep; go on with -m {ASKED}{directory.path}")
+            raise interrupt
+        # What was wrongly asked for is so the next time too.
+        if ended.code in (0, UserError.exit_code):
+            break
+        log.warning("%s: %s", job.name, runs.cause_of(job.directory))
+        if attempt < asked.retries:
+            log.info("begun again, %d of %d times", attempt + 1, asked.retries)
+    if ended.code != 0 and asked.fail_fast:
+        directory.stop()
+    return True
+
+
+def _run(directory: "runs.SweepDirectory", job: Job, asked: SweepConfig) -> child.Ended:
+    from src import runs
+
+    start = perf_counter()
+    overrides = [each for each in job.overrides if not each.startswith(ASKED)]
+    overrides.append(f"hydra.run.dir={_quoted(str(job.directory))}")
+    if runs.cleared(job.directory):
+        overrides.append(f"search.resume={_quoted(str(job.directory))}")
+    overrides += _shares(job)
+    directory.mark(f"--- DS={job.dataset} start {runs.now_in_words()} {job.name}")
+    seconds = None if asked.time_limit is None else seconds_of(asked.time_limit)
+    command = [sys.executable, "-m", "src.train", *overrides]
+    ended = child.run_child(command, seconds)
+    result = "OK" if ended.code == 0 else "FAIL"
+    late = ", its time was up" if ended.is_late else ""
+    directory.mark(
+        f"--- DS={job.dataset} {result} rc={ended.code} {job.name}"
+        f" ({perf_counter() - start:.0f} s{late})"
+    )
+    return ended
+
+
+def _shares(job: Job) -> list[str]:
+    """Divide the cores among jobs that run side by side; whoever says otherwise is obeyed."""
+    if job.n_at_once == 1:
+        return []
+    cores = max(n_cores() // job.n_at_once, 1)
+    wanted = {"runtime.workers": cores, "runtime.openmp_threads": cores, "runtime.progress": False}
+    said = {override.partition("=")[0] for override in job.overrides}
+    return [f"{key}={value}" for key, value in wanted.items() if key not in said]
+
+
+def _show(directory: "runs.SweepDirectory") -> None:
+    """Write the leaderboard, and print it."""
+    from src import runs
+
+    entries = runs.ranked(_entries(directory))
+    for ending, text in (
+        ("csv", runs.as_csv(entries)),
+        ("md", runs.as_markdown(entries)),
+        ("html", runs.as_html(entries)),
+    ):
+        path = directory.path / f"leaderboard.{ending}"
+        path.write_text(text, encoding="utf-8", newline="\n")
+    console.say(runs.as_text(entries, width=WIDTH))
+
+
+def _entries(directory: "runs.SweepDirectory") -> list["runs.Entry"]:
+    from src import runs
+
+    words = {job: job.name.partition("_")[2].split(",") for job in directory.jobs}
+    common = set.intersection(*map(set, words.values())) if len(words) > 1 else set()
+    return [
+        runs.entry_of(
+            runs.standing_for(job), choices=" ".join(word for word in chosen if word not in common)
+        )
+        for job, chosen in words.items()
+    ]
+
+
+def _raise_failures(directory: "runs.SweepDirectory") -> None:
+    from src import runs
+
+    failed = [job for job in directory.jobs if not runs.is_complete(runs.standing_for(job))]
+    for job in failed:
+        if any(job.iterdir()):
+            console.complain(f"{job.name}: {runs.cause_of(job)}; see {job / 'train.log'}")
+    if failed:
+        raise SweepFailedError([job.name for job in failed])

@@ -1,0 +1,132 @@
+"""What a run keeps of its configuration comes to the very same run again."""
+
+from dataclasses import fields
+from itertools import zip_longest
+
+import pytest
+from omegaconf import OmegaConf
+
+from src import config as conf
+from src.config.stored import MACHINES
+from src.config.valid_keys import CONF
+from src.errors import KeyDecidesError, OverrideSyntaxError, StoredConfigError, UserError
+from tests.config.composing import assert_says, config
+
+
+def choices(group: str) -> list[str]:
+    names = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    # A file needs more words; it stands below.
+    return [f"{group}={name}" for name in names if (group, name) != ("dataset", "file")]
+
+
+FILE = ["dataset=file", "dataset.path=x.csv", "dataset.target=y", "dataset.pos_label='no'"]
+# Each choice once, together with others: composing takes a fifth of a second.
+GROUPS = ("model", "preprocess", "search", "runtime", "dataset")
+ALL = [
+    *([word for word in words if word] for words in zip_longest(*map(choices, GROUPS))),
+    [*FILE, "+dataset.column_types={zip: category}", "dataset.separator='\\t'"],
+    ["cv=time_series"],
+    ["cv=grouped", "cv.group_column=site"],
+    ["experiment=classic"],
+    [
+        "search=portfolio",
+        "+model@search.members.v.model=vote",
+        "+preprocess@search.members.v.preprocess=native",
+    ],
+]
+
+
+def kept(*overrides: str) -> str:
+    return OmegaConf.to_yaml(OmegaConf.structured(config(*overrides)))
+
+
+def recomposed(text: str, *overrides: str) -> conf.TrainConfig:
+    return conf.recompose(text, overrides, to_its_end=False).config
+
+
+@pytest.mark.parametrize("overrides", ALL, ids=" ".join)
+def test_all_that_conf_offers_comes_back_typed_as_it_was(overrides: list[str]) -> None:
+    before = config(*overrides)
+    again = conf.recompose(kept(*overrides), [], to_its_end=False)
+    assert again.added == []
+    assert conf.identity_of(again.config) == conf.identity_of(before)
+    for key in {f.name for f in fields(before)} - MACHINES:
+        assert type(getattr(again.config, key)) is type(getattr(before, key))
+        assert getattr(again.config, key) == getattr(before, key)
+
+
+def test_the_runtime_is_this_machines_own() -> None:
+    text = kept("runtime=dask", "runtime.address=tcp://there:8786")
+    assert recomposed(text).runtime == config().runtime
+    assert recomposed(text, "runtime=serial", "runtime.niceness=3").runtime.niceness == 3
+    assert conf.machine_runtime(["dataset.path=x", "runtime.openmp_threads=3"]).openmp_threads == 3
+
+
+def test_a_replay_searches_by_itself_and_to_its_end() -> None:
+    text = kept("search=full", "search.time_budget=1s", "search.resume=true", "skip_completed=true")
+    search = conf.recompose(text, [], to_its_end=True).config.search
+    assert isinstance(search, conf.RungSearchConfig)
+    assert (search.time_budget, search.resume) == (None, False)
+    partial = recomposed(text)
+    assert isinstance(partial.search, conf.RungSearchConfig)
+    assert partial.search.time_budget == "1s"
+    # What is there already is what a replay is compared with.
+    assert not recomposed(text, "skip_completed=true").skip_completed
+
+
+@pytest.mark.parametrize(
+    "override", ["dataset.path=other.csv", "export=false", "search.name=mine", "seed=42"]
+)
+def test_what_decides_no_number_may_be_changed(override: str) -> None:
+    key, _, value = override.partition("=")
+    node = OmegaConf.structured(recomposed(kept(*FILE), override))
+    assert str(OmegaConf.select(node, key)).lower() == value
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["seed=1", "dataset=wine", "search.param_grid=full", "cv.test_size=0.3", "+model.x=1", "~seed"],
+)
+def test_what_decides_numbers_is_refused_by_name(override: str) -> None:
+    with pytest.raises(KeyDecidesError) as raised:
+        recomposed(kept("search=fast"), override)
+    assert_says(raised.value, override.partition("=")[0].strip("+~"), "decides numbers")
+
+
+@pytest.mark.parametrize("override", ["runtime.wrokers=1", "dataset.nane=x", "runtime.workers=a"])
+def test_a_mistyped_override_is_told_as_in_training(override: str) -> None:
+    with pytest.raises(Exception, match=r"\w") as raised:
+        recomposed(kept(), override)
+    error = conf.as_user_error(raised.value)
+    assert error is not None
+    assert_says(error, override.partition("=")[0])
+
+
+def test_several_values_are_no_replay() -> None:
+    with pytest.raises(OverrideSyntaxError):
+        recomposed(kept(), "search.name=a,b")
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("[1, 2]", "holds no keys"),
+        ("seed: [", "line 1"),
+        ("seed: many", "seed"),
+        ("sead: 1", "sead"),
+        (kept().replace("n_splits", "n_spilts"), "n_spilts"),
+        ("dataset: 3", ""),
+    ],
+)
+def test_what_is_no_configuration_of_ours_is_told_in_one_line(text: str, word: str) -> None:
+    with pytest.raises(UserError) as raised:
+        recomposed(text)
+    assert type(raised.value) is StoredConfigError
+    assert_says(raised.value, "config.yaml cannot be composed", word)
+
+
+def test_keys_that_came_later_are_named() -> None:
+    content = OmegaConf.create(kept("search=fast"))
+    del content.search["min_resources"], content.runtime["niceness"]
+    again = conf.recompose(OmegaConf.to_yaml(content), [], to_its_end=True)
+    assert again.added == ["search.min_resources"]

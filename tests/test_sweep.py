@@ -1,0 +1,350 @@
+"""A sweep: jobs as processes, failures that are told, and what is missing done later."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.runs import changed_files, read_manifest
+from tests.conftest import ROOT, train
+
+JOBS = ["dataset=wine", "search=none", "model=logistic_regression,random_forest", "seed=1,2"]
+
+
+def swept(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return train("-m", *arguments, f"hydra.sweep.dir={directory}")
+
+
+def resumed(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return train("-m", f"sweep.resume={directory}", *arguments)
+
+
+def jobs_of(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.iterdir() if path.is_dir())
+
+
+def marks(directory: Path, word: str) -> list[str]:
+    lines = (directory / "sweep.log").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if f" {word} " in line]
+
+
+def leaderboard(directory: Path) -> list[dict[str, str]]:
+    """Give the leaderboard but for what depends on the moment and the place."""
+    with (directory / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return sorted(
+        [{k: v for k, v in row.items() if k not in ("seconds", "path")} for row in rows], key=str
+    )
+
+
+def is_whole(job: Path) -> bool:
+    manifest = read_manifest(job)
+    return manifest is not None and changed_files(job, manifest) == []
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("undisturbed") / "sweep"
+    done = swept(directory, *JOBS)
+    assert done.returncode == 0, done.stderr
+    return directory
+
+
+def test_each_job_is_a_run_and_the_end_is_a_leaderboard(undisturbed: Path) -> None:
+    jobs = jobs_of(undisturbed)
+    assert [job.name[:2] for job in jobs] == ["0_", "1_", "2_", "3_"]
+    assert "model=random_forest" in jobs[2].name
+    assert all(is_whole(job) for job in jobs)
+    rows = leaderboard(undisturbed)
+    assert len(rows) == 4
+    assert {row["dataset"] for row in rows} == {"wine"}
+    for ending in ("md", "html"):
+        text = (undisturbed / f"leaderboard.{ending}").read_text(encoding="utf-8")
+        assert "random_forest" in text
+    log = (undisturbed / "sweep.log").read_text(encoding="utf-8").splitlines()
+    assert log[0].startswith("=== START ")
+    assert log[-1].startswith("=== END ")
+    assert len(marks(undisturbed, "start")) == 4
+    assert all("--- DS=wine OK rc=0 " in line for line in marks(undisturbed, "OK"))
+    latest = ROOT / "logs" / "latest.log"
+    assert latest.is_symlink()
+
+
+def test_what_is_complete_is_not_done_again(undisturbed: Path) -> None:
+    before = [(job / "manifest.json").stat().st_mtime_ns for job in jobs_of(undisturbed)]
+    expected = leaderboard(undisturbed)
+    done = resumed(undisturbed)
+    assert done.returncode == 0, done.stderr
+    assert [(job / "manifest.json").stat().st_mtime_ns for job in jobs_of(undisturbed)] == before
+    assert all(is_whole(job) for job in jobs_of(undisturbed))
+    assert len(marks(undisturbed, "start")) == 4
+    assert leaderboard(undisturbed) == expected
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "src.train", "-m", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def pids_in(directory: Path) -> list[int]:
+    """Find the processes whose command line names the directory."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(directory).encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def kill_after(directory: Path, n_complete: int, seconds: float, *arguments: str) -> None:
+    """Begin, and kill the process of the sweep so long after so many jobs were complete."""
+    process = start(*arguments)
+    until(lambda: len(list(directory.glob("*/manifest.json"))) >= n_complete)
+    time.sleep(seconds)
+    process.kill()
+    process.communicate()
+    # Its job ends with it.
+    until(lambda: not pids_in(directory), 20)
+
+
+def test_killed_in_the_middle_it_is_resumed_to_the_same_end(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "日本 語"
+    kill_after(directory, 1, 1.0, *JOBS, f"hydra.sweep.dir='{directory}'")
+    done_by_then = [job.name for job in jobs_of(directory) if (job / "manifest.json").exists()]
+    assert 1 <= len(done_by_then) < 4
+    done = resumed(directory)
+    assert done.returncode == 0, done.stderr
+    assert all(is_whole(job) for job in jobs_of(directory))
+    started = " ".join(marks(directory, "start"))
+    assert all(started.count(name) == 1 for name in done_by_then)
+    assert leaderboard(directory) == leaderboard(undisturbed)
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_no_job_is_repeated_or_half_done(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    random, directory = np.random.default_rng(0), tmp_path / "sweep"
+    first = [*JOBS, f"hydra.sweep.dir={directory}"]
+    n_kills = int(os.environ.get("N_KILLS", "20"))
+    for kill in range(n_kills):
+        if len(list(directory.glob("*/manifest.json"))) == 4:
+            directory = tmp_path / f"sweep{kill}"
+            first = [*JOBS, f"hydra.sweep.dir={directory}"]
+        has_begun = (directory / "sweep.json").exists()
+        arguments = [f"sweep.resume={directory}"] if has_begun else first
+        kill_after(directory, 0, random.uniform(0, 5), *arguments)
+        sealed = [job for job in jobs_of(directory) if (job / "manifest.json").exists()]
+        assert all(is_whole(job) for job in sealed)
+    assert resumed(directory).returncode == 0
+    assert leaderboard(directory) == leaderboard(undisturbed)
+    for mark in marks(directory, "OK"):
+        assert len([line for line in marks(directory, "OK") if line.split()[4] in mark]) == 1
+
+
+def test_jobs_side_by_side_share_the_cores(undisturbed: Path, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    done = swept(tmp_path, *JOBS, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    assert done.returncode == 0, done.stderr
+    order = [line.split()[2] for line in (tmp_path / "sweep.log").read_text().splitlines()[1:4]]
+    assert order[:2] == ["start", "start"]
+    assert leaderboard(tmp_path) == leaderboard(undisturbed)
+    summary = json.loads((jobs_of(tmp_path)[0] / "summary.json").read_text())
+    assert summary["workers"] == max((os.cpu_count() or 1) // 2, 1)
+
+
+@pytest.mark.slow
+def test_killed_side_by_side_nothing_goes_on_by_itself(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    side_by_side = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    kill_after(tmp_path, 0, 4.0, *JOBS, *side_by_side, f"hydra.sweep.dir={tmp_path}")
+    assert not pids_in(tmp_path)
+
+
+FAILING = ["dataset=wine,breast_cancer", "dataset.pos_label=benign", "search=none"]
+
+
+def test_a_failure_is_told_and_leaves_the_others_running(tmp_path: Path) -> None:
+    done = swept(tmp_path / "sweep", *FAILING, "model=logistic_regression")
+    assert done.returncode == 1
+    failed, complete = jobs_of(tmp_path / "sweep")
+    assert is_whole(complete)
+    assert not (failed / "manifest.json").exists()
+    assert "UnknownLabelError" in (failed / "train.log").read_text(encoding="utf-8")
+    assert "Traceback" not in done.stderr
+    told = done.stderr.splitlines()
+    assert told[-1].startswith(f"error: 1 job(s) of the sweep failed: {failed.name};")
+    assert told[-2].startswith(f"error: {failed.name}: dataset.pos_label='benign' is not in target")
+    assert told[-2].endswith(str(failed / "train.log"))
+    assert "--- DS=wine FAIL rc=2 " in (tmp_path / "sweep" / "sweep.log").read_text()
+    assert [row["state"] for row in leaderboard(tmp_path / "sweep")] == ["complete", "failed"]
+
+
+def test_told_so_it_stops_at_the_first_failure(tmp_path: Path) -> None:
+    done = swept(tmp_path, *FAILING, "model=logistic_regression", "sweep.fail_fast=true")
+    assert done.returncode == 1
+    assert len(marks(tmp_path, "start")) == 1
+    assert len(marks(tmp_path, "SKIP")) == 1
+    assert not list(tmp_path.glob("*/manifest.json"))
+
+
+def test_a_job_whose_time_is_up_keeps_the_best_so_far(tmp_path: Path) -> None:
+    done = swept(
+        tmp_path,
+        "dataset=breast_cancer",
+        "search=tpe",
+        "search.n_candidates=100000",
+        "model=logistic_regression",
+        "sweep.time_limit=8s",
+    )
+    assert done.returncode == 0, done.stderr
+    (job,) = jobs_of(tmp_path)
+    assert is_whole(job)
+    assert json.loads((job / "summary.json").read_text())["stopped"] == "Ctrl-C"
+    assert "its time was up" in marks(tmp_path, "OK")[0]
+    assert [row["state"] for row in leaderboard(tmp_path)] == ["partial"]
+
+
+@pytest.mark.slow
+def test_a_failed_job_is_begun_again_as_often_as_asked(tmp_path: Path) -> None:
+    (tmp_path / "few.csv").write_text("a,label\n" + "".join(f"{i},{i == 3}\n" for i in range(12)))
+    table = ["dataset=file", f"dataset.path={tmp_path}/few.csv", "dataset.target=label"]
+    sweep = tmp_path / "sweep"
+    done = swept(sweep, *table, "search=none", "sweep.retries=2", "cv.test_size=0.5")
+    assert done.returncode == 1
+    assert len(marks(sweep, "start")) == (3 if " rc=1 " in marks(sweep, "FAIL")[0] else 1)
+
+
+def test_of_two_processes_one_has_the_sweep(tmp_path: Path) -> None:
+    process = start(*JOBS, f"hydra.sweep.dir={tmp_path}")
+    until(lambda: bool(list(tmp_path.glob("*/train.log"))))
+    done = resumed(tmp_path)
+    assert done.returncode == 2
+    assert f"is being written by process {process.pid} on" in done.stderr
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143, errors
+    until(lambda: not pids_in(tmp_path), 20)
+
+
+def test_ctrl_c_ends_the_job_and_the_sweep_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = start(*JOBS, f"hydra.sweep.dir={tmp_path}")
+    until(lambda: bool(list(tmp_path.glob("*/train.log"))))
+    # A terminal sends it to all of its processes.
+    for pid in pids_in(tmp_path):
+        os.kill(pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"go on with -m sweep.resume={tmp_path}" in errors
+    assert len(marks(tmp_path, "start")) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 7}, "jobs.0.seed"),
+        ({"cv": {"test_size": 0.9}}, "jobs.0.cv"),
+    ],
+)
+def test_what_has_changed_is_named(
+    undisturbed: Path, tmp_path: Path, change: dict[str, object], named: str
+) -> None:
+    plan = json.loads((undisturbed / "sweep.json").read_text())
+    plan["determinants"]["jobs"]["0"] |= change
+    (tmp_path / "sweep.json").write_text(json.dumps(plan))
+    done = resumed(tmp_path)
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert "sweep.accept_changes=true" in done.stderr
+    assert jobs_of(tmp_path) == []
+
+
+def test_a_table_that_has_changed_is_named(make_csv: Callable[..., Path], tmp_path: Path) -> None:
+    path = make_csv()
+    table = ["dataset=file", f"dataset.path={path}", "dataset.target=label", "search=none"]
+    sweep = tmp_path / "sweep"
+    assert swept(sweep, *table, "model=logistic_regression").returncode == 0
+    path.write_text(
+        path.read_text().replace("\n", "\n", 1) + path.read_text().splitlines()[1] + "\n"
+    )
+    done = resumed(sweep)
+    assert done.returncode == 2
+    assert str(path) in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-m", "sweep.resume=nowhere"], "nowhere holds no sweep"),
+        (["-m", "sweep.resume=src"], "src holds no sweep"),
+        (["sweep.resume=outputs"], "needs -m"),
+        (["-m", "sweep.time_limit=10 parsecs"], "a time such as 90s"),
+        (["-m", "sweep.retries=-1"], "0 or more"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_wish_is_answered_in_one_line(arguments: list[str], words: str) -> None:
+    done = train(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert words in done.stderr
+
+
+def test_beside_a_resume_nothing_that_decides_numbers_may_be_asked(undisturbed: Path) -> None:
+    done = resumed(undisturbed, "seed=3", "runtime.workers=1")
+    assert done.returncode == 2
+    assert "seed=3: a resumed sweep is what it was" in done.stderr
+    assert "workers" not in done.stderr
+
+
+def test_a_run_that_is_there_already_is_skipped(tmp_path: Path) -> None:
+    # Of runs under outputs/ in the directory that it is run in.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = ["dataset=wine", "search=none", "model=logistic_regression", "skip_completed=true"]
+
+    def trained(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "src.train", *words, *more],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+    assert "[RESULT]" in trained().stdout
+    (first,) = tmp_path.glob("outputs/*/*/manifest.json")
+    again = trained()
+    assert again.returncode == 0
+    assert again.stdout.splitlines()[-1].startswith("[SKIPPED] outputs/")
+    assert list(tmp_path.glob("outputs/*/*/manifest.json")) == [first]
+    assert "[RESULT]" in trained("seed=1").stdout
+    sweep = trained("seed=1,42", "-m")
+    assert sweep.returncode == 0, sweep.stderr
+    assert sweep.stdout.count("[SKIPPED]") == 2
+    (board,) = tmp_path.glob("outputs/*/*_sweep_*/leaderboard.csv")
+    assert [row["state"] for row in leaderboard(board.parent)] == ["complete"] * 2
