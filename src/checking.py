@@ -64,10 +64,13 @@ def _not_begun(sweep: Path) -> Iterator[Job]:
     if not directory.is_begun:
         return
     begun = {found.path.name.partition("_")[0] for found in runs.read_set(sweep)}
-    jobs = directory.plan.get("determinants", {}).get("jobs", {})
-    for number, config in jobs.items():
+    plan = directory.plan
+    # Of a large sweep the first jobs are known, of the others their number.
+    jobs = plan.get("determinants", {}).get("jobs", {})
+    for number in map(str, range(max(plan.get("n_jobs", 0), len(jobs)))):
         if number not in begun:
-            yield number, runs.Record("not started", _dataset_of(config))
+            dataset = _dataset_of(jobs[number]) if number in jobs else "others"
+            yield number, runs.Record("not started", dataset)
 
 
 def _dataset_of(config: dict[str, Any]) -> str:

@@ -724,6 +724,16 @@ class SweepRunningError(UserError):
         )
 
 
+class JobRunningError(UserError):
+    """A job that is still run by a process that its sweep has left."""
+
+    def __init__(self, job: Path, pid: str, host: str) -> None:
+        super().__init__(
+            f"{job} is being written by process {pid} on {host}; wait for it, or stop it. If that"
+            " machine is gone: sweep.accept_changes=true"
+        )
+
+
 class SweepDiffersError(UserError):
     """A sweep that cannot go on, since what determines its numbers has changed."""
 

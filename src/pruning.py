@@ -39,9 +39,11 @@ def prune(
     found = runs.read_records(outputs)
     kept = _kept(found, models)
     among = chosen(found, dataset=dataset, since=since, until=until)
-    going = [each for each in among if each.path not in kept]
+    going = [each for each in among if each.path not in kept and not _is_unreadable(each)]
     candidates = [Candidate(each, runs.size_of(each.path)) for each in going if _is_over(each)]
     lines = [f"keep    {runs.one_line(str(path))}  ({why})" for path, why in kept.items()]
+    unread = [each.path for each in among if _is_unreadable(each)]
+    lines += [f"keep    {runs.one_line(str(path))}  (cannot be read)" for path in unread]
     lines += [_line(candidate) for candidate in candidates]
     total = f"{counted(len(candidates), 'run')}, {_megabytes(sum(c.size for c in candidates))}"
     if dry_run or not candidates:
@@ -76,6 +78,11 @@ def _best(complete: Iterable[runs.Found]) -> Iterator[tuple[str, Path]]:
         if entry.dataset not in seen:
             seen.add(entry.dataset)
             yield entry.dataset, entry.path
+
+
+def _is_unreadable(found: runs.Found) -> bool:
+    """Tell whether it may be complete: of a newer form, damaged, or on a disk that stumbles."""
+    return found.record.state not in runs.COMPLETE and runs.is_complete(found.path)
 
 
 def _is_over(found: runs.Found) -> bool:
@@ -113,9 +120,10 @@ def _is_agreed(lines: Iterable[str], total: str) -> bool:
 
 
 def _removed(candidate: Candidate, outputs: Path) -> bool:
-    # A search may have been resumed while the question stood there.
+    # A search may have been resumed, and even completed, while the question stood there.
     now = runs.Found(candidate.found.path, candidate.found.when, _now(candidate))
-    if not _is_over(now):
+    has_changed = now.record.state != candidate.found.record.state
+    if has_changed or _is_unreadable(now) or not _is_over(now):
         return False
     runs.remove_run(now.path, outputs)
     return True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.config import Composed, FileDatasetConfig, SweepConfig, identity_of, seconds_of
 from src.errors import (
+    InvalidValueError,
     NotASweepError,
     ResumedSweepFixedError,
     SweepFailedError,
@@ -109,7 +110,13 @@ def sweep(arguments: Sequence[str], composed: Composed | None) -> Iterator[None]
 
     asked, directory = composed.configs[0].sweep, runs.SweepDirectory(composed.sweep)
     began_with = [argument for argument in arguments if argument not in IS_SWEEP]
-    directory.open(began_with, _determinants(composed), accept_changes=asked.accept_changes)
+    _refuse_too_many(began_with)
+    directory.open(
+        began_with,
+        _determinants(composed),
+        n_jobs=composed.n_jobs,
+        accept_changes=asked.accept_changes,
+    )
     try:
         directory.lead_here(LATEST_LOG)
         directory.mark(f"=== START {runs.now_in_words()} {directory.path} ===")
@@ -122,6 +129,14 @@ def sweep(arguments: Sequence[str], composed: Composed | None) -> Iterator[None]
         _raise_failures(directory)
     finally:
         directory.close()
+
+
+def _refuse_too_many(arguments: Sequence[str]) -> None:
+    key = "hydra.launcher.n_jobs="
+    for text in (a.removeprefix(key) for a in arguments if a.startswith(key)):
+        if text.isdecimal() and int(text) > n_cores():
+            valid = f"at most one job per core, {n_cores()}"
+            raise InvalidValueError(key.rstrip("="), int(text), valid)
 
 
 def _determinants(composed: Composed) -> dict[str, object]:
@@ -174,7 +189,7 @@ def _run(directory: "runs.SweepDirectory", job: Job, asked: SweepConfig) -> chil
     start = perf_counter()
     overrides = [each for each in job.overrides if not each.startswith(ASKED)]
     overrides.append(f"hydra.run.dir={_quoted(str(job.directory))}")
-    if runs.cleared(job.directory):
+    if runs.cleared(job.directory, keeps_fits=not asked.accept_changes):
         overrides.append(f"search.resume={_quoted(str(job.directory))}")
     overrides += _shares(job)
     directory.mark(f"--- DS={job.dataset} start {runs.now_in_words()} {job.name}")
@@ -197,6 +212,8 @@ def _shares(job: Job) -> list[str]:
     cores = max(n_cores() // job.n_at_once, 1)
     wanted = {"runtime.workers": cores, "runtime.openmp_threads": cores, "runtime.progress": False}
     said = {override.partition("=")[0] for override in job.overrides}
+    if "runtime" in said:  # such as runtime=serial, which says it too
+        wanted = {"runtime.progress": False}
     return [f"{key}={value}" for key, value in wanted.items() if key not in said]
 
 

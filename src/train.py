@@ -25,9 +25,9 @@ def train(cfg: DictConfig) -> None:
     here = "BasicLauncher" in hydra_config.launcher["_target_"]
     with jobs.job(directory.name, in_sweep=in_sweep, in_this_process=here):
         config = conf.typed(cfg)
-        conf.check_config(config)
         if in_sweep and sweeping.run_job(hydra_config, config.sweep):
             return
+        conf.check_config(config)
         with threads.limited_threads(config.runtime.openmp_threads):
             # Loads the numeric libraries, which read the limits once.
             from src.experiment import run_experiment

@@ -125,7 +125,7 @@ def test_a_search_that_goes_on_is_not_touched(runs: dict[str, Path]) -> None:
 
 def test_the_jobs_of_a_sweep_that_is_running_stay(runs: dict[str, Path]) -> None:
     sweep = SweepDirectory(runs["job"].parent)
-    sweep.open([], {}, accept_changes=False)
+    sweep.open([], {}, n_jobs=1, accept_changes=False)
     pruned()
     assert runs["job"].exists()
     sweep.close()

@@ -166,6 +166,7 @@ def test_killed_at_any_moment_no_job_is_repeated_or_half_done(
         assert len([line for line in marks(directory, "OK") if line.split()[4] in mark]) == 1
 
 
+@pytest.mark.slow
 def test_jobs_side_by_side_share_the_cores(undisturbed: Path, tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     done = swept(tmp_path, *JOBS, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -283,6 +284,7 @@ def test_what_has_changed_is_named(
     assert jobs_of(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_table_that_has_changed_is_named(make_csv: Callable[..., Path], tmp_path: Path) -> None:
     path = make_csv()
     table = ["dataset=file", f"dataset.path={path}", "dataset.target=label", "search=none"]
@@ -304,6 +306,10 @@ def test_a_table_that_has_changed_is_named(make_csv: Callable[..., Path], tmp_pa
         (["sweep.resume=outputs"], "needs -m"),
         (["-m", "sweep.time_limit=10 parsecs"], "a time such as 90s"),
         (["-m", "sweep.retries=-1"], "0 or more"),
+        (
+            ["-m", "seed=1,2", "hydra/launcher=joblib", "hydra.launcher.n_jobs=999"],
+            "at most one job per core",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

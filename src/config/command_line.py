@@ -7,6 +7,7 @@ once ahead of it means that a typo leaves nothing behind.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, product
+from math import prod
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -44,6 +45,7 @@ class Composed:
     configs: list[TrainConfig]
     directory: Path
     sweep: Path | None = None
+    n_jobs: int = 1
 
     @property
     def config(self) -> TrainConfig:
@@ -86,7 +88,8 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
                 elif is_sweep and config.sweep.resume is None:
                     raise ResumeInSweepError(getattr(config.search, "resume", None))
                 sweep = Path(hydra_config.sweep.dir) if is_sweep else None
-                composed = Composed([*composed.configs, config], directory, sweep)
+                n_jobs = prod(map(_n_choices, parsed)) if is_sweep else 1
+                composed = Composed([*composed.configs, config], directory, sweep, n_jobs)
     return composed if composed.configs else None
 
 
@@ -126,6 +129,12 @@ def _jobs(overrides: Sequence[Override]) -> list[list[str]]:
         for override in overrides
     ]
     return [list(job) for job in islice(product(*choices), MAX_JOBS_CHECKED)]
+
+
+def _n_choices(override: Override) -> int:
+    if not override.is_sweep_override():
+        return 1
+    return sum(1 for _ in override.sweep_string_iterator())
 
 
 def _refuse_nameless_choice(overrides: Sequence[Override]) -> None:

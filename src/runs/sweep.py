@@ -10,22 +10,33 @@ import fcntl
 import json
 import os
 import shutil
+import socket
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from src.errors import NoSweepError, SweepDiffersError, SweepRunningError
+from src.errors import (
+    DirectoryTakenError,
+    JobRunningError,
+    NoSweepError,
+    SweepDiffersError,
+    SweepRunningError,
+)
 from src.runs.atomic import point_to, write_atomically
-from src.runs.directory import HYDRAS, STATUS
+from src.runs.directory import HYDRAS, STATUS, SUMMARY
 from src.runs.finding import folders_of
 from src.runs.fits import differences, read_plan
 from src.runs.identity import as_plain
+from src.runs.owner import is_alive
 from src.runs.recording import SKIPPED
 
 PLAN, LOCK, LOG, STOPPED = "sweep.json", "sweep.lock", "sweep.log", "sweep.stopped"
 FORMAT = 1
+# A job looks twice a second whether its sweep is still there, if it is let.
+END_SECONDS = 5.0
 
 
 class SweepDirectory:
@@ -36,7 +47,12 @@ class SweepDirectory:
         self._lock: IO[str] | None = None
 
     def open(
-        self, arguments: Sequence[str], determinants: Mapping[str, Any], *, accept_changes: bool
+        self,
+        arguments: Sequence[str],
+        determinants: Mapping[str, Any],
+        *,
+        n_jobs: int,
+        accept_changes: bool,
     ) -> None:
         """Take it for this process; raises where another has it, or it was of something else."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -48,7 +64,12 @@ class SweepDirectory:
                 self.close()
                 raise SweepDiffersError(self.path, differing)
         else:
-            plan = {"format": FORMAT, "arguments": list(arguments), "determinants": now}
+            plan = {
+                "format": FORMAT,
+                "arguments": list(arguments),
+                "n_jobs": n_jobs,
+                "determinants": now,
+            }
             content = json.dumps(plan, indent=2, ensure_ascii=False).encode()
             write_atomically(self.path / PLAN, content)
         (self.path / STOPPED).unlink(missing_ok=True)
@@ -119,11 +140,22 @@ class SweepDirectory:
         return (self.path / STOPPED).exists()
 
 
-def cleared(job: Path) -> bool:
-    """Make a job's directory fit for another try; True where a search in it goes on."""
-    if read_plan(job) is not None:
+def cleared(job: Path, *, keeps_fits: bool) -> bool:
+    """Make a job's directory fit for another try; True where a search in it goes on.
+
+    Raises JobRunningError where its process lives, DirectoryTakenError where it holds what no
+    run has left.
+    """
+    _await_end(job, elsewhere_counts=keeps_fits)
+    if keeps_fits and read_plan(job) is not None:
         return True
-    for path in job.iterdir() if job.is_dir() else ():
+    found = list(job.iterdir()) if job.is_dir() else []
+    names = {path.name for path in found}
+    # Sealing begins when the status is gone.
+    if names - HYDRAS and not names & {STATUS, SUMMARY}:
+        raise DirectoryTakenError(job, sorted(names))
+    # What tells whose files they are goes last: this too may be killed.
+    for path in sorted(found, key=lambda path: path.name in {STATUS, SUMMARY}):
         if path.name in HYDRAS:
             continue
         if path.is_dir() and not path.is_symlink():
@@ -131,6 +163,20 @@ def cleared(job: Path) -> bool:
         else:
             path.unlink()
     return False
+
+
+def _await_end(job: Path, *, elsewhere_counts: bool) -> None:
+    """Wait for the process of a job that ends as its sweep was killed.
+
+    elsewhere_counts: of another machine's process nobody knows, so it is taken to be there.
+    """
+    deadline = time.monotonic() + END_SECONDS
+    while (status := _status_of(job)).get("state") == "running" and is_alive(status):
+        if not elsewhere_counts and status.get("host") != socket.gethostname():
+            return
+        if time.monotonic() > deadline:
+            raise JobRunningError(job, str(status.get("pid")), str(status.get("host")))
+        time.sleep(0.1)
 
 
 def standing_for(job: Path) -> Path:

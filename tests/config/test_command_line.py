@@ -320,6 +320,8 @@ def test_of_a_sweep_it_gives_the_directory_and_the_first_jobs():
     found = check_command_line(["-m", "seed=1,2", "hydra.sweep.dir=here"])
     assert found.sweep == Path("here")
     assert [config.seed for config in found.configs] == [1, 2]
+    assert found.n_jobs == 2
+    assert check_command_line(["-m", "seed=range(0,90)", "search=none,fast"]).n_jobs == 180
     assert check_command_line(["seed=1"]).sweep is None
 
 

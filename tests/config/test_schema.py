@@ -35,3 +35,12 @@ def test_every_file_of_a_group_names_its_schema_first(path):
 def test_every_group_of_the_top_level_has_a_schema():
     alone = {"seed", "export", "skip_completed"}
     assert {field.name for field in fields(TrainConfig)} == {*alone, *GROUPS}
+
+
+def test_what_decides_no_number_of_runtime_and_sweep_names_no_job():
+    # A resumed sweep may be given other ones, and its jobs must keep their names.
+    train = yaml.safe_load((CONF / "train.yaml").read_text(encoding="utf-8"))
+    excluded = set(train["hydra"]["job"]["config"]["override_dirname"]["exclude_keys"])
+    for group in ("runtime", "sweep"):
+        for schema in GROUPS[group].values():
+            assert {f"{group}.{field.name}" for field in fields(schema)} <= excluded
