@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -172,3 +173,26 @@ def test_nothing_goes_where_nobody_knows_what_is_promoted(runs: dict[str, Path])
     with pytest.raises(RegistryDamagedError):
         pruned()
     assert left(runs) == set(runs)
+
+
+@pytest.mark.parametrize("content", ['{"format": 99}', "damaged", ""])
+def test_what_cannot_be_read_may_be_a_good_run_and_stays(
+    runs: dict[str, Path], content: str
+) -> None:
+    (runs["other"] / "manifest.json").write_text(content)
+    told = pruned()
+    assert runs["other"].exists()
+    assert f"keep    {runs['other']}  (cannot be read)" in told
+
+
+def test_a_run_that_became_complete_while_one_is_asked_stays(
+    runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def agree(*_: object) -> bool:
+        shutil.rmtree(runs["failed"])
+        shutil.copytree(runs["wine"], runs["failed"])
+        return True
+
+    monkeypatch.setattr(pruning, "_is_agreed", agree)
+    pruned(yes=False)
+    assert is_complete(runs["failed"])
