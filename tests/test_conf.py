@@ -55,7 +55,7 @@ def test_every_model_is_searched_with_a_preprocess_of_its_own(
     assert predictions.filter(like="proba_").sum(axis=1).tolist() == pytest.approx([1.0] * 24)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("preprocess", choices("preprocess"))
 def test_a_member_of_a_vote_takes_every_preprocess(
     preprocess: str, n_classes: int, make_csv: Callable[..., Path], tmp_path: Path

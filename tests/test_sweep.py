@@ -328,6 +328,7 @@ def test_beside_a_resume_nothing_that_decides_numbers_may_be_asked(undisturbed: 
     assert "workers" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_is_there_already_is_skipped(tmp_path: Path) -> None:
     # Of runs under outputs/ in the directory that it is run in.
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
