@@ -121,13 +121,10 @@ def _is_agreed(lines: Iterable[str], total: str) -> bool:
 
 def _removed(candidate: Candidate, outputs: Path) -> bool:
     # A search may have been resumed, and even completed, while the question stood there.
-    now = runs.Found(candidate.found.path, candidate.found.when, _now(candidate))
+    path = candidate.found.path
+    now = runs.Found(path, candidate.found.when, runs.read_record(path))
     has_changed = now.record.state != candidate.found.record.state
     if has_changed or _is_unreadable(now) or not _is_over(now):
         return False
-    runs.remove_run(now.path, outputs)
+    runs.remove_run(path, outputs)
     return True
-
-
-def _now(candidate: Candidate) -> runs.Record:
-    return runs.read_record(candidate.found.path)

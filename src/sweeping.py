@@ -159,7 +159,9 @@ def run_job(hydra_config: Any, asked: SweepConfig) -> bool:
     directory = runs.SweepDirectory(job.directory.parent)
     if not directory.is_begun:
         return False
-    if runs.is_complete(runs.standing_for(job.directory)):
+    # One that is damaged is told at the end, and nothing of it removed.
+    found = runs.read_record(job.directory)
+    if runs.is_complete(job.directory) or found.elsewhere is not None:
         directory.mark(f"--- DS={job.dataset} SKIP complete {job.name}")
         return True
     if directory.is_stopped:
@@ -175,7 +177,7 @@ def run_job(hydra_config: Any, asked: SweepConfig) -> bool:
         # What was wrongly asked for is so the next time too.
         if ended.code in (0, UserError.exit_code):
             break
-        log.warning("%s: %s", job.name, runs.cause_of(job.directory))
+        log.warning("%s: %s", job.name, _cause(runs.read_record(job.directory)))
         if attempt < asked.retries:
             log.info("begun again, %d of %d times", attempt + 1, asked.retries)
     if ended.code != 0 and asked.fail_fast:
@@ -238,9 +240,7 @@ def _entries(directory: "runs.SweepDirectory") -> list["runs.Entry"]:
     words = {job: job.name.partition("_")[2].split(",") for job in directory.jobs}
     common = set.intersection(*map(set, words.values())) if len(words) > 1 else set()
     return [
-        runs.entry_of(
-            runs.standing_for(job), choices=" ".join(word for word in chosen if word not in common)
-        )
+        runs.entry_of(job, choices=" ".join(word for word in chosen if word not in common))
         for job, chosen in words.items()
     ]
 
@@ -248,9 +248,14 @@ def _entries(directory: "runs.SweepDirectory") -> list["runs.Entry"]:
 def _raise_failures(directory: "runs.SweepDirectory") -> None:
     from src import runs
 
-    failed = [job for job in directory.jobs if not runs.is_complete(runs.standing_for(job))]
-    for job in failed:
+    records = {job: runs.read_record(job) for job in directory.jobs}
+    failed = {job: found for job, found in records.items() if found.state not in runs.COMPLETE}
+    for job, found in failed.items():
         if any(job.iterdir()):
-            console.complain(f"{job.name}: {runs.cause_of(job)}; see {job / 'train.log'}")
+            console.complain(f"{job.name}: {_cause(found)}; see {job / 'train.log'}")
     if failed:
         raise SweepFailedError([job.name for job in failed])
+
+
+def _cause(record: "runs.Record") -> str:
+    return record.cause or f"{record.state}; what it said stands on the console"

@@ -40,7 +40,7 @@ from src.runs.registry import Registry
 from src.runs.removal import is_swept, mark_newest, remove_run, size_of
 from src.runs.roots import beneath
 from src.runs.summary import Summary
-from src.runs.sweep import SweepDirectory, cause_of, cleared, now_in_words, standing_for
+from src.runs.sweep import SweepDirectory, cleared, now_in_words
 from src.runs.unfinished import unfinished_runs
 from src.runs.verified import VerifiedRun, read_verified
 
@@ -71,7 +71,6 @@ __all__ = [
     "as_plain",
     "as_text",
     "beneath",
-    "cause_of",
     "changed_files",
     "cleared",
     "code_hash",
@@ -110,7 +109,6 @@ __all__ = [
     "run_id_of",
     "size_of",
     "skip_completed",
-    "standing_for",
     "unfinished_runs",
     "worker_facts",
 ]

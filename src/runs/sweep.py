@@ -31,7 +31,6 @@ from src.runs.finding import folders_of
 from src.runs.fits import differences, read_plan
 from src.runs.identity import as_plain
 from src.runs.owner import is_alive
-from src.runs.recording import SKIPPED
 
 PLAN, LOCK, LOG, STOPPED = "sweep.json", "sweep.lock", "sweep.log", "sweep.stopped"
 FORMAT = 1
@@ -120,7 +119,7 @@ class SweepDirectory:
         return sorted((job for job in folders_of(self.path) if job.name[0] != "."), key=number)
 
     def mark(self, line: str) -> None:
-        """Add a line to the log, whole whoever else is adding one; and let latest.log lead here."""
+        """Add a line to the log, whole whoever else is adding one."""
         with (self.path / LOG).open("ab", buffering=0) as file:
             file.write(f"{line}\n".encode())
 
@@ -177,21 +176,6 @@ def _await_end(job: Path, *, elsewhere_counts: bool) -> None:
         if time.monotonic() > deadline:
             raise JobRunningError(job, str(status.get("pid")), str(status.get("host")))
         time.sleep(0.1)
-
-
-def standing_for(job: Path) -> Path:
-    """Give the run that makes a job needless, as skip_completed found; else the job's own."""
-    status = _status_of(job)
-    return Path(status["reason"]) if status.get("state") == SKIPPED else job
-
-
-def cause_of(job: Path) -> str:
-    """Say why a job is no complete run, in one line."""
-    status = _status_of(job)
-    if not status:
-        return "it ended before it began; its words stand on the console"
-    reason = status.get("reason") or f"it was killed while {status.get('state')}"
-    return " ".join(str(reason).split())
 
 
 def _status_of(job: Path) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def run_child(command: Sequence[str], seconds: float | None, grace: float = GRAC
     """
     is_late = False
     if multiprocessing.parent_process() is not None:
-        _end_this_worker_with_its_parent()
+        end_with(os.getppid())
     with _interrupts_noted() as interrupts:
         child = subprocess.Popen(  # noqa: S603 - this program's own command line
             command, env={**os.environ, PARENT: str(os.getpid())}
@@ -89,16 +89,19 @@ def is_child() -> bool:
     return _parent is not None
 
 
-@cache
-def _end_this_worker_with_its_parent() -> None:
-    # joblib's workers outlive who began them, and so would what they have begun.
-    Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
-
-
 def end_with_parent() -> None:
-    """End as soon as the process that began this one is gone, however it ended."""
+    """End a job as soon as the process that began it is gone, however that ended."""
     if _parent is not None:
-        Thread(target=_watch, args=(int(_parent),), daemon=True).start()
+        end_with(int(_parent))
+
+
+@cache
+def end_with(parent: int) -> None:
+    """End this process as soon as its parent is gone, which may have been killed.
+
+    joblib's workers would keep their memory for minutes, and go on with what they have begun.
+    """
+    Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _watch(parent: int) -> None:

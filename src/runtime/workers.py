@@ -6,18 +6,15 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
-from time import sleep
 
 from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
+from src.runtime.child import end_with
 from src.runtime.threads import default_openmp_threads, n_cores
 
 # On few rows a fit's threads wait for each other longer than they work, worse on a busy machine.
 FEW_ROWS = 5_000
-# How often workers look whether the process that began them is still there.
-WATCH_SECONDS = 1.0
 
 
 def n_workers(workers: int | None) -> int:
@@ -55,17 +52,10 @@ def worker_pool(n_jobs: int, openmp_threads: int, log_file: Path) -> Iterator[No
 
 
 def _prepare_worker(log_file: str, parent: int) -> None:
-    Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with(parent)
     # Ctrl-C reaches all processes of a terminal: it is this search's, which lets fits end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     handler = logging.FileHandler(log_file, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s worker: %(message)s"))
     logging.getLogger("py.warnings").addHandler(handler)
     logging.captureWarnings(True)
-
-
-def _end_with(parent: int) -> None:
-    # Whoever is killed ends nobody: workers would keep their memory for minutes.
-    while os.getppid() == parent:
-        sleep(WATCH_SECONDS)
-    os._exit(1)

@@ -12,7 +12,7 @@ from src.errors import (
     SweepDiffersError,
     SweepRunningError,
 )
-from src.runs import FinishedFits, RunDirectory, SweepDirectory, cause_of, cleared
+from src.runs import FinishedFits, RunDirectory, SweepDirectory, cleared
 
 DETERMINANTS = {"jobs": {"0": {"seed": 1}}, "code": "0" * 64}
 
@@ -79,7 +79,6 @@ def test_a_search_that_can_go_on_is_not_cleared(tmp_path: Path) -> None:
     (tmp_path / "status.json").write_text('{"state": "running"}')
     assert cleared(tmp_path, keeps_fits=True)
     assert (tmp_path / "search").is_dir()
-    assert cause_of(tmp_path) == "it was killed while running"
     # With changes accepted its fits are of something else.
     assert not cleared(tmp_path, keeps_fits=False)
     assert not (tmp_path / "search").exists()
