@@ -1221,3 +1221,13 @@ class NotWrittenError(UserError):
             f"cannot write {_printable(str(path), 200)}: {error.strerror};"
             " make room or give the right, or name another place"
         )
+
+
+class LanguageNotOfferedError(UserError):
+    """A language that reports are not written in."""
+
+    def __init__(self, asked: str, offered: Sequence[str]) -> None:
+        super().__init__(
+            f"report.language='{_printable(asked)}' is not offered; reports are written in"
+            f" {_listed(offered)}"
+        )

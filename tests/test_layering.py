@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
 PACKAGES = {"batch", "data", "modeling", "evaluation", "runs", "runtime", "scoring", "search"}
-FOR_EVERYONE = {"schema", "errors", "wording"}
+FOR_EVERYONE = {"schema", "errors", "evidence", "wording"}
 # What runs as `python -m src.…`, and the story that it opens to.
 DOORS = {
     "train": {"config", "experiment", "resuming", "sweeping"},
@@ -24,10 +24,14 @@ MAY_IMPORT = {
     "schema": set(),
     "errors": set(),
     "wording": set(),
+    "evidence": set(),
+    "deciding": {"config", "data", "modeling"},
+    "evaluating": {"config", "data", "evaluation", "modeling", "runtime"},
+    "reporting": {"evaluation", "config", "data", "runs", "search"},
     "config": set(),
     "assembly": {"config", "modeling"},
     "searching": {"assembly", "config", "data", "modeling", "runs", "runtime", "scoring", "search"},
-    "experiment": {"config", "searching", *PACKAGES},
+    "experiment": {"config", "deciding", "evaluating", "reporting", "searching", *PACKAGES},
     "resuming": {"config", "runs"},
     "sweeping": {"config", "runs", "runtime"},
     "promotion": {"evaluation", "runs"},

@@ -21,6 +21,13 @@ from src.config.data_schema import (
     OrderedCvConfig,
     StratifiedCvConfig,
 )
+from src.config.evaluation_schema import (
+    CalibrationConfig,
+    ChecksConfig,
+    EvaluationConfig,
+    ReportConfig,
+    ThresholdConfig,
+)
 from src.config.model_schema import ModelConfig, PreprocessConfig, VoteConfig
 from src.config.option import option
 from src.config.search_schema import (
@@ -71,6 +78,11 @@ class TrainConfig:
     model: ModelConfig = option("the estimator")
     preprocess: PreprocessConfig = option("what happens to columns before it")
     search: SearchConfig = option("how its parameters are found")
+    checks: ChecksConfig = option("what is looked for in the data", decides_numbers=False)
+    calibration: CalibrationConfig = option("how probabilities are calibrated")
+    threshold: ThresholdConfig = option("how a probability becomes a label")
+    evaluation: EvaluationConfig = option("what is measured on the rows held out")
+    report: ReportConfig = option("what is written for people", decides_numbers=False)
     runtime: RuntimeConfig = option("how fast", decides_numbers=False)
     sweep: SweepConfig = option("how the jobs of `-m` are run", decides_numbers=False)
     skip_completed: bool = option(
@@ -108,6 +120,11 @@ GROUPS: dict[str, dict[str, type]] = {
         "portfolio": PortfolioSearchConfig,
         "halving": HalvingSearchConfig,
     },
+    "checks": {"checks": ChecksConfig},
+    "calibration": {"calibration": CalibrationConfig},
+    "threshold": {"threshold": ThresholdConfig},
+    "evaluation": {"evaluation": EvaluationConfig},
+    "report": {"report": ReportConfig},
     "runtime": {"runtime": RuntimeConfig, "dask": DaskRuntimeConfig},
     "sweep": {"sweep": SweepConfig},
 }
