@@ -50,7 +50,7 @@ train: init ## train breast_cancer with search=fast, in seconds
 	@$(TRAIN) search=fast $(ARGS)
 	@echo
 	@echo "The run lies in outputs/$$(readlink outputs/latest)"
-	@echo "Look at it:   outputs/latest/plots/roc.png, outputs/latest/summary.json"
+	@echo "Look at it:   outputs/latest/report.html"
 	@echo "Type next:    make train-full DS=credit-g   or   make api, which serves it"
 	@echo "Your table:   $(TRAIN) dataset=file dataset.path=my.csv dataset.target=COLUMN"
 

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from src.scoring import Scale
+
 WarningKind = Literal[
     "missing_column", "unseen_category", "out_of_range", "not_a_number", "unknown_column"
 ]
@@ -18,6 +20,29 @@ class RowWarning(msgspec.Struct, omit_defaults=True):
     row: int | None = None
 
 
+class Explanation(msgspec.Struct):
+    """What each column adds to base_value, on the scale on which the model adds up.
+
+    Added up they are score, of the label that pred_proba is told of, before any calibration.
+    """
+
+    label: str
+    scale: Scale
+    base_value: float
+    contributions: dict[str, float]
+    score: float
+
+
+class ExplanationBatch(msgspec.Struct):
+    """The same of many rows, in their order."""
+
+    label: list[str]
+    scale: Scale
+    base_value: list[float]
+    contributions: dict[str, list[float]]
+    score: list[float]
+
+
 class Prediction(msgspec.Struct):
     """pred_proba: the probability of the second of two labels; of more, of the predicted one."""
 
@@ -28,6 +53,7 @@ class Prediction(msgspec.Struct):
     model: str
     run_id: str
     warnings: list[RowWarning]
+    explanation: Explanation | msgspec.UnsetType = msgspec.UNSET
 
 
 class PredictionBatch(msgspec.Struct):
@@ -40,6 +66,7 @@ class PredictionBatch(msgspec.Struct):
     model: str
     run_id: str
     warnings: list[RowWarning]
+    explanation: ExplanationBatch | msgspec.UnsetType = msgspec.UNSET
 
 
 class Difference(msgspec.Struct):

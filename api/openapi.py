@@ -34,7 +34,8 @@ REFUSALS = {
     409: "the run cannot be served; what served before goes on",
     413: "too many bytes or rows",
     415: "the body is not declared as JSON",
-    422: "the body is JSON of another form; the message names the field",
+    422: "the body is JSON of another form, the message names the field; or what was asked for"
+    " cannot be told of this model",
     503: "no model serves, or too much is asked at once",
 }
 OF_PREDICTIONS = (400, 401, 404, 408, 413, 415, 422, 503)
@@ -141,15 +142,21 @@ def _paths_of_model(prefix: str, row: str, model: ServedModel | None, settings: 
         "description": "refuse rows that have not exactly the columns, of the right types",
         "schema": {"type": "boolean", "default": False},
     }
+    explain = {
+        "name": "explain",
+        "in": "query",
+        "description": "add what each column adds to the prediction",
+        "schema": {"type": "boolean", "default": False},
+    }
     features = _body("features", row_schema, example)
     rows = _body("rows", {"type": "array", "items": row_schema}, [example])
     predict = _operation(
         "Predict one row", "Prediction", OF_PREDICTIONS,
-        parameters=[strict], requestBody=features, **more,
+        parameters=[strict, explain], requestBody=features, **more,
     )  # fmt: skip
     predict_batch = _operation(
         "Predict many rows", "PredictionBatch", OF_PREDICTIONS,
-        parameters=[strict], requestBody=rows, **more,
+        parameters=[strict, explain], requestBody=rows, **more,
     )  # fmt: skip
     paths: Json = {
         f"{prefix}/predict": {"post": predict},

@@ -17,8 +17,8 @@ from api.refusals import RefusedError
 from api.served_model import ServedModel
 from api.settings import Settings
 
-# What is larger is answered beside the event loop, so that others need not wait for it. Cells
-# that are not there count too: each is a warning to word.
+# What is larger is answered beside the event loop, so that others need not wait for it, as what
+# is explained is. Cells that are not there count too: each is a warning to word.
 LARGE_BODY, MANY_CELLS = 2**16, 2**13
 
 Headers = Mapping[bytes, bytes]
@@ -108,24 +108,30 @@ class Predictions:
     def _predict(
         self, model: ServedModel, query: bytes, content: bytes
     ) -> Answer | Awaitable[Answer]:
+        explain = is_asked(query, "explain")
+
         def work() -> Answer:
             body = decode_predict(content)
-            prediction = model.predict_row(body.features, strict=is_strict(query))
+            prediction = model.predict_row(
+                body.features, strict=is_asked(query, "strict"), explain=explain
+            )
             return Answer(self._encode(prediction), model.name, model.run_id, (prediction.label,))
 
-        return self._beside(work) if len(content) > LARGE_BODY else work()
+        return self._beside(work) if explain or len(content) > LARGE_BODY else work()
 
     def _predict_batch(
         self, model: ServedModel, query: bytes, content: bytes
     ) -> Answer | Awaitable[Answer]:
+        explain = is_asked(query, "explain")
+
         def work() -> Answer:
             body = decode_batch(content, self._settings.max_rows)
             self._check_rows(len(body.rows))
-            batch = model.predict_rows(body.rows, strict=is_strict(query))
+            batch = model.predict_rows(body.rows, strict=is_asked(query, "strict"), explain=explain)
             return Answer(self._encode(batch), model.name, model.run_id, batch.label)
 
         # A brace per row, and one more.
-        is_large = _is_large(content, content.count(b"{"), model)
+        is_large = explain or _is_large(content, content.count(b"{"), model)
         return self._beside(work) if is_large else work()
 
     def _infer(
@@ -168,13 +174,13 @@ def _is_large(content: bytes, most_rows: int, model: ServedModel) -> bool:
     return len(content) > LARGE_BODY or most_rows * len(model.schema.columns) > MANY_CELLS
 
 
-def is_strict(query: bytes) -> bool:
-    """Read `?strict=`; other parameters are nobody's."""
+def is_asked(query: bytes, name: str) -> bool:
+    """Read `?strict=` or `?explain=`; other parameters are nobody's."""
     if not query:
         return False
-    values: list[Any] = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("strict", [])
+    values: list[Any] = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(name, [])
     if not values:
         return False
     if len(values) > 1 or values[0] not in ("true", "false", "1", "0"):
-        raise RefusedError(422, "strict takes true or false")
+        raise RefusedError(422, f"{name} takes true or false")
     return values[0] in ("true", "1")

@@ -1,15 +1,17 @@
 """One model in service: verified, read, probed; it never changes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from api.answers import ColumnInfo, ModelInfo, Prediction, PredictionBatch, RowWarning, SchemaInfo
+from api.explanations import check_explained_rows, explain_row, explain_rows
 from api.refusals import RefusedError
 from api.rows import Row, RowReader
 from src.errors import ModelUnusableError
@@ -34,13 +36,14 @@ class ServedModel:
     reader: RowReader
     summary: Mapping[str, Any]
 
-    def predict_row(self, row: Row, *, strict: bool) -> Prediction:
+    def predict_row(self, row: Row, *, strict: bool, explain: bool = False) -> Prediction:
         """Answer for one row; raises RefusedError."""
         if strict:
             self.reader.check_strictly(row)
         warnings: list[RowWarning] = []
         scorer = self.scorer
-        proba = scorer.predict_row(self.reader.read(row, warnings))
+        values = self.reader.read(row, warnings)
+        proba = scorer.predict_row(values)
         label = scorer.label_of(proba)
         # A number that is none, from columns of extreme numbers that cancel out.
         if not 0.0 <= proba[0] <= 1.0:
@@ -54,16 +57,25 @@ class ServedModel:
             model=self.name,
             run_id=self.run_id,
             warnings=warnings,
+            explanation=explain_row(scorer, values, proba) if explain else msgspec.UNSET,
         )
 
-    def predict_rows(self, rows: Sequence[Row], *, strict: bool) -> PredictionBatch:
+    def predict_rows(
+        self, rows: Sequence[Row], *, strict: bool, explain: bool = False
+    ) -> PredictionBatch:
         """Answer for many rows; raises RefusedError."""
         if strict:
             for place, row in enumerate(rows):
                 self.reader.check_strictly(row, place)
+        if explain:
+            check_explained_rows(self.scorer, len(rows))
         warnings: list[RowWarning] = []
         columns = self.reader.read_many(rows, warnings)
-        return self._as_batch(self.scorer.predict_proba(columns), warnings)
+        proba = self.scorer.predict_proba(columns)
+        batch = self._as_batch(proba, warnings)
+        if explain:
+            batch.explanation = explain_rows(self.scorer, columns, proba)
+        return batch
 
     def _as_batch(self, proba: Floats, warnings: list[RowWarning]) -> PredictionBatch:
         broken = ~np.isfinite(proba).all(axis=1)
@@ -137,12 +149,22 @@ def _example_cell(column: Column) -> float | str | None:
     return float(round(middle)) if low <= round(middle) <= high else middle
 
 
-def load_model(path: Path, *, name: str | None, source: str, promoted: bool) -> ServedModel:
+def load_model(
+    path: Path,
+    *,
+    name: str | None,
+    source: str,
+    promoted: bool,
+    vouch: Callable[[VerifiedRun], None] | None = None,
+) -> ServedModel:
     """Read a verified run; raises the errors of src.errors, and nothing else.
 
     name: None takes that of the dataset. A run from outputs has no other.
+    vouch: raises for a run that nobody trusted has signed; nothing of it is parsed then.
     """
     run = read_verified(path, _is_read)
+    if vouch is not None:
+        vouch(run)
     for needed in (SCHEMA, SUMMARY):
         if needed not in run.files:
             raise ModelUnusableError(source, f"it has no {needed}")

@@ -92,7 +92,9 @@ def run_repetition(dataset: str, data_home: str, directory: Path) -> Repetition:
     run = directory / "run"
     # The built-in table has no home, and conf/ refuses keys that a dataset does not have.
     home = [] if dataset == "breast_cancer" else [f"dataset.data_home={data_home}"]
-    choices = [f"dataset={dataset}", "search=classic", *home, f"hydra.run.dir={run}"]
+    # The plain script has neither; benchmarks.evaluation measures what they cost.
+    bare = ["checks=none", "evaluation=minimal", "report=none"]
+    choices = [f"dataset={dataset}", "search=classic", *bare, *home, f"hydra.run.dir={run}"]
     ours = measure([*TRAIN, *choices], directory)
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     outcome = Outcome(

@@ -83,6 +83,9 @@ def read_model(options: batch.Options) -> tuple[batch.Model, str]:
     if SCHEMA not in run.files:
         raise SchemaDamagedError("it is not there")
     scorer = scoring.read_scorer(run.files)
+    if options.explain:
+        # Refused, or prepared, before anything is opened.
+        _ = scorer.explainer
     schema = Schema.from_json(run.files[SCHEMA].decode())
     ranges = {c.name: (c.minimum, c.maximum) for c in schema.columns if isinstance(c, NumberColumn)}
     categories = {column.name: column.categories for column in scorer.category_columns}
@@ -100,6 +103,7 @@ def read_model(options: batch.Options) -> tuple[batch.Model, str]:
         predict_proba=scorer.predict_proba,
         codes_of=scorer.codes_of,
         name_category=scoring.as_category,
+        explain=scorer.contributions if options.explain else None,
     ), schema.target
 
 
@@ -145,6 +149,7 @@ def determinants(
         "form": list(astuple(settings.form)),
         "keep": None if settings.keep is None else list(settings.keep),
         "batch_rows": settings.batch_rows,
+        "explain": model.explain is not None,
         "versions": [pa.__version__, np.__version__],
     }
 

@@ -5,13 +5,15 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import eq, ge, gt, le, lt
 from pathlib import Path
 from typing import Any
 
-from src import runs
+from src import runs, sweep_reporting
 from src.errors import InvalidValueError, NotWrittenError, UnknownMetricError
+from src.evidence import LOWER_IS_BETTER
 from src.wording import params_in_words
 
 CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*")
@@ -89,7 +91,7 @@ def _sorted(found: list[runs.Found], key: str) -> list[runs.Found]:
     if key == "dataset":
         return sorted(found, key=lambda each: each.record.dataset)
     _check_known(key, found, "--sort")
-    sign = 1 if key in runs.LOWER_IS_BETTER or key == "seconds" else -1
+    sign = 1 if key in LOWER_IS_BETTER or key == "seconds" else -1
 
     def rank(each: runs.Found) -> tuple[bool, float]:
         value = _value(each, key)
@@ -209,25 +211,56 @@ def leaderboard(
     csv: Path | None,
     markdown: Path | None,
     html: Path | None,
+    language: str | None,
 ) -> str:
     """Rank complete runs; write the files that are asked for."""
     found = chosen(runs.read_records(outputs), dataset=dataset, since=since, until=until)
     found = [each for each in found if each.record.state in runs.COMPLETE]
     _check_known(metric, found, "--metric")
     entries = runs.ranked(runs.entry_from(each.record, each.path, metric=metric) for each in found)
-    for path, text_of in ((csv, runs.as_csv), (markdown, runs.as_markdown), (html, runs.as_html)):
+    for path, text_of in ((csv, runs.as_csv), (markdown, runs.as_markdown)):
         if path is not None:
-            try:
+            with _written(path):
                 path.write_text(text_of(entries), encoding="utf-8", newline="\n")
-            except OSError as error:
-                raise NotWrittenError(path, error) from error
+    if html is not None:
+        with _written(html):
+            name = outputs.absolute().name
+            sweep_reporting.write_page(html, found, name=name, metric=metric, language=language)
     return runs.as_text(entries, width=width()) if entries else f"no complete run in {outputs}"
 
 
-def report(place: Path) -> str:
-    """Give the table of the newest complete run of each dataset and search."""
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NotWrittenError(path, error) from error
+
+
+def _written_page(place: Path, found: list[runs.Found], language: str | None) -> str:
+    page, sweep, n_not_begun = place / runs.REPORT, runs.SweepDirectory(place), 0
+    if sweep.is_begun:
+        n_not_begun = max(sweep.plan.get("n_jobs", 0) - len(found), 0)
+    else:
+        # Beside others, what lies elsewhere is among them.
+        found = chosen(found)
+    with _written(page):
+        seconds = sweep_reporting.write_page(
+            page, found, name=place.absolute().name, language=language, n_not_begun=n_not_begun
+        )
+    return f"report {runs.one_line(str(page))} ({seconds:.1f} s)"
+
+
+def report(place: Path, *, html: bool, language: str | None) -> str:
+    """Give the table of the newest complete run of each dataset and search.
+
+    html: rather write a page on which all runs are side by side, and say where it lies.
+    """
+    found = runs.read_set(place)
+    if html:
+        return _written_page(place, found, language)
     newest: dict[tuple[str, str], runs.Found] = {}
-    for each in chosen(runs.read_set(place)):
+    for each in chosen(found):
         if each.record.state in runs.COMPLETE:
             newest.setdefault((each.record.dataset, each.record.mode or ""), each)
     rows = ["|dataset|mode|AUC|ACC|best|elapsed[s]|", "|---|---|---:|---:|---|---:|"]

@@ -80,7 +80,7 @@ def _tested(first: runs.Facts, other: runs.Facts) -> dict[str, Any]:
     from src.evaluation.comparison import compare_in_all
 
     pair = {"run": other.run_id, "first": first.run_id}
-    ours, theirs = runs.read_evidence(other.path), runs.read_evidence(first.path)
+    ours, theirs = runs.read_proof(other.path), runs.read_proof(first.path)
     obstacle = runs.differing_rows(ours, theirs)
     if obstacle is not None:
         return {**pair, "obstacle": obstacle[0], "tests": []}

@@ -330,9 +330,9 @@ class NoTargetError(UserError):
 class FewGroupsError(UserError):
     """Fewer groups than folds."""
 
-    def __init__(self, n_groups: int, n_splits: int) -> None:
+    def __init__(self, n_groups: int, n_splits: int, key: str = "search.n_splits") -> None:
         super().__init__(
-            f"search.n_splits={n_splits}: the training rows hold {n_groups} group(s) of"
+            f"{key}={n_splits}: the training rows hold {n_groups} group(s) of"
             " cv.group_column, and every fold needs one; take fewer folds"
         )
 
@@ -347,10 +347,12 @@ class SingleClassError(UserError):
 class RareClassError(UserError):
     """A class with too few rows to stand in every part."""
 
-    def __init__(self, label: str, n_rows: int, needed: int, why: str) -> None:
+    def __init__(
+        self, label: str, n_rows: int, needed: int, why: str, folds: str = "search.n_splits"
+    ) -> None:
         super().__init__(
             f"class '{label}' has {n_rows} row(s), but {why} needs {needed};"
-            " leave the class out, join it with another, or take fewer folds (search.n_splits)"
+            f" leave the class out, join it with another, or take fewer folds ({folds})"
         )
 
 
@@ -1230,4 +1232,227 @@ class LanguageNotOfferedError(UserError):
         super().__init__(
             f"report.language='{_printable(asked)}' is not offered; reports are written in"
             f" {_listed(offered)}"
+        )
+
+
+class MetricDoesNotFitError(UserError):
+    """A metric of two labels for a target with more."""
+
+    def __init__(self, name: str, labels: Sequence[str]) -> None:
+        super().__init__(
+            f"evaluation.metrics has '{name}', which two labels have; the target has"
+            f" {len(labels)}: {_listed(labels)}; leave it out or take 'recall', the mean over"
+            " all labels"
+        )
+
+
+class TooManyGroupsError(UserError):
+    """A column to judge by groups that has too many of them."""
+
+    def __init__(self, column: str, n_values: int, most: int) -> None:
+        super().__init__(
+            f"evaluation.slices: column '{_printable(column)}' has {n_values:,} different values;"
+            f" a column of at most {most} gives groups large enough to judge"
+        )
+
+
+class DataChecksFailedError(UserError):
+    """Data in which checks found something, where nothing may be found."""
+
+    def __init__(self, found: Sequence[str]) -> None:
+        super().__init__(
+            f"checks.fail=true, and the data has: {'; '.join(found)}; put the data right, or go on"
+            " with checks.fail=false, which says what each means"
+        )
+
+
+class NotExplainableError(UserError):
+    """A model that predicts, and of which nobody can say what each column adds."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"this model's predictions cannot be explained: {why}")
+
+
+# --- deciding ---------------------------------------------------------------------------
+
+
+class NoPartitionError(UserError):
+    """Folds that leave rows without a prediction, where every row needs one."""
+
+    def __init__(self, key: str, asked: str, none: str) -> None:
+        super().__init__(
+            f"{key}={asked} needs a prediction of every training row by a model that was not"
+            " fitted on it, and cv=time_series has none for the first rows;"
+            f" take {key}={none}, or another cv"
+        )
+
+
+class LabelsToDecideError(UserError):
+    """A threshold for more labels than two."""
+
+    def __init__(self, objective: str, labels: Sequence[str]) -> None:
+        super().__init__(
+            f"threshold.objective={objective} chooses between two labels, and the target has"
+            f" {len(labels)}: {_listed(labels)}; threshold=default takes the likeliest"
+        )
+
+
+class CostShapeError(UserError):
+    """A matrix of costs that does not fit the labels."""
+
+    def __init__(self, n_rows: int, labels: Sequence[str]) -> None:
+        n = len(labels)
+        super().__init__(
+            f"threshold.costs has {n_rows} row(s) of {n_rows}, and the target has {n} labels,"
+            f" {_listed(labels)}: it takes {n} rows (true labels) of {n} numbers (predicted ones)"
+        )
+
+
+class FoldLacksClassError(UserError):
+    """A fold whose model would never meet a class."""
+
+    def __init__(self, key: str, n_splits: int, label: str) -> None:
+        super().__init__(
+            f"{key}={n_splits}: all rows of class '{label}' lie in one fold, since groups of"
+            " cv.group_column stay together, and the model of that fold would not know the class;"
+            " take more groups of it, or leave the class out"
+        )
+
+
+class ConstantPredictionsError(UserError):
+    """A model for which no threshold parts rows."""
+
+    exit_code = 1
+
+    def __init__(self, proba: float) -> None:
+        super().__init__(
+            f"no threshold can be chosen: the model gives every training row out of folds the"
+            f" probability {proba:.4g}; threshold=default needs no choice"
+        )
+
+
+class OutOfReachError(UserError):
+    """A recall, or precision beside it, that no threshold reaches."""
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        min_recall: float,
+        min_precision: float | None,
+        best_recall: float,
+        best_precision: float | None,
+    ) -> None:
+        asked = f"threshold.min_recall={min_recall}"
+        if min_precision is None:
+            best = f"the best is {best_recall:.4f}, short of calling every row positive"
+        else:
+            asked += f" with threshold.min_precision={min_precision}"
+            best = f"with that precision the best recall is {best_recall:.4f}"
+            if best_precision is not None:
+                best += f", and with that recall the best precision {best_precision:.4f}"
+        super().__init__(
+            f"{asked} is out of reach: on folds of the training rows {best}; ask for less"
+        )
+
+
+class OrderedNotRepeatedError(UserError):
+    """Repeated cross-validation of rows in time."""
+
+    def __init__(self, n_splits: int, n_repeats: int) -> None:
+        super().__init__(
+            f"evaluation.n_repeats={n_repeats}: rows in time divide into {n_splits} folds in one"
+            " way only, the past before the future, so nothing could be repeated; use"
+            " evaluation=default, or another cv"
+        )
+
+
+# --- model store ------------------------------------------------------------------------
+
+
+class StoreAddressError(UserError):
+    """A place for models that nobody can go to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"'{text:.200}' is no model store; s3://bucket/prefix, gs://bucket/prefix,"
+            " az://container/prefix or a directory is one (passwords have variables of their own)"
+        )
+
+
+class StoreNotNamedError(UserError):
+    """A push or a pull, and nobody said where."""
+
+    def __init__(self) -> None:
+        super().__init__("which model store? say --store s3://bucket/prefix, or set MODEL_STORE")
+
+
+class StoreError(UserError):
+    """A model store that does not do what it is asked, or holds what cannot be right."""
+
+    exit_code = 1
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"model store: {place}: {reason}")
+
+
+class NotInStoreError(StoreError):
+    """A file that a model store lacks."""
+
+
+class PushRefusedError(UserError):
+    """A push that would take away from the store what it knows and we don't."""
+
+    exit_code = 1
+
+    def __init__(self, place: str, name: str, why: str) -> None:
+        super().__init__(
+            f"{place} is not where '{name}' here comes from: {why}; python -m src.runs pull {name}"
+            " --overwrite takes the store's history, then promote again and push"
+        )
+
+
+class PushConflictError(UserError):
+    """Two executions of one run, with different bytes, and one name for them."""
+
+    exit_code = 1
+
+    def __init__(self, place: str, name: str, version: str) -> None:
+        super().__init__(
+            f"{place} holds {name}/{version} with other bytes: another execution of the same run,"
+            " pushed from elsewhere, or being pushed now; pull it, or --replace it with this one"
+        )
+
+
+class PullRefusedError(UserError):
+    """A pull that would undo promotions that were made here."""
+
+    exit_code = 1
+
+    def __init__(self, place: str, name: str, version: str) -> None:
+        super().__init__(
+            f"here '{name}' has promotions that {place} lacks, the last of them {version}: push"
+            " them, or --overwrite to go by the store (versions here stay)"
+        )
+
+
+class SignatureError(UserError):
+    """A model that nobody we trust vouches for."""
+
+    exit_code = 1
+
+    def __init__(self, name: str, version: str, why: str) -> None:
+        super().__init__(
+            f"model '{name}' {version} is refused, as MODEL_SIGNATURE_KEY asks for a signature:"
+            f" {why}; python -m src.runs push {name} --sign KEY signs it"
+        )
+
+
+class KeyUnusableError(UserError):
+    """A key that signs or verifies nothing."""
+
+    def __init__(self, which: str, why: str) -> None:
+        super().__init__(
+            f"{which} {why}; it takes a PEM of a curve P-256, P-384 or P-521, as in openssl"
+            " ecparam -name prime256v1 -genkey"
         )

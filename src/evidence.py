@@ -9,9 +9,34 @@ from typing import Any
 
 import msgspec
 
-from src.errors import NewerFormatError
+from src.errors import MetricDoesNotFitError, NewerFormatError
 
 FORMAT = 1
+
+# What evaluation.metrics may name. src/evaluation/metrics.py says what each is.
+METRICS = (
+    "roc_auc",
+    "average_precision",
+    "accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "specificity",
+    "f1",
+    "mcc",
+    "brier",
+    "log_loss",
+    "ece",
+)
+LOWER_IS_BETTER = frozenset({"brier", "log_loss", "ece"})
+OF_TWO_LABELS = frozenset({"specificity"})
+
+
+def check_metrics_fit(names: Sequence[str], labels: Sequence[str]) -> None:
+    """Refuse metrics of two labels where the target has more."""
+    for name in names:
+        if name in OF_TWO_LABELS and len(labels) != 2:
+            raise MetricDoesNotFitError(name, labels)
 
 
 @dataclass(frozen=True)
@@ -21,6 +46,18 @@ class Estimate:
     value: float | None
     low: float | None = None
     high: float | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends; None where they cannot be told."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def in_words(self) -> str:
+        """Word it for a line of the log."""
+        if self.value is None:
+            return "not defined"
+        between = "" if self.interval is None else "  ({:.4f} … {:.4f})".format(*self.interval)
+        return f"{self.value:.4f}{between}"
 
 
 @dataclass(frozen=True)
@@ -38,10 +75,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Decision:
-    """How a probability becomes a label: of two labels the second from the threshold on.
+    """How a probability becomes a label: of two labels the second above the threshold.
 
-    objective: default, max_f1, cost or min_recall; score is what it reached on folds of the
-    training rows; costs has a row per true and a column per predicted label.
+    objective: default, max_f1, cost or min_recall. score: what it reached on folds of the
+    training rows: F1, cost per row, or precision; None where nothing was chosen. costs has a
+    row per true and a column per predicted label. scikit-learn predicts the second label at its
+    threshold too: its threshold is the next number after ours.
     """
 
     objective: str

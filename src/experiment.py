@@ -1,22 +1,24 @@
 """The story of one run: what happens, in order, from a typed configuration to a result."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
-from sklearn.pipeline import Pipeline
 
-from src import data, evaluation, runs, searching
-from src.config import TrainConfig, identity_of, make, members_of, most_categories
+from src import data, deciding, evaluating, reporting, runs, searching
+from src.config import TrainConfig, as_yaml, identity_of, make, members_of, most_categories
+from src.evidence import Evidence, Finding
 from src.runtime import console, progress, threads
 from src.runtime.wakefulness import kept_awake
 from src.scoring import export
 from src.search import SearchResult
+
+if TYPE_CHECKING:
+    from src.runtime.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -47,42 +49,29 @@ def train(config: TrainConfig, run: runs.RunDirectory, timings: progress.Timings
     """Do all that a run consists of; its files lie there when this ends."""
     plan = make_plan(config)
     with searching.connected(config) as cluster:
-        with timings.step("loading data"):
-            division = load_rows(config, plan)
-        determinants = find_determinants(config, plan, division)
+        grounds = prepare(config, plan, timings)
         if config.skip_completed:
-            runs.skip_completed(runs.run_id_of(**determinants), Path(runs.OUTPUTS))
-        # Now, not at the end: whoever trains for hours goes on with the code meanwhile.
-        code = runs.read_code_state(ROOT)
-        with timings.step("searching"):
-            search, n_workers = searching.find_best(
-                config, plan.search, plan.rows, division, run, determinants, cluster
-            )
-    with timings.step("evaluating"):
-        proba = search.pipeline.predict_proba(division.X_test)
-        metrics = evaluation.evaluate(division.y_test, proba)
-        intervals = evaluation.find_intervals(division.y_test, proba, metrics)
+            runs.skip_completed(runs.run_id_of(**grounds.determinants), Path(runs.OUTPUTS))
+        learned = learn(config, grounds, run, cluster, timings)
+    division = grounds.division
     with timings.step("exporting"):
-        scorer, parity = export_scorer(config, division, search.pipeline)
-    with timings.step("drawing"):
-        draw(config, division, search, proba, run.plots)
-    with timings.step("writing"):
-        run.write_config(OmegaConf.to_yaml(OmegaConf.structured(config)))
-        run.write_environment(runs.environment_text(ROOT, determinants["versions"]))
-        run.write_patch(code.patch)
-        run.write_schema(data.describe(division.table, division.X_train).to_json())
-        run.write_estimator(search.pipeline)
-        run.write_scorer(scorer)
-        run.write_cv_results(search.cv_results)
-        run.write_predictions(
-            division.row_ids_test, division.truth_test, proba, division.table.labels
+        exported = export_scorer(config, division, learned.decided)
+    with timings.step("evaluating"):
+        # The same numbers, and ten times as many a second.
+        files, pipeline = exported.files, learned.decided.pipeline
+        predict = export.make_predict(files) if files else pipeline.predict_proba
+        proba, evidence = evaluating.judge(
+            config, division, learned.decided, predict, learned.refits, grounds.findings
         )
-    summary = summarize(
-        config, division, search, metrics, intervals, parity, determinants, code, n_workers, timings
-    )
+    with timings.step("writing"):
+        write(config, run, grounds, learned, exported, proba)
+        run.write_evidence(evidence.to_json())
+    with timings.step("reporting"):
+        summary = summarize(config, grounds, learned, exported, evidence, timings)
+        reporting.publish(config, run, division, learned.search, proba, evidence, summary)
+    summary = replace(summary, seconds=timings.rounded)
     run.write_summary(summary)
-    tell(run, summary)
-    console.end_log(summary.result_line())
+    tell(config, run, summary, evidence)
     return summary
 
 
@@ -96,7 +85,33 @@ class Plan:
 
 def make_plan(config: TrainConfig) -> Plan:
     """Make what the configuration names."""
-    return Plan(make("cv", config.cv, seed=config.seed), searching.make_search_plan(config))
+    rows: data.Rows = make("cv", config.cv, seed=config.seed)
+    evaluating.check_before_data(config, rows)
+    return Plan(rows, searching.make_search_plan(config))
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What a run stands on, before anything is fitted."""
+
+    plan: Plan
+    division: data.Division
+    findings: Sequence[Finding]
+    determinants: dict[str, Any]
+    code: runs.CodeState
+
+
+def prepare(config: TrainConfig, plan: Plan, timings: progress.Timings) -> Grounds:
+    """Load, divide and check the rows, and note what the numbers will depend on."""
+    with timings.step("loading data"):
+        division = load_rows(config, plan)
+    with timings.step("checking data"):
+        deciding.check(config, division, plan.rows)
+        evaluating.check(config, division)
+        findings = [*check_rows(config, division), *evaluating.small_hold_out(division)]
+    # The code now, not at the end: whoever trains for hours goes on with it meanwhile.
+    code = runs.read_code_state(ROOT)
+    return Grounds(plan, division, findings, find_determinants(config, plan, division), code)
 
 
 def load_rows(config: TrainConfig, plan: Plan) -> data.Division:
@@ -109,50 +124,105 @@ def load_rows(config: TrainConfig, plan: Plan) -> data.Division:
     return division
 
 
-def export_scorer(
-    config: TrainConfig, division: data.Division, pipeline: Pipeline
-) -> tuple[dict[str, bytes], export.Parity | None]:
-    """Write the pipeline as data, and prove on rows held out that nothing was lost."""
-    if not config.export:
-        return {}, None
-    files = export.export_pipeline(pipeline, division.X_train, division.table.labels)
-    return files, export.check_parity(pipeline, files, division.X_test, seed=config.seed)
+def check_rows(config: TrainConfig, division: data.Division) -> Sequence[Finding]:
+    """Look for what would make results untrue; tell it, or end the run."""
+    if not config.checks.enabled:
+        return []
+    findings = data.check(division, config.checks, seed=config.seed)
+    for line in data.findings_in_words(findings):
+        log.warning(line)
+    if config.checks.fail:
+        data.refuse(findings)
+    return findings
 
 
-def draw(
+@dataclass(frozen=True)
+class Learned:
+    """What came of the training rows."""
+
+    search: SearchResult
+    decided: deciding.Decided
+    refits: evaluating.Refits
+    n_workers: int
+
+
+def learn(
     config: TrainConfig,
-    division: data.Division,
-    search: SearchResult,
-    proba: NDArray[np.float64],
-    directory: Path,
-) -> None:
-    """Draw the hold-out, and the search."""
-    # Half a second to import: a wrong parameter should not have to wait for it.
-    from src.evaluation.plots import draw_plots
-    from src.evaluation.search_plot import draw_search
+    grounds: Grounds,
+    run: runs.RunDirectory,
+    cluster: "Cluster | None",
+    timings: progress.Timings,
+) -> Learned:
+    """Search, decide, and fit anew what is asked for, by the same workers."""
+    plan, division = grounds.plan, grounds.division
+    with searching.pool(config, division, run.log, cluster) as n_workers:
+        with timings.step("searching"):
+            search = searching.find_best(
+                config, plan.search, plan.rows, division, run, grounds.determinants, n_workers
+            )
+        with timings.step("deciding"):
+            decided = deciding.decide(config, division, plan.rows, search.pipeline)
+        with timings.step("fitting anew"):
+            refits = evaluating.refit(config, plan.rows, division, decided)
+    return Learned(search, decided, refits, n_workers)
 
-    name = f"{division.table.name}, {config.search.name}"
-    title = f"{name}: {len(proba):,} rows held out"
-    draw_plots(division.y_test, proba, division.table.labels, title=title, directory=directory)
-    draw_search(search.cv_results, scoring=search.scoring, title=name, directory=directory)
+
+@dataclass(frozen=True)
+class Exported:
+    """The model as data, by file; empty, without parity, where that was not asked for."""
+
+    files: Mapping[str, bytes]
+    parity: export.Parity | None
+
+
+def export_scorer(
+    config: TrainConfig, division: data.Division, decided: deciding.Decided
+) -> Exported:
+    """Write the model as data, and prove on rows held out that nothing was lost."""
+    if not config.export:
+        return Exported({}, None)
+    files = export.export_pipeline(
+        decided.pipeline,
+        division.X_train,
+        division.table.labels,
+        threshold=decided.decision.threshold,
+    )
+    parity = export.check_parity(decided.pipeline, files, division.X_test, seed=config.seed)
+    return Exported(files, parity)
+
+
+def write(
+    config: TrainConfig,
+    run: runs.RunDirectory,
+    grounds: Grounds,
+    learned: Learned,
+    exported: Exported,
+    proba: NDArray[np.float64],
+) -> None:
+    """Write what machines read."""
+    division = grounds.division
+    run.write_config(as_yaml(config))
+    run.write_environment(runs.environment_text(ROOT, grounds.determinants["versions"]))
+    run.write_patch(grounds.code.patch)
+    run.write_schema(data.describe(division.table, division.X_train).to_json())
+    run.write_estimator(learned.decided.estimator)
+    run.write_scorer(exported.files)
+    run.write_cv_results(learned.search.cv_results)
+    run.write_predictions(division.row_ids_test, division.truth_test, proba, division.table.labels)
 
 
 def summarize(
     config: TrainConfig,
-    division: data.Division,
-    search: SearchResult,
-    metrics: evaluation.Metrics,
-    intervals: Mapping[str, tuple[float, float] | None],
-    parity: export.Parity | None,
-    determinants: dict[str, Any],
-    code: runs.CodeState,
-    n_workers: int,
+    grounds: Grounds,
+    learned: Learned,
+    exported: Exported,
+    evidence: Evidence,
     timings: progress.Timings,
 ) -> runs.Summary:
     """Gather the numbers and what determines them; the run id is a hash of the latter."""
+    division, search, determinants = grounds.division, learned.search, grounds.determinants
     # A search that was stopped gives what it had by then: another run than the whole one.
     finished = {"finished": search.finished} if search.finished else {}
-    data_facts = asdict(data.fingerprint(division.table))
     return runs.Summary(
         run_id=runs.run_id_of(**determinants, **finished),
         dataset=division.table.name,
@@ -161,9 +231,12 @@ def summarize(
         n_train=len(division.train),
         n_test=len(division.test),
         n_rows_without_target=division.table.n_rows_without_target,
-        metrics=asdict(metrics),
-        intervals=intervals,
-        parity=None if parity is None else asdict(parity),
+        metrics={name: found.value for name, found in evidence.metrics.items()},
+        intervals={name: found.interval for name, found in evidence.metrics.items()},
+        calibration=evidence.calibration,
+        decision=asdict(evidence.decision),
+        findings=[finding.check for finding in evidence.findings],
+        parity=None if exported.parity is None else asdict(exported.parity),
         scoring=search.scoring,
         best_score=search.best_score,
         best_params=search.best_params,
@@ -173,13 +246,13 @@ def summarize(
         stopped=search.stopped,
         n_not_tried=search.n_not_tried,
         ensemble_score=search.ensemble_score,
-        data=data_facts,
+        data=asdict(data.fingerprint(division.table)),
         code=determinants["code"],
         versions=determinants["versions"],
         platform=determinants["platform"],
-        git=code.version,
-        workers=n_workers,
-        seconds={**timings.seconds, "total": round(timings.total, 3)},
+        git=grounds.code.version,
+        workers=learned.n_workers,
+        seconds=timings.rounded,
     )
 
 
@@ -194,10 +267,16 @@ def find_determinants(config: TrainConfig, plan: Plan, division: data.Division) 
     }
 
 
-def tell(run: runs.RunDirectory, summary: runs.Summary) -> None:
+def tell(
+    config: TrainConfig, run: runs.RunDirectory, summary: runs.Summary, evidence: Evidence
+) -> None:
     """Say what came out and where it lies."""
-    for name, value in summary.metrics.items():
-        log.info("  %-20s %.4f", name, value)
+    for name, found in evidence.metrics.items():
+        log.info("  %-20s %s", name, found.in_words())
+    for line in evaluating.in_words(evidence):
+        log.info(line)
     log.info("run id    %s", summary.run_id)
     log.info("run       %s", run.shown_path)
-    log.info("pictures  %s", run.shown_path / "plots")
+    for line in reporting.where(config, run):
+        log.info(line)
+    console.end_log(summary.result_line())

@@ -39,10 +39,10 @@ def promote(
     registry = runs.Registry(models)
     with _telling_what_stays():
         path = complete(runs.find_run(run, outputs))
-        evidence = runs.read_evidence(path)
-        name = name or evidence.name
+        proof = runs.read_proof(path)
+        name = name or proof.name
         before = registry.current(name)
-        judge = partial(figures_if_better, evidence) if if_better else None
+        judge = partial(figures_if_better, proof) if if_better else None
         after = registry.promote(path, name, who or _me(), why, judge)
     if after == before:
         return f"{name}: {after.version} is current already; its copy is intact"
@@ -97,12 +97,12 @@ def as_user_error(error: BaseException) -> UserError | None:
     return RegistryWriteError(error) if isinstance(error, OSError) else None
 
 
-def figures_if_better(candidate: runs.Evidence, current: Path) -> str:
+def figures_if_better(candidate: runs.Proof, current: Path) -> str:
     """Compare a run with the current version on the same rows; raise unless it is better."""
     # A second to import; whoever does not compare need not wait for it.
     from src.evaluation.comparison import compare
 
-    theirs = runs.read_evidence(current)
+    theirs = runs.read_proof(current)
     differing = runs.differing_rows(candidate, theirs)
     if differing is not None:
         raise NotComparableError(*differing)

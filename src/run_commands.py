@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from src import browsing, checking, comparing, promotion, pruning
 from src.errors import CommandLineError, UserError
+from src.wording import LANGUAGES
 
 NAME = "python -m src.runs"
 EXAMPLES = """look:
@@ -16,6 +17,7 @@ EXAMPLES = """look:
   python -m src.runs leaderboard --html board.html  the best of each dataset first
   python -m src.runs check outputs/2026-11-23/…     0 all complete, 1 some failed, 2 not over
   python -m src.runs report                         a markdown table
+  python -m src.runs report outputs/… --html        a page: runs side by side
   python -m src.runs verify adult                   every byte against its hash
   python -m src.runs prune --dry-run                what would go, and what stays and why
 serve:
@@ -66,6 +68,7 @@ MODELS = _shared("--models", type=Path, default=Path("models"), help="(models)")
 AS_JSON = _shared("--json", action="store_true", dest="as_json", help="for programs")
 A_RUN = _shared("run", help=RUN)
 A_PLACE = _shared("place", type=Path, nargs="?", default=Path("outputs"), help=PLACE)
+LANGUAGE = _shared("--language", choices=LANGUAGES, help="of the page (the runs' own)")
 FILTERS = (
     _shared("--dataset", metavar="NAME", help="only its runs"),
     _shared("--since", metavar="DATE", help="only runs of this day and later"),
@@ -88,7 +91,8 @@ def _add_lists(add: Add) -> None:
         help="the same as --where 'roc_auc>=X'",
     )
     lists.add_argument("--sort", default="when", help="when, dataset, seconds or a metric (when)")
-    board = add("leaderboard", browsing.leaderboard, "rank complete runs", OUTPUTS, *FILTERS)
+    shared = (OUTPUTS, LANGUAGE, *FILTERS)
+    board = add("leaderboard", browsing.leaderboard, "rank complete runs", *shared)
     board.add_argument("--metric", default="roc_auc", help="to rank by (roc_auc)")
     for form in ("csv", "markdown", "html"):
         board.add_argument(f"--{form}", type=Path, metavar="FILE", help="write this file too")
@@ -104,7 +108,10 @@ def _add_looks(add: Add) -> None:
     compare = add("compare", comparing.compare, "show what differs between runs", *shared)
     compare.add_argument("names", metavar="run", nargs="+", help=RUN)
     add("check", checking.check, "0 all complete, 1 some failed, 2 not over", A_PLACE)
-    add("report", browsing.report, "a markdown table of the newest runs", A_PLACE)
+    words = "a markdown table of the newest runs, or a page of all"
+    report = add("report", browsing.report, words, A_PLACE, LANGUAGE)
+    words = "write PLACE/report.html instead: runs side by side, curves overlaid, what is noise"
+    report.add_argument("--html", action="store_true", help=words)
     verify = add("verify", promotion.verify, "compare every byte with its hash", OUTPUTS, MODELS)
     verify.add_argument("run", help=f"{RUN}; or a promoted NAME or NAME/VERSION")
 

@@ -99,23 +99,22 @@ def find_best(
     division: data.Division,
     run: runs.RunDirectory,
     determinants: runs.Plan,
-    cluster: "Cluster | None",
-) -> tuple[search.SearchResult, int]:
-    """Search on the training rows; give the result and the number of workers that were there."""
+    n_workers: int,
+) -> search.SearchResult:
+    """Search on the training rows, by the workers of a pool that is there."""
     scoring = modeling.scorer_for(config.search.scoring, len(division.table.labels))
-    with _workers(config, division, run.log, cluster) as n_workers:
-        asked, cv = config.search, rows.folds(config.search.n_splits)
-        if isinstance(asked, RungSearchConfig):
-            finished = run.open_fits(determinants)
-            options = {"scoring": scoring, "cv": cv, "finished": finished}
-            return _by_rungs(config, asked, plan, division, run, options), n_workers
-        if isinstance(asked, HalvingSearchConfig):
-            return _by_halving(config, asked, plan, division, scoring, cv), n_workers
-        log.info("no search: the estimator as it is")
-        # One fit begins no processes: what it does side by side it does in threads.
-        with parallel_config("threading", n_jobs=min(n_workers, threads.n_cores())):
-            pipeline = plan.pipelines[""].fit(division.X_train, division.y_train)
-        return search.unsearched(pipeline, scoring, len(division.train)), n_workers
+    asked, cv = config.search, rows.folds(config.search.n_splits)
+    if isinstance(asked, RungSearchConfig):
+        finished = run.open_fits(determinants)
+        options = {"scoring": scoring, "cv": cv, "finished": finished}
+        return _by_rungs(config, asked, plan, division, run, options)
+    if isinstance(asked, HalvingSearchConfig):
+        return _by_halving(config, asked, plan, division, scoring, cv)
+    log.info("no search: the estimator as it is")
+    # One fit begins no processes: what it does side by side it does in threads.
+    with parallel_config("threading", n_jobs=min(n_workers, threads.n_cores())):
+        pipeline = plan.pipelines[""].fit(division.X_train, division.y_train)
+    return search.unsearched(pipeline, scoring, len(division.train))
 
 
 @contextmanager
@@ -137,9 +136,10 @@ def connected(config: TrainConfig) -> Iterator["Cluster | None"]:
 
 
 @contextmanager
-def _workers(
+def pool(
     config: TrainConfig, division: data.Division, log_file: Path, cluster: "Cluster | None"
 ) -> Iterator[int]:
+    """Give what fits side by side use, and the number of workers there."""
     runtime, n_rows = config.runtime, len(division.train)
     n_threads = workers.n_openmp_threads(runtime.openmp_threads, n_rows=n_rows)
     if cluster is not None:

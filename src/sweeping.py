@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -101,7 +101,7 @@ def for_hydra(arguments: Sequence[str], composed: Composed | None) -> list[str]:
 def sweep(arguments: Sequence[str], composed: Composed | None) -> Iterator[None]:
     """Run a sweep within the block; nothing for a single run.
 
-    At the end there is a leaderboard; raises SweepFailedError where a job failed.
+    At the end there are a leaderboard and a report; raises SweepFailedError where a job failed.
     """
     if composed is None or composed.sweep is None:
         yield
@@ -124,9 +124,12 @@ def sweep(arguments: Sequence[str], composed: Composed | None) -> Iterator[None]
         try:
             yield
         finally:
-            directory.mark(f"=== END {runs.now_in_words()} ===")
-            _show(directory)
-        _raise_failures(directory)
+            try:
+                found = _found(directory)
+                _show(directory, found, composed)
+            finally:
+                directory.mark(f"=== END {runs.now_in_words()} ===")
+        _raise_failures(found)
     finally:
         directory.close()
 
@@ -219,42 +222,75 @@ def _shares(job: Job) -> list[str]:
     return [f"{key}={value}" for key, value in wanted.items() if key not in said]
 
 
-def _show(directory: "runs.SweepDirectory") -> None:
-    """Write the leaderboard, and print it."""
+def _found(directory: "runs.SweepDirectory") -> list["runs.Found"]:
     from src import runs
 
-    entries = runs.ranked(_entries(directory))
-    for ending, text in (
-        ("csv", runs.as_csv(entries)),
-        ("md", runs.as_markdown(entries)),
-        ("html", runs.as_html(entries)),
-    ):
-        path = directory.path / f"leaderboard.{ending}"
-        path.write_text(text, encoding="utf-8", newline="\n")
+    return [runs.Found(job, job.name, runs.read_record(job)) for job in directory.jobs]
+
+
+def _show(
+    directory: "runs.SweepDirectory", found: Sequence["runs.Found"], composed: Composed
+) -> None:
+    """Write the leaderboard and the report, and print the former."""
+    from src import runs
+
+    entries = runs.ranked(_entries(found))
+    for ending, text in (("csv", runs.as_csv(entries)), ("md", runs.as_markdown(entries))):
+        runs.write_atomically(directory.path / f"leaderboard.{ending}", text.encode())
+    if any(config.report.page for config in composed.configs):
+        _report(directory, found, composed)
     console.say(runs.as_text(entries, width=WIDTH))
 
 
-def _entries(directory: "runs.SweepDirectory") -> list["runs.Entry"]:
+def _report(
+    directory: "runs.SweepDirectory", found: Sequence["runs.Found"], composed: Composed
+) -> None:
+    from src import runs, sweep_reporting
+
+    page = directory.path / runs.REPORT
+    try:
+        seconds = sweep_reporting.write_page(
+            page,
+            found,
+            name=directory.path.name,
+            language=composed.configs[0].report.language,
+            n_not_begun=max(composed.n_jobs - len(found), 0),
+        )
+    except Exception as error:
+        # The jobs are what was asked for: they have not failed because a page did.
+        console.complain(f"{page} was not written: {type(error).__name__}: {error}")
+        return
+    with suppress(OSError):
+        runs.point_to(directory.path / "leaderboard.html", page)
+    told = f"report {page} ({seconds:.1f} s)"
+    directory.mark(f"--- {told}")
+    console.say(told)
+
+
+def _entries(found: Sequence["runs.Found"]) -> list["runs.Entry"]:
     from src import runs
 
-    words = {job: job.name.partition("_")[2].split(",") for job in directory.jobs}
-    common = set.intersection(*map(set, words.values())) if len(words) > 1 else set()
+    words = [run.path.name.partition("_")[2].split(",") for run in found]
+    common = set.intersection(*map(set, words)) if len(words) > 1 else set()
     return [
-        runs.entry_of(job, choices=" ".join(word for word in chosen if word not in common))
-        for job, chosen in words.items()
+        runs.entry_from(
+            run.record,
+            run.path,
+            choices=" ".join(word for word in chosen if word not in common),
+        )
+        for run, chosen in zip(found, words, strict=True)
     ]
 
 
-def _raise_failures(directory: "runs.SweepDirectory") -> None:
+def _raise_failures(found: Sequence["runs.Found"]) -> None:
     from src import runs
 
-    records = {job: runs.read_record(job) for job in directory.jobs}
-    failed = {job: found for job, found in records.items() if found.state not in runs.COMPLETE}
-    for job, found in failed.items():
-        if any(job.iterdir()):
-            console.complain(f"{job.name}: {_cause(found)}; see {job / 'train.log'}")
+    failed = [run for run in found if run.record.state not in runs.COMPLETE]
+    for run in failed:
+        if any(run.path.iterdir()):
+            console.complain(f"{run.path.name}: {_cause(run.record)}; see {run.path / 'train.log'}")
     if failed:
-        raise SweepFailedError([job.name for job in failed])
+        raise SweepFailedError([run.path.name for run in failed])
 
 
 def _cause(record: "runs.Record") -> str:

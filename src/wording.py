@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
+# Those in which pages and pictures are written.
+LANGUAGES = ("en", "ja")
+
 
 def counted(number: int, what: str) -> str:
     """Word a number of things."""

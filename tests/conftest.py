@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +28,30 @@ needs_openml_home = pytest.mark.skipif(
 )
 
 
+# What a test does not look at it need not wait for.
+QUICK = {"checks": "none", "evaluation": "minimal", "report": "none"}
+
+
+def quickly(overrides: Sequence[str]) -> list[str]:
+    """Leave out of a run what it was not asked for; a resumed sweep is what it was."""
+    if any(override.startswith("sweep.resume=") for override in overrides):
+        return []
+    asked = {override.partition("=")[0] for override in overrides}
+    return [f"{group}={choice}" for group, choice in QUICK.items() if group not in asked]
+
+
 def composed(*overrides: str) -> TrainConfig:
-    """Compose and check a configuration as the command line does."""
+    """Compose and check a configuration as the command line does; see quickly."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = typed(compose("train", overrides=list(overrides)))
+        config = typed(compose("train", overrides=[*quickly(overrides), *overrides]))
     check_config(config)
     return config
 
 
 def train(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    """Run `python -m src.train` as a user does, from the project's root."""
+    """Run `python -m src.train` as a user does, from the project's root; see quickly."""
     return subprocess.run(
-        [sys.executable, "-m", "src.train", *arguments],
+        [sys.executable, "-m", "src.train", *arguments, *quickly(arguments)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -52,7 +64,8 @@ def train(*arguments: str, **options: object) -> subprocess.CompletedProcess[str
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the directory of a complete run; tests leave it as it is."""
     path = tmp_path_factory.mktemp("outputs") / "run"
-    done = train("dataset=wine", "model=logistic_regression", f"hydra.run.dir={path}")
+    whole = [f"{group}=default" for group in QUICK]
+    done = train("dataset=wine", "model=logistic_regression", *whole, f"hydra.run.dir={path}")
     assert done.returncode == 0, done.stderr
     return path
 

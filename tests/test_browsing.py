@@ -117,7 +117,9 @@ def test_the_leaderboard_is_printed_and_written() -> None:
     assert order == [["adult", "0.9500"], ["adult", "0.9100"], ["wine", "0.9300"]]
     assert Path("b.csv").read_text().count("\n") == 4
     assert Path("b.md").read_text().startswith("| dataset | choices | roc_auc |")
-    assert "aaaa1111" in Path("a b.html").read_text()
+    page = Path("a b.html").read_text()
+    assert "aaaa1111" in page
+    assert page.index("0.950") < page.index("0.910")
     assert "accuracy" in typed("leaderboard", "--metric", "accuracy")
 
 
@@ -129,6 +131,23 @@ def test_the_report_is_a_table_of_the_newest_of_each() -> None:
         "|adult|full|0.9500|0.8000|{'clf__max_depth': 4}|13|",
         "|wine|full|0.9300|0.8000|{'clf__max_depth': 4}|13|",
     ]
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_page_of_all_runs_lies_where_they_lie() -> None:
+    assert typed("report", "--html", "--language", "ja").startswith("report outputs/report.html (")
+    page = (OUTPUTS / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="ja">' in page
+    for text in ("aaaa1111", "bbbb0000", "no such table"):
+        assert text in page
+    plan = {"format": 1, "arguments": [], "n_jobs": 9}
+    (OUTPUTS / DAY / "sweep.json").write_text(json.dumps(plan))
+    typed("report", f"outputs/{DAY}", "--html")
+    page = (OUTPUTS / DAY / "report.html").read_text(encoding="utf-8")
+    assert "aaaa1111" not in page
+    assert "1 of 9 runs are complete" in page
+    assert "Not begun: 7." in page
+    assert len(typed("list").splitlines()) == 5
 
 
 def test_where_there_are_no_runs_a_list_is_empty() -> None:
@@ -161,6 +180,8 @@ def test_where_there_are_no_runs_a_list_is_empty() -> None:
         (["leaderboard", "--metric", "auc"], "--metric 'auc'"),
         (["check", "無い"], "is no directory"),
         (["check", "empty"], "holds no runs"),
+        (["report", "outputs/2026-11-22/10-00-00_adult", "--html"], "outside of runs"),
+        (["leaderboard", "--language", "fr"], "invalid choice: 'fr'"),
     ],
 )
 @pytest.mark.usefixtures("runs")
@@ -174,7 +195,9 @@ def test_bad_input_is_told_in_one_line(arguments: list[str], words: str) -> None
 
 @pytest.mark.usefixtures("runs")
 def test_a_file_that_cannot_be_written_is_told() -> None:
-    assert "cannot write nowhere/b.csv" in typed("leaderboard", "--csv", "nowhere/b.csv", code=1)
+    for form in ("csv", "html"):
+        told = typed("leaderboard", f"--{form}", f"nowhere/b.{form}", code=1)
+        assert f"cannot write nowhere/b.{form}" in told
 
 
 @pytest.mark.usefixtures("runs")
@@ -217,6 +240,6 @@ def test_a_run_that_was_trained_is_looked_at(run: Path) -> None:
     assert [test["p_value"] for test in tests[0]["tests"]] == [1.0]
     assert "wine: OK" in typed("check", str(run))
     summary = json.loads((run / "summary.json").read_bytes())
-    assert summary["intervals"]["roc_auc"] is None
-    low, high = summary["intervals"]["accuracy"]
-    assert 0 < low < summary["metrics"]["accuracy"] <= high <= 1
+    for name in ("roc_auc", "accuracy"):
+        low, high = summary["intervals"][name]
+        assert 0 < low < summary["metrics"][name] <= high <= 1

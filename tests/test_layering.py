@@ -26,20 +26,22 @@ MAY_IMPORT = {
     "wording": set(),
     "evidence": set(),
     "deciding": {"config", "data", "modeling"},
-    "evaluating": {"config", "data", "evaluation", "modeling", "runtime"},
+    "evaluating": {"config", "data", "deciding", "evaluation"},
     "reporting": {"evaluation", "config", "data", "runs", "search"},
     "config": set(),
     "assembly": {"config", "modeling"},
     "searching": {"assembly", "config", "data", "modeling", "runs", "runtime", "scoring", "search"},
     "experiment": {"config", "deciding", "evaluating", "reporting", "searching", *PACKAGES},
     "resuming": {"config", "runs"},
-    "sweeping": {"config", "runs", "runtime"},
+    "sweeping": {"config", "runs", "runtime", "sweep_reporting"},
+    "sweep_reporting": {"evaluation", "runs"},
     "promotion": {"evaluation", "runs"},
-    "browsing": {"runs"},
+    "browsing": {"runs", "sweep_reporting"},
     "checking": {"runs"},
     "comparing": {"browsing", "evaluation", "runs"},
     "pruning": {"browsing", "runs"},
-    "run_commands": {"browsing", "checking", "comparing", "promotion", "pruning"},
+    "publishing": {"runs"},
+    "run_commands": {"browsing", "checking", "comparing", "promotion", "pruning", "publishing"},
     "batch_scoring": {"batch", "runs", "runtime", "scoring"},
     "replaying": {"config", "data", "experiment", "runs", "runtime"},
     **{package: set() for package in PACKAGES},
@@ -51,6 +53,8 @@ KNOW_HYDRA = {"config", "experiment", "train"}
 # What the service may know: it starts without the rest in memory.
 API_MAY_IMPORT = {"runs", "scoring", *FOR_EVERYONE}
 HEAVY = {"hydra", "omegaconf", "pandas", "sklearn", "scipy", "joblib", "pyarrow", "matplotlib"}
+# What only a model store needs, and a signature.
+HEAVY |= {"fsspec", "obstore", "cryptography", "model_signing", "boto3"}
 
 
 def modules() -> list[Path]:

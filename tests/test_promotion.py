@@ -95,10 +95,10 @@ def test_a_day_in_the_life_of_a_model(here: Path) -> None:
     path = "models/wine/versions/aaaa0000"
     assert typed("verify", "wine").stdout == f"OK  {path}: 5 files, run id aaaa0000\n"
     assert typed("verify", "wine/bbbb").stdout.startswith("OK  models/wine/versions/bbbb0000: ")
-    (here / path / "plots/roc.png").write_bytes(b"?")
+    (here / path / "plots/roc.svg").write_bytes(b"?")
     done = typed("verify", "wine")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "plots/roc.png is shorter" in done.stderr
+    assert "plots/roc.svg is shorter" in done.stderr
 
 
 def test_a_run_that_was_trained_is_promoted_verified_and_found(run: Path) -> None:

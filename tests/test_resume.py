@@ -51,6 +51,8 @@ def asked(table: Path) -> list[str]:
         "search.param_grid=mine",
         f"search.schedule={RUNGS}",
         "runtime=serial",
+        "checks=none",
+        "evaluation=minimal",
     ]
 
 
@@ -244,7 +246,7 @@ def test_with_another_configuration_it_is_refused_with_what_differs(
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("override", ["runtime.workers=1", "search.time_budget=9h", "export=false"])
+@pytest.mark.parametrize("override", ["runtime.workers=1", "search.time_budget=9h", "report=none"])
 def test_what_decides_no_number_may_differ(
     override: str, asked: list[str], unfinished: Path
 ) -> None:

@@ -21,8 +21,8 @@ def test_without_a_search_the_estimator_is_fitted_as_it_is(tmp_path: Path) -> No
     config = composed(*WINE, "search=none")
     plan = experiment.make_plan(config)
     division = experiment.load_rows(config, plan)
-    result, _ = searching.find_best(
-        config, plan.search, plan.rows, division, runs.RunDirectory(tmp_path), {}, None
+    result = searching.find_best(
+        config, plan.search, plan.rows, division, runs.RunDirectory(tmp_path), {}, 1
     )
     assert result.best_params == {}
     assert result.best_score is None

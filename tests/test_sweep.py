@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.runs import changed_files, read_manifest
-from tests.conftest import ROOT, train
+from src import sweep_reporting, sweeping
+from src.config import Composed
+from src.runs import SweepDirectory, changed_files, read_manifest
+from tests.conftest import ROOT, composed, quickly, train
 
 JOBS = ["dataset=wine", "search=none", "model=logistic_regression,random_forest", "seed=1,2"]
 
@@ -66,9 +68,7 @@ def test_each_job_is_a_run_and_the_end_is_a_leaderboard(undisturbed: Path) -> No
     rows = leaderboard(undisturbed)
     assert len(rows) == 4
     assert {row["dataset"] for row in rows} == {"wine"}
-    for ending in ("md", "html"):
-        text = (undisturbed / f"leaderboard.{ending}").read_text(encoding="utf-8")
-        assert "random_forest" in text
+    assert "random_forest" in (undisturbed / "leaderboard.md").read_text(encoding="utf-8")
     log = (undisturbed / "sweep.log").read_text(encoding="utf-8").splitlines()
     assert log[0].startswith("=== START ")
     assert log[-1].startswith("=== END ")
@@ -91,7 +91,7 @@ def test_what_is_complete_is_not_done_again(undisturbed: Path) -> None:
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "src.train", "-m", *arguments],
+        [sys.executable, "-m", "src.train", "-m", *arguments, *quickly(arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -203,6 +203,35 @@ def test_a_failure_is_told_and_leaves_the_others_running(tmp_path: Path) -> None
     assert told[-2].endswith(str(failed / "train.log"))
     assert "--- DS=wine FAIL rc=2 " in (tmp_path / "sweep" / "sweep.log").read_text()
     assert [row["state"] for row in leaderboard(tmp_path / "sweep")] == ["complete", "failed"]
+
+
+def test_a_report_tells_of_failures_too(tmp_path: Path) -> None:
+    report = ["report=default", "report.language=ja", "report.plots=false"]
+    assert swept(tmp_path, *FAILING, "model=logistic_regression", *report).returncode == 1
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert (tmp_path / "leaderboard.html").read_text(encoding="utf-8") == page
+    for text in ('<html lang="ja">', "2件中1件", "is not in target", "/report.html", "/train.log"):
+        assert text in page
+    lines = (tmp_path / "sweep.log").read_text(encoding="utf-8").splitlines()
+    assert lines[-2].startswith(f"--- report {tmp_path / 'report.html'} (")
+
+
+def test_no_report_is_written_that_nobody_wants(undisturbed: Path) -> None:
+    assert not list(undisturbed.rglob("*.html"))
+
+
+def test_a_page_that_fails_is_told_and_fails_no_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> float:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(sweep_reporting, "write_page", broken)
+    sweeping._report(SweepDirectory(tmp_path), [], Composed([composed()], tmp_path))
+    page = tmp_path / "report.html"
+    told = f"error: {page} was not written: ZeroDivisionError: a fault of ours\n"
+    assert capsys.readouterr().err == told
+    assert not (tmp_path / "sweep.log").exists()
 
 
 def test_told_so_it_stops_at_the_first_failure(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT, train
+from tests.conftest import ROOT, quickly, train
 from tests.runtime.cluster import SECONDS, RealCluster, real_cluster, until
 
 MODEL = ["model=hist_gradient_boosting", "search=full", "search.n_splits=4"]
@@ -34,7 +34,7 @@ def test_a_search_has_the_numbers_that_it_has_here_though_a_worker_is_killed(
     here, there = tmp_path / "here", tmp_path / "there"
     done = train(*table, *MODEL, "runtime=serial", f"hydra.run.dir={here}")
     assert done.returncode == 0, done.stderr
-    words = [*table, *MODEL, "runtime=dask", f"runtime.address={real.address}"]
+    words = [*table, *MODEL, *quickly([]), "runtime=dask", f"runtime.address={real.address}"]
     process = subprocess.Popen(
         [sys.executable, "-m", "src.train", *words, f"hydra.run.dir={there}"],
         cwd=ROOT,

@@ -94,8 +94,9 @@ class Job:
             checked.schema,
             place,
         )
+        n_columns = len(needed) + len(self._model.added_columns)
         with closing(source):
-            pieces = source.pieces(start, settings.rows_of_batch(len(needed)), needed)
+            pieces = source.pieces(start, settings.rows_of_batch(n_columns), needed)
             with closing(in_order(self._pool, pieces, score_piece)) as parts:
                 for part in parts:
                     show(part.n_rows, (place + source.share_read()) / len(checked.task.inputs))

@@ -24,6 +24,7 @@ Score a table with a trained model.
   output=…          .csv, .csv.gz, .parquet, a directory (one output per input), or - (stdout)
   keep=none         input columns to carry along: all, or names: keep=id,name
   bad_rows=…        where rows go that cannot be scored (<output>.bad.csv)
+  explain=false     true adds what each column adds to a prediction
   strict=false      true refuses columns that are missing, unknown or of another type
   separator=,       of CSV; '\\t' is a tab
   encoding=utf-8    of CSV; cp932 for what Excel writes in Japanese
@@ -54,6 +55,7 @@ class Options:
     run: str = "latest"
     keep: tuple[str, ...] | None = ()
     bad_rows: Path | None = None
+    explain: bool = False
     strict: bool = False
     separator: str = ","
     encoding: str = "utf-8"
@@ -169,6 +171,7 @@ def _names(key: str, text: str) -> tuple[str, ...] | None:
 _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "keep": _names,
     "bad_rows": _path,
+    "explain": _truth,
     "strict": _truth,
     "separator": _separator,
     "encoding": _encoding,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +14,24 @@ from src.batch.columns import WantedColumn, is_string, value_type
 from src.errors import KeptColumnError
 
 ROW, LABEL, PROBA = "row", "label", "proba_"
+BASE, CONTRIBUTION = "base_value", "contribution_"
 NO_PROBABILITY = "has numbers so extreme that no probability comes out"
 
 Floats = NDArray[np.float64]
+
+
+class Contributions(Protocol):
+    """What each column adds to base in each row; values: shape (n_rows, n_columns)."""
+
+    @property
+    def base(self) -> Floats:
+        """What a row begins with."""
+        ...
+
+    @property
+    def values(self) -> Floats:
+        """What columns add."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,7 @@ class Model:
     """What gives probabilities. fingerprint: of all that its numbers depend on.
 
     codes_of: decides; gives places in labels. name_category: names a value as training did.
+    explain: takes columns and their probabilities, where contributions are asked for.
     """
 
     fingerprint: str
@@ -32,6 +48,14 @@ class Model:
     predict_proba: Callable[[Sequence[NDArray[Any]]], Floats]
     codes_of: Callable[[Floats], NDArray[np.intp]]
     name_category: Callable[[object], str]
+    explain: Callable[[Sequence[NDArray[Any]], Floats], Contributions] | None = None
+
+    @property
+    def added_columns(self) -> list[str]:
+        """Name the columns of an output that explain."""
+        if self.explain is None:
+            return []
+        return [BASE, *(f"{CONTRIBUTION}{column.name}" for column in self.columns)]
 
 
 @dataclass(frozen=True)
@@ -54,6 +78,7 @@ def output_schema(model: Model, kept: Mapping[str, pa.DataType]) -> pa.Schema:
     """Give the columns of an output; raises where one that is kept has the name of another."""
     own = [(ROW, pa.int64()), *((f"{PROBA}{label}", pa.float64()) for label in model.labels)]
     own.append((LABEL, pa.string()))
+    own += [(name, pa.float64()) for name in model.added_columns]
     for name in kept:
         if name in dict(own):
             raise KeptColumnError(name, "the output has a column of that name itself")
@@ -83,7 +108,7 @@ def score(
         columns = [cells[~undecided] for cells in columns]
     told = [Fault(int(rows.positions[place]), *fault) for place, fault in faults.items()]
     return Part(
-        table=_as_table(model, rows, good, proba, schema),
+        table=_as_table(model, rows, good, columns, proba, schema),
         n_rows=rows.n_rows,
         source=source,
         end=end,
@@ -94,10 +119,18 @@ def score(
 
 
 def _as_table(
-    model: Model, rows: Rows, good: NDArray[np.intp], proba: Floats, schema: pa.Schema
+    model: Model,
+    rows: Rows,
+    good: NDArray[np.intp],
+    columns: Sequence[NDArray[Any]],
+    proba: Floats,
+    schema: pa.Schema,
 ) -> pa.Table:
     own = [numbers_array(rows.positions[good]), *map(numbers_array, proba.T)]
     own.append(texts_array(model.labels).take(numbers_array(model.codes_of(proba))))
+    if model.explain is not None:
+        found = model.explain(columns, proba)
+        own += [numbers_array(found.base), *map(numbers_array, found.values.T)]
     kept = []
     for field in list(schema)[len(own) :]:
         column = rows.table[field.name]

@@ -8,6 +8,7 @@ from src.config.command_line import Composed, check_command_line
 from src.config.complaints import as_user_error
 from src.config.data_schema import FileDatasetConfig
 from src.config.durations import seconds_of
+from src.config.evaluation_schema import ThresholdConfig
 from src.config.help_page import help_text
 from src.config.instantiation import make
 from src.config.model_schema import MemberConfig, VoteConfig
@@ -22,7 +23,7 @@ from src.config.search_schema import (
     RungSearchConfig,
     TpeSearchConfig,
 )
-from src.config.stored import Recomposed, machine_runtime, recompose
+from src.config.stored import Recomposed, as_yaml, command_of, machine_runtime, recompose
 from src.config.sweep_schema import SweepConfig
 from src.config.typed import identity_of, members_of, most_categories, searched_grid, typed
 
@@ -39,12 +40,15 @@ __all__ = [
     "Recomposed",
     "RungSearchConfig",
     "SweepConfig",
+    "ThresholdConfig",
     "TpeSearchConfig",
     "TrainConfig",
     "VoteConfig",
     "as_user_error",
+    "as_yaml",
     "check_command_line",
     "check_config",
+    "command_of",
     "help_text",
     "identity_of",
     "machine_runtime",

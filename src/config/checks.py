@@ -13,7 +13,9 @@ from src.config.data_schema import (
     OpenMLDatasetConfig,
     OrderedCvConfig,
 )
+from src.config.decision_checks import decision_errors
 from src.config.durations import seconds_of
+from src.config.evaluation_checks import evaluation_errors
 from src.config.model_schema import MemberConfig, PreprocessConfig, VoteConfig
 from src.config.schema import DaskRuntimeConfig, RuntimeConfig, TrainConfig
 from src.config.search_checks import is_count, search_errors
@@ -46,6 +48,8 @@ def _errors(config: TrainConfig) -> Iterator[UserError]:
     yield from _cluster_errors(config.runtime)
     yield from _dataset_errors(config)
     yield from search_errors(config)
+    yield from decision_errors(config)
+    yield from evaluation_errors(config)
     yield from _preprocess_errors(config)
 
 

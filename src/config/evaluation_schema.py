@@ -1,6 +1,7 @@
 """The schema of conf/checks, conf/calibration, conf/threshold, conf/evaluation, conf/report."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from src.config.option import option
 
@@ -33,7 +34,8 @@ class ThresholdConfig:
 
     objective: str = option("default (0.5), max_f1, cost or min_recall", "default")
     n_splits: int = option("folds of the training rows it is chosen on", 5)
-    costs: list[list[float]] | None = option(
+    # Numbers, checked later: as list[list[float]] OmegaConf would refuse whole ones.
+    costs: list[list[Any]] | None = option(
         "of objective=cost: what each outcome costs, a row per true and a column per predicted"
         " label, in the order of labels, the positive one second",
         None,
@@ -59,7 +61,9 @@ class EvaluationConfig:
     )
     slices: list[str] = option("columns whose groups are judged apart", [])
     n_permutations: int = option("how often each column is shuffled for its importance; 0: no", 10)
-    n_dependences: int = option("so many of the most important columns are drawn; 0: none", 6)
+    n_dependences: int = option(
+        "so many of the most important columns are drawn, where importance is measured; 0: none", 6
+    )
     n_repeats: int = option("how often cross-validation is repeated on training rows; 0: no", 0)
     n_splits: int = option("its folds", 5)
     learning_curve: bool = option("would more rows help? fits the model on parts of them", False)

@@ -92,9 +92,8 @@ class TrainConfig:
     )
     export: bool = option(
         "write `scorer/`, the model as data, which the service needs; false also trains what has"
-        " no such form",
+        " no such form, and measures importances by the pipeline, ten times as slow",
         True,
-        decides_numbers=False,
     )
 
 

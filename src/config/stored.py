@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -16,10 +17,23 @@ from src.config.typed import identity_of, typed
 from src.config.valid_keys import CONF, unknown_key
 from src.errors import ConfigurationError, KeyDecidesError, OverrideSyntaxError, StoredConfigError
 
-# What is this machine's own affair. Whether the model is exported decides what can be trained.
-MACHINES = {f.name for f in fields(TrainConfig) if not f.metadata["decides_numbers"]} - {"export"}
+# What is this machine's own affair.
+MACHINES = {f.name for f in fields(TrainConfig) if not f.metadata["decides_numbers"]}
 # By them a group's schemas are told apart.
 TELLING = ("_target_", "engine")
+
+
+def as_yaml(config: TrainConfig) -> str:
+    """Write a configuration, resolved and complete: what `recompose` reads."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def command_of(directory: Path) -> list[str]:
+    """Give the command line that began a run there; empty where Hydra did not begin it."""
+    overrides = directory / ".hydra" / "overrides.yaml"
+    if not overrides.is_file():
+        return []
+    return ["python", "-m", "src.train", *map(str, OmegaConf.load(overrides))]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """A table, divided: rows to learn from, and rows that nothing sees until the end."""
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +11,6 @@ from src.data.rows import Positions, Rows
 from src.data.table import Table
 from src.errors import FewGroupsError, NoValueError, RareClassError, TooManyCategoriesError
 
-log = logging.getLogger(__name__)
-
-# With fewer of a class among the rows held out, one row moves a metric by a tenth.
-FEW_ROWS = 10
 DROP_HINT = "dataset.drop_columns=[…] of dataset=file, or hold other rows out"
 
 
@@ -76,12 +71,6 @@ def divide(table: Table, rows: Rows, n_splits: int) -> Division:
     groups = rows.groups(table, train)
     if groups is not None and len(set(groups)) < n_splits:
         raise FewGroupsError(len(set(groups)), n_splits)
-    held_out = np.bincount(table.y[test], minlength=len(table.labels))
-    if held_out.min() < FEW_ROWS:
-        label = table.labels[int(held_out.argmin())]
-        log.warning(
-            "only %d row(s) of '%s' are held out: the metrics say little", held_out.min(), label
-        )
     return Division(table, train, test, groups)
 
 

@@ -4,8 +4,8 @@ Every division is the same each time it is asked for, as successive halving requ
 the seed is an integer, never a generator.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +21,7 @@ from sklearn.model_selection import (
 )
 
 from src.data.table import Table
-from src.errors import HoldOutError, RareClassError, SingleClassError
+from src.errors import HoldOutError, OrderedNotRepeatedError, RareClassError, SingleClassError
 
 Positions = NDArray[np.int64]
 
@@ -42,9 +42,25 @@ class Rows(Protocol):
         """Make scikit-learn's splitter for the training rows."""
         ...
 
+    def repeated_folds(self, n_splits: int, n_repeats: int) -> "RepeatedFolds":
+        """Make the same several times, drawn anew each time; raises where nothing is drawn."""
+        ...
+
     def groups(self, table: Table, positions: Positions) -> Any:
         """Give what the splitter needs beside X and y; None if nothing."""
         ...
+
+
+@dataclass(frozen=True)
+class RepeatedFolds:
+    """Splitters, one after another, as one."""
+
+    splitters: Sequence[Any]
+
+    def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
+        """Give the positions to learn from and those to score on, of each fold."""
+        for splitter in self.splitters:
+            yield from splitter.split(X, y, groups)
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,10 @@ class StratifiedRows:
     def folds(self, n_splits: int) -> Any:
         """Make shuffled, stratified folds."""
         return StratifiedKFold(n_splits, shuffle=True, random_state=self.seed)
+
+    def repeated_folds(self, n_splits: int, n_repeats: int) -> RepeatedFolds:
+        """Make them by seeds of their own."""
+        return _repeated(self, n_splits, n_repeats)
 
     def groups(self, table: Table, positions: Positions) -> None:
         """Need nothing."""
@@ -124,6 +144,10 @@ class OrderedRows:
         """Make folds whose training rows all lie before their test rows."""
         return TimeSeriesSplit(n_splits)
 
+    def repeated_folds(self, n_splits: int, n_repeats: int) -> RepeatedFolds:
+        """Refuse: the past comes before the future in one way only."""
+        raise OrderedNotRepeatedError(n_splits, n_repeats)
+
     def groups(self, table: Table, positions: Positions) -> None:
         """Need nothing."""
 
@@ -156,11 +180,21 @@ class GroupedRows:
         """Make folds of whole groups, as stratified as groups allow."""
         return StratifiedGroupKFold(n_splits, shuffle=True, random_state=self.seed)
 
+    def repeated_folds(self, n_splits: int, n_repeats: int) -> RepeatedFolds:
+        """Make them by seeds of their own."""
+        return _repeated(self, n_splits, n_repeats)
+
     def groups(self, table: Table, positions: Positions) -> NDArray[np.object_]:
         """Name the subject of each row; missing ones form a group of their own."""
         subjects = table.aside[self.group_column]
         names = subjects.astype("str").astype("object").where(subjects.notna(), "\0missing")
         return names.to_numpy()[positions]
+
+
+def _repeated(rows: StratifiedRows | GroupedRows, n_splits: int, n_repeats: int) -> RepeatedFolds:
+    # All differ: a division that came twice would count twice.
+    seeds = np.random.default_rng(rows.seed).choice(2**32, n_repeats, replace=False).tolist()
+    return RepeatedFolds([replace(rows, seed=seed).folds(n_splits) for seed in seeds])
 
 
 def _check_parts(table: Table, train: Positions, test: Positions) -> None:

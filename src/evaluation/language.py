@@ -5,8 +5,8 @@ from functools import cache
 from pathlib import Path
 
 from src.errors import LanguageNotOfferedError
+from src.wording import LANGUAGES
 
-LANGUAGES = ("en", "ja")
 CATALOGUES = Path(__file__).parent / "texts"
 
 

@@ -1,16 +1,40 @@
 """The pipeline, its parameters and what scores it."""
 
+from src.modeling.calibration import (
+    Splits,
+    answers_out_of_fold,
+    calibrate,
+    calibrated_proba,
+    proba_out_of_fold,
+)
 from src.modeling.grid import check_grid
 from src.modeling.hashing import CategoryHasher
 from src.modeling.pipeline import make_pipeline
 from src.modeling.scoring import check_scoring_name, scorer_for
+from src.modeling.threshold import (
+    Chosen,
+    choose_cheapest,
+    choose_max_f1,
+    choose_most_precise,
+    with_threshold,
+)
 from src.modeling.vote import join_fitted
 
 __all__ = [
     "CategoryHasher",
+    "Chosen",
+    "Splits",
+    "answers_out_of_fold",
+    "calibrate",
+    "calibrated_proba",
     "check_grid",
     "check_scoring_name",
+    "choose_cheapest",
+    "choose_max_f1",
+    "choose_most_precise",
     "join_fitted",
     "make_pipeline",
+    "proba_out_of_fold",
     "scorer_for",
+    "with_threshold",
 ]

@@ -12,6 +12,9 @@ import pandas as pd
 NUMBERS = (
     "metrics",
     "intervals",
+    "calibration",
+    "decision",
+    "findings",
     "best_score",
     "best_params",
     "ensemble_score",
@@ -113,6 +116,30 @@ def _leaves(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from ((f"{key}.{name}", _as_json(part)) for name, part in value.items())
         elif key in summary:
             yield key, _as_json(value)
+
+
+def evidence_differences(then: bytes, now: bytes) -> list[str]:
+    """Compare two evaluation.json number for number, and name the places that differ."""
+    one, two = (dict(_places(json.loads(content))) for content in (then, now))
+    found = [
+        f"{place} {one.get(place, 'absent')}, now {two.get(place, 'absent')}"
+        for place in {**one, **two}
+        if one.get(place) != two.get(place)
+    ]
+    more = len(found) - SHOWN
+    return [*found[:SHOWN], f"and in {more} more places"] if more > 0 else found
+
+
+def _places(tree: Any, above: str = "") -> Iterator[tuple[str, str]]:
+    """Give every leaf with its place, as in `slices[0].groups[2].n_rows`."""
+    if isinstance(tree, dict):
+        for name, part in tree.items():
+            yield from _places(part, f"{above}.{name}" if above else name)
+    elif isinstance(tree, list):
+        for number, part in enumerate(tree):
+            yield from _places(part, f"{above}[{number}]")
+    else:
+        yield above, _as_json(tree)
 
 
 def _as_json(value: Any) -> str:

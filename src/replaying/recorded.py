@@ -7,7 +7,7 @@ from typing import Any
 
 from src import runs
 from src.errors import NewerFormatError, NotReplayableError, UnverifiedRunError
-from src.runs.directory import CONFIG, ENVIRONMENT, PREDICTIONS, SUMMARY
+from src.runs.directory import CONFIG, ENVIRONMENT, EVIDENCE, PREDICTIONS, SUMMARY
 from src.runs.summary import FORMAT
 
 NEEDED = (CONFIG, SUMMARY, PREDICTIONS)
@@ -17,7 +17,7 @@ FACTS = ("code", "data", "metrics", "platform", "versions")
 
 @dataclass(frozen=True)
 class Recorded:
-    """config: YAML. environment: None in a run of an earlier version."""
+    """config: YAML. environment and evidence: None in a run of an earlier version."""
 
     path: Path
     run_id: str
@@ -25,6 +25,7 @@ class Recorded:
     summary: dict[str, Any]
     predictions: bytes
     environment: str | None
+    evidence: bytes | None
 
     @property
     def n_rows(self) -> int | None:
@@ -37,7 +38,7 @@ class Recorded:
 def read_recorded(path: Path) -> Recorded:
     """Verify a run and read what it says of itself; raises NotReplayableError."""
     try:
-        run = runs.read_verified(path, {*NEEDED, ENVIRONMENT}.__contains__)
+        run = runs.read_verified(path, {*NEEDED, ENVIRONMENT, EVIDENCE}.__contains__)
     except UnverifiedRunError as error:
         raise NotReplayableError(str(error)) from error
     for name in NEEDED:
@@ -51,6 +52,7 @@ def read_recorded(path: Path) -> Recorded:
         _summary(path, run.files[SUMMARY]),
         run.files[PREDICTIONS],
         None if environment is None else _text(path, ENVIRONMENT, environment),
+        run.files.get(EVIDENCE),
     )
 
 

@@ -24,7 +24,7 @@ from src.replaying import comparing
 from src.replaying.asking import Asked
 from src.replaying.fresh import replay_in_fresh_environment
 from src.replaying.recorded import Recorded, read_recorded
-from src.runs.directory import PREDICTIONS, REPLAYS, SUMMARY, refuse_taken
+from src.runs.directory import EVIDENCE, PREDICTIONS, REPLAYS, SUMMARY, refuse_taken
 from src.runtime import console
 
 # What numbers stand on, in the order in which it is told.
@@ -155,6 +155,10 @@ def compare_results(recorded: Recorded, directory: Path, findings: Findings) -> 
         comparing.number_differences(recorded.summary, summary),
         f"the same, all {n_numbers}",
     )
+    if recorded.evidence is not None:
+        evidence = (directory / EVIDENCE).read_bytes()
+        found = comparing.evidence_differences(recorded.evidence, evidence)
+        findings.tell("evaluation", found)
     predictions = (directory / PREDICTIONS).read_bytes()
     if predictions == recorded.predictions:
         findings.tell("predictions", [], "the same, byte for byte")
@@ -173,7 +177,7 @@ def conclude_check(findings: Findings) -> int:
 def conclude(findings: Findings, directory: Path, *, keep: bool) -> int:
     """Say whether it is identical: numbers decide, wherever and by whatever code they came."""
     names = findings.names()
-    is_identical = not {*MADE_OF, "numbers", "predictions"} & set(names)
+    is_identical = not {*MADE_OF, "numbers", "evaluation", "predictions"} & set(names)
     though = f", though this differs: {', '.join(names)}" if names else ""
     if not is_identical:
         console.say(f"differs: {', '.join(names)}; the replay is kept in {directory}")

@@ -4,7 +4,9 @@ which of them are promoted.
 Importing this package loads no pandas, joblib or scikit-learn: the service reads runs too.
 """
 
-from src.runs.directory import OUTPUTS, RunDirectory, is_complete
+from src.runs.atomic import point_to, write_atomically
+from src.runs.choices import by_key as choices_by_key
+from src.runs.directory import FOR_PEOPLE, MODEL_CARD, OUTPUTS, REPORT, RunDirectory, is_complete
 from src.runs.environment import (
     CodeState,
     environment_text,
@@ -13,14 +15,12 @@ from src.runs.environment import (
     read_code_state,
     worker_facts,
 )
-from src.runs.evidence import Evidence, differing_rows, model_name_of, read_evidence
 from src.runs.facts import Facts, flattened, read_facts
 from src.runs.finding import find_run, newest_complete_run
 from src.runs.fits import FinishedFits, Plan, differences, is_searched, read_plan
 from src.runs.identity import as_plain, code_hash, run_id_of
 from src.runs.index import Found, is_date, read_records, read_set
 from src.runs.leaderboard import (
-    LOWER_IS_BETTER,
     Entry,
     aligned,
     as_csv,
@@ -31,9 +31,9 @@ from src.runs.leaderboard import (
     in_markdown,
     ranked,
 )
-from src.runs.leaderboard_page import as_html
 from src.runs.manifest import Manifest, changed_files, read_manifest
 from src.runs.pointer import Promotion
+from src.runs.proof import Proof, differing_rows, model_name_of, read_proof
 from src.runs.record import COMPLETE, Record, one_line, path_text, read_record
 from src.runs.recording import RunSkipped, recorded, skip_completed
 from src.runs.registry import Registry
@@ -46,17 +46,19 @@ from src.runs.verified import VerifiedRun, read_verified
 
 __all__ = [
     "COMPLETE",
-    "LOWER_IS_BETTER",
+    "FOR_PEOPLE",
+    "MODEL_CARD",
     "OUTPUTS",
+    "REPORT",
     "CodeState",
     "Entry",
-    "Evidence",
     "Facts",
     "FinishedFits",
     "Found",
     "Manifest",
     "Plan",
     "Promotion",
+    "Proof",
     "Record",
     "Registry",
     "RunDirectory",
@@ -66,12 +68,12 @@ __all__ = [
     "VerifiedRun",
     "aligned",
     "as_csv",
-    "as_html",
     "as_markdown",
     "as_plain",
     "as_text",
     "beneath",
     "changed_files",
+    "choices_by_key",
     "cleared",
     "code_hash",
     "differences",
@@ -94,12 +96,13 @@ __all__ = [
     "one_line",
     "path_text",
     "platform_facts",
+    "point_to",
     "ranked",
     "read_code_state",
-    "read_evidence",
     "read_facts",
     "read_manifest",
     "read_plan",
+    "read_proof",
     "read_record",
     "read_records",
     "read_set",
@@ -111,4 +114,5 @@ __all__ = [
     "skip_completed",
     "unfinished_runs",
     "worker_facts",
+    "write_atomically",
 ]

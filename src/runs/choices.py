@@ -9,7 +9,7 @@ from src.runs.reading import read_limited
 MAX_SIZE = 1 << 20
 # What decides no number, or is told in another column.
 ASIDE = {"dataset", "dataset.data_home", "skip_completed", "search.resume"}
-GROUPS_ASIDE = {"hydra", "runtime", "sweep"}
+GROUPS_ASIDE = {"hydra", "report", "runtime", "sweep"}
 
 
 def read_overrides(run: Path) -> list[str]:
@@ -29,6 +29,12 @@ def read_group_choices(run: Path) -> dict[str, str]:
 def in_words(overrides: Sequence[str]) -> str:
     """Word choices in one line, without the dataset and what decides no number."""
     return " ".join(word for word in overrides if not _is_aside(word))
+
+
+def by_key(overrides: Sequence[str]) -> dict[str, str]:
+    """Give what `in_words` says, by key."""
+    said = (word.partition("=") for word in overrides if not _is_aside(word))
+    return {key.lstrip("+"): value for key, _, value in said}
 
 
 def dataset_of(overrides: Sequence[str]) -> str | None:

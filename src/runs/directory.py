@@ -30,8 +30,21 @@ STATUS = "status.json"
 OUTPUTS = "outputs"
 # In outputs/, beside the dates: what is not asked for its numbers is no run of the user's.
 REPLAYS = "replays"
-SUMMARY, PREDICTIONS = "summary.json", "predictions.parquet"
+SUMMARY, PREDICTIONS, EVIDENCE = "summary.json", "predictions.parquet", "evaluation.json"
+REPORT, MODEL_CARD = "report.html", "model_card.md"
 CONFIG, ENVIRONMENT, PATCH = "config.yaml", "environment.txt", "code.patch"
+# Of every run: what a reader of its report may want to open.
+FOR_PEOPLE = (
+    EVIDENCE,
+    SUMMARY,
+    PREDICTIONS,
+    "cv_results.csv",
+    "schema.json",
+    CONFIG,
+    ENVIRONMENT,
+    "train.log",
+    "estimator.joblib",
+)
 # What Hydra has written by the time a run begins.
 HYDRAS = {".hydra", "train.log"}
 
@@ -175,6 +188,25 @@ class RunDirectory:
         """Keep the numbers, and what they stand on."""
         self._write_text(SUMMARY, summary.to_json())
 
+    def write_evidence(self, content: bytes) -> None:
+        """Keep all that was evaluated, for pages and for later comparison."""
+        (self.path / EVIDENCE).write_bytes(content)
+
+    def write_plots(self, pictures: Mapping[str, str]) -> None:
+        """Keep pictures, as SVG by name."""
+        directory = self.path / "plots"
+        directory.mkdir(exist_ok=True)
+        for name, svg in pictures.items():
+            self._write_text(f"plots/{name}.svg", svg)
+
+    def write_report(self, html: str) -> None:
+        """Keep the page in which all is together."""
+        self._write_text(REPORT, html)
+
+    def write_model_card(self, markdown: str) -> None:
+        """Keep what a hub of models shows of it."""
+        self._write_text(MODEL_CARD, markdown)
+
     @property
     def shown_path(self) -> Path:
         """The path as a person at the project's root would type it."""
@@ -185,13 +217,6 @@ class RunDirectory:
     def log(self) -> Path:
         """Where Hydra logs to, as conf/hydra/job_logging says."""
         return self.path / "train.log"
-
-    @property
-    def plots(self) -> Path:
-        """The directory of pictures."""
-        path = self.path / "plots"
-        path.mkdir(exist_ok=True)
-        return path
 
     def complete(self, run_id: str) -> Manifest:
         """Write the manifest: from here on this is a complete run."""

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from src.evidence import LOWER_IS_BETTER
 from src.runs import choices as chosen
 from src.runs.record import Record, one_line, path_text, read_record
 
-LOWER_IS_BETTER = {"brier", "log_loss"}
 HEADINGS = ("dataset", "choices", "value", "95 %", "seconds", "run id", "state")
 NUMBERS = {"value", "seconds"}
 GAP = "  "

@@ -12,10 +12,10 @@ from typing import Any, Literal
 from src.errors import ManifestError, NewerFormatError
 from src.runs import choices, summary
 from src.runs.directory import STATUS, SUMMARY
-from src.runs.evidence import model_name_of
 from src.runs.fits import is_searched
 from src.runs.manifest import NAME, Manifest, read_manifest
 from src.runs.owner import is_alive
+from src.runs.proof import model_name_of
 from src.runs.reading import read_json, read_limited
 
 State = Literal["complete", "partial", "failed", "interrupted", "running", "not started"]

@@ -14,6 +14,7 @@ class Summary:
 
     dataset and mode are names, as in the result line; metrics are those of the hold-out, intervals
     where 95 % of them lie, None where that cannot be told; best_score is the mean over folds;
+    decision is how a probability becomes a label; findings name the checks that found something;
     parity is how far the exported scorer is from the pipeline; rungs are rows; stopped says why a
     search ended early, and makes the run a partial one; ensemble_score is what a weighted mean of
     finalists was worth; data is the fingerprint; seconds are per step.
@@ -26,8 +27,11 @@ class Summary:
     n_train: int
     n_test: int
     n_rows_without_target: int
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float | None]
     intervals: Mapping[str, tuple[float, float] | None]
+    calibration: str
+    decision: Mapping[str, Any]
+    findings: Sequence[str]
     parity: Mapping[str, float] | None
     scoring: str
     best_score: float | None

@@ -110,6 +110,6 @@ class Timings:
             self.seconds[name] = round(perf_counter() - start, 3)
 
     @property
-    def total(self) -> float:
-        """Seconds since the first step could begin."""
-        return perf_counter() - self._start
+    def rounded(self) -> dict[str, float]:
+        """Seconds per step, and since the first one could begin."""
+        return {**self.seconds, "total": round(perf_counter() - self._start, 3)}

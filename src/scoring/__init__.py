@@ -4,7 +4,8 @@ Reading and evaluating need numpy only; writing lives in `src.scoring.export`, w
 imported by its name, since it needs scikit-learn.
 """
 
+from src.scoring.contributions import Contributions, Scale
 from src.scoring.scorer import Scorer, read_scorer
 from src.scoring.values import as_category, as_number
 
-__all__ = ["Scorer", "as_category", "as_number", "read_scorer"]
+__all__ = ["Contributions", "Scale", "Scorer", "as_category", "as_number", "read_scorer"]

@@ -15,9 +15,9 @@ from safetensors.numpy import load, save
 
 from src.errors import NewerFormatError, ScorerDamagedError
 
-FORMAT = 2
+FORMAT = 3
 # Files of these are read too: they hold nothing that means something else by now.
-OLDER_FORMATS = (1,)
+OLDER_FORMATS = (1, 2)
 SPEC, ARRAYS = "scorer/scorer.json", "scorer/arrays.safetensors"
 
 Arrays = dict[str, NDArray[Any]]
@@ -25,6 +25,8 @@ Arrays = dict[str, NDArray[Any]]
 Operation = Literal["fill", "add", "subtract", "multiply", "divide", "clip_float32", "float32"]
 # Those that end in float32 take sums of 32-bit floats.
 Link = Literal["logistic", "softmax", "mean", "logistic_float32", "softmax_float32"]
+# What of a model is calibrated: its sums before the link, or what the link makes of them.
+Response = Literal["sums", "probabilities", "probabilities_float32"]
 
 
 class NumberSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="number"):
@@ -83,6 +85,33 @@ class VoteSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="vote"):
 ModelSpec = SingleSpec | VoteSpec
 
 
+class SigmoidSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="sigmoid"):
+    """Of two labels one slope and intercept, else one per label."""
+
+    of: Response
+    slopes: list[float]
+    intercepts: list[float]
+
+
+class IsotonicSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="isotonic"):
+    """Straight lines between the points of arrays `calibration.<i>.x` and `calibration.<i>.y`.
+
+    Of two labels one pair of arrays, else one per label.
+    """
+
+    of: Response
+
+
+class TemperatureSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="temperature"):
+    """What all logits are multiplied by."""
+
+    of: Response
+    factor: float
+
+
+CalibrationSpec = SigmoidSpec | IsotonicSpec | TemperatureSpec
+
+
 class ScorerSpec(msgspec.Struct, frozen=True):
     """scorer.json. threshold: of two labels, the second is predicted above it."""
 
@@ -91,6 +120,8 @@ class ScorerSpec(msgspec.Struct, frozen=True):
     threshold: float | None
     columns: list[ColumnSpec]
     model: ModelSpec
+    # Formats before 3 have none.
+    calibration: CalibrationSpec | None = None
 
 
 class _Format(msgspec.Struct):

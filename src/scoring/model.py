@@ -38,6 +38,18 @@ class Model(Protocol):
         ...
 
 
+class SummedModel(Model, Protocol):
+    """A model whose probabilities are a link of sums."""
+
+    def sums_of_row(self, row: Sequence[float]) -> list[float]:
+        """Give the sums before the link."""
+        ...
+
+    def sums(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+        """Give the sums before the link, of shape (n_rows, n_sums)."""
+        ...
+
+
 def make_model(
     spec: ModelSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
 ) -> Model:
@@ -61,6 +73,7 @@ class TreesModel:
     ) -> None:
         trees = read_trees(arrays, sum(encoding.width for encoding in encodings))
         _check_sets(trees, encodings)
+        self.spec, self.trees, self.encodings = spec, trees, tuple(encodings)
         self._link, self._n_groups = spec.link, spec.n_groups
         self._n_sums = spec.n_groups * trees.values.shape[1]
         _check_link(spec.link, self._n_sums, n_labels)
@@ -79,20 +92,24 @@ class TreesModel:
 
     def predict_row(self, row: Sequence[float]) -> list[float]:
         """Give a probability per label."""
-        sums = self._sums(self._evaluator.leaf_values_of_row(row))
-        if self._link == "logistic":
-            positive = logistic(float(sums[0, 0]))
-            return [1.0 - positive, positive]
-        proba: list[float] = _linked(self._link, sums, self._n_rounds)[0].tolist()
-        return proba
+        return _linked_row(self._link, self.sums_of_row(row), self._n_rounds)
 
     def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
         """Give probabilities of shape (n_rows, n_labels)."""
+        return _linked(self._link, self.sums(columns), self._n_rounds)
+
+    def sums_of_row(self, row: Sequence[float]) -> list[float]:
+        """Give the sums before the link; of `mean`, before they are divided."""
+        sums: list[float] = self._sums(self._evaluator.leaf_values_of_row(row))[0].tolist()
+        return sums
+
+    def sums(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+        """Give the sums before the link, of shape (n_rows, n_sums)."""
         sums = np.empty((len(columns[0]), self._n_sums))
         for start in range(0, len(sums), BLOCK_ROWS):
             rows = slice(start, start + BLOCK_ROWS)
             sums[rows] = self._sums(self._evaluator.leaf_values([c[rows] for c in columns]))
-        return _linked(self._link, sums, self._n_rounds)
+        return sums
 
     def _sums(self, values: Floats) -> Floats:
         """Add up values of shape (n_trees, n_rows, width), to shape (n_rows, n_sums)."""
@@ -112,6 +129,7 @@ class LinearModel:
     """A weighted sum of features; one sum for two labels, else one per label.
 
     Each column's part is added in the order of columns, for one row as for many.
+    mean_parts : the mean of each column's part over the training rows, if the file knows it.
     """
 
     def __init__(
@@ -128,7 +146,8 @@ class LinearModel:
                 raise ScorerDamagedError(f"'{name}' are no finite numbers")
         _check_link(spec.link, len(intercepts), n_labels)
         self._link = spec.link
-        self._intercepts = intercepts
+        self.intercepts = intercepts
+        self.mean_parts = _mean_parts(weights, arrays.get("means"), encodings)
         self._parts: list[tuple[NumberEncoding | None, Floats]] = []
         first = 0
         for encoding in encodings:
@@ -145,7 +164,15 @@ class LinearModel:
 
     def predict_row(self, row: Sequence[float]) -> list[float]:
         """Give a probability per label."""
-        sums = self._intercepts.tolist()
+        return _linked_row(self._link, self.sums_of_row(row), 1)
+
+    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+        """Give probabilities of shape (n_rows, n_labels)."""
+        return _linked(self._link, self.sums(columns), 1)
+
+    def sums_of_row(self, row: Sequence[float]) -> list[float]:
+        """Give the sums before the link."""
+        sums: list[float] = self.intercepts.tolist()
         for (encoding, part), value in zip(self._row_parts, row, strict=True):
             if encoding is None:
                 parts = part[int(value)]
@@ -153,24 +180,24 @@ class LinearModel:
                 number = encoding.apply(value)
                 parts = [number * weight for weight in part]
             sums = [total + added for total, added in zip(sums, parts, strict=True)]
-        if self._link == "logistic":
-            positive = logistic(sums[0])
-            return [1.0 - positive, positive]
-        proba: list[float] = _linked(self._link, np.array([sums]), 1)[0].tolist()
-        return proba
+        return sums
 
-    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Give probabilities of shape (n_rows, n_labels)."""
-        sums = np.tile(self._intercepts, (len(columns[0]), 1))
+    def sums(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+        """Give the sums before the link, of shape (n_rows, n_sums)."""
+        sums = np.tile(self.intercepts, (len(columns[0]), 1))
         # Where two columns of extreme values cancel out, no number is left: NaN says so.
         with np.errstate(over="ignore", invalid="ignore"):
-            for (encoding, part), column in zip(self._parts, columns, strict=True):
-                if encoding is None:
-                    sums += part[column.astype(np.intp, copy=False)]
-                else:
-                    values = encoding.apply_to_all(column.astype(np.float64, copy=False))
-                    sums += values[:, np.newaxis] * part
-        return _linked(self._link, sums, 1)
+            for place, column in enumerate(columns):
+                sums += self.part(place, column)
+        return sums
+
+    def part(self, place: int, column: NDArray[np.generic]) -> Floats:
+        """Give what a column adds to the sums, of shape (n_rows, n_sums)."""
+        encoding, part = self._parts[place]
+        if encoding is None:
+            return part[column.astype(np.intp, copy=False)]
+        values = encoding.apply_to_all(column.astype(np.float64, copy=False))
+        return values[:, np.newaxis] * part
 
 
 class VoteModel:
@@ -195,6 +222,7 @@ class VoteModel:
             self.members.append(make_model(member.model, part, own, n_labels))
         self._weights = weights[:, np.newaxis, np.newaxis]
         self._total = total
+        self.shares = weights / total
         self._weighted = list(zip(weights.tolist(), self.members, strict=True))
 
     def predict_row(self, row: Sequence[float]) -> list[float]:
@@ -211,6 +239,21 @@ class VoteModel:
         proba *= self._weights
         sums: Floats = proba.sum(axis=0)
         return sums / self._total
+
+
+def _mean_parts(
+    weights: Floats, means: Floats | None, encodings: Sequence[Encoding]
+) -> list[Floats] | None:
+    if means is None:
+        return None
+    if means.dtype != np.float64 or means.shape != weights.shape[1:]:
+        raise ScorerDamagedError(f"'means' are not {weights.shape[1]} numbers of 64 bits")
+    ends = np.cumsum([encoding.width for encoding in encodings])[:-1]
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = [part.sum(axis=1) for part in np.split(weights * means, ends, axis=1)]
+    if not np.isfinite(parts).all():
+        raise ScorerDamagedError("'means' are no finite numbers")
+    return parts
 
 
 def _check_sets(trees: Trees, encodings: Sequence[Encoding]) -> None:
@@ -232,6 +275,14 @@ def _check_link(link: Link, n_sums: int, n_labels: int) -> None:
     expected = 1 if is_logistic else n_labels
     if n_sums != expected or (is_logistic and n_labels != 2):
         raise ScorerDamagedError(f"{n_sums} sums do not make {n_labels} labels by '{link}'")
+
+
+def _linked_row(link: Link, sums: list[float], n_rounds: int) -> list[float]:
+    if link == "logistic":
+        positive = logistic(sums[0])
+        return [1.0 - positive, positive]
+    proba: list[float] = _linked(link, np.array([sums]), n_rounds)[0].tolist()
+    return proba
 
 
 def _linked(link: Link, sums: Floats, n_rounds: int) -> Floats:

@@ -1,11 +1,14 @@
 """The scorer: a pipeline's predict_proba, from data alone."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.errors import ScorerDamagedError
+from src.scoring.calibration import Calibration, make_calibration
+from src.scoring.contributions import Contributions, Explainer, explain, make_explainer
 from src.scoring.encoding import (
     CategoryEncoding,
     Encoding,
@@ -31,19 +34,25 @@ class Scorer:
         labels: Sequence[str],
         model: Model,
         threshold: float | None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.columns = tuple(columns)
         self.labels = tuple(labels)
         self.threshold = threshold
         self._model = model
+        self._calibration = calibration
 
     def predict_row(self, row: Sequence[float]) -> list[float]:
         """Score one row: the bits of predict_proba, sooner."""
-        return self._model.predict_row(row)
+        if self._calibration is None:
+            return self._model.predict_row(row)
+        return self._calibration.predict_row(self._model, row)
 
     def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
         """Score rows, given column by column; the result has shape (n_rows, n_labels)."""
-        return self._model.predict_proba(columns)
+        if self._calibration is None:
+            return self._model.predict_proba(columns)
+        return self._calibration.predict_proba(self._model, columns)
 
     def label_of(self, proba: Sequence[float]) -> str:
         """Decide: of two labels the second above the threshold, else the most likely, first."""
@@ -57,6 +66,20 @@ class Scorer:
             return (proba[:, 1] > self.threshold).astype(np.intp)
         codes: NDArray[np.intp] = proba.argmax(axis=1)
         return codes
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What contributions are made by, prepared once; raises NotExplainableError."""
+        return make_explainer(self._model)
+
+    def contributions(self, columns: Sequence[NDArray[np.generic]], proba: Floats) -> Contributions:
+        """Tell what each column adds: of two labels to the second, of more to the predicted one.
+
+        proba : what predict_proba gave for these rows. Raises NotExplainableError.
+        """
+        is_pair = len(self.labels) == 2
+        codes = np.ones(len(proba), dtype=np.intp) if is_pair else self.codes_of(proba)
+        return explain(self.explainer, columns, codes)
 
     @property
     def category_columns(self) -> tuple[CategoryEncoding, ...]:
@@ -77,4 +100,7 @@ def read_scorer(files: Mapping[str, bytes]) -> Scorer:
         else make_encodings(spec.columns, arrays)
     )
     model = make_model(spec.model, arrays, encodings, len(spec.labels))
-    return Scorer(encodings, spec.labels, model, spec.threshold)
+    calibration = None
+    if spec.calibration is not None:
+        calibration = make_calibration(spec.calibration, arrays, spec.model, len(spec.labels))
+    return Scorer(encodings, spec.labels, model, spec.threshold, calibration)

@@ -28,6 +28,7 @@ class Trees:
     in a split of categories a code that is none, goes where missing_left says.
     left_codes : shape (n_sets, N_CODES), the codes that go left.
     values : shape (n_leaves, width), leaves in the order of nodes.
+    covers : how many training rows came by each node, or what they weigh; None: not known.
     """
 
     roots: Ints
@@ -38,6 +39,7 @@ class Trees:
     category_set: Ints
     left_codes: Bools
     values: Floats
+    covers: Floats | None = None
 
     @property
     def n_trees(self) -> int:
@@ -79,6 +81,8 @@ ARRAYS = {
     "trees.left_codes": np.uint8,
     "trees.values": np.float64,
 }
+# Contributions need it, predictions do not: older files are without.
+COVERS = "trees.covers"
 
 
 def as_arrays(trees: Trees) -> dict[str, NDArray[Any]]:
@@ -95,7 +99,8 @@ def as_arrays(trees: Trees) -> dict[str, NDArray[Any]]:
         "trees.left_codes": np.packbits(trees.left_codes, axis=1, bitorder="little"),
         "trees.values": trees.values,
     }
-    return {name: content[name].astype(dtype) for name, dtype in ARRAYS.items()}
+    arrays = {name: content[name].astype(dtype) for name, dtype in ARRAYS.items()}
+    return arrays if trees.covers is None else {**arrays, COVERS: trees.covers.astype(np.float64)}
 
 
 def read_trees(arrays: Mapping[str, NDArray[Any]], n_features: int) -> Trees:
@@ -128,9 +133,24 @@ def read_trees(arrays: Mapping[str, NDArray[Any]], n_features: int) -> Trees:
         category_set=arrays["trees.category_set"].astype(np.int64),
         left_codes=np.unpackbits(packed, axis=1, bitorder="little").astype(bool),
         values=values,
+        covers=_read_covers(arrays, total),
     )
     _check_structure(trees, n_nodes, n_features)
     return trees
+
+
+def _read_covers(arrays: Mapping[str, NDArray[Any]], n_nodes: int) -> Floats | None:
+    covers = arrays.get(COVERS)
+    if covers is None:
+        return None
+    if covers.dtype != np.float64 or covers.shape != (n_nodes,):
+        raise ScorerDamagedError(
+            f"'{COVERS}' is not a number of 64 bits for each of {n_nodes} nodes"
+        )
+    # More than all rows there are would leave no sum of two.
+    if not ((covers >= 0) & (covers < 2**100)).all():
+        raise ScorerDamagedError(f"'{COVERS}' holds what is no number of rows")
+    return covers
 
 
 def _check_structure(trees: Trees, n_nodes: Ints, n_features: int) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.model_store import ModelStore, Served
-from api.predictions import Answer, Predictions, is_strict
+from api.predictions import Answer, Predictions, is_asked
 from api.refusals import RefusedError
 from api.served_model import ServedModel
 from api.settings import Settings
@@ -127,7 +127,7 @@ def test_strict_refuses_with_the_difference_of_columns(server: Server) -> None:
     [(b"", False), (b"strict=true", True), (b"strict=0", False), (b"other=%ff&&=", False)],
 )
 def test_strict_is_read_from_the_query(query: bytes, found: bool) -> None:
-    assert is_strict(query) is found
+    assert is_asked(query, "strict") is found
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_strict_is_read_from_the_query(query: bytes, found: bool) -> None:
 )
 def test_a_strict_that_is_neither_is_refused(query: bytes) -> None:
     with pytest.raises(RefusedError) as caught:
-        is_strict(query)
+        is_asked(query, "strict")
     assert caught.value.status == 422
 
 

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -52,6 +53,16 @@ def test_a_file_has_the_bytes_that_it_has_here_though_a_worker_is_killed(
     assert f"cluster   {real.address}, 2 threads\n" in stdout
     for name in (ending, f"{ending}.bad.csv" if kind == "in.csv" else ending):
         assert (tmp_path / f"there{name}").read_bytes() == (tmp_path / f"here{name}").read_bytes()
+
+
+def test_what_is_explained_there_has_the_bytes_of_here(
+    words: list[str], rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    rows.to_parquet(tmp_path / "in.parquet")
+    task = [f"input={tmp_path / 'in.parquet'}", "batch_rows=500", "explain=true"]
+    score(words[0], words[-1], *task, f"output={tmp_path / 'here.csv'}")
+    score(*words, *task, f"output={tmp_path / 'there.csv'}")
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
 
 
 def test_interrupted_on_a_cluster_it_goes_on_here(

@@ -42,6 +42,7 @@ def test_kept_columns_are_all_none_or_names(text: str, keep: tuple[str, ...] | N
         ([*FILES, "workers=0"], "workers=0 cannot work; it takes a whole number from 1"),
         ([*FILES, "workers=-1"], "workers=-1 cannot work"),
         ([*FILES, "batch_rows=1e6"], "batch_rows=1e6 cannot work"),
+        ([*FILES, "explain=1"], "explain=1 cannot work; it takes true or false"),
         ([*FILES, "strict=yes"], "strict=yes cannot work; it takes true or false"),
         ([*FILES, "separator=ab"], "separator=ab cannot work"),
         ([*FILES, "encoding=klingon"], "encoding=klingon cannot work"),

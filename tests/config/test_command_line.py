@@ -355,6 +355,11 @@ def test_the_help_page_marks_one_default_of_each_group():
         "hist_gradient_boosting",
         "native",
         "fast",
+        "default",
+        "none",
+        "default",
+        "default",
+        "default",
         "local",
         "default",
     ]

@@ -74,9 +74,7 @@ def test_a_replay_searches_by_itself_and_to_its_end() -> None:
     assert not recomposed(text, "skip_completed=true").skip_completed
 
 
-@pytest.mark.parametrize(
-    "override", ["dataset.path=other.csv", "export=false", "search.name=mine", "seed=42"]
-)
+@pytest.mark.parametrize("override", ["dataset.path=other.csv", "search.name=mine", "seed=42"])
 def test_what_decides_no_number_may_be_changed(override: str) -> None:
     key, _, value = override.partition("=")
     node = OmegaConf.structured(recomposed(kept(*FILE), override))
@@ -85,7 +83,15 @@ def test_what_decides_no_number_may_be_changed(override: str) -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "dataset=wine", "search.param_grid=full", "cv.test_size=0.3", "+model.x=1", "~seed"],
+    [
+        "seed=1",
+        "export=false",
+        "dataset=wine",
+        "search.param_grid=full",
+        "cv.test_size=0.3",
+        "+model.x=1",
+        "~seed",
+    ],
 )
 def test_what_decides_numbers_is_refused_by_name(override: str) -> None:
     with pytest.raises(KeyDecidesError) as raised:

@@ -4,7 +4,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from src.data import GroupedRows, OrderedRows, StratifiedRows
-from src.errors import HoldOutError, RareClassError, SingleClassError, UserError
+from src.errors import (
+    HoldOutError,
+    OrderedNotRepeatedError,
+    RareClassError,
+    SingleClassError,
+    UserError,
+)
 from tests.data.tables import labelled
 
 seeds = st.integers(0, 2**32 - 1)
@@ -210,3 +216,36 @@ def test_subjects_of_one_class_each_are_refused_with_the_part_that_lacks_one():
     table = labelled([0, 0, 1, 1], who=["p", "p", "q", "q"])
     with pytest.raises(SingleClassError, match=r"the training part holds one class only, 'c\d'"):
         GroupedRows(0.5, 0, "who").hold_out(table)
+
+
+# --- repeated ---------------------------------------------------------------------------
+
+
+def test_repeated_folds_are_whole_divisions_each_another_and_always_the_same():
+    for rows, table in _rules(0.3, 7, 80):
+        if isinstance(rows, OrderedRows):
+            continue
+        train, _ = rows.hold_out(table)
+        X, y, groups = table.X.iloc[train], table.y[train], rows.groups(table, train)
+        once, again = (
+            [test.tolist() for _, test in rows.repeated_folds(3, 4).split(X, y, groups)]
+            for _ in range(2)
+        )
+        assert once == again, rows
+        repeats = [once[start : start + 3] for start in range(0, 12, 3)]
+        for folds in repeats:
+            assert sorted(row for fold in folds for row in fold) == list(range(len(train))), rows
+        assert len({str(folds) for folds in repeats}) == 4, rows
+
+
+def test_repeated_folds_keep_groups_on_one_side():
+    _, _, _, (rows, table) = _rules(0.3, 7, 80)
+    train, _ = rows.hold_out(table)
+    who = rows.groups(table, train)
+    for fit, score in rows.repeated_folds(3, 2).split(who, table.y[train], who):
+        assert not set(who[fit]) & set(who[score])
+
+
+def test_rows_in_time_are_not_repeated_and_that_is_said_before_there_is_data():
+    with pytest.raises(OrderedNotRepeatedError, match=r"n_repeats=5: rows in time .* 3 folds"):
+        OrderedRows(0.2, 0).repeated_folds(3, 5)

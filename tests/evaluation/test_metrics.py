@@ -1,33 +1,138 @@
-"""Metrics, against numbers worked out by hand."""
+"""Metrics, against numbers worked out by hand and scikit-learn's own functions."""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from sklearn import metrics as sk
 
-from src.evaluation import evaluate
+from src.errors import MetricDoesNotFitError
+from src.evaluation.metrics import _METRICS, predicted_codes, score
+from src.evidence import LOWER_IS_BETTER, METRICS, check_metrics_fit
+from tests.evaluation.samples import binormal, three_classes, tiny, two_classes
+
+OF_MORE = [name for name in METRICS if name != "specificity"]
 
 
-def two_classes(positive: list[float]) -> np.ndarray:
-    return np.column_stack([1 - np.array(positive), positive])
+def test_what_can_be_asked_for_is_what_can_be_measured() -> None:
+    assert list(_METRICS) == list(METRICS)
+    assert set(METRICS) > LOWER_IS_BETTER
 
 
-def test_binary_metrics_equal_those_worked_out_by_hand() -> None:
-    metrics = evaluate(np.array([0, 0, 1, 1]), two_classes([0.1, 0.4, 0.35, 0.8]))
-    assert metrics.roc_auc == 0.75  # 3 of the 4 pairs are in order
-    assert metrics.accuracy == 0.75
-    assert metrics.balanced_accuracy == 0.75
-    assert metrics.f1 == pytest.approx(2 / 3)
-    assert metrics.average_precision == pytest.approx((1 + 2 / 3) / 2)
-    assert metrics.brier == pytest.approx((0.1**2 + 0.4**2 + 0.65**2 + 0.2**2) / 4)
-    assert metrics.log_loss == pytest.approx(-np.log([0.9, 0.6, 0.35, 0.8]).sum() / 4)
+def test_metrics_of_two_labels_equal_those_worked_out_by_hand() -> None:
+    found = score(np.array([0, 0, 1, 1]), two_classes([0.1, 0.4, 0.35, 0.8]), names=METRICS)
+    assert found == pytest.approx(
+        {
+            "roc_auc": 0.75,  # 3 of the 4 pairs are in order
+            "average_precision": (1 + 2 / 3) / 2,
+            "accuracy": 0.75,
+            "balanced_accuracy": 0.75,
+            "precision": 1,
+            "recall": 0.5,
+            "specificity": 1,
+            "f1": 2 / 3,
+            "mcc": 2 / np.sqrt(1 * 2 * 2 * 3),  # TP·TN - FP·FN over the root of the margins
+            "brier": (0.1**2 + 0.4**2 + 0.65**2 + 0.2**2) / 4,
+            "log_loss": -np.log([0.9, 0.6, 0.35, 0.8]).sum() / 4,
+            "ece": (0.1 + 0.4 + 0.65 + 0.2) / 4,  # a row in each bin
+        }
+    )
+
+
+def test_matthews_coefficient_equals_the_example_that_scikit_learn_publishes() -> None:
+    y, predicted = np.array([1, 1, 1, 0]), [1.0, 0.0, 1.0, 1.0]
+    assert round(score(y, two_classes(predicted), names=["mcc"])["mcc"] or 0, 2) == -0.33
+
+
+def test_metrics_of_two_labels_are_scikit_learns() -> None:
+    y, proba = binormal(np.random.default_rng(0), 300, 0.3, 0.8)
+    positive, predicted = proba[:, 1], (proba[:, 1] >= 0.3).astype(int)
+    found = score(y, proba, names=METRICS, threshold=0.3)
+    del found["ece"]
+    assert found == {
+        "roc_auc": sk.roc_auc_score(y, positive),
+        "average_precision": sk.average_precision_score(y, positive),
+        "accuracy": sk.accuracy_score(y, predicted),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, predicted),
+        "precision": sk.precision_score(y, predicted),
+        "recall": sk.recall_score(y, predicted),
+        "specificity": sk.recall_score(y, predicted, pos_label=0),
+        "f1": sk.f1_score(y, predicted),
+        "mcc": sk.matthews_corrcoef(y, predicted),
+        "brier": pytest.approx(sk.brier_score_loss(y, positive), abs=1e-15),
+        "log_loss": sk.log_loss(y, proba),
+    }
+
+
+def test_metrics_of_three_labels_are_scikit_learns() -> None:
+    y, proba = three_classes(np.random.default_rng(0), [60, 30, 10], 1)
+    predicted = proba.argmax(axis=1)
+    found = score(y, proba, names=OF_MORE)
+    del found["ece"]
+    assert found == {
+        "roc_auc": sk.roc_auc_score(y, proba, multi_class="ovr"),
+        "average_precision": sk.average_precision_score(np.eye(3)[y], proba),
+        "accuracy": sk.accuracy_score(y, predicted),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, predicted),
+        "precision": sk.precision_score(y, predicted, average="macro"),
+        "recall": sk.recall_score(y, predicted, average="macro"),
+        "f1": sk.f1_score(y, predicted, average="macro"),
+        "mcc": sk.matthews_corrcoef(y, predicted),
+        "brier": pytest.approx(sk.brier_score_loss(y, proba, scale_by_half=False), abs=1e-15),
+        "log_loss": sk.log_loss(y, proba),
+    }
 
 
 def test_perfect_probabilities_are_perfect_in_every_metric() -> None:
-    metrics = evaluate(np.array([0, 1, 2, 0, 1, 2]), np.tile(np.eye(3), (2, 1)))
-    assert (metrics.roc_auc, metrics.accuracy, metrics.f1, metrics.average_precision) == (1,) * 4
-    assert metrics.brier == 0
-    assert metrics.log_loss == pytest.approx(0, abs=1e-9)
+    found = score(np.array([0, 1, 2, 0, 1, 2]), np.tile(np.eye(3), (2, 1)), names=OF_MORE)
+    for name, value in found.items():
+        assert value == pytest.approx(0 if name in LOWER_IS_BETTER else 1, abs=1e-9), name
 
 
 def test_which_class_is_positive_does_not_change_the_auc() -> None:
     y, proba = np.array([0, 0, 1, 1, 1]), two_classes([0.2, 0.6, 0.3, 0.7, 0.9])
-    assert evaluate(1 - y, proba[:, ::-1]).roc_auc == pytest.approx(evaluate(y, proba).roc_auc)
+    other = score(1 - y, proba[:, ::-1], names=["roc_auc"])
+    assert other == pytest.approx(score(y, proba, names=["roc_auc"]))
+
+
+def test_a_threshold_reports_above_it_and_the_default_above_one_half() -> None:
+    proba = two_classes([0.3, 0.5, 0.7])
+    assert predicted_codes(proba, 0.3).tolist() == [0, 1, 1]
+    assert predicted_codes(proba, 0.7).tolist() == [0, 0, 0]
+    for default in (None, 0.5):
+        assert predicted_codes(proba, default).tolist() == [0, 0, 1]
+
+
+def test_of_more_labels_the_likeliest_is_predicted() -> None:
+    assert predicted_codes(np.array([[0.4, 0.4, 0.2], [0.1, 0.2, 0.7]])).tolist() == [0, 2]
+
+
+@settings(max_examples=50, deadline=None)
+@given(tiny())
+def test_a_number_is_finite_or_none_whatever_the_rows_of_two_labels(rows: tuple) -> None:
+    found = score(*rows, names=METRICS, threshold=0.25)
+    assert all(value is None or np.isfinite(value) for value in found.values())
+    lacks_label = len(np.unique(rows[0])) < 2
+    for name in ("roc_auc", "average_precision", "balanced_accuracy", "mcc"):
+        assert (found[name] is None) == lacks_label
+    assert (found["recall"] is None) == (1 not in rows[0]) == (found["f1"] is None)
+
+
+@settings(max_examples=40, deadline=None)
+@given(tiny(n_classes=3))
+def test_a_number_is_finite_or_none_whatever_the_rows_of_three_labels(rows: tuple) -> None:
+    found = score(*rows, names=OF_MORE)
+    assert all(value is None or np.isfinite(value) for value in found.values())
+    assert (found["f1"] is None) == (len(np.unique(rows[0])) < 3)
+
+
+def test_precision_of_no_row_is_not_defined_and_of_a_label_never_predicted_counts_0() -> None:
+    y = np.array([0, 1, 0, 1])
+    assert score(y, two_classes([0.1] * 4), names=["precision"]) == {"precision": None}
+    always_first = np.tile([0.5, 0.3, 0.2], (3, 1))
+    assert score(np.arange(3), always_first, names=["precision"]) == {"precision": 1 / 3 / 3}
+
+
+def test_a_metric_of_two_labels_does_not_fit_three() -> None:
+    check_metrics_fit(METRICS, ["no", "yes"])
+    with pytest.raises(MetricDoesNotFitError, match=r"'specificity'.*has 3: 'a', '猫', 'c'"):
+        check_metrics_fit(["roc_auc", "specificity"], ["a", "猫", "c"])

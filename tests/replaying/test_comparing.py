@@ -112,3 +112,13 @@ def test_predictions_are_compared_value_for_value(now: bytes, said: list[str]) -
     found = comparing.prediction_differences(predictions(PROBA), now)
     assert len(found) == len(said)
     assert all(line.startswith(begins) for line, begins in zip(found, said, strict=True))
+
+
+def test_every_place_of_the_evidence_that_differs_is_named() -> None:
+    then = b'{"metrics": {"f1": {"value": 0.5}}, "slices": [{"column": "sex"}]}'
+    now = b'{"metrics": {"f1": {"value": 0.25}}, "slices": [{"column": "sex"}, {"column": "race"}]}'
+    assert comparing.evidence_differences(then, then) == []
+    assert comparing.evidence_differences(then, now) == [
+        "metrics.f1.value 0.5, now 0.25",
+        'slices[1].column absent, now "race"',
+    ]

@@ -128,7 +128,8 @@ def test_another_table_is_named_by_its_columns_before_training(
     assert f"differs: metrics.log_loss {then}, now {now}\n" in said
     assert line_of(said, "predictions").startswith("predictions    differs: 24 of 24 rows, by up")
     assert said.splitlines()[-1].startswith("differs: data, ")
-    assert said.splitlines()[-1].endswith(f"numbers, predictions; the replay is kept in {again}")
+    differing = "numbers, evaluation, predictions"
+    assert said.splitlines()[-1].endswith(f"{differing}; the replay is kept in {again}")
     code, said = answer(capsys, small, asked[0], "--check")
     assert (code, said.splitlines()[-1].startswith("differs: data")) == (1, True)
     assert "numbers" not in said

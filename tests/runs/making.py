@@ -30,7 +30,7 @@ def make_run(
     content = {
         "summary.json": summary(dataset),
         "predictions.parquet": predictions(np.eye(2)[[0, 1, 0, 1]]),
-        "plots/roc.png": b"a picture",
+        "plots/roc.svg": b"a picture",
         **({"scorer/scorer.json": b"{}", "scorer/arrays": bytes(1000)} if servable else {}),
         **(files or {}),
     }

@@ -19,6 +19,9 @@ def summary(**changes: Any) -> Summary:
         "n_rows_without_target": 0,
         "metrics": {"roc_auc": 0.92534, "accuracy": 0.87178},
         "intervals": {"roc_auc": (0.92, 0.93), "accuracy": (0.86, 0.88)},
+        "calibration": "none",
+        "decision": {"objective": "default", "threshold": 0.5},
+        "findings": [],
         "scoring": "roc_auc",
         "best_score": 0.93,
         "best_params": {

@@ -53,18 +53,18 @@ def link_folder(run: Path) -> None:
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda run: (run / "summary.json").unlink(), r"summary\.json is missing"),
-    "missing folder": (lambda run: shutil.rmtree(run / "plots"), r"plots/roc\.png is missing"),
+    "missing folder": (lambda run: shutil.rmtree(run / "plots"), r"plots/roc\.svg is missing"),
     "changed": (
-        lambda run: (run / "plots/roc.png").write_bytes(b"a pictura"),
-        r"plots/roc\.png was changed",
+        lambda run: (run / "plots/roc.svg").write_bytes(b"a pictura"),
+        r"plots/roc\.svg was changed",
     ),
     "shorter": (
-        lambda run: (run / "plots/roc.png").write_bytes(b"a pic"),
-        r"plots/roc\.png is shorter than the 9 bytes",
+        lambda run: (run / "plots/roc.svg").write_bytes(b"a pic"),
+        r"plots/roc\.svg is shorter than the 9 bytes",
     ),
     "longer": (
-        lambda run: (run / "plots/roc.png").write_bytes(b"a picture!"),
-        r"plots/roc\.png is larger than the 9 bytes",
+        lambda run: (run / "plots/roc.svg").write_bytes(b"a picture!"),
+        r"plots/roc\.svg is larger than the 9 bytes",
     ),
     "added": (lambda run: (run / "stranger").touch(), "stranger was not there"),
     "added inside": (lambda run: (run / "scorer/x").touch(), "scorer/x was not there"),

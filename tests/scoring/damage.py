@@ -33,7 +33,19 @@ VOTE = exported(
     ),
     *table(),
 ).files
-MODELS = {"boosting": BOOSTING, "linear": LINEAR, "vote": VOTE}
+SIGMOID = exported(
+    pipeline_of("onehot", LogisticRegression()), *table(n_rows=60), calibration="sigmoid"
+).files
+ISOTONIC = exported(
+    pipeline_of("native", boosting(max_iter=2)), *table(n_classes=3), calibration="isotonic"
+).files
+MODELS = {
+    "boosting": BOOSTING,
+    "linear": LINEAR,
+    "vote": VOTE,
+    "sigmoid": SIGMOID,
+    "isotonic": ISOTONIC,
+}
 
 
 def spec_of(files: Mapping[str, bytes]) -> Any:

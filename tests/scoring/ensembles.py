@@ -35,25 +35,33 @@ def ensembles(draw: st.DrawFn, most_leaves: int = 64) -> tuple[Trees, tuple[Enco
 def make_trees(
     sizes: Sequence[int], width: int, rng: np.random.Generator, skew: float = 0.5
 ) -> Trees:
-    """Make trees of so many leaves; features are n, c, two of `two`, m."""
+    """Make trees of so many leaves; features are n, c, two of `two`, m.
+
+    By some leaves no training row came, and neither by some of the nodes above.
+    """
     nodes: list[tuple[int, float, int, bool, int]] = []
     roots = []
+    covers: list[int] = []
 
-    def grow(n_leaves: int) -> None:
+    def grow(n_leaves: int) -> int:
         place = len(nodes)
         if n_leaves == 1:
             nodes.append((-1, 0.0, 0, False, -1))
-            return
+            covers.append(int(rng.integers(-2, 6).clip(0)))
+            return covers[-1]
         nodes.append((0, 0.0, 0, False, -1))
+        covers.append(0)
         feature = int(rng.integers(5))
         n_left = 1 if rng.random() < skew else int(rng.integers(1, n_leaves))
-        grow(n_left)
+        cover = grow(n_left)
         right = len(nodes)
-        grow(n_leaves - n_left)
+        cover += grow(n_leaves - n_left)
         is_set = feature == 1 and rng.random() < 0.7
         cut = float(rng.choice(CUTS)) if not is_set else 0.0
         category_set = int(rng.integers(3)) if is_set else -1
         nodes[place] = feature, cut, right, bool(rng.random() < 0.5), category_set
+        covers[place] = cover
+        return cover
 
     for size in sizes:
         roots.append(len(nodes))
@@ -69,6 +77,7 @@ def make_trees(
         category_set=category_set,
         left_codes=rng.random((3, N_CODES)) < 0.5,
         values=rng.normal(size=(n_leaves, width)),
+        covers=np.array(covers, dtype=np.float64),
     )
 
 

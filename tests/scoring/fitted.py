@@ -17,10 +17,11 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
-from src.modeling import CategoryHasher, make_pipeline
+from src.modeling import CategoryHasher, answers_out_of_fold, calibrate, make_pipeline
 from src.scoring import Scorer, read_scorer
 from src.scoring.bit_vectors import MOST_LEAVES, BitVectors, n_leaves
 from src.scoring.export import export_pipeline
@@ -108,9 +109,12 @@ def boosting(**parameters: Any) -> HistGradientBoostingClassifier:
 
 @dataclass(frozen=True)
 class Exported:
-    """A fitted pipeline, the rows it was fitted on, rows held out, and its files."""
+    """A fitted pipeline, the rows it was fitted on, rows held out, and its files.
 
-    pipeline: Pipeline
+    pipeline : what gives probabilities, so CalibratedClassifierCV of one where it is calibrated.
+    """
+
+    pipeline: Any
     X_train: pd.DataFrame
     X_test: pd.DataFrame
     labels: tuple[str, ...]
@@ -121,15 +125,20 @@ class Exported:
         return read_scorer(self.files)
 
 
-def exported(pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray) -> Exported:
-    """Fit on two thirds of the rows, and export."""
+def exported(
+    pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray, *, calibration: str | None = None
+) -> Exported:
+    """Fit on two thirds of the rows, calibrate on their folds if asked to, and export."""
     held_out = np.arange(len(X)) % 3 == 0
-    X_train, X_test = X[~held_out], X[held_out]
-    pipeline.fit(X_train, y[~held_out])
+    X_train, X_test, y_train = X[~held_out], X[held_out], y[~held_out]
+    fitted: Any = pipeline.fit(X_train, y_train)
+    if calibration is not None:
+        splits = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X_train, y_train))
+        answers = answers_out_of_fold(pipeline, X_train, y_train, splits)
+        fitted = calibrate(pipeline, answers, y_train, calibration)
     labels = tuple(f"label {code}" for code in range(len(np.unique(y))))
-    return Exported(
-        pipeline, X_train, X_test, labels, export_pipeline(pipeline, X_train, list(labels))
-    )
+    files = export_pipeline(fitted, X_train, list(labels))
+    return Exported(fitted, X_train, X_test, labels, files)
 
 
 @cache
@@ -186,14 +195,17 @@ def assert_equals_pipeline(case: Exported, *, allowed: float = 0.0) -> None:
             assert_array_equal(one_by_one(scorer, few), found[:60], err_msg=f"{name}, {what}")
 
 
-def small_vote(n_classes: int = 2, **parameters: Any) -> Exported:
+def small_vote(
+    n_classes: int = 2, *, calibration: str | None = None, **parameters: Any
+) -> Exported:
     """Give a vote whose members encode the same columns in three ways."""
     members = {
         "boosting": pipeline_of("native", boosting(max_iter=3)),
         "linear": pipeline_of("onehot", LogisticRegression()),
         "forest": pipeline_of("ordinal", RandomForestClassifier(3, max_leaf_nodes=8)),
     }
-    return exported(vote_of(members, **parameters), *table(n_classes=n_classes))
+    pipeline = vote_of(members, **parameters)
+    return exported(pipeline, *table(n_classes=n_classes), calibration=calibration)
 
 
 def changed_spec(files: Mapping[str, bytes], change: Any) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from xgboost import XGBClassifier
@@ -82,26 +83,82 @@ def expf(x: float) -> float:
     return float32(math.exp(x))
 
 
+def logistic(s: float) -> float:
+    try:
+        return 1 / (1 + math.exp(-s))
+    except OverflowError:
+        return 0.0
+
+
+def softmax(s: list[float]) -> list[float]:
+    powers = [math.exp(x - max(s)) for x in s]
+    return [e / sum(powers) for e in powers]
+
+
+def logits(of: str, r: list[float]) -> list[float]:
+    if of == "sums":
+        return [-r[0], r[0]] if len(r) == 1 else r
+    if of == "probabilities":
+        return [math.log(p + 1e-12) for p in ([1 - r[0], r[0]] if len(r) == 1 else r)]
+    p = [float32(1 - r[0]), r[0]] if len(r) == 1 else r
+    return [float32(math.log(float32(x + float32(1e-12)))) for x in p]
+
+
+def staircase(x: list[float], y: list[float], r: float) -> float:
+    if r <= x[0]:
+        return y[0]
+    if r >= x[-1]:
+        return y[-1]
+    k = max(k for k in range(len(x)) if x[k] <= r)
+    return y[k] if x[k] == r else (y[k + 1] - y[k]) / (x[k + 1] - x[k]) * (r - x[k]) + y[k]
+
+
 class Reader:
     """Reads the two files, and scores rows whose cells are numbers, texts or None."""
 
     def __init__(self, spec: bytes, arrays: bytes) -> None:
         self.spec = json.loads(spec)
-        assert self.spec["format"] in (1, 2)
+        assert self.spec["format"] in (1, 2, 3)
         self.arrays = read_arrays(arrays)
 
     def proba(self, row: Sequence[float | str | None]) -> list[float]:
+        calibration = self.spec.get("calibration")
+        if calibration is None:
+            return self.uncalibrated(row)
+        if calibration["of"] == "sums":
+            return self.calibrated(calibration, self.sums(row))
+        p = self.uncalibrated(row)
+        return self.calibrated(calibration, p[1:] if len(p) == 2 else p)
+
+    def uncalibrated(self, row: Sequence[float | str | None]) -> list[float]:
         if self.spec["model"]["kind"] == "vote":
             return self.average(row)
+        return self.linked(self.sums(row))
+
+    def sums(self, row: Sequence[float | str | None]) -> list[float]:
         parts = [self.features(i, cell) for i, cell in enumerate(row)]
         trees = self.spec["model"]["kind"] == "trees"
-        return self.linked(self.sums_of_trees(parts) if trees else self.weighted_sums(parts))
+        return self.sums_of_trees(parts) if trees else self.weighted_sums(parts)
+
+    def calibrated(self, calibration: dict[str, Any], r: list[float]) -> list[float]:
+        if calibration["kind"] == "temperature":
+            return softmax([calibration["factor"] * x for x in logits(calibration["of"], r)])
+        c = []
+        for i, x in enumerate(r):
+            if calibration["kind"] == "sigmoid":
+                c.append(logistic(-(calibration["slopes"][i] * x + calibration["intercepts"][i])))
+            else:
+                points = (self.arrays[f"calibration.{i}.{name}"] for name in "xy")
+                c.append(min(staircase(*points, x), 1.0))
+        if len(c) == 1:
+            return [1 - c[0], c[0]]
+        return [x / sum(c) if sum(c) else 1 / len(c) for x in c]
 
     def average(self, row: Sequence[float | str | None]) -> list[float]:
         sums = [0.0] * len(self.spec["labels"])
         members = self.spec["model"]["members"]
         for m, member in enumerate(members):
-            for j, p in enumerate(self.member(m, member).proba(row)):
+            for j, p in enumerate(self.member(m, member).uncalibrated(row)):
                 sums[j] += member["weight"] * p
         return [s / sum(member["weight"] for member in members) for s in sums]
 
@@ -180,14 +237,10 @@ class Reader:
     def linked(self, s: list[float]) -> list[float]:
         link = self.spec["model"]["link"]
         if link == "logistic":
-            try:
-                p = 1 / (1 + math.exp(-s[0]))
-            except OverflowError:
-                p = 0.0
+            p = logistic(s[0])
             return [1 - p, p]
         if link == "softmax":
-            powers = [math.exp(x - max(s)) for x in s]
-            return [e / sum(powers) for e in powers]
+            return softmax(s)
         if link == "logistic_float32":
             p = float32(1 / float32(expf(min(-s[0], float32(88.7))) + 1))
             return [float32(1 - p), p]
@@ -207,8 +260,11 @@ class Reader:
 # --- the proof ----------------------------------------------------------------------------
 
 
-def case_of(preprocess: str, estimator: Any, n_classes: int) -> Exported:
-    return exported(pipeline_of(preprocess, estimator), *table(n_rows=120, n_classes=n_classes))
+def case_of(
+    preprocess: str, estimator: Any, n_classes: int, calibration: str | None = None
+) -> Exported:
+    rows = table(n_rows=120, n_classes=n_classes)
+    return exported(pipeline_of(preprocess, clone(estimator)), *rows, calibration=calibration)
 
 
 def vote_of_trees() -> Exported:
@@ -235,6 +291,17 @@ CASES = {
     "vote": (small_vote(), 1e-12),
     "vote, three labels, weights": (small_vote(3, weights=[3, 0.5, 1]), 1e-12),
     "vote of trees": (vote_of_trees(), 0.0),
+    "sigmoid": (case_of("native", boosting(max_iter=3), 2, "sigmoid"), 0.0),
+    "sigmoid, three labels": (case_of("ordinal", FOREST, 3, "sigmoid"), 0.0),
+    "isotonic": (case_of("ordinal", FOREST, 2, "isotonic"), 0.0),
+    "isotonic, three labels": (case_of("native", boosting(max_iter=3), 3, "isotonic"), 0.0),
+    "isotonic, 32 bits": (case_of("ordinal", XGBOOST, 2, "isotonic"), 1e-5),
+    "temperature": (case_of("native", boosting(max_iter=3), 2, "temperature"), 1e-15),
+    "temperature, linear": (case_of("onehot", LogisticRegression(), 3, "temperature"), 1e-12),
+    "temperature, forest": (case_of("ordinal", FOREST, 2, "temperature"), 1e-14),
+    "temperature, three labels": (case_of("ordinal", FOREST, 3, "temperature"), 1e-14),
+    "temperature, 32 bits": (case_of("ordinal", XGBOOST, 2, "temperature"), 1e-5),
+    "temperature, vote": (small_vote(calibration="temperature"), 1e-12),
 }
 
 
@@ -262,14 +329,17 @@ def test_the_page_names_every_field_step_link_and_array() -> None:
     words = set(re.findall(r"`([a-z0-9_.<>]+)`", page()))
     spec = json.loads(small_boosting().files["scorer/scorer.json"])
     expected = {*spec, *spec["columns"][1], *spec["model"], "steps"}
-    for kind in (form.Operation, form.Link):
+    for kind in (form.Operation, form.Link, form.Response):
         expected |= set(kind.__args__)
+    for kind in form.CalibrationSpec.__args__:
+        expected |= {kind.__struct_config__.tag, *kind.__struct_fields__}
     expected |= {"members.<m>.", *form.MemberSpec.__struct_fields__, "members"}
     for case, _ in CASES.values():
         names = {
             re.sub(r"^members\.\d+\.", "", name) for name in form.load(case.files[form.ARRAYS])
         }
-        expected |= {re.sub(r"^codes\.\d+$", "codes.<i>", name) for name in names}
+        names = {re.sub(r"^(codes|calibration)\.\d+", r"\1.<i>", name) for name in names}
+        expected |= names
     assert expected <= words
 
 

@@ -43,6 +43,8 @@ def test_no_field_can_be_left_out(name: str, path: tuple[Any, ...]) -> None:
     # `columns`, i, `steps`, j; or `model`, `members`, m, `steps`, i, j.
     if len(path) == {"columns": 4, "model": 6}.get(path[0]) and "steps" in path[-3:-1]:
         read_scorer(with_spec(files, content))  # a column with a step less is a column
+    elif path == ("calibration",):
+        read_scorer(with_spec(files, content))  # older formats have none
     elif path[-1] == "steps" and path[0] == "columns":
         assert not read_scorer(with_spec(files, content)).columns[path[1]].steps  # type: ignore[union-attr]
     else:
@@ -67,7 +69,9 @@ def test_a_field_of_another_type_is_refused_or_harmless(name: str, path: tuple[A
         else:
             # Another name or another number: of the right type after all.
             number = isinstance(old, int | float) and isinstance(wrong, int | float)
-            assert number or type(wrong) is type(old), f"{path}={wrong!r} was accepted"
+            left_out = path == ("calibration",) and wrong is None
+            same = number or left_out or type(wrong) is type(old)
+            assert same, f"{path}={wrong!r} was accepted"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ def test_what_is_no_scorer_json_is_refused(text: bytes) -> None:
     refused(with_spec(BOOSTING, text))
 
 
-@pytest.mark.parametrize("number", [0, 3, -1, 10**9, 2**63 - 1, -(10**40)])
+@pytest.mark.parametrize("number", [0, 4, -1, 10**9, 2**63 - 1, -(10**40)])
 def test_another_format_is_told_as_such(number: int) -> None:
     spec = {"format": number, "whatever": "comes"}
     assert f"format {number}" in refused(with_spec(BOOSTING, spec), NewerFormatError)
@@ -218,9 +222,11 @@ def test_members_see_the_categories_of_their_columns() -> None:
     assert "no table of 4 rows" in refused(with_spec(VOTE, spec))
 
 
-def test_files_of_the_first_format_are_read() -> None:
+@pytest.mark.parametrize("number", [1, 2])
+def test_files_of_older_formats_are_read(number: int) -> None:
     for files in (BOOSTING, LINEAR):
-        spec = {**spec_of(files), "format": 1}
+        spec = {**spec_of(files), "format": number}
+        del spec["calibration"]
         scorer, expected = read_scorer(with_spec(files, spec)), read_scorer(files)
         row = [40.0, 0, 20.0, 0.0, 0]
         assert scorer.predict_row(row) == expected.predict_row(row)

@@ -39,13 +39,18 @@ ARRAY_NAMES = [
     for array in arrays_of(files)
 ]
 
+# Predictions do not need them.
+OPTIONAL = ("trees.covers", "means")
+
 
 @pytest.mark.parametrize(("name", "array"), ARRAY_NAMES)
 def test_an_array_of_another_form_is_refused(name: str, array: str) -> None:
     files = MODELS[name]
     key, found = array.replace(".", "__"), arrays_of(files)[array]
-    others = [None, np.zeros(found.shape, np.int64), np.zeros(found.shape, np.float32), found[:0]]
+    others = [np.zeros(found.shape, np.int64), np.zeros(found.shape, np.float32), found[:0]]
     others += [found[np.newaxis], found[..., np.newaxis], np.array(found.flat[0])]
+    if not array.endswith(OPTIONAL):
+        others.append(None)
     if not array.endswith("trees.left_codes"):  # sets that no node names are no harm
         others.append(np.concatenate([found, found, found]))
     for other in others:
@@ -62,11 +67,18 @@ def test_an_array_of_a_member_that_is_not_there_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("array", ["coefficients", "intercepts"])
+@pytest.mark.parametrize("array", ["coefficients", "intercepts", "means"])
 def test_weights_are_finite(array: str, value: float) -> None:
     found = arrays_of(LINEAR)[array]
     found.flat[0] = value
     refused(with_arrays(LINEAR, **{array: found}))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 1e300])
+def test_covers_are_numbers_of_rows(value: float) -> None:
+    found = arrays_of(BOOSTING)["trees.covers"]
+    found[3] = value
+    assert "number of rows" in refused(with_arrays(BOOSTING, trees__covers=found))
 
 
 CONTENT = BOOSTING[ARRAYS]

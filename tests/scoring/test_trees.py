@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from src.errors import ScorerDamagedError
-from src.scoring.trees import Trees, as_arrays, read_trees, subtree_ends
+from src.scoring.trees import COVERS, Trees, as_arrays, read_trees, subtree_ends
 from src.scoring.walks import Walks
 from tests.scoring.ensembles import all_rows, ensembles, make_trees
 
@@ -55,11 +55,20 @@ def small() -> dict[str, np.ndarray]:
     return {**arrays, **per_node, **others}
 
 
+def test_covers_may_be_missing_and_have_one_form() -> None:
+    arrays = small()
+    covers = arrays.pop(COVERS)
+    assert read_trees(arrays, N_FEATURES).covers is None
+    for other in (covers.astype(np.float32), covers[:-1], covers[:, np.newaxis], covers[:0]):
+        with pytest.raises(ScorerDamagedError, match=COVERS):
+            read_trees({**arrays, COVERS: other}, N_FEATURES)
+
+
 def test_the_small_trees_are_trees() -> None:
     assert read_trees(small(), N_FEATURES).n_trees == 2
 
 
-@pytest.mark.parametrize("name", list(small()))
+@pytest.mark.parametrize("name", [name for name in small() if name != COVERS])
 @pytest.mark.parametrize("change", ["missing", "dtype", "ndim", "shorter", "longer", "empty"])
 def test_an_array_of_another_form_is_refused(name: str, change: str) -> None:
     arrays = small()

@@ -64,6 +64,7 @@ def export(
         category_set=np.where(is_set, nodes["bitset_idx"] + first_set, -1).astype(np.int64),
         left_codes=_left_codes([tree.raw_left_cat_bitsets for tree in predictors]),
         values=nodes["value"][is_leaf][:, np.newaxis],
+        covers=nodes["count"].astype(np.float64),
     )
     n_groups = estimator.n_trees_per_iteration_
     spec = TreesSpec(

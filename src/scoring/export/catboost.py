@@ -15,7 +15,7 @@ from src.scoring.export.float32 import rounded
 from src.scoring.export.nodes import Nodes, Places, joined
 from src.scoring.export.options import Obstacles, other_than, refused_option
 from src.scoring.form import Arrays, TreesSpec
-from src.scoring.trees import as_arrays
+from src.scoring.trees import Floats, as_arrays
 
 OBSTACLES: Obstacles = {
     # Other trees are written in another way.
@@ -87,4 +87,13 @@ def _nodes(
         threshold=border[depth],
         missing_left=missing_left[depth],
         values=np.concatenate([np.zeros((n_inner, width)), leaves]),
+        covers=_covers(np.array(tree["leaf_weights"], dtype=np.float64)),
     )
+
+
+def _covers(leaves: Floats) -> Floats:
+    """Add up the weights of leaves, level by level."""
+    levels = [leaves]
+    while len(levels[0]) > 1:
+        levels.insert(0, levels[0].reshape(-1, 2).sum(axis=1))
+    return np.concatenate(levels)

@@ -173,3 +173,13 @@ def as_cells(values: Sequence[str | None]) -> pd.Series:
     """Make a column of categories, as a table holds it."""
     categories = pd.Index(sorted({value for value in values if value is not None}), dtype="object")
     return pd.Series(values, dtype=pd.CategoricalDtype(categories))
+
+
+def cells_of(encoding: Encoding, column: pd.Series) -> NDArray[Any]:
+    """Give a column's cells as the scorer takes them: numbers, or places of categories."""
+    if isinstance(encoding, NumberEncoding):
+        return column.to_numpy(np.float64)
+    by_code = column.astype("category").cat
+    places = [encoding.place_of.get(name, encoding.unseen) for name in by_code.categories]
+    # The code of a missing cell is -1: the last of the table.
+    return np.array([*places, encoding.missing], np.intp)[by_code.codes.to_numpy()]

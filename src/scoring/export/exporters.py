@@ -22,8 +22,9 @@ from sklearn.tree import DecisionTreeClassifier
 from src.errors import NotExportableError
 from src.scoring.encoding import Encoding, as_spec, tables_of
 from src.scoring.export import boosting, catboost, forest, lightgbm, linear, vote, xgboost
+from src.scoring.export.calibration import export_calibration, pipeline_of
 from src.scoring.export.columns import CATEGORICAL, NUMERIC, column_obstacle, export_columns
-from src.scoring.form import FORMAT, Arrays, ModelSpec, ScorerSpec, SingleSpec, as_files
+from src.scoring.form import FORMAT, Arrays, LinearSpec, ModelSpec, ScorerSpec, SingleSpec, as_files
 
 
 class EstimatorExporter(Protocol):
@@ -62,6 +63,9 @@ OF_EXTRAS: dict[str, EstimatorExporter] = {
     "xgboost.sklearn.XGBClassifier": xgboost,
 }
 
+# Above this the second of two labels is the likelier one.
+LIKELIER = 0.5
+
 
 def check_exportable(pipeline: Pipeline, *, within: str = "") -> None:
     """Raise NotExportableError for what has no data-only form, before anything is fitted.
@@ -97,10 +101,15 @@ def _not_exportable(what: str) -> NotExportableError:
 
 
 def export_pipeline(
-    pipeline: Pipeline, X_train: pd.DataFrame, labels: Sequence[str]
+    fitted: Any, X_train: pd.DataFrame, labels: Sequence[str], *, threshold: float | None = None
 ) -> dict[str, bytes]:
-    """Give the files of `scorer/`, by name, for a pipeline fitted on X_train."""
+    """Give the files of `scorer/`, by name, for what was fitted on X_train.
+
+    fitted : a pipeline, or CalibratedClassifierCV of one. threshold: above it the second of two
+    labels is predicted; None: above 0.5, which is the likelier label.
+    """
     model: ModelSpec
+    pipeline = pipeline_of(fitted)
     if type(pipeline["clf"]) is VotingClassifier:
         members = [
             vote.ExportedMember(*_exported(member, X_train))
@@ -110,14 +119,18 @@ def export_pipeline(
     else:
         model, arrays, columns = _exported(pipeline, X_train)
         arrays = {**tables_of(columns), **arrays}
+    calibration, points = export_calibration(fitted, model)
+    if threshold is None and len(labels) == 2:
+        threshold = LIKELIER
     spec = ScorerSpec(
         format=FORMAT,
         labels=list(labels),
-        threshold=0.5 if len(labels) == 2 else None,
+        threshold=threshold,
         columns=[as_spec(encoding) for encoding in columns],
         model=model,
+        calibration=calibration,
     )
-    return as_files(spec, arrays)
+    return as_files(spec, {**arrays, **points})
 
 
 def _exported(
@@ -131,4 +144,7 @@ def _exported(
         encodings, places = exporter.encode(estimator, X_train)
     else:
         encodings, places = export_columns(preprocess, X_train)
-    return exporter.export(estimator, encodings, places)
+    spec, arrays, columns = exporter.export(estimator, encodings, places)
+    if isinstance(spec, LinearSpec):
+        arrays |= linear.mean_features(columns, X_train)
+    return spec, arrays, columns

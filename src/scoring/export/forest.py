@@ -45,4 +45,5 @@ def _nodes(tree: Any) -> Nodes:
         threshold=tree.threshold,
         missing_left=tree.missing_go_to_left.astype(np.bool_),
         values=tree.value[:, 0, :],
+        covers=tree.weighted_n_node_samples,
     )

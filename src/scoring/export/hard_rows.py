@@ -18,7 +18,7 @@ from src.scoring.encoding import (
     NumberEncoding,
     make_member_encodings,
 )
-from src.scoring.export.columns import UNSEEN, as_cells
+from src.scoring.export.columns import UNSEEN, as_cells, cells_of
 from src.scoring.form import Arrays, VoteSpec, by_member, read_files
 from src.scoring.scorer import Scorer
 from src.scoring.trees import Floats, Ints, Trees, read_trees
@@ -74,16 +74,7 @@ def parts_of(scorer: Scorer, files: Mapping[str, bytes]) -> list[ModelPart]:
 
 def columns_of(scorer: Scorer, X: pd.DataFrame) -> list[NDArray[Any]]:
     """Give a frame's columns as the scorer takes them."""
-    columns: list[NDArray[Any]] = []
-    for encoding in scorer.columns:
-        column = X[encoding.name]
-        if isinstance(encoding, NumberEncoding):
-            columns.append(column.to_numpy(np.float64))
-            continue
-        places = column.astype("object").map(encoding.place_of).astype("float64")
-        places = places.fillna(float(encoding.unseen)).mask(column.isna(), float(encoding.missing))
-        columns.append(places.to_numpy(np.intp))
-    return columns
+    return [cells_of(encoding, X[encoding.name]) for encoding in scorer.columns]
 
 
 def _with_unseen(scorer: Scorer, X: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

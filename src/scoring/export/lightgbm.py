@@ -106,6 +106,7 @@ def _nodes(fields: dict[str, str]) -> Nodes:
         threshold=np.append(_beside_zero(threshold), np.zeros(n_leaves)),
         missing_left=np.append(missing_left, np.zeros(n_leaves, dtype=bool)),
         values=np.append(np.zeros(n_inner), values)[:, np.newaxis],
+        covers=_covers(fields, n_leaves),
         category_set=np.append(np.where(is_set, threshold, -1).astype(np.int64), of_leaves),
         left_codes=_left_codes(fields),
     )
@@ -126,6 +127,12 @@ def _children(fields: dict[str, str], name: str, n_inner: int) -> Ints:
     children = _integers(fields, name)
     # Leaves have numbers of their own: -1 is the first, -2 the second, …
     return np.where(children < 0, n_inner - 1 - children, children)
+
+
+def _covers(fields: dict[str, str], n_leaves: int) -> Floats:
+    # A tree of one leaf counts nothing, and no row parts there from another.
+    leaves = _integers(fields, "leaf_count") if n_leaves > 1 else np.ones(1)
+    return np.append(_integers(fields, "internal_count"), leaves).astype(np.float64)
 
 
 def _left_codes(fields: dict[str, str]) -> Bools:

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from src.scoring.encoding import Encoding
-from src.scoring.export.columns import numbers_as_they_are
+from src.scoring.export.columns import cells_of, numbers_as_they_are
 from src.scoring.form import Arrays, LinearSpec
 
 Places = NDArray[np.intp]
@@ -33,3 +33,12 @@ def export(
     spec = LinearSpec(link="logistic" if len(weights) == 1 else "softmax")
     intercepts = np.broadcast_to(estimator.intercept_, len(weights)).astype(np.float64)
     return spec, {"coefficients": weights, "intercepts": intercepts}, encodings
+
+
+def mean_features(encodings: Sequence[Encoding], X: pd.DataFrame) -> Arrays:
+    """Give the mean of each feature over the rows of X: what contributions begin at."""
+    means = [
+        encoding.features(cells_of(encoding, X[encoding.name])).mean(axis=0)
+        for encoding in encodings
+    ]
+    return {"means": np.concatenate(means)}

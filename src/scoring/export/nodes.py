@@ -21,6 +21,7 @@ class Nodes:
 
     left, right : the children, counted from the root, negative in leaves.
     values : shape (n_nodes, width), of leaves alone.
+    covers : how many training rows came by each node, or what they weigh.
     category_set : a row of left_codes, or negative; None: no node asks for categories.
     """
 
@@ -30,6 +31,7 @@ class Nodes:
     threshold: Floats
     missing_left: Bools
     values: Floats
+    covers: Floats
     category_set: Ints | None = None
     left_codes: Bools = field(default_factory=_no_sets)
 
@@ -53,6 +55,7 @@ def joined(trees: Sequence[Nodes], places: Places) -> Trees:
         category_set=np.where(category_set < 0, -1, category_set + first_set),
         left_codes=np.concatenate([tree.left_codes for tree in trees]),
         values=np.concatenate([part.values for part in parts]),
+        covers=np.concatenate([part.covers for part in parts]),
     )
 
 
@@ -73,6 +76,7 @@ class _Part:
         self.right = np.where(is_leaf, 0, place_of[tree.right[order]])
         self.missing_left = tree.missing_left[order] & ~is_leaf
         self.values = tree.values[order][is_leaf]
+        self.covers = tree.covers[order]
 
 
 def _preorder(left: NDArray[np.integer], right: NDArray[np.integer]) -> Places:

@@ -75,6 +75,8 @@ def _nodes(tree: dict[str, Any]) -> Nodes:
         threshold=threshold,
         missing_left=np.array(tree["default_left"], dtype=bool),
         values=conditions.astype(np.float64)[:, np.newaxis],
+        # Its own contributions weigh rows so: by the second derivative of the loss.
+        covers=np.array(tree["sum_hessian"], dtype=np.float64),
     )
 
 

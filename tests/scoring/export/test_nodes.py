@@ -24,9 +24,15 @@ def nodes_of(trees: Trees, order: np.ndarray) -> Nodes:
         threshold=trees.threshold[order],
         missing_left=trees.missing_left[order],
         values=trees.values[leaf[order]],
+        covers=covers_of(trees)[order],
         category_set=trees.category_set[order],
         left_codes=trees.left_codes,
     )
+
+
+def covers_of(trees: Trees) -> np.ndarray:
+    assert trees.covers is not None
+    return trees.covers
 
 
 @given(st.integers(1, 40), st.integers(0, 2**32 - 1))
@@ -50,6 +56,8 @@ def test_any_order_gives_the_tree(n_leaves: int, seed: int) -> None:
             assert_array_equal(sets[sets >= 0] - 3 * once, tree.category_set[sets >= 0])
     twice = [tree.values for tree in trees for _ in range(2)]
     assert_array_equal(found.values, np.concatenate(twice))
+    covers = [covers_of(tree) for tree in trees for _ in range(2)]
+    assert_array_equal(covers_of(found), np.concatenate(covers))
     read_trees(as_arrays(found), 5)
 
 
@@ -58,7 +66,8 @@ def tree_of(left: list[int], right: list[int]) -> Trees:
     zeros = np.zeros(n)
     values = np.arange(n, dtype=np.float64)[:, np.newaxis]
     missing = np.zeros(n, dtype=bool)
-    parts = [Nodes(np.array(left), np.array(right), zeros.astype(int), zeros, missing, values)]
+    children = np.array(left), np.array(right)
+    parts = [Nodes(*children, zeros.astype(int), zeros, missing, values, covers=zeros)]
     return joined(parts, PLACES)
 
 

@@ -222,8 +222,8 @@ from tests.scoring.fitted import arrays_of, with_arrays
 
 right = export.export_pipeline
 
-def wrong(*arguments):
-    files = right(*arguments)
+def wrong(*arguments, **options):
+    files = right(*arguments, **options)
     return with_arrays(files, intercepts=arrays_of(files)["intercepts"] * 1.001)
 
 export.export_pipeline = wrong

@@ -1,0 +1,134 @@
+"""model_card.md: what a model hub shows of a model, in Markdown with metadata on top."""
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from src.evaluation.language import Texts
+from src.evaluation.report import tables, told
+from src.evaluation.report.commands import (
+    replay_command,
+    score_command,
+    service_commands,
+    train_command,
+)
+from src.evaluation.report.facts import ReportFacts
+from src.evaluation.report.headline import meanings, metric_name
+from src.evaluation.report.limits import limits
+from src.evaluation.report.markdown import escaped, fenced
+from src.evaluation.report.metadata import metadata_block
+from src.evaluation.report.numbers import count
+from src.evaluation.report.page import HERE, interval_text, value_text
+from src.evaluation.report.untrusted import shown
+from src.wording import params_in_words
+
+
+def render_card(facts: ReportFacts, language: str) -> str:
+    """Write the card; raises LanguageNotOfferedError."""
+    t = Texts("report", language)
+    text = _environment().get_template("model_card.md").render(t=t, **_content(facts, t))
+    return text.rstrip() + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    # Markdown is not HTML: what is put in is escaped for the former, which covers the latter.
+    return Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=False,  # noqa: S701
+        finalize=lambda value: value if isinstance(value, Markup) else escaped(str(value)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
+    evidence, summary = facts.evidence, facts.summary
+    name, main = facts.main
+    replay = replay_command(facts)
+    return {
+        "metadata": Markup(metadata_block(facts, t)),  # noqa: S704
+        "dataset": shown(summary["dataset"]),
+        "summary": summary,
+        "evidence": evidence,
+        "main": {
+            "metric": metric_name(name, t),
+            "value": value_text(main),
+            "interval": interval_text(t, main, "headline.interval") or "–",
+        },
+        "meanings": list(meanings(facts, t)),
+        "predicts": told.predicts(facts, t),
+        "labels": told.labels_in_words(evidence.labels, t),
+        "kind": shown(kind_of(facts)),
+        "parameters": _parameters(facts, t),
+        "decision": told.decision(facts, t),
+        "metrics": [
+            (row.name, value_text(row.estimate), interval_text(t, row.estimate), row.meaning)
+            for row in tables.metric_rows(evidence.metrics, t)
+        ],
+        "slices": [_slice_rows(part, t) for part in tables.slice_tables(facts, t)],
+        "limits": list(limits(facts, t)),
+        "versions": told.versions_in_words(summary),
+        "n_train": count(evidence.n_train),
+        "n_test": count(evidence.n_test),
+        "n_columns": count(facts.n_columns),
+        "python": _code(_python_lines(facts), "python"),
+        "batch": _code(score_command(facts), "sh"),
+        "service": _code(service_commands(facts), "sh"),
+        "train": _code(train_command(facts), "sh"),
+        "replay": _code(f"{replay}\n{replay} --environment", "sh"),
+    }
+
+
+def kind_of(facts: ReportFacts) -> str:
+    """Name the class that the configuration makes."""
+    model = facts.config.get("model") or {}
+    parts = [model.get("estimator"), *(model.get("members") or {}).values()]
+    targets = [str(part.get("_target_", "")) for part in parts if isinstance(part, dict)]
+    return ", ".join(target for target in targets if target) or "–"
+
+
+def _parameters(facts: ReportFacts, t: Texts) -> str:
+    best = facts.summary.get("best_params")
+    return shown(params_in_words(best)) if best else t("card.as_configured")
+
+
+def _code(code: str, language: str) -> Markup:
+    return Markup(fenced(code, language))  # noqa: S704
+
+
+def _python_lines(facts: ReportFacts) -> str:
+    labels = [shown(label, 60) for label in facts.evidence.labels]
+    lines = [
+        "import joblib",
+        "",
+        'pipeline = joblib.load("estimator.joblib")',
+        "# rows: a pandas DataFrame with the columns of schema.json",
+        "proba = pipeline.predict_proba(rows)",
+        f"# its columns: {labels!r}",
+    ]
+    made = facts.evidence.decision
+    if facts.is_binary and made.threshold is not None and made.objective != "default":
+        lines.append(f"is_positive = proba[:, 1] >= {made.threshold!r}")
+    return "\n".join(lines)
+
+
+def _slice_rows(part: tables.SliceTable, t: Texts) -> dict[str, Any]:
+    rows = []
+    for group in part.groups:
+        small = f" ({t('slices.small')})" if group.is_small else ""
+        cells = [f"{value_text(e)} ({interval_text(t, e) or '–'})" for e in group.estimates]
+        shares = [f"{value_text(e)} ({interval_text(t, e) or '–'})" for e in group.shares]
+        rows.append([shown(group.name, 80) + small, count(group.n_rows), *cells, *shares])
+    shares_of = [t("slices.share", label=shown(label, 60)) for label in part.labels]
+    head = [t("slices.group"), t("slices.n_rows"), *part.metrics, *shares_of]
+    return {
+        "caption": t("slices.caption", column=shown(part.column, 60)),
+        "head": head,
+        "rows": rows,
+        "ratios": part.ratios,
+    }

@@ -1,0 +1,63 @@
+"""What pages are made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from src.evidence import Estimate, Evidence
+
+
+@dataclass(frozen=True)
+class ReportFacts:
+    """Everything that report.html and model_card.md tell of a run.
+
+    summary is the content of summary.json; candidates are a search's cv_results; pictures are
+    SVG by name, trusted as they are; target is the column that is predicted; files lie beside
+    the page.
+    """
+
+    evidence: Evidence
+    summary: Mapping[str, Any]
+    candidates: pd.DataFrame | None
+    config_yaml: str
+    pictures: Mapping[str, str]
+    command: Sequence[str]
+    run_path: str
+    target: str | None = None
+    files: Sequence[str] = ()
+
+    @property
+    def main(self) -> tuple[str, Estimate]:
+        """The metric to be judged by, and what it is."""
+        metrics = self.evidence.metrics
+        name = self.evidence.metric
+        if name not in metrics:
+            name = next(iter(metrics), name)
+        return name, metrics.get(name, Estimate(None))
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether one label is positive."""
+        return len(self.evidence.labels) == 2
+
+    @property
+    def n_columns(self) -> int:
+        """Columns that the model may learn from."""
+        return len(self.summary["data"]["columns"]) - 1
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration, read; only what is told of it in words is looked up here."""
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        # The C loader is a safe one too.
+        content = yaml.load(self.config_yaml, loader)  # noqa: S506
+        return content if isinstance(content, dict) else {}
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the data was looked at: finding nothing says nothing otherwise."""
+        return bool((self.config.get("checks") or {}).get("enabled"))

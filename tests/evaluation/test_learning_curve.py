@@ -1,0 +1,172 @@
+"""Whether more rows would help, seen from fewer."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from joblib import parallel_config
+from numpy.typing import NDArray
+from scipy.stats import t as student
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+from sklearn.neighbors import KNeighborsClassifier
+
+from src.evaluation.learning_curve import LearningCurve, learning_curve
+from src.evaluation.subsets import stratified_order
+
+
+def rows(n_rows: int, n_classes: int = 2) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    rng = np.random.default_rng(0)
+    y = np.arange(n_rows) % n_classes
+    X = pd.DataFrame(rng.normal(size=(n_rows, 3)), columns=list("abc"))
+    return X.assign(a=X["a"] + 0.8 * y), y
+
+
+def curve(estimator: Any, X: pd.DataFrame, y: NDArray[np.int64], **options: Any) -> LearningCurve:
+    splits = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, y))
+    return learning_curve(estimator, X, y, splits, seed=0, **options)
+
+
+def test_the_last_point_is_cross_validation_with_its_corrected_interval() -> None:
+    X, y = rows(200)
+    found = curve(LogisticRegression(), X, y)
+    assert [point.n_rows for point in found.points] == [16, 40, 80, 160]
+    areas = [[], []]
+    for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(X, y):
+        for place, n_rows in enumerate([80, 160]):
+            part = train[stratified_order(y[train], 0)[:n_rows]]
+            model = LogisticRegression().fit(X.iloc[part], y[part])
+            areas[place].append(roc_auc_score(y[test], model.predict_proba(X.iloc[test])[:, 1]))
+    before, last = np.array(areas)
+    facts = found.finding.facts
+    assert found.points[-1].unseen.value == pytest.approx(last.mean())
+    assert facts["gain"] == pytest.approx((last - before).mean())
+    assert found.points[-1].unseen.interval == pytest.approx(corrected_interval(last))
+    assert (facts["low"], facts["high"]) == pytest.approx(corrected_interval(last - before))
+
+
+def corrected_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Nadeau and Bengio (2003): of five folds, each tested on a quarter of what it learned from."""
+    half = student.ppf(0.975, 4) * np.sqrt((1 / 5 + 1 / 4) * np.var(values, ddof=1))
+    return values.mean() - half, values.mean() + half
+
+
+def test_a_memory_of_a_chequered_board_still_learns_and_knows_what_it_has_seen() -> None:
+    X = pd.DataFrame(np.random.default_rng(0).uniform(0, 6, (500, 2)), columns=["a", "b"])
+    y = np.asarray((X["a"].astype(int) + X["b"].astype(int)) % 2, dtype=np.int64)
+    found = curve(KNeighborsClassifier(5), X, y)
+    assert found.finding.check == "learning_curve"
+    assert found.finding.facts["end"] == "rises"
+    assert found.finding.facts["low"] > 0
+    assert "still rises" in found.finding.message
+    assert "from 200 to 400 rows" in found.finding.message
+    assert all(point.seen.value > point.unseen.value for point in found.points)
+
+
+def test_a_model_that_has_learned_all_is_flat() -> None:
+    X, y = rows(4000)
+    assert curve(LogisticRegression(), X, y).finding.facts["end"] == "flat"
+
+
+def test_few_rows_cannot_tell() -> None:
+    X, y = rows(60)
+    finding = curve(KNeighborsClassifier(3), X, y).finding
+    assert finding.facts["end"] == "unclear"
+    assert finding.facts["low"] < 0 < finding.facts["high"]
+
+
+def test_what_is_always_right_has_no_interval_and_is_flat() -> None:
+    X, y = rows(100)
+    found = curve(LogisticRegression(), X.assign(a=y * 100.0), y)
+    assert [(point.unseen.value, point.unseen.interval) for point in found.points] == [
+        (1.0, None)
+    ] * 4
+    assert found.finding.facts["end"] == "flat"
+
+
+def test_three_classes_have_a_curve() -> None:
+    X, y = rows(150, n_classes=3)
+    found = curve(LogisticRegression(), X, y)
+    assert len(found.points) == 4
+    assert all(0.5 < (point.unseen.value or 0) < 1 for point in found.points)
+
+
+def test_parts_lie_in_each_other_and_keep_the_classes_shares() -> None:
+    X, y = rows(200)
+    y = (np.arange(200) % 5 == 0).astype(np.int64)
+    Recording.fitted = []
+    learning_curve(Recording(), X, y, [(np.arange(150), np.arange(150, 200))], seed=0)
+    parts = Recording.fitted
+    assert [len(part) for part in parts] == [15, 38, 75, 150]
+    for smaller, larger in pairwise(parts):
+        assert set(smaller) < set(larger)
+        assert y[smaller].mean() == pytest.approx(0.2, abs=2 / len(smaller))
+
+
+class Recording(ClassifierMixin, BaseEstimator):
+    """Remembers the rows it was fitted on, by the frame's index."""
+
+    fitted: list[list[int]]
+
+    def fit(self, X: pd.DataFrame, y: NDArray[np.int64]) -> "Recording":
+        self.fitted.append(X.index.tolist())
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        p = 1 / (1 + np.exp(-X["a"].to_numpy()))
+        return np.column_stack([1 - p, p])
+
+
+class Greedy(Recording):
+    """Wants more rows than a part has."""
+
+    def fit(self, X: pd.DataFrame, y: NDArray[np.int64]) -> "Greedy":
+        if len(X) < 50:
+            raise ValueError("n_samples must be 50\nor more")
+        self.classes_ = np.unique(y)
+        return self
+
+
+def test_a_size_on_which_a_fit_fails_is_left_out_and_said() -> None:
+    X, y = rows(200)
+    found = curve(Greedy(), X, y)
+    assert [point.n_rows for point in found.points] == [80, 160]
+    assert set(found.finding.facts["left_out"]) == {"16", "40"}
+    assert "16 rows are left out: ValueError: n_samples must be 50" in found.finding.message
+    assert "\n" not in found.finding.message
+
+
+def test_a_part_that_lacks_a_class_is_left_out_and_said() -> None:
+    X, y = rows(60, n_classes=3)
+    found = curve(LogisticRegression(), X, y, fractions=(0.04, 0.5, 1.0))
+    assert [point.n_rows for point in found.points] == [24, 48]
+    assert "2 rows are left out: a class has no row in it" in found.finding.message
+
+
+def test_a_curve_without_two_points_says_that_it_cannot_tell() -> None:
+    X, y = rows(30)
+    found = curve(Greedy(), X, y)
+    assert found.points == []
+    assert found.finding.facts["end"] == "unknown"
+    assert "less than two points" in found.finding.message
+
+
+def test_one_fold_has_no_interval() -> None:
+    X, y = rows(100)
+    found = learning_curve(
+        KNeighborsClassifier(3), X, y, [(np.arange(80), np.arange(80, 100))], seed=0
+    )
+    assert all(point.unseen.interval is None for point in found.points)
+    assert found.finding.facts["end"] == "unclear"
+
+
+def test_where_fits_run_changes_no_number() -> None:
+    X, y = rows(100)
+    here = curve(LogisticRegression(), X, y)
+    with parallel_config("threading", n_jobs=2):
+        assert curve(LogisticRegression(), X, y) == here

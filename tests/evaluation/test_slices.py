@@ -1,0 +1,189 @@
+"""Groups judged apart, as the hold-out has them."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from fairlearn.metrics import demographic_parity_ratio
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from src.errors import ColumnMissingError, TooManyGroupsError
+from src.evaluation.intervals import measure
+from src.evaluation.slices import check_slices, make_slices
+from src.evidence import Decision, Evidence, Slice
+
+RNG = np.random.default_rng(0)
+N = 400
+Y = np.arange(N) % 2
+SCORES = np.clip(0.3 * Y + 0.7 * RNG.random(N), 0, 1)
+PROBA = np.column_stack([1 - SCORES, SCORES])
+NAMES = ["roc_auc", "accuracy", "f1", "mcc"]
+X = pd.DataFrame(
+    {
+        "性別": pd.Categorical(RNG.choice(["女", "男"], N)),
+        "<b>race</b>": pd.Categorical(["rare"] * 3 + [None] * 77 + ["(missing)"] * 320),
+        "n of rooms": RNG.choice([1.0, 2.0, 10.0], N),
+    },
+    index=RNG.permutation(N),
+)
+
+
+def sliced(
+    column: str,
+    *,
+    X: pd.DataFrame = X,
+    y: NDArray[np.int64] = Y,
+    proba: NDArray[np.float64] = PROBA,
+    threshold: float | None = None,
+) -> Slice:
+    (found,) = make_slices(
+        X,
+        y,
+        proba,
+        columns=[column],
+        labels=["n", "p", "q"][: proba.shape[1]],
+        names=NAMES,
+        threshold=threshold,
+        n_bootstrap=50,
+        seed=0,
+    )
+    return found
+
+
+def test_a_groups_metrics_are_those_of_its_rows() -> None:
+    for group in sliced("性別", threshold=0.4).groups:
+        rows = (X["性別"] == group.name).to_numpy()
+        assert group.n_rows == rows.sum()
+        assert group.n_by_label == np.bincount(Y[rows]).tolist()
+        assert group.metrics == measure(
+            Y[rows], PROBA[rows], names=NAMES, threshold=0.4, n_bootstrap=50, seed=0
+        )
+
+
+def test_shares_are_those_that_are_predicted_with_wilsons_interval() -> None:
+    for group in sliced("性別", threshold=0.4).groups:
+        selected = SCORES[X["性別"] == group.name] >= 0.4
+        wilson = binomtest(int(selected.sum()), len(selected)).proportion_ci(method="wilson")
+        assert group.shares[1].value == selected.mean()
+        assert group.shares[1].interval == pytest.approx((wilson.low, wilson.high))
+        assert group.shares[0].value == pytest.approx(1 - selected.mean())
+
+
+def test_ratios_are_the_least_share_over_the_greatest() -> None:
+    found = sliced("n of rooms")
+    assert [group.name for group in found.groups] == ["1", "2", "10"]
+    for code, ratio in enumerate(found.ratios):
+        shares = [group.shares[code].value or 0.0 for group in found.groups]
+        assert ratio == pytest.approx(min(shares) / max(shares))
+    assert found.ratios[1] == demographic_parity_ratio(
+        Y, (SCORES > 0.5).astype(int), sensitive_features=X["n of rooms"].to_numpy()
+    )
+
+
+def test_rates_and_ratio_are_those_of_fairlearns_user_guide() -> None:
+    """Its example of demographic parity: 0.75, 0.5 and 0.5; ten of each row, to be judged."""
+    y = np.tile([0, 0, 1, 1, 1, 0, 1, 0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1], 10)
+    predicted = np.tile([0, 0, 1, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1, 0], 10)
+    groups = pd.DataFrame({"group": pd.Categorical(list("bbabbcccaacabccbcc") * 10)})
+    found = sliced("group", X=groups, y=y, proba=np.eye(2)[predicted])
+    assert [group.shares[1].value for group in found.groups] == [0.75, 0.5, 0.5]
+    assert found.ratios[1] == pytest.approx(2 / 3)
+
+
+def test_missing_values_are_a_group_that_no_value_can_be_taken_for() -> None:
+    names = {group.name: group.n_rows for group in sliced("<b>race</b>").groups}
+    assert names == {"(missing)": 320, "rare": 3, "((missing))": 77}
+
+
+def test_small_groups_are_marked_and_decide_no_ratio() -> None:
+    found = sliced("<b>race</b>")
+    assert [group.is_small for group in found.groups] == [False, True, False]
+    without = sliced("<b>race</b>", X=X[3:], y=Y[3:], proba=PROBA[3:])
+    assert found.ratios == without.ratios
+
+
+@pytest.mark.parametrize(
+    ("n_negative", "n_positive", "is_small"),
+    [(15, 15, False), (14, 15, True), (20, 10, False), (100, 9, True)],
+)
+def test_how_many_rows_are_enough(n_negative: int, n_positive: int, is_small: bool) -> None:
+    y = np.repeat([0, 1], [n_negative, n_positive])
+    proba = PROBA[: len(y)]
+    only = pd.DataFrame({"a": np.ones(len(y))})
+    (group,) = sliced("a", X=only, y=y, proba=proba).groups
+    assert group.is_small == is_small
+
+
+def test_one_group_to_judge_has_nothing_to_be_compared_with() -> None:
+    assert sliced("a", X=pd.DataFrame({"a": np.ones(N)})).ratios == [None, None]
+
+
+def test_where_nobody_gets_a_label_its_ratio_is_not_defined() -> None:
+    nobody = np.column_stack([np.ones(N), np.zeros(N)])
+    assert sliced("性別", proba=nobody).ratios == [1.0, None]
+
+
+def test_a_group_of_one_label_has_no_area_and_the_rest_is_measured() -> None:
+    one_each = pd.DataFrame({"a": pd.Categorical(np.where(Y == 1, "p", "n"))})
+    for group in sliced("a", X=one_each).groups:
+        assert group.metrics["roc_auc"].value is None
+        assert group.metrics["accuracy"].interval is not None
+        assert group.is_small
+
+
+def test_three_labels_have_shares_and_ratios_each() -> None:
+    y, proba = np.arange(N) % 3, RNG.dirichlet(np.ones(3), N)
+    found = sliced("性別", y=y, proba=proba)
+    assert len(found.ratios) == 3
+    for group in found.groups:
+        assert sum(share.value or 0.0 for share in group.shares) == pytest.approx(1)
+        assert sum(group.n_by_label) == group.n_rows
+        assert group.metrics["roc_auc"].value is not None
+
+
+def test_slices_can_be_written_and_read_again() -> None:
+    columns = ["<b>race</b>", "性別", "<b>race</b>"]
+    slices = make_slices(
+        X,
+        Y,
+        PROBA,
+        columns=columns,
+        labels=["n", "p"],
+        names=NAMES,
+        threshold=None,
+        n_bootstrap=0,
+        seed=0,
+    )
+    assert [one.column for one in slices] == columns[:2]
+    decision = Decision("default", None)
+    written = Evidence(["n", "p"], 1, N, [1, 1], {}, "none", decision, slices=slices).to_json()
+    assert Evidence.from_json(written).to_json() == written
+
+
+def test_a_column_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(ColumnMissingError, match=r"evaluation.slices: .*'sex'.*'性別'"):
+        check_slices(X, ["性別", "sex"])
+
+
+@pytest.mark.parametrize(("n_values", "is_refused"), [(50, False), (51, True)])
+def test_a_column_with_too_many_values_is_refused(n_values: int, is_refused: bool) -> None:
+    numbers = pd.DataFrame({"a": [np.nan, *map(float, range(n_values))]})
+    texts = numbers.astype("str").astype("category")
+    texts.loc[0, "a"] = None
+    for frame in (numbers, texts):
+        if is_refused:
+            with pytest.raises(TooManyGroupsError, match=r"'a' has 51 different values; .* 50"):
+                check_slices(frame, ["a"])
+        else:
+            check_slices(frame, ["a"])
+
+
+def test_fairlearn_is_not_loaded_before_it_is_needed() -> None:
+    words = "import sys, src.evaluation; print('fairlearn' in sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == "False"

@@ -1,0 +1,125 @@
+"""A calibrated pipeline is what scikit-learn makes on the same folds, the pipeline untouched."""
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from numpy.testing import assert_array_equal
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
+
+from src.modeling import (
+    answers_out_of_fold,
+    calibrate,
+    calibrated_proba,
+    make_pipeline,
+    proba_out_of_fold,
+)
+from src.modeling.calibration import Splits
+
+METHODS = ("sigmoid", "isotonic", "temperature")
+
+
+def table(n_classes: int, n_rows: int = 150) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, 4))
+    score = X[:, 0] + X[:, 1] ** 2 + rng.normal(0, 1, n_rows)
+    return X, np.searchsorted(np.quantile(score, np.linspace(0, 1, n_classes + 1)[1:-1]), score)
+
+
+def model(name: str) -> Pipeline:
+    estimators = {
+        "boosting": HistGradientBoostingClassifier(max_iter=3),
+        "linear": LogisticRegression(),
+        "forest": RandomForestClassifier(3),
+    }
+    estimators["vote"] = VotingClassifier([*estimators.items()], voting="soft")
+    return make_pipeline({}, {}, estimators[name], seed=0)
+
+
+def folds(X: np.ndarray, y: np.ndarray) -> Splits:
+    return list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ["boosting", "linear", "forest", "vote"])
+def test_it_is_what_scikit_learn_makes_on_the_same_folds(
+    name: str, method: str, n_classes: int
+) -> None:
+    X, y = table(n_classes)
+    pipeline, splits = model(name).fit(X, y), folds(X, y)
+    before = pipeline.predict_proba(X)
+    found = calibrate(pipeline, answers_out_of_fold(pipeline, X, y, splits), y, method)
+    expected = CalibratedClassifierCV(model(name), method=method, cv=splits, ensemble=False)
+    expected.fit(X, y)
+    rows = np.random.default_rng(1).normal(size=(50, 4))
+    assert_array_equal(found.predict_proba(rows), expected.predict_proba(rows))
+    assert_array_equal(found.predict(rows), expected.predict(rows))
+    assert_array_equal(pipeline.predict_proba(X), before)
+    assert sorted(vars(found)) == sorted(vars(expected))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ["boosting", "forest"])
+def test_answers_become_the_probabilities_that_they_would_have_had(
+    name: str, method: str, n_classes: int
+) -> None:
+    X, y = table(n_classes)
+    pipeline = model(name).fit(X, y)
+    calibrated = calibrate(pipeline, answers_out_of_fold(pipeline, X, y, folds(X, y)), y, method)
+    is_sums = hasattr(pipeline, "decision_function")
+    answers = pipeline.decision_function(X) if is_sums else pipeline.predict_proba(X)
+    assert_array_equal(calibrated_proba(calibrated, answers), calibrated.predict_proba(X))
+    # It looked at a copy.
+    assert calibrated.calibrated_classifiers_[0].estimator is pipeline
+
+
+def test_each_row_is_answered_by_a_clone_that_was_not_fitted_on_it() -> None:
+    X, y = table(2)
+    pipeline, splits = model("forest").fit(X, y), folds(X, y)
+    found = proba_out_of_fold(pipeline, X, y, splits)
+    for train, test in splits:
+        assert_array_equal(
+            found[test], model("forest").fit(X[train], y[train]).predict_proba(X[test])
+        )
+
+
+def test_groups_stay_together() -> None:
+    X, y = table(2)
+    groups = np.arange(len(y)) // 10
+    splits = list(GroupKFold(3).split(X, y, groups))
+    pipeline = model("linear").fit(X, y)
+    found = calibrate(pipeline, answers_out_of_fold(pipeline, X, y, splits), y, "sigmoid")
+    expected = CalibratedClassifierCV(model("linear"), cv=splits, ensemble=False).fit(X, y)
+    assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
+
+
+def test_workers_change_no_bit() -> None:
+    X, y = table(2)
+    pipeline = model("boosting").fit(X, y)
+    alone = answers_out_of_fold(pipeline, X, y, folds(X, y))
+    with parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
+        assert_array_equal(answers_out_of_fold(pipeline, X, y, folds(X, y)), alone)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_probabilities_come_nearer_to_the_truth(method: str) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 3))
+    y = (rng.random(2000) < 1 / (1 + np.exp(-X[:, 0]))).astype(np.int64)
+    # A forest of whole trees on few rows says much too loudly what it believes.
+    pipeline = make_pipeline({}, {}, RandomForestClassifier(5, max_depth=12), seed=0)
+    train, test = slice(0, 1000), slice(1000, None)
+    pipeline.fit(X[train], y[train])
+    answers = answers_out_of_fold(pipeline, X[train], y[train], folds(X[train], y[train]))
+    found = calibrate(pipeline, answers, y[train], method).predict_proba(X[test])
+    assert log_loss(y[test], found) < log_loss(y[test], pipeline.predict_proba(X[test])) - 0.1

@@ -1,0 +1,157 @@
+"""A threshold is the best of all that there are, by an independent look at every one."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
+from sklearn.model_selection import TunedThresholdClassifierCV
+from sklearn.utils.validation import check_is_fitted
+
+from src.errors import ConstantPredictionsError, OutOfReachError
+from src.modeling import (
+    choose_cheapest,
+    choose_max_f1,
+    choose_most_precise,
+    threshold,
+    with_threshold,
+)
+from src.modeling.given import GivenProba
+
+COSTS = [[0.0, 1.0], [5.0, 0.0]]
+
+
+def both(positive: np.ndarray) -> np.ndarray:
+    return np.stack([1 - positive, positive], axis=1)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Draw probabilities with many equal ones, and classes that both occur."""
+    n = draw(st.integers(4, 40))
+    positive = draw(
+        st.lists(st.integers(0, 12), min_size=n, max_size=n).filter(lambda p: len(set(p)) > 1)
+    )
+    y = draw(st.lists(st.integers(0, 1), min_size=n, max_size=n).filter(lambda y: len(set(y)) > 1))
+    return both(np.array(positive) / 12), np.array(y, dtype=np.int64)
+
+
+def every_decision(proba: np.ndarray) -> list[np.ndarray]:
+    """Give the labels at each threshold that parts rows in another way, none and all included."""
+    distinct = np.unique(proba[:, 1])
+    return [(proba[:, 1] > t).astype(int) for t in [-1.0, *distinct]]
+
+
+def cost(y: np.ndarray, predicted: np.ndarray) -> float:
+    return float((confusion_matrix(y, predicted, labels=[0, 1]) * COSTS).sum() / len(y))
+
+
+@given(cases())
+@settings(max_examples=30, deadline=None)
+def test_no_threshold_has_a_better_f1(case: tuple[np.ndarray, np.ndarray]) -> None:
+    proba, y = case
+    chosen = choose_max_f1(proba, y)
+    best = max(f1_score(y, p, zero_division=0) for p in every_decision(proba))
+    assert chosen.score == pytest.approx(best)
+    assert f1_score(y, proba[:, 1] > chosen.threshold) == pytest.approx(best)
+
+
+@given(cases())
+@settings(max_examples=30, deadline=None)
+def test_no_threshold_is_cheaper(case: tuple[np.ndarray, np.ndarray]) -> None:
+    proba, y = case
+    chosen = choose_cheapest(proba, y, COSTS)
+    best = min(cost(y, p) for p in every_decision(proba))
+    assert chosen.score == pytest.approx(best)
+    assert cost(y, proba[:, 1] > chosen.threshold) == pytest.approx(best)
+
+
+@given(cases(), st.sampled_from([0.3, 0.7, 0.9, 1.0]), st.sampled_from([None, 0.3, 0.8]))
+@settings(max_examples=40, deadline=None)
+def test_no_threshold_with_the_recall_is_more_precise(
+    case: tuple[np.ndarray, np.ndarray], min_recall: float, min_precision: float | None
+) -> None:
+    proba, y = case
+    points = [
+        (recall_score(y, p), precision_score(y, p))
+        for p in every_decision(proba)
+        if 0 < p.sum() < len(y)
+    ]
+    reached = [precision for recall, precision in points if recall >= min_recall]
+    if max(reached, default=-1) >= (min_precision or 0):
+        chosen = choose_most_precise(proba, y, min_recall, min_precision)
+        predicted = proba[:, 1] > chosen.threshold
+        assert chosen.score == pytest.approx(max(reached))
+        assert precision_score(y, predicted) == pytest.approx(max(reached))
+        assert recall_score(y, predicted) >= min_recall
+        return
+    with pytest.raises(OutOfReachError) as raised:
+        choose_most_precise(proba, y, min_recall, min_precision)
+    recalls = [recall for recall, precision in points if precision >= (min_precision or 0)]
+    assert f"{max(recalls, default=0):.4f}" in str(raised.value)
+    if min_precision is not None and reached:
+        assert f"best precision {max(reached):.4f}" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_to_call_every_row_positive_is_no_decision() -> None:
+    proba, y = both(np.array([0.1, 0.2, 0.3, 0.4])), np.array([1, 0, 0, 1])
+    with pytest.raises(OutOfReachError, match=r"the best is 0\.5000, short of calling every row"):
+        choose_most_precise(proba, y, 0.9, None)
+
+
+def test_where_alarms_cost_more_than_they_save_there_are_none() -> None:
+    proba, y = both(np.array([0.1, 0.2, 0.9, 1.0])), np.array([0, 1, 0, 0])
+    chosen = choose_cheapest(proba, y, [[0, 10], [1, 0]])
+    assert (chosen.threshold, chosen.score) == (1.0, 0.25)
+
+
+@pytest.mark.parametrize("choose", [choose_max_f1, lambda p, y: choose_cheapest(p, y, COSTS)])
+def test_where_all_rows_are_alike_there_is_nothing_to_choose(
+    choose: Callable[[np.ndarray, np.ndarray], object],
+) -> None:
+    with pytest.raises(ConstantPredictionsError, match=r"0\.25"):
+        choose(both(np.full(4, 0.25)), np.array([0, 1, 0, 1]))
+
+
+def test_of_many_rows_not_every_threshold_is_tried_and_little_is_lost() -> None:
+    rng = np.random.default_rng(0)
+    y = (rng.random(20_000) < 0.3).astype(np.int64)
+    positive = 1 / (1 + np.exp(-(rng.normal(size=20_000) + 2 * y - 1)))
+    proba = both(positive)
+    chosen = choose_max_f1(proba, y)
+    order = np.argsort(-positive)
+    found = np.cumsum(y[order])
+    best = (2 * found / (np.arange(1, 20_001) + y.sum())).max()
+    assert best - 1e-4 < chosen.score <= best
+    assert (
+        len(threshold._candidates(proba, y, np.unique(positive))) <= threshold.MOST_THRESHOLDS + 2
+    )
+
+
+def test_it_is_what_scikit_learn_chooses_from_the_same_thresholds() -> None:
+    rng = np.random.default_rng(1)
+    y = (rng.random(300) < 0.2).astype(np.int64)
+    proba = both(rng.beta(2 + 3 * y, 6))
+    candidates = np.unique(proba[:, 1])
+    theirs = TunedThresholdClassifierCV(
+        GivenProba().fit(None, y), scoring="f1", thresholds=candidates, cv="prefit", refit=False
+    ).fit(proba, y)
+    assert np.nextafter(choose_max_f1(proba, y).threshold, 1) == theirs.best_threshold_
+
+
+def test_predict_decides_above_the_threshold() -> None:
+    X = np.arange(20.0)[:, np.newaxis]
+    fitted = LogisticRegression().fit(X, (X[:, 0] > 12).astype(int))
+    proba = fitted.predict_proba(X)
+    for t in [*proba[:, 1], 0.0, 1.0, float(np.nextafter(0, -1))]:
+        decided = with_threshold(fitted, float(t))
+        check_is_fitted(decided)
+        np.testing.assert_array_equal(decided.predict(X), (proba[:, 1] > t).astype(int))
+        np.testing.assert_array_equal(decided.predict_proba(X), proba)
+    # It can be fitted anew, like any classifier.
+    assert clone(decided).fit(X, X[:, 0] > 3).n_features_in_ == 1
