@@ -46,6 +46,8 @@ def make_app(settings: Settings) -> FastAPI:
         await asyncio.to_thread(store.load)
         for name, why in store.served.failed.items():
             log.error("model '%s' cannot be loaded: %s", name, why)
+        for name, why in store.served.store.items():
+            log.error("'%s' cannot be pulled: %s; what the cache holds serves", name, why)
         telemetry.models(store.served.models.values())
         _tell(store)
         watch = asyncio.create_task(_watch(store, telemetry, settings.watch_seconds))
@@ -104,11 +106,13 @@ async def _watch(store: ModelStore, telemetry: Telemetry, seconds: float) -> Non
         await asyncio.sleep(seconds)
         try:
             if not await asyncio.to_thread(store.follow):
+                told = ""
                 continue
         except UserError as error:
             if str(error) != told:
                 told = str(error)
                 telemetry.reload(succeeded=False)
+                telemetry.models(store.served.models.values())
                 log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
         else:
             told = ""

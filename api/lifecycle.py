@@ -51,7 +51,8 @@ class Lifecycle:
         log.info("SIGTERM: no longer ready; finishing what is in flight")
         self.is_ready = False
         await asyncio.sleep(self._drain_seconds)
-        for listener in server.servers:
+        # There are none yet where it ends while models are pulled.
+        for listener in getattr(server, "servers", []):
             listener.close()
         self.is_closing = True
         await asyncio.sleep(GRACE_SECONDS)

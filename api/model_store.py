@@ -6,16 +6,18 @@ Readers take one reference to what is served and keep it for a request; a reload
 import logging
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
 from api.refusals import no_model, not_found
 from api.served_model import ServedModel, load_model
 from api.settings import Settings
+from api.store_cache import StoreCache, keys_of
 from src.errors import ModelUnusableError, ReloadError, UserError
-from src.runs import Promotion, Registry, beneath, newest_complete_run
+from src.runs import Promotion, Registry, VerifiedRun, beneath, newest_complete_run
 
 log = logging.getLogger("uvicorn.error")
 
@@ -24,17 +26,22 @@ SCORER = "scorer/"
 
 @dataclass(frozen=True)
 class Served:
-    """What is served at one moment. failed: why a model could not be loaded, by name."""
+    """What is served at one moment. failed: why a model could not be loaded, by name.
+
+    store: why a model could not be pulled; what was pulled before goes on.
+    """
 
     models: Mapping[str, ServedModel] = field(default_factory=dict)
     default_name: str | None = None
     failed: Mapping[str, str] = field(default_factory=dict)
+    store: Mapping[str, str] = field(default_factory=dict)
 
     def default(self) -> ServedModel:
         """Give the model of the plain paths; raises RefusedError where there is none."""
         found = self.models.get(self.default_name or "")
         if found is None:
-            raise no_model(self.failed, self.default_name, sorted(self.models))
+            failed = {**self.store, **self.failed}
+            raise no_model(failed, self.default_name, sorted(self.models))
         return found
 
     def named(self, name: str) -> ServedModel:
@@ -51,7 +58,9 @@ class ModelStore:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._registry = Registry(settings.models)
+        self._registry = Registry(settings.registry)
+        self._cache = StoreCache(settings) if settings.store else None
+        self._keys = keys_of(settings)
         self.served = Served()
         # What each pointer named when it was last looked at, loaded or not.
         self._pointers: dict[str, str] = {}
@@ -61,6 +70,7 @@ class ModelStore:
     def load(self) -> None:
         """Load what is promoted, or the newest run that can be served; what fails is noted."""
         with self._one_at_a_time, suppress(ReloadError):
+            self._pull(thoroughly=True)
             self._load(None)
 
     def reload(self, path: str | None) -> Mapping[str, ServedModel]:
@@ -70,7 +80,9 @@ class ModelStore:
         """
         with self._one_at_a_time:
             if path is None:
+                self._pull(thoroughly=True)
                 self._load(None)
+                self._tell_of_the_store()
             else:
                 self._try(path)
             return self.served.models
@@ -81,6 +93,7 @@ class ModelStore:
         What fails is tried again when its pointer moves, or on request.
         """
         with self._one_at_a_time:
+            self._pull(thoroughly=False)
             found = self._versions()
             moved = {
                 name
@@ -89,7 +102,18 @@ class ModelStore:
             }
             if moved:
                 self._load(moved)
+            self._tell_of_the_store()
             return bool(moved)
+
+    def _pull(self, *, thoroughly: bool) -> None:
+        if self._cache is not None:
+            troubles = self._cache.refresh(thoroughly=thoroughly)
+            said = {name: self.said(error) for name, error in troubles.items()}
+            self.served = replace(self.served, store=said)
+
+    def _tell_of_the_store(self) -> None:
+        if self.served.store:
+            raise ReloadError(dict(self.served.store))
 
     def _load(self, names: Collection[str] | None) -> None:
         """Load promoted models, of all names or of some; raises ReloadError for what fails."""
@@ -115,14 +139,22 @@ class ModelStore:
                 new[name] = self.said(error)
         failed |= {name: why for name, why in new.items() if name not in models}
         # A damaged model stays the default: another's answers would be taken for its own.
-        self.served = Served(models, self._default_name(versions), failed)
+        self._serve(models, self._default_name(versions), failed)
         if new:
             raise ReloadError(new)
+
+    def _serve(
+        self, models: Mapping[str, ServedModel], default: str | None, failed: Mapping[str, str]
+    ) -> None:
+        self.served = Served(models, default, failed, self.served.store)
 
     def _load_newest(self) -> None:
         if any(model.promoted for model in self.served.models.values()):
             # A lost mount, perhaps; a run that nobody chose is no replacement.
             raise ReloadError({"registry": "it holds no promoted model any more"})
+        if self._cache is not None or self._keys is not None:
+            # Whoever names a store, or asks for signatures, means no other run.
+            raise ReloadError({"registry": "it holds no promoted model"})
         newest = newest_complete_run(self._settings.outputs, holding=SCORER)
         if newest is None:
             raise ReloadError({"nothing": "no model is promoted, and no run can be served"})
@@ -133,7 +165,7 @@ class ModelStore:
             if not self.served.models:
                 self.served = Served(failed=failed)
             raise ReloadError(failed) from error
-        self.served = Served({model.name: model}, self._default_name([model.name]), {})
+        self._serve({model.name: model}, self._default_name([model.name]), {})
 
     def _try(self, path: str) -> None:
         try:
@@ -144,7 +176,7 @@ class ModelStore:
         # A run that was named is meant to be tried.
         default = self._default_name(models) if model.promoted else model.name
         failed = {k: v for k, v in self.served.failed.items() if k != model.name}
-        self.served = Served(models, default, failed)
+        self._serve(models, default, failed)
 
     def _versions(self) -> dict[str, str]:
         """Give what the pointers name now; of a damaged one that it is."""
@@ -156,39 +188,50 @@ class ModelStore:
         return {name: "?" if p is None else p.version for name, p in found.items()}
 
     def _load_path(self, path: str) -> ServedModel:
-        roots = [self._settings.models, self._settings.outputs]
-        found = beneath(path, roots)
+        promotions = self._registry.root
+        found = beneath(path, [promotions, self._settings.outputs])
         for promoted in self._registry.names():
-            if found == self._settings.models / promoted:
+            if found == promotions / promoted:
                 return self._load_promoted(promoted)
         # A version of a promoted model keeps its name; a run takes that of its dataset.
-        is_promoted = found.is_relative_to(self._settings.models)
-        name = found.relative_to(self._settings.models).parts[0] if is_promoted else None
-        return load_model(found, name=name, source=self._shown(found), promoted=is_promoted)
+        is_promoted = found.is_relative_to(promotions)
+        name = found.relative_to(promotions).parts[0] if is_promoted else None
+        source, vouch = self._shown(found), partial(self._vouch, name)
+        return load_model(found, name=name, source=source, promoted=is_promoted, vouch=vouch)
 
     def _load_promoted(self, name: str) -> ServedModel:
         promotion = self._registry.current(name)
         if promotion is None:
             raise ModelUnusableError(name, "nothing is promoted under this name")
         path = self._registry.path_of(name, promotion.version)
-        model = load_model(path, name=name, source=self._shown(path), promoted=True)
+        source, vouch = self._shown(path), partial(self._vouch, name)
+        model = load_model(path, name=name, source=source, promoted=True, vouch=vouch)
         if model.run_id != promotion.version:
             # Whole and verified, but another run than was promoted.
             raise ModelUnusableError(self._shown(path), f"it holds run {model.run_id}")
         return model
+
+    def _vouch(self, name: str | None, run: VerifiedRun) -> None:
+        """Refuse a run that none of our keys has signed, also one that was pulled before."""
+        if self._keys is not None:
+            signature = self._registry.signature_of(name, run.run_id) if name else None
+            self._keys.check(name or run.path.name, run.run_id, run.sealed, signature)
 
     def said(self, error: UserError | OSError) -> str:
         """Word an error for clients, who need not know where the roots lie."""
         message = str(error)
         if isinstance(error, OSError):
             message = f"{error.filename} cannot be read: {error.strerror}"
-        for root in (self._settings.models, self._settings.outputs):
+        if self._cache is not None:
+            address = str(self._cache.address)
+            message = message.replace(f"{address}/", "").replace(address, "the store")
+        for root in (self._registry.root, self._settings.outputs):
             if root.is_absolute():
                 message = message.replace(str(root), root.name)
         return message
 
     def _shown(self, path: Path) -> str:
-        for root in (self._settings.models, self._settings.outputs):
+        for root in (self._registry.root, self._settings.outputs):
             if path.is_relative_to(root):
                 return (Path(root.name) / path.relative_to(root)).as_posix()
         return path.name

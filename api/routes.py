@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from api import inference_protocol
 from api.answers import Health, Models, Readiness, Reloaded
 from api.lifecycle import Lifecycle
-from api.model_store import ModelStore
+from api.model_store import ModelStore, Served
 from api.refusals import RefusedError, no_model_detail, not_found
 from api.security import check_admin
 from api.served_model import ServedModel
@@ -53,7 +53,7 @@ def _add_health(router: APIRouter, store: ModelStore, lifecycle: Lifecycle) -> N
     async def health() -> Response:
         served = store.served
         runs = {name: model.run_id for name, model in served.models.items()}
-        detail = "" if runs else no_model_detail(served.failed)
+        detail = _detail_of(served)
         return answer(Health("ok", runs, served.default_name, dict(served.failed), detail))
 
     @router.api_route("/ready", methods=["GET", "HEAD"])
@@ -62,6 +62,12 @@ def _add_health(router: APIRouter, store: ModelStore, lifecycle: Lifecycle) -> N
         if why:
             return answer(Readiness("not ready", why), 503)
         return answer(Readiness("ready"))
+
+
+def _detail_of(served: Served) -> str:
+    if not served.models:
+        return no_model_detail({**served.store, **served.failed})
+    return "; ".join(f"'{name}' is not up to date: {why}" for name, why in served.store.items())
 
 
 def _why_not_ready(store: ModelStore, lifecycle: Lifecycle) -> str:

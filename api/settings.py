@@ -9,13 +9,17 @@ from typing import Any
 from src.errors import SettingError
 
 PREFIX = "API_"
+# What concerns the models themselves is said alike to the service, to `push` and to `pull`.
+OF_MODELS = "MODEL_"
+# A store that could not be reached when the service started is asked again.
+STORE_WATCH_SECONDS = 60.0
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 LEAST_SECRET = 16
 
 
-def setting(doc: str, default: Any, least: float | None = None) -> Any:
+def setting(doc: str, default: Any, least: float | None = None, prefix: str = PREFIX) -> Any:
     """Declare a setting; least: the smallest number that can work."""
-    return field(default=default, metadata={"doc": doc, "least": least})
+    return field(default=default, metadata={"doc": doc, "least": least, "prefix": prefix})
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,25 @@ class Settings:
     )
     watch_seconds: float = setting("how often promoted models are looked at; 0: never", 0.0, 0.0)
     log: str = setting("where a line per request goes: `-` is standard output", "-")
+    store: str = setting(
+        "a [model store](registry.md#the-model-store), `s3://bucket/prefix`: what it promotes is"
+        " served, and `API_MODELS` and `API_OUTPUTS` are not",
+        "",
+        prefix=OF_MODELS,
+    )
+    cache: Path = setting(
+        "where models of the store are kept, to start from when it can't be reached",
+        Path("model_cache"),
+        prefix=OF_MODELS,
+    )
+    store_timeout_seconds: float = setting(
+        "how long the store may take, all together", 20.0, 1.0, prefix=OF_MODELS
+    )
+    signature_key: str = setting(
+        "public keys, PEM, or their file: promoted models signed by none of them are refused",
+        "",
+        prefix=OF_MODELS,
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -56,18 +79,27 @@ class Settings:
             for setting in fields(cls)
             if (text := environment.get(variable_of(setting.name))) is not None
         }
+        if chosen.get("store"):
+            chosen.setdefault("watch_seconds", STORE_WATCH_SECONDS)
         return cls(**chosen)
+
+    @property
+    def registry(self) -> Path:
+        """Give the directory of promoted models: those that were pulled, where there is a store."""
+        return self.cache if self.store else self.models
 
 
 def variable_of(name: str) -> str:
     """Name the environment variable of a setting."""
-    return PREFIX + name.upper()
+    prefixes = {setting.name: setting.metadata["prefix"] for setting in fields(Settings)}
+    return str(prefixes[name]) + name.upper()
 
 
 def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
     """Find variables that look like one of ours, with the one that may be meant."""
     known = [variable_of(setting.name) for setting in fields(Settings)]
-    unknown = [name for name in environment if name.startswith(PREFIX) and name not in known]
+    ours = (PREFIX, OF_MODELS)
+    unknown = [name for name in environment if name.startswith(ours) and name not in known]
     nearest = {name: get_close_matches(name, known, n=1, cutoff=0.8) for name in unknown}
     return {name: found[0] for name, found in nearest.items() if found}
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from src import browsing, checking, comparing, promotion, pruning
+from src import browsing, checking, comparing, promotion, pruning, publishing
 from src.errors import CommandLineError, UserError
 from src.wording import LANGUAGES
 
@@ -24,7 +24,9 @@ serve:
   python -m src.runs promote latest                 what was trained last; then: make api
   python -m src.runs promote 1f26612c --if-better   only if better on the same held-out rows
   python -m src.runs rollback adult --why drift     the version before; --to 3ab1: any
-  python -m src.runs history adult                  who made what current, when and why"""
+  python -m src.runs history adult                  who made what current, when and why
+  python -m src.runs push adult --store s3://b/p    into the store, for services; or MODEL_STORE
+  python -m src.runs pull adult                     what the store's pointer names"""
 RUN = "its directory, the beginning of its id, or 'latest'"
 PLACE = "outputs, a sweep's directory, or a run's (outputs)"
 
@@ -50,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     _add_lists(add)
     _add_looks(add)
     _add_promotions(add)
+    _add_store(add)
     return top
 
 
@@ -128,6 +131,20 @@ def _add_promotions(add: Add) -> None:
     for verb in (promote, rollback):
         verb.add_argument("--who", help="for the history (you, here)")
         verb.add_argument("--why", metavar="TEXT", default="", help="for the history")
+
+
+def _add_store(add: Add) -> None:
+    push = add("push", publishing.push, "bring a promoted model into the store", MODELS)
+    words = "private key, a PEM file: the service may ask for a signature"
+    push.add_argument("--sign", type=Path, metavar="KEY", help=words)
+    words = "what is there under the same run id, from another execution"
+    push.add_argument("--replace", action="store_true", help=words)
+    words = "bring what the store's pointer names into the registry"
+    pull = add("pull", publishing.pull, words, MODELS)
+    pull.add_argument("--overwrite", action="store_true", help="promotions that were made here")
+    for verb in (push, pull):
+        verb.add_argument("name", help="of the model")
+        verb.add_argument("--store", metavar="PLACE", help="s3://bucket/prefix (MODEL_STORE)")
 
 
 def as_user_error(error: BaseException) -> UserError | None:

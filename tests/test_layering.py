@@ -113,3 +113,16 @@ def test_the_service_starts_without_the_training_stack() -> None:
         [sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert loaded.stdout.split() == []
+
+
+# Who deploys installs boto3 and PyYAML, not what trains or serves.
+DEPLOY_MAY_IMPORT = ("src.errors", "src.wording", "src.runtime.console")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "deploy").rglob("*.py")), ids=lambda path: path.name
+)
+def test_deploying_knows_only_how_errors_are_told(path: Path) -> None:
+    for name in imports_of(path):
+        if name.split(".")[0] in {"src", "api"}:
+            assert f"{name}.".startswith(tuple(f"{each}." for each in DEPLOY_MAY_IMPORT)), name

@@ -54,14 +54,15 @@ class _Pointer:
 def read_history(folder: Path) -> list[Promotion]:
     """Read the history, oldest first, the current one last; empty where nothing was promoted."""
     try:
-        return _parse(read_limited(folder / NAME, MAX_SIZE))
+        return parse(read_limited(folder / NAME, MAX_SIZE))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except ValueError as error:
         raise RegistryDamagedError(folder / NAME, str(error)) from error
 
 
-def _parse(content: bytes) -> list[Promotion]:
+def parse(content: bytes) -> list[Promotion]:
+    """Parse a pointer; raises ValueError with what is wrong in it."""
     found = read_json(content, _Format).format
     if found > FORMAT:
         raise NewerFormatError(NAME, found, FORMAT)
@@ -76,13 +77,17 @@ def _parse(content: bytes) -> list[Promotion]:
 
 def write_history(folder: Path, history: Sequence[Promotion]) -> None:
     """Switch to the last entry."""
+    write_atomically(folder / NAME, as_bytes(history))
+
+
+def as_bytes(history: Sequence[Promotion]) -> bytes:
+    """Give the content of the file."""
     content = {
         "format": FORMAT,
         "current": history[-1].version,
         "history": [asdict(entry) for entry in history],
     }
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    write_atomically(folder / NAME, text.encode())
+    return json.dumps(content, indent=2, ensure_ascii=False).encode()
 
 
 def stack_of(history: Sequence[Promotion]) -> list[str]:

@@ -28,9 +28,10 @@ from src.errors import (
     UnverifiedRunError,
 )
 from src.runs import pointer
-from src.runs.atomic import sync
+from src.runs.atomic import sync, write_atomically
 from src.runs.copying import copy_run, remove
 from src.runs.pointer import Action, Promotion
+from src.runs.reading import read_limited
 from src.runs.verified import OpenRun, opened_run, read_verified
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -39,6 +40,9 @@ VERSIONS = "versions"
 LOCK = ".lock"
 # Beside versions/, not in it: half a copy is never seen there.
 INCOMING, RETIRED = ".incoming", ".retired"
+# Beside it too: a version holds what its manifest names, and nothing else.
+SIGNATURES = "signatures"
+MAX_SIGNATURE = 64 << 10
 SCORER = "scorer/"
 MAX_LETTERS = 1000
 
@@ -139,10 +143,66 @@ class Registry:
             if to is None and len(stack) < 2:
                 raise NothingBeforeError(name, stack[-1])
             version = stack[-2] if to is None else self.version_named(name, to)
-            _verify(self.path_of(name, version))
+            _verify(self.path_of(name, version), version)
             if version == stack[-1]:
                 return self.history(name)[-1]
             return self._switch(name, version, "rollback", who, why)
+
+    def receive(
+        self,
+        name: str,
+        history: list[Promotion],
+        sealed: bytes,
+        signature: bytes | None,
+        fetch: Callable[[Path], None],
+        check: Callable[[list[Promotion]], None],
+        *,
+        mend: bool,
+    ) -> list[Promotion]:
+        """Take over a history from elsewhere, with the version that it makes current.
+
+        fetch fills a directory that is not there yet, unless a version of this manifest is here.
+        check: called with the history that is here, while nobody can change it; raises to refuse.
+        mend: a damaged pointer counts as none. Gives the history that was here.
+        """
+        folder, version = self._folder(name), history[-1].version
+        path = self.path_of(name, version)
+        with _locked(folder):
+            ours = self._history_here(name, mend=mend)
+            check(ours)
+            if not _is_intact(path, sealed):
+                fetch(folder / INCOMING)
+                _verify(folder / INCOMING, version)
+                self._place(path, folder)
+            if signature is not None:
+                (folder / SIGNATURES).mkdir(exist_ok=True)
+                write_atomically(self._signature_path(name, version), signature)
+            if ours != history:
+                pointer.write_history(folder, history)
+        return ours
+
+    def _history_here(self, name: str, *, mend: bool) -> list[Promotion]:
+        try:
+            return self.history(name)
+        except RegistryDamagedError as error:
+            if not mend:
+                raise
+            log.warning("%s; replacing it", error)
+            return []
+
+    def signature_of(self, name: str, version: str) -> bytes | None:
+        """Give the signature of a version's manifest; None where nobody signed it."""
+        path = self._signature_path(name, version)
+        try:
+            return read_limited(path, MAX_SIGNATURE)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValueError as error:
+            raise RegistryDamagedError(path, str(error)) from error
+
+    def _signature_path(self, name: str, version: str) -> Path:
+        _refuse_link(self._folder(name) / SIGNATURES)
+        return self._folder(name) / SIGNATURES / f"{version}.json"
 
     def _bring(self, candidate: OpenRun, path: Path, folder: Path) -> None:
         if _is_intact(path):
@@ -151,6 +211,9 @@ class Registry:
                 pass
             return
         copy_run(candidate, folder / INCOMING)
+        self._place(path, folder)
+
+    def _place(self, path: Path, folder: Path) -> None:
         if os.path.lexists(path):
             path.rename(folder / RETIRED)
         (folder / INCOMING).rename(path)
@@ -199,21 +262,22 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _verify(path: Path) -> None:
+def _verify(path: Path, version: str) -> bytes:
     run = read_verified(path, lambda _: False)
-    if run.run_id != path.name:
+    if run.run_id != version:
         raise UnverifiedRunError(path, "it", f"is a copy of run {run.run_id}")
+    return run.sealed
 
 
-def _is_intact(path: Path) -> bool:
+def _is_intact(path: Path, sealed: bytes | None = None) -> bool:
+    """Tell whether a whole version is there; sealed: and of this manifest."""
     if not os.path.lexists(path):
         return False
     try:
-        _verify(path)
+        return sealed in (None, _verify(path, path.name))
     except (UnverifiedRunError, NewerFormatError) as error:
         log.warning("%s; replacing it", error)
         return False
-    return True
 
 
 def _check_words(who: str, why: str) -> None:

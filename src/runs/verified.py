@@ -23,13 +23,14 @@ MAX_WANTED = 2 << 30
 class VerifiedRun:
     """files: the very bytes that were hashed, by their names in the manifest; those wanted.
 
-    n_files: how many the manifest has.
+    n_files: how many the manifest has. sealed: the manifest's own bytes.
     """
 
     path: Path
     run_id: str
     files: dict[str, bytes]
     n_files: int
+    sealed: bytes
 
 
 def read_verified(directory: Path, wanted: Callable[[str], bool]) -> VerifiedRun:
@@ -45,7 +46,8 @@ def read_verified(directory: Path, wanted: Callable[[str], bool]) -> VerifiedRun
         for name, chunks in run.contents():
             if wanted(name):
                 kept[name] = b"".join(chunks)
-    return VerifiedRun(directory, run.manifest.run_id, kept, len(run.manifest.files))
+    n_files = len(run.manifest.files)
+    return VerifiedRun(directory, run.manifest.run_id, kept, n_files, run.sealed)
 
 
 @dataclass(frozen=True)

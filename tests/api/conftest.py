@@ -13,6 +13,9 @@ from api.served_model import ServedModel, load_model
 from src.runs import Registry
 from tests.api.serving import Server
 from tests.conftest import train
+from tests.runs.store.conftest import between, bucket, endpoint, keys, s3_port
+
+__all__ = ["between", "bucket", "endpoint", "keys", "s3_port"]  # fixtures
 
 ROWS = [
     {"age": 41, "income": 12.5, "job": "clerk"},

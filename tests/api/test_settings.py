@@ -84,7 +84,7 @@ def test_a_bad_setting_ends_the_start_with_one_line(variable: str, text: str) ->
 
 def documented() -> list[str]:
     text = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
-    return re.findall(r"^\| `API_.*$", text, flags=re.MULTILINE)
+    return re.findall(r"^\| `(?:API|MODEL)_.*$", text, flags=re.MULTILINE)
 
 
 def test_the_table_of_settings_is_that_of_the_code() -> None:
