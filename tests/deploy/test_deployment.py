@@ -1,0 +1,288 @@
+"""Deploying: what is asked in which order, what is refused, and that nothing is left half-done."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.cloud import BUCKET, STACK, Cloud, address_of, digest_of
+from tests.deploy.conftest import Answer, Say
+from tests.deploy.front import DENIED, Failure
+
+FIRST = [
+    "DescribeStacks",
+    "GetCallerIdentity",
+    "CreateChangeSet",
+    "DescribeChangeSet",
+    "DescribeStackEvents",
+    "ExecuteChangeSet",
+    "DescribeStacks",
+    "DescribeStackEvents",
+]
+NEXT = ["DescribeStacks", "DescribeImages", *FIRST[1:]]
+WITHDRAWN = ["DeleteChangeSet"]
+WITHDRAWN_FIRST = ["DeleteChangeSet", "DescribeStacks", "DeleteStack"]
+
+
+def stacks(cloud: Cloud) -> list[str]:
+    found = cloud.client("cloudformation").describe_stacks()["Stacks"]
+    return [stack["StackStatus"] for stack in found]
+
+
+def change_sets(cloud: Cloud) -> list[str]:
+    found = cloud.client("cloudformation").list_change_sets(StackName=STACK)["Summaries"]
+    return [each["ExecutionStatus"] for each in found]
+
+
+def test_the_first_time_all_but_the_service_is_made(empty: Cloud, say: Say) -> None:
+    said = say("deploy", "--yes")
+    assert (said.code, said.err) == (0, "")
+    assert empty.front.calls == FIRST
+    assert stacks(empty) == ["CREATE_COMPLETE"]
+    assert "Add      Repository  AWS::ECR::Repository" in said.out
+    assert "no service yet: push an image, then python -m deploy deploy --image TAG" in said.out
+    assert empty.client("ecr").describe_repositories()["repositories"]
+    assert not empty.backend.services
+
+
+def test_a_new_stack_takes_over_what_an_earlier_one_left(empty: Cloud, say: Say) -> None:
+    assert say("deploy", "--yes").code == 0
+    # CloudFormation imports only what is named in letters.
+    sent = empty.stack.template
+    assert f'BucketName: "{BUCKET}"\n' in sent
+    assert 'RepositoryName: "mlops/api"\n' in sent
+    assert f'LogGroupName: "/ecs/{STACK}"\n' in sent
+
+
+def test_an_image_is_deployed_by_its_digest(cloud: Cloud, say: Say) -> None:
+    cloud.push("ddd")
+    said = say("deploy", "--yes", "--image", "ddd")
+    assert (said.code, said.err) == (0, "")
+    assert cloud.front.calls == NEXT
+    assert cloud.stack.stack_parameters["ImageUri"] == address_of("ddd")
+    assert "stack 'mlops' is UPDATE_COMPLETE" in said.out
+    assert f"BucketName       {STACK}-models-" in said.out
+
+
+def test_what_is_not_said_stays(cloud: Cloud, say: Say) -> None:
+    assert say("deploy", "--yes", "--set", "MaxTasks=9").code == 0
+    assert say("deploy", "--yes", "--set", "MinTasks=2").code == 0
+    found = cloud.stack.stack_parameters
+    assert (found["MinTasks"], found["MaxTasks"]) == (2, 9)
+    assert found["ImageUri"] == address_of("ccc")
+
+
+@pytest.mark.parametrize(
+    "text", ["MaxTasks: 7\nServeDocs: false", '{"MaxTasks": 7, "ServeDocs": false}']
+)
+def test_parameters_come_from_a_file_and_flags_go_before(
+    cloud: Cloud, say: Say, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "parameters"
+    file.write_text(text)
+    assert say("deploy", "--yes", "--parameters", str(file), "--set", "MaxTasks=8").code == 0
+    assert cloud.stack.stack_parameters["ServeDocs"] == "false"
+    assert cloud.stack.stack_parameters["MaxTasks"] == 8
+
+
+def test_the_same_again_is_said_and_leaves_no_change_set(cloud: Cloud, say: Say) -> None:
+    assert say("deploy", "--yes", "--image", "bbb").code == 0
+    before = change_sets(cloud)
+    said = say("deploy", "--yes", "--image", "bbb")
+    assert said.code == 0
+    assert said.out.startswith("no changes: the stack is as asked")
+    assert change_sets(cloud) == before
+
+
+class TestShown:
+    def test_and_declined_nothing_changes(self, cloud: Cloud, say: Say, answer: Answer) -> None:
+        answer("no\n")
+        said = say("deploy", "--image", "bbb")
+        assert said.code == 0
+        assert "Modify" in said.out
+        assert said.out.endswith("nothing was changed\n")
+        assert "of stack 'mlops': go ahead? [y/N]" in said.err
+        assert change_sets(cloud) == []
+        assert "ExecuteChangeSet" not in cloud.front.calls
+
+    def test_and_agreed_it_is_done(self, cloud: Cloud, say: Say, answer: Answer) -> None:
+        answer("y\n")
+        assert say("deploy", "--image", "bbb").code == 0
+        assert cloud.stack.stack_parameters["ImageUri"] == address_of("bbb")
+
+    def test_for_a_first_stack_nothing_stays_of_it(self, empty: Cloud, say: Say) -> None:
+        said = say("deploy", "--dry-run")
+        assert said.code == 0
+        assert "Add      Repository" in said.out
+        assert stacks(empty) == []
+
+    def test_to_nobody_it_is_refused_before_anything_is_asked(self, cloud: Cloud, say: Say) -> None:
+        said = say("deploy", "--image", "bbb")
+        assert said.code == 2
+        assert "there is no terminal to ask at; --yes goes ahead" in said.err
+        assert cloud.front.calls == []
+
+
+class TestRefuses:
+    @pytest.mark.parametrize(
+        ("words", "reason"),
+        [
+            (("--set", "MaxTask=2"), "no parameter 'MaxTask'; did you mean MaxTasks or"),
+            (("--set", "MaxTasks"), "--set MaxTasks cannot work; it takes Name=value"),
+            (("--set", "ImageUri=x:1"), "it takes --image instead"),
+            (("--parameters", "absent.yaml"), "absent.yaml: No such file or directory"),
+            (("--stack", "Ups_1"), "--stack Ups_1 cannot work: a letter, then"),
+            (("--limit", "-1"), "argument --limit: invalid"),
+        ],
+    )
+    def test_words_before_anything_is_asked(
+        self, empty: Cloud, say: Say, words: tuple[str, ...], reason: str
+    ) -> None:
+        said = say("deploy", "--yes", *words)
+        assert said.code == 2
+        assert reason in said.err
+        assert len(said.err.splitlines()) == 1
+        assert empty.front.calls == []
+
+    @pytest.mark.parametrize("text", ["- a", "a: [", "a: {b: 1}", "\ud800"])
+    def test_a_file_that_holds_no_parameters(
+        self, empty: Cloud, say: Say, tmp_path: Path, text: str
+    ) -> None:
+        file = tmp_path / "parameters"
+        file.write_bytes(text.encode("utf-16", "surrogatepass"))
+        if text != "\ud800":
+            file.write_text(text)
+        said = say("deploy", "--yes", "--parameters", str(file))
+        assert said.code == 2
+        assert len(said.err.splitlines()) == 1
+        assert empty.front.calls == []
+
+    def test_an_image_that_is_not_there(self, cloud: Cloud, say: Say) -> None:
+        said = say("deploy", "--yes", "--image", "nix")
+        assert said.code == 2
+        assert "there is no image 'nix' in" in said.err
+        assert cloud.front.calls == ["DescribeStacks", "DescribeImages", "DescribeImages"]
+
+    def test_an_image_before_there_is_a_repository(self, empty: Cloud, say: Say) -> None:
+        said = say("deploy", "--yes", "--image", "aaa")
+        assert said.code == 2
+        assert "there is no repository mlops/api yet" in said.err
+        assert stacks(empty) == []
+
+    @pytest.mark.parametrize(
+        ("state", "remedy"),
+        [
+            ("UPDATE_IN_PROGRESS", "cancel-update-stack --stack-name mlops"),
+            ("CREATE_IN_PROGRESS", "python -m deploy status"),
+            ("ROLLBACK_COMPLETE", "python -m deploy teardown, then deploy: data stays"),
+            ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name mlops"),
+        ],
+    )
+    def test_a_stack_that_cannot_be_updated_now(
+        self, cloud: Cloud, say: Say, state: str, remedy: str
+    ) -> None:
+        cloud.stack.status = state
+        said = say("deploy", "--yes", "--image", "bbb")
+        assert said.code == 2
+        assert state in said.err
+        assert remedy in said.err
+        assert cloud.front.calls == ["DescribeStacks"]
+
+    def test_to_bring_back_by_chance_what_was_rolled_back(self, cloud: Cloud, say: Say) -> None:
+        cloud.put_service_on(2)
+        said = say("deploy", "--yes", "--set", "MaxTasks=9")
+        assert said.code == 2
+        assert "rolled back to revision 2, the stack says 3" in said.err
+        assert f"say --image {digest_of('bbb')}, which runs, or another image" in said.err
+        assert "CreateChangeSet" not in cloud.front.calls
+        assert say("deploy", "--yes", "--set", "MaxTasks=9", "--image", "bbb").code == 0
+
+    def test_a_value_that_the_template_refuses(self, cloud: Cloud, say: Say) -> None:
+        why = "Parameter 'MaxTasks' must be one of AllowedValues"
+        cloud.front.fails["CreateChangeSet"] = Failure("ValidationError", why)
+        said = say("deploy", "--yes", "--set", "MaxTasks=0")
+        assert said.code == 1
+        assert said.err == f"error: AWS refused CreateChangeSet: {why} (ValidationError)\n"
+
+
+def test_a_rolled_back_service_is_told_where_nothing_else_differs(cloud: Cloud, say: Say) -> None:
+    assert say("deploy", "--yes", "--image", "bbb").code == 0
+    cloud.let_the_stack_say(3)
+    cloud.put_service_on(2)
+    said = say("deploy", "--yes", "--image", "bbb")
+    assert said.code == 0
+    assert "but the service was rolled back to revision 2" in said.out
+    assert "rollback --to 3 takes it forward" in said.out
+
+
+def test_a_change_that_fails_tells_the_first_failures(cloud: Cloud, say: Say) -> None:
+    def fail() -> None:
+        if "ExecuteChangeSet" in cloud.front.calls:
+            cloud.stack.status = "UPDATE_ROLLBACK_COMPLETE"
+
+    def events(answer: bytes) -> bytes:
+        if "ExecuteChangeSet" not in cloud.front.calls:
+            return answer
+        made = [
+            event("TaskRole", "UPDATE_FAILED", "Resource update cancelled"),
+            event("Service", "UPDATE_FAILED", "ECS Deployment Circuit Breaker was triggered"),
+        ]
+        return answer.replace(b"<StackEvents>", f"<StackEvents>{''.join(made)}".encode())
+
+    cloud.front.before["DescribeStacks"] = fail
+    cloud.front.after["DescribeStackEvents"] = events
+    said = say("deploy", "--yes", "--image", "bbb")
+    assert said.code == 1
+    assert said.err == (
+        "error: stack 'mlops' ended as UPDATE_ROLLBACK_COMPLETE:"
+        " Service: ECS Deployment Circuit Breaker was triggered\n"
+    )
+
+
+def event(resource: str, state: str, reason: str) -> str:
+    return (
+        f"<member><EventId>{resource}-{state}</EventId><StackId>s</StackId>"
+        f"<StackName>{STACK}</StackName><LogicalResourceId>{resource}</LogicalResourceId>"
+        f"<ResourceStatus>{state}</ResourceStatus><Timestamp>2026-01-01T00:00:00Z</Timestamp>"
+        f"<ResourceStatusReason>{reason}</ResourceStatusReason></member>"
+    )
+
+
+def test_a_change_that_never_ends_reaches_the_limit(cloud: Cloud, say: Say) -> None:
+    def busy() -> None:
+        if "ExecuteChangeSet" in cloud.front.calls:
+            cloud.stack.status = "UPDATE_IN_PROGRESS"
+
+    cloud.front.before["DescribeStacks"] = busy
+    said = say("deploy", "--yes", "--image", "bbb", "--limit", "0.001")
+    assert said.code == 1
+    assert "the change of stack 'mlops' is not over after 0.001 minutes" in said.err
+    assert "what was begun goes on in AWS" in said.err
+
+
+@pytest.mark.parametrize("number", range(len(NEXT)))
+def test_whichever_call_fails_nothing_stays_behind(cloud: Cloud, say: Say, number: int) -> None:
+    cloud.front.fails[number] = DENIED
+    said = say("deploy", "--yes", "--image", "bbb")
+    assert said.code == 1
+    assert said.err.startswith(f"error: AWS denies {NEXT[number]}: ")
+    assert len(said.err.splitlines()) == 1
+    executed = NEXT.index("ExecuteChangeSet")
+    proposed = NEXT.index("CreateChangeSet") < number <= executed
+    assert cloud.front.calls == NEXT[: number + 1] + (WITHDRAWN if proposed else [])
+    assert ("goes on in AWS" in said.err) == (number > executed)
+    changed = cloud.stack.stack_parameters["ImageUri"] == address_of("bbb")
+    assert changed == (number > executed)
+    if not changed:
+        assert change_sets(cloud) == []
+
+
+@pytest.mark.parametrize("number", range(len(FIRST)))
+def test_whichever_first_call_fails_no_empty_stack_stays(
+    empty: Cloud, say: Say, number: int
+) -> None:
+    empty.front.fails[number] = DENIED
+    assert say("deploy", "--yes").code == 1
+    executed = FIRST.index("ExecuteChangeSet")
+    proposed = FIRST.index("CreateChangeSet") < number <= executed
+    assert empty.front.calls == FIRST[: number + 1] + (WITHDRAWN_FIRST if proposed else [])
+    assert stacks(empty) == (["CREATE_COMPLETE"] if number > executed else [])

@@ -1,0 +1,130 @@
+"""The roles of the workflows: nobody else may take them, and they suffice for what is asked."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.deploy.cloud import Cloud
+from tests.deploy.conftest import Say
+
+TEMPLATE = ROOT / "deploy" / "github-oidc.yaml"
+
+
+class Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as the text or the list that they hold."""
+
+
+def _held(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    assert isinstance(node, yaml.ScalarNode)
+    return loader.construct_scalar(node)
+
+
+Loader.add_multi_constructor("!", _held)
+CONTENT = yaml.load(TEMPLATE.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a safe one
+ROLES = {
+    name: each["Properties"]
+    for name, each in CONTENT["Resources"].items()
+    if each["Type"] == "AWS::IAM::Role"
+}
+
+
+def statements(role: str) -> list[dict[str, Any]]:
+    return [
+        statement
+        for policy in ROLES[role]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def actions(role: str) -> set[str]:
+    listed = [statement["Action"] for statement in statements(role)]
+    return {a for each in listed for a in ([each] if isinstance(each, str) else each)}
+
+
+def test_the_template_is_sound() -> None:
+    lint = Path(sys.executable).parent / "cfn-lint"
+    done = subprocess.run([lint, TEMPLATE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("role", "subject"),
+    [
+        ("BuildRole", "${Subject}:ref:refs/heads/${Branch}"),
+        ("DeployRole", "${Subject}:environment:${Environment}"),
+    ],
+)
+def test_one_repository_takes_a_role(role: str, subject: str) -> None:
+    (statement,) = ROLES[role]["AssumeRolePolicyDocument"]["Statement"]
+    issuer = "token.actions.githubusercontent.com"
+    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+    # StringLike and ForAllValues would let others in.
+    assert statement["Condition"].keys() == {"StringEquals"}
+    asked = statement["Condition"]["StringEquals"]
+    assert asked[f"{issuer}:aud"] == "sts.amazonaws.com"
+    assert asked[f"{issuer}:sub"] == subject
+    assert "*" not in str(asked)
+
+
+@pytest.mark.parametrize(
+    ("subject", "is_one"),
+    [
+        ("repo:octo/tabular", True),
+        ("repo:octo@12/tabular@345", True),
+        ("repo:octo/*", False),
+        ("repo:octo/tabular:*", False),
+        ("octo/tabular", False),
+    ],
+)
+def test_a_subject_names_one_repository(subject: str, *, is_one: bool) -> None:
+    pattern = CONTENT["Parameters"]["Subject"]["AllowedPattern"]
+    assert bool(re.search(pattern, subject)) == is_one
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_nothing_by_a_wildcard(role: str) -> None:
+    assert not [action for action in actions(role) if "*" in action]
+    for statement in statements(role):
+        if statement["Resource"] == "*":
+            # Nothing that could change what runs, or tell a secret.
+            words = statement["Action"]
+            for action in [words] if isinstance(words, str) else words:
+                verb = action.partition(":")[2]
+                assert verb.startswith(("Describe", "List")) or verb in {
+                    "GetAuthorizationToken",
+                    "RegisterTaskDefinition",
+                }
+
+
+def test_tasks_are_given_no_roles_but_the_stack_s() -> None:
+    (passing,) = [each for each in statements("DeployRole") if each["Action"] == "iam:PassRole"]
+    assert passing["Condition"] == {
+        "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    }
+    template = yaml.load((ROOT / "deploy/stack.yaml").read_text(), Loader)  # noqa: S506 - the same
+    for arn in passing["Resource"]:
+        name = re.search(r"role/\$\{StackName\}-(\w+)-\*$", arn)
+        assert name is not None
+        assert template["Resources"][name[1]]["Type"] == "AWS::IAM::Role"
+
+
+def test_the_deploying_role_may_do_what_is_asked_of_it(cloud: Cloud, say: Say) -> None:
+    cloud.rollout = ["COMPLETED"]
+    assert say("status").code == 0
+    assert say("rollback").code == 0
+    assert say("rollback", "--to", "1").code == 0
+    assert say("rollback", "--image", "bbb").code == 0
+    say("deploy", "--image", "aaa", "--yes", "--limit", "0.02")
+    called = set(cloud.front.calls)
+    assert {"CreateChangeSet", "ExecuteChangeSet", "UpdateService"} <= called
+    # Who one is needs no permission.
+    called -= {"GetCallerIdentity"}
+    assert called <= {action.partition(":")[2] for action in actions("DeployRole")}

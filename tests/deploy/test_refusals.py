@@ -1,0 +1,226 @@
+"""Whatever keeps AWS from answering is one line that says what to do, and nothing is half-done."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy import aws
+from tests.deploy.cloud import STACK, Cloud
+from tests.deploy.conftest import Say
+from tests.deploy.front import Failure
+
+ROOT = Path(__file__).parents[2]
+VERBS = [
+    ("deploy", "--yes"),
+    ("status",),
+    ("rollback",),
+    ("restart",),
+    ("teardown", "--yes", "--delete-data"),
+]
+
+# Each as AWS answers it: the code, the message and the status are those of its services.
+SKEWED = Failure(
+    "RequestTimeTooSkewed",
+    "The difference between the request time and the current time is too large.",
+    403,
+    clock=20 * 60,
+)
+EXPIRED_SIGNATURE = Failure(
+    "SignatureDoesNotMatch",
+    "Signature expired: 20261123T120000Z is now earlier than 20261123T121500Z",
+    403,
+    clock=20 * 60,
+)
+EARLY_SIGNATURE = Failure(
+    "InvalidSignatureException",
+    "Signature not yet current: 20261123T140000Z is still later than 20261123T121500Z",
+    400,
+    clock=-20 * 60,
+)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
+def test_no_verb_goes_on_after_a_refusal(empty: Cloud, say: Say, verb: tuple[str, ...]) -> None:
+    empty.front.fails["DescribeStacks"] = SKEWED
+    said = say(*verb)
+    assert said.code == 1
+    assert "this machine's clock is 20 minutes behind AWS's" in said.err
+    assert empty.front.calls == ["DescribeStacks"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (SKEWED, "this machine's clock is 20 minutes behind AWS's, so that AWS refused"),
+        (EXPIRED_SIGNATURE, "this machine's clock is 20 minutes behind AWS's"),
+        (EARLY_SIGNATURE, "this machine's clock is 20 minutes ahead of AWS's"),
+        (
+            Failure("SignatureDoesNotMatch", "The request signature does not match", 403),
+            "AWS does not accept these credentials (DescribeStacks: SignatureDoesNotMatch)",
+        ),
+        (
+            Failure("ExpiredToken", "The security token included in the request is expired", 403),
+            "sign in anew",
+        ),
+        (
+            Failure("AccessDenied", "User: x is not authorized to perform: y", 403),
+            "AWS denies DescribeStacks: User: x is not authorized to perform: y",
+        ),
+        (Failure("Throttling", "Rate exceeded", 400), "Rate exceeded (Throttling)"),
+        (Failure("InternalFailure", "", 500), "AWS refused DescribeStacks"),
+    ],
+    ids=lambda value: value.code if isinstance(value, Failure) else "",
+)
+def test_what_aws_refuses_is_told(empty: Cloud, say: Say, failure: Failure, reason: str) -> None:
+    empty.front.fails["DescribeStacks"] = failure
+    said = say("status")
+    assert said.code == 1
+    assert reason in said.err
+    assert len(said.err.splitlines()) == 1
+    assert empty.front.calls == ["DescribeStacks"]
+
+
+class TestBeforeAnythingIsSent:
+    def test_no_credentials(self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        said = say("deploy", "--yes")
+        assert said.code == 2
+        assert said.err.startswith("error: no credentials for AWS (none found): sign in")
+        assert empty.front.calls == []
+
+    def test_half_of_them(self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        said = say("status")
+        assert said.code == 2
+        assert "no credentials for AWS (Partial credentials found in env" in said.err
+        assert empty.front.calls == []
+
+    def test_a_profile_that_is_not_there(self, empty: Cloud, say: Say) -> None:
+        said = say("status", "--profile", "nobody")
+        assert said.code == 2
+        assert "The config profile (nobody) could not be found" in said.err
+        assert empty.front.calls == []
+
+    def test_no_region(self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AWS_REGION")
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+        said = say("status")
+        assert said.code == 2
+        assert said.err == "error: no region: say --region, or set AWS_REGION\n"
+        assert empty.front.calls == []
+
+    @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
+    def test_a_region_that_is_not_there(
+        self, empty: Cloud, say: Say, verb: tuple[str, ...]
+    ) -> None:
+        said = say(*verb, "--region", "eu-wst-1")
+        assert said.code == 2
+        assert "there is no region 'eu-wst-1'; did you mean eu-west-1 or" in said.err
+        assert empty.front.calls == []
+
+
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_either_variable_names_the_region(
+    empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv(variable, "us-west-2")
+    assert "no stack 'mlops' in us-west-2" in say("status").err
+    assert empty.front.calls == ["DescribeStacks"]
+
+
+class TestWithoutAnAnswer:
+    def test_where_nobody_listens(
+        self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        empty.front.close()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", empty.front.url)
+        said = say("rollback")
+        assert said.code == 1
+        assert "AWS cannot be reached: Could not connect to the endpoint URL" in said.err
+        assert len(said.err.splitlines()) == 1
+        # The fixture closes it once more.
+        empty.front.close = lambda: None  # type: ignore[method-assign]
+
+    def test_in_time(self, cloud: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(aws, "READ_TIMEOUT", 0.5)
+        cloud.front.fails["UpdateService"] = Failure("x", "x", seconds=1.5)
+        said = say("rollback")
+        assert said.code == 1
+        assert "AWS cannot be reached: Read timeout on endpoint URL" in said.err
+        assert cloud.running() == 3
+
+    def test_that_is_of_aws(self, cloud: Cloud, say: Say) -> None:
+        cloud.front.after["DescribeStacks"] = lambda _: b"<html>sign in to this network"
+        said = say("status")
+        assert said.code == 1
+        assert "something answered that is not AWS, or not whole" in said.err
+
+
+def test_throttled_it_asks_again(empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "3")
+    empty.front.fails[0] = Failure("Throttling", "Rate exceeded")
+    said = say("status")
+    assert empty.front.calls == ["DescribeStacks"] * 2
+    assert said.code == 2
+
+
+def test_interrupted_while_it_waits_it_says_what_goes_on(
+    cloud: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deploy.waiting.time.sleep", interrupt)
+    said = say("rollback")
+    assert said.code == 130
+    assert said.err == (
+        "error: interrupted; what was begun goes on in AWS: python -m deploy status\n"
+    )
+    assert cloud.running() == 2
+
+
+def test_as_a_program_it_ends_with_one_line_and_its_code(empty: Cloud) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy", "status", "--stack", "absent"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "error: there is no stack 'absent' in eu-west-1; python -m deploy deploy makes it"
+    ]
+    assert empty.front.calls == ["DescribeStacks"]
+
+
+def test_who_deploys_needs_not_what_trains_or_serves() -> None:
+    heavy = {"numpy", "pandas", "sklearn", "hydra", "omegaconf", "fastapi", "starlette", "msgspec"}
+    words = f"import sys, deploy.__main__; print(*(set({sorted(heavy)!r}) & sys.modules.keys()))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == []
+
+
+def test_every_error_ends_a_program_with_a_failure_and_says_what_it_is() -> None:
+    from deploy import errors
+    from src.errors import UserError
+
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, UserError) and kind is not UserError
+    ]
+    assert len(kinds) > 20
+    for kind in kinds:
+        assert kind.exit_code in (1, 2)
+        assert kind.__doc__
+        error = errors.StackBusyError(STACK, "UPDATE_IN_PROGRESS")
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - our own

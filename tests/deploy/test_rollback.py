@@ -1,0 +1,212 @@
+"""Going back: where to, what is refused, and that saying it twice is saying it once."""
+
+import pytest
+
+from tests.deploy.cloud import STACK, Cloud, address_of, digest_of
+from tests.deploy.conftest import Say
+from tests.deploy.front import DENIED
+
+CALLS = [
+    "DescribeStacks",
+    "DescribeServices",
+    "DescribeTaskDefinition",
+    "ListTaskDefinitions",
+    "DescribeTaskDefinition",
+    "DescribeImages",
+    "UpdateService",
+    "DescribeServices",
+    "DescribeServices",
+]
+
+
+def test_goes_to_the_revision_before_and_waits(cloud: Cloud, say: Say) -> None:
+    said = say("rollback")
+    assert (said.code, said.err) == (0, "")
+    assert cloud.running() == 2
+    assert cloud.front.calls == CALLS
+    first, *_, one_but_last, last = said.out.splitlines()
+    assert (
+        first == f"revision 3 ({digest_of('ccc')[7:19]}) -> revision 2 ({digest_of('bbb')[7:19]})"
+    )
+    assert f"deploy --image {digest_of('bbb')} makes this last" in one_but_last
+    assert "rollback --to N" in last
+
+
+def test_said_twice_goes_back_once(cloud: Cloud, say: Say) -> None:
+    assert say("rollback").code == 0
+    before = len(cloud.front.calls)
+    again = say("rollback")
+    assert again.code == 0
+    assert again.out.startswith("nothing to do: the service runs revision 2")
+    assert cloud.running() == 2
+    assert "UpdateService" not in cloud.front.calls[before:]
+
+
+def test_said_again_waits_for_what_the_first_began(cloud: Cloud, say: Say) -> None:
+    cloud.front.fails[7] = DENIED
+    assert say("rollback").code == 1
+    cloud.front.fails.clear()
+    said = say("rollback")
+    assert said.code == 0
+    assert "revision 2: COMPLETED" in said.out
+    assert cloud.front.calls.count("UpdateService") == 1
+
+
+@pytest.mark.parametrize(
+    "words", [("--to", "1"), ("--image", "aaa"), ("--image", digest_of("aaa"))]
+)
+def test_goes_to_what_is_named(cloud: Cloud, say: Say, words: tuple[str, str]) -> None:
+    said = say("rollback", *words)
+    assert (said.code, said.err) == (0, "")
+    assert cloud.running() == 1
+    assert cloud.revisions() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "words", [("--to", "3"), ("--image", "ccc"), ("--image", address_of("ccc"))]
+)
+def test_what_runs_already_is_left_alone(cloud: Cloud, say: Say, words: tuple[str, str]) -> None:
+    said = say("rollback", *words)
+    assert said.code == 0
+    assert said.out.startswith("nothing to do: the service runs revision 3")
+    assert "UpdateService" not in cloud.front.calls
+
+
+def test_goes_forward_again(cloud: Cloud, say: Say) -> None:
+    cloud.put_service_on(2)
+    said = say("rollback", "--to", "3")
+    assert said.code == 0
+    assert cloud.running() == 3
+    assert "makes this last" not in said.out
+
+
+def test_an_image_of_no_revision_gets_a_copy_with_nothing_else_changed(
+    cloud: Cloud, say: Say
+) -> None:
+    cloud.push("zzz")
+    assert say("rollback", "--image", "zzz").code == 0
+    assert cloud.running() == 4
+    container = cloud.backend.task_definitions[STACK][4].container_definitions[0]
+    model = cloud.backend.task_definitions[STACK][3].container_definitions[0]
+    assert container == {**model, "image": address_of("zzz")}
+    # Said again it finds the copy.
+    assert say("rollback", "--image", "zzz").code == 0
+    assert cloud.revisions() == [1, 2, 3, 4]
+
+
+def test_a_copy_whose_rollout_could_not_begin_is_found_again(cloud: Cloud, say: Say) -> None:
+    cloud.push("zzz")
+    cloud.front.fails["UpdateService"] = DENIED
+    assert say("rollback", "--image", "zzz").code == 1
+    cloud.front.fails.clear()
+    assert say("rollback", "--image", "zzz").code == 0
+    assert cloud.revisions() == [1, 2, 3, 4]
+
+
+class TestRefuses:
+    def test_where_nothing_came_before(self, cloud: Cloud, say: Say) -> None:
+        cloud.put_service_on(1)
+        cloud.let_the_stack_say(1)
+        said = say("rollback")
+        assert said.code == 2
+        assert "no ACTIVE revision before 1: there is nothing to go back to" in said.err
+
+    @pytest.mark.parametrize(
+        ("number", "reason"), [("9", "is not there"), ("1", "is INACTIVE (deregistered)")]
+    )
+    def test_a_revision_that_cannot_run(
+        self, cloud: Cloud, say: Say, number: str, reason: str
+    ) -> None:
+        cloud.client("ecs").deregister_task_definition(taskDefinition=f"{STACK}:1")
+        said = say("rollback", "--to", number)
+        assert said.code == 2
+        assert f"revision {number} of mlops {reason}; ACTIVE are 3, 2" in said.err
+
+    @pytest.mark.usefixtures("cloud")
+    def test_a_tag_that_is_not_there_and_names_those_that_are(self, say: Say) -> None:
+        said = say("rollback", "--image", "nix")
+        assert said.code == 2
+        assert "there is no image 'nix' in" in said.err
+        assert {"aaa", "bbb", "ccc"} <= set(said.err.replace(",", "").split())
+
+    def test_an_image_that_is_no_longer_there(self, cloud: Cloud, say: Say) -> None:
+        cloud.remove_image("bbb")
+        said = say("rollback")
+        assert said.code == 2
+        assert "revision 2 of mlops cannot start: its image" in said.err
+
+    @pytest.mark.usefixtures("cloud")
+    def test_an_image_from_elsewhere(self, say: Say) -> None:
+        said = say("rollback", "--image", "docker.io/library/nginx:1")
+        assert said.code == 2
+        assert "tasks may fetch from there only" in said.err
+
+    def test_while_the_stack_is_being_changed(self, cloud: Cloud, say: Say) -> None:
+        cloud.stack.status = "UPDATE_IN_PROGRESS"
+        said = say("rollback")
+        assert said.code == 2
+        assert "aws cloudformation cancel-update-stack --stack-name mlops" in said.err
+        assert cloud.front.calls == ["DescribeStacks"]
+
+    @pytest.mark.usefixtures("empty")
+    def test_without_a_stack(self, say: Say) -> None:
+        said = say("rollback")
+        assert said.code == 2
+        assert said.err == (
+            "error: there is no stack 'mlops' in eu-west-1; python -m deploy deploy makes it\n"
+        )
+
+    @pytest.mark.parametrize("words", [("--to", "0"), ("--to", "2", "--image", "aaa")])
+    def test_words_that_mean_nothing(self, cloud: Cloud, say: Say, words: tuple[str, ...]) -> None:
+        said = say("rollback", *words)
+        assert said.code == 2
+        assert len(said.err.splitlines()) == 1
+        assert cloud.front.calls == []
+
+    # After a refusal nothing has changed, wherever it came.
+    def test_nothing_half_done(self, cloud: Cloud, say: Say) -> None:
+        cloud.remove_image("aaa")
+        for words in ((), ("--to", "9"), ("--to", "1"), ("--image", "nix")):
+            if words:
+                assert say("rollback", *words).code == 2
+        assert cloud.running() == 3
+        assert "UpdateService" not in cloud.front.calls
+
+
+class TestTheRollout:
+    def test_that_the_circuit_breaker_ends_is_a_failure(self, cloud: Cloud, say: Say) -> None:
+        cloud.rollout = ["IN_PROGRESS", "FAILED"]
+        said = say("rollback")
+        assert said.code == 1
+        assert "did not take revision 2: ECS deployment circuit breaker" in said.err
+        assert "it is on revision 3" in said.err
+
+    def test_that_never_ends_reaches_the_limit_and_goes_on(self, cloud: Cloud, say: Say) -> None:
+        cloud.rollout = ["IN_PROGRESS"]
+        said = say("rollback", "--limit", "0.001")
+        assert said.code == 1
+        assert "is not over after 0.001 minutes (--limit)" in said.err
+        assert "what was begun goes on in AWS: python -m deploy status" in said.err
+
+    def test_restart_replaces_tasks_of_the_same_revision(self, cloud: Cloud, say: Say) -> None:
+        said = say("restart")
+        assert said.code == 0, said.err
+        assert "new tasks of revision 3" in said.out
+        assert cloud.front.calls.count("UpdateService") == 1
+
+
+@pytest.mark.parametrize("number", range(len(CALLS)))
+def test_whichever_call_fails_it_is_told_in_one_line(cloud: Cloud, say: Say, number: int) -> None:
+    cloud.front.fails[number] = DENIED
+    said = say("rollback")
+    assert said.code == 1
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith(f"error: AWS denies {CALLS[number]}: User: arn:aws:iam::1:user/x")
+    # It ended there: no call after the one that failed, and no rollout unless it was begun.
+    assert cloud.front.calls == CALLS[: number + 1]
+    assert cloud.running() == (2 if number > CALLS.index("UpdateService") else 3)
+    assert ("goes on in AWS" in said.err) == (number > CALLS.index("UpdateService"))
+    # Said again it does what was asked.
+    cloud.front.fails.clear()
+    assert say("rollback").code == 0
+    assert cloud.running() == 2

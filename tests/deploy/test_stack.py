@@ -1,0 +1,182 @@
+"""The template: accepted by cfn-lint, and what it must never give away."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import template
+
+TEXT = template.body()
+RESOURCES: dict[str, Any] = template.read()["Resources"]
+# Those for which AWS knows no narrower resource.
+ANY_RESOURCE = {"ecr:GetAuthorizationToken"}
+
+
+def of_kind(kind: str) -> dict[str, Any]:
+    found = {name: each for name, each in RESOURCES.items() if each["Type"] == kind}
+    assert found
+    return {name: each.get("Properties", {}) for name, each in found.items()}
+
+
+def only(kind: str) -> Any:
+    (properties,) = of_kind(kind).values()
+    return properties
+
+
+def statements(role: str) -> list[dict[str, Any]]:
+    policies = RESOURCES[role]["Properties"]["Policies"]
+    return [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def container() -> Any:
+    (container,) = only("AWS::ECS::TaskDefinition")["ContainerDefinitions"]
+    return container
+
+
+def test_cfn_lint_has_nothing_to_say_not_even_for_information() -> None:
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("cfn-lint"),
+            "--include-checks",
+            "I",
+            "--",
+            str(template.FILE),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_aws_takes_it_in_one_piece_and_without_aliases() -> None:
+    assert len(TEXT.encode()) < 51_200
+    # CloudFormation reads YAML 1.1 without anchors.
+    assert not re.search(r"^\s*(-|\w+:)\s+[&*]\w", TEXT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("role", of_kind("AWS::IAM::Role"))
+def test_roles_name_actions_and_resources(role: str) -> None:
+    for statement in statements(role):
+        assert statement["Effect"] == "Allow"
+        for action in listed(statement["Action"]):
+            assert "*" not in action
+            if "*" in listed(statement["Resource"]):
+                assert action in ANY_RESOURCE
+
+
+@pytest.mark.parametrize("role", of_kind("AWS::IAM::Role"))
+def test_only_tasks_of_this_account_take_a_role(role: str) -> None:
+    (trust,) = RESOURCES[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
+    assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": "AWS::AccountId"}
+
+
+def test_the_service_reads_one_prefix_and_nothing_else() -> None:
+    read, look = statements("TaskRole")
+    assert read["Action"] == "s3:GetObject"
+    assert read["Resource"] == "${ModelBucket.Arn}/${ModelBucketPrefix}/*"
+    assert look["Action"] == "s3:ListBucket"
+    assert look["Condition"]["StringLike"]["s3:prefix"] == [
+        "ModelBucketPrefix",
+        "${ModelBucketPrefix}/*",
+    ]
+
+
+def test_settings_that_a_task_reads_are_those_it_may_read() -> None:
+    (reads,) = [each for each in statements("ExecutionRole") if each["Sid"] == "ReadTheSettings"]
+    may = {arn.rpartition("/")[2] for arn in reads["Resource"]}
+    made = {each["Name"].rpartition("/")[2] for each in of_kind("AWS::SSM::Parameter").values()}
+    assert may == made
+    # An entry that depends on a condition is a list: the condition, the entry, nothing.
+    entries = [each if isinstance(each, dict) else each[1] for each in container()["Secrets"]]
+    assert {each["Name"] for each in entries} == made | {"API_KEY"}
+
+
+def test_what_is_set_is_a_setting_of_the_service() -> None:
+    from api import settings
+
+    known = {settings.variable_of(name) for name in settings.Settings.__dataclass_fields__}
+    names = {each["Name"].rpartition("/")[2] for each in of_kind("AWS::SSM::Parameter").values()}
+    names |= {each["Name"] for each in container()["Environment"]} | {"API_KEY"}
+    # Which is read by what talks to S3.
+    assert names - {"AWS_REGION"} <= known
+
+
+def test_the_container_can_write_nowhere_but_where_it_must() -> None:
+    found = container()
+    assert found["ReadonlyRootFilesystem"] == "true" or found["ReadonlyRootFilesystem"] is True
+    assert {each["ContainerPath"] for each in found["MountPoints"]} == {
+        "/var/lib/models",
+        "/tmp",  # noqa: S108 - the container's
+    }
+    assert found["User"] == "10001:10001"
+    assert found["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+    assert found["LinuxParameters"]["InitProcessEnabled"] is True
+    # No shell: CMD-SHELL would need one.
+    assert found["HealthCheck"]["Command"][0] == "CMD"
+    # The service takes 2 s to leave the balancer and 30 s to answer what it has taken.
+    assert 32 < found["StopTimeout"] <= 120
+
+
+def test_a_bad_deployment_is_stopped_and_undone() -> None:
+    deployment = only("AWS::ECS::Service")["DeploymentConfiguration"]
+    assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+    assert deployment["Alarms"]["Enable"] is True
+    assert deployment["Alarms"]["Rollback"] is True
+    assert set(deployment["Alarms"]["AlarmNames"]) == set(of_kind("AWS::CloudWatch::Alarm"))
+    assert deployment["MinimumHealthyPercent"] == 100
+
+
+def test_one_task_at_least_and_autoscaling_decides_how_many() -> None:
+    parameters = template.read()["Parameters"]
+    assert parameters["MinTasks"]["MinValue"] == parameters["MinTasks"]["Default"] == 1
+    assert "DesiredCount" not in only("AWS::ECS::Service")
+    scaling = only("AWS::ApplicationAutoScaling::ScalingPolicy")
+    metric = scaling["TargetTrackingScalingPolicyConfiguration"]["PredefinedMetricSpecification"]
+    assert metric["PredefinedMetricType"] == "ALBRequestCountPerTarget"
+
+
+@pytest.mark.parametrize("name", ["Repository", "ModelBucket", "LogGroup"])
+def test_data_outlives_the_stack_and_a_new_stack_takes_it_over(name: str) -> None:
+    resource = RESOURCES[name]
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert resource["UpdateReplacePolicy"] == "Retain"
+    # Only what has a name can be imported.
+    assert {"RepositoryName", "BucketName", "LogGroupName"} & resource["Properties"].keys()
+
+
+def test_revisions_outlive_their_successors() -> None:
+    assert RESOURCES["TaskDefinition"]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_models_and_images_are_kept_well() -> None:
+    bucket, repository = only("AWS::S3::Bucket"), only("AWS::ECR::Repository")
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["BucketEncryption"]
+    assert repository["ImageTagMutability"] == "IMMUTABLE"
+    assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
+    assert json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+
+
+def test_the_balancer_asks_for_health_and_tasks_listen_to_it_alone() -> None:
+    assert only("AWS::ElasticLoadBalancingV2::TargetGroup")["HealthCheckPath"] == "/health"
+    (ingress,) = RESOURCES["TaskSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert ingress["SourceSecurityGroupId"] == "LoadBalancerSecurityGroup"
+    assert (ingress["FromPort"], ingress["ToPort"]) == (8000, 8000)
+
+
+def test_the_outputs_that_others_read_are_there() -> None:
+    promised = (
+        "ClusterName ServiceName LoadBalancerUrl BucketName RepositoryUri TaskFamily LogGroup"
+    )
+    assert set(promised.split()) <= template.read()["Outputs"].keys()

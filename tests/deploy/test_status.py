@@ -1,0 +1,96 @@
+"""What status tells, to people and to programs."""
+
+import json
+
+import pytest
+
+from tests.deploy.cloud import STACK, Cloud, address_of
+from tests.deploy.conftest import Say
+from tests.deploy.front import DENIED
+
+CALLS = [
+    "DescribeStacks",
+    "DescribeServices",
+    "DescribeAlarms",
+    "DescribeTaskDefinition",
+    "DescribeImages",
+]
+
+
+def alarm(cloud: Cloud, name: str, state: str) -> None:
+    cloudwatch = cloud.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Namespace="n",
+        MetricName="m",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="said so")
+
+
+def test_tells_all_in_lines(cloud: Cloud, say: Say) -> None:
+    said = say("status")
+    assert (said.code, said.err) == (0, "")
+    assert cloud.front.calls == CALLS
+    assert said.out.startswith(f"stack     {STACK}: CREATE_COMPLETE\nservice   mlops-Service-")
+    assert ": 1 of 1 running, 0 pending\n" in said.out
+    assert f"revision  3: {address_of('ccc')} (ccc)\n" in said.out
+    assert said.out.endswith("\nhealthy\n")
+
+
+def test_tells_a_rollback_an_alarm_and_what_targets_say(cloud: Cloud, say: Say) -> None:
+    groups = cloud.client("elbv2").describe_target_groups()["TargetGroups"]
+    arn = groups[0]["TargetGroupArn"]
+    cloud.service.load_balancers = [{"targetGroupArn": arn, "containerPort": 8000}]
+    cloud.client("elbv2").register_targets(TargetGroupArn=arn, Targets=[{"Id": "10.20.0.9"}])
+    alarm(cloud, f"{STACK}-ErrorsAlarm-X", "ALARM")
+    alarm(cloud, "of-another-stack", "ALARM")
+    cloud.put_service_on(2)
+    lines = say("status").out.splitlines()
+    assert "          the stack says 3: rolled back" in lines
+    assert f"alarm     {STACK}-ErrorsAlarm-X: ALARM" in lines
+    assert not any("another" in line for line in lines)
+    assert any(line.startswith("target    10.20.0.9: ") for line in lines)
+    assert lines[-1] == "not healthy, or not yet"
+
+
+def test_json_holds_the_same(cloud: Cloud, say: Say) -> None:
+    cloud.put_service_on(2, "IN_PROGRESS")
+    cloud.remove_image("bbb")
+    found = json.loads(say("status", "--json").out)
+    assert found["stack"] == STACK
+    assert found["is_healthy"] is False
+    assert found["service"]["revision"] == 2
+    assert found["service"]["revision_of_the_stack"] == 3
+    assert found["service"]["image_is_there"] is False
+    assert found["service"]["rollouts"][0]["state"] == "IN_PROGRESS"
+    assert found["outputs"]["BucketName"].startswith(f"{STACK}-models-")
+
+
+@pytest.mark.usefixtures("empty")
+def test_a_stack_without_a_service_says_what_comes_next(say: Say) -> None:
+    assert say("deploy", "--yes").code == 0
+    said = say("status")
+    assert said.code == 0
+    assert "service   none yet: python -m deploy deploy --image TAG" in said.out
+
+
+@pytest.mark.usefixtures("empty")
+def test_without_a_stack(say: Say) -> None:
+    said = say("status", "--stack", "other")
+    assert said.code == 2
+    assert "there is no stack 'other' in eu-west-1" in said.err
+
+
+@pytest.mark.parametrize("number", range(len(CALLS)))
+def test_whichever_call_fails_it_is_told_in_one_line(cloud: Cloud, say: Say, number: int) -> None:
+    cloud.front.fails[number] = DENIED
+    said = say("status")
+    assert said.code == 1
+    assert said.err.startswith(f"error: AWS denies {CALLS[number]}: ")
+    assert len(said.err.splitlines()) == 1
+    assert cloud.front.calls == CALLS[: number + 1]
