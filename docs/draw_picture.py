@@ -22,7 +22,7 @@ def main() -> None:
         page.goto(report.as_uri())
         head = _part(page, 0, 660)
         top = page.locator("figure").first.bounding_box()["y"]
-        figures = _part(page, top - 10, 500)
+        figures = _part(page, top - 10, 610)
         browser.close()
     picture = Image.new("RGB", (WIDTH, head.height + figures.height), "white")
     picture.paste(head, (0, 0))
