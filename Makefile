@@ -26,7 +26,7 @@ LOCKS := base $(subst $(comma), ,$(patsubst [%],%,$(strip $(EXTRAS))))
 .PHONY: help
 help: ## show this page
 	@printf 'usage: make TARGET [DS=adult] [ARGS="key=value …"]\n\n'
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  %-13s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'error: no Python 3.11, 3.12 or 3.13 with venv on the PATH; install one (Debian: python3 python3-venv), or say PYTHON=/path/to/python' >&2; exit 1; }
@@ -62,9 +62,8 @@ train-fast: init ## search=fast on DS (breast_cancer, wine, adult, credit-g)
 train-full: init ## search=full on DS
 	@$(TRAIN) dataset=$(DS) search=full $(ARGS)
 
-# Behind a load balancer connections outlive its idle time-out of a minute, not the other way round.
-UVICORN := $(BIN)/python -m uvicorn api.app:app --host $(HOST) --port $(PORT) --no-server-header \
-	--no-access-log --timeout-keep-alive 75 --timeout-graceful-shutdown 30
+# The image starts the same; api/__main__.py holds the options.
+SERVICE := $(BIN)/python -m api --host $(HOST) --port $(PORT)
 
 # PLACE: outputs, or one sweep's directory. make itself ends with 2 whatever failed: scripts that
 # tell 1 (some failed) from 2 (not over) call python -m src.runs check.
@@ -80,14 +79,14 @@ report: init ## a markdown table of the newest runs; PLACE=a sweep's directory
 
 .PHONY: api
 api: $(VENV)/.installed-base $(VENV)/.installed-api ## serve what is promoted, or the newest run; HOST=0.0.0.0 PORT=8000
-	@exec $(UVICORN)
+	@exec $(SERVICE)
 
 .PHONY: api-bg
 api-bg: $(VENV)/.installed-base $(VENV)/.installed-api ## the same in the background, with its log in logs/api.log
 	@mkdir -p logs
 	@if [ -f logs/api.pid ] && kill -0 "$$(cat logs/api.pid)" 2>/dev/null; then \
 		echo "it runs already, as process $$(cat logs/api.pid); make api-stop ends it"; exit 1; fi
-	@nohup $(UVICORN) >> logs/api.log 2>&1 < /dev/null & echo $$! > logs/api.pid
+	@nohup $(SERVICE) >> logs/api.log 2>&1 < /dev/null & echo $$! > logs/api.pid
 	@pid=$$(cat logs/api.pid); for i in $$(seq 150); do \
 		kill -0 $$pid 2>/dev/null || break; \
 		if $(BIN)/python -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1])' \
@@ -105,7 +104,7 @@ api-stop: ## end what api-bg started, when it has answered what it has taken
 	else echo 'it does not run'; fi; rm -f logs/api.pid
 
 # Every library that conf/ offers is tested.
-TESTED := $(foreach lock,dev api catboost dask lightgbm parallel tpe xgboost,$(VENV)/.installed-$(lock))
+TESTED := $(foreach lock,dev api catboost dask deploy lightgbm parallel store tpe xgboost,$(VENV)/.installed-$(lock))
 
 # As many tests run at once as there are cores: their threads would wait for each other.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -117,6 +116,28 @@ test: $(TESTED) ## pass the tests, in minutes
 .PHONY: test-all
 test-all: $(TESTED) ## pass the slow ones too
 	@$(BIN)/python -m pytest $(ARGS)
+
+# podman takes the same words. PIP_CONF=… is for those whose package index is not the public one.
+DOCKER ?= docker
+IMAGE ?= mlops-api
+PIP_CONF ?=
+REVISION ?= $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || echo unknown)
+VERSION ?= $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+
+.PHONY: docker-build
+docker-build: ## build the image that serves; for training IMAGE=mlops-train ARGS="--target train"
+	@$(DOCKER) build --build-arg REVISION=$(REVISION) --build-arg VERSION=$(VERSION) \
+		$(if $(PIP_CONF),--secret id=pip$(comma)src=$(PIP_CONF)) --tag $(IMAGE) $(ARGS) .
+
+.PHONY: docker-run
+docker-run: ## run it on 127.0.0.1:8000, with what is promoted, as the cloud does: nothing can be written
+	@$(DOCKER) run --rm --publish $(HOST):$(PORT):8000 --read-only --cap-drop ALL \
+		--security-opt no-new-privileges $(if $(wildcard models),--volume "$(CURDIR)/models:/app/models:ro") \
+		$(ARGS) $(IMAGE)
+
+.PHONY: image-check
+image-check: $(VENV)/.installed-base $(VENV)/.installed-dev ## build the images and run them, without a registry: buildah, runc, root (5 min)
+	@IMAGE_CHECK=required $(BIN)/python -m pytest tests/image $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.installed-dev ## check style and form
@@ -148,11 +169,15 @@ completion: ## how to get tab completion in bash
 .PHONY: lock
 lock: | $(BIN)/python ## resolve pyproject.toml anew into requirements/*.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@for lock in base api catboost dask dev lightgbm parallel slurm tpe xgboost; do \
+	@for lock in base api catboost dask deploy dev lightgbm parallel signing slurm store tpe xgboost; do \
 		extra=$$([ $$lock = base ] || echo "--extra $$lock --constraint requirements/base.lock"); \
 		$(BIN)/uv pip compile pyproject.toml $$extra --universal --python-version 3.11 \
 			--generate-hashes --no-annotate --quiet --upgrade \
 			--custom-compile-command "make lock" --output-file requirements/$$lock.lock; done
+	@$(BIN)/uv pip compile --group serve --universal --python-version 3.11 \
+		$(foreach lock,base api store,--constraint requirements/$(lock).lock) \
+		--generate-hashes --no-annotate --quiet --upgrade \
+		--custom-compile-command "make lock" --output-file requirements/serve.lock
 
 .PHONY: clean
 clean: ## remove caches and build products; runs, models and downloads stay

