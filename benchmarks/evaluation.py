@@ -60,8 +60,11 @@ def after_search(seconds: dict[str, float]) -> float:
 def tell_share(name: str, found: list[dict[str, float]]) -> bool:
     """Print the steps beside the search."""
     tell_steps(name, found)
-    shares = [after_search(seconds) / seconds["searching"] for seconds in found]
-    return print_verdict(f"{name}, share of the search", median(shares), at_most=MAX_SHARE)
+    for whole in ("searching", "total"):
+        share = median(after_search(seconds) / seconds[whole] for seconds in found)
+        if whole == "searching":
+            print(f"  {name + ', beside the search':<26}{share:10.2f}")
+    return print_verdict(f"{name}, share of the run", share, at_most=MAX_SHARE)
 
 
 def tell_seconds(name: str, found: list[dict[str, float]]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from src import data, modeling
@@ -90,6 +91,33 @@ def decide(
         ),
         method,
     )
+
+
+def unfitted(
+    config: TrainConfig,
+    division: data.Division,
+    rows: data.Rows,
+    model: Decided,
+    positions: NDArray[np.int64],
+) -> Any:
+    """Make what would be fitted on the training rows at positions, calibrated by the same rule.
+
+    None where they have too few rows of a class, or too few groups, for its folds.
+    """
+    if model.calibration == "none":
+        return clone(model.pipeline)
+    n_splits = config.calibration.n_splits
+    X, y = division.X_train.iloc[positions], division.y_train[positions]
+    groups = None if division.groups is None else division.groups[positions]
+    n_labels = len(division.table.labels)
+    if np.bincount(y, minlength=n_labels).min() < n_splits:
+        return None
+    if groups is not None and len(set(groups)) < n_splits:
+        return None
+    splits = list(rows.folds(n_splits).split(X, y, groups))
+    if any(len(np.unique(y[train])) < n_labels for train, _ in splits):
+        return None
+    return modeling.to_calibrate_on(model.pipeline, splits)
 
 
 def _tell_of_calibration(config: TrainConfig, n_rows: int) -> None:

@@ -1,8 +1,11 @@
 """The story of an evaluation: what rows that the model has never seen say of it."""
 
+import itertools
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 
 from src import data, evaluation
 from src.config import TrainConfig
-from src.deciding import Decided
+from src.deciding import Decided, unfitted
 from src.errors import RareClassError
 from src.evidence import Evidence, Finding, LearningPoint, RepeatedScores, check_metrics_fit
 from src.wording import counted
@@ -24,6 +27,8 @@ ALWAYS = ("roc_auc", "accuracy")
 TOLD_AT_THE_END = ("learning_curve", "undefined_folds")
 
 Predict = Callable[[pd.DataFrame], NDArray[np.float64]]
+# Hears what is fitted, and how many fits there are, each time that one begins.
+Hearer = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,18 @@ def check(config: TrainConfig, division: data.Division) -> None:
         key = "evaluation.n_splits"
         reason = f"{key}={asked.n_splits}"
         raise RareClassError(labels[rarest], int(counts[rarest]), asked.n_splits, reason, key)
+    if asked.n_repeats and config.calibration.method != "none":
+        _check_calibrated_folds(config, labels[rarest], int(counts[rarest]))
+
+
+def _check_calibrated_folds(config: TrainConfig, label: str, n_rows: int) -> None:
+    """Raise where a label's rows beside each fold are too few to divide again."""
+    outer, inner = config.evaluation.n_splits, config.calibration.n_splits
+    needed = next(n for n in itertools.count(inner) if n - math.ceil(n / outer) >= inner)
+    if n_rows < needed:
+        keys = "evaluation.n_splits or calibration.n_splits"
+        reason = f"calibration.n_splits={inner} beside each of evaluation.n_splits={outer}"
+        raise RareClassError(label, n_rows, needed, reason, keys)
 
 
 def small_hold_out(division: data.Division) -> Sequence[Finding]:
@@ -67,9 +84,21 @@ def small_hold_out(division: data.Division) -> Sequence[Finding]:
     return findings
 
 
-def refit(config: TrainConfig, rows: data.Rows, division: data.Division, model: Decided) -> Refits:
+def refit(
+    config: TrainConfig,
+    rows: data.Rows,
+    division: data.Division,
+    model: Decided,
+    hear: Hearer | None = None,
+) -> Refits:
     """Fit the chosen model on parts of the training rows, as far as the configuration asks."""
     asked = config.evaluation
+
+    def anew(what: str, n_fits: int, positions: NDArray[np.int64]) -> Any:
+        if hear is not None:
+            hear(what, n_fits)
+        return unfitted(config, division, rows, model, positions)
+
     repeated, curve = None, None
     findings: list[Finding] = []
     if asked.n_repeats:
@@ -84,6 +113,7 @@ def refit(config: TrainConfig, rows: data.Rows, division: data.Division, model: 
             n_repeats=asked.n_repeats,
             names=metric_names(config),
             threshold=model.decision.threshold,
+            anew=partial(anew, "repeated cross-validation", asked.n_splits * asked.n_repeats),
         )
     if asked.learning_curve:
         log.info("learning curve: fits on parts of the training rows")
@@ -93,6 +123,7 @@ def refit(config: TrainConfig, rows: data.Rows, division: data.Division, model: 
             division.y_train,
             _splits(division, rows.folds(asked.n_splits)),
             seed=config.seed,
+            anew=partial(anew, "learning curve", len(evaluation.FRACTIONS) * asked.n_splits),
         )
         findings.append(curve.finding)
     return Refits(repeated, () if curve is None else curve.points, findings)

@@ -1,7 +1,8 @@
 """The story of one run: what happens, in order, from a typed configuration to a result."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from src import data, deciding, evaluating, reporting, runs, searching
 from src.config import TrainConfig, as_yaml, identity_of, make, members_of, most_categories
 from src.evidence import Evidence, Finding
 from src.runtime import console, progress, threads
+from src.runtime.waiting import Waiting
 from src.runtime.wakefulness import kept_awake
 from src.scoring import export
 from src.search import SearchResult
@@ -54,9 +56,9 @@ def train(config: TrainConfig, run: runs.RunDirectory, timings: progress.Timings
             runs.skip_completed(runs.run_id_of(**grounds.determinants), Path(runs.OUTPUTS))
         learned = learn(config, grounds, run, cluster, timings)
     division = grounds.division
-    with timings.step("exporting"):
+    with _step("exporting", config, timings):
         exported = export_scorer(config, division, learned.decided)
-    with timings.step("evaluating"):
+    with _step("evaluating", config, timings):
         # The same numbers, and ten times as many a second.
         files, pipeline = exported.files, learned.decided.pipeline
         predict = export.make_predict(files) if files else pipeline.predict_proba
@@ -66,13 +68,20 @@ def train(config: TrainConfig, run: runs.RunDirectory, timings: progress.Timings
     with timings.step("writing"):
         write(config, run, grounds, learned, exported, proba)
         run.write_evidence(evidence.to_json())
-    with timings.step("reporting"):
+    with _step("reporting", config, timings):
         summary = summarize(config, grounds, learned, exported, evidence, timings)
         reporting.publish(config, run, division, learned.search, proba, evidence, summary)
     summary = replace(summary, seconds=timings.rounded)
     run.write_summary(summary)
     tell(config, run, summary, evidence)
     return summary
+
+
+@contextmanager
+def _step(name: str, config: TrainConfig, timings: progress.Timings) -> Iterator[Waiting]:
+    """Time a step, and show on a terminal that it lasts."""
+    with timings.step(name), progress.step_display(name, bar=config.runtime.progress) as waiting:
+        yield waiting
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ def prepare(config: TrainConfig, plan: Plan, timings: progress.Timings) -> Groun
     """Load, divide and check the rows, and note what the numbers will depend on."""
     with timings.step("loading data"):
         division = load_rows(config, plan)
-    with timings.step("checking data"):
+    with _step("checking data", config, timings):
         deciding.check(config, division, plan.rows)
         evaluating.check(config, division)
         findings = [*check_rows(config, division), *evaluating.small_hold_out(division)]
@@ -160,10 +169,10 @@ def learn(
             search = searching.find_best(
                 config, plan.search, plan.rows, division, run, grounds.determinants, n_workers
             )
-        with timings.step("deciding"):
+        with _step("deciding", config, timings):
             decided = deciding.decide(config, division, plan.rows, search.pipeline)
-        with timings.step("fitting anew"):
-            refits = evaluating.refit(config, plan.rows, division, decided)
+        with _step("fitting anew", config, timings) as shown:
+            refits = evaluating.refit(config, plan.rows, division, decided, shown.fit_begins)
     return Learned(search, decided, refits, n_workers)
 
 

@@ -271,3 +271,27 @@ def test_who_would_rather_miss_all_than_be_alarmed_once_predicts_nobody(tmp_path
     assert at is not None
     assert decided.decision.score == pytest.approx(0.5)
     assert predicted_codes(np.array([[1 - at, at]]), at).tolist() == [0]
+
+
+def test_what_is_fitted_anew_is_calibrated_by_the_runs_rule(tmp_path: Path) -> None:
+    options = ("cv=grouped", "cv.group_column=who", "calibration=sigmoid", "calibration.n_splits=3")
+    case = Case(tmp_path, frame(), *options)
+    decided = case.decide()
+    positions = np.arange(len(case.division.train))[::2]
+    made = deciding.unfitted(case.config, case.division, case.rows, decided, positions)
+    groups, y = case.division.groups[positions], case.division.y_train[positions]
+    assert len(made.cv) == 3
+    assert all(not set(groups[train]) & set(groups[test]) for train, test in made.cv)
+    fitted = made.fit(case.division.X_train.iloc[positions], y)
+    expected = CalibratedClassifierCV(case.fitted(), method="sigmoid", ensemble=False, cv=made.cv)
+    expected.fit(case.division.X_train.iloc[positions], y)
+    X_test = case.division.X_test
+    assert_array_equal(fitted.predict_proba(X_test), expected.predict_proba(X_test))
+
+
+def test_what_cannot_be_calibrated_anew_is_not_made(tmp_path: Path) -> None:
+    case = Case(tmp_path, frame(), "calibration=sigmoid", "calibration.n_splits=5")
+    decided = case.decide()
+    positive = np.flatnonzero(case.division.y_train == 1)[:4]
+    positions = np.append(np.flatnonzero(case.division.y_train == 0), positive)
+    assert deciding.unfitted(case.config, case.division, case.rows, decided, positions) is None

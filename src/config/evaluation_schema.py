@@ -60,7 +60,7 @@ class EvaluationConfig:
         "resamples of the hold-out for intervals that have no formula; 0: none of those", 1000
     )
     slices: list[str] = option("columns whose groups are judged apart", [])
-    n_permutations: int = option("how often each column is shuffled for its importance; 0: no", 10)
+    n_permutations: int = option("how often each column is shuffled for its importance; 0: no", 5)
     n_dependences: int = option(
         "so many of the most important columns are drawn, where importance is measured; 0: none", 6
     )

@@ -21,7 +21,7 @@ from sklearn.base import clone
 
 from src.evaluation.area import has_every_class
 from src.evaluation.metrics import score
-from src.evaluation.repeated import corrected_error
+from src.evaluation.repeated import Anew, corrected_error
 from src.evaluation.subsets import stratified_order
 from src.evidence import Estimate, Finding, LearningPoint
 
@@ -71,13 +71,16 @@ def learning_curve(
     *,
     seed: int,
     fractions: Sequence[float] = FRACTIONS,
+    anew: Anew | None = None,
 ) -> LearningCurve:
     """Fit on parts of each fold's training rows; a smaller part lies in the larger ones.
 
     splits: training and test positions of two folds or more. y: of shape (n_rows,), codes from 0
     on without a gap. Fits run on joblib's workers, as parallel_config has them. A size on which
-    a fit fails, or that lacks a class in a fold, is left out, and the finding says so.
+    a fit fails, or that lacks a class in a fold, is left out, and the finding says so. anew: for
+    what depends on the rows that it will be fitted on; else a clone of estimator.
     """
+    make = anew or (lambda _: clone(estimator))
     orders = [train[stratified_order(y[train], seed)] for train, _ in splits]
     parts = [
         [order[: round(fraction * len(order))] for order in orders]
@@ -85,7 +88,7 @@ def learning_curve(
     ]
     n_classes = int(y.max()) + 1
     fits = Parallel()(
-        delayed(_fit)(estimator, X.iloc[rows], y[rows], X.iloc[test], y[test], n_classes)
+        delayed(_fit)(make(rows), X.iloc[rows], y[rows], X.iloc[test], y[test], n_classes)
         for part in parts
         for rows, (_, test) in zip(part, splits, strict=True)
     )
@@ -111,10 +114,12 @@ def _fit(
         return _Fit(error="a class has no row in it")
     if not has_every_class(y_test, n_classes):
         return _Fit(error="a class has no row in a fold it is scored on")
+    if estimator is None:
+        return _Fit(error="too few rows of a class, or too few groups, for its calibration")
     try:
         # Models that fit parts side by side would begin workers of their own.
         with parallel_config("sequential"):
-            fitted = clone(estimator).fit(X_train, y_train)
+            fitted = estimator.fit(X_train, y_train)
             seen, unseen = (fitted.predict_proba(rows) for rows in (X_train, X_test))
     except Exception as error:  # whatever a model raises on few rows is what there is to say
         return _Fit(error=f"{type(error).__name__}: {error}".partition("\n")[0])

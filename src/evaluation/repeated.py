@@ -7,7 +7,7 @@ folds). The interval is Student's with J - 1 degrees of freedom.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from src.evaluation.metrics import Codes, Floats, score
 from src.evidence import Estimate, Finding, RepeatedScores
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+# Makes what is fitted on the training rows at these positions; None where it cannot be.
+Anew = Callable[[NDArray[np.int64]], Any]
 
 # Where a metric cannot lie beyond; the others lie between 0 and 1.
 RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, math.inf), "brier": (0.0, 2.0)}
@@ -37,15 +39,18 @@ def repeated_scores(
     n_repeats: int,
     names: Sequence[str],
     threshold: float | None = None,
+    anew: Anew | None = None,
 ) -> tuple[RepeatedScores, list[Finding]]:
     """Fit a clone on each split's first positions, and score it on its second.
 
     splits: n_splits times n_repeats of them. joblib's configuration says where they run. A metric
-    that some fold leaves undefined is the mean over the others, and that is a finding.
+    that some fold leaves undefined is the mean over the others, and that is a finding. anew: for
+    what depends on the rows that it will be fitted on; else a clone of estimator.
     """
     splits = list(splits)
+    make = anew or (lambda _: clone(estimator))
     found = Parallel()(
-        delayed(_scored)(clone(estimator), X, y, split, len(labels), names, threshold)
+        delayed(_scored)(make(split[0]), X, y, split, len(labels), names, threshold)
         for split in splits
     )
     share = sum(len(test) for _, test in splits) / sum(len(train) for train, _ in splits)
@@ -79,7 +84,7 @@ def _scored(
 ) -> Mapping[str, float | None]:
     train, test = split
     # What has not seen a label has no probability for it: none of its metrics is comparable.
-    if len(np.unique(y[train])) < n_classes or not len(test):
+    if estimator is None or len(np.unique(y[train])) < n_classes or not len(test):
         return dict.fromkeys(names)
     proba = estimator.fit(X.iloc[train], y[train]).predict_proba(X.iloc[test])
     return score(y[test], proba, names=names, threshold=threshold)

@@ -6,6 +6,7 @@ from src.modeling.calibration import (
     calibrate,
     calibrated_proba,
     proba_out_of_fold,
+    to_calibrate_on,
 )
 from src.modeling.grid import check_grid
 from src.modeling.hashing import CategoryHasher
@@ -36,5 +37,6 @@ __all__ = [
     "make_pipeline",
     "proba_out_of_fold",
     "scorer_for",
+    "to_calibrate_on",
     "with_threshold",
 ]

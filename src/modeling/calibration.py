@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_predict
@@ -64,6 +65,11 @@ def calibrate(pipeline: Pipeline, answers: Floats, y: Codes, method: str) -> Cal
         if hasattr(pipeline, name):
             setattr(calibrated, name, getattr(pipeline, name))
     return calibrated
+
+
+def to_calibrate_on(calibrated: CalibratedClassifierCV, splits: Splits) -> CalibratedClassifierCV:
+    """Give the same, not fitted, for other rows, whose folds are splits."""
+    return clone(calibrated).set_params(cv=list(splits))
 
 
 def calibrated_proba(calibrated: CalibratedClassifierCV, answers: Floats) -> Floats:

@@ -71,7 +71,8 @@ def choose_most_precise(
             return -1.0
         return float(found / (found + false_alarms))
 
-    chosen = _choose(proba, y, precision_if_found)
+    # Among many, the one that reaches what was asked for must not be passed over.
+    chosen = _choose(proba, y, precision_if_found, _most_precise(proba, y, min_recall))
     if chosen.score >= (min_precision or 0.0):
         return chosen
     raise _out_of_reach(proba, y, min_recall, min_precision)
@@ -91,7 +92,7 @@ def with_threshold(fitted: Any, threshold: float) -> FixedThresholdClassifier:
     return decided
 
 
-def _choose(proba: Floats, y: Codes, objective: Objective) -> Chosen:
+def _choose(proba: Floats, y: Codes, objective: Objective, also: Sequence[float] = ()) -> Chosen:
     distinct = np.unique(proba[:, 1])
     if np.isclose(distinct[0], distinct[-1]):
         raise ConstantPredictionsError(float(distinct[0]))
@@ -99,7 +100,7 @@ def _choose(proba: Floats, y: Codes, objective: Objective) -> Chosen:
         GivenProba().fit(None, y),
         scoring=make_scorer(objective),
         response_method="predict_proba",
-        thresholds=_candidates(proba, y, distinct),
+        thresholds=np.union1d(_candidates(proba, y, distinct), also),
         cv="prefit",
         refit=False,
         n_jobs=1,
@@ -118,6 +119,15 @@ def _candidates(proba: Floats, y: Codes, distinct: Floats) -> Floats:
         places = np.linspace(0, len(positive) - 1, MOST_THRESHOLDS).round().astype(np.intp)
         positive = positive[places]
     return np.unique([distinct[0], *positive, np.nextafter(distinct[-1], np.inf)])
+
+
+def _most_precise(proba: Floats, y: Codes, min_recall: float) -> list[float]:
+    """Give the threshold, of all; none where only calling every row positive finds enough."""
+    precision, recall, thresholds = precision_recall_curve(y, proba[:, 1])
+    counts = (recall[:-1] >= min_recall) & (thresholds > thresholds[0])
+    if not counts.any():
+        return []
+    return [float(thresholds[np.argmax(np.where(counts, precision[:-1], -1.0))])]
 
 
 def _counts(true: Codes, predicted: Codes) -> NDArray[np.int64]:

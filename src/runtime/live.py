@@ -1,10 +1,10 @@
 """A search as it goes, on a terminal: a line per rung, a bar, the best so far, the time left."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from threading import Event, RLock, Thread
-from typing import Any, TextIO, cast
+from typing import Any, Protocol, TextIO, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from src.runtime.console import forget_console
 from src.runtime.course import Course, RungCourse, as_clock
+from src.runtime.waiting import Waiting
 from src.wording import params_in_words
 
 FRAMES_PER_SECOND = 4
@@ -22,9 +23,28 @@ MAX_BAR, MIN_BAR = 40, 8
 EXPENDABLE = ("folds", "rows", "iterations", "candidates", "seconds", "fits")
 
 
+class Drawing(Protocol):
+    """Draws what is shown at this moment."""
+
+    is_final: bool
+
+    def draw(self) -> RenderableType:
+        """Draw no more lines than the terminal has."""
+
+
+def shown(course: Course) -> AbstractContextManager[None]:
+    """Draw the course of a search on this terminal until the block ends."""
+    return _drawn(lambda console: Picture(course, console))
+
+
+def line_shown(waiting: Waiting) -> AbstractContextManager[None]:
+    """Draw what is done in a line that is gone when the block ends."""
+    return _drawn(lambda _: WaitingLine(waiting), transient=True)
+
+
 @contextmanager
-def shown(course: Course) -> Iterator[None]:
-    """Draw the course of a search on this terminal until the block ends.
+def _drawn(make: Callable[[Console], Drawing], *, transient: bool = False) -> Iterator[None]:
+    """Draw on this terminal until the block ends.
 
     What is printed meanwhile stands above it. A thread draws: who reports never waits.
     """
@@ -32,11 +52,12 @@ def shown(course: Course) -> Iterator[None]:
     console = _Console(
         file=cast("TextIO", terminal), force_terminal=True, force_interactive=True, highlight=False
     )
-    picture = Picture(course, console)
+    picture = make(console)
     live = Live(
         console=console,
         get_renderable=picture.draw,
         auto_refresh=False,
+        transient=transient,
         # `2>errors.txt` asks for errors there.
         redirect_stderr=sys.stderr.isatty(),
     )
@@ -130,6 +151,19 @@ class _Terminal:
                 self._stream.flush()
             except OSError as error:
                 self.error = error
+
+
+class WaitingLine:
+    """Draws what is done as one line."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
+        self.is_final = False
+
+    def draw(self) -> RenderableType:
+        """Draw nothing at first, and nothing at the end."""
+        is_seen = self._waiting.is_seen and not self.is_final
+        return _line(self._waiting.in_words()) if is_seen else Text(end="")
 
 
 class Picture:

@@ -1,4 +1,4 @@
-"""Progress of a search: live on a terminal, a line per rung everywhere."""
+"""Progress of a run: live on a terminal; lines, of a search one per rung, everywhere."""
 
 import logging
 import multiprocessing
@@ -11,6 +11,7 @@ from typing import Any
 
 from src.runtime.console import LOG_ONLY
 from src.runtime.course import Course, CourseLog, Report
+from src.runtime.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,19 @@ def search_display(*, bar: bool) -> Iterator[Callable[[Report], None]]:
             lines.close(course.rungs)
 
 
+@contextmanager
+def step_display(step: str, *, bar: bool) -> Iterator[Waiting]:
+    """Show how long a step lasts, and its fits that begin, while the block lasts.
+
+    The log has a line twice a minute of what tells its fits, and so has the console, unless bar
+    is False; on a terminal one line that changes stands for them.
+    """
+    is_live = bar and _is_watched()
+    waiting = Waiting(step, log if bar and not is_live else logging.getLogger(LOG_ONLY))
+    with _live_line(waiting) if is_live else nullcontext():
+        yield waiting
+
+
 def _is_watched() -> bool:
     # Jobs of a sweep that run side by side share a terminal: none of them may move its cursor.
     can_move = os.environ.get("TERM", "dumb") not in ("dumb", "unknown") or os.name == "nt"
@@ -48,6 +62,12 @@ def _live(course: Course) -> AbstractContextManager[None]:
     from src.runtime.live import shown
 
     return shown(course)
+
+
+def _live_line(waiting: Waiting) -> AbstractContextManager[None]:
+    from src.runtime.live import line_shown
+
+    return line_shown(waiting)
 
 
 def progress_callbacks(*, bar: bool) -> list[Any]:

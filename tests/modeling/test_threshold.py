@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
+from sklearn.metrics import (
+    confusion_matrix,
+    f1_score,
+    precision_recall_curve,
+    precision_score,
+    recall_score,
+)
 from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.utils.validation import check_is_fitted
 
@@ -155,3 +161,15 @@ def test_predict_decides_above_the_threshold() -> None:
         np.testing.assert_array_equal(decided.predict_proba(X), proba)
     # It can be fitted anew, like any classifier.
     assert clone(decided).fit(X, X[:, 0] > 3).n_features_in_ == 1
+
+
+def test_of_many_rows_the_threshold_that_alone_reaches_both_is_found() -> None:
+    rng = np.random.default_rng(3)
+    y = (np.arange(9_000) % 2).astype(np.int64)
+    score = rng.uniform(0.1, 0.9, 9_000) * (1 - 0.3 * (y == 0))
+    proba = np.column_stack([1 - score, score])
+    precision, recall, _ = precision_recall_curve(y, score)
+    for min_recall in (0.5, 0.813, 0.9567):
+        best = precision[:-1][recall[:-1] >= min_recall].max()
+        chosen = choose_most_precise(proba, y, min_recall, float(best))
+        assert chosen.score == pytest.approx(best, abs=1e-15)

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from src.evaluation.language import Texts
 from src.evaluation.report import tables, told
+from src.evaluation.report.candidates import best_candidates
 from src.evaluation.report.commands import (
     replay_command,
     score_command,
@@ -72,6 +73,7 @@ def _content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
         ],
         "slices": [_slice_rows(part, t) for part in tables.slice_tables(facts, t)],
         "limits": list(limits(facts, t)),
+        "procedure": _procedure(facts, t),
         "versions": told.versions_in_words(summary),
         "n_train": count(evidence.n_train),
         "n_test": count(evidence.n_test),
@@ -90,6 +92,13 @@ def kind_of(facts: ReportFacts) -> str:
     parts = [model.get("estimator"), *(model.get("members") or {}).values()]
     targets = [str(part.get("_target_", "")) for part in parts if isinstance(part, dict)]
     return ", ".join(target for target in targets if target) or "–"
+
+
+def _procedure(facts: ReportFacts, t: Texts) -> str:
+    if best_candidates(facts.candidates) is None:
+        return t("candidates.none")
+    names = ("mode", "n_candidates", "scoring")
+    return t("card.procedure_text", **{name: facts.summary[name] for name in names})
 
 
 def _parameters(facts: ReportFacts, t: Texts) -> str:
@@ -113,7 +122,7 @@ def _python_lines(facts: ReportFacts) -> str:
     ]
     made = facts.evidence.decision
     if facts.is_binary and made.threshold is not None and made.objective != "default":
-        lines.append(f"is_positive = proba[:, 1] >= {made.threshold!r}")
+        lines.append(f"is_positive = proba[:, 1] > {made.threshold!r}")
     return "\n".join(lines)
 
 

@@ -8,7 +8,10 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from src.evidence import Estimate, Evidence
+from src.evidence import Estimate, Evidence, Finding
+
+# What was learned of the model by fitting it anew, which its own sections tell.
+OF_THE_MODEL = ("learning_curve", "undefined_folds")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,15 @@ class ReportFacts:
         return name, metrics.get(name, Estimate(None))
 
     @property
+    def findings(self) -> list[Finding]:
+        """What was found in the data."""
+        return [one for one in self.evidence.findings if one.check not in OF_THE_MODEL]
+
+    def finding_of(self, check: str) -> Finding | None:
+        """Give what a check found; None where it found nothing."""
+        return next((one for one in self.evidence.findings if one.check == check), None)
+
+    @property
     def is_binary(self) -> bool:
         """Whether one label is positive."""
         return len(self.evidence.labels) == 2
@@ -56,6 +68,11 @@ class ReportFacts:
         # The C loader is a safe one too.
         content = yaml.load(self.config_yaml, loader)  # noqa: S506
         return content if isinstance(content, dict) else {}
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether several rows are of one subject."""
+        return bool((self.config.get("cv") or {}).get("group_column"))
 
     @property
     def is_checked(self) -> bool:

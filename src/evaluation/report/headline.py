@@ -39,6 +39,8 @@ def cautions(facts: ReportFacts, t: Texts) -> Iterator[str]:
     elif estimate.interval is not None and estimate.interval[1] - estimate.interval[0] > WIDE:
         width = f"{estimate.interval[1] - estimate.interval[0]:.2f}"
         yield t("headline.wide", n_test=n_test, width=width)
+    if facts.is_grouped and estimate.interval is not None:
+        yield t("headline.grouped")
     few = _labels_with_few_rows(facts, t)
     if few:
         yield t("headline.few", labels=few)

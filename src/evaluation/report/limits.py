@@ -26,8 +26,8 @@ def limits(facts: ReportFacts, t: Texts) -> Iterator[str]:
         yield t("limits.not_calibrated")
     if evidence.importances or evidence.dependences:
         yield t("limits.not_causes")
-    if evidence.findings:
-        yield t("limits.findings", n_findings=count(len(evidence.findings)))
+    if facts.findings:
+        yield t("limits.findings", n_findings=count(len(facts.findings)))
     elif not facts.is_checked:
         yield t("limits.not_checked")
 

@@ -103,6 +103,7 @@ def _content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
         "importances": tables.importance_rows(evidence.importances),
         "n_unimportant": max(len(evidence.importances) - tables.MOST_COLUMNS, 0),
         "learning": told.learning(facts, t),
+        "undefined_folds": told.undefined_folds(facts, t.language),
         "repeated": tables.repeated_rows(evidence.repeated, t),
         "candidates": best_candidates(facts.candidates),
         "limits": list(limits(facts, t)),

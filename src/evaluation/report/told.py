@@ -61,16 +61,26 @@ def tiles(facts: ReportFacts) -> list[tuple[str, str]]:
         ("columns", count(facts.n_columns)),
         ("candidates", count(summary["n_candidates"])),
     ]
-    if facts.is_checked or evidence.findings:
-        told.append(("findings", count(len(evidence.findings))))
+    if facts.is_checked or facts.findings:
+        told.append(("findings", count(len(facts.findings))))
     return told
 
 
 def findings(facts: ReportFacts, language: str) -> list[ToldFinding]:
     """Word what checks found, where the catalogue knows the check."""
+    texts = _texts_of_findings(language)
+    return [_told(finding, texts) for finding in facts.findings]
+
+
+def undefined_folds(facts: ReportFacts, language: str) -> ToldFinding | None:
+    """Word that folds of repeated cross-validation leave metrics undefined."""
+    finding = facts.finding_of("undefined_folds")
+    return None if finding is None else _told(finding, _texts_of_findings(language))
+
+
+def _texts_of_findings(language: str) -> Texts | None:
     known = (CATALOGUES / f"{FINDINGS}.toml").is_file()
-    texts = Texts(FINDINGS, language) if known else None
-    return [_told(finding, texts) for finding in facts.evidence.findings]
+    return Texts(FINDINGS, language) if known else None
 
 
 def _told(finding: Finding, texts: Texts | None) -> ToldFinding:
@@ -97,6 +107,8 @@ def _value(value: Any) -> Any:
         return shown(value, MOST_LETTERS)
     if isinstance(value, (list, tuple)):
         return ", ".join(map(in_a_sentence, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{in_a_sentence(str(key))} ({each})" for key, each in value.items())
     return value
 
 
@@ -130,15 +142,25 @@ def rule(facts: ReportFacts, t: Texts) -> str:
 
 
 def learning(facts: ReportFacts, t: Texts) -> str | None:
-    """Say whether the last step of the learning curve went up by more than noise."""
-    points = facts.evidence.learning_curve
-    if len(points) < 2:
+    """Say whether the learning curve rises at its end, as the run concluded."""
+    finding = facts.finding_of("learning_curve")
+    if finding is None:
         return None
-    before, last = points[-2], points[-1]
-    if before.unseen.high is None or last.unseen.value is None:
+    found = finding.facts
+    key = f"learning.{found.get('end')}"
+    if key not in t:
         return None
-    key = "rising" if last.unseen.value > before.unseen.high else "flat"
-    return t(f"learning.{key}", n_before=count(before.n_rows), n_rows=count(last.n_rows))
+    numbers = {name: count(found[name]) for name in ("n_before", "n_rows") if name in found}
+    if found.get("low") is not None:
+        ends = {name: decimal(found[name]) for name in ("gain", "low", "high")}
+        change = t("learning.change", **numbers, **ends)
+    elif found.get("gain") is not None:
+        change = t("learning.change_alone", **numbers, gain=decimal(found["gain"]))
+    else:
+        change = ""
+    left_out = ", ".join(found.get("left_out") or ())
+    remark = t("learning.left_out", sizes=left_out) if left_out else ""
+    return " ".join(part for part in (t(key), change, remark) if part)
 
 
 def origin(facts: ReportFacts, t: Texts) -> list[tuple[str, str]]:

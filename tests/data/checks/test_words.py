@@ -14,7 +14,9 @@ CATALOGUE = tomllib.loads((ROOT / "src/evaluation/texts/findings.toml").read_tex
 
 def test_pages_say_in_english_what_the_log_says():
     said = {key: (e["title"]["en"], e["text"]["en"]) for key, e in CATALOGUE.items()}
-    assert said == SENTENCES
+    # What an evaluation finds has other words in the log, where it may list what it likes.
+    assert {key: said[key] for key in SENTENCES} == SENTENCES
+    assert set(said) - set(SENTENCES) == {"small_hold_out", "undefined_folds"}
 
 
 def test_both_languages_name_the_same_facts():

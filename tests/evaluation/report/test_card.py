@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given
@@ -86,8 +87,8 @@ def test_rows_of_a_table_have_the_cells_of_its_head() -> None:
 
 
 def test_the_threshold_in_use_stands_in_the_code() -> None:
-    assert "proba[:, 1] >= 0.1667" in render_card(facts_of(), "en")
-    assert ">=" not in render_card(facts_of(evidence_of(("a", "b", "c"))), "en")
+    assert "is_positive = proba[:, 1] > 0.1667" in render_card(facts_of(), "en")
+    assert "is_positive" not in render_card(facts_of(evidence_of(("a", "b", "c"))), "en")
 
 
 def test_limits_name_what_was_not_tested() -> None:
@@ -108,3 +109,11 @@ def test_escaped_text_is_read_as_it_was(text: str) -> None:
 def test_code_cannot_end_its_fence(code: str) -> None:
     tokens = MARKDOWN.parse(fenced(code))
     assert [token.type for token in tokens] == ["fence"]
+
+
+def test_what_was_not_searched_was_not_scored() -> None:
+    alone = pd.DataFrame({"iter": [0], "n_resources": [800], "params": [{}]})
+    card = render_card(facts_of(candidates=alone), "en")
+    assert "Nothing was searched" in card
+    assert "on folds of the training rows; the best" not in card
+    assert "60 candidates, scored by" in render_card(facts_of(), "en")

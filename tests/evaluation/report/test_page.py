@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from src.errors import LanguageNotOfferedError
-from src.evaluation.report import ReportFacts, render_report
+from src.evaluation.language import Texts
+from src.evaluation.report import ReportFacts, render_report, told
 from src.evidence import Decision, Estimate, Evidence, Finding, Importance
 from src.wording import LANGUAGES
 from tests.evaluation.report.making import (
@@ -164,3 +165,67 @@ def test_many_candidates_make_no_long_page() -> None:
 def test_a_language_that_is_not_offered_is_refused() -> None:
     with pytest.raises(LanguageNotOfferedError):
         render_report(facts_of(), "fr")
+
+
+UNCLEAR = Finding(
+    "learning_curve",
+    "whether it rises cannot be told",
+    facts={
+        "end": "unclear", "n_before": 400, "n_rows": 800, "gain": 0.031, "low": -0.016,
+        "high": 0.08, "left_out": {"32": "a class has no row in it"},
+    },
+)  # fmt: skip
+SMALL = Finding(
+    "small_hold_out", "few rows", facts={"n_rows": 9, "n_by_label": {ODD_NAMES[0]: 3, "はい": 6}}
+)
+FOLDS = Finding("undefined_folds", "some", facts={"n_folds": 25, "missing": {"precision": 7}})
+
+
+def test_what_the_model_showed_is_no_finding_in_the_data() -> None:
+    page = Reader(render_report(facts_of(evidence_of(findings=[UNCLEAR, FOLDS])), "en"))
+    assert "Findings of the data checks" not in page.text
+    assert "The data checks have findings" not in page.text
+    assert "The data checks found nothing." in page.text
+
+
+def test_the_learning_curve_is_concluded_as_the_run_did() -> None:
+    facts = facts_of(evidence_of(findings=[UNCLEAR]))
+    page = Reader(render_report(facts, "en")).text
+    assert (
+        "Whether the curve still rises at its end cannot be told. From 400 to 800 rows the value"
+        " changed by 0.031 (95 % interval −0.016 to 0.080). Sizes left out" in page
+    )
+    assert "more rows would probably help" not in page
+    assert "曲線が右端でまだ上昇しているかどうかは判断できません。" in render_report(facts, "ja")
+
+
+@pytest.mark.parametrize("end", ["rises", "flat", "unknown"])
+def test_every_end_of_a_learning_curve_has_words(end: str) -> None:
+    facts = facts_of(evidence_of(findings=[Finding("learning_curve", "…", facts={"end": end})]))
+    for language in LANGUAGES:
+        assert told.learning(facts, Texts("report", language)) == Texts("report", language)(
+            f"learning.{end}"
+        )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_an_evaluation_found_is_told_in_each_language(language: str) -> None:
+    page = render_report(facts_of(evidence_of(findings=[SMALL, FOLDS])), language)
+    assert 'lang="en"' not in page.partition("<body>")[2]
+    text = Reader(page).text
+    assert f"{ODD_NAMES[0]} (3), はい (6)" in text
+    assert "precision (7)" in text
+
+
+def test_rows_of_one_subject_are_said_to_narrow_intervals() -> None:
+    said = "Intervals take rows as independent"
+    grouped = facts_of(config_yaml="cv:\n  group_column: patient\n")
+    assert said in Reader(render_report(grouped, "en")).text
+    assert said not in Reader(render_report(facts_of(), "en")).text
+
+
+def test_the_rule_is_that_of_the_scorer() -> None:
+    assert (
+        "is predicted where its probability is above 0.1667"
+        in Reader(render_report(facts_of(), "en")).text
+    )
