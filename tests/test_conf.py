@@ -73,6 +73,7 @@ def test_a_member_of_a_vote_takes_every_preprocess(
     assert run_experiment(config, tmp_path).startswith("[RESULT]")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     ["logistic_regression", "hist_gradient_boosting", "random_forest", "extra_trees"],

@@ -150,6 +150,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_end(
     assert log.count("resuming:") == (2 if n_fits == 1 else 1)
 
 
+@pytest.mark.slow
 def test_the_newest_unfinished_run_is_found_by_its_configuration(
     asked: list[str], whole: Path, tmp_path: Path
 ) -> None:

@@ -129,6 +129,7 @@ def kill_after(directory: Path, n_complete: int, seconds: float, *arguments: str
     until(lambda: not pids_in(directory), 20)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_is_resumed_to_the_same_end(
     undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -242,6 +243,7 @@ def test_told_so_it_stops_at_the_first_failure(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*/manifest.json"))
 
 
+@pytest.mark.slow
 def test_a_job_whose_time_is_up_keeps_the_best_so_far(tmp_path: Path) -> None:
     done = swept(
         tmp_path,
@@ -269,6 +271,7 @@ def test_a_failed_job_is_begun_again_as_often_as_asked(tmp_path: Path) -> None:
     assert len(marks(sweep, "start")) == (3 if " rc=1 " in marks(sweep, "FAIL")[0] else 1)
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_has_the_sweep(tmp_path: Path) -> None:
     process = start(*JOBS, f"hydra.sweep.dir={tmp_path}")
     until(lambda: bool(list(tmp_path.glob("*/train.log"))))

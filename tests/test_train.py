@@ -220,11 +220,13 @@ def train_without_converging(run: Path, search: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_what_workers_warn_of_stands_in_the_log_not_on_the_console(tmp_path: Path) -> None:
     train_without_converging(tmp_path / "run", "classic")
     assert "worker: " in (tmp_path / "run" / "train.log").read_text()
 
 
+@pytest.mark.slow
 def test_what_fits_warn_of_is_told_once_with_their_number(tmp_path: Path) -> None:
     console = train_without_converging(tmp_path / "run", "fast")
     # Once of all fits of the search, and once of the last, on all rows.

@@ -12,6 +12,9 @@ import pytest
 from tests.conftest import ROOT, quickly, train
 from tests.runtime.cluster import SECONDS, RealCluster, real_cluster, until
 
+# Each starts a cluster of processes.
+pytestmark = pytest.mark.slow
+
 MODEL = ["model=hist_gradient_boosting", "search=full", "search.n_splits=4"]
 
 

@@ -16,6 +16,9 @@ from tests.batch.scoring import command, names_in, score, until_parts
 from tests.conftest import ROOT
 from tests.runtime.cluster import SECONDS, RealCluster, real_cluster
 
+# Each starts a cluster of processes.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:

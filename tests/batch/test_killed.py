@@ -20,6 +20,9 @@ from tests.batch.scoring import (
 )
 from tests.conftest import ROOT
 
+# Half a minute; test_faults.py is passed each time.
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet"])
 @pytest.mark.parametrize("kind", ["in.csv", "in.parquet"])

@@ -20,7 +20,8 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+# Not of the session: Playwright keeps an event loop running, in which other tests could run none.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     if importlib.util.find_spec("playwright") is None:
         pytest.skip("playwright is not installed: pages are not looked at in a browser")

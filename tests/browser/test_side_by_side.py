@@ -10,7 +10,8 @@ from src.evaluation.side_by_side import Failure, Group, Sweep, make_section, ren
 from tests.browser.looking import OUTLINE, STICKING_OUT, looking
 from tests.evaluation.side_by_side.making import ODD, contender, group_of, held_out
 
-pytestmark = pytest.mark.browser
+# The page of a run, which looks the same, is looked at each time.
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def plain() -> list[Group]:

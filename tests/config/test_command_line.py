@@ -316,6 +316,7 @@ def test_a_sweep_that_cannot_go_on_does_not_begin_anew_in_silence(arguments):
     assert_says(error, "search.resume=", "single run", "-m sweep.resume=")
 
 
+@pytest.mark.slow
 def test_of_a_sweep_it_gives_the_directory_and_the_first_jobs():
     found = check_command_line(["-m", "seed=1,2", "hydra.sweep.dir=here"])
     assert found.sweep == Path("here")

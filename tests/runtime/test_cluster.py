@@ -101,6 +101,7 @@ def _keys_received(dask_worker: Any) -> list[str]:
     return [key for entry in dask_worker.transfer_incoming_log for key in entry["keys"]]
 
 
+@pytest.mark.slow
 def test_workers_that_join_during_a_search_are_given_work(tmp_path: Path) -> None:
     with (
         real_cluster(tmp_path) as real,
@@ -198,6 +199,7 @@ def test_ctrl_c_ends_it_without_a_word_too_many(real: RealCluster, tmp_path: Pat
     assert said == ("", "error: interrupted by Ctrl-C before training began\n")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("looping")
 def test_what_killed_workers_had_is_done_again(
     real: RealCluster, expected: list[tuple[int, bytes]]

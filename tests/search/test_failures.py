@@ -192,6 +192,7 @@ def test_a_worker_that_is_killed_costs_its_candidate_alone() -> None:
     assert search.best_params_ == raising.best_params_
 
 
+@pytest.mark.slow
 @ignores_failures
 @pytest.mark.usefixtures("in_processes")
 def test_what_was_running_beside_it_is_not_lost_and_several_may_die() -> None:
@@ -203,6 +204,7 @@ def test_what_was_running_beside_it_is_not_lost_and_several_may_die() -> None:
     assert not search.best_params_.get("fails")
 
 
+@pytest.mark.slow
 @ignores_failures
 @pytest.mark.usefixtures("in_processes")
 def test_a_killed_fit_is_tried_again_by_a_resumed_search() -> None:

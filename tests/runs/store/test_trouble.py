@@ -41,7 +41,8 @@ def test_what_a_store_answers_is_said_in_a_line(
     with answering(status, code) as elsewhere:
         monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
         with pytest.raises(StoreError, match=words) as caught:
-            pull("s3://bucket/models", models, seconds=1)
+            # Time for what may pass to be tried again, and to be told.
+            pull("s3://bucket/models", models, seconds=5)
     message = str(caught.value)
     assert message.startswith("model store: s3://bucket/models/wine/pointer.json: ")
     assert len(message.splitlines()) == 1
