@@ -42,6 +42,7 @@ def test_every_model_with_every_preprocess_is_fitted_or_refused_ahead(
 
 
 # Two classes are searched by the other tests.
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [pytest.param(2, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("model", choices("model"))
 def test_every_model_is_searched_with_a_preprocess_of_its_own(

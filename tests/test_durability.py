@@ -150,6 +150,7 @@ def test_a_complete_run_is_never_written_over(run: Path) -> None:
     assert changed_files(run, manifest) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "again",
     [
@@ -173,6 +174,7 @@ def test_complete_runs_of_a_sweep_are_never_written_over(again: list[str], tmp_p
     assert changed_files(tmp_path / "0", manifest) == []
 
 
+@pytest.mark.slow
 def test_of_two_runs_in_one_directory_one_is_refused(tmp_path: Path) -> None:
     processes = [start_run(tmp_path / "run") for _ in range(2)]
     for process in processes:

@@ -16,6 +16,7 @@ from src.runs import changed_files, read_manifest
 from src.schema import Schema
 from tests.conftest import OPENML_HOME, composed, needs_openml_home, train
 
+FOREST = pytest.param("random_forest", marks=pytest.mark.slow)
 CONTENT = {
     ".hydra/config.yaml",
     ".hydra/hydra.yaml",
@@ -64,9 +65,7 @@ def test_the_kept_pipeline_gives_the_kept_predictions(run: Path) -> None:
     np.testing.assert_array_equal(proba, kept)
 
 
-@pytest.mark.parametrize(
-    "model", ["hist_gradient_boosting", "logistic_regression", "random_forest"]
-)
+@pytest.mark.parametrize("model", ["hist_gradient_boosting", "logistic_regression", FOREST])
 def test_nothing_is_learned_from_the_hold_out(
     model: str, make_csv: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -110,7 +109,7 @@ def numbers_of(run: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("n_classes", [2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "model",
-    ["hist_gradient_boosting", "logistic_regression", "random_forest"],
+    ["hist_gradient_boosting", "logistic_regression", FOREST],
 )
 def test_runtime_changes_no_number(
     model: str, n_classes: int, make_csv: Callable[..., Path], tmp_path: Path

@@ -194,6 +194,7 @@ def refused(directory: Path, *arguments: str) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_with_other_data_it_is_refused_and_goes_on_with_the_same(
     asked: list[str], table: Path, unfinished: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -329,6 +330,7 @@ def test_a_time_budget_marks_the_run_as_partial(
     assert partial["code"] == full["code"]
 
 
+@pytest.mark.slow
 def test_time_enough_is_no_other_run(asked: list[str], whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     done = train(*asked, "search.time_budget=1h", "runtime=local", f"hydra.run.dir={run}")

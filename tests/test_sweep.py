@@ -206,6 +206,7 @@ def test_a_failure_is_told_and_leaves_the_others_running(tmp_path: Path) -> None
     assert [row["state"] for row in leaderboard(tmp_path / "sweep")] == ["complete", "failed"]
 
 
+@pytest.mark.slow
 def test_a_report_tells_of_failures_too(tmp_path: Path) -> None:
     report = ["report=default", "report.language=ja", "report.plots=false"]
     assert swept(tmp_path, *FAILING, "model=logistic_regression", *report).returncode == 1
@@ -235,6 +236,7 @@ def test_a_page_that_fails_is_told_and_fails_no_sweep(
     assert not (tmp_path / "sweep.log").exists()
 
 
+@pytest.mark.slow
 def test_told_so_it_stops_at_the_first_failure(tmp_path: Path) -> None:
     done = swept(tmp_path, *FAILING, "model=logistic_regression", "sweep.fail_fast=true")
     assert done.returncode == 1

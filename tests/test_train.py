@@ -150,6 +150,7 @@ def test_an_interrupted_run_says_what_it_keeps(
     assert list(run.glob("search/*.pickle"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_search_early_with_the_best_so_far(tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start_searching(run, n_fits=3)
@@ -175,6 +176,7 @@ def wait_for(condition, timeout: float = 60.0) -> None:  # type: ignore[no-untyp
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_after_a_failure_and_tells_of_it(tmp_path: Path) -> None:
     done = train(
         "-m",

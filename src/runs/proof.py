@@ -60,7 +60,9 @@ class Proof:
         labels = self.said.labels
         columns = [f"proba_{label}" for label in labels]
         try:
-            frame = pd.read_parquet(io.BytesIO(self.predictions))
+            # Without threads: one that still lives when a short command ends would abort it.
+            content = io.BytesIO(self.predictions)
+            frame = pd.read_parquet(content, use_threads=False, pre_buffer=False)
             frame = frame.set_index("row_id").sort_index()
             codes = frame["y_true"].map({label: code for code, label in enumerate(labels)})
             return frame[columns].astype("float64").assign(y_true=codes.astype("int64"))

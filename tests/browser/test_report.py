@@ -47,7 +47,7 @@ REAL = {
 
 @pytest.fixture(
     scope="module",
-    params=[*MADE_UP, "wine", *(pytest.param(name, marks=pytest.mark.slow) for name in REAL)],
+    params=[*MADE_UP, *(pytest.param(n, marks=pytest.mark.slow) for n in ("wine", *REAL))],
 )
 def page(
     request: pytest.FixtureRequest,

@@ -52,7 +52,9 @@ def check_whole(registry: Registry) -> None:
     assert current is None or current.version in names_in(versions)
 
 
-@pytest.mark.parametrize("first_moment", [1, 2, 3])
+@pytest.mark.parametrize(
+    "first_moment", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))]
+)
 def test_killed_at_every_moment_it_is_as_before_or_as_after(
     first_moment: int, tmp_path: Path
 ) -> None:

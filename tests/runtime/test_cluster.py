@@ -300,6 +300,7 @@ def test_a_call_that_kills_its_workers_is_named(empty: RealCluster) -> None:
     assert batch.items == [(die, (7,), {})]
 
 
+@pytest.mark.slow
 def test_workers_that_join_later_are_compared_too(empty: RealCluster, other_numpy: Path) -> None:
     empty.add_worker()
     with looping_on(empty, 1) as cluster:

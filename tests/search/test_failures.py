@@ -229,6 +229,7 @@ def killing_step(values: Any, *, much: bool, spared: int) -> Any:
     return values
 
 
+@pytest.mark.slow
 @ignores_failures
 @pytest.mark.usefixtures("in_processes")
 def test_a_step_that_kills_fails_its_candidates_alone() -> None:

@@ -157,6 +157,7 @@ def test_it_can_be_shown_cloned_and_changed(ensemble: Any) -> None:
     assert changed.n_splits_ == 2
 
 
+@pytest.mark.slow
 def test_workers_and_a_resumed_search_give_the_same(ensemble: Any) -> None:
     finished: dict[str, Any] = {}
     whole = portfolio(finished=finished).fit(X, Y)

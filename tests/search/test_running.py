@@ -70,6 +70,7 @@ def _die() -> None:
     os._exit(1)
 
 
+@pytest.mark.slow
 def test_workers_that_die_as_they_begin_cost_nothing_but_themselves() -> None:
     with runner(initializer=_die) as made:
         # More than end before they have died.
