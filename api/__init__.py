@@ -1,1 +1,1 @@
-"""The serving side: answers of promoted models over HTTP, from data alone."""
+"""Entry points of the service: `uvicorn api.app:app`, `uvicorn api.main:app`, `python -m api`."""

@@ -16,13 +16,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.adult import DATA_HOME, POSITIVE, load_features, train
 from benchmarks.answers import TOLERANCE
-from benchmarks.measurement import (
-    MEASURE,
-    TELLS_CHILDREN,
-    CommandFailedError,
-    Measurement,
-    measure,
-)
+from benchmarks.measurement import MEASURE, TELLS_CHILDREN, CommandFailedError, Measurement, measure
 from benchmarks.train import MAX_IDLE_LOAD
 from benchmarks.verdict import print_verdict
 

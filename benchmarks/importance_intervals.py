@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from src.evaluation.importance import importances
+from tabproof.evaluation.importance import importances
 
 Floats = NDArray[np.float64]
 COLUMNS = ("normal", "mark")

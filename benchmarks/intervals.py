@@ -18,8 +18,8 @@ from scipy.special import expit, logit, softmax
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
-from src.evaluation import measure, score
-from src.evidence import METRICS
+from tabproof.evaluation import measure, score
+from tabproof.evaluation_result import METRICS
 
 # Of 2,000 data sets chance moves a share by half a percent, of 500 by one (standard errors).
 N_DATA_SETS, N_DATA_SETS_OF_ALL = 2000, 500

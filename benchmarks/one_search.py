@@ -23,10 +23,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import HalvingGridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from src import data, experiment
-from src.config import TrainConfig, check_config, register_schema, typed
-from src.runtime.workers import worker_pool
-from src.search import RungSearchCV, parse_schedule
+from tabproof import data, experiment
+from tabproof.config import TrainConfig, check_config, register_schema, typed
+from tabproof.runtime.workers import worker_pool
+from tabproof.search import RungSearchCV, parse_schedule
 
 CONF = Path(__file__).parents[1] / "conf"
 SEED, N_SPLITS = 42, 5

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from src.schema import CategoryColumn, Schema
+from tabproof.schema import CategoryColumn, Schema
 
 CHUNK_ROWS = 50_000
 

@@ -22,10 +22,10 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.one_search import SEED, composed, make_search
 from benchmarks.verdict import print_verdict
-from src import experiment, modeling
-from src.evaluation.comparison import area_variance
-from src.runtime.workers import worker_pool
-from src.search import PortfolioSearchCV, RungSearchCV, parse_schedule
+from tabproof import experiment, modeling
+from tabproof.evaluation.comparison import area_variance
+from tabproof.runtime.workers import worker_pool
+from tabproof.search import PortfolioSearchCV, RungSearchCV, parse_schedule
 
 N_SPLITS, N_REPEATS = 5, 5
 # What is tried, by what `python -m src.train` would be told.

@@ -13,7 +13,7 @@ from time import perf_counter
 
 from benchmarks.measurement import measure
 from benchmarks.verdict import print_verdict
-from src.runs.manifest import seal
+from tabproof.artifacts.manifest import seal
 
 N_RUNS = 10_000
 N_DAYS = 30

@@ -14,9 +14,9 @@ import joblib
 import numpy as np
 
 from benchmarks.adult import DATA_HOME, load_features, train
-from src.runs import read_verified
-from src.scoring import read_scorer
-from src.scoring.export.hard_rows import columns_of
+from tabproof.artifacts import read_verified
+from tabproof.scorer import read_scorer
+from tabproof.scorer.export.parity import columns_of
 
 MODELS = {
     "boosting, native": [],

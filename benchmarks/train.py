@@ -16,13 +16,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from benchmarks.measurement import (
-    MEASURE,
-    TELLS_CHILDREN,
-    CommandFailedError,
-    Measurement,
-    measure,
-)
+from benchmarks.measurement import MEASURE, TELLS_CHILDREN, CommandFailedError, Measurement, measure
 
 MAX_TIME_RATIO, MAX_MEMORY_RATIO, MAX_HELP_RATIO = 1.15, 1.5, 2.0
 N_HELP_REPETITIONS = 10

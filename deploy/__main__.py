@@ -5,7 +5,7 @@ import sys
 import traceback
 
 from deploy import commands, refusals
-from src.runtime import console
+from tabproof.runtime import console
 
 TRACEBACK_SWITCH = "DEPLOY_FULL_ERROR"
 

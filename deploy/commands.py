@@ -11,7 +11,7 @@ from deploy.rollback import restart, roll_back
 from deploy.status import status
 from deploy.teardown import take_down
 from deploy.waiting import Patience
-from src.errors import CommandLineError
+from tabproof.errors import CommandLineError
 
 EXAMPLES = """first:
   python -m deploy deploy                        everything but the service; then push an image

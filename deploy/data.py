@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from deploy.aws import Aws
 from deploy.errors import DataLeftError
 from deploy.refusals import code_of
-from src.wording import counted
+from tabproof.text import counted
 
 ABSENT = {"NoSuchBucket", "RepositoryNotFoundException", "ResourceNotFoundException"}
 

@@ -7,8 +7,8 @@ from deploy.aws import Aws, opened
 from deploy.errors import PROGRAM, DriftError
 from deploy.stacks import Stack
 from deploy.waiting import Patience
-from src.runtime.console import say
-from src.wording import counted
+from tabproof.runtime.console import say
+from tabproof.text import counted
 
 
 def deploy(

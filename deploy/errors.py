@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from src.errors import UserError
+from tabproof.errors import UserError
 
 PROGRAM = "python -m deploy"
 

@@ -8,7 +8,7 @@ from botocore import exceptions as raised
 from botocore.parsers import ResponseParserError
 
 from deploy import errors
-from src.errors import UserError
+from tabproof.errors import UserError
 
 NO_CREDENTIALS = (
     raised.NoCredentialsError,

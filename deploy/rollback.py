@@ -18,7 +18,7 @@ from deploy.errors import (
 from deploy.revisions import Revision
 from deploy.stacks import Stack
 from deploy.waiting import Patience
-from src.runtime.console import say
+from tabproof.runtime.console import say
 
 
 def roll_back(

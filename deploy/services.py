@@ -8,7 +8,7 @@ from deploy.errors import NoServiceError, RolloutFailedError
 from deploy.revisions import number_of
 from deploy.stacks import Stack
 from deploy.waiting import Patience, going_on
-from src.runtime.console import say
+from tabproof.runtime.console import say
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from src.errors import UserError
-from src.runtime import console
+from tabproof.errors import UserError
+from tabproof.runtime import console
 
 KEY_VARIABLE = "API_KEY"
 REQUEST_SECONDS = 10.0

@@ -15,7 +15,7 @@ from deploy.errors import (
     StackMissingError,
 )
 from deploy.waiting import Patience, going_on
-from src.runtime.console import say
+from tabproof.runtime.console import say
 
 # What a change set of a new stack leaves until it is executed: nothing is there yet.
 ONLY_PLANNED = "REVIEW_IN_PROGRESS"

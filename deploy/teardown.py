@@ -6,8 +6,8 @@ from deploy.data import Data
 from deploy.errors import ProtectedStackError, StackBusyError
 from deploy.stacks import Stack
 from deploy.waiting import Patience
-from src.runtime.console import say
-from src.wording import counted
+from tabproof.runtime.console import say
+from tabproof.text import counted
 
 GOING = "DELETE_IN_PROGRESS"
 

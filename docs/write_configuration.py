@@ -9,9 +9,9 @@ from typing import Any
 
 from omegaconf import MISSING as MANDATORY
 
-from src.config.help_page import choices, explanation
-from src.config.schema import GROUPS, TrainConfig
-from src.config.valid_keys import CONF
+from tabproof.config.command_line import choices, explanation
+from tabproof.config.hydra_errors import CONF
+from tabproof.config.schema import GROUPS, TrainConfig
 
 PAGE = Path(__file__).with_name("configuration.md")
 _MODULE = re.compile(r"typing\.|src\.config\.\w+\.")

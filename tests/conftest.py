@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
 
-from src.config import TrainConfig, check_config, register_schema, typed
-from src.config.valid_keys import CONF
+from tabproof.config import TrainConfig, check_config, register_schema, typed
+from tabproof.config.hydra_errors import CONF
 
 ROOT = Path(__file__).parents[1]
 OPENML_HOME = ROOT / ".." / "shared" / "openml_home"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from src.errors import IncompatiblePreprocessError
-from src.experiment import run_experiment
+from tabproof.config.errors import IncompatiblePreprocessError
+from tabproof.experiment import run_experiment
 from tests.conftest import OPENML_HOME, composed, needs_openml_home
 
 CONF = Path(__file__).parents[1] / "conf"

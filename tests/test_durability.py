@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from src.runs import changed_files, read_manifest
+from tabproof.artifacts import changed_files, read_manifest
 from tests.conftest import ROOT, train
 
 

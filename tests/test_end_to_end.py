@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.experiment import run_experiment
-from src.runs import changed_files, read_manifest
-from src.schema import Schema
+from tabproof.artifacts import changed_files, read_manifest
+from tabproof.experiment import run_experiment
+from tabproof.schema import Schema
 from tests.conftest import OPENML_HOME, composed, needs_openml_home, train
 
 FOREST = pytest.param("random_forest", marks=pytest.mark.slow)

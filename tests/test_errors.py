@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from src import errors
-from src.errors import ColumnMissingError, SeparatorError, UserError, WriteError
+from tabproof import errors
+from tabproof.data.errors import SeparatorError
+from tabproof.errors import ColumnMissingError, UserError
+from tabproof.runtime.errors import WriteError
 
 KINDS = [
     kind

@@ -52,7 +52,7 @@ def test_no_module_of_the_service_is_left_out() -> None:
 def test_what_was_copied_starts_by_itself(tmp_path: Path) -> None:
     copy(ROOT, tmp_path, entries())
     ours = "m.__file__ for name, m in sys.modules.items() if name.split('.')[0] in ('api', 'src')"
-    words = f"import sys, api.app; print(*({ours}))"
+    words = f"import sys, tabproof.service.app; print(*({ours}))"
     done = subprocess.run(
         [sys.executable, "-c", words], cwd=tmp_path, capture_output=True, text=True, check=True
     )

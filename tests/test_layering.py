@@ -107,7 +107,7 @@ def test_the_service_knows_only_what_it_needs(path: Path) -> None:
 
 
 def test_the_service_starts_without_the_training_stack() -> None:
-    words = f"import sys, api.app; print(*({sorted(HEAVY)!r} & sys.modules.keys()))"
+    words = f"import sys, tabproof.service.app; print(*({sorted(HEAVY)!r} & sys.modules.keys()))"
     words = words.replace("[", "{").replace("]", "}")
     loaded = subprocess.run(
         [sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=True
@@ -116,7 +116,7 @@ def test_the_service_starts_without_the_training_stack() -> None:
 
 
 # Who deploys installs boto3 and PyYAML, not what trains or serves.
-DEPLOY_MAY_IMPORT = ("src.errors", "src.wording", "src.runtime.console")
+DEPLOY_MAY_IMPORT = ("tabproof.errors", "tabproof.text", "tabproof.runtime.console")
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from src.config import Composed
-from src.errors import NothingToResumeError, ResumeDiffersError, SearchRunningError
-from src.resuming import overrides_to_resume
-from src.runs import changed_files, read_manifest
+from tabproof.artifacts import changed_files, read_manifest
+from tabproof.config import Composed
+from tabproof.errors import NothingToResumeError, ResumeDiffersError, SearchRunningError
+from tabproof.sweep import overrides_to_resume
 from tests.conftest import ROOT, composed, train
 
 TIMES = r"^(mean|std)_(fit|score)_time$"

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.schema import FORMAT, CategoryColumn, NumberColumn, Schema
+from tabproof.schema import FORMAT, CategoryColumn, NumberColumn, Schema
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 shares = st.floats(0, 1)
@@ -48,7 +48,7 @@ def test_text_is_written_for_people():
 
 def test_a_schema_is_read_without_numeric_libraries():
     code = (
-        "import json, sys, src.schema, src.errors;"
+        "import json, sys, tabproof.schema, tabproof.errors;"
         "heavy = {'numpy', 'pandas', 'sklearn', 'hydra'};"
         "print(json.dumps(sorted(heavy & set(sys.modules))))"
     )

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src import sweep_reporting, sweeping
-from src.config import Composed
-from src.runs import SweepDirectory, changed_files, read_manifest
+from tabproof import sweep as sweeping
+from tabproof.artifacts import SweepDirectory, changed_files, read_manifest
+from tabproof.config import Composed
+from tabproof.runs import side_by_side as sweep_reporting
 from tests.conftest import ROOT, composed, quickly, train
 
 JOBS = ["dataset=wine", "search=none", "model=logistic_regression,random_forest", "seed=1,2"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from src.runs import changed_files, read_manifest
+from tabproof.artifacts import changed_files, read_manifest
 from tests.conftest import OPENML_HOME, ROOT, needs_openml_home, train
 
 RESULT = re.compile(
@@ -234,6 +234,6 @@ def test_what_fits_warn_of_is_told_once_with_their_number(tmp_path: Path) -> Non
     # Once of all fits of the search, and once of the last, on all rows.
     assert len(re.findall("lbfgs failed to converge", console)) == 2
     log = (tmp_path / "run" / "train.log").read_text()
-    assert "WARNING src.searching: while searching: lbfgs failed" in log
+    assert "WARNING tabproof.steps.search: while searching: lbfgs failed" in log
     ((n_warned, n_fits),) = re.findall(r"\((\d+) of (\d+) fits\)", log)
     assert n_warned == n_fits

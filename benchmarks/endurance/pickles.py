@@ -16,7 +16,7 @@ from benchmarks.answers import is_right, one_row
 from benchmarks.endurance.tampering import files_of
 from benchmarks.endurance.world import World, require, run_id_of, wait_until_serving
 from benchmarks.service import Answer, Service
-from src.runs.manifest import seal
+from tabproof.artifacts.manifest import seal
 
 MANIFEST = "manifest.json"
 LOADING = "import joblib, sys; joblib.load(sys.argv[1])"

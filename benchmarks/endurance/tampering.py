@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.endurance.world import CheckFailedError, World, in_words, require
-from src.errors import UserError
-from src.runs import read_verified
+from tabproof.artifacts import read_verified
+from tabproof.errors import UserError
 
 SEED = 0
 MANIFEST = "manifest.json"

@@ -13,7 +13,7 @@ import pandas as pd
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from src.schema import Schema
+from tabproof.schema import Schema
 
 Features = dict[str, float | str | None]
 

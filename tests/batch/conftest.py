@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.columns import as_categories, as_numbers
+from tabproof.data.table import as_categories, as_numbers
 from tests.batch.making import make_table
 from tests.batch.scoring import N_ROWS, write_csv
 from tests.conftest import train

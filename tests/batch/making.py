@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.batch import Model, WantedColumn
+from tabproof.batch import Model, WantedColumn
 
 
 def make_table(n_rows: int, seed: int = 0) -> pd.DataFrame:

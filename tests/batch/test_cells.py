@@ -7,10 +7,17 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from src.batch.cells import CellReader, Encoded, Rows, count_outside, count_unseen
-from src.batch.columns import WantedColumn, compare
-from src.data.columns import as_categories, as_numbers
-from src.scoring import as_category
+from tabproof.batch.cells import (
+    CellReader,
+    Encoded,
+    Rows,
+    WantedColumn,
+    compare,
+    count_outside,
+    count_unseen,
+)
+from tabproof.data.table import as_categories, as_numbers
+from tabproof.scorer import as_category
 
 NUMBER = WantedColumn("c", None, 0.0, 10.0)
 

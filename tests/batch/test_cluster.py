@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from src.batch.parquet_file import Slice
+from tabproof.batch.parquet_file import Slice
 from tests.batch.scoring import command, names_in, score, until_parts
 from tests.conftest import ROOT
 from tests.runtime.cluster import SECONDS, RealCluster, real_cluster

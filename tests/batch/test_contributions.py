@@ -8,14 +8,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from src.batch import Model, WantedColumn
-from src.batch.scoring import output_schema
-from src.errors import KeptColumnError
-from src.runs import manifest as manifests
-from src.runs.registry import read_verified
+from tabproof.artifacts import manifest as manifests
+from tabproof.artifacts.verify import read_verified
+from tabproof.batch import Model, WantedColumn
+from tabproof.batch.errors import KeptColumnError
+from tabproof.batch.scoring import output_schema
 from tests.batch.making import make_model
 from tests.batch.scoring import N_ROWS, read, score, stopped, write_csv
-from tests.scoring.fitted import with_arrays
+from tests.scorer.fitted import with_arrays
 
 NAMES = ["amount", "visits", "city", "member", "code"]
 OWN = ["base_value", *(f"contribution_{name}" for name in NAMES)]

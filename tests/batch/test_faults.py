@@ -10,12 +10,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import pytest
 
-from tests.batch.scoring import (
-    names_in,
-    read,
-    score,
-    write_csv,
-)
+from tests.batch.scoring import names_in, read, score, write_csv
 from tests.conftest import ROOT
 
 BAD = b"""\

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from src.batch import make_plan
-from src.errors import BatchPathError, NoInputFilesError
+from tabproof.batch import make_plan
+from tabproof.batch.errors import BatchPathError, NoInputFilesError
 
 
 @pytest.fixture

@@ -10,14 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.batch.scoring import (
-    N_ROWS,
-    command,
-    names_in,
-    score,
-    stopped,
-    until_parts,
-)
+from tests.batch.scoring import N_ROWS, command, names_in, score, stopped, until_parts
 from tests.conftest import ROOT
 
 # Half a minute; test_faults.py is passed each time.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from src.batch import parse
-from src.errors import UserError
+from tabproof.batch import parse
+from tabproof.errors import UserError
 
 FILES = ["input=a.csv", "output=b.csv"]
 CLUSTER = "address=tcp://10.0.0.1:8786"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from src.batch import make_plan
-from src.batch.plan import ANSWERS, PARTS, READ
-from src.errors import BadRowsPathError, BatchPathError, InvalidValueError
+from tabproof.batch import make_plan
+from tabproof.batch.errors import BadRowsPathError, BatchPathError
+from tabproof.batch.plan import ANSWERS, PARTS, READ
+from tabproof.errors import InvalidValueError
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas._libs.parsers import STR_NA_VALUES
 
-from src.batch.texts import MISSING_TEXTS, as_spelled, read_numbers
+from tabproof.batch.cells import MISSING_TEXTS, as_spelled, read_numbers
 
 
 def test_missing_texts_are_those_of_pandas() -> None:

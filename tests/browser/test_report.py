@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from src.evaluation.report import ReportFacts, render_report
-from src.evidence import Estimate, Finding, Importance
+from tabproof.evaluation_result import Estimate, Finding, Importance
+from tabproof.report import ReportFacts, render_report
 from tests.browser.looking import OUTLINE, STICKING_OUT, looking
 from tests.conftest import QUICK, train
-from tests.evaluation.report.making import ODD_NAMES, evidence_of, facts_of, slice_of, summary_of
+from tests.report.making import ODD_NAMES, evidence_of, facts_of, slice_of, summary_of
 
 pytestmark = pytest.mark.browser
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from src.evaluation.side_by_side import Failure, Group, Sweep, make_section, render_sweep
+from tabproof.report.contenders import Failure, Group, Sweep
+from tabproof.report.side_by_side import make_section, render_sweep
 from tests.browser.looking import OUTLINE, STICKING_OUT, looking
-from tests.evaluation.side_by_side.making import ODD, contender, group_of, held_out
+from tests.report.contenders import ODD, contender, group_of, held_out
 
 # The page of a run, which looks the same, is looked at each time.
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -9,9 +9,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from src import config as conf
-from src.config.valid_keys import CONF
-from src.errors import UserError
+from tabproof import config as conf
+from tabproof.config.hydra_errors import CONF
+from tabproof.errors import UserError
 
 conf.register_schema()
 

@@ -1,14 +1,13 @@
 import pytest
 
-from src.config import check_config
-from src.config.search_schema import Engine
-from src.errors import (
-    FileMissingError,
+from tabproof.config import check_config
+from tabproof.config.errors import (
     IncompatiblePreprocessError,
-    InvalidValueError,
     MembersPreprocessError,
     UnknownGridError,
 )
+from tabproof.config.search_schema import Engine
+from tabproof.errors import FileMissingError, InvalidValueError
 from tests.config.composing import assert_says, changed, config, refusal
 
 

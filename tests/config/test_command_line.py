@@ -11,25 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from src.config import check_command_line, command_line, help_text, quoted
-from src.config.schema import GROUPS
-from src.config.valid_keys import CONF
-from src.errors import (
+from tabproof.config import check_command_line, command_line, help_text, quoted
+from tabproof.config.errors import (
     ConfigurationError,
-    FileMissingError,
     IncompatiblePreprocessError,
+    ResumeInSweepError,
+    ResumeUnreadableError,
+    UnknownChoiceError,
+    UnknownFreeKeyError,
+    UnknownGridError,
+    WrongTypeError,
+)
+from tabproof.config.hydra_errors import CONF
+from tabproof.config.schema import GROUPS
+from tabproof.errors import (
+    FileMissingError,
     InvalidValueError,
     KeyOfOtherChoiceError,
     MissingValueError,
     OverrideSyntaxError,
-    ResumeInSweepError,
-    ResumeUnreadableError,
     RunExistsError,
-    UnknownChoiceError,
-    UnknownFreeKeyError,
-    UnknownGridError,
     UnknownKeyError,
-    WrongTypeError,
 )
 from tests.config.composing import assert_says, composed, refusal
 
@@ -392,7 +394,7 @@ def test_the_program_refuses_in_one_line_with_exit_code_2_and_leaves_nothing(arg
 def test_asking_for_help_is_no_error_and_loads_no_numeric_library(tmp_path):
     # In the parent's place: what a run of the help page has imported when it ends.
     code = (
-        "import sys, src.train; sys.argv = ['train', '--help']; src.train.main();"
+        "import sys, src.train; sys.argv = ['train', '--help']; tabproof.train_command.main();"
         "import json; loaded = {'numpy', 'pandas', 'sklearn'} & set(sys.modules);"
         "sys.stderr.write(json.dumps(sorted(loaded)))"
     )

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from src.config import check_config
-from src.errors import InvalidValueError, MissingValueError, NoPartitionError, UserError
+from tabproof.config import check_config
+from tabproof.config.errors import NoPartitionError
+from tabproof.errors import InvalidValueError, MissingValueError, UserError
 from tests.config.composing import assert_says, changed, config, refusal
 
 

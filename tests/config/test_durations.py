@@ -1,6 +1,6 @@
 import pytest
 
-from src.config import seconds_of
+from tabproof.config import seconds_of
 
 
 @pytest.mark.parametrize(

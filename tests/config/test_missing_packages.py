@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from src.config.instantiation import EXTRAS, make
-from src.errors import CannotInstantiateError, PackageMissingError
-from src.experiment import make_plan
-from tests.conftest import CONF, ROOT, composed
+from tabproof.config.errors import CannotInstantiateError
+from tabproof.config.hydra_errors import CONF
+from tabproof.config.typed import EXTRAS, make
+from tabproof.errors import PackageMissingError
+from tabproof.experiment import make_plan
+from tests.conftest import ROOT, composed
 
 # As where it is not installed: an import finds nothing.
 WITHOUT = """

@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from docs.write_configuration import PAGE, page
-from src.config.schema import GROUPS, TrainConfig
-from src.config.valid_keys import CONF
+from tabproof.config.hydra_errors import CONF
+from tabproof.config.schema import GROUPS, TrainConfig
 
 SCHEMAS = [TrainConfig, *(schema for group in GROUPS.values() for schema in group.values())]
 

@@ -6,10 +6,11 @@ from itertools import zip_longest
 import pytest
 from omegaconf import OmegaConf
 
-from src import config as conf
-from src.config.stored import MACHINES
-from src.config.valid_keys import CONF
-from src.errors import KeyDecidesError, OverrideSyntaxError, StoredConfigError, UserError
+from tabproof import config as conf
+from tabproof.config.errors import KeyDecidesError, StoredConfigError
+from tabproof.config.hydra_errors import CONF
+from tabproof.config.stored import MACHINES
+from tabproof.errors import OverrideSyntaxError, UserError
 from tests.config.composing import assert_says, config
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from src.config import (
+from tabproof.config import (
     TrainConfig,
     identity_of,
     members_of,
@@ -15,7 +15,8 @@ from src.config import (
     searched_grid,
     typed,
 )
-from src.config.data_schema import (
+from tabproof.config.errors import ConfigurationError
+from tabproof.config.schema import (
     BuiltinDatasetConfig,
     ColumnType,
     FileDatasetConfig,
@@ -23,8 +24,8 @@ from src.config.data_schema import (
     OpenMLDatasetConfig,
     OrderedCvConfig,
 )
-from src.config.search_schema import Engine
-from src.errors import ConfigurationError, UnknownKeyError
+from tabproof.config.search_schema import Engine
+from tabproof.errors import UnknownKeyError
 from tests.config.composing import changed, composed, config
 
 
@@ -150,7 +151,7 @@ def test_without_a_search_no_grid_is_in_the_identity():
         ("dataset.version", 1),
         ("dataset.pos_label", "<=50K"),
         ("cv.test_size", 0.25),
-        ("cv._target_", "src.data.OrderedRows"),
+        ("cv._target_", "tabproof.data.OrderedRows"),
         ("search.engine", Engine.none),
         ("search.n_splits", 4),
         ("search.scoring", "accuracy"),

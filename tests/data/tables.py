@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
-from src.data import Table, load_file
-from src.data.table import Wishes, make_table
+from tabproof.data import Table, load_file
+from tabproof.data.table import Wishes, make_table
 
 
 def csv(directory: Path, content: str | bytes, name: str = "t.csv", **options: Any) -> Table:

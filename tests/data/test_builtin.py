@@ -1,9 +1,9 @@
 import pytest
 from sklearn import datasets
 
-from src.config.checks import BUILTIN_NAMES
-from src.data import load_builtin
-from src.errors import UnknownLabelError
+from tabproof.config.checks import BUILTIN_NAMES
+from tabproof.data import load_builtin
+from tabproof.data.errors import UnknownLabelError
 
 
 @pytest.mark.parametrize("name", BUILTIN_NAMES)

@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data.columns import as_categories, as_numbers, check_columns
-from src.errors import InfiniteValueError, NotANumberError, NoValueError, UnusableColumnError
+from tabproof.data.errors import (
+    InfiniteValueError,
+    NotANumberError,
+    NoValueError,
+    UnusableColumnError,
+)
+from tabproof.data.table import as_categories, as_numbers, check_columns
 from tests.data.tables import words
 
 HINT = "dataset.drop_columns=[…]"

@@ -4,9 +4,9 @@ import math
 import numpy as np
 from hypothesis import given, settings
 
-from src.data import describe
-from src.data.table import Wishes, make_table
-from src.schema import CategoryColumn, NumberColumn, Schema
+from tabproof.data import describe
+from tabproof.data.table import Wishes, make_table
+from tabproof.schema import CategoryColumn, NumberColumn, Schema
 from tests.data.tables import frames, table
 
 

@@ -3,8 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data import GroupedRows, OrderedRows, StratifiedRows, check_categories, divide, in_words
-from src.errors import NoValueError, RareClassError, TooManyCategoriesError, UserError
+from tabproof.data import (
+    GroupedRows,
+    OrderedRows,
+    StratifiedRows,
+    check_categories,
+    divide,
+    in_words,
+)
+from tabproof.data.errors import NoValueError
+from tabproof.errors import RareClassError, TooManyCategoriesError, UserError
 from tests.data.tables import labelled, table
 
 

@@ -7,14 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data import load_file
-from src.data.file import _encoding_that_reads
-from src.errors import (
-    EmptyTableError,
-    EncodingError,
-    SeparatorError,
-    UnreadableFileError,
-)
+from tabproof.data import load_file
+from tabproof.data.errors import EmptyTableError, EncodingError, SeparatorError, UnreadableFileError
+from tabproof.data.file import _encoding_that_reads
 from tests.data.tables import csv, parquet
 
 GOOD = "a,b,y\n1,x,u\n2,,v\n3,z,u\n"

@@ -4,17 +4,15 @@ import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 
-from src.data import load_file
-from src.errors import (
-    ColumnMissingError,
+from tabproof.data import load_file
+from tabproof.data.errors import (
     DecimalCommaError,
-    DuplicateColumnsError,
     InfiniteValueError,
     NotANumberError,
     NoValueError,
     UnusableColumnError,
-    UserError,
 )
+from tabproof.errors import ColumnMissingError, DuplicateColumnsError, UserError
 from tests.data.tables import csv, frames, parquet
 
 GOOD = "a,b,y\n1,x,u\n2,,v\n3,z,u\n"

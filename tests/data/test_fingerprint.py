@@ -5,8 +5,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from src.data import Table, fingerprint
-from src.data.table import Wishes, make_table
+from tabproof.data import Table
+from tabproof.data import table as fingerprint
+from tabproof.data.table import Wishes, make_table
 from tests.data.tables import csv, frames, numbers, parquet, table, words
 
 

@@ -12,9 +12,10 @@ from urllib.error import HTTPError, URLError
 import pytest
 from sklearn.datasets import _openml
 
-from src.data import load_openml
-from src.data.openml import _may_pass
-from src.errors import DamagedCacheError, DownloadError, UnknownLabelError, UserError
+from tabproof.data import load_openml
+from tabproof.data.errors import DamagedCacheError, DownloadError, UnknownLabelError
+from tabproof.data.openml import _may_pass
+from tabproof.errors import UserError
 from tests.conftest import OPENML_HOME, needs_openml_home
 
 CREDIT = "openml/openml.org/data/v1/download/31/credit-g.arff.gz"

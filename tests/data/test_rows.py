@@ -3,14 +3,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from src.data import GroupedRows, OrderedRows, StratifiedRows
-from src.errors import (
-    HoldOutError,
-    OrderedNotRepeatedError,
-    RareClassError,
-    SingleClassError,
-    UserError,
-)
+from tabproof.data import GroupedRows, OrderedRows, StratifiedRows
+from tabproof.data.errors import HoldOutError, OrderedNotRepeatedError, SingleClassError
+from tabproof.errors import RareClassError, UserError
 from tests.data.tables import labelled
 
 seeds = st.integers(0, 2**32 - 1)

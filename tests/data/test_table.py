@@ -6,18 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data.table import MAX_NUMERIC_LABELS, Wishes, make_table
-from src.errors import (
-    ColumnMissingError,
-    DuplicateColumnsError,
+from tabproof.data.errors import (
     EmptyTableError,
-    InvalidValueError,
     NoColumnsError,
     NotClassesError,
     SingleClassError,
     UnknownLabelError,
-    UserError,
 )
+from tabproof.data.table import MAX_NUMERIC_LABELS, Wishes, make_table
+from tabproof.errors import ColumnMissingError, DuplicateColumnsError, InvalidValueError, UserError
 from tests.data.tables import frames, table, words
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.api.serving import Server
 from tests.conftest import ROOT
 from tests.deploy.cloud import STACK, Cloud, address_of, digest_of
+from tests.service.serving import Server
 
 JOB = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text(encoding="utf-8"))["jobs"]
 STEPS = {step["name"]: step for step in JOB["deploy"]["steps"]}

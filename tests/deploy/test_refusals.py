@@ -211,7 +211,7 @@ def test_who_deploys_needs_not_what_trains_or_serves() -> None:
 
 def test_every_error_ends_a_program_with_a_failure_and_says_what_it_is() -> None:
     from deploy import errors
-    from src.errors import UserError
+    from tabproof.errors import UserError
 
     kinds = [
         kind

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from deploy.smoke import Service, SmokeError, check, main
-from tests.api.serving import Server
 from tests.conftest import ROOT
+from tests.service.serving import Server
 
 KEY = "a-key-of-many-letters"
 

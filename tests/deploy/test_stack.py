@@ -102,7 +102,7 @@ def test_settings_that_a_task_reads_are_those_it_may_read() -> None:
 
 
 def test_what_is_set_is_a_setting_of_the_service() -> None:
-    from api import settings
+    from tabproof.service import settings
 
     known = {settings.variable_of(name) for name in settings.Settings.__dataclass_fields__}
     names = {each["Name"].rpartition("/")[2] for each in of_kind("AWS::SSM::Parameter").values()}

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 from sklearn.metrics import roc_auc_score
 
-from src.evaluation.area import area_of, area_parts, has_every_class, interval_of
-from src.evaluation.comparison import area_variance
+from tabproof.evaluation.comparison import area_variance
+from tabproof.evaluation.metrics import area_of, area_parts, has_every_class, interval_of
 from tests.evaluation.samples import area_variance_by_definition
 
 # Few different scores, so that ties are many.

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from src.evaluation import bootstrap as ours
-from src.evaluation.bootstrap import bootstrap_intervals
-from src.evaluation.intervals import share_interval
-from src.evaluation.metrics import score
-from src.evaluation.weighted import WEIGHTED
+from tabproof.evaluation import intervals as ours
+from tabproof.evaluation.intervals import WEIGHTED, bootstrap_intervals, share_interval
+from tabproof.evaluation.metrics import score
 from tests.evaluation.samples import Codes, Floats, binormal, three_classes, two_classes
 
 NAMES = list(WEIGHTED)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-from src.evaluation import measure
-from src.evaluation.calibration_error import calibration_bins, expected_calibration_error
+from tabproof.evaluation import measure
+from tabproof.evaluation.metrics import calibration_bins, expected_calibration_error
 from tests.evaluation.samples import binormal, three_classes, two_classes
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, norm
 from sklearn.metrics import roc_auc_score
 
-from src.evaluation.comparison import compare
+from tabproof.evaluation.comparison import compare
 
 Floats = NDArray[np.float64]
 

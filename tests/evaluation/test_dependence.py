@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from sklearn.inspection import partial_dependence
 from sklearn.linear_model import LogisticRegression
 
-from src.evaluation import dependence
-from src.evaluation.dependence import dependences
-from src.evidence import Estimate, Importance
+from tabproof.evaluation import importance
+from tabproof.evaluation.importance import dependences
+from tabproof.evaluation_result import Estimate, Importance
 
 Floats = NDArray[np.float64]
 
@@ -125,7 +125,7 @@ def test_of_many_labels_fewer_curves_are_shown(
     assert len({one.column for one in found}) == n_columns
     assert len(found) == n_curves
     shown = [one.label for one in found if one.column == "c0"]
-    assert shown == [str(code) for code in range(n_labels)][-dependence.MAX_CURVES :]
+    assert shown == [str(code) for code in range(n_labels)][-importance.MAX_CURVES :]
 
 
 def test_the_seed_decides_which_rows_are_averaged() -> None:

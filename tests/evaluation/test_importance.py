@@ -8,9 +8,10 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.importance_intervals import COLUMNS, LAWS, Law, coverage
-from src.evaluation import importance
-from src.evaluation.importance import importances
-from src.evidence import Estimate
+from tabproof import evaluation_result
+from tabproof.evaluation import importance
+from tabproof.evaluation.importance import importances
+from tabproof.evaluation_result import Estimate
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +20,7 @@ def of_two(scores: Floats) -> Floats:
     return np.column_stack([-scores, scores])
 
 
-def by_name(found: list[importance.Importance]) -> dict[str, Estimate]:
+def by_name(found: list[evaluation_result.Importance]) -> dict[str, Estimate]:
     return {one.column: one.drop for one in found}
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from scipy.stats import norm
 
-from src.evaluation import measure, small_hold_out
-from src.evaluation.intervals import area_interval, share_interval
-from src.evaluation.metrics import score
-from src.evidence import METRICS
+from tabproof.evaluation import measure, small_hold_out
+from tabproof.evaluation.intervals import area_interval, share_interval
+from tabproof.evaluation.metrics import score
+from tabproof.evaluation_result import METRICS
 from tests.evaluation.samples import Codes, Floats, binormal, three_classes, tiny, two_classes
 
 OF_MORE = [name for name in METRICS if name != "specificity"]

@@ -15,8 +15,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 
-from src.evaluation.learning_curve import LearningCurve, learning_curve
-from src.evaluation.subsets import stratified_order
+from tabproof.evaluation.learning_curve import LearningCurve, learning_curve
+from tabproof.evaluation.slices import stratified_order
 
 
 def rows(n_rows: int, n_classes: int = 2) -> tuple[pd.DataFrame, NDArray[np.int64]]:

@@ -11,9 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 from sklearn.svm import SVC
 
-from src.data import StratifiedRows
-from src.evaluation import repeated_scores
-from src.evaluation.repeated import corrected_error
+from tabproof.data import StratifiedRows
+from tabproof.evaluation import repeated_scores
+from tabproof.evaluation.learning_curve import corrected_error
 from tests.evaluation.samples import binormal
 
 NAMES = ["roc_auc", "accuracy", "f1", "precision", "log_loss", "mcc"]

@@ -10,10 +10,10 @@ from fairlearn.metrics import demographic_parity_ratio
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from src.errors import ColumnMissingError, TooManyGroupsError
-from src.evaluation.intervals import measure
-from src.evaluation.slices import check_slices, make_slices
-from src.evidence import Decision, Evidence, Slice
+from tabproof.errors import ColumnMissingError, TooManyGroupsError
+from tabproof.evaluation.intervals import measure
+from tabproof.evaluation.slices import check_slices, make_slices
+from tabproof.evaluation_result import Decision, Evidence, Slice
 
 RNG = np.random.default_rng(0)
 N = 400
@@ -182,7 +182,7 @@ def test_a_column_with_too_many_values_is_refused(n_values: int, is_refused: boo
 
 
 def test_fairlearn_is_not_loaded_before_it_is_needed() -> None:
-    words = "import sys, src.evaluation; print('fairlearn' in sys.modules)"
+    words = "import sys, tabproof.evaluation; print('fairlearn' in sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", words], capture_output=True, text=True, check=True
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from src.evaluation.subsets import stratified_order
+from tabproof.evaluation.slices import stratified_order
 
 Y = np.repeat([0, 1, 2], [700, 297, 3])
 

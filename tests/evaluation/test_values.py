@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.evaluation.values import missing_among, values_of
+from tabproof.evaluation.slices import missing_among, values_of
 
 
 def test_missing_values_are_one_of_their_own_and_last() -> None:

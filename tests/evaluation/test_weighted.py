@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from src.evaluation.weighted import WEIGHTED, Sample
+from tabproof.evaluation.intervals import WEIGHTED, Sample
 from tests.evaluation.samples import Codes, Floats, binormal, three_classes
 
 

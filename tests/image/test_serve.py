@@ -148,7 +148,13 @@ def test_sigterm_ends_it_while_it_starts_too(serve: Image, seconds: float) -> No
 
 def test_it_holds_no_training_stack(serve: Image) -> None:
     heavy = ["hydra", "joblib", "matplotlib", "omegaconf", "pandas", "pip", "pyarrow", "scipy"]
-    heavy += ["sklearn", "src.evaluation", "src.modeling", "src.scoring.export", "src.train"]
+    heavy += [
+        "sklearn",
+        "tabproof.evaluation",
+        "tabproof.modeling",
+        "tabproof.scorer.export",
+        "src.train",
+    ]
     words = f"import importlib.util as u; print([n for n in {heavy} if u.find_spec(n)])"
     with Container(serve, ["python", "-c", words]) as container:
         assert container.finish().strip() == "[]"

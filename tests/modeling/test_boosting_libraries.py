@@ -8,9 +8,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_limits
 
-from src.assembly import make_pipeline
+from tabproof.steps.pipelines import make_pipeline
 from tests.conftest import composed
-from tests.scoring.fitted import table
+from tests.scorer.fitted import table
 
 # Enough rows that there is work for several threads.
 X, Y = table(n_rows=6000, seed=3)

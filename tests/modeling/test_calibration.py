@@ -15,14 +15,14 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from src.modeling import (
+from tabproof.modeling import (
     answers_out_of_fold,
     calibrate,
     calibrated_proba,
     make_pipeline,
     proba_out_of_fold,
 )
-from src.modeling.calibration import Splits
+from tabproof.modeling.calibration import Splits
 
 METHODS = ("sigmoid", "isotonic", "temperature")
 

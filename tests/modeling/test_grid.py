@@ -17,15 +17,14 @@ from sklearn.preprocessing import TargetEncoder
 from sklearn.svm import LinearSVC
 from xgboost import XGBClassifier
 
-from src.errors import (
+from tabproof.errors import InvalidValueError, UnknownParameterError
+from tabproof.modeling import check_grid, check_scoring_name, make_pipeline, scorer_for
+from tabproof.modeling.errors import (
     BinaryScorerError,
     InvalidParameterError,
-    InvalidValueError,
     NotAClassifierError,
-    UnknownParameterError,
     UnknownScorerError,
 )
-from src.modeling import check_grid, check_scoring_name, make_pipeline, scorer_for
 
 PIPELINE = make_pipeline({"impute": SimpleImputer()}, {}, LogisticRegression(), seed=0)
 

@@ -10,8 +10,8 @@ from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.tree import DecisionTreeClassifier
 
-from src.errors import InvalidParameterError
-from src.modeling import CategoryHasher, check_grid, make_pipeline
+from tabproof.modeling import CategoryHasher, check_grid, make_pipeline
+from tabproof.modeling.errors import InvalidParameterError
 from tests.conftest import ROOT
 
 

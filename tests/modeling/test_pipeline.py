@@ -10,7 +10,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
-from src.modeling import make_pipeline
+from tabproof.modeling import make_pipeline
 
 
 def table() -> pd.DataFrame:

@@ -18,15 +18,15 @@ from sklearn.metrics import (
 from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.utils.validation import check_is_fitted
 
-from src.errors import ConstantPredictionsError, OutOfReachError
-from src.modeling import (
+from tabproof.errors import ConstantPredictionsError, OutOfReachError
+from tabproof.modeling import (
     choose_cheapest,
     choose_max_f1,
     choose_most_precise,
     threshold,
     with_threshold,
 )
-from src.modeling.given import GivenProba
+from tabproof.modeling.given import GivenProba
 
 COSTS = [[0.0, 1.0], [5.0, 0.0]]
 

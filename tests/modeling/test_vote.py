@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from src.modeling import join_fitted, make_pipeline
+from tabproof.modeling import join_fitted, make_pipeline
 
 rng = np.random.default_rng(0)
 X = pd.DataFrame({"n": rng.normal(size=80), "m": rng.normal(size=80)})

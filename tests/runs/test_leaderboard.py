@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from src.runs import Entry, as_csv, as_markdown, as_text, entry_of, ranked
-from src.runs.leaderboard import display_width
-from tests.runs.telling import failed, make_told_run, make_unfinished, running
+from tabproof.runs.leaderboard import Entry, as_csv, as_markdown, as_text, entry_of, ranked
+from tabproof.text import display_width
+from tests.artifacts.telling import failed, make_told_run, make_unfinished, running
 
 LINE = Entry(
     path=Path("outputs/2026-11-23/a"),

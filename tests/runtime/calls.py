@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_info
 
-from src import runs
+from tabproof import artifacts
 
 
 @dataclass(frozen=True)
@@ -60,4 +60,4 @@ def sleep(seconds: float, begun: Path) -> None:
 
 def facts() -> dict[str, str]:
     """Give what counts, except the code: whoever changes it meanwhile need not fail tests."""
-    return {name: fact for name, fact in runs.worker_facts().items() if name != "src"}
+    return {name: fact for name, fact in artifacts.worker_facts().items() if name != "src"}

@@ -1,6 +1,6 @@
 """Reports of a search, made up."""
 
-from src.search import Progress
+from tabproof.search import Progress
 
 
 def report(rung: int = 1, n_done: int = 6, **others: object) -> Progress:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from src.runtime.child import run_child
+from tabproof.runtime.process import run_child
 from tests.conftest import ROOT
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
@@ -50,7 +50,7 @@ def test_ctrl_c_is_the_child_s_and_told_afterwards() -> None:
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     child = (
         "import os, pathlib, sys, time\n"
-        "from src.runtime.child import end_with_parent, is_child\n"
+        "from tabproof.runtime.process import end_with_parent, is_child\n"
         "assert is_child()\n"
         "end_with_parent()\n"
         "pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))\n"
@@ -58,7 +58,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     )
     parent = (
         "import sys\n"
-        "from src.runtime.child import run_child\n"
+        "from tabproof.runtime.process import run_child\n"
         f"run_child([sys.executable, '-c', {child!r}, sys.argv[1]], None)"
     )
     note = tmp_path / "pid"

@@ -16,18 +16,16 @@ import pytest
 from joblib import Parallel, delayed, effective_n_jobs
 from threadpoolctl import threadpool_limits
 
-from src.errors import (
+from tabproof.artifacts import worker_facts
+from tabproof.errors import UserError, WorkerKilledError
+from tabproof.runtime.cluster import Cluster, cluster_pool, compare_workers, connected
+from tabproof.runtime.errors import (
     ClusterDiffersError,
     ClusterLostError,
     ClusterUnreachableError,
     CodeMissingError,
-    UserError,
-    WorkerKilledError,
 )
-from src.runs import worker_facts
-from src.runtime.cluster import Cluster, compare_workers, connected
-from src.runtime.cluster_backend import cluster_pool
-from src.search.running import Runner
+from tabproof.search.runner import Runner
 from tests.conftest import ROOT
 from tests.runtime.calls import die, facts, fail, fit, fit_job, limits, make_fold, sleep
 from tests.runtime.cluster import SECONDS, RealCluster, real_cluster, until
@@ -173,9 +171,9 @@ LOOP = """
 import sys
 from joblib import Parallel, delayed
 from pathlib import Path
-from src.runtime import program
-from src.runtime.cluster import connected
-from src.runtime.cluster_backend import cluster_pool
+from tabproof.runtime import program
+from tabproof.runtime.cluster import connected
+from tabproof.runtime.cluster import cluster_pool
 from tests.runtime.calls import facts, sleep
 with program.ending_in_one_line(lambda error: None):
     with connected(sys.argv[1], facts=facts) as cluster, cluster_pool(cluster, 1):

@@ -7,7 +7,10 @@ from tests.conftest import ROOT
 
 
 def test_who_needs_no_cluster_does_not_load_its_libraries() -> None:
-    words = "import sys, src.batch_scoring; print({'dask', 'distributed'} & sys.modules.keys())"
+    words = (
+        "import sys, tabproof.batch.score_files;"
+        " print({'dask', 'distributed'} & sys.modules.keys())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -17,7 +20,7 @@ def test_who_needs_no_cluster_does_not_load_its_libraries() -> None:
 def test_without_its_libraries_it_says_what_to_install() -> None:
     words = (
         "import sys; sys.modules['dask'] = None\n"
-        "from src.runtime.cluster import connected\n"
+        "from tabproof.runtime.cluster import connected\n"
         "with connected('tcp://127.0.0.1:1', facts=dict): pass"
     )
     done = subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True)

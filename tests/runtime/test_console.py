@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from src.runtime.console import ConsoleHandler
+from tabproof.runtime.console import ConsoleHandler
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from src.runtime.course import Course
-from src.runtime.live import Picture
+from tabproof.runtime.progress import Course, Picture
 from tests.conftest import ROOT
 from tests.runtime.reports import report
 from tests.runtime.terminal import terminal
@@ -24,8 +23,8 @@ HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 BEGINNING = """
 import logging, sys, time
 from types import SimpleNamespace
-from src.runtime.console import ConsoleHandler
-from src.runtime.progress import search_display
+from tabproof.runtime.console import ConsoleHandler
+from tabproof.runtime.progress import search_display
 
 log = {log!r}
 logging.basicConfig(level="INFO", handlers=[ConsoleHandler(), logging.FileHandler(log)])
@@ -48,7 +47,7 @@ SEARCH = """
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from src.search import RungSearchCV, parse_schedule
+from tabproof.search import RungSearchCV, parse_schedule
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(80, 3)), np.arange(80) % 2
@@ -203,8 +202,8 @@ print("seconds", time.perf_counter() - begin)
 
 def test_lines_never_tear_the_picture(tmp_path: Path) -> None:
     hurried = """
-import src.runtime.live
-src.runtime.live.FRAMES_PER_SECOND = 2000
+import tabproof.runtime.progress
+tabproof.runtime.progress.FRAMES_PER_SECOND = 2000
 sys.setswitchinterval(1e-6)
 with search_display(bar=True) as tell:
     for n in range(300):

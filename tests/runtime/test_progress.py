@@ -10,9 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from src.runtime.course import as_clock
-from src.runtime.progress import search_display
-from src.search import Progress, RungSearchCV, parse_schedule
+from tabproof.runtime.progress import as_clock, search_display
+from tabproof.search import Progress, RungSearchCV, parse_schedule
 from tests.runtime.reports import report
 
 
@@ -117,4 +116,4 @@ def test_jobs_beside_each_other_draw_nothing(
     monkeypatch.setattr("multiprocessing.parent_process", lambda: object())
     monkeypatch.setenv("TERM", "xterm")
     assert len(lines_of(caplog, [report(2)])) == 1
-    assert {record.name for record in caplog.records} == {"src.runtime.progress"}
+    assert {record.name for record in caplog.records} == {"tabproof.runtime.progress"}

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from src.runtime.threads import limited_threads, n_cores
-from src.runtime.workers import n_openmp_threads, n_workers
+from tabproof.runtime.threads import limited_threads, n_cores
+from tabproof.runtime.workers import n_openmp_threads, n_workers
 from tests.conftest import ROOT
 
 PROBE = """
 import json, sys
-from src.runtime.threads import limited_threads
+from tabproof.runtime.threads import limited_threads
 if {loaded}:
     import sklearn.ensemble
 with limited_threads({threads}):

@@ -5,8 +5,7 @@ import signal
 
 import pytest
 
-from src.runtime.progress import step_display
-from src.runtime.waiting import Waiting
+from tabproof.runtime.progress import Waiting, step_display
 from tests.runtime.terminal import terminal
 
 
@@ -20,7 +19,7 @@ class Clock:
 def test_fits_are_logged_twice_a_minute_at_most(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     clock = Clock()
-    waiting = Waiting("fitting anew", logging.getLogger("src.some"), clock)
+    waiting = Waiting("fitting anew", logging.getLogger("tabproof.some"), clock)
     for second in range(0, 100, 10):
         clock.now = float(second)
         waiting.fit_begins("repeated cross-validation", 25)
@@ -31,7 +30,7 @@ def test_fits_are_logged_twice_a_minute_at_most(caplog: pytest.LogCaptureFixture
 
 
 def test_what_follows_is_counted_anew() -> None:
-    waiting = Waiting("fitting anew", logging.getLogger("src.some"), Clock())
+    waiting = Waiting("fitting anew", logging.getLogger("tabproof.some"), Clock())
     assert waiting.in_words() == "fitting anew, 0:00 passed"
     for _ in range(3):
         waiting.fit_begins("repeated cross-validation", 25)
@@ -41,7 +40,7 @@ def test_what_follows_is_counted_anew() -> None:
 
 def test_what_is_over_at_once_is_not_shown() -> None:
     clock = Clock()
-    waiting = Waiting("deciding", logging.getLogger("src.some"), clock)
+    waiting = Waiting("deciding", logging.getLogger("tabproof.some"), clock)
     assert not waiting.is_seen
     clock.now = 1.0
     assert waiting.is_seen
@@ -59,8 +58,8 @@ def test_without_a_terminal_a_step_prints_nothing_by_itself(
 
 STEP = """
 import logging, time
-from src.runtime.console import ConsoleHandler
-from src.runtime.progress import step_display
+from tabproof.runtime.console import ConsoleHandler
+from tabproof.runtime.progress import step_display
 
 logging.basicConfig(level="INFO", handlers=[ConsoleHandler()])
 with step_display("fitting anew", bar=True) as waiting:

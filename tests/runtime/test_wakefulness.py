@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from src.runtime.wakefulness import kept_awake
+from tabproof.runtime.process import kept_awake
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from src.search import Rung, RungSearchCV
+from tabproof.search import Rung, RungSearchCV
 
 WHOLE = Rung(None, 1.0, 1.0, None)
 # Few rows, on one fold, all folds: what is there is a tenth of a second of work.

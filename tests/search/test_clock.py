@@ -5,14 +5,13 @@ import pytest
 from sklearn.metrics import check_scoring
 from sklearn.tree import DecisionTreeClassifier
 
-from src.search.clock import Clock
-from src.search.fitting import Fit
-from src.search.problem import Problem
-from src.search.schedule import Rung
-from src.search.standing import RungScores
+from tabproof.search.fitting import Fit
+from tabproof.search.folds import Problem
+from tabproof.search.race import Clock, RungScores
+from tabproof.search.schedule import Rung
 
 HALF, WHOLE = Rung(None, 0.5, 1.0, 1), Rung(1, 1.0, 1.0, None)
-# A tenth of a fit does not depend on its iterations: src.search.clock.FIXED_SHARE.
+# A tenth of a fit does not depend on its iterations: tabproof.search.race.FIXED_SHARE.
 WORK = 0.55
 
 

@@ -15,8 +15,8 @@ from sklearn.ensemble import (
 )
 from sklearn.model_selection import StratifiedKFold
 
-from src.search import RungSearchCV, parse_schedule
-from src.search.columns import splittable, taking_all_columns
+from tabproof.search import RungSearchCV, parse_schedule
+from tabproof.search.fitting import splittable, taking_all_columns
 
 SMALL = {"max_iter": 4, "learning_rate": 0.5, "random_state": 0}
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.search.ensemble import MAX_ROUNDS, expected_score, select
+from tabproof.search.portfolio import MAX_ROUNDS, expected_score, select
 
 
 def problem(seed: int, n_candidates: int, n_folds: int = 2, n_rows: int = 40) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from src.search.equivalence import signature
+from tabproof.search.candidates import signature
 from tests.search.making import table
 
 X, y = table(120, n_classes=3)

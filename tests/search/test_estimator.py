@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from src.search import AllAtOnce, RungSearchCV
+from tabproof.search import AllAtOnce, RungSearchCV
 from tests.search.making import TIMES, WHOLE, assert_same_search, searching, table
 
 STRICT: dict[str, Any] = {"cv": 2, "error_score": "raise"}

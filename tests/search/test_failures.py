@@ -15,10 +15,10 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from src.errors import RungNotScoredError
-from src.search import Rung
-from src.search.fitting import DIED
-from src.search.result import result_of
+from tabproof.errors import RungNotScoredError
+from tabproof.search import Rung
+from tabproof.search.fitting import DIED
+from tabproof.search.result import result_of
 from tests.search.making import (
     WHOLE,
     Failing,

@@ -9,7 +9,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes 
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import HalvingGridSearchCV, StratifiedKFold
 
-from src.search.first_rung import MIN_ROWS_PER_CLASS, as_test_parts, describe_rungs, first_rung
+from tabproof.search.halving import MIN_ROWS_PER_CLASS, as_test_parts, describe_rungs, first_rung
 
 SEED = 42
 

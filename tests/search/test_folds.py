@@ -14,9 +14,8 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
-from src.search import Rung, RungSearchCV
-from src.search.folds import make_fold, part_of, some_rows
-from src.search.problem import FEW_ROWS, Problem
+from tabproof.search import Rung, RungSearchCV
+from tabproof.search.folds import FEW_ROWS, Problem, make_fold, part_of, some_rows
 from tests.search.making import WHOLE, CountingScaler, searching, table
 
 

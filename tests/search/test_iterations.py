@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from src.search.iterations import can_go_on, go_on, iteration_params
+from tabproof.search.fitting import can_go_on, go_on, iteration_params
 from tests.search.making import table
 
 BOOSTING = HistGradientBoostingClassifier(max_iter=12, learning_rate=0.3, random_state=0)

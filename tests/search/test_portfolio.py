@@ -17,8 +17,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from src.modeling import join_fitted
-from src.search import PortfolioSearchCV, Rung, result_of
+from tabproof.modeling import join_fitted
+from tabproof.search import PortfolioSearchCV, Rung, result_of
 from tests.search.making import assert_same_search, table
 
 MEMBERS = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from src.search import Progress, Rung
+from tabproof.search import Progress, Rung
 from tests.search.making import WHOLE, searching, table
 
 X, Y = table()

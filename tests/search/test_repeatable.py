@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from src.search import AllAtOnce, Rung, RungSearchCV
-from src.search.running import Runner
+from tabproof.search import AllAtOnce, Rung, RungSearchCV
+from tabproof.search.runner import Runner
 from tests.search.making import assert_same_search, searching, table
 
 ITERATIONS = (

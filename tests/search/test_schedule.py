@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.errors import ScheduleError
-from src.search import Rung, as_table, parse_schedule
-from src.search.schedule import DEFAULT, WHOLE
+from tabproof.errors import ScheduleError
+from tabproof.search import Rung, as_table, parse_schedule
+from tabproof.search.schedule import DEFAULT, WHOLE
 
 
 def line(**changes: Any) -> dict[str, Any]:

@@ -16,9 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from src.search import Progress, spilling
-from src.search.folds import Fold
-from src.search.spilling import SpillDirectory, spill
+from tabproof.search import Progress, folds
+from tabproof.search.folds import Fold, SpillDirectory, spill
 from tests.conftest import ROOT
 from tests.search.making import assert_same_search, searching, table
 
@@ -63,7 +62,7 @@ def test_what_is_small_or_no_array_stays_as_it_is(values: Any, folder: Path) -> 
 
 def test_without_room_it_stays_as_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert spill(fold(LARGE), folder / "nowhere", "0").X_train is LARGE
-    monkeypatch.setattr(spilling.np, "load", _no_room)
+    monkeypatch.setattr(folds.np, "load", _no_room)
     assert spill(fold(LARGE), folder, "0").X_train is LARGE
     assert not list(folder.iterdir())
 
@@ -96,7 +95,7 @@ def test_a_search_whose_rows_are_mapped_is_the_same(
 ) -> None:
     X, y = table()
     alone = searching().fit(X, y)
-    monkeypatch.setattr(spilling, "LEAST_BYTES", 100)
+    monkeypatch.setattr(folds, "LEAST_BYTES", 100)
     assert_same_search(alone, searching(n_jobs=2, pool_seconds=0.0).fit(X, y))
     assert not list(folder.glob("search_*"))
 
@@ -105,7 +104,7 @@ def test_folds_that_no_finalist_needs_are_gone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     X, y = table()
-    monkeypatch.setattr(spilling, "LEAST_BYTES", 100)
+    monkeypatch.setattr(folds, "LEAST_BYTES", 100)
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     grid = {"standardscaler__with_std": [True, False], "standardscaler__with_mean": [True, False]}
     n_files: list[int] = []
@@ -126,8 +125,8 @@ def test_folds_that_no_finalist_needs_are_gone(
 def test_a_search_that_is_killed_leaves_nothing_in_memory(folder: Path) -> None:
     code = (
         "import time, numpy as np\n"
-        "from src.search.folds import Fold\n"
-        "from src.search.spilling import SpillDirectory, spill\n"
+        "from tabproof.search.folds import Fold\n"
+        "from tabproof.search.folds import SpillDirectory, spill\n"
         "X, directory = np.zeros((1000, 1000)), SpillDirectory()\n"
         "spill(Fold(X, None, X, None), directory.path(), '0')\n"
         "print('there', flush=True)\n"

@@ -14,10 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from src.search import Rung
-from src.search.candidates import Candidate, Roster
-from src.search.fitting import Fit
-from src.search.standing import RungScores, best_of, chosen
+from tabproof.search import Rung
+from tabproof.search.candidates import Candidate, Roster
+from tabproof.search.fitting import Fit
+from tabproof.search.race import RungScores, best_of, chosen
 from tests.search.making import WHOLE, searching, table
 
 FULL = [DecisionTreeClassifier(max_depth=depth) for depth in (5, 3, 4, 3)]

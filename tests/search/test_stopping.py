@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from src.search import RungSearchCV, result_of
+from tabproof.search import RungSearchCV, result_of
 from tests.search.making import WHOLE, assert_same_search, searching, table
 
 X, Y = table()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from src.errors import PackageMissingError
-from src.search import TpeProposer, parse_space
+from tabproof.errors import PackageMissingError
+from tabproof.search import TpeProposer, parse_space
 from tests.conftest import ROOT
 from tests.search.making import assert_same_search, searching, table
 
@@ -139,7 +139,7 @@ def test_a_search_that_is_stopped_counts_what_was_never_proposed() -> None:
 def test_without_optuna_it_is_said_what_installs_it() -> None:
     code = (
         "import sys; sys.modules['optuna'] = None\n"
-        "from src.search import TpeProposer, parse_space\n"
+        "from tabproof.search import TpeProposer, parse_space\n"
         "try: TpeProposer(parse_space({'x': [1]}), 1, 1, 0, None)\n"
         "except Exception as error: print(type(error).__name__, error)"
     )

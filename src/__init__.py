@@ -1,1 +1,0 @@
-"""The training side: from YAML to a complete, reproducible run."""

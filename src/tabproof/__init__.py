@@ -1,0 +1,1 @@
+"""Reproducible experiments for tabular classification, and the service their models run in."""

@@ -1,0 +1,374 @@
+"""From Arrow's columns to what a model takes: numbers as floats, categories as places.
+
+A file's cells mean what they meant in training. No loop goes over rows: categories are
+looked up once per distinct value.
+"""
+
+import re
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import types
+
+# --- From NumPy to Arrow and back, without pandas.
+
+ARROW_TYPES = {"f": pa.float64(), "i": pa.int64()}
+DTYPES = {pa.float64(): np.float64, pa.int64(): np.int64, pa.uint8(): np.uint8}
+
+
+def numbers_array(values: NDArray[Any]) -> pa.Array:
+    """Make an array of float64 or int64 without nulls, which shares the memory where it can."""
+    kind = values.dtype.kind
+    content = np.ascontiguousarray(values, dtype={"f": np.float64, "i": np.int64}[kind])
+    return pa.Array.from_buffers(ARROW_TYPES[kind], len(content), [None, pa.py_buffer(content)])
+
+
+def texts_array(texts: Sequence[str]) -> pa.Array:
+    """Make an array of texts without nulls."""
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def number_scalar(value: int) -> pa.Scalar:
+    """Make a scalar of int64."""
+    return numbers_array(np.array([value]))[0]
+
+
+def text_scalar(text: str) -> pa.Scalar:
+    """Make a scalar of text."""
+    return texts_array([text])[0]
+
+
+def null_scalar(kind: pa.DataType) -> pa.Scalar:
+    """Make a scalar of nothing."""
+    return pa.nulls(1, kind)[0]
+
+
+def as_numpy(array: pa.Array) -> NDArray[Any]:
+    """Give float64, int64 or truth values; an array of floats may have nulls: NaN."""
+    if pa.types.is_boolean(array.type):
+        return as_numpy(array.cast(pa.uint8())).view(np.bool_)
+    if array.null_count:
+        array = pc.fill_null(array, NAN)
+    dtype = DTYPES[array.type]
+    content = array.buffers()[1]
+    if content is None:
+        return np.empty(0, dtype)
+    return np.frombuffer(content, dtype)[array.offset : array.offset + len(array)]
+
+
+NAN = numbers_array(np.array([np.nan]))[0]
+
+
+# --- The columns that a model wants beside those that an input has.
+
+
+@dataclass(frozen=True)
+class WantedColumn:
+    """A column of a model: of numbers, or of categories, whose places the model takes.
+
+    minimum and maximum are those of the training rows, if they are known.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def unseen(self) -> int:
+        """The place of categories that training never saw."""
+        return len(self.categories or ())
+
+    @property
+    def missing(self) -> int:
+        """The place of a missing category."""
+        return self.unseen + 1
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What an input's columns are beside what is wanted.
+
+    unreadable: columns, and what they hold, of which no cell can be used. doubtful: those that
+    are read cell by cell, though their type is not the model's.
+    """
+
+    missing: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    unreadable: dict[str, str] = field(default_factory=dict)
+    doubtful: dict[str, str] = field(default_factory=dict)
+
+
+def compare(
+    wanted: Sequence[WantedColumn], found: dict[str, pa.DataType], *, is_text: bool
+) -> Difference:
+    """Compare by name and, unless all cells are text as in a CSV, by type."""
+    names = {column.name for column in wanted}
+    unreadable, doubtful = {}, {}
+    for column in wanted:
+        if column.name not in found or is_text:
+            continue
+        kind = value_type(found[column.name])
+        if not _is_readable(kind):
+            unreadable[column.name] = str(kind)
+        elif column.categories is None and (is_string(kind) or types.is_boolean(kind)):
+            doubtful[column.name] = str(kind)
+    return Difference(
+        missing=tuple(column.name for column in wanted if column.name not in found),
+        unknown=tuple(name for name in found if name not in names),
+        unreadable=unreadable,
+        doubtful=doubtful,
+    )
+
+
+def value_type(kind: pa.DataType) -> pa.DataType:
+    """Give the type of the cells, however they are stored."""
+    return kind.value_type if types.is_dictionary(kind) else kind
+
+
+def is_string(kind: pa.DataType) -> bool:
+    """Tell every way to store text."""
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_readable(kind: pa.DataType) -> bool:
+    # As in training: times, bytes, lists and records are neither numbers nor categories.
+    return bool(
+        is_string(kind)
+        or types.is_boolean(kind)
+        or types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_null(kind)
+    )
+
+
+# --- Texts of a CSV as training reads them: which are missing, which are numbers.
+
+MISSING_TEXTS = frozenset(
+    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]
+) | {"<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
+# A column that holds nothing else becomes one of truth values, named True and False.
+TRUTHS = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
+# Arrow's own conversion is quicker and takes no spaces. Infinity is a number, to be refused.
+NUMBER = r"^\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))\s*$"
+
+# As pandas writes a float that is whole, and without what says so.
+WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
+
+Bools = NDArray[np.bool_]
+
+_MISSING = texts_array(sorted(MISSING_TEXTS))
+NOTHING, NO_NUMBER = null_scalar(pa.string()), text_scalar("no number")
+
+
+def as_spelled(text: str, known: Container[str], *, decimal: str = ".") -> str:
+    """Give the known spelling of a whole number, '3' or '3.0', if only the other is known.
+
+    pandas' CSV of whole numbers with gaps has '3.0' where training, which saw numbers, has '3'.
+    """
+    whole = None if text in known else WHOLE.fullmatch(text)
+    if whole is None or whole[2] not in (None, f"{decimal}0"):
+        return text
+    other = whole[1] if whole[2] else f"{text}.0"
+    return other if other in known else text
+
+
+def read_numbers(
+    texts: pa.Array, *, decimal: str = ".", with_missing_texts: bool
+) -> tuple[NDArray[np.float64], Bools]:
+    """Give numbers, NaN where missing, and which texts are none, or no finite ones.
+
+    with_missing_texts: whether some texts, and not only nulls, stand for nothing.
+    """
+    missing = pc.is_null(texts)
+    if with_missing_texts:
+        missing = pc.or_(missing, pc.is_in(texts, _MISSING))
+    texts = pc.if_else(missing, NOTHING, texts)
+    if decimal != ".":
+        has_point = pc.match_substring(texts, ".")
+        with_point = pc.replace_substring(texts, decimal, ".", max_replacements=1)
+        texts = pc.if_else(has_point, NO_NUMBER, with_point)
+    try:
+        numbers = texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        is_number = pc.match_substring_regex(texts, NUMBER)
+        texts = pc.if_else(is_number, pc.ascii_trim_whitespace(texts), NOTHING)
+        numbers = texts.cast(pa.float64())
+    values = as_numpy(numbers)
+    return values, ~np.isfinite(values) & ~as_numpy(missing)
+
+
+SHOWN_LETTERS = 60
+
+Cells = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a row cannot be scored; column is empty where it is no single one."""
+
+    row: int
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of an input, by the names of its columns.
+
+    positions: of the table's rows among n_rows, of which faults has the others.
+    """
+
+    table: pa.Table
+    n_rows: int
+    positions: NDArray[np.int64]
+    faults: tuple[Fault, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Keep the two in step: a shifted row would get another row's probability."""
+        if len(self.positions) != self.table.num_rows:
+            raise ValueError("as many positions as rows")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """columns: what a model takes, of all rows. faults: by row of the table, the first of each."""
+
+    columns: list[Cells]
+    faults: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+
+class CellReader:
+    """Reads cells of one kind of input for the columns of one model.
+
+    name_category: names a value that is no text as training did.
+    """
+
+    def __init__(
+        self,
+        wanted: Sequence[WantedColumn],
+        name_category: Callable[[object], str],
+        *,
+        is_text: bool,
+        decimal: str = ".",
+    ) -> None:
+        self._wanted = tuple(wanted)
+        self._name = name_category
+        self._is_text = is_text
+        self._decimal = decimal
+        self._places = {
+            column.name: _places(column, is_text=is_text)
+            for column in wanted
+            if column.categories is not None
+        }
+
+    def encode(self, rows: Rows) -> Encoded:
+        """Encode the wanted columns; those that are not there are missing in each row."""
+        columns: list[Cells] = []
+        faults: dict[int, tuple[str, str]] = {}
+        for wanted in self._wanted:
+            if wanted.name not in rows.table.column_names:
+                missing = np.nan if wanted.categories is None else wanted.missing
+                columns.append(np.full(rows.table.num_rows, missing))
+                continue
+            column = rows.table[wanted.name]
+            if wanted.categories is None:
+                columns.append(self._read_numbers(column, wanted.name, faults))
+            else:
+                places = [self._read_places(chunk, wanted) for chunk in column.chunks]
+                columns.append(np.concatenate([np.empty(0, dtype=np.intp), *places]))
+        return Encoded(columns, faults)
+
+    def _read_places(self, cells: pa.Array, wanted: WantedColumn) -> Cells:
+        encoded = cells if types.is_dictionary(cells.type) else cells.dictionary_encode()
+        place_of = self._places[wanted.name]
+        # Nothing, and the float that says so: the only value that differs from itself.
+        places = [
+            wanted.missing
+            if value is None or value != value
+            else place_of.get(self._known_name(value, place_of), wanted.unseen)
+            for value in encoded.dictionary.to_pylist()
+        ]
+        # The last place is that of cells that hold nothing.
+        lookup = np.array([*places, wanted.missing], dtype=np.intp)
+        indices = pc.fill_null(encoded.indices.cast(pa.int64()), number_scalar(len(places)))
+        found: Cells = lookup[as_numpy(indices)]
+        return found
+
+    def _known_name(self, value: object, known: Container[str]) -> str:
+        name = self._name(value)
+        if not isinstance(value, str):
+            return name
+        return as_spelled(name, known, decimal=self._decimal)
+
+    def _read_numbers(
+        self, column: pa.ChunkedArray, name: str, faults: dict[int, tuple[str, str]]
+    ) -> Cells:
+        if types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        cells = column.combine_chunks()
+        if is_string(cells.type):
+            values, refused = read_numbers(
+                cells.cast(pa.string()), decimal=self._decimal, with_missing_texts=self._is_text
+            )
+        else:
+            values = _as_floats(cells)
+            refused = np.isinf(values)
+        for place in np.flatnonzero(refused).tolist():
+            fault = "infinite" if np.isinf(values[place]) else "no number"
+            faults.setdefault(place, (name, f"{shown(cells[place].as_py())} is {fault}"))
+        return values
+
+
+def _as_floats(cells: pa.Array) -> NDArray[np.float64]:
+    if types.is_decimal(cells.type):
+        # Arrow's direct way is off in the last bit for some.
+        cells = cells.cast(pa.string())
+    return as_numpy(cells.cast(pa.float64(), safe=False))
+
+
+def _places(column: WantedColumn, *, is_text: bool) -> dict[str, int]:
+    places = {name: place for place, name in enumerate(column.categories or ())}
+    if not is_text:
+        return places
+    if places.keys() <= set(TRUTHS.values()):
+        places |= {text: places[name] for text, name in TRUTHS.items() if name in places}
+    # A category that the model knows is no missing one, whatever it is called.
+    return {**dict.fromkeys(MISSING_TEXTS, column.missing), **places}
+
+
+def shown(value: object) -> str:
+    """Show a cell's text in one line."""
+    text = str(value)
+    text = text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}…"
+    return repr(text)
+
+
+def count_unseen(wanted: Sequence[WantedColumn], columns: Sequence[Cells]) -> Mapping[str, int]:
+    """Count, by column, cells with a category that training never saw."""
+    counts = {
+        column.name: int((cells == column.unseen).sum())
+        for column, cells in zip(wanted, columns, strict=True)
+        if column.categories is not None
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def count_outside(wanted: Sequence[WantedColumn], columns: Sequence[Cells]) -> Mapping[str, int]:
+    """Count, by column, numbers outside of the range that training saw."""
+    counts = {}
+    for column, cells in zip(wanted, columns, strict=True):
+        if column.minimum is not None and column.maximum is not None:
+            # Missing numbers compare as neither.
+            outside = (cells < column.minimum) | (cells > column.maximum)
+            counts[column.name] = int(outside.sum())
+    return {name: count for name, count in counts.items() if count}

@@ -1,0 +1,196 @@
+"""Finished parts of an output, kept beside it until it is whole: a killed command goes on.
+
+<output>.parts/plan.json     what the parts belong to: model, inputs, options
+<output>.parts/0-17.part     part 17 of output 0, as Arrow's IPC format has it
+<output>.parts/0.done        output 0 lies in its place; what was counted in it
+"""
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tabproof.artifacts.files import appearing
+from tabproof.batch.cells import Fault
+from tabproof.batch.errors import PartsInUseError, PartsTakenError
+from tabproof.batch.scoring import Part, Tally
+
+PLAN, LOCK, SCRATCH = "plan.json", "lock", "scratch"
+OURS = re.compile(r"plan\.json|lock|scratch.*|\d+\.done|\d+-\d+\.part")
+KEY = b"part"
+GO_ON = "the same command goes on from there"
+
+
+class Parts:
+    """The parts of one command; it holds the only right to write them.
+
+    plan: what determines them; None where an input cannot be read twice, so none are kept.
+    """
+
+    def __init__(self, directory: Path, plan: Mapping[str, Any] | None) -> None:
+        self.directory = directory
+        self.is_kept = plan is not None
+        self.has_other_plan = False
+        self._begin(plan)
+
+    def finished(self, task: int) -> Iterator[Part]:
+        """Give the parts that are there, from the first on."""
+        number = 0
+        while self.is_kept and (part := _read(self._path(task, number))) is not None:
+            yield part
+            number += 1
+
+    def add(self, task: int, number: int, part: Part) -> None:
+        """Keep a part."""
+        if self.is_kept:
+            with appearing(self._path(task, number), self.scratch("part")) as file:
+                file.write(_as_bytes(part))
+
+    def finish(self, task: int, output: Path, tally: Tally) -> None:
+        """Note that an output lies in its place, and let go of its parts."""
+        if self.is_kept:
+            said = {"output": _stamp(output), "tally": tally.as_plain()}
+            with appearing(self._done(task), self.scratch("done")) as file:
+                file.write(json.dumps(said).encode())
+        for path in self.directory.glob(f"{task}-*.part"):
+            path.unlink()
+
+    def tally_of(self, task: int, output: Path) -> Tally | None:
+        """Give what was counted in an output, if it still lies in its place."""
+        said = _read_json(self._done(task))
+        if said is None or not output.exists() or said["output"] != _stamp(output):
+            return None
+        return Tally.from_plain(said["tally"])
+
+    def scratch(self, name: str) -> Path:
+        """Name a file to write into, on the same disk."""
+        return self.directory / f"{SCRATCH}.{name}"
+
+    def remove(self) -> None:
+        """Remove all that is ours: the output is whole, or nothing of it can be used."""
+        self._clear()
+        (self.directory / LOCK).unlink(missing_ok=True)
+        # Another process may wait for the directory, and have made a lock of its own.
+        with suppress(OSError):
+            self.directory.rmdir()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is finished."""
+        return not any(path.suffix in (".part", ".done") for path in self.directory.iterdir())
+
+    def _begin(self, plan: Mapping[str, Any] | None) -> None:
+        foreign = [path.name for path in self.directory.iterdir() if not OURS.fullmatch(path.name)]
+        if foreign:
+            raise PartsTakenError(self.directory, foreign)
+        found = _read_json(self.directory / PLAN)
+        if plan is None or found != plan:
+            self.has_other_plan = found is not None
+            self._clear()
+            if plan is not None:
+                with appearing(self.directory / PLAN, self.scratch("plan")) as file:
+                    file.write(json.dumps(plan, indent=2).encode())
+
+    def _clear(self) -> None:
+        # The plan first: parts without one are nobody's.
+        (self.directory / PLAN).unlink(missing_ok=True)
+        for path in self.directory.iterdir():
+            if path.name != LOCK:
+                path.unlink()
+
+    def _path(self, task: int, number: int) -> Path:
+        return self.directory / f"{task}-{number}.part"
+
+    def _done(self, task: int) -> Path:
+        return self.directory / f"{task}.done"
+
+
+@contextmanager
+def opened(directory: Path, plan: Mapping[str, Any] | None) -> Iterator[Parts]:
+    """Take the directory for this process alone, whether or not one was killed in it."""
+    with _locked(directory):
+        parts = Parts(directory, plan)
+        try:
+            yield parts
+        except BaseException as error:
+            if parts.is_kept and not parts.is_empty:
+                error.add_note(f"with what is finished kept in {directory}: {GO_ON}")
+            else:
+                parts.remove()
+            raise
+        parts.remove()
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    while True:
+        directory.mkdir(exist_ok=True)
+        try:
+            lock = os.open(directory / LOCK, os.O_CREAT | os.O_RDWR, 0o666)
+        except FileNotFoundError:
+            continue  # whoever had it before is removing it
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The file that is locked now may have been removed meanwhile.
+            if _is_at(lock, directory / LOCK):
+                yield
+                return
+        except BlockingIOError as error:
+            raise PartsInUseError(directory) from error
+        finally:
+            os.close(lock)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return content
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _as_bytes(part: Part) -> pa.Buffer:
+    said = {
+        "n_rows": part.n_rows,
+        "source": part.source,
+        "end": part.end,
+        "faults": [list(asdict(fault).values()) for fault in part.faults],
+        "unseen": dict(part.unseen),
+        "outside": dict(part.outside),
+    }
+    schema = part.table.schema.with_metadata({KEY: json.dumps(said).encode()})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(part.table)
+    return sink.getvalue()
+
+
+def _read(path: Path) -> Part | None:
+    try:
+        with pa.ipc.open_file(path.read_bytes()) as reader:
+            table = reader.read_all()
+    except (OSError, pa.ArrowException):
+        return None
+    said = json.loads(table.schema.metadata[KEY])
+    faults = tuple(Fault(*fault) for fault in said.pop("faults"))
+    table = table.replace_schema_metadata(None).combine_chunks()
+    return Part(table=table, faults=faults, **said)

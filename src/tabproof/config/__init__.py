@@ -1,0 +1,74 @@
+"""What a run is made of: the typed schema of conf/, its checks, and errors that help.
+
+Nothing here imports a numeric library, so that a typo is answered at once.
+"""
+
+from tabproof.config.checks import check_config
+from tabproof.config.command_line import Composed, check_command_line, help_text, quoted
+from tabproof.config.hydra_errors import CONF, as_user_error
+from tabproof.config.option import seconds_of
+from tabproof.config.schema import (
+    DaskRuntimeConfig,
+    FileDatasetConfig,
+    SweepConfig,
+    ThresholdConfig,
+    TrainConfig,
+    register_schema,
+)
+from tabproof.config.search_schema import (
+    Engine,
+    GridSearchConfig,
+    HalvingSearchConfig,
+    MemberConfig,
+    PortfolioSearchConfig,
+    RandomSearchConfig,
+    RungSearchConfig,
+    TpeSearchConfig,
+    VoteConfig,
+)
+from tabproof.config.stored import Recomposed, as_yaml, command_of, machine_runtime, recompose
+from tabproof.config.typed import (
+    identity_of,
+    make,
+    members_of,
+    most_categories,
+    searched_grid,
+    typed,
+)
+
+__all__ = [
+    "CONF",
+    "Composed",
+    "DaskRuntimeConfig",
+    "Engine",
+    "FileDatasetConfig",
+    "GridSearchConfig",
+    "HalvingSearchConfig",
+    "MemberConfig",
+    "PortfolioSearchConfig",
+    "RandomSearchConfig",
+    "Recomposed",
+    "RungSearchConfig",
+    "SweepConfig",
+    "ThresholdConfig",
+    "TpeSearchConfig",
+    "TrainConfig",
+    "VoteConfig",
+    "as_user_error",
+    "as_yaml",
+    "check_command_line",
+    "check_config",
+    "command_of",
+    "help_text",
+    "identity_of",
+    "machine_runtime",
+    "make",
+    "members_of",
+    "most_categories",
+    "quoted",
+    "recompose",
+    "register_schema",
+    "searched_grid",
+    "seconds_of",
+    "typed",
+]

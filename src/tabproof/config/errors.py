@@ -1,0 +1,136 @@
+"""Errors that a user may meet here."""
+
+from collections.abc import Sequence
+
+from tabproof.errors import UserError, listed
+
+
+class ConfigurationError(UserError):
+    """A composition that fails for a reason that Hydra words well enough."""
+
+
+class YamlSyntaxError(UserError):
+    """A file of conf/ that is no YAML."""
+
+    def __init__(self, file: str, line: int, problem: str) -> None:
+        super().__init__(f"{file}, line {line} is no valid YAML: {problem}")
+
+
+class UnknownFreeKeyError(UserError):
+    """A key of a part that takes any key, changed before it was added."""
+
+    def __init__(self, key: str, present: Sequence[str]) -> None:
+        group = key.rpartition(".")[0]
+        found = listed(present) if present else "no keys yet"
+        super().__init__(f"there is no '{key}' yet; '+{key}=…' adds it ({group} has {found})")
+
+
+class UnknownChoiceError(UserError):
+    """A config group without that choice."""
+
+    def __init__(self, group: str, choice: str, choices: Sequence[str]) -> None:
+        super().__init__(
+            f"{group}={choice}: there is no such choice; there are {listed(choices, 20)}"
+            if choices
+            else f"there is no config '{choice}'; a configuration of the project is 'train'"
+        )
+
+
+class WrongTypeError(UserError):
+    """A value that cannot be converted to the type of its key."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason[:1].lower()}{reason[1:]}; see docs/configuration.md")
+
+
+class UnknownGridError(UserError):
+    """A search over a grid that the model has not."""
+
+    def __init__(self, name: str | None, names: Sequence[str]) -> None:
+        super().__init__(
+            f"search.param_grid={name} names no grid of this model; it has {listed(names)}"
+            if names
+            else "this model has no grids: give it model.param_grids, or choose search=none"
+        )
+
+
+class IncompatiblePreprocessError(UserError):
+    """A preprocessing that leaves what the estimator does not take."""
+
+    def __init__(self, estimator: str, left: str, member: str = "") -> None:
+        whose, remedy = ("", "preprocess=onehot")
+        if member:
+            whose, remedy = f"{member}: ", f"preprocess@{member}.preprocess=onehot"
+        super().__init__(
+            f"{whose}{estimator} takes no {left}, and this preprocess leaves them;"
+            f" {remedy} leaves neither missing values nor categories"
+        )
+
+
+class MembersPreprocessError(IncompatiblePreprocessError):
+    """A preprocessing before a vote, whose members have their own."""
+
+    def __init__(self) -> None:
+        UserError.__init__(
+            self,
+            "each member of this model has a preprocess of its own, and takes columns as they are:"
+            " preprocess=native; preprocess@model.members.<name>.preprocess=… changes a member's",
+        )
+
+
+class CannotInstantiateError(UserError):
+    """A `_target_` that cannot be imported or called."""
+
+    def __init__(self, key: str, target: str, reason: str) -> None:
+        super().__init__(f"{key}: {target} cannot be made: {reason}")
+
+
+class ResumeInSweepError(UserError):
+    """A resumed search in a sweep, whose jobs would all be in new directories."""
+
+    def __init__(self, asked: object) -> None:
+        super().__init__(
+            f"search.resume={asked} is for a single run; a sweep goes on with"
+            " -m sweep.resume=<its directory>"
+        )
+
+
+class ResumeUnreadableError(UserError):
+    """A resumed search beside flags that only Hydra can read."""
+
+    def __init__(self, flags: Sequence[str]) -> None:
+        super().__init__(
+            f"search.resume cannot be used with {', '.join(flags)}, since what the run is composed"
+            " of is known only later; put the file into conf/, or name the overrides"
+        )
+
+
+class StoredConfigError(UserError):
+    """A run's config.yaml that this version cannot compose."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the run's config.yaml cannot be composed by this version: {reason};"
+            " check out the commit that its summary.json names"
+        )
+
+
+class KeyDecidesError(UserError):
+    """A key that a replay may not change, since numbers follow from it."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"'{key}' decides numbers, so the run would be another: a replay takes keys such as"
+            " runtime.workers, dataset.path, dataset.data_home; python -m src.train takes all"
+        )
+
+
+class NoPartitionError(UserError):
+    """Folds that leave rows without a prediction, where every row needs one."""
+
+    def __init__(self, key: str, asked: str, none: str) -> None:
+        super().__init__(
+            f"{key}={asked} needs a prediction of every training row by a model that was not"
+            " fitted on it, and cv=time_series has none for the first rows;"
+            f" take {key}={none}, or another cv"
+        )

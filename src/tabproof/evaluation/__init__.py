@@ -1,0 +1,27 @@
+"""Judge a fitted classifier by rows it has never seen."""
+
+from tabproof.evaluation.importance import dependences, importances
+from tabproof.evaluation.intervals import measure, small_hold_out
+from tabproof.evaluation.learning_curve import (
+    FRACTIONS,
+    LearningCurve,
+    learning_curve,
+    repeated_scores,
+)
+from tabproof.evaluation.metrics import predicted_codes, score
+from tabproof.evaluation.slices import check_slices, make_slices
+
+__all__ = [
+    "FRACTIONS",
+    "LearningCurve",
+    "check_slices",
+    "dependences",
+    "importances",
+    "learning_curve",
+    "make_slices",
+    "measure",
+    "predicted_codes",
+    "repeated_scores",
+    "score",
+    "small_hold_out",
+]

@@ -1,0 +1,398 @@
+"""How far a metric on the hold-out may be from the truth by chance: 95 % intervals.
+
+Shares of rows (accuracy; of two labels precision, recall and specificity): Wilson's score interval
+(Wilson, 1927). Area under the ROC curve: DeLong's variance (DeLong et al., 1988) and Student's
+quantile, which matters where positive rows are few, on the logit scale, which stays between 0 and 1
+(Pepe, 2003, section 5.2). Where the area is 0 or 1 that variance is 0, which is no certainty: there
+method 5 of Newcombe (2006). The rest: bootstrap.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+from scipy.stats import norm
+
+from tabproof.evaluation.metrics import (
+    ROUNDING,
+    Codes,
+    Floats,
+    area_parts,
+    calibration_bins,
+    calibration_interval,
+    claims,
+    interval_of,
+    log_losses,
+    predicted_codes,
+    score,
+    squared_distances,
+)
+from tabproof.evaluation_result import Estimate, Finding
+
+# --- Metrics of the same rows with many weights at once, as scikit-learn has them of one.
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What weights of shape (n_resamples, n_rows) add up to.
+
+    confusion: of shape (n_resamples, n_classes, n_classes), true by predicted. excess: by bin of
+    calibration, claimed less true. losses and distances: of shape (n_resamples,).
+    """
+
+    weights: Floats
+    confusion: Floats
+    losses: Floats
+    distances: Floats
+    excess: Floats
+
+    @property
+    def total(self) -> Floats:
+        """The weight of all rows."""
+        return np.asarray(self.confusion.sum(axis=(1, 2)))
+
+    @property
+    def mean_excess(self) -> Floats:
+        """Claimed less true by bin, over the weight of all rows."""
+        return np.asarray(self.excess / self.total[:, np.newaxis])
+
+
+class Sample:
+    """Rows in the order of their labels, and what all resamples of them have in common."""
+
+    def __init__(self, y: Codes, proba: Floats, threshold: float | None) -> None:
+        self._order = np.argsort(y, kind="stable")
+        self.y, self.proba = y[self._order], proba[self._order]
+        self.counts = np.bincount(y, minlength=proba.shape[1])
+        self._ends = np.cumsum(self.counts)
+        confidence, was_true = claims(self.y, self.proba)
+        bins = calibration_bins(confidence)
+        # By row, what Sums adds up.
+        self._columns = np.column_stack(
+            [
+                np.eye(len(self.counts))[predicted_codes(self.proba, threshold)],
+                log_losses(self.y, self.proba),
+                squared_distances(self.y, self.proba),
+                np.eye(int(bins.max()) + 1)[bins] * (confidence - was_true)[:, np.newaxis],
+            ]
+        )
+
+    def in_order(self, weights: Floats) -> Floats:
+        """Give weights of shape (n_rows,) as sums takes them, of shape (1, n_rows)."""
+        return np.asarray(weights[np.newaxis, self._order])
+
+    def sums(self, weights: Floats) -> Sums:
+        """Add up over rows, in each label apart."""
+        by_label = np.stack(
+            [
+                weights[:, end - n : end] @ self._columns[end - n : end]
+                for n, end in zip(self.counts, self._ends, strict=True)
+            ],
+            axis=1,
+        )
+        n_classes = len(self.counts)
+        rest = by_label[:, :, n_classes:].sum(axis=1)
+        return Sums(weights, by_label[:, :, :n_classes], rest[:, 0], rest[:, 1], rest[:, 2:])
+
+
+def _average_precision(sample: Sample, sums: Sums) -> Floats:
+    n_classes = len(sample.counts)
+    of = [1] if n_classes == 2 else range(n_classes)
+    by_label = [_precision_of_one(sample, sums.weights, code) for code in of]
+    return np.asarray(np.mean(by_label, axis=0))
+
+
+def _precision_of_one(sample: Sample, weights: Floats, code: int) -> Floats:
+    """Give the mean precision at each positive row, equal scores always together."""
+    order = np.argsort(-sample.proba[:, code], kind="stable")
+    scores = sample.proba[order, code]
+    ends = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
+    places = np.flatnonzero(sample.y[order] == code)
+    # By positive row, where its equals end among all rows, and among the positive.
+    end_of_all = ends[np.searchsorted(ends, places)]
+    end_of_positive = np.searchsorted(places, end_of_all, side="right") - 1
+    ordered = weights[:, order]
+    of_positive = ordered[:, places]
+    reported = np.cumsum(ordered, axis=1)[:, end_of_all]
+    found = np.cumsum(of_positive, axis=1)[:, end_of_positive]
+    # Rows before the first drawn one are reported by none and weigh nothing.
+    precision = np.divide(found, reported, out=np.zeros_like(found), where=reported > 0)
+    return np.asarray((of_positive * precision).sum(axis=1) / of_positive.sum(axis=1))
+
+
+def _shares(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
+    out = np.full_like(numerator, otherwise)
+    return np.divide(numerator, denominator, out=out, where=denominator > 0)
+
+
+def _of_positive_or_macro(
+    denominators: Callable[[Floats, Floats], Floats],
+) -> Callable[[Sample, Sums], Floats]:
+    """Make a metric of right ones over a mix of how many there are and how many predicted."""
+
+    def metric(_: Sample, sums: Sums) -> Floats:
+        right = np.diagonal(sums.confusion, axis1=1, axis2=2)
+        of_all = denominators(sums.confusion.sum(axis=2), sums.confusion.sum(axis=1))
+        if right.shape[1] == 2:
+            return _shares(right[:, 1], of_all[:, 1], np.nan)
+        return np.asarray(_shares(right, of_all, 0.0).mean(axis=1))
+
+    return metric
+
+
+def _balanced_accuracy(_: Sample, sums: Sums) -> Floats:
+    right = np.diagonal(sums.confusion, axis1=1, axis2=2)
+    return np.asarray((right / sums.confusion.sum(axis=2)).mean(axis=1))
+
+
+def _correlation(_: Sample, sums: Sums) -> Floats:
+    """Give Matthews' coefficient, of more than two labels Gorodkin's (2004), equation 8."""
+    true, predicted = sums.confusion.sum(axis=2), sums.confusion.sum(axis=1)
+    right = np.trace(sums.confusion, axis1=1, axis2=2)
+    total = sums.total
+
+    def covariance(diagonal: Floats, first: Floats, second: Floats) -> Floats:
+        return np.asarray(diagonal * total - (first * second).sum(axis=1))
+
+    spread = covariance(total, true, true) * covariance(total, predicted, predicted)
+    # As scikit-learn has it: 0 where all rows are predicted to be of one label.
+    is_defined = spread > 1e-9 * total**4
+    root = np.sqrt(np.where(is_defined, spread, 1.0))
+    return np.where(is_defined, covariance(right, true, predicted) / root, 0.0)
+
+
+# What has no interval by formula, for two labels or for more.
+WEIGHTED: dict[str, Callable[[Sample, Sums], Floats]] = {
+    "average_precision": _average_precision,
+    "balanced_accuracy": _balanced_accuracy,
+    "precision": _of_positive_or_macro(lambda _, predicted: predicted),
+    "recall": _of_positive_or_macro(lambda true, _: true),
+    "f1": _of_positive_or_macro(lambda true, predicted: (true + predicted) / 2),
+    "mcc": _correlation,
+    "brier": lambda _, sums: sums.distances / sums.total,
+    "log_loss": lambda _, sums: sums.losses / sums.total,
+    "ece": lambda _, sums: np.abs(sums.mean_excess).sum(axis=1),
+}
+
+
+# --- Intervals by bootstrap: how far chance may carry metrics, by their values on resamples.
+
+Z = float(norm.ppf(0.975))
+# Weights that are held at a time: 4 MB, which stays near the processor.
+CHUNK = 500_000
+
+Interval = tuple[float, float]
+
+
+def bootstrap_intervals(
+    y: Codes,
+    proba: Floats,
+    values: Mapping[str, float],
+    *,
+    threshold: float | None,
+    n_bootstrap: int,
+    seed: int,
+) -> dict[str, Interval | None]:
+    """Give 95 % intervals of metrics by name; None for all where a label has a single row.
+
+    values: the metrics of these rows, of those in WEIGHTED.
+    """
+    if (np.bincount(y) == 1).any():
+        # One row tells nothing about how rows of its label vary.
+        return dict.fromkeys(values)
+    sample = Sample(y, proba, threshold)
+    resampled = _resampled(sample, list(values), n_bootstrap, seed)
+    found = {name: _interval(name, values[name], sample, resampled[name]) for name in values}
+    flat = [name for name, interval in found.items() if interval is None]
+    return {**found, **_beside_more_rows(y, proba, threshold, {n: values[n] for n in flat})}
+
+
+def _resampled(
+    sample: Sample, names: Sequence[str], n_bootstrap: int, seed: int
+) -> dict[str, Floats]:
+    """Give metrics of shape (n_bootstrap,), of calibration what each bin is off."""
+    found: dict[str, list[Floats]] = {name: [] for name in names}
+    for weights in _drawn(sample.counts, n_bootstrap, seed):
+        sums = sample.sums(weights)
+        for name in names:
+            found[name].append(sums.mean_excess if name == "ece" else WEIGHTED[name](sample, sums))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _interval(name: str, value: float, sample: Sample, resampled: Floats) -> Interval | None:
+    """Give the interval; None where no resample differs."""
+    if name == "ece":
+        observed = sample.sums(np.ones((1, len(sample.y)))).mean_excess[0]
+        ends = calibration_interval(observed, resampled)
+        # The error of a sample may lie above all that the truth may be.
+        return None if ends is None else (min(ends[0], value), max(ends[1], value))
+    # A ratio that some resample leaves undefined.
+    resampled = resampled[~np.isnan(resampled)]
+    if len(resampled) < 2 or np.ptp(resampled) < ROUNDING * max(1.0, abs(value)):
+        return None
+    if name == "average_precision":
+        error = float(resampled.std(ddof=1)) / (value * (1 - value))
+        return float(expit(logit(value) - Z * error)), float(expit(logit(value) + Z * error))
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return min(float(low), value), max(float(high), value)
+
+
+def _beside_more_rows(
+    y: Codes, proba: Floats, threshold: float | None, values: Mapping[str, float]
+) -> dict[str, Interval | None]:
+    """Give as bounds what metrics are beside z² = 3.84 rows more, all wrong or all right.
+
+    Where no resample differs, as in a flawless hold-out, that is no certainty. Of accuracy, these
+    bounds are Wilson's.
+    """
+    if not values:
+        return {}
+    shares = np.bincount(y, minlength=proba.shape[1]) / len(y)
+    found = [list(values.values())]
+    for are_right in (False, True):
+        true, claimed, weights = [], [], []
+        for code, other in np.ndindex(len(shares), len(shares)):
+            if (code == other) == are_right and shares[code]:
+                true.append(code)
+                claimed.append(other)
+                weights.append(Z**2 * shares[code] / (1 if are_right else len(shares) - 1))
+        rows = np.concatenate([y, true]), np.vstack([proba, np.eye(len(shares))[claimed]])
+        sample = Sample(*rows, threshold)
+        sums = sample.sums(sample.in_order(np.concatenate([np.ones(len(y)), weights])))
+        found.append([float(WEIGHTED[name](sample, sums)[0]) for name in values])
+    bounds = np.array(found)
+    return {
+        name: (float(low), float(high))
+        for name, low, high in zip(values, bounds.min(axis=0), bounds.max(axis=0), strict=True)
+    }
+
+
+def _drawn(counts: Codes, n_bootstrap: int, seed: int) -> Iterator[Floats]:
+    """Draw weights of shape (up to n_bootstrap, n_rows), a chunk at a time."""
+    rng = np.random.default_rng(seed)
+    size = max(1, CHUNK // int(counts.sum()))
+    for start in range(0, n_bootstrap, size):
+        n = min(size, n_bootstrap - start)
+        yield np.hstack([_drawn_of_label(rng, n, int(n_rows)) for n_rows in counts if n_rows])
+
+
+def _drawn_of_label(rng: np.random.Generator, n_resamples: int, n_rows: int) -> Floats:
+    drawn = rng.integers(n_rows, size=(n_resamples, n_rows - 1))
+    # One count for all: each resample has places of its own.
+    drawn += np.arange(n_resamples)[:, np.newaxis] * n_rows
+    times = np.bincount(drawn.ravel(), minlength=n_resamples * n_rows).astype(np.float64)
+    return times.reshape(n_resamples, n_rows) * (n_rows / (n_rows - 1))
+
+
+# A hold-out of which two rows are in the wrong order is farther from 1, for every size there is.
+AREA_ROUNDING = 1e-13
+# Of a label with less rows, one of them moves a metric by a tenth.
+FEW_ROWS = 10
+
+
+def measure(
+    y: Codes,
+    proba: Floats,
+    *,
+    names: Sequence[str],
+    threshold: float | None = None,
+    n_bootstrap: int,
+    seed: int,
+) -> dict[str, Estimate]:
+    """Give metrics by name, with the intervals that can be told.
+
+    y: codes of shape (n_rows,), one row or more. proba: of shape (n_rows, n_classes).
+    n_bootstrap=0: only intervals that have a formula.
+    """
+    values = score(y, proba, names=names, threshold=threshold)
+    known = {name: value for name, value in values.items() if value is not None}
+    intervals = _by_formula(y, proba, threshold, known)
+    rest = {name: value for name, value in known.items() if name not in intervals}
+    if n_bootstrap and rest:
+        intervals |= bootstrap_intervals(
+            y, proba, rest, threshold=threshold, n_bootstrap=n_bootstrap, seed=seed
+        )
+    return {
+        name: Estimate(value, *(intervals.get(name) or (None, None)))
+        for name, value in values.items()
+    }
+
+
+def small_hold_out(y: Codes, labels: Sequence[str]) -> list[Finding]:
+    """Report that a hold-out has too few rows of labels for narrow intervals."""
+    counts = np.bincount(y, minlength=len(labels)).tolist()
+    few = {label: n for label, n in zip(labels, counts, strict=True) if n < FEW_ROWS}
+    if not few:
+        return []
+    listed = ", ".join(f"{n} of '{label}'" for label, n in few.items())
+    lone = " of a label with a single row most have none," if min(counts) < 2 else ""
+    message = (
+        f"the hold-out has few rows: {listed}; intervals are as wide as that makes them,"
+        f"{lone} and a metric says little: hold more rows out (cv.test_size) or repeat"
+        " cross-validation (evaluation=repeated)"
+    )
+    return [Finding("small_hold_out", message, facts={"n_rows": len(y), "n_by_label": few})]
+
+
+def share_interval(share: float, n_rows: int) -> Interval:
+    """Give Wilson's interval of a share of rows."""
+    spread = Z**2 / n_rows
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / n_rows + spread / (4 * n_rows))
+    # Rounding must not leave the share itself outside.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
+
+
+def area_interval(y: Codes, proba: Floats, area: float) -> Interval | None:
+    """Give the interval of an area under a ROC curve, of more than two labels of their mean one.
+
+    None where a label has one row.
+    """
+    estimate = interval_of(area, y, area_parts(y, proba))
+    if estimate.interval is None:
+        return None
+    if min(area, 1 - area) < AREA_ROUNDING:
+        counts = np.bincount(y)
+        # Of several curves as wide as if all of them erred together.
+        bounds = [_farthest_from_1(int(n), len(y) - int(n)) for n in counts]
+        return _at_the_end(area, float(np.mean(bounds)))
+    low, high = estimate.interval
+    # The derivative of the logit turns an error of the area into one of its logit.
+    error = (high - low) / 2 / (area * (1 - area))
+    return float(expit(logit(area) - error)), float(expit(logit(area) + error))
+
+
+def _at_the_end(area: float, bound: float) -> Interval:
+    return (0.0, 1 - bound) if area < AREA_ROUNDING else (bound, 1.0)
+
+
+def _farthest_from_1(n_positive: int, n_negative: int) -> float:
+    """Find the area from which an observed 1 is just Z standard errors away."""
+    typical = (n_positive + n_negative) / 2 - 1
+
+    def excess(area: float) -> float:
+        dependence = 1 + typical * ((1 - area) / (2 - area) + area / (1 + area))
+        return (1 - area) - Z**2 * area * dependence / (n_positive * n_negative)
+
+    return float(brentq(excess, 0.0, 1.0))
+
+
+def _by_formula(
+    y: Codes, proba: Floats, threshold: float | None, values: dict[str, float]
+) -> dict[str, Interval | None]:
+    is_binary = proba.shape[1] == 2
+    n_rows = {"accuracy": len(y)}
+    if is_binary:
+        n_positive = int((y == 1).sum())
+        n_predicted = int((predicted_codes(proba, threshold) == 1).sum())
+        n_rows |= {"recall": n_positive, "specificity": len(y) - n_positive}
+        n_rows |= {"precision": n_predicted}
+    found: dict[str, Interval | None] = {
+        name: share_interval(values[name], n) for name, n in n_rows.items() if name in values
+    }
+    if "roc_auc" in values:
+        found["roc_auc"] = area_interval(y, proba, values["roc_auc"])
+    return found

@@ -1,0 +1,242 @@
+"""Metrics of probabilities against the truth; scikit-learn's wherever it has them.
+
+Two labels: of the positive one. More: roc_auc and average_precision one-vs-rest, macro; f1,
+precision and recall macro. A metric is None where rows leave it undefined: where a label has no
+row and it needs one, or a share of no rows is asked for.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import t as student
+from sklearn import metrics as sk
+
+from tabproof.evaluation_result import Estimate
+
+# --- The area under the ROC curve, row by row: what each row adds to its value and its variance.
+
+Codes = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def has_every_class(y: Codes, n_classes: int) -> bool:
+    """Tell whether there is an area at all."""
+    return bool(np.bincount(y, minlength=n_classes).min() > 0)
+
+
+def area_parts(y: Codes, proba: Floats) -> Floats:
+    """Give each row's part in twice the area.
+
+    y: of shape (n_rows,), with every class. proba: of shape (n_rows, n_classes). Each row is
+    compared with the rows of other classes, and they with it: so the parts make up the area twice.
+    """
+    n_classes = proba.shape[1]
+    curves = [1] if n_classes == 2 else range(n_classes)
+    parts = [_parts_of_one(y == code, proba[:, code]) for code in curves]
+    return np.asarray(np.mean(parts, axis=0))
+
+
+def area_of(parts: Floats) -> float:
+    """Give the area that parts make up."""
+    return float(parts.sum()) / 2
+
+
+def interval_of(value: float, y: Codes, parts: Floats) -> Estimate:
+    """Put an interval around an area, or a difference of areas, from the parts of its rows.
+
+    Rows vary independently, those of a class alike, so the variances add up. The interval is
+    Student's with the degrees of freedom of Welch (1947) and Satterthwaite (1946), which matter
+    where a class has a dozen rows. One row of a class tells nothing of its variance: no interval.
+    """
+    sizes = np.bincount(y)
+    if (sizes < 2).any():
+        return Estimate(value)
+    terms = np.array([n * parts[y == code].var(ddof=1) for code, n in enumerate(sizes)])
+    variance = float(terms.sum())
+    if variance == 0:
+        return Estimate(value, value, value)
+    freedom = variance**2 / float((terms**2 / (sizes - 1)).sum())
+    half = float(student.ppf(0.975, freedom)) * variance**0.5
+    return Estimate(value, value - half, value + half)
+
+
+def _parts_of_one(positive: NDArray[np.bool_], scores: Floats) -> Floats:
+    """Give a positive row the share of negative rows below it, over the number of positive rows.
+
+    And a negative row the share of positive rows above it, over the number of negative rows;
+    equal scores count by half. One sort, where ranks would take three.
+    """
+    order = scores.argsort()
+    ordered, positive = scores[order], positive[order]
+    is_first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    starts, run = np.flatnonzero(is_first), is_first.cumsum() - 1
+    n_positive = int(positive.sum())
+    n_negative = len(positive) - n_positive
+    below = _middles((~positive).cumsum(), starts)[run]
+    above = n_positive - _middles(positive.cumsum(), starts)[run]
+    parts = np.empty(len(scores))
+    parts[order] = np.where(positive, below, above) / (n_positive * n_negative)
+    return parts
+
+
+def _middles(counted: NDArray[np.int64], starts: NDArray[np.intp]) -> Floats:
+    """Give by run of equal scores the rows counted before it, and half of those in it."""
+    before = np.where(starts > 0, counted[starts - 1], 0)
+    until = np.append(before[1:], counted[-1])
+    return np.asarray((before + until) / 2)
+
+
+# --- Expected calibration error: how far probabilities are from the shares that come true.
+
+
+N_BINS = 10
+# No bin is off by so many standard errors more than it seems.
+FARTHEST = 10.0
+# What sums of a million rows differ by in other orders.
+ROUNDING = 1e-9
+
+
+def expected_calibration_error(y: Codes, proba: Floats) -> float:
+    """Give the error; proba of shape (n_rows, n_classes)."""
+    confidence, was_true = claims(y, proba)
+    excess = np.bincount(calibration_bins(confidence), confidence - was_true)
+    return float(np.abs(excess).sum() / len(y))
+
+
+def claims(y: Codes, proba: Floats) -> tuple[Floats, Floats]:
+    """Give by row the probability of what is judged, and whether it was so: 1 or 0."""
+    if proba.shape[1] == 2:
+        return proba[:, 1], (y == 1).astype(float)
+    return proba.max(axis=1), (proba.argmax(axis=1) == y).astype(float)
+
+
+def calibration_bins(confidence: Floats) -> Codes:
+    """Give by row the number of its bin, from 0; equal values are always together."""
+    edges = np.percentile(confidence, np.linspace(0, 100, N_BINS + 1)[1:-1])
+    return np.asarray(np.searchsorted(edges, confidence), dtype=np.int64)
+
+
+def calibration_interval(excess: Floats, resampled: Floats) -> tuple[float, float] | None:
+    """Give the 95 % interval of the error; None where no resample differs.
+
+    excess: claimed less true, by bin. resampled: of shape (n_resamples, n_bins). Both per row.
+    The error of a sample lies above the truth, for chance adds to it in each bin, so percentiles
+    would miss the truth (of a calibrated model always). Here a test is inverted (Carpenter, 1999):
+    what is off in truth may be what seems off, moved by t standard errors in each bin, towards
+    nothing but not past it. In the interval is each truth beside which chance would bring what was
+    observed, neither in its lowest nor in its highest 2.5 %.
+    """
+    chance = resampled - excess
+    errors = chance.std(axis=0)
+    varies = errors > ROUNDING
+    if not varies.any():
+        return None
+    sign, size = np.where(excess < 0, -1.0, 1.0), np.abs(excess)
+
+    def truth(t: float) -> Floats:
+        return np.asarray(np.maximum(size - t * errors, 0.0))
+
+    def beyond(t: float, level: float) -> float:
+        seen = np.abs(sign * truth(t) + chance).sum(axis=1)
+        return float(np.percentile(seen, level) - size.sum())
+
+    def end(level: float) -> float:
+        nothing = float((size[varies] / errors[varies]).max())
+        if beyond(nothing, level) >= 0:
+            return float(truth(nothing).sum())
+        return float(truth(brentq(beyond, -FARTHEST, nothing, args=(level,), xtol=1e-3)).sum())
+
+    return end(97.5), end(2.5)
+
+
+def predicted_codes(proba: Floats, threshold: float | None = None) -> Codes:
+    """Decide on a label by probabilities of shape (n_rows, n_classes).
+
+    None: the likeliest, the first of equals. threshold, of two labels only: the second where its
+    probability is above that, as the scorer decides.
+    """
+    if threshold is None:
+        return np.asarray(proba.argmax(axis=1), dtype=np.int64)
+    return (proba[:, 1] > threshold).astype(np.int64)
+
+
+def score(
+    y: Codes, proba: Floats, *, names: Sequence[str], threshold: float | None = None
+) -> dict[str, float | None]:
+    """Give metrics by name; y of shape (n_rows,) may lack labels, but not rows."""
+    predicted = predicted_codes(proba, threshold)
+    lacks_label = bool(np.bincount(y, minlength=proba.shape[1]).min() == 0)
+    needing = NEED_ALL_OF_TWO if proba.shape[1] == 2 else NEED_ALL_OF_MORE
+    found = {
+        name: np.nan if lacks_label and name in needing else _METRICS[name](y, proba, predicted)
+        for name in names
+    }
+    return {name: None if np.isnan(value) else float(value) for name, value in found.items()}
+
+
+def squared_distances(y: Codes, proba: Floats) -> Floats:
+    """Give each row's squared distance from the truth; of two labels of the positive one alone."""
+    truth = y[:, np.newaxis] == np.arange(proba.shape[1])
+    return np.asarray(np.square(proba - truth).sum(axis=1) / (2 if proba.shape[1] == 2 else 1))
+
+
+def log_losses(y: Codes, proba: Floats) -> Floats:
+    """Give each row's loss; a probability of 0 counts as the least difference from 1."""
+    least = np.finfo(proba.dtype).eps
+    return np.asarray(-np.log(np.clip(proba[np.arange(len(y)), y], least, 1 - least)))
+
+
+def _roc_auc(y: Codes, proba: Floats, _: Codes) -> float:
+    classes = np.arange(proba.shape[1])
+    scores = proba[:, 1] if len(classes) == 2 else proba
+    return float(sk.roc_auc_score(y, scores, multi_class="ovr", labels=classes))
+
+
+def _average_precision(y: Codes, proba: Floats, _: Codes) -> float:
+    if proba.shape[1] == 2:
+        return float(sk.average_precision_score(y, proba[:, 1]))
+    return float(sk.average_precision_score(y[:, np.newaxis] == np.arange(proba.shape[1]), proba))
+
+
+def _of_positive_or_macro(function: Callable[..., float]) -> Callable[..., float]:
+    def metric(y: Codes, proba: Floats, predicted: Codes) -> float:
+        if proba.shape[1] == 2:
+            return float(function(y, predicted, zero_division=np.nan))
+        # A label that is never predicted is missed: 0, rather than left out of the mean.
+        return float(function(y, predicted, average="macro", zero_division=0))
+
+    return metric
+
+
+def _f1(y: Codes, proba: Floats, predicted: Codes) -> float:
+    # Without recall there is no mean of it and precision, though scikit-learn has 0 there.
+    return _of_positive_or_macro(sk.f1_score)(y, proba, predicted) if (y == 1).any() else np.nan
+
+
+def _specificity(y: Codes, _: Floats, predicted: Codes) -> float:
+    return float(sk.recall_score(y, predicted, pos_label=0, zero_division=np.nan))
+
+
+def _log_loss(y: Codes, proba: Floats, _: Codes) -> float:
+    return float(sk.log_loss(y, proba, labels=np.arange(proba.shape[1])))
+
+
+_METRICS: dict[str, Callable[[Codes, Floats, Codes], float]] = {
+    "roc_auc": _roc_auc,
+    "average_precision": _average_precision,
+    "accuracy": lambda y, _, predicted: float(sk.accuracy_score(y, predicted)),
+    "balanced_accuracy": lambda y, _, predicted: float(sk.balanced_accuracy_score(y, predicted)),
+    "precision": _of_positive_or_macro(sk.precision_score),
+    "recall": _of_positive_or_macro(sk.recall_score),
+    "specificity": _specificity,
+    "f1": _f1,
+    "mcc": lambda y, _, predicted: float(sk.matthews_corrcoef(y, predicted)),
+    "brier": lambda y, proba, _: float(squared_distances(y, proba).mean()),
+    "log_loss": _log_loss,
+    "ece": lambda y, proba, _: expected_calibration_error(y, proba),
+}
+# With no row of a label there is nothing to rank against, and nothing of it to find.
+NEED_ALL_OF_TWO = {"roc_auc", "average_precision", "balanced_accuracy", "mcc"}
+NEED_ALL_OF_MORE = NEED_ALL_OF_TWO | {"precision", "recall", "f1"}

@@ -1,0 +1,172 @@
+"""Does the model serve every group alike: metrics, and shares of labels predicted, by group.
+
+Missing values are a group of their own. The ratio of shares is fairlearn's demographic parity
+ratio, of each label: the least share over the greatest (parity: Agarwal et al., 2018). Groups too
+small to judge are left out of it: one of three rows would decide it.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabproof.errors import ColumnMissingError, TooManyGroupsError
+from tabproof.evaluation.intervals import measure, share_interval
+from tabproof.evaluation.metrics import predicted_codes
+from tabproof.evaluation_result import Estimate, Group, Slice
+
+# --- Some rows that stand for all: classes keep their shares, and a smaller part lies in a larger.
+
+
+def stratified_order(y: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
+    """Order rows at random so that the first of them, however many, have the classes' shares.
+
+    Two rows of each class come first: no class is lost, and one row tells nothing of variance.
+    """
+    rng = np.random.default_rng(seed)
+    place = np.empty(len(y))
+    for code in np.unique(y):
+        rows = rng.permutation(np.flatnonzero(y == code))
+        place[rows] = (np.arange(len(rows)) - 1).clip(0) / len(rows)
+    return place.argsort(kind="stable")
+
+
+# --- The values of a column, by name; a missing one is a value of its own.
+
+MISSING = "(missing)"
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values that occur in a column: categories or numbers in order, missing ones last.
+
+    codes: the place of each row's value among names.
+    """
+
+    names: list[str]
+    codes: NDArray[np.intp]
+
+
+def values_of(column: pd.Series) -> Values:
+    """Name the values of a column, which has a row or more."""
+    codes, uniques = pd.factorize(column, sort=True)
+    names = [name_of(value) for value in uniques]
+    if (codes < 0).any():
+        codes = np.where(codes < 0, len(names), codes)
+        names = [*names, missing_among(names)]
+    return Values(names, codes)
+
+
+def missing_among(names: Collection[str]) -> str:
+    """Name missing values so that no other value has the name."""
+    name = MISSING
+    while name in names:
+        name = f"({name})"
+    return name
+
+
+def name_of(value: object) -> str:
+    """Name a value; "3", not "3.0"."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+Codes = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+MAX_VALUES = 50
+# The US National Center for Health Statistics shows no proportion of fewer than 30 (Parker et al.,
+# 2017, Vital and Health Statistics 2(175)), and no rate with fewer than 10 in the numerator
+# (Parker et al., 2023, 2(200)): here the rows of a class, of which recall and area are made.
+MIN_ROWS = 30
+MIN_ROWS_OF_CLASS = 10
+
+
+def check_slices(X: pd.DataFrame, names: Sequence[str]) -> None:
+    """Refuse columns that are not there, or have too many values to be groups."""
+    for name in names:
+        if name not in X.columns:
+            raise ColumnMissingError("evaluation.slices", name, list(map(str, X.columns)))
+        n_values = X[name].nunique()
+        if n_values > MAX_VALUES:
+            raise TooManyGroupsError(name, n_values, MAX_VALUES)
+
+
+def make_slices(
+    X_test: pd.DataFrame,
+    y: Codes,
+    proba: Floats,
+    *,
+    columns: Sequence[str],
+    labels: Sequence[str],
+    names: Sequence[str],
+    threshold: float | None,
+    n_bootstrap: int,
+    seed: int,
+) -> list[Slice]:
+    """Judge the groups of each column; names: those of metrics.
+
+    y: of shape (n_rows,). proba: of shape (n_rows, n_classes). A metric that a group leaves
+    undefined, as the area where all its rows have one label, is None there.
+    """
+    predicted = predicted_codes(proba, threshold)
+    slices = []
+    for column in dict.fromkeys(columns):
+        values = values_of(X_test[column])
+        shares = _shares(predicted, values.codes, len(labels))
+        groups = []
+        for place, name in enumerate(values.names):
+            rows = values.codes == place
+            metrics = measure(
+                y[rows],
+                proba[rows],
+                names=names,
+                threshold=threshold,
+                n_bootstrap=n_bootstrap,
+                seed=seed,
+            )
+            groups.append(_group(name, y[rows], metrics, shares[place]))
+        slices.append(Slice(column, groups, _ratios(predicted, values.codes, groups)))
+    return slices
+
+
+def _group(name: str, y: Codes, metrics: dict[str, Estimate], shares: Floats) -> Group:
+    counts = np.bincount(y, minlength=len(shares)).tolist()
+    return Group(
+        name,
+        n_rows=len(y),
+        n_by_label=counts,
+        metrics=metrics,
+        shares=[Estimate(share, *share_interval(share, len(y))) for share in shares.tolist()],
+        is_small=len(y) < MIN_ROWS or min(counts) < MIN_ROWS_OF_CLASS,
+    )
+
+
+def _ratios(
+    predicted: Codes, codes: NDArray[np.intp], groups: Sequence[Group]
+) -> list[float | None]:
+    """Compare the groups that are not small; None where nothing is, or nobody gets the label."""
+    n_labels = len(groups[0].shares)
+    judged = [place for place, group in enumerate(groups) if not group.is_small]
+    if len(judged) < 2:
+        return [None] * n_labels
+    rows = np.isin(codes, judged)
+    ratios = _selection_rates(predicted[rows], codes[rows], n_labels).ratio()
+    return [None if np.isnan(ratio) else float(ratio) for ratio in ratios]
+
+
+def _shares(predicted: Codes, codes: NDArray[np.intp], n_labels: int) -> Floats:
+    """Give by group the shares of its rows predicted to have each label."""
+    return np.asarray(_selection_rates(predicted, codes, n_labels).by_group, dtype=float)
+
+
+def _selection_rates(predicted: Codes, codes: NDArray[np.intp], n_labels: int) -> Any:
+    # Not before slices are asked for: most runs need none of it.
+    from fairlearn.metrics import MetricFrame, selection_rate
+
+    # Named by number: labels and groups may have any name.
+    rates = {str(code): partial(selection_rate, pos_label=code) for code in range(n_labels)}
+    return MetricFrame(metrics=rates, y_true=predicted, y_pred=predicted, sensitive_features=codes)

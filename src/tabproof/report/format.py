@@ -1,0 +1,169 @@
+"""Numbers as pages show them: with no more digits than their interval justifies."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil, isfinite, log10
+
+from tabproof.evaluation_result import Estimate
+
+# --- An interval as a bar on a line, in hundredths of the line's length.
+
+Span = tuple[float, float]
+SHARE: Span = (0.0, 1.0)
+SPANS: dict[str, Span | None] = {"mcc": (-1.0, 1.0), "log_loss": None}
+# Where guessing lies, of metrics for which that does not depend on the data.
+CHANCE = {"roc_auc": 0.5}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """width is None where there is no interval."""
+
+    dot: float
+    left: float
+    width: float | None
+
+
+def span_of(metric: str) -> Span | None:
+    """Say between which ends a metric lies; None where it has none."""
+    return SPANS.get(metric, SHARE)
+
+
+def common_span(estimates: Iterable[Estimate]) -> Span | None:
+    """Find the ends between which all of them lie, with their intervals."""
+    ends = [
+        end
+        for estimate in estimates
+        for end in (estimate.value, estimate.low, estimate.high)
+        if end is not None
+    ]
+    return (min(ends), max(ends)) if ends and min(ends) < max(ends) else None
+
+
+def bar(estimate: Estimate, span: Span | None) -> Bar | None:
+    """Place an estimate on a line; None where there is nothing to place."""
+    if span is None or estimate.value is None:
+        return None
+    dot = _place(estimate.value, span)
+    if estimate.interval is None:
+        return Bar(dot, dot, None)
+    left, right = (_place(end, span) for end in estimate.interval)
+    return Bar(dot, left, round(right - left, 2))
+
+
+def _place(value: float, span: Span) -> float:
+    low, high = span
+    return round(100 * min(max((value - low) / (high - low), 0.0), 1.0), 2)
+
+
+# --- Text in Markdown that stays text.
+
+# Where one of these stands, a renderer may see emphasis, a link, a cell, code or HTML.
+SPECIAL = re.compile(r"([\\`*\[\]<>|~$])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+AMPERSAND = re.compile(r"&(?=#?\w+;)")
+
+
+def escaped(text: str) -> str:
+    """Escape what Markdown, GitHub's tables and HTML would take for theirs."""
+    line = " ".join(text.split())
+    return AMPERSAND.sub("&amp;", SPECIAL.sub(r"\\\g<0>", line))
+
+
+def fenced(code: str, language: str = "") -> str:
+    """Put code between fences that it cannot close."""
+    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
+    fence = "`" * max(longest + 1, 3)
+    return f"{fence}{language}\n{code.rstrip()}\n{fence}"
+
+
+# --- Names of columns, labels and groups: anybody's text, made fit to stand in a sentence.
+
+MARK = "\N{REPLACEMENT CHARACTER}"
+ISOLATE, END_ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+# Of signs that are not printed, these belong to letters: joined emoji, Persian, Hindi.
+JOINERS = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
+FROM_THE_RIGHT = {"R", "AL"}
+IN_A_SENTENCE = 60
+
+
+def shown(text: object, limit: int | None = None) -> str:
+    """Give text in one line that cannot turn the letters around it.
+
+    limit: letters, of which the last becomes an ellipsis if there are more.
+    """
+    line = "".join(_visible(letter) for letter in " ".join(str(text).split()))
+    if limit is not None and len(line) > limit:
+        line = line[: limit - 1].rstrip() + "…"
+    if any(unicodedata.bidirectional(letter) in FROM_THE_RIGHT for letter in line):
+        return f"{ISOLATE}{line}{END_ISOLATE}"
+    return line
+
+
+def in_a_sentence(text: object) -> str:
+    """Give text of a length that a sentence bears."""
+    return shown(text, IN_A_SENTENCE)
+
+
+def shown_lines(text: str) -> str:
+    """Give text of many lines, what is hidden in it marked."""
+    return "\n".join("".join(map(_visible, line)) for line in text.split("\n"))
+
+
+def is_hidden(letter: str) -> bool:
+    """Tell what nobody sees: controls, overrides of the direction, halves of surrogate pairs."""
+    return unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and letter not in JOINERS
+
+
+def _visible(letter: str) -> str:
+    return MARK if is_hidden(letter) else letter
+
+
+MINUS, THIN_SPACE = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
+NOTHING = "\N{EN DASH}"
+DECIMALS, LEAST, MOST = 3, 2, 4
+# An interval that is a point.
+NO_WIDTH = 1e-12
+# Rounding may move a number by this part of half its interval at most.
+ROUNDING = 1 / 3
+
+
+def n_decimals(estimate: Estimate) -> int:
+    """Say how many decimals an interval leaves any meaning to."""
+    if estimate.interval is None:
+        return DECIMALS
+    half = (estimate.interval[1] - estimate.interval[0]) / 2
+    if half < NO_WIDTH:
+        return DECIMALS
+    return min(max(ceil(-log10(half * ROUNDING)), LEAST), MOST)
+
+
+def decimal(value: float | None, decimals: int = DECIMALS) -> str:
+    """Write a number; a dash where there is none."""
+    if value is None or not isfinite(value):
+        return NOTHING
+    text = f"{value:.{decimals}f}"
+    # Nobody means minus zero.
+    is_zero = not text.strip("-0.")
+    return text.lstrip("-") if is_zero else text.replace("-", MINUS)
+
+
+def count(number: int) -> str:
+    """Write a number of things; the spaces are read alike everywhere, commas are not."""
+    digits = f"{number:,}"
+    return digits.replace(",", THIN_SPACE) if abs(number) >= 10_000 else digits.replace(",", "")
+
+
+def plain(number: float) -> str:
+    """Write a number that was given, with as many digits as it was given with."""
+    return f"{number:g}".replace("-", MINUS)
+
+
+def cases(estimate: Estimate) -> tuple[int, dict[str, str]]:
+    """Say a share as cases of so many: 79 of 100, from 71 to 85; of 1000 if it is known so well."""
+    of = 10 ** min(n_decimals(estimate), 3)
+    ends = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    return of, {
+        name: NOTHING if end is None else str(round(end * of)) for name, end in ends.items()
+    }

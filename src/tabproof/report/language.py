@@ -1,0 +1,46 @@
+"""Texts of pages and pictures in the languages that are offered, side by side in texts/*.toml."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from tabproof.errors import LanguageNotOfferedError
+from tabproof.text import LANGUAGES
+
+CATALOGUES = Path(__file__).parent / "texts"
+
+
+def check_language(language: str) -> None:
+    """Refuse a language that nothing is written in."""
+    if language not in LANGUAGES:
+        raise LanguageNotOfferedError(language, LANGUAGES)
+
+
+class Texts:
+    """The texts of a catalogue in one language: `texts("roc.title", n_rows=200)`.
+
+    A catalogue is a file of texts/; an entry of it holds one text per language.
+    """
+
+    def __init__(self, catalogue: str, language: str) -> None:
+        check_language(language)
+        self.language = language
+        self._entries = read_catalogue(catalogue)
+
+    def __call__(self, key: str, /, **values: object) -> str:
+        """Give the text of a key with values put into its {places}."""
+        return self._entries[key][self.language].format(**values)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+
+@cache
+def read_catalogue(name: str) -> dict[str, dict[str, str]]:
+    """Read a catalogue: by key `section.name`, a text per language."""
+    content = tomllib.loads((CATALOGUES / f"{name}.toml").read_text(encoding="utf-8"))
+    return {
+        f"{section}.{key}": entry
+        for section, entries in content.items()
+        for key, entry in entries.items()
+    }

@@ -1,0 +1,200 @@
+"""model_card.md: what a model hub shows of a model, in Markdown with metadata on top."""
+
+from functools import cache
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tabproof.report import sections
+from tabproof.report.facts import ReportFacts
+from tabproof.report.format import count, escaped, fenced, shown
+from tabproof.report.language import Texts
+from tabproof.report.page import HERE, interval_text, value_text
+from tabproof.report.sections import (
+    best_candidates,
+    limits,
+    meanings,
+    metric_name,
+    replay_command,
+    score_command,
+    service_commands,
+    train_command,
+)
+from tabproof.text import params_in_words
+
+# --- The block of YAML on top of a model card, as the Hugging Face hub specifies it.
+
+TASK = "tabular-classification"
+# What the hub calls metrics where it has a name for them.
+HUB_NAMES = {"mcc": "matthews_correlation", "brier": "brier_score"}
+DECIMALS = 6
+
+
+def metadata_block(facts: ReportFacts, t: Texts) -> str:
+    """Write the block with its lines of dashes; no licence, since no run knows one."""
+    metrics = [_metric(facts, name, t) for name in facts.evidence.metrics]
+    defined = [metric for metric in metrics if metric is not None]
+    content = {
+        "language": t.language,
+        "library_name": "sklearn",
+        "pipeline_tag": TASK,
+        "tags": ["sklearn", TASK],
+        "metrics": [metric["type"] for metric in defined],
+    }
+    if defined:
+        content["model-index"] = [{"name": _name(facts), "results": [_result(facts, defined)]}]
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{text}---"
+
+
+def _name(facts: ReportFacts) -> str:
+    return f"{shown(facts.summary['dataset'])}-{facts.summary['run_id']}"
+
+
+def _result(facts: ReportFacts, metrics: list[dict[str, Any]]) -> dict[str, Any]:
+    summary = facts.summary
+    dataset = shown(summary["dataset"])
+    return {
+        "task": {"type": TASK},
+        "dataset": {
+            "type": dataset,
+            "name": dataset,
+            "split": "test",
+            "revision": summary["data"]["sha256"],
+        },
+        "metrics": metrics,
+    }
+
+
+def _metric(facts: ReportFacts, name: str, t: Texts) -> dict[str, Any] | None:
+    estimate = facts.evidence.metrics[name]
+    if estimate.value is None:
+        return None
+    told: dict[str, Any] = {
+        "type": HUB_NAMES.get(name, name),
+        "name": metric_name(name, t),
+        "value": round(float(estimate.value), DECIMALS),
+    }
+    if estimate.interval is not None:
+        ends = [round(float(end), DECIMALS) for end in estimate.interval]
+        told["args"] = {"interval_95": ends}
+    return told
+
+
+def render_card(facts: ReportFacts, language: str) -> str:
+    """Write the card; raises LanguageNotOfferedError."""
+    t = Texts("report", language)
+    text = _environment().get_template("model_card.md").render(t=t, **_content(facts, t))
+    return text.rstrip() + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    # Markdown is not HTML: what is put in is escaped for the former, which covers the latter.
+    return Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=False,  # noqa: S701
+        finalize=lambda value: value if isinstance(value, Markup) else escaped(str(value)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
+    evidence, summary = facts.evidence, facts.summary
+    name, main = facts.main
+    replay = replay_command(facts)
+    return {
+        "metadata": Markup(metadata_block(facts, t)),  # noqa: S704
+        "dataset": shown(summary["dataset"]),
+        "summary": summary,
+        "evidence": evidence,
+        "main": {
+            "metric": metric_name(name, t),
+            "value": value_text(main),
+            "interval": interval_text(t, main, "headline.interval") or "–",
+        },
+        "meanings": list(meanings(facts, t)),
+        "predicts": sections.predicts(facts, t),
+        "labels": sections.labels_in_words(evidence.labels, t),
+        "kind": shown(kind_of(facts)),
+        "parameters": _parameters(facts, t),
+        "decision": sections.decision(facts, t),
+        "metrics": [
+            (row.name, value_text(row.estimate), interval_text(t, row.estimate), row.meaning)
+            for row in sections.metric_rows(evidence.metrics, t)
+        ],
+        "slices": [_slice_rows(part, t) for part in sections.slice_tables(facts, t)],
+        "limits": list(limits(facts, t)),
+        "procedure": _procedure(facts, t),
+        "versions": sections.versions_in_words(summary),
+        "n_train": count(evidence.n_train),
+        "n_test": count(evidence.n_test),
+        "n_columns": count(facts.n_columns),
+        "python": _code(_python_lines(facts), "python"),
+        "batch": _code(score_command(facts), "sh"),
+        "service": _code(service_commands(facts), "sh"),
+        "train": _code(train_command(facts), "sh"),
+        "replay": _code(f"{replay}\n{replay} --environment", "sh"),
+    }
+
+
+def kind_of(facts: ReportFacts) -> str:
+    """Name the class that the configuration makes."""
+    model = facts.config.get("model") or {}
+    parts = [model.get("estimator"), *(model.get("members") or {}).values()]
+    targets = [str(part.get("_target_", "")) for part in parts if isinstance(part, dict)]
+    return ", ".join(target for target in targets if target) or "–"
+
+
+def _procedure(facts: ReportFacts, t: Texts) -> str:
+    if best_candidates(facts.candidates) is None:
+        return t("candidates.none")
+    names = ("mode", "n_candidates", "scoring")
+    return t("card.procedure_text", **{name: facts.summary[name] for name in names})
+
+
+def _parameters(facts: ReportFacts, t: Texts) -> str:
+    best = facts.summary.get("best_params")
+    return shown(params_in_words(best)) if best else t("card.as_configured")
+
+
+def _code(code: str, language: str) -> Markup:
+    return Markup(fenced(code, language))  # noqa: S704
+
+
+def _python_lines(facts: ReportFacts) -> str:
+    labels = [shown(label, 60) for label in facts.evidence.labels]
+    lines = [
+        "import joblib",
+        "",
+        'pipeline = joblib.load("estimator.joblib")',
+        "# rows: a pandas DataFrame with the columns of schema.json",
+        "proba = pipeline.predict_proba(rows)",
+        f"# its columns: {labels!r}",
+    ]
+    made = facts.evidence.decision
+    if facts.is_binary and made.threshold is not None and made.objective != "default":
+        lines.append(f"is_positive = proba[:, 1] > {made.threshold!r}")
+    return "\n".join(lines)
+
+
+def _slice_rows(part: sections.SliceTable, t: Texts) -> dict[str, Any]:
+    rows = []
+    for group in part.groups:
+        small = f" ({t('slices.small')})" if group.is_small else ""
+        cells = [f"{value_text(e)} ({interval_text(t, e) or '–'})" for e in group.estimates]
+        shares = [f"{value_text(e)} ({interval_text(t, e) or '–'})" for e in group.shares]
+        rows.append([shown(group.name, 80) + small, count(group.n_rows), *cells, *shares])
+    shares_of = [t("slices.share", label=shown(label, 60)) for label in part.labels]
+    head = [t("slices.group"), t("slices.n_rows"), *part.metrics, *shares_of]
+    return {
+        "caption": t("slices.caption", column=shown(part.column, 60)),
+        "head": head,
+        "rows": rows,
+        "ratios": part.ratios,
+    }

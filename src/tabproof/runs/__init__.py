@@ -1,0 +1,1 @@
+"""The commands over runs: list, compare, leaderboard, check, prune, promote."""

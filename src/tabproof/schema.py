@@ -1,0 +1,93 @@
+"""What a row looks like: columns, types, categories, ranges, labels. Plain data, as JSON.
+
+Learned from the training rows alone. Needs no pandas: the service reads it too.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any
+
+from tabproof.errors import NewerFormatError, SchemaDamagedError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A column of numbers; minimum and maximum are those of the training rows, if any."""
+
+    name: str
+    minimum: float | None
+    maximum: float | None
+    missing_share: float
+    kind: str = "number"
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """Give minimum and maximum; None where training saw no number."""
+        if self.minimum is None or self.maximum is None:
+            return None
+        return self.minimum, self.maximum
+
+
+@dataclass(frozen=True)
+class CategoryColumn:
+    """A column of categories, sorted as text."""
+
+    name: str
+    categories: tuple[str, ...]
+    missing_share: float
+    kind: str = "category"
+
+
+Column = NumberColumn | CategoryColumn
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns that a model was trained on, in order, and what it predicts.
+
+    labels are in the order of the pipeline's classes 0, 1, …: of two, the second is positive.
+    """
+
+    columns: tuple[Column, ...]
+    target: str
+    labels: tuple[str, ...]
+    n_rows: int
+
+    def to_json(self) -> str:
+        """Write as JSON, keys sorted."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Schema":
+        """Read what to_json wrote; raises SchemaDamagedError, or NewerFormatError."""
+        try:
+            content = json.loads(text)
+            if content["format"] != FORMAT:
+                raise NewerFormatError("schema.json", content["format"], FORMAT)
+            return cls(
+                columns=tuple(_column(column) for column in content["columns"]),
+                target=str(content["target"]),
+                labels=tuple(map(str, content["labels"])),
+                n_rows=int(content["n_rows"]),
+            )
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise SchemaDamagedError(f"{type(error).__name__}: {error}") from error
+
+
+def _column(content: dict[str, Any]) -> Column:
+    name, missing_share = str(content["name"]), float(content["missing_share"])
+    if content["kind"] == "category":
+        return CategoryColumn(name, tuple(map(str, content["categories"])), missing_share)
+    return NumberColumn(name, _bound(content["minimum"]), _bound(content["maximum"]), missing_share)
+
+
+def _bound(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError("a range without an end")
+    return number

@@ -1,0 +1,35 @@
+"""The search for the best candidate: rungs, proposals, portfolios."""
+
+from tabproof.search.estimator import RungSearchCV
+from tabproof.search.halving import HalvingSettings, fit_halving
+from tabproof.search.portfolio import PortfolioSearchCV
+from tabproof.search.result import SearchResult, result_of, unsearched
+from tabproof.search.schedule import Progress, Rung, as_table, parse_schedule
+from tabproof.search.spaces import (
+    AllAtOnce,
+    Proposer,
+    TpeProposer,
+    parse_space,
+    sample,
+    sampler_class,
+)
+
+__all__ = [
+    "AllAtOnce",
+    "HalvingSettings",
+    "PortfolioSearchCV",
+    "Progress",
+    "Proposer",
+    "Rung",
+    "RungSearchCV",
+    "SearchResult",
+    "TpeProposer",
+    "as_table",
+    "fit_halving",
+    "parse_schedule",
+    "parse_space",
+    "result_of",
+    "sample",
+    "sampler_class",
+    "unsearched",
+]

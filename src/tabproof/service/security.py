@@ -1,0 +1,52 @@
+"""Who may do what, and what every answer says to browsers."""
+
+import hmac
+from collections.abc import Mapping
+
+from tabproof.service.answers import RefusedError
+
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+
+
+def check_admin(token: str, authorization: str | None) -> None:
+    """Let an administrator pass: 403 where nobody is one, 401 for everybody else."""
+    if not token:
+        raise RefusedError(
+            403,
+            "administration is switched off: start the service with API_ADMIN_TOKEN to allow it",
+        )
+    if not _is(_bearer(authorization or ""), token):
+        raise RefusedError(
+            401,
+            "administration needs the header 'Authorization: Bearer <API_ADMIN_TOKEN>'",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+def check_key(key: str, headers: Mapping[bytes, bytes]) -> None:
+    """Let a client with the key pass, in X-API-Key or as a bearer."""
+    if not key:
+        return
+    given = headers.get(b"x-api-key", b"").decode("latin-1")
+    bearer = _bearer(headers.get(b"authorization", b"").decode("latin-1"))
+    # Both are compared, so that time tells nothing of which was given.
+    if not _is(given, key) | _is(bearer, key):
+        raise RefusedError(
+            401, "predictions need the header X-API-Key", headers={"WWW-Authenticate": "Bearer"}
+        )
+
+
+def _bearer(authorization: str) -> str:
+    """Give the token; the scheme's name is written as one likes (RFC 9110)."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _is(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode(), secret.encode())

@@ -1,0 +1,227 @@
+"""One model in service: verified, read, probed; it never changes."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tabproof.artifacts import VerifiedRun, model_name_of, read_verified
+from tabproof.errors import ModelUnusableError
+from tabproof.schema import CategoryColumn, Column, Schema
+from tabproof.scorer import Scorer, read_scorer
+from tabproof.service.answers import (
+    ColumnInfo,
+    ModelInfo,
+    Prediction,
+    PredictionBatch,
+    RefusedError,
+    RowWarning,
+    SchemaInfo,
+)
+from tabproof.service.explanations import check_explained_rows, explain_row, explain_rows
+from tabproof.service.rows import Row, RowReader
+
+SCHEMA, SUMMARY = "schema.json", "summary.json"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model and what is said of it. promoted: by the registry, or a run found in outputs."""
+
+    name: str
+    run_id: str
+    source: str
+    promoted: bool
+    schema: Schema
+    scorer: Scorer
+    reader: RowReader
+    summary: Mapping[str, Any]
+
+    def predict_row(self, row: Row, *, strict: bool, explain: bool = False) -> Prediction:
+        """Answer for one row; raises RefusedError."""
+        if strict:
+            self.reader.check_strictly(row)
+        warnings: list[RowWarning] = []
+        scorer = self.scorer
+        values = self.reader.read(row, warnings)
+        proba = scorer.predict_row(values)
+        label = scorer.label_of(proba)
+        # A number that is none, from columns of extreme numbers that cancel out.
+        if not 0.0 <= proba[0] <= 1.0:
+            raise RefusedError(422, _NO_NUMBER)
+        threshold = scorer.threshold
+        return Prediction(
+            pred_proba=max(proba) if threshold is None else proba[1],
+            label=label,
+            probabilities=dict(zip(scorer.labels, proba, strict=True)),
+            threshold=threshold,
+            model=self.name,
+            run_id=self.run_id,
+            warnings=warnings,
+            explanation=explain_row(scorer, values, proba) if explain else msgspec.UNSET,
+        )
+
+    def predict_rows(
+        self, rows: Sequence[Row], *, strict: bool, explain: bool = False
+    ) -> PredictionBatch:
+        """Answer for many rows; raises RefusedError."""
+        if strict:
+            for place, row in enumerate(rows):
+                self.reader.check_strictly(row, place)
+        if explain:
+            check_explained_rows(self.scorer, len(rows))
+        warnings: list[RowWarning] = []
+        columns = self.reader.read_many(rows, warnings)
+        proba = self.scorer.predict_proba(columns)
+        batch = self._as_batch(proba, warnings)
+        if explain:
+            batch.explanation = explain_rows(self.scorer, columns, proba)
+        return batch
+
+    def _as_batch(self, proba: Floats, warnings: list[RowWarning]) -> PredictionBatch:
+        broken = ~np.isfinite(proba).all(axis=1)
+        if broken.any():
+            raise RefusedError(422, f"rows[{int(broken.argmax())}]: {_NO_NUMBER}")
+        scorer = self.scorer
+        codes = scorer.codes_of(proba)
+        chosen = proba[:, 1] if scorer.threshold is not None else proba.max(axis=1)
+        return PredictionBatch(
+            pred_proba=chosen.tolist(),
+            label=[scorer.labels[code] for code in codes.tolist()],
+            probabilities={
+                label: proba[:, code].tolist() for code, label in enumerate(scorer.labels)
+            },
+            threshold=scorer.threshold,
+            model=self.name,
+            run_id=self.run_id,
+            warnings=warnings,
+        )
+
+    def info(self, *, default: bool) -> ModelInfo:
+        """Say what it is."""
+        return ModelInfo(
+            name=self.name,
+            run_id=self.run_id,
+            default=default,
+            labels=list(self.scorer.labels),
+            dataset=str(self.summary["dataset"]),
+            metrics=dict(self.summary["metrics"]),
+            source=self.source,
+            promoted=self.promoted,
+        )
+
+    def schema_info(self) -> SchemaInfo:
+        """Say what rows look like."""
+        columns = self.schema.columns
+        return SchemaInfo(
+            model=self.name,
+            run_id=self.run_id,
+            target=self.schema.target,
+            labels=list(self.schema.labels),
+            required_columns=[column.name for column in columns],
+            numeric_columns=[column.name for column in columns if column.kind == "number"],
+            columns=[_column_info(column) for column in columns],
+            example=self.example(),
+        )
+
+    def example(self) -> dict[str, float | str | None]:
+        """Make up a row: the middle of each range, the first category of each column."""
+        return {column.name: _example_cell(column) for column in self.schema.columns}
+
+
+_NO_NUMBER = "the numbers are so extreme that they give no probability"
+
+
+def _column_info(column: Column) -> ColumnInfo:
+    if isinstance(column, CategoryColumn):
+        return ColumnInfo(
+            column.name, "category", column.missing_share, categories=list(column.categories)
+        )
+    return ColumnInfo(column.name, "number", column.missing_share, column.minimum, column.maximum)
+
+
+def _example_cell(column: Column) -> float | str | None:
+    if isinstance(column, CategoryColumn):
+        return column.categories[0] if column.categories else None
+    if column.span is None:
+        return None
+    low, high = column.span
+    middle = low / 2 + high / 2
+    return float(round(middle)) if low <= round(middle) <= high else middle
+
+
+def load_model(
+    path: Path,
+    *,
+    name: str | None,
+    source: str,
+    promoted: bool,
+    vouch: Callable[[VerifiedRun], None] | None = None,
+) -> ServedModel:
+    """Read a verified run; raises the errors of tabproof.errors, and nothing else.
+
+    name: None takes that of the dataset. A run from outputs has no other.
+    vouch: raises for a run that nobody trusted has signed; nothing of it is parsed then.
+    """
+    run = read_verified(path, _is_read)
+    if vouch is not None:
+        vouch(run)
+    for needed in (SCHEMA, SUMMARY):
+        if needed not in run.files:
+            raise ModelUnusableError(source, f"it has no {needed}")
+    if not any(file.startswith("scorer/") for file in run.files):
+        raise ModelUnusableError(source, "it has no scorer/: it was trained with export=false")
+    schema = Schema.from_json(run.files[SCHEMA].decode("utf-8", errors="replace"))
+    scorer = read_scorer(run.files)
+    _check_fit(source, schema, scorer)
+    summary = _summary(source, run)
+    model = ServedModel(
+        name=model_name_of(summary["dataset"]) if name is None else name,
+        run_id=run.run_id,
+        source=source,
+        promoted=promoted,
+        schema=schema,
+        scorer=scorer,
+        reader=RowReader(schema, scorer),
+        summary=summary,
+    )
+    _probe(model)
+    return model
+
+
+def _is_read(name: str) -> bool:
+    return name in (SCHEMA, SUMMARY) or name.startswith("scorer/")
+
+
+def _check_fit(source: str, schema: Schema, scorer: Scorer) -> None:
+    columns = [(column.name, column.kind == "category") for column in schema.columns]
+    expected = [(column.name, column in scorer.category_columns) for column in scorer.columns]
+    if columns != expected or tuple(schema.labels) != scorer.labels:
+        raise ModelUnusableError(source, f"{SCHEMA} and scorer/ name other columns or labels")
+
+
+def _summary(source: str, run: VerifiedRun) -> dict[str, Any]:
+    try:
+        content = json.loads(run.files[SUMMARY])
+        metrics = {str(key): float(value) for key, value in content["metrics"].items()}
+        return {"dataset": str(content["dataset"]), "metrics": metrics}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelUnusableError(source, f"{SUMMARY} is damaged: {error}") from error
+
+
+def _probe(model: ServedModel) -> None:
+    """Answer for the example row, as one row and as a batch: a model that cannot is refused."""
+    example = model.example()
+    try:
+        one = model.predict_row(example, strict=False)
+        batch = model.predict_rows([example], strict=False)
+    except RefusedError as refusal:
+        raise ModelUnusableError(model.source, refusal.detail) from refusal
+    if one.pred_proba != batch.pred_proba[0] or one.label != batch.label[0]:
+        raise ModelUnusableError(model.source, "one row and a batch have different answers")

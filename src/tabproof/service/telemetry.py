@@ -1,0 +1,124 @@
+"""What is told of requests: metrics for Prometheus, and a line of JSON. Never a cell."""
+
+import os
+import sys
+from collections import Counter as Tally
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import generate_latest
+
+from tabproof.errors import SettingError
+from tabproof.service.served_model import ServedModel
+
+# An answer takes a quarter of a millisecond, a large batch a tenth of a second.
+BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+METHODS = {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"}
+
+
+class LogLine(msgspec.Struct):
+    """One request. route is the path's template: a path may hold what a client typed."""
+
+    time: str
+    level: str
+    request_id: str
+    method: str
+    route: str
+    status: int
+    ms: float
+    run_id: str | None
+    rows: int
+
+
+class Telemetry:
+    """Counts and logs. One per application, so that two in a process stay apart."""
+
+    def __init__(self, log: str) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._requests = Counter(
+            "api_requests", "requests", ["route", "method", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "api_request_seconds",
+            "from the head of a request to its answer",
+            ["route"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._predictions = Counter(
+            "api_predictions", "predictions by label", ["model", "label"], registry=self.registry
+        )
+        self._models = Gauge(
+            "api_model_info", "served models", ["model", "run_id"], registry=self.registry
+        )
+        self._reloads = Counter("api_reloads", "reloads", ["result"], registry=self.registry)
+        self._seen: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self._labels: dict[tuple[str, str], Any] = {}
+        self._encode = msgspec.json.Encoder().encode
+        self._descriptor = _descriptor_of(log)
+
+    def request(
+        self,
+        *,
+        request_id: str,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        run_id: str | None,
+        rows: int,
+    ) -> None:
+        """Count and log a request that was answered."""
+        method = method if method in METHODS else "OTHER"
+        key = (route, method, status)
+        found = self._seen.get(key)
+        if found is None:
+            # To look children up by their labels takes longer than to count.
+            found = self._requests.labels(route, method, str(status)), self._seconds.labels(route)
+            self._seen[key] = found
+        found[0].inc()
+        found[1].observe(seconds)
+        level = "info" if status < 400 else "warning" if status < 500 else "error"
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        ms = round(seconds * 1000, 3)
+        line = LogLine(now, level, request_id, method, route, status, ms, run_id, rows)
+        # A full disk costs the line, and no answer; the counts above tell of it all the same.
+        with suppress(OSError):
+            os.write(self._descriptor, self._encode(line) + b"\n")
+
+    def predictions(self, model: str, labels: Iterable[str]) -> None:
+        """Count what was predicted."""
+        for label, count in Tally(labels).items():
+            counter = self._labels.get((model, label))
+            if counter is None:
+                counter = self._labels[model, label] = self._predictions.labels(model, label)
+            counter.inc(count)
+
+    def models(self, models: Iterable[ServedModel]) -> None:
+        """Note which runs serve."""
+        self._models.clear()
+        for model in models:
+            self._models.labels(model.name, model.run_id).set(1)
+
+    def reload(self, *, succeeded: bool) -> None:
+        """Count a reload."""
+        self._reloads.labels("succeeded" if succeeded else "refused").inc()
+
+    def page(self) -> bytes:
+        """Give what Prometheus reads."""
+        return generate_latest(self.registry)
+
+
+def _descriptor_of(log: str) -> int:
+    if log == "-":
+        return sys.stdout.fileno()
+    try:
+        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        valid = f"a file that can be written, or '-' ({error.strerror})"
+        raise SettingError("API_LOG", log, valid) from error

@@ -1,0 +1,70 @@
+"""The story of what people read of a run: pictures, the page, the model card."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabproof import artifacts, data
+from tabproof.config import TrainConfig, as_yaml, command_of
+from tabproof.evaluation_result import Evidence
+from tabproof.search import SearchResult
+
+
+def publish(
+    config: TrainConfig,
+    run: artifacts.RunDirectory,
+    division: data.Division,
+    search: SearchResult,
+    proba: NDArray[np.float64],
+    evidence: Evidence,
+    summary: artifacts.Summary,
+) -> None:
+    """Write what the configuration asks for."""
+    asked = config.report
+    if asked.plots or asked.page:
+        # Half a second to import: a wrong parameter should not have to wait for it.
+        from tabproof.report.plots import Material, draw_plots
+
+        material = Material(
+            evidence=evidence,
+            y=division.y_test,
+            proba=proba,
+            cv_results=search.cv_results,
+            scoring=search.scoring,
+            name=f"{division.table.name}, {config.search.name}",
+        )
+        pictures = draw_plots(material, asked.language)
+    else:
+        pictures = {}
+    if asked.plots:
+        run.write_plots(pictures)
+    if not (asked.page or asked.model_card):
+        return
+    from tabproof.report import ReportFacts, render_card, render_report
+
+    facts = ReportFacts(
+        evidence=evidence,
+        summary=json.loads(summary.to_json()),
+        candidates=search.cv_results,
+        config_yaml=as_yaml(config),
+        pictures=pictures,
+        command=command_of(run.path),
+        run_path=str(run.shown_path),
+        target=division.table.target,
+        files=[*artifacts.FOR_PEOPLE, *([artifacts.MODEL_CARD] if asked.model_card else [])],
+    )
+    if asked.page:
+        run.write_report(render_report(facts, asked.language))
+    if asked.model_card:
+        run.write_model_card(render_card(facts, asked.language))
+
+
+def where(config: TrainConfig, run: artifacts.RunDirectory) -> Iterator[str]:
+    """Say where to look."""
+    asked = config.report
+    if asked.page:
+        yield f"report    {run.shown_path / artifacts.REPORT}"
+    if asked.plots:
+        yield f"pictures  {run.shown_path / 'plots'}"

@@ -1,0 +1,262 @@
+"""The story of a search: from what a configuration asks for to the best pipeline."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from joblib import parallel_config
+from sklearn.pipeline import Pipeline
+
+from tabproof import artifacts, data, modeling, search
+from tabproof.config import (
+    DaskRuntimeConfig,
+    HalvingSearchConfig,
+    PortfolioSearchConfig,
+    RandomSearchConfig,
+    RungSearchConfig,
+    TpeSearchConfig,
+    TrainConfig,
+    searched_grid,
+    seconds_of,
+)
+from tabproof.errors import RungNotScoredError
+from tabproof.runtime import process, progress, threads, workers
+from tabproof.scorer import export
+from tabproof.steps import pipelines as assembly
+
+if TYPE_CHECKING:
+    from tabproof.runtime.cluster import Cluster
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """All that is searched, made before data is read.
+
+    pipelines by family, a single one under ""; grids likewise, empty where nothing is searched;
+    space is what random settings are drawn from.
+    """
+
+    pipelines: Mapping[str, Pipeline]
+    grids: Mapping[str, Mapping[str, list[Any]]]
+    space: Mapping[str, Any]
+    schedule: tuple[search.Rung, ...]
+    proposers: tuple[object, ...] = ()
+
+    @property
+    def deciding(self) -> list[object]:
+        """Objects whose libraries decide numbers."""
+        pipelines = [
+            part for each in self.pipelines.values() for part in each.get_params().values()
+        ]
+        return [*pipelines, *self.proposers]
+
+    @property
+    def searches(self) -> bool:
+        """Whether there is anything to choose from."""
+        return bool(self.grids or self.space)
+
+
+def make_search_plan(config: TrainConfig) -> SearchPlan:
+    """Make the pipelines, and try every value of what is searched on them."""
+    plan = _unchecked_plan(config)
+    for family, pipeline in plan.pipelines.items():
+        extremes = {name: part.extremes for name, part in plan.space.items()}
+        modeling.check_grid(pipeline, {**plan.grids.get(family, {}), **extremes})
+        if config.export:
+            export.check_exportable(pipeline)
+    modeling.check_scoring_name(config.search.scoring)
+    return plan
+
+
+def _unchecked_plan(config: TrainConfig) -> SearchPlan:
+    asked = config.search
+    schedule: tuple[search.Rung, ...] = ()
+    if isinstance(asked, RungSearchConfig):
+        schedule = search.parse_schedule(asked.schedule)
+    if isinstance(asked, PortfolioSearchConfig):
+        members = assembly.make_members("search.members", asked.members, seed=config.seed)
+        grids = {name: m.model.param_grids[asked.param_grid] for name, m in asked.members.items()}
+        return SearchPlan(members, grids, {}, schedule)
+    pipelines = {"": assembly.make_pipeline(config)}
+    if isinstance(asked, RandomSearchConfig):
+        space = search.parse_space(config.model.param_space)
+        proposers = (search.sampler_class(),) if isinstance(asked, TpeSearchConfig) else ()
+        return SearchPlan(pipelines, {}, space, schedule, proposers)
+    grid = searched_grid(config)
+    return SearchPlan(pipelines, {} if grid is None else {"": grid}, {}, schedule)
+
+
+def find_best(
+    config: TrainConfig,
+    plan: SearchPlan,
+    rows: data.Rows,
+    division: data.Division,
+    run: artifacts.RunDirectory,
+    determinants: artifacts.Plan,
+    n_workers: int,
+) -> search.SearchResult:
+    """Search on the training rows, by the workers of a pool that is there."""
+    scoring = modeling.scorer_for(config.search.scoring, len(division.table.labels))
+    asked, cv = config.search, rows.folds(config.search.n_splits)
+    if isinstance(asked, RungSearchConfig):
+        finished = run.open_fits(determinants)
+        options = {"scoring": scoring, "cv": cv, "finished": finished}
+        return _by_rungs(config, asked, plan, division, run, options)
+    if isinstance(asked, HalvingSearchConfig):
+        return _by_halving(config, asked, plan, division, scoring, cv)
+    log.info("no search: the estimator as it is")
+    # One fit begins no processes: what it does side by side it does in threads.
+    with parallel_config("threading", n_jobs=min(n_workers, threads.n_cores())):
+        pipeline = plan.pipelines[""].fit(division.X_train, division.y_train)
+    return search.unsearched(pipeline, scoring, len(division.train))
+
+
+@contextmanager
+def connected(config: TrainConfig) -> Iterator["Cluster | None"]:
+    """Connect to the cluster of the configuration; None where there is none."""
+    runtime = config.runtime
+    if not isinstance(runtime, DaskRuntimeConfig):
+        yield None
+        return
+    # Only who has a cluster has what it needs.
+    from tabproof.runtime import cluster
+
+    address = str(runtime.address)
+    with cluster.connected(address, facts=artifacts.worker_facts, timeout=runtime.timeout) as found:
+        for remark in found.remarks:
+            log.warning(remark)
+        log.info("%d workers at %s", found.n_workers, address)
+        yield found
+
+
+@contextmanager
+def pool(
+    config: TrainConfig, division: data.Division, log_file: Path, cluster: "Cluster | None"
+) -> Iterator[int]:
+    """Give what fits side by side use, and the number of workers there."""
+    runtime, n_rows = config.runtime, len(division.train)
+    n_threads = workers.n_openmp_threads(runtime.openmp_threads, n_rows=n_rows)
+    if cluster is not None:
+        from tabproof.runtime.cluster import cluster_pool
+
+        with cluster_pool(cluster, n_threads):
+            yield cluster.n_workers
+        return
+    n_workers = workers.n_workers(runtime.workers)
+    with workers.worker_pool(n_workers, n_threads, log_file):
+        yield n_workers
+
+
+def _by_rungs(
+    config: TrainConfig,
+    asked: RungSearchConfig,
+    plan: SearchPlan,
+    division: data.Division,
+    run: artifacts.RunDirectory,
+    options: dict[str, Any],
+) -> search.SearchResult:
+    if options["finished"]:
+        log.info("resuming: %d fits are finished", len(options["finished"]))
+    with (
+        process.stoppable() as should_stop,
+        progress.search_display(bar=config.runtime.progress) as show,
+    ):
+        options |= {
+            "schedule": plan.schedule,
+            "min_resources": asked.min_resources,
+            "random_state": config.seed,
+            "time_budget": None if asked.time_budget is None else seconds_of(asked.time_budget),
+            "should_stop": should_stop,
+            "on_progress": show,
+        }
+        if isinstance(config.runtime, DaskRuntimeConfig):
+            options["pool_seconds"] = 0.0  # they run already
+        engine = _engine(config, plan, run, options)
+        for line in search.as_table(plan.schedule, engine.n_candidates, asked.n_splits):
+            log.info(line)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                engine.fit(division.X_train, division.y_train, groups=division.groups)
+            except RungNotScoredError:
+                if all(isnan(fit.score) for fit in options["finished"].values()):
+                    run.drop_fits()
+                raise
+    for warning in caught:
+        log.warning("while searching: %s", str(warning.message).strip())
+    result = search.result_of(engine, options["scoring"])
+    _tell(result)
+    return result
+
+
+def _engine(
+    config: TrainConfig, plan: SearchPlan, run: artifacts.RunDirectory, options: dict[str, Any]
+) -> search.RungSearchCV:
+    asked, seed = config.search, config.seed
+    if isinstance(asked, PortfolioSearchConfig):
+        join = modeling.join_fitted if asked.ensemble else None
+        return search.PortfolioSearchCV(plan.pipelines, plan.grids, join=join, **options)
+    if isinstance(asked, TpeSearchConfig):
+        proposer: Any = search.TpeProposer(
+            plan.space, asked.n_candidates, asked.batch_size, seed, run.study
+        )
+    elif isinstance(asked, RandomSearchConfig):
+        proposer = search.AllAtOnce(search.sample(plan.space, asked.n_candidates, seed))
+    else:
+        proposer = dict(plan.grids[""])
+    return search.RungSearchCV(plan.pipelines[""], proposer, **options)
+
+
+def _tell(result: search.SearchResult) -> None:
+    for fold in result.not_scored:
+        log.warning("not scored: %s", fold)
+    if result.stopped is not None:
+        log.warning(
+            "stopped early (%s) after %d fits; %d of %d candidates were not tried: the best so far"
+            " is kept, and the run is marked as partial",
+            result.stopped,
+            result.n_fits,
+            result.n_not_tried,
+            result.n_candidates,
+        )
+    if result.ensemble_score is not None:
+        log.info(
+            "an ensemble of the finalists: %.4f on folds it was not chosen on",
+            result.ensemble_score,
+        )
+
+
+def _by_halving(
+    config: TrainConfig,
+    asked: HalvingSearchConfig,
+    plan: SearchPlan,
+    division: data.Division,
+    scoring: str,
+    cv: Any,
+) -> search.SearchResult:
+    settings = search.HalvingSettings(
+        param_grid=plan.grids[""],
+        scoring=scoring,
+        factor=asked.factor,
+        min_resources=asked.min_resources,
+        seed=config.seed,
+    )
+    log.info(
+        "%d candidates, %d folds, scored by %s", settings.n_candidates, asked.n_splits, scoring
+    )
+    return search.fit_halving(
+        plan.pipelines[""],
+        settings,
+        division.X_train,
+        division.y_train,
+        cv=cv,
+        groups=division.groups,
+        callbacks=progress.progress_callbacks(bar=config.runtime.progress),
+    )

@@ -1,0 +1,96 @@
+"""A store that speaks S3, on loopback, and models to put there."""
+
+import subprocess
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tabproof.artifacts import Registry
+from tests.artifacts.making import make_run
+from tests.artifacts.remote.loopback import REGION, Between, Bucket
+
+A, B = "aaaa0000", "bbbb0000"
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def s3_port() -> Iterator[int]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+@pytest.fixture
+def endpoint(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let all that speaks S3 go to the server on loopback."""
+    url = f"http://127.0.0.1:{s3_port}"
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    for name in ("MODEL_STORE", "MODEL_SIGNATURE_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    return url
+
+
+@pytest.fixture
+def bucket(endpoint: str) -> Bucket:
+    return Bucket(endpoint, f"bucket-{next(_numbers)}")
+
+
+@pytest.fixture
+def between(
+    s3_port: int,
+    bucket: Bucket,  # noqa: ARG001 - its client goes straight to the server
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Between]:
+    """Let all that speaks S3 go through a server in between."""
+    proxy = Between(s3_port)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture(params=["s3", "directory", "memory"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give an empty store, of each kind that can be had here."""
+    if request.param == "s3":
+        bucket: Bucket = request.getfixturevalue("bucket")
+        return bucket.address
+    if request.param == "directory":
+        return str(tmp_path / "store")
+    return f"memory://store-{next(_numbers)}"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """Give a registry where `wine` was promoted once: run A."""
+    return promote(tmp_path / "models", A)
+
+
+def promote(models: Path, run_id: str, files: dict[str, bytes] | None = None) -> Path:
+    run = make_run(models.parent / f"{models.name}-{run_id}", run_id, files)
+    Registry(models).promote(run, "wine", "me", "")
+    return models
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a directory of keys as openssl makes them: `<curve>.pem` and `<curve>.pub`."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name, curve in {
+        "ours": "prime256v1",
+        "theirs": "prime256v1",
+        "p384": "secp384r1",
+        "p521": "secp521r1",
+        "bitcoin": "secp256k1",
+    }.items():
+        make = ["openssl", "ecparam", "-name", curve, "-genkey", "-noout"]
+        derive = ["openssl", "ec", "-in", f"{name}.pem", "-pubout"]
+        for command, out in ((make, f"{name}.pem"), (derive, f"{name}.pub")):
+            subprocess.run([*command, "-out", out], cwd=folder, check=True, capture_output=True)
+    return folder

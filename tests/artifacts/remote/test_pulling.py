@@ -1,0 +1,168 @@
+"""A pull takes what the manifest names and proves it, or leaves everything as it was."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tabproof.artifacts import Registry, verify
+from tabproof.artifacts.errors import PullRefusedError, RegistryDamagedError
+from tabproof.errors import NotInStoreError, StoreError
+from tests.artifacts.remote.conftest import A, B, promote
+from tests.artifacts.remote.loopback import Bucket, content_of, pull, push
+
+MANIFEST, POINTER = f"wine/versions/{B}/manifest.json", "wine/pointer.json"
+
+
+@pytest.fixture
+def pulled(bucket: Bucket, models: Path, tmp_path: Path) -> Path:
+    """Give a registry that holds what was pulled before: A. The store has B by now."""
+    push(bucket.address, models)
+    pull(bucket.address, tmp_path / "pulled")
+    promote(models, B)
+    push(bucket.address, models)
+    return tmp_path / "pulled"
+
+
+def damaged(content: bytes) -> list[bytes]:
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    return [b"", content[:-1], content + b"x", bytes(flipped)]
+
+
+@pytest.mark.parametrize("file", ["scorer/arrays", "manifest.json", "plots/roc.svg"])
+def test_what_is_damaged_in_the_store_is_refused_by_name(
+    file: str, bucket: Bucket, pulled: Path
+) -> None:
+    before, key = content_of(pulled), f"wine/versions/{B}/{file}"
+    for content in damaged(bucket.read(key)):
+        bucket.write(key, content)
+        with pytest.raises(StoreError, match=file) as caught:
+            pull(bucket.address, pulled)
+        assert len(str(caught.value).splitlines()) == 1
+        assert content_of(pulled) == before
+    assert Registry(pulled).current("wine").version == A  # type: ignore[union-attr]
+
+
+def test_a_missing_part_is_named(bucket: Bucket, pulled: Path) -> None:
+    before, file = content_of(pulled), "scorer/arrays"
+    bucket.remove(f"wine/versions/{B}/{file}")
+    with pytest.raises(StoreError, match=f"{file}: it is missing"):
+        pull(bucket.address, pulled)
+    assert content_of(pulled) == before
+
+
+def test_a_pointer_to_a_version_that_is_not_there(bucket: Bucket, pulled: Path) -> None:
+    bucket.remove(MANIFEST)
+    with pytest.raises(NotInStoreError, match="the pointer names this version"):
+        pull(bucket.address, pulled)
+
+
+def test_a_store_without_the_pointer(bucket: Bucket, pulled: Path) -> None:
+    bucket.remove(POINTER)
+    with pytest.raises(NotInStoreError, match=r"pointer\.json: it is not there: nothing was"):
+        pull(bucket.address, pulled)
+
+
+def test_a_pointer_that_is_none(bucket: Bucket, pulled: Path) -> None:
+    for content in (b"", b"{}", b"[1]", b"\xff\xfe", b'{"format": 99}'):
+        bucket.write(POINTER, content)
+        with pytest.raises(StoreError, match=r"pointer\.json: it is damaged"):
+            pull(bucket.address, pulled)
+    assert Registry(pulled).current("wine").version == A  # type: ignore[union-attr]
+
+
+def test_a_pointer_to_another_run_than_lies_there(bucket: Bucket, pulled: Path) -> None:
+    for name in bucket.names():
+        if name.startswith(f"wine/versions/{A}/"):
+            bucket.write(name.replace(A, B), bucket.read(name))
+    with pytest.raises(StoreError, match=f"it is of run {A}"):
+        pull(bucket.address, pulled)
+
+
+def test_no_name_leads_out_of_the_registry(bucket: Bucket, pulled: Path) -> None:
+    outside = content_of(pulled.parent)
+    for name in ("../../../escaped", "/etc/escaped", "a/../b", "a//b", "manifest.json", "a\\b", ""):
+        seal(bucket, {name: {"sha256": hashlib.sha256(b"x").hexdigest(), "size": 1}})
+        with pytest.raises(StoreError, match=r"manifest\.json: it is damaged"):
+            pull(bucket.address, pulled)
+    assert content_of(pulled.parent) == outside
+
+
+def test_a_name_that_is_file_and_directory(bucket: Bucket, pulled: Path) -> None:
+    entry = {"sha256": hashlib.sha256(b"x").hexdigest(), "size": 1}
+    seal(bucket, {"a": entry, "a/b": entry})
+    for name in ("a", "a/b"):
+        bucket.write(f"wine/versions/{B}/{name}", b"x")
+    before = content_of(pulled)
+    with pytest.raises(StoreError, match="a directory too"):
+        pull(bucket.address, pulled)
+    assert content_of(pulled) == before
+
+
+def test_what_would_fill_the_disk_is_not_begun(bucket: Bucket, pulled: Path) -> None:
+    seal(bucket, {"large": {"sha256": "0" * 64, "size": verify.MAX_WANTED + 1}})
+    with pytest.raises(StoreError, match="more than 2,147,483,648 bytes"):
+        pull(bucket.address, pulled)
+
+
+def test_a_file_that_grew_is_not_followed(
+    bucket: Bucket, pulled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.write(POINTER, bytes(5000))
+    monkeypatch.setattr("tabproof.artifacts.registry.MAX_SIZE", 4999)
+    with pytest.raises(StoreError, match="larger than 4,999 bytes"):
+        pull(bucket.address, pulled)
+
+
+def test_promotions_made_here_are_not_undone_unasked(bucket: Bucket, pulled: Path) -> None:
+    promote(pulled, "cccc0000")
+    with pytest.raises(PullRefusedError, match="cccc0000"):
+        pull(bucket.address, pulled)
+    assert Registry(pulled).current("wine").version == "cccc0000"  # type: ignore[union-attr]
+    assert pull(bucket.address, pulled, overwrite=True).version == B
+    assert (pulled / "wine/versions/cccc0000/manifest.json").exists()
+
+
+def test_a_store_that_goes_back_is_followed_aloud(
+    bucket: Bucket, pulled: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    earlier = bucket.read(POINTER)
+    pull(bucket.address, pulled)
+    history = json.loads(earlier)["history"][:1]
+    bucket.write(POINTER, json.dumps({"format": 1, "current": A, "history": history}).encode())
+    with pytest.raises(PullRefusedError, match=B):
+        pull(bucket.address, pulled)
+    assert pull(bucket.address, pulled, overwrite=True).version == A
+    assert f"does not continue what was here; was {B}, is {A}" in caplog.text
+
+
+def test_a_damaged_pointer_here_is_mended_only_when_asked(bucket: Bucket, pulled: Path) -> None:
+    (pulled / POINTER).write_bytes(b"{}")
+    with pytest.raises(RegistryDamagedError):
+        pull(bucket.address, pulled)
+    assert pull(bucket.address, pulled, overwrite=True).version == B
+    assert Registry(pulled).current("wine").version == B  # type: ignore[union-attr]
+
+
+def test_a_damaged_copy_here_is_mended(bucket: Bucket, pulled: Path) -> None:
+    pull(bucket.address, pulled)
+    (pulled / f"wine/versions/{B}/scorer/arrays").write_bytes(b"damaged")
+    assert pull(bucket.address, pulled).n_fetched > 0
+    assert pull(bucket.address, pulled).n_fetched == 0
+
+
+def test_a_name_that_no_model_has(bucket: Bucket, pulled: Path) -> None:
+    for name in ("../wine", "a/b", ""):
+        with pytest.raises(StoreError):
+            pull(bucket.address, pulled, name=name)
+
+
+def seal(bucket: Bucket, files: dict[str, Any]) -> None:
+    """Put a manifest in the store that is whole in itself, whatever it names."""
+    lines = [B, *(f"{e['sha256']} {e['size']} {name}" for name, e in files.items())]
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    content = {"format": 1, "run_id": B, "files": files, "sha256": digest}
+    bucket.write(MANIFEST, json.dumps(content).encode())

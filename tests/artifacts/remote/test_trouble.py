@@ -1,0 +1,206 @@
+"""Each trouble is one clear line, in bounded time, and leaves what was there."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tabproof.artifacts.errors import StoreAddressError
+from tabproof.artifacts.remote.address import address_of
+from tabproof.errors import NotInStoreError, StoreError
+from tests.artifacts.remote.conftest import A, B, promote
+from tests.artifacts.remote.loopback import (
+    Between,
+    Bucket,
+    answering,
+    content_of,
+    place,
+    pull,
+    push,
+)
+from tests.conftest import ROOT
+
+ANSWERS = [
+    (403, "RequestTimeTooSkewed", "this machine's clock is off"),
+    (
+        403,
+        "AccessDenied",
+        r"these credentials may not do that, or it is not there \(AccessDenied\)",
+    ),
+    (403, "InvalidAccessKeyId", r"does not take these credentials \(InvalidAccessKeyId\)"),
+    (403, "SignatureDoesNotMatch", "does not take these credentials"),
+    (400, "ExpiredToken", "does not take these credentials"),
+    (401, "Unauthorized", "these credentials may not do that"),
+    (301, "PermanentRedirect", "another region; set AWS_REGION"),
+    (400, "AuthorizationHeaderMalformed", "another region; set AWS_REGION"),
+    (503, "SlowDown", r"it answers 503 Service Unavailable \(SlowDown\)"),
+    (501, "NotImplemented", "it answers 501 Not Implemented"),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "words"), ANSWERS, ids=[code for _, code, _ in ANSWERS])
+@pytest.mark.usefixtures("endpoint")
+def test_what_a_store_answers_is_said_in_a_line(
+    status: int, code: str, words: str, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content_of(models)
+    with answering(status, code) as elsewhere:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
+        with pytest.raises(StoreError, match=words) as caught:
+            # Time for what may pass to be tried again, and to be told.
+            pull("s3://bucket/models", models, seconds=5)
+    message = str(caught.value)
+    assert message.startswith("model store: s3://bucket/models/wine/pointer.json: ")
+    assert len(message.splitlines()) == 1
+    assert len(message) < 250
+    assert content_of(models) == before
+
+
+def test_a_bucket_that_is_not_there(endpoint: str, models: Path) -> None:
+    assert endpoint
+    for act in (push, pull):
+        with pytest.raises(StoreError, match="there is no such bucket"):
+            act("s3://no-such-bucket/models", models)
+    with pytest.raises(StoreError, match="there is no such bucket"):
+        place("s3://no-such-bucket/models").names()
+
+
+def test_nobody_there(models: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert endpoint
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    begun = time.monotonic()
+    with pytest.raises(StoreError, match=r"cannot be reached|in time"):
+        pull("s3://bucket/models", models, seconds=1)
+    assert time.monotonic() - begun < 2
+
+
+def test_half_of_the_credentials(
+    bucket: Bucket, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(StoreError, match="no credentials were found"):
+        push(bucket.address, models)
+
+
+@pytest.mark.parametrize(("how", "where"), [("stall", "pointer.json"), ("drip", "scorer/arrays")])
+def test_a_store_that_does_not_answer_is_given_up_in_time(
+    how: str, where: str, bucket: Bucket, between: Between, models: Path, tmp_path: Path
+) -> None:
+    push(bucket.address, models)
+    between.decide = lambda _, path: how if path.endswith(where) else "pass"
+    begun = time.monotonic()
+    with pytest.raises(StoreError, match="it does not answer in time"):
+        pull(bucket.address, tmp_path / "other", seconds=1.0)
+    assert time.monotonic() - begun < 2.0
+    assert not (tmp_path / "other/wine/pointer.json").exists()
+
+
+def test_a_connection_that_breaks_off_is_tried_again(
+    bucket: Bucket, between: Between, models: Path, tmp_path: Path
+) -> None:
+    broken: set[str] = set()
+
+    def once_each(method: str, path: str) -> str:
+        request = f"{method} {path}"
+        if request in broken:
+            return "pass"
+        broken.add(request)
+        return "cut"
+
+    between.decide = once_each
+    push(bucket.address, models)
+    pull(bucket.address, tmp_path / "other")
+    assert content_of(tmp_path / "other") == content_of(models)
+    assert len(broken) > 15
+
+
+def test_a_pointer_whose_answer_was_lost_is_no_conflict(
+    bucket: Bucket, between: Between, models: Path, tmp_path: Path
+) -> None:
+    lost: list[str] = []
+
+    def lose(method: str, path: str) -> str:
+        if method == "PUT" and path.endswith("pointer.json") and not lost:
+            lost.append(path)
+            # It arrives by another way, and nobody hears of it.
+            bucket.write("wine/pointer.json", (models / "wine/pointer.json").read_bytes())
+            return "cut"
+        return "pass"
+
+    between.decide = lose
+    assert push(bucket.address, models).moved
+    assert lost
+    assert pull(bucket.address, tmp_path / "other").version == A
+
+
+def test_an_empty_store_has_no_names(address: str) -> None:
+    assert place(address).names() == []
+    with pytest.raises(NotInStoreError):
+        place(address).read("pointer.json", 10)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "s3://",
+        "s3:///prefix",
+        "s3:/bucket",
+        "s3:bucket",
+        "s3://b/../c",
+        "gs://",
+        "://b",
+        "https://key:secret@host/b",
+        "s3://b/p?x=1",
+        "s3://b/p#x",
+    ],
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(StoreAddressError) as caught:
+        address_of(text)
+    assert "secret" not in str(caught.value)
+
+
+def test_what_fsspec_does_not_know() -> None:
+    with pytest.raises(StoreAddressError, match="foo://bucket"):
+        place("foo://bucket/p")
+
+
+def test_addresses_are_shown_as_they_can_be_said_again(tmp_path: Path) -> None:
+    for said in ("s3://bucket/a/b", "gs://bucket", "az://container/p", "memory://m", str(tmp_path)):
+        assert str(address_of(said)) == said
+    assert str(address_of("s3://bucket/a/")) == "s3://bucket/a"
+    assert str(address_of(f"file://{tmp_path}")) == str(tmp_path)
+
+
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "src.runs", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_commands_say_what_they_did(bucket: Bucket, models: Path, tmp_path: Path) -> None:
+    here, other = f"--models={models}", f"--models={tmp_path / 'other'}"
+    pushed = command("push", "wine", here, "--store", bucket.address)
+    assert (pushed.returncode, pushed.stderr) == (0, "")
+    assert f"pushed    wine {A} to {bucket.address}" in pushed.stdout
+    pulled = command("pull", "wine", other, MODEL_STORE=bucket.address)
+    assert (pulled.returncode, pulled.stderr) == (0, "")
+    assert "5 fetched, each as it was sealed" in pulled.stdout
+    nowhere = command("push", "wine", here)
+    assert (nowhere.returncode, len(nowhere.stderr.splitlines())) == (2, 1)
+    assert "set MODEL_STORE" in nowhere.stderr
+    promote(models, B)
+    command("push", "wine", here, "--store", bucket.address)
+    bucket.remove(f"wine/versions/{B}/scorer/arrays")
+    torn = command("pull", "wine", other, MODEL_STORE=bucket.address)
+    assert (torn.returncode, len(torn.stderr.splitlines())) == (1, 1)
+    assert "scorer/arrays: it is missing" in torn.stderr

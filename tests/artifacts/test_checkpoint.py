@@ -1,0 +1,178 @@
+"""Finished fits on disk: whole or not there, of one plan, and one process's at a time."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tabproof.artifacts import (
+    FinishedFits,
+    RunDirectory,
+    changed_files,
+    differences,
+    is_searched,
+    read_plan,
+    unfinished_runs,
+)
+from tabproof.errors import ResumeDiffersError, SearchRunningError
+from tests.conftest import ROOT
+
+PLAN: dict[str, Any] = {"config": {"seed": 42, "search": {"n_splits": 5}}, "data": "0" * 64}
+
+
+@pytest.fixture
+def fits(tmp_path: Path) -> Iterator[FinishedFits]:
+    fits = FinishedFits(tmp_path / "search", PLAN)
+    yield fits
+    fits.close()
+
+
+def test_what_is_set_is_there_for_the_next_process(fits: FinishedFits, tmp_path: Path) -> None:
+    fits["rung-0_candidate-1_fold-0"] = {"score": 0.5}
+    fits["rung-0_candidate-2_fold-0"] = None
+    fits.close()
+    again = FinishedFits(tmp_path / "search", PLAN)
+    assert dict(again) == {
+        "rung-0_candidate-1_fold-0": {"score": 0.5},
+        "rung-0_candidate-2_fold-0": None,
+    }
+    assert len(again) == 2
+    again.close()
+    del again["rung-0_candidate-2_fold-0"]
+    assert list(again) == ["rung-0_candidate-1_fold-0"]
+    with pytest.raises(KeyError):
+        again["rung-0_candidate-2_fold-0"]
+
+
+@pytest.mark.parametrize("left", [0, 1, 7, -1])
+def test_what_was_cut_short_is_not_there(fits: FinishedFits, tmp_path: Path, left: int) -> None:
+    fits["a"] = list(range(100))
+    path = tmp_path / "search" / "a.pickle"
+    path.write_bytes(path.read_bytes()[:left])
+    assert fits.get("a") is None
+    assert "a" not in fits
+    fits["a"] = 1
+    assert fits["a"] == 1
+
+
+def test_zeros_that_lost_power_has_left_are_not_there(fits: FinishedFits, tmp_path: Path) -> None:
+    (tmp_path / "search" / "a.pickle").write_bytes(bytes(100))
+    assert fits.get("a") is None
+
+
+def test_what_was_being_written_is_no_fit(fits: FinishedFits, tmp_path: Path) -> None:
+    (tmp_path / "search" / "a.pickle.123").write_bytes(b"half of")
+    assert list(fits) == []
+
+
+def test_another_plan_is_refused_with_what_differs(fits: FinishedFits, tmp_path: Path) -> None:
+    fits.close()
+    other = {"config": {"seed": 43, "search": {"n_splits": 5}}, "data": "1" * 64}
+    with pytest.raises(ResumeDiffersError, match=r"config\.seed \(42, now 43\), data \(") as raised:
+        FinishedFits(tmp_path / "search", other)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 400
+    # Refused, it holds nothing that would keep others away.
+    FinishedFits(tmp_path / "search", PLAN).close()
+
+
+def test_a_plan_is_the_same_whatever_kind_of_sequence_it_holds(tmp_path: Path) -> None:
+    FinishedFits(tmp_path / "search", {"labels": ("a", "b")}).close()
+    FinishedFits(tmp_path / "search", {"labels": ["a", "b"]}).close()
+
+
+def test_they_are_one_process_s_at_a_time(fits: FinishedFits, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tabproof.artifacts import FinishedFits\n"
+        "FinishedFits(Path(sys.argv[1]), {})"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "search")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert SearchRunningError.__name__ in done.stderr
+    assert is_searched(tmp_path)
+    fits.close()
+    assert not is_searched(tmp_path)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ResumeDiffersError.__name__ in done.stderr
+
+
+def test_once_removed_nothing_is_left(fits: FinishedFits, tmp_path: Path) -> None:
+    fits["a"] = 1
+    fits.remove()
+    assert list(tmp_path.iterdir()) == []
+    assert read_plan(tmp_path) is None
+    assert not is_searched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "lines"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": 1}, {"a": 2}, ["a (1, now 2)"]),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "d": 4}}, [
+            "a.b (1, now 3)", "a.c (2, now null)", "a.d (null, now 4)",
+        ]),
+        ({"a": [1, 2]}, {"a": [2, 1]}, ["a ([1, 2], now [2, 1])"]),
+        ({}, {"a": "ä" * 50}, [f'a (null, now "{"ä" * 39}…)']),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_differences_are_named_by_their_path(then: Any, now: Any, lines: list[str]) -> None:
+    assert differences(then, now) == lines
+
+
+def test_runs_that_can_go_on_are_listed_the_newest_first(tmp_path: Path) -> None:
+    day, sweep = tmp_path / "2000-01-01", tmp_path / "2000-01-02" / "sweep"
+    made = [day / "older", day / "complete", day / "newer", sweep / "0_job"]
+    for age, run in enumerate(made):
+        run.mkdir(parents=True)
+        FinishedFits(run / "search", PLAN).close()
+        os.utime(run / "search", (age, age))
+    (day / "complete" / "manifest.json").touch()
+    (day / "never begun").mkdir()
+    assert list(unfinished_runs(tmp_path)) == [sweep / "0_job", day / "newer", day / "older"]
+    assert list(unfinished_runs(tmp_path / "nowhere")) == []
+
+
+def begun(path: Path) -> RunDirectory:
+    """Begin a run with a finished fit."""
+    run = RunDirectory(path)
+    run.begin()
+    run.open_fits(PLAN)["a"] = 1
+    return run
+
+
+def test_a_run_that_cannot_be_sealed_keeps_its_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun(tmp_path / "run")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tabproof.artifacts.manifest.seal", full)
+        with pytest.raises(OSError, match="No space left"):
+            run.complete("id")
+    assert not run.is_complete
+    run.fail("failed", "disk full")
+    again = FinishedFits(run.path / "search", PLAN)
+    assert dict(again) == {"a": 1}
+    again.close()
+
+
+def test_a_complete_run_has_no_fits_and_misses_none(tmp_path: Path) -> None:
+    run = begun(tmp_path / "run")
+    (run.path / "config.yaml").write_text("seed: 1")
+    manifest = run.complete("id")
+    assert set(manifest.files) == {"config.yaml"}
+    assert not (run.path / "search").exists()
+    # Killed between the two, fits are left over: a complete run all the same.
+    (run.path / "search").mkdir()
+    (run.path / "search" / "a.pickle").touch()
+    assert changed_files(run.path, manifest) == []
+    assert list(unfinished_runs(tmp_path)) == []

@@ -1,0 +1,135 @@
+"""Whatever call fails while a run is written: what is left is no complete run, or a whole one."""
+
+import builtins
+import errno
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tabproof.artifacts import RunDirectory, changed_files, read_manifest, recorded
+from tabproof.errors import UserError
+
+PLAN: dict[str, Any] = {"config": {"seed": 42}}
+CALLS = ("replace", "rename", "fsync", "mkdir", "unlink", "open")
+
+
+class Faults:
+    """Counts the calls that change files of a directory, and lets one of them fail."""
+
+    def __init__(self, directory: Path, fails_at: int | None, number: int) -> None:
+        self._directory, self._fails_at, self._number = str(directory), fails_at, number
+        self.n_calls = 0
+
+    def check(self, target: object) -> None:
+        if isinstance(target, int):  # a descriptor
+            target = Path(f"/proc/self/fd/{target}").readlink()
+        if not str(target).startswith(self._directory):
+            return
+        self.n_calls += 1
+        if self.n_calls == self._fails_at:
+            raise OSError(self._number, os.strerror(self._number), str(target))
+
+
+class Watched:
+    """A file whose writes, flushes and closing may fail."""
+
+    def __init__(self, file: Any, path: object, faults: Faults) -> None:
+        self._file, self._path, self._faults = file, path, faults
+
+    def write(self, content: Any) -> Any:
+        self._faults.check(self._path)
+        return self._file.write(content)
+
+    def flush(self) -> None:
+        self._faults.check(self._path)
+        self._file.flush()
+
+    def __enter__(self) -> "Watched":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._file)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+@contextmanager
+def faulty(
+    directory: Path, fails_at: int | None = None, number: int = errno.EIO
+) -> Iterator[Faults]:
+    """Watch all that opens, writes, flushes, renames or syncs below a directory."""
+    faults, real_open = Faults(directory, fails_at, number), builtins.open
+
+    def opened(path: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        if not set(mode) & set("wax+"):
+            return real_open(path, mode, *arguments, **options)
+        faults.check(path)
+        return Watched(real_open(path, mode, *arguments, **options), path, faults)
+
+    def checked(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(target: Any, *arguments: Any, **options: Any) -> Any:
+            faults.check(target)
+            return call(target, *arguments, **options)
+
+        return wrapper
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(builtins, "open", opened)
+        patched.setattr(io, "open", opened)
+        for name in CALLS:
+            patched.setattr(os, name, checked(getattr(os, name)))
+        yield faults
+
+
+def write_run(path: Path) -> None:
+    """Write all files of a run, as an experiment does."""
+    run = RunDirectory(path)
+    with recorded(run, lambda: "writing", keep_refused=False):
+        run.open_fits(PLAN)["rung-0"] = {"score": 0.5}
+        run.write_config("seed: 42\n")
+        run.write_schema("{}")
+        run.write_estimator({"weights": list(range(50))})
+        run.write_scorer({"scorer/scorer.json": b"{}", "scorer/arrays.bin": bytes(64)})
+        run.write_cv_results(pd.DataFrame({"score": [0.5]}))
+        run.write_predictions(np.arange(2), ["a", "b"], np.eye(2), ["a", "b"])
+        run.complete("0" * 16)
+    run.mark_latest()
+
+
+def n_calls(path: Path) -> int:
+    with faulty(path.parent) as faults:
+        write_run(path)
+    return faults.n_calls
+
+
+def is_none_or_whole(path: Path) -> bool:
+    manifest = read_manifest(path)
+    return manifest is None or changed_files(path, manifest) == []
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)
+def test_any_call_may_fail(number: int, tmp_path: Path) -> None:
+    n = n_calls(tmp_path / "counted" / "run")
+    assert n > 30
+    for fails_at in range(1, n + 1):
+        path = tmp_path / str(fails_at) / "run"
+        # A link that cannot be made, a status that cannot be removed cost no run.
+        with faulty(path.parent, fails_at, number) as faults, suppress(OSError, UserError):
+            write_run(path)
+        assert faults.n_calls >= fails_at
+        assert is_none_or_whole(path), fails_at
+        # What lies there does not keep the next run from its own directory.
+        again = path.with_name("again")
+        write_run(again)
+        assert read_manifest(again) is not None

@@ -1,0 +1,154 @@
+import shutil
+
+import pytest
+from hydra.errors import HydraException
+
+from tabproof.config import as_user_error, typed
+from tabproof.config.errors import ConfigurationError, UnknownChoiceError, WrongTypeError
+from tabproof.config.hydra_errors import CONF, nearest_keys, valid_keys
+from tabproof.errors import MissingValueError, UnknownKeyError
+from tests.config.composing import assert_says, composed
+
+
+@pytest.fixture
+def conf_copy(tmp_path):
+    return shutil.copytree(CONF, tmp_path / "conf")
+
+
+def _edit(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def _complaint(directory, *overrides):
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - Hydra's many kinds are the point
+        typed(composed(*overrides, directory=directory))
+    return as_user_error(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "kind", "words"),
+    [
+        (
+            "search/fast.yaml",
+            "n_splits: 3",
+            "n_split: 3",
+            UnknownKeyError,
+            ["'search.n_split'", "did you mean search.n_splits"],
+        ),
+        (
+            "train.yaml",
+            "seed: 42",
+            "sede: 42",
+            UnknownKeyError,
+            ["'sede'", "did you mean seed"],
+        ),
+        (
+            "dataset/breast_cancer.yaml",
+            "pos_label:",
+            "positive_label:",
+            UnknownKeyError,
+            ["'dataset.positive_label'", "dataset.pos_label"],
+        ),
+        (
+            "search/fast.yaml",
+            "n_splits: 3",
+            "n_splits: three",
+            WrongTypeError,
+            ["search.n_splits", "'three'", "Integer", "docs/configuration.md"],
+        ),
+        (
+            "search/fast.yaml",
+            "name: fast",
+            "name: fast\nengine: bayes",
+            WrongTypeError,
+            ["search.engine", "'bayes'", "none, grid, random, tpe, portfolio, halving"],
+        ),
+        (
+            "train.yaml",
+            "- search: fast",
+            "- search: fats",
+            UnknownChoiceError,
+            ["search=fats", "'fast'", "'full'", "'none'"],
+        ),
+        (
+            "search/fast.yaml",
+            "n_splits: 3",
+            "n_splits: ${sead}",
+            ConfigurationError,
+            ["search.n_splits", "'sead'"],
+        ),
+        (
+            "dataset/breast_cancer.yaml",
+            "name: breast_cancer",
+            "",
+            MissingValueError,
+            ["dataset.name", "dataset.name=…"],
+        ),
+    ],
+)
+def test_a_mistake_inside_a_yaml_file_names_its_key(conf_copy, file, old, new, kind, words):
+    _edit(conf_copy / file, old, new)
+    error = _complaint(conf_copy)
+    assert type(error) is kind
+    assert_says(error, *words)
+
+
+def test_a_new_file_without_its_schema_line_does_not_open_the_door_to_typos(conf_copy):
+    (conf_copy / "search/mine.yaml").write_text(
+        "name: mine\nengine: none\nn_split: 9\n", encoding="utf-8"
+    )
+    error = _complaint(conf_copy, "search=mine")
+    assert isinstance(error, UnknownKeyError)
+    assert_says(error, "'search.n_split'", "search.n_splits")
+
+
+def test_a_new_file_without_its_schema_line_is_told_which_choices_have_its_keys(conf_copy):
+    (conf_copy / "search/mine.yaml").write_text(
+        "name: mine\nengine: grid\nparam_grid: fast\n", encoding="utf-8"
+    )
+    error = _complaint(conf_copy, "search=mine")
+    assert isinstance(error, UnknownKeyError)
+    assert_says(error, "'search.param_grid'", "search=fast")
+
+
+def test_a_project_without_that_config_says_which_there_is():
+    error = _complaint_of_config_name("trian")
+    assert isinstance(error, UnknownChoiceError)
+    assert_says(error, "'trian'", "'train'")
+
+
+def _complaint_of_config_name(name):
+    from hydra import compose, initialize_config_dir
+
+    with initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(Exception) as raised:  # noqa: PT011
+        compose(name)
+    return as_user_error(raised.value)
+
+
+def test_a_user_error_is_passed_on_as_it_is():
+    error = MissingValueError("dataset.path")
+    assert as_user_error(error) is error
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("x"), OSError(28, "full")])
+def test_what_composing_did_not_raise_is_not_called_a_users_mistake(error):
+    assert as_user_error(error) is None
+
+
+def test_any_other_error_of_hydra_is_told_in_its_first_line():
+    assert str(as_user_error(HydraException("first\nsecond"))) == "first"
+
+
+@pytest.mark.parametrize("key", [key for key in valid_keys() if len(key.rpartition(".")[2]) > 3])
+def test_a_key_with_a_letter_missing_suggests_that_key(key):
+    group, dot, name = key.rpartition(".")
+    for position in range(1, len(name)):
+        misspelt = f"{group}{dot}{name[:position]}{name[position + 1 :]}"
+        if misspelt not in valid_keys():
+            assert key in nearest_keys(misspelt), misspelt
+
+
+def test_a_key_that_resembles_nothing_is_answered_with_the_groups():
+    assert {"dataset", "model", "search"} <= set(nearest_keys("qqqqqq"))

@@ -1,0 +1,62 @@
+"""Runs on a small table, and replays of them in this process."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tabproof import config as conf
+from tabproof.artifacts import run_id_of
+from tabproof.artifacts.manifest import seal
+from tabproof.experiment import run_experiment
+from tabproof.replay import command_line
+from tabproof.replay.replay import replay
+from tests.conftest import composed
+
+
+def trained(table: Path, to: Path, *overrides: str) -> Path:
+    """Train on a file."""
+    file = ["dataset=file", f"dataset.path={table}", "dataset.target=label"]
+    run_experiment(composed(*file, "runtime.workers=1", *overrides), to)
+    return to
+
+
+def replayed(run: Path | str, *words: str) -> int:
+    """Replay as the command line does, and give the exit code."""
+    return replay(command_line.parse([str(run), *words]))
+
+
+def answer(capsys: pytest.CaptureFixture[str], run: Path | str, *words: str) -> tuple[int, str]:
+    """Replay, and give the exit code and what was printed."""
+    capsys.readouterr()
+    code = replayed(run, *words)
+    return code, capsys.readouterr().out
+
+
+def line_of(said: str, what: str) -> str:
+    """Give what was said of one of the things that are compared."""
+    return next(line for line in said.splitlines() if line.startswith(what.ljust(15)))
+
+
+def forged(run: Path, to: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Give a copy whose summary says something else, whole and with the run id of that."""
+    shutil.copytree(run, to)
+    summary = json.loads((to / "summary.json").read_text())
+    change(summary)
+    (to / "summary.json").write_text(json.dumps(summary))
+    config = conf.recompose((run / "config.yaml").read_text(), [], to_its_end=True).config
+    facts = {key: summary.get(key) for key in ("code", "versions", "platform")}
+    data = summary["data"]["sha256"]
+    seal(to, run_id_of(config=conf.identity_of(config), data=data, **facts))
+    return to
+
+
+def sealed_again(run: Path) -> Path:
+    """Seal what was changed in place, under the id that it had."""
+    run_id = json.loads((run / "manifest.json").read_text())["run_id"]
+    (run / "manifest.json").unlink()
+    seal(run, run_id)
+    return run

@@ -1,0 +1,124 @@
+"""Each difference is found, and named so that somebody can act on it."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tabproof.replay import differences
+from tests.artifacts.making import predictions
+
+
+def fingerprint(sha256: str, **columns: str) -> dict[str, Any]:
+    return {"sha256": sha256, "columns": columns}
+
+
+ONE = fingerprint("1", a="x", b="y", target="z")
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (ONE, []),
+        (fingerprint("2", a="x", b="Y", target="z"), ["changed in 'b'"]),
+        (fingerprint("2", a="X", b="Y", target="Z"), ["changed in all 3 columns"]),
+        (fingerprint("2", a="x", target="z"), ["no longer there: 'b'"]),
+        (fingerprint("2", a="x", b="y", target="z", c="w"), ["new: 'c'"]),
+        (fingerprint("2", b="y", a="x", target="z"), ["the order of columns"]),
+    ],
+)
+def test_of_data_the_columns_are_named(now: dict[str, Any], said: list[str]) -> None:
+    assert differences.data_differences(ONE, now, 9, 9) == said
+
+
+def test_of_data_the_number_of_rows_is_told_and_their_places() -> None:
+    now = fingerprint("2", a="x", b="y", target="Z")
+    found = differences.data_differences(ONE, now, 1200, 1100)
+    assert found == ["1,200 rows, now 1,100", "changed in 'target'"]
+    (places,) = differences.data_differences(ONE, {**ONE, "sha256": "2"}, 9, 9)
+    assert "the columns are the same" in places
+
+
+def test_a_run_that_kept_no_columns_has_new_ones_only() -> None:
+    found = differences.data_differences({"sha256": "0"}, ONE, None, 9)
+    assert found == ["new: 'a', 'b', 'target'"]
+
+
+def test_many_columns_are_counted() -> None:
+    now = fingerprint("2", **{f"c{i}": "" for i in range(40)})
+    (line,) = differences.data_differences(fingerprint("1"), now, 1, 1)
+    assert line.endswith("'c11', … (40 in all)")
+
+
+def test_versions_and_platforms_are_told_with_both_sides() -> None:
+    assert differences.version_differences({"a": "1", "b": "2"}, {"a": "1", "b": "3"}) == [
+        "b 2, now 3"
+    ]
+    assert differences.version_differences({"mine": "0123456789abcdefXYZ"}, {}) == [
+        "mine 0123456789abcdef, now absent"
+    ]
+    one, two = {"simd": ["SSE", "AVX"], "libc": "g"}, {"simd": ["SSE", "NEON"], "libc": "g"}
+    assert differences.platform_differences(one, two) == ["simd: AVX only there, NEON only here"]
+    assert differences.platform_differences({"libc": "g"}, {"libc": "m"}) == ["libc: g, now m"]
+
+
+def test_a_number_differs_by_its_last_digit_and_no_number_equals_itself() -> None:
+    accuracy = 0.1 + 0.2
+    then = {"metrics": {"accuracy": 0.3, "auc": math.nan}, "best_params": {"clf__C": 1}}
+    same = {"metrics": {"accuracy": 0.3, "auc": math.nan}, "best_params": {"clf__C": 1}}
+    assert differences.number_differences(then, same) == []
+    assert differences.count_numbers(then) == 3
+    now = {"metrics": {"accuracy": accuracy}, "best_params": {"clf__C": 1.0, "clf__new": 1}}
+    assert differences.number_differences(then, now) == [
+        "metrics.accuracy 0.3, now 0.30000000000000004",
+        "metrics.auc NaN, now absent",
+        "best_params.clf__C 1, now 1.0",
+    ]
+
+
+def test_numbers_that_came_later_and_a_scorer_not_asked_for_are_no_difference() -> None:
+    then = {"metrics": {"auc": 1.0}, "parity": {"largest": 1e-16}}
+    now = {"metrics": {"auc": 1.0, "kappa": 0.5}, "parity": None, "best_score": 1.0}
+    assert differences.number_differences(then, now) == []
+    (found,) = differences.number_differences(then, {**now, "parity": {"largest": 1e-15}})
+    assert found == "parity.largest 1e-16, now 1e-15"
+
+
+PROBA = np.array([[0.25, 0.75], [1.0, 0.0], [0.5, 0.5], [np.nan, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (predictions(PROBA), []),
+        (
+            predictions(np.add(PROBA, [[0, 0], [0, 1e-16], [0, 0], [0, 0]])),
+            ["1 of 4 rows, by up to 1e-16"],
+        ),
+        (predictions(PROBA, truth=("no", "yes", "no", "no")), ["the true labels"]),
+        (
+            predictions(PROBA, labels=("no", "maybe")),
+            ["columns row_id, y_true, proba_no, proba_ye"],
+        ),
+        (predictions(PROBA, row_ids=[3, 2, 1, 0]), ["the rows held out are the same, in another"]),
+        (
+            predictions(PROBA[:3], truth=("no",) * 3, row_ids=[0, 1, 9]),
+            ["4 rows held out, now 3, of which 2 the same"],
+        ),
+    ],
+)
+def test_predictions_are_compared_value_for_value(now: bytes, said: list[str]) -> None:
+    found = differences.prediction_differences(predictions(PROBA), now)
+    assert len(found) == len(said)
+    assert all(line.startswith(begins) for line, begins in zip(found, said, strict=True))
+
+
+def test_every_place_of_the_evidence_that_differs_is_named() -> None:
+    then = b'{"metrics": {"f1": {"value": 0.5}}, "slices": [{"column": "sex"}]}'
+    now = b'{"metrics": {"f1": {"value": 0.25}}, "slices": [{"column": "sex"}, {"column": "race"}]}'
+    assert differences.evidence_differences(then, then) == []
+    assert differences.evidence_differences(then, now) == [
+        "metrics.f1.value 0.5, now 0.25",
+        'slices[1].column absent, now "race"',
+    ]

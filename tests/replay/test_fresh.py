@@ -1,0 +1,96 @@
+"""The environment of a run is made again, and nothing else is fetched or run."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tabproof.replay import command_line, fresh
+from tabproof.replay.errors import (
+    EnvironmentFailedError,
+    NoEnvironmentError,
+    NotReplayableError,
+    PythonMissingError,
+)
+from tabproof.replay.recorded import Recorded, read_recorded
+from tests.conftest import ROOT
+
+HERE = ".".join(map(str, sys.version_info[:2]))
+
+
+@pytest.fixture
+def recorded(run: Path) -> Recorded:
+    return read_recorded(run)
+
+
+def test_a_run_says_which_python_and_what_is_pinned(recorded: Recorded) -> None:
+    minor, pinned = fresh.read_environment(recorded)
+    assert minor == HERE
+    assert any(line.startswith("scikit-learn==") for line in pinned)
+    assert all("://" not in line for line in pinned)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url=x",
+        "-e .",
+        "numpy",
+        "numpy>=2",
+        "numpy==2 --hash=x",
+        "numpy @ file:x",
+        "numpy==2;x",
+        "",
+    ],
+)
+def test_what_is_no_pinned_version_is_refused(line: str, recorded: Recorded) -> None:
+    text = f"{recorded.environment}{line}\n"
+    with pytest.raises(NotReplayableError, match="no name==version"):
+        fresh.read_environment(replace(recorded, environment=text))
+
+
+def test_a_run_of_an_earlier_version_has_no_environment(recorded: Recorded) -> None:
+    with pytest.raises(NoEnvironmentError, match=r"environment\.txt"):
+        fresh.read_environment(replace(recorded, environment=None))
+    for text in ("", "numpy==2\n"):
+        with pytest.raises(NotReplayableError, match="names no Python"):
+            fresh.read_environment(replace(recorded, environment=text))
+
+
+def asked(recorded: Recorded) -> command_line.Asked:
+    return command_line.parse([str(recorded.path), "--environment", "--check"])
+
+
+def test_a_python_that_is_not_here_is_named(recorded: Recorded) -> None:
+    other = replace(recorded, environment="# Python 2.6.1\nnumpy==2\n")
+    with pytest.raises(PythonMissingError, match=r"needs Python 2\.6.*python2\.6 is not on"):
+        fresh.replay_in_fresh_environment(other, asked(recorded), ROOT)
+
+
+@pytest.mark.slow
+def test_a_version_that_cannot_be_had_is_told_in_one_line(recorded: Recorded) -> None:
+    # A version that nobody published; of a package that is asked for all the same.
+    other = replace(recorded, environment=f"# Python {HERE}.0\njoblib==0.0.1234\n")
+    with pytest.raises(EnvironmentFailedError, match="pip install failed: ERROR: ") as raised:
+        fresh.replay_in_fresh_environment(other, asked(recorded), ROOT)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.slow
+def test_a_run_replays_in_an_environment_of_its_own(run: Path, tmp_path: Path) -> None:
+    output = tmp_path / "again"
+    words = [str(run), "--environment", "--output", str(output)]
+    done = subprocess.run(
+        [sys.executable, "-m", "src.replay", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith(f"environment    Python {HERE}")
+    assert done.stdout.splitlines()[-1].startswith("identical")
+    for name in ("predictions.parquet", "environment.txt"):
+        assert (output / name).read_bytes() == (run / name).read_bytes()

@@ -1,0 +1,343 @@
+"""A run replays to the same bytes, whatever runtime it has; what differs is named."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tabproof.artifacts import changed_files, newest_complete_run, read_manifest
+from tabproof.artifacts.errors import AmbiguousRunError, NoSuchRunError
+from tabproof.artifacts.manifest import seal
+from tabproof.config.errors import IncompatiblePreprocessError, KeyDecidesError
+from tabproof.errors import NewerFormatError, UserError
+from tabproof.replay.errors import NotReplayableError, ReplayDataMissingError, ReplayOutputError
+from tests.conftest import train
+from tests.replay.making import answer, forged, line_of, replayed, sealed_again, trained
+
+Capsys = pytest.CaptureFixture[str]
+MODELS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf/model").glob("*.yaml"))
+QUICK = [
+    ("hist_gradient_boosting_small", "native", 2),
+    ("logistic_regression", "onehot", 3),
+]
+
+
+@pytest.fixture(scope="module")
+def table(make_csv: Callable[..., Path]) -> Path:
+    return make_csv()
+
+
+@pytest.fixture(scope="module")
+def small(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a run on the table; tests leave it as it is."""
+    path = tmp_path_factory.mktemp("small") / "run"
+    return trained(table, path, "model=logistic_regression", "search=none")
+
+
+@pytest.mark.parametrize(
+    ("model", "preprocess", "n_classes"),
+    [
+        pytest.param(*each, marks=() if each in QUICK else pytest.mark.slow)
+        for each in (
+            (model, preprocess, n)
+            for model in MODELS
+            for preprocess in ("native", "onehot")
+            for n in (2, 3)
+        )
+    ],
+)
+def test_a_run_replays_to_the_same_bytes_with_one_and_with_two_workers(
+    model: str,
+    preprocess: str,
+    n_classes: int,
+    make_csv: Callable[..., Path],
+    tmp_path: Path,
+    capsys: Capsys,
+) -> None:
+    of = [f"model={model}", f"preprocess={preprocess}", "search=fast"]
+    try:
+        run = trained(make_csv(n_classes=n_classes), tmp_path / "run", *of)
+    except IncompatiblePreprocessError:
+        pytest.skip("this model takes no such columns")
+    predictions = (run / "predictions.parquet").read_bytes()
+    for n_workers in (1, 2):
+        again = tmp_path / f"again {n_workers}"
+        workers = f"runtime.workers={n_workers}"
+        code, said = answer(capsys, run, workers, f"--output={again}")
+        assert code == 0, said
+        assert said.splitlines()[-1].startswith("identical")
+        assert (again / "predictions.parquet").read_bytes() == predictions
+        manifest = read_manifest(again)
+        assert manifest is not None
+        assert changed_files(again, manifest) == []
+
+
+def test_an_identical_replay_leaves_nothing_and_is_not_the_latest(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in small.rglob("*")}
+    monkeypatch.chdir(tmp_path)
+    code, said = answer(capsys, small)
+    assert code == 0, said
+    assert line_of(said, "predictions").endswith("the same, byte for byte")
+    for what in ("configuration", "data", "versions", "platform"):
+        assert line_of(said, what).endswith(" the same")
+    assert not list(tmp_path.glob("outputs/*"))
+    assert {path: path.stat().st_mtime_ns for path in small.rglob("*")} == before
+
+
+def test_a_run_copied_elsewhere_replays(
+    small: Path, table: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    copy = shutil.copytree(small, tmp_path / "コピー of a run")
+    shutil.rmtree(copy / ".hydra", ignore_errors=True)
+    elsewhere = shutil.copy(table, tmp_path / "other name 表.csv")
+    code, said = answer(capsys, copy, f"dataset.path={elsewhere}", "--check")
+    if "code           the same" in said:  # nobody writes in src/ at this moment
+        assert (code, said.splitlines()[-1]) == (0, "nothing differs; not trained again")
+    assert line_of(said, "data").endswith(" the same")
+
+
+def test_another_table_is_named_by_its_columns_before_training(
+    small: Path, table: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    frame = pd.read_csv(table)
+    frame.loc[frame.index % 2 == 0, "age"] += 20
+    frame.to_csv(tmp_path / "other.csv", index=False)
+    again = tmp_path / "again"
+    asked = [f"dataset.path={tmp_path}/other.csv", f"--output={again}"]
+    code, said = answer(capsys, small, *asked)
+    assert code == 1
+    assert line_of(said, "data") == "data           differs: changed in 'age'"
+    assert said.index("changed in 'age'") < said.index("training again")
+    then, now = (
+        json.loads((run / "summary.json").read_text())["metrics"]["log_loss"]
+        for run in (small, again)
+    )
+    assert f"differs: metrics.log_loss {then}, now {now}\n" in said
+    assert line_of(said, "predictions").startswith("predictions    differs: 24 of 24 rows, by up")
+    assert said.splitlines()[-1].startswith("differs: data, ")
+    differing = "numbers, evaluation, predictions"
+    assert said.splitlines()[-1].endswith(f"{differing}; the replay is kept in {again}")
+    code, said = answer(capsys, small, asked[0], "--check")
+    assert (code, said.splitlines()[-1].startswith("differs: data")) == (1, True)
+    assert "numbers" not in said
+
+
+def test_columns_and_rows_that_came_or_went_are_named(
+    small: Path, table: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    frame = pd.read_csv(table).rename(columns={"income": "salary"}).iloc[:100]
+    frame.to_csv(tmp_path / "other.csv", index=False)
+    _, said = answer(capsys, small, f"dataset.path={tmp_path}/other.csv", "--check")
+    assert "data           differs: 120 rows, now 100\n" in said
+    assert "differs: no longer there: 'income'\n" in said
+    assert "differs: new: 'salary'\n" in said
+
+
+def changed_code(summary: dict[str, Any]) -> None:
+    summary["code"] = "0" * 64
+    summary["git"] = {"commit": "c0ffee" * 7, "clean": False}
+
+
+def changed_versions(summary: dict[str, Any]) -> None:
+    summary["versions"] |= {"scikit-learn": "1.2.3", "gone": "4.5"}
+
+
+def changed_platform(summary: dict[str, Any]) -> None:
+    summary["platform"] |= {"libc": "musl 1", "simd": [*summary["platform"]["simd"], "NEON9"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "words"),
+    [
+        (changed_code, "code", ["commit c0ffeec0ffee", "with code.patch on top"]),
+        (changed_versions, "versions", ["scikit-learn 1.2.3, now ", "gone 4.5, now absent"]),
+        (changed_platform, "platform", ["libc: musl 1, now ", "simd: NEON9 only there"]),
+    ],
+    ids=["code", "versions", "platform"],
+)
+def test_other_ground_is_told(
+    change: Callable[[dict[str, Any]], None],
+    what: str,
+    words: list[str],
+    small: Path,
+    tmp_path: Path,
+    capsys: Capsys,
+) -> None:
+    run = forged(small, tmp_path / "run", change)
+    code, said = answer(capsys, run, "--check")
+    assert code == 1
+    for word in words:
+        assert f"differs: {word}" in said or word in line_of(said, what)
+    assert what in said.splitlines()[-1]
+
+
+def test_numbers_decide_whatever_they_stand_on(small: Path, tmp_path: Path, capsys: Capsys) -> None:
+    def change(summary: dict[str, Any]) -> None:
+        for each in (changed_code, changed_versions, changed_platform):
+            each(summary)
+
+    run = forged(small, tmp_path / "run", change)
+    code, said = answer(capsys, run, f"--output={tmp_path}/again")
+    assert code == 0
+    last = said.splitlines()[-1]
+    assert last == "identical, though this differs: code, versions, platform"
+
+
+def test_a_number_that_was_another_is_told_and_the_replay_kept_but_not_as_a_run(
+    small: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    outputs = tmp_path / "outputs"
+    run = outputs / "2026-01-01" / "run"
+    forged(small, run, lambda s: s["metrics"].update(accuracy=0.125))
+    now = json.loads((small / "summary.json").read_text())["metrics"]["accuracy"]
+    code, said = answer(capsys, run, f"--outputs={outputs}")
+    assert code == 1
+    assert line_of(said, "numbers").endswith(f"differs: metrics.accuracy 0.125, now {now}")
+    assert line_of(said, "predictions").endswith("the same, byte for byte")
+    (kept,) = (outputs / "replays").iterdir()
+    assert said.splitlines()[-1].endswith(f"the replay is kept in {kept}")
+    assert read_manifest(kept) is not None
+    assert newest_complete_run(outputs) == run
+    assert not (outputs / "latest").exists()
+
+
+def test_predictions_of_the_same_values_in_other_bytes_are_identical(
+    small: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    # As another version of the library that writes them would have it.
+    run = shutil.copytree(small, tmp_path / "run")
+    frame = pd.read_parquet(run / "predictions.parquet")
+    frame.to_parquet(run / "predictions.parquet", index=False, compression="gzip")
+    sealed_again(run)
+    code, said = answer(capsys, run, f"--output={tmp_path}/again")
+    assert code == 0, said
+    assert line_of(said, "predictions").endswith("in a file of other bytes")
+
+
+def test_a_configuration_of_another_meaning_is_found_by_the_run_id(
+    small: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    run = shutil.copytree(small, tmp_path / "run")
+    text = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(text.replace("test_size: 0.2", "test_size: 0.3"))
+    sealed_again(run)
+    code, said = answer(capsys, run, "--check")
+    assert code == 1
+    assert "differs: config.yaml comes to run id" in line_of(said, "configuration")
+
+
+def test_a_run_that_was_stopped_is_no_promise(small: Path, tmp_path: Path, capsys: Capsys) -> None:
+    run = forged(small, tmp_path / "run", lambda s: s.update(stopped="Ctrl-C"))
+    _, said = answer(capsys, run, "--check")
+    assert line_of(said, "note").endswith("a search that time ends cannot be repeated")
+
+
+def test_without_its_file_it_says_which_and_how_to_give_another(
+    table: Path, tmp_path: Path
+) -> None:
+    moved = shutil.copy(table, tmp_path / "table.csv")
+    run = trained(Path(moved), tmp_path / "run", "model=logistic_regression", "search=none")
+    Path(moved).unlink()
+    with pytest.raises(ReplayDataMissingError, match=r"dataset\.path=.*table\.csv.*RUN dataset"):
+        replayed(run)
+
+
+def tampered(run: Path) -> None:
+    (run / "config.yaml").write_text("seed: 1\n")
+
+
+def no_manifest(run: Path) -> None:
+    (run / "manifest.json").unlink()
+
+
+def damaged_manifest(run: Path) -> None:
+    text = (run / "manifest.json").read_text()
+    (run / "manifest.json").write_text(text.replace('"size": 1', '"size": 2', 1))
+
+
+def newer_manifest(run: Path) -> None:
+    text = (run / "manifest.json").read_text()
+    (run / "manifest.json").write_text(text.replace('"format": 1', '"format": 99'))
+
+
+def resealed(name: str, content: str | None) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        (run / name).unlink() if content is None else (run / name).write_text(content)
+        sealed_again(run)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        (tampered, NotReplayableError, "config.yaml"),
+        (no_manifest, NotReplayableError, "no complete run"),
+        (damaged_manifest, NotReplayableError, "manifest.json is not what it was"),
+        (newer_manifest, NewerFormatError, "has format 99"),
+        (resealed("predictions.parquet", None), NotReplayableError, "has no predictions.parquet"),
+        (resealed("config.yaml", "- 1\n"), UserError, "holds no keys"),
+        (shutil.rmtree, NoSuchRunError, "names no run"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    change: Callable[[Path], None], kind: type[UserError], words: str, small: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(small, tmp_path / "a run")
+    change(run)
+    with pytest.raises(kind, match=words) as raised:
+        replayed(run, f"--outputs={tmp_path}", "--check")
+    assert raised.value.exit_code == 2
+    assert "\n" not in str(raised.value)
+
+
+def test_a_summary_of_a_newer_format_or_without_facts_is_refused(
+    small: Path, tmp_path: Path
+) -> None:
+    newer = forged(small, tmp_path / "newer", lambda s: s.update(format=99))
+    with pytest.raises(NewerFormatError):
+        replayed(newer, "--check")
+    lacking = forged(small, tmp_path / "lacking", lambda s: s.pop("versions"))
+    with pytest.raises(NotReplayableError, match="lacks versions"):
+        replayed(lacking, "--check")
+
+
+def test_an_output_of_somebody_else_is_refused_before_anything_is_written(
+    small: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").write_text("x")
+    for taken in (tmp_path, small, small / "plots" / "new"):
+        with pytest.raises(ReplayOutputError):
+            replayed(small, f"--output={taken}")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    with pytest.raises(KeyDecidesError):
+        replayed(small, "seed=1", f"--output={tmp_path}/new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_id_that_two_runs_begin_with_is_no_run(small: Path, tmp_path: Path) -> None:
+    for run_id in ("abcd1", "abcd2"):
+        run = shutil.copytree(small, tmp_path / "2026-01-01" / run_id)
+        (run / "manifest.json").unlink()
+        seal(run, run_id)
+    with pytest.raises(AmbiguousRunError):
+        replayed("abcd", f"--outputs={tmp_path}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("search", ["full", "random", "tpe", "portfolio", "classic"])
+def test_every_search_replays(search: str, tmp_path: Path, capsys: Capsys) -> None:
+    if search == "tpe":
+        pytest.importorskip("optuna")
+    more = [] if search in ("portfolio", "classic", "full") else ["search.n_candidates=12"]
+    run = tmp_path / "run"
+    done = train("dataset=breast_cancer", f"search={search}", *more, f"hydra.run.dir={run}")
+    assert done.returncode == 0, done.stderr
+    code, said = answer(capsys, run, f"--output={tmp_path}/again")
+    assert code == 0, said

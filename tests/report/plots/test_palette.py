@@ -1,0 +1,82 @@
+"""Colours stand out from both backgrounds, and from one another."""
+
+import pytest
+
+from tabproof.report.plots.confusion import DARKEST
+from tabproof.report.plots.palette import (
+    DASHES,
+    GRID,
+    INK,
+    MARKERS,
+    MUTED,
+    NAMES,
+    ON_BLACK,
+    PAPER,
+    RULE,
+    SERIES,
+    style_sheet,
+)
+
+# Pages may be a little off white and off black.
+LIGHT, DARK = (PAPER[0], "#f7f7f7"), (PAPER[1], "#000000", "#1e1e1e")
+
+
+def luminance(colour: str) -> float:
+    """Give the relative luminance of WCAG 2.2."""
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def mixed(colour: str, paper: str, share: float) -> str:
+    pairs = [(int(colour[n : n + 2], 16), int(paper[n : n + 2], 16)) for n in (1, 3, 5)]
+    return "#" + "".join(f"{round(c * share + p * (1 - share)):02x}" for c, p in pairs)
+
+
+def test_contrast_is_what_its_definition_says() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("colour", [INK, MUTED])
+def test_texts_can_be_read_on_both_backgrounds(colour: str) -> None:
+    assert min(contrast(colour, paper) for paper in LIGHT) >= 4.5
+    assert min(contrast(ON_BLACK[colour], paper) for paper in DARK) >= 4.5
+
+
+@pytest.mark.parametrize("colour", [*SERIES, RULE])
+def test_lines_can_be_seen_on_both_backgrounds(colour: str) -> None:
+    assert min(contrast(colour, paper) for paper in LIGHT) >= 3
+    assert min(contrast(ON_BLACK[colour], paper) for paper in DARK) >= 3
+
+
+def test_numbers_in_the_darkest_cell_can_be_read() -> None:
+    assert contrast(INK, mixed(SERIES[0], PAPER[0], DARKEST)) >= 4.5
+    assert contrast(ON_BLACK[INK], mixed(ON_BLACK[SERIES[0]], PAPER[1], DARKEST)) >= 4.5
+
+
+def test_no_colour_is_one_that_matplotlib_leaves_out() -> None:
+    assert "#000000" not in NAMES
+
+
+def test_no_two_things_share_a_colour_and_no_two_series_dashes_or_marks() -> None:
+    assert len({*NAMES}) == len(SERIES) + len({INK, MUTED, RULE, GRID})
+    assert len(set(ON_BLACK.values())) == len(ON_BLACK) == len(NAMES)
+    assert len(set(map(str, DASHES))) == len(set(MARKERS)) == len(SERIES)
+
+
+def test_the_style_sheet_reaches_nothing_but_pictures() -> None:
+    rules = style_sheet().replace("@media screen and (prefers-color-scheme: dark){", "")
+    selectors = [rule.split("{")[0].lstrip("}") for rule in rules.split("}") if "{" in rule]
+    assert all(selector.startswith((".plot", "svg.plot")) for selector in selectors)
+
+
+def test_print_is_light() -> None:
+    assert "@media screen and (prefers-color-scheme: dark)" in style_sheet()

@@ -1,0 +1,100 @@
+"""Curves of several runs: the area under each is the run's own number."""
+
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from tabproof.evaluation.metrics import score
+from tabproof.report.contenders import HoldOut
+from tabproof.report.language import Texts
+from tabproof.report.plots.overlays import (
+    MOST_CURVES,
+    Line,
+    draw_overlays,
+    precision_recall,
+    reliability,
+    roc,
+)
+from tests.report.contenders import ODD, held_out
+
+TEXTS = Texts("sweep", "en")
+
+
+def tied(hold_out: HoldOut) -> HoldOut:
+    """Give few different probabilities, so that curves have corners."""
+    rounded = np.round(hold_out.proba, 1) + 0.01
+    return HoldOut(hold_out.y, rounded / rounded.sum(axis=1, keepdims=True))
+
+
+def elements_of(svg: str) -> list[ElementTree.Element]:
+    return list(ElementTree.fromstring(svg).iter())  # noqa: S314 - what we wrote ourselves
+
+
+@pytest.mark.parametrize("n_labels", [2, 3, 5])
+@pytest.mark.parametrize("with_ties", [False, True])
+def test_areas_under_curves_are_the_metrics(n_labels: int, with_ties: bool) -> None:
+    hold_out = held_out(2, n_labels=n_labels, n_rows=101)
+    if with_ties:
+        hold_out = tied(hold_out)
+    metrics = score(hold_out.y, hold_out.proba, names=["roc_auc", "average_precision"])
+    x, y = roc(hold_out)
+    assert np.trapezoid(y, x) == pytest.approx(metrics["roc_auc"], abs=1e-12)
+    x, y = precision_recall(hold_out)
+    assert (np.diff(x) * y[1:]).sum() == pytest.approx(metrics["average_precision"], abs=1e-12)
+
+
+def test_curves_begin_and_end_where_they_must() -> None:
+    for n_labels in (2, 4):
+        x, y = roc(held_out(2, n_labels=n_labels))
+        assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
+        assert (np.diff(x) >= 0).all()
+        assert (np.diff(y) >= 0).all()
+        x, _ = precision_recall(held_out(2, n_labels=n_labels))
+        assert (x[0], x[-1]) == (0, 1)
+
+
+def test_what_always_comes_true_lies_on_the_diagonal() -> None:
+    y = np.array([0, 1] * 50)
+    claimed, observed = reliability(HoldOut(y, np.eye(2)[y]))
+    assert (claimed == observed).all()
+
+
+@pytest.mark.parametrize("n_labels", [2, 3])
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_pictures_hold_every_run_by_name(n_labels: int, language: str) -> None:
+    lines = [Line(name, held_out(2, n, n_labels)) for n, name in enumerate([*ODD[:3], "d", "e"])]
+    pictures = draw_overlays(lines, "adult", "group-0", Texts("sweep", language))
+    assert list(pictures) == ["roc", "precision_recall", "reliability"]
+    for svg in pictures.values():
+        texts = {each.text for each in elements_of(svg) if each.tag.endswith("text")}
+        assert texts >= {*ODD[:3], "d", "e"}
+
+
+def test_more_runs_than_colours_are_left_out() -> None:
+    lines = [Line(f"run {n}", held_out(2, n)) for n in range(MOST_CURVES + 2)]
+    svg = draw_overlays(lines, "adult", "group-0", TEXTS)["roc"]
+    assert f"run {MOST_CURVES - 1}" in svg
+    assert f"run {MOST_CURVES}" not in svg
+
+
+def test_ids_in_pictures_of_one_page_do_not_clash() -> None:
+    lines = [Line("a", held_out(2))]
+    found = [
+        {element.get("id") for element in elements_of(svg)} - {None}
+        for prefix in ("group-0", "group-1")
+        for svg in draw_overlays(lines, "adult", prefix, TEXTS).values()
+    ]
+    assert sum(map(len, found)) == len(set().union(*found))
+
+
+def test_rows_of_one_label_have_no_curves_but_a_reliability() -> None:
+    one_label = HoldOut(np.zeros(20, np.int64), np.full((20, 2), 0.5))
+    assert list(draw_overlays([Line("a", one_label)], "adult", "g", TEXTS)) == ["reliability"]
+    assert draw_overlays([], "adult", "g", TEXTS) == {}
+
+
+def test_a_large_hold_out_makes_no_large_picture() -> None:
+    lines = [Line(f"run {n}", held_out(2, n, n_rows=50_000)) for n in range(6)]
+    pictures = draw_overlays(lines, "adult", "g", TEXTS)
+    assert max(map(len, pictures.values())) < 150_000

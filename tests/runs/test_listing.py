@@ -1,0 +1,245 @@
+"""Looking at runs, as a person types it."""
+
+import json
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from tabproof.artifacts import Registry
+from tabproof.errors import UserError
+from tabproof.runs import command_line
+from tests.artifacts.making import make_run
+from tests.artifacts.telling import DAY, failed, make_told_run, make_unfinished
+from tests.conftest import ROOT
+
+OUTPUTS = Path("outputs")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "mine 私の"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def runs() -> list[Path]:
+    return [
+        make_told_run(OUTPUTS / "2026-11-21/09-00-00_adult", "aaaa0000", 0.91),
+        make_told_run(OUTPUTS / "2026-11-22/10-00-00_adult", "aaaa1111", 0.95),
+        make_told_run(OUTPUTS / DAY / "11-00-00_wine", "bbbb0000", 0.93, dataset="builtin_wine"),
+        failed(OUTPUTS / DAY / "12-00-00_adult 失敗"),
+    ]
+
+
+def typed(*arguments: str, code: int = 0) -> str:
+    """Do what a command says; give what it would print, or of a refusal its one line."""
+    with pytest.raises(UserError) if code else nullcontext() as refused:
+        asked = vars(command_line.parser().parse_args(arguments))
+        told: str = asked.pop("act")(**asked)
+    if refused is None:
+        return f"{told}\n"
+    assert refused.value.exit_code == code
+    assert str(refused.value).isprintable()
+    return str(refused.value)
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "src.runs", *arguments],
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+
+
+def listed(*arguments: str) -> list[str]:
+    """Give the last part of the paths that are listed."""
+    return [Path(run["path"]).name[:2] for run in json.loads(typed("list", "--json", *arguments))]
+
+
+@pytest.mark.usefixtures("runs")
+def test_runs_are_listed_the_newest_first() -> None:
+    lines = typed("list").splitlines()
+    assert [line.split()[1] for line in lines[1:]] == [
+        "12:00:00",
+        "11:00:00",
+        "10:00:00",
+        "09:00:00",
+    ]
+    assert "outputs/2026-11-23/12-00-00_adult 失敗  failed: no such table" in lines[1]
+    assert lines[2].split()[2:] == ["wine", "search=full", "0.9300", "0.8000", "12.6", "bbbb0000",
+                                    "complete"]  # fmt: skip
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_list_is_filtered_and_sorted() -> None:
+    assert listed("--dataset", "adult") == listed("--dataset", "openml_adult") == ["12", "10", "09"]
+    assert listed("--since", "2026-11-22", "--until", "2026-11-22") == ["10"]
+    assert listed("--min-auc", "0.93", "--sort", "roc_auc") == ["10", "11"]
+    assert listed("--where", "roc_auc<0.95", "--where", "roc_auc > 0.92") == ["11"]
+    assert listed("--sort", "log_loss") == ["10", "11", "09", "12"]
+    assert listed("--where", "seconds>=1", "--where", "accuracy=0.8", "--sort", "dataset") == [
+        "10", "09", "11",
+    ]  # fmt: skip
+
+
+def test_a_run_is_shown_by_whatever_names_it(runs: list[Path]) -> None:
+    for name in ("latest", "bbbb", "bbbb0000", str(runs[2]), str(runs[2].resolve())):
+        assert typed("show", name).startswith("run ")
+    told = typed("show", "latest")
+    assert "0.9300  (95 %: 0.9200 … 0.9400)" in told
+    assert "python -m src.train search=full" in told
+    assert "max_depth 4" in told
+    content = json.loads(typed("show", "latest", "--json"))
+    assert content["metrics"]["roc_auc"] == 0.93
+    assert content["path"] == str(runs[2])
+
+
+def test_a_run_that_says_little_is_shown_too() -> None:
+    make_run(OUTPUTS / DAY / "a", "cccc0000")
+    assert "wine" in typed("show", "latest")
+    assert "cccc0000" in typed("list")
+    assert "wine" in typed("leaderboard")
+    assert "|wine|" in typed("report")
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_leaderboard_is_printed_and_written() -> None:
+    lines = typed("leaderboard", "--csv", "b.csv", "--markdown", "b.md", "--html", "a b.html")
+    order = [line.split()[:3:2] for line in lines.splitlines()[1:]]
+    assert order == [["adult", "0.9500"], ["adult", "0.9100"], ["wine", "0.9300"]]
+    assert Path("b.csv").read_text().count("\n") == 4
+    assert Path("b.md").read_text().startswith("| dataset | choices | roc_auc |")
+    page = Path("a b.html").read_text()
+    assert "aaaa1111" in page
+    assert page.index("0.950") < page.index("0.910")
+    assert "accuracy" in typed("leaderboard", "--metric", "accuracy")
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_report_is_a_table_of_the_newest_of_each() -> None:
+    assert typed("report").splitlines() == [
+        "|dataset|mode|AUC|ACC|best|elapsed[s]|",
+        "|---|---|---:|---:|---|---:|",
+        "|adult|full|0.9500|0.8000|{'clf__max_depth': 4}|13|",
+        "|wine|full|0.9300|0.8000|{'clf__max_depth': 4}|13|",
+    ]
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_page_of_all_runs_lies_where_they_lie() -> None:
+    assert typed("report", "--html", "--language", "ja").startswith("report outputs/report.html (")
+    page = (OUTPUTS / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="ja">' in page
+    for text in ("aaaa1111", "bbbb0000", "no such table"):
+        assert text in page
+    plan = {"format": 1, "arguments": [], "n_jobs": 9}
+    (OUTPUTS / DAY / "sweep.json").write_text(json.dumps(plan))
+    typed("report", f"outputs/{DAY}", "--html")
+    page = (OUTPUTS / DAY / "report.html").read_text(encoding="utf-8")
+    assert "aaaa1111" not in page
+    assert "1 of 9 runs are complete" in page
+    assert "Not begun: 7." in page
+    assert len(typed("list").splitlines()) == 5
+
+
+def test_where_there_are_no_runs_a_list_is_empty() -> None:
+    OUTPUTS.mkdir()
+    assert typed("list") == "no such run in outputs\n"
+    assert typed("list", "--json", "--sort", "roc_auc") == "[]\n"
+    assert typed("leaderboard") == "no complete run in outputs\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["show", "nope"], "'nope' names no run"),
+        (["show", "aaaa"], "begins 2 run ids: 'aaaa0000', 'aaaa1111'"),
+        (["show", "outputs/2026-11-23"], "holds no complete run"),
+        (["show", "outputs/2026-11-23/12-00-00_adult 失敗"], "失敗 holds no complete run: failed"),
+        (["show", "newer 新"], "has format 7"),
+        (["show", "damaged"], "damaged/manifest.json is damaged"),
+        (["verify", "newer 新"], "has format 7"),
+        (["verify", "damaged"], "damaged/manifest.json is damaged"),
+        (["verify", "outputs"], "outputs holds no complete run"),
+        (["promote", "damaged"], "damaged/manifest.json is damaged"),
+        (["compare", "latest", "nope"], "'nope' names no run"),
+        (["compare", "latest"], "takes two runs or more"),
+        (["list", "--where", "roc_auc"], "--where=roc_auc cannot work"),
+        (["list", "--where", "auc>=1"], "'auc': no run has that; there are 'accuracy'"),
+        (["list", "--sort", "auc"], "--sort 'auc': no run has that"),
+        (["list", "--since", "2026-13-01"], "it takes a day"),
+        (["list", "--outputs", "無い"], "無い cannot be read"),
+        (["leaderboard", "--metric", "auc"], "--metric 'auc'"),
+        (["check", "無い"], "is no directory"),
+        (["check", "empty"], "holds no runs"),
+        (["report", "outputs/2026-11-22/10-00-00_adult", "--html"], "outside of runs"),
+        (["leaderboard", "--language", "fr"], "invalid choice: 'fr'"),
+    ],
+)
+@pytest.mark.usefixtures("runs")
+def test_bad_input_is_told_in_one_line(arguments: list[str], words: str) -> None:
+    for name, content in (("newer 新", b'{"format": 7}'), ("damaged", b"{"), ("empty", None)):
+        Path(name).mkdir()
+        if content is not None:
+            (Path(name) / "manifest.json").write_bytes(content)
+    assert words in typed(*arguments, code=2)
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_file_that_cannot_be_written_is_told() -> None:
+    for form in ("csv", "html"):
+        told = typed("leaderboard", f"--{form}", f"nowhere/b.{form}", code=1)
+        assert f"cannot write nowhere/b.{form}" in told
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_corrupt_index_is_told_in_one_line_and_made_anew() -> None:
+    (OUTPUTS / ".index.sqlite").write_bytes(b"nothing of the kind")
+    done = command("list")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 5
+    assert len(done.stderr.splitlines()) == 1
+    assert "made anew" in done.stderr
+    assert command("list").stderr == ""
+
+
+def test_a_check_ends_with_what_it_has_found(runs: list[Path]) -> None:
+    done = command("check")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == "adult: FAIL no such table\nwine: OK\n"
+    done = command("show", str(runs[3]))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("runs")
+def test_what_is_not_yet_begun_is_listed() -> None:
+    make_unfinished(OUTPUTS / DAY / "13-00-00_x", None)
+    assert typed("list").splitlines()[1].endswith("not started")
+
+
+def test_a_promoted_name_is_shown(runs: list[Path]) -> None:
+    Registry(Path("models")).promote(runs[0], "adult", "me", "")
+    assert "models/adult/versions/aaaa0000" in typed("show", "adult")
+
+
+def test_a_run_that_was_trained_is_looked_at(run: Path) -> None:
+    told = typed("show", str(run))
+    assert "accuracy" in told
+    assert "(95 %: " in told
+    assert "candidates" in told
+    tests = json.loads(typed("compare", str(run), str(run), "--json"))["against_the_first"]
+    assert [test["p_value"] for test in tests[0]["tests"]] == [1.0]
+    assert "wine: OK" in typed("check", str(run))
+    summary = json.loads((run / "summary.json").read_bytes())
+    for name in ("roc_auc", "accuracy"):
+        low, high = summary["intervals"][name]
+        assert 0 < low < summary["metrics"][name] <= high <= 1

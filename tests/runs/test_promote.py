@@ -1,0 +1,266 @@
+"""The commands, as a person types them."""
+
+import getpass
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tabproof.artifacts import Registry
+from tabproof.errors import NotBetterError, NotComparableError, UnverifiedRunError
+from tabproof.runs import promote
+from tests.artifacts.making import make_run, predictions, summary
+from tests.conftest import ROOT
+
+DAY = Path("outputs/2026-11-23")
+N_ROWS = 400
+TRUTH = np.random.default_rng(0).integers(0, 2, N_ROWS)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def command(*arguments: str) -> list[str]:
+    # The project's root is on the path by PYTHONPATH; outputs/ and models/ are those of the test.
+    return [sys.executable, "-m", "src.runs", *arguments]
+
+
+def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command(*arguments),
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert len(done.stderr.splitlines()) == (done.returncode != 0), done.stderr
+    return done
+
+
+def noisy(noise: float, seed: int, **changes: object) -> bytes:
+    """Give predictions of two classes, the better the less noise."""
+    scores = TRUTH + np.random.default_rng(seed).normal(0, noise, N_ROWS)
+    proba = 1 / (1 + np.exp(1 - 2 * scores))
+    truth = [("no", "yes")[code] for code in TRUTH]
+    given = {"truth": truth, **changes}
+    return predictions(np.column_stack([1 - proba, proba]), **given)  # type: ignore[arg-type]
+
+
+def promoted(run: Path, *, if_better: bool = False, why: str = "") -> str:
+    return promote.promote(
+        str(run),
+        name=None,
+        if_better=if_better,
+        who="me",
+        why=why,
+        outputs=Path("outputs"),
+        models=Path("models"),
+    )
+
+
+def test_a_day_in_the_life_of_a_model(here: Path) -> None:
+    make_run(DAY / "09-00-00_wine", "aaaa0000")
+    first = typed("promote", "latest")
+    assert first.stdout.splitlines() == [
+        "promoted  wine aaaa0000, from outputs/2026-11-23/09-00-00_wine",
+        "before    nothing",
+        "serve it  make api",
+        "look      python -m src.runs history wine",
+    ]
+    time.sleep(0.01)
+    make_run(DAY / "10-00-00_wine", "bbbb0000")
+    second = typed("promote", "latest", "--why", "新しい", "--who", "k@lab").stdout
+    assert "before    aaaa0000\nwhy       新しい\nserve it  make api\ngo back" in second
+    assert typed("promote", "bbbb").stdout == (
+        "wine: bbbb0000 is current already; its copy is intact\n"
+    )
+    assert typed("rollback", "wine").stdout.startswith("current   wine aaaa0000\n")
+    assert "nothing was promoted before aaaa0000" in typed("rollback", "wine").stderr
+    lines = typed("history", "wine").stdout.splitlines()
+    assert [line.split()[0] for line in lines[-2:]] == ["*", "*"]
+    assert lines[-2].split()[2:4] == ["rollback", "aaaa0000"]
+    assert getpass.getuser() + "@" in lines[-2]
+    content = json.loads(typed("history", "wine", "--json").stdout)
+    assert content["current"] == "aaaa0000"
+    assert [e["who"] for e in content["history"]][1] == "k@lab"
+    path = "models/wine/versions/aaaa0000"
+    assert typed("verify", "wine").stdout == f"OK  {path}: 5 files, run id aaaa0000\n"
+    assert typed("verify", "wine/bbbb").stdout.startswith("OK  models/wine/versions/bbbb0000: ")
+    (here / path / "plots/roc.svg").write_bytes(b"?")
+    done = typed("verify", "wine")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "plots/roc.svg is shorter" in done.stderr
+
+
+def test_a_run_that_was_trained_is_promoted_verified_and_found(run: Path) -> None:
+    assert promoted(run).startswith("promoted  wine ")
+    version = Registry(Path("models")).version_named("wine")
+    assert typed("verify", "wine").stdout.startswith(f"OK  models/wine/versions/{version}: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "required"),
+        (["promote"], "run; python -m src.runs --help shows examples"),
+        (["delete", "wine"], "invalid choice"),
+        (["promote", "latest"], "outputs holds no complete run"),
+        (["rollback", "wine"], "promote latest promotes the newest run"),
+        (["history", "wine"], "nothing was promoted as 'wine' in models"),
+        (["history", "../wine"], "cannot name a model"),
+        (["verify", "a\nb"], "names no run"),
+        (["promote", "."], "no complete run"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(arguments: list[str], words: str) -> None:
+    done = typed(*arguments)
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert not Path("models").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_in_one_line(here: Path) -> None:
+    make_run(DAY / "a", "aaaa0000")
+    (here / "models").touch()
+    done = typed("promote", "latest")
+    assert done.returncode == 1
+    assert "the registry cannot use models" in done.stderr
+
+
+def test_help_shows_examples() -> None:
+    done = typed("--help")
+    assert "python -m src.runs promote 1f26612c --if-better" in done.stdout
+    assert "--why" in typed("rollback", "--help").stdout
+
+
+@pytest.mark.parametrize("dataset", ["builtin_wine", "openml_wine", "file_wine", "wine"])
+def test_a_model_has_the_name_of_its_dataset(dataset: str) -> None:
+    promoted(make_run(DAY / "a", "aaaa0000", dataset=dataset))
+    assert Registry(Path("models")).names() == ["wine"]
+
+
+def test_a_dataset_whose_name_cannot_be_one_asks_for_another() -> None:
+    make_run(DAY / "a", "aaaa0000", dataset="file_結果")
+    assert "choose another with --name" in typed("promote", "latest").stderr
+    assert typed("promote", "latest", "--name", "results").returncode == 0
+
+
+def test_an_interrupted_promotion_says_what_stays() -> None:
+    make_run(DAY / "a", "aaaa0000", {"scorer/large": bytes(200 << 20)})
+    process = subprocess.Popen(
+        command("promote", "latest"),
+        env={"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not Path("models/wine/.incoming").exists():
+        time.sleep(0.001)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "interrupted by SIGTERM while changing the registry; what is current is whole" in errors
+    assert not Path("models/wine/.incoming").exists()
+
+
+def test_only_what_is_better_is_promoted_and_the_history_says_by_how_much() -> None:
+    poor = make_run(DAY / "a", "aaaa0000", {"predictions.parquet": noisy(2, 1)})
+    good = make_run(DAY / "b", "bbbb0000", {"predictions.parquet": noisy(0.5, 2)})
+    alike = make_run(DAY / "c", "cccc0000", {"predictions.parquet": noisy(0.5, 3)})
+    promoted(poor, if_better=True)
+    assert "why       smoother; AUC 0." in promoted(good, if_better=True, why="smoother")
+    for run in (alike, poor):
+        with pytest.raises(NotBetterError, match=r"AUC 0\.\d+, current .* p = .* p below 0.05"):
+            promoted(run, if_better=True)
+    assert typed("promote", "aaaa", "--if-better").returncode == 1
+    history = Registry(Path("models")).history("wine")
+    assert [entry.version for entry in history] == ["aaaa0000", "bbbb0000"]
+    assert "(DeLong)" in history[1].why
+    assert "current already" in promoted(good, if_better=True)
+
+
+def test_the_order_of_the_rows_held_out_does_not_matter() -> None:
+    order = np.random.default_rng(5).permutation(N_ROWS)
+    truth = [("no", "yes")[code] for code in TRUTH[order]]
+    sure = np.column_stack([1 - TRUTH, TRUTH])[order].astype(float)
+    shuffled = predictions(sure, truth, row_ids=order)
+    promoted(make_run(DAY / "a", "aaaa0000", {"predictions.parquet": noisy(2, 1)}))
+    run = make_run(DAY / "b", "bbbb0000", {"predictions.parquet": shuffled})
+    assert "AUC 1.0000" in promoted(run, if_better=True)
+
+
+def test_more_classes_are_compared_by_accuracy() -> None:
+    labels = ("a", "b", "c")
+    truth = np.arange(90) % 3
+    words = [labels[code] for code in truth]
+    for run_id, wrong in (("aaaa0000", 40), ("bbbb0000", 10)):
+        proba = np.eye(3)[np.where(np.arange(90) < wrong, (truth + 1) % 3, truth)]
+        files = {
+            "summary.json": summary(labels=labels),
+            "predictions.parquet": predictions(proba, words, labels),
+        }
+        told = promoted(make_run(DAY / run_id, run_id, files), if_better=True)
+    assert "accuracy 0.8889, current version 0.5556, difference +0.3333" in told
+    assert "(McNemar)" in told
+
+
+OTHER = {
+    "the data": {"summary.json": summary(sha256="0" * 64)},
+    "the labels": {"summary.json": summary(labels=("yes", "no"))},
+    "the rows held out": {"predictions.parquet": noisy(1, 1, row_ids=range(1, N_ROWS + 1))},
+    "the true labels": {"predictions.parquet": noisy(1, 1, truth=["no", "yes"] * (N_ROWS // 2))},
+}
+
+
+@pytest.mark.parametrize("what", OTHER)
+def test_what_was_not_judged_by_the_same_rows_is_not_compared(what: str) -> None:
+    promoted(make_run(DAY / "a", "aaaa0000", {"predictions.parquet": noisy(2, 1)}))
+    files = {"predictions.parquet": noisy(0.5, 1), **OTHER[what]}
+    other = make_run(DAY / "b", "bbbb0000", files)
+    with pytest.raises(NotComparableError, match=f"{what} differ"):
+        promoted(other, if_better=True)
+    promoted(other)
+
+
+def test_without_all_rows_there_is_no_comparison() -> None:
+    promoted(make_run(DAY / "a", "aaaa0000", {"predictions.parquet": noisy(2, 1)}))
+    with pytest.raises(NotComparableError, match="4 rows, the current version 400, of which 4"):
+        promoted(make_run(DAY / "b", "bbbb0000"), if_better=True)
+
+
+UNUSABLE = {
+    "no json": {"summary.json": b"{"},
+    "no labels": {"summary.json": b'{"dataset": "wine", "data": {"sha256": ""}}'},
+    "numbers as labels": {
+        "summary.json": b'{"dataset": "wine", "labels": [1], "data": {"sha256": ""}}'
+    },
+    "no parquet": {"predictions.parquet": b"PAR1 and no more"},
+    "no row ids": {"predictions.parquet": b""},
+    "a label that is none": {"predictions.parquet": noisy(1, 1, truth=["maybe"] * N_ROWS)},
+    "no probabilities": {"predictions.parquet": noisy(1, 1, labels=("nein", "ja"))},
+}
+
+
+@pytest.mark.parametrize("files", UNUSABLE.values(), ids=UNUSABLE)
+def test_a_run_whose_hashes_hold_and_whose_words_do_not_is_refused(
+    files: dict[str, bytes],
+) -> None:
+    promoted(make_run(DAY / "a", "aaaa0000"))
+    with pytest.raises(UnverifiedRunError, match="is not of its form"):
+        promoted(make_run(DAY / "b", "bbbb0000", files), if_better=True)
+
+
+def test_a_current_version_that_is_damaged_is_not_compared_with(here: Path) -> None:
+    promoted(make_run(DAY / "a", "aaaa0000"))
+    shutil.rmtree(here / "models/wine/versions/aaaa0000/plots")
+    with pytest.raises(UnverifiedRunError, match="plots"):
+        promoted(make_run(DAY / "b", "bbbb0000"), if_better=True)

@@ -1,0 +1,244 @@
+"""What has no data-only form is refused before data is read, by its name; the rest is exported."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from catboost import CatBoostClassifier
+from lightgbm import LGBMClassifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
+from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
+from sklearn.tree import DecisionTreeClassifier
+from xgboost import XGBClassifier
+
+from tabproof.experiment import make_plan
+from tabproof.modeling import make_pipeline
+from tabproof.scorer.errors import NotExportableError
+from tabproof.scorer.export import check_exportable, export_pipeline
+from tabproof.scorer.export.exporters import ESTIMATORS, OF_EXTRAS
+from tabproof.scorer.form import ARRAYS, SPEC
+from tests.conftest import ROOT, composed, train
+from tests.scorer.fitted import PREPROCESS, boosting, exported, pipeline_of, small_boosting, table
+
+
+class OwnForest(RandomForestClassifier):
+    """May predict in its own way."""
+
+
+class OwnBoosting(HistGradientBoostingClassifier):
+    """May predict in its own way."""
+
+
+class OwnImputer(SimpleImputer):
+    """May fill in its own way."""
+
+
+class OwnEncoder(OneHotEncoder):
+    """May encode in its own way."""
+
+
+class OwnTargets(TargetEncoder):
+    """May encode in its own way."""
+
+
+ENCODER = OneHotEncoder(handle_unknown="ignore")
+SCALE = {"scale": StandardScaler()}
+
+
+def refused(numeric: dict[str, Any], categorical: dict[str, Any], estimator: Any) -> str:
+    with pytest.raises(NotExportableError) as caught:
+        check_exportable(make_pipeline(numeric, categorical, estimator, seed=0))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "export=false trains it all the same" in message
+    assert caught.value.exit_code == 2
+    return message
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        OwnForest(),
+        OwnBoosting(),
+        GaussianNB(),
+        GradientBoostingClassifier(),
+        CalibratedClassifierCV(LogisticRegression()),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_unknown_estimators_are_refused(estimator: Any) -> None:
+    message = refused({}, {}, estimator)
+    assert f"model.estimator: {type(estimator).__name__} cannot be exported" in message
+    names = [kind.__name__ for kind in (*ESTIMATORS, VotingClassifier)]
+    for name in (*names, *OF_EXTRAS):
+        assert f"'{name.rpartition('.')[2]}'" in message
+
+
+@pytest.mark.parametrize("kind", [LGBMClassifier, XGBClassifier, CatBoostClassifier])
+def test_estimators_known_by_name_stand_where_they_stood(kind: type) -> None:
+    assert f"{kind.__module__}.{kind.__qualname__}" in OF_EXTRAS
+    own = type("Own", (kind,), {})  # may predict in its own way
+    assert "model.estimator: Own cannot be exported" in refused({}, {}, own())
+
+
+def test_exporters_do_not_load_libraries_that_need_not_be_installed() -> None:
+    names = {"catboost", "lightgbm", "xgboost"}
+    words = f"import sys, tabproof.scorer.export; print({names} & {{*sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("chosen", [[0], [True, False], ["job"], "all"])
+def test_categories_by_other_signs_than_the_type_are_refused(chosen: Any) -> None:
+    message = refused({}, {}, boosting(categorical_features=chosen))
+    assert "model.estimator.categorical_features" in message
+
+
+@pytest.mark.parametrize(
+    ("numeric", "words"),
+    [
+        ({"a": RobustScaler()}, "preprocess.numeric: RobustScaler"),
+        ({"a": KNNImputer()}, "preprocess.numeric: KNNImputer"),
+        ({"a": PolynomialFeatures()}, "preprocess.numeric: PolynomialFeatures"),
+        ({"a": OwnImputer()}, "preprocess.numeric: OwnImputer"),
+        ({"a": OneHotEncoder()}, "preprocess.numeric: OneHotEncoder"),
+        ({"a": "passthrough"}, "preprocess.numeric: str"),
+        ({**SCALE, "a": RobustScaler()}, "preprocess.numeric: RobustScaler"),
+        ({"a": SimpleImputer(add_indicator=True)}, "SimpleImputer with add_indicator=true"),
+        ({"a": MinMaxScaler(clip=True)}, "MinMaxScaler with clip=true"),
+    ],
+    ids=str,
+)
+def test_unknown_steps_of_numbers_are_refused(numeric: dict[str, Any], words: str) -> None:
+    assert words in refused(numeric, {"encode": ENCODER}, LogisticRegression())
+
+
+@pytest.mark.parametrize(
+    ("categorical", "words"),
+    [
+        ({"a": OwnTargets()}, "preprocess.categorical: OwnTargets"),
+        ({"a": OwnEncoder()}, "preprocess.categorical: OwnEncoder"),
+        ({"a": OwnImputer(), "b": ENCODER}, "preprocess.categorical: OwnImputer"),
+        ({"a": ENCODER, "b": StandardScaler()}, "preprocess.categorical: "),
+        ({"a": OrdinalEncoder(), "b": ENCODER}, "preprocess.categorical: OrdinalEncoder"),
+        ({"a": SimpleImputer()}, "preprocess.categorical: SimpleImputer"),
+        ({"a": SimpleImputer(add_indicator=True), "b": ENCODER}, "add_indicator=true"),
+    ],
+    ids=str,
+)
+def test_unknown_steps_of_categories_are_refused(categorical: dict[str, Any], words: str) -> None:
+    assert words in refused(SCALE, categorical, LogisticRegression())
+
+
+@pytest.mark.parametrize("preprocess", PREPROCESS)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        HistGradientBoostingClassifier(categorical_features="from_dtype"),
+        RandomForestClassifier(),
+        ExtraTreesClassifier(),
+        DecisionTreeClassifier(),
+        LogisticRegression(),
+        LogisticRegressionCV(),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_what_is_known_is_accepted_unfitted(preprocess: str, estimator: Any) -> None:
+    check_exportable(pipeline_of(preprocess, estimator))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("hist_gradient_boosting", "logistic_regression", "random_forest", "vote"),
+        *("lightgbm", "xgboost", "catboost"),
+    ],
+)
+def test_every_model_of_conf_is_accepted(model: str) -> None:
+    make_plan(composed(f"model={model}", "search=none"))
+
+
+@pytest.mark.parametrize(
+    "estimator", [boosting(), RandomForestClassifier(5, max_leaf_nodes=9), LogisticRegression()]
+)
+def test_the_same_pipeline_gives_the_same_bytes(estimator: Any) -> None:
+    case = exported(pipeline_of("onehot", estimator), *table())
+    assert set(case.files) == {SPEC, ARRAYS}
+    for _ in range(5):
+        assert export_pipeline(case.pipeline, case.X_train, list(case.labels)) == case.files
+    again = exported(pipeline_of("onehot", estimator), *table())
+    assert again.files == case.files
+
+
+def test_another_process_gives_the_same_bytes() -> None:
+    code = (
+        "import sys; from tests.scorer.fitted import small_boosting;"
+        "sys.stdout.buffer.write(b''.join(small_boosting().files.values()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=120
+    )
+    assert done.stdout == b"".join(small_boosting().files.values())
+
+
+NAIVE = ["dataset=wine", "search=none", "preprocess=onehot"]
+
+
+@pytest.fixture(scope="module")
+def naive_bayes() -> list[str]:
+    """Give the command line of a model that cannot be exported."""
+    return [
+        *NAIVE,
+        "model=logistic_regression",
+        "model.estimator._target_=sklearn.naive_bayes.GaussianNB",
+        "~model.estimator.max_iter",
+    ]
+
+
+def test_the_default_refuses_before_data_is_read(naive_bayes: list[str], tmp_path: Path) -> None:
+    # The table is not there: were it read first, that would be the error.
+    absent = ["dataset=adult", f"dataset.data_home={tmp_path}/none", "dataset.n_retries=0"]
+    done = train(*naive_bayes, *absent, f"hydra.run.dir={tmp_path}/run")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "model.estimator: GaussianNB cannot be exported as data" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_export_false_trains_it_all_the_same(naive_bayes: list[str], tmp_path: Path) -> None:
+    done = train(*naive_bayes, "export=false", f"hydra.run.dir={tmp_path}/run")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "manifest.json").exists()
+    assert not (tmp_path / "run" / "scorer").exists()
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["parity"] is None
+
+
+def test_a_run_keeps_its_scorer_and_how_far_it_is_from_the_pipeline(run: Path) -> None:
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert {SPEC, ARRAYS} <= set(manifest["files"])
+    parity = json.loads((run / "summary.json").read_text())["parity"]
+    assert 0 <= parity["max_difference"] <= parity["allowed"] == 1e-12
+    assert parity["n_rows"] > 0

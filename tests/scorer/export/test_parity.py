@@ -1,0 +1,280 @@
+"""The proof can fail: whatever is tampered with in the files is found."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from tabproof.experiment import load_rows, make_plan
+from tabproof.scorer import read_scorer
+from tabproof.scorer.errors import ScorerDiffersError
+from tabproof.scorer.export import check_parity, export_pipeline
+from tabproof.scorer.export.parity import columns_of
+from tabproof.steps.pipelines import make_pipeline
+from tests.conftest import OPENML_HOME, ROOT, composed, needs_openml_home
+from tests.scorer.fitted import (
+    Exported,
+    arrays_of,
+    boosting,
+    changed_spec,
+    exported,
+    one_by_one,
+    pipeline_of,
+    small_boosting,
+    table,
+    with_arrays,
+)
+
+FOREST = exported(
+    pipeline_of("ordinal", RandomForestClassifier(3, max_depth=2, random_state=0)), *table()
+)
+LINEAR = exported(pipeline_of("onehot", LogisticRegression()), *table())
+STUMPS = exported(pipeline_of("native", boosting(max_iter=9, max_leaf_nodes=2)), *table())
+
+
+def parity(case: Exported, files: dict[str, bytes], **options: Any) -> Any:
+    return check_parity(case.pipeline, files, case.X_test, seed=0, **options)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("case", "allowed"),
+    [(small_boosting(), 0.0), (small_boosting(3), 0.0), (FOREST, 0.0), (LINEAR, 1e-15)],
+    ids=["boosting", "three", "forest", "linear"],
+)
+def test_an_exported_pipeline_passes(case: Exported, allowed: float, whole: bool) -> None:
+    found = parity(case, case.files, whole=whole)
+    assert found.max_difference <= allowed
+    assert found.n_rows >= 4 * len(case.X_test)
+    assert found.allowed == 1e-12
+
+
+def test_the_same_seed_compares_the_same_rows() -> None:
+    X, y = table(n_rows=1300)
+    case = exported(pipeline_of("onehot", LogisticRegression()), X, y)
+    assert parity(case, case.files) == parity(case, case.files)
+    assert parity(case, case.files).n_rows < parity(case, case.files, whole=True).n_rows
+
+
+def test_a_single_row_is_enough() -> None:
+    case = small_boosting()
+    assert check_parity(case.pipeline, case.files, case.X_test.iloc[:1], seed=0).n_rows > 5
+
+
+def splits(case: Exported, *, of_sets: bool) -> np.ndarray:
+    arrays = arrays_of(case.files)
+    return np.flatnonzero(
+        (arrays["trees.feature"] >= 0) & ((arrays["trees.category_set"] >= 0) == of_sets)
+    )
+
+
+def tampered(case: Exported, name: str, change: Callable[[np.ndarray], None]) -> dict[str, bytes]:
+    array = arrays_of(case.files)[name]
+    change(array)
+    return with_arrays(case.files, **{name.replace(".", "__"): array})
+
+
+def assert_found(case: Exported, files: dict[str, bytes], **options: Any) -> None:
+    with pytest.raises(ScorerDiffersError) as caught:
+        parity(case, files, **options)
+    assert "must not be served" in str(caught.value)
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("direction", [-np.inf, np.inf])
+def test_a_root_moved_by_one_ulp_is_found(direction: float) -> None:
+    for place in splits(STUMPS, of_sets=False):
+
+        def move(thresholds: np.ndarray, place: int = place) -> None:
+            thresholds[place] = np.nextafter(thresholds[place], direction)
+
+        assert_found(STUMPS, tampered(STUMPS, "trees.threshold", move))
+
+
+def test_a_threshold_rounded_to_32_bits_is_found() -> None:
+    case = small_boosting()
+    files = tampered(
+        case, "trees.threshold", lambda array: np.copyto(array, array.astype(np.float32))
+    )
+    assert_found(case, files)
+
+
+def test_a_leaf_is_found() -> None:
+    for place in range(len(arrays_of(STUMPS.files)["trees.values"])):
+
+        def change(values: np.ndarray, place: int = place) -> None:
+            values[place] += 1e-9
+
+        assert_found(STUMPS, tampered(STUMPS, "trees.values", change))
+
+
+def test_a_missing_value_that_takes_the_other_way_is_found() -> None:
+    for place in np.flatnonzero(arrays_of(STUMPS.files)["trees.feature"] >= 0):
+
+        def flip(missing_left: np.ndarray, place: int = place) -> None:
+            missing_left[place] ^= 1
+
+        assert_found(STUMPS, tampered(STUMPS, "trees.missing_left", flip))
+
+
+def test_children_that_change_places_are_found() -> None:
+    root = splits(STUMPS, of_sets=False)[0]
+
+    def swap(values: np.ndarray) -> None:
+        leaf = root * 2 // 3  # of stumps, two nodes in three are leaves
+        values[[leaf, leaf + 1]] = values[[leaf + 1, leaf]]
+
+    assert_found(STUMPS, tampered(STUMPS, "trees.values", swap))
+
+
+def test_sets_of_categories_are_found() -> None:
+    case = small_boosting()
+    assert len(splits(case, of_sets=True))
+    assert_found(
+        case, tampered(case, "trees.left_codes", lambda array: np.copyto(array, array ^ 0b11111))
+    )
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_a_code_of_a_category_is_found(place: int) -> None:
+    case = small_boosting()
+
+    def change(codes: np.ndarray) -> None:
+        codes[place] = 0.0 if place else 3.0
+
+    assert_found(case, tampered(case, "codes.1", change))
+
+
+def test_a_category_under_another_name_is_found() -> None:
+    case = small_boosting()
+
+    def swap(content: Any) -> None:
+        content["columns"][1]["categories"][3:] = ["東京", "nan"]
+
+    assert_found(case, changed_spec(case.files, swap))
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_a_feature_of_a_category_is_found(place: int) -> None:
+    assert_found(LINEAR, tampered(LINEAR, "codes.1", lambda codes: codes.__setitem__(place, 0.25)))
+
+
+@pytest.mark.parametrize("array", ["coefficients", "intercepts"])
+def test_weights_are_found(array: str) -> None:
+    assert_found(LINEAR, tampered(LINEAR, array, lambda found: np.copyto(found, found + 1e-9)))
+
+
+def test_steps_in_another_order_are_found() -> None:
+    def swap(content: Any) -> None:
+        content["columns"][0]["steps"].reverse()
+
+    assert_found(LINEAR, changed_spec(LINEAR.files, swap))
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_a_step_that_is_left_out_is_found(step: int) -> None:
+    def leave_out(content: Any) -> None:
+        del content["columns"][0]["steps"][step]
+
+    assert_found(LINEAR, changed_spec(LINEAR.files, leave_out))
+
+
+def test_labels_in_another_order_are_not_the_scorers_to_know() -> None:
+    # Which name a class has is the table's; the proof is about numbers.
+    swapped = changed_spec(FOREST.files, lambda content: content["labels"].reverse())
+    assert parity(FOREST, swapped) == parity(FOREST, FOREST.files)
+
+
+def test_a_wrong_way_for_one_row_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = small_boosting()
+    right = type(case.scorer).predict_row
+    monkeypatch.setattr(
+        "tabproof.scorer.scorer.Scorer.predict_row",
+        lambda self, row: [p + 1e-9 for p in right(self, row)],
+    )
+    assert_found(case, case.files)
+
+
+def test_a_pipeline_without_numbers_where_the_scorer_has_some_is_found() -> None:
+    class Speechless:
+        """Answers NaN."""
+
+        def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+            return np.full((len(X), 2), np.nan)
+
+    case = small_boosting()
+    with pytest.raises(ScorerDiffersError):
+        check_parity(Speechless(), case.files, case.X_test, seed=0)  # type: ignore[arg-type]
+
+
+TAMPERING = """
+import runpy
+from tabproof.scorer import export
+from tests.scorer.fitted import arrays_of, with_arrays
+
+right = export.export_pipeline
+
+def wrong(*arguments, **options):
+    files = right(*arguments, **options)
+    return with_arrays(files, intercepts=arrays_of(files)["intercepts"] * 1.001)
+
+export.export_pipeline = wrong
+runpy.run_module("src.train", run_name="__main__")
+"""
+
+
+def test_a_run_whose_scorer_differs_is_no_run(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", TAMPERING, "dataset=wine", "model=logistic_regression"),
+            *("search=none", f"hydra.run.dir={tmp_path}/run"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "the exported scorer differs from the pipeline by" in done.stderr
+    assert not (tmp_path / "run" / "manifest.json").exists()
+    assert not (tmp_path / "run" / "scorer").exists()
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "failed"
+
+
+@pytest.mark.slow
+@needs_openml_home
+@pytest.mark.parametrize(
+    ("dataset", "model"),
+    [
+        ("adult", "hist_gradient_boosting"),
+        ("adult", "logistic_regression"),
+        ("adult", "lightgbm"),
+        ("adult", "xgboost"),
+        ("adult", "catboost"),
+        ("credit-g", "hist_gradient_boosting"),
+        ("credit-g", "random_forest"),
+        ("credit-g", "logistic_regression"),
+        ("credit-g", "vote"),
+    ],
+)
+def test_real_tables_are_scored_as_the_pipeline_scores_them(dataset: str, model: str) -> None:
+    config = composed(
+        f"dataset={dataset}", f"model={model}", "search=none", f"dataset.data_home={OPENML_HOME}"
+    )
+    division = load_rows(config, make_plan(config))
+    pipeline = make_pipeline(config).fit(division.X_train, division.y_train)
+    files = export_pipeline(pipeline, division.X_train, division.table.labels)
+    found = check_parity(pipeline, files, division.X_test, seed=0, whole=True)
+    assert found.max_difference <= (1e-12 if model in ("logistic_regression", "vote") else 0.0)
+    scorer = read_scorer(files)
+    columns = [column[:200] for column in columns_of(scorer, division.X_test)]
+    np.testing.assert_array_equal(one_by_one(scorer, columns), scorer.predict_proba(columns))

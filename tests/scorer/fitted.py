@@ -1,0 +1,254 @@
+"""Small fitted pipelines, the rows on which exporters go wrong, and what a scorer says of them."""
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.testing import assert_array_equal
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
+
+from tabproof.modeling import CategoryHasher, answers_out_of_fold, calibrate, make_pipeline
+from tabproof.scorer import Scorer, read_scorer
+from tabproof.scorer.bit_vectors import MOST_LEAVES, BitVectors, n_leaves
+from tabproof.scorer.export import export_pipeline
+from tabproof.scorer.export.parity import columns_of, hard_rows, parts_of
+from tabproof.scorer.form import ARRAYS, SPEC, read_files
+from tabproof.scorer.model import TreesModel, VoteModel
+from tabproof.scorer.trees import read_trees
+from tabproof.scorer.walks import Walks
+
+EVALUATORS = {"BitVectors": BitVectors, "Walks": Walks}
+
+
+def table(
+    n_rows: int = 240, n_classes: int = 2, *, missing: bool = True, seed: int = 0
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Make numbers and categories in mixed order, with ugly names, and a target they explain."""
+    rng = np.random.default_rng(seed)
+    categories = np.array(["nan", "", "東京", "a_b", "None"])
+    city, job = rng.choice(categories, n_rows), rng.choice(["b", "a"], n_rows)
+    age, income = rng.normal(40, 10, n_rows), rng.lognormal(3, 1, n_rows)
+    frame = pd.DataFrame(
+        {
+            "age": age,
+            "都市": as_category(city),
+            "income": income,
+            "whole": rng.integers(-3, 4, n_rows).astype("float64"),
+            "job": as_category(job),
+        }
+    )
+    score = age / 10 + 2 * (city == "東京") - 2 * (city == "nan") + np.log(income)
+    score = score + rng.normal(0, 0.5, n_rows)
+    if missing:
+        for place, name in enumerate(frame.columns):
+            gone = rng.random(n_rows) < 0.1 + 0.05 * place
+            frame[name] = frame[name].mask(gone)
+            score += gone * (place - 2)
+    return frame, pd.qcut(score, n_classes, labels=False)
+
+
+def as_category(values: Any) -> pd.Series:
+    """Make a column of categories as loading a table does: texts in sorted order."""
+    column = pd.Series(values, dtype="object")
+    categories = pd.Index(sorted(column.dropna().unique()), dtype="object")
+    return column.astype(pd.CategoricalDtype(categories))
+
+
+PREPROCESS = ("native", "onehot", "ordinal", "target", "hashing")
+
+
+def pipeline_of(preprocess: str, estimator: Any) -> Pipeline:
+    """Make the pipeline of conf/preprocess/<preprocess>.yaml."""
+    steps: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "native": ({}, {}),
+        "onehot": (
+            {"impute": SimpleImputer(), "scale": StandardScaler()},
+            {
+                "impute": SimpleImputer(strategy="most_frequent"),
+                "encode": OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+            },
+        ),
+        "ordinal": (
+            {},
+            {"encode": OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)},
+        ),
+        "target": ({}, {"encode": TargetEncoder()}),
+        "hashing": (
+            {"impute": SimpleImputer(), "scale": StandardScaler()},
+            {"encode": CategoryHasher(4)},
+        ),
+    }
+    return make_pipeline(*steps[preprocess], estimator, seed=0)
+
+
+def vote_of(members: Mapping[str, Pipeline], **parameters: Any) -> Pipeline:
+    """Make a pipeline of a vote, as conf/model/vote.yaml does."""
+    vote = VotingClassifier([*members.items()], **{"voting": "soft", **parameters})
+    return make_pipeline({}, {}, vote, seed=0)
+
+
+def boosting(**parameters: Any) -> HistGradientBoostingClassifier:
+    """Make boosting that has something to learn from small tables."""
+    chosen = {"categorical_features": "from_dtype", "max_iter": 12, "min_samples_leaf": 3}
+    return HistGradientBoostingClassifier(**{**chosen, **parameters})
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A fitted pipeline, the rows it was fitted on, rows held out, and its files.
+
+    pipeline : what gives probabilities, so CalibratedClassifierCV of one where it is calibrated.
+    """
+
+    pipeline: Any
+    X_train: pd.DataFrame
+    X_test: pd.DataFrame
+    labels: tuple[str, ...]
+    files: dict[str, bytes]
+
+    @property
+    def scorer(self) -> Scorer:
+        return read_scorer(self.files)
+
+
+def exported(
+    pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray, *, calibration: str | None = None
+) -> Exported:
+    """Fit on two thirds of the rows, calibrate on their folds if asked to, and export."""
+    held_out = np.arange(len(X)) % 3 == 0
+    X_train, X_test, y_train = X[~held_out], X[held_out], y[~held_out]
+    fitted: Any = pipeline.fit(X_train, y_train)
+    if calibration is not None:
+        splits = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X_train, y_train))
+        answers = answers_out_of_fold(pipeline, X_train, y_train, splits)
+        fitted = calibrate(pipeline, answers, y_train, calibration)
+    labels = tuple(f"label {code}" for code in range(len(np.unique(y))))
+    files = export_pipeline(fitted, X_train, list(labels))
+    return Exported(fitted, X_train, X_test, labels, files)
+
+
+@cache
+def small_boosting(n_classes: int = 2) -> Exported:
+    """Give boosting with splits of categories and of missing cells; shared, so never changed."""
+    return exported(pipeline_of("native", boosting(max_iter=5)), *table(n_classes=n_classes))
+
+
+def scorers_of(files: Mapping[str, bytes]) -> dict[str, Scorer]:
+    """Read a scorer, once for each way in which all its models can be evaluated."""
+    first = read_scorer(files)
+    parts = parts_of(first, files)
+    if not any(isinstance(model, TreesModel) for model in models_of(first)):
+        return {"linear": first}
+    trees = [
+        read_trees(arrays, sum(e.width for e in encodings)) if "trees.feature" in arrays else None
+        for encodings, arrays in parts
+    ]
+    scorers = {}
+    for name, kind in EVALUATORS.items():
+        if kind is Walks or all(t is None or n_leaves(t).max() <= MOST_LEAVES for t in trees):
+            scorers[name] = read_scorer(files)
+            for model, own, part in zip(models_of(scorers[name]), trees, parts, strict=True):
+                if own is not None:
+                    model._evaluator = kind(own, part.encodings)
+    return scorers
+
+
+def models_of(scorer: Scorer) -> list[Any]:
+    """Give the one model of a scorer, or each of a vote's."""
+    model = scorer._model
+    return model.members if isinstance(model, VoteModel) else [model]
+
+
+def one_by_one(scorer: Scorer, columns: list[np.ndarray]) -> np.ndarray:
+    """Score rows as the service does."""
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return np.array([scorer.predict_row(row) for row in rows])
+
+
+def assert_equals_pipeline(case: Exported, *, allowed: float = 0.0) -> None:
+    """Compare on all that is hard, every threshold included; one row has a batch's bits.
+
+    Whatever evaluates the model, which is every way that can.
+    """
+    scorers = scorers_of(case.files)
+    rng = np.random.default_rng(0)
+    for what, frame in hard_rows(case.scorer, case.files, case.X_test, rng, whole=True):
+        expected, columns = case.pipeline.predict_proba(frame), columns_of(case.scorer, frame)
+        few = [column[:60] for column in columns]
+        for name, scorer in scorers.items():
+            found = scorer.predict_proba(columns)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=allowed, err_msg=what)
+            assert_array_equal(one_by_one(scorer, few), found[:60], err_msg=f"{name}, {what}")
+
+
+def small_vote(
+    n_classes: int = 2, *, calibration: str | None = None, **parameters: Any
+) -> Exported:
+    """Give a vote whose members encode the same columns in three ways."""
+    members = {
+        "boosting": pipeline_of("native", boosting(max_iter=3)),
+        "linear": pipeline_of("onehot", LogisticRegression()),
+        "forest": pipeline_of("ordinal", RandomForestClassifier(3, max_leaf_nodes=8)),
+    }
+    pipeline = vote_of(members, **parameters)
+    return exported(pipeline, *table(n_classes=n_classes), calibration=calibration)
+
+
+def changed_spec(files: Mapping[str, bytes], change: Any) -> dict[str, bytes]:
+    """Give the files with a change of what scorer.json holds."""
+    content = json.loads(files[SPEC])
+    change(content)
+    return {**files, SPEC: json.dumps(content).encode()}
+
+
+def arrays_of(files: Mapping[str, bytes]) -> dict[str, np.ndarray]:
+    """Give the arrays, free to be changed."""
+    # safetensors gives them in any order.
+    return {name: array.copy() for name, array in sorted(read_files(files)[1].items())}
+
+
+def with_arrays(files: Mapping[str, bytes], **changes: np.ndarray | None) -> dict[str, bytes]:
+    """Give the files with some arrays changed, or left out; `__` stands for a point."""
+    arrays = arrays_of(files)
+    for name, array in changes.items():
+        if array is None:
+            del arrays[name.replace("__", ".")]
+        else:
+            arrays[name.replace("__", ".")] = array
+    return {**files, ARRAYS: safetensors(arrays)}
+
+
+DTYPES = {"float64": "F64", "float32": "F32", "int64": "I64", "int32": "I32", "uint8": "U8"}
+
+
+def safetensors(arrays: Mapping[str, np.ndarray], **claims: Any) -> bytes:
+    """Write arrays in safetensors' format; claims replace what the header says of one."""
+    header: dict[str, Any] = {}
+    content = b""
+    for name, array in arrays.items():
+        data = np.ascontiguousarray(array).tobytes()
+        header[name] = {
+            "dtype": DTYPES[str(array.dtype)],
+            "shape": list(array.shape),
+            "data_offsets": [len(content), len(content) + len(data)],
+        }
+        content += data
+    for name, claim in claims.items():
+        header[name.replace("__", ".")].update(claim)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + content

@@ -1,0 +1,353 @@
+"""docs/scorer.md suffices: a reader that knows nothing else gives the scorer's bits.
+
+It takes no code of tabproof.scorer, no numpy, no safetensors: it is what somebody would write in
+another language, page in hand. (Where the page lets last bits open, so does it.)
+"""
+
+import json
+import math
+import re
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from xgboost import XGBClassifier
+
+from tabproof.scorer import form
+from tabproof.scorer.encoding import NumberEncoding
+from tabproof.scorer.export.parity import columns_of, hard_rows
+from tests.conftest import ROOT
+from tests.scorer.fitted import (
+    Exported,
+    boosting,
+    exported,
+    pipeline_of,
+    scorers_of,
+    small_boosting,
+    small_vote,
+    table,
+    vote_of,
+)
+
+# --- the reader ---------------------------------------------------------------------------
+
+LETTERS = {"F64": "d", "I32": "i", "U8": "B"}
+FLOAT32_MAX = (2 - 2**-23) * 2.0**127
+
+
+def read_arrays(content: bytes) -> dict[str, Any]:
+    """Give each array as a list, of lists where it has two dimensions."""
+    (n,) = struct.unpack_from("<Q", content)
+    header = json.loads(content[8 : 8 + n])
+    arrays = {}
+    for name, about in header.items():
+        begin, end = about["data_offsets"]
+        letter = LETTERS[about["dtype"]]
+        data = content[8 + n + begin : 8 + n + end]
+        flat = [value for (value,) in struct.iter_unpack(f"<{letter}", data)]
+        shape = about["shape"]
+        if len(shape) == 2:
+            flat = [flat[i * shape[1] : (i + 1) * shape[1]] for i in range(shape[0])]
+        arrays[name] = flat
+    return arrays
+
+
+def step(name: str, o: float, x: float) -> float:
+    """Take one step."""
+    if name == "fill":
+        return o if math.isnan(x) else x
+    if name == "clip_float32":
+        return -FLOAT32_MAX if x < -FLOAT32_MAX else FLOAT32_MAX if x > FLOAT32_MAX else x
+    if name == "float32":
+        return float32(x)
+    return {
+        "add": lambda: x + o,
+        "subtract": lambda: x - o,
+        "multiply": lambda: x * o,
+        "divide": lambda: x / o,
+    }[name]()
+
+
+def float32(x: float) -> float:
+    """Round to the nearest 32-bit float."""
+    return float(struct.unpack("<f", struct.pack("<f", x))[0])
+
+
+def expf(x: float) -> float:
+    """Give exp of 32 bits, but for the last bit of one number in ten thousand."""
+    return float32(math.exp(x))
+
+
+def logistic(s: float) -> float:
+    try:
+        return 1 / (1 + math.exp(-s))
+    except OverflowError:
+        return 0.0
+
+
+def softmax(s: list[float]) -> list[float]:
+    powers = [math.exp(x - max(s)) for x in s]
+    return [e / sum(powers) for e in powers]
+
+
+def logits(of: str, r: list[float]) -> list[float]:
+    if of == "sums":
+        return [-r[0], r[0]] if len(r) == 1 else r
+    if of == "probabilities":
+        return [math.log(p + 1e-12) for p in ([1 - r[0], r[0]] if len(r) == 1 else r)]
+    p = [float32(1 - r[0]), r[0]] if len(r) == 1 else r
+    return [float32(math.log(float32(x + float32(1e-12)))) for x in p]
+
+
+def staircase(x: list[float], y: list[float], r: float) -> float:
+    if r <= x[0]:
+        return y[0]
+    if r >= x[-1]:
+        return y[-1]
+    k = max(k for k in range(len(x)) if x[k] <= r)
+    return y[k] if x[k] == r else (y[k + 1] - y[k]) / (x[k + 1] - x[k]) * (r - x[k]) + y[k]
+
+
+class Reader:
+    """Reads the two files, and scores rows whose cells are numbers, texts or None."""
+
+    def __init__(self, spec: bytes, arrays: bytes) -> None:
+        self.spec = json.loads(spec)
+        assert self.spec["format"] in (1, 2, 3)
+        self.arrays = read_arrays(arrays)
+
+    def proba(self, row: Sequence[float | str | None]) -> list[float]:
+        calibration = self.spec.get("calibration")
+        if calibration is None:
+            return self.uncalibrated(row)
+        if calibration["of"] == "sums":
+            return self.calibrated(calibration, self.sums(row))
+        p = self.uncalibrated(row)
+        return self.calibrated(calibration, p[1:] if len(p) == 2 else p)
+
+    def uncalibrated(self, row: Sequence[float | str | None]) -> list[float]:
+        if self.spec["model"]["kind"] == "vote":
+            return self.average(row)
+        return self.linked(self.sums(row))
+
+    def sums(self, row: Sequence[float | str | None]) -> list[float]:
+        parts = [self.features(i, cell) for i, cell in enumerate(row)]
+        trees = self.spec["model"]["kind"] == "trees"
+        return self.sums_of_trees(parts) if trees else self.weighted_sums(parts)
+
+    def calibrated(self, calibration: dict[str, Any], r: list[float]) -> list[float]:
+        if calibration["kind"] == "temperature":
+            return softmax([calibration["factor"] * x for x in logits(calibration["of"], r)])
+        c = []
+        for i, x in enumerate(r):
+            if calibration["kind"] == "sigmoid":
+                c.append(logistic(-(calibration["slopes"][i] * x + calibration["intercepts"][i])))
+            else:
+                points = (self.arrays[f"calibration.{i}.{name}"] for name in "xy")
+                c.append(min(staircase(*points, x), 1.0))
+        if len(c) == 1:
+            return [1 - c[0], c[0]]
+        return [x / sum(c) if sum(c) else 1 / len(c) for x in c]
+
+    def average(self, row: Sequence[float | str | None]) -> list[float]:
+        sums = [0.0] * len(self.spec["labels"])
+        members = self.spec["model"]["members"]
+        for m, member in enumerate(members):
+            for j, p in enumerate(self.member(m, member).uncalibrated(row)):
+                sums[j] += member["weight"] * p
+        return [s / sum(member["weight"] for member in members) for s in sums]
+
+    def member(self, m: int, member: dict[str, Any]) -> "Reader":
+        reader, prefix = Reader.__new__(Reader), f"members.{m}."
+        columns = zip(self.spec["columns"], member["steps"], strict=True)
+        columns = [{**column, "steps": steps} for column, steps in columns]
+        reader.spec = {**self.spec, "columns": columns, "model": member["model"]}
+        reader.arrays = {k.removeprefix(prefix): v for k, v in self.arrays.items() if prefix in k}
+        return reader
+
+    def features(self, i: int, cell: float | str | None) -> list[float]:
+        column = self.spec["columns"][i]
+        if column["kind"] == "number":
+            x = math.nan if cell is None else float(cell)
+            for name, o in column.get("steps", []):
+                x = step(name, o, x)
+            return [x]
+        categories = column["categories"]
+        if cell is None:
+            place = len(categories) + 1
+        else:
+            place = categories.index(cell) if cell in categories else len(categories)
+        row: list[float] = self.arrays[f"codes.{i}"][place]
+        return row
+
+    def sums_of_trees(self, parts: list[list[float]]) -> list[float]:
+        features = [x for part in parts for x in part]
+        sums = list(self.spec["model"]["baseline"])
+        values = self.arrays["trees.values"]
+        in_32_bits = self.spec["model"]["link"].endswith("float32")
+        root = leaves_before = 0
+        for t, n_nodes in enumerate(self.arrays["trees.n_nodes"]):
+            node = self.leaf(root, features)
+            leaf = sum(f < 0 for f in self.arrays["trees.feature"][root:node])
+            g, width = t % self.spec["model"]["n_groups"], len(values[0])
+            for j, value in enumerate(values[leaves_before + leaf]):
+                total = sums[g * width + j] + value
+                sums[g * width + j] = float32(total) if in_32_bits else total
+            leaves_before += sum(f < 0 for f in self.arrays["trees.feature"][root : root + n_nodes])
+            root += n_nodes
+        return sums
+
+    def leaf(self, root: int, features: list[float]) -> int:
+        k = root
+        while self.arrays["trees.feature"][k] >= 0:
+            left = self.goes_left(k, features[self.arrays["trees.feature"][k]])
+            k = k + 1 if left else root + self.arrays["trees.right"][k]
+        return k
+
+    def goes_left(self, k: int, x: float) -> bool:
+        missing_left = self.arrays["trees.missing_left"][k] != 0
+        number = self.arrays["trees.category_set"][k]
+        if math.isnan(x):
+            return bool(missing_left)
+        if number < 0:
+            return bool(x <= self.arrays["trees.threshold"][k])
+        if x < 0 or x >= 256:
+            return bool(missing_left)
+        code = int(x)
+        return bool(self.arrays["trees.left_codes"][number][code // 8] >> code % 8 & 1)
+
+    def weighted_sums(self, parts: list[list[float]]) -> list[float]:
+        sums = []
+        for total, weights in zip(
+            self.arrays["intercepts"], self.arrays["coefficients"], strict=True
+        ):
+            first = 0
+            for part in parts:
+                products = [x * weights[first + i] for i, x in enumerate(part)]
+                first += len(part)
+                total += products[0] if len(products) == 1 else sum(products)
+            sums.append(total)
+        return sums
+
+    def linked(self, s: list[float]) -> list[float]:
+        link = self.spec["model"]["link"]
+        if link == "logistic":
+            p = logistic(s[0])
+            return [1 - p, p]
+        if link == "softmax":
+            return softmax(s)
+        if link == "logistic_float32":
+            p = float32(1 / float32(expf(min(-s[0], float32(88.7))) + 1))
+            return [float32(1 - p), p]
+        if link == "softmax_float32":
+            powers = [expf(float32(x - max(s))) for x in s]
+            return [float32(e / float32(sum(powers))) for e in powers]
+        n = len(self.arrays["trees.n_nodes"]) / self.spec["model"]["n_groups"]
+        return [x / n for x in s]
+
+    def label(self, proba: list[float]) -> str:
+        labels: list[str] = self.spec["labels"]
+        if self.spec["threshold"] is not None:
+            return labels[1] if proba[1] > self.spec["threshold"] else labels[0]
+        return labels[proba.index(max(proba))]
+
+
+# --- the proof ----------------------------------------------------------------------------
+
+
+def case_of(
+    preprocess: str, estimator: Any, n_classes: int, calibration: str | None = None
+) -> Exported:
+    rows = table(n_rows=120, n_classes=n_classes)
+    return exported(pipeline_of(preprocess, clone(estimator)), *rows, calibration=calibration)
+
+
+def vote_of_trees() -> Exported:
+    members = {
+        "forest": pipeline_of("ordinal", FOREST),
+        "boosting": pipeline_of("native", boosting(max_iter=3)),
+    }
+    return exported(vote_of(members, weights=[0.3, 1.7]), *table(n_rows=120))
+
+
+XGBOOST = XGBClassifier(n_estimators=5, max_depth=3, n_jobs=1, random_state=0)
+FOREST = RandomForestClassifier(3, max_leaf_nodes=9, random_state=0)
+# How far apart: the page fixes all bits but those of numpy's exp, and of BLAS's order.
+CASES = {
+    "boosting": (small_boosting(), 0.0),
+    "boosting, three labels": (small_boosting(3), 1e-15),
+    "boosting, one-hot": (case_of("onehot", boosting(max_iter=3), 2), 0.0),
+    "forest": (case_of("ordinal", FOREST, 2), 0.0),
+    "forest, one-hot, three labels": (case_of("onehot", FOREST, 3), 0.0),
+    "linear": (case_of("onehot", LogisticRegression(), 2), 1e-12),
+    "linear, three labels": (case_of("onehot", LogisticRegression(), 3), 1e-12),
+    "32 bits": (case_of("ordinal", XGBOOST, 2), 1.2e-7),
+    "32 bits, three labels": (case_of("ordinal", XGBOOST, 3), 1.2e-7),
+    "vote": (small_vote(), 1e-12),
+    "vote, three labels, weights": (small_vote(3, weights=[3, 0.5, 1]), 1e-12),
+    "vote of trees": (vote_of_trees(), 0.0),
+    "sigmoid": (case_of("native", boosting(max_iter=3), 2, "sigmoid"), 0.0),
+    "sigmoid, three labels": (case_of("ordinal", FOREST, 3, "sigmoid"), 0.0),
+    "isotonic": (case_of("ordinal", FOREST, 2, "isotonic"), 0.0),
+    "isotonic, three labels": (case_of("native", boosting(max_iter=3), 3, "isotonic"), 0.0),
+    "isotonic, 32 bits": (case_of("ordinal", XGBOOST, 2, "isotonic"), 1e-5),
+    "temperature": (case_of("native", boosting(max_iter=3), 2, "temperature"), 1e-15),
+    "temperature, linear": (case_of("onehot", LogisticRegression(), 3, "temperature"), 1e-12),
+    "temperature, forest": (case_of("ordinal", FOREST, 2, "temperature"), 1e-14),
+    "temperature, three labels": (case_of("ordinal", FOREST, 3, "temperature"), 1e-14),
+    "temperature, 32 bits": (case_of("ordinal", XGBOOST, 2, "temperature"), 1e-5),
+    "temperature, vote": (small_vote(calibration="temperature"), 1e-12),
+}
+
+
+@pytest.mark.parametrize(("case", "allowed"), CASES.values(), ids=CASES)
+def test_the_page_suffices(case: Exported, allowed: float) -> None:
+    reader = Reader(case.files["scorer/scorer.json"], case.files["scorer/arrays.safetensors"])
+    rng = np.random.default_rng(0)
+    for what, frame in hard_rows(case.scorer, case.files, case.X_test[:25], rng, whole=True):
+        some = frame.iloc[:90]
+        cells = some.astype("object").where(some.notna(), None).itertuples(index=False)
+        proba = [reader.proba(row) for row in cells]
+        for scorer in scorers_of(case.files).values():
+            found = scorer.predict_proba(columns_of(scorer, some))
+            np.testing.assert_allclose(proba, found, rtol=0, atol=allowed, err_msg=what)
+            for ours, theirs in zip(found.tolist(), proba, strict=True):
+                assert reader.label(ours) == scorer.label_of(ours)
+                assert reader.label(theirs) == reader.label(ours)
+
+
+def page() -> str:
+    return (ROOT / "docs" / "scorer.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_field_step_link_and_array() -> None:
+    words = set(re.findall(r"`([a-z0-9_.<>]+)`", page()))
+    spec = json.loads(small_boosting().files["scorer/scorer.json"])
+    expected = {*spec, *spec["columns"][1], *spec["model"], "steps"}
+    for kind in (form.Operation, form.Link, form.Response):
+        expected |= set(kind.__args__)
+    for kind in form.CalibrationSpec.__args__:
+        expected |= {kind.__struct_config__.tag, *kind.__struct_fields__}
+    expected |= {"members.<m>.", *form.MemberSpec.__struct_fields__, "members"}
+    for case, _ in CASES.values():
+        names = {
+            re.sub(r"^members\.\d+\.", "", name) for name in form.load(case.files[form.ARRAYS])
+        }
+        names = {re.sub(r"^(codes|calibration)\.\d+", r"\1.<i>", name) for name in names}
+        expected |= names
+    assert expected <= words
+
+
+def test_the_pages_example_is_a_scorer_json() -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", page(), re.DOTALL)
+    spec = form.msgspec.json.decode(example, type=form.ScorerSpec)
+    assert spec.format == form.FORMAT
+    assert f"| {form.FORMAT} | " in page()
+    number = spec.columns[0]
+    assert isinstance(number, form.NumberSpec)
+    assert NumberEncoding("age", tuple(number.steps)).apply(math.nan) == 0.0

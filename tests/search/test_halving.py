@@ -1,0 +1,104 @@
+"""Searching: reproducible, and never silent about what could not be scored."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline
+
+from tabproof.errors import InvalidValueError, RungNotScoredError
+from tabproof.modeling import make_pipeline
+from tabproof.search import HalvingSettings, fit_halving
+
+SEED = 0
+
+
+def table(n_rows: int = 300, share: float = 0.5) -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(SEED)
+    X = pd.DataFrame(rng.normal(size=(n_rows, 3)), columns=["a", "b", "c"])
+    noise = rng.normal(size=n_rows)
+    score = X["a"] + noise
+    return X, (score > score.quantile(1 - share)).to_numpy(np.int64)
+
+
+def settings_of(**changes: Any) -> HalvingSettings:
+    standard: dict[str, Any] = {
+        "param_grid": {"clf__C": [0.01, 0.1, 1.0, 10.0]},
+        "scoring": "roc_auc",
+        "factor": 3,
+        "min_resources": "auto",
+        "seed": SEED,
+    }
+    return HalvingSettings(**{**standard, **changes})
+
+
+def pipeline() -> Pipeline:
+    return make_pipeline({}, {}, LogisticRegression(), seed=0)
+
+
+def folds(n_splits: int = 3) -> StratifiedKFold:
+    return StratifiedKFold(n_splits, shuffle=True, random_state=SEED)
+
+
+def test_the_same_search_gives_the_same_numbers() -> None:
+    X, y = table()
+    first, second = (fit_halving(pipeline(), settings_of(), X, y, cv=folds()) for _ in range(2))
+    scores = [column for column in first.cv_results if "score" in column and "time" not in column]
+    pd.testing.assert_frame_equal(first.cv_results[scores], second.cv_results[scores])
+    assert first.best_params == second.best_params
+    np.testing.assert_array_equal(first.pipeline.predict_proba(X), second.pipeline.predict_proba(X))
+
+
+def test_the_grid_is_all_that_is_searched() -> None:
+    X, y = table()
+    result = fit_halving(pipeline(), settings_of(), X, y, cv=folds())
+    searched = {params["clf__C"] for params in result.cv_results["params"]}
+    assert searched == {0.01, 0.1, 1.0, 10.0}
+    assert result.n_candidates == 4
+    assert result.best_params in [{"clf__C": c} for c in searched]
+
+
+def test_a_rung_without_a_score_is_an_error_that_names_it_and_what_suffices() -> None:
+    X, y = table(share=0.05)
+    with pytest.raises(
+        RungNotScoredError,
+        match=r"rung 1 on 12 rows .*[Oo]nly one class.*search.min_resources=300 ",
+    ):
+        fit_halving(pipeline(), settings_of(min_resources=12), X, y, cv=folds())
+    fit_halving(pipeline(), settings_of(min_resources=300), X, y, cv=folds())
+
+
+def test_fits_that_all_fail_are_an_error_with_their_cause() -> None:
+    X, y = table()
+    X.loc[:, "c"] = np.nan
+    with pytest.raises(RungNotScoredError, match=r"Input X contains NaN.*search\.scoring"):
+        fit_halving(pipeline(), settings_of(), X, y, cv=folds())
+
+
+def test_a_fold_that_could_not_be_scored_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    X, y = table()
+    grid = {"clf__solver": ["lbfgs", "liblinear"], "clf__l1_ratio": [0.0, 1.0]}
+    with caplog.at_level(logging.WARNING):
+        result = fit_halving(pipeline(), settings_of(param_grid=grid), X, y, cv=folds())
+    failed = [line for line in result.not_scored if line.startswith("rung 1, fold 0")]
+    assert failed == ["rung 1, fold 0, {'clf__l1_ratio': 1.0, 'clf__solver': 'lbfgs'}"]
+    assert "not scored: rung 1, fold 0" in caplog.text
+
+
+@pytest.mark.parametrize("min_resources", [1, 2, 301])
+def test_a_first_rung_out_of_range_is_refused_with_the_range(min_resources: int) -> None:
+    X, y = table()
+    with pytest.raises(InvalidValueError, match=r"3 to 300 \(the training rows\)"):
+        fit_halving(pipeline(), settings_of(min_resources=min_resources), X, y, cv=folds())
+
+
+def test_a_tie_of_all_finalists_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    X, y = table()
+    grid = {"clf__max_iter": [1000, 2000]}
+    with caplog.at_level(logging.WARNING):
+        fit_halving(pipeline(), settings_of(param_grid=grid), X, y, cv=folds())
+    assert "the choice is arbitrary" in caplog.text

@@ -1,0 +1,78 @@
+"""Jobs run here until workers are there, each once, whatever becomes of the workers."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import sleep
+from typing import Any
+
+import pytest
+from joblib import parallel_config
+
+from tabproof.search.runner import Runner
+
+N_JOBS = 80
+
+
+def where(job: int, _n_threads: int | None) -> tuple[int, int]:
+    sleep(0.05)
+    return job, os.getpid()
+
+
+def lost(_job: int) -> tuple[int, int]:
+    raise AssertionError("no job kills its process")
+
+
+@contextmanager
+def runner(**options: Any) -> Iterator[Runner]:
+    with (
+        parallel_config("loky", n_jobs=2, **options),
+        Runner(2, lambda: None, pool_seconds=0.01) as made,
+    ):
+        yield made
+
+
+def are_beginning() -> bool:
+    return any(thread.name == "begin workers" for thread in threading.enumerate())
+
+
+def pids(made: Runner, n: int = N_JOBS, seconds_left: float | None = 100) -> list[int]:
+    results = list(made.run(where, range(n), lambda: seconds_left, lost))
+    assert sorted(job for job, _ in results) == list(range(n))
+    assert all(job == result[0] for job, result in results)
+    return [result[1] for _, result in results]
+
+
+def test_this_process_goes_on_until_workers_are_there() -> None:
+    with runner() as made:
+        found = pids(made)
+        assert found[0] == os.getpid()
+        assert found[-1] != os.getpid()
+        # Once they are there, they get everything.
+        assert os.getpid() not in pids(made, 4)
+
+
+@pytest.mark.parametrize("seconds_left", [None, 0.0])
+def test_while_little_is_left_no_worker_begins(seconds_left: float | None) -> None:
+    with runner() as made:
+        assert set(pids(made, 5, seconds_left)) == {os.getpid()}
+        assert not are_beginning()
+
+
+def test_whoever_leaves_early_waits_for_workers_that_begin() -> None:
+    with runner() as made:
+        assert set(pids(made, 1)) == {os.getpid()}
+    assert not are_beginning()
+
+
+def _die() -> None:
+    os._exit(1)
+
+
+@pytest.mark.slow
+def test_workers_that_die_as_they_begin_cost_nothing_but_themselves() -> None:
+    with runner(initializer=_die) as made:
+        # More than end before they have died.
+        assert set(pids(made, 80)) == {os.getpid()}
+        assert set(pids(made, 2)) == {os.getpid()}

@@ -1,0 +1,78 @@
+"""Runs in service: one of three labels and numbers alone, one of two labels and categories."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from tabproof.artifacts import Registry
+from tabproof.service.served_model import ServedModel, load_model
+from tests.artifacts.remote.conftest import between, bucket, endpoint, keys, s3_port
+from tests.conftest import train
+from tests.service.serving import Server
+
+__all__ = ["between", "bucket", "endpoint", "keys", "s3_port"]  # fixtures
+
+ROWS = [
+    {"age": 41, "income": 12.5, "job": "clerk"},
+    {"age": 23.25, "income": None, "job": "smith"},
+    {"age": None, "income": 3, "job": None},
+    {"age": 61, "income": 20.0, "job": "farmer"},
+    {"age": 39.999, "income": 1e6, "job": "never seen"},
+]
+
+
+@pytest.fixture(scope="session")
+def table_run(tmp_path_factory: pytest.TempPathFactory, make_csv: Callable[..., Path]) -> Path:
+    """Give a run of boosted trees on numbers and categories; tests leave it as it is."""
+    path = tmp_path_factory.mktemp("table_outputs") / "run"
+    done = train(
+        "dataset=file",
+        f"dataset.path={make_csv()}",
+        "dataset.target=label",
+        "search=none",
+        f"hydra.run.dir={path}",
+    )
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="session")
+def table(table_run: Path) -> ServedModel:
+    return load_model(table_run, name="table", source="outputs/table", promoted=False)
+
+
+@pytest.fixture(scope="session")
+def promoted(tmp_path_factory: pytest.TempPathFactory, run: Path, table_run: Path) -> Path:
+    """Give a directory with both runs promoted; tests leave it as it is."""
+    directory = tmp_path_factory.mktemp("service")
+    registry = Registry(directory / "models")
+    registry.promote(run, "wine", "me", "")
+    registry.promote(table_run, "table", "me", "")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def server(promoted: Path) -> Iterator[Server]:
+    """Serve both runs, `table` on the plain paths; one process per file of tests."""
+    with Server(promoted, default_model="table") as started:
+        yield started
+        assert started.process.poll() is None, "the server died"
+
+
+@pytest.fixture(scope="session")
+def expected(table_run: Path) -> Callable[[list[dict[str, object]]], NDArray[np.float64]]:
+    """Predict through pandas and scikit-learn, as people do who work in Python."""
+    estimator = joblib.load(table_run / "estimator.joblib")
+
+    def predict_proba(rows: list[dict[str, object]]) -> NDArray[np.float64]:
+        frame = pd.DataFrame(rows, columns=["age", "income", "job"])
+        numbers = {name: pd.to_numeric(frame[name]).astype(float) for name in ("age", "income")}
+        found: NDArray[np.float64] = estimator.predict_proba(frame.assign(**numbers))
+        return found
+
+    return predict_proba

@@ -1,0 +1,148 @@
+"""The application as a whole: it starts with nothing, and notices what is promoted."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tabproof.artifacts import Registry
+from tabproof.service.app import make_app
+from tabproof.service.settings import Settings
+from tests.service.serving import Server
+from tests.service.test_telemetry import count
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_it_starts_without_a_model_and_serves_once_there_is_one(tmp_path: Path, run: Path) -> None:
+    with Server(tmp_path) as server:
+        health = server.get("/health")
+        assert (health.status, health.json["models"]) == (200, {})
+        assert "python -m src.runs promote" in health.json["detail"]
+        for path in ("/ready", "/schema"):
+            assert server.get(path).status == 503
+        assert server.get("/v2/health/ready").status == 503
+        for path, body in (("/predict", {"features": {}}), ("/predict_batch", {"rows": [{}]})):
+            answer = server.post(path, body)
+            assert (answer.status, "retry-after" in answer.headers) == (503, True)
+            assert "train" in answer.json["detail"]
+        assert server.get("/models").json == {"models": []}
+        assert server.post("/models/wine/predict", {"features": {}}).status == 404
+        assert server.get("/openapi.json").status == server.get("/docs").status == 200
+
+        Registry(server.models).promote(run, "wine", "me", "")
+        assert server.reload().json == {"models": server.get("/health").json["models"]}
+        assert server.get("/ready").status == 200
+        assert server.post("/predict", {"features": {}}).status == 200
+
+
+def test_a_damaged_promotion_is_told_from_the_start(tmp_path: Path, run: Path) -> None:
+    Registry(tmp_path / "models").promote(run, "wine", "me", "")
+    (path,) = (tmp_path / "models" / "wine" / "versions").glob("*/schema.json")
+    path.write_text("{}")
+    with Server(tmp_path) as server:
+        assert "schema.json" in server.get("/health").json["failed"]["wine"]
+        for answer in (server.get("/ready"), server.post("/predict", {"features": {}})):
+            assert answer.status == 503
+            assert "schema.json" in answer.json["detail"]
+            assert str(tmp_path) not in answer.json["detail"]
+
+
+def test_the_watcher_swaps_and_keeps_what_serves_when_it_cannot(
+    tmp_path: Path, run: Path, table_run: Path
+) -> None:
+    registry = Registry(tmp_path / "models")
+    # A watcher that starts on a damaged pointer must see it mended.
+    (tmp_path / "models" / "wine").mkdir(parents=True)
+    pointer = tmp_path / "models" / "wine" / "pointer.json"
+    pointer.write_text("{")
+    with Server(tmp_path, watch_seconds="0.1") as server:
+        assert server.get("/ready").status == 503
+        pointer.unlink()
+        first = registry.promote(run, "wine", "me", "").version
+        wait_for(lambda: server.get("/health").json["models"] == {"wine": first})
+        second = registry.promote(table_run, "wine", "me", "").version
+        wait_for(lambda: server.get("/health").json["models"] == {"wine": second})
+        assert count(server, "api_model_info", model="wine", run_id=first) == 0
+        registry.rollback("wine", "me", "")
+        wait_for(lambda: server.get("/health").json["models"] == {"wine": first})
+
+        good = pointer.read_text()
+        before = count(server, "api_reloads_total", result="refused")
+        pointer.write_text("{")
+        wait_for(lambda: count(server, "api_reloads_total", result="refused") > before)
+        assert server.post("/predict", {"features": {}}).json["run_id"] == first
+        assert "pointer.json" in server.reload().json["detail"]
+        pointer.write_text(good)
+        registry.promote(table_run, "wine", "me", "")
+        wait_for(lambda: server.get("/health").json["models"] == {"wine": second})
+
+
+def test_predictions_go_on_while_models_are_swapped(
+    tmp_path: Path, run: Path, table_run: Path
+) -> None:
+    registry = Registry(tmp_path / "models")
+    versions = [registry.promote(path, "m", "me", "").version for path in (run, table_run)]
+    seen = set()
+    with Server(tmp_path, watch_seconds="0.05") as server:
+        for place in range(60):
+            if place % 10 == 5:
+                registry.promote((run, table_run)[place // 10 % 2], "m", "me", "")
+                server.reload()
+            answer = server.post("/predict", {"features": {}})
+            assert answer.status == 200
+            # Labels and run belong together, whichever of the two it is.
+            is_wine = answer.json["run_id"] == versions[0]
+            assert len(answer.json["probabilities"]) == (3 if is_wine else 2)
+            seen.add(answer.json["run_id"])
+    assert seen == set(versions)
+
+
+def test_a_misspelt_variable_is_told(tmp_path: Path) -> None:
+    with Server(tmp_path, max_row="5") as server:
+        assert "API_MAX_ROW is none of ours; did you mean API_MAX_ROWS?" in server.end()
+
+
+async def answers_of(scope: dict[str, Any], settings: Settings) -> list[dict[str, Any]]:
+    """Call the application without a server, and without its start."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": scope.get("first", "http.request"), "body": b"{}"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await make_app(settings)(scope, receive, send)
+    return sent
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(tmp_path / "models", tmp_path / "outputs", log=str(tmp_path / "log"))
+
+
+def test_a_websocket_is_refused(settings: Settings) -> None:
+    scope = {"type": "websocket", "path": "/predict", "headers": [], "first": "websocket.connect",
+             "query_string": b"", "subprotocols": []}  # fmt: skip
+    sent = asyncio.run(answers_of(scope, settings))
+    assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+def test_a_client_that_leaves_in_its_body_gets_nothing_and_leaves_a_line(
+    settings: Settings,
+) -> None:
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"",
+             "headers": [(b"content-type", b"application/json")],
+             "first": "http.disconnect"}  # fmt: skip
+    assert asyncio.run(answers_of(scope, settings)) == []
+    assert json.loads(Path(settings.log).read_text())["status"] == 499

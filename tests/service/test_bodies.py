@@ -1,0 +1,120 @@
+"""Decoding is strict: what is not exactly one row or many is refused, and the field is named."""
+
+import json
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabproof.service.answers import RefusedError
+from tabproof.service.bodies import decode_batch as decode_batch_of
+from tabproof.service.bodies import decode_predict
+from tabproof.service.inference_protocol import decode
+
+CELLS = st.none() | st.booleans() | st.text() | st.floats(allow_nan=False, allow_infinity=False)
+ROWS = st.dictionaries(st.text(), CELLS, max_size=6)
+HUGE = b"1" + b"0" * 5000
+
+
+decode_batch = partial(decode_batch_of, max_rows=10_000)
+
+
+def refusal(content: bytes, decoder: object = decode_predict) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
+        decoder(content)  # type: ignore[operator]
+    return caught.value
+
+
+@given(ROWS)
+def test_a_row_comes_out_as_it_was_sent(row: dict[str, object]) -> None:
+    assert decode_predict(json.dumps({"features": row}).encode()).features == row
+
+
+@given(st.lists(ROWS, max_size=4))
+def test_rows_come_out_as_they_were_sent(rows: list[dict[str, object]]) -> None:
+    assert decode_batch(json.dumps({"rows": rows}, ensure_ascii=False).encode()).rows == rows
+
+
+@given(st.text(min_size=1, max_size=5), st.dictionaries(st.text(), CELLS, max_size=3))
+def test_a_key_that_stands_there_twice_is_refused(key: str, others: dict[str, object]) -> None:
+    pairs = [(key, 1), *others.items(), (key, 2)]
+    cells = ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in pairs)
+    for text, decoder in (
+        (f'{{"features":{{{cells}}}}}', decode_predict),
+        (f'{{"rows":[{{}},{{{cells}}}]}}', decode_batch),
+    ):
+        assert refusal(text.encode(), decoder).status == 400
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"features": {"age": 1, "\\u0061ge": 2}}',
+        b'{"features": {"age": 1}, "features": {"age": 1}}',
+        b'{"features": {}, "feature\\u0073": {}}',
+        b'{"features": {"a:b": "c:d", "a\\u003ab": 1}}',
+    ],
+)
+def test_a_key_is_the_same_however_it_is_written(content: bytes) -> None:
+    assert "twice" in refusal(content).detail
+
+
+def test_a_key_twice_is_found_among_many_in_no_time() -> None:
+    # By the square of the keys, this would take a minute.
+    cells = b",".join(b'"c%d":1' % i for i in range(100_000))
+    assert "'c99999'" in refusal(b'{"features": {' + cells + b',"c99999": 2}}').detail
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "words"),
+    [
+        (b"", 400, "no JSON"),
+        (b"\xef\xbb\xbf{}", 400, "no JSON"),
+        ('{"features": {}}'.encode("utf-16"), 400, "no JSON"),
+        (b'{"features": {"a": "\xff"}}', 400, "no valid UTF-8"),
+        (b'{"features": {"a": "\\ud800"}}', 400, "no JSON"),
+        (b'{"features": {"a": NaN}}', 400, "no JSON"),
+        (b'{"features": {"a": -Infinity}}', 400, "no JSON"),
+        (b'{"features": {}} {}', 400, "no JSON"),
+        (b'{"features": {"a": 1e400}}', 422, "features.a"),
+        (b'{"features": {"b": 1, "a": %b}}' % HUGE, 422, "features.a"),
+        (b'{"features": {"a": []}}', 422, "features.a"),
+        (b'{"features": {"a": {"b": 1}}}', 422, "features.a"),
+        (b'{"features": {"a": ' + b"[" * 100_000, 422, "features"),
+        (b'{"features": []}', 422, "features"),
+        (b'{"features": {}, "more": 1}', 422, "more"),
+        (b"{}", 422, "features"),
+        (b"null", 422, "object"),
+        (b"[" * 100_000, 422, "object"),
+    ],
+)
+def test_what_is_no_row_is_refused(content: bytes, status: int, words: str) -> None:
+    found = refusal(content)
+    assert (found.status, words in found.detail) == (status, True), found.detail
+
+
+def test_the_row_of_a_batch_is_named() -> None:
+    assert "rows[2].a" in refusal(b'{"rows": [{}, {}, {"a": []}]}', decode_batch).detail
+    assert "rows[1]" in refusal(b'{"rows": [{}, null]}', decode_batch).detail
+
+
+def test_nesting_has_an_end_wherever_it_is_found() -> None:
+    # Near the limit, one of two decoders gives up and the other does not.
+    for depth in [*range(900, 1010), 100_000]:
+        nested = b"[" * depth + b"]" * depth
+        content = b'{"inputs": [], "parameters": {"deep": ' + nested + b"}}"
+        try:
+            decode(content, None, 10_000)
+        except RefusedError as found:
+            assert (found.status, "too deep" in found.detail) == (400, True)  # noqa: PT017
+        else:
+            # From Python 3.12 on the decoders written in C go deeper than sys says.
+            assert depth < 100_000
+
+
+def test_more_rows_than_could_be_answered_are_refused_before_they_take_memory() -> None:
+    found = refusal(b'{"rows":[' + b",".join([b"{}"] * 200_000) + b"]}", decode_batch)
+    assert found.status == 413
+    # Braces in texts are no rows.
+    assert decode_batch(json.dumps({"rows": [{"a": "{" * 50_000}]}).encode()).rows

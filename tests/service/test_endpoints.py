@@ -1,0 +1,198 @@
+"""The answers of /predict and /predict_batch: the pipeline's own, bit for bit."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tabproof.service.answers import RefusedError
+from tabproof.service.endpoints import Answer, Predictions, is_asked
+from tabproof.service.model_store import ModelStore, Served
+from tabproof.service.served_model import ServedModel
+from tabproof.service.settings import Settings
+from tests.service.conftest import ROWS
+from tests.service.serving import Server
+
+Expected = Callable[[list[dict[str, object]]], np.ndarray]
+
+ROW = st.fixed_dictionaries(
+    {
+        "age": st.none() | st.floats(-1e308, 1e308) | st.integers(-(2**63), 2**64 - 1),
+        "income": st.none() | st.floats(0, 100),
+        "job": st.none() | st.sampled_from(["clerk", "farmer", "smith", "é", ""]),
+    }
+)
+
+
+def test_one_row_has_the_bits_of_the_estimator(server: Server, expected: Expected) -> None:
+    for row, proba in zip(ROWS, expected(ROWS), strict=True):
+        answer = server.post("/predict", {"features": row}).json
+        assert list(answer["probabilities"].values()) == proba.tolist()
+        assert answer["pred_proba"] == proba[1]
+        assert answer["label"] == ("c1" if proba[1] > answer["threshold"] else "c0")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=st.lists(ROW, min_size=1, max_size=5))
+def test_one_row_many_rows_and_tensors_have_the_same_answers(
+    server: Server, expected: Expected, rows: list[dict[str, object]]
+) -> None:
+    batch = server.post("/predict_batch", {"rows": rows}).json
+    assert np.column_stack(list(batch["probabilities"].values())).tolist() == (
+        expected(rows).tolist()
+    )
+    singles = [server.post("/predict", {"features": row}).json for row in rows]
+    assert [one["pred_proba"] for one in singles] == batch["pred_proba"]
+    assert [one["label"] for one in singles] == batch["label"]
+    tensors = [
+        {"name": name, "shape": [len(rows)], "datatype": kind, "data": [row[name] for row in rows]}
+        for name, kind in (("age", "FP64"), ("income", "FP64"), ("job", "BYTES"))
+    ]
+    labels, proba = server.post("/v2/models/table/infer", {"inputs": tensors}).json["outputs"]
+    assert labels["data"] == batch["label"]
+    assert proba["data"][1::2] == batch["pred_proba"]
+
+
+def test_three_labels_have_no_threshold_and_the_likeliest_wins(server: Server) -> None:
+    example = server.get("/models/wine/schema").json["example"]
+    answer = server.post("/models/wine/predict", {"features": example}).json
+    assert answer["threshold"] is None
+    assert answer["pred_proba"] == max(answer["probabilities"].values())
+    assert answer["probabilities"][answer["label"]] == answer["pred_proba"]
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+
+
+def test_an_answer_names_its_model_and_run(server: Server) -> None:
+    for prefix, name in (("", "table"), ("/models/table", "table"), ("/models/wine", "wine")):
+        run_id = server.get("/health").json["models"][name]
+        one = server.post(f"{prefix}/predict", {"features": {}}).json
+        many = server.post(f"{prefix}/predict_batch", {"rows": [{}]}).json
+        assert (one["model"], one["run_id"]) == (many["model"], many["run_id"]) == (name, run_id)
+
+
+@pytest.mark.parametrize(
+    ("change", "column", "kind"),
+    [
+        ({"age": ...}, "age", "missing_column"),
+        ({"job": "astronaut"}, "job", "unseen_category"),
+        ({"age": 1e9}, "age", "out_of_range"),
+        ({"age": "forty"}, "age", "not_a_number"),
+        ({"shoe size": 44}, "shoe size", "unknown_column"),
+    ],
+)
+def test_what_was_changed_is_told(
+    server: Server, change: dict[str, object], column: str, kind: str
+) -> None:
+    row = {k: v for k, v in {**ROWS[0], **change}.items() if v is not ...}
+    (warning,) = server.post("/predict", {"features": row}).json["warnings"]
+    assert (warning["column"], warning["kind"]) == (column, kind)
+    assert "row" not in warning
+    batch = server.post("/predict_batch", {"rows": [ROWS[0], row]}).json["warnings"]
+    assert [(w["column"], w["kind"], w["row"]) for w in batch] == [(column, kind, 1)]
+
+
+def test_an_ordinary_row_has_no_warnings(server: Server) -> None:
+    assert server.post("/predict", {"features": ROWS[0]}).json["warnings"] == []
+    nothing = {"age": None, "income": None, "job": None}
+    assert server.post("/predict", {"features": nothing}).json["warnings"] == []
+
+
+def test_a_number_as_text_is_the_number(server: Server) -> None:
+    as_text = {**ROWS[0], "age": " 4.1e1 "}
+    one, other = (server.post("/predict", {"features": row}).json for row in (ROWS[0], as_text))
+    assert one == other
+
+
+def test_strict_refuses_with_the_difference_of_columns(server: Server) -> None:
+    row = {"age": "41", "job": 3, "size": 1}
+    answer = server.post("/predict?strict=true", {"features": row})
+    assert answer.status == 422
+    assert answer.json["difference"] == {
+        "missing": ["income"],
+        "unknown": ["size"],
+        "wrong_type": {"age": "number", "job": "text"},
+    }
+    batch = server.post("/predict_batch?strict=1", {"rows": [ROWS[0], row]})
+    assert (batch.status, batch.json["difference"]) == (422, answer.json["difference"])
+    assert batch.json["detail"].startswith("rows[1]")
+    assert server.post("/predict?strict=true", {"features": ROWS[0]}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [(b"", False), (b"strict=true", True), (b"strict=0", False), (b"other=%ff&&=", False)],
+)
+def test_strict_is_read_from_the_query(query: bytes, found: bool) -> None:
+    assert is_asked(query, "strict") is found
+
+
+@pytest.mark.parametrize(
+    "query", [b"strict", b"strict=", b"strict=yes", b"strict=1&strict=1", b"strict=%ff\xff"]
+)
+def test_a_strict_that_is_neither_is_refused(query: bytes) -> None:
+    with pytest.raises(RefusedError) as caught:
+        is_asked(query, "strict")
+    assert caught.value.status == 422
+
+
+def test_no_rows_have_no_answers(server: Server) -> None:
+    answer = server.post("/predict_batch", {"rows": []}).json
+    assert (answer["pred_proba"], answer["label"]) == ([], [])
+
+
+def test_rows_are_limited(server: Server) -> None:
+    assert server.post("/predict_batch", {"rows": [{}] * 10_000}).status == 200
+    answer = server.post("/predict_batch", {"rows": [{}] * 10_001})
+    assert answer.status == 413
+    assert "10,000" in answer.json["detail"]
+
+
+def test_a_model_is_found_by_its_name_alone(server: Server) -> None:
+    for name in ("nope", "..", "%2e%2e", "%2574able", "TABLE", "", "table%00"):
+        answer = server.post(f"/models/{name}/predict", {"features": {}})
+        assert answer.status == 404, name
+        assert "table, wine" in answer.json["detail"]
+
+
+KEYS = b",".join(b'"c%d":1' % i for i in range(60_000))
+LARGE = {
+    "small but slow": ("/predict_batch", b'{"rows": [' + b",".join([b"{}"] * 10_000) + b"]}", 200),
+    "one large row": ("/predict", b'{"features": {' + KEYS + b"}}", 422),
+    "a key twice among many": ("/predict", b'{"features": {' + KEYS + b',"c1":2}}', 400),
+    "tensors": ("/v2/models/table/infer", b'{"inputs": [' + b"{}," * 10_000 + b"{}]}", 422),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "status"), LARGE.values(), ids=LARGE.keys())
+def test_what_is_large_is_worked_on_beside_the_event_loop(
+    table: ServedModel, server: Server, path: str, body: bytes, status: int
+) -> None:
+    store = ModelStore(Settings())
+    store.served = Served({"table": table}, "table")
+    endpoint = Predictions(store, Settings()).find(path)
+    assert endpoint is not None
+
+    async def answer(content: bytes) -> Answer | None:
+        found = endpoint.answer(b"", content, {})
+        assert not isinstance(found, Answer)
+        with suppress(RefusedError):
+            return await found
+        return None
+
+    assert (asyncio.run(answer(body)) is not None) == (status == 200)
+    assert server.post(path, body).status == status
+
+
+def test_what_is_small_is_answered_at_once(table: ServedModel) -> None:
+    store = ModelStore(Settings())
+    store.served = Served({"table": table}, "table")
+    predictions = Predictions(store, Settings())
+    bodies = {"/predict": b'{"features": {}}', "/predict_batch": b'{"rows": [{}]}'}
+    for path, body in bodies.items():
+        endpoint = predictions.find(path)
+        assert endpoint is not None
+        assert isinstance(endpoint.answer(b"", body, {}), Answer)

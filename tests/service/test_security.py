@@ -1,0 +1,140 @@
+"""Who may do what: secrets are asked for where they are set, and compared as bytes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tabproof.service.answers import RefusedError
+from tabproof.service.security import HEADERS, check_admin, check_key
+from tests.service.serving import Reply, Server, head, status_of
+
+KEY = "a-key-of-sixteen-letters"
+
+
+@pytest.fixture(scope="module")
+def guarded(promoted: Path) -> Iterator[Server]:
+    settings = {"key": KEY, "admin_token": "", "docs": "false", "default_model": "table"}
+    with Server(promoted, **settings) as started:
+        yield started
+
+
+def status(check: object, *arguments: object) -> int:
+    try:
+        check(*arguments)  # type: ignore[operator]
+    except RefusedError as refusal:
+        return refusal.status
+    return 200
+
+
+@pytest.mark.parametrize(
+    ("token", "given", "expected"),
+    [
+        ("", None, 403),
+        ("", "Bearer ", 403),
+        ("secret", None, 401),
+        ("secret", "Bearer secret2", 401),
+        ("secret", "bearer secret", 200),
+        ("secret", "secret", 401),
+        ("secret", "Bearer \xff\xfe", 401),
+        ("secret", "Bearer secret", 200),
+    ],
+)
+def test_administration_needs_the_token(token: str, given: str | None, expected: int) -> None:
+    assert status(check_admin, token, given) == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, 401),
+        ({b"x-api-key": b""}, 401),
+        ({b"x-api-key": b"wrong"}, 401),
+        ({b"x-api-key": bytes(range(128, 256))}, 401),
+        ({b"authorization": b"Basic " + KEY.encode()}, 401),
+        ({b"x-api-key": KEY.encode()}, 200),
+        ({b"authorization": b"Bearer " + KEY.encode()}, 200),
+        ({b"x-api-key": b"wrong", b"authorization": b"Bearer " + KEY.encode()}, 200),
+    ],
+)
+def test_predictions_need_the_key(headers: dict[bytes, bytes], expected: int) -> None:
+    assert status(check_key, KEY, headers) == expected
+    assert status(check_key, "", headers) == 200
+
+
+def every_prediction(server: Server, **headers: str) -> list[Reply]:
+    tensors = {"inputs": [{"name": "age", "shape": [1], "datatype": "FP64", "data": [1]}]}
+    run_id = server.get("/health").json["models"]["table"]
+    bodies = {
+        "/predict": {"features": {}},
+        "/predict_batch": {"rows": [{}]},
+        "/models/wine/predict": {"features": {}},
+        "/models/wine/predict_batch": {"rows": [{}]},
+        "/v2/models/table/infer": tensors,
+        f"/v2/models/table/versions/{run_id}/infer": tensors,
+    }
+    return [server.post(path, body, **headers) for path, body in bodies.items()]
+
+
+def test_every_prediction_asks_for_the_key(guarded: Server) -> None:
+    assert {reply.status for reply in every_prediction(guarded)} == {401}
+    assert {reply.status for reply in every_prediction(guarded, **{"X-API-Key": "x"})} == {401}
+    assert {reply.status for reply in every_prediction(guarded, **{"X-API-Key": KEY})} == {200}
+    bearer = {"Authorization": f"Bearer {KEY}"}
+    assert {reply.status for reply in every_prediction(guarded, **bearer)} == {200}
+
+
+def test_whoever_watches_the_service_needs_no_key(guarded: Server) -> None:
+    for path in ("/health", "/healthz", "/ready", "/metrics", "/v2/health/live"):
+        assert guarded.get(path).status == 200
+
+
+def test_a_key_of_arbitrary_bytes_is_wrong_and_no_more(guarded: Server) -> None:
+    request = head("POST /predict HTTP/1.1", "X-API-Key: \xff\xfe\x80é", "Content-Length: 0")
+    assert status_of(guarded.raw(request)) == 401
+
+
+def test_without_a_token_nobody_reloads(guarded: Server) -> None:
+    for header in ({}, {"Authorization": "Bearer "}, {"Authorization": f"Bearer {KEY}"}):
+        answer = guarded.request("POST", "/reload", headers=header)
+        assert answer.status == 403
+        assert "API_ADMIN_TOKEN" in answer.json["detail"]
+
+
+def test_the_token_of_reloads_is_asked_for(server: Server) -> None:
+    for header in ({}, {"Authorization": "Bearer wrong"}, {"X-API-Key": KEY}):
+        answer = server.request("POST", "/reload", headers=header)
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/health", 200),
+        ("GET", "/docs", 200),
+        ("GET", "/docs/swagger-ui.css", 200),
+        ("GET", "/openapi.json", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/", 307),
+        ("GET", "/nope", 404),
+        ("DELETE", "/health", 405),
+        ("POST", "/predict", 415),
+        ("PUT", "/predict", 405),
+        ("POST", "/reload", 401),
+        ("GET", "/v2/models/nope", 404),
+    ],
+)
+def test_every_answer_has_the_headers(
+    server: Server, method: str, path: str, expected: int
+) -> None:
+    answer = server.request(method, path)
+    assert answer.status == expected
+    assert {name.decode() for name, _ in HEADERS} <= answer.headers.keys()
+    assert "x-request-id" in answer.headers
+    assert "server" not in answer.headers
+
+
+def test_without_docs_there_is_no_page(guarded: Server) -> None:
+    for path in ("/docs", "/openapi.json", "/", "/redoc", "/docs/swagger-ui.css"):
+        assert guarded.get(path).status == 404

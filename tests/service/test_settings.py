@@ -1,0 +1,97 @@
+"""Settings: each is checked when the service starts, and stands in docs/service.md."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from tabproof.errors import SettingError
+from tabproof.service.settings import Settings, misspelt, variable_of
+from tests.conftest import ROOT
+
+BAD = [
+    ("API_DOCS", "perhaps"),
+    ("API_DOCS", ""),
+    ("API_MAX_BODY_BYTES", "1023"),
+    ("API_MAX_BODY_BYTES", "8MB"),
+    ("API_MAX_ROWS", "0"),
+    ("API_MAX_ROWS", "1.5"),
+    ("API_MAX_ROWS", "9" * 5000),
+    ("API_MAX_IN_FLIGHT", "-1"),
+    ("API_REQUEST_TIMEOUT_SECONDS", "0"),
+    ("API_REQUEST_TIMEOUT_SECONDS", "nan"),
+    ("API_DRAIN_SECONDS", "inf"),
+    ("API_DRAIN_SECONDS", "-1"),
+    ("API_WATCH_SECONDS", "often"),
+    ("API_ADMIN_TOKEN", "short"),
+    ("API_KEY", "fifteen-letters"),
+    ("API_KEY", "clé-de-seize-lettres"),
+    ("API_MODELS", ""),
+]
+
+
+def test_without_variables_all_are_as_documented() -> None:
+    assert Settings.from_environment({"PATH": "/bin"}) == Settings()
+
+
+def test_every_setting_has_a_variable_of_its_name() -> None:
+    chosen = Settings.from_environment(
+        {"API_MODELS": "/m", "API_MAX_ROWS": "7", "API_DOCS": "OFF", "API_WATCH_SECONDS": "0.5"}
+    )
+    assert (chosen.models, chosen.max_rows) == (Path("/m"), 7)
+    assert (chosen.docs, chosen.watch_seconds) == (False, 0.5)
+
+
+@pytest.mark.parametrize(("variable", "text"), BAD)
+def test_what_cannot_work_is_refused_by_name(variable: str, text: str) -> None:
+    with pytest.raises(SettingError, match=variable):
+        Settings.from_environment({variable: text})
+
+
+def test_a_secret_is_not_repeated() -> None:
+    for text in ("hunter2", "ünprintable-secret"):
+        with pytest.raises(SettingError) as caught:
+            Settings.from_environment({"API_KEY": text})
+        assert text not in str(caught.value)
+
+
+def test_a_misspelt_variable_is_found() -> None:
+    found = misspelt({"API_MAX_ROW": "5", "API_KEYS": "x", "API_ROOT": "", "HOME": ""})
+    assert found["API_MAX_ROW"] == "API_MAX_ROWS"
+    assert "API_ROOT" not in found
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [("API_MAX_ROWS", "many"), ("API_LOG", "/no/such/directory/log")]
+)
+def test_a_bad_setting_ends_the_start_with_one_line(variable: str, text: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "uvicorn", "api.app:app", "--port", "0"],
+        cwd=ROOT,
+        env={**os.environ, variable: text},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {variable}={text} cannot work")
+
+
+def documented() -> list[str]:
+    text = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    return re.findall(r"^\| `(?:API|MODEL)_.*$", text, flags=re.MULTILINE)
+
+
+def test_the_table_of_settings_is_that_of_the_code() -> None:
+    expected = []
+    for setting in fields(Settings):
+        default = setting.default
+        shown = str(default).lower() if isinstance(default, bool) else str(default)
+        shown = f"`{shown}`" if shown else "empty"
+        expected.append(f"| `{variable_of(setting.name)}` | {shown} | {setting.metadata['doc']} |")
+    assert documented() == expected, "docs/service.md should have:\n" + "\n".join(expected)

@@ -1,0 +1,205 @@
+"""From what a configuration asks for to the best pipeline."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tabproof import artifacts, experiment
+from tabproof.errors import RungNotScoredError, UserError
+from tabproof.experiment import run_experiment
+from tabproof.steps import search as searching
+from tabproof.steps.pipelines import make_pipeline
+from tests.conftest import composed, train
+
+WINE = ["dataset=wine", "model=logistic_regression"]
+
+
+def test_without_a_search_the_estimator_is_fitted_as_it_is(tmp_path: Path) -> None:
+    config = composed(*WINE, "search=none")
+    plan = experiment.make_plan(config)
+    division = experiment.load_rows(config, plan)
+    result = searching.find_best(
+        config, plan.search, plan.rows, division, artifacts.RunDirectory(tmp_path), {}, 1
+    )
+    assert result.best_params == {}
+    assert result.best_score is None
+    assert result.stopped is None
+    assert not plan.search.searches
+    pipeline = make_pipeline(config).fit(division.X_train, division.y_train)
+    np.testing.assert_array_equal(
+        result.pipeline.predict_proba(division.X_test), pipeline.predict_proba(division.X_test)
+    )
+
+
+def rungs(**changes: str) -> str:
+    line = {"candidates": "all", "iterations": "100%", "rows": "100%", "folds": "all", **changes}
+    return "{" + ", ".join(f"{key}: {value}" for key, value in line.items() if value) + "}"
+
+
+FIRST = rungs(rows="50%", folds="1")
+LINEAR = "search.members.linear"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["search.schedule=[]"], "search.schedule: it has no rung"),
+        ([f"search.schedule=[{FIRST}]"], "search.schedule: it ends short of the whole"),
+        ([f"search.schedule=[{rungs()}, {rungs()}]"], "rung 2 .* grows nowhere"),
+        ([f"search.schedule=[{rungs()}, {FIRST}]"], "rung 2 .* asks for less"),
+        ([f"search.schedule=[{rungs(rows='50')}]"], "rung 1 has rows: 50; it takes all or a share"),
+        (
+            [f"search.schedule=[{rungs(folds='')}]"],
+            "a rung has candidates, iterations, rows, folds",
+        ),
+        (["search.schedule=3"], "search.schedule"),
+        (["search.schedule=[3]"], "rung 1 has 3"),
+        (["search.time_budget=10 parsecs"], "search.time_budget=10 parsecs .* 90s, 10m"),
+        (["search.resume=3"], "search.resume=3 .*directory of an unfinished run"),
+        (
+            ["~model.param_grids.fast", "+model.param_grids.fast={}"],
+            "model.param_grids.fast={} cannot work; .* at least one parameter",
+        ),
+        (["model.param_grids.fast.clf__C=[]"], "a list with at least one value"),
+        (["+model.param_grids.fast.clf__Q=[1]"], "clf__Q"),
+        (["+model.param_grids.fast.clf__tol=[-1]"], "clf__tol.*-1"),
+        (["search=random", "+model.param_space.clf__tol=3"], "clf__tol=3 cannot be drawn from"),
+        (["search=random", "+model.param_space.clf__tol={low: 2, high: 1}"], "low must be less"),
+        (
+            ["search=tpe", "+model.param_space.clf__tol={low: 0, high: 1, log: true}"],
+            "on a log scale low must be above 0",
+        ),
+        (["search=random", "+model.param_space.clf__Q=[1]"], "clf__Q"),
+        (["search=random", "+model.param_space.clf__tol={low: -1.0, high: 1.0}"], "clf__tol"),
+        (["search=random", "search.n_candidates=0"], "search.n_candidates=0 .* 1 or more"),
+        (["search=tpe", "search.batch_size=-1"], "search.batch_size=-1 .* 1 or more"),
+        (["search=portfolio", "search.param_grid=huge"], "search.param_grid=huge names no grid"),
+        (["search=portfolio", f"+{LINEAR}.model.param_grids.fast.clf__Q=[1]"], "clf__Q"),
+        (["search=portfolio", f"{LINEAR}.model.estimator._target_=no.such"], f"{LINEAR}.model"),
+        (
+            ["search=portfolio", "preprocess@search.members.linear.preprocess=native"],
+            "search.members.linear: LogisticRegression takes no",
+        ),
+        (["search.scoring=roc_uc"], "did you mean roc_auc"),
+    ],
+    ids=str,
+)
+def test_a_search_that_cannot_work_is_refused_before_data_is_read(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any) -> None:
+        pytest.fail("data was read")
+
+    monkeypatch.setattr(experiment, "load_rows", read)
+    run = tmp_path / "outputs" / "day" / "run"
+    with pytest.raises(UserError, match=words) as raised:
+        run_experiment(_composed(*WINE, *arguments), run)
+    assert raised.value.exit_code == 2
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.glob("outputs/*"))
+
+
+def _composed(*overrides: str) -> Any:
+    from tabproof import config as conf
+
+    try:
+        return composed(*overrides)
+    except Exception as error:
+        known = conf.as_user_error(error)
+        raise error if known is None else known from error
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("search.time_budget=10 parsecs", "search.time_budget=10 parsecs cannot work"),
+        (f"search.schedule=[{FIRST}]", "it ends short of the whole"),
+        ("+model.param_grids.fast.clf__Q=[1]", "clf__Q"),
+    ],
+)
+def test_it_is_told_in_one_line_and_nothing_is_left(
+    argument: str, words: str, tmp_path: Path
+) -> None:
+    done = train(*WINE, argument, f"hydra.run.dir={tmp_path}/outputs/day/run")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
+    assert not list(tmp_path.glob("outputs/*"))
+
+
+def test_candidates_that_all_fail_are_an_error_that_keeps_its_log(tmp_path: Path) -> None:
+    done = train(
+        *WINE,
+        "~model.param_grids.fast",
+        # Each value is valid; together, and with the solver, they are not.
+        "+model.param_grids.fast={clf__l1_ratio: [0.5, 1.0]}",
+        "+model.estimator.solver=newton-cg",
+        "+model.estimator.l1_ratio=0.7",
+        f"hydra.run.dir={tmp_path}/run",
+    )
+    assert done.returncode == RungNotScoredError.exit_code == 1
+    assert "rung 1 on " in done.stderr
+    assert "could not be scored for any candidate" in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "failed"
+
+
+def test_a_candidate_that_fails_is_told_and_kept_in_the_table(tmp_path: Path) -> None:
+    config = composed(
+        *WINE,
+        "~model.param_grids.fast",
+        "+model.param_grids.fast={clf__solver: [lbfgs, saga], clf__l1_ratio: [0.0, 1.0]}",
+    )
+    run_experiment(config, tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["not_scored"] == [
+        "rung 1, fold 0, {'clf__l1_ratio': 1.0, 'clf__solver': 'lbfgs'}"
+    ]
+    results = pd.read_csv(tmp_path / "cv_results.csv")
+    failed = results[results["error"].notna()]
+    assert len(failed) == 1
+    assert failed["error"].str.contains("Traceback").all()
+
+
+@pytest.mark.parametrize("search", ["fast", "random"])
+def test_the_schedule_is_told_before_it_is_run(
+    search: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = ["search.n_candidates=4"] if search == "random" else []
+    with caplog.at_level("INFO"):
+        run_experiment(composed(*WINE, f"search={search}", *options), tmp_path)
+    lines = [record.getMessage() for record in caplog.records]
+    assert "rung  candidates  iterations    rows  folds" in lines
+    assert not (tmp_path / "search").exists()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["stopped"] is None
+    assert summary["n_not_tried"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ensemble", [True, False])
+def test_what_a_portfolio_ends_in_is_exported_like_any_model(
+    ensemble: bool, tmp_path: Path
+) -> None:
+    config = composed(
+        "dataset=wine", "search=portfolio", f"search.ensemble={ensemble}".lower(), "seed=1"
+    )
+    run_experiment(config, tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["parity"]["max_difference"] <= 1e-12
+    assert (summary["ensemble_score"] is not None) == ensemble
+    assert ensemble or "model" in summary["best_params"]
+
+
+def test_the_study_of_tpe_is_kept_with_the_run(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    config = composed(*WINE, "search=tpe", "search.n_candidates=6", "search.batch_size=3")
+    run_experiment(config, tmp_path)
+    manifest = artifacts.read_manifest(tmp_path)
+    assert manifest is not None
+    assert "optuna_study.log" in manifest.files
