@@ -18,9 +18,9 @@ import pandas as pd
 import pytest
 
 from tabproof.artifacts import changed_files, read_manifest
+from tabproof.artifacts.errors import ResumeDiffersError, SearchRunningError
 from tabproof.config import Composed
-from tabproof.errors import NothingToResumeError, ResumeDiffersError, SearchRunningError
-from tabproof.sweep import overrides_to_resume
+from tabproof.sweep import NothingToResumeError, overrides_to_resume
 from tests.conftest import ROOT, composed, train
 
 TIMES = r"^(mean|std)_(fit|score)_time$"

@@ -1,9 +1,8 @@
-"""Every error that a user may meet, each wording itself in one line.
+"""The base class of errors that a user may meet, and errors that several packages raise.
 
-A message says what was asked, what was found, and what would work.
+Errors of one package are in the `errors.py` of that package.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,28 @@ def suggested(values: Sequence[str]) -> str:
 
 
 class UserError(Exception):
-    """Something that the user can put right; a program ends with exit_code."""
+    """A problem that the user can solve; the program ends with `exit_code`.
+
+    A subclass is a name, a docstring and a `template`, whose fields are the keyword arguments
+    of its constructor. The message is one line: what was asked, what was found, what works.
+    Lists and tuples are shown as `listed` shows them. A subclass whose message cannot be a
+    template passes the finished message instead.
+    """
 
     exit_code = 2
+    template = ""
+
+    def __init__(self, message: str | None = None, /, **facts: object) -> None:
+        if message is None:
+            shown = {
+                name: listed(value) if isinstance(value, list | tuple) else value
+                for name, value in facts.items()
+            }
+            message = self.template.format_map(shown)
+        super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel between processes by the message: it is worded once."""
+        """Pickle the message alone: it is complete, whatever the arguments were."""
         return _restored, (type(self), str(self))
 
 
@@ -41,13 +56,6 @@ class UnknownKeyError(UserError):
 
     def __init__(self, key: str, nearest: Sequence[str]) -> None:
         super().__init__(f"there is no key '{key}'{suggested(nearest)}")
-
-
-class KeyOfOtherChoiceError(UnknownKeyError):
-    """A key that another choice of the same group has."""
-
-    def __init__(self, key: str, choices: Sequence[str]) -> None:
-        UserError.__init__(self, f"only {' or '.join(choices)} has the key '{key}'")
 
 
 class OverrideSyntaxError(UserError):
@@ -76,36 +84,12 @@ class InvalidValueError(UserError):
         super().__init__(f"{key}={shown} cannot work; it takes {valid}")
 
 
-class ScheduleError(UserError):
-    """A schedule of rungs that cannot find a best candidate."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"search.schedule: {reason}")
-
-
-class SpaceError(UserError):
-    """A space that no setting can be drawn from."""
-
-    def __init__(self, parameter: str, node: Any, reason: str) -> None:
-        super().__init__(f"model.param_space.{parameter}={node} cannot be drawn from: {reason}")
-
-
 class PackageMissingError(UserError):
     """A choice that needs a package which not everybody has."""
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
             f"{what} needs {package}, which is not installed; make init EXTRAS=[{extra}] does it"
-        )
-
-
-class UnknownParameterError(UserError):
-    """A grid over a parameter that the pipeline has not."""
-
-    def __init__(self, parameter: str, nearest: Sequence[str], valid: Sequence[str]) -> None:
-        super().__init__(
-            f"the grid's '{parameter}' is not a parameter of the pipeline"
-            f"{suggested(nearest)} It has {listed(valid, 40)}"
         )
 
 
@@ -131,28 +115,6 @@ class ColumnMissingError(UserError):
         super().__init__(f"{key}: there is no column '{column}'; there are {listed(columns, 20)}")
 
 
-class FewGroupsError(UserError):
-    """Fewer groups than folds."""
-
-    def __init__(self, n_groups: int, n_splits: int, key: str = "search.n_splits") -> None:
-        super().__init__(
-            f"{key}={n_splits}: the training rows hold {n_groups} group(s) of"
-            " cv.group_column, and every fold needs one; take fewer folds"
-        )
-
-
-class RareClassError(UserError):
-    """A class with too few rows to stand in every part."""
-
-    def __init__(
-        self, label: str, n_rows: int, needed: int, why: str, folds: str = "search.n_splits"
-    ) -> None:
-        super().__init__(
-            f"class '{label}' has {n_rows} row(s), but {why} needs {needed};"
-            f" leave the class out, join it with another, or take fewer folds ({folds})"
-        )
-
-
 class TooManyCategoriesError(UserError):
     """A column with more categories than the estimator takes."""
 
@@ -170,34 +132,6 @@ class NewerFormatError(UserError):
         super().__init__(
             f"{name} has format {found}, and this version reads {known}; update the project"
         )
-
-
-class SettingError(UserError):
-    """An environment variable of the service with a value that cannot work."""
-
-    def __init__(self, variable: str, found: str, valid: str) -> None:
-        super().__init__(f"{variable}={found} cannot work; it takes {valid} (docs/service.md)")
-
-
-class ModelUnusableError(UserError):
-    """A run that is intact and cannot be served."""
-
-    def __init__(self, source: str, reason: str) -> None:
-        super().__init__(f"{source} cannot be served: {reason}")
-
-
-class ReloadError(UserError):
-    """Models that could not be loaded; what served before goes on."""
-
-    def __init__(self, causes: dict[str, str]) -> None:
-        super().__init__("; ".join(f"'{name}': {why}" for name, why in causes.items()))
-
-
-class SchemaDamagedError(UserError):
-    """A schema.json that is not of its form."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"schema.json cannot be read: {reason}")
 
 
 class RungNotScoredError(UserError, ValueError):
@@ -219,58 +153,6 @@ class RungNotScoredError(UserError, ValueError):
         )
 
 
-class ResumeDiffersError(UserError):
-    """A search that cannot go on, since what determines its fits has changed."""
-
-    def __init__(self, run: Path, differing: Sequence[str]) -> None:
-        shown = ", ".join(differing[:6]) + (", …" if len(differing) > 6 else "")
-        super().__init__(
-            f"{run} cannot be resumed, its fits are of something else: {shown};"
-            " undo the change, or begin anew with search.resume=false"
-        )
-
-
-class NothingToResumeError(UserError):
-    """A directory that holds no search that could go on."""
-
-    def __init__(self, asked: str) -> None:
-        super().__init__(
-            f"search.resume={asked}: there is no unfinished search; it takes the directory of a"
-            " run that was killed or interrupted, or true for the newest of this configuration"
-        )
-
-
-class ResumedSweepFixedError(UserError):
-    """Something else asked of a sweep that is resumed."""
-
-    def __init__(self, asked: Sequence[str]) -> None:
-        super().__init__(
-            f"{', '.join(asked)}: a resumed sweep is what it was; beside sweep.resume only"
-            " sweep.… and runtime.… may be given"
-        )
-
-
-class NotASweepError(UserError):
-    """sweep.resume without -m."""
-
-    def __init__(self, asked: str) -> None:
-        super().__init__(f"sweep.resume={asked} needs -m: python -m src.train -m sweep.resume=…")
-
-
-class SearchRunningError(UserError):
-    """A search that another process is running."""
-
-    def __init__(self, run: Path) -> None:
-        super().__init__(f"another process is searching in {run}; wait for it, or stop it")
-
-
-class RunExistsError(UserError):
-    """A run directory that another run has written."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} holds a complete run already; choose another hydra.run.dir")
-
-
 class SweepFailedError(UserError):
     """Some jobs of a sweep failed; each was told when it did."""
 
@@ -280,16 +162,6 @@ class SweepFailedError(UserError):
         super().__init__(
             f"{len(failed)} job(s) of the sweep failed: {', '.join(failed)};"
             " each one's train.log holds the cause"
-        )
-
-
-class DirectoryTakenError(UserError):
-    """A run directory that holds something else, or that another run is writing."""
-
-    def __init__(self, path: Path, found: Sequence[str]) -> None:
-        super().__init__(
-            f"{path} is not empty (it holds {listed(found, 4)}); a run needs a directory of its"
-            " own: choose another hydra.run.dir, or remove it"
         )
 
 
@@ -327,150 +199,6 @@ class CommandLineError(UserError):
         super().__init__(f"{reason}; {program} --help shows examples")
 
 
-class UnverifiedRunError(UserError):
-    """A run directory that is not what its manifest says, or holds what no run holds."""
-
-    exit_code = 1
-
-    def __init__(self, path: Path, name: str, reason: str) -> None:
-        super().__init__(
-            f"{path} cannot be trusted: {printable(name)} {printable(reason, 200)};"
-            " take another run, or train it again"
-        )
-
-
-class OutsideRootsError(UserError):
-    """A path that a client asked for and may not have."""
-
-    def __init__(self, asked: str, roots: Sequence[Path], reason: str) -> None:
-        # The client need not learn where on this machine the roots lie.
-        names = [str(root) if not root.is_absolute() else root.name for root in roots]
-        super().__init__(
-            f"'{printable(asked)}' {reason}; it takes a run's directory under"
-            f" {' or '.join(names)}, as in {names[-1]}/<date>/<run>"
-        )
-
-
-class NotPromotedError(UserError):
-    """A name under which nothing was promoted."""
-
-    def __init__(self, name: str, root: Path, names: Sequence[str]) -> None:
-        remedy = (
-            f"there are {listed(names, 20)}"
-            if names
-            else "python -m src.runs promote latest promotes the newest run"
-        )
-        super().__init__(f"nothing was promoted as '{name}' in {root}; {remedy}")
-
-
-class NotServableError(UserError):
-    """A run without the form of its model that the service reads."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{path} has no scorer/: it was trained with export=false, or by an earlier version;"
-            " train it again"
-        )
-
-
-class NotComparableError(UserError):
-    """Two runs whose hold-outs are not the same rows."""
-
-    def __init__(self, what: str, found: str, current: str) -> None:
-        super().__init__(
-            f"--if-better compares on the same rows, and {what} differ: the run has"
-            f" {printable(found, 200)}, the current version {printable(current, 200)};"
-            " train on the same data and seed, or promote without --if-better"
-        )
-
-
-class NotBetterError(UserError):
-    """A run that is not shown to be better than the current version."""
-
-    exit_code = 1
-
-    def __init__(self, figures: str, level: float) -> None:
-        super().__init__(
-            f"not promoted: {figures}; --if-better takes a difference above 0 with p below {level}"
-        )
-
-
-class RegistryWriteError(UserError):
-    """A registry that cannot be read or written: no space, no right, a file in the way."""
-
-    exit_code = 1
-
-    def __init__(self, error: OSError) -> None:
-        place = f" {error.filename}" if error.filename else ""
-        reason = error.strerror or os.strerror(error.errno or 0)
-        super().__init__(
-            f"the registry cannot use{place}: {reason}; what was promoted before still is;"
-            " make room or give the right, or choose another place with --models"
-        )
-
-
-class NotARunError(UserError):
-    """A directory that holds no complete run."""
-
-    def __init__(self, path: Path, state: str, cause: str | None) -> None:
-        reason = "" if cause is None else f" ({printable(cause, 300)})"
-        super().__init__(
-            f"{printable(str(path), 200)} holds no complete run: {state}{reason};"
-            " python -m src.runs list shows what there is"
-        )
-
-
-class UnknownMetricError(UserError):
-    """A metric or a key to sort by that no run has."""
-
-    def __init__(self, key: str, asked: str, known: Sequence[str]) -> None:
-        super().__init__(
-            f"{key} '{printable(asked)}': no run has that; there are {listed(known, 20)}"
-        )
-
-
-class NotASetOfRunsError(UserError):
-    """A directory that is neither outputs/, nor a sweep, nor a run."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{printable(str(path), 200)} holds no runs; it takes outputs, a sweep's directory or"
-            " a run's"
-        )
-
-
-class NotAskedError(UserError):
-    """Something that is removed only when somebody says so, and nobody can be asked."""
-
-    def __init__(self, total: str) -> None:
-        super().__init__(
-            f"nothing was removed: {total} would be, and there is no terminal to ask at; --yes"
-            " removes them, --dry-run shows them"
-        )
-
-
-class TooFewRunsError(UserError):
-    """A comparison of less than two runs."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__(
-            f"compare was given {listed(names) or 'nothing'}; it takes two runs or more, each by"
-            " its directory, the beginning of its id, or 'latest'"
-        )
-
-
-class NotWrittenError(UserError):
-    """A file that was asked for and cannot be written."""
-
-    exit_code = 1
-
-    def __init__(self, path: Path, error: OSError) -> None:
-        super().__init__(
-            f"cannot write {printable(str(path), 200)}: {error.strerror};"
-            " make room or give the right, or name another place"
-        )
-
-
 class LanguageNotOfferedError(UserError):
     """A language that reports are not written in."""
 
@@ -478,66 +206,6 @@ class LanguageNotOfferedError(UserError):
         super().__init__(
             f"report.language='{printable(asked)}' is not offered; reports are written in"
             f" {listed(offered)}"
-        )
-
-
-class MetricDoesNotFitError(UserError):
-    """A metric of two labels for a target with more."""
-
-    def __init__(self, name: str, labels: Sequence[str]) -> None:
-        super().__init__(
-            f"evaluation.metrics has '{name}', which two labels have; the target has"
-            f" {len(labels)}: {listed(labels)}; leave it out or take 'recall', the mean over"
-            " all labels"
-        )
-
-
-class TooManyGroupsError(UserError):
-    """A column to judge by groups that has too many of them."""
-
-    def __init__(self, column: str, n_values: int, most: int) -> None:
-        super().__init__(
-            f"evaluation.slices: column '{printable(column)}' has {n_values:,} different values;"
-            f" a column of at most {most} gives groups large enough to judge"
-        )
-
-
-class NotExplainableError(UserError):
-    """A model that predicts, and of which nobody can say what each column adds."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"this model's predictions cannot be explained: {why}")
-
-
-class LabelsToDecideError(UserError):
-    """A threshold for more labels than two."""
-
-    def __init__(self, objective: str, labels: Sequence[str]) -> None:
-        super().__init__(
-            f"threshold.objective={objective} chooses between two labels, and the target has"
-            f" {len(labels)}: {listed(labels)}; threshold=default takes the likeliest"
-        )
-
-
-class CostShapeError(UserError):
-    """A matrix of costs that does not fit the labels."""
-
-    def __init__(self, n_rows: int, labels: Sequence[str]) -> None:
-        n = len(labels)
-        super().__init__(
-            f"threshold.costs has {n_rows} row(s) of {n_rows}, and the target has {n} labels,"
-            f" {listed(labels)}: it takes {n} rows (true labels) of {n} numbers (predicted ones)"
-        )
-
-
-class FoldLacksClassError(UserError):
-    """A fold whose model would never meet a class."""
-
-    def __init__(self, key: str, n_splits: int, label: str) -> None:
-        super().__init__(
-            f"{key}={n_splits}: all rows of class '{label}' lie in one fold, since groups of"
-            " cv.group_column stay together, and the model of that fold would not know the class;"
-            " take more groups of it, or leave the class out"
         )
 
 
@@ -578,21 +246,18 @@ class OutOfReachError(UserError):
         )
 
 
-class StoreNotNamedError(UserError):
-    """A push or a pull, and nobody said where."""
+class RunExistsError(UserError):
+    """A run directory that another run has written."""
 
-    def __init__(self) -> None:
-        super().__init__("which model store? say --store s3://bucket/prefix, or set MODEL_STORE")
-
-
-class StoreError(UserError):
-    """A model store that does not do what it is asked, or holds what cannot be right."""
-
-    exit_code = 1
-
-    def __init__(self, place: str, reason: str) -> None:
-        super().__init__(f"model store: {place}: {reason}")
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} holds a complete run already; choose another hydra.run.dir")
 
 
-class NotInStoreError(StoreError):
-    """A file that a model store lacks."""
+class DirectoryTakenError(UserError):
+    """A run directory that holds something else, or that another run is writing."""
+
+    def __init__(self, path: Path, found: Sequence[str]) -> None:
+        super().__init__(
+            f"{path} is not empty (it holds {listed(found, 4)}); a run needs a directory of its"
+            " own: choose another hydra.run.dir, or remove it"
+        )

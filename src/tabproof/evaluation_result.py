@@ -9,7 +9,19 @@ from typing import Any
 
 import msgspec
 
-from tabproof.errors import MetricDoesNotFitError, NewerFormatError
+from tabproof.errors import NewerFormatError, UserError, listed
+
+
+class MetricDoesNotFitError(UserError):
+    """A metric of two labels for a target with more."""
+
+    def __init__(self, name: str, labels: Sequence[str]) -> None:
+        super().__init__(
+            f"evaluation.metrics has '{name}', which two labels have; the target has"
+            f" {len(labels)}: {listed(labels)}; leave it out or take 'recall', the mean over"
+            " all labels"
+        )
+
 
 FORMAT = 1
 

@@ -8,7 +8,15 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
-from tabproof.errors import NewerFormatError, SchemaDamagedError
+from tabproof.errors import NewerFormatError, UserError
+
+
+class SchemaDamagedError(UserError):
+    """A schema.json that is not of its form."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"schema.json cannot be read: {reason}")
+
 
 FORMAT = 1
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from tabproof.artifacts.errors import ResumeDiffersError, SearchRunningError
 from tabproof.config import (
     Composed,
     FileDatasetConfig,
@@ -19,18 +20,37 @@ from tabproof.config import (
     identity_of,
     seconds_of,
 )
-from tabproof.errors import (
-    InvalidValueError,
-    NotASweepError,
-    NothingToResumeError,
-    ResumeDiffersError,
-    ResumedSweepFixedError,
-    SearchRunningError,
-    SweepFailedError,
-    UserError,
-)
+from tabproof.errors import InvalidValueError, SweepFailedError, UserError
 from tabproof.runtime import console, process
 from tabproof.runtime.threads import n_cores
+
+
+class NothingToResumeError(UserError):
+    """A directory that holds no search that could go on."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(
+            f"search.resume={asked}: there is no unfinished search; it takes the directory of a"
+            " run that was killed or interrupted, or true for the newest of this configuration"
+        )
+
+
+class ResumedSweepFixedError(UserError):
+    """Something else asked of a sweep that is resumed."""
+
+    def __init__(self, asked: Sequence[str]) -> None:
+        super().__init__(
+            f"{', '.join(asked)}: a resumed sweep is what it was; beside sweep.resume only"
+            " sweep.… and runtime.… may be given"
+        )
+
+
+class NotASweepError(UserError):
+    """sweep.resume without -m."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(f"sweep.resume={asked} needs -m: python -m src.train -m sweep.resume=…")
+
 
 if TYPE_CHECKING:
     # They load numpy, which reads the limits of threads: a single run sets them first.

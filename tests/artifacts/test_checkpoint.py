@@ -18,7 +18,7 @@ from tabproof.artifacts import (
     read_plan,
     unfinished_runs,
 )
-from tabproof.errors import ResumeDiffersError, SearchRunningError
+from tabproof.artifacts.errors import ResumeDiffersError, SearchRunningError
 from tests.conftest import ROOT
 
 PLAN: dict[str, Any] = {"config": {"seed": 42, "search": {"n_splits": 5}}, "data": "0" * 64}

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from tabproof.artifacts import Registry, find_run, newest_complete_run
-from tabproof.artifacts.errors import AmbiguousRunError, NoSuchRunError, NoSuchVersionError
-from tabproof.errors import NotPromotedError
+from tabproof.artifacts.errors import (
+    AmbiguousRunError,
+    NoSuchRunError,
+    NoSuchVersionError,
+    NotPromotedError,
+)
 from tests.artifacts.making import make_run
 
 OUTPUTS, MODELS = Path("outputs"), Path("models")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tabproof.artifacts import read_verified
-from tabproof.errors import NewerFormatError, UnverifiedRunError
+from tabproof.artifacts.errors import UnverifiedRunError
+from tabproof.errors import NewerFormatError
 from tests.artifacts.telling import make_told_run
 
 N_FLIPS = 1000

@@ -12,16 +12,14 @@ from tabproof.artifacts.errors import (
     AmbiguousRunError,
     NoSuchVersionError,
     NothingBeforeError,
-    RegistryDamagedError,
-    RegistryNameError,
-)
-from tabproof.errors import (
-    InvalidValueError,
-    NotBetterError,
     NotPromotedError,
     NotServableError,
+    RegistryDamagedError,
+    RegistryNameError,
     UnverifiedRunError,
 )
+from tabproof.errors import InvalidValueError
+from tabproof.runs.errors import NotBetterError
 from tests.artifacts.making import make_run, names_in
 
 A, B, C = "aaaa0000", "bbbb0000", "cccc0000"

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tabproof.artifacts import read_verified, verify
-from tabproof.errors import UnverifiedRunError
+from tabproof.artifacts.errors import UnverifiedRunError
 from tests.artifacts.making import RUN_ID, make_run, names_in, needs_proc
 
 

@@ -15,6 +15,7 @@ from tabproof.config import check_command_line, command_line, help_text, quoted
 from tabproof.config.errors import (
     ConfigurationError,
     IncompatiblePreprocessError,
+    KeyOfOtherChoiceError,
     ResumeInSweepError,
     ResumeUnreadableError,
     UnknownChoiceError,
@@ -27,7 +28,6 @@ from tabproof.config.schema import GROUPS
 from tabproof.errors import (
     FileMissingError,
     InvalidValueError,
-    KeyOfOtherChoiceError,
     MissingValueError,
     OverrideSyntaxError,
     RunExistsError,

@@ -11,8 +11,8 @@ from tabproof.data import (
     divide,
     in_words,
 )
-from tabproof.data.errors import NoValueError
-from tabproof.errors import RareClassError, TooManyCategoriesError, UserError
+from tabproof.data.errors import NoValueError, RareClassError
+from tabproof.errors import TooManyCategoriesError, UserError
 from tests.data.tables import labelled, table
 
 

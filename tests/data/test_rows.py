@@ -4,8 +4,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tabproof.data import GroupedRows, OrderedRows, StratifiedRows
-from tabproof.data.errors import HoldOutError, OrderedNotRepeatedError, SingleClassError
-from tabproof.errors import RareClassError, UserError
+from tabproof.data.errors import (
+    HoldOutError,
+    OrderedNotRepeatedError,
+    RareClassError,
+    SingleClassError,
+)
+from tabproof.errors import UserError
 from tests.data.tables import labelled
 
 seeds = st.integers(0, 2**32 - 1)

@@ -5,9 +5,13 @@ import pytest
 from hypothesis import given, settings
 from sklearn import metrics as sk
 
-from tabproof.errors import MetricDoesNotFitError
 from tabproof.evaluation.metrics import _METRICS, predicted_codes, score
-from tabproof.evaluation_result import LOWER_IS_BETTER, METRICS, check_metrics_fit
+from tabproof.evaluation_result import (
+    LOWER_IS_BETTER,
+    METRICS,
+    MetricDoesNotFitError,
+    check_metrics_fit,
+)
 from tests.evaluation.samples import binormal, three_classes, tiny, two_classes
 
 OF_MORE = [name for name in METRICS if name != "specificity"]

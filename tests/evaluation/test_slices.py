@@ -10,7 +10,8 @@ from fairlearn.metrics import demographic_parity_ratio
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from tabproof.errors import ColumnMissingError, TooManyGroupsError
+from tabproof.errors import ColumnMissingError
+from tabproof.evaluation.errors import TooManyGroupsError
 from tabproof.evaluation.intervals import measure
 from tabproof.evaluation.slices import check_slices, make_slices
 from tabproof.evaluation_result import Decision, Evidence, Slice

@@ -17,12 +17,13 @@ from sklearn.preprocessing import TargetEncoder
 from sklearn.svm import LinearSVC
 from xgboost import XGBClassifier
 
-from tabproof.errors import InvalidValueError, UnknownParameterError
+from tabproof.errors import InvalidValueError
 from tabproof.modeling import check_grid, check_scoring_name, make_pipeline, scorer_for
 from tabproof.modeling.errors import (
     BinaryScorerError,
     InvalidParameterError,
     NotAClassifierError,
+    UnknownParameterError,
     UnknownScorerError,
 )
 

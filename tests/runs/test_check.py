@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.errors import NotASetOfRunsError
 from tabproof.runs.check import check
+from tabproof.runs.errors import NotASetOfRunsError
 from tests.artifacts.telling import DAY, failed, make_told_run, make_unfinished, running
 
 

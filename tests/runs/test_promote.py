@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from tabproof.artifacts import Registry
-from tabproof.errors import NotBetterError, NotComparableError, UnverifiedRunError
+from tabproof.artifacts.errors import UnverifiedRunError
 from tabproof.runs import promote
+from tabproof.runs.errors import NotBetterError, NotComparableError
 from tests.artifacts.making import make_run, predictions, summary
 from tests.conftest import ROOT
 

@@ -12,8 +12,8 @@ import pytest
 from tabproof.artifacts import FinishedFits, Registry, SweepDirectory, find_run, is_complete, verify
 from tabproof.artifacts.errors import RegistryDamagedError
 from tabproof.artifacts.files import point_to
-from tabproof.errors import NotAskedError
 from tabproof.runs import prune
+from tabproof.runs.errors import NotAskedError
 from tests.artifacts.telling import DAY, failed, make_told_run, make_unfinished, running
 from tests.conftest import ROOT
 

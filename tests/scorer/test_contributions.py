@@ -16,9 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from tabproof.errors import NotExplainableError
 from tabproof.scorer import Contributions, Scorer, read_scorer
 from tabproof.scorer.contributions import explain
+from tabproof.scorer.errors import NotExplainableError
 from tabproof.scorer.export.parity import columns_of, hard_rows
 from tabproof.scorer.model import softmax
 from tests.scorer.fitted import (

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabproof.errors import ScheduleError
 from tabproof.search import Rung, as_table, parse_schedule
+from tabproof.search.errors import ScheduleError
 from tabproof.search.schedule import DEFAULT, WHOLE
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabproof.errors import SpaceError
 from tabproof.search import parse_space, sample
+from tabproof.search.errors import SpaceError
 
 
 def draw(node: Any, n: int = 200, seed: int = 0) -> list[Any]:

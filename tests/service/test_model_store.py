@@ -11,8 +11,9 @@ import pytest
 
 from tabproof.artifacts import Registry
 from tabproof.artifacts import manifest as manifests
-from tabproof.errors import OutsideRootsError, UserError
+from tabproof.errors import UserError
 from tabproof.service.answers import RefusedError
+from tabproof.service.errors import OutsideRootsError
 from tabproof.service.model_store import ModelStore
 from tabproof.service.settings import Settings
 

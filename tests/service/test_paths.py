@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tabproof.errors import OutsideRootsError
+from tabproof.service.errors import OutsideRootsError
 from tabproof.service.paths import beneath
 
 OUTPUTS, MODELS = Path("outputs"), Path("models")

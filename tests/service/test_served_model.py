@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from tabproof.artifacts import manifest as manifests
-from tabproof.errors import ModelUnusableError, SchemaDamagedError, UnverifiedRunError, UserError
+from tabproof.artifacts.errors import UnverifiedRunError
+from tabproof.errors import UserError
+from tabproof.schema import SchemaDamagedError
+from tabproof.service.errors import ModelUnusableError
 from tabproof.service.served_model import ServedModel, load_model
 from tests.service.conftest import ROWS
 

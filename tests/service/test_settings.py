@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.errors import SettingError
+from tabproof.service.errors import SettingError
 from tabproof.service.settings import Settings, misspelt, variable_of
 from tests.conftest import ROOT
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.errors import SettingError
+from tabproof.service.errors import SettingError
 from tabproof.service.telemetry import Telemetry
 from tests.service.serving import Server
 

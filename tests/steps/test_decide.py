@@ -16,21 +16,15 @@ from sklearn.pipeline import Pipeline
 
 from tabproof import data
 from tabproof.config import TrainConfig
-from tabproof.errors import (
-    CostShapeError,
-    FewGroupsError,
-    FoldLacksClassError,
-    LabelsToDecideError,
-    OutOfReachError,
-    RareClassError,
-    UserError,
-)
+from tabproof.data.errors import FewGroupsError, RareClassError
+from tabproof.errors import OutOfReachError, UserError
 from tabproof.evaluation.metrics import predicted_codes
 from tabproof.experiment import load_rows, make_plan
 from tabproof.scorer import read_scorer
 from tabproof.scorer.export import check_parity, export_pipeline
 from tabproof.scorer.export.parity import columns_of
 from tabproof.steps import decide as deciding
+from tabproof.steps.errors import CostShapeError, FoldLacksClassError, LabelsToDecideError
 from tests.conftest import composed
 
 QUICK = ("search=none", "model=logistic_regression", "preprocess=onehot")

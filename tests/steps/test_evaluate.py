@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabproof.errors import RareClassError
+from tabproof.data.errors import RareClassError
 from tabproof.evaluation import repeated_scores
 from tabproof.steps import check, evaluate
 from tests.steps.test_decide import Case

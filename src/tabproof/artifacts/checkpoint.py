@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+from tabproof.artifacts.errors import ResumeDiffersError, SearchRunningError
 from tabproof.artifacts.manifest import SEARCH
 from tabproof.artifacts.provenance import as_plain
-from tabproof.errors import ResumeDiffersError, SearchRunningError
 
 PLAN, LOCK, ENDING = "plan.json", "lock", ".pickle"
 # Of a difference, so many letters of either side.

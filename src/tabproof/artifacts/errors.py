@@ -194,3 +194,79 @@ class KeyUnusableError(UserError):
             f"{which} {why}; it takes a PEM of a curve P-256, P-384 or P-521, as in openssl"
             " ecparam -name prime256v1 -genkey"
         )
+
+
+class ResumeDiffersError(UserError):
+    """A search that cannot go on, since what determines its fits has changed."""
+
+    def __init__(self, run: Path, differing: Sequence[str]) -> None:
+        shown = ", ".join(differing[:6]) + (", …" if len(differing) > 6 else "")
+        super().__init__(
+            f"{run} cannot be resumed, its fits are of something else: {shown};"
+            " undo the change, or begin anew with search.resume=false"
+        )
+
+
+class SearchRunningError(UserError):
+    """A search that another process is running."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(f"another process is searching in {run}; wait for it, or stop it")
+
+
+class UnverifiedRunError(UserError):
+    """A run directory that is not what its manifest says, or holds what no run holds."""
+
+    exit_code = 1
+
+    def __init__(self, path: Path, name: str, reason: str) -> None:
+        super().__init__(
+            f"{path} cannot be trusted: {printable(name)} {printable(reason, 200)};"
+            " take another run, or train it again"
+        )
+
+
+class NotPromotedError(UserError):
+    """A name under which nothing was promoted."""
+
+    def __init__(self, name: str, root: Path, names: Sequence[str]) -> None:
+        remedy = (
+            f"there are {listed(names, 20)}"
+            if names
+            else "python -m src.runs promote latest promotes the newest run"
+        )
+        super().__init__(f"nothing was promoted as '{name}' in {root}; {remedy}")
+
+
+class NotServableError(UserError):
+    """A run without the form of its model that the service reads."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} has no scorer/: it was trained with export=false, or by an earlier version;"
+            " train it again"
+        )
+
+
+class NotARunError(UserError):
+    """A directory that holds no complete run."""
+
+    def __init__(self, path: Path, state: str, cause: str | None) -> None:
+        reason = "" if cause is None else f" ({printable(cause, 300)})"
+        super().__init__(
+            f"{printable(str(path), 200)} holds no complete run: {state}{reason};"
+            " python -m src.runs list shows what there is"
+        )
+
+
+class StoreError(UserError):
+    """A model store that does not do what it is asked, or holds what cannot be right."""
+
+    exit_code = 1
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"model store: {place}: {reason}")
+
+
+class NotInStoreError(StoreError):
+    """A file that a model store lacks."""

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tabproof.artifacts import summary
 from tabproof.artifacts.checkpoint import is_searched
-from tabproof.artifacts.errors import ManifestError
+from tabproof.artifacts.errors import ManifestError, NotARunError, UnverifiedRunError
 from tabproof.artifacts.files import read_json, read_limited
 from tabproof.artifacts.manifest import NAME, Manifest, read_manifest
 from tabproof.artifacts.run_directory import PREDICTIONS, STATUS, SUMMARY, is_alive
 from tabproof.artifacts.verify import read_verified
-from tabproof.errors import NewerFormatError, NotARunError, UnverifiedRunError
+from tabproof.errors import NewerFormatError
 
 if TYPE_CHECKING:
     import pandas as pd

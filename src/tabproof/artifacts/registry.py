@@ -24,19 +24,16 @@ from tabproof.artifacts.errors import (
     AmbiguousRunError,
     NoSuchVersionError,
     NothingBeforeError,
+    NotPromotedError,
+    NotServableError,
     RegistryDamagedError,
     RegistryNameError,
+    UnverifiedRunError,
 )
 from tabproof.artifacts.files import read_json, read_limited, sync, write_atomically
 from tabproof.artifacts.manifest import RunId
 from tabproof.artifacts.verify import OpenRun, copy_run, opened_run, read_verified, remove
-from tabproof.errors import (
-    InvalidValueError,
-    NewerFormatError,
-    NotPromotedError,
-    NotServableError,
-    UnverifiedRunError,
-)
+from tabproof.errors import InvalidValueError, NewerFormatError
 
 # --- pointer.json: which version is current, and how it came to be. One file, one step.
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabproof.artifacts import manifest as manifests
+from tabproof.artifacts.errors import UnverifiedRunError
 from tabproof.artifacts.files import CHUNK, open_folder, opened_file, read_limited, sync
 from tabproof.artifacts.manifest import FileEntry, Manifest
-from tabproof.errors import UnverifiedRunError
 
 # Of all files that a reader wants, together: they are held in memory.
 MAX_WANTED = 2 << 30

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from tabproof import artifacts, batch
 from tabproof import scorer as scoring
+from tabproof.artifacts.errors import NotServableError
 from tabproof.batch import job as progress
 from tabproof.batch import parts
 from tabproof.batch.errors import BatchFileError
@@ -23,9 +24,9 @@ from tabproof.batch.job import keep_freed_memory
 from tabproof.batch.parts import Parts
 from tabproof.batch.plan import STANDARD
 from tabproof.batch.scoring import listed
-from tabproof.errors import NotServableError, SchemaDamagedError, UserError
+from tabproof.errors import UserError
 from tabproof.runtime import console, threads
-from tabproof.schema import NumberColumn, Schema
+from tabproof.schema import NumberColumn, Schema, SchemaDamagedError
 
 SCHEMA, SCORER = "schema.json", "scorer/"
 PARTS_FORMAT = 2

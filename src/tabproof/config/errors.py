@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tabproof.errors import UserError, listed
+from tabproof.errors import UnknownKeyError, UserError, listed
 
 
 class ConfigurationError(UserError):
@@ -134,3 +134,10 @@ class NoPartitionError(UserError):
             " fitted on it, and cv=time_series has none for the first rows;"
             f" take {key}={none}, or another cv"
         )
+
+
+class KeyOfOtherChoiceError(UnknownKeyError):
+    """A key that another choice of the same group has."""
+
+    def __init__(self, key: str, choices: Sequence[str]) -> None:
+        UserError.__init__(self, f"only {' or '.join(choices)} has the key '{key}'")

@@ -24,19 +24,14 @@ from yaml import MarkedYAMLError
 
 from tabproof.config.errors import (
     ConfigurationError,
+    KeyOfOtherChoiceError,
     UnknownChoiceError,
     UnknownFreeKeyError,
     WrongTypeError,
     YamlSyntaxError,
 )
 from tabproof.config.schema import GROUPS, TrainConfig
-from tabproof.errors import (
-    KeyOfOtherChoiceError,
-    MissingValueError,
-    OverrideSyntaxError,
-    UnknownKeyError,
-    UserError,
-)
+from tabproof.errors import MissingValueError, OverrideSyntaxError, UnknownKeyError, UserError
 
 # --- Every key that conf/ may hold, and which of them somebody may have meant.
 

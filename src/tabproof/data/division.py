@@ -17,13 +17,15 @@ from sklearn.model_selection import (
 )
 
 from tabproof.data.errors import (
+    FewGroupsError,
     HoldOutError,
     NoValueError,
     OrderedNotRepeatedError,
+    RareClassError,
     SingleClassError,
 )
 from tabproof.data.table import Table
-from tabproof.errors import FewGroupsError, RareClassError, TooManyCategoriesError
+from tabproof.errors import TooManyCategoriesError
 
 # --- How rows are divided: the hold-out and the folds follow the same rule.
 

@@ -191,3 +191,25 @@ class OrderedNotRepeatedError(UserError):
             " way only, the past before the future, so nothing could be repeated; use"
             " evaluation=default, or another cv"
         )
+
+
+class FewGroupsError(UserError):
+    """Fewer groups than folds."""
+
+    def __init__(self, n_groups: int, n_splits: int, key: str = "search.n_splits") -> None:
+        super().__init__(
+            f"{key}={n_splits}: the training rows hold {n_groups} group(s) of"
+            " cv.group_column, and every fold needs one; take fewer folds"
+        )
+
+
+class RareClassError(UserError):
+    """A class with too few rows to stand in every part."""
+
+    def __init__(
+        self, label: str, n_rows: int, needed: int, why: str, folds: str = "search.n_splits"
+    ) -> None:
+        super().__init__(
+            f"class '{label}' has {n_rows} row(s), but {why} needs {needed};"
+            f" leave the class out, join it with another, or take fewer folds ({folds})"
+        )

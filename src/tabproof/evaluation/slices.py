@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabproof.errors import ColumnMissingError, TooManyGroupsError
+from tabproof.errors import ColumnMissingError
+from tabproof.evaluation.errors import TooManyGroupsError
 from tabproof.evaluation.intervals import measure, share_interval
 from tabproof.evaluation.metrics import predicted_codes
 from tabproof.evaluation_result import Estimate, Group, Slice

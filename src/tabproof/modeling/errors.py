@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tabproof.errors import UserError, suggested
+from tabproof.errors import UserError, listed, suggested
 
 
 class InvalidParameterError(UserError):
@@ -39,4 +39,14 @@ class UnknownScorerError(UserError):
     def __init__(self, scoring: str, nearest: Sequence[str]) -> None:
         super().__init__(
             f"search.scoring={scoring} is no scorer of classifiers{suggested(nearest)}"
+        )
+
+
+class UnknownParameterError(UserError):
+    """A grid over a parameter that the pipeline has not."""
+
+    def __init__(self, parameter: str, nearest: Sequence[str], valid: Sequence[str]) -> None:
+        super().__init__(
+            f"the grid's '{parameter}' is not a parameter of the pipeline"
+            f"{suggested(nearest)} It has {listed(valid, 40)}"
         )

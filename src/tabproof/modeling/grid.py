@@ -9,11 +9,12 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import get_scorer_names
 from sklearn.pipeline import Pipeline
 
-from tabproof.errors import InvalidValueError, UnknownParameterError
+from tabproof.errors import InvalidValueError
 from tabproof.modeling.errors import (
     BinaryScorerError,
     InvalidParameterError,
     NotAClassifierError,
+    UnknownParameterError,
     UnknownScorerError,
 )
 from tabproof.modeling.pipeline import draws_its_folds

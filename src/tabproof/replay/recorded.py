@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tabproof import artifacts
+from tabproof.artifacts.errors import UnverifiedRunError
 from tabproof.artifacts.run_directory import CONFIG, ENVIRONMENT, EVIDENCE, PREDICTIONS, SUMMARY
 from tabproof.artifacts.summary import FORMAT
-from tabproof.errors import NewerFormatError, UnverifiedRunError
+from tabproof.errors import NewerFormatError
 from tabproof.replay.errors import NotReplayableError
 
 NEEDED = (CONFIG, SUMMARY, PREDICTIONS)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tabproof import artifacts
-from tabproof.errors import NotASetOfRunsError
+from tabproof.runs.errors import NotASetOfRunsError
 
 FAILED = {"failed", "interrupted"}
 

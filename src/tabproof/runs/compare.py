@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tabproof import artifacts, text
-from tabproof.errors import TooFewRunsError
+from tabproof.runs.errors import TooFewRunsError
 from tabproof.runs.listing import number, width
 
 LEVEL = 0.05

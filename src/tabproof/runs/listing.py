@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tabproof import artifacts, text
-from tabproof.errors import InvalidValueError, NotWrittenError, UnknownMetricError
+from tabproof.errors import InvalidValueError
 from tabproof.evaluation_result import LOWER_IS_BETTER
 from tabproof.runs import leaderboard, side_by_side
+from tabproof.runs.errors import NotWrittenError, UnknownMetricError
 from tabproof.text import params_in_words
 
 CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*")

@@ -13,15 +13,14 @@ from pathlib import Path
 
 from tabproof import artifacts
 from tabproof.artifacts import Registry
+from tabproof.artifacts.errors import NotARunError, NotPromotedError
 from tabproof.artifacts.remote.address import Address, address_of
-from tabproof.errors import (
-    NotARunError,
+from tabproof.errors import UserError
+from tabproof.runs.errors import (
     NotBetterError,
     NotComparableError,
-    NotPromotedError,
     RegistryWriteError,
     StoreNotNamedError,
-    UserError,
 )
 
 # --- The story of a push and a pull: which model, which store, who signed, what to say.

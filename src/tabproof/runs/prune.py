@@ -17,8 +17,8 @@ from tabproof.artifacts.find import newest_complete_run
 from tabproof.artifacts.run_directory import LATEST
 from tabproof.artifacts.sweep_directory import LOCK
 from tabproof.artifacts.verify import remove
-from tabproof.errors import NotAskedError
 from tabproof.runs import leaderboard
+from tabproof.runs.errors import NotAskedError
 from tabproof.runs.listing import chosen
 from tabproof.text import counted
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tabproof import artifacts
-from tabproof.errors import InvalidValueError, UnverifiedRunError, UserError
+from tabproof.artifacts.errors import UnverifiedRunError
+from tabproof.errors import InvalidValueError, UserError
 from tabproof.evaluation_result import LOWER_IS_BETTER, METRICS, Estimate
 from tabproof.text import LANGUAGES
 

@@ -12,8 +12,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tabproof.errors import NotExplainableError
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
+from tabproof.scorer.errors import NotExplainableError
 from tabproof.scorer.model import LinearModel, Model, TreesModel, VoteModel
 from tabproof.scorer.trees import Bools, Floats, Ints, Trees
 

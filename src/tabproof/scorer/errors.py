@@ -35,3 +35,10 @@ class ScorerDamagedError(UserError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"scorer/ cannot be read: {reason}; promote or train another run")
+
+
+class NotExplainableError(UserError):
+    """A model that predicts, and of which nobody can say what each column adds."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"this model's predictions cannot be explained: {why}")

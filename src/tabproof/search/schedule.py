@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from tabproof.errors import ScheduleError
+from tabproof.search.errors import ScheduleError
 
 # --- What a search tells while it runs.
 

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.model_selection import ParameterSampler
 
-from tabproof.errors import PackageMissingError, SpaceError
+from tabproof.errors import PackageMissingError
+from tabproof.search.errors import SpaceError
 
 # --- Where candidates come from: all at once, or in batches that learn from the scores so far.
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from tabproof.errors import OutsideRootsError, UserError
+from tabproof.errors import UserError
 from tabproof.service import inference_protocol
 from tabproof.service.answers import (
     Health,
@@ -25,6 +25,7 @@ from tabproof.service.answers import (
     not_found,
 )
 from tabproof.service.bodies import decode_batch, decode_predict
+from tabproof.service.errors import OutsideRootsError
 from tabproof.service.inference_protocol import LENGTH_HEADER
 from tabproof.service.model_store import ModelStore, Served
 from tabproof.service.security import check_admin

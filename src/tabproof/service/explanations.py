@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tabproof.errors import NotExplainableError
 from tabproof.scorer import Contributions, Scorer
+from tabproof.scorer.errors import NotExplainableError
 from tabproof.service.answers import Explanation, ExplanationBatch, RefusedError
 
 # One request holds the others that are explained up for some ten seconds at most, however large

@@ -14,9 +14,11 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from tabproof.artifacts import Promotion, Registry, VerifiedRun, newest_complete_run
+from tabproof.artifacts.errors import NotInStoreError, StoreError
 from tabproof.artifacts.remote.address import address_of
-from tabproof.errors import ModelUnusableError, NotInStoreError, ReloadError, StoreError, UserError
+from tabproof.errors import UserError
 from tabproof.service.answers import no_model, not_found
+from tabproof.service.errors import ModelUnusableError, ReloadError
 from tabproof.service.paths import beneath
 from tabproof.service.served_model import ServedModel, load_model
 from tabproof.service.settings import Settings

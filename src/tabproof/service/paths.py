@@ -5,7 +5,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabproof.errors import OutsideRootsError
+from tabproof.service.errors import OutsideRootsError
 
 MAX_LETTERS = 1024
 # None of them stands in the path of a run; each is a way out of somewhere.

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.artifacts import VerifiedRun, model_name_of, read_verified
-from tabproof.errors import ModelUnusableError
 from tabproof.schema import CategoryColumn, Column, Schema
 from tabproof.scorer import Scorer, read_scorer
 from tabproof.service.answers import (
@@ -23,6 +22,7 @@ from tabproof.service.answers import (
     RowWarning,
     SchemaInfo,
 )
+from tabproof.service.errors import ModelUnusableError
 from tabproof.service.explanations import check_explained_rows, explain_row, explain_rows
 from tabproof.service.rows import Row, RowReader
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tabproof.errors import SettingError
+from tabproof.service.errors import SettingError
 
 PREFIX = "API_"
 # What concerns the models themselves is said alike to the service, to `push` and to `pull`.

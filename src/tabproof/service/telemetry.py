@@ -12,7 +12,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
-from tabproof.errors import SettingError
+from tabproof.service.errors import SettingError
 from tabproof.service.served_model import ServedModel
 
 # An answer takes a quarter of a millisecond, a large batch a tenth of a second.

@@ -9,17 +9,12 @@ import numpy as np
 
 from tabproof import data, evaluation, modeling
 from tabproof.config import TrainConfig
-from tabproof.errors import (
-    CostShapeError,
-    FewGroupsError,
-    FoldLacksClassError,
-    LabelsToDecideError,
-    RareClassError,
-)
+from tabproof.data.errors import FewGroupsError, RareClassError
 from tabproof.evaluation_result import (
     Finding,
     check_metrics_fit,
 )
+from tabproof.steps.errors import CostShapeError, FoldLacksClassError, LabelsToDecideError
 
 log = logging.getLogger(__name__)
 

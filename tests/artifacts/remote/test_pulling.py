@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from tabproof.artifacts import Registry, verify
-from tabproof.artifacts.errors import PullRefusedError, RegistryDamagedError
-from tabproof.errors import NotInStoreError, StoreError
+from tabproof.artifacts.errors import (
+    NotInStoreError,
+    PullRefusedError,
+    RegistryDamagedError,
+    StoreError,
+)
 from tests.artifacts.remote.conftest import A, B, promote
 from tests.artifacts.remote.loopback import Bucket, content_of, pull, push
 

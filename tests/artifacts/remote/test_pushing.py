@@ -6,9 +6,14 @@ from pathlib import Path
 import pytest
 
 from tabproof.artifacts import Registry
-from tabproof.artifacts.errors import PushConflictError, PushRefusedError
+from tabproof.artifacts.errors import (
+    NotPromotedError,
+    PushConflictError,
+    PushRefusedError,
+    StoreError,
+    UnverifiedRunError,
+)
 from tabproof.artifacts.remote import store
-from tabproof.errors import NotPromotedError, StoreError, UnverifiedRunError
 from tests.artifacts.making import make_run
 from tests.artifacts.remote.conftest import A, B, promote
 from tests.artifacts.remote.loopback import Between, Bucket, content_of, pull, push

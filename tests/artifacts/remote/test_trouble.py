@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.artifacts.errors import StoreAddressError
+from tabproof.artifacts.errors import NotInStoreError, StoreAddressError, StoreError
 from tabproof.artifacts.remote.address import address_of
-from tabproof.errors import NotInStoreError, StoreError
 from tests.artifacts.remote.conftest import A, B, promote
 from tests.artifacts.remote.loopback import (
     Between,

@@ -20,10 +20,10 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any
 
-from tabproof.artifacts.errors import StoreAddressError
+from tabproof.artifacts.errors import NotInStoreError, StoreAddressError, StoreError
 from tabproof.artifacts.files import sync, write_atomically
 from tabproof.artifacts.remote.address import OBJECT_STORES, Address
-from tabproof.errors import NotInStoreError, PackageMissingError, StoreError
+from tabproof.errors import PackageMissingError
 
 try:
     import fsspec

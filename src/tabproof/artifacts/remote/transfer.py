@@ -13,7 +13,14 @@ from typing import Protocol, TypeVar
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts import registry
 from tabproof.artifacts import registry as pointer
-from tabproof.artifacts.errors import PullRefusedError, PushConflictError, PushRefusedError
+from tabproof.artifacts.errors import (
+    NotInStoreError,
+    NotPromotedError,
+    PullRefusedError,
+    PushConflictError,
+    PushRefusedError,
+    StoreError,
+)
 from tabproof.artifacts.files import sync
 from tabproof.artifacts.manifest import FileEntry, Manifest
 from tabproof.artifacts.registry import (
@@ -27,7 +34,7 @@ from tabproof.artifacts.registry import (
 )
 from tabproof.artifacts.remote.store import AT_ONCE, ChangedMeanwhileError, Content, Place, reason
 from tabproof.artifacts.verify import MAX_WANTED, read_verified, remove
-from tabproof.errors import NewerFormatError, NotInStoreError, NotPromotedError, StoreError
+from tabproof.errors import NewerFormatError
 
 T = TypeVar("T")
 U = TypeVar("U")
