@@ -43,9 +43,9 @@ FROM build AS train-build
 ARG EXTRAS=""
 COPY requirements /build/requirements
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    for lock in base serve ${EXTRAS}; do \
+    for lock in build base serve ${EXTRAS}; do \
         pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --require-hashes \
-            --no-deps --requirement "/build/requirements/${lock}.lock" || exit 1; \
+            --no-deps --no-build-isolation --use-pep517 --requirement "/build/requirements/${lock}.lock" || exit 1; \
     done
 COPY conf /app/conf
 COPY src /app/src

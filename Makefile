@@ -32,14 +32,28 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'error: no Python 3.11, 3.12 or 3.13 with venv on the PATH; install one (Debian: python3 python3-venv), or say PYTHON=/path/to/python' >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-# A stamp per lock file: installed once, again when the lock changes.
-$(VENV)/.installed-%: requirements/%.lock | $(BIN)/python
+# The locks are complete (tests/test_locks.py), so nothing is resolved and nothing else is fetched:
+# pip would resolve extras such as pydantic[email] anew, and refuse a release that is not locked.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	--no-build-isolation --use-pep517
+
+# A stamp per lock file: installed once, again when the lock changes. The build tools come first.
+$(VENV)/.installed-%: requirements/%.lock | $(VENV)/.installed-build
 	@echo "installing $< into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.installed-build: requirements/build.lock | $(BIN)/python
+	@$(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
+# The project itself, editable.
+$(VENV)/.installed-project: pyproject.toml | $(VENV)/.installed-build
+	@$(PIP_INSTALL) --editable .
 	@touch $@
 
 .PHONY: init
-init: $(foreach lock,$(LOCKS),$(VENV)/.installed-$(lock)) ## make .venv; EXTRAS=[dev] adds what tests need
+init: $(foreach lock,$(LOCKS),$(VENV)/.installed-$(lock)) $(VENV)/.installed-project ## make .venv; EXTRAS=[dev] adds what tests need
 
 .PHONY: envinfo
 envinfo: init ## print the versions in use
@@ -78,11 +92,11 @@ report: init ## a markdown table of the newest runs; PLACE=a sweep's directory
 	@$(BIN)/python -m src.runs report "$(PLACE)"
 
 .PHONY: api
-api: $(VENV)/.installed-base $(VENV)/.installed-api ## serve what is promoted, or the newest run; HOST=0.0.0.0 PORT=8000
+api: init $(VENV)/.installed-api ## serve what is promoted, or the newest run; HOST=0.0.0.0 PORT=8000
 	@exec $(SERVICE)
 
 .PHONY: api-bg
-api-bg: $(VENV)/.installed-base $(VENV)/.installed-api ## the same in the background, with its log in logs/api.log
+api-bg: init $(VENV)/.installed-api ## the same in the background, with its log in logs/api.log
 	@mkdir -p logs
 	@if [ -f logs/api.pid ] && kill -0 "$$(cat logs/api.pid)" 2>/dev/null; then \
 		echo "it runs already, as process $$(cat logs/api.pid); make api-stop ends it"; exit 1; fi
@@ -104,7 +118,7 @@ api-stop: ## end what api-bg started, when it has answered what it has taken
 	else echo 'it does not run'; fi; rm -f logs/api.pid
 
 # Every library that conf/ offers is tested.
-TESTED := $(foreach lock,dev api catboost dask deploy lightgbm parallel store tpe xgboost,$(VENV)/.installed-$(lock))
+TESTED := init $(foreach lock,dev api catboost dask deploy lightgbm parallel store tpe xgboost,$(VENV)/.installed-$(lock))
 
 # As many tests run at once as there are cores: their threads would wait for each other.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -136,26 +150,26 @@ docker-run: ## run it on 127.0.0.1:8000, with what is promoted, as the cloud doe
 		$(ARGS) $(IMAGE)
 
 .PHONY: image-check
-image-check: $(VENV)/.installed-base $(VENV)/.installed-dev ## build the images and run them, without a registry: buildah, runc, root (5 min)
+image-check: init $(VENV)/.installed-dev ## build the images and run them, without a registry: buildah, runc, root (5 min)
 	@IMAGE_CHECK=required $(BIN)/python -m pytest tests/image $(ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.installed-dev ## check style and form
+lint: init $(VENV)/.installed-dev ## check style and form
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 
 .PHONY: types
-types: $(VENV)/.installed-dev $(VENV)/.installed-api ## check types
+types: init $(VENV)/.installed-dev $(VENV)/.installed-api ## check types
 	@$(BIN)/mypy
 
 .PHONY: bench
-bench: $(VENV)/.installed-base $(VENV)/.installed-api ## measure training, serving and batch scoring beside plain ones (15 min)
+bench: init $(VENV)/.installed-api ## measure training, serving and batch scoring beside plain ones (15 min)
 	@$(BIN)/python -m benchmarks.train
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.batch_scoring
 
 .PHONY: endurance
-endurance: $(VENV)/.installed-base $(VENV)/.installed-api ## attack a running service, and outlast it (half an hour)
+endurance: init $(VENV)/.installed-api ## attack a running service, and outlast it (half an hour)
 	@$(BIN)/python -m benchmarks.endurance $(ARGS)
 
 .PHONY: docs
@@ -166,18 +180,22 @@ docs: init ## write docs/configuration.md anew from the schema
 completion: ## how to get tab completion in bash
 	@echo 'source docs/completion.bash    # then: python -m src.train dataset=<Tab>'
 
+# Releases that are locked stay as they are, unless UPGRADE=--upgrade asks for newer ones.
+UPGRADE ?=
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-strip-extras --quiet $(UPGRADE) --custom-compile-command "make lock"
+
 .PHONY: lock
-lock: | $(BIN)/python ## resolve pyproject.toml anew into requirements/*.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+lock: | $(BIN)/python ## write requirements/*.lock after a change of pyproject.toml; UPGRADE=--upgrade: newer releases
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv packaging
 	@for lock in base api catboost dask deploy dev lightgbm parallel signing slurm store tpe xgboost; do \
 		extra=$$([ $$lock = base ] || echo "--extra $$lock --constraint requirements/base.lock"); \
-		$(BIN)/uv pip compile pyproject.toml $$extra --universal --python-version 3.11 \
-			--generate-hashes --no-annotate --quiet --upgrade \
-			--custom-compile-command "make lock" --output-file requirements/$$lock.lock; done
-	@$(BIN)/uv pip compile --group serve --universal --python-version 3.11 \
-		$(foreach lock,base api store,--constraint requirements/$(lock).lock) \
-		--generate-hashes --no-annotate --quiet --upgrade \
-		--custom-compile-command "make lock" --output-file requirements/serve.lock
+		$(COMPILE) pyproject.toml $$extra --output-file requirements/$$lock.lock; done
+	@$(COMPILE) --group serve $(foreach lock,base api store,--constraint requirements/$(lock).lock) \
+		--output-file requirements/serve.lock
+	@$(COMPILE) --group build --constraint requirements/base.lock --constraint requirements/dev.lock \
+		--output-file requirements/build.lock
+	@$(BIN)/python requirements/write_closure.py
 
 .PHONY: clean
 clean: ## remove caches and build products; runs, models and downloads stay

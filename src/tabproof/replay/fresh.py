@@ -38,7 +38,8 @@ def replay_in_fresh_environment(recorded: Recorded, asked: Asked, root: Path) ->
         console.say(f"environment    Python {minor}, {len(pinned)} distributions, in {place}")
         _run("python -m venv", [python, "-m", "venv", str(place / "venv")])
         inside = _python_in(place / "venv")
-        pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        # The recorded list is complete: nothing is resolved, so nothing newer is installed.
+        pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
         _run("pip install", [*pip, "--requirement", str(place / ENVIRONMENT)])
         done = subprocess.run(  # noqa: S603 - our own words
             [inside, "-m", "src.replay", *arguments],
