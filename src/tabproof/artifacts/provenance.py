@@ -63,7 +63,7 @@ def code_hash(package: Path) -> str:
     return digest.hexdigest()
 
 
-PROJECT = "tabular-experiments"
+PROJECT = "tabproof"
 # Those that compute, or decide what is computed.
 LIBRARIES = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 # Those that not everybody has.
