@@ -39,8 +39,8 @@ def replay_in_fresh_environment(recorded: Recorded, asked: Asked, root: Path) ->
         _run("python -m venv", [python, "-m", "venv", str(place / "venv")])
         inside = _python_in(place / "venv")
         # The recorded list is complete: nothing is resolved, so nothing newer is installed.
-        pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        _run("pip install", [*pip, "--requirement", str(place / ENVIRONMENT)])
+        pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run("pip install", [*pip, "--no-deps", "--requirement", str(place / ENVIRONMENT)])
         done = subprocess.run(  # noqa: S603 - our own words
             [inside, "-m", "src.replay", *arguments],
             env={**_clean(), "PYTHONPATH": str(root), "PYTHONNOUSERSITE": "1"},
