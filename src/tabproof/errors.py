@@ -51,6 +51,29 @@ def _restored(kind: type[UserError], message: str) -> UserError:
     return error
 
 
+class PathError(UserError):
+    """A path that the system refuses to read or to write.
+
+    Parameters
+    ----------
+    action : what could not be done, as in "cannot write"
+    error : the system's reason; its notes are part of the message
+    remedy : what helps
+    path : the path, where `error` does not have it
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self, action: str, error: OSError, remedy: str = "", *, path: Path | None = None
+    ) -> None:
+        where = path or error.filename
+        subject = f"{action} {printable(str(where), 500)}" if where else action
+        reason = error.strerror or str(error) or type(error).__name__
+        parts = [f"{subject}: {reason}", *getattr(error, "__notes__", [])]
+        super().__init__(", ".join(parts) + (f"; {remedy}" if remedy else ""))
+
+
 class UnknownKeyError(UserError):
     """A key that no part of the schema has."""
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.errors import CommandLineError, UnknownKeyError
+from tabproof.errors import CommandLineError, PathError, UnknownKeyError
 from tabproof.replay import command_line
-from tabproof.replay.errors import ReplayWriteError
 
 
 def test_overrides_and_options_stand_in_any_order() -> None:
@@ -40,7 +39,7 @@ def test_what_it_cannot_read_is_told_in_one_line(words: list[str], said: str) ->
 
 def test_errors_of_composing_and_of_files_are_worded() -> None:
     error = command_line.as_user_error(OSError(28, "No space left on device", "outputs/x"))
-    assert isinstance(error, ReplayWriteError)
+    assert isinstance(error, PathError)
     assert "outputs/x: No space left on device" in str(error)
     assert "--output" in str(error)
     with pytest.raises(Exception, match="worker") as raised:

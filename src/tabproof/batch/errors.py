@@ -119,15 +119,3 @@ class PartsTakenError(UserError):
             f"{directory} is where finished parts lie, and it holds {listed(found, 4)};"
             " move that away, or choose another output"
         )
-
-
-class BatchFileError(UserError):
-    """A file that the system refused to read or to write: no space, no right."""
-
-    exit_code = 1
-
-    def __init__(self, error: OSError) -> None:
-        place = f" {error.filename}" if error.filename else ""
-        reason = error.strerror or str(error) or type(error).__name__
-        kept = "".join(f", {note}" for note in getattr(error, "__notes__", []))
-        super().__init__(f"cannot read or write{place}: {reason}{kept}")

@@ -19,12 +19,11 @@ from tabproof import scorer as scoring
 from tabproof.artifacts.errors import NotServableError
 from tabproof.batch import job as progress
 from tabproof.batch import parts
-from tabproof.batch.errors import BatchFileError
 from tabproof.batch.job import keep_freed_memory
 from tabproof.batch.parts import Parts
 from tabproof.batch.plan import STANDARD
 from tabproof.batch.scoring import listed
-from tabproof.errors import UserError
+from tabproof.errors import PathError, UserError
 from tabproof.runtime import console, threads
 from tabproof.schema import NumberColumn, Schema, SchemaDamagedError
 
@@ -214,7 +213,7 @@ def as_user_error(error: BaseException) -> UserError | None:
     """Word what the file system refused; what words itself stays."""
     if isinstance(error, UserError):
         return error
-    return BatchFileError(error) if isinstance(error, OSError) else None
+    return PathError("cannot read or write", error) if isinstance(error, OSError) else None
 
 
 @contextmanager

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tabproof import config as conf
-from tabproof.errors import CommandLineError, UserError
-from tabproof.replay.errors import ReplayWriteError
+from tabproof.errors import CommandLineError, PathError, UserError
 from tabproof.runtime import process
 
 NAME = "python -m src.replay"
@@ -85,5 +84,6 @@ def as_user_error(error: BaseException) -> UserError | None:
     """Word what composing or the file system refused."""
     known = conf.as_user_error(error)
     if known is None and isinstance(error, OSError) and error.errno in process.WRITE_ERRORS:
-        return ReplayWriteError(error)
+        remedy = "the run itself was only read; make room, or choose another place with --output"
+        return PathError("the replay cannot use", error, remedy)
     return known

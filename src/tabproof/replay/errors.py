@@ -1,6 +1,5 @@
 """Errors that a user may meet here."""
 
-import os
 from pathlib import Path
 
 from tabproof.errors import UserError
@@ -30,20 +29,6 @@ class ReplayOutputError(UserError):
         super().__init__(
             f"--output {output}: {reason}; a replay needs a directory of its own, and without"
             " --output it makes one"
-        )
-
-
-class ReplayWriteError(UserError):
-    """A replay that could not be written: no space, no right, a file in the way."""
-
-    exit_code = 1
-
-    def __init__(self, error: OSError) -> None:
-        place = f" {error.filename}" if error.filename else ""
-        reason = error.strerror or os.strerror(error.errno or 0)
-        super().__init__(
-            f"the replay cannot use{place}: {reason}; the run itself was only read; make room, or"
-            " choose another place with --output"
         )
 
 

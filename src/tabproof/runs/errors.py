@@ -1,6 +1,5 @@
 """Errors of this package that a user may meet."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,20 +25,6 @@ class NotBetterError(UserError):
     def __init__(self, figures: str, level: float) -> None:
         super().__init__(
             f"not promoted: {figures}; --if-better takes a difference above 0 with p below {level}"
-        )
-
-
-class RegistryWriteError(UserError):
-    """A registry that cannot be read or written: no space, no right, a file in the way."""
-
-    exit_code = 1
-
-    def __init__(self, error: OSError) -> None:
-        place = f" {error.filename}" if error.filename else ""
-        reason = error.strerror or os.strerror(error.errno or 0)
-        super().__init__(
-            f"the registry cannot use{place}: {reason}; what was promoted before still is;"
-            " make room or give the right, or choose another place with --models"
         )
 
 
@@ -79,18 +64,6 @@ class TooFewRunsError(UserError):
         super().__init__(
             f"compare was given {listed(names) or 'nothing'}; it takes two runs or more, each by"
             " its directory, the beginning of its id, or 'latest'"
-        )
-
-
-class NotWrittenError(UserError):
-    """A file that was asked for and cannot be written."""
-
-    exit_code = 1
-
-    def __init__(self, path: Path, error: OSError) -> None:
-        super().__init__(
-            f"cannot write {printable(str(path), 200)}: {error.strerror};"
-            " make room or give the right, or name another place"
         )
 
 

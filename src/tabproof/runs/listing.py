@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tabproof import artifacts, text
-from tabproof.errors import InvalidValueError
+from tabproof.errors import InvalidValueError, PathError
 from tabproof.evaluation_result import LOWER_IS_BETTER
 from tabproof.runs import leaderboard, side_by_side
-from tabproof.runs.errors import NotWrittenError, UnknownMetricError
+from tabproof.runs.errors import UnknownMetricError
 from tabproof.text import params_in_words
 
 CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*")
@@ -240,7 +240,8 @@ def _written(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise NotWrittenError(path, error) from error
+        remedy = "make room or give the right, or name another place"
+        raise PathError("cannot write", error, remedy, path=path) from error
 
 
 def _written_page(place: Path, found: list[artifacts.Found], language: str | None) -> str:

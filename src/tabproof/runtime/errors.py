@@ -1,23 +1,6 @@
 """Errors that a user may meet here."""
 
-import os
-
 from tabproof.errors import SAME_CODE, UserError
-
-
-class WriteError(UserError):
-    """A run that could not be written: no space, no right, a file in the way."""
-
-    exit_code = 1
-
-    def __init__(self, error: OSError) -> None:
-        place = f" {error.filename}" if error.filename else ""
-        reason = error.strerror or os.strerror(error.errno or 0)
-        circumstances = "".join(f", {note}" for note in getattr(error, "__notes__", []))
-        super().__init__(
-            f"cannot write{place}: {reason}{circumstances};"
-            " make room, or choose another place with hydra.run.dir=…"
-        )
 
 
 class ClusterUnreachableError(UserError):

@@ -18,9 +18,14 @@ from threading import Thread
 from time import sleep
 from types import FrameType
 
-from tabproof.errors import DirectoryTakenError, RunExistsError, SweepFailedError, UserError
+from tabproof.errors import (
+    DirectoryTakenError,
+    PathError,
+    RunExistsError,
+    SweepFailedError,
+    UserError,
+)
 from tabproof.runtime.console import complain
-from tabproof.runtime.errors import WriteError
 
 # --- A child process with a time limit, that ends with whoever began it.
 
@@ -261,8 +266,10 @@ def ending_in_one_line(
 
 
 def _as_write_error(error: BaseException) -> UserError | None:
-    is_write_error = isinstance(error, OSError) and error.errno in WRITE_ERRORS
-    return WriteError(error) if is_write_error and isinstance(error, OSError) else None
+    if not isinstance(error, OSError) or error.errno not in WRITE_ERRORS:
+        return None
+    remedy = "make room, or choose another place with hydra.run.dir=…"
+    return PathError("cannot write", error, remedy)
 
 
 def _notes(error: BaseException) -> str:
