@@ -1,4 +1,4 @@
-"""How often 95 % intervals hold the truth: `python -m benchmarks.intervals`, two minutes.
+"""How often 95 % intervals contain the truth: `python -m benchmarks.intervals`, two minutes.
 
 Data sets are simulated, so that the truth is known: scores of two labels are normal, which gives
 the area under their ROC curve in one formula; of other metrics, and of three labels, the truth is
@@ -18,6 +18,7 @@ from scipy.special import expit, logit, softmax
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
+from tabproof.auc import auc_components, auc_of, estimate_of
 from tabproof.evaluation import measure, score
 from tabproof.evaluation_result import METRICS
 
@@ -128,8 +129,8 @@ def coverage(
     }
 
 
-def print_areas(n_data_sets: int) -> list[bool]:
-    """Print how often intervals of the area hold it, which is promised."""
+def print_aucs(n_data_sets: int) -> list[bool]:
+    """Print how often intervals of the AUC contain it, which is promised."""
     print(
         f"area under the ROC curve, {n_data_sets:,} data sets each; promised {LEAST:.0%}-{MOST:.0%}"
     )
@@ -140,6 +141,33 @@ def print_areas(n_data_sets: int) -> list[bool]:
         met.append(LEAST <= held <= MOST)
         verdict = "met" if met[-1] else "MISSED"
         print(f"  {simulation!s:<52}{held:>7.1%}{below:>7.1%}{above:>7.1%}  {verdict}", flush=True)
+    return met
+
+
+# Rows of the positive and of the negative class, and the AUC of two models that are equally good.
+PAIRS = ((12, 40, 0.8), (20, 980, 0.9), (60, 140, 0.8), (500, 500, 0.8))
+
+
+def print_differences(n_data_sets: int) -> list[bool]:
+    """Print how often intervals of the difference of two AUCs contain 0, its true value.
+
+    Such an interval excludes 0 exactly where the test that compares models has p < 0.05.
+    """
+    print(f"\ndifference of two equal AUCs on the same rows, {n_data_sets:,} data sets each")
+    rng, met = np.random.default_rng(0), []
+    for n_positive, n_negative, auc in PAIRS:
+        y = np.repeat([0, 1], [n_negative, n_positive])
+        shift, n_held = np.sqrt(2) * norm.ppf(auc), 0
+        for _ in range(n_data_sets):
+            common = rng.normal(size=len(y))
+            scores = [shift * y + (common + rng.normal(size=len(y))) / np.sqrt(2) for _ in range(2)]
+            first, second = (auc_components(y, np.column_stack([-s, s])) for s in scores)
+            interval = estimate_of(auc_of(first - second), y, first - second).interval
+            n_held += interval is None or interval[0] <= 0 <= interval[1]
+        held = n_held / n_data_sets
+        met.append(LEAST <= held <= MOST)
+        rows = f"{n_positive:,} positive, {n_negative:,} negative rows, AUC {auc}"
+        print(f"  {rows:<52}{held:>7.1%}  {'met' if met[-1] else 'MISSED'}", flush=True)
     return met
 
 
@@ -171,11 +199,11 @@ def print_time() -> None:
 def main() -> int:
     """Print all; the exit code is 1 where what is promised is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-sets", type=int, default=N_DATA_SETS, help="for areas")
+    parser.add_argument("--data-sets", type=int, default=N_DATA_SETS, help="for AUCs")
     parser.add_argument("--all", type=int, default=N_DATA_SETS_OF_ALL, help="for all metrics")
     options = parser.parse_args()
     with threadpool_limits(1):
-        met = print_areas(options.data_sets)
+        met = [*print_aucs(options.data_sets), *print_differences(options.data_sets)]
         print_all(options.all)
         print_time()
     return 0 if all(met) else 1

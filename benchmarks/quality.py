@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.one_search import SEED, composed, make_search
 from benchmarks.verdict import print_verdict
 from tabproof import experiment, modeling
-from tabproof.evaluation.comparison import area_variance
+from tabproof.auc import auc_components, standard_error
 from tabproof.runtime.workers import worker_pool
 from tabproof.search import PortfolioSearchCV, RungSearchCV, parse_schedule
 
@@ -120,9 +120,9 @@ def print_adult(choices: Sequence[str], data_home: str) -> list[bool]:
         with worker_pool(2, 2, Path("/dev/null")):
             estimator.fit(division.X_train, division.y_train)
         seconds = perf_counter() - start
-        proba = estimator.predict_proba(division.X_test)[:, 1]
-        auc = float(roc_auc_score(division.y_test, proba))
-        error = np.sqrt(area_variance(division.y_test == 1, proba))
+        y, proba = division.y_test, estimator.predict_proba(division.X_test)
+        auc = float(roc_auc_score(y, proba[:, 1]))
+        error = standard_error(y, auc_components(y, proba))
         print(f"  {choice:<12}{auc:>8.4f}{error:>8.4f}{seconds:>9.0f}", flush=True)
         if choice == "portfolio":
             met.append(print_verdict(choice, auc, at_least=LEAST_ADULT))

@@ -2,8 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tabproof.auc import rank_aucs
 from tabproof.data import GroupedRows, StratifiedRows, divide, load_builtin
-from tabproof.data.check_models import find_leak
+from tabproof.data.check_models import (
+    could_separate_by_chance,
+    find_leak,
+    rates_on_other_rows,
+    standard_error,
+)
 from tests.data.divisions import divided, noise
 from tests.data.tables import table
 
@@ -90,3 +96,32 @@ def test_good_columns_of_real_tables_do_not_leak():
         assert find_leak(division, 0.995, seed=42) is None
     division = divide(load_builtin("breast_cancer"), StratifiedRows(0.2, 42), 5)
     assert find_leak(division, 0.95, seed=42) is not None
+
+
+def test_the_standard_error_is_that_of_the_permuted_ranks():
+    # The AUCs of all ten orders of 3 and 2 rows have the variance (3 + 2 + 1) / (12 * 6).
+    orders = [
+        rank_aucs(np.arange(5.0), np.isin(np.arange(5), [a, b])[:, None])[0]
+        for a in range(5)
+        for b in range(a)
+    ]
+    assert np.isclose(np.std(orders), standard_error(3, 2))
+
+
+def test_few_rows_may_be_separated_by_chance():
+    def of(n_rows, n_rows_of_class):
+        return (np.arange(n_rows) < n_rows_of_class)[:, None]
+
+    # 10 choose 5 is 252: among 30 columns one is likely enough to separate them.
+    assert could_separate_by_chance(of(10, 5), 30).all()
+    assert not could_separate_by_chance(of(30, 15), 30).any()
+    # Two rows of a class may lie next to each other even among many.
+    assert could_separate_by_chance(of(10_000, 2), 1).all()
+    assert could_separate_by_chance(of(10_000, 9_998), 1).all()
+
+
+def test_a_category_of_one_row_says_nothing_about_other_rows():
+    y = np.arange(60) % 2
+    folds = [(np.arange(60)[np.arange(60) % 3 != k], np.arange(k, 60, 3)) for k in range(3)]
+    assert np.allclose(rates_on_other_rows(np.arange(60), y, folds), 0.5)
+    assert np.allclose(rates_on_other_rows(y, y, folds)[:, 0], y)

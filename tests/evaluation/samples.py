@@ -49,8 +49,8 @@ def tiny(draw: st.DrawFn, n_classes: int = 2, min_rows: int = 1) -> tuple[Codes,
     return np.array(y), rows / rows.sum(axis=1, keepdims=True)
 
 
-def area_variance_by_definition(y: Codes, proba: Floats) -> float:
-    """Compare every row with all others, and sum up DeLong's covariance matrix of all areas."""
+def auc_variance_by_definition(y: Codes, proba: Floats) -> float:
+    """Compare every row with all others, and sum up DeLong's covariance matrix of all AUCs."""
     n_classes = proba.shape[1]
     total = 0.0
     for label in range(n_classes):

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from scipy.stats import norm
 
 from tabproof.evaluation import measure, small_hold_out
-from tabproof.evaluation.intervals import area_interval, share_interval
+from tabproof.evaluation.intervals import share_interval
 from tabproof.evaluation.metrics import score
 from tabproof.evaluation_result import METRICS
 from tests.evaluation.samples import Codes, Floats, binormal, three_classes, tiny, two_classes
@@ -18,44 +17,6 @@ def test_wilsons_interval_equals_the_published_example() -> None:
     # Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263.
     assert share_interval(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
     assert share_interval(0 / 20, 20) == pytest.approx((0, 0.1611), abs=1e-4)
-
-
-@pytest.mark.parametrize("true_area", [0.65, 0.8, 0.95])
-def test_the_interval_of_an_area_holds_the_true_area_19_times_in_20(true_area: float) -> None:
-    rng = np.random.default_rng(0)
-    positive = np.repeat([True, False], [40, 60])
-    shift = np.sqrt(2) * norm.ppf(true_area)
-    held = 0
-    for _ in range(600):
-        scores = rng.normal(size=100) + shift * positive
-        area = (scores[positive][:, None] > scores[~positive]).mean()
-        interval = area_interval(positive.astype(int), two_classes(scores), area)
-        assert interval is not None
-        assert 0 <= interval[0] <= area <= interval[1] <= 1
-        held += interval[0] <= true_area <= interval[1]
-    assert 0.92 <= held / 600 <= 0.98
-
-
-def test_a_perfect_ranking_of_few_rows_is_no_certainty() -> None:
-    positive = np.repeat([True, False], [10, 10])
-    low, high = area_interval(positive.astype(int), two_classes(positive.astype(float)), 1.0)
-    # By hand: 1 - 0.8 is about 1.96² · 0.8 · (1 + 9 · 0.2 / 1.2 + 9 · 0.8 / 1.8) / 100.
-    assert (round(low, 3), high) == (0.8, 1.0)
-    assert area_interval(
-        positive.astype(int), two_classes(-positive.astype(float)), 0.0
-    ) == pytest.approx((0, 1 - low))
-    more = np.repeat([True, False], [1000, 1000])
-    assert area_interval(more.astype(int), two_classes(more.astype(float)), 1.0)[0] > 0.99
-
-
-def test_one_row_of_a_class_gives_no_interval() -> None:
-    assert area_interval(np.array([1, 0, 0]), two_classes([0.5, 0.2, 0.9]), 0.5) is None
-
-
-def test_an_area_of_which_no_row_varies_is_a_point() -> None:
-    # Every score the same: each row is above half of the others.
-    y = np.repeat([0, 1], [5, 5])
-    assert area_interval(y, two_classes([0.0] * 10), 0.5) == pytest.approx((0.5, 0.5))
 
 
 def test_the_interval_of_three_labels_mean_area_holds_the_truth_19_times_in_20() -> None:
@@ -70,13 +31,6 @@ def test_the_interval_of_three_labels_mean_area_holds_the_truth_19_times_in_20()
         assert estimate.interval is not None
         held += estimate.interval[0] <= truth <= estimate.interval[1]
     assert 0.92 <= held / 150 <= 0.98
-
-
-def test_three_labels_in_perfect_order_are_no_certainty() -> None:
-    y = np.array([0, 1, 2] * 5)
-    low, high = area_interval(y, np.eye(3)[y], 1.0) or (0, 0)
-    assert (low < 0.95, high) == (True, 1)
-    assert area_interval(np.array([0, 1, 2, 2]), np.eye(3)[[0, 1, 2, 2]], 1.0) is None
 
 
 def test_shares_of_rows_have_wilsons_interval_of_their_own_rows() -> None:

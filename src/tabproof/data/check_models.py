@@ -18,34 +18,19 @@ from sklearn.model_selection import (
 )
 from sklearn.preprocessing import TargetEncoder
 
+from tabproof.auc import Bools, Floats, rank_aucs
 from tabproof.data.division import Division
 from tabproof.data.findings import make_finding, named
 from tabproof.evaluation_result import Finding
 
 # --- How well one column alone tells a class from the rest, as an area under the ROC curve.
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Folds = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 # A chance this small that columns without meaning are reported.
 BY_CHANCE = 0.001
 # Fewer rows of a class always stand side by side.
 FEW_ROWS = 3
-
-
-def areas(values: Floats, is_of: Bools) -> Floats:
-    """Give for each class the share of pairs in which its row has the greater value.
-
-    values : (n_rows,), is_of : (n_rows, n_classes). Ties count half; nan where there are no
-    pairs. Sums of ranks are exact in doubles, so no order of summing changes a bit.
-    """
-    n_of = is_of.sum(axis=0)
-    n_pairs = n_of * (len(values) - n_of)
-    above: Floats = rankdata(values) @ is_of.astype(np.float64) - n_of * (n_of + 1) / 2
-    shares: Floats = np.full(len(n_of), np.nan)
-    np.divide(above, n_pairs, out=shares, where=n_pairs > 0)
-    return shares
 
 
 def standard_error(n: int, m: int) -> float:
@@ -133,7 +118,7 @@ def _of_numbers(values: Floats, is_of: Bools, n_columns: int) -> Floats:
 
 
 def _either_way(values: Floats, is_of: Bools, n_columns: int) -> Floats:
-    found = areas(values, is_of)
+    found = rank_aucs(values, is_of)
     return _believed(np.maximum(found, 1 - found), is_of, n_columns)
 
 
@@ -144,7 +129,7 @@ def _of_categories(
     if not folds:
         return np.zeros(is_of.shape[1])
     rates = rates_on_other_rows(codes, y, folds)
-    found = [areas(rates[:, [i]].ravel(), is_of[:, [i]])[0] for i in range(is_of.shape[1])]
+    found = [rank_aucs(rates[:, [i]].ravel(), is_of[:, [i]])[0] for i in range(is_of.shape[1])]
     return _believed(np.array(found), is_of, n_columns)
 
 
@@ -237,7 +222,7 @@ def _area_of_a_classifier(sample: _Sample, seed: int) -> float:
     proba = cross_val_predict(
         classifier, matrix, sample.is_held_out, cv=sample.folds, n_jobs=1, method="predict_proba"
     )
-    return float(areas(proba[:, 1], sample.is_held_out[:, None])[0])
+    return float(rank_aucs(proba[:, 1], sample.is_held_out[:, None])[0])
 
 
 def _as_ranks(column: pd.Series) -> Floats:
@@ -262,7 +247,7 @@ def _areas_alone(sample: _Sample) -> list[tuple[str, float]]:
         rates = rates_on_other_rows(
             _as_codes(sample.X[name]), sample.is_held_out.astype(np.int64), sample.folds
         )
-        found.append((str(name), float(areas(rates[:, 0], sample.is_held_out[:, None])[0])))
+        found.append((str(name), float(rank_aucs(rates[:, 0], sample.is_held_out[:, None])[0])))
     return sorted(found, key=lambda entry: -entry[1])
 
 

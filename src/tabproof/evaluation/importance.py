@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabproof.evaluation.metrics import area_of, area_parts, has_every_class, interval_of
+from tabproof.auc import auc_components, auc_of, estimate_of, has_every_class
 from tabproof.evaluation.slices import Values, stratified_order, values_of
 from tabproof.evaluation_result import Dependence, Estimate, Importance
 
@@ -158,7 +158,7 @@ def importances(
     proba = predict(X)
     if not has_every_class(y, proba.shape[1]):
         return [Importance(str(name), Estimate(None)) for name in X.columns]
-    parts = area_parts(y, proba)
+    parts = auc_components(y, proba)
     found = []
     for place, name in enumerate(X.columns):
         # Of its own: what a column is worth must not depend on which columns stand before it.
@@ -168,7 +168,7 @@ def importances(
         if np.allclose(shuffled, proba, rtol=0, atol=UNCHANGED):
             drop = Estimate(0.0, 0.0, 0.0)
         else:
-            lost = np.array([parts - area_parts(y, other) for other in shuffled])
+            lost = np.array([parts - auc_components(y, other) for other in shuffled])
             drop = _drop(y, lost, givers)
         found.append(Importance(str(name), drop))
     return sorted(found, key=lambda one: -(one.drop.value or 0.0))
@@ -195,7 +195,7 @@ def _drop(y: Codes, lost: Floats, givers: NDArray[np.intp]) -> Estimate:
     given = np.zeros(len(y))
     for beyond, rows in zip(lost - received, givers, strict=True):
         given[rows] += beyond / len(lost)
-    drop = area_of(received)
-    estimate = interval_of(drop, y, received + given)
+    drop = auc_of(received)
+    estimate = estimate_of(drop, y, received + given)
     # Probabilities moved and no row changed places: a hold-out too easy to tell by, not certainty.
     return Estimate(drop) if estimate.low == estimate.high else estimate

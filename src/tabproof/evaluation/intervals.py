@@ -12,19 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import expit, logit
-from scipy.stats import norm
 
+from tabproof.auc import Z, auc_interval
 from tabproof.evaluation.metrics import (
     ROUNDING,
     Codes,
     Floats,
-    area_parts,
     calibration_bins,
     calibration_interval,
     claims,
-    interval_of,
     log_losses,
     predicted_codes,
     score,
@@ -180,7 +177,6 @@ WEIGHTED: dict[str, Callable[[Sample, Sums], Floats]] = {
 
 # --- Intervals by bootstrap: how far chance may carry metrics, by their values on resamples.
 
-Z = float(norm.ppf(0.975))
 # Weights that are held at a time: 4 MB, which stays near the processor.
 CHUNK = 500_000
 
@@ -287,8 +283,6 @@ def _drawn_of_label(rng: np.random.Generator, n_resamples: int, n_rows: int) -> 
     return times.reshape(n_resamples, n_rows) * (n_rows / (n_rows - 1))
 
 
-# A hold-out of which two rows are in the wrong order is farther from 1, for every size there is.
-AREA_ROUNDING = 1e-13
 # Of a label with less rows, one of them moves a metric by a tenth.
 FEW_ROWS = 10
 
@@ -346,40 +340,6 @@ def share_interval(share: float, n_rows: int) -> Interval:
     return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
-def area_interval(y: Codes, proba: Floats, area: float) -> Interval | None:
-    """Give the interval of an area under a ROC curve, of more than two labels of their mean one.
-
-    None where a label has one row.
-    """
-    estimate = interval_of(area, y, area_parts(y, proba))
-    if estimate.interval is None:
-        return None
-    if min(area, 1 - area) < AREA_ROUNDING:
-        counts = np.bincount(y)
-        # Of several curves as wide as if all of them erred together.
-        bounds = [_farthest_from_1(int(n), len(y) - int(n)) for n in counts]
-        return _at_the_end(area, float(np.mean(bounds)))
-    low, high = estimate.interval
-    # The derivative of the logit turns an error of the area into one of its logit.
-    error = (high - low) / 2 / (area * (1 - area))
-    return float(expit(logit(area) - error)), float(expit(logit(area) + error))
-
-
-def _at_the_end(area: float, bound: float) -> Interval:
-    return (0.0, 1 - bound) if area < AREA_ROUNDING else (bound, 1.0)
-
-
-def _farthest_from_1(n_positive: int, n_negative: int) -> float:
-    """Find the area from which an observed 1 is just Z standard errors away."""
-    typical = (n_positive + n_negative) / 2 - 1
-
-    def excess(area: float) -> float:
-        dependence = 1 + typical * ((1 - area) / (2 - area) + area / (1 + area))
-        return (1 - area) - Z**2 * area * dependence / (n_positive * n_negative)
-
-    return float(brentq(excess, 0.0, 1.0))
-
-
 def _by_formula(
     y: Codes, proba: Floats, threshold: float | None, values: dict[str, float]
 ) -> dict[str, Interval | None]:
@@ -394,5 +354,5 @@ def _by_formula(
         name: share_interval(values[name], n) for name, n in n_rows.items() if name in values
     }
     if "roc_auc" in values:
-        found["roc_auc"] = area_interval(y, proba, values["roc_auc"])
+        found["roc_auc"] = auc_interval(y, proba, values["roc_auc"])
     return found

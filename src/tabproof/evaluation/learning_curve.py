@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from sklearn.base import clone
 
-from tabproof.evaluation.metrics import Codes, Floats, has_every_class, score
+from tabproof.auc import has_every_class
+from tabproof.evaluation.metrics import Codes, Floats, score
 from tabproof.evaluation.slices import stratified_order
 from tabproof.evaluation_result import Estimate, Finding, LearningPoint, RepeatedScores
 
