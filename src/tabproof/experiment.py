@@ -276,7 +276,7 @@ def find_determinants(config: TrainConfig, plan: Plan, division: data.Division) 
     return {
         "config": identity_of(config),
         "data": data.fingerprint(division.table).sha256,
-        "code": artifacts.code_hash(ROOT / "src/tabproof"),
+        "code": artifacts.deciding_code_hash(),
         "versions": artifacts.library_versions(using=plan.search.deciding),
         "platform": artifacts.platform_facts(),
     }

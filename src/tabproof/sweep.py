@@ -259,7 +259,7 @@ def _determinants(composed: Composed) -> dict[str, object]:
     # Of OpenML's tables the name and the version say it all.
     paths = {table.path for table in tables if isinstance(table, FileDatasetConfig)}
     data = {path: sha256(Path(path).read_bytes()).hexdigest() for path in sorted(paths)}
-    return {"jobs": jobs, "data": data, "code": artifacts.code_hash(Path(__file__).parent)}
+    return {"jobs": jobs, "data": data, "code": artifacts.deciding_code_hash()}
 
 
 def run_job(hydra_config: Any, asked: SweepConfig) -> bool:

@@ -1,12 +1,21 @@
 """Same id, same numbers: the id changes with whatever determines them."""
 
 import importlib
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tabproof.artifacts import code_hash, library_versions, platform_facts, run_id_of
+import tabproof
+from tabproof.artifacts import (
+    code_hash,
+    deciding_code_hash,
+    library_versions,
+    platform_facts,
+    run_id_of,
+)
+from tabproof.artifacts.provenance import DECIDING
 
 
 def test_the_order_of_keys_does_not_matter_and_every_value_does() -> None:
@@ -25,6 +34,43 @@ def test_code_is_its_names_and_contents(tmp_path: Path) -> None:
     second = code_hash(tmp_path)
     (tmp_path / "b.py").write_text("x = 2\n")
     assert len({first, second, code_hash(tmp_path)}) == 3
+
+
+def test_only_code_that_decides_numbers_is_in_the_run_id(tmp_path: Path) -> None:
+    package = tmp_path / "tabproof"
+    shutil.copytree(Path(tabproof.__file__).parent, package)
+    before = deciding_code_hash(package)
+    assert before == deciding_code_hash()
+    changing = {"steps"}
+    for entry in sorted(package.iterdir()):
+        # A file of each layer: the deepest, so that folders within folders count too.
+        files = sorted(entry.rglob("*.py")) if entry.is_dir() else [entry]
+        path = max(files, key=lambda path: len(path.parts), default=None)
+        if path is None or path.suffix != ".py" or entry.name == "steps":
+            continue
+        content = path.read_bytes()
+        path.write_bytes(content + b"# changed\n")
+        if deciding_code_hash(package) != before:
+            changing.add(entry.name)
+        path.write_bytes(content)
+    assert changing == {part.partition("/")[0] for part in DECIDING}
+    assert not changing & {"artifacts", "report", "runs", "service", "errors.py", "text.py"}
+
+
+@pytest.mark.parametrize(
+    ("name", "decides"),
+    [("steps/decide.py", True), ("steps/report.py", False), ("data/errors.py", False)],
+)
+def test_writing_of_reports_and_messages_is_not_in_the_run_id(
+    name: str, decides: bool, tmp_path: Path
+) -> None:
+    package = tmp_path / "tabproof"
+    for part in (name, "steps/search.py"):
+        (package / part).parent.mkdir(parents=True, exist_ok=True)
+        (package / part).write_text("x = 1\n")
+    before = deciding_code_hash(package)
+    (package / name).write_text("x = 2\n")
+    assert (deciding_code_hash(package) != before) == decides
 
 
 def test_the_library_of_the_estimator_counts() -> None:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -51,16 +51,47 @@ def _as_plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in an identity")
 
 
-def code_hash(package: Path) -> str:
-    """Hash the source files of a package, or a module: their names and contents."""
+# The parts of this package that decide numbers. A change of anything else (commands, reports, logs,
+# files on disk, the service, messages) leaves a run's numbers, and so its id, as they are.
+DECIDING = (
+    "auc.py",
+    "config",
+    "data",
+    "evaluation",
+    "experiment.py",
+    "modeling",
+    "scorer",
+    "search",
+)
+DECIDING += tuple(f"steps/{name}.py" for name in ("check", "decide", "evaluate", "search"))
+
+
+def code_hash(package: Path, parts: Collection[str] = ()) -> str:
+    """Hash the source files of a package, or a module: their names and contents.
+
+    parts: the files and folders that count, without their errors.py; all of it by default.
+    """
     if package.name == "__init__.py":
         package = package.parent
+    paths = sorted(package.rglob("*.py")) if package.is_dir() else [package]
+    if parts:
+        paths = [path for path in paths if _is_part(path.relative_to(package), parts)]
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")) if package.is_dir() else [package]:
+    for path in paths:
         name, content = path.relative_to(package.parent).as_posix().encode(), path.read_bytes()
         digest.update(len(name).to_bytes(8, "little") + name)
         digest.update(len(content).to_bytes(8, "little") + content)
     return digest.hexdigest()
+
+
+def _is_part(path: Path, parts: Collection[str]) -> bool:
+    names = {path.as_posix(), *(parent.as_posix() for parent in path.parents)}
+    return path.name != "errors.py" and not names.isdisjoint(parts)
+
+
+def deciding_code_hash(package: Path = Path(__file__).parents[1]) -> str:
+    """Hash the code of this package that decides numbers."""
+    return code_hash(package, DECIDING)
 
 
 PROJECT = "tabproof"
