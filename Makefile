@@ -129,7 +129,7 @@ test: $(TESTED) ## pass the tests, in minutes
 
 .PHONY: test-all
 test-all: $(TESTED) ## pass the slow ones too
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --hypothesis-profile=thorough $(ARGS)
 
 # podman takes the same words. PIP_CONF=… is for those whose package index is not the public one.
 DOCKER ?= docker

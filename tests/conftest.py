@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
+from hypothesis import settings
 
 from tabproof.config import TrainConfig, check_config, register_schema, typed
 from tabproof.config.hydra_errors import CONF
@@ -18,6 +19,12 @@ ROOT = Path(__file__).parents[1]
 OPENML_HOME = ROOT / ".." / "shared" / "openml_home"
 
 register_schema()
+
+# `make test-all` takes the thorough profile. Tests give no number of examples of their own, unless
+# one example is slow, and no deadline: how long an example takes says nothing on a busy machine.
+settings.register_profile("default", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=150, deadline=None)
+settings.load_profile("default")
 
 # A shell ignores Ctrl-C for what it runs in the background, and so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
