@@ -207,5 +207,5 @@ def test_a_console_on_a_full_disk_is_told_once_and_does_not_cost_a_run(tmp_path:
             text=True,
         )
     assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert "the console cannot be written" in done.stderr
+    assert "cannot write to the console" in done.stderr
     assert read_manifest(tmp_path / "run") is not None

@@ -139,7 +139,7 @@ def test_an_interrupted_run_says_what_it_keeps(
     process = start_searching(run, "model.estimator.n_estimators=3000")
     for number, each in enumerate(sent):
         if number:
-            wait_for(lambda: "Ctrl-C: what runs is finished" in (run / "train.log").read_text())
+            wait_for(lambda: "Ctrl-C: running fits are finished" in (run / "train.log").read_text())
         process.send_signal(each)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
@@ -158,7 +158,7 @@ def test_ctrl_c_ends_a_search_early_with_the_best_so_far(tmp_path: Path) -> None
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert errors == ""
-    assert "again stops at once" in output
+    assert "again to stop at once" in output
     assert "the run is marked as partial" in output
     assert RESULT.fullmatch(output.splitlines(keepends=True)[-1])
     summary = json.loads((run / "summary.json").read_text())

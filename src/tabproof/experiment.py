@@ -15,7 +15,7 @@ from tabproof.config import TrainConfig, as_yaml, identity_of, make, members_of,
 from tabproof.evaluation_result import Evidence, Finding
 from tabproof.runtime import console, progress, threads
 from tabproof.runtime.process import kept_awake
-from tabproof.runtime.progress import Waiting
+from tabproof.runtime.progress import StepProgress
 from tabproof.scorer import export
 from tabproof.search import SearchResult
 from tabproof.steps import check, decide, evaluate, report
@@ -84,10 +84,10 @@ def train(
 
 
 @contextmanager
-def _step(name: str, config: TrainConfig, timings: progress.Timings) -> Iterator[Waiting]:
+def _step(name: str, config: TrainConfig, timings: progress.Timings) -> Iterator[StepProgress]:
     """Time a step, and show on a terminal that it lasts."""
-    with timings.step(name), progress.step_display(name, bar=config.runtime.progress) as waiting:
-        yield waiting
+    with timings.step(name), progress.step_display(name, bar=config.runtime.progress) as shown:
+        yield shown
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def learn(
         with _step("deciding", config, timings):
             decided = decide.decide(config, division, plan.rows, search.pipeline)
         with _step("fitting anew", config, timings) as shown:
-            refits = evaluate.refit(config, plan.rows, division, decided, shown.fit_begins)
+            refits = evaluate.refit(config, plan.rows, division, decided, shown.begin_fit)
     return Learned(search, decided, refits, n_workers)
 
 

@@ -1,5 +1,6 @@
-"""A cluster gives what this machine gives, whatever happens to its workers."""
+"""A cluster returns what this machine returns, whatever happens to its workers."""
 
+import os
 import re
 import shutil
 import signal
@@ -17,7 +18,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from threadpoolctl import threadpool_limits
 
 from tabproof.artifacts import worker_facts
-from tabproof.errors import UserError, WorkerKilledError
+from tabproof.errors import PackageMissingError, UserError, WorkerKilledError
 from tabproof.runtime.cluster import Cluster, cluster_pool, compare_workers, connected
 from tabproof.runtime.errors import (
     ClusterDiffersError,
@@ -39,7 +40,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
     """Start three threads in two workers; tests that kill one start another."""
     with real_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         cluster.add_worker()
-        # What is set outside does not count.
+        # The environment of a worker does not count.
         cluster.add_worker(2, OMP_NUM_THREADS="2", OPENBLAS_NUM_THREADS="2")
         yield cluster
 
@@ -100,7 +101,7 @@ def _keys_received(dask_worker: Any) -> list[str]:
 
 
 @pytest.mark.slow
-def test_workers_that_join_during_a_search_are_given_work(tmp_path: Path) -> None:
+def test_workers_that_join_during_a_search_get_work(tmp_path: Path) -> None:
     with (
         real_cluster(tmp_path) as real,
         _started_with_one(real) as cluster,
@@ -131,7 +132,7 @@ def _lost(_job: Any) -> Any:
     raise AssertionError("no job kills its worker")
 
 
-def test_what_fits_share_is_gone_with_them(looping: Cluster) -> None:
+def test_shared_values_are_deleted_with_their_last_use(looping: Cluster) -> None:
     def shared() -> set[str]:
         keys = set().union(*looping._client.has_what().values())
         return {key for key in keys if key.startswith("shared-")}
@@ -143,14 +144,14 @@ def test_what_fits_share_is_gone_with_them(looping: Cluster) -> None:
     until(lambda: not shared())
 
 
-def test_calls_side_by_side_have_one_thread_each(looping: Cluster) -> None:
+def test_parallel_calls_have_one_thread_each(looping: Cluster) -> None:
     assert effective_n_jobs(-1) == effective_n_jobs(None) == looping.n_workers == 3
     answers = list(looped(limits, [(number,) for number in range(30)]))
     assert {number for numbers, _ in answers for number in numbers} == {1}
     assert len({thread for _, thread in answers}) == 3
 
 
-def test_what_fails_shows_where_and_takes_back_the_rest(looping: Cluster, tmp_path: Path) -> None:
+def test_a_failure_shows_where_and_cancels_the_rest(looping: Cluster, tmp_path: Path) -> None:
     begun = [tmp_path / str(number) for number in range(50)]
     calls = [delayed(fail)("no such parameter"), *(delayed(sleep)(0.2, path) for path in begun)]
     with pytest.raises(ValueError, match="no such parameter") as caught:
@@ -161,7 +162,7 @@ def test_what_fails_shows_where_and_takes_back_the_rest(looping: Cluster, tmp_pa
 
 
 @pytest.mark.usefixtures("looping")
-def test_what_cannot_be_sent_ends_the_loop() -> None:
+def test_a_call_that_cannot_be_pickled_ends_the_loop() -> None:
     work: list[tuple[Any, int]] = [*WORK[:8], (threading.Lock(), 8), *WORK[8:]]
     with pytest.raises(TypeError, match="cannot pickle"):
         list(looped(fit, work))
@@ -171,17 +172,16 @@ LOOP = """
 import sys
 from joblib import Parallel, delayed
 from pathlib import Path
-from tabproof.runtime import program
-from tabproof.runtime.cluster import connected
-from tabproof.runtime.cluster import cluster_pool
+from tabproof.runtime import process
+from tabproof.runtime.cluster import cluster_pool, connected
 from tests.runtime.calls import facts, sleep
-with program.ending_in_one_line(lambda error: None):
+with process.ending_in_one_line(lambda error: None):
     with connected(sys.argv[1], facts=facts) as cluster, cluster_pool(cluster, 1):
         Parallel(-1)(delayed(sleep)(0.5, Path(sys.argv[2])) for _ in range(1000))
 """
 
 
-def test_ctrl_c_ends_it_without_a_word_too_many(real: RealCluster, tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_command_with_one_line(real: RealCluster, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     process = subprocess.Popen(
         [sys.executable, "-c", LOOP, real.address, str(begun)],
@@ -192,14 +192,14 @@ def test_ctrl_c_ends_it_without_a_word_too_many(real: RealCluster, tmp_path: Pat
     )
     until(begun.exists, process)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=SECONDS)
+    printed = process.communicate(timeout=SECONDS)
     assert process.returncode == 130
-    assert said == ("", "error: interrupted by Ctrl-C before training began\n")
+    assert printed == ("", "error: interrupted by Ctrl-C before training began\n")
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("looping")
-def test_what_killed_workers_had_is_done_again(
+def test_the_work_of_killed_workers_is_repeated(
     real: RealCluster, expected: list[tuple[int, bytes]]
 ) -> None:
     answers = []
@@ -208,14 +208,14 @@ def test_what_killed_workers_had_is_done_again(
         if len(answers) == 5:
             real.kill()
     assert bits(answers) == expected
-    # What fits share did not lie with those alone that are lost.
+    # Shared values were not only on the workers that are lost.
     real.kill()
     real.add_worker(3)
     assert bits(list(looped(fit, WORK))) == expected
 
 
 @pytest.mark.usefixtures("looping")
-def test_a_worker_that_says_nothing_is_not_waited_for(real: RealCluster) -> None:
+def test_a_worker_that_does_not_answer_is_an_error(real: RealCluster) -> None:
     real.workers[0].send_signal(signal.SIGSTOP)
     try:
         assert "its workers did not answer within 2 s" in refusal(real.address, timeout=2)
@@ -246,7 +246,7 @@ def refusal(
     return str(caught.value)
 
 
-def test_who_does_not_answer_is_told(empty: RealCluster) -> None:
+def test_a_cluster_that_does_not_answer_is_an_error(empty: RealCluster) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         assert "no scheduler answered within 0.5 s" in refusal(address, timeout=0.5)
@@ -254,19 +254,20 @@ def test_who_does_not_answer_is_told(empty: RealCluster) -> None:
     assert "its scheduler has no workers" in refusal(empty.address, timeout=0.5)
 
 
-def test_workers_that_are_something_else_are_named(
-    empty: RealCluster, other_numpy: Path, tmp_path: Path
+def test_a_worker_with_other_code_or_versions_is_named(
+    empty: RealCluster, other_numpy: Path, no_code: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(ROOT / "src", tmp_path / "other" / "src")
-    with (tmp_path / "other" / "src" / "schema.py").open("a") as file:
+    changed = tmp_path / "changed"
+    shutil.copytree(ROOT / "src", changed)
+    with (changed / "tabproof" / "schema.py").open("a") as file:
         file.write("# changed\n")
     place = r"^worker tcp://127.0.0.1:\d+ "
-    for cwd, path, kind, message in (
-        (tmp_path / "other", "", ClusterDiffersError, r"has this project's src [0-9a-f]{16}, and"),
-        (ROOT, str(other_numpy), ClusterDiffersError, r"has numpy 1.0, and here is 2"),
-        (tmp_path, "", CodeMissingError, r"cannot import .* \(No module named 'src'\)"),
+    for path, kind, message in (
+        (changed, ClusterDiffersError, r"has this project's src [0-9a-f]{16}, and"),
+        (other_numpy, ClusterDiffersError, r"has numpy 1.0, and here is 2"),
+        (no_code, CodeMissingError, r"cannot import .* \(No module named 'tabproof.runtime'\)"),
     ):
-        empty.add_worker(cwd=cwd, PYTHONPATH=path)
+        empty.add_worker(PYTHONPATH=os.pathsep.join([str(path), str(ROOT / "src")]))
         assert re.match(place + message, refusal(empty.address, kind))
         empty.kill()
 
@@ -284,10 +285,20 @@ def test_another_processor_is_a_remark() -> None:
 
 @pytest.fixture
 def other_numpy(tmp_path: Path) -> Path:
-    """Give what on PYTHONPATH says that numpy has another version."""
-    (tmp_path / "numpy-1.0.dist-info").mkdir()
-    (tmp_path / "numpy-1.0.dist-info" / "METADATA").write_text("Name: numpy\nVersion: 1.0\n")
-    return tmp_path
+    """Return a directory for PYTHONPATH that claims another version of numpy."""
+    folder = tmp_path / "other_numpy"
+    (folder / "numpy-1.0.dist-info").mkdir(parents=True)
+    (folder / "numpy-1.0.dist-info" / "METADATA").write_text("Name: numpy\nVersion: 1.0\n")
+    return folder
+
+
+@pytest.fixture
+def no_code(tmp_path: Path) -> Path:
+    """Return a directory for PYTHONPATH in which the project's modules are missing."""
+    folder = tmp_path / "no_code"
+    (folder / "tabproof").mkdir(parents=True)
+    (folder / "tabproof" / "__init__.py").touch()
+    return folder
 
 
 def test_a_call_that_kills_its_workers_is_named(empty: RealCluster) -> None:
@@ -299,17 +310,40 @@ def test_a_call_that_kills_its_workers_is_named(empty: RealCluster) -> None:
 
 
 @pytest.mark.slow
-def test_workers_that_join_later_are_compared_too(empty: RealCluster, other_numpy: Path) -> None:
+def test_workers_that_join_later_are_compared_too(
+    empty: RealCluster, other_numpy: Path, no_code: Path
+) -> None:
     empty.add_worker()
     with looping_on(empty, 1) as cluster:
         assert len(list(looped(fit, WORK[:3]))) == 3
-        for cwd, path, kind, message in (
-            (ROOT, str(other_numpy), ClusterDiffersError, "has numpy 1.0, and here is 2"),
-            (other_numpy, "", CodeMissingError, "No module named 'src'"),
+        for path, kind, message in (
+            (other_numpy, ClusterDiffersError, "has numpy 1.0, and here is 2"),
+            (no_code, CodeMissingError, "No module named 'tabproof.runtime'"),
         ):
-            empty.add_worker(cwd=cwd, PYTHONPATH=path)
+            empty.add_worker(PYTHONPATH=os.pathsep.join([str(path), str(ROOT / "src")]))
             until(lambda: cluster.n_workers == 2)
             with pytest.raises(kind, match=message):
                 list(looped(fit, WORK))
             empty.kill(-1)
             until(lambda: cluster.n_workers == 1)
+
+
+def test_without_its_libraries_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dask", None)
+    needs = "runtime=dask needs distributed, which is not installed; make init EXTRAS=\\[dask\\]"
+    with (
+        pytest.raises(PackageMissingError, match=needs),
+        connected("tcp://127.0.0.1:1", facts=dict),
+    ):
+        pass
+
+
+def test_who_needs_no_cluster_does_not_load_its_libraries() -> None:
+    code = (
+        "import sys, tabproof.batch.score_files;"
+        " print({'dask', 'distributed'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"

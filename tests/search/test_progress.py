@@ -23,13 +23,13 @@ def test_each_rung_begins_goes_on_and_ends(n_jobs: int) -> None:
     assert [each.rung for each in reports] == sorted(each.rung for each in reports)
     for rung in (1, 2, 3):
         of_rung = [each for each in reports if each.rung == rung]
-        assert of_rung[-1].ends
+        assert of_rung[-1].n_done == of_rung[-1].n_fits
         assert [each.n_done for each in of_rung] == sorted({each.n_done for each in of_rung})
         assert len({each.n_fits for each in of_rung}) == 1
-    assert reports[0].begins
+    assert reports[0].n_done == 0
     assert [each.n_rungs for each in reports] == [3] * len(reports)
     assert reports[0].n_candidates == 13
-    assert [each.n_rows for each in reports if each.ends] == [67, 133, 134]
+    assert [each.n_rows for each in reports if each.n_done == each.n_fits] == [67, 133, 134]
 
 
 def test_shares_grow_to_the_whole_and_scores_are_those_of_the_rung() -> None:
@@ -51,7 +51,7 @@ def test_what_is_resumed_is_told_as_done() -> None:
     finished: dict[str, Any] = {}
     whole = told(finished=finished)
     again = told(finished=finished)
-    assert [each.rung for each in again if each.ends] == [1, 2, 3]
+    assert [each.rung for each in again if each.n_done == each.n_fits] == [1, 2, 3]
     assert again[-1].best_score == whole[-1].best_score
     first = [key for key in finished if key.startswith("rung-0")]
     rest = told(finished={key: finished[key] for key in first[:5]})

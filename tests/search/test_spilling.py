@@ -110,7 +110,7 @@ def test_folds_that_no_finalist_needs_are_gone(
     n_files: list[int] = []
 
     def look(progress: Progress) -> None:
-        if progress.begins:
+        if progress.n_done == 0:
             n_files.append(len(list(folder.glob("search_*/*_X_train.npy"))))
 
     # In threads, which see the smaller limit.

@@ -1,4 +1,4 @@
-"""How a run is carried out: threads, workers, progress, interruption. Never what comes out.
+"""How a run is executed: threads, workers, clusters, progress, interruption. Never its numbers.
 
-Importing this package loads no numeric library: thread limits must be set before one is.
+Importing this package loads no numeric library: thread limits must be set before.
 """

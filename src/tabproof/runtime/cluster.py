@@ -1,10 +1,10 @@
-"""A cluster of dask: found, compared with this machine, and given calls to make.
+"""Calls on the workers of a Dask cluster, after comparing the workers with this machine.
 
-Nothing here distributes: distributed does, and does again what a lost worker did.
+`distributed` does the scheduling, and repeats the calls of a worker that was lost. A joblib
+backend runs the parallel loops of a search on the cluster.
 """
 
 import asyncio
-import io
 import os
 import pickle
 import platform
@@ -28,7 +28,7 @@ from joblib import parallel_config
 from joblib.parallel import ParallelBackendBase, SequentialBackend
 from threadpoolctl import threadpool_limits
 
-from tabproof.errors import PackageMissingError, WorkerKilledError
+from tabproof.errors import SAME_CODE, PackageMissingError, WorkerKilledError
 from tabproof.runtime.errors import (
     ClusterDiffersError,
     ClusterLostError,
@@ -37,28 +37,32 @@ from tabproof.runtime.errors import (
 )
 from tabproof.runtime.threads import BLAS_VARIABLES
 
-# --- Calls on their way to a worker of a cluster, and what the worker does with them.
-
-# Gives what must be the same on every machine: names, and versions or hashes.
+# Returns what must be the same on every machine: names, and versions or hashes.
 Facts = Callable[[], Mapping[str, str]]
 
-# What of it may differ, as the last bits of what such a machine computes may.
+# The only fact that may differ; the last bits of results may differ with it.
 PROCESSOR = "processor"
-
-# What is smaller goes with every call: keeping it apart costs as much as sending 30 kB.
+# Smaller values are sent with every call: sharing one costs as much as sending 30 kB.
 SHARED_BYTES = 2**15
-
 PROTOCOL = pickle.HIGHEST_PROTOCOL
+# Seconds in which a scheduler or a worker must answer.
+TIMEOUT = 10.0
+SETTINGS = {
+    # This project prints what the user needs to know; the rest is in the log.
+    "distributed.logging": {"version": 1, "incremental": True},
+    # Pieces are large on purpose.
+    "distributed.admin.large-graph-warning-threshold": "1 PiB",
+}
 
 
-# --- where calls come from ---------------------------------------------------------------
+# --- On the machine that asks -------------------------------------------------------------
 
 
 class Shared:
-    """What is sent once, by identity, and kept in the cluster for as long as it lives here.
+    """Values that are sent to the cluster once, as long as they live here, not with every call.
 
-    send: puts bytes into the cluster and gives what stands for them.
-    kinds: what is shared whatever its size, beside large arrays and frames.
+    send puts bytes into the cluster and returns a reference. kinds are types that are always
+    shared; large arrays and frames are too.
     """
 
     def __init__(self, send: Callable[[bytes], Any], kinds: tuple[type, ...]) -> None:
@@ -67,41 +71,40 @@ class Shared:
         self._lock = RLock()
 
     def pack(self, *call: Any) -> tuple[bytes, list[Any]]:
-        """Pickle a call; give what stands for the shared things in it, in order."""
-        buffer = io.BytesIO()
+        """Pickle a call; return the bytes and the references to its shared values, in order."""
+        buffer = BytesIO()
         pickler = _Pickler(buffer, self)
         with self._lock:
             pickler.dump(call)
         return buffer.getvalue(), list(pickler.places)
 
-    def of(self, value: Any) -> Any:
-        """Give what stands for a value in the cluster; None where it goes with the call."""
-        reference, sent = self._sent.get(id(value), (None, None))
-        if reference is not None and reference() is value:
+    def reference_to(self, value: Any) -> Any:
+        """Return the reference to a value in the cluster; None where it is sent with the call."""
+        alive, sent = self._sent.get(id(value), (None, None))
+        if alive is not None and alive() is value:
             return sent
         if not (isinstance(value, self._kinds) or _n_bytes(value) >= SHARED_BYTES):
             return None
-        sent = self._send(cloudpickle.dumps(value, PROTOCOL))
-        self._sent[id(value)] = weakref.ref(value, self._forget(id(value))), sent
-        return sent
+        key = id(value)
 
-    def _forget(self, key: int) -> Callable[[weakref.ref[Any]], None]:
         def forget(reference: weakref.ref[Any]) -> None:
-            # Another value may have the number of one that is gone.
+            # Another value may have got the id of one that is gone.
             if self._sent.get(key, (None,))[0] is reference:
                 del self._sent[key]
 
-        return forget
+        sent = self._send(cloudpickle.dumps(value, PROTOCOL))
+        self._sent[key] = weakref.ref(value, forget), sent
+        return sent
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # it ships no types
-    def __init__(self, buffer: io.BytesIO, shared: Shared) -> None:
+    def __init__(self, buffer: BytesIO, shared: Shared) -> None:
         super().__init__(buffer, PROTOCOL)
         self._shared = shared
         self.places: dict[Any, int] = {}
 
     def persistent_id(self, value: Any) -> int | None:
-        sent = self._shared.of(value)
+        sent = self._shared.reference_to(value)
         return None if sent is None else self.places.setdefault(sent, len(self.places))
 
 
@@ -114,93 +117,8 @@ def _n_bytes(value: Any) -> int:
     return 0
 
 
-# --- where they are made -----------------------------------------------------------------
-
-# What was sent, unpickled once in a process. A buffer knows neither the project's code nor
-# pandas, so every worker can hold it and hand it on; it lives for as long as the cluster wants.
-_unpickled: weakref.WeakKeyDictionary[io.BytesIO, Any] = weakref.WeakKeyDictionary()
-_lock = RLock()
-
-
-def answer(check: bytes, call: bytes, *shared: io.BytesIO) -> Any:
-    """Make a call on a worker, in one thread, if the worker is what the caller is."""
-    _refuse_others(check)
-    use_one_thread()
-    function, *arguments = _Unpickler(call, shared).load()
-    return function(*arguments)
-
-
-def facts_here(check: bytes) -> Mapping[str, str]:
-    """Give the facts of this machine, asked for by what make_check gave."""
-    facts, _ = pickle.loads(check)  # noqa: S301 - a cluster is trusted, or it is not used
-    found: Mapping[str, str] = facts()
-    return found
-
-
-def make_check(facts: Facts) -> bytes:
-    """Put into bytes what a worker must be like."""
-    return pickle.dumps((facts, facts()))
-
-
-@cache
-def _refuse_others(check: bytes) -> None:
-    # Workers that were there at the start were asked already, but others may join at any time.
-    from distributed import get_worker
-
-    _, expected = pickle.loads(check)  # noqa: S301 - as above
-    refuse_difference(f"worker {get_worker().address}", expected, facts_here(check))
-
-
-def refuse_difference(place: str, here: Mapping[str, str], there: Mapping[str, str]) -> None:
-    """Raise ClusterDiffersError for the first fact that differs."""
-    for what, value in here.items():
-        if what != PROCESSOR and there.get(what) != value:
-            raise ClusterDiffersError(place, what, here=value, there=there.get(what, "none"))
-
-
-def use_one_thread() -> None:
-    """Limit the libraries of this process and thread, for good.
-
-    Not for a while: BLAS has one limit for all threads of a process, and another call would be
-    left without when the first to set it is done.
-    """
-    from threadpoolctl import threadpool_limits
-
-    # Those that are yet to be loaded read these.
-    os.environ.update(dict.fromkeys((*BLAS_VARIABLES, "OMP_NUM_THREADS"), "1"))
-    threadpool_limits(1)
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, call: bytes, shared: Sequence[io.BytesIO]) -> None:
-        super().__init__(io.BytesIO(call))
-        self._shared = shared
-
-    def persistent_load(self, place: int) -> Any:
-        buffer = self._shared[place]
-        with _lock:
-            if buffer not in _unpickled:
-                value = pickle.loads(buffer.getbuffer())  # noqa: S301 - as above
-                if isinstance(value, np.ndarray):
-                    # Other calls use it too, and must not find it changed.
-                    value.flags.writeable = False
-                _unpickled[buffer] = value
-            return _unpickled[buffer]
-
-
-# How long a scheduler or a worker may take to answer.
-TIMEOUT = 10.0
-
-# What the console shows is ours to say; whoever configures logging finds all in it. Pieces are
-# as large as they are on purpose.
-SETTINGS = {
-    "distributed.logging": {"version": 1, "incremental": True},
-    "distributed.admin.large-graph-warning-threshold": "1 PiB",
-}
-
-
 class _RemoteTraceback(Exception):  # noqa: N818 - as the libraries of processes call theirs
-    """Where something was raised on a worker, in words."""
+    """The traceback of an exception that was raised on a worker."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
@@ -208,13 +126,13 @@ class _RemoteTraceback(Exception):  # noqa: N818 - as the libraries of processes
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a call will give; call is what was called, and with what."""
+    """The future result of a call; `call` is the function and its arguments."""
 
     future: Any
     call: tuple[Any, ...]
 
     def result(self) -> Any:
-        """Wait for it; raises what the call raised, WorkerKilledError or ClusterLostError."""
+        """Wait for the result; raise the call's error, WorkerKilledError or ClusterLostError."""
         from distributed import KilledWorker
         from distributed.client import CancelledError
         from distributed.comm import CommClosedError
@@ -223,103 +141,98 @@ class Answer:
             return self.future.result()
         except KilledWorker as error:
             raise WorkerKilledError(self.call, error.last_worker.address) from error
-        # In whatever the client was about when its scheduler went away.
+        # Which one depends on what the client was doing when its scheduler went away.
         except (CancelledError, asyncio.CancelledError, CommClosedError) as error:
             raise ClusterLostError from error
         except Exception as error:
-            if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("src"):
-                raise CodeMissingError("a worker that joined", str(error)) from error
-            # joblib forgets the traceback of what it raises again.
+            if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("tabproof"):
+                raise CodeMissingError(
+                    place="a worker that joined", reason=error, remedy=SAME_CODE
+                ) from error
+            # joblib drops the traceback of what it raises again.
             error.__cause__ = _RemoteTraceback("".join(traceback.format_exception(error)))
             raise
 
     def cancel(self) -> None:
-        """Take the call back, if it has not begun."""
-        with suppress(Exception):  # a cluster that is gone has forgotten it by itself
+        """Cancel the call, if it has not begun."""
+        with suppress(Exception):  # a cluster that is gone has forgotten it
             self.future.cancel()
 
     def add_done_callback(self, function: Callable[["Answer"], None]) -> None:
-        """Call a function with this when it is done, in another thread."""
+        """Call `function(self)` in another thread when the result is there."""
         self.future.add_done_callback(lambda _future: function(self))
 
 
 class Cluster:
-    """Makes calls on workers; remarks: what somebody should know about them."""
+    """Run calls on workers. `remarks` are warnings about the workers."""
 
     def __init__(
         self, client: Any, check: bytes, kinds: tuple[type, ...], remarks: tuple[str, ...]
     ) -> None:
         self._client, self._check = client, check
         self._shared = Shared(self._send, kinds)
-        self._answer = _answering()
+        self._run_call = _by_value()
         self.remarks = remarks
 
     @property
     def n_workers(self) -> int:
-        """How many calls can be made at a time, now."""
+        """How many calls can run in parallel now."""
         try:
             return sum(self._client.nthreads().values())
-        except Exception as error:  # a client that has given up has nobody to ask
+        except Exception as error:  # the client has given up
             raise ClusterLostError from error
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Answer:
-        """Have a function called on a worker, with one thread; again, if the worker is lost."""
+        """Run a function on a worker, in one thread; repeat it if the worker is lost."""
         from distributed.client import ClosedClientError
 
-        # A name of its own: the same call twice is two calls.
+        # A unique key: dask would run two equal calls once.
         key = f"call-{uuid4().hex}"
         try:
             call, shared = self._shared.pack(function, *arguments)
-            future = self._client.submit(self._answer, self._check, call, *shared, key=key)
+            future = self._client.submit(self._run_call, self._check, call, *shared, key=key)
         except ClosedClientError as error:
             raise ClusterLostError from error
-        # What is sent while a client looks for its scheduler would be waited for even after it
-        # gave up; what was sent before has been told.
+        # A call sent while the client looks for its scheduler would be waited for for ever.
         if self._client.status != "running":
             raise ClusterLostError
         return Answer(future, (function, *arguments))
 
     def _send(self, content: bytes) -> Any:
-        # As a call, not by scatter(): what a lost worker held is sent again, not lost too.
+        # By submit(), not scatter(): what a lost worker held is computed again, not lost.
         return self._client.submit(BytesIO, content, key=f"shared-{uuid4().hex}")
 
 
-def _answering() -> Callable[..., Any]:
-    # A function in a function travels by value: it finds out on the worker, where it can be
-    # told, whether this project's code is there. The scheduler need not have it.
-    def answer(*arguments: Any) -> Any:
+def _by_value() -> Callable[..., Any]:
+    # A nested function is pickled by value: only the worker must be able to import this project,
+    # and an import error there is reported; the scheduler may be without it.
+    def run(*arguments: Any) -> Any:
+        from tabproof.runtime.cluster import run_call
 
-        return answer(*arguments)
+        return run_call(*arguments)
 
-    return answer
-
-
-def _asking() -> Callable[..., Any]:
-    def ask(check: bytes) -> Any:
-
-        return facts_here(check)
-
-    return ask
+    return run
 
 
 @contextmanager
 def connected(
     address: str, *, facts: Facts, kinds: tuple[type, ...] = (), timeout: float = TIMEOUT
 ) -> Iterator[Cluster]:
-    """Connect to a scheduler, and refuse workers that are not what this machine is.
+    """Connect to a scheduler, and refuse workers that differ from this machine.
 
-    facts: of this module's level, so that workers find it by its name. kinds: what is sent once
-    to each worker beside large arrays and frames, wherever in a call it stands.
+    facts must be importable by its name on the workers. Values of the types in `kinds` are sent
+    once, like large arrays and frames.
     """
     client = _connect(address, timeout)
     try:
         try:
             _compare_scheduler(client, timeout)
-            check = make_check(facts)
-            remarks = tuple(compare_workers(client, check, facts(), timeout))
+            expected = facts()
+            check = pickle.dumps((facts, expected))
+            remarks = tuple(compare_workers(client, check, expected, timeout))
         except (TimeoutError, OSError) as error:
             reason = f"its workers did not answer within {timeout:g} s"
-            raise ClusterUnreachableError(address, reason) from error
+            raise ClusterUnreachableError(address=address, reason=reason) from error
         with _copies_kept(client, timeout):
             yield Cluster(client, check, kinds, remarks)
     finally:
@@ -329,20 +242,20 @@ def connected(
 
 @contextmanager
 def _copies_kept(client: Any, timeout: float) -> Iterator[None]:
-    # Every two seconds a scheduler drops copies that no call waits for, and then sends them anew.
-    def tell_manager(method: str) -> Any:
-        ask = client.scheduler.amm_handler
-        return client.sync(ask, method=method, callback_timeout=timeout)
+    # Every two seconds a scheduler drops copies that no call needs, which are then sent again.
+    def memory_manager(method: str) -> Any:
+        handler = client.scheduler.amm_handler
+        return client.sync(handler, method=method, callback_timeout=timeout)
 
-    if not tell_manager("running"):
+    if not memory_manager("running"):
         yield
         return
-    tell_manager("stop")
+    memory_manager("stop")
     try:
         yield
     finally:
         with suppress(Exception):  # a scheduler that is gone drops nothing
-            tell_manager("start")
+            memory_manager("start")
 
 
 def _connect(address: str, timeout: float) -> Any:
@@ -356,21 +269,22 @@ def _connect(address: str, timeout: float) -> Any:
     try:
         asyncio.run(_shake_hands(address, timeout))
         with warnings.catch_warnings():
-            # Of versions that differ: they are compared below, and in one line.
+            # About versions that differ; they are compared below.
             warnings.simplefilter("ignore")
             client = Client(address, timeout=timeout, set_as_default=False)
     except Exception as error:
-        raise ClusterUnreachableError(address, _reason(error, timeout)) from error
+        raise ClusterUnreachableError(address=address, reason=_reason(error, timeout)) from error
     try:
         client.wait_for_workers(1, timeout=timeout)
     except TimeoutError as error:
         client.close(timeout=timeout)
-        raise ClusterUnreachableError(address, "its scheduler has no workers") from error
+        reason = "its scheduler has no workers"
+        raise ClusterUnreachableError(address=address, reason=reason) from error
     return client
 
 
 async def _shake_hands(address: str, timeout: float) -> None:
-    # The client would wait for ever for somebody who takes its call and says nothing.
+    # The client would wait for ever for a server that accepts the connection and sends nothing.
     from distributed import Security
     from distributed.comm import connect
 
@@ -382,13 +296,13 @@ async def _shake_hands(address: str, timeout: float) -> None:
 def _reason(error: Exception, timeout: float) -> str:
     if not isinstance(error, (OSError, TimeoutError)):
         return f"connecting fails with {type(error).__name__}: {error}"
-    # A time-out has no words of its own.
+    # A timeout has no message of its own.
     cause = f" ({error.__cause__})" if str(error.__cause__ or "") else ""
     return f"no scheduler answered within {timeout:g} s{cause}"
 
 
 def _compare_scheduler(client: Any, timeout: float) -> None:
-    # Functions of Python's own: these need nothing to be installed there.
+    # Functions of the standard library: nothing of this project must be installed there.
     def there(function: Callable[..., str], *arguments: str) -> Any:
         return client.run_on_scheduler(function, *arguments, callback_timeout=timeout)
 
@@ -399,29 +313,100 @@ def _compare_scheduler(client: Any, timeout: float) -> None:
     }
     for facts in (ours, theirs):
         facts["python"] = facts["python"].rpartition(".")[0]
-    refuse_difference("the scheduler", ours, theirs)
+    check_equal("the scheduler", ours, theirs)
 
 
 def compare_workers(
     client: Any, check: bytes, here: Mapping[str, str], timeout: float
 ) -> Iterator[str]:
-    """Refuse the first worker that differs; give a remark where only processors do."""
-    answers = client.run(_asking(), check, callback_timeout=timeout, on_error="return")
+    """Raise for the first worker that differs; yield a remark where only the processor does."""
+
+    def ask(check: bytes) -> Any:  # nested, as in _by_value
+        from tabproof.runtime.cluster import facts_here
+
+        return facts_here(check)
+
+    answers = client.run(ask, check, callback_timeout=timeout, on_error="return")
     for worker, there in sorted(answers.items()):
         if isinstance(there, ImportError):
-            raise CodeMissingError(f"worker {worker}", str(there)) from there
+            raise CodeMissingError(
+                place=f"worker {worker}", reason=there, remedy=SAME_CODE
+            ) from there
         if isinstance(there, Exception):
             raise there
-        refuse_difference(f"worker {worker}", here, there)
+        check_equal(f"worker {worker}", here, there)
         if there.get(PROCESSOR) != here.get(PROCESSOR):
             yield f"worker {worker} has another processor: last bits may differ from those here"
 
 
-# --- joblib's parallel loops on a cluster.
+# --- On a worker --------------------------------------------------------------------------
+
+# Shared values, unpickled once in a process. They travel as buffers: these need neither this
+# project's code nor pandas, so every worker can hold them and pass them on.
+_unpickled: weakref.WeakKeyDictionary[BytesIO, Any] = weakref.WeakKeyDictionary()
+_lock = RLock()
+
+
+def run_call(check: bytes, call: bytes, *shared: BytesIO) -> Any:
+    """Run a call on a worker, in one thread, if the worker equals the machine that asks."""
+    _check_this_worker(check)
+    # For good, not for a while: BLAS has one limit for all threads of a process, and the first
+    # call that ends would remove it for the others. Libraries loaded later read the variables.
+    os.environ.update(dict.fromkeys((*BLAS_VARIABLES, "OMP_NUM_THREADS"), "1"))
+    threadpool_limits(1)
+    function, *arguments = _Unpickler(call, shared).load()
+    return function(*arguments)
+
+
+def facts_here(check: bytes) -> Mapping[str, str]:
+    """Return the facts of this machine, by the function in `check`."""
+    facts, _ = pickle.loads(check)  # noqa: S301 - a cluster is trusted, or it is not used
+    found: Mapping[str, str] = facts()
+    return found
+
+
+@cache
+def _check_this_worker(check: bytes) -> None:
+    # Workers that were there at the start have been compared, but others may join at any time.
+    from distributed import get_worker
+
+    _, expected = pickle.loads(check)  # noqa: S301 - as above
+    check_equal(f"worker {get_worker().address}", expected, facts_here(check))
+
+
+def check_equal(place: str, here: Mapping[str, str], there: Mapping[str, str]) -> None:
+    """Raise ClusterDiffersError for the first fact that differs."""
+    for name, value in here.items():
+        found = there.get(name, "none")
+        if name != PROCESSOR and found != value:
+            what = "this project's src" if name == "src" else name
+            raise ClusterDiffersError(
+                place=place, what=what, there=found[:16], here=value[:16], remedy=SAME_CODE
+            )
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, call: bytes, shared: Sequence[BytesIO]) -> None:
+        super().__init__(BytesIO(call))
+        self._shared = shared
+
+    def persistent_load(self, place: int) -> Any:
+        buffer = self._shared[place]
+        with _lock:
+            if buffer not in _unpickled:
+                value = pickle.loads(buffer.getbuffer())  # noqa: S301 - as above
+                if isinstance(value, np.ndarray):
+                    # Other calls use it too.
+                    value.flags.writeable = False
+                _unpickled[buffer] = value
+            return _unpickled[buffer]
+
+
+# --- joblib's parallel loops ---------------------------------------------------------------
 
 
 class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib ships no types
-    """What joblib asks of a back end; loops within calls stay on their worker, in one thread."""
+    """A joblib backend; loops inside a call run on its worker, in one thread."""
 
     supports_retrieve_callback = True
 
@@ -431,8 +416,8 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib ships 
         self._waiting: weakref.WeakSet[Answer] = weakref.WeakSet()
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:  # noqa: ARG002 - joblib's name
-        """Give how many calls can be made at a time."""
-        # For one, joblib would not ask the cluster at all.
+        """Return how many calls can run in parallel."""
+        # With 1 joblib would not use the cluster at all.
         return max(self._cluster.n_workers, 2)
 
     def submit(
@@ -441,7 +426,7 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib ships 
         """Send a batch of calls."""
         try:
             answer = self._cluster.submit(func)
-        except Exception as error:  # in a thread of the client, where nobody would hear of it
+        except Exception as error:  # in a thread of the client, which would swallow it
             refused = _Refused(error)
             callback(refused)
             return refused
@@ -450,23 +435,23 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib ships 
         return answer
 
     def retrieve_result_callback(self, out: "Answer | _Refused") -> Any:
-        """Give what a batch gave, or raise what it raised."""
+        """Return the result of a batch, or raise its error."""
         return out.result()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002 - joblib's name
-        """Take back what nobody waits for."""
+        """Cancel the batches that have not begun."""
         for answer in list(self._waiting):
             answer.cancel()
         self._waiting.clear()
 
     def get_nested_backend(self) -> tuple[SequentialBackend, int | None]:
-        """Say where loops within a call run."""
+        """Return the backend of loops inside a call."""
         return SequentialBackend(nesting_level=1), None
 
 
 @dataclass(frozen=True)
 class _Refused:
-    """Stands for the answer to what could not be sent."""
+    """The answer to a batch that could not be sent."""
 
     error: Exception
 
@@ -476,7 +461,7 @@ class _Refused:
 
 @contextmanager
 def cluster_pool(cluster: Cluster, openmp_threads: int) -> Iterator[None]:
-    """Let parallel loops use a cluster; openmp_threads: of what is fitted in this process."""
+    """Let joblib's loops use a cluster; openmp_threads limits what runs in this process."""
     with (
         threadpool_limits(openmp_threads, "openmp"),
         parallel_config(ClusterBackend(cluster), n_jobs=cluster.n_workers),

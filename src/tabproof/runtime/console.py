@@ -1,4 +1,4 @@
-"""What a person sees: plain lines on the console, all of it in the log, errors in one line."""
+"""Plain lines on the console, everything in the log, errors in one line."""
 
 import logging
 import os
@@ -7,17 +7,17 @@ from contextlib import suppress
 from typing import TextIO
 
 WARNING_MARK = "! "
-# A logger whose lines go to the log file alone, because the console gets them later.
+# A logger whose lines go to the log file only; the console gets them later.
 LOG_ONLY = "result"
-# A cluster's libraries tell each connection that is lost; what it means is told once.
+# dask's libraries log each lost connection; this project reports once what it means.
 FOR_THE_LOG = (LOG_ONLY, "distributed")
 
 
 class ConsoleHandler(logging.StreamHandler[TextIO]):
-    """Print messages to whatever sys.stdout is now, so that progress bars stay whole.
+    """Print messages to the current sys.stdout, so that a live display stays intact.
 
-    Of warnings the first line, of errors none: those are told once, when the program
-    ends. Everything, tracebacks too, stands in train.log.
+    Only the first line of a warning is printed, and no error: errors are printed once, when the
+    program ends. train.log has everything, tracebacks too.
     """
 
     def __init__(self) -> None:
@@ -25,16 +25,16 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
         self.addFilter(_is_for_the_console)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print to the present sys.stdout."""
+        """Print to the current sys.stdout."""
         self.stream = sys.stdout
         super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - logging's name
-        """Go on without a console: the log has it all."""
+        """Continue without a console; the log has everything."""
         forget_console(sys.exception())
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the message alone."""
+        """Return the message without a timestamp or level."""
         message = record.getMessage()
         if record.levelno < logging.WARNING:
             return message
@@ -46,10 +46,10 @@ def _is_for_the_console(record: logging.LogRecord) -> bool:
 
 
 class LogFile(logging.FileHandler):
-    """A log whose lines are written or fail the run: a run's log must be whole."""
+    """A log file that fails the run if a line cannot be written."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - logging's name
-        """Raise what kept the line from being written."""
+        """Raise the error of the write."""
         raise
 
 
@@ -63,22 +63,24 @@ def say(line: str) -> None:
 
 
 def forget_console(error: BaseException | None) -> None:
-    """Print into the void from now on; `| head` closes its pipe on purpose, all else is told."""
+    """Discard further output; report the error unless a reader such as `| head` closed the pipe."""
     if not isinstance(error, BrokenPipeError):
-        complain(f"the console cannot be written ({error}); a run goes on, and its log has it all")
+        complain(
+            f"cannot write to the console ({error}); the run continues, and its log has everything"
+        )
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until the end
 
 
 def complain(line: str) -> None:
     """Print an error in one line."""
-    # Where a terminal is gone, nobody is left to be told.
+    # The terminal may be gone.
     with suppress(OSError):
         sys.stderr.write(f"error: {' '.join(line.split())}\n")
         sys.stderr.flush()
 
 
 def end_log(line: str) -> None:
-    """Write the last line to log files and close them: a sealed run must not change."""
+    """Write the last line to log files and close them: a complete run must not change."""
     logging.getLogger(LOG_ONLY).info(line)
     root = logging.getLogger()
     for handler in list(root.handlers):

@@ -1,4 +1,7 @@
-"""How a program ends: what went wrong in one line, and an exit code. Tracebacks on request."""
+"""Processes: how they end, children with a time limit, interruption, and keeping awake.
+
+A command ends with one line on stderr and an exit code; tracebacks are shown on request.
+"""
 
 import errno
 import logging
@@ -16,7 +19,6 @@ from dataclasses import dataclass
 from functools import cache
 from threading import Thread
 from time import sleep
-from types import FrameType
 
 from tabproof.errors import (
     DirectoryTakenError,
@@ -27,17 +29,32 @@ from tabproof.errors import (
 )
 from tabproof.runtime.console import complain
 
-# --- A child process with a time limit, that ends with whoever began it.
+log = logging.getLogger(__name__)
 
-# A search that is told to end keeps the best so far: it needs the time for its last fit.
+# Seconds that a child has after SIGINT: a search that is interrupted still fits its best candidate.
 GRACE_SECONDS = 30.0
 WATCH_SECONDS = 0.5
 PARENT = "TRAIN_PARENT_PID"
 
+_parent = os.environ.pop(PARENT, None)
+
+
+@contextmanager
+def _handler(number: int, handle: Callable[[], None]) -> Iterator[None]:
+    """Call a function at each signal inside the block; only the main thread gets signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(number, lambda _number, _frame: handle())
+    try:
+        yield
+    finally:
+        signal.signal(number, previous)
+
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: its exit code, below 0 for a signal; and whether its time was up."""
+    """The exit code of a child, below 0 for a signal, and whether its time was up."""
 
     code: int
     is_late: bool
@@ -45,14 +62,16 @@ class Ended:
 
 
 def run_child(command: Sequence[str], seconds: float | None, grace: float = GRACE_SECONDS) -> Ended:
-    """Run it on this terminal; when its time is up it gets SIGINT, and SIGKILL after the grace.
+    """Run a command on this terminal; after `seconds` send SIGINT, and SIGKILL after the grace.
 
-    Ctrl-C is the child's, which gets it from the terminal too: what it makes of it is awaited.
+    Ctrl-C does not end this process meanwhile: the terminal sends it to the child too, and this
+    process waits for the child to end.
     """
     is_late = False
+    interrupts: list[int] = []
     if multiprocessing.parent_process() is not None:
         end_with(os.getppid())
-    with _interrupts_noted() as interrupts:
+    with _handler(signal.SIGINT, lambda: interrupts.append(signal.SIGINT)):
         child = subprocess.Popen(  # noqa: S603 - this program's own command line
             command, env={**os.environ, PARENT: str(os.getpid())}
         )
@@ -80,127 +99,72 @@ def _wait(child: "subprocess.Popen[bytes]", seconds: float | None) -> int | None
         return None
 
 
-@contextmanager
-def _interrupts_noted() -> Iterator[list[int]]:
-    noted: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        noted.append(number)
-
-    try:
-        previous = signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread, which alone gets signals
-        yield noted
-        return
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-_parent = os.environ.pop(PARENT, None)
-
-
 def is_child() -> bool:
-    """Tell whether another process runs this one as a job."""
+    """Return whether `run_child` of another process started this one."""
     return _parent is not None
 
 
 def end_with_parent() -> None:
-    """End a job as soon as the process that began it is gone, however that ended."""
+    """End a child of `run_child` as soon as its parent is gone, even if that was killed."""
     if _parent is not None:
         end_with(int(_parent))
 
 
 @cache
 def end_with(parent: int) -> None:
-    """End this process as soon as its parent is gone, which may have been killed.
+    """End this process as soon as its parent is gone, even if that was killed.
 
-    joblib's workers would keep their memory for minutes, and go on with what they have begun.
+    joblib's workers would keep their memory for minutes, and finish what they have begun.
     """
-    Thread(target=_watch, args=(parent,), daemon=True).start()
 
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(WATCH_SECONDS)
+        os._exit(1)
 
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        sleep(WATCH_SECONDS)
-    os._exit(1)
-
-
-# --- How a run is interrupted: Ctrl-C asks a search to end soon, SIGTERM ends at once.
-
-log = logging.getLogger(__name__)
+    Thread(target=watch, daemon=True).start()
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM; passes everything that lets Ctrl-C pass."""
+    """SIGTERM, handled like Ctrl-C."""
 
 
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Raise Terminated where SIGTERM arrives."""
-
-    def raise_terminated(_signal: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
-    previous = signal.signal(signal.SIGTERM, raise_terminated)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+def _raise_terminated() -> None:
+    raise Terminated
 
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], str | None]]:
-    """Take the first Ctrl-C for a wish to end soon; the second raises KeyboardInterrupt.
+    """Let the first Ctrl-C ask for an early end; the second raises KeyboardInterrupt.
 
-    Gives a function that says why to stop, and None as long as there is no reason.
+    Yields a function that returns the reason to stop, or None.
     """
     reason: str | None = None
 
-    def note(_signal: int, _frame: FrameType | None) -> None:
+    def note() -> None:
         nonlocal reason
         if reason is not None:
             raise KeyboardInterrupt
         reason = "Ctrl-C"
-        log.warning("Ctrl-C: what runs is finished, and the best so far kept; again stops at once")
+        log.warning(
+            "Ctrl-C: running fits are finished and the best so far is kept; again to stop at once"
+        )
 
-    if threading.current_thread() is not threading.main_thread():
-        # Signals are the main thread's alone.
-        yield lambda: None
-        return
-    previous = signal.signal(signal.SIGINT, note)
-    try:
+    with _handler(signal.SIGINT, note):
         yield lambda: reason
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def exit_code_of(interrupt: KeyboardInterrupt) -> int:
-    """Give the code that shells give: 128 and the signal's number."""
-    number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
-    return 128 + int(number)
-
-
-def name_of(interrupt: KeyboardInterrupt) -> str:
-    """Say what interrupted."""
-    return "SIGTERM" if isinstance(interrupt, Terminated) else "Ctrl-C"
-
-
-# --- A machine that shall not fall asleep while it works.
 
 
 @contextmanager
 def kept_awake(*, asked: bool) -> Iterator[None]:
-    """Hold off suspend while the block lasts, where the system has a way; say where it has not."""
+    """Prevent the machine from going to sleep inside the block, or warn that it may."""
     command = shutil.which("systemd-inhibit") if asked else None
     if asked and command is None:
-        log.warning("runtime.inhibit_sleep: this system has no systemd-inhibit; it may fall asleep")
+        log.warning("runtime.inhibit_sleep: this system has no systemd-inhibit; it may go to sleep")
     if command is None:
         yield
         return
-    # What it runs reads from us: it ends with this process, however that ends.
-    words = [command, "--what=idle:sleep", "--who=src.train", "--why=training", "cat"]
+    # cat reads from this process, so it ends with this process, even if that is killed.
+    words = [command, "--what=idle:sleep", "--who=tabproof", "--why=training", "cat"]
     held = subprocess.Popen(  # noqa: S603 - our own words, found on the PATH
         words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -210,10 +174,10 @@ def kept_awake(*, asked: bool) -> Iterator[None]:
         _, errors = held.communicate()
         if held.returncode != 0:
             reason = errors.decode(errors="replace").strip().replace("\n", " ")
-            log.warning("runtime.inhibit_sleep: suspend was not held off: %s", reason)
+            log.warning("runtime.inhibit_sleep: sleep was not prevented: %s", reason)
 
 
-# Hydra's own switch for tracebacks, so that there is one only.
+# Hydra's own switch, so that there is only one.
 TRACEBACK_SWITCH = "HYDRA_FULL_ERROR"
 ASKED = "TRAIN_FULL_ERROR"
 
@@ -237,24 +201,30 @@ WRITE_ERRORS = {
 def ending_in_one_line(
     translate: Callable[[BaseException], UserError | None],
 ) -> Iterator[None]:
-    """Turn whatever is raised into a line on stderr and an exit code.
+    """Turn whatever is raised into one line on stderr and an exit code.
 
-    translate: makes a UserError of an exception of another library, if it can.
+    translate returns a UserError for an exception of another library, or None.
     """
-    # Processes that this one begins find the switch on: what was asked for goes beside it.
+    # Child processes find Hydra's switch on, so what the user asked for is in a second variable.
     asked = os.environ.setdefault(ASKED, os.environ.get(TRACEBACK_SWITCH, "0"))
     wants_traceback = asked == "1"
     # With the switch on, Hydra raises instead of printing and exiting by itself.
     os.environ[TRACEBACK_SWITCH] = "1"
     try:
-        with terminable():
+        with _handler(signal.SIGTERM, _raise_terminated):
             yield
     except KeyboardInterrupt as interrupt:
-        kept = _notes(interrupt) or "before training began"
-        complain(f"interrupted by {name_of(interrupt)} {kept}")
-        _end(interrupt, exit_code_of(interrupt), wants_traceback)
+        is_sigterm = isinstance(interrupt, Terminated)
+        name = "SIGTERM" if is_sigterm else "Ctrl-C"
+        complain(f"interrupted by {name} {_notes(interrupt) or 'before training began'}")
+        # As shells do: 128 and the number of the signal.
+        number = signal.SIGTERM if is_sigterm else signal.SIGINT
+        _end(interrupt, 128 + int(number), wants_traceback)
     except Exception as error:
-        known = translate(error) or _as_write_error(error)
+        known = translate(error)
+        if known is None and isinstance(error, OSError) and error.errno in WRITE_ERRORS:
+            remedy = "free some space, or choose another place with hydra.run.dir=…"
+            known = PathError("cannot write", error, remedy)
         if known is not None:
             complain(str(known))
             _end(error, known.exit_code, wants_traceback)
@@ -263,13 +233,6 @@ def ending_in_one_line(
             f" ({TRACEBACK_SWITCH}=1 shows the traceback here)"
         )
         _end(error, 1, wants_traceback)
-
-
-def _as_write_error(error: BaseException) -> UserError | None:
-    if not isinstance(error, OSError) or error.errno not in WRITE_ERRORS:
-        return None
-    remedy = "make room, or choose another place with hydra.run.dir=…"
-    return PathError("cannot write", error, remedy)
 
 
 def _notes(error: BaseException) -> str:
@@ -283,10 +246,10 @@ def _end(error: BaseException, code: int, wants_traceback: bool) -> None:
 
 
 class Jobs:
-    """The jobs of one command: one job, or those of a sweep, which go on when one fails.
+    """The jobs of one command: a single job, or those of a sweep, which goes on when one fails.
 
-    A failure is kept until all have run: Hydra would print its own words around it, and
-    of a sweep's failures the first only.
+    Failures are kept until all jobs have run: Hydra would print text of its own around them, and
+    only the first failure of a sweep.
     """
 
     def __init__(self) -> None:
@@ -295,10 +258,9 @@ class Jobs:
 
     @contextmanager
     def job(self, name: str, *, in_sweep: bool, in_this_process: bool) -> Iterator[None]:
-        """Run one job: its failure goes to its own log, with the traceback.
+        """Run a job inside the block; its failure goes to its own log, with the traceback.
 
-        A launcher that runs jobs elsewhere must see the failure itself: what is kept
-        there is not known here.
+        It is raised again in another process than the command's, where nobody reads what is kept.
         """
         self._in_sweep = in_sweep
         logging.captureWarnings(True)
@@ -306,9 +268,9 @@ class Jobs:
             yield
         except Exception as error:
             self._failures[name] = error
-            # Hydra has opened the log of whoever owns the directory: it is not ours to write.
+            # The log that Hydra has opened belongs to the other run in this directory.
             if not isinstance(error, (RunExistsError, DirectoryTakenError)):
-                # On a full disk the log cannot be written; what raised is told at the end.
+                # The disk may be full; the error is printed at the end.
                 with suppress(OSError):
                     log.exception("the job failed")
             if in_sweep:
@@ -317,7 +279,7 @@ class Jobs:
                 raise
 
     def raise_failure(self) -> None:
-        """Raise what one job raised, or one error for all that failed."""
+        """Raise the failure of a single job, or one error for all failures of a sweep."""
         if self._in_sweep and self._failures:
             raise SweepFailedError(list(self._failures))
         for error in self._failures.values():

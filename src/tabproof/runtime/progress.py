@@ -1,547 +1,206 @@
-"""Progress of a run: live on a terminal; lines, of a search one per rung, everywhere."""
+"""Show how far a run is: a live display on a terminal, plain lines in a log or a pipe.
+
+The live display is in `live.py`, which is imported only where there is a terminal: rich takes
+a tenth of a second to import.
+"""
 
 import logging
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
-from threading import Event, RLock, Thread
 from time import perf_counter
-from typing import Any, Protocol, TextIO, cast
+from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
-
-from tabproof.runtime.console import LOG_ONLY, forget_console
+from tabproof.runtime.console import LOG_ONLY
 from tabproof.text import counted, params_in_words
 
-# --- The course of a search, rung by rung, in words. Where the words go is decided elsewhere.
-
-# A rung that lasts long says so no more often.
+# A long rung or step is logged this often.
 SECONDS_BETWEEN_LINES = 30
-MAX_LETTERS = 80
+# Maximum characters of parameters in a line of the log.
+MAX_PARAMS = 80
 
-
-class Report(Protocol):
-    """What a search tells: tabproof.search.Progress is one."""
-
-    @property
-    def rung(self) -> int:
-        """Counts from 1."""
-
-    @property
-    def n_rungs(self) -> int:
-        """How many there will be."""
-
-    @property
-    def n_candidates(self) -> int:
-        """Who meets in the rung."""
-
-    @property
-    def iterations(self) -> float:
-        """The share of those that a candidate asks for."""
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of a fit."""
-
-    @property
-    def n_folds(self) -> int:
-        """Folds on which each is scored."""
-
-    @property
-    def n_done(self) -> int:
-        """Fits of the rung that are done."""
-
-    @property
-    def n_fits(self) -> int:
-        """Fits of the rung; where candidates come in batches it grows."""
-
-    @property
-    def share(self) -> float:
-        """The share of the whole search that is done."""
-
-    @property
-    def best_score(self) -> float | None:
-        """The best of the rung so far."""
-
-    @property
-    def best_params(self) -> Mapping[str, Any]:
-        """Whose it is."""
-
-    @property
-    def seconds(self) -> float:
-        """Since the search began."""
-
-    @property
-    def seconds_left(self) -> float | None:
-        """None until something is known."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class RungCourse:
-    """A rung: the last that was told of it, and when it began."""
+class Progress:
+    """What a search reports after each fit, and at the beginning and end of each rung.
 
-    last: Report
-    began: float
+    rung counts from 1. n_done and n_fits are fits of this rung; n_fits grows where candidates
+    come in batches. iterations is a share, as in the schedule; share is the part of the whole
+    search that is done. best_score and best_params belong to the best candidate of this rung so
+    far. seconds_left is None until enough fits are done for an estimate.
+    """
 
-    @property
-    def seconds(self) -> float:
-        """How long it has lasted."""
-        return self.last.seconds - self.began
-
-    @property
-    def is_over(self) -> bool:
-        """Whether all that was asked for is done; further batches may follow in the first."""
-        return self.last.n_done >= self.last.n_fits
+    rung: int
+    n_rungs: int
+    n_candidates: int
+    iterations: float
+    n_rows: int
+    n_folds: int
+    n_done: int
+    n_fits: int
+    share: float
+    best_score: float | None
+    best_params: Mapping[str, Any]
+    seconds: float
+    seconds_left: float | None
 
     @property
     def score(self) -> float | None:
-        """The best score, where there is one."""
-        score = self.last.best_score
+        """The best score, or None where it is missing or not a number."""
+        score = self.best_score
         return score if score is not None and isfinite(score) else None
 
-
-class Course:
-    """What has been told; `rungs` is replaced and never changed, as another thread draws it."""
-
-    def __init__(self) -> None:
-        self.rungs: tuple[RungCourse, ...] = ()
-        self._heard = perf_counter()
-
-    def take(self, report: Report) -> None:
-        """Take in a report."""
-        before = self.rungs
-        began = report.seconds
-        if before and before[-1].last.rung == report.rung:
-            before, began = before[:-1], before[-1].began
-        self.rungs = (*before, RungCourse(report, began))
-        self._heard = perf_counter()
-
     @property
-    def silence(self) -> float:
-        """Seconds since the last report."""
-        return perf_counter() - self._heard
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the last rung is."""
-        return bool(self.rungs) and _has_ended(self.rungs[-1]) and not self.n_rungs_left
-
-    @property
-    def n_rungs_left(self) -> int:
-        """How many are to begin."""
-        last = self.rungs[-1].last
-        return last.n_rungs - last.rung
+    def is_rung_over(self) -> bool:
+        """Whether all fits of the rung are done and no further batch can follow."""
+        return self.n_done >= self.n_fits and (self.rung > 1 or self.share >= 1)
 
 
-def _has_ended(rung: RungCourse) -> bool:
-    # In the first rung candidates may come in batches, and each is done before the next comes.
-    return rung.is_over and (rung.last.rung > 1 or rung.last.share >= 1)
-
-
-class CourseLog:
-    """Logs a line when a rung ends, and now and then while one lasts."""
+class SearchLog:
+    """Log a line when a rung ends, and every half minute while it runs."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._n_told = 0
-        self._said = 0.0
+        self._last: Progress | None = None
+        self._began = self._logged = 0.0
+        self._is_logged = False
 
-    def tell(self, rungs: Sequence[RungCourse]) -> None:
-        """Log what is worth it since the last call."""
-        for rung in rungs[self._n_told :]:
-            if rung is not rungs[-1] or _has_ended(rung):
-                self._end(rung)
-            elif rung.last.seconds - max(self._said, rung.began) >= SECONDS_BETWEEN_LINES:
-                self._log.info(_while_it_lasts(rung))
-                self._said = rung.last.seconds
+    def update(self, progress: Progress) -> None:
+        """Take in a report, and log what is due."""
+        if self._last is None or self._last.rung != progress.rung:
+            self.close()
+            self._began, self._is_logged = progress.seconds, False
+        self._last = progress
+        if progress.is_rung_over:
+            self.close()
+        elif progress.seconds - max(self._logged, self._began) >= SECONDS_BETWEEN_LINES:
+            left = progress.seconds_left
+            about = "" if left is None else f", about {as_clock(left)} left"
+            self._log.info(
+                f"rung {progress.rung} of {progress.n_rungs}:"
+                f" {progress.n_done:,} of {progress.n_fits:,} fits,"
+                f" {progress.share:.0%} of the search{about}, {_format_best(progress)}"
+            )
+            self._logged = progress.seconds
 
-    def close(self, rungs: Sequence[RungCourse]) -> None:
-        """Log what has not been told: of a search that was stopped too."""
-        for rung in rungs[self._n_told :]:
-            self._end(rung)
-
-    def _end(self, rung: RungCourse) -> None:
-        self._log.info(_when_it_ends(rung))
-        self._n_told += 1
-        self._said = rung.last.seconds
-
-
-def _when_it_ends(rung: RungCourse) -> str:
-    last = rung.last
-    n_done = "" if rung.is_over else f"{last.n_done:,} of "
-    return (
-        f"rung {last.rung}: {counted(last.n_candidates, 'candidate')},"
-        f" {last.iterations:.0%} iterations, {counted(last.n_rows, 'row')},"
-        f" {counted(last.n_folds, 'fold')}: {n_done}{counted(last.n_fits, 'fit')}"
-        f" in {rung.seconds:.1f} s, {_best(rung)}"
-    )
-
-
-def _while_it_lasts(rung: RungCourse) -> str:
-    last = rung.last
-    left = f", about {as_clock(last.seconds_left)} left" if last.seconds_left is not None else ""
-    return (
-        f"rung {last.rung} of {last.n_rungs}: {last.n_done:,} of {last.n_fits:,} fits,"
-        f" {last.share:.0%} of the search{left}, {_best(rung)}"
-    )
+    def close(self) -> None:
+        """Log the last rung, unless that was done; it may have been stopped before its end."""
+        last = self._last
+        if last is None or self._is_logged:
+            return
+        n_done = "" if last.n_done >= last.n_fits else f"{last.n_done:,} of "
+        self._log.info(
+            f"rung {last.rung}: {counted(last.n_candidates, 'candidate')},"
+            f" {last.iterations:.0%} iterations, {counted(last.n_rows, 'row')},"
+            f" {counted(last.n_folds, 'fold')}: {n_done}{counted(last.n_fits, 'fit')}"
+            f" in {last.seconds - self._began:.1f} s, {_format_best(last)}"
+        )
+        self._is_logged, self._logged = True, last.seconds
 
 
-def _best(rung: RungCourse) -> str:
-    if rung.score is None:
+def _format_best(progress: Progress) -> str:
+    if progress.score is None:
         return "nothing scored"
-    params = params_in_words(rung.last.best_params)
-    if len(params) > MAX_LETTERS:
-        params = f"{params[:MAX_LETTERS].rstrip(', ')}…"
-    return f"best {rung.score:.4f} ({params})"
+    params = params_in_words(progress.best_params)
+    if len(params) > MAX_PARAMS:
+        params = f"{params[:MAX_PARAMS].rstrip(', ')}…"
+    return f"best {progress.score:.4f} ({params})"
 
 
 def as_clock(seconds: float) -> str:
-    """Show a duration as 0:07, 12:34 or 1:02:03."""
+    """Format a duration as 0:07, 12:34 or 1:02:03."""
     minutes, rest = divmod(round(max(seconds, 0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-# --- A step that has no course to draw: what is done, since when, how many fits have begun.
-
-# What is over sooner need not be shown.
-SECONDS_UNSEEN = 1.0
-
-
-class Waiting:
-    """Counts fits, and logs now and then how far they are; another thread may read the words."""
+class StepProgress:
+    """Count the fits of a long step, and log every half minute how many have begun."""
 
     def __init__(
         self, step: str, log: logging.Logger, clock: Callable[[], float] = perf_counter
     ) -> None:
         self._log, self._clock = log, clock
-        self._began = self._said = clock()
-        self._what, self._n_begun, self._n_fits = step, 0, 0
+        self._began = self._logged = clock()
+        self._step, self._n_begun, self._n_fits = step, 0, 0
 
-    def fit_begins(self, what: str, n_fits: int) -> None:
-        """Count a fit of n_fits; another what begins anew."""
-        if what != self._what:
-            self._what, self._n_begun = what, 0
+    def begin_fit(self, step: str, n_fits: int) -> None:
+        """Count a fit of n_fits; a new step starts counting again."""
+        if step != self._step:
+            self._step, self._n_begun = step, 0
         self._n_begun, self._n_fits = self._n_begun + 1, n_fits
-        if self._clock() - self._said >= SECONDS_BETWEEN_LINES:
-            self._log.info(self.in_words())
-            self._said = self._clock()
+        if self._clock() - self._logged >= SECONDS_BETWEEN_LINES:
+            self._log.info(str(self))
+            self._logged = self._clock()
 
-    def in_words(self) -> str:
-        """Say what a terminal shows at this moment."""
+    def __str__(self) -> str:
         fits = f": fit {self._n_begun:,} of {self._n_fits:,}" if self._n_fits else ""
-        return f"{self._what}{fits}, {as_clock(self.seconds)} passed"
+        return f"{self._step}{fits}, {as_clock(self.seconds)} passed"
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Seconds since the step began."""
         return self._clock() - self._began
 
-    @property
-    def is_seen(self) -> bool:
-        """Whether it lasts long enough to be shown."""
-        return self.seconds >= SECONDS_UNSEEN
-
-
-# --- A search as it goes, on a terminal: a line per rung, a bar, the best so far, the time left.
-
-FRAMES_PER_SECOND = 4
-MAX_BAR, MIN_BAR = 40, 8
-# Where a terminal is narrow these go, the first of them first.
-EXPENDABLE = ("folds", "rows", "iterations", "candidates", "seconds", "fits")
-
-
-class Drawing(Protocol):
-    """Draws what is shown at this moment."""
-
-    is_final: bool
-
-    def draw(self) -> RenderableType:
-        """Draw no more lines than the terminal has."""
-
-
-def shown(course: Course) -> AbstractContextManager[None]:
-    """Draw the course of a search on this terminal until the block ends."""
-    return _drawn(lambda console: Picture(course, console))
-
-
-def line_shown(waiting: Waiting) -> AbstractContextManager[None]:
-    """Draw what is done in a line that is gone when the block ends."""
-    return _drawn(lambda _: WaitingLine(waiting), transient=True)
-
 
 @contextmanager
-def _drawn(make: Callable[[Console], Drawing], *, transient: bool = False) -> Iterator[None]:
-    """Draw on this terminal until the block ends.
+def search_display(*, bar: bool) -> Iterator[Callable[[Progress], None]]:
+    """Show a search inside the block; yield the function to which it reports.
 
-    What is printed meanwhile stands above it. A thread draws: who reports never waits.
+    The log always has a line per rung. So has the console, unless `bar` is False or the live
+    display takes their place.
     """
-    terminal = _Terminal(sys.stdout)
-    console = _Console(
-        file=cast("TextIO", terminal), force_terminal=True, force_interactive=True, highlight=False
-    )
-    picture = make(console)
-    live = Live(
-        console=console,
-        get_renderable=picture.draw,
-        auto_refresh=False,
-        transient=transient,
-        # `2>errors.txt` asks for errors there.
-        redirect_stderr=sys.stderr.isatty(),
-    )
+    is_live = bar and _is_terminal()
+    lines = SearchLog(log if bar and not is_live else logging.getLogger(LOG_ONLY))
     try:
-        with _on_screen(live):
-            try:
-                with _redrawn(live):
-                    yield
-            finally:
-                picture.is_final = True
+        if not is_live:
+            yield lines.update
+            return
+        from tabproof.runtime.live import SearchDisplay
+
+        with SearchDisplay() as display:
+
+            def update(progress: Progress) -> None:
+                display.update_search(progress)
+                lines.update(progress)
+
+            yield update
     finally:
-        if terminal.error is not None:
-            forget_console(terminal.error)
+        lines.close()
 
 
 @contextmanager
-def _on_screen(live: Live) -> Iterator[None]:
-    with live.console:
-        live.start()
-    try:
-        yield
-    finally:
-        with live.console:
-            live.stop()
+def step_display(step: str, *, bar: bool) -> Iterator[StepProgress]:
+    """Show inside the block how long a step takes, and its fits if it reports them.
 
-
-@contextmanager
-def _redrawn(live: Live) -> Iterator[None]:
-    ended = Event()
-
-    def redraw() -> None:
-        while not ended.wait(1 / FRAMES_PER_SECOND):
-            with live.console:
-                live.refresh()
-
-    thread = Thread(target=redraw, name="live display", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        # A terminal that is held up holds up whoever writes to it.
-        thread.join(timeout=1)
-
-
-class _Console(Console):
-    """Rich's, whose threads take turns: a line printed within a frame would tear it.
-
-    Its turn must be taken before the lock of Live is, hence not Live's own thread.
+    The log has a line every half minute while fits are reported. So has the console, unless
+    `bar` is False or the live display takes their place.
     """
+    is_live = bar and _is_terminal()
+    progress = StepProgress(step, log if bar and not is_live else logging.getLogger(LOG_ONLY))
+    if not is_live:
+        yield progress
+        return
+    from tabproof.runtime.live import StepDisplay
 
-    def __init__(self, **options: Any) -> None:
-        self._turn = RLock()
-        super().__init__(**options)
-
-    def __enter__(self) -> "_Console":
-        self._turn.acquire()
-        super().__enter__()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        try:
-            super().__exit__(*exception)
-        finally:
-            self._turn.release()
+    with StepDisplay(progress):
+        yield progress
 
 
-class _Terminal:
-    """A stream that falls silent with its terminal: a search goes on without one."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.error: OSError | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        encoding = self._stream.encoding or "utf-8"
-        writable = text.encode(encoding, "replace").decode(encoding)
-        if self.error is None:
-            try:
-                self._stream.write(writable)
-            except OSError as error:
-                self.error = error
-        return len(text)
-
-    def flush(self) -> None:
-        if self.error is None:
-            try:
-                self._stream.flush()
-            except OSError as error:
-                self.error = error
-
-
-class WaitingLine:
-    """Draws what is done as one line."""
-
-    def __init__(self, waiting: Waiting) -> None:
-        self._waiting = waiting
-        self.is_final = False
-
-    def draw(self) -> RenderableType:
-        """Draw nothing at first, and nothing at the end."""
-        is_seen = self._waiting.is_seen and not self.is_final
-        return _line(self._waiting.in_words()) if is_seen else Text(end="")
-
-
-class Picture:
-    """Draws a course as it is now; the final picture keeps what is worth reading later."""
-
-    def __init__(self, course: Course, console: Console) -> None:
-        self._course, self._console = course, console
-        self.is_final = False
-
-    def draw(self) -> RenderableType:
-        """Draw no more lines than the terminal has: the last are the ones to see."""
-        rungs = self._course.rungs
-        if not rungs:
-            return Text()
-        width, height = self._console.size
-        table = _as_table(rungs, width)
-        if self.is_final:
-            return Group(*table, Text(_best_live(rungs)))
-        bar, time = self._bar(rungs[-1], width), _line(self._time(rungs[-1]))
-        lines = [*table, _line(_best_live(rungs)), bar, time]
-        return Group(*lines[-max(height - 1, 1) :])
-
-    def _bar(self, rung: RungCourse, width: int) -> RenderableType:
-        last = rung.last
-        words = f"{last.n_done:,} of {last.n_fits:,} fits, {last.share:.0%} of the search"
-        room = min(width - len(words) - 2, MAX_BAR)
-        if room < MIN_BAR:
-            return _line(words)
-        grid = Table.grid(padding=(0, 2))
-        grid.add_row(ProgressBar(1.0, last.share, width=room), _line(words))
-        return grid
-
-    def _time(self, rung: RungCourse) -> str:
-        silence = self._course.silence
-        passed = f"{as_clock(rung.last.seconds + silence)} passed"
-        if self._course.is_over:
-            return f"{passed}, fitting the best on all rows"
-        if rung.last.seconds_left is None:
-            return passed
-        return f"{passed}, about {as_clock(rung.last.seconds_left - silence)} left"
-
-
-def _line(text: str, style: str = "") -> Text:
-    return Text(text, style, no_wrap=True, overflow="ellipsis")
-
-
-def _as_table(rungs: Sequence[RungCourse], width: int) -> list[Text]:
-    columns = {name: [name] for name in _cells(rungs[-1])}
-    for rung in rungs:
-        for name, cell in _cells(rung).items():
-            columns[name].append(cell)
-    widths = {name: max(map(len, cells)) for name, cells in columns.items()}
-    for name in EXPENDABLE:
-        if sum(widths.values()) + 2 * len(widths) - 2 > width:
-            del widths[name]
-    rows = zip(*(columns[name] for name in widths), strict=True)
-    lines = ["  ".join(map(str.rjust, row, widths.values())) for row in rows]
-    return [_line(line, "dim" if number == 0 else "") for number, line in enumerate(lines)]
-
-
-def _cells(rung: RungCourse) -> dict[str, str]:
-    last = rung.last
-    n_done = "" if rung.is_over else f"{last.n_done:,}/"
-    return {
-        "rung": f"{last.rung}/{last.n_rungs}",
-        "candidates": f"{last.n_candidates:,}",
-        "iterations": f"{last.iterations:.0%}",
-        "rows": f"{last.n_rows:,}",
-        "folds": str(last.n_folds),
-        "fits": f"{n_done}{last.n_fits:,}",
-        "seconds": f"{rung.seconds:.1f}",
-        "best": "-" if rung.score is None else f"{rung.score:.4f}",
-    }
-
-
-def _best_live(rungs: Sequence[RungCourse]) -> str:
-    scored = [rung for rung in rungs if rung.score is not None]
-    if not scored:
-        return "nothing scored yet"
-    best = scored[-1]
-    # Scores of different rungs cannot be compared.
-    where = "" if best is rungs[-1] else f" in rung {best.last.rung}"
-    return f"best{where} {best.score:.4f}: {params_in_words(best.last.best_params)}"
-
-
-log = logging.getLogger(__name__)
-
-
-@contextmanager
-def search_display(*, bar: bool) -> Iterator[Callable[[Report], None]]:
-    """Show a search while the block lasts: it reports to what this gives.
-
-    The log has a line per rung always, and so has the console, unless bar is False; on a
-    terminal a picture that changes stands for them.
-    """
-    course = Course()
-    is_live = bar and _is_watched()
-    lines = CourseLog(log if bar and not is_live else logging.getLogger(LOG_ONLY))
-
-    def take(report: Report) -> None:
-        course.take(report)
-        lines.tell(course.rungs)
-
-    with _live(course) if is_live else nullcontext():
-        try:
-            yield take
-        finally:
-            lines.close(course.rungs)
-
-
-@contextmanager
-def step_display(step: str, *, bar: bool) -> Iterator[Waiting]:
-    """Show how long a step lasts, and its fits that begin, while the block lasts.
-
-    The log has a line twice a minute of what tells its fits, and so has the console, unless bar
-    is False; on a terminal one line that changes stands for them.
-    """
-    is_live = bar and _is_watched()
-    waiting = Waiting(step, log if bar and not is_live else logging.getLogger(LOG_ONLY))
-    with _live_line(waiting) if is_live else nullcontext():
-        yield waiting
-
-
-def _is_watched() -> bool:
-    # Jobs of a sweep that run side by side share a terminal: none of them may move its cursor.
+def _is_terminal() -> bool:
+    # Jobs of a sweep that run in parallel share a terminal: none of them may move its cursor.
     can_move = os.environ.get("TERM", "dumb") not in ("dumb", "unknown") or os.name == "nt"
     return sys.stdout.isatty() and can_move and multiprocessing.parent_process() is None
 
 
-def _live(course: Course) -> AbstractContextManager[None]:
-    # A tenth of a second to import, that most runs of tests and servers need not wait for.
-
-    return shown(course)
-
-
-def _live_line(waiting: Waiting) -> AbstractContextManager[None]:
-
-    return line_shown(waiting)
-
-
 def progress_callbacks(*, bar: bool) -> list[Any]:
-    """Make callbacks for scikit-learn's search; a bar only where somebody watches."""
+    """Return callbacks for scikit-learn's search: a line per rung, and a bar on a terminal."""
     callbacks: list[Any] = [RungLog(log if bar else logging.getLogger(LOG_ONLY))]
     if bar and sys.stdout.isatty():
         from sklearn.callback import ProgressBar
@@ -551,25 +210,25 @@ def progress_callbacks(*, bar: bool) -> list[Any]:
 
 
 class RungLog:
-    """A callback (sklearn.callback.FitCallback) that logs each rung as it ends."""
+    """A callback (sklearn.callback.FitCallback) that logs each rung when it ends."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._started = 0.0
+        self._began = 0.0
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Start with the first rung."""
+        """Do nothing; the protocol requires it."""
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """Leave nothing behind."""
+        """Do nothing; the protocol requires it."""
 
     def on_fit_task_begin(self, estimator: Any, context: Any, **_: Any) -> None:  # noqa: ARG002 - of the protocol
         """Note when a rung begins."""
         if context.task_name == "halving-iteration":
-            self._started = perf_counter()
+            self._began = perf_counter()
 
     def on_fit_task_end(self, estimator: Any, context: Any, **_: Any) -> None:
-        """Log what the rung did."""
+        """Log the rung that has ended."""
         if context.task_name == "halving-iteration":
             self._log.info(
                 "rung %d: %d candidates on %d rows, %d folds, %.1f s",
@@ -577,12 +236,12 @@ class RungLog:
                 estimator.n_candidates_[-1],
                 estimator.n_resources_[-1],
                 estimator.n_splits_,
-                perf_counter() - self._started,
+                perf_counter() - self._began,
             )
 
 
 class Timings:
-    """Seconds per step, in order."""
+    """Seconds per step, in order; `current` is the last step begun."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -591,7 +250,7 @@ class Timings:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time a step; `current` names the last one begun, where a run may be interrupted."""
+        """Time a step."""
         start = perf_counter()
         self.current = name
         try:
@@ -601,5 +260,5 @@ class Timings:
 
     @property
     def rounded(self) -> dict[str, float]:
-        """Seconds per step, and since the first one could begin."""
+        """Seconds per step, and in total since this object was made."""
         return {**self.seconds, "total": round(perf_counter() - self._start, 3)}

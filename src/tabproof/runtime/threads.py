@@ -1,8 +1,8 @@
-"""How many threads numeric libraries may use: told to them before they are loaded.
+"""Limit the threads of numeric libraries, before they are loaded.
 
-BLAS gets one thread, always: with two, sums are added up in another order, and the last
-bits of a logistic regression on 40,000 rows change. OpenMP's loops in scikit-learn add nothing
-up across threads, so their number is free.
+BLAS always gets one thread: with two, it sums in another order, and the last bits of a logistic
+regression on 40,000 rows change. scikit-learn's OpenMP loops do not sum across threads, so their
+number is free. This module must be importable before numpy.
 """
 
 import os
@@ -20,28 +20,28 @@ OPENMP_VARIABLE = "OMP_NUM_THREADS"
 
 
 def n_cores() -> int:
-    """Count the cores that this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # systems without affinity
 
 
 def default_openmp_threads() -> int:
-    """Count OpenMP's threads: what its own variable says where it is set, else all cores."""
-    # OpenMP's standard has lists for nested loops, "4,2": the first is the outermost.
+    """Return the value of OMP_NUM_THREADS where it is set, else the number of cores."""
+    # It may be a list for nested loops, "4,2"; the first number is for the outermost loop.
     asked = os.environ.get(OPENMP_VARIABLE, "").split(",")[0].strip()
     return int(asked) if asked.isdecimal() and int(asked) else n_cores()
 
 
 @contextmanager
 def limited_threads(openmp_threads: int | None) -> Iterator[None]:
-    """Limit the threads of this process and of those that it starts.
+    """Limit the threads of this process and of its children inside the block.
 
-    None leaves OpenMP as many as its variable says (`default_openmp_threads`).
+    None stands for `default_openmp_threads()`.
     """
     n_threads = openmp_threads or default_openmp_threads()
     with _environment({**dict.fromkeys(BLAS_VARIABLES, "1"), OPENMP_VARIABLE: str(n_threads)}):
-        # In a sweep an earlier job has loaded the libraries: then variables come too late.
+        # Where an earlier job of a sweep has loaded the libraries, variables come too late.
         numpy_was_loaded = "numpy" in sys.modules
         # The imports load the libraries, which read the variables.
         import sklearn.ensemble  # noqa: F401
@@ -69,6 +69,6 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 def be_nice(niceness: int) -> None:
-    """Give way to other programs, as far as the system lets a process say so."""
+    """Lower the priority of this process, where the system supports it."""
     if niceness and hasattr(os, "nice"):
         os.nice(max(niceness - os.nice(0), 0))

@@ -1,4 +1,4 @@
-"""Processes that fit candidates in parallel, with one thread each."""
+"""Worker processes that fit candidates in parallel, with one thread each."""
 
 import logging
 import os
@@ -13,17 +13,17 @@ from threadpoolctl import threadpool_limits
 from tabproof.runtime.process import end_with
 from tabproof.runtime.threads import default_openmp_threads, n_cores
 
-# On few rows a fit's threads wait for each other longer than they work, worse on a busy machine.
+# With fewer rows the threads of a fit wait for each other longer than they work.
 FEW_ROWS = 5_000
 
 
 def n_workers(workers: int | None) -> int:
-    """Give the number of processes, of which the search begins none before they pay off."""
+    """Return the number of worker processes; the search starts them only where they pay off."""
     return n_cores() if workers is None else min(workers, n_cores())
 
 
 def n_openmp_threads(openmp_threads: int | None, *, n_rows: int) -> int:
-    """Give the threads of a fit in this process; None asks for as many as pay off."""
+    """Return the OpenMP threads of a fit in this process; None asks for as many as pay off."""
     if openmp_threads is not None:
         return openmp_threads
     return 1 if n_rows <= FEW_ROWS else default_openmp_threads()
@@ -31,10 +31,9 @@ def n_openmp_threads(openmp_threads: int | None, *, n_rows: int) -> int:
 
 @contextmanager
 def worker_pool(n_jobs: int, openmp_threads: int, log_file: Path) -> Iterator[None]:
-    """Let scikit-learn's parallel loops use that many processes, or this one's threads.
+    """Let joblib's parallel loops use n_jobs processes; with 1, the threads of this process.
 
-    What fits warn of in other processes goes to the log file, not between the lines of
-    the console.
+    Warnings of fits in worker processes go to the log file, not to the console.
     """
     with threadpool_limits(openmp_threads, "openmp"):
         if n_jobs == 1:
@@ -53,7 +52,7 @@ def worker_pool(n_jobs: int, openmp_threads: int, log_file: Path) -> Iterator[No
 
 def _prepare_worker(log_file: str, parent: int) -> None:
     end_with(parent)
-    # Ctrl-C reaches all processes of a terminal: it is this search's, which lets fits end.
+    # Ctrl-C reaches all processes of a terminal. The main process handles it and lets fits end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     handler = logging.FileHandler(log_file, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s worker: %(message)s"))

@@ -18,13 +18,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from tabproof.runtime.progress import Progress
 from tabproof.search.candidates import Roster
 from tabproof.search.fitting import Fit
 from tabproof.search.folds import AUTO, Problem, SpillDirectory
 from tabproof.search.race import Clock, Race, best_of
 from tabproof.search.results import make_cv_results
 from tabproof.search.runner import POOL_SECONDS, Runner
-from tabproof.search.schedule import DEFAULT, Progress, Rung
+from tabproof.search.schedule import DEFAULT, Rung
 from tabproof.search.spaces import AllAtOnce, Proposer
 
 

@@ -15,11 +15,12 @@ from joblib import parallel_config
 from sklearn.base import clone
 
 from tabproof.errors import RungNotScoredError
+from tabproof.runtime.progress import Progress
 from tabproof.search.candidates import Candidate, signature
 from tabproof.search.fitting import DIED, Fit, Task, can_go_on, iteration_params, run_task
 from tabproof.search.folds import Fold, Problem, SpillDirectory, make_fold, spill, unspill
 from tabproof.search.runner import Runner, failed_fit
-from tabproof.search.schedule import Progress, Rung
+from tabproof.search.schedule import Rung
 
 # --- Who stands where: the scores of a rung, and the order that follows from them.
 

@@ -1,5 +1,6 @@
-"""A child ends in time, and with whoever began it."""
+"""A child ends in time and with its parent; sleep is prevented while a run works."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.runtime.process import run_child
+from tabproof.runtime.process import kept_awake, run_child
 from tests.conftest import ROOT
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
@@ -21,24 +22,24 @@ def python(code: str) -> list[str]:
 
 
 @pytest.mark.parametrize("code", [0, 3])
-def test_it_ends_with_its_own_code(code: int) -> None:
+def test_a_child_ends_with_its_own_code(code: int) -> None:
     ended = run_child(python(f"raise SystemExit({code})"), None)
     assert (ended.code, ended.is_late, ended.is_interrupted) == (code, False, False)
 
 
-def test_when_its_time_is_up_it_is_told_and_may_end_by_itself() -> None:
+def test_a_late_child_may_end_by_itself() -> None:
     ended = run_child(python(POLITE), 1.5)
     assert (ended.code, ended.is_late) == (7, True)
 
 
-def test_who_does_not_listen_is_killed() -> None:
+def test_a_late_child_that_ignores_the_signal_is_killed() -> None:
     start = time.monotonic()
     ended = run_child(python(STUBBORN), 1.0, grace=0.3)
     assert (ended.code, ended.is_late) == (-signal.SIGKILL, True)
     assert time.monotonic() - start < 20
 
 
-def test_ctrl_c_is_the_child_s_and_told_afterwards() -> None:
+def test_ctrl_c_goes_to_the_child_and_is_reported_afterwards() -> None:
     interrupting = f"import os, signal; os.kill({os.getpid()}, signal.SIGINT)"
     before = signal.getsignal(signal.SIGINT)
     ended = run_child(python(interrupting), None)
@@ -58,7 +59,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     )
     parent = (
         "import sys\n"
-        "from tabproof.runtime.process import run_child\n"
+        "from tabproof.runtime.process import kept_awake, run_child\n"
         f"run_child([sys.executable, '-c', {child!r}, sys.argv[1]], None)"
     )
     note = tmp_path / "pid"
@@ -72,3 +73,50 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     while Path(f"/proc/{note.read_text()}/cmdline").exists():
         assert time.monotonic() < deadline, "the child is left"
         time.sleep(0.05)
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the only directory of PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}")
+    return folder
+
+
+def command(folder: Path, script: str) -> None:
+    (folder / "systemd-inhibit").write_text(f"#!/bin/sh\n{script}\n")
+    os.chmod(folder / "systemd-inhibit", 0o755)  # noqa: PTH101, S103 - a command is executable
+
+
+def test_sleep_is_prevented_inside_the_block(path: Path, tmp_path: Path) -> None:
+    # Like the real one it ends when its standard input does.
+    command(
+        path, f'echo "$@" > {tmp_path}/began; while read -r line; do :; done; : > {tmp_path}/ended'
+    )
+    with kept_awake(asked=True):
+        assert not (tmp_path / "ended").exists()
+    assert (tmp_path / "ended").exists()
+    assert "--what=idle:sleep" in (tmp_path / "began").read_text()
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [(None, "no systemd-inhibit"), ("echo no bus >&2; exit 1", "was not prevented: no bus")],
+    ids=["absent", "refused"],
+)
+def test_a_warning_where_sleep_cannot_be_prevented(
+    script: str | None, words: str, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    if script is not None:
+        command(path, script)
+    with caplog.at_level(logging.WARNING), kept_awake(asked=True):
+        pass
+    assert words in caplog.text
+
+
+def test_nothing_is_started_unless_asked(path: Path, tmp_path: Path) -> None:
+    command(path, f": > {tmp_path}/began")
+    with kept_awake(asked=False):
+        pass
+    assert not (tmp_path / "began").exists()
