@@ -155,7 +155,7 @@ def test_a_run_that_cannot_be_sealed_keeps_its_fits(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("tabproof.artifacts.manifest.seal", full)
+        patched.setattr("tabproof.artifacts.run_directory.seal", full)
         with pytest.raises(OSError, match="No space left"):
             run.complete("id")
     assert not run.is_complete

@@ -101,7 +101,7 @@ def test_a_name_that_leads_anywhere_else_is_refused(name: str) -> None:
 
 @given(st.binary() | st.text().map(str.encode))
 def test_any_bytes_are_a_manifest_or_a_value_error(content: bytes) -> None:
-    with pytest.raises(ValueError, match="is not of its form"):
+    with pytest.raises(ValueError, match="has the wrong form"):
         parse(content)
 
 
@@ -133,7 +133,7 @@ def test_a_manifest_that_is_no_plain_small_file_is_refused(tmp_path: Path) -> No
         read_manifest(run)
     (run / "manifest.json").unlink()
     os.mkfifo(run / "manifest.json")
-    with pytest.raises(ManifestError, match="is no regular file"):
+    with pytest.raises(ManifestError, match="is not a regular file"):
         read_manifest(run)
     (run / "manifest.json").unlink()
     (run / "manifest.json").symlink_to(run / "summary.json")

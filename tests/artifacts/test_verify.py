@@ -87,22 +87,22 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         r"summary\.json is a symbolic link",
     ),
-    "a linked folder": (link_folder, "plots is no directory, or a symbolic link"),
+    "a linked folder": (link_folder, "plots is not a directory, or is a symbolic link"),
     "a pipe": (
         lambda run: replace(run / "summary.json", os.mkfifo),
-        r"summary\.json is no regular file",
+        r"summary\.json is not a regular file",
     ),
     "a socket": (
         lambda run: replace(run / "summary.json", a_socket),
-        r"summary\.json is no regular file",
+        r"summary\.json is not a regular file",
     ),
     "a folder for a file": (
         lambda run: replace(run / "summary.json", Path.mkdir),
-        r"summary\.json is no regular file",
+        r"summary\.json is not a regular file",
     ),
     "a file for a folder": (
         lambda run: (shutil.rmtree(run / "plots"), (run / "plots").touch()),
-        "plots is no directory",
+        "plots is not a directory",
     ),
     "no manifest": (
         lambda run: (run / "manifest.json").unlink(),

@@ -1,58 +1,53 @@
-"""Finished fits of a search that is not over: kept beside the run that is being written.
+"""Finished fits of a search, kept in the run directory until the run is complete.
 
-<run>/search/plan.json     what determines them: configuration, data, code, versions
+<run>/search/plan.json     what determines the fits: configuration, data, code, versions
 <run>/search/<fit>.pickle  one fit, whole or not there
 <run>/search/lock          held by the process that runs the search
 
-They are gone once the run is sealed. Only this user's own process reads them back.
+Only a process of the same user reads the pickles back.
 """
 
-import fcntl
 import json
-import os
 import pickle
 import shutil
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
 from tabproof.artifacts.errors import ResumeDiffersError, SearchRunningError
+from tabproof.artifacts.files import is_locked, locked, write_atomically
 from tabproof.artifacts.manifest import SEARCH
 from tabproof.artifacts.provenance import as_plain
 
-PLAN, LOCK, ENDING = "plan.json", "lock", ".pickle"
-# Of a difference, so many letters of either side.
-SHOWN = 40
+PLAN, LOCK, SUFFIX = "plan.json", "lock", ".pickle"
+# Maximum characters shown per value in a difference.
+MAX_SHOWN = 40
 
 Plan = Mapping[str, Any]
 
 
 class FinishedFits(MutableMapping[str, Any]):
-    """Fits by key, on disk as soon as they are set; `plan` must be that of all that lies there."""
+    """Fits by key; each is on disk as soon as it is set.
+
+    Raises SearchRunningError where another process searches in the directory, and
+    ResumeDiffersError where the fits in it belong to another plan.
+    """
 
     def __init__(self, directory: Path, plan: Plan) -> None:
         self.directory = directory
-        directory.mkdir(exist_ok=True)
-        self._lock = (directory / LOCK).open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._lock.close()
-            raise SearchRunningError(directory.parent) from error
-        try:
-            self._check(as_plain(plan))
-        except BaseException:
-            self._lock.close()
-            raise
-
-    def _check(self, now: Plan) -> None:
-        run = self.directory.parent
-        found = read_plan(run)
-        if found is None:
-            self._write(self.directory / PLAN, json.dumps(now, indent=2).encode())
-        elif found != now:
-            raise ResumeDiffersError(run, differences(found, now))
+        run, now = directory.parent, as_plain(plan)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(directory / LOCK))
+            except BlockingIOError as error:
+                raise SearchRunningError(run) from error
+            found = read_plan(run)
+            if found is None:
+                self._write(directory / PLAN, json.dumps(now, indent=2).encode())
+            elif found != now:
+                raise ResumeDiffersError(run, differences(found, now))
+            self._lock = stack.pop_all()
 
     def __getitem__(self, key: str) -> Any:
         try:
@@ -67,38 +62,31 @@ class FinishedFits(MutableMapping[str, Any]):
         self._path(key).unlink()
 
     def __iter__(self) -> Iterator[str]:
-        return (path.stem for path in sorted(self.directory.glob(f"*{ENDING}")))
+        return (path.stem for path in sorted(self.directory.glob(f"*{SUFFIX}")))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def remove(self) -> None:
-        """Remove all of it: nobody goes on from here."""
+        """Release the directory and remove it with all fits."""
         self._lock.close()
-        # What cannot be removed is in nobody's way.
+        # Files that cannot be removed do no harm.
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def close(self) -> None:
-        """Let another process go on."""
+        """Release the directory, so that another process can resume the search."""
         self._lock.close()
 
     def _path(self, key: str) -> Path:
-        return self.directory / f"{key}{ENDING}"
+        return self.directory / f"{key}{SUFFIX}"
 
     def _write(self, path: Path, content: bytes) -> None:
-        # A rename survives whatever kills this process; what power takes is fitted again.
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
+        # Not durable: syncing each fit is slow, and a fit lost to a power cut is fitted again.
+        write_atomically(path, content, durable=False)
 
 
 def read_plan(run: Path) -> dict[str, Any] | None:
-    """Read what determines the fits of an unfinished run; None where it has none."""
+    """Return what determines the fits of an unfinished run; None where it has none."""
     try:
         return cast(dict[str, Any], json.loads((run / SEARCH / PLAN).read_bytes()))
     except (OSError, ValueError):
@@ -106,17 +94,12 @@ def read_plan(run: Path) -> dict[str, Any] | None:
 
 
 def is_searched(run: Path) -> bool:
-    """Tell whether another process is searching there."""
-    with suppress(FileNotFoundError), (run / SEARCH / LOCK).open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    """Return whether another process is searching in the run directory."""
+    return is_locked(run / SEARCH / LOCK)
 
 
 def differences(then: Any, now: Any, path: str = "") -> list[str]:
-    """List what differs, as `key: then → now`."""
+    """Return a text for each value that differs: `key (then, now new)`."""
     if isinstance(then, dict) and isinstance(now, dict):
         return [
             line
@@ -128,4 +111,4 @@ def differences(then: Any, now: Any, path: str = "") -> list[str]:
 
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"

@@ -1,35 +1,69 @@
-"""Files that appear whole or not at all, and survive a power cut."""
+"""Files: written whole or not at all, locked, and read without trust in who wrote them."""
 
 import errno
+import fcntl
 import json
 import os
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import IO, Any, TypeVar
 
 import msgspec
 
-# --- Files that appear whole or not at all, however long writing them takes.
+CHUNK = 1 << 20
+# Without O_NONBLOCK, opening a named pipe would block. O_NOFOLLOW covers the last part only.
+FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+T = TypeVar("T")
 
 
 @contextmanager
-def appearing(path: Path, scratch: Path) -> Iterator[IO[bytes]]:
-    """Write into scratch, on the same disk; at the end sync it and give it its name."""
+def atomic_file(
+    path: Path, scratch: Path | None = None, *, durable: bool = True
+) -> Iterator[IO[bytes]]:
+    """Open a file that appears under its name when the block ends, or not at all.
+
+    Parameters
+    ----------
+    path : replaced in one step
+    scratch : written until then, on the same disk; None takes a hidden name beside `path`
+    durable : whether the content must survive a power cut; a killed process never harms it
+    """
+    scratch = scratch or path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.tmp")
     try:
         with scratch.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
-    sync_directory(path.parent)
+    if durable:
+        sync(path.parent)
 
 
-def sync_directory(path: Path) -> None:
-    """Force to the disk which names a directory holds."""
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a file that appears whole or not at all."""
+    with atomic_file(path, durable=durable) as file:
+        file.write(content)
+
+
+def write_new(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file that must not exist, and its directories, and force it to the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        file.writelines(chunks)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(path: Path) -> None:
+    """Force the content of a file, or the names in a directory, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -37,44 +71,101 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-# --- Reading files that anybody may have put there: links, pipes, too much, JSON of any shape.
+def sync_directories(top: Path) -> None:
+    """Force the names in a directory and in all below it to the disk."""
+    for directory in [top, *(path for path in top.rglob("*") if path.is_dir())]:
+        sync(directory)
 
-CHUNK = 1 << 20
-# Without O_NONBLOCK a named pipe would be waited for; O_NOFOLLOW is about the last part only.
-FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-T = TypeVar("T")
+def point_to(link: Path, target: Path) -> None:
+    """Make a symbolic link name another target, in one step, relative to its own directory."""
+    scratch = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+    scratch.unlink(missing_ok=True)
+    scratch.symlink_to(os.path.relpath(target, link.parent))
+    scratch.replace(link)
+
+
+def remove(path: Path) -> None:
+    """Remove a directory, a file or a link, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = False) -> Iterator[IO[str]]:
+    """Hold an exclusive lock on a file, which is made if it is not there.
+
+    The system releases the lock however the process ends. Without `wait`, raises
+    BlockingIOError where another process holds it.
+    """
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            continue  # the process that held it is removing the directory
+        with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            # The holder before may have removed the file: then this is a lock on nothing.
+            if _is_at(descriptor, path):
+                yield file
+                return
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock on a file; a missing file is not locked."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    return False
 
 
 @contextmanager
 def opened_file(name: str | Path, folder: int | None = None) -> Iterator[int]:
-    """Open a regular file, and nothing else, and close it; folder is a descriptor."""
+    """Open a regular file for reading, and nothing else; yield its descriptor.
+
+    folder: the descriptor of the directory that `name` is relative to.
+    """
     try:
         descriptor = os.open(name, FLAGS, dir_fd=folder)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ValueError("is a symbolic link") from error
         if error.errno == errno.ENXIO:
-            raise ValueError("is no regular file") from error
+            raise ValueError("is not a regular file") from error
         raise
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("is no regular file")
+            raise ValueError("is not a regular file")
         yield descriptor
     finally:
         os.close(descriptor)
 
 
 def open_folder(name: str | Path, folder: int | None = None) -> int:
-    """Open a directory that is no link."""
+    """Open a directory that is not a symbolic link; return its descriptor."""
     try:
         return os.open(name, FLAGS | os.O_DIRECTORY, dir_fd=folder)
     except NotADirectoryError as error:
-        raise ValueError("is no directory, or a symbolic link to one") from error
+        raise ValueError("is not a directory, or is a symbolic link to one") from error
 
 
 def read_limited(name: str | Path, limit: int, folder: int | None = None) -> bytes:
-    """Read a regular file of at most limit bytes."""
+    """Read a regular file of at most `limit` bytes."""
     content = bytearray()
     with opened_file(name, folder) as descriptor:
         while chunk := os.read(descriptor, CHUNK):
@@ -85,50 +176,19 @@ def read_limited(name: str | Path, limit: int, folder: int | None = None) -> byt
 
 
 def read_json(content: bytes, kind: type[T]) -> T:
-    """Parse JSON into a dataclass: every type as it says, no key twice."""
+    """Parse JSON into a dataclass; raise ValueError for a wrong type or a duplicate key."""
     try:
         found = json.loads(content, object_pairs_hook=_without_duplicates)
         return msgspec.convert(found, kind)
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
     except (ValueError, msgspec.ValidationError) as error:
-        raise ValueError(f"is not of its form: {error}") from error
+        raise ValueError(f"has the wrong form: {error}") from error
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Of two values a reader takes the first and another the last.
+    # Of two values, one reader takes the first and another the last.
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands there twice")
+        raise ValueError("it has a duplicate key")
     return found
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the path, sync, rename over it, sync the directory."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Force a file's or directory's content to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def point_to(link: Path, target: Path) -> None:
-    """Make a symbolic link name another target, in one step, relative to where it lies."""
-    beside = link.with_name(f".{link.name}.{os.getpid()}.tmp")
-    beside.unlink(missing_ok=True)
-    beside.symlink_to(os.path.relpath(target, link.parent))
-    beside.replace(link)

@@ -6,7 +6,6 @@
 Readers need no lock: versions appear by a rename, and the pointer is replaced in one step.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -30,9 +29,16 @@ from tabproof.artifacts.errors import (
     RegistryNameError,
     UnverifiedRunError,
 )
-from tabproof.artifacts.files import read_json, read_limited, sync, write_atomically
+from tabproof.artifacts.files import (
+    locked,
+    read_json,
+    read_limited,
+    remove,
+    sync,
+    write_atomically,
+)
 from tabproof.artifacts.manifest import RunId
-from tabproof.artifacts.verify import OpenRun, copy_run, opened_run, read_verified, remove
+from tabproof.artifacts.verify import OpenRun, copy_run, opened_run, read_verified
 from tabproof.errors import InvalidValueError, NewerFormatError
 
 # --- pointer.json: which version is current, and how it came to be. One file, one step.
@@ -341,11 +347,8 @@ class Registry:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Let one promotion at a time change a model; clean up after one that was killed."""
-    versions = folder / VERSIONS
-    versions.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("ab") as lock:
-        # Waits, and is let go by the system however its holder ends.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    (folder / VERSIONS).mkdir(parents=True, exist_ok=True)
+    with locked(folder / LOCK, wait=True):
         for remains in (INCOMING, RETIRED):
             remove(folder / remains)
         for remains_of_pointer in folder.glob(f".{POINTER}.*.tmp"):

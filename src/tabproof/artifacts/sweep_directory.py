@@ -6,17 +6,16 @@
 <sweep>/<job>/        a run, as any other
 """
 
-import fcntl
 import json
 import os
 import shutil
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tabproof.artifacts.checkpoint import differences, read_plan
 from tabproof.artifacts.errors import (
@@ -25,7 +24,7 @@ from tabproof.artifacts.errors import (
     SweepDiffersError,
     SweepRunningError,
 )
-from tabproof.artifacts.files import point_to, write_atomically
+from tabproof.artifacts.files import locked, point_to, write_atomically
 from tabproof.artifacts.find import folders_of
 from tabproof.artifacts.provenance import as_plain
 from tabproof.artifacts.run_directory import HYDRAS, STATUS, SUMMARY, is_alive
@@ -42,7 +41,7 @@ class SweepDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: IO[str] | None = None
+        self._lock = ExitStack()
 
     def open(
         self,
@@ -53,7 +52,6 @@ class SweepDirectory:
         accept_changes: bool,
     ) -> None:
         """Take it for this process; raises where another has it, or it was of something else."""
-        self.path.mkdir(parents=True, exist_ok=True)
         self._take()
         now = as_plain(determinants)
         if (self.path / PLAN).exists():
@@ -73,23 +71,18 @@ class SweepDirectory:
         (self.path / STOPPED).unlink(missing_ok=True)
 
     def _take(self) -> None:
-        lock = (self.path / LOCK).open("a+", encoding="utf-8")
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = self._lock.enter_context(locked(self.path / LOCK))
         except BlockingIOError as error:
-            lock.seek(0)
-            holder = lock.read().strip()
-            lock.close()
+            holder = (self.path / LOCK).read_text(encoding="utf-8").strip()
             raise SweepRunningError(self.path, holder) from error
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {os.uname().nodename}")
         lock.flush()
-        self._lock = lock
 
     def close(self) -> None:
         """Let another process go on."""
-        if self._lock is not None:
-            self._lock.close()
+        self._lock.close()
 
     @property
     def is_begun(self) -> bool:

@@ -5,7 +5,6 @@ A manifest proves that nothing changed since it was written, not who wrote it.
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,15 @@ from pathlib import Path
 
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts.errors import UnverifiedRunError
-from tabproof.artifacts.files import CHUNK, open_folder, opened_file, read_limited, sync
+from tabproof.artifacts.files import (
+    CHUNK,
+    open_folder,
+    opened_file,
+    read_limited,
+    remove,
+    sync_directories,
+    write_new,
+)
 from tabproof.artifacts.manifest import FileEntry, Manifest
 
 # Of all files that a reader wants, together: they are held in memory.
@@ -162,24 +169,9 @@ def copy_run(run: OpenRun, target: Path) -> None:
     target.mkdir()
     try:
         for name, chunks in run.contents():
-            path = target / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:
-                file.writelines(chunks)
-                file.flush()
-                os.fsync(file.fileno())
-        (target / manifests.NAME).write_bytes(run.sealed)
-        sync(target / manifests.NAME)
-        for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
-            sync(folder)
+            write_new(target / name, chunks)
+        write_new(target / manifests.NAME, [run.sealed])
+        sync_directories(target)
     except BaseException:
         remove(target)
         raise
-
-
-def remove(path: Path) -> None:
-    """Remove a directory, a file or a link, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from tabproof.artifacts.files import appearing
+from tabproof.artifacts.files import atomic_file
 from tabproof.batch.errors import KeptColumnError
 from tabproof.batch.scoring import PROBA, ROW, Part
 
@@ -43,7 +43,7 @@ def opened(
         with open(STDOUT, "wb", closefd=False) as file:
             yield _CsvOutput(file, schema)
         return
-    with appearing(path, scratch) as file:
+    with atomic_file(path, scratch) as file:
         if kind == "parquet":
             with _parquet_writer(file, schema) as writer:
                 yield _ParquetOutput(writer)
@@ -140,7 +140,7 @@ class BadRows:
         if self._path is None or not part.faults:
             return
         if self._file is None:
-            self._file = self._stack.enter_context(appearing(self._path, _scratch(self._path)))
+            self._file = self._stack.enter_context(atomic_file(self._path, _scratch(self._path)))
             self._file.write(csv_line(["row", "column", "reason"]))
         for fault in part.faults:
             self._file.write(csv_line([n_before + fault.row, fault.column, fault.reason]))

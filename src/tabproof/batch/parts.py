@@ -5,19 +5,17 @@
 <output>.parts/0.done        output 0 lies in its place; what was counted in it
 """
 
-import fcntl
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from tabproof.artifacts.files import appearing
+from tabproof.artifacts.files import atomic_file, locked
 from tabproof.batch.cells import Fault
 from tabproof.batch.errors import PartsInUseError, PartsTakenError
 from tabproof.batch.scoring import Part, Tally
@@ -50,14 +48,14 @@ class Parts:
     def add(self, task: int, number: int, part: Part) -> None:
         """Keep a part."""
         if self.is_kept:
-            with appearing(self._path(task, number), self.scratch("part")) as file:
+            with atomic_file(self._path(task, number), self.scratch("part")) as file:
                 file.write(_as_bytes(part))
 
     def finish(self, task: int, output: Path, tally: Tally) -> None:
         """Note that an output lies in its place, and let go of its parts."""
         if self.is_kept:
             said = {"output": _stamp(output), "tally": tally.as_plain()}
-            with appearing(self._done(task), self.scratch("done")) as file:
+            with atomic_file(self._done(task), self.scratch("done")) as file:
                 file.write(json.dumps(said).encode())
         for path in self.directory.glob(f"{task}-*.part"):
             path.unlink()
@@ -95,7 +93,7 @@ class Parts:
             self.has_other_plan = found is not None
             self._clear()
             if plan is not None:
-                with appearing(self.directory / PLAN, self.scratch("plan")) as file:
+                with atomic_file(self.directory / PLAN, self.scratch("plan")) as file:
                     file.write(json.dumps(plan, indent=2).encode())
 
     def _clear(self) -> None:
@@ -130,29 +128,12 @@ def opened(directory: Path, plan: Mapping[str, Any] | None) -> Iterator[Parts]:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    while True:
-        directory.mkdir(exist_ok=True)
+    with ExitStack() as stack:
         try:
-            lock = os.open(directory / LOCK, os.O_CREAT | os.O_RDWR, 0o666)
-        except FileNotFoundError:
-            continue  # whoever had it before is removing it
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The file that is locked now may have been removed meanwhile.
-            if _is_at(lock, directory / LOCK):
-                yield
-                return
+            stack.enter_context(locked(directory / LOCK))
         except BlockingIOError as error:
             raise PartsInUseError(directory) from error
-        finally:
-            os.close(lock)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+        yield
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -1,6 +1,5 @@
 """The story of tidying up: what goes, what stays and why, and that somebody said so."""
 
-import fcntl
 import stat
 import sys
 import time
@@ -12,11 +11,10 @@ from pathlib import Path
 from tabproof import artifacts
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts.errors import OutputsError
-from tabproof.artifacts.files import point_to, sync
+from tabproof.artifacts.files import is_locked, point_to, remove, sync
 from tabproof.artifacts.find import newest_complete_run
 from tabproof.artifacts.run_directory import LATEST
 from tabproof.artifacts.sweep_directory import LOCK
-from tabproof.artifacts.verify import remove
 from tabproof.runs import leaderboard
 from tabproof.runs.errors import NotAskedError
 from tabproof.runs.listing import chosen
@@ -51,16 +49,6 @@ def size_of(run: Path) -> int:
             found = path.lstat()
             size += found.st_size if stat.S_ISREG(found.st_mode) else 0
     return size
-
-
-def is_swept(sweep: Path) -> bool:
-    """Tell whether a process is running the sweep of this directory."""
-    with suppress(OSError), (sweep / LOCK).open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def mark_newest(outputs: Path) -> None:
@@ -153,7 +141,11 @@ def _is_unreadable(found: artifacts.Found) -> bool:
 def _is_over(found: artifacts.Found) -> bool:
     """Tell whether nobody is writing there, nor in the sweep that it is a part of."""
     path = found.path
-    if found.record.state == "running" or artifacts.is_searched(path) or is_swept(path.parent):
+    if (
+        found.record.state == "running"
+        or artifacts.is_searched(path)
+        or is_locked(path.parent / LOCK)
+    ):
         return False
     if found.record.state != "not started":
         return True

@@ -24,7 +24,7 @@ from tabproof.artifacts.remote.transfer import push
 push(place_at(address_of(sys.argv[1])), Registry(Path(sys.argv[2])), "wine",
      sign_by=None, replace=False)
 """
-PULL = PUSH.replace("pushing import push\npush", "pulling import pull\npull").replace(
+PULL = PUSH.replace("import push\npush", "import pull\npull").replace(
     "sign_by=None, replace=False", "keys=None, overwrite=False"
 )
 

@@ -5,7 +5,6 @@ yet, or still what was read) is held by the store itself where it is S3, Google'
 lock in a directory, and elsewhere by looking first.
 """
 
-import fcntl
 import os
 import re
 import shutil
@@ -17,11 +16,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
 from tabproof.artifacts.errors import NotInStoreError, StoreAddressError, StoreError
-from tabproof.artifacts.files import sync, write_atomically
+from tabproof.artifacts.files import atomic_file, locked, write_atomically
 from tabproof.artifacts.remote.address import OBJECT_STORES, Address
 from tabproof.errors import PackageMissingError
 
@@ -361,22 +359,15 @@ class Directory(Place):
         target = Path(self._path(name))
         with self._telling(name):
             target.parent.mkdir(parents=True, exist_ok=True)
-            beside = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}.tmp")
-            try:
-                shutil.copyfile(path, beside)
-                sync(beside)
-                beside.replace(target)
-                sync(target.parent)
-            finally:
-                beside.unlink(missing_ok=True)
+            with path.open("rb") as source, atomic_file(target) as copy:
+                shutil.copyfileobj(source, copy)
 
     def write(self, name: str, content: bytes, instead: Content | None) -> None:
         """Write while nobody else can; raises ChangedMeanwhileError."""
         target = Path(self._path(name))
         with self._telling(name):
             target.parent.mkdir(parents=True, exist_ok=True)
-            with Path(self._path(name.partition("/")[0]), LOCK).open("ab") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with locked(Path(self._path(name.partition("/")[0]), LOCK), wait=True):
                 there = target.read_bytes() if target.exists() else None
                 if there != (instead.content if instead else None):
                     raise ChangedMeanwhileError

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from tabproof.artifacts.errors import (
     PushRefusedError,
     StoreError,
 )
-from tabproof.artifacts.files import sync
+from tabproof.artifacts.files import remove, sync_directories, write_new
 from tabproof.artifacts.manifest import FileEntry, Manifest
 from tabproof.artifacts.registry import (
     MAX_SIGNATURE,
@@ -33,7 +32,7 @@ from tabproof.artifacts.registry import (
     Registry,
 )
 from tabproof.artifacts.remote.store import AT_ONCE, ChangedMeanwhileError, Content, Place, reason
-from tabproof.artifacts.verify import MAX_WANTED, read_verified, remove
+from tabproof.artifacts.verify import MAX_WANTED, read_verified
 from tabproof.errors import NewerFormatError
 
 T = TypeVar("T")
@@ -229,10 +228,8 @@ def _fetch(remote: RemoteModel, manifest: Manifest, sealed: bytes, folder: Path)
     folder.mkdir()
     try:
         for_each(partial(_fetch_file, remote, manifest, folder), sorted(manifest.files))
-        (folder / manifests.NAME).write_bytes(sealed)
-        sync(folder / manifests.NAME)
-        for inside in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
-            sync(inside)
+        write_new(folder / manifests.NAME, [sealed])
+        sync_directories(folder)
     except BaseException:
         remove(folder)
         raise
@@ -240,17 +237,11 @@ def _fetch(remote: RemoteModel, manifest: Manifest, sealed: bytes, folder: Path)
 
 def _fetch_file(remote: RemoteModel, manifest: Manifest, folder: Path, file: str) -> None:
     contents = remote.contents(manifest.run_id, file, manifest.files[file])
-    path = folder / file
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        target = path.open("xb")
+        write_new(folder / file, contents)
     except (FileExistsError, NotADirectoryError) as error:
         where = remote.place.shown(remote.of(manifest.run_id, manifests.NAME))
         raise StoreError(where, f"it names a file that is a directory too: {file!r}") from error
-    with target:
-        target.writelines(contents)
-        target.flush()
-        os.fsync(target.fileno())
 
 
 # --- Pushing a promoted model: its files, checked where they arrived, and the pointer last.
