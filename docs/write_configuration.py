@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import MISSING as MANDATORY
 
-from tabproof.config.command_line import choices, explanation
-from tabproof.config.hydra_errors import CONF
+from tabproof.config.command_line import explanation
+from tabproof.config.paths import choices
 from tabproof.config.schema import GROUPS, TrainConfig
 
 PAGE = Path(__file__).with_name("configuration.md")
@@ -132,8 +132,8 @@ def page() -> str:
 
 
 def _choices(group: str) -> Iterator[str]:
-    for choice in choices(group):
-        yield f"- `{group}={choice}`: {explanation(CONF / group / f'{choice}.yaml')}\n"
+    for choice, path in choices(group).items():
+        yield f"- `{group}={choice}`: {explanation(path)}\n"
 
 
 def _table(schema: type) -> Iterator[str]:

@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import settings
 
 from tabproof.config import TrainConfig, check_config, register_schema, typed
-from tabproof.config.hydra_errors import CONF
+from tabproof.config.paths import CONF
 
 ROOT = Path(__file__).parents[1]
 OPENML_HOME = ROOT / ".." / "shared" / "openml_home"

@@ -140,7 +140,7 @@ def test_every_cv_is_fitted(
 
 
 def test_every_cv_is_tried_above() -> None:
-    assert choices("cv") == ["grouped", "stratified", "time_series"]
+    assert list(choices("cv")) == ["grouped", "stratified", "time_series"]
 
 
 @pytest.mark.parametrize("dataset", ["breast_cancer", "wine"])
@@ -162,7 +162,7 @@ def test_every_openml_dataset_is_learned(dataset: str, name: str, tmp_path: Path
 
 
 def test_every_dataset_is_tried_above() -> None:
-    assert choices("dataset") == ["adult", "breast_cancer", "credit-g", "file", "wine"]
+    assert list(choices("dataset")) == ["adult", "breast_cancer", "credit-g", "file", "wine"]
 
 
 @pytest.mark.parametrize("experiment", choices("experiment"))

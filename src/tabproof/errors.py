@@ -112,7 +112,8 @@ class PackageMissingError(UserError):
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
-            f"{what} needs {package}, which is not installed; make init EXTRAS=[{extra}] does it"
+            f"{what} needs {package}, which is not installed;"
+            f" make init EXTRAS=[{extra}] installs it, or pip install 'tabproof[{extra}]'"
         )
 
 

@@ -125,7 +125,7 @@ def prepare(config: TrainConfig, plan: Plan, timings: progress.Timings) -> Groun
         check.check(config, division)
         findings = [*check_rows(config, division), *check.small_hold_out(division)]
     # The code now, not at the end: whoever trains for hours goes on with it meanwhile.
-    code = artifacts.read_code_state(ROOT)
+    code = artifacts.read_code_state(artifacts.project_root())
     return Grounds(plan, division, findings, find_determinants(config, plan, division), code)
 
 
@@ -217,7 +217,8 @@ def write(
     """Write what machines read."""
     division = grounds.division
     run.write_config(as_yaml(config))
-    run.write_environment(artifacts.environment_text(ROOT, grounds.determinants["versions"]))
+    root = artifacts.project_root()
+    run.write_environment(artifacts.environment_text(root, grounds.determinants["versions"]))
     run.write_patch(grounds.code.patch)
     run.write_schema(data.describe(division.table, division.X_train).to_json())
     run.write_estimator(learned.decided.estimator)

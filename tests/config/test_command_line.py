@@ -23,7 +23,7 @@ from tabproof.config.errors import (
     UnknownGridError,
     WrongTypeError,
 )
-from tabproof.config.hydra_errors import CONF
+from tabproof.config.paths import CONF
 from tabproof.config.schema import GROUPS
 from tabproof.errors import (
     FileMissingError,

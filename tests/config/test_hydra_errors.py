@@ -5,7 +5,8 @@ from hydra.errors import HydraException
 
 from tabproof.config import as_user_error, typed
 from tabproof.config.errors import ConfigurationError, UnknownChoiceError, WrongTypeError
-from tabproof.config.hydra_errors import CONF, nearest_keys, valid_keys
+from tabproof.config.hydra_errors import nearest_keys, valid_keys
+from tabproof.config.paths import CONF
 from tabproof.errors import MissingValueError, UnknownKeyError
 from tests.config.composing import assert_says, composed
 

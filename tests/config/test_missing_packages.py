@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tabproof.config.errors import CannotInstantiateError
-from tabproof.config.hydra_errors import CONF
+from tabproof.config.paths import CONF
 from tabproof.config.typed import EXTRAS, make
 from tabproof.errors import PackageMissingError
 from tabproof.experiment import make_plan

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from docs.write_configuration import PAGE, page
-from tabproof.config.hydra_errors import CONF
+from tabproof.config.paths import CONF
 from tabproof.config.schema import GROUPS, TrainConfig
 
 SCHEMAS = [TrainConfig, *(schema for group in GROUPS.values() for schema in group.values())]

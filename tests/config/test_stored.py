@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from tabproof import config as conf
 from tabproof.config.errors import KeyDecidesError, StoredConfigError
-from tabproof.config.hydra_errors import CONF
+from tabproof.config.paths import CONF
 from tabproof.config.stored import MACHINES
 from tabproof.errors import OverrideSyntaxError, UserError
 from tests.config.composing import assert_says, config

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tabproof.config import VoteConfig, check_config, typed
 from tabproof.config.errors import CannotInstantiateError
-from tabproof.config.hydra_errors import CONF
+from tabproof.config.paths import CONF
 from tabproof.modeling import check_grid
 from tabproof.steps.pipelines import make_members, make_pipeline
 from tests.conftest import ROOT, composed

@@ -193,8 +193,18 @@ class CodeState:
     patch: bytes | None
 
 
-def read_code_state(root: Path) -> CodeState:
-    """Read which code this is, as far as git knows."""
+def project_root() -> Path | None:
+    """Return the root of the project that this code lies in; None of an installed package."""
+    package = Path(__file__).resolve().parents[1]
+    root = package.parents[1]
+    is_project = package.parent.name == "src" and (root / "pyproject.toml").is_file()
+    return root if is_project else None
+
+
+def read_code_state(root: Path | None) -> CodeState:
+    """Read which code this is, as far as git knows; nothing of an installed package."""
+    if root is None:
+        return CodeState({"commit": None, "clean": None}, None)
     commit = _git(root, "rev-parse", "HEAD")
     changes = _git(root, "status", "--porcelain")
     clean = None if changes is None else changes == b""
@@ -236,7 +246,7 @@ def _git(root: Path, *arguments: str) -> bytes | None:
     return answer if process.returncode == 0 else None
 
 
-def environment_text(root: Path, using: Iterable[str] = ()) -> str:
+def environment_text(root: Path | None, using: Iterable[str] = ()) -> str:
     """Give Python's version and what pip installs to have this environment again.
 
     using: distributions that this run needs beside those of the project, such as lightgbm.
@@ -247,10 +257,11 @@ def environment_text(root: Path, using: Iterable[str] = ()) -> str:
     return "\n".join([*lines, *(f"{name}=={found[name]}" for name in sorted(found))]) + "\n"
 
 
-def _requirements_of_project(root: Path) -> list[str]:
-    with suppress(OSError, ValueError, KeyError):
-        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        return _names(project["dependencies"])
+def _requirements_of_project(root: Path | None) -> list[str]:
+    if root is not None:
+        with suppress(OSError, ValueError, KeyError):
+            text = (root / "pyproject.toml").read_text(encoding="utf-8")
+            return _names(tomllib.loads(text)["project"]["dependencies"])
     with suppress(PackageNotFoundError):
         return _names(requires(PROJECT) or [])
     return []

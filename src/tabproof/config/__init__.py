@@ -5,8 +5,9 @@ Nothing here imports a numeric library, so that a typo is answered at once.
 
 from tabproof.config.checks import check_config
 from tabproof.config.command_line import Composed, check_command_line, help_text, quoted
-from tabproof.config.hydra_errors import CONF, as_user_error
+from tabproof.config.hydra_errors import as_user_error
 from tabproof.config.option import seconds_of
+from tabproof.config.paths import CONF
 from tabproof.config.schema import (
     DaskRuntimeConfig,
     FileDatasetConfig,

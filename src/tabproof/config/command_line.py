@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from tabproof.config.checks import check_config
 from tabproof.config.errors import ResumeInSweepError, ResumeUnreadableError, UnknownChoiceError
-from tabproof.config.hydra_errors import CONF
+from tabproof.config.paths import CONF, choices
 from tabproof.config.schema import GROUPS, TrainConfig
 from tabproof.config.search_schema import RungSearchConfig
 from tabproof.config.typed import refuse_unknown_keys, typed
@@ -53,20 +53,14 @@ Every key: docs/configuration.md"""
 
 def help_text() -> str:
     """Say what conf/ offers; each choice is explained by the first line of its file."""
-    defaults = (CONF / "train.yaml").read_text(encoding="utf-8")
+    defaults = choices("")["train"].read_text(encoding="utf-8")
     lines = []
     for group in [*GROUPS, "experiment"]:
         lines.append(f"\n  {group}\n")
-        for choice in choices(group):
+        for choice, path in choices(group).items():
             mark = "*" if f"- {group}: {choice}" in defaults else " "
-            path = CONF / group / f"{choice}.yaml"
             lines.append(f"  {mark} {choice:<29}{explanation(path)}\n")
     return USAGE + "".join(lines) + FOOTER
-
-
-def choices(group: str) -> list[str]:
-    """List the files of a config group."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def explanation(path: Path) -> str:
@@ -233,4 +227,4 @@ def _refuse_nameless_choice(overrides: Sequence[Override]) -> None:
     for override in overrides:
         group = override.key_or_group
         if group in GROUPS and override.value() is None and not override.is_delete():
-            raise UnknownChoiceError(group, "null", choices(group))
+            raise UnknownChoiceError(group, "null", list(choices(group)))

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 
 from hydra.errors import (
     ConfigCompositionException,
@@ -30,12 +29,11 @@ from tabproof.config.errors import (
     WrongTypeError,
     YamlSyntaxError,
 )
+from tabproof.config.paths import choices
 from tabproof.config.schema import GROUPS, TrainConfig
 from tabproof.errors import MissingValueError, OverrideSyntaxError, UnknownKeyError, UserError
 
 # --- Every key that conf/ may hold, and which of them somebody may have meant.
-
-CONF = Path(__file__).parents[3] / "conf"
 
 
 @cache
@@ -67,8 +65,8 @@ def _choices_with(key: str) -> list[str]:
         if name in {inner.name for inner in fields(node)}
     ]
     return [
-        f"{group}={path.stem}"
-        for path in sorted((CONF / group).glob("*.yaml"))
+        f"{group}={choice}"
+        for choice, path in choices(group).items()
         for schema in schemas
         if f"/schema/{group}@_here_: {schema}\n" in path.read_text(encoding="utf-8")
     ]

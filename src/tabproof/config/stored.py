@@ -11,7 +11,8 @@ from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from tabproof.config.errors import ConfigurationError, KeyDecidesError, StoredConfigError
-from tabproof.config.hydra_errors import CONF, as_user_error, unknown_key
+from tabproof.config.hydra_errors import as_user_error, unknown_key
+from tabproof.config.paths import CONF
 from tabproof.config.schema import GROUPS, RuntimeConfig, TrainConfig
 from tabproof.config.search_schema import MemberConfig
 from tabproof.config.typed import identity_of, typed
