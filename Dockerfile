@@ -32,10 +32,10 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --require-hashes \
         --no-deps --only-binary=:all: --requirement /build/serve.lock
 COPY api /build/api
-COPY src /build/src
+COPY src/tabproof /build/tabproof
 COPY deploy/image/closure.py /build/
 # Bytecode that nobody looks behind, and times that say nothing: the same sources, the same layer.
-RUN python /build/closure.py /build /app api.__main__ api.app \
+RUN python /build/closure.py /build /app api.__main__ api.app api.main \
     && PYTHONHASHSEED=0 python -m compileall -q --invalidation-mode unchecked-hash /app /opt/venv/lib \
     && find /app /opt/venv -exec touch --no-dereference --date=@0 {} +
 
@@ -62,7 +62,8 @@ RUN apt-get update \
     && install --directory --owner=app --group=app outputs models data_cache
 COPY --from=train-build /opt/venv /opt/venv
 COPY --from=train-build /app /app
-ENV MPLCONFIGDIR=/tmp/matplotlib
+ENV MPLCONFIGDIR=/tmp/matplotlib \
+    PYTHONPATH=/app/src
 VOLUME ["/app/outputs", "/app/models", "/app/data_cache", "/tmp"]
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "src.train"]

@@ -1,5 +1,6 @@
 """What can be known of the images without building them; tests/image builds them."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,13 +11,13 @@ import pytest
 
 from deploy.image.closure import closure, copy, imported_by
 from tests.conftest import ROOT
-from tests.test_layering import API_MAY_IMPORT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 SERVE_LOCK = (ROOT / "requirements" / "serve.lock").read_text(encoding="utf-8")
 PINNED = set(re.findall(r"^([a-z0-9][\w.-]*)==", SERVE_LOCK, flags=re.MULTILINE))
 # What is imported under another name than it is installed by.
 DISTRIBUTIONS = {"prometheus_client": "prometheus-client"}
+SERVICE_MAY_IMPORT = {"artifacts", "errors", "schema", "scorer", "service", "text"}
 TRAINING_STACK = {"fairlearn", "hydra", "joblib", "matplotlib", "omegaconf", "pandas", "pyarrow"}
 TRAINING_STACK |= {"hydra-core", "jinja2", "pillow", "rich", "scikit-learn", "scipy", "sklearn"}
 # Imported where a run is made or looked at for people, which the service never does.
@@ -36,25 +37,45 @@ def instructions(name: str) -> list[str]:
     return re.findall(rf"^{name} (.+)$", joined, flags=re.MULTILINE)
 
 
-def test_the_service_needs_no_other_room_than_it_may_know() -> None:
-    files = closure(ROOT, entries())
-    rooms = {path.with_suffix("").parts[1] for path in files if path.parts[0] == "src"}
-    assert {"runs", "scoring", "schema", "errors"} <= rooms <= API_MAY_IMPORT | {"__init__"}
-    assert Path("src/scoring/export/__init__.py") not in files
-    assert {path.parts[0] for path in files} == {"api", "src"}
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with the packages side by side, as the Dockerfile's /build has them."""
+    root = tmp_path_factory.mktemp("build")
+    (root / "api").symlink_to(ROOT / "api")
+    (root / "tabproof").symlink_to(ROOT / "src" / "tabproof")
+    return root
 
 
-def test_no_module_of_the_service_is_left_out() -> None:
-    of_api = {path.relative_to(ROOT) for path in (ROOT / "api").rglob("*.py")}
-    assert of_api <= closure(ROOT, entries())
+def test_the_service_contains_only_packages_that_it_may_import(build: Path) -> None:
+    files = closure(build, entries())
+    assert {path.parts[0] for path in files} == {"api", "tabproof"}
+    packages = {path.with_suffix("").parts[1] for path in files if path.parts[0] == "tabproof"}
+    assert {"artifacts", "scorer", "schema", "errors"} <= packages
+    assert packages <= SERVICE_MAY_IMPORT | {"__init__"}
+    assert Path("tabproof/scorer/export/__init__.py") not in files
 
 
-def test_what_was_copied_starts_by_itself(tmp_path: Path) -> None:
-    copy(ROOT, tmp_path, entries())
-    ours = "m.__file__ for name, m in sys.modules.items() if name.split('.')[0] in ('api', 'src')"
-    words = f"import sys, tabproof.service.app; print(*({ours}))"
+def test_no_module_of_the_service_is_left_out(build: Path) -> None:
+    expected = {
+        path.relative_to(build)
+        for folder in ("api", "tabproof/service")
+        for path in (build / folder).rglob("*.py")
+    }
+    assert expected <= closure(build, entries())
+
+
+def test_what_was_copied_starts_by_itself(build: Path, tmp_path: Path) -> None:
+    copy(build, tmp_path, entries())
+    ours = "m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in ('api', 'tabproof')"
+    words = f"import sys, api.app; print(*({ours}))"
+    # The copy alone: neither an installation nor PYTHONPATH may bring the package.
     done = subprocess.run(
-        [sys.executable, "-c", words], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, ''); {words}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
     )
     assert len(files := done.stdout.split()) > 40
     assert all(Path(file).is_relative_to(tmp_path) for file in files)
@@ -87,18 +108,18 @@ def test_the_lock_of_the_service_holds_no_training_stack() -> None:
     assert not TRAINING_STACK & PINNED
 
 
-def test_the_lock_of_the_service_holds_all_that_it_imports() -> None:
-    files = closure(ROOT, entries())
-    names = {name.split(".")[0] for path in files for name in imported_by(ROOT / path)}
-    outside = names - set(sys.stdlib_module_names) - {"api", "src"} - FOR_TRAINING
+def test_the_lock_of_the_service_holds_all_that_it_imports(build: Path) -> None:
+    files = closure(build, entries())
+    names = {name.split(".")[0] for path in files for name in imported_by(build / path)}
+    outside = names - set(sys.stdlib_module_names) - {"api", "tabproof"} - FOR_TRAINING
     assert {DISTRIBUTIONS.get(name, name) for name in outside} <= PINNED
     # By their names alone: pages of the docs, and what uvicorn takes where it is there.
     assert {"fastapi-offline", "httptools", "uvloop"} <= PINNED
 
 
-def test_nothing_of_the_service_imports_the_training_stack_when_it_starts() -> None:
-    for path in closure(ROOT, entries()):
-        names = {name.split(".")[0] for name in imported_by(ROOT / path, at_start=True)}
+def test_nothing_of_the_service_imports_the_training_stack_when_it_starts(build: Path) -> None:
+    for path in closure(build, entries()):
+        names = {name.split(".")[0] for name in imported_by(build / path, at_start=True)}
         assert not names & TRAINING_STACK, path
 
 
@@ -111,7 +132,7 @@ def test_the_context_is_what_is_copied_and_nothing_else() -> None:
         word for line in instructions("COPY") if "--from=" not in line for word in line.split()[:-1]
     }
     assert {path.removesuffix("/*.lock") for path in allowed} == {
-        path.removesuffix("/serve.lock") for path in copied
+        path.removesuffix("/serve.lock").removesuffix("/tabproof") for path in copied
     }
     # The last rule that fits decides: these come behind what is allowed.
     last = max(rules.index(f"!{path}") for path in allowed)
