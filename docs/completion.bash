@@ -1,19 +1,27 @@
-# Tab completion for `python -m src.train` in bash: source this file from anywhere,
-# then type in the project's root. Hydra completes `python script.py` only, so this asks it
-# in the form that it knows. Other uses of python complete file names as before.
-_train_completion() {
-    local words
-    read -r -a words <<<"${COMP_LINE:0:COMP_POINT}"
-    if [[ "${words[1]:-}" != -m || "${words[2]:-}" != src.train ]]; then
+# Tab completion in bash for `tabproof …` and, in the project's root, for `python -m src.…`:
+# source this file from anywhere. Other uses of python complete file names as before.
+_tabproof_completion() {
+    local program words reply value kind
+    if [[ "${COMP_WORDS[0]##*/}" == tabproof ]]; then
+        program=("${COMP_WORDS[0]}")
+        words=("${COMP_WORDS[@]}")
+    elif [[ "${COMP_WORDS[1]:-}" == -m && "${COMP_WORDS[2]:-}" == src.* && $COMP_CWORD -gt 2 ]]; then
+        program=("${COMP_WORDS[0]}" -m tabproof)
+        words=(tabproof "${COMP_WORDS[2]#src.}" "${COMP_WORDS[@]:3}")
+    else
         return
     fi
-    local typed="${COMP_LINE#*src.train}"
-    local word="${typed##* }"
-    local choices
-    choices=$(COMP_LINE="python train.py${typed}" "${words[0]}" -m src.train -sc query=bash 2>/dev/null)
-    mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
+    local position=$((COMP_CWORD - ${#COMP_WORDS[@]} + ${#words[@]}))
+    reply=$(COMP_WORDS="${words[*]}" COMP_CWORD=$position _TABPROOF_COMPLETE=bash_complete \
+        "${program[@]}" 2>/dev/null)
+    COMPREPLY=()
+    while IFS=, read -r kind value; do
+        [[ "$kind" == plain ]] && COMPREPLY+=("$value")
+    done <<<"$reply"
+    # A key without its value is not finished.
+    [[ "${COMPREPLY[0]:-}" == *[=./] ]] && compopt -o nospace 2>/dev/null
 }
 
 # A key and its value are one word.
 COMP_WORDBREAKS=${COMP_WORDBREAKS//=/}
-complete -o nospace -o bashdefault -o default -F _train_completion python python3 .venv/bin/python
+complete -o bashdefault -o default -F _tabproof_completion tabproof python python3 .venv/bin/python

@@ -1,6 +1,6 @@
 """Train a run again from its own directory, and compare: `python -m src.replay latest`."""
 
-from tabproof.replay.command import main
+from tabproof.cli import main
 
 if __name__ == "__main__":
-    main()
+    main("replay")

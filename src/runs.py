@@ -1,6 +1,6 @@
 """Look at runs, compare, tidy up, promote: `python -m src.runs list`."""
 
-from tabproof.runs.command import main
+from tabproof.cli import main
 
 if __name__ == "__main__":
-    main()
+    main("runs")

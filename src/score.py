@@ -1,6 +1,6 @@
 """Score files with a trained model: `python -m src.score input=in.parquet output=out.parquet`."""
 
-from tabproof.score import main
+from tabproof.cli import main
 
 if __name__ == "__main__":
-    main()
+    main("score")

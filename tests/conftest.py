@@ -1,17 +1,26 @@
 """What tests share: configurations composed as the command line composes them, and runs."""
 
+import logging
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hypothesis import settings
 
+from tabproof.cli import main
 from tabproof.config import TrainConfig, check_config, register_schema, typed
 from tabproof.config.paths import CONF
 
@@ -55,16 +64,98 @@ def composed(*overrides: str) -> TrainConfig:
     return config
 
 
-def train(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    """Run `python -m src.train` as a user does, from the project's root; see quickly."""
+Done = subprocess.CompletedProcess[str]
+
+
+def process(command: str, *words: object, cwd: Path = ROOT, **options: Any) -> Done:
+    """Run `python -m src.<command>` in a process of its own, and return what came of it."""
     return subprocess.run(
-        [sys.executable, "-m", "src.train", *arguments, *quickly(arguments)],
-        cwd=ROOT,
+        [sys.executable, "-m", f"src.{command}", *map(str, words)],
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=300,
-        **options,  # type: ignore[call-overload]
+        **options,
     )
+
+
+def typed_in(command: str, *words: object, cwd: Path = ROOT) -> Done:
+    """Run `python -m src.<command>` in this process, as far as it can be told apart from one.
+
+    Not for what changes the process for good (`runtime.niceness`) or is about signals.
+    """
+    with ExitStack() as stack:
+        out, err = (stack.enter_context(TemporaryFile()) for _ in range(2))
+        stack.enter_context(_as_new_process())
+        stack.enter_context(chdir(cwd))
+        stack.enter_context(_printing_to(out, err))
+        sys.argv = [f"src/{command}.py", *map(str, words)]
+        with pytest.raises(SystemExit) as ended:
+            main(command)
+        code = ended.value.code
+        assert isinstance(code, int)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        printed = [(file.seek(0), file.read().decode())[1] for file in (out, err)]
+    return subprocess.CompletedProcess([command, *map(str, words)], code, *printed)
+
+
+@contextmanager
+def _as_new_process() -> Iterator[None]:
+    """Put back what a command changes in its process."""
+    root = logging.getLogger()
+    handlers, level, arguments = list(root.handlers), root.level, list(sys.argv)
+    environment = dict(os.environ)
+    root.handlers[:] = []
+    root.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            # As Python has them: pytest makes errors of warnings.
+            warnings.resetwarnings()
+            for category in (DeprecationWarning, PendingDeprecationWarning, ResourceWarning):
+                warnings.simplefilter("ignore", category)
+            yield
+    finally:
+        logging.captureWarnings(False)
+        for handler in root.handlers:
+            handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        sys.argv = arguments
+        os.environ.clear()
+        os.environ.update(environment)
+        GlobalHydra.instance().clear()
+        HydraConfig.instance().cfg = None
+
+
+@contextmanager
+def _printing_to(out: IO[bytes], err: IO[bytes]) -> Iterator[None]:
+    """Redirect standard output and error, those of child processes too."""
+    streams, kept = (sys.stdout, sys.stderr), (os.dup(1), os.dup(2))
+    os.dup2(out.fileno(), 1)
+    os.dup2(err.fileno(), 2)
+    sys.stdout, sys.stderr = (
+        open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        for number in (1, 2)
+    )
+    try:
+        yield
+    finally:
+        sys.stdout.close()
+        sys.stderr.close()
+        sys.stdout, sys.stderr = streams
+        for number, copy in enumerate(kept, start=1):
+            os.dup2(copy, number)
+            os.close(copy)
+
+
+def train(*arguments: str, env: dict[str, str] | None = None) -> Done:
+    """Run `python -m src.train` from the project's root; see quickly.
+
+    env: variables of a process of its own; without, it runs in this one.
+    """
+    words = [*arguments, *quickly(arguments)]
+    return typed_in("train", *words) if env is None else process("train", *words, env=env)
 
 
 @pytest.fixture(scope="session")

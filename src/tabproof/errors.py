@@ -217,9 +217,10 @@ def printable(text: str, limit: int = 80) -> str:
 
 
 class CommandLineError(UserError):
-    """A command line that argparse refuses."""
+    """A command line that click refuses; reason: its message."""
 
     def __init__(self, program: str, reason: str) -> None:
+        reason = reason[:1].lower() + reason[1:].rstrip(".?").replace(". Did", "; did")
         super().__init__(f"{reason}; {program} --help shows examples")
 
 

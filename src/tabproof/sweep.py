@@ -307,7 +307,7 @@ def _run(directory: "artifacts.SweepDirectory", job: Job, asked: SweepConfig) ->
     overrides += _shares(job)
     directory.mark(f"--- DS={job.dataset} start {artifacts.now_in_words()} {job.name}")
     seconds = None if asked.time_limit is None else seconds_of(asked.time_limit)
-    command = [sys.executable, "-m", "src.train", *overrides]
+    command = [sys.executable, "-m", "tabproof", "train", *overrides]
     ended = process.run_child(command, seconds)
     result = "OK" if ended.code == 0 else "FAIL"
     late = ", its time was up" if ended.is_late else ""

@@ -1,6 +1,7 @@
-"""Train one model, or sweep over many: `python -m src.train dataset=adult search=full`."""
+"""Train one model, or sweep over many: what Hydra runs."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
@@ -13,17 +14,36 @@ from tabproof import sweep
 from tabproof.runtime import console, process, threads
 
 conf.register_schema()
-jobs = process.Jobs()
 
 
-@hydra.main(version_base="1.3", config_path=str(conf.CONF), config_name="train")
-def train(cfg: DictConfig) -> None:
-    """Run one job of Hydra."""
+def main(arguments: Sequence[str]) -> str | None:
+    """Run one job, or a sweep of jobs, as a command line asks for; return the help if it does."""
+    if {"-h", "--help"} & set(arguments):
+        return conf.help_text()
+    process.end_with_parent()
+    arguments = sweep.resumed(conf.quoted(arguments))
+    composed = conf.check_command_line(arguments)
+    # Hydra reads sys.argv.
+    sys.argv[1:] = sweep.for_hydra(arguments, composed) + sweep.overrides_to_resume(composed)
+    jobs = process.Jobs()
+
+    @hydra.main(version_base="1.3", config_path=str(conf.CONF), config_name="train")
+    def train(cfg: DictConfig) -> None:
+        run_job(cfg, jobs)
+
+    with sweep.sweep(arguments, composed):
+        train()
+        jobs.raise_failure()
+    return None
+
+
+def run_job(cfg: DictConfig, jobs: process.Jobs) -> None:
+    """Run one job as Hydra has composed it."""
     hydra_config = HydraConfig.get()
     directory = Path(hydra_config.runtime.output_dir)
     in_sweep = hydra_config.mode is RunMode.MULTIRUN
-    here = "BasicLauncher" in hydra_config.launcher["_target_"]
-    with jobs.job(directory.name, in_sweep=in_sweep, in_this_process=here):
+    in_this_process = "BasicLauncher" in hydra_config.launcher["_target_"]
+    with jobs.job(directory.name, in_sweep=in_sweep, in_this_process=in_this_process):
         config = conf.typed(cfg)
         if in_sweep and sweep.run_job(hydra_config, config.sweep):
             return
@@ -32,21 +52,5 @@ def train(cfg: DictConfig) -> None:
             # Loads the numeric libraries, which read the limits once.
             from tabproof.experiment import run_experiment
 
-            keeps = in_sweep or process.is_child()
-            console.say(run_experiment(config, directory, keep_refused=keeps))
-
-
-def main() -> None:
-    """Answer on the command line."""
-    with process.ending_in_one_line(conf.as_user_error):
-        if {"-h", "--help"} & set(sys.argv[1:]):
-            console.say(conf.help_text())
-            return
-        process.end_with_parent()
-        arguments = sweep.resumed(conf.quoted(sys.argv[1:]))
-        composed = conf.check_command_line(arguments)
-        sys.argv[1:] = sweep.for_hydra(arguments, composed)
-        sys.argv += sweep.overrides_to_resume(composed)
-        with sweep.sweep(arguments, composed):
-            train()
-            jobs.raise_failure()
+            keep_refused = in_sweep or process.is_child()
+            console.say(run_experiment(config, directory, keep_refused=keep_refused))

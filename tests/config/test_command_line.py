@@ -1,7 +1,3 @@
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -366,47 +362,3 @@ def test_the_help_page_marks_one_default_of_each_group():
         "local",
         "default",
     ]
-
-
-def _train(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "src.train", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.mark.parametrize("arguments", [("serach=full",), ("-m", "search.n_splits=3,1")])
-def test_the_program_refuses_in_one_line_with_exit_code_2_and_leaves_nothing(arguments, tmp_path):
-    ended = _train(*arguments, cwd=tmp_path)
-    assert ended.returncode == 2
-    assert ended.stdout == ""
-    assert ended.stderr.startswith("error: ")
-    assert ended.stderr.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_asking_for_help_is_no_error_and_loads_no_numeric_library(tmp_path):
-    # In the parent's place: what a run of the help page has imported when it ends.
-    code = (
-        "import sys, src.train; sys.argv = ['train', '--help']; tabproof.train_command.main();"
-        "import json; loaded = {'numpy', 'pandas', 'sklearn'} & set(sys.modules);"
-        "sys.stderr.write(json.dumps(sorted(loaded)))"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=True,
-    )
-    assert ended.stdout == help_text() + "\n"
-    assert json.loads(ended.stderr) == []

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
+from tabproof import cli
 from tabproof import config as conf
 from tabproof.artifacts import run_id_of
 from tabproof.artifacts.manifest import seal
 from tabproof.experiment import run_experiment
-from tabproof.replay import command_line
-from tabproof.replay.replay import replay
 from tests.conftest import composed
 
 
@@ -26,7 +25,9 @@ def trained(table: Path, to: Path, *overrides: str) -> Path:
 
 def replayed(run: Path | str, *words: str) -> int:
     """Replay as the command line does, and give the exit code."""
-    return replay(command_line.parse([str(run), *words]))
+    code = cli.run(cli.replay, [str(run), *words], "replay")
+    assert isinstance(code, int)
+    return code
 
 
 def answer(capsys: pytest.CaptureFixture[str], run: Path | str, *words: str) -> tuple[int, str]:

@@ -1,13 +1,12 @@
 """The environment of a run is made again, and nothing else is fetched or run."""
 
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tabproof.replay import command_line, fresh
+from tabproof.replay import fresh
 from tabproof.replay.errors import (
     EnvironmentFailedError,
     NoEnvironmentError,
@@ -15,7 +14,7 @@ from tabproof.replay.errors import (
     PythonMissingError,
 )
 from tabproof.replay.recorded import Recorded, read_recorded
-from tests.conftest import ROOT
+from tests.conftest import process
 
 HERE = ".".join(map(str, sys.version_info[:2]))
 
@@ -59,14 +58,10 @@ def test_a_run_of_an_earlier_version_has_no_environment(recorded: Recorded) -> N
             fresh.read_environment(replace(recorded, environment=text))
 
 
-def asked(recorded: Recorded) -> command_line.Asked:
-    return command_line.parse([str(recorded.path), "--environment", "--check"])
-
-
 def test_a_python_that_is_not_here_is_named(recorded: Recorded) -> None:
     other = replace(recorded, environment="# Python 2.6.1\nnumpy==2\n")
     with pytest.raises(PythonMissingError, match=r"needs Python 2\.6.*python2\.6 is not on"):
-        fresh.replay_in_fresh_environment(other, asked(recorded), ROOT)
+        fresh.replay_in_fresh_environment(other, [str(recorded.path), "--check"])
 
 
 @pytest.mark.slow
@@ -74,21 +69,14 @@ def test_a_version_that_cannot_be_had_is_told_in_one_line(recorded: Recorded) ->
     # A version that nobody published; of a package that is asked for all the same.
     other = replace(recorded, environment=f"# Python {HERE}.0\njoblib==0.0.1234\n")
     with pytest.raises(EnvironmentFailedError, match="pip install failed: ERROR: ") as raised:
-        fresh.replay_in_fresh_environment(other, asked(recorded), ROOT)
+        fresh.replay_in_fresh_environment(other, [str(recorded.path), "--check"])
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.slow
 def test_a_run_replays_in_an_environment_of_its_own(run: Path, tmp_path: Path) -> None:
     output = tmp_path / "again"
-    words = [str(run), "--environment", "--output", str(output)]
-    done = subprocess.run(
-        [sys.executable, "-m", "src.replay", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
+    done = process("replay", run, "--environment", "--output", output)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith(f"environment    Python {HERE}")
     assert done.stdout.splitlines()[-1].startswith("identical")

@@ -1,19 +1,14 @@
 """Looking at runs, as a person types it."""
 
 import json
-import subprocess
-import sys
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from tabproof.artifacts import Registry
-from tabproof.errors import UserError
-from tabproof.runs import command_line
 from tests.artifacts.making import make_run
 from tests.artifacts.telling import DAY, failed, make_told_run, make_unfinished
-from tests.conftest import ROOT
+from tests.conftest import typed_in
 
 OUTPUTS = Path("outputs")
 
@@ -37,26 +32,13 @@ def runs() -> list[Path]:
 
 
 def typed(*arguments: str, code: int = 0) -> str:
-    """Do what a command says; give what it would print, or of a refusal its one line."""
-    with pytest.raises(UserError) if code else nullcontext() as refused:
-        asked = vars(command_line.parser().parse_args(arguments))
-        told: str = asked.pop("act")(**asked)
-    if refused is None:
-        return f"{told}\n"
-    assert refused.value.exit_code == code
-    assert str(refused.value).isprintable()
-    return str(refused.value)
-
-
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "src.runs", *arguments],
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONUTF8": "1"},
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-    )
+    """Return what a command prints; of one that is refused, the line without its mark."""
+    done = typed_in("runs", *arguments, cwd=Path.cwd())
+    assert done.returncode == code, done.stderr
+    if not code:
+        return done.stdout
+    assert done.stderr.count("\n") == 1
+    return done.stderr.removeprefix("error: ").rstrip("\n")
 
 
 def listed(*arguments: str) -> list[str]:
@@ -181,7 +163,7 @@ def test_where_there_are_no_runs_a_list_is_empty() -> None:
         (["check", "無い"], "is no directory"),
         (["check", "empty"], "holds no runs"),
         (["report", "outputs/2026-11-22/10-00-00_adult", "--html"], "outside of runs"),
-        (["leaderboard", "--language", "fr"], "invalid choice: 'fr'"),
+        (["leaderboard", "--language", "fr"], "'fr' is not one of 'en', 'ja'"),
     ],
 )
 @pytest.mark.usefixtures("runs")
@@ -203,21 +185,19 @@ def test_a_file_that_cannot_be_written_is_told() -> None:
 @pytest.mark.usefixtures("runs")
 def test_a_corrupt_index_is_told_in_one_line_and_made_anew() -> None:
     (OUTPUTS / ".index.sqlite").write_bytes(b"nothing of the kind")
-    done = command("list")
+    done = typed_in("runs", "list", cwd=Path.cwd())
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 5
     assert len(done.stderr.splitlines()) == 1
     assert "made anew" in done.stderr
-    assert command("list").stderr == ""
+    assert typed_in("runs", "list", cwd=Path.cwd()).stderr == ""
 
 
 def test_a_check_ends_with_what_it_has_found(runs: list[Path]) -> None:
-    done = command("check")
+    done = typed_in("runs", "check", cwd=Path.cwd())
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout == "adult: FAIL no such table\nwine: OK\n"
-    done = command("show", str(runs[3]))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert len(done.stderr.splitlines()) == 1
+    assert "\n" not in typed("show", str(runs[3]), code=2)
 
 
 @pytest.mark.usefixtures("runs")

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.artifacts import FinishedFits, Registry, SweepDirectory, find_run, is_complete, verify
+from tabproof.artifacts import FinishedFits, Registry, SweepDirectory, find_run, is_complete
 from tabproof.artifacts.errors import RegistryDamagedError
 from tabproof.artifacts.files import point_to
 from tabproof.runs import prune
 from tabproof.runs.errors import NotAskedError
 from tests.artifacts.telling import DAY, failed, make_told_run, make_unfinished, running
-from tests.conftest import ROOT
 
 OUTPUTS, MODELS = Path("outputs"), Path("models")
 
@@ -92,8 +91,7 @@ def test_without_a_terminal_nothing_goes_unsaid(runs: dict[str, Path]) -> None:
 def test_a_person_is_asked_first(runs: dict[str, Path], answer: bytes, goes: bool) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "src.runs", "prune"],
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONUTF8": "1"},
+        [sys.executable, "-m", "tabproof", "runs", "prune"],
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=theirs,
@@ -161,7 +159,7 @@ def test_a_removal_that_is_killed_leaves_no_run(
     def killed(_: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verify, "remove", killed)
+    monkeypatch.setattr(prune, "remove", killed)
     with pytest.raises(KeyboardInterrupt):
         # The newest goes first, and the failed one never was a run.
         pruned(until="2026-11-22", since="2026-11-22")

@@ -1,7 +1,8 @@
 """Runs on disk: what a run directory holds, when it is complete, what identifies it, and
 which of them are promoted.
 
-Importing this package loads no pandas, joblib or scikit-learn: the service reads runs too.
+Importing this package loads no numeric library: the service reads runs too, and the limits of
+threads must be set before numpy is loaded.
 """
 
 from tabproof.artifacts.checkpoint import FinishedFits, Plan, differences, is_searched, read_plan

@@ -23,8 +23,6 @@ from importlib.metadata import (
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 # --- The run id: a hash of all that determines the numbers. Same id, same numbers.
 
 LENGTH = 16
@@ -131,6 +129,9 @@ def worker_facts() -> dict[str, str]:
     The key "processor" stands for what may differ, and last bits with it.
     """
     versions = {name: _version_of(name) for name in (*LIBRARIES, *OPTIONAL)}
+    # Not at the top: the limits of threads must be set before numpy is loaded.
+    import numpy as np
+
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
@@ -165,6 +166,7 @@ def platform_facts() -> dict[str, Any]:
     Linear algebra and numpy choose their kernels by the processor's instruction sets.
     """
     # The service imports this package, and has no need of it.
+    import numpy as np
     from threadpoolctl import threadpool_info
 
     simd = np.show_config(mode="dicts")["SIMD Extensions"]

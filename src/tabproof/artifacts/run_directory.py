@@ -15,9 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tabproof.artifacts.checkpoint import FinishedFits, Plan, read_plan
 from tabproof.artifacts.files import point_to, write_atomically
 from tabproof.artifacts.manifest import NAME, SEARCH, Manifest, read_manifest, seal
@@ -25,7 +22,9 @@ from tabproof.artifacts.summary import Summary
 from tabproof.errors import DirectoryTakenError, RunExistsError, UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 log = logging.getLogger(__name__)
@@ -229,7 +228,7 @@ class RunDirectory:
         results.to_csv(self.path / "cv_results.csv", index=False, lineterminator="\n")
 
     def write_predictions(
-        self, row_ids: NDArray[np.int64], truth: Sequence[str], proba: Any, labels: Sequence[str]
+        self, row_ids: "NDArray[np.int64]", truth: Sequence[str], proba: Any, labels: Sequence[str]
     ) -> None:
         """Keep the hold-out: a row id, the true label and a probability per label."""
         # Not at the top, for the same reason.

@@ -7,12 +7,11 @@ from tabproof.batch.cells import WantedColumn
 from tabproof.batch.checking import CheckedTask, Inputs, Settings
 from tabproof.batch.csv_file import CsvForm
 from tabproof.batch.job import Job, Pool
-from tabproof.batch.options import HELP, Options, parse
+from tabproof.batch.options import Options, parse
 from tabproof.batch.plan import Plan, make_plan
 from tabproof.batch.scoring import Model, Tally
 
 __all__ = [
-    "HELP",
     "CheckedTask",
     "CsvForm",
     "Inputs",

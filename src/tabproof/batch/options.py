@@ -16,32 +16,6 @@ from tabproof.errors import (
     UnknownKeyError,
 )
 
-HELP = """\
-Score a table with a trained model.
-
-  python -m src.score input=customers.csv output=scored.csv
-  python -m src.score run=adult input=in.parquet output=out.parquet keep=customer_id
-  python -m src.score run=1f26612c input=incoming/ output=scored/ workers=1
-  gunzip -c big.csv.gz | python -m src.score input=- output=- | head
-
-  run=latest        a promoted name, the beginning of a run id, a run directory
-  input=…           .csv, .csv.gz, .parquet, a directory of them, or - (CSV on stdin)
-  output=…          .csv, .csv.gz, .parquet, a directory (one output per input), or - (stdout)
-  keep=none         input columns to carry along: all, or names: keep=id,name
-  bad_rows=…        where rows go that cannot be scored (<output>.bad.csv)
-  explain=false     true adds what each column adds to a prediction
-  strict=false      true refuses columns that are missing, unknown or of another type
-  separator=,       of CSV; '\\t' is a tab
-  encoding=utf-8    of CSV; cp932 for what Excel writes in Japanese
-  decimal=.         of CSV
-  batch_rows=…      rows at a time (32768, fewer of wide tables): memory, and what a kill costs
-  workers=…         threads (one per core)
-  runtime=local     dask: on the workers of the cluster at address=tcp://host:8786
-  progress=true     false: no bar on a terminal
-  outputs=outputs   models=models      where runs and promoted models lie
-
-Killed, the same command goes on where it was. docs/batch.md has more.
-"""
 LARGEST = 10_000_000
 LOCAL, DASK = "local", "dask"
 ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}")

@@ -23,7 +23,6 @@ from tabproof.batch.job import keep_freed_memory
 from tabproof.batch.parts import Parts
 from tabproof.batch.plan import STANDARD
 from tabproof.batch.scoring import listed
-from tabproof.errors import PathError, UserError
 from tabproof.runtime import console, threads
 from tabproof.schema import NumberColumn, Schema, SchemaDamagedError
 
@@ -207,13 +206,6 @@ def tell(line: str, options: batch.Options) -> None:
         sys.stderr.write(line + "\n")
     else:
         console.say(line)
-
-
-def as_user_error(error: BaseException) -> UserError | None:
-    """Word what the file system refused; what words itself stays."""
-    if isinstance(error, UserError):
-        return error
-    return PathError("cannot read or write", error) if isinstance(error, OSError) else None
 
 
 @contextmanager

@@ -4,7 +4,13 @@ Nothing here imports a numeric library, so that a typo is answered at once.
 """
 
 from tabproof.config.checks import check_config
-from tabproof.config.command_line import Composed, check_command_line, help_text, quoted
+from tabproof.config.command_line import (
+    Composed,
+    check_command_line,
+    completions,
+    help_text,
+    quoted,
+)
 from tabproof.config.hydra_errors import as_user_error
 from tabproof.config.option import seconds_of
 from tabproof.config.paths import CONF
@@ -60,6 +66,7 @@ __all__ = [
     "check_command_line",
     "check_config",
     "command_of",
+    "completions",
     "help_text",
     "identity_of",
     "machine_runtime",

@@ -17,12 +17,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from tabproof.config.checks import check_config
 from tabproof.config.errors import ResumeInSweepError, ResumeUnreadableError, UnknownChoiceError
 from tabproof.config.paths import CONF, choices
-from tabproof.config.schema import GROUPS, TrainConfig
+from tabproof.config.schema import GROUPS, TrainConfig, register_schema
 from tabproof.config.search_schema import RungSearchConfig
 from tabproof.config.typed import refuse_unknown_keys, typed
 from tabproof.errors import DirectoryTakenError, RunExistsError
@@ -61,6 +62,14 @@ def help_text() -> str:
             mark = "*" if f"- {group}: {choice}" in defaults else " "
             lines.append(f"  {mark} {choice:<29}{explanation(path)}\n")
     return USAGE + "".join(lines) + FOOTER
+
+
+def completions(words: Sequence[str], incomplete: str) -> list[str]:
+    """Return what a word of a command line may become, as Hydra proposes it."""
+    register_schema()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        plugin = DefaultCompletionPlugin(GlobalHydra.instance().config_loader())
+        return plugin._query("train", " ".join([*words, incomplete]))
 
 
 def explanation(path: Path) -> str:

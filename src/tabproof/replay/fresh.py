@@ -6,11 +6,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tabproof.artifacts.provenance import PYTHON_LINE
 from tabproof.artifacts.run_directory import ENVIRONMENT
-from tabproof.replay.command_line import Asked
 from tabproof.replay.errors import (
     EnvironmentFailedError,
     NoEnvironmentError,
@@ -20,6 +20,7 @@ from tabproof.replay.errors import (
 from tabproof.replay.recorded import Recorded
 from tabproof.runtime import console
 
+PACKAGE = Path(__file__).resolve().parents[1]
 # Nothing else: an option of pip, or an address, could fetch and run anything.
 PINNED = re.compile(r"[a-z0-9][a-z0-9-]*==[A-Za-z0-9.!+_-]+")
 MINOR = re.compile(re.escape(PYTHON_LINE) + r"(\d+\.\d+)")
@@ -27,11 +28,10 @@ MINOR = re.compile(re.escape(PYTHON_LINE) + r"(\d+\.\d+)")
 ELSEWHERE = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
 
 
-def replay_in_fresh_environment(recorded: Recorded, asked: Asked, root: Path) -> int:
-    """Make the environment, replay there as a child process, and pass its exit code on."""
+def replay_in_fresh_environment(recorded: Recorded, arguments: Sequence[str]) -> int:
+    """Make the environment, replay there as a child process, and return its exit code."""
     minor, pinned = read_environment(recorded)
     python = _python(minor)
-    arguments = [word for word in asked.arguments if word != "--environment"]
     with tempfile.TemporaryDirectory(prefix="replay-") as folder:
         place = Path(folder)
         (place / ENVIRONMENT).write_text("\n".join(pinned) + "\n", encoding="utf-8")
@@ -41,9 +41,12 @@ def replay_in_fresh_environment(recorded: Recorded, asked: Asked, root: Path) ->
         # The recorded list is complete: nothing is resolved, so nothing newer is installed.
         pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         _run("pip install", [*pip, "--no-deps", "--requirement", str(place / ENVIRONMENT)])
+        # The package alone: beside it may lie what is installed here.
+        (folder_of_code := place / "code").mkdir()
+        (folder_of_code / PACKAGE.name).symlink_to(PACKAGE, target_is_directory=True)
         done = subprocess.run(  # noqa: S603 - our own words
-            [inside, "-m", "src.replay", *arguments],
-            env={**_clean(), "PYTHONPATH": str(root), "PYTHONNOUSERSITE": "1"},
+            [inside, "-m", "tabproof", "replay", *arguments],
+            env={**_clean(), "PYTHONPATH": str(folder_of_code), "PYTHONNOUSERSITE": "1"},
             check=False,
         )
     return done.returncode

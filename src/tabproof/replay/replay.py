@@ -16,7 +16,6 @@ from tabproof import config as conf
 from tabproof.artifacts.run_directory import EVIDENCE, PREDICTIONS, REPLAYS, SUMMARY, refuse_taken
 from tabproof.errors import DirectoryTakenError, FileMissingError, RunExistsError
 from tabproof.replay import differences as comparing
-from tabproof.replay.command_line import Asked
 from tabproof.replay.errors import ReplayDataMissingError, ReplayOutputError
 from tabproof.replay.fresh import replay_in_fresh_environment
 from tabproof.replay.recorded import Recorded, read_recorded
@@ -46,11 +45,34 @@ class Findings:
         return [what for what, differences in self.differing.items() if differences]
 
 
-def replay(asked: Asked) -> int:
-    """Train a run again, or only compare what it stands on, and give the exit code."""
+@dataclass(frozen=True)
+class Request:
+    """What to replay, and how.
+
+    overrides: of the run's configuration, keys that decide no number. output: where the replay
+    goes; None: below outputs, and removed if it is identical.
+    """
+
+    run: str
+    overrides: list[str]
+    output: Path | None
+    check: bool
+    environment: bool
+    outputs: Path
+    models: Path
+
+    def arguments(self) -> list[str]:
+        """Return the command line of the same replay with the libraries that are there."""
+        places = [f"--outputs={self.outputs}", f"--models={self.models}"]
+        places += [f"--output={self.output}"] if self.output else []
+        return [self.run, *self.overrides, *places, *(["--check"] if self.check else [])]
+
+
+def replay(asked: Request) -> int:
+    """Train a run again, or only compare what it stands on, and return the exit code."""
     recorded = read_recorded(artifacts.find_run(asked.run, asked.outputs, asked.models))
     if asked.environment:
-        return replay_in_fresh_environment(recorded, asked, experiment.ROOT)
+        return replay_in_fresh_environment(recorded, asked.arguments())
     again = recompose(recorded, asked)
     if asked.output is not None:
         refuse_output(asked.output, recorded)
@@ -66,7 +88,7 @@ def replay(asked: Asked) -> int:
     return conclude(findings, directory, keep=asked.output is not None)
 
 
-def recompose(recorded: Recorded, asked: Asked) -> conf.Recomposed:
+def recompose(recorded: Recorded, asked: Request) -> conf.Recomposed:
     """Compose the run's configuration, with this machine's runtime, and check it."""
     # One that a budget ended would end elsewhere, whatever we do.
     was_whole = recorded.summary.get("stopped") is None

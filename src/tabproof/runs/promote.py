@@ -15,7 +15,6 @@ from tabproof import artifacts
 from tabproof.artifacts import Registry
 from tabproof.artifacts.errors import NotARunError, NotPromotedError
 from tabproof.artifacts.remote.address import Address, address_of
-from tabproof.errors import PathError, UserError
 from tabproof.runs.errors import (
     NotBetterError,
     NotComparableError,
@@ -139,19 +138,6 @@ def complete(run: Path) -> Path:
         found = artifacts.read_record(run)
         raise NotARunError(run, found.state, found.cause)
     return run
-
-
-def as_user_error(error: BaseException) -> UserError | None:
-    """Word what the file system refused; what words itself stays."""
-    if isinstance(error, UserError):
-        return error
-    if not isinstance(error, OSError):
-        return None
-    remedy = (
-        "what was promoted before still is; make room or give the right, or choose another place"
-        " with --models"
-    )
-    return PathError("the registry cannot use", error, remedy)
 
 
 def figures_if_better(candidate: artifacts.Proof, current: Path) -> str:

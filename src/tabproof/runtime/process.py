@@ -22,7 +22,6 @@ from time import sleep
 
 from tabproof.errors import (
     DirectoryTakenError,
-    PathError,
     RunExistsError,
     SweepFailedError,
     UserError,
@@ -222,9 +221,6 @@ def ending_in_one_line(
         _end(interrupt, 128 + int(number), wants_traceback)
     except Exception as error:
         known = translate(error)
-        if known is None and isinstance(error, OSError) and error.errno in WRITE_ERRORS:
-            remedy = "free some space, or choose another place with hydra.run.dir=…"
-            known = PathError("cannot write", error, remedy)
         if known is not None:
             complain(str(known))
             _end(error, known.exit_code, wants_traceback)

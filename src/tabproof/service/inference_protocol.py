@@ -1,7 +1,7 @@
 """The Open Inference Protocol, version 2: tensors in and out, as KServe's clients send them.
 
-One tensor per column, with its name; or, if all columns are numbers, one tensor of shape
-[rows, columns]. The outputs are `predict` (labels) and `predict_proba`.
+A tensor per column, named like it; or, where all columns are numbers, one of shape
+[rows, columns]. Answers: `predict`, the labels, and `predict_proba`.
 https://github.com/kserve/open-inference-protocol
 """
 
@@ -17,7 +17,7 @@ from tabproof.service.bodies import decode_as
 from tabproof.service.rows import Cell, Row
 from tabproof.service.served_model import ServedModel
 
-# --- The binary extension: tensors as bytes behind the JSON of a request
+# --- Tensors as bytes behind the JSON of a request: the protocol's binary extension.
 
 LENGTH_HEADER = b"inference-header-content-length"
 NUMBERS = {
@@ -28,15 +28,15 @@ NUMBERS = {
 TEXTS = "BYTES"
 
 
-def split_body(content: bytes, header: bytes) -> tuple[bytes, bytes]:
-    """Split a body into its JSON and the tensors behind it; raise RefusedError."""
+def divided(content: bytes, header: bytes) -> tuple[bytes, bytes]:
+    """Divide a body into its JSON and the tensors behind it; raises RefusedError."""
     if not header.isdigit() or len(header) > 12 or int(header) > len(content):
         raise RefusedError(400, "Inference-Header-Content-Length is not the length of the JSON")
     return content[: int(header)], content[int(header) :]
 
 
 def cells_of(name: str, datatype: str, content: bytes, n_cells: int) -> list[Any]:
-    """Return the n_cells cells of a tensor; NaN becomes a missing cell."""
+    """Read a tensor's cells, of which there are to be so many; a NaN is a missing one."""
     if datatype == TEXTS:
         return _texts(name, content, n_cells)
     dtype = np.dtype(NUMBERS[datatype])
@@ -50,19 +50,17 @@ def cells_of(name: str, datatype: str, content: bytes, n_cells: int) -> list[Any
 
 
 def _texts(name: str, content: bytes, n_cells: int) -> list[str]:
-    """Return texts; each is preceded by its length in four bytes."""
+    """Read texts, each behind its length in four bytes."""
     found: list[str] = []
     start = 0
     while start < len(content) and len(found) <= n_cells:
         end = start + 4 + int.from_bytes(content[start : start + 4], "little")
         if end > len(content):
-            raise RefusedError(422, f"inputs['{name}'] ends inside a text")
+            raise RefusedError(422, f"inputs['{name}'] ends within a text")
         try:
             found.append(content[start + 4 : end].decode())
         except UnicodeDecodeError:
-            raise RefusedError(
-                422, f"inputs['{name}'] has a text that is not valid UTF-8"
-            ) from None
+            raise RefusedError(422, f"inputs['{name}'] holds a text that is no UTF-8") from None
         start = end
     return found
 
@@ -71,7 +69,7 @@ FORM = '{"inputs": [{"name": column, "shape": [rows], "datatype": "FP64", "data"
 
 
 class Tensor(msgspec.Struct):
-    """An input: data flat or nested, or as bytes behind the JSON (`binary_data_size`)."""
+    """An input, its data flat or nested, or in bytes behind the JSON (`binary_data_size`)."""
 
     name: str
     shape: list[int]
@@ -88,7 +86,7 @@ class RequestedOutput(msgspec.Struct):
 
 
 class InferRequest(msgspec.Struct):
-    """The body of a request."""
+    """What a client sends."""
 
     inputs: list[Tensor]
     id: str | None = None
@@ -97,7 +95,7 @@ class InferRequest(msgspec.Struct):
 
 
 class OutputTensor(msgspec.Struct):
-    """An output, with flat data."""
+    """An output, its data flat."""
 
     name: str
     shape: list[int]
@@ -106,7 +104,7 @@ class OutputTensor(msgspec.Struct):
 
 
 class InferResponse(msgspec.Struct, omit_defaults=True):
-    """The body of a response; parameters: the warnings, as text."""
+    """What a client gets; parameters: the warnings, as text."""
 
     model_name: str
     model_version: str
@@ -115,24 +113,24 @@ class InferResponse(msgspec.Struct, omit_defaults=True):
     parameters: dict[str, Any] = {}
 
 
-def decode(content: bytes, json_length: bytes | None, max_cells: int) -> InferRequest:
-    """Decode a body; json_length: the header that announces tensors behind the JSON.
+def decode(content: bytes, json_length: bytes | None, most_cells: int) -> InferRequest:
+    """Decode a body; json_length: as the client gave it, where tensors follow the JSON.
 
-    max_cells: larger tensors are refused before memory is allocated.
+    most_cells: of a tensor; more are refused before they take memory.
     """
     if json_length is None:
         request = decode_as(InferRequest, content, FORM)
         tail = b""
     else:
-        content, tail = split_body(content, json_length)
+        content, tail = divided(content, json_length)
         request = decode_as(InferRequest, content, FORM)
     for tensor in request.inputs:
         if tensor.datatype not in NUMBERS and tensor.datatype != TEXTS:
             known = ", ".join([*NUMBERS, TEXTS])
-            raise RefusedError(422, f"inputs['{tensor.name}'].datatype is not one of {known}")
+            raise RefusedError(422, f"inputs['{tensor.name}'].datatype is none of {known}")
         if not tensor.shape or min(tensor.shape) < 0:
-            raise RefusedError(422, f"inputs['{tensor.name}'].shape is not a valid shape")
-        if prod(tensor.shape) > max_cells:
+            raise RefusedError(422, f"inputs['{tensor.name}'].shape is no shape")
+        if prod(tensor.shape) > most_cells:
             raise RefusedError(
                 413, f"inputs['{tensor.name}'] has too many rows; send them in parts"
             )
@@ -150,13 +148,13 @@ def decode(content: bytes, json_length: bytes | None, max_cells: int) -> InferRe
 
 
 def check_version(model: ServedModel, version: str | None) -> None:
-    """Refuse a version that is not served; one version of each model is."""
+    """Refuse a version that does not serve: of each model one does."""
     if version is not None and version != model.run_id:
-        raise not_found(f"of model '{model.name}' only version {model.run_id} is served")
+        raise not_found(f"of model '{model.name}' version {model.run_id} is served, and no other")
 
 
 def rows_of(request: InferRequest, model: ServedModel) -> list[Row]:
-    """Return the rows of tensors; raise RefusedError."""
+    """Turn tensors into rows; raises RefusedError."""
     names = [column.name for column in model.schema.columns]
     tensors = request.inputs
     if not tensors:
@@ -166,7 +164,7 @@ def rows_of(request: InferRequest, model: ServedModel) -> list[Row]:
     columns: dict[str, list[Cell]] = {}
     for tensor in tensors:
         if tensor.name in columns:
-            raise RefusedError(422, f"inputs has '{tensor.name}' twice")
+            raise RefusedError(422, f"inputs holds '{tensor.name}' twice")
         n_cells = len(tensor.data or [])
         if tensor.shape not in ([n_cells], [n_cells, 1]):
             raise RefusedError(
@@ -185,8 +183,8 @@ def _rows_of_matrix(tensor: Tensor, names: list[str]) -> list[Row]:
     if len(tensor.shape) != 2 or tensor.shape[1] != width or len(cells) != tensor.shape[0] * width:
         raise RefusedError(
             422,
-            f"inputs['{tensor.name}'] is not a column, and its shape is not [rows, {width}];"
-            " send one tensor per column, or one with all columns in the order of /schema",
+            f"inputs['{tensor.name}'] is no column, and not of shape [rows, {width}] either;"
+            " send a tensor per column, or one with all of them in the order of /schema",
         )
     return [
         dict(zip(names, cells[start : start + width], strict=True))
@@ -195,7 +193,7 @@ def _rows_of_matrix(tensor: Tensor, names: list[str]) -> list[Row]:
 
 
 def _flat(tensor: Tensor) -> list[Any]:
-    """Flatten one level of nesting, which clients may send."""
+    """Take one level of nesting away, which clients may send."""
     data = tensor.data or []
     if any(isinstance(item, list) for item in data):
         if not all(isinstance(item, list) for item in data):
@@ -207,7 +205,7 @@ def _flat(tensor: Tensor) -> list[Any]:
 def _cells(tensor: Tensor, values: list[Any]) -> list[Cell]:
     kinds = set(map(type, values)) - {type(None)}
     if kinds & {list, dict}:
-        raise RefusedError(422, f"inputs['{tensor.name}'].data is nested too deeply")
+        raise RefusedError(422, f"inputs['{tensor.name}'].data is nested too deep")
     if kinds and (kinds == {str}) != (tensor.datatype == TEXTS):
         raise RefusedError(422, f"inputs['{tensor.name}'].data is not of {tensor.datatype}")
     return values
@@ -216,7 +214,7 @@ def _cells(tensor: Tensor, values: list[Any]) -> list[Cell]:
 def infer(
     request: InferRequest, rows: list[Row], model: ServedModel
 ) -> tuple[InferResponse, list[str]]:
-    """Predict; return the response and the labels."""
+    """Answer; gives the labels too."""
     batch = model.predict_rows(rows, strict=False)
     labels = model.scorer.labels
     n_rows = len(rows)
@@ -228,7 +226,7 @@ def infer(
     wanted = [output.name for output in request.outputs or []] or list(outputs)
     unknown = [name for name in wanted if name not in outputs]
     if unknown:
-        raise RefusedError(422, f"there is no output of that name; outputs: {', '.join(outputs)}")
+        raise RefusedError(422, f"there is no output of that name; there are {', '.join(outputs)}")
     warnings = [f"{w.column}: {w.message}" for w in batch.warnings]
     response = InferResponse(
         model_name=model.name,
@@ -241,7 +239,7 @@ def infer(
 
 
 def metadata(model: ServedModel) -> dict[str, Any]:
-    """Describe the tensors of a model."""
+    """Describe a model's tensors."""
     inputs = [
         {
             "name": column.name,
@@ -253,7 +251,7 @@ def metadata(model: ServedModel) -> dict[str, Any]:
     return {
         "name": model.name,
         "versions": [model.run_id],
-        "platform": "tabproof-scorer",
+        "platform": "tabular-experiments-scorer",
         "inputs": inputs,
         "outputs": [
             {"name": "predict", "datatype": "BYTES", "shape": [-1]},
