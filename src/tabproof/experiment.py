@@ -262,7 +262,7 @@ def summarize(
         stopped=search.stopped,
         n_not_tried=search.n_not_tried,
         ensemble_score=search.ensemble_score,
-        data=asdict(data.fingerprint(division.table)),
+        data=artifacts.DataFingerprint(**asdict(data.fingerprint(division.table))),
         code=determinants["code"],
         versions=determinants["versions"],
         platform=determinants["platform"],

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,10 +43,37 @@ def make_run(
 
 
 def summary(
-    dataset: str = "builtin_wine", labels: Sequence[str] = ("no", "yes"), sha256: str = "f" * 64
+    dataset: str = "builtin_wine",
+    labels: Sequence[str] = ("no", "yes"),
+    sha256: str = "f" * 64,
+    **changes: Any,
 ) -> bytes:
-    """Give what is read of a summary.json."""
-    content = {"dataset": dataset, "labels": list(labels), "data": {"sha256": sha256}}
+    """Return a summary.json; changes replace its fields."""
+    content = {
+        "format": 1,
+        "run_id": RUN_ID,
+        "dataset": dataset,
+        "mode": "full",
+        "labels": list(labels),
+        "n_train": 8,
+        "n_test": 4,
+        "n_rows_without_target": 0,
+        "metrics": {},
+        "scoring": "roc_auc",
+        "best_score": 0.9,
+        "best_params": {},
+        "n_candidates": 1,
+        "rungs": [8],
+        "not_scored": [],
+        "data": {"sha256": sha256, "columns": {"age": "1"}},
+        "code": "c0de",
+        "versions": {"numpy": "2.4.6"},
+        "platform": {},
+        "git": {},
+        "workers": 1,
+        "seconds": {"total": 12.6},
+        **changes,
+    }
     return json.dumps(content).encode()
 
 

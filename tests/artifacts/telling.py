@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.artifacts.making import make_run
+from tests.artifacts.making import make_run, summary
 
 DAY = "2026-11-23"
 
@@ -22,24 +22,15 @@ def make_told_run(
     **said: Any,
 ) -> Path:
     """Make a complete run with numbers of its own."""
-    summary = {
-        "format": 1,
+    changes = {
         "run_id": run_id,
-        "dataset": dataset,
-        "mode": "full",
-        "labels": ["no", "yes"],
         "metrics": {"roc_auc": auc, "accuracy": 0.8, "log_loss": 1 - auc},
         "intervals": {"roc_auc": [auc - 0.01, auc + 0.01], "accuracy": [0.75, 0.84]},
         "best_params": {"clf__max_depth": 4},
-        "data": {"sha256": "f" * 64, "columns": {"age": "1"}},
-        "code": "c0de",
-        "versions": {"numpy": "2.4.6"},
-        "stopped": None,
-        "seconds": {"total": 12.6},
         **said,
     }
     written = {
-        "summary.json": json.dumps(summary).encode(),
+        "summary.json": summary(dataset, **changes),
         "config.yaml": b"seed: 42\nsearch:\n  name: full\n",
         ".hydra/overrides.yaml": json.dumps(list(overrides)).encode(),
         **(files or {}),

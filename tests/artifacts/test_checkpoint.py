@@ -19,6 +19,7 @@ from tabproof.artifacts import (
     unfinished_runs,
 )
 from tabproof.artifacts.errors import ResumeDiffersError, SearchRunningError
+from tabproof.artifacts.run_directory import Status
 from tests.conftest import ROOT
 
 PLAN: dict[str, Any] = {"config": {"seed": 42, "search": {"n_splits": 5}}, "data": "0" * 64}
@@ -159,7 +160,7 @@ def test_a_run_that_cannot_be_sealed_keeps_its_fits(
         with pytest.raises(OSError, match="No space left"):
             run.complete("id")
     assert not run.is_complete
-    run.fail("failed", "disk full")
+    run.fail(Status("failed", "disk full"))
     again = FinishedFits(run.path / "search", PLAN)
     assert dict(again) == {"a": 1}
     again.close()

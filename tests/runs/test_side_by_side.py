@@ -250,8 +250,10 @@ def test_of_very_many_the_best_are_read_and_the_rest_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    really = artifacts.read_proof
-    monkeypatch.setattr(artifacts, "read_proof", lambda path: read.append(path) or really(path))
+    really = artifacts.read_predictions
+    monkeypatch.setattr(
+        artifacts, "read_predictions", lambda path: read.append(path) or really(path)
+    )
     base = made(tmp_path, 0)
     record = artifacts.read_record(base)
     many = [

@@ -1,5 +1,4 @@
-"""Runs on disk: what a run directory holds, when it is complete, what identifies it, and
-which of them are promoted.
+"""Runs on disk: run directories, their identity, the lists of them, the registry of models.
 
 Importing this package loads no numeric library: the service reads runs too, and the limits of
 threads must be set before numpy is loaded.
@@ -33,19 +32,20 @@ from tabproof.artifacts.provenance import (
 )
 from tabproof.artifacts.record import (
     COMPLETE,
-    Facts,
-    Proof,
+    CompleteRun,
     Record,
+    VerifiedPredictions,
+    choices_by_key,
+    choices_text,
+    chosen_dataset,
     differing_rows,
     flattened,
-    model_name_of,
     one_line,
     path_text,
-    read_facts,
-    read_proof,
+    read_complete_run,
+    read_predictions,
     read_record,
 )
-from tabproof.artifacts.record import by_key as choices_by_key
 from tabproof.artifacts.registry import Promotion, Registry
 from tabproof.artifacts.run_directory import (
     FOR_PEOPLE,
@@ -57,7 +57,7 @@ from tabproof.artifacts.run_directory import (
     is_complete,
     recorded,
 )
-from tabproof.artifacts.summary import Summary
+from tabproof.artifacts.summary import DataFingerprint, Summary, model_name_of
 from tabproof.artifacts.sweep_directory import SweepDirectory, cleared, now_in_words
 from tabproof.artifacts.verify import VerifiedRun, read_verified
 
@@ -68,23 +68,26 @@ __all__ = [
     "OUTPUTS",
     "REPORT",
     "CodeState",
-    "Facts",
+    "CompleteRun",
+    "DataFingerprint",
     "FinishedFits",
     "Found",
     "Manifest",
     "Plan",
     "Promotion",
-    "Proof",
     "Record",
     "Registry",
     "RunDirectory",
     "RunSkipped",
     "Summary",
     "SweepDirectory",
+    "VerifiedPredictions",
     "VerifiedRun",
     "as_plain",
     "changed_files",
     "choices_by_key",
+    "choices_text",
+    "chosen_dataset",
     "cleared",
     "code_hash",
     "deciding_code_hash",
@@ -106,10 +109,10 @@ __all__ = [
     "point_to",
     "project_root",
     "read_code_state",
-    "read_facts",
+    "read_complete_run",
     "read_manifest",
     "read_plan",
-    "read_proof",
+    "read_predictions",
     "read_record",
     "read_records",
     "read_set",

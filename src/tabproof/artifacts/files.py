@@ -8,11 +8,14 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import get_ident
 from typing import IO, Any, TypeVar
 
 import msgspec
+
+from tabproof.errors import NewerFormatError
 
 CHUNK = 1 << 20
 # Without O_NONBLOCK, opening a named pipe would block. O_NOFOLLOW covers the last part only.
@@ -177,12 +180,31 @@ def read_limited(name: str | Path, limit: int, folder: int | None = None) -> byt
 
 def read_json(content: bytes, kind: type[T]) -> T:
     """Parse JSON into a dataclass; raise ValueError for a wrong type or a duplicate key."""
+    return _converted(_parsed(content), kind)
+
+
+def read_versioned_json(content: bytes, kind: type[T], name: str, known: int) -> T:
+    """Parse JSON that holds its format; raise NewerFormatError for one above `known`."""
+    found = _parsed(content)
+    number = _converted(found, _Format).format
+    if number > known:
+        raise NewerFormatError(name, number, known)
+    if number < 1:
+        raise ValueError(f"has format {number}, which never existed")
+    return _converted(found, kind)
+
+
+@dataclass(frozen=True)
+class _Format:
+    format: int
+
+
+def _parsed(content: bytes) -> Any:
     try:
-        found = json.loads(content, object_pairs_hook=_without_duplicates)
-        return msgspec.convert(found, kind)
+        return json.loads(content, object_pairs_hook=_without_duplicates)
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
-    except (ValueError, msgspec.ValidationError) as error:
+    except ValueError as error:
         raise ValueError(f"has the wrong form: {error}") from error
 
 
@@ -192,3 +214,10 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("it has a duplicate key")
     return found
+
+
+def _converted(found: Any, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"has the wrong form: {error}") from error

@@ -60,8 +60,11 @@ DECIDING = (
     "modeling",
     "scorer",
     "search",
+    "steps/check.py",
+    "steps/decide.py",
+    "steps/evaluate.py",
+    "steps/search.py",
 )
-DECIDING += tuple(f"steps/{name}.py" for name in ("check", "decide", "evaluate", "search"))
 
 
 def code_hash(package: Path, parts: Collection[str] = ()) -> str:

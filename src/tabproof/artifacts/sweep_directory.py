@@ -27,7 +27,7 @@ from tabproof.artifacts.errors import (
 from tabproof.artifacts.files import locked, point_to, write_atomically
 from tabproof.artifacts.find import folders_of
 from tabproof.artifacts.provenance import as_plain
-from tabproof.artifacts.run_directory import HYDRAS, STATUS, SUMMARY, is_alive
+from tabproof.artifacts.run_directory import HYDRAS, STATUS, SUMMARY, read_status
 from tabproof.errors import DirectoryTakenError
 
 PLAN, LOCK, LOG, STOPPED = "sweep.json", "sweep.lock", "sweep.log", "sweep.stopped"
@@ -108,7 +108,7 @@ class SweepDirectory:
             digits = job.name.partition("_")[0]
             return int(digits) if digits.isdecimal() else 0, job.name
 
-        return sorted((job for job in folders_of(self.path) if job.name[0] != "."), key=number)
+        return sorted(map(Path, folders_of(self.path)), key=number)
 
     def mark(self, line: str) -> None:
         """Add a line to the log, whole whoever else is adding one."""
@@ -162,20 +162,18 @@ def _await_end(job: Path, *, elsewhere_counts: bool) -> None:
     elsewhere_counts: of another machine's process nobody knows, so it is taken to be there.
     """
     deadline = time.monotonic() + END_SECONDS
-    while (status := _status_of(job)).get("state") == "running" and is_alive(status):
-        if not elsewhere_counts and status.get("host") != socket.gethostname():
+    while True:
+        try:
+            status = read_status(job)
+        except (OSError, ValueError):
+            return
+        if status is None or status.state != "running" or not status.is_alive:
+            return
+        if not elsewhere_counts and status.host != socket.gethostname():
             return
         if time.monotonic() > deadline:
-            raise JobRunningError(job, str(status.get("pid")), str(status.get("host")))
+            raise JobRunningError(job, str(status.pid), str(status.host))
         time.sleep(0.1)
-
-
-def _status_of(job: Path) -> dict[str, Any]:
-    try:
-        status = json.loads((job / STATUS).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return status if isinstance(status, dict) else {}
 
 
 def now_in_words() -> str:

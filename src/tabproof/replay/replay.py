@@ -1,6 +1,5 @@
 """The story of a replay: read the run, compare what it stands on, train, compare what came out."""
 
-import json
 import logging
 import secrets
 import shutil
@@ -91,7 +90,7 @@ def replay(asked: Request) -> int:
 def recompose(recorded: Recorded, asked: Request) -> conf.Recomposed:
     """Compose the run's configuration, with this machine's runtime, and check it."""
     # One that a budget ended would end elsewhere, whatever we do.
-    was_whole = recorded.summary.get("stopped") is None
+    was_whole = recorded.summary.stopped is None
     again = conf.recompose(recorded.config, asked.overrides, to_its_end=was_whole)
     try:
         conf.check_config(again.config)
@@ -123,14 +122,17 @@ def compare_grounds(recorded: Recorded, again: conf.Recomposed) -> Findings:
     fingerprint = asdict(data.fingerprint(division.table))
     n_rows = len(division.table.X)
     findings.tell(
-        DATA, comparing.data_differences(then["data"], fingerprint, recorded.n_rows, n_rows)
+        DATA,
+        comparing.data_differences(
+            asdict(then.data), fingerprint, then.n_train + then.n_test, n_rows
+        ),
     )
     findings.tell("code", _code_differences(then, now["code"]))
-    findings.tell("versions", comparing.version_differences(then["versions"], now["versions"]))
-    findings.tell("platform", comparing.platform_differences(then["platform"], now["platform"]))
-    if then.get("stopped") is not None:
+    findings.tell("versions", comparing.version_differences(then.versions, now["versions"]))
+    findings.tell("platform", comparing.platform_differences(then.platform, now["platform"]))
+    if then.stopped is not None:
         console.say(
-            f"{'note'.ljust(WIDTH)}the run was stopped early ({then['stopped']}):"
+            f"{'note'.ljust(WIDTH)}the run was stopped early ({then.stopped}):"
             " a search that time ends cannot be repeated"
         )
     return findings
@@ -142,20 +144,25 @@ def _configuration_differences(
     if again.added:
         return [f"keys that the run did not have: {', '.join(again.added)}"]
     then = recorded.summary
-    if then.get("stopped") is not None:
+    if then.stopped is not None:
         # Its id holds which fits were finished, which nobody kept.
         return []
-    rest = {key: then[key] for key in ("code", "versions", "platform")}
-    run_id = artifacts.run_id_of(config=identity, data=then["data"].get("sha256"), **rest)
+    run_id = artifacts.run_id_of(
+        config=identity,
+        data=then.data.sha256,
+        code=then.code,
+        versions=then.versions,
+        platform=then.platform,
+    )
     if run_id == recorded.run_id:
         return []
     return [f"config.yaml comes to run id {run_id} on the run's own data, code and versions"]
 
 
-def _code_differences(then: dict[str, Any], now: str) -> list[str]:
-    if then["code"] == now:
+def _code_differences(then: artifacts.Summary, now: str) -> list[str]:
+    if then.code == now:
         return []
-    git = then.get("git") or {}
+    git = then.git
     commit = git.get("commit")
     if commit is None:
         return ["the run had other files in src/, and no commit to name"]
@@ -165,11 +172,12 @@ def _code_differences(then: dict[str, Any], now: str) -> list[str]:
 
 def compare_results(recorded: Recorded, directory: Path, findings: Findings) -> None:
     """Compare every number, and the predictions."""
-    summary = json.loads((directory / SUMMARY).read_bytes())
-    n_numbers = comparing.count_numbers(recorded.summary)
+    then = asdict(recorded.summary)
+    now = asdict(artifacts.Summary.from_json((directory / SUMMARY).read_bytes()))
+    n_numbers = comparing.count_numbers(then)
     findings.tell(
         "numbers",
-        comparing.number_differences(recorded.summary, summary),
+        comparing.number_differences(then, now),
         f"the same, all {n_numbers}",
     )
     if recorded.evidence is not None:

@@ -25,13 +25,15 @@ def compare(names: Sequence[str], *, outputs: Path, models: Path, as_json: bool)
     """Show runs side by side: metrics, only the keys that differ, and tests against the first."""
     if len(names) < 2:
         raise TooFewRunsError(names)
-    facts = [artifacts.read_facts(artifacts.find_run(name, outputs, models)) for name in names]
+    facts = [
+        artifacts.read_complete_run(artifacts.find_run(name, outputs, models)) for name in names
+    ]
     differing = {
         "configuration": _differing([each.config for each in facts]),
         "best parameters": _differing([each.record.best_params for each in facts]),
-        "data": _differing([each.summary.get("data", {}) for each in facts]),
+        "data": _differing([asdict(each.summary.data) for each in facts]),
         "code and versions": _differing(
-            [{key: each.summary.get(key) for key in SAID} for each in facts]
+            [{key: getattr(each.summary, key) for key in SAID} for each in facts]
         ),
     }
     verdicts = [_tested(facts[0], other) for other in facts[1:]]
@@ -61,7 +63,7 @@ def _differing(trees: Sequence[Mapping[str, Any]]) -> Differing:
     }
 
 
-def _plain(facts: artifacts.Facts) -> dict[str, Any]:
+def _plain(facts: artifacts.CompleteRun) -> dict[str, Any]:
     record = facts.record
     return {
         "path": artifacts.path_text(facts.path),
@@ -74,13 +76,13 @@ def _plain(facts: artifacts.Facts) -> dict[str, Any]:
     }
 
 
-def _tested(first: artifacts.Facts, other: artifacts.Facts) -> dict[str, Any]:
+def _tested(first: artifacts.CompleteRun, other: artifacts.CompleteRun) -> dict[str, Any]:
     """Test a run against the first on the same rows, or say why that is not possible."""
     # A second to import; whoever is refused need not wait for it.
     from tabproof.evaluation.comparison import compare_in_all
 
     pair = {"run": other.run_id, "first": first.run_id}
-    ours, theirs = artifacts.read_proof(other.path), artifacts.read_proof(first.path)
+    ours, theirs = artifacts.read_predictions(other.path), artifacts.read_predictions(first.path)
     obstacle = artifacts.differing_rows(ours, theirs)
     if obstacle is not None:
         return {**pair, "obstacle": obstacle[0], "tests": []}
@@ -95,7 +97,7 @@ def _tested(first: artifacts.Facts, other: artifacts.Facts) -> dict[str, Any]:
 
 
 def _as_text(
-    facts: Sequence[artifacts.Facts],
+    facts: Sequence[artifacts.CompleteRun],
     differing: Mapping[str, Differing],
     verdicts: Sequence[Mapping[str, Any]],
 ) -> str:
@@ -117,7 +119,7 @@ def _as_text(
     return "\n".join([table, *(_worded(verdict) for verdict in verdicts), "-- where", *lines])
 
 
-def _metric(facts: artifacts.Facts, name: str) -> str:
+def _metric(facts: artifacts.CompleteRun, name: str) -> str:
     interval = facts.record.interval(name)
     between = "" if interval is None else " ({:.4f} … {:.4f})".format(*interval)
     return number(facts.record.value(name)) + between

@@ -6,8 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabproof.artifacts import record as chosen
-from tabproof.artifacts.record import Record, one_line, path_text, read_record
+from tabproof.artifacts import (
+    Record,
+    choices_text,
+    chosen_dataset,
+    one_line,
+    path_text,
+    read_record,
+)
 from tabproof.evaluation_result import LOWER_IS_BETTER
 from tabproof.text import aligned, in_markdown
 
@@ -54,11 +60,11 @@ def entry_of(path: Path, *, choices: str = "", metric: str = "roc_auc") -> Entry
 def entry_from(record: Record, path: Path, *, choices: str = "", metric: str = "roc_auc") -> Entry:
     """Make a line of what is known of a run."""
     words = choices.split()
-    named = chosen.dataset_of(words) if record.dataset == "?" else None
+    named = chosen_dataset(words) if record.dataset == "?" else None
     return Entry(
         path=path,
         dataset=one_line(named or record.dataset),
-        choices=one_line(chosen.in_words(words) if choices else record.choices),
+        choices=one_line(choices_text(words) if choices else record.choices),
         state=record.state,
         run_id=record.run_id,
         metric=metric,

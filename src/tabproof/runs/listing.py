@@ -160,29 +160,29 @@ def width() -> int:
 
 def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
     """Tell what a run is, its numbers, and how to repeat it."""
-    facts = artifacts.read_facts(artifacts.find_run(run, outputs, models))
+    facts = artifacts.read_complete_run(artifacts.find_run(run, outputs, models))
     if as_json:
         content = {
             "path": artifacts.path_text(facts.path),
             "overrides": facts.record.overrides,
-            **facts.summary,
+            **json.loads(facts.summary.to_json()),
         }
         return json.dumps(content, indent=2, ensure_ascii=False)
-    said, record = facts.summary, facts.record
-    place, versions = shlex.quote(str(facts.path)), said.get("versions", {})
+    summary, record = facts.summary, facts.record
+    place = shlex.quote(str(facts.path))
     lines = {
         "run": f"{facts.run_id}, {record.state}" + (f": {record.cause}" if record.cause else ""),
         "directory": f"{artifacts.one_line(str(facts.path))} ({facts.n_files} files)",
-        "dataset": f"{record.dataset}, {said.get('n_train', '?')} rows to train on,"
-        f" {said.get('n_test', '?')} held out",
+        "dataset": f"{record.dataset}, {summary.n_train} rows to train on,"
+        f" {summary.n_test} held out",
         "choices": artifacts.one_line(record.choices) or "as standard",
         **{name: _with_interval(record, name) for name in record.metrics},
         "best": artifacts.one_line(params_in_words(record.best_params)),
-        "candidates": str(said.get("n_candidates", "?")),
+        "candidates": str(summary.n_candidates),
         "seconds": "" if record.seconds is None else f"{record.seconds:.1f}",
         "data": str(record.data),
-        "code": _code(said),
-        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "code": _code(summary),
+        "versions": ", ".join(f"{name} {version}" for name, version in summary.versions.items()),
         "again": f"python -m src.replay {place}",
         "anew": shlex.join(["python", "-m", "src.train", *record.overrides]),
     }
@@ -196,11 +196,11 @@ def _with_interval(record: artifacts.Record, name: str) -> str:
     return number(record.value(name)) + between
 
 
-def _code(said: dict[str, Any] | Any) -> str:
-    git = said.get("git", {})
-    changed = {True: "", False: ", with changes that were not committed"}.get(git.get("clean"), "")
+def _code(summary: artifacts.Summary) -> str:
+    git = summary.git
+    changed = ", with changes that were not committed" if git.get("clean") is False else ""
     commit = git.get("commit")
-    return f"{str(said.get('code', '?'))[:16]}" + (f", commit {commit}{changed}" if commit else "")
+    return summary.code[:16] + (f", commit {commit}{changed}" if commit else "")
 
 
 def show_leaderboard(

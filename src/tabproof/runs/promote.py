@@ -89,10 +89,10 @@ def promote(
     registry = artifacts.Registry(models)
     with _telling_what_stays():
         path = complete(artifacts.find_run(run, outputs))
-        proof = artifacts.read_proof(path)
-        name = name or proof.name
+        predictions = artifacts.read_predictions(path)
+        name = name or predictions.summary.model_name
         before = registry.current(name)
-        judge = partial(figures_if_better, proof) if if_better else None
+        judge = partial(figures_if_better, predictions) if if_better else None
         after = registry.promote(path, name, who or _me(), why, judge)
     if after == before:
         return f"{name}: {after.version} is current already; its copy is intact"
@@ -140,12 +140,12 @@ def complete(run: Path) -> Path:
     return run
 
 
-def figures_if_better(candidate: artifacts.Proof, current: Path) -> str:
+def figures_if_better(candidate: artifacts.VerifiedPredictions, current: Path) -> str:
     """Compare a run with the current version on the same rows; raise unless it is better."""
     # A second to import; whoever does not compare need not wait for it.
     from tabproof.evaluation.comparison import compare
 
-    theirs = artifacts.read_proof(current)
+    theirs = artifacts.read_predictions(current)
     differing = artifacts.differing_rows(candidate, theirs)
     if differing is not None:
         raise NotComparableError(*differing)

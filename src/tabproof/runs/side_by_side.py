@@ -201,13 +201,13 @@ def _read(place: Path) -> "tuple[str, HoldOut]":
 
     from tabproof.report.contenders import HoldOut
 
-    proof = artifacts.read_proof(place)
-    frame = proof.hold_out()
+    predictions = artifacts.read_predictions(place)
+    frame = predictions.hold_out()
     y, proba = frame["y_true"].to_numpy(), frame.drop(columns="y_true").to_numpy()
     if not len(y) or not np.isfinite(proba).all():
         raise UnverifiedRunError(place, "what it predicted", "is not a probability in every row")
     digest = hashlib.sha256(pd.util.hash_pandas_object(frame["y_true"]).to_numpy().tobytes())
-    digest.update(repr((proof.said.labels, proof.said.data.sha256)).encode())
+    digest.update(repr((predictions.summary.labels, predictions.summary.data.sha256)).encode())
     return digest.hexdigest(), HoldOut(y, proba)
 
 
@@ -239,7 +239,7 @@ def _ranked(members: Members, metric: str) -> Members:
 def _language_of(complete: Members) -> str:
     for run in complete[:1]:
         try:
-            told = artifacts.read_facts(_place_of(run)).config.get("report") or {}
+            told = artifacts.read_complete_run(_place_of(run)).config.get("report") or {}
         except (UserError, OSError):
             continue
         if told.get("language") in LANGUAGES:

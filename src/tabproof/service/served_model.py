@@ -1,16 +1,14 @@
 """One model in service: verified, read, probed; it never changes."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tabproof.artifacts import VerifiedRun, model_name_of, read_verified
+from tabproof.artifacts import Summary, VerifiedRun, read_verified
 from tabproof.schema import CategoryColumn, Column, Schema
 from tabproof.scorer import Scorer, read_scorer
 from tabproof.service.answers import (
@@ -41,7 +39,7 @@ class ServedModel:
     schema: Schema
     scorer: Scorer
     reader: RowReader
-    summary: Mapping[str, Any]
+    summary: Summary
 
     def predict_row(self, row: Row, *, strict: bool, explain: bool = False) -> Prediction:
         """Answer for one row; raises RefusedError."""
@@ -110,8 +108,8 @@ class ServedModel:
             run_id=self.run_id,
             default=default,
             labels=list(self.scorer.labels),
-            dataset=str(self.summary["dataset"]),
-            metrics=dict(self.summary["metrics"]),
+            dataset=self.summary.dataset,
+            metrics=dict(self.summary.metrics),
             source=self.source,
             promoted=self.promoted,
         )
@@ -180,9 +178,12 @@ def load_model(
     schema = Schema.from_json(run.files[SCHEMA].decode("utf-8", errors="replace"))
     scorer = read_scorer(run.files)
     _check_fit(source, schema, scorer)
-    summary = _summary(source, run)
+    try:
+        summary = Summary.from_json(run.files[SUMMARY])
+    except ValueError as error:
+        raise ModelUnusableError(source, f"{SUMMARY} {error}") from error
     model = ServedModel(
-        name=model_name_of(summary["dataset"]) if name is None else name,
+        name=summary.model_name if name is None else name,
         run_id=run.run_id,
         source=source,
         promoted=promoted,
@@ -204,15 +205,6 @@ def _check_fit(source: str, schema: Schema, scorer: Scorer) -> None:
     expected = [(column.name, column in scorer.category_columns) for column in scorer.columns]
     if columns != expected or tuple(schema.labels) != scorer.labels:
         raise ModelUnusableError(source, f"{SCHEMA} and scorer/ name other columns or labels")
-
-
-def _summary(source: str, run: VerifiedRun) -> dict[str, Any]:
-    try:
-        content = json.loads(run.files[SUMMARY])
-        metrics = {str(key): float(value) for key, value in content["metrics"].items()}
-        return {"dataset": str(content["dataset"]), "metrics": metrics}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelUnusableError(source, f"{SUMMARY} is damaged: {error}") from error
 
 
 def _probe(model: ServedModel) -> None:

@@ -1,12 +1,17 @@
-"""Whatever ends a run is told in its directory."""
+"""A run directory records how its run ended and which process writes it."""
 
 import json
+import os
+import subprocess
+import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tabproof.artifacts import RunDirectory, recorded
+from tabproof.artifacts.run_directory import Status, running_status
 from tabproof.data.errors import SingleClassError
 from tabproof.errors import DirectoryTakenError, RunExistsError, RungNotScoredError
 
@@ -15,14 +20,14 @@ def step() -> str:
     return "searching"
 
 
-def test_a_refused_run_leaves_nothing_where_somebody_watched(tmp_path: Path) -> None:
+def test_a_refused_run_leaves_no_directory(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "outputs" / "day" / "run")
     with pytest.raises(SingleClassError), recorded(run, step, keep_refused=False):
         raise SingleClassError("target 'y'", "a")
     assert not list((tmp_path / "outputs").iterdir())
 
 
-def test_a_refused_run_takes_nothing_of_others_with_it(tmp_path: Path) -> None:
+def test_a_refused_run_removes_only_its_own_files(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "mine" / "run")
     with suppress(SingleClassError), recorded(run, step, keep_refused=False):
         (run.path / "thesis.txt").write_text("three years of work")
@@ -30,7 +35,7 @@ def test_a_refused_run_takes_nothing_of_others_with_it(tmp_path: Path) -> None:
     assert [path.name for path in run.path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_directory_with_other_things_in_it_is_not_taken(tmp_path: Path) -> None:
+def test_a_directory_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("three years of work")
     with (
         pytest.raises(DirectoryTakenError, match=r"it holds 'thesis\.txt'"),
@@ -40,7 +45,7 @@ def test_a_directory_with_other_things_in_it_is_not_taken(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_directory_that_another_run_is_writing_is_not_taken(tmp_path: Path) -> None:
+def test_a_directory_that_another_run_writes_is_refused(tmp_path: Path) -> None:
     with (
         recorded(RunDirectory(tmp_path), step, keep_refused=False),
         pytest.raises(DirectoryTakenError, match=r"status\.json"),
@@ -48,7 +53,7 @@ def test_a_directory_that_another_run_is_writing_is_not_taken(tmp_path: Path) ->
         RunDirectory(tmp_path).begin()
 
 
-def test_a_search_that_failed_keeps_its_log(tmp_path: Path) -> None:
+def test_a_failed_search_keeps_its_directory(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     error = RungNotScoredError(1, 30, "no class", sufficient=60)
     with pytest.raises(RungNotScoredError), recorded(run, step, keep_refused=False):
@@ -56,19 +61,14 @@ def test_a_search_that_failed_keeps_its_log(tmp_path: Path) -> None:
     assert (run.path / "status.json").exists()
 
 
-def test_a_failure_after_the_manifest_leaves_the_run_complete(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [OSError(5, "the last sync"), KeyboardInterrupt()])
+def test_an_error_after_the_manifest_leaves_the_run_complete(
+    error: BaseException, tmp_path: Path
+) -> None:
     run = RunDirectory(tmp_path / "run")
-    with suppress(OSError), recorded(run, step, keep_refused=False):
+    with suppress(type(error)), recorded(run, step, keep_refused=False):
         run.complete("id")
-        raise OSError(5, "the last sync")
-    assert [path.name for path in run.path.iterdir()] == ["manifest.json"]
-
-
-def test_an_interrupt_after_the_manifest_leaves_the_run_complete(tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path / "run")
-    with suppress(KeyboardInterrupt), recorded(run, step, keep_refused=False):
-        run.complete("id")
-        raise KeyboardInterrupt
+        raise error
     assert [path.name for path in run.path.iterdir()] == ["manifest.json"]
 
 
@@ -89,10 +89,24 @@ def test_an_unexpected_error_keeps_the_directory_and_names_the_step(tmp_path: Pa
     assert json.loads((run.path / "status.json").read_text())["state"] == "failed"
 
 
-def test_a_complete_run_is_not_taken_for_another(tmp_path: Path) -> None:
+def test_the_directory_of_a_complete_run_is_refused(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     with recorded(run, step, keep_refused=False):
         run.complete("id")
     with pytest.raises(RunExistsError), recorded(run, step, keep_refused=False):
         pytest.fail("began")
     assert [path.name for path in run.path.iterdir()] == ["manifest.json"]
+
+
+def test_only_a_living_process_is_alive() -> None:
+    status = running_status()
+    assert status.is_alive
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for pid in (ended.pid, None, 0, 2**70):
+        assert not replace(status, pid=pid).is_alive
+    # A process number that is used again is another process.
+    assert not replace(status, begun="another boot 1").is_alive
+    # What runs on another machine cannot be known.
+    assert Status("running", pid=1, host="elsewhere", begun="x").is_alive
+    assert Status("running", pid=os.getpid()).is_alive
