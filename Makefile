@@ -146,7 +146,7 @@ docker-build: ## build the image that serves; for training IMAGE=mlops-train ARG
 .PHONY: docker-run
 docker-run: ## run it on 127.0.0.1:8000, with what is promoted, as the cloud does: nothing can be written
 	@$(DOCKER) run --rm --publish $(HOST):$(PORT):8000 --read-only --cap-drop ALL \
-		--security-opt no-new-privileges $(if $(wildcard models),--volume "$(CURDIR)/models:/app/models:ro") \
+		--security-opt no-new-privileges --volume "$(CURDIR)/models:/app/models:ro" \
 		$(ARGS) $(IMAGE)
 
 .PHONY: image-check
