@@ -27,6 +27,9 @@ from tabproof.config.paths import CONF
 ROOT = Path(__file__).parents[1]
 OPENML_HOME = ROOT / ".." / "shared" / "openml_home"
 
+# Whatever is installed, child processes import this checkout.
+os.environ["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
+
 register_schema()
 
 # `make test-all` takes the thorough profile. Tests give no number of examples of their own, unless

@@ -38,13 +38,11 @@ def test_a_bit_that_flips_is_found(run: Path, tmp_path: Path) -> None:
 
 def test_two_runs_of_one_second_keep_apart(tmp_path: Path) -> None:
     arguments = ("dataset=wine", "search=none", "model=logistic_regression")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
 
     def start(_: int) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "src.train", *arguments],
             cwd=tmp_path,
-            env=environment,
             capture_output=True,
             text=True,
             timeout=120,

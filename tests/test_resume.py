@@ -154,10 +154,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_end(
 def test_the_newest_unfinished_run_is_found_by_its_configuration(
     asked: list[str], whole: Path, tmp_path: Path
 ) -> None:
-    options: dict[str, Any] = {
-        "cwd": tmp_path,
-        "env": {**os.environ, "PYTHONPATH": str(ROOT)},
-    }
+    options: dict[str, Any] = {"cwd": tmp_path}
 
     def runs() -> list[Path]:
         return sorted(path.parent for path in tmp_path.glob("outputs/*/*/.hydra"))

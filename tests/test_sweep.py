@@ -366,14 +366,12 @@ def test_beside_a_resume_nothing_that_decides_numbers_may_be_asked(undisturbed: 
 @pytest.mark.slow
 def test_a_run_that_is_there_already_is_skipped(tmp_path: Path) -> None:
     # Of runs under outputs/ in the directory that it is run in.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     words = ["dataset=wine", "search=none", "model=logistic_regression", "skip_completed=true"]
 
     def trained(*more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "src.train", *words, *more],
             cwd=tmp_path,
-            env=environment,
             capture_output=True,
             text=True,
         )

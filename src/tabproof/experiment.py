@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).parents[2]
-
 
 def run_experiment(
     config: TrainConfig, directory: Path, *, keep_refused: bool = False, is_latest: bool = True

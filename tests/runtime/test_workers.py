@@ -36,7 +36,6 @@ def test_of_a_process_that_is_killed_no_worker_is_left(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, str(script)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
     )
