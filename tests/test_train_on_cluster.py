@@ -1,4 +1,4 @@
-"""A search on a cluster is the search on this machine, to the bit, whatever its workers suffer."""
+"""A search on a cluster gives exactly the numbers of this machine, even if a worker is killed."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def table(make_csv: Callable[..., Path]) -> list[str]:
     return ["dataset=file", f"dataset.path={make_csv(n_rows=600)}", "dataset.target=label"]
 
 
-def test_a_search_has_the_numbers_that_it_has_here_though_a_worker_is_killed(
+def test_a_search_has_the_same_numbers_on_a_cluster_though_a_worker_is_killed(
     real: RealCluster, table: list[str], tmp_path: Path
 ) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
@@ -60,7 +60,7 @@ def test_a_search_has_the_numbers_that_it_has_here_though_a_worker_is_killed(
     pd.testing.assert_frame_equal(one, other)
 
 
-def test_a_cluster_that_does_not_answer_is_told_before_data_is_read(tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_answer_is_an_error_before_data_is_read(tmp_path: Path) -> None:
     words = ["runtime=dask", "runtime.address=tcp://127.0.0.1:9", "runtime.timeout=2"]
     done = train(*words, f"hydra.run.dir={tmp_path}/run")
     assert done.returncode == 2

@@ -44,7 +44,7 @@ def test_the_seed_decides_the_numbers(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", LIBRARIES)
-def test_nothing_is_said_and_no_file_is_written(
+def test_libraries_print_nothing_and_write_no_file(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pipeline = make_pipeline(composed(f"model={model}", FEW_ROUNDS[model]))

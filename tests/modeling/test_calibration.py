@@ -51,9 +51,7 @@ def folds(X: np.ndarray, y: np.ndarray) -> Splits:
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["boosting", "linear", "forest", "vote"])
-def test_it_is_what_scikit_learn_makes_on_the_same_folds(
-    name: str, method: str, n_classes: int
-) -> None:
+def test_calibration_equals_the_one_of_scikit_learn(name: str, method: str, n_classes: int) -> None:
     X, y = table(n_classes)
     pipeline, splits = model(name).fit(X, y), folds(X, y)
     before = pipeline.predict_proba(X)
@@ -70,9 +68,7 @@ def test_it_is_what_scikit_learn_makes_on_the_same_folds(
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["boosting", "forest"])
-def test_answers_become_the_probabilities_that_they_would_have_had(
-    name: str, method: str, n_classes: int
-) -> None:
+def test_calibrated_proba_equals_predict_proba(name: str, method: str, n_classes: int) -> None:
     X, y = table(n_classes)
     pipeline = model(name).fit(X, y)
     calibrated = calibrate(pipeline, answers_out_of_fold(pipeline, X, y, folds(X, y)), y, method)
@@ -83,7 +79,7 @@ def test_answers_become_the_probabilities_that_they_would_have_had(
     assert calibrated.calibrated_classifiers_[0].estimator is pipeline
 
 
-def test_each_row_is_answered_by_a_clone_that_was_not_fitted_on_it() -> None:
+def test_each_row_is_predicted_by_a_clone_that_was_not_fitted_on_it() -> None:
     X, y = table(2)
     pipeline, splits = model("forest").fit(X, y), folds(X, y)
     found = proba_out_of_fold(pipeline, X, y, splits)
@@ -93,7 +89,7 @@ def test_each_row_is_answered_by_a_clone_that_was_not_fitted_on_it() -> None:
         )
 
 
-def test_groups_stay_together() -> None:
+def test_calibration_with_grouped_folds() -> None:
     X, y = table(2)
     groups = np.arange(len(y)) // 10
     splits = list(GroupKFold(3).split(X, y, groups))
@@ -112,7 +108,7 @@ def test_workers_change_no_bit() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_probabilities_come_nearer_to_the_truth(method: str) -> None:
+def test_calibration_improves_the_log_loss(method: str) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2000, 3))
     y = (rng.random(2000) < 1 / (1 + np.exp(-X[:, 0]))).astype(np.int64)

@@ -38,8 +38,8 @@ def test_parameters_of_any_step_can_be_searched(parameter: str) -> None:
     check_grid(PIPELINE, {parameter: values})
 
 
-def test_a_misspelt_parameter_names_what_was_meant_and_what_there_is() -> None:
-    with pytest.raises(UnknownParameterError, match=r"did you mean clf__C\b.*'clf__max_iter'"):
+def test_a_misspelt_parameter_is_refused_with_a_suggestion_and_a_list() -> None:
+    with pytest.raises(UnknownParameterError, match=r"'clf__max_iter'.*did you mean clf__C\b"):
         check_grid(PIPELINE, {"clf__c": [1.0]})
 
 
@@ -71,7 +71,7 @@ def test_threads_of_an_estimator_are_refused_since_they_may_change_last_bits() -
         (CatBoostClassifier, [2, 4], [1]),
     ],
 )
-def test_threads_of_other_libraries_are_those_that_keep_numbers_and_limits(
+def test_threads_of_boosting_libraries_must_be_fixed(
     estimator: type, refused: list[int | None], valid: list[int]
 ) -> None:
     threads = "thread_count" if estimator is CatBoostClassifier else "n_jobs"

@@ -22,7 +22,7 @@ def frame(**columns: list[str | None]) -> pd.DataFrame:
 CITIES = frame(city=["a", "b", "東京", None, "a"], job=["x", "a", "x", "x", "y"])
 
 
-def test_a_category_is_one_number_in_one_of_its_columns_features() -> None:
+def test_a_category_is_one_number_in_one_feature_of_its_column() -> None:
     found = CategoryHasher(8).fit_transform(CITIES)
     assert found.shape == (5, 16)
     assert_array_equal(np.abs(found[:, :8]).sum(axis=1), 1)
@@ -30,14 +30,14 @@ def test_a_category_is_one_number_in_one_of_its_columns_features() -> None:
     assert_array_equal(found[0, :8], found[4, :8])
 
 
-def test_a_category_has_its_place_in_whatever_company() -> None:
+def test_the_encoding_of_a_category_does_not_depend_on_other_categories() -> None:
     alone = CategoryHasher(8).fit_transform(frame(c=["a"]))
     among = CategoryHasher(8).fit_transform(CITIES)
     assert_array_equal(alone[0], among[0, :8])
     assert_array_equal(alone[0], among[1, 8:])
 
 
-def test_a_category_never_met_is_nothing_and_a_missing_cell_is_something() -> None:
+def test_an_unknown_category_is_zeros_and_a_missing_cell_is_not() -> None:
     hasher = CategoryHasher(8).fit(CITIES)
     found = hasher.transform(frame(city=["never met", None], job=["x", None]))
     assert not found[0, :8].any()
@@ -46,7 +46,7 @@ def test_a_category_never_met_is_nothing_and_a_missing_cell_is_something() -> No
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 1000])
-def test_there_are_as_many_features_as_asked_for_however_many_categories(n_features: int) -> None:
+def test_the_number_of_features_is_fixed(n_features: int) -> None:
     many = frame(c=[f"category {i}" for i in range(300)])
     found = CategoryHasher(n_features).fit_transform(many)
     assert found.shape == (300, n_features)
@@ -55,7 +55,7 @@ def test_there_are_as_many_features_as_asked_for_however_many_categories(n_featu
         assert len(np.unique(found, axis=0)) > 200
 
 
-def test_texts_that_an_imputer_gives_are_as_good_as_categories() -> None:
+def test_texts_are_encoded_like_categories() -> None:
     complete = CITIES.dropna()
     hasher = CategoryHasher(8).fit(complete)
     as_texts = complete.astype("object").to_numpy()
@@ -90,7 +90,7 @@ def test_a_hasher_without_categories_is_refused() -> None:
 
 
 @pytest.mark.parametrize("n_features", [0, -1, 1.5, None, "many"])
-def test_a_number_of_features_that_is_none_is_refused_before_data_is_read(
+def test_an_invalid_number_of_features_is_refused_before_data_is_read(
     n_features: object,
 ) -> None:
     pipeline = make_pipeline({}, {"encode": CategoryHasher()}, DecisionTreeClassifier(), seed=0)

@@ -71,7 +71,7 @@ def test_random_states_of_members_at_any_depth_get_the_seed() -> None:
     assert parameters["clf__c__clf__random_state"] == 7
 
 
-def test_target_encoding_is_crossed_by_folds_that_a_seed_decides() -> None:
+def test_the_seed_decides_the_folds_of_target_encoding() -> None:
     X = pd.DataFrame({"c": pd.Categorical(np.tile([*"abcde"], 30))})
     y = np.random.default_rng(0).integers(0, 2, 150)
 
@@ -85,7 +85,7 @@ def test_target_encoding_is_crossed_by_folds_that_a_seed_decides() -> None:
     assert len(np.unique(encoded(1)[X["c"] == "a"])) > 1
 
 
-def test_folds_that_were_chosen_stay_as_they_are() -> None:
+def test_given_folds_are_kept() -> None:
     folds = KFold(3, shuffle=True, random_state=5)
     pipeline = make_pipeline({}, {"e": TargetEncoder(cv=folds)}, LogisticRegression(), seed=1)
     assert pipeline.get_params()["preprocess__categorical__e__cv"] is folds

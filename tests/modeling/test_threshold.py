@@ -104,27 +104,27 @@ def test_no_threshold_with_the_recall_is_more_precise(
     assert "\n" not in str(raised.value)
 
 
-def test_to_call_every_row_positive_is_no_decision() -> None:
+def test_predicting_every_row_positive_does_not_count() -> None:
     proba, y = both(np.array([0.1, 0.2, 0.3, 0.4])), np.array([1, 0, 0, 1])
     with pytest.raises(OutOfReachError, match=r"the best is 0\.5000, short of calling every row"):
         choose_most_precise(proba, y, 0.9, None)
 
 
-def test_where_alarms_cost_more_than_they_save_there_are_none() -> None:
+def test_expensive_false_alarms_give_a_threshold_above_all_rows() -> None:
     proba, y = both(np.array([0.1, 0.2, 0.9, 1.0])), np.array([0, 1, 0, 0])
     chosen = choose_cheapest(proba, y, [[0, 10], [1, 0]])
     assert (chosen.threshold, chosen.score) == (1.0, 0.25)
 
 
 @pytest.mark.parametrize("choose", [choose_max_f1, lambda p, y: choose_cheapest(p, y, COSTS)])
-def test_where_all_rows_are_alike_there_is_nothing_to_choose(
+def test_constant_predictions_are_an_error(
     choose: Callable[[np.ndarray, np.ndarray], object],
 ) -> None:
     with pytest.raises(ConstantPredictionsError, match=r"0\.25"):
         choose(both(np.full(4, 0.25)), np.array([0, 1, 0, 1]))
 
 
-def test_of_many_rows_not_every_threshold_is_tried_and_little_is_lost() -> None:
+def test_with_many_rows_few_thresholds_are_tried_and_little_is_lost() -> None:
     rng = np.random.default_rng(0)
     y = (rng.random(20_000) < 0.3).astype(np.int64)
     positive = 1 / (1 + np.exp(-(rng.normal(size=20_000) + 2 * y - 1)))
@@ -134,12 +134,10 @@ def test_of_many_rows_not_every_threshold_is_tried_and_little_is_lost() -> None:
     found = np.cumsum(y[order])
     best = (2 * found / (np.arange(1, 20_001) + y.sum())).max()
     assert best - 1e-4 < chosen.score <= best
-    assert (
-        len(threshold._candidates(proba, y, np.unique(positive))) <= threshold.MOST_THRESHOLDS + 2
-    )
+    assert len(threshold._candidates(proba, y, np.unique(positive))) <= threshold.MAX_THRESHOLDS + 2
 
 
-def test_it_is_what_scikit_learn_chooses_from_the_same_thresholds() -> None:
+def test_max_f1_is_the_choice_of_scikit_learn() -> None:
     rng = np.random.default_rng(1)
     y = (rng.random(300) < 0.2).astype(np.int64)
     proba = both(rng.beta(2 + 3 * y, 6))
@@ -163,7 +161,7 @@ def test_predict_decides_above_the_threshold() -> None:
     assert clone(decided).fit(X, X[:, 0] > 3).n_features_in_ == 1
 
 
-def test_of_many_rows_the_threshold_that_alone_reaches_both_is_found() -> None:
+def test_with_many_rows_the_only_threshold_with_recall_and_precision_is_found() -> None:
     rng = np.random.default_rng(3)
     y = (np.arange(9_000) % 2).astype(np.int64)
     score = rng.uniform(0.1, 0.9, 9_000) * (1 - 0.3 * (y == 0))

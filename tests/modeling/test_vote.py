@@ -33,7 +33,7 @@ def fitted() -> dict[str, Pipeline]:
 WEIGHTS = {"line": 3.0, "boosting": 1.0, "strong": 0.5}
 
 
-def test_the_joined_give_the_weighted_average_of_their_probabilities() -> None:
+def test_joined_pipelines_average_their_probabilities() -> None:
     members = fitted()
     expected = np.average(
         [members[name].predict_proba(X) for name in WEIGHTS], axis=0, weights=[*WEIGHTS.values()]
@@ -51,7 +51,7 @@ def test_nothing_is_fitted_again() -> None:
     assert joined["clf"].named_estimators_["line"] is members["line"]
 
 
-def test_a_clone_fitted_anew_is_the_same() -> None:
+def test_a_fitted_clone_is_the_same() -> None:
     joined = join_fitted(fitted(), WEIGHTS)
     again = clone(joined).fit(X, Y)
     assert again["clf"].estimators_[0] is not joined["clf"].estimators_[0]
@@ -59,7 +59,7 @@ def test_a_clone_fitted_anew_is_the_same() -> None:
     assert_array_equal(again.predict(X), joined.predict(X))
 
 
-def test_what_was_joined_can_be_stored() -> None:
+def test_a_joined_pipeline_can_be_pickled() -> None:
     joined = join_fitted(fitted(), WEIGHTS)
     restored = pickle.loads(pickle.dumps(joined))  # noqa: S301 - our own bytes
     assert_array_equal(restored.predict_proba(X), joined.predict_proba(X))
@@ -72,7 +72,7 @@ def test_members_without_a_weight_are_left_out(weights: dict[str, float]) -> Non
     assert_array_equal(joined.predict_proba(X), fitted()["line"].predict_proba(X))
 
 
-def test_a_vote_needs_a_voter() -> None:
+def test_a_vote_needs_a_member_with_a_weight() -> None:
     with pytest.raises(ValueError, match="no member has a weight"):
         join_fitted(fitted(), {"line": 0.0})
 

@@ -30,11 +30,11 @@ STRICT: dict[str, Any] = {"cv": 2, "error_score": "raise"}
 )
 # Some checks ask for what scikit-learn itself warns of: few rows, few columns, names of columns.
 @pytest.mark.filterwarnings("ignore")
-def test_it_keeps_the_rules_of_scikit_learn(estimator: Any, check: Any) -> None:
+def test_estimator_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-def test_it_is_one_step_of_a_pipeline_and_searched_itself() -> None:
+def test_the_search_works_in_a_pipeline_and_in_a_grid_search() -> None:
     X, y = table()
     pipeline = make_pipeline(StandardScaler(), searching())
     scores = cross_val_score(pipeline, X, y, cv=3, scoring="roc_auc")
@@ -43,7 +43,7 @@ def test_it_is_one_step_of_a_pipeline_and_searched_itself() -> None:
     assert outer.best_estimator_.n_splits_ == outer.best_params_["cv"]
 
 
-def test_nested_in_processes_it_gives_the_same() -> None:
+def test_the_search_in_worker_processes_finds_the_same() -> None:
     X, y = table()
     alone = cross_val_score(searching(), X, y, cv=3)
     np.testing.assert_array_equal(cross_val_score(searching(), X, y, cv=3, n_jobs=2), alone)
@@ -56,7 +56,7 @@ def test_a_clone_searches_the_same() -> None:
     assert not hasattr(clone(search), "best_params_")
 
 
-def test_fitted_again_it_searches_again() -> None:
+def test_fit_can_be_called_again() -> None:
     X, y = table()
     search = searching(grid=AllAtOnce([{"max_depth": 1}, {"max_depth": 2}]))
     first = clone(search).fit(X, y)
@@ -65,7 +65,7 @@ def test_fitted_again_it_searches_again() -> None:
     assert_same_search(first, search.fit(X, y))
 
 
-def test_of_one_rung_it_finds_what_a_grid_search_finds() -> None:
+def test_with_one_rung_it_equals_a_grid_search() -> None:
     X, y = table()
     grid = {"C": [0.001, 0.1, 1.0, 10.0], "class_weight": [None, "balanced"]}
     model = LogisticRegression()
@@ -90,7 +90,7 @@ def test_of_one_rung_it_finds_what_a_grid_search_finds() -> None:
     ],
     ids=str,
 )
-def test_grids_are_those_of_scikit_learn(grid: Any) -> None:
+def test_grids_are_as_in_scikit_learn(grid: Any) -> None:
     X, y = table()
     search = RungSearchCV(DecisionTreeClassifier(random_state=0), grid, cv=3).fit(X, y)
     assert search.score(X, y) > 0.5
@@ -135,7 +135,7 @@ def test_groups_reach_the_folds() -> None:
     assert search.best_score_ == expected.mean()
 
 
-def test_without_labels_it_searches_too() -> None:
+def test_clustering_can_be_searched() -> None:
     X, _ = table()
     search = searching(
         KMeans(2, n_init=1, random_state=0), {"n_clusters": [2, 3]}, scoring=None, cv=2
@@ -143,7 +143,7 @@ def test_without_labels_it_searches_too() -> None:
     assert search.predict(X).max() == search.best_params_["n_clusters"] - 1
 
 
-def test_what_the_best_cannot_do_is_not_offered() -> None:
+def test_methods_that_the_best_estimator_lacks_are_missing() -> None:
     X, y = table()
     tree, linear = searching().fit(X, y), searching(LogisticRegression(), {"C": [1.0]}).fit(X, y)
     assert not hasattr(tree, "decision_function")
@@ -153,7 +153,7 @@ def test_what_the_best_cannot_do_is_not_offered() -> None:
     assert linear.score(X, y) == linear.scorer_(linear.best_estimator_, X, y)
 
 
-def test_what_fits_warn_of_is_told_once_with_their_number() -> None:
+def test_warnings_of_fits_are_repeated_once_with_their_number() -> None:
     X, y = table()
     model = LogisticRegression(max_iter=1)
     with warnings.catch_warnings(record=True) as caught:

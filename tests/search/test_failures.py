@@ -18,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 from tabproof.errors import RungNotScoredError
 from tabproof.search import Rung
 from tabproof.search.fitting import DIED
-from tabproof.search.result import result_of
+from tabproof.search.results import result_of
 from tests.search.making import (
     WHOLE,
     Failing,
@@ -40,7 +40,7 @@ def raise_for(values: Any, *, much: bool) -> Any:
 
 
 @ignores_failures
-def test_a_step_that_raises_fails_its_candidates_alone() -> None:
+def test_a_step_that_raises_fails_only_its_candidates() -> None:
     pipeline = make_pipeline(FunctionTransformer(raise_for), LogisticRegression())
     grid = {
         "functiontransformer__kw_args": [{"much": True}, {"much": False}],
@@ -57,7 +57,7 @@ def test_a_step_that_raises_fails_its_candidates_alone() -> None:
 
 
 @ignores_failures
-def test_a_scorer_that_raises_is_a_failure_too() -> None:
+def test_a_scorer_that_raises_is_a_failure() -> None:
     def score(estimator: Any, X: Any, y: Any) -> float:
         if estimator.C == 0.1:
             raise RuntimeError("no score")
@@ -71,13 +71,13 @@ def test_a_scorer_that_raises_is_a_failure_too() -> None:
 @ignores_failures
 def test_defaults_that_fail_are_not_among_the_finalists() -> None:
     search = searching(Failing(fails=True), {"fails": [False], "C": [0.1, 1.0, 2.0]}).fit(X, Y)
-    (default,) = search.roster_.defaults
+    (default,) = search.pool_.defaults
     assert default.place == 3
     assert 3 not in [c.place for c in search.rungs_[-1].entrants]
     assert search.best_params_["fails"] is False
 
 
-def test_failures_are_warned_of_once() -> None:
+def test_failures_are_one_warning() -> None:
     grid = {"fails": [True, False], "C": [0.1, 1.0, 2.0]}
     with pytest.warns(
         FitFailedWarning, match=r"^3 of \d+ fits failed, the first with RuntimeError: no fit"
@@ -86,7 +86,7 @@ def test_failures_are_warned_of_once() -> None:
     assert len(caught) == 1
 
 
-def test_where_it_is_asked_for_the_first_failure_is_raised() -> None:
+def test_error_score_raise() -> None:
     with pytest.raises(RuntimeError, match="no fit with C=1"):
         searching(Failing(fails=True), {"C": [1.0]}, error_score="raise").fit(X, Y)
     pipeline = make_pipeline(FunctionTransformer(raise_for, kw_args={"much": True}), Failing())
@@ -95,7 +95,7 @@ def test_where_it_is_asked_for_the_first_failure_is_raised() -> None:
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_where_all_fail_there_is_no_best(n_jobs: int) -> None:
+def test_if_all_candidates_fail_it_is_an_error(n_jobs: int) -> None:
     with pytest.raises(
         RungNotScoredError, match=r"rung 1 on \d+ rows .*: no fit with C=.*; search\.scoring"
     ) as raised:
@@ -145,7 +145,7 @@ def rare(n_rare: int) -> Any:
     return y
 
 
-def test_too_few_rows_are_named_with_those_that_suffice() -> None:
+def test_an_error_says_how_many_rows_suffice() -> None:
     y = rare(6)
     options: dict[str, Any] = {"schedule": (Rung(None, 1.0, 0.01, 1), WHOLE)}
     with pytest.raises(RungNotScoredError, match=r"rung 1 on 5 rows .*only one class") as raised:
@@ -173,7 +173,7 @@ def in_processes() -> Iterator[None]:
 
 @ignores_failures
 @pytest.mark.usefixtures("in_processes")
-def test_a_worker_that_is_killed_costs_its_candidate_alone() -> None:
+def test_a_killed_worker_fails_only_its_candidate() -> None:
     grid = [{"C": [0.1, 0.5, 1.0, 2.0]}, {"C": [0.5], "fails": [True]}]
     model = Killing(spared=os.getpid())
     search = searching(model, grid, pool_seconds=0.0).fit(X, Y)
@@ -195,7 +195,7 @@ def test_a_worker_that_is_killed_costs_its_candidate_alone() -> None:
 @pytest.mark.slow
 @ignores_failures
 @pytest.mark.usefixtures("in_processes")
-def test_what_was_running_beside_it_is_not_lost_and_several_may_die() -> None:
+def test_several_workers_may_die_and_other_running_fits_are_repeated() -> None:
     search = killing(pool_seconds=0.0).fit(X, Y)
     results = without_times(search)
     died = results["error"] == DIED
@@ -232,7 +232,7 @@ def killing_step(values: Any, *, much: bool, spared: int) -> Any:
 @pytest.mark.slow
 @ignores_failures
 @pytest.mark.usefixtures("in_processes")
-def test_a_step_that_kills_fails_its_candidates_alone() -> None:
+def test_a_step_that_kills_its_process_fails_only_its_candidates() -> None:
     step = "functiontransformer__kw_args"
     asked = [{"much": much, "spared": os.getpid()} for much in (False, True)]
     pipeline = make_pipeline(

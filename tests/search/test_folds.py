@@ -1,5 +1,11 @@
-"""Rows and folds: what a rung is fitted on, and the steps that candidates share."""
+"""Folds: the rows of a rung, shared steps, and large arrays in shared files."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib import parallel_config
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -14,9 +21,19 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
-from tabproof.search import Rung, RungSearchCV
-from tabproof.search.folds import FEW_ROWS, Problem, make_fold, part_of, some_rows
-from tests.search.making import WHOLE, CountingScaler, searching, table
+from tabproof.search import Progress, Rung, RungSearchCV, folds
+from tabproof.search.folds import (
+    FEW_ROWS,
+    Fold,
+    Problem,
+    SpillDirectory,
+    draw_rows,
+    make_fold,
+    spill,
+    training_rows,
+)
+from tests.conftest import ROOT
+from tests.search.making import WHOLE, CountingScaler, assert_same_search, searching, table
 
 
 def problem(y: Any, *, n_splits: int = 3, min_resources: Any = "auto", seed: int = 0) -> Problem:
@@ -45,7 +62,7 @@ def rare(n_rows: int, n_rare: int) -> Any:
     least=st.integers(1, 400),
     seed=st.integers(0, 5),
 )
-def test_rows_of_a_rung_are_stratified_in_their_order_and_repeatable(
+def test_rows_of_a_rung_are_stratified_sorted_and_repeatable(
     share: float, n_rare: int, least: int, seed: int
 ) -> None:
     y = rare(300, n_rare)
@@ -70,9 +87,7 @@ def test_rows_of_a_rung_are_stratified_in_their_order_and_repeatable(
 
 @pytest.mark.parametrize("n_rare", [3, 6, 30, 100])
 @pytest.mark.parametrize("n_rows", [300, 9000, 30_000])
-def test_by_itself_a_rung_has_ten_rows_of_every_class_and_never_few(
-    n_rows: int, n_rare: int
-) -> None:
+def test_with_auto_a_rung_has_enough_rows_of_every_class(n_rows: int, n_rare: int) -> None:
     y = rare(n_rows, n_rare)
     found = problem(y)
     for fold, (train, _) in enumerate(found.splits):
@@ -85,7 +100,7 @@ def test_by_itself_a_rung_has_ten_rows_of_every_class_and_never_few(
         assert np.bincount(y[train][rows]).min() >= 9  # ten, but for rounding
 
 
-def test_classes_of_one_row_and_of_as_many_as_rows_are_no_reason_to_fail() -> None:
+def test_classes_with_one_row_and_very_many_classes_work() -> None:
     single = rare(300, 4)
     single[np.flatnonzero(single == 2)[1:]] = 0
     codes = np.unique(single, return_inverse=True)[1]
@@ -101,7 +116,7 @@ def test_classes_of_one_row_and_of_as_many_as_rows_are_no_reason_to_fail() -> No
 
 
 @pytest.mark.parametrize("n_rare", [3, 6, 20])
-def test_the_smallest_rows_that_suffice_hold_every_class_and_one_less_does_not(
+def test_smallest_sufficient_holds_every_class_and_one_row_less_does_not(
     n_rare: int,
 ) -> None:
     y = rare(300, n_rare)
@@ -127,21 +142,21 @@ def test_without_classes_rows_are_drawn_all_the_same() -> None:
     assert found.smallest_sufficient(0) == 1
 
 
-def test_all_rows_are_taken_as_they_are() -> None:
+def test_all_rows_need_no_drawing() -> None:
     y = table()[1]
-    np.testing.assert_array_equal(some_rows(y, len(y), 0, stratified=True), np.arange(len(y)))
+    np.testing.assert_array_equal(draw_rows(y, len(y), 0, stratified=True), np.arange(len(y)))
     assert problem(y).rows(WHOLE, 0) is None
 
 
 @pytest.mark.parametrize("kind", ["array", "frame", "list"])
-def test_every_kind_of_table_is_cut_by_position(kind: str) -> None:
+def test_rows_are_selected_by_position_in_every_kind_of_table(kind: str) -> None:
     X, y = table(20)
     index = np.arange(100, 120)
     tables = {"array": X, "frame": pd.DataFrame(X, index=index), "list": X.tolist()}
     labels = {"array": y, "frame": pd.Series(y, index=index), "list": y.tolist()}
     train, test = np.arange(5, 20), np.arange(5)
     fold = make_fold(None, tables[kind], labels[kind], train, test, raises=True)
-    part = part_of(fold, np.array([0, 2]))
+    part = training_rows(fold, np.array([0, 2]))
     np.testing.assert_array_equal(np.asarray(part[0]), X[[5, 7]])
     np.testing.assert_array_equal(np.asarray(part[1]), y[[5, 7]])
     np.testing.assert_array_equal(np.asarray(fold.X_test), X[:5])
@@ -172,7 +187,7 @@ def test_shared_steps_that_differ_are_fitted_each() -> None:
     assert fits == sorted([last, *((f, n) for f in (1.0, 2.0) for n in (133, 133, 134))])
 
 
-def test_only_folds_that_are_met_are_prepared() -> None:
+def test_only_folds_that_are_needed_are_prepared() -> None:
     grid = {"logisticregression__C": [0.1, 1.0], "countingscaler__factor": [1.0, 2.0, 3.0]}
     first = Rung(None, 1.0, 0.5, 1)
     search, fits = counted(scaled(), grid, schedule=(first, Rung(1, 1.0, 1.0, None)))
@@ -220,3 +235,126 @@ def test_a_regression_is_scored_as_cross_val_score_does() -> None:
     search = searching(Ridge(), {"alpha": [0.1, 10.0]}, scoring="r2").fit(X, target)
     expected = cross_val_score(Ridge(**search.best_params_), X, target, cv=3, scoring="r2")
     assert search.best_score_ == expected.mean()
+
+
+LARGE = np.random.default_rng(0).normal(size=(200, 700))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
+    return tmp_path
+
+
+def fold_of(X: Any) -> Fold:
+    return Fold(X, np.zeros(len(X)), X, np.zeros(len(X)))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_mapped_array_is_the_same(order: Any, dtype: Any, folder: Path) -> None:
+    values = np.array(np.tile(LARGE, (1, 2)), dtype=dtype, order=order)
+    with SpillDirectory() as directory:
+        mapped = spill(fold_of(values), path_of(directory), "0")
+        assert isinstance(mapped.X_train, np.memmap)
+        np.testing.assert_array_equal(mapped.X_train, values)
+        assert mapped.X_train.dtype == dtype
+        assert mapped.X_train.flags[f"{order}_CONTIGUOUS"]
+        assert len(list(folder.glob("search_*/*.npy"))) == 2
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [LARGE[:10], pd.DataFrame(LARGE), LARGE.astype(object), LARGE.tolist()],
+    ids=lambda values: type(values).__name__,
+)
+def test_small_arrays_and_other_tables_are_not_mapped(values: Any, folder: Path) -> None:
+    assert spill(fold_of(values), folder, "0").X_train is values
+    assert not list(folder.iterdir())
+
+
+def test_without_space_nothing_is_mapped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert spill(fold_of(LARGE), folder / "nowhere", "0").X_train is LARGE
+    monkeypatch.setattr(folds.np, "load", _no_room)
+    assert spill(fold_of(LARGE), folder, "0").X_train is LARGE
+    assert not list(folder.iterdir())
+
+
+def test_a_directory_is_made_when_it_is_needed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SpillDirectory() as directory:
+        assert not list(folder.iterdir())
+        assert path_of(directory) == path_of(directory)
+        assert len(list(folder.iterdir())) == 1
+    assert not list(folder.iterdir())
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder / "nowhere"))
+    with SpillDirectory() as directory:
+        assert directory.path() is None
+
+
+def path_of(directory: SpillDirectory) -> Path:
+    path = directory.path()
+    assert path is not None
+    return path
+
+
+def _no_room(*_: Any, **__: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_search_whose_rows_are_mapped_is_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = table()
+    alone = searching().fit(X, y)
+    monkeypatch.setattr(folds, "MIN_SPILL_BYTES", 100)
+    assert_same_search(alone, searching(n_jobs=2, pool_seconds=0.0).fit(X, y))
+    assert not list(folder.glob("search_*"))
+
+
+def test_folds_that_no_finalist_needs_are_removed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = table()
+    monkeypatch.setattr(folds, "MIN_SPILL_BYTES", 100)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    grid = {"standardscaler__with_std": [True, False], "standardscaler__with_mean": [True, False]}
+    n_files: list[int] = []
+
+    def look(progress: Progress) -> None:
+        if progress.n_done == 0:
+            n_files.append(len(list(folder.glob("search_*/*_X_train.npy"))))
+
+    # In threads, which see the smaller limit.
+    with parallel_config("threading"):
+        search = searching(pipeline, grid, n_jobs=2, pool_seconds=0.0, on_progress=look).fit(X, y)
+    n_finalists = len(search.rungs_[-1].entrants)
+    # Of each of the four one fold_of; the last rung begins with those of its entrants alone.
+    assert n_files == [0, len(search.rungs_[1].entrants), n_finalists]
+    assert n_finalists < 4
+
+
+def test_a_search_that_is_killed_leaves_nothing_in_memory(folder: Path) -> None:
+    code = (
+        "import time, numpy as np\n"
+        "from tabproof.search.folds import Fold\n"
+        "from tabproof.search.folds import SpillDirectory, spill\n"
+        "X, directory = np.zeros((1000, 1000)), SpillDirectory()\n"
+        "spill(Fold(X, None, X, None), directory.path(), '0')\n"
+        "print('there', flush=True)\n"
+        "time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "there\n"
+    assert list(folder.glob("search_*/*.npy"))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    deadline = time.monotonic() + 20
+    while list(folder.glob("search_*")):
+        assert time.monotonic() < deadline, "files in memory are left"
+        time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Searching: reproducible, and never silent about what could not be scored."""
+"""scikit-learn's halving: reproducible, and what could not be scored is reported."""
 
 import logging
 from typing import Any
@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import make_classification
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes the import below work
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import HalvingGridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from tabproof.errors import InvalidValueError, RungNotScoredError
 from tabproof.modeling import make_pipeline
 from tabproof.search import HalvingSettings, fit_halving
+from tabproof.search.halving import MIN_ROWS_PER_CLASS, describe_rungs, first_rung
 
 SEED = 0
 
@@ -53,7 +58,7 @@ def test_the_same_search_gives_the_same_numbers() -> None:
     np.testing.assert_array_equal(first.pipeline.predict_proba(X), second.pipeline.predict_proba(X))
 
 
-def test_the_grid_is_all_that_is_searched() -> None:
+def test_only_the_grid_is_searched() -> None:
     X, y = table()
     result = fit_halving(pipeline(), settings_of(), X, y, cv=folds())
     searched = {params["clf__C"] for params in result.cv_results["params"]}
@@ -62,7 +67,7 @@ def test_the_grid_is_all_that_is_searched() -> None:
     assert result.best_params in [{"clf__C": c} for c in searched]
 
 
-def test_a_rung_without_a_score_is_an_error_that_names_it_and_what_suffices() -> None:
+def test_a_rung_without_a_score_is_an_error_that_says_how_many_rows_suffice() -> None:
     X, y = table(share=0.05)
     with pytest.raises(
         RungNotScoredError,
@@ -96,9 +101,62 @@ def test_a_first_rung_out_of_range_is_refused_with_the_range(min_resources: int)
         fit_halving(pipeline(), settings_of(min_resources=min_resources), X, y, cv=folds())
 
 
-def test_a_tie_of_all_finalists_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_tie_of_all_finalists_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     X, y = table()
     grid = {"clf__max_iter": [1000, 2000]}
     with caplog.at_level(logging.WARNING):
         fit_halving(pipeline(), settings_of(param_grid=grid), X, y, cv=folds())
     assert "the choice is arbitrary" in caplog.text
+
+
+def test_parts_of(y: np.ndarray, n_splits: int) -> list[np.ndarray]:
+    cv = StratifiedKFold(n_splits, shuffle=True, random_state=42)
+    return [test for _, test in cv.split(np.zeros((len(y), 1)), y)]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize("n_splits", [3, 5])
+def test_every_fold_that_scikit_learn_scores_holds_ten_rows_of_each_class(
+    share: float, n_splits: int
+) -> None:
+    X, y = make_classification(4000, weights=[1 - share], random_state=0)
+    first = first_rung(y, test_parts_of(y, n_splits), n_candidates=27, factor=3, seed=42)
+    scored: list[np.ndarray] = []
+
+    def spy(estimator: LogisticRegression, X: np.ndarray, y: np.ndarray) -> float:
+        scored.append(np.bincount(y, minlength=2))
+        return float(estimator.score(X, y))
+
+    HalvingGridSearchCV(
+        LogisticRegression(),
+        {"C": [0.1, 1.0, 10.0, 100.0]},
+        scoring=spy,
+        cv=StratifiedKFold(n_splits, shuffle=True, random_state=42),
+        min_resources=first,
+        random_state=42,
+        return_train_score=False,
+    ).fit(X, y)
+    assert min(counts.min() for counts in scored) >= MIN_ROWS_PER_CLASS
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    n_rows=st.integers(100, 2000),
+    n_candidates=st.integers(1, 100),
+    factor=st.floats(1.5, 5),
+    share=st.floats(0.1, 0.9),
+)
+def test_the_last_rung_has_nearly_all_rows(
+    n_rows: int, n_candidates: int, factor: float, share: float
+) -> None:
+    y = (np.arange(n_rows) < share * n_rows).astype(np.int64)
+    first = first_rung(y, test_parts_of(y, 3), n_candidates=n_candidates, factor=factor, seed=42)
+    last = describe_rungs(first, n_rows, n_candidates, factor)[-1]
+    # first = n // factor**k loses less than one row, which grows with the rungs.
+    assert n_rows - factor ** len(describe_rungs(first, n_rows, n_candidates, factor)) < last
+    assert last <= n_rows
+
+
+def test_with_a_very_rare_class_the_first_rung_has_all_rows() -> None:
+    y = np.array([0] * 200 + [1] * 12)
+    assert first_rung(y, test_parts_of(y, 3), n_candidates=27, factor=3, seed=42) == len(y)

@@ -1,5 +1,6 @@
-"""Several models in one race, and what is made of the finalists."""
+"""A search over several models, and the ensemble selected from its finalists."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from tabproof.modeling import join_fitted
 from tabproof.search import PortfolioSearchCV, Rung, result_of
+from tabproof.search.portfolio import MAX_ROUNDS, expected_score, select_members
 from tests.search.making import assert_same_search, table
 
 MEMBERS = {
@@ -60,7 +62,7 @@ def ensemble() -> Any:
 
 
 def test_the_final_estimator_is_the_weighted_mean_of_its_refitted_members(ensemble: Any) -> None:
-    candidates = {c.place: c for c in ensemble.roster_.candidates}
+    candidates = {c.place: c for c in ensemble.pool_.candidates}
     expected = sum(
         weight * candidates[place].estimator.fit(X, Y).predict_proba(X)
         for place, weight in ensemble.weights_.items()
@@ -70,7 +72,7 @@ def test_the_final_estimator_is_the_weighted_mean_of_its_refitted_members(ensemb
     assert sum(ensemble.weights_.values()) == pytest.approx(1)
 
 
-def test_it_says_of_what_it_is_made(ensemble: Any) -> None:
+def test_best_params_describe_the_ensemble(ensemble: Any) -> None:
     parts = ensemble.best_params_["ensemble"]
     assert [part["weight"] for part in parts] == list(ensemble.weights_.values())
     assert {part["model"] for part in parts} <= set(MEMBERS)
@@ -83,7 +85,7 @@ def test_it_says_of_what_it_is_made(ensemble: Any) -> None:
     assert result.ensemble_score == ensemble.ensemble_score_
 
 
-def test_without_a_join_the_best_alone_wins(ensemble: Any) -> None:
+def test_without_a_join_the_result_is_the_best_candidate(ensemble: Any) -> None:
     alone = portfolio(join=None).fit(X, Y)
     assert alone.best_params_["model"] in MEMBERS
     assert list(alone.weights_.values()) == [1.0]
@@ -115,14 +117,14 @@ def test_the_defaults_of_every_family_are_among_the_finalists(seed: int, n: int)
     schedule = (SCHEDULE[0], Rung(n, 1.0, 1.0, None))
     search = portfolio(schedule=schedule, cv=2, join=None).fit(X, y)
     finalists = {c.place: c for c in search.rungs_[-1].entrants}
-    defaults = search.roster_.defaults
+    defaults = search.pool_.defaults
     assert {c.family for c in defaults} == set(MEMBERS)
     assert {c.place for c in defaults} <= set(finalists)
     last = search.rungs_[-1]
     assert search.best_score_ >= max(last.score(c, range(2)) for c in defaults)
 
 
-def test_each_candidate_says_whose_it_is() -> None:
+def test_results_name_the_model_of_each_candidate() -> None:
     search = portfolio().fit(X, Y)
     results = pd.DataFrame(search.cv_results_)
     assert set(results["param_model"]) == set(MEMBERS)
@@ -134,13 +136,13 @@ def test_each_candidate_says_whose_it_is() -> None:
 
 
 @pytest.mark.parametrize("scoring", ["roc_auc", "accuracy", "f1"])
-def test_any_scorer_scores_a_mean_too(scoring: str) -> None:
+def test_an_ensemble_works_with_any_scorer(scoring: str) -> None:
     search = portfolio(scoring=scoring).fit(X, Y)
     assert np.isfinite(search.ensemble_score_)
     assert search.predict(X).shape == Y.shape
 
 
-def test_several_classes_and_labels_of_text_are_joined_too() -> None:
+def test_ensembles_of_several_classes_and_text_labels() -> None:
     X, y = table(240, n_classes=3, seed=2)
     labels = np.array(["a", "b", "c"])[y]
     search = portfolio().fit(X, labels)
@@ -149,7 +151,7 @@ def test_several_classes_and_labels_of_text_are_joined_too() -> None:
     assert list(search.classes_) == ["a", "b", "c"]
 
 
-def test_it_can_be_shown_cloned_and_changed(ensemble: Any) -> None:
+def test_a_portfolio_has_a_repr_and_can_be_cloned_and_changed(ensemble: Any) -> None:
     assert "param_grids" in repr(ensemble)
     assert_same_search(ensemble, clone(ensemble).fit(X, Y))
     changed = clone(ensemble).set_params(param_grids={"linear": {"clf__C": [3.0]}}, cv=2)
@@ -173,7 +175,7 @@ def test_workers_and_a_resumed_search_give_the_same(ensemble: Any) -> None:
 
 
 @pytest.mark.parametrize("n_fits", [0, 1, 5, 10, 12, 16])
-def test_stopped_at_any_moment_it_has_a_model(n_fits: int) -> None:
+def test_stopped_at_any_moment_a_portfolio_has_a_model(n_fits: int) -> None:
     finished: dict[str, Any] = {}
     search = portfolio(
         finished=finished, should_stop=lambda: "enough" if len(finished) >= n_fits else None
@@ -191,7 +193,7 @@ def test_a_family_that_fails_leaves_the_others() -> None:
     assert search.predict(X).shape == Y.shape
 
 
-def test_where_folds_lack_a_class_the_best_alone_wins() -> None:
+def test_without_all_classes_in_every_fold_there_is_no_ensemble() -> None:
     X, y = table(240, n_classes=3, seed=2)
     order = np.argsort(y, kind="stable")
     search = portfolio(scoring="accuracy", cv=KFold(6)).fit(X[order], y[order])
@@ -201,3 +203,115 @@ def test_where_folds_lack_a_class_the_best_alone_wins() -> None:
     search = portfolio(scoring="accuracy", cv=folds).fit(X[order], apart)
     assert np.isnan(search.ensemble_score_)
     assert search.predict(X).shape == y.shape
+
+
+def predictions(
+    seed: int, n_candidates: int, n_folds: int = 2, n_rows: int = 40
+) -> tuple[Any, Any]:
+    """Return predictions by candidate and fold, each with its own errors, and the truth."""
+    rng = np.random.default_rng(seed)
+    truth = [rng.integers(0, 2, n_rows) for _ in range(n_folds)]
+    noise = rng.uniform(0.5, 3, n_candidates)
+    probas = []
+    for each in noise:
+        by_fold = []
+        for y in truth:
+            score = 1 / (1 + np.exp(-(2 * y - 1 + rng.normal(0, each, n_rows))))
+            by_fold.append(np.column_stack([1 - score, score]))
+        probas.append(by_fold)
+    return probas, truth
+
+
+def by_loss(truth: Any) -> Any:
+    # As scikit-learn has it, but a hundred times as quick.
+    return lambda fold, proba: np.log(proba[np.arange(len(proba)), truth[fold]]).mean()
+
+
+def by_auc(truth: Any) -> Any:
+    def score(fold: int, proba: Any) -> float:
+        positive, negative = (proba[truth[fold] == label, 1] for label in (1, 0))
+        above = positive[:, None] - negative
+        return float(np.mean((above > 0) + 0.5 * (above == 0)))
+
+    return score
+
+
+def mean_score(probas: Any, counts: Any, folds: Any, score: Any) -> float:
+    total = sum(counts.values())
+    return float(
+        np.mean(
+            [
+                score(fold, sum(n * probas[place][fold] for place, n in counts.items()) / total)
+                for fold in folds
+            ]
+        )
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_the_weights_of_two_members_are_those_of_brute_force(seed: int) -> None:
+    probas, truth = predictions(seed, 2)
+    score = by_loss(truth)
+    found = select_members(probas, [0, 1], score)
+    # The loss is convex in the weights: going uphill ends at the top of the grid it walks on.
+    n = sum(found.values())
+    best = max(mean_score(probas, {0: k, 1: n - k}, [0, 1], score) for k in range(n + 1))
+    assert mean_score(probas, found, [0, 1], score) == pytest.approx(best, abs=2e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000), n=st.integers(1, 6), auc=st.booleans())
+def test_an_ensemble_is_never_worse_than_its_best_member(seed: int, n: int, auc: bool) -> None:
+    probas, truth = predictions(seed, n)
+    score = by_auc(truth) if auc else by_loss(truth)
+    found = select_members(probas, [0, 1], score)
+    alone = max(mean_score(probas, {place: 1}, [0, 1], score) for place in range(n))
+    assert mean_score(probas, found, [0, 1], score) >= alone - 1e-12
+    assert 1 <= sum(found.values()) <= MAX_ROUNDS
+    assert found == select_members(probas, [0, 1], score)
+
+
+def test_a_single_candidate_is_selected_once() -> None:
+    probas, truth = predictions(0, 1)
+    assert select_members(probas, [0, 1], by_loss(truth)) == Counter({0: 1})
+
+
+def test_the_first_of_equal_members_is_selected() -> None:
+    probas, truth = predictions(0, 1)
+    assert set(select_members(probas * 3, [0, 1], by_auc(truth))) == {0}
+
+
+def test_members_that_complement_each_other_are_selected() -> None:
+    # Each is wrong on other rows, so that their mean is right on all.
+    y = np.array([0, 1] * 20)
+    left, right = np.where(y == 1, 0.9, 0.1), np.where(y == 1, 0.9, 0.1)
+    left[:10], right[-10:] = 0.5, 0.5
+    useless = np.full(40, 0.5)
+    probas = [[np.column_stack([1 - p, p])] * 2 for p in (useless, left, right)]
+    score = by_loss([y, y])
+    found = select_members(probas, [0, 1], score)
+    assert set(found) == {1, 2}
+    assert mean_score(probas, found, [0, 1], score) > mean_score(probas, {1: 1}, [0, 1], score)
+
+
+def test_the_expected_score_is_of_folds_that_were_not_used_for_the_selection() -> None:
+    probas, truth = predictions(3, 4, n_folds=3)
+    score = by_auc(truth)
+    expected = [
+        mean_score(probas, select_members(probas, others, score), [held_out], score)
+        for held_out, others in ((0, [1, 2]), (1, [0, 2]), (2, [0, 1]))
+    ]
+    assert expected_score(probas, [0, 1, 2], score) == pytest.approx(np.mean(expected))
+
+
+def test_the_expected_score_is_below_the_score_of_the_selection() -> None:
+    # Candidates of pure chance: on the folds of the selection they seem to know something.
+    rng = np.random.default_rng(0)
+    truth = [rng.integers(0, 2, 50) for _ in range(2)]
+    chance = rng.uniform(size=(30, 2, 50))
+    probas = [[np.column_stack([1 - p, p]) for p in each] for each in chance]
+    score = by_auc(truth)
+    flattering = mean_score(probas, select_members(probas, [0, 1], score), [0, 1], score)
+    assert flattering > 0.65
+    assert expected_score(probas, [0, 1], score) < 0.6

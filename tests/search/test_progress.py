@@ -47,7 +47,7 @@ def test_shares_grow_to_the_whole_and_scores_are_those_of_the_rung() -> None:
     assert reports[-1].best_params == search.best_params_
 
 
-def test_what_is_resumed_is_told_as_done() -> None:
+def test_progress_of_a_resumed_search() -> None:
     finished: dict[str, Any] = {}
     whole = told(finished=finished)
     again = told(finished=finished)
@@ -60,7 +60,7 @@ def test_what_is_resumed_is_told_as_done() -> None:
     assert of_first[1:] == list(range(6, 14))
 
 
-def test_in_batches_a_rung_goes_on_where_it_was() -> None:
+def test_batches_continue_the_progress_of_the_first_rung() -> None:
     from tests.search.test_repeatable import InBatches
 
     settings = [{"max_depth": depth} for depth in (1, 2, 3, 4, 5, 6, 7)]

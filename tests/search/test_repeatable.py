@@ -120,7 +120,7 @@ class Watched(MutableMapping[str, Any]):
 @kinds
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
-def test_a_search_goes_on_from_any_finished_fits(make: Make, data: st.DataObject) -> None:
+def test_a_search_resumes_from_any_finished_fits(make: Make, data: st.DataObject) -> None:
     finished: dict[str, Any] = {}
     whole = make(finished=finished).fit(X, Y)
     kept = data.draw(st.sets(st.sampled_from(sorted(finished))))
@@ -134,7 +134,7 @@ def test_a_search_goes_on_from_any_finished_fits(make: Make, data: st.DataObject
 
 
 @kinds
-def test_of_a_whole_search_nothing_is_fitted_again(make: Make) -> None:
+def test_a_complete_search_is_resumed_without_a_fit(make: Make) -> None:
     finished: dict[str, Any] = {}
     whole = make(finished=finished).fit(X, Y)
     watched = Watched(dict(finished))
@@ -142,7 +142,7 @@ def test_of_a_whole_search_nothing_is_fitted_again(make: Make) -> None:
     assert watched.written == []
 
 
-def test_resumed_by_workers_it_is_the_same() -> None:
+def test_resuming_with_workers_is_the_same() -> None:
     finished: dict[str, Any] = {}
     whole = boosting(finished=finished).fit(X, Y)
     watched = Watched({key: fit for n, (key, fit) in enumerate(finished.items()) if n % 2})
@@ -164,7 +164,7 @@ class InBatches(AllAtOnce):
         self.told.append(list(scores))
 
 
-def test_batches_end_as_all_at_once_does() -> None:
+def test_batches_find_the_same_as_one_batch() -> None:
     settings = [{"max_depth": depth, "max_leaf_nodes": 8} for depth in (1, 2, 3, 4, 5, 6, 7)]
     batches = InBatches(settings)
     together = searching(grid=AllAtOnce(settings)).fit(X, Y)
@@ -181,7 +181,7 @@ def test_another_seed_draws_other_rows() -> None:
     assert not np.array_equal(*first)
 
 
-def test_threads_leave_warnings_as_they_were() -> None:
+def test_fits_in_threads_restore_the_warning_filters() -> None:
     model = LogisticRegression(max_iter=1)
     with warnings.catch_warnings(record=True) as caught, parallel_config("threading"):
         warnings.simplefilter("always")

@@ -58,7 +58,7 @@ def test_the_rank_is_by_rung_then_by_score(results: pd.DataFrame) -> None:
         assert (rows["mean_test_score"].diff().dropna() <= 0).all()
 
 
-def test_a_parameter_that_a_candidate_has_not_is_masked() -> None:
+def test_a_parameter_that_a_candidate_does_not_have_is_masked() -> None:
     X, y = table()
     search = searching(LogisticRegression(), GRID).fit(X, y)
     values = search.cv_results_["param_class_weight"]
@@ -68,7 +68,7 @@ def test_a_parameter_that_a_candidate_has_not_is_masked() -> None:
     assert values[first].tolist() == [None, None, "balanced", None]
 
 
-def test_the_best_row_is_that_of_the_best(results: pd.DataFrame) -> None:
+def test_best_index_is_the_row_of_the_best_candidate(results: pd.DataFrame) -> None:
     X, y = table()
     search = searching(LogisticRegression(), GRID).fit(X, y)
     best = results.iloc[search.best_index_]
@@ -77,7 +77,7 @@ def test_the_best_row_is_that_of_the_best(results: pd.DataFrame) -> None:
     assert best["rank_test_score"] == 1
 
 
-def test_a_table_of_it_can_be_written_and_read(results: pd.DataFrame, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_results_can_be_written_and_read_as_csv(results: pd.DataFrame, tmp_path) -> None:  # type: ignore[no-untyped-def]
     results.to_csv(tmp_path / "results.csv", index=False)
     again = pd.read_csv(tmp_path / "results.csv", keep_default_na=False, na_values=[""])
     assert len(again) == len(results)
@@ -85,7 +85,7 @@ def test_a_table_of_it_can_be_written_and_read(results: pd.DataFrame, tmp_path) 
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
-def test_what_failed_has_its_traceback_and_the_last_rank() -> None:
+def test_a_failed_fit_has_a_traceback_and_the_last_rank() -> None:
     X, y = table()
     search = searching(Failing(), {"fails": [True, False], "C": [0.1, 1.0]}).fit(X, y)
     results = pd.DataFrame(search.cv_results_)
@@ -101,7 +101,7 @@ def test_what_failed_has_its_traceback_and_the_last_rank() -> None:
     assert result.not_scored == [f"rung 1, fold 0, {{'C': {C}, 'fails': True}}" for C in (0.1, 1.0)]
 
 
-def test_a_model_without_probabilities_has_results_too() -> None:
+def test_a_model_without_probabilities_has_results() -> None:
     X, y = table()
     search = searching(SVC(), {"C": [0.1, 1.0]}).fit(X, y)
     assert len(pd.DataFrame(search.cv_results_)) == 2 + 2 + 2

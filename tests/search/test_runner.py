@@ -33,8 +33,8 @@ def runner(**options: Any) -> Iterator[Runner]:
         yield made
 
 
-def are_beginning() -> bool:
-    return any(thread.name == "begin workers" for thread in threading.enumerate())
+def are_starting() -> bool:
+    return any(thread.name == "start workers" for thread in threading.enumerate())
 
 
 def pids(made: Runner, n: int = N_JOBS, seconds_left: float | None = 100) -> list[int]:
@@ -44,7 +44,7 @@ def pids(made: Runner, n: int = N_JOBS, seconds_left: float | None = 100) -> lis
     return [result[1] for _, result in results]
 
 
-def test_this_process_goes_on_until_workers_are_there() -> None:
+def test_jobs_run_in_this_process_until_workers_have_started() -> None:
     with runner() as made:
         found = pids(made)
         assert found[0] == os.getpid()
@@ -54,16 +54,16 @@ def test_this_process_goes_on_until_workers_are_there() -> None:
 
 
 @pytest.mark.parametrize("seconds_left", [None, 0.0])
-def test_while_little_is_left_no_worker_begins(seconds_left: float | None) -> None:
+def test_no_worker_starts_for_little_work(seconds_left: float | None) -> None:
     with runner() as made:
         assert set(pids(made, 5, seconds_left)) == {os.getpid()}
-        assert not are_beginning()
+        assert not are_starting()
 
 
-def test_whoever_leaves_early_waits_for_workers_that_begin() -> None:
+def test_leaving_waits_for_workers_that_are_starting() -> None:
     with runner() as made:
         assert set(pids(made, 1)) == {os.getpid()}
-    assert not are_beginning()
+    assert not are_starting()
 
 
 def _die() -> None:
@@ -71,7 +71,7 @@ def _die() -> None:
 
 
 @pytest.mark.slow
-def test_workers_that_die_as_they_begin_cost_nothing_but_themselves() -> None:
+def test_if_workers_die_when_they_start_the_search_continues_without_them() -> None:
     with runner(initializer=_die) as made:
         # More than end before they have died.
         assert set(pids(made, 80)) == {os.getpid()}

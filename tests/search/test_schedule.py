@@ -18,7 +18,7 @@ def line(**changes: Any) -> dict[str, Any]:
 FIRST = line(iterations="20%", rows="25%", folds=1)
 
 
-def test_a_schedule_is_read_as_it_is_written() -> None:
+def test_a_schedule_is_parsed() -> None:
     lines = [FIRST, line(candidates="20%", iterations="33%", folds=1), line(candidates=2)]
     assert parse_schedule(lines) == (
         Rung(None, 0.2, 0.25, 1),
@@ -40,7 +40,7 @@ def test_a_schedule_is_read_as_it_is_written() -> None:
         ("folds", 3, 3),
     ],
 )
-def test_all_is_a_hundred_percent(key: str, value: Any, read: Any) -> None:
+def test_values_of_a_rung(key: str, value: Any, read: Any) -> None:
     first, _ = parse_schedule([{**FIRST, key: value}, line()])
     assert getattr(first, key) == pytest.approx(read)
 
@@ -68,18 +68,18 @@ def test_all_is_a_hundred_percent(key: str, value: Any, read: Any) -> None:
         ([line(rows=100)], "rows: 100; it takes all or a share as 25%"),
         ([line(folds="50%")], "rung 1 has folds: 50%; it takes all or a number"),
         ([line(folds=0)], "folds: 0"),
-        ([FIRST], r"ends short of the whole .*iterations: 100%"),
-        ([line(folds=5)], "ends short of the whole"),
-        ([FIRST, line(rows="50%")], "ends short of the whole"),
-        ([FIRST, FIRST, line()], r"rung 2 .* grows nowhere; more iterations, rows or folds"),
-        ([line(), line(candidates=2)], "rung 2 .* grows nowhere"),
+        ([FIRST], r"the last rung .* must have iterations: 100%"),
+        ([line(folds=5)], "the last rung .* must have"),
+        ([FIRST, line(rows="50%")], "the last rung .* must have"),
+        ([FIRST, FIRST, line()], r"rung 2 .* has no more iterations, rows or folds"),
+        ([line(), line(candidates=2)], "rung 2 .* has no more iterations"),
         ([FIRST, {**FIRST, "iterations": "10%", "rows": "50%"}, line()], "rung 2 .* asks for less"),
         ([line(), FIRST], "rung 2 .* asks for less"),
         ([line(rows="50%"), line(folds=3), line()], "rung 2 .* asks for less"),
     ],
     ids=str,
 )
-def test_what_finds_no_best_candidate_is_refused(lines: Any, words: str) -> None:
+def test_an_invalid_schedule_is_refused(lines: Any, words: str) -> None:
     with pytest.raises(ScheduleError, match=rf"^search\.schedule: .*{words}") as raised:
         parse_schedule(lines)
     assert "\n" not in str(raised.value)
@@ -89,7 +89,7 @@ def test_one_rung_is_enough() -> None:
     assert parse_schedule([line()]) == (WHOLE,)
 
 
-def test_what_is_searched_with_by_default_could_be_written() -> None:
+def test_the_default_schedule_can_be_written() -> None:
     lines = [
         {
             "candidates": "all" if rung.candidates is None else int(rung.candidates),
@@ -103,7 +103,7 @@ def test_what_is_searched_with_by_default_could_be_written() -> None:
 
 
 @given(st.integers(1, 10_000), st.floats(0.0001, 0.9999) | st.integers(1, 20_000) | st.none())
-def test_at_least_one_enters_and_never_more_than_there_are(n_all: int, asked: float | None) -> None:
+def test_the_number_of_entrants_is_between_one_and_all(n_all: int, asked: float | None) -> None:
     found = Rung(asked, 1.0, 1.0, None).n_candidates(n_all)
     assert 1 <= found <= n_all
     if asked is not None and asked < 1:
@@ -120,7 +120,7 @@ def test_no_more_folds_than_there_are() -> None:
     assert [Rung(None, 1.0, 1.0, folds).n_folds(3) for folds in (1, 3, 9, None)] == [1, 3, 3, 3]
 
 
-def test_the_table_shows_who_meets_on_what() -> None:
+def test_the_table_of_a_schedule() -> None:
     assert as_table(parse_schedule([FIRST, line(candidates="20%")]), 1500, 5) == [
         "rung  candidates  iterations    rows  folds",
         "   1       1,500         20%     25%      1",

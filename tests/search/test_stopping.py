@@ -23,8 +23,8 @@ def after(n_fits: int) -> tuple[Callable[[], str | None], dict[str, Any]]:
 
 
 def n_tried(search: RungSearchCV) -> int:
-    first, roster = search.rungs_[0], search.roster_
-    equals = [roster.candidates[place] for place in roster.first_of.values()]
+    first, pool = search.rungs_[0], search.pool_
+    equals = [pool.candidates[place] for place in pool.first_of.values()]
     return sum(any(first.fit_of(c, f) for f in range(first.n_folds)) for c in equals)
 
 
@@ -32,7 +32,9 @@ def n_tried(search: RungSearchCV) -> int:
     ("n_fits", "n_jobs"),
     [*((n_fits, 1) for n_fits in range(20)), *((n_fits, 2) for n_fits in (0, 1, 8))],
 )
-def test_after_any_number_of_fits_there_is_a_usable_best(n_fits: int, n_jobs: int) -> None:
+def test_stopped_after_any_number_of_fits_a_search_has_a_best_candidate(
+    n_fits: int, n_jobs: int
+) -> None:
     whole = searching().fit(X, Y)
     should_stop, finished = after(n_fits)
     search = searching(
@@ -60,14 +62,14 @@ def test_after_any_number_of_fits_there_is_a_usable_best(n_fits: int, n_jobs: in
     assert_same_search(whole, searching(finished=finished).fit(X, Y))
 
 
-def test_the_first_to_be_tried_are_the_defaults() -> None:
+def test_the_defaults_are_tried_first() -> None:
     should_stop, finished = after(1)
     search = searching(should_stop=should_stop, finished=finished).fit(X, Y)
     assert search.best_params_ == {}
     assert search.best_score_ > 0.5
 
 
-def test_a_search_that_was_over_by_then_is_whole() -> None:
+def test_a_search_that_was_already_complete_is_not_marked_as_stopped() -> None:
     finished: dict[str, Any] = {}
     whole = searching(finished=finished).fit(X, Y)
     n_fits = len(finished)
@@ -79,7 +81,7 @@ def test_a_search_that_was_over_by_then_is_whole() -> None:
     assert_same_search(whole, search)
 
 
-def test_once_there_is_a_reason_nothing_more_is_begun() -> None:
+def test_after_the_first_reason_to_stop_no_fit_is_started() -> None:
     answers = iter([None] * 6 + ["now"])
     finished: dict[str, Any] = {}
     search = searching(should_stop=lambda: next(answers, None), finished=finished).fit(X, Y)
@@ -87,7 +89,7 @@ def test_once_there_is_a_reason_nothing_more_is_begun() -> None:
     assert len(finished) < 13
 
 
-def test_within_the_first_fold_the_best_of_it_is_kept() -> None:
+def test_stopped_in_the_first_fold_the_best_of_it_wins() -> None:
     grid = {"C": [1e-4, 1.0, 0.1]}
     should_stop, finished = after(3)
     search = searching(
@@ -100,7 +102,7 @@ def test_within_the_first_fold_the_best_of_it_is_kept() -> None:
 
 
 @pytest.mark.parametrize("n_folds_done", [1, 2])
-def test_in_the_middle_of_the_last_rung_finalists_are_compared_on_the_folds_that_they_share(
+def test_stopped_in_the_last_rung_finalists_are_compared_on_their_common_folds(
     n_folds_done: int,
 ) -> None:
     grid = {"C": [0.001, 0.1, 1.0]}
@@ -117,7 +119,7 @@ def test_in_the_middle_of_the_last_rung_finalists_are_compared_on_the_folds_that
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_no_time_at_all_still_gives_a_model(n_jobs: int) -> None:
+def test_without_any_time_the_defaults_are_fitted(n_jobs: int) -> None:
     search = searching(time_budget=1e-9, n_jobs=n_jobs, pool_seconds=0.0).fit(X, Y)
     assert search.stopped_ == "the time budget is used up"
     assert search.best_params_ == {}
@@ -125,11 +127,11 @@ def test_no_time_at_all_still_gives_a_model(n_jobs: int) -> None:
     assert search.predict(X).shape == (200,)
 
 
-def test_time_enough_changes_nothing() -> None:
+def test_a_large_time_budget_changes_nothing() -> None:
     assert_same_search(searching().fit(X, Y), searching(time_budget=3600.0).fit(X, Y))
 
 
-def test_stopped_while_steps_are_fitted_it_has_a_model_too() -> None:
+def test_stopped_while_shared_steps_are_fitted_there_is_a_model() -> None:
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     grid = {"standardscaler__with_mean": [True, False], "logisticregression__C": [0.1, 1.0]}
     for n_questions in range(8):

@@ -44,7 +44,7 @@ def played(asked: TpeProposer, score: Callable[[Any], float] = hill) -> list[lis
     return batches
 
 
-def test_what_is_proposed_lies_in_the_space() -> None:
+def test_proposals_lie_in_the_space() -> None:
     batches = played(proposer())
     assert [len(batch) for batch in batches] == [10] * 6
     for params in [each for batch in batches for each in batch]:
@@ -55,7 +55,7 @@ def test_what_is_proposed_lies_in_the_space() -> None:
         assert params["kind"] in ("bad", "good", None)
 
 
-def test_a_last_batch_is_what_is_left() -> None:
+def test_the_last_batch_may_be_smaller() -> None:
     assert [len(batch) for batch in played(proposer(n=23))] == [10, 10, 3]
     assert [len(batch) for batch in played(proposer(n=4))] == [4]
 
@@ -74,7 +74,7 @@ def test_other_scores_lead_to_other_proposals() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_it_learns(seed: int) -> None:
+def test_tpe_learns(seed: int) -> None:
     batches = played(proposer(seed))
     means = [sum(map(hill, batch)) / len(batch) for batch in batches]
     assert means[-1] > means[0]
@@ -84,7 +84,7 @@ def test_it_learns(seed: int) -> None:
     assert abs(best["x"] - 2) < 1
 
 
-def test_failed_fits_are_told_as_such_and_learned_around() -> None:
+def test_tpe_learns_to_avoid_failing_settings() -> None:
     asked = proposer()
     played(asked, lambda p: hill(p) if p["kind"] == "good" else float("nan"))
     states = [trial.state.name for trial in asked._study.trials]
@@ -92,7 +92,7 @@ def test_failed_fits_are_told_as_such_and_learned_around() -> None:
     assert states[-10:].count("COMPLETE") > states[:10].count("COMPLETE")
 
 
-def test_its_journal_is_optunas_own(tmp_path: Path) -> None:
+def test_the_journal_can_be_read_by_optuna(tmp_path: Path) -> None:
     journal = tmp_path / "study.log"
     journal.write_text("what a search that was killed has left")
     played(proposer(n=20, journal=journal))
@@ -112,7 +112,7 @@ def trees(journal: Path | None = None) -> TpeProposer:
     return TpeProposer(space, 18, 6, 3, journal)
 
 
-def test_a_search_by_it_is_repeated_to_the_bit_and_resumed(tmp_path: Path) -> None:
+def test_a_tpe_search_repeats_and_resumes_exactly(tmp_path: Path) -> None:
     X, y = table()
     finished: dict[str, Any] = {}
     whole = searching(grid=trees(tmp_path / "a.log"), finished=finished).fit(X, y)
@@ -129,14 +129,14 @@ def test_a_search_that_is_stopped_counts_what_was_never_proposed() -> None:
         grid=trees(), should_stop=lambda: "enough" if next(answers) > 10 else None
     ).fit(X, y)
     assert search.stopped_ == "enough"
-    candidates, first_of = search.roster_.candidates, search.roster_.first_of
+    candidates, first_of = search.pool_.candidates, search.pool_.first_of
     tried = [c for c in candidates if search.rungs_[0].fit_of(candidates[first_of[c.place]], 0)]
     assert search.n_candidates_ == 19
     assert search.n_not_tried_ == 19 - len(tried)
     assert search.predict(X).shape == y.shape
 
 
-def test_without_optuna_it_is_said_what_installs_it() -> None:
+def test_without_optuna_the_error_says_how_to_install_it() -> None:
     code = (
         "import sys; sys.modules['optuna'] = None\n"
         "from tabproof.search import TpeProposer, parse_space\n"
@@ -149,14 +149,14 @@ def test_without_optuna_it_is_said_what_installs_it() -> None:
     assert "EXTRAS=[tpe]" in done.stdout
 
 
-def test_each_fit_of_a_search_is_proposed_the_same() -> None:
+def test_fitting_a_tpe_search_again_proposes_the_same() -> None:
     X, y = table()
     search = searching(grid=trees())
     first = search.fit(X, y).cv_results_["params"]
     assert search.fit(X, y).cv_results_["params"] == first
 
 
-def test_a_lock_that_a_killed_process_has_left_is_not_waited_for(tmp_path: Path) -> None:
+def test_the_lock_file_of_a_killed_process_is_removed(tmp_path: Path) -> None:
     journal = tmp_path / "study.log"
     journal.write_text("of another time")
     (tmp_path / "study.log.lock").touch()

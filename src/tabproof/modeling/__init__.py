@@ -1,4 +1,4 @@
-"""The pipeline, its parameters and what scores it."""
+"""Pipelines: preprocessing, parameters and scorers, calibration, decision threshold."""
 
 from tabproof.modeling.calibration import (
     Splits,

@@ -1,4 +1,4 @@
-"""Probabilities that match observed shares, learned from rows that a model was not fitted on."""
+"""Calibration of probabilities, fitted on predictions out of folds."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -20,39 +20,40 @@ Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
 def proba_out_of_fold(pipeline: Pipeline, X: Any, y: Codes, splits: Splits) -> Floats:
-    """Give probabilities of rows by clones that were not fitted on them: (n_rows, n_classes).
+    """Return probabilities out of folds, of shape (n_rows, n_classes).
 
-    Fits go to the workers that joblib is told of, if any.
+    Fits run on joblib's workers, if there are any.
     """
     return _out_of_fold(pipeline, X, y, splits, "predict_proba")
 
 
 def answers_out_of_fold(pipeline: Pipeline, X: Any, y: Codes, splits: Splits) -> Floats:
-    """Give what is calibrated of rows by clones that were not fitted on them.
+    """Return the predictions out of folds that a calibrator is fitted on.
 
-    As scikit-learn does, sums of shape (n_rows,) or (n_rows, n_classes) where the pipeline has a
-    decision_function, else probabilities of shape (n_rows, n_classes).
+    As in scikit-learn: decision values of shape (n_rows,) or (n_rows, n_classes) if the pipeline
+    has a decision_function, else probabilities of shape (n_rows, n_classes).
     """
-    method = "decision_function" if _has_sums(pipeline) else "predict_proba"
+    has_sums = hasattr(pipeline, "decision_function")
+    method = "decision_function" if has_sums else "predict_proba"
     return _out_of_fold(pipeline, X, y, splits, method)
 
 
 def _out_of_fold(pipeline: Pipeline, X: Any, y: Codes, splits: Splits, method: str) -> Floats:
     answers = cross_val_predict(pipeline, X, y, cv=splits, method=method)
-    # XGBoost's are of 32 bits, and a calibrator fitted on those would interpolate in 32 bits.
+    # XGBoost predicts in 32 bits, and a calibrator fitted on those would interpolate in 32 bits.
     return np.asarray(answers, dtype=np.float64)
 
 
 def calibrate(pipeline: Pipeline, answers: Floats, y: Codes, method: str) -> CalibratedClassifierCV:
-    """Put a calibrator, fitted on answers out of folds, behind a fitted pipeline.
+    """Fit a calibrator on predictions out of folds, and return it around a fitted pipeline.
 
-    method : sigmoid, isotonic or temperature. What comes out is what
-    CalibratedClassifierCV(pipeline, cv=splits, ensemble=False).fit makes of the same folds, but
-    the pipeline is not fitted once more, so that it is the searched one to the bit.
+    method : sigmoid, isotonic or temperature. The result is the one of
+    CalibratedClassifierCV(pipeline, cv=splits, ensemble=False).fit on the same folds, except that
+    the pipeline is not fitted again, so that it stays exactly the one that was searched.
     """
     everything = np.arange(len(y))
     given = FrozenEstimator(_given(pipeline, np.unique(y)))
-    # One job: nothing is fitted here that would be worth a worker.
+    # One job: these fits are too small for workers.
     fitted = CalibratedClassifierCV(
         given, method=method, cv=[(everything, everything)], n_jobs=1, ensemble=False
     ).fit(answers, y)
@@ -68,21 +69,18 @@ def calibrate(pipeline: Pipeline, answers: Floats, y: Codes, method: str) -> Cal
 
 
 def to_calibrate_on(calibrated: CalibratedClassifierCV, splits: Splits) -> CalibratedClassifierCV:
-    """Give the same, not fitted, for other rows, whose folds are splits."""
+    """Return an unfitted copy for other rows, whose folds are splits."""
     return clone(calibrated).set_params(cv=list(splits))
 
 
 def calibrated_proba(calibrated: CalibratedClassifierCV, answers: Floats) -> Floats:
-    """Give what the calibrator makes of a pipeline's answers, of shape (n_rows, n_classes)."""
+    """Return calibrated probabilities for predictions of the pipeline: (n_rows, n_classes)."""
     pair = copy(calibrated.calibrated_classifiers_[0])
     pair.estimator = _given(pair.estimator, calibrated.classes_)
     proba: Floats = pair.predict_proba(answers)
     return proba
 
 
-def _has_sums(pipeline: Pipeline) -> bool:
-    return hasattr(pipeline, "decision_function")
-
-
 def _given(pipeline: Pipeline, classes: Codes) -> GivenSums | GivenProba:
-    return (GivenSums if _has_sums(pipeline) else GivenProba)().fit(None, classes)
+    has_sums = hasattr(pipeline, "decision_function")
+    return (GivenSums if has_sums else GivenProba)().fit(None, classes)

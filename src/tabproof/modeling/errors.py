@@ -1,52 +1,41 @@
-"""Errors that a user may meet here."""
+"""Errors of this package that a user may meet."""
 
-from collections.abc import Sequence
-from typing import Any
-
-from tabproof.errors import UserError, listed, suggested
+from tabproof.errors import UserError
 
 
 class InvalidParameterError(UserError):
-    """A parameter's value that the estimator refuses."""
+    """A value of a parameter that the estimator does not accept."""
 
-    def __init__(self, parameter: str, value: Any, reason: str) -> None:
-        super().__init__(f"{parameter}={value!r} is refused by the estimator: {reason}")
+    template = "{parameter}={value} is refused by the estimator: {reason}"
 
 
 class NotAClassifierError(UserError):
-    """An estimator that gives no probabilities of classes."""
+    """An estimator without predict_proba."""
 
-    def __init__(self, estimator: str) -> None:
-        super().__init__(
-            f"model.estimator: {estimator} is no classifier with predict_proba; wrap it in"
-            " sklearn.calibration.CalibratedClassifierCV, or choose another"
-        )
+    template = (
+        "model.estimator: {estimator} is not a classifier with predict_proba; wrap it in"
+        " sklearn.calibration.CalibratedClassifierCV, or choose another"
+    )
 
 
 class BinaryScorerError(UserError):
-    """A scorer for two classes, asked for more."""
+    """A scorer for two classes, used with more."""
 
-    def __init__(self, scoring: str, n_classes: int) -> None:
-        super().__init__(
-            f"search.scoring={scoring} is for two classes, and the target has {n_classes};"
-            f" choose {scoring}_macro or {scoring}_weighted"
-        )
+    template = (
+        "search.scoring={scoring} is for two classes, and the target has {n_classes};"
+        " choose {scoring}_macro or {scoring}_weighted"
+    )
 
 
 class UnknownScorerError(UserError):
-    """A scorer that scikit-learn does not know."""
+    """A name that is not a scorer of classifiers in scikit-learn."""
 
-    def __init__(self, scoring: str, nearest: Sequence[str]) -> None:
-        super().__init__(
-            f"search.scoring={scoring} is no scorer of classifiers{suggested(nearest)}"
-        )
+    template = "search.scoring={scoring} is not a scorer of classifiers{suggestion}"
 
 
 class UnknownParameterError(UserError):
-    """A grid over a parameter that the pipeline has not."""
+    """A grid over a parameter that the pipeline does not have."""
 
-    def __init__(self, parameter: str, nearest: Sequence[str], valid: Sequence[str]) -> None:
-        super().__init__(
-            f"the grid's '{parameter}' is not a parameter of the pipeline"
-            f"{suggested(nearest)} It has {listed(valid, 40)}"
-        )
+    template = (
+        "the grid's '{parameter}' is not a parameter of the pipeline, which has {valid}{suggestion}"
+    )

@@ -1,4 +1,4 @@
-"""Classifiers whose rows are their answers: so scikit-learn works with answers that are known."""
+"""Classifiers whose input rows are their predictions, to use scikit-learn on known predictions."""
 
 from typing import Any, Self
 
@@ -12,20 +12,20 @@ Codes = NDArray[np.int64]
 
 class _Given(ClassifierMixin, BaseEstimator):
     def fit(self, _X: Any, y: Codes) -> Self:
-        """Take note of the classes."""
+        """Learn the classes."""
         self.classes_ = np.unique(y)
         return self
 
 
 class GivenSums(_Given):
-    """Rows are sums, one or one per class."""
+    """Rows are decision values: one, or one per class."""
 
     def decision_function(self, X: Floats) -> Floats:
-        """Give the rows."""
+        """Return the rows."""
         return X
 
     def predict(self, X: Floats) -> Codes:
-        """Give the class of the greatest sum."""
+        """Return the class with the largest value."""
         codes: Codes = self.classes_[(X > 0).astype(np.int64) if X.ndim == 1 else X.argmax(axis=1)]
         return codes
 
@@ -34,10 +34,10 @@ class GivenProba(_Given):
     """Rows are probabilities, one per class."""
 
     def predict_proba(self, X: Floats) -> Floats:
-        """Give the rows."""
+        """Return the rows."""
         return X
 
     def predict(self, X: Floats) -> Codes:
-        """Give the likeliest class."""
+        """Return the most probable class."""
         codes: Codes = self.classes_[X.argmax(axis=1)]
         return codes

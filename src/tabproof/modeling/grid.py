@@ -1,4 +1,4 @@
-"""Check a grid against a pipeline before any data is read."""
+"""Checks of a grid and of a scorer, before any data is read."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -9,7 +9,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import get_scorer_names
 from sklearn.pipeline import Pipeline
 
-from tabproof.errors import InvalidValueError
+from tabproof.errors import InvalidValueError, listed, suggested
 from tabproof.modeling.errors import (
     BinaryScorerError,
     InvalidParameterError,
@@ -19,9 +19,7 @@ from tabproof.modeling.errors import (
 )
 from tabproof.modeling.pipeline import draws_its_folds
 
-# --- Scorers by scikit-learn's names.
-
-# scikit-learn lists scorers of regression and clustering among them.
+# Beginnings of the names of scorers for classifiers; scikit-learn lists all scorers together.
 CLASSIFICATION = (
     "accuracy",
     "average_precision",
@@ -44,27 +42,28 @@ BINARY_ONLY = ("f1", "jaccard", "precision", "recall")
 
 
 def scorer_for(scoring: str, n_classes: int) -> str:
-    """Give the name that scikit-learn has for a scoring on so many classes.
+    """Return scikit-learn's name of a scorer for n_classes.
 
-    `roc_auc` stands for one-vs-rest, macro, where there are more than two.
+    With more than two classes `roc_auc` means one-vs-rest, macro average.
     """
     if n_classes > 2 and scoring in BINARY_ONLY:
-        raise BinaryScorerError(scoring, n_classes)
+        raise BinaryScorerError(scoring=scoring, n_classes=n_classes)
     return "roc_auc_ovr" if scoring == "roc_auc" and n_classes > 2 else scoring
 
 
 def check_scoring_name(scoring: str) -> None:
-    """Refuse a name that is no scorer of classifiers in scikit-learn; needs no data."""
+    """Refuse a name that is not a scorer of classifiers in scikit-learn."""
     names = [name for name in get_scorer_names() if name.startswith(CLASSIFICATION)]
     if scoring not in names:
-        raise UnknownScorerError(scoring, get_close_matches(scoring, names, n=3))
+        suggestion = suggested(get_close_matches(scoring, names, n=3))
+        raise UnknownScorerError(scoring=scoring, suggestion=suggestion)
 
 
-# What scikit-learn, LightGBM, XGBoost and CatBoost call their threads.
+# The parameters of scikit-learn, LightGBM, XGBoost and CatBoost for threads.
 THREADS = ("n_jobs", "num_threads", "nthread", "thread_count")
-# With what a library's numbers depend on no threads, and its threads on our limits. LightGBM
-# takes 0 for as many as OpenMP is told; XGBoost's threads may add up in other orders, and
-# CatBoost's heed no limit.
+# Values with which results do not depend on threads, and threads obey the limits of a run. For
+# LightGBM 0 means OpenMP's limit. XGBoost may sum in another order with threads, and CatBoost
+# ignores limits.
 VALID_THREADS: dict[str, tuple[int | None, ...]] = {
     "lightgbm": (0, 1),
     "xgboost": (1,),
@@ -73,20 +72,21 @@ VALID_THREADS: dict[str, tuple[int | None, ...]] = {
 
 
 def check_grid(pipeline: Pipeline, param_grid: Mapping[str, Sequence[Any]]) -> None:
-    """Raise if a parameter is not the pipeline's, or a value is refused by what takes it.
+    """Refuse parameters that the pipeline does not have, and values that a step does not accept.
 
-    Values are tried one at a time: which pairs go together only a fit can tell.
+    Values are tried one at a time: only a fit can find combinations that do not work.
     """
     if not is_classifier(pipeline) or not hasattr(pipeline, "predict_proba"):
-        raise NotAClassifierError(type(pipeline.named_steps["clf"]).__name__)
+        raise NotAClassifierError(estimator=type(pipeline.named_steps["clf"]).__name__)
     refuse_threads(pipeline, pipeline.get_params())
     _check_values(pipeline, {})
     valid = sorted(name for name in pipeline.get_params() if "__" in name)
     for parameter, values in param_grid.items():
         if parameter not in valid:
-            nearest = get_close_matches(parameter, valid, n=2)
             raise UnknownParameterError(
-                parameter, nearest, [name for name in valid if name.startswith("clf__")]
+                parameter=parameter,
+                valid=listed([name for name in valid if name.startswith("clf__")], 40),
+                suggestion=suggested(get_close_matches(parameter, valid, n=2)),
             )
         for value in values:
             if value is None and parameter.endswith("__random_state"):
@@ -96,7 +96,7 @@ def check_grid(pipeline: Pipeline, param_grid: Mapping[str, Sequence[Any]]) -> N
 
 
 def refuse_threads(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
-    """Refuse threads of an estimator's own: forests add up their trees as threads finish."""
+    """Refuse threads of an estimator: forests sum their trees in the order in which threads end."""
     parts = pipeline.get_params()
     for name, value in parameters.items():
         owner, _, parameter = name.rpartition("__")
@@ -119,13 +119,18 @@ def _check_values(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
             n_weights, n_members = len(part.weights), len(part.estimators)
             if n_weights != n_members:
                 reason = f"{n_weights} weights for {n_members} members"
-                raise InvalidParameterError("clf__weights", part.weights, reason)
-        # scikit-learn checks values when it fits, through this method; it needs no data.
-        # Estimators of other libraries need not have it, and are checked by their first fit.
+                raise InvalidParameterError(
+                    parameter="clf__weights", value=repr(part.weights), reason=reason
+                )
+        # fit() checks values by this method, which needs no data. Estimators of other libraries
+        # may be without it; their first fit checks them.
         if isinstance(part, type) or not hasattr(part, "_parameter_constraints"):
             continue
         try:
             part._validate_params()
         except ValueError as error:
             parameter, value = next(iter(parameters.items()), (type(part).__name__, part))
-            raise InvalidParameterError(parameter, value, str(error).splitlines()[0]) from error
+            reason = str(error).splitlines()[0]
+            raise InvalidParameterError(
+                parameter=parameter, value=repr(value), reason=reason
+            ) from error

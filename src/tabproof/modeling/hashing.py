@@ -1,4 +1,4 @@
-"""Categories as a fixed number of columns, however many there are."""
+"""Encode categories as a fixed number of columns, however many categories there are."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -16,17 +16,17 @@ Floats = NDArray[np.float64]
 
 
 class CategoryHasher(TransformerMixin, BaseEstimator):
-    """Make n_features columns of each column of categories: 1 or -1 in one of them, else 0.
+    """Encode each column of categories as n_features columns: one of them is 1 or -1, the rest 0.
 
-    In which one, and the sign, are scikit-learn's hash (MurmurHash3) of the category's name: the
-    same in every process and on every machine. A missing cell is a category like any other.
+    Which one, and the sign, come from scikit-learn's hash (MurmurHash3) of the category's name,
+    which is the same in every process and on every machine. A missing cell is a category too.
 
-    A category that fit has not met becomes zeros. Its hash would take it for categories that it
-    has nothing in common with but the hash; and as it is, a table says all about a column, so
-    that a scorer needs no hash function, in whatever language it is read.
+    A category that was not in the training rows becomes zeros. By its hash it would be taken for
+    categories that it has nothing in common with. This way a table describes a column completely,
+    so a scorer needs no hash function, whatever language it is written in.
     """
 
-    # By this name scikit-learn's own are checked before data is read.
+    # scikit-learn's name for constraints, which check_grid uses too.
     _parameter_constraints: ClassVar = {"n_features": [Interval(Integral, 1, None, closed="left")]}
 
     def __init__(self, n_features: int = 16) -> None:
@@ -34,17 +34,17 @@ class CategoryHasher(TransformerMixin, BaseEstimator):
 
     @property
     def features_per_column(self) -> int:
-        """How many features each column becomes, by itself: what the exporter asks for."""
+        """The number of features per column, which the exporter reads."""
         return self.n_features
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - of the protocol
-        """Learn which categories there are."""
+        """Learn the categories."""
         self._validate_params()
         columns = _columns(X)
         self.n_features_in_ = len(columns)
         self.feature_names_in_ = np.array([str(column.name) for column in columns], dtype=object)
         self.categories_ = [sorted(column.dropna().unique()) for column in columns]
-        # Behind the categories' rows stand those of a category never met, and of nothing.
+        # After the rows of the categories: one for unknown categories, one for missing cells.
         self.tables_ = [
             np.concatenate(
                 [
@@ -58,7 +58,7 @@ class CategoryHasher(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> Floats:
-        """Give an array of shape (n_rows, n_columns * n_features)."""
+        """Return an array of shape (n_rows, n_columns * n_features)."""
         check_is_fitted(self)
         parts = []
         for column, categories, table in zip(
@@ -70,7 +70,7 @@ class CategoryHasher(TransformerMixin, BaseEstimator):
         return np.concatenate(parts, axis=1)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002 - of the protocol
-        """Name the features after their column."""
+        """Return names made of the column and a number."""
         names = [f"{name}_{i}" for name in self.feature_names_in_ for i in range(self.n_features)]
         return np.array(names, dtype=object)
 

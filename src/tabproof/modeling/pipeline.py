@@ -1,4 +1,4 @@
-"""Preprocessing and estimator as one pipeline, so that folds cannot leak into each other."""
+"""Preprocessing and estimator in one pipeline, so that no fold leaks into another."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,11 @@ from sklearn.preprocessing import TargetEncoder
 def make_pipeline(
     numeric: Mapping[str, Any], categorical: Mapping[str, Any], estimator: Any, *, seed: int
 ) -> Pipeline:
-    """Put the steps for numbers and for categories before the estimator, which is `clf`.
+    """Return a pipeline of steps for numbers, steps for categories, and the estimator (`clf`).
 
-    Columns are chosen by type when the pipeline is fitted, so it is made before data is
-    read. Without any step the frame reaches the estimator as it is, categories included.
-    Every random_state that was left open gets the seed, those of members' members too.
+    Columns are selected by type when the pipeline is fitted, so it can be made before data is
+    read. Without steps the estimator gets the frame as it is, categories included. Every
+    random_state that is None becomes the seed, in nested members too.
     """
     preprocess = _preprocess(numeric, categorical) if numeric or categorical else "passthrough"
     pipeline = Pipeline([("preprocess", preprocess), ("clf", estimator)])
@@ -35,8 +35,8 @@ def make_pipeline(
 
 
 def draws_its_folds(part: Any) -> bool:
-    """Tell a TargetEncoder that was given a number of folds: it shuffles them without a seed."""
-    # Its random_state is deprecated in scikit-learn 1.9 and no longer None.
+    """Return whether a step is a TargetEncoder with a number of folds, shuffled without a seed."""
+    # Not by its random_state, which is deprecated in scikit-learn 1.9 and no longer None.
     return isinstance(part, TargetEncoder) and isinstance(part.cv, int)
 
 

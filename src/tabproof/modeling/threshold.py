@@ -1,7 +1,7 @@
-"""From which probability on the second of two labels is predicted.
+"""The probability above which the second of two labels is predicted.
 
-All rows out of folds are taken together, one curve of all: F1 of folds, averaged, is biased
-(Forman and Scholz, 2010), and a recall that every fold must reach is more than was asked for.
+The threshold is chosen on one curve of all predictions out of folds: an average of F1 over folds
+is biased (Forman and Scholz, 2010), and a recall that each fold must reach is stricter than asked.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,33 +18,33 @@ from tabproof.modeling.given import GivenProba
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-# Scores predicted codes against true ones: the greater the better.
+# Scores predicted codes against true ones; greater is better.
 Objective = Callable[[Codes, Codes], float]
 
-# A score is worked out at each: of more that can be best, so many are tried, evenly by rank.
-MOST_THRESHOLDS = 1_000
+# Maximum number of thresholds that are tried, evenly spaced by rank.
+MAX_THRESHOLDS = 1_000
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The second label is predicted above it; score is what it reached on rows out of folds."""
+    """A threshold, and its score on predictions out of folds."""
 
     threshold: float
     score: float
 
 
 def choose_max_f1(proba: Floats, y: Codes) -> Chosen:
-    """Take the threshold with the best F1 of the second label.
+    """Choose the threshold with the best F1 of the second label.
 
-    proba : of rows that the model was not fitted on, of shape (n_rows, 2), as everywhere here.
+    proba : out of folds, of shape (n_rows, 2), as in all functions here.
     """
     return _choose(proba, y, _f1)
 
 
 def choose_cheapest(proba: Floats, y: Codes, costs: Sequence[Sequence[float]]) -> Chosen:
-    """Take the threshold with the least cost per row, which is the score.
+    """Choose the threshold with the lowest cost per row, which is the score.
 
-    costs : a row per true and a column per predicted label.
+    costs : a row per true label and a column per predicted label.
     """
     table = np.asarray(costs, dtype=np.float64)
 
@@ -58,20 +58,21 @@ def choose_cheapest(proba: Floats, y: Codes, costs: Sequence[Sequence[float]]) -
 def choose_most_precise(
     proba: Floats, y: Codes, min_recall: float, min_precision: float | None
 ) -> Chosen:
-    """Take the most precise threshold with that recall, its score; raises OutOfReachError.
+    """Choose the threshold with the best precision, the score, among those with that recall.
 
-    To call every row positive reaches any recall and decides nothing: it does not count.
+    Raises OutOfReachError where there is none. Predicting every row positive reaches any recall
+    but decides nothing, so it does not count.
     """
 
     def precision_if_found(true: Codes, predicted: Codes) -> float:
         (_, false_alarms), (_, found) = _counts(true, predicted)
         recall = found / np.count_nonzero(true)
         if recall < min_recall or predicted.all():
-            # Below all that count.
+            # Below every precision.
             return -1.0
         return float(found / (found + false_alarms))
 
-    # Among many, the one that reaches what was asked for must not be passed over.
+    # The best one must be tried, even if there are more than MAX_THRESHOLDS.
     chosen = _choose(proba, y, precision_if_found, _most_precise(proba, y, min_recall))
     if chosen.score >= (min_precision or 0.0):
         return chosen
@@ -79,8 +80,8 @@ def choose_most_precise(
 
 
 def with_threshold(fitted: Any, threshold: float) -> FixedThresholdClassifier:
-    """Let predict of a fitted classifier decide by a threshold: the second label above it."""
-    # scikit-learn predicts the second label at its threshold too: that is the next number here.
+    """Return a fitted classifier that predicts the second label above a threshold."""
+    # scikit-learn predicts the second label also at its threshold, so it gets the next number.
     at = float(np.nextafter(threshold, np.inf))
     decided = FixedThresholdClassifier(
         fitted, threshold=at, pos_label=1, response_method="predict_proba"
@@ -105,24 +106,24 @@ def _choose(proba: Floats, y: Codes, objective: Objective, also: Sequence[float]
         refit=False,
         n_jobs=1,
     ).fit(proba, y)
-    # It predicts the second label at the threshold too, everything else here above it.
+    # scikit-learn predicts the second label also at its threshold; here, only above it.
     return Chosen(float(np.nextafter(search.best_threshold_, -np.inf)), float(search.best_score_))
 
 
 def _candidates(proba: Floats, y: Codes, distinct: Floats) -> Floats:
-    """Give thresholds among which the best is: the scores of positive rows, and both ends.
+    """Return thresholds that include the best: the scores of positive rows, and both ends.
 
-    Between two of those only rows of the first label change sides, which no objective rewards.
+    Between two of them only rows of the first label change, which improves no objective.
     """
     positive = np.unique(proba[y == 1, 1])
-    if len(positive) > MOST_THRESHOLDS:
-        places = np.linspace(0, len(positive) - 1, MOST_THRESHOLDS).round().astype(np.intp)
+    if len(positive) > MAX_THRESHOLDS:
+        places = np.linspace(0, len(positive) - 1, MAX_THRESHOLDS).round().astype(np.intp)
         positive = positive[places]
     return np.unique([distinct[0], *positive, np.nextafter(distinct[-1], np.inf)])
 
 
 def _most_precise(proba: Floats, y: Codes, min_recall: float) -> list[float]:
-    """Give the threshold, of all; none where only calling every row positive finds enough."""
+    """Return the best threshold of all; none if only the lowest one has the recall."""
     precision, recall, thresholds = precision_recall_curve(y, proba[:, 1])
     counts = (recall[:-1] >= min_recall) & (thresholds > thresholds[0])
     if not counts.any():
@@ -131,7 +132,7 @@ def _most_precise(proba: Floats, y: Codes, min_recall: float) -> list[float]:
 
 
 def _counts(true: Codes, predicted: Codes) -> NDArray[np.int64]:
-    """Count rows, by true and by predicted code."""
+    """Count rows by true and predicted code."""
     return np.bincount(2 * true + predicted, minlength=4).reshape(2, 2)
 
 
@@ -144,7 +145,7 @@ def _out_of_reach(
     proba: Floats, y: Codes, min_recall: float, min_precision: float | None
 ) -> OutOfReachError:
     precision, recall, _ = precision_recall_curve(y, proba[:, 1])
-    # The first point calls every row positive, the last one none.
+    # At the first point every row is predicted positive, at the last one none.
     precision, recall = precision[1:-1], recall[1:-1]
     precise = precision >= (min_precision or 0.0)
     found = recall >= min_recall

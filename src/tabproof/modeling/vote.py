@@ -1,4 +1,4 @@
-"""Pipelines that were fitted, joined to one that averages their probabilities."""
+"""Join fitted pipelines into one that averages their probabilities."""
 
 from collections.abc import Mapping
 
@@ -10,10 +10,10 @@ from sklearn.utils import Bunch
 
 
 def join_fitted(members: Mapping[str, Pipeline], weights: Mapping[str, float]) -> Pipeline:
-    """Join fitted pipelines as they are; those without a weight, or with 0, are left out.
+    """Join fitted pipelines without fitting them again; those without a weight are left out.
 
-    They were fitted on the same columns and on the same classes 0, 1, …. What comes out is what
-    `fit` would have made: its clone can be fitted anew, and it is exported like any vote.
+    All must have been fitted on the same columns and on the same classes 0, 1, …. The result is
+    the one that `fit` would give: a clone can be fitted, and it is exported like any vote.
     """
     voters = {name: member for name, member in members.items() if weights.get(name, 0) > 0}
     if not voters:

@@ -4,7 +4,7 @@ from tabproof.runtime.progress import Progress
 from tabproof.search.estimator import RungSearchCV
 from tabproof.search.halving import HalvingSettings, fit_halving
 from tabproof.search.portfolio import PortfolioSearchCV
-from tabproof.search.result import SearchResult, result_of, unsearched
+from tabproof.search.results import SearchResult, result_of, unsearched
 from tabproof.search.schedule import Rung, as_table, parse_schedule
 from tabproof.search.spaces import (
     AllAtOnce,

@@ -1,19 +1,15 @@
 """Errors of this package that a user may meet."""
 
-from typing import Any
-
 from tabproof.errors import UserError
 
 
 class ScheduleError(UserError):
     """A schedule of rungs that cannot find a best candidate."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"search.schedule: {reason}")
+    template = "search.schedule: {reason}"
 
 
 class SpaceError(UserError):
-    """A space that no setting can be drawn from."""
+    """A parameter space from which no value can be drawn."""
 
-    def __init__(self, parameter: str, node: Any, reason: str) -> None:
-        super().__init__(f"model.param_space.{parameter}={node} cannot be drawn from: {reason}")
+    template = "model.param_space.{parameter}={node} cannot be drawn from: {reason}"

@@ -1,4 +1,4 @@
-"""Candidates of one signature are one model: the same bits, whatever the limits and rows."""
+"""Candidates: which are equivalent, which is simpler, and where the defaults are."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, clone
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
@@ -17,7 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from tabproof.search.candidates import signature
+from tabproof.search.candidates import Candidate, CandidatePool, signature
 from tests.search.making import table
 
 X, y = table(120, n_classes=3)
@@ -34,7 +35,7 @@ KINDS: dict[str, Any] = {
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 
-def made(kind: str, **limits: Any) -> Any:
+def configured(kind: str, **limits: Any) -> Any:
     estimator = KINDS[kind]
     return type(estimator)(**{**estimator.get_params(), **limits})
 
@@ -52,6 +53,10 @@ LIMITS = st.fixed_dictionaries(
 )
 
 
+def places(candidates: list[Candidate]) -> list[int]:
+    return [each.place for each in candidates]
+
+
 @kinds
 @settings(max_examples=40, deadline=None)
 @given(limits=LIMITS, data=st.data(), n_rows=st.integers(20, 120))
@@ -61,7 +66,7 @@ def test_the_same_signature_gives_the_same_bits(
     # Two of the three as before: by chance alone hardly two settings would be equal.
     name = data.draw(st.sampled_from(["max_leaf_nodes", "max_depth"]))
     value = data.draw(st.none() | st.integers(2, 200 if name == "max_leaf_nodes" else 70))
-    one, other = made(kind, **limits), made(kind, **{**limits, name: value})
+    one, other = configured(kind, **limits), configured(kind, **{**limits, name: value})
     if signature(one, n_rows) == signature(other, n_rows):
         np.testing.assert_array_equal(answers(one, n_rows), answers(other, n_rows))
 
@@ -95,10 +100,10 @@ def test_the_same_signature_gives_the_same_bits(
     ],
     ids=str,
 )
-def test_limits_that_bind_nowhere_are_no_difference(
+def test_limits_that_never_bind_make_no_difference(
     kind: str, one: dict[str, Any], other: dict[str, Any], n_rows: int
 ) -> None:
-    left, right = (made(kind, **{"min_samples_leaf": 2, **each}) for each in (one, other))
+    left, right = (configured(kind, **{"min_samples_leaf": 2, **each}) for each in (one, other))
     assert signature(left, n_rows) == signature(right, n_rows)
     np.testing.assert_array_equal(answers(left, n_rows), answers(right, n_rows))
 
@@ -118,20 +123,23 @@ def test_limits_that_bind_nowhere_are_no_difference(
     ],
     ids=str,
 )
-def test_limits_that_may_bind_are_a_difference(
+def test_limits_that_may_bind_make_a_difference(
     kind: str, one: dict[str, Any], other: dict[str, Any], n_rows: int
 ) -> None:
-    left, right = (made(kind, **{"min_samples_leaf": 2, **each}) for each in (one, other))
+    left, right = (configured(kind, **{"min_samples_leaf": 2, **each}) for each in (one, other))
     assert signature(left, n_rows) != signature(right, n_rows)
 
 
 def test_with_more_rows_a_limit_binds() -> None:
-    one, other = made("boosting", max_leaf_nodes=12), made("boosting", max_leaf_nodes=31)
+    one, other = (
+        configured("boosting", max_leaf_nodes=12),
+        configured("boosting", max_leaf_nodes=31),
+    )
     assert signature(one, 240) == signature(other, 240)
     assert signature(one, 260) != signature(other, 260)
 
 
-def test_a_forest_without_limit_of_leaves_grows_another_way() -> None:
+def test_a_forest_without_a_limit_of_leaves_grows_differently() -> None:
     # Depth first: its columns are drawn in another order, so no number of leaves equals none.
     one = RandomForestClassifier(3, max_depth=3, random_state=0)
     other = RandomForestClassifier(3, max_depth=3, max_leaf_nodes=8, random_state=0)
@@ -143,7 +151,7 @@ LIGHTGBM_KINDS = [{}, {"max_depth": 3}, {"max_depth": 4}]
 
 @pytest.mark.parametrize("limits", LIGHTGBM_KINDS, ids=str)
 @pytest.mark.parametrize("n_leaves", [(7, 8), (8, 9), (8, 31), (16, 31), (31, 100)])
-def test_the_same_holds_for_lightgbm(limits: dict[str, int], n_leaves: tuple[int, int]) -> None:
+def test_signatures_of_lightgbm(limits: dict[str, int], n_leaves: tuple[int, int]) -> None:
     lightgbm = pytest.importorskip("lightgbm")
     one, other = (
         lightgbm.LGBMClassifier(
@@ -157,9 +165,9 @@ def test_the_same_holds_for_lightgbm(limits: dict[str, int], n_leaves: tuple[int
         np.testing.assert_array_equal(answers(one, 120), answers(other, 120))
 
 
-def test_what_is_nested_is_described_too() -> None:
+def test_nested_estimators_count() -> None:
     def nested(**limits: Any) -> Pipeline:
-        return make_pipeline(StandardScaler(), made("boosting", **limits))
+        return make_pipeline(StandardScaler(), configured("boosting", **limits))
 
     assert signature(nested(max_depth=2), 120) == (
         signature(nested(max_depth=2, max_leaf_nodes=4), 120)
@@ -195,11 +203,11 @@ Elsewhere.LogisticRegression.__qualname__ = "LogisticRegression"
     ],
     ids=lambda estimator: type(estimator).__name__,
 )
-def test_what_only_looks_the_same_is_not(one: Any, other: Any) -> None:
+def test_estimators_that_only_look_equal_differ(one: Any, other: Any) -> None:
     assert signature(one, 100) != signature(other, 100)
 
 
-def test_anything_can_be_described() -> None:
+def test_any_parameter_has_a_signature() -> None:
     weights = {0: 1, "a": 2, (1, 2): 3, None: np.arange(3)}
     first, second = (LogisticRegression(class_weight=weights) for _ in range(2))
     assert signature(first, 100) == signature(second, 100)
@@ -228,7 +236,7 @@ class Joined(BaseEstimator):
     ],
     ids=["in a list", "in a pipeline in a dict", "classes", "classes in a list"],
 )
-def test_what_is_held_without_a_name_counts(one: Any, other: Any) -> None:
+def test_estimators_inside_lists_and_dicts_count(one: Any, other: Any) -> None:
     assert signature(one, 100) != signature(other, 100)
     assert signature(one, 100) == signature(clone(one), 100)
 
@@ -241,5 +249,89 @@ def test_what_is_held_without_a_name_counts(one: Any, other: Any) -> None:
         RandomForestClassifier(max_leaf_nodes="many"),
     ],
 )
-def test_limits_that_no_model_takes_are_left_to_its_fit(estimator: Any) -> None:
+def test_invalid_limits_are_left_to_the_fit(estimator: Any) -> None:
     assert signature(estimator, 100) != signature(type(estimator)(), 100)
+
+
+@pytest.mark.parametrize(
+    ("simpler", "other"),
+    [
+        (DecisionTreeClassifier(max_depth=2), DecisionTreeClassifier(max_depth=3)),
+        (DecisionTreeClassifier(max_depth=9), DecisionTreeClassifier(max_depth=None)),
+        (
+            DecisionTreeClassifier(max_leaf_nodes=4, max_depth=9),
+            DecisionTreeClassifier(max_leaf_nodes=5, max_depth=2),
+        ),
+        (
+            HistGradientBoostingClassifier(max_iter=50, learning_rate=0.3),
+            HistGradientBoostingClassifier(max_iter=100, learning_rate=0.1),
+        ),
+        (
+            HistGradientBoostingClassifier(min_samples_leaf=40),
+            HistGradientBoostingClassifier(min_samples_leaf=20),
+        ),
+        (
+            HistGradientBoostingClassifier(l2_regularization=1.0),
+            HistGradientBoostingClassifier(l2_regularization=0.0),
+        ),
+        (LogisticRegression(C=0.1), LogisticRegression(C=1.0)),
+        (
+            make_pipeline(StandardScaler(), LogisticRegression(C=0.1)),
+            make_pipeline(StandardScaler(), LogisticRegression(C=1.0)),
+        ),
+        # What a grid of numpy holds is as large.
+        (
+            RandomForestClassifier(n_estimators=np.int64(10)),
+            RandomForestClassifier(n_estimators=np.int64(20)),
+        ),
+    ],
+    ids=str,
+)
+def test_simplicity(simpler: Any, other: Any) -> None:
+    assert Candidate(1, {}, simpler).simplicity < Candidate(0, {}, other).simplicity
+
+
+def test_a_depth_without_limit_is_the_deepest_for_every_library() -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    limited, free = (lightgbm.LGBMClassifier(max_depth=depth) for depth in (12, -1))
+    assert Candidate(1, {}, limited).simplicity < Candidate(0, {}, free).simplicity
+
+
+def test_proposed_defaults_are_found() -> None:
+    pool = CandidatePool({"": LogisticRegression(C=0.5)}, 100)
+    assert places(pool.add([{"C": 0.1}, {"C": 0.5}])) == [1, 0]
+    assert places(pool.defaults) == [1]
+    assert len(pool.candidates) == 2
+
+
+def test_missing_defaults_are_added() -> None:
+    pool = CandidatePool({"": LogisticRegression(C=0.5)}, 100)
+    assert places(pool.add([{"C": 0.1}, {"C": 2.0}])) == [2, 0, 1]
+    assert dict(pool.candidates[2].params) == {}
+    assert places(pool.add([{"C": 3.0}])) == [3]
+    assert places(pool.defaults) == [2]
+
+
+def test_the_integer_1_and_the_share_1_0_differ() -> None:
+    pool = CandidatePool({"": RandomForestClassifier(max_features=1.0)}, 100)
+    pool.add([{"max_features": 1}])
+    assert len(pool.candidates) == 2
+    assert len({*pool.first_of.values()}) == 2
+
+
+def test_an_equivalent_candidate_of_a_later_batch_is_not_searched() -> None:
+    pool = CandidatePool({"": DecisionTreeClassifier(max_leaf_nodes=4)}, 100)
+    pool.add([{"max_depth": 2}])
+    assert pool.add([{"max_depth": 2, "max_leaf_nodes": 9}]) == []
+    assert pool.first_of == {0: 0, 1: 1, 2: 0}
+
+
+def test_a_single_estimator_may_have_a_parameter_called_model() -> None:
+    class Odd(DummyClassifier):
+        def __init__(self, model: str = "a", strategy: str = "prior") -> None:
+            super().__init__(strategy=strategy)
+            self.model = model
+
+    pool = CandidatePool({"": Odd()}, 10)
+    pool.add([{"model": "b"}])
+    assert [c.estimator.model for c in pool.candidates] == ["b", "a"]
