@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabproof.data.division import Division
+from tabproof.data import Division, StratifiedRows
 from tests.data.tables import table
 
 
@@ -15,7 +15,7 @@ def divided(columns: dict[str, Any], n_test: int | None = None, **wishes: Any) -
     n = len(made.y)
     n_test = n // 5 if n_test is None else n_test
     rows = np.arange(n)
-    return Division(made, rows[: n - n_test], rows[n - n_test :], None)
+    return Division(made, StratifiedRows(0.2, 0), rows[: n - n_test], rows[n - n_test :], None)
 
 
 def noise(n: int, seed: int = 0) -> dict[str, Any]:

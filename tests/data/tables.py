@@ -9,7 +9,7 @@ import pandas as pd
 from hypothesis import strategies as st
 
 from tabproof.data import Table, load_file
-from tabproof.data.table import Wishes, make_table
+from tabproof.data.table import ColumnSpec, make_table
 
 
 def csv(directory: Path, content: str | bytes, name: str = "t.csv", **options: Any) -> Table:
@@ -26,15 +26,15 @@ def parquet(directory: Path, frame: pd.DataFrame, **options: Any) -> Table:
     return load_file(str(path), **{"target": "y", **options})
 
 
-def table(columns: dict[str, Any], **wishes: Any) -> Table:
+def table(columns: dict[str, Any], **spec: Any) -> Table:
     """Make a table of columns; its target is y unless said."""
-    return make_table("tiny", pd.DataFrame(columns), Wishes(**{"target": "y", **wishes}))
+    return make_table("tiny", pd.DataFrame(columns), ColumnSpec(**{"target": "y", **spec}))
 
 
-def labelled(codes: Sequence[int], **aside: Sequence[Any]) -> Table:
+def labelled(codes: Sequence[int], **non_features: Sequence[Any]) -> Table:
     """Make a table whose rows have these classes, c0, c1, …; the rest divides them."""
-    columns = {"a": np.arange(len(codes)), **aside, "y": [f"c{code}" for code in codes]}
-    return table(columns, aside=list(aside))
+    columns = {"a": np.arange(len(codes)), **non_features, "y": [f"c{code}" for code in codes]}
+    return table(columns, non_features=list(non_features))
 
 
 # Words that no reader of CSV takes for numbers, booleans, or missing cells.

@@ -1,19 +1,266 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tabproof.data import (
     GroupedRows,
     OrderedRows,
     StratifiedRows,
-    check_categories,
+    describe_division,
     divide,
-    in_words,
 )
-from tabproof.data.errors import NoValueError, RareClassError
-from tabproof.errors import TooManyCategoriesError, UserError
-from tests.data.tables import labelled, table
+from tabproof.data.errors import (
+    HoldOutError,
+    NoValueError,
+    OrderedNotRepeatedError,
+    RareClassError,
+    SingleClassError,
+)
+from tabproof.errors import UserError
+from tests.data.tables import labelled
+from tests.data.tables import table as tiny_table
+
+seeds = st.integers(0, 2**32 - 1)
+test_sizes = st.floats(0.1, 0.5)
+# Enough of each class for three folds of what is left.
+classes = st.lists(st.integers(0, 2), min_size=0, max_size=40).map(
+    lambda drawn: [*drawn, *([0, 1] * 10)]
+)
+
+
+def _rules(size, seed, n):
+    """Give each rule, and a table of n rows for it, with both classes in each group and day."""
+    codes = np.resize([0, 1], n).tolist()
+    groups = [f"subject-{i // 2 % 12}" for i in range(n)]
+    days = [-(i // 2) % 9 for i in range(n)]
+    return [
+        (StratifiedRows(size, seed), labelled(codes)),
+        (OrderedRows(size, seed), labelled(codes)),
+        (OrderedRows(size, seed, "day"), labelled(codes, day=days)),
+        (GroupedRows(size, seed, "who"), labelled(codes, who=groups)),
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(test_sizes, seeds, st.integers(60, 90))
+def test_hold_out_and_training_rows_share_no_row_and_leave_none(size, seed, n):
+    for rows, table in _rules(size, seed, n):
+        train, test = rows.hold_out(table)
+        assert sorted([*train, *test]) == list(range(n)), rows
+
+
+@settings(max_examples=20, deadline=None)
+@given(test_sizes, seeds, st.integers(60, 90))
+def test_a_division_is_the_same_whenever_it_is_asked_for(size, seed, n):
+    for rows, table in _rules(size, seed, n):
+        once, again = rows.hold_out(table), rows.hold_out(table)
+        assert [part.tolist() for part in once] == [part.tolist() for part in again], rows
+        # One splitter, asked twice: successive halving needs equal folds in every rung.
+        splitter = rows.folds(3)
+        folds = [_folds(splitter, table, rows, once[0]) for _ in range(2)]
+        assert folds[0] == folds[1] == _folds(rows.folds(3), table, rows, once[0]), rows
+
+
+def _folds(splitter, table, rows, train):
+    groups = rows.groups(table, train)
+    split = splitter.split(table.X.iloc[train], table.y[train], groups)
+    return [(fit.tolist(), score.tolist()) for fit, score in split]
+
+
+@settings(max_examples=20, deadline=None)
+@given(test_sizes, seeds, st.integers(60, 90))
+def test_no_fold_is_scored_on_a_row_that_it_was_fitted_on(size, seed, n):
+    for rows, table in _rules(size, seed, n):
+        train, _ = rows.hold_out(table)
+        folds = _folds(rows.folds(3), table, rows, train)
+        assert len(folds) == 3
+        for fit, score in folds:
+            assert not set(fit) & set(score), rows
+            assert fit, rows
+            assert score, rows
+
+
+def test_another_seed_draws_other_rows():
+    for (one, table), (other, _) in zip(_rules(0.3, 1, 80), _rules(0.3, 2, 80), strict=True):
+        same = one.hold_out(table)[1].tolist() == other.hold_out(table)[1].tolist()
+        assert same == isinstance(one, OrderedRows), "only an order leaves nothing to draw"
+
+
+# --- stratified -------------------------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None)
+@given(classes, test_sizes, seeds)
+def test_a_stratified_hold_out_holds_each_class_in_its_proportion(codes, size, seed):
+    counts = np.bincount(codes)
+    assume(counts.min() >= 2)
+    table = labelled(codes)
+    try:
+        _, test = StratifiedRows(size, seed).hold_out(table)
+    except RareClassError:
+        # Proportion leaves it out of one part, and that is refused.
+        assert counts.min() * size < 1
+        return
+    held_out = np.bincount(table.y[test], minlength=len(counts))
+    assert len(test) == np.ceil(len(codes) * size)
+    assert np.all(np.abs(held_out - counts * len(test) / len(codes)) <= 1)
+
+
+def test_a_class_of_one_row_cannot_stand_in_both_parts():
+    with pytest.raises(RareClassError, match=r"'c1' has 1 row\(s\), .*hold-out needs 2"):
+        StratifiedRows(0.2, 0).hold_out(labelled([0, 0, 0, 0, 1]))
+
+
+@pytest.mark.parametrize("size", [0.01, 0.99])
+def test_a_part_without_room_for_every_class_is_refused_with_the_key(size):
+    with pytest.raises(HoldOutError, match=f"cv.test_size={size}: no rows can be held out"):
+        StratifiedRows(size, 0).hold_out(labelled([0, 0, 0, 1, 1]))
+
+
+# --- ordered ----------------------------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.permutations(range(30)), test_sizes)
+def test_ordered_rows_are_learned_from_the_past_alone(days, size):
+    table = labelled([0, 1] * 15, day=days)
+    rows = OrderedRows(size, 0, "day")
+    day = np.array(days)
+    try:
+        train, test = rows.hold_out(table)
+    except (SingleClassError, RareClassError):
+        assume(False)
+    assert day[train].max() < day[test].min()
+    for fit, score in _folds(rows.folds(3), table, rows, train):
+        assert day[train][fit].max() < day[train][score].min()
+
+
+def test_without_a_column_time_is_the_order_of_the_table():
+    train, test = OrderedRows(0.2, 0).hold_out(labelled([0, 1] * 5))
+    assert (train.tolist(), test.tolist()) == (list(range(8)), [8, 9])
+
+
+def test_rows_of_one_moment_keep_the_order_of_the_table():
+    table = labelled([0, 1, 1, 0, 0, 1, 1, 0], day=[2, 1] * 4)
+    train, test = OrderedRows(0.5, 0, "day").hold_out(table)
+    assert (train.tolist(), test.tolist()) == ([1, 3, 5, 7], [0, 2, 4, 6])
+
+
+def test_a_row_without_a_time_is_refused_with_their_number():
+    table = labelled([0, 1, 0, 1], day=[1, None, None, 4])
+    with pytest.raises(HoldOutError, match=r"cv\.time_column=day: .*2 row\(s\) lack it"):
+        OrderedRows(0.5, 0, "day").hold_out(table)
+
+
+@pytest.mark.parametrize("column", [None, "day"])
+def test_the_time_is_not_a_feature(column):
+    assert list(OrderedRows(0.2, 0, column).non_feature_columns) == ([column] if column else [])
+
+
+def test_a_past_or_a_future_of_one_class_is_refused():
+    with pytest.raises(SingleClassError, match="the hold-out holds one class only, 'c1'"):
+        OrderedRows(0.4, 0).hold_out(labelled([0, 1, 0, 1, 0, 1, 1, 1, 1, 1]))
+    with pytest.raises(SingleClassError, match="the training part holds one class only, 'c0'"):
+        OrderedRows(0.4, 0).hold_out(labelled([0, 0, 0, 0, 0, 0, 0, 0, 1, 0]))
+
+
+def test_a_class_that_the_past_does_not_know_is_refused():
+    with pytest.raises(RareClassError, match=r"class 'c2' has 0 row\(s\), but the training part"):
+        OrderedRows(0.4, 0).hold_out(labelled([0, 1, 0, 1, 0, 1, 2, 0, 1, 2]))
+
+
+def test_dates_that_do_not_sort_as_text_are_not_sorted_as_text():
+    # January 2024 after December 2023, whatever the text of it.
+    days = ["1/2/2024", "12/1/2023", "11/1/2023", "2/3/2024", "1/1/2024", "10/1/2023"]
+    try:
+        train, _ = OrderedRows(0.5, 0, "day").hold_out(labelled([0, 1, 0, 1, 0, 1], day=days))
+    except UserError:
+        return
+    assert set(train.tolist()) == {1, 2, 5}
+
+
+# --- grouped ----------------------------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 11), min_size=60, max_size=80), test_sizes, seeds)
+def test_a_group_lies_on_one_side_only(groups, size, seed):
+    assume(len(set(groups)) >= 8)
+    who = np.array([f"subject-{g}" for g in groups])
+    table = labelled(np.resize([0, 1], len(groups)).tolist(), who=who.tolist())
+    rows = GroupedRows(size, seed, "who")
+    try:
+        train, test = rows.hold_out(table)
+    except (SingleClassError, RareClassError):
+        assume(False)
+    assert not set(who[train]) & set(who[test])
+    for fit, score in _folds(rows.folds(3), table, rows, train):
+        assert not set(who[train][fit]) & set(who[train][score])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.none() | st.sampled_from(["p1", "p2", "p12", "q"]), min_size=2))
+def test_rows_are_of_one_group_exactly_if_their_cells_are_equal(cells):
+    table = labelled(np.resize([0, 1], len(cells)).tolist(), who=cells)
+    groups = GroupedRows(0.2, 0, "who").groups(table, np.arange(len(cells)))
+    for i, one in enumerate(cells):
+        for j, other in enumerate(cells):
+            assert (groups[i] == groups[j]) == (one == other)
+
+
+def test_subjects_that_are_numbers_stay_apart_where_a_number_is_missing():
+    table = labelled([0, 1] * 3, who=[1, 2, 12, 120, None, None])
+    groups = GroupedRows(0.2, 0, "who").groups(table, np.arange(6))
+    assert len(set(groups)) == 5
+
+
+def test_one_subject_cannot_be_divided():
+    with pytest.raises(HoldOutError, match=r"cv\.group_column=who: no rows can be held out"):
+        GroupedRows(0.2, 0, "who").hold_out(labelled([0, 1] * 4, who=["p"] * 8))
+
+
+def test_subjects_of_one_class_each_are_refused_with_the_part_that_lacks_one():
+    table = labelled([0, 0, 1, 1], who=["p", "p", "q", "q"])
+    with pytest.raises(SingleClassError, match=r"the training part holds one class only, 'c\d'"):
+        GroupedRows(0.5, 0, "who").hold_out(table)
+
+
+# --- repeated ---------------------------------------------------------------------------
+
+
+def _repeated_folds(rows, X, y, groups, n_repeats):
+    splitters = rows.repeated_folds(3, n_repeats)
+    return [split for splitter in splitters for split in splitter.split(X, y, groups)]
+
+
+def test_repeated_folds_are_whole_divisions_each_another_and_always_the_same():
+    for rows, table in _rules(0.3, 7, 80):
+        if isinstance(rows, OrderedRows):
+            continue
+        train, _ = rows.hold_out(table)
+        X, y, groups = table.X.iloc[train], table.y[train], rows.groups(table, train)
+        once, again = (
+            [test.tolist() for _, test in _repeated_folds(rows, X, y, groups, 4)] for _ in range(2)
+        )
+        assert once == again, rows
+        repeats = [once[start : start + 3] for start in range(0, 12, 3)]
+        for folds in repeats:
+            assert sorted(row for fold in folds for row in fold) == list(range(len(train))), rows
+        assert len({str(folds) for folds in repeats}) == 4, rows
+
+
+def test_repeated_folds_keep_groups_on_one_side():
+    _, _, _, (rows, table) = _rules(0.3, 7, 80)
+    train, _ = rows.hold_out(table)
+    who = rows.groups(table, train)
+    for fit, score in _repeated_folds(rows, who, table.y[train], who, 2):
+        assert not set(who[fit]) & set(who[score])
+
+
+def test_rows_in_time_are_not_repeated_and_that_is_said_before_there_is_data():
+    with pytest.raises(OrderedNotRepeatedError, match=r"n_repeats=5: rows in time .* 3 folds"):
+        OrderedRows(0.2, 0).repeated_folds(3, 5)
 
 
 @settings(max_examples=30, deadline=None)
@@ -29,7 +276,9 @@ def test_parts_hold_the_rows_of_the_table_and_each_row_once(seed):
 
 
 def test_held_out_rows_are_known_by_their_place_in_the_source_and_their_label():
-    made = table({"a": range(12), "y": [None, "u", "v", "u", "v", "u", None, *["u", "v"] * 2, "v"]})
+    made = tiny_table(
+        {"a": range(12), "y": [None, "u", "v", "u", "v", "u", None, *["u", "v"] * 2, "v"]}
+    )
     division = divide(made, OrderedRows(0.3, 0), 2)
     assert division.row_ids_test.tolist() == [9, 10, 11]
     assert division.truth_test == ["u", "v", "v"]
@@ -37,7 +286,7 @@ def test_held_out_rows_are_known_by_their_place_in_the_source_and_their_label():
 
 def test_a_column_without_a_value_to_learn_from_is_refused():
     # The last rows are held out, and they alone have it.
-    made = table({"a": range(20), "late": [None] * 16 + [1, 2, 3, 4], "y": ["u", "v"] * 10})
+    made = tiny_table({"a": range(20), "late": [None] * 16 + [1, 2, 3, 4], "y": ["u", "v"] * 10})
     with pytest.raises(NoValueError, match="no value in the rows to learn from: 'late'"):
         divide(made, OrderedRows(0.2, 0), 2)
 
@@ -49,7 +298,7 @@ def test_a_class_fills_every_fold_or_is_refused():
     with pytest.raises(RareClassError) as raised:
         divide(made, StratifiedRows(0.2, 0), 9)
     assert "class 'c1' has 8 row(s), but search.n_splits=9 needs 9" in str(raised.value)
-    assert "take fewer folds" in str(raised.value)
+    assert "use fewer folds" in str(raised.value)
 
 
 def test_fewer_groups_than_folds_are_refused_with_the_key():
@@ -66,18 +315,8 @@ def test_groups_belong_to_the_training_rows_in_their_order():
     assert divide(labelled([0, 1] * 20), StratifiedRows(0.3, 0), 2).groups is None
 
 
-def test_a_column_with_more_categories_than_the_estimator_takes_is_refused_by_name():
-    made = table({"few": ["p", "q", "p"], "many": ["p", "q", "r"], "y": ["u", "v", "u"]})
-    with pytest.raises(TooManyCategoriesError) as raised:
-        check_categories(made, 2)
-    assert "column 'many' has 3 categories, and the estimator takes 2" in str(raised.value)
-    assert "choose preprocess=target, hashing, ordinal or onehot" in str(raised.value)
-    check_categories(made, 3)
-    check_categories(made, None)
-
-
 def test_the_words_count_rows_columns_missing_cells_classes_and_parts():
-    made = table(
+    made = tiny_table(
         {
             "a": np.arange(2000),
             "b": ["p", None, "q", "q"] * 500,
@@ -85,7 +324,7 @@ def test_the_words_count_rows_columns_missing_cells_classes_and_parts():
         },
         pos_label="yes",
     )
-    assert in_words(divide(made, StratifiedRows(0.25, 0), 3)) == [
+    assert describe_division(divide(made, StratifiedRows(0.25, 0), 3)) == [
         "tiny: 2,000 rows, 1 numbers, 1 categories, 500 cells missing",
         "target 'y': no 1,500, yes 500 (positive: yes)",
         "1,500 rows to learn from, 500 held out",
@@ -93,5 +332,5 @@ def test_the_words_count_rows_columns_missing_cells_classes_and_parts():
 
 
 def test_of_three_classes_none_is_called_positive():
-    words = in_words(divide(labelled([0, 1, 2] * 10), StratifiedRows(0.3, 0), 2))
+    words = describe_division(divide(labelled([0, 1, 2] * 10), StratifiedRows(0.3, 0), 2))
     assert words[1] == "target 'y': c0 10, c1 10, c2 10"

@@ -1,30 +1,47 @@
+import json
 import logging
+import math
+import re
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tabproof.data import Table, describe, fingerprint
 from tabproof.data.errors import (
     EmptyTableError,
+    InfiniteValueError,
     NoColumnsError,
+    NotANumberError,
     NotClassesError,
+    NoValueError,
     SingleClassError,
     UnknownLabelError,
+    UnusableColumnError,
 )
-from tabproof.data.table import MAX_NUMERIC_LABELS, Wishes, make_table
+from tabproof.data.table import (
+    MAX_NUMERIC_LABELS,
+    ColumnSpec,
+    as_categories,
+    as_numbers,
+    check_columns,
+    make_table,
+)
 from tabproof.errors import ColumnMissingError, DuplicateColumnsError, InvalidValueError, UserError
-from tests.data.tables import frames, table, words
+from tabproof.schema import CategoryColumn, NumberColumn, Schema
+from tests.data.tables import csv, frames, numbers, parquet, table, words
 
 
 def test_a_duplicate_column_of_a_frame_is_refused_by_name():
     frame = pd.DataFrame([[1, 2, 3, "u"], [4, 5, 6, "v"]], columns=["a", "b", "a", "y"])
     with pytest.raises(DuplicateColumnsError, match="twice: 'a'; names must be unique"):
-        make_table("tiny", frame, Wishes("y"))
+        make_table("tiny", frame, ColumnSpec("y"))
 
 
-@pytest.mark.parametrize("wish", ["target", "numbers", "categories", "aside"])
+@pytest.mark.parametrize("wish", ["target", "numbers", "categories", "non_features"])
 def test_a_column_that_is_not_there_is_refused_with_those_that_are(wish):
     value = "gone" if wish == "target" else ["gone"]
     with pytest.raises(ColumnMissingError, match="no column 'gone'; there are 'a', 'y'"):
@@ -32,10 +49,10 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(wish):
 
 
 def test_a_table_of_a_target_alone_has_nothing_to_learn_from():
-    with pytest.raises(NoColumnsError, match="beside the target 'y'"):
+    with pytest.raises(NoColumnsError, match="except the target 'y'"):
         table({"y": ["u", "v"]})
     with pytest.raises(NoColumnsError):
-        table({"g": [1, 2], "y": ["u", "v"]}, aside=["g"])
+        table({"g": [1, 2], "y": ["u", "v"]}, non_features=["g"])
 
 
 # --- rows -------------------------------------------------------------------------------
@@ -67,9 +84,9 @@ def test_a_table_without_any_target_is_called_empty():
 
 
 def test_what_divides_rows_is_not_learned_from():
-    made = table({"a": [1, 2], "g": ["p", "q"], "y": ["u", "v"]}, aside=["g"])
+    made = table({"a": [1, 2], "g": ["p", "q"], "y": ["u", "v"]}, non_features=["g"])
     assert list(made.X.columns) == ["a"]
-    assert made.aside["g"].tolist() == ["p", "q"]
+    assert made.non_features["g"].tolist() == ["p", "q"]
 
 
 # --- target -----------------------------------------------------------------------------
@@ -186,14 +203,14 @@ def test_a_large_whole_number_is_a_label_as_it_stands():
 @given(frames())
 def test_a_frame_is_not_changed_by_making_a_table_of_it(frame):
     before = frame.copy(deep=True)
-    make_table("tiny", frame, Wishes("y", pos_label=None, categories=["whole"]))
+    make_table("tiny", frame, ColumnSpec("y", pos_label=None, categories=["whole"]))
     pd.testing.assert_frame_equal(frame, before)
 
 
 @settings(max_examples=30, deadline=None)
 @given(frames())
 def test_every_column_is_a_number_or_a_category_of_text(frame):
-    made = make_table("tiny", frame, Wishes("y"))
+    made = make_table("tiny", frame, ColumnSpec("y"))
     for name in made.X.columns:
         column = made.X[name]
         if column.dtype != "float64":
@@ -201,3 +218,308 @@ def test_every_column_is_a_number_or_a_category_of_text(frame):
             assert all(type(category) is str for category in categories)
             assert categories == sorted(set(column.dropna()))
     assert made.X.isna().sum().to_dict() == frame.drop(columns="y").isna().sum().to_dict()
+
+
+HINT = "dataset.drop_columns=[…]"
+
+
+def _numbers(values, forced=("a",)):
+    return as_numbers(pd.DataFrame({"a": values}), forced)["a"]
+
+
+def _categories(values, forced=("a",)):
+    return as_categories(pd.DataFrame({"a": values}), forced, HINT)["a"]
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers"),
+    [
+        (["1", "2.5", None], [1.0, 2.5, None]),
+        (["1e3", " 7 ", "-0.5"], [1000.0, 7.0, -0.5]),
+        (pd.Categorical(["3", "1", "3"]), [3.0, 1.0, 3.0]),
+        ([True, False, True], [1.0, 0.0, 1.0]),
+        ([Decimal("1.5"), None, Decimal(2)], [1.5, None, 2.0]),
+    ],
+)
+def test_a_forced_number_is_what_its_text_says(values, numbers):
+    made = _numbers(values)
+    assert made.dtype == "float64"
+    assert [None if np.isnan(value) else value for value in made] == numbers
+
+
+def test_text_is_no_number_unless_forced_and_then_refused_with_an_example():
+    assert _numbers(["1", "x"], forced=()).tolist() == ["1", "x"]
+    with pytest.raises(NotANumberError, match=r"'a' is declared as a number, but 2 .* such as 'x'"):
+        _numbers(["1", "x", "y", None])
+
+
+def test_true_and_false_are_categories_unless_forced():
+    made = as_categories(as_numbers(pd.DataFrame({"a": [True, False]}), ()), (), HINT)["a"]
+    assert list(made.cat.categories) == ["False", "True"]
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([3.0, None, 1.0], ["3", None, "1"]),
+        ([3, 1, 1], ["3", "1", "1"]),
+        ([2.5, 3.0, 2.5], ["2.5", "3", "2.5"]),
+        (["b", None, "a"], ["b", None, "a"]),
+        (pd.Categorical([2, 1, 2]), ["2", "1", "2"]),
+    ],
+)
+def test_a_category_reads_as_a_person_would_write_it(values, labels):
+    made = _categories(values)
+    assert [None if pd.isna(value) else value for value in made] == labels
+
+
+@settings(deadline=None)
+@given(st.lists(st.none() | words, min_size=1))
+def test_categories_are_the_sorted_values_that_occur(values):
+    made = _categories(pd.Series(values, dtype="object"))
+    present = sorted({value for value in values if value is not None})
+    assert list(made.cat.categories) == present
+    assert [None if pd.isna(value) else value for value in made] == values
+
+
+def test_a_category_that_does_not_occur_is_forgotten():
+    made = _categories(pd.Categorical(["b"], categories=["c", "b", "a"]))
+    assert list(made.cat.categories) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([[1], [2]], "lists or records"),
+        ([None, {"k": 1}], "lists or records"),
+        ([np.array([1]), np.array([2])], "lists or records"),
+        (pd.to_datetime(["2020-01-01", None]), "times"),
+        (pd.to_timedelta([1, 2], unit="h"), "times"),
+    ],
+)
+@pytest.mark.parametrize("forced", [(), ("a",)])
+def test_what_is_neither_number_nor_category_is_refused_even_if_forced(values, found, forced):
+    with pytest.raises(UnusableColumnError) as raised:
+        _categories(values, forced)
+    assert str(raised.value) == f"column 'a' holds {found}; make numbers of it, or {HINT}"
+
+
+def test_infinite_numbers_are_counted_in_every_column_that_holds_them():
+    X = pd.DataFrame({"a": [np.inf, 1.0], "b": [1.0, 2.0], "c": [-np.inf, np.inf]})
+    with pytest.raises(InfiniteValueError, match=r"in 'a' \(1\), 'c' \(2\); make them missing"):
+        check_columns(X, HINT)
+
+
+def test_a_column_without_any_value_is_refused_by_name():
+    X = pd.DataFrame({"a": [1.0, 2.0], "b": [np.nan, np.nan], "c": pd.Categorical([None, None])})
+    with pytest.raises(NoValueError, match=r"no value at all: 'b', 'c'; .*drop_columns"):
+        check_columns(X, HINT)
+
+
+def test_a_constant_column_is_refused_by_name():
+    X = pd.DataFrame({"a": [1.0, 2.0], "b": [7.0, 7.0], "c": pd.Categorical(["x", "x"])})
+    with pytest.raises(NoValueError, match=r"one value only: 'b', 'c'; .*drop_columns"):
+        check_columns(X, HINT)
+
+
+def test_a_value_here_and_nothing_there_is_no_constant():
+    check_columns(pd.DataFrame({"a": [7.0, np.nan], "b": pd.Categorical(["x", None])}), HINT)
+
+
+def test_a_schema_is_taken_from_the_training_rows_alone():
+    made = table(
+        {
+            "a": [1, 2, 3, 100],
+            "b": ["p", "q", "p", "only in the hold-out"],
+            "y": ["u", "v", "u", "v"],
+        }
+    )
+    schema = describe(made, made.X.iloc[:3])
+    assert schema == Schema(
+        columns=(
+            NumberColumn("a", 1.0, 3.0, 0.0),
+            CategoryColumn("b", ("p", "q"), 0.0),
+        ),
+        target="y",
+        labels=("u", "v"),
+        n_rows=3,
+    )
+
+
+def test_missing_shares_count_the_training_rows():
+    made = table({"a": [1, None, 3, None], "b": ["p", None, "q", "q"], "y": ["u", "v", "u", "v"]})
+    assert [column.missing_share for column in describe(made, made.X).columns] == [0.5, 0.25]
+    assert [column.missing_share for column in describe(made, made.X.iloc[:1]).columns] == [0, 0]
+
+
+def test_the_order_of_columns_and_labels_is_the_models():
+    made = table({"b": [1, 2], "a": [1, 2], "y": ["u", "v"]}, pos_label="u")
+    schema = describe(made, made.X)
+    assert [column.name for column in schema.columns] == ["b", "a"]
+    assert schema.labels == ("v", "u")
+
+
+def test_a_column_without_a_training_value_has_no_range_that_json_lacks():
+    # A run refuses such rows; a description must not depend on that.
+    rare = np.where(np.arange(40) == 7, 5.0, np.nan)
+    made = table({"a": np.arange(40), "rare": rare, "y": ["u", "v"] * 20})
+    schema = describe(made, made.X.drop(index=7))
+    json.loads(schema.to_json(), parse_constant=_refuse)
+    assert Schema.from_json(schema.to_json()) == schema
+
+
+def _refuse(constant):
+    raise AssertionError(f"{constant} is not JSON")
+
+
+@settings(max_examples=30, deadline=None)
+@given(frames())
+def test_every_training_cell_lies_within_its_description(frame):
+    made = make_table("tiny", frame, ColumnSpec("y"))
+    schema = describe(made, made.X)
+    for column in schema.columns:
+        cells = made.X[column.name]
+        assert math.isclose(column.missing_share, cells.isna().mean())
+        if isinstance(column, NumberColumn):
+            assert cells.dropna().between(column.minimum, column.maximum).all()
+        else:
+            assert set(cells.dropna()) == set(column.categories)
+            assert list(column.categories) == sorted(column.categories)
+
+
+def _table(frame, **wishes) -> Table:
+    return make_table("tiny", frame, ColumnSpec(**{"target": "y", **wishes}))
+
+
+def _named_changes(one, other):
+    return {name for name in one.columns if one.columns[name] != other.columns.get(name)}
+
+
+def test_a_fingerprint_is_a_sha256_and_one_hash_for_each_column():
+    made = fingerprint(table({"a": [1, 2], "g": [1, 1], "y": ["u", "v"]}, non_features=["g"]))
+    assert re.fullmatch("[0-9a-f]{64}", made.sha256)
+    assert list(made.columns) == ["a", "y", "g"]
+    assert all(re.fullmatch("[0-9a-f]{16}", digest) for digest in made.columns.values())
+
+
+@settings(max_examples=40, deadline=None)
+@given(frames())
+def test_the_same_table_has_the_same_fingerprint_whatever_file_it_comes_from(
+    tmp_path_factory, frame
+):
+    directory = tmp_path_factory.getbasetemp()
+    from_csv = fingerprint(csv(directory, frame.to_csv(index=False)))
+    from_parquet = fingerprint(parquet(directory, frame))
+    assert from_csv == from_parquet == fingerprint(_table(frame))
+
+
+CELLS = {
+    "whole": st.integers(-(2**53), 2**53),
+    "decimal": st.none() | numbers,
+    "word": st.none() | words,
+    "y": st.sampled_from(["no", "yes"]),
+}
+
+
+@settings(max_examples=100, deadline=None)
+@given(frames(), st.data())
+def test_any_changed_cell_changes_the_fingerprint_and_is_named(frame, data):
+    column = data.draw(st.sampled_from(list(CELLS)))
+    # The first two rows stay: they keep every column from being constant.
+    row = data.draw(st.integers(2, len(frame) - 1))
+    cell = data.draw(CELLS[column])
+    before = frame[column].iloc[row]
+    same = (pd.isna(before) and cell is None) or before == cell
+    assume(not same)
+    changed = frame.copy()
+    changed[column] = [cell if i == row else value for i, value in enumerate(frame[column])]
+    changed = changed.astype({"decimal": "float64", "word": "object"})
+    one, other = fingerprint(_table(frame)), fingerprint(_table(changed))
+    assert one.sha256 != other.sha256
+    assert _named_changes(one, other) == {column}
+
+
+@settings(max_examples=30, deadline=None)
+@given(frames(), st.sampled_from(["whole", "decimal", "word"]))
+def test_a_renamed_column_changes_the_fingerprint(frame, column):
+    renamed = frame.rename(columns={column: "other"})
+    assert fingerprint(_table(frame)).sha256 != fingerprint(_table(renamed)).sha256
+
+
+@settings(max_examples=30, deadline=None)
+@given(frames(), st.permutations(["whole", "decimal", "word"]))
+def test_the_order_of_columns_counts(frame, order):
+    assume(order != ["whole", "decimal", "word"])
+    assert fingerprint(_table(frame)).sha256 != fingerprint(_table(frame[[*order, "y"]])).sha256
+
+
+@settings(max_examples=50, deadline=None)
+@given(frames(), st.data())
+def test_the_order_of_rows_counts(frame, data):
+    order = data.draw(st.permutations(range(len(frame))))
+    shuffled = frame.iloc[order].reset_index(drop=True)
+    assume(not shuffled.equals(frame))
+    assert fingerprint(_table(frame)).sha256 != fingerprint(_table(shuffled)).sha256
+
+
+def test_which_label_is_positive_counts():
+    frame = pd.DataFrame({"a": [1, 2], "y": ["u", "v"]})
+    one, other = _table(frame, pos_label="u"), _table(frame, pos_label="v")
+    assert fingerprint(one).sha256 != fingerprint(other).sha256
+
+
+def test_a_renamed_label_changes_the_fingerprint():
+    one, other = (table({"a": [1, 2], "y": labels}) for labels in (["u", "v"], ["u", "w"]))
+    assert one.y.tolist() == other.y.tolist()
+    assert _named_changes(fingerprint(one), fingerprint(other)) == {"y"}
+
+
+def test_categories_are_told_apart_however_many_there_are():
+    words = [f"w{i:06}" for i in range(66_000)]
+    swaps = [(0, 256), (0, 65_536)]
+    start = {"a": words, "y": ["u", "v"] * 33_000}
+    for i, j in swaps:
+        swapped = list(words)
+        swapped[i], swapped[j] = words[j], words[i]
+        one, other = fingerprint(table(start)), fingerprint(table({**start, "a": swapped}))
+        assert _named_changes(one, other) == {"a"}
+
+
+def test_a_number_and_the_category_of_its_text_are_two_things():
+    frame = pd.DataFrame({"a": [1, 2], "y": ["u", "v"]})
+    forced = _table(frame, categories=["a"])
+    assert fingerprint(_table(frame)).sha256 != fingerprint(forced).sha256
+
+
+def test_what_divides_rows_counts():
+    frame = pd.DataFrame({"a": [1, 2, 3], "g": ["p", "q", "q"], "y": ["u", "v", "u"]})
+    other = frame.assign(g=["p", "p", "q"])
+    one, two = (fingerprint(_table(f, non_features=["g"])) for f in (frame, other))
+    assert one.sha256 != two.sha256
+    assert _named_changes(one, two) == {"g"}
+
+
+def test_where_a_row_without_a_target_stood_counts():
+    # The rows learned from are the same, but their ids are not.
+    columns = {"a": [1, 0, 2, 3], "y": ["u", None, "v", "u"]}
+    moved = {"a": [1, 2, 0, 3], "y": ["u", "v", None, "u"]}
+    one, other = fingerprint(table(columns)), fingerprint(table(moved))
+    assert one.columns == other.columns
+    assert one.sha256 != other.sha256
+
+
+def test_every_way_to_miss_a_number_is_the_same():
+    quiet, other = float("nan"), -float("nan")
+    one = fingerprint(table({"a": [1.0, quiet, 2.0], "y": ["u", "v", "u"]}))
+    two = fingerprint(table({"a": [1.0, other, 2.0], "y": ["u", "v", "u"]}))
+    assert one == two
+
+
+@pytest.mark.parametrize("where", ["label", "category"])
+def test_no_text_is_so_odd_that_two_tables_look_the_same(where):
+    one, other = ["p\0q", "r"], ["p", "q\0r"]
+    if where == "label":
+        tables = [table({"a": [1, 2], "y": values}) for values in (one, other)]
+    else:
+        tables = [table({"a": values, "y": ["u", "v"]}) for values in (one, other)]
+    assert fingerprint(tables[0]).sha256 != fingerprint(tables[1]).sha256

@@ -13,7 +13,13 @@ from scipy.stats import binomtest
 from tabproof.errors import ColumnMissingError
 from tabproof.evaluation.errors import TooManyGroupsError
 from tabproof.evaluation.intervals import measure
-from tabproof.evaluation.slices import check_slices, make_slices
+from tabproof.evaluation.slices import (
+    check_slices,
+    make_slices,
+    missing_among,
+    stratified_order,
+    values_of,
+)
 from tabproof.evaluation_result import Decision, Evidence, Slice
 
 RNG = np.random.default_rng(0)
@@ -188,3 +194,52 @@ def test_fairlearn_is_not_loaded_before_it_is_needed() -> None:
         [sys.executable, "-c", words], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == "False"
+
+
+CODES = np.repeat([0, 1, 2], [700, 297, 3])
+
+
+@pytest.mark.parametrize("n_rows", [20, 100, 500, 999])
+def test_the_first_rows_have_the_classes_shares_however_many_they_are(n_rows: int) -> None:
+    counts = np.bincount(CODES[stratified_order(CODES, 0)[:n_rows]], minlength=3)
+    assert counts == pytest.approx(np.bincount(CODES) * n_rows / len(CODES), abs=3)
+
+
+def test_every_row_comes_once_and_two_of_each_class_come_first() -> None:
+    order = stratified_order(CODES, 0)
+    assert sorted(order) == list(range(len(CODES)))
+    assert sorted(CODES[order[:6]]) == [0, 0, 1, 1, 2, 2]
+
+
+def test_the_seed_decides() -> None:
+    assert list(stratified_order(CODES, 0)) == list(stratified_order(CODES, 0))
+    assert list(stratified_order(CODES, 0)) != list(stratified_order(CODES, 1))
+
+
+def test_missing_values_are_one_of_their_own_and_last() -> None:
+    found = values_of(pd.Series(pd.Categorical(["b", None, "a", "b"])))
+    assert found.names == ["a", "b", "(missing)"]
+    assert found.codes.tolist() == [1, 2, 0, 1]
+
+
+def test_a_category_that_does_not_occur_is_no_value() -> None:
+    column = pd.Series(pd.Categorical(["b", "b"], categories=["a", "b"]))
+    assert values_of(column).names == ["b"]
+
+
+def test_numbers_are_in_order_and_whole_ones_without_a_point() -> None:
+    found = values_of(pd.Series([10.0, 2.0, np.nan, 2.5, -0.0, 0.0]))
+    assert found.names == ["0", "2", "2.5", "10", "(missing)"]
+    assert found.codes.tolist() == [3, 1, 4, 2, 0, 0]
+
+
+@pytest.mark.parametrize("categories", [["(missing)"], ["(missing)", "((missing))"]])
+def test_no_category_can_be_called_what_missing_values_are(categories: list[str]) -> None:
+    found = values_of(pd.Series(pd.Categorical([*categories, None])))
+    assert len(set(found.names)) == len(categories) + 1
+    assert found.names[-1] == missing_among(categories)
+
+
+def test_all_missing_is_one_value() -> None:
+    assert values_of(pd.Series([np.nan, np.nan])).names == ["(missing)"]
+    assert values_of(pd.Series(pd.Categorical([None], categories=["a"]))).names == ["(missing)"]

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_limits
 
-from tabproof.steps.pipelines import make_pipeline
+from tabproof.steps.search import make_pipeline
 from tests.conftest import composed
 from tests.scorer.fitted import table
 

@@ -1,9 +1,11 @@
 """A run's labels are decided on training rows out of folds, and by everybody in the same way."""
 
+import json
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,70 +14,23 @@ from numpy.testing import assert_array_equal
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import f1_score
 from sklearn.model_selection import FixedThresholdClassifier
-from sklearn.pipeline import Pipeline
 
-from tabproof import data
-from tabproof.config import TrainConfig
-from tabproof.data.errors import FewGroupsError, RareClassError
-from tabproof.errors import OutOfReachError, UserError
+from tabproof.errors import OutOfReachError
 from tabproof.evaluation.metrics import predicted_codes
-from tabproof.experiment import load_rows, make_plan
 from tabproof.scorer import read_scorer
 from tabproof.scorer.export import check_parity, export_pipeline
 from tabproof.scorer.export.parity import columns_of
+from tabproof.service.served_model import load_model
 from tabproof.steps import decide as deciding
-from tabproof.steps.errors import CostShapeError, FoldLacksClassError, LabelsToDecideError
-from tests.conftest import composed
-
-QUICK = ("search=none", "model=logistic_regression", "preprocess=onehot")
-
-
-def frame(n_rows: int = 200, n_classes: int = 2) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    age, job = rng.normal(40, 10, n_rows), rng.choice(["clerk", "農家"], n_rows)
-    score = age + 10 * (job == "農家") + rng.normal(0, 6, n_rows)
-    # The last label is the rarest.
-    shares = np.cumsum([0.7, 0.3]) if n_classes == 2 else np.cumsum([0.5, 0.3, 0.2])
-    label = np.searchsorted(np.quantile(score, shares[:-1]), score)
-    made = pd.DataFrame({"age": age, "job": job, "who": np.arange(n_rows) // 8})
-    made["label"] = [f"c{code}" for code in label]
-    return made
-
-
-class Case:
-    """A configuration for a table, its rows, and the pipeline that a search might have found."""
-
-    def __init__(self, directory: Path, table: pd.DataFrame, *overrides: str) -> None:
-        path = directory / "table.csv"
-        table.to_csv(path, index=False)
-        start = ["dataset=file", f"dataset.path={path}", "dataset.target=label", *QUICK]
-        if not any(o.startswith("cv=grouped") for o in overrides):
-            start.append("dataset.drop_columns=[who]")
-        self.config: TrainConfig = composed(*start, *overrides)
-        self.plan = make_plan(self.config)
-        self.rows: data.Rows = self.plan.rows
-        self.division = load_rows(self.config, self.plan)
-
-    def check(self) -> None:
-        deciding.check(self.config, self.division, self.rows)
-
-    def fitted(self) -> Pipeline:
-        return self.plan.search.pipelines[""].fit(self.division.X_train, self.division.y_train)
-
-    def decide(self) -> deciding.Decided:
-        return deciding.decide(self.config, self.division, self.rows, self.fitted())
-
-    def refusal(self) -> UserError:
-        with pytest.raises(UserError) as raised:
-            self.check()
-        assert "\n" not in str(raised.value)
-        return raised.value
+from tests.batch.scoring import read, score
+from tests.conftest import train as run_train
+from tests.steps.cases import Case, frame, grouped
 
 
 def test_where_nothing_was_asked_for_the_pipeline_stays_as_it_is(tmp_path: Path) -> None:
     case = Case(tmp_path, frame())
     pipeline = case.fitted()
-    decided = deciding.decide(case.config, case.division, case.rows, pipeline)
+    decided = deciding.decide(case.config, case.division, pipeline)
     assert decided.pipeline is pipeline
     assert decided.estimator is pipeline
     assert (decided.decision.objective, decided.decision.threshold) == ("default", 0.5)
@@ -179,81 +134,13 @@ def test_a_recall_out_of_reach_is_told_with_what_can_be_reached(tmp_path: Path) 
         case.decide()
 
 
-@pytest.mark.parametrize(
-    ("overrides", "key"),
-    [
-        (["calibration=sigmoid", "calibration.n_splits=9"], "calibration.n_splits"),
-        (["threshold=max_f1", "threshold.n_splits=9"], "threshold.n_splits"),
-    ],
-)
-def test_every_fold_needs_a_row_of_each_class(
-    tmp_path: Path, overrides: list[str], key: str
-) -> None:
-    table = frame(60)
-    table["label"] = ["rare"] * 10 + ["common"] * 50
-    error = Case(tmp_path, table, *overrides).refusal()
-    assert isinstance(error, RareClassError)
-    assert f"class 'rare' has 8 row(s), but {key}=9 needs 9" in str(error)
-    assert f"take fewer folds ({key})" in str(error)
-
-
-def grouped(tmp_path: Path, table: pd.DataFrame, *overrides: str) -> Case:
-    return Case(tmp_path, table, "cv=grouped", "cv.group_column=who", *overrides)
-
-
 def test_groups_are_kept_together(tmp_path: Path) -> None:
     case = grouped(tmp_path, frame(), "calibration=sigmoid", "threshold=max_f1")
     case.check()
     assert case.decide().decision.score is not None
-    for train, test in deciding._splits(case.division, case.rows, 5):
+    for train, test in case.division.splits(5):
         groups = case.division.groups
         assert not set(groups[train]) & set(groups[test])
-
-
-def test_there_are_as_many_groups_as_folds(tmp_path: Path) -> None:
-    table = frame()
-    table["who"] = np.arange(len(table)) % 4
-    error = grouped(tmp_path, table, "calibration=sigmoid").refusal()
-    assert isinstance(error, FewGroupsError)
-    assert "calibration.n_splits=5: the training rows hold 3 group(s)" in str(error)
-
-
-def test_a_class_that_lies_in_one_group_is_told(tmp_path: Path) -> None:
-    division = grouped(tmp_path, frame(400)).division
-    who = division.table.aside["who"].to_numpy()
-    # One group to learn from, and one to hold out.
-    chosen = [who[division.train[0]], who[division.test[0]]]
-    table = frame(400)
-    table["label"] = np.where(np.isin(table["who"], chosen), "rare", "common")
-    error = grouped(tmp_path, table, "threshold=max_f1", "threshold.n_splits=2").refusal()
-    assert isinstance(error, FoldLacksClassError)
-    assert "threshold.n_splits=2: all rows of class 'rare' lie in one fold" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("overrides", "kind", "words"),
-    [
-        (["threshold=max_f1"], LabelsToDecideError, "the target has 3: 'c0', 'c1', 'c2'"),
-        (["threshold=cost"], CostShapeError, "2 row(s) of 2, and the target has 3 labels"),
-        (
-            ["threshold=cost", "threshold.costs=[[0,1,1],[1,0,1],[1,1,0]]"],
-            LabelsToDecideError,
-            "threshold=default takes the likeliest",
-        ),
-    ],
-)
-def test_more_labels_than_two_have_no_threshold(
-    tmp_path: Path, overrides: list[str], kind: type[UserError], words: str
-) -> None:
-    error: Any = Case(tmp_path, frame(n_classes=3), *overrides).refusal()
-    assert isinstance(error, kind)
-    assert words in str(error)
-
-
-def test_costs_of_three_labels_do_not_fit_two(tmp_path: Path) -> None:
-    costs = "threshold.costs=[[0,1,1],[1,0,1],[1,1,0]]"
-    error = Case(tmp_path, frame(), "threshold=cost", costs).refusal()
-    assert "it takes 2 rows (true labels) of 2 numbers" in str(error)
 
 
 def test_who_would_rather_miss_all_than_be_alarmed_once_predicts_nobody(tmp_path: Path) -> None:
@@ -273,7 +160,7 @@ def test_what_is_fitted_anew_is_calibrated_by_the_runs_rule(tmp_path: Path) -> N
     case = Case(tmp_path, frame(), *options)
     decided = case.decide()
     positions = np.arange(len(case.division.train))[::2]
-    made = deciding.unfitted(case.config, case.division, case.rows, decided, positions)
+    made = deciding.make_unfitted(case.config, case.division, decided, positions)
     groups, y = case.division.groups[positions], case.division.y_train[positions]
     assert len(made.cv) == 3
     assert all(not set(groups[train]) & set(groups[test]) for train, test in made.cv)
@@ -289,4 +176,86 @@ def test_what_cannot_be_calibrated_anew_is_not_made(tmp_path: Path) -> None:
     decided = case.decide()
     positive = np.flatnonzero(case.division.y_train == 1)[:4]
     positions = np.append(np.flatnonzero(case.division.y_train == 0), positive)
-    assert deciding.unfitted(case.config, case.division, case.rows, decided, positions) is None
+    assert deciding.make_unfitted(case.config, case.division, decided, positions) is None
+
+
+# Its threshold is far from 0.5: to miss costs nine times as much as to be alarmed.
+COSTS = "threshold.costs=[[0,1],[9,0]]"
+
+
+@pytest.fixture(scope="module", params=["none", "isotonic"])
+def run(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_csv: Callable[..., Path],
+) -> Path:
+    path = tmp_path_factory.mktemp("decided") / "run"
+    done = run_train(
+        "dataset=file",
+        f"dataset.path={make_csv(200)}",
+        "dataset.target=label",
+        "search=none",
+        "runtime=serial",
+        "threshold=cost",
+        COSTS,
+        f"calibration={request.param}",
+        f"hydra.run.dir={path}",
+    )
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="module")
+def rows(run: Path) -> pd.DataFrame:
+    config = json.loads((run / "schema.json").read_text())
+    assert [column["name"] for column in config["columns"]] == ["age", "income", "job"]
+    n = 300
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "age": rng.normal(40, 10, n),
+            "income": rng.lognormal(3, 1, n),
+            "job": rng.choice(["clerk", "farmer", "smith"], n),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(run: Path, rows: pd.DataFrame) -> np.ndarray:
+    """Predict as people do who work in Python."""
+    frame = rows.assign(job=rows["job"].astype("category"))
+    codes = joblib.load(run / "estimator.joblib").predict(frame)
+    labels: np.ndarray = np.array(["c0", "c1"])[codes]
+    return labels
+
+
+def test_the_service_decides_so(run: Path, rows: pd.DataFrame, expected: np.ndarray) -> None:
+    model = load_model(run, name="decided", source="outputs/run", promoted=False)
+    sent = rows.to_dict("records")
+    batch = model.predict_rows(sent, strict=True)
+    assert_array_equal(batch.label, expected)
+    assert_array_equal([model.predict_row(row, strict=True).label for row in sent], expected)
+    decision = json.loads((run / "evaluation.json").read_text())["evidence"]["decision"]
+    assert batch.threshold == decision["threshold"]
+    # Some rows have a label that is not their likelier one.
+    likelier = np.where(np.array(batch.pred_proba) > 0.5, "c1", "c0")
+    assert (likelier != expected).any()
+
+
+def test_batch_scoring_decides_so(
+    run: Path, rows: pd.DataFrame, expected: np.ndarray, tmp_path: Path
+) -> None:
+    rows.to_parquet(tmp_path / "in.parquet")
+    score(f"run={run}", f"input={tmp_path}/in.parquet", f"output={tmp_path}/out.parquet")
+    assert_array_equal(read(tmp_path / "out.parquet")["label"], expected)
+
+
+def test_what_was_decided_is_reported(run: Path) -> None:
+    evidence = json.loads((run / "evaluation.json").read_text())["evidence"]
+    decision = evidence["decision"]
+    assert decision["objective"] == "cost"
+    assert decision["costs"] == [[0.0, 1.0], [9.0, 0.0]]
+    assert decision["score"] > 0
+    scorer = json.loads((run / "scorer" / "scorer.json").read_text())
+    assert scorer["threshold"] == decision["threshold"]
+    assert (scorer["calibration"] or {"kind": "none"})["kind"] == evidence["calibration"]

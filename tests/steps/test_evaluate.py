@@ -4,17 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from tabproof.data.errors import RareClassError
 from tabproof.evaluation import repeated_scores
 from tabproof.steps import check, evaluate
-from tests.steps.test_decide import Case
+from tests.steps.cases import Case
 
 REPEATED = ("evaluation=repeated", "evaluation.n_repeats=1", "calibration=sigmoid")
 
 
-def rare(n_positive: int) -> pd.DataFrame:
+def table_with(n_positive: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     # A tenth is held out: of the positive rows as well.
     label = np.arange(200) < n_positive
@@ -23,39 +21,29 @@ def rare(n_positive: int) -> pd.DataFrame:
     )
 
 
-def test_a_class_has_rows_for_the_calibration_beside_each_fold(tmp_path: Path) -> None:
-    case = Case(tmp_path, rare(8), *REPEATED, "cv.test_size=0.25")
-    with pytest.raises(RareClassError) as raised:
-        check.check(case.config, case.division)
-    message = str(raised.value)
-    assert "\n" not in message
-    assert "class 'yes' has 6 row(s)" in message
-    assert "calibration.n_splits=5 beside each of evaluation.n_splits=5 needs 7" in message
-
-
 def test_just_enough_rows_for_the_calibration_are_enough(tmp_path: Path) -> None:
-    case = Case(tmp_path, rare(9), *REPEATED, "cv.test_size=0.25")
+    case = Case(tmp_path, table_with(9), *REPEATED, "cv.test_size=0.25")
     check.check(case.config, case.division)
-    found = evaluate.refit(case.config, case.rows, case.division, case.decide())
+    found = evaluate.refit(case.config, case.division, case.decide())
     assert found.repeated is not None
     assert found.repeated.metrics["roc_auc"].value is not None
 
 
 def test_folds_are_calibrated_with_as_many_folds_as_the_run(tmp_path: Path) -> None:
     few = ("calibration.n_splits=2", "evaluation.n_splits=3", "cv.test_size=0.25")
-    case = Case(tmp_path, rare(5), *REPEATED, *few)
+    case = Case(tmp_path, table_with(5), *REPEATED, *few)
     check.check(case.config, case.division)
-    found = evaluate.refit(case.config, case.rows, case.division, case.decide())
+    found = evaluate.refit(case.config, case.division, case.decide())
     assert found.repeated is not None
     assert found.repeated.metrics["brier"].value is not None
 
 
 def test_a_fold_whose_model_cannot_be_made_is_left_out_and_told() -> None:
-    X, y = rare(40)[["age"]], (np.arange(200) < 40).astype(np.int64)
+    X, y = table_with(40)[["age"]], (np.arange(200) < 40).astype(np.int64)
     splits = [(np.arange(0, 200, 2), np.arange(1, 200, 2))]
     found, findings = repeated_scores(
         None, X, y, splits, labels=["no", "yes"], n_splits=1, n_repeats=1, names=["roc_auc"],
-        anew=lambda _: None,
+        make_estimator=lambda _: None,
     )  # fmt: skip
     assert found.metrics["roc_auc"].value is None
     assert [finding.check for finding in findings] == ["undefined_folds"]

@@ -7,12 +7,10 @@ from tabproof.data.division import (
     OrderedRows,
     Rows,
     StratifiedRows,
-    check_categories,
+    describe_division,
     divide,
-    in_words,
 )
 from tabproof.data.file import load_file
-from tabproof.data.findings import findings_in_words, refuse
 from tabproof.data.openml import load_builtin, load_openml
 from tabproof.data.table import Fingerprint, Table, describe, fingerprint
 
@@ -25,14 +23,11 @@ __all__ = [
     "StratifiedRows",
     "Table",
     "check",
-    "check_categories",
     "describe",
+    "describe_division",
     "divide",
-    "findings_in_words",
     "fingerprint",
-    "in_words",
     "load_builtin",
     "load_file",
     "load_openml",
-    "refuse",
 ]

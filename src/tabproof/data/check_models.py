@@ -1,4 +1,4 @@
-"""A hold-out that a classifier can tell from the training rows: adversarial validation."""
+"""Checks that need a model: columns that reveal the target, and a hold-out that differs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,65 +20,51 @@ from sklearn.preprocessing import TargetEncoder
 
 from tabproof.auc import Bools, Floats, rank_aucs
 from tabproof.data.division import Division
-from tabproof.data.findings import make_finding, named
 from tabproof.evaluation_result import Finding
+from tabproof.findings import list_named, make_finding
 
-# --- How well one column alone tells a class from the rest, as an area under the ROC curve.
-
-Folds = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
-
-# A chance this small that columns without meaning are reported.
-BY_CHANCE = 0.001
-# Fewer rows of a class always stand side by side.
-FEW_ROWS = 3
+Codes = NDArray[np.int64]
+Folds = Sequence[tuple[Codes, Codes]]
 
 
-def standard_error(n: int, m: int) -> float:
-    """Give the standard error of an area where nothing differs (Mann and Whitney, 1947)."""
-    return float(np.sqrt((n + m + 1) / (12 * n * m)))
-
-
-def could_separate_by_chance(is_of: Bools, n_tries: int) -> Bools:
-    """Tell the classes that some of so many columns of noise may well put at one end."""
-    n, n_of = len(is_of), is_of.sum(axis=0)
-    n_orders = gammaln(n + 1) - gammaln(n_of + 1) - gammaln(n - n_of + 1)
-    is_few = np.minimum(n_of, n - n_of) < FEW_ROWS
-    by_chance: Bools = is_few | (n_orders < np.log(2 * n_tries / BY_CHANCE))
-    return by_chance
-
-
-def rates_on_other_rows(codes: NDArray[np.int64], y: NDArray[np.int64], folds: Folds) -> Floats:
-    """Give each row its category's share of each class, as learned on the other folds.
+def rates_on_other_rows(codes: Codes, y: Codes, folds: Folds) -> Floats:
+    """Return by row its category's share of each class, as learned on the other folds.
 
     Shape (n_rows, 1) with two classes, of the second; else (n_rows, n_classes). A category of
-    one row is unknown to the others: an id tells nothing.
+    one row is unknown to the others: so an id reveals nothing.
     """
     encoder = TargetEncoder(cv=folds, target_type="binary" if y.max() < 2 else "multiclass")
     rates: Floats = encoder.fit_transform(codes.reshape(-1, 1), y)
     return rates
 
 
-# --- Columns that give the target away: one alone tells a class from the rest.
+# --- Leaks: columns that separate a class from the others on their own.
 
-N_FOLDS = 5
-# What fewer of the rows have gives little away.
+N_LEAK_FOLDS = 5
+# A column with a value in fewer of the rows reveals little.
 MIN_PRESENT = 0.1
+# The chance with which columns of noise may be reported.
+BY_CHANCE = 0.001
+# Fewer rows of a class are always next to each other.
+FEW_ROWS_OF_CLASS = 3
 
 
 def find_leak(division: Division, limit: float, seed: int) -> Finding | None:
-    """Find columns of the training rows with an area above the limit for any class."""
+    """Find columns of the training rows with an AUC above the limit for any class."""
     X, labels = division.X_train, division.table.labels
     classes, y = np.unique(division.y_train, return_inverse=True)
-    # Of two classes one says it all.
+    # Of two classes one is enough.
     classes = classes[1:] if len(classes) == 2 else classes
-    is_of = division.y_train[:, None] == classes
-    folds = _folds(division, seed)
+    is_class = division.y_train[:, None] == classes
+    by_chance = could_separate_by_chance(is_class, X.shape[1] * len(classes))
+    folds = _leak_folds(division, seed)
     found: list[tuple[float, str, str]] = []
     for name in X.columns:
         if isinstance(X[name].dtype, pd.CategoricalDtype):
-            best = _of_categories(X[name], y, is_of, folds, X.shape[1])
+            aucs = _aucs_of_categories(X[name], y, is_class, folds)
+            best = _credible(aucs, by_chance)
         else:
-            best = _of_numbers(X[name].to_numpy(), is_of, X.shape[1])
+            best = _best_auc_of_numbers(X[name].to_numpy(), is_class, by_chance, X.shape[1])
         if best.max() > limit:
             label = labels[classes[best.argmax()]] if len(labels) > 2 else ""
             found.append((float(best.max()), str(name), label))
@@ -87,14 +73,27 @@ def find_leak(division: Division, limit: float, seed: int) -> Finding | None:
     found.sort(key=lambda entry: -entry[0])
     figures = [f"{label}: {auc:.3f}" if label else f"{auc:.3f}" for auc, _, label in found]
     columns = [name for _, name, _ in found]
-    shown = named(zip(columns, figures, strict=True))
+    shown = list_named(zip(columns, figures, strict=True))
     return make_finding("leak", columns, n_columns=len(found), limit=limit, named=shown)
 
 
-def _folds(division: Division, seed: int) -> Folds:
-    # Rows of a subject in two folds would have its categories learned by heart.
+def could_separate_by_chance(is_class: Bools, n_tries: int) -> Bools:
+    """Return the classes that one of so many columns of noise may well put at one end."""
+    n, n_of_class = len(is_class), is_class.sum(axis=0)
+    n_orders = gammaln(n + 1) - gammaln(n_of_class + 1) - gammaln(n - n_of_class + 1)
+    is_few = np.minimum(n_of_class, n - n_of_class) < FEW_ROWS_OF_CLASS
+    by_chance: Bools = is_few | (n_orders < np.log(2 * n_tries / BY_CHANCE))
+    return by_chance
+
+
+def _credible(aucs: Floats, by_chance: Bools) -> Floats:
+    return np.where(by_chance | np.isnan(aucs), 0.0, aucs)
+
+
+def _leak_folds(division: Division, seed: int) -> Folds:
+    # With rows of a subject in two folds, its categories would be memorized.
     groups = division.groups
-    n_splits = min(N_FOLDS, len(division.train) if groups is None else len(set(groups)))
+    n_splits = min(N_LEAK_FOLDS, len(division.train) if groups is None else len(set(groups)))
     if n_splits < 2:
         return []
     if groups is None:
@@ -102,52 +101,52 @@ def _folds(division: Division, seed: int) -> Folds:
     return list(GroupKFold(n_splits).split(division.train, groups=groups))
 
 
-def _of_numbers(values: Floats, is_of: Bools, n_columns: int) -> Floats:
-    """Try both directions, and missing as least, as greatest, and left out."""
+def _best_auc_of_numbers(
+    values: Floats, is_class: Bools, by_chance: Bools, n_columns: int
+) -> Floats:
+    """Try both directions, with missing as the least, as the greatest, and left out."""
+
+    def either_way(values: Floats, is_class: Bools, by_chance: Bools) -> Floats:
+        aucs = rank_aucs(values, is_class)
+        return _credible(np.maximum(aucs, 1 - aucs), by_chance)
+
     is_missing = np.isnan(values)
     if not is_missing.any():
-        return _either_way(values, is_of, n_columns)
+        return either_way(values, is_class, by_chance)
     tries = [
-        _either_way(np.where(is_missing, end, values), is_of, n_columns)
+        either_way(np.where(is_missing, end, values), is_class, by_chance)
         for end in (-np.inf, np.inf)
     ]
     if (~is_missing).mean() >= MIN_PRESENT:
-        tries.append(_either_way(values[~is_missing], is_of[~is_missing], n_columns))
+        present = is_class[~is_missing]
+        n_tries = n_columns * is_class.shape[1]
+        by_chance = could_separate_by_chance(present, n_tries)
+        tries.append(either_way(values[~is_missing], present, by_chance))
     best: Floats = np.max(tries, axis=0)
     return best
 
 
-def _either_way(values: Floats, is_of: Bools, n_columns: int) -> Floats:
-    found = rank_aucs(values, is_of)
-    return _believed(np.maximum(found, 1 - found), is_of, n_columns)
-
-
-def _of_categories(
-    column: pd.Series, y: NDArray[np.int64], is_of: Bools, folds: Folds, n_columns: int
-) -> Floats:
-    codes = column.cat.codes.to_numpy().astype(np.int64)  # a missing one, -1, is a category as well
+def _aucs_of_categories(column: pd.Series, y: Codes, is_class: Bools, folds: Folds) -> Floats:
     if not folds:
-        return np.zeros(is_of.shape[1])
+        return np.zeros(is_class.shape[1])
+    codes = column.cat.codes.to_numpy().astype(np.int64)  # missing, -1, is a category as well
     rates = rates_on_other_rows(codes, y, folds)
-    found = [rank_aucs(rates[:, [i]].ravel(), is_of[:, [i]])[0] for i in range(is_of.shape[1])]
-    return _believed(np.array(found), is_of, n_columns)
+    aucs = [rank_aucs(rates[:, i], is_class[:, [i]])[0] for i in range(is_class.shape[1])]
+    return np.array(aucs)
 
 
-def _believed(found: Floats, is_of: Bools, n_columns: int) -> Floats:
-    by_chance = could_separate_by_chance(is_of, n_columns * is_of.shape[1])
-    return np.where(by_chance | np.isnan(found), 0.0, found)
+# --- Drift: a hold-out that a classifier can tell from the training rows (adversarial validation).
 
-
-# Rows of either side: more make it slower, and what differs by less is of no matter.
-MOST_ROWS = 2000
-# With fewer rows, or subjects, of either side nothing is certain.
-FEW_ROWS_drift = 20
-N_FOLDS_drift = 3
-# Of a normal distribution, 99.5 %. Folds share rows, so where nothing differs the areas spread
-# 1.3 times as far as those of independent rows: with 1.96 small tables cry wolf.
+# Rows of each side: more are slower, and smaller differences do not matter.
+MAX_ROWS = 2000
+# With fewer rows, or subjects, of a side nothing is certain.
+FEW_ROWS = 20
+N_DRIFT_FOLDS = 3
+# Of a normal distribution, 99.5 %. Folds share rows, so where nothing differs the AUCs spread
+# 1.3 times as far as those of independent rows: with 1.96 small tables raise false alarms.
 QUANTILE = 2.576
 # Categories beyond the most frequent ones count as one.
-MOST_CATEGORIES = 64
+MAX_CATEGORIES = 64
 N_BINS = 10
 
 
@@ -162,18 +161,23 @@ class _Sample:
 
     @property
     def margin(self) -> float:
-        return QUANTILE * standard_error(*self.n_units)
+        return QUANTILE * null_standard_error(*self.n_units)
+
+
+def null_standard_error(n: int, m: int) -> float:
+    """Return the standard error of an AUC where nothing differs (Mann and Whitney, 1947)."""
+    return float(np.sqrt((n + m + 1) / (12 * n * m)))
 
 
 def find_drift(division: Division, ids: Sequence[str], limit: float, seed: int) -> Finding | None:
-    """Find that the area of rows not learned from is above the limit, its margin taken off."""
+    """Find that the AUC on rows not learned from is above the limit by more than its margin."""
     sample = _draw(division, ids, seed)
     if sample is None:
         return None
-    auc = _area_of_a_classifier(sample, seed)
+    auc = _auc_of_classifier(sample, seed)
     if auc - sample.margin <= limit:
         return None
-    alone = _areas_alone(sample)
+    alone = _aucs_alone(sample)
     telling = [entry for entry in alone if entry[1] > 0.5 + sample.margin] or alone[:1]
     columns = [name for name, _ in telling]
     return make_finding(
@@ -183,38 +187,38 @@ def find_drift(division: Division, ids: Sequence[str], limit: float, seed: int) 
         auc=auc,
         margin=sample.margin,
         limit=limit,
-        named=named((name, f"{area:.3f}") for name, area in telling),
+        named=list_named((name, f"{auc:.3f}") for name, auc in telling),
     )
 
 
 def _draw(division: Division, ids: Sequence[str], seed: int) -> _Sample | None:
     generator = np.random.default_rng(seed)
     train, test = (
-        np.sort(generator.choice(rows, min(len(rows), MOST_ROWS), replace=False))
+        np.sort(generator.choice(rows, min(len(rows), MAX_ROWS), replace=False))
         for rows in (division.train, division.test)
     )
     X = division.table.X.drop(columns=list(ids)).iloc[np.append(train, test)]
     is_held_out = np.repeat([False, True], [len(train), len(test)])
     n_units, units, splitter = (len(train), len(test)), None, StratifiedKFold
     if division.groups is not None:
-        # A subject in two folds would be known again, and it stands on one side only.
-        subjects = division.table.aside.iloc[np.append(train, test), 0]
+        # A subject in two folds would be recognized, and all its rows are on one side.
+        subjects = division.table.non_features.iloc[np.append(train, test), 0]
         units, splitter = pd.factorize(subjects, use_na_sentinel=False)[0], StratifiedGroupKFold
         n_units = len(set(units[~is_held_out])), len(set(units[is_held_out]))
-    if X.shape[1] == 0 or min(n_units) < FEW_ROWS_drift:
+    if X.shape[1] == 0 or min(n_units) < FEW_ROWS:
         return None
-    folds = splitter(N_FOLDS_drift, shuffle=True, random_state=seed).split(X, is_held_out, units)
+    folds = splitter(N_DRIFT_FOLDS, shuffle=True, random_state=seed).split(X, is_held_out, units)
     return _Sample(X, is_held_out, n_units, list(folds))
 
 
-def _area_of_a_classifier(sample: _Sample, seed: int) -> float:
+def _auc_of_classifier(sample: _Sample, seed: int) -> float:
     matrix = np.column_stack([_as_ranks(sample.X[name]) for name in sample.X.columns])
     is_category = [isinstance(kind, pd.CategoricalDtype) for kind in sample.X.dtypes]
     classifier = HistGradientBoostingClassifier(
         max_iter=20,
         max_leaf_nodes=8,
         learning_rate=0.2,
-        max_bins=MOST_CATEGORIES,
+        max_bins=MAX_CATEGORIES,
         early_stopping=False,
         categorical_features=is_category,
         random_state=seed,
@@ -226,9 +230,9 @@ def _area_of_a_classifier(sample: _Sample, seed: int) -> float:
 
 
 def _as_ranks(column: pd.Series) -> Floats:
-    """Give numbers as their rank, and categories as theirs by frequency.
+    """Return numbers as their rank, and categories as theirs by frequency.
 
-    Missing is a value as well: boosting refuses a column whose values lie in one fold.
+    Missing is a value as well: boosting refuses a column whose values are all in one fold.
     """
     if not isinstance(column.dtype, pd.CategoricalDtype):
         by_value: Floats = rankdata(column.fillna(-np.inf))
@@ -237,22 +241,20 @@ def _as_ranks(column: pd.Series) -> Floats:
     counts = np.bincount(codes + 1, minlength=len(column.cat.categories) + 1)
     ranks = np.empty(len(counts), dtype=np.float64)
     ranks[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
-    return np.minimum(ranks, MOST_CATEGORIES - 1)[codes + 1]
+    return np.minimum(ranks, MAX_CATEGORIES - 1)[codes + 1]
 
 
-def _areas_alone(sample: _Sample) -> list[tuple[str, float]]:
-    """Give the area of each column alone, the most telling first."""
-    found = []
+def _aucs_alone(sample: _Sample) -> list[tuple[str, float]]:
+    """Return the AUC of each column alone, the highest first."""
+    y, found = sample.is_held_out.astype(np.int64), []
     for name in sample.X.columns:
-        rates = rates_on_other_rows(
-            _as_codes(sample.X[name]), sample.is_held_out.astype(np.int64), sample.folds
-        )
+        rates = rates_on_other_rows(_as_codes(sample.X[name]), y, sample.folds)
         found.append((str(name), float(rank_aucs(rates[:, 0], sample.is_held_out[:, None])[0])))
     return sorted(found, key=lambda entry: -entry[1])
 
 
-def _as_codes(column: pd.Series) -> NDArray[np.int64]:
-    """Give categories as codes, and numbers as tenths of the rows; missing ones are -1."""
+def _as_codes(column: pd.Series) -> Codes:
+    """Return categories as codes, and numbers as tenths of the rows; missing ones are -1."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy().astype(np.int64)
     is_present = column.notna().to_numpy()

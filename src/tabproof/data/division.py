@@ -1,6 +1,9 @@
-"""A table, divided: rows to learn from, and rows that nothing sees until the end."""
+"""How rows are divided: those to learn from, and those held out until the evaluation.
 
-from collections.abc import Iterator, Sequence
+The hold-out and the folds follow the same rule.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -25,64 +28,55 @@ from tabproof.data.errors import (
     SingleClassError,
 )
 from tabproof.data.table import Table
-from tabproof.errors import TooManyCategoriesError
-
-# --- How rows are divided: the hold-out and the folds follow the same rule.
 
 Positions = NDArray[np.int64]
+DROP_HINT = "dataset.drop_columns=[…] of dataset=file, or hold other rows out"
 
 
 class Rows(Protocol):
     """A rule for dividing rows."""
 
     @property
-    def aside(self) -> Sequence[str]:
+    def non_feature_columns(self) -> Sequence[str]:
         """Columns that the rule needs; they are not learned from."""
         ...
 
     def hold_out(self, table: Table) -> tuple[Positions, Positions]:
-        """Give the positions of the training rows and of the rows held out."""
+        """Return the positions of the training rows and of the rows held out."""
         ...
 
     def folds(self, n_splits: int) -> Any:
-        """Make scikit-learn's splitter for the training rows."""
+        """Return scikit-learn's splitter for the training rows."""
         ...
 
-    def repeated_folds(self, n_splits: int, n_repeats: int) -> "RepeatedFolds":
-        """Make the same several times, drawn anew each time; raises where nothing is drawn."""
+    def repeated_folds(self, n_splits: int, n_repeats: int) -> list[Any]:
+        """Return a splitter per repeat, each with a seed of its own; raise if nothing is random."""
         ...
 
     def groups(self, table: Table, positions: Positions) -> Any:
-        """Give what the splitter needs beside X and y; None if nothing."""
+        """Return the groups that the splitter needs; None if it needs none."""
         ...
-
-
-@dataclass(frozen=True)
-class RepeatedFolds:
-    """Splitters, one after another, as one."""
-
-    splitters: Sequence[Any]
-
-    def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
-        """Give the positions to learn from and those to score on, of each fold."""
-        for splitter in self.splitters:
-            yield from splitter.split(X, y, groups)
 
 
 @dataclass(frozen=True)
 class StratifiedRows:
-    """Independent rows: every part holds the classes in the same proportion."""
+    """Independent rows: every part has the classes in the same proportion."""
 
     test_size: float
     seed: int
-    aside: Sequence[str] = ()
+    non_feature_columns: Sequence[str] = ()
 
     def hold_out(self, table: Table) -> tuple[Positions, Positions]:
         """Draw at random, stratified."""
-        counts = np.bincount(table.y)
-        if counts.min() < 2:
-            label = table.labels[int(counts.argmin())]
-            raise RareClassError(label, int(counts.min()), 2, "a stratified hold-out")
+        rarest = int(table.counts.argmin())
+        if table.counts[rarest] < 2:
+            raise RareClassError(
+                label=table.labels[rarest],
+                n_rows=table.counts[rarest],
+                needed=2,
+                reason="a stratified hold-out",
+                keys="search.n_splits",
+            )
         try:
             train, test = train_test_split(
                 np.arange(len(table.y)),
@@ -91,20 +85,20 @@ class StratifiedRows:
                 random_state=self.seed,
             )
         except ValueError as error:
-            raise HoldOutError(f"cv.test_size={self.test_size}", str(error)) from error
+            raise HoldOutError(asked=f"cv.test_size={self.test_size}", reason=error) from error
         _check_parts(table, train, test)
         return train, test
 
     def folds(self, n_splits: int) -> Any:
-        """Make shuffled, stratified folds."""
+        """Return shuffled, stratified folds."""
         return StratifiedKFold(n_splits, shuffle=True, random_state=self.seed)
 
-    def repeated_folds(self, n_splits: int, n_repeats: int) -> RepeatedFolds:
-        """Make them by seeds of their own."""
+    def repeated_folds(self, n_splits: int, n_repeats: int) -> list[Any]:
+        """Return such folds by seeds of their own."""
         return _repeated(self, n_splits, n_repeats)
 
     def groups(self, table: Table, positions: Positions) -> None:
-        """Need nothing."""
+        """Return None."""
 
 
 @dataclass(frozen=True)
@@ -116,58 +110,56 @@ class OrderedRows:
     time_column: str | None = None
 
     @property
-    def aside(self) -> Sequence[str]:
-        """The time, if it stands in a column."""
+    def non_feature_columns(self) -> Sequence[str]:
+        """The time, if it is a column."""
         return () if self.time_column is None else (self.time_column,)
 
     def hold_out(self, table: Table) -> tuple[Positions, Positions]:
         """Sort by time, ties in the order of the table, and cut off the end."""
         order = np.arange(len(table.y))
         if self.time_column is not None:
-            times = table.aside[self.time_column]
-            if times.isna().any():
-                raise HoldOutError(
-                    f"cv.time_column={self.time_column}",
-                    f"{int(times.isna().sum())} row(s) lack it",
-                )
-            order = np.argsort(self._sortable(times).to_numpy(), kind="stable")
+            times = self._sortable_times(table.non_features[self.time_column])
+            order = np.argsort(times.to_numpy(), kind="stable")
         n_test = int(np.ceil(len(order) * self.test_size))
         train, test = order[:-n_test], order[-n_test:]
         _check_parts(table, train, test)
         return train, test
 
-    def _sortable(self, times: pd.Series) -> pd.Series:
+    def _sortable_times(self, times: pd.Series) -> pd.Series:
+        asked = f"cv.time_column={self.time_column}"
+        if times.isna().any():
+            raise HoldOutError(asked=asked, reason=f"{int(times.isna().sum())} row(s) lack it")
         if not types.is_object_dtype(times) and not types.is_string_dtype(times):
             return times
         try:
-            # As text, 10/1/2024 would stand before 9/1/2024.
+            # As text, 10/1/2024 would come before 9/1/2024.
             return pd.to_datetime(times, format="ISO8601", utc=True)
         except (ValueError, TypeError) as error:
             reason = f"'{times.iloc[0]}' is neither a number nor a date such as 2024-01-31"
-            raise HoldOutError(f"cv.time_column={self.time_column}", reason) from error
+            raise HoldOutError(asked=asked, reason=reason) from error
 
     def folds(self, n_splits: int) -> Any:
-        """Make folds whose training rows all lie before their test rows."""
+        """Return folds whose training rows all come before their test rows."""
         return TimeSeriesSplit(n_splits)
 
-    def repeated_folds(self, n_splits: int, n_repeats: int) -> RepeatedFolds:
+    def repeated_folds(self, n_splits: int, n_repeats: int) -> list[Any]:
         """Refuse: the past comes before the future in one way only."""
-        raise OrderedNotRepeatedError(n_splits, n_repeats)
+        raise OrderedNotRepeatedError(n_splits=n_splits, n_repeats=n_repeats)
 
     def groups(self, table: Table, positions: Positions) -> None:
-        """Need nothing."""
+        """Return None."""
 
 
 @dataclass(frozen=True)
 class GroupedRows:
-    """Repeated subjects: a group lies on one side only."""
+    """Repeated subjects: all rows of a group are on one side."""
 
     test_size: float
     seed: int
     group_column: str
 
     @property
-    def aside(self) -> Sequence[str]:
+    def non_feature_columns(self) -> Sequence[str]:
         """The subject."""
         return (self.group_column,)
 
@@ -178,49 +170,51 @@ class GroupedRows:
         try:
             train, test = next(splitter.split(table.X, table.y, groups))
         except ValueError as error:
-            raise HoldOutError(f"cv.group_column={self.group_column}", str(error)) from error
+            raise HoldOutError(
+                asked=f"cv.group_column={self.group_column}", reason=error
+            ) from error
         _check_parts(table, train, test)
         return train, test
 
     def folds(self, n_splits: int) -> Any:
-        """Make folds of whole groups, as stratified as groups allow."""
+        """Return folds of whole groups, as stratified as groups allow."""
         return StratifiedGroupKFold(n_splits, shuffle=True, random_state=self.seed)
 
-    def repeated_folds(self, n_splits: int, n_repeats: int) -> RepeatedFolds:
-        """Make them by seeds of their own."""
+    def repeated_folds(self, n_splits: int, n_repeats: int) -> list[Any]:
+        """Return such folds by seeds of their own."""
         return _repeated(self, n_splits, n_repeats)
 
     def groups(self, table: Table, positions: Positions) -> NDArray[np.object_]:
-        """Name the subject of each row; missing ones form a group of their own."""
-        subjects = table.aside[self.group_column]
+        """Return the subject of each row; missing ones form a group of their own."""
+        subjects = table.non_features[self.group_column]
         names = subjects.astype("str").astype("object").where(subjects.notna(), "\0missing")
         return names.to_numpy()[positions]
 
 
-def _repeated(rows: StratifiedRows | GroupedRows, n_splits: int, n_repeats: int) -> RepeatedFolds:
-    # All differ: a division that came twice would count twice.
+def _repeated(rows: StratifiedRows | GroupedRows, n_splits: int, n_repeats: int) -> list[Any]:
+    # Without replacement: a division that was drawn twice would count twice.
     seeds = np.random.default_rng(rows.seed).choice(2**32, n_repeats, replace=False).tolist()
-    return RepeatedFolds([replace(rows, seed=seed).folds(n_splits) for seed in seeds])
+    return [replace(rows, seed=seed).folds(n_splits) for seed in seeds]
 
 
 def _check_parts(table: Table, train: Positions, test: Positions) -> None:
     for where, rows in (("the training part", train), ("the hold-out", test)):
-        present = np.unique(table.y[rows])
+        counts = np.bincount(table.y[rows], minlength=len(table.labels))
+        present = np.flatnonzero(counts)
         if len(present) == 1:
-            raise SingleClassError(where, table.labels[present[0]])
+            raise SingleClassError(where=where, label=table.labels[present[0]])
         if len(present) < len(table.labels):
-            absent = next(c for c in range(len(table.labels)) if c not in present)
-            raise RareClassError(table.labels[absent], 0, 1, where)
-
-
-DROP_HINT = "dataset.drop_columns=[…] of dataset=file, or hold other rows out"
+            label = table.labels[int(counts.argmin())]
+            keys = "search.n_splits"
+            raise RareClassError(label=label, n_rows=0, needed=1, reason=where, keys=keys)
 
 
 @dataclass(frozen=True)
 class Division:
-    """train and test are positions in the table; groups belong to the training rows."""
+    """A table, divided by a rule. train and test : positions. groups : of the training rows."""
 
     table: Table
+    rows: Rows
     train: Positions
     test: Positions
     groups: Any
@@ -241,8 +235,13 @@ class Division:
         return self.table.X.iloc[self.test]
 
     @property
+    def y_test(self) -> NDArray[np.int64]:
+        """Their classes."""
+        return self.table.y[self.test]
+
+    @property
     def row_ids_test(self) -> NDArray[np.int64]:
-        """Where the rows held out stand in their source, from 0."""
+        """Positions of the rows held out in their source, from 0."""
         return self.table.X.index.to_numpy(np.int64)[self.test]
 
     @property
@@ -250,47 +249,61 @@ class Division:
         """The labels of the rows held out."""
         return [self.table.labels[code] for code in self.y_test]
 
-    @property
-    def y_test(self) -> NDArray[np.int64]:
-        """Their classes."""
-        return self.table.y[self.test]
+    def splits(self, n_splits: int, n_repeats: int | None = None) -> list[tuple[Any, Any]]:
+        """Return the folds of the training rows, as positions to fit and positions to score on.
+
+        n_repeats: divide so many times, each time with a seed of its own.
+        """
+        splitters = (
+            [self.rows.folds(n_splits)]
+            if n_repeats is None
+            else self.rows.repeated_folds(n_splits, n_repeats)
+        )
+        data = self.X_train, self.y_train, self.groups
+        return [split for splitter in splitters for split in splitter.split(*data)]
+
+    def check_folds(self, key: str, n_splits: int) -> None:
+        """Refuse more folds than the rarest class has training rows, or than there are groups."""
+        self.check_rarest(n_splits, f"{key}={n_splits}", key)
+        if self.groups is not None and (n_groups := len(set(self.groups))) < n_splits:
+            raise FewGroupsError(key=key, n_splits=n_splits, n_groups=n_groups)
+
+    def check_rarest(self, needed: int, reason: str, keys: str) -> None:
+        """Refuse where the rarest class has fewer training rows. keys : what may be lowered."""
+        counts = np.bincount(self.y_train, minlength=len(self.table.labels))
+        rarest = int(counts.argmin())
+        if counts[rarest] < needed:
+            raise RareClassError(
+                label=self.table.labels[rarest],
+                n_rows=counts[rarest],
+                needed=needed,
+                reason=reason,
+                keys=keys,
+            )
 
 
 def divide(table: Table, rows: Rows, n_splits: int) -> Division:
-    """Hold rows out, and make sure that what is left fills every fold."""
+    """Hold rows out, and make sure that the others fill every fold of the search."""
     train, test = rows.hold_out(table)
-    counts = np.bincount(table.y[train], minlength=len(table.labels))
-    rarest = int(counts.argmin())
-    if counts[rarest] < n_splits:
-        raise RareClassError(
-            table.labels[rarest], int(counts[rarest]), n_splits, f"search.n_splits={n_splits}"
-        )
-    X_train = table.X.iloc[train]
+    division = Division(table, rows, train, test, rows.groups(table, train))
+    division.check_folds("search.n_splits", n_splits)
+    X_train = division.X_train
     empty = [str(name) for name in X_train.columns if X_train[name].isna().all()]
     if empty:
-        # Imputers drop such a column without a word, in training alone.
-        raise NoValueError(empty, "no value in the rows to learn from", DROP_HINT)
-    groups = rows.groups(table, train)
-    if groups is not None and len(set(groups)) < n_splits:
-        raise FewGroupsError(len(set(groups)), n_splits)
-    return Division(table, train, test, groups)
+        # Imputers drop such a column without a message, and in training only.
+        what = "no value in the rows to learn from"
+        raise NoValueError(what=what, columns=empty, key=DROP_HINT)
+    return division
 
 
-def check_categories(table: Table, limit: int | None) -> None:
-    """Refuse a column with more categories than an estimator takes as they are."""
-    for name in table.X.select_dtypes("category").columns:
-        found = len(table.X[name].cat.categories)
-        if limit is not None and found > limit:
-            raise TooManyCategoriesError(str(name), found, limit)
-
-
-def in_words(division: Division) -> list[str]:
-    """Say what was loaded and how it was divided."""
+def describe_division(division: Division) -> list[str]:
+    """Return lines on what was loaded and how it was divided."""
     table = division.table
     n_numbers = table.X.select_dtypes("number").shape[1]
     n_categories = table.X.shape[1] - n_numbers
-    counts = np.bincount(table.y, minlength=len(table.labels))
-    classes = ", ".join(f"{label} {n:,}" for label, n in zip(table.labels, counts, strict=True))
+    classes = ", ".join(
+        f"{label} {n:,}" for label, n in zip(table.labels, table.counts, strict=True)
+    )
     positive = f" (positive: {table.labels[1]})" if len(table.labels) == 2 else ""
     return [
         f"{table.name}: {len(table.y):,} rows, {n_numbers} numbers, {n_categories} categories,"

@@ -1,7 +1,7 @@
-"""Judge a fitted classifier by rows it has never seen."""
+"""Evaluate a fitted classifier on rows that it has never seen."""
 
 from tabproof.evaluation.importance import dependences, importances
-from tabproof.evaluation.intervals import measure, small_hold_out
+from tabproof.evaluation.intervals import measure
 from tabproof.evaluation.learning_curve import (
     FRACTIONS,
     LearningCurve,
@@ -23,5 +23,4 @@ __all__ = [
     "predicted_codes",
     "repeated_scores",
     "score",
-    "small_hold_out",
 ]

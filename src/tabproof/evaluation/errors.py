@@ -1,13 +1,12 @@
 """Errors of this package that a user may meet."""
 
-from tabproof.errors import UserError, printable
+from tabproof.errors import UserError
 
 
 class TooManyGroupsError(UserError):
-    """A column to judge by groups that has too many of them."""
+    """A column of slices with too many values."""
 
-    def __init__(self, column: str, n_values: int, most: int) -> None:
-        super().__init__(
-            f"evaluation.slices: column '{printable(column)}' has {n_values:,} different values;"
-            f" a column of at most {most} gives groups large enough to judge"
-        )
+    template = (
+        "evaluation.slices: column '{column}' has {n_values:,} different values; a column of at"
+        " most {limit} gives groups that are large enough"
+    )

@@ -27,7 +27,7 @@ from tabproof.evaluation.metrics import (
     score,
     squared_distances,
 )
-from tabproof.evaluation_result import Estimate, Finding
+from tabproof.evaluation_result import Estimate
 
 # --- Metrics of the same rows with many weights at once, as scikit-learn has them of one.
 
@@ -283,10 +283,6 @@ def _drawn_of_label(rng: np.random.Generator, n_resamples: int, n_rows: int) -> 
     return times.reshape(n_resamples, n_rows) * (n_rows / (n_rows - 1))
 
 
-# Of a label with less rows, one of them moves a metric by a tenth.
-FEW_ROWS = 10
-
-
 def measure(
     y: Codes,
     proba: Floats,
@@ -313,22 +309,6 @@ def measure(
         name: Estimate(value, *(intervals.get(name) or (None, None)))
         for name, value in values.items()
     }
-
-
-def small_hold_out(y: Codes, labels: Sequence[str]) -> list[Finding]:
-    """Report that a hold-out has too few rows of labels for narrow intervals."""
-    counts = np.bincount(y, minlength=len(labels)).tolist()
-    few = {label: n for label, n in zip(labels, counts, strict=True) if n < FEW_ROWS}
-    if not few:
-        return []
-    listed = ", ".join(f"{n} of '{label}'" for label, n in few.items())
-    lone = " of a label with a single row most have none," if min(counts) < 2 else ""
-    message = (
-        f"the hold-out has few rows: {listed}; intervals are as wide as that makes them,"
-        f"{lone} and a metric says little: hold more rows out (cv.test_size) or repeat"
-        " cross-validation (evaluation=repeated)"
-    )
-    return [Finding("small_hold_out", message, facts={"n_rows": len(y), "n_by_label": few})]
 
 
 def share_interval(share: float, n_rows: int) -> Interval:

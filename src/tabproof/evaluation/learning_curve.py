@@ -1,15 +1,14 @@
-"""Would more rows help: the model trained on more and more of them, scored on folds.
+"""Fits on parts of the training rows: repeated cross-validation and the learning curve.
 
-The metric is the area under the ROC curve; of more than two classes one-vs-rest, macro. Intervals
-are Student's with the corrected standard error of Nadeau and Bengio (2003), as the question is
-about models trained on other rows too: DeLong's is about one that is fitted already, and leaves
-out which rows it happened to learn from. The correction is that of the whole folds for every
-size: smaller parts of them overlap less, so that their intervals are rather too wide.
+Intervals are Student's with the corrected standard error of Nadeau and Bengio (2003), since both
+are about models trained on other rows too. DeLong's interval is about one fitted model, and leaves
+out which rows it happened to learn from. The correction of the learning curve is that of the whole
+folds for every size: smaller parts of them overlap less, so their intervals are rather too wide.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -20,20 +19,46 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from sklearn.base import clone
 
-from tabproof.auc import has_every_class
-from tabproof.evaluation.metrics import Codes, Floats, score
+from tabproof.auc import Codes, Floats, has_every_class
+from tabproof.evaluation.metrics import score
 from tabproof.evaluation.slices import stratified_order
 from tabproof.evaluation_result import Estimate, Finding, LearningPoint, RepeatedScores
+from tabproof.findings import finding_text, make_finding
 
 Positions = NDArray[np.intp]
 Split = tuple[Positions, Positions]
+# Makes an unfitted estimator for the training rows at these positions; None where it cannot.
+MakeEstimator = Callable[[NDArray[np.int64]], Any]
 
-# --- Repeated cross-validation: metrics on folds, and how far their mean may be from the truth.
 
-# Makes what is fitted on the training rows at these positions; None where it cannot be.
-Anew = Callable[[NDArray[np.int64]], Any]
+def estimate_mean(
+    values: Floats, share: float, bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> Estimate:
+    """Return the mean of scores on folds with its interval; share: n_test / n_train of a fold.
 
-# Where a metric cannot lie beyond; the others lie between 0 and 1.
+    Equal scores, as where nothing is wrong, say nothing about their variance: no interval.
+    """
+    if not len(values):
+        return Estimate(None)
+    mean = float(values.mean())
+    if not _varies(values):
+        return Estimate(mean)
+    half = float(student.ppf(0.975, len(values) - 1)) * corrected_error(values, share)
+    return Estimate(mean, max(bounds[0], mean - half), min(bounds[1], mean + half))
+
+
+def corrected_error(values: Floats, share: float) -> float:
+    """Return the standard error of the mean of scores on folds that share training rows."""
+    return math.sqrt((1 / len(values) + share) * float(values.var(ddof=1)))
+
+
+def _varies(values: Floats) -> bool:
+    return len(values) > 1 and float(np.ptp(values)) > 0
+
+
+# --- Repeated cross-validation.
+
+# The range of a metric; of the others it is 0 to 1.
 RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, math.inf), "brier": (0.0, 2.0)}
 
 
@@ -41,48 +66,44 @@ def repeated_scores(
     estimator: Any,
     X: pd.DataFrame,
     y: Codes,
-    splits: Iterable[Split],
+    splits: Sequence[Split],
     *,
     labels: Sequence[str],
     n_splits: int,
     n_repeats: int,
     names: Sequence[str],
     threshold: float | None = None,
-    anew: Anew | None = None,
+    make_estimator: MakeEstimator | None = None,
 ) -> tuple[RepeatedScores, list[Finding]]:
     """Fit a clone on each split's first positions, and score it on its second.
 
-    splits: n_splits times n_repeats of them. joblib's configuration says where they run. A metric
-    that some fold leaves undefined is the mean over the others, and that is a finding. anew: for
-    what depends on the rows that it will be fitted on; else a clone of estimator.
+    splits : n_splits times n_repeats of them. Fits run where joblib's configuration says. A metric
+    that some fold leaves undefined is the mean over the others, which is a finding.
+    make_estimator : for estimators that depend on the rows they are fitted on; by default clones.
     """
-    splits = list(splits)
-    make = anew or (lambda _: clone(estimator))
+    make = make_estimator or (lambda _: clone(estimator))
     found = Parallel()(
-        delayed(_scored)(make(split[0]), X, y, split, len(labels), names, threshold)
+        delayed(_fit_and_score)(make(split[0]), X, y, split, len(labels), names, threshold)
         for split in splits
     )
     share = sum(len(test) for _, test in splits) / sum(len(train) for train, _ in splits)
-    by_name = {name: [scores[name] for scores in found] for name in names}
     known = {
-        name: np.array([value for value in values if value is not None], dtype=np.float64)
-        for name, values in by_name.items()
+        name: np.array([scores[name] for scores in found if scores[name] is not None], dtype=float)
+        for name in names
     }
     scores = RepeatedScores(
         n_splits,
         n_repeats,
-        {name: _estimate(name, values, share) for name, values in known.items()},
-        {name: corrected_error(values, share) for name, values in known.items() if _varies(values)},
+        {name: estimate_mean(v, share, RANGES.get(name, (0.0, 1.0))) for name, v in known.items()},
+        {name: corrected_error(v, share) for name, v in known.items() if _varies(v)},
     )
-    return scores, _undefined({name: len(values) for name, values in known.items()}, len(splits))
+    missing = {name: len(splits) - len(v) for name, v in known.items() if len(v) < len(splits)}
+    if not missing:
+        return scores, []
+    return scores, [make_finding("undefined_folds", n_folds=len(splits), missing=missing)]
 
 
-def corrected_error(values: Floats, share: float) -> float:
-    """Give the standard error of the mean of scores on folds; share: n_test / n_train."""
-    return math.sqrt((1 / len(values) + share) * float(values.var(ddof=1)))
-
-
-def _scored(
+def _fit_and_score(
     estimator: Any,
     X: pd.DataFrame,
     y: Codes,
@@ -92,52 +113,25 @@ def _scored(
     threshold: float | None,
 ) -> Mapping[str, float | None]:
     train, test = split
-    # What has not seen a label has no probability for it: none of its metrics is comparable.
+    # A model has no probability for a label it was not fitted on: its metrics are not comparable.
     if estimator is None or len(np.unique(y[train])) < n_classes or not len(test):
         return dict.fromkeys(names)
     proba = estimator.fit(X.iloc[train], y[train]).predict_proba(X.iloc[test])
     return score(y[test], proba, names=names, threshold=threshold)
 
 
-def _varies(values: Floats) -> bool:
-    return len(values) > 1 and float(np.ptp(values)) > 0
-
-
-def _estimate(name: str, values: Floats, share: float) -> Estimate:
-    if not len(values):
-        return Estimate(None)
-    mean = float(values.mean())
-    # Scores that are all the same, as where nothing is wrong, tell nothing of their variance.
-    if not _varies(values):
-        return Estimate(mean)
-    half = float(student.ppf(0.975, len(values) - 1)) * corrected_error(values, share)
-    least, most = RANGES.get(name, (0.0, 1.0))
-    return Estimate(mean, max(least, mean - half), min(most, mean + half))
-
-
-def _undefined(n_defined: Mapping[str, int], n_folds: int) -> list[Finding]:
-    missing = {name: n_folds - n for name, n in n_defined.items() if n < n_folds}
-    if not missing:
-        return []
-    listed = ", ".join(f"{name} in {n}" for name, n in missing.items())
-    message = (
-        f"of {n_folds} folds of repeated cross-validation some leave metrics undefined: {listed};"
-        " what is shown is the mean over the others; fewer folds (evaluation.n_splits) hold more"
-        " rows of every label"
-    )
-    return [Finding("undefined_folds", message, facts={"n_folds": n_folds, "missing": missing})]
-
+# --- Learning curve: the AUC of models trained on more and more rows.
 
 # The last step doubles the rows: as curves mostly flatten out (Viering and Loog, 2023), doubling
-# them again seldom brings more than it did.
+# them again seldom gains more than it did.
 FRACTIONS = (0.1, 0.25, 0.5, 1.0)
-# Less than this is seldom worth collecting rows for.
+# A gain below this is seldom worth collecting rows.
 NEGLIGIBLE = 0.005
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Points by size, and whether the curve still rises at its end, in words and numbers."""
+    """Points by size, and whether the curve still rises at its end."""
 
     points: list[LearningPoint]
     finding: Finding
@@ -145,21 +139,11 @@ class LearningCurve:
 
 @dataclass(frozen=True)
 class _Fit:
-    """Areas on the rows that were learned from and on others; error: why there are none."""
+    """AUC on the rows that were learned from and on others; error: why there is none."""
 
     seen: float = np.nan
     unseen: float = np.nan
     error: str | None = None
-
-
-@dataclass(frozen=True)
-class _Size:
-    n_rows: int
-    fits: Sequence[_Fit]
-
-    @property
-    def error(self) -> str | None:
-        return next((fit.error for fit in self.fits if fit.error is not None), None)
 
 
 def learning_curve(
@@ -170,16 +154,16 @@ def learning_curve(
     *,
     seed: int,
     fractions: Sequence[float] = FRACTIONS,
-    anew: Anew | None = None,
+    make_estimator: MakeEstimator | None = None,
 ) -> LearningCurve:
-    """Fit on parts of each fold's training rows; a smaller part lies in the larger ones.
+    """Fit on parts of each fold's training rows; a smaller part is contained in the larger ones.
 
-    splits: training and test positions of two folds or more. y: of shape (n_rows,), codes from 0
-    on without a gap. Fits run on joblib's workers, as parallel_config has them. A size on which
-    a fit fails, or that lacks a class in a fold, is left out, and the finding says so. anew: for
-    what depends on the rows that it will be fitted on; else a clone of estimator.
+    splits : training and test positions of two folds or more. y : (n_rows,), codes from 0 on
+    without a gap. Fits run where joblib's configuration says. A size on which a fit fails, or that
+    lacks a class in a fold, is left out, and the finding gives the reason.
+    make_estimator : for estimators that depend on the rows they are fitted on; by default clones.
     """
-    make = anew or (lambda _: clone(estimator))
+    make = make_estimator or (lambda _: clone(estimator))
     orders = [train[stratified_order(y[train], seed)] for train, _ in splits]
     parts = [
         [order[: round(fraction * len(order))] for order in orders]
@@ -191,14 +175,20 @@ def learning_curve(
         for part in parts
         for rows, (_, test) in zip(part, splits, strict=True)
     )
-    sizes = [
-        _Size(round(np.mean([len(rows) for rows in part])), fits[start : start + len(splits)])
-        for part, start in zip(parts, range(0, len(fits), len(splits)), strict=True)
-    ]
     share = float(np.mean([len(test) / len(train) for train, test in splits]))
-    whole = [size for size in sizes if size.error is None]
-    left_out = {size.n_rows: size.error for size in sizes if size.error is not None}
-    return LearningCurve([_point(size, share) for size in whole], _conclude(whole, left_out, share))
+    points, unseen, left_out = [], [], {}
+    for number, part in enumerate(parts):
+        n_rows = round(np.mean([len(rows) for rows in part]))
+        of_size = fits[number * len(splits) : (number + 1) * len(splits)]
+        error = next((fit.error for fit in of_size if fit.error is not None), None)
+        if error is not None:
+            left_out[str(n_rows)] = error
+            continue
+        seen_and_unseen = np.array([[fit.seen, fit.unseen] for fit in of_size]).T
+        estimates = [estimate_mean(values, share, (0.0, 1.0)) for values in seen_and_unseen]
+        points.append(LearningPoint(n_rows, *estimates))
+        unseen.append(seen_and_unseen[1])
+    return LearningCurve(points, _conclude(points, unseen, left_out, share))
 
 
 def _fit(
@@ -216,74 +206,45 @@ def _fit(
     if estimator is None:
         return _Fit(error="too few rows of a class, or too few groups, for its calibration")
     try:
-        # Models that fit parts side by side would begin workers of their own.
+        # Models that fit parts in parallel would start workers of their own.
         with parallel_config("sequential"):
             fitted = estimator.fit(X_train, y_train)
-            seen, unseen = (fitted.predict_proba(rows) for rows in (X_train, X_test))
-    except Exception as error:  # whatever a model raises on few rows is what there is to say
+            probas = [fitted.predict_proba(rows) for rows in (X_train, X_test)]
+    except Exception as error:  # whatever a model raises on few rows is the reason to report
         return _Fit(error=f"{type(error).__name__}: {error}".partition("\n")[0])
-    return _Fit(_area(y_train, seen), _area(y_test, unseen))
+    aucs = [
+        score(y, proba, names=["roc_auc"])["roc_auc"] or 0.0
+        for y, proba in zip((y_train, y_test), probas, strict=True)
+    ]
+    return _Fit(*aucs)
 
 
-def _area(y: Codes, proba: NDArray[np.float64]) -> float:
-    return score(y, proba, names=["roc_auc"])["roc_auc"] or 0.0
-
-
-def _point(size: _Size, share: float) -> LearningPoint:
-    seen, unseen = (
-        _within_0_and_1(_estimate_learning_curve([getattr(fit, kind) for fit in size.fits], share))
-        for kind in ("seen", "unseen")
-    )
-    return LearningPoint(size.n_rows, seen, unseen)
-
-
-def _estimate_learning_curve(values: Sequence[float], share: float) -> Estimate:
-    """Estimate a mean over folds; share: of them n_test / n_train.
-
-    Folds that are all alike, as where the area is always 1, don't tell how far chance goes.
-    """
-    found = np.array(values)
-    mean = float(found.mean())
-    if len(found) < 2 or np.ptp(found) == 0:
-        return Estimate(mean)
-    half = float(student.ppf(0.975, len(found) - 1)) * corrected_error(found, share)
-    return Estimate(mean, mean - half, mean + half)
-
-
-def _within_0_and_1(estimate: Estimate) -> Estimate:
-    if estimate.interval is None:
-        return estimate
-    low, high = estimate.interval
-    return replace(estimate, low=max(0.0, low), high=min(1.0, high))
-
-
-def _conclude(whole: Sequence[_Size], left_out: Mapping[int, str | None], share: float) -> Finding:
-    facts: dict[str, Any] = {"left_out": {str(n): reason for n, reason in left_out.items()}}
-    remarks = [f" {n:,} rows are left out: {reason}." for n, reason in left_out.items()]
-    if len(whole) < 2:
-        words = "the learning curve has less than two points: it cannot tell if more rows help."
-        return Finding(
-            "learning_curve", words + "".join(remarks), facts={"end": "unknown", **facts}
-        )
-    *_, (before, last) = pairwise(whole)
-    gains = [b.unseen - a.unseen for a, b in zip(before.fits, last.fits, strict=True)]
-    gain = _estimate_learning_curve(gains, share)
-    end = _end(gain) if any(gains) or len(gains) < 2 else "flat"
-    facts |= {"end": end, "n_before": before.n_rows, "n_rows": last.n_rows}
-    facts |= {"gain": gain.value, "low": gain.low, "high": gain.high}
-    interval = "" if gain.low is None else f" (95 % interval {gain.low:+.4f} to {gain.high:+.4f})"
-    words = (
-        f"{_WORDS[end]}: from {before.n_rows:,} to {last.n_rows:,} rows the area under the ROC"
-        f" curve changed by {gain.value:+.4f}{interval}."
-    )
-    return Finding("learning_curve", words + "".join(remarks), facts=facts)
-
-
-_WORDS = {
-    "rises": "the learning curve still rises at its end, so more rows would probably help",
-    "flat": "the learning curve is flat at its end, so more rows would hardly help",
-    "unclear": "whether the learning curve still rises at its end cannot be told",
-}
+def _conclude(
+    points: Sequence[LearningPoint],
+    unseen: Sequence[Floats],
+    left_out: Mapping[str, str],
+    share: float,
+) -> Finding:
+    """Report whether the last step gains; the gain of each fold is that of the same test rows."""
+    facts: dict[str, Any] = {"left_out": dict(left_out)}
+    texts = []
+    if len(points) < 2:
+        facts["end"] = "unknown"
+    else:
+        *_, (before, last) = pairwise(points)
+        gains = unseen[-1] - unseen[-2]
+        gain = estimate_mean(gains, share)
+        facts |= {"end": "flat" if len(gains) > 1 and not gains.any() else _end(gain)}
+        facts |= {"n_before": before.n_rows, "n_rows": last.n_rows}
+        facts |= {"gain": gain.value, "low": gain.low, "high": gain.high}
+        numbers = {name: f"{facts[name]:,}" for name in ("n_before", "n_rows")}
+        numbers |= {k: f"{facts[k]:+.4f}" for k in ("gain", "low", "high") if facts[k] is not None}
+        key = "change_alone" if gain.low is None else "change"
+        texts.append(finding_text("learning_curve", key, **numbers))
+    texts.insert(0, finding_text("learning_curve", facts["end"]))
+    if left_out:
+        texts.append(finding_text("learning_curve", "left_out", sizes=left_out))
+    return Finding("learning_curve", " ".join(texts), facts=facts)
 
 
 def _end(gain: Estimate) -> str:

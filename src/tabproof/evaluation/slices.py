@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabproof.errors import ColumnMissingError
+from tabproof.errors import ColumnMissingError, printable
 from tabproof.evaluation.errors import TooManyGroupsError
 from tabproof.evaluation.intervals import measure, share_interval
 from tabproof.evaluation.metrics import predicted_codes
 from tabproof.evaluation_result import Estimate, Group, Slice
+from tabproof.scorer import as_category
 
 # --- Some rows that stand for all: classes keep their shares, and a smaller part lies in a larger.
 
@@ -55,7 +56,7 @@ class Values:
 def values_of(column: pd.Series) -> Values:
     """Name the values of a column, which has a row or more."""
     codes, uniques = pd.factorize(column, sort=True)
-    names = [name_of(value) for value in uniques]
+    names = [as_category(value) for value in uniques]
     if (codes < 0).any():
         codes = np.where(codes < 0, len(names), codes)
         names = [*names, missing_among(names)]
@@ -68,11 +69,6 @@ def missing_among(names: Collection[str]) -> str:
     while name in names:
         name = f"({name})"
     return name
-
-
-def name_of(value: object) -> str:
-    """Name a value; "3", not "3.0"."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 Codes = NDArray[np.int64]
@@ -93,7 +89,7 @@ def check_slices(X: pd.DataFrame, names: Sequence[str]) -> None:
             raise ColumnMissingError("evaluation.slices", name, list(map(str, X.columns)))
         n_values = X[name].nunique()
         if n_values > MAX_VALUES:
-            raise TooManyGroupsError(name, n_values, MAX_VALUES)
+            raise TooManyGroupsError(column=printable(name), n_values=n_values, limit=MAX_VALUES)
 
 
 def make_slices(

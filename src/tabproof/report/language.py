@@ -4,6 +4,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+from tabproof import findings
 from tabproof.errors import LanguageNotOfferedError
 from tabproof.text import LANGUAGES
 
@@ -38,7 +39,9 @@ class Texts:
 @cache
 def read_catalogue(name: str) -> dict[str, dict[str, str]]:
     """Read a catalogue: by key `section.name`, a text per language."""
-    content = tomllib.loads((CATALOGUES / f"{name}.toml").read_text(encoding="utf-8"))
+    # That of findings is used below this layer too, for logs.
+    path = findings.CATALOGUE if name == "findings" else CATALOGUES / f"{name}.toml"
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
         f"{section}.{key}": entry
         for section, entries in content.items()

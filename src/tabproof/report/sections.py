@@ -33,7 +33,7 @@ from tabproof.report.format import (
     shown,
     span_of,
 )
-from tabproof.report.language import CATALOGUES, Texts
+from tabproof.report.language import Texts
 from tabproof.report.search_table import SearchTable, read_search
 
 # --- The best of what a search tried, as rows of a table.
@@ -404,7 +404,6 @@ def _ratio(label: str, ratio: float | None, t: Texts) -> str:
 MOST_LABELS_told = 6
 # Of a fact in a finding, which may list columns.
 MOST_LETTERS = 400
-FINDINGS = "findings"
 
 
 @dataclass(frozen=True)
@@ -460,24 +459,19 @@ def tiles(facts: ReportFacts) -> list[tuple[str, str]]:
 
 def findings(facts: ReportFacts, language: str) -> list[ToldFinding]:
     """Word what checks found, where the catalogue knows the check."""
-    texts = _texts_of_findings(language)
+    texts = Texts("findings", language)
     return [_told(finding, texts) for finding in facts.findings]
 
 
 def undefined_folds(facts: ReportFacts, language: str) -> ToldFinding | None:
     """Word that folds of repeated cross-validation leave metrics undefined."""
     finding = facts.finding_of("undefined_folds")
-    return None if finding is None else _told(finding, _texts_of_findings(language))
+    return None if finding is None else _told(finding, Texts("findings", language))
 
 
-def _texts_of_findings(language: str) -> Texts | None:
-    known = (CATALOGUES / f"{FINDINGS}.toml").is_file()
-    return Texts(FINDINGS, language) if known else None
-
-
-def _told(finding: Finding, texts: Texts | None) -> ToldFinding:
+def _told(finding: Finding, texts: Texts) -> ToldFinding:
     title, text = f"{finding.check}.title", f"{finding.check}.text"
-    if texts is not None and title in texts and text in texts:
+    if title in texts and text in texts:
         values = {key: _value(value) for key, value in finding.facts.items()}
         try:
             return _with_columns(finding, texts(title, **values), texts(text, **values), False)
@@ -538,21 +532,21 @@ def learning(facts: ReportFacts, t: Texts) -> str | None:
     finding = facts.finding_of("learning_curve")
     if finding is None:
         return None
-    found = finding.facts
-    key = f"learning.{found.get('end')}"
-    if key not in t:
+    found, texts = finding.facts, Texts("findings", t.language)
+    key = f"learning_curve.{found.get('end')}"
+    if key not in texts:
         return None
     numbers = {name: count(found[name]) for name in ("n_before", "n_rows") if name in found}
     if found.get("low") is not None:
         ends = {name: decimal(found[name]) for name in ("gain", "low", "high")}
-        change = t("learning.change", **numbers, **ends)
+        change = texts("learning_curve.change", **numbers, **ends)
     elif found.get("gain") is not None:
-        change = t("learning.change_alone", **numbers, gain=decimal(found["gain"]))
+        change = texts("learning_curve.change_alone", **numbers, gain=decimal(found["gain"]))
     else:
         change = ""
     left_out = ", ".join(found.get("left_out") or ())
-    remark = t("learning.left_out", sizes=left_out) if left_out else ""
-    return " ".join(part for part in (t(key), change, remark) if part)
+    remark = texts("learning_curve.left_out", sizes=left_out) if left_out else ""
+    return " ".join(part for part in (texts(key), change, remark) if part)
 
 
 def origin(facts: ReportFacts, t: Texts) -> list[tuple[str, str]]:

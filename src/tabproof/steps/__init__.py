@@ -1,1 +1,1 @@
-"""The steps of a run: check, search, decide, evaluate, report."""
+"""The steps of a run, in order: check, search, decide, evaluate, report."""

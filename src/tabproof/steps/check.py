@@ -1,109 +1,104 @@
-"""Checks of the configuration against the data, before anything is fitted."""
+"""Step 1: check the configuration against the data, and the data itself, before fitting."""
 
 import itertools
 import logging
 import math
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tabproof import data, evaluation, modeling
-from tabproof.config import TrainConfig
-from tabproof.data.errors import FewGroupsError, RareClassError
-from tabproof.evaluation_result import (
-    Finding,
-    check_metrics_fit,
-)
+from tabproof import data, evaluation
+from tabproof.config import TrainConfig, members_of, most_categories
+from tabproof.data.errors import DataChecksFailedError
+from tabproof.errors import TooManyCategoriesError
+from tabproof.evaluation_result import Finding, check_metrics_fit
+from tabproof.findings import make_finding, summary_of
 from tabproof.steps.errors import CostShapeError, FoldLacksClassError, LabelsToDecideError
 
 log = logging.getLogger(__name__)
 
-# The result line and every leaderboard have them.
+# The result line and every leaderboard have these metrics.
 ALWAYS = ("roc_auc", "accuracy")
+# With fewer rows of a label, one of them moves a metric by a tenth.
+FEW_ROWS_OF_LABEL = 10
 
 
 def metric_names(config: TrainConfig) -> list[str]:
-    """Name the metrics of a run, in the order in which it tells them."""
+    """Return the metrics of a run, in the order in which they are shown."""
     return list(dict.fromkeys([*ALWAYS, *config.evaluation.metrics]))
 
 
-def check_before_data(config: TrainConfig, rows: data.Rows) -> None:
-    """Refuse what can be known to fail without the table."""
-    if config.evaluation.n_repeats:
-        rows.repeated_folds(config.evaluation.n_splits, config.evaluation.n_repeats)
-
-
-def check(config: TrainConfig, division: data.Division) -> None:
-    """Refuse, before training, what could not be evaluated afterwards."""
-    labels, asked = division.table.labels, config.evaluation
-    check_metrics_fit(metric_names(config), labels)
-    evaluation.check_slices(division.table.X, asked.slices)
-    counts = np.bincount(division.y_train, minlength=len(labels))
-    rarest = int(counts.argmin())
-    if (asked.n_repeats or asked.learning_curve) and counts[rarest] < asked.n_splits:
-        key = "evaluation.n_splits"
-        reason = f"{key}={asked.n_splits}"
-        raise RareClassError(labels[rarest], int(counts[rarest]), asked.n_splits, reason, key)
-    if asked.n_repeats and config.calibration.method != "none":
-        _check_calibrated_folds(config, labels[rarest], int(counts[rarest]))
-
-
-def _check_calibrated_folds(config: TrainConfig, label: str, n_rows: int) -> None:
-    """Raise where a label's rows beside each fold are too few to divide again."""
-    outer, inner = config.evaluation.n_splits, config.calibration.n_splits
-    needed = next(n for n in itertools.count(inner) if n - math.ceil(n / outer) >= inner)
-    if n_rows < needed:
-        keys = "evaluation.n_splits or calibration.n_splits"
-        reason = f"calibration.n_splits={inner} beside each of evaluation.n_splits={outer}"
-        raise RareClassError(label, n_rows, needed, reason, keys)
-
-
-def small_hold_out(division: data.Division) -> Sequence[Finding]:
-    """Say so, before training too, where the rows held out will tell little."""
-    findings = evaluation.small_hold_out(division.y_test, division.table.labels)
+def check(config: TrainConfig, division: data.Division) -> list[Finding]:
+    """Refuse what cannot be trained or evaluated; return what makes results untrue, logged too."""
+    _check_categories(config, division.table)
+    _check_decision(config, division)
+    _check_evaluation(config, division)
+    found: list[Finding] = []
+    if config.checks.enabled:
+        found = data.check(division, config.checks, seed=config.seed)
+    findings = [*found, *_find_small_hold_out(division)]
     for finding in findings:
         log.warning(finding.message)
+    if found and config.checks.fail:
+        raise DataChecksFailedError(found="; ".join(map(summary_of, found)))
     return findings
 
 
-def check_decision(config: TrainConfig, division: data.Division, rows: data.Rows) -> None:
-    """Raise where a calibration or threshold of the configuration has no data to be made of."""
-    labels, threshold = division.table.labels, config.threshold
+def _check_categories(config: TrainConfig, table: data.Table) -> None:
+    limit = most_categories(members_of(config).values())
+    for name in table.X.select_dtypes("category").columns:
+        found = len(table.X[name].cat.categories)
+        if limit is not None and found > limit:
+            raise TooManyCategoriesError(str(name), found, limit)
+
+
+def _check_decision(config: TrainConfig, division: data.Division) -> None:
+    """Refuse a threshold that does not fit the labels, and folds without enough rows."""
+    labels, threshold, calibration = division.table.labels, config.threshold, config.calibration
+    shown = {"labels": labels, "n_labels": len(labels)}
     if threshold.costs is not None and len(threshold.costs) != len(labels):
-        raise CostShapeError(len(threshold.costs), labels)
+        raise CostShapeError(n_rows=len(threshold.costs), **shown)
     if threshold.objective != "default" and len(labels) > 2:
-        raise LabelsToDecideError(threshold.objective, labels)
-    for key, n_splits in _folds_asked_for(config):
-        _check_folds(key, n_splits, division, rows)
+        raise LabelsToDecideError(objective=threshold.objective, **shown)
+    folds = {}
+    if calibration.method != "none":
+        folds["calibration.n_splits"] = calibration.n_splits
+    if threshold.objective != "default":
+        folds["threshold.n_splits"] = threshold.n_splits
+    for key, n_splits in folds.items():
+        division.check_folds(key, n_splits)
+        if division.groups is None:
+            continue
+        for train, _ in division.splits(n_splits):
+            counts = np.bincount(division.y_train[train], minlength=len(labels))
+            if counts.min() == 0:
+                label = labels[int(counts.argmin())]
+                raise FoldLacksClassError(key=key, n_splits=n_splits, label=label)
 
 
-def _folds_asked_for(config: TrainConfig) -> Iterator[tuple[str, int]]:
-    if config.calibration.method != "none":
-        yield "calibration.n_splits", config.calibration.n_splits
-    if config.threshold.objective != "default":
-        yield "threshold.n_splits", config.threshold.n_splits
+def _check_evaluation(config: TrainConfig, division: data.Division) -> None:
+    """Refuse metrics, slices and folds that do not fit the data."""
+    asked = config.evaluation
+    check_metrics_fit(metric_names(config), division.table.labels)
+    evaluation.check_slices(division.table.X, asked.slices)
+    if asked.n_repeats or asked.learning_curve:
+        key = "evaluation.n_splits"
+        division.check_rarest(asked.n_splits, f"{key}={asked.n_splits}", key)
+    if asked.n_repeats and config.calibration.method != "none":
+        # Each fold's training rows are divided again: the least number that leaves enough.
+        outer, inner = asked.n_splits, config.calibration.n_splits
+        needed = next(n for n in itertools.count(inner) if n - math.ceil(n / outer) >= inner)
+        division.check_rarest(
+            needed,
+            f"calibration.n_splits={inner} within each of evaluation.n_splits={outer}",
+            "evaluation.n_splits or calibration.n_splits",
+        )
 
 
-def _check_folds(key: str, n_splits: int, division: data.Division, rows: data.Rows) -> None:
-    """Raise where not every fold's model would learn every class."""
-    labels, y = division.table.labels, division.y_train
-    counts = np.bincount(y, minlength=len(labels))
-    rarest = int(counts.argmin())
-    if counts[rarest] < n_splits:
-        n_rows = int(counts[rarest])
-        raise RareClassError(labels[rarest], n_rows, n_splits, f"{key}={n_splits}", key)
-    if division.groups is None:
-        return
-    n_groups = len(set(division.groups))
-    if n_groups < n_splits:
-        raise FewGroupsError(n_groups, n_splits, key)
-    for train, _ in inner_splits(division, rows, n_splits):
-        absent = np.flatnonzero(np.bincount(y[train], minlength=len(labels)) == 0)
-        if len(absent):
-            raise FoldLacksClassError(key, n_splits, labels[int(absent[0])])
-
-
-def inner_splits(division: data.Division, rows: data.Rows, n_splits: int) -> modeling.Splits:
-    """Return the folds of the training rows, as lists of row numbers."""
-    splitter = rows.folds(n_splits)
-    return list(splitter.split(division.X_train, division.y_train, division.groups))
+def _find_small_hold_out(division: data.Division) -> list[Finding]:
+    """Report labels with too few held-out rows for narrow intervals."""
+    labels = division.table.labels
+    counts = np.bincount(division.y_test, minlength=len(labels)).tolist()
+    few = {label: n for label, n in zip(labels, counts, strict=True) if n < FEW_ROWS_OF_LABEL}
+    if not few:
+        return []
+    return [make_finding("small_hold_out", n_rows=len(division.y_test), n_by_label=few)]

@@ -1,9 +1,9 @@
-"""The story of a decision: from the pipeline that was found to the labels that a run gives.
+"""Step 3: calibrate the pipeline that was found, and choose its threshold.
 
-Calibration and threshold share the predictions of rows out of folds, so both cost one pass of
-fits, where one nested in the other would cost n_splits². That is sound since a calibrator is
-monotone: it moves probabilities, and hardly the order of rows, which is all that a threshold
-cuts. It is chosen among the calibrated probabilities, as it is used on those.
+Calibration and threshold share predictions on rows out of folds, so both together cost one pass of
+fits; nested, they would cost n_splits². That is sound because a calibrator is monotone: it changes
+probabilities but hardly the order of rows, which is all that a threshold cuts. The threshold is
+chosen among the calibrated probabilities, as it is applied to those.
 """
 
 import logging
@@ -16,18 +16,14 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from tabproof import data, modeling
-from tabproof.config import ThresholdConfig, TrainConfig
+from tabproof.config import TrainConfig
 from tabproof.evaluation_result import Decision
-from tabproof.steps.check import inner_splits
 
 log = logging.getLogger(__name__)
 
-
-# Above this the second of two labels is the likelier one.
-LIKELIER = 0.5
-
-
-# With fewer a staircase follows chance (Niculescu-Mizil and Caruana, 2005).
+# Above this the second of two labels is the more probable one.
+DEFAULT_THRESHOLD = 0.5
+# Isotonic calibration overfits with fewer rows (Niculescu-Mizil and Caruana, 2005).
 FEW_ROWS = 1_000
 
 
@@ -41,51 +37,68 @@ class Decided:
     calibration: str
 
 
-def decide(
-    config: TrainConfig, division: data.Division, rows: data.Rows, pipeline: Pipeline
-) -> Decided:
+def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> Decided:
     """Calibrate a fitted pipeline and choose its threshold, on training rows out of folds.
 
-    Raises OutOfReachError, ConstantPredictionsError. Fits go to the workers that joblib is told
-    of; their number changes no result.
+    Raises OutOfReachError, ConstantPredictionsError. Fits run on joblib's workers; their number
+    changes no result.
     """
-    method, objective = config.calibration.method, config.threshold.objective
-    costs = config.threshold.costs
-    fitted, answers = pipeline, None
-    if method != "none":
-        _tell_of_calibration(config, len(division.train))
-        splits = inner_splits(division, rows, config.calibration.n_splits)
-        answers = modeling.answers_out_of_fold(pipeline, division.X_train, division.y_train, splits)
-        fitted = modeling.calibrate(pipeline, answers, division.y_train, method)
-    if objective == "default":
-        threshold = LIKELIER if len(division.table.labels) == 2 else None
-        return Decided(fitted, fitted, Decision(objective, threshold), method)
-    proba = _proba_out_of_fold(config, division, rows, pipeline, fitted, answers)
-    chosen = _choose(config.threshold, proba, division.y_train)
-    log.info("threshold %.4f (%s: %.4f on folds)", chosen.threshold, objective, chosen.score)
-    return Decided(
-        fitted,
-        modeling.with_threshold(fitted, chosen.threshold),
-        Decision(
-            objective,
-            chosen.threshold,
-            chosen.score,
-            costs and [[float(cost) for cost in row] for row in costs],
-            config.threshold.min_recall,
-            config.threshold.min_precision,
-        ),
-        method,
+    X, y = division.X_train, division.y_train
+    calibration, asked = config.calibration, config.threshold
+    fitted, scores = pipeline, None
+    if calibration.method != "none":
+        log.info("calibrating (%s) on %d folds", calibration.method, calibration.n_splits)
+        if calibration.method == "isotonic" and len(y) < FEW_ROWS:
+            log.warning("isotonic on %d rows may overfit; sigmoid needs fewer", len(y))
+        splits = division.splits(calibration.n_splits)
+        scores = modeling.answers_out_of_fold(pipeline, X, y, splits)
+        fitted = modeling.calibrate(pipeline, scores, y, calibration.method)
+    if asked.objective == "default":
+        threshold = DEFAULT_THRESHOLD if len(division.table.labels) == 2 else None
+        return Decided(fitted, fitted, Decision(asked.objective, threshold), calibration.method)
+    proba = _proba_out_of_fold(config, division, pipeline, fitted, scores)
+    # Options of other objectives are refused with the configuration.
+    if asked.costs is not None:
+        chosen = modeling.choose_cheapest(proba, y, asked.costs)
+    elif asked.min_recall is not None:
+        chosen = modeling.choose_most_precise(proba, y, asked.min_recall, asked.min_precision)
+    else:
+        chosen = modeling.choose_max_f1(proba, y)
+    log.info("threshold %.4f (%s: %.4f on folds)", chosen.threshold, asked.objective, chosen.score)
+    decision = Decision(
+        asked.objective,
+        chosen.threshold,
+        chosen.score,
+        asked.costs and [[float(cost) for cost in row] for row in asked.costs],
+        asked.min_recall,
+        asked.min_precision,
     )
+    estimator = modeling.with_threshold(fitted, chosen.threshold)
+    return Decided(fitted, estimator, decision, calibration.method)
 
 
-def unfitted(
+def _proba_out_of_fold(
     config: TrainConfig,
     division: data.Division,
-    rows: data.Rows,
-    model: Decided,
-    positions: NDArray[np.int64],
+    pipeline: Pipeline,
+    fitted: Any,
+    scores: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
+    """Return the probabilities to choose a threshold on; scores are those of the calibration."""
+    n_splits, X, y = config.threshold.n_splits, division.X_train, division.y_train
+    if scores is not None and n_splits == config.calibration.n_splits:
+        return modeling.calibrated_proba(fitted, scores)
+    log.info("choosing a threshold (%s) on %d folds", config.threshold.objective, n_splits)
+    splits = division.splits(n_splits)
+    if scores is None:
+        return modeling.proba_out_of_fold(pipeline, X, y, splits)
+    return modeling.calibrated_proba(fitted, modeling.answers_out_of_fold(pipeline, X, y, splits))
+
+
+def make_unfitted(
+    config: TrainConfig, division: data.Division, model: Decided, positions: NDArray[np.int64]
 ) -> Any:
-    """Make what would be fitted on the training rows at positions, calibrated by the same rule.
+    """Return an estimator to fit on the training rows at positions, calibrated by the same rule.
 
     None where they have too few rows of a class, or too few groups, for its folds.
     """
@@ -99,44 +112,7 @@ def unfitted(
         return None
     if groups is not None and len(set(groups)) < n_splits:
         return None
-    splits = list(rows.folds(n_splits).split(X, y, groups))
+    splits = list(division.rows.folds(n_splits).split(X, y, groups))
     if any(len(np.unique(y[train])) < n_labels for train, _ in splits):
         return None
     return modeling.to_calibrate_on(model.pipeline, splits)
-
-
-def _tell_of_calibration(config: TrainConfig, n_rows: int) -> None:
-    method = config.calibration.method
-    log.info("calibrating (%s) on %d folds", method, config.calibration.n_splits)
-    if method == "isotonic" and n_rows < FEW_ROWS:
-        log.warning("isotonic on %d rows may overfit; sigmoid takes fewer", n_rows)
-
-
-def _proba_out_of_fold(
-    config: TrainConfig,
-    division: data.Division,
-    rows: data.Rows,
-    pipeline: Pipeline,
-    fitted: Any,
-    answers: NDArray[np.float64] | None,
-) -> NDArray[np.float64]:
-    """Give what the threshold is chosen on; answers are those of the calibration's folds."""
-    n_splits, X, y = config.threshold.n_splits, division.X_train, division.y_train
-    if answers is not None and n_splits == config.calibration.n_splits:
-        return modeling.calibrated_proba(fitted, answers)
-    log.info("choosing a threshold (%s) on %d folds", config.threshold.objective, n_splits)
-    splits = inner_splits(division, rows, n_splits)
-    if answers is None:
-        return modeling.proba_out_of_fold(pipeline, X, y, splits)
-    return modeling.calibrated_proba(fitted, modeling.answers_out_of_fold(pipeline, X, y, splits))
-
-
-def _choose(
-    asked: ThresholdConfig, proba: NDArray[np.float64], y: NDArray[np.int64]
-) -> modeling.Chosen:
-    # Options of other objectives are refused before this.
-    if asked.costs is not None:
-        return modeling.choose_cheapest(proba, y, asked.costs)
-    if asked.min_recall is not None:
-        return modeling.choose_most_precise(proba, y, asked.min_recall, asked.min_precision)
-    return modeling.choose_max_f1(proba, y)

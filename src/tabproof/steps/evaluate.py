@@ -1,9 +1,8 @@
-"""The story of an evaluation: what rows that the model has never seen say of it."""
+"""Step 4: refit on parts of the training rows as asked, and evaluate on the held-out rows."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,33 +11,21 @@ from numpy.typing import NDArray
 
 from tabproof import data, evaluation
 from tabproof.config import TrainConfig
-from tabproof.evaluation_result import (
-    Evidence,
-    Finding,
-    LearningPoint,
-    RepeatedScores,
-)
+from tabproof.evaluation_result import Evidence, Finding, LearningPoint, RepeatedScores
 from tabproof.steps.check import metric_names
-from tabproof.steps.decide import Decided, unfitted
+from tabproof.steps.decide import Decided, make_unfitted
 from tabproof.text import counted
 
 log = logging.getLogger(__name__)
 
-
-# Findings that are there only when all is measured; the rest was told before training.
-TOLD_AT_THE_END = ("learning_curve", "undefined_folds")
-
-
 Predict = Callable[[pd.DataFrame], NDArray[np.float64]]
-
-
-# Hears what is fitted, and how many fits there are, each time that one begins.
-Hearer = Callable[[str, int], None]
+# Is called with what is fitted, and the number of fits, each time that a fit begins.
+OnFit = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
 class Refits:
-    """What was learned by fitting the chosen model anew on parts of the training rows."""
+    """Results of the chosen model, fitted again on parts of the training rows."""
 
     repeated: RepeatedScores | None = None
     learning_curve: Sequence[LearningPoint] = ()
@@ -46,55 +33,48 @@ class Refits:
 
 
 def refit(
-    config: TrainConfig,
-    rows: data.Rows,
-    division: data.Division,
-    model: Decided,
-    hear: Hearer | None = None,
+    config: TrainConfig, division: data.Division, model: Decided, on_fit: OnFit | None = None
 ) -> Refits:
-    """Fit the chosen model on parts of the training rows, as far as the configuration asks."""
+    """Fit the chosen model on parts of the training rows, if the configuration asks for it."""
     asked = config.evaluation
+    training = model.pipeline, division.X_train, division.y_train
 
-    def anew(what: str, n_fits: int, positions: NDArray[np.int64]) -> Any:
-        if hear is not None:
-            hear(what, n_fits)
-        return unfitted(config, division, rows, model, positions)
+    def maker(what: str, n_fits: int) -> Callable[[NDArray[np.int64]], Any]:
+        def make_estimator(positions: NDArray[np.int64]) -> Any:
+            if on_fit is not None:
+                on_fit(what, n_fits)
+            return make_unfitted(config, division, model, positions)
+
+        return make_estimator
 
     repeated, curve = None, None
     findings: list[Finding] = []
     if asked.n_repeats:
-        log.info("repeating cross-validation: %d fits", asked.n_splits * asked.n_repeats)
+        n_fits = asked.n_splits * asked.n_repeats
+        log.info("repeating cross-validation: %d fits", n_fits)
         repeated, findings = evaluation.repeated_scores(
-            model.pipeline,
-            division.X_train,
-            division.y_train,
-            _splits(division, rows.repeated_folds(asked.n_splits, asked.n_repeats)),
+            *training,
+            division.splits(asked.n_splits, asked.n_repeats),
             labels=division.table.labels,
             n_splits=asked.n_splits,
             n_repeats=asked.n_repeats,
             names=metric_names(config),
             threshold=model.decision.threshold,
-            anew=partial(anew, "repeated cross-validation", asked.n_splits * asked.n_repeats),
+            make_estimator=maker("repeated cross-validation", n_fits),
         )
     if asked.learning_curve:
         log.info("learning curve: fits on parts of the training rows")
         curve = evaluation.learning_curve(
-            model.pipeline,
-            division.X_train,
-            division.y_train,
-            _splits(division, rows.folds(asked.n_splits)),
+            *training,
+            division.splits(asked.n_splits),
             seed=config.seed,
-            anew=partial(anew, "learning curve", len(evaluation.FRACTIONS) * asked.n_splits),
+            make_estimator=maker("learning curve", len(evaluation.FRACTIONS) * asked.n_splits),
         )
         findings.append(curve.finding)
     return Refits(repeated, () if curve is None else curve.points, findings)
 
 
-def _splits(division: data.Division, splitter: Any) -> list[tuple[Any, Any]]:
-    return list(splitter.split(division.X_train, division.y_train, division.groups))
-
-
-def judge(
+def evaluate_holdout(
     config: TrainConfig,
     division: data.Division,
     model: Decided,
@@ -102,7 +82,10 @@ def judge(
     refits: Refits,
     findings: Sequence[Finding],
 ) -> tuple[NDArray[np.float64], Evidence]:
-    """Evaluate on the rows held out; predict is the fitted model's predict_proba, or its equal."""
+    """Return the probabilities of the held-out rows, and all that is measured on them.
+
+    predict : the fitted model's predict_proba, or an equal of it that is faster.
+    """
     asked, seed = config.evaluation, config.seed
     X, y, labels = division.X_test, division.y_test, division.table.labels
     proba: NDArray[np.float64] = model.pipeline.predict_proba(X)
@@ -139,8 +122,10 @@ def judge(
     return proba, evidence
 
 
-def in_words(evidence: Evidence) -> Iterator[str]:
-    """Say what the metrics do not."""
+def describe(evidence: Evidence, refits: Refits) -> Iterator[str]:
+    """Return lines on the results for a log; findings of the data are logged before training."""
+    for name, found in evidence.metrics.items():
+        yield f"  {name:<20} {found.in_words()}"
     decision = evidence.decision
     if evidence.calibration != "none":
         yield f"  calibrated by {evidence.calibration}"
@@ -153,8 +138,7 @@ def in_words(evidence: Evidence) -> Iterator[str]:
             yield f"    {name:<18} {found.in_words()}"
     for part in evidence.slices:
         n_small = sum(group.is_small for group in part.groups)
-        remark = f", {n_small} too small to judge" if n_small else ""
+        remark = f", {n_small} with too few rows" if n_small else ""
         yield f"  slices by {part.column}: {counted(len(part.groups), 'group')}{remark}"
-    for finding in evidence.findings:
-        if finding.check in TOLD_AT_THE_END:
-            yield f"  {finding.message}"
+    for finding in refits.findings:
+        yield f"  {finding.message}"

@@ -1,4 +1,4 @@
-"""The story of what people read of a run: pictures, the page, the model card."""
+"""Step 5: write what people read of a run: plots, the page, the model card."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def publish(
     """Write what the configuration asks for."""
     asked = config.report
     if asked.plots or asked.page:
-        # Half a second to import: a wrong parameter should not have to wait for it.
+        # Slow to import: a wrong parameter is reported before that.
         from tabproof.report.plots import Material, draw_plots
 
         material = Material(
@@ -61,10 +61,10 @@ def publish(
         run.write_model_card(render_card(facts, asked.language))
 
 
-def where(config: TrainConfig, run: artifacts.RunDirectory) -> Iterator[str]:
-    """Say where to look."""
+def locations(config: TrainConfig, run: artifacts.RunDirectory) -> Iterator[str]:
+    """Return lines that say where the page and the plots are."""
     asked = config.report
     if asked.page:
         yield f"report    {run.shown_path / artifacts.REPORT}"
     if asked.plots:
-        yield f"pictures  {run.shown_path / 'plots'}"
+        yield f"plots     {run.shown_path / 'plots'}"

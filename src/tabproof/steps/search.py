@@ -1,4 +1,4 @@
-"""The story of a search: from what a configuration asks for to the best pipeline."""
+"""Step 2: from the configured pipelines and parameter grid to the best fitted pipeline."""
 
 import logging
 import warnings
@@ -16,18 +16,20 @@ from tabproof import artifacts, data, modeling, search
 from tabproof.config import (
     DaskRuntimeConfig,
     HalvingSearchConfig,
+    MemberConfig,
     PortfolioSearchConfig,
     RandomSearchConfig,
     RungSearchConfig,
     TpeSearchConfig,
     TrainConfig,
+    VoteConfig,
+    make,
     searched_grid,
     seconds_of,
 )
 from tabproof.errors import RungNotScoredError
 from tabproof.runtime import process, progress, threads, workers
 from tabproof.scorer import export
-from tabproof.steps import pipelines as assembly
 
 if TYPE_CHECKING:
     from tabproof.runtime.cluster import Cluster
@@ -37,10 +39,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """All that is searched, made before data is read.
+    """What is searched, made before data is read.
 
-    pipelines by family, a single one under ""; grids likewise, empty where nothing is searched;
-    space is what random settings are drawn from.
+    pipelines by family, a single one under ""; grids likewise, empty if nothing is searched;
+    space is what random candidates are drawn from.
     """
 
     pipelines: Mapping[str, Pipeline]
@@ -64,7 +66,7 @@ class SearchPlan:
 
 
 def make_search_plan(config: TrainConfig) -> SearchPlan:
-    """Make the pipelines, and try every value of what is searched on them."""
+    """Make the pipelines, and try every value of the search space on them."""
     plan = _unchecked_plan(config)
     for family, pipeline in plan.pipelines.items():
         extremes = {name: part.extremes for name, part in plan.space.items()}
@@ -81,10 +83,10 @@ def _unchecked_plan(config: TrainConfig) -> SearchPlan:
     if isinstance(asked, RungSearchConfig):
         schedule = search.parse_schedule(asked.schedule)
     if isinstance(asked, PortfolioSearchConfig):
-        members = assembly.make_members("search.members", asked.members, seed=config.seed)
+        members = make_members("search.members", asked.members, seed=config.seed)
         grids = {name: m.model.param_grids[asked.param_grid] for name, m in asked.members.items()}
         return SearchPlan(members, grids, {}, schedule)
-    pipelines = {"": assembly.make_pipeline(config)}
+    pipelines = {"": make_pipeline(config)}
     if isinstance(asked, RandomSearchConfig):
         space = search.parse_space(config.model.param_space)
         proposers = (search.sampler_class(),) if isinstance(asked, TpeSearchConfig) else ()
@@ -93,26 +95,59 @@ def _unchecked_plan(config: TrainConfig) -> SearchPlan:
     return SearchPlan(pipelines, {} if grid is None else {"": grid}, {}, schedule)
 
 
+def make_pipeline(config: TrainConfig) -> Pipeline:
+    """Return the unfitted pipeline of a run; with members, one that contains theirs."""
+    if not isinstance(config.model, VoteConfig):
+        return make_member("", MemberConfig(config.model, config.preprocess), seed=config.seed)
+    members = make_members("model.members", config.model.members, seed=config.seed)
+    estimator = make("model.estimator", config.model.estimator, estimators=[*members.items()])
+    return modeling.make_pipeline({}, {}, estimator, seed=config.seed)
+
+
+def make_members(
+    key: str, members: Mapping[str, MemberConfig], *, seed: int
+) -> dict[str, Pipeline]:
+    """Return a pipeline of each member. key : where members are in the configuration."""
+    return {
+        name: make_member(f"{key}.{name}.", member, seed=seed) for name, member in members.items()
+    }
+
+
+def make_member(prefix: str, member: MemberConfig, *, seed: int) -> Pipeline:
+    """Return a model behind its preprocessing. prefix : of its keys, for error messages."""
+
+    def steps_of(kind: str, nodes: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: make(f"{prefix}preprocess.{kind}.{name}", node) for name, node in nodes.items()
+        }
+
+    return modeling.make_pipeline(
+        steps_of("numeric", member.preprocess.numeric),
+        steps_of("categorical", member.preprocess.categorical),
+        make(f"{prefix}model.estimator", member.model.estimator),
+        seed=seed,
+    )
+
+
 def find_best(
     config: TrainConfig,
     plan: SearchPlan,
-    rows: data.Rows,
     division: data.Division,
     run: artifacts.RunDirectory,
     determinants: artifacts.Plan,
     n_workers: int,
 ) -> search.SearchResult:
-    """Search on the training rows, by the workers of a pool that is there."""
+    """Search on the training rows, with the workers of the current pool."""
     scoring = modeling.scorer_for(config.search.scoring, len(division.table.labels))
-    asked, cv = config.search, rows.folds(config.search.n_splits)
+    asked, cv = config.search, division.rows.folds(config.search.n_splits)
     if isinstance(asked, RungSearchConfig):
         finished = run.open_fits(determinants)
         options = {"scoring": scoring, "cv": cv, "finished": finished}
         return _by_rungs(config, asked, plan, division, run, options)
     if isinstance(asked, HalvingSearchConfig):
         return _by_halving(config, asked, plan, division, scoring, cv)
-    log.info("no search: the estimator as it is")
-    # One fit begins no processes: what it does side by side it does in threads.
+    log.info("no search: fitting the estimator as configured")
+    # A single fit starts no processes: its parallel parts run in threads.
     with parallel_config("threading", n_jobs=min(n_workers, threads.n_cores())):
         pipeline = plan.pipelines[""].fit(division.X_train, division.y_train)
     return search.unsearched(pipeline, scoring, len(division.train))
@@ -120,12 +155,12 @@ def find_best(
 
 @contextmanager
 def connected(config: TrainConfig) -> Iterator["Cluster | None"]:
-    """Connect to the cluster of the configuration; None where there is none."""
+    """Connect to the configured cluster; None if there is none."""
     runtime = config.runtime
     if not isinstance(runtime, DaskRuntimeConfig):
         yield None
         return
-    # Only who has a cluster has what it needs.
+    # Needs packages of an extra.
     from tabproof.runtime import cluster
 
     address = str(runtime.address)
@@ -140,7 +175,7 @@ def connected(config: TrainConfig) -> Iterator["Cluster | None"]:
 def pool(
     config: TrainConfig, division: data.Division, log_file: Path, cluster: "Cluster | None"
 ) -> Iterator[int]:
-    """Give what fits side by side use, and the number of workers there."""
+    """Start the pool that parallel fits use; yield its number of workers."""
     runtime, n_rows = config.runtime, len(division.train)
     n_threads = workers.n_openmp_threads(runtime.openmp_threads, n_rows=n_rows)
     if cluster is not None:
@@ -177,7 +212,7 @@ def _by_rungs(
             "on_progress": show,
         }
         if isinstance(config.runtime, DaskRuntimeConfig):
-            options["pool_seconds"] = 0.0  # they run already
+            options["pool_seconds"] = 0.0  # the workers are running already
         engine = _engine(config, plan, run, options)
         for line in search.as_table(plan.schedule, engine.n_candidates, asked.n_splits):
             log.info(line)
@@ -192,7 +227,7 @@ def _by_rungs(
     for warning in caught:
         log.warning("while searching: %s", str(warning.message).strip())
     result = search.result_of(engine, options["scoring"])
-    _tell(result)
+    _log_result(result)
     return result
 
 
@@ -214,7 +249,7 @@ def _engine(
     return search.RungSearchCV(plan.pipelines[""], proposer, **options)
 
 
-def _tell(result: search.SearchResult) -> None:
+def _log_result(result: search.SearchResult) -> None:
     for fold in result.not_scored:
         log.warning("not scored: %s", fold)
     if result.stopped is not None:

@@ -18,7 +18,7 @@ from tabproof.scorer import read_scorer
 from tabproof.scorer.errors import ScorerDiffersError
 from tabproof.scorer.export import check_parity, export_pipeline
 from tabproof.scorer.export.parity import columns_of
-from tabproof.steps.pipelines import make_pipeline
+from tabproof.steps.search import make_pipeline
 from tests.conftest import OPENML_HOME, ROOT, composed, needs_openml_home
 from tests.scorer.fitted import (
     Exported,

@@ -1,0 +1,64 @@
+"""A configuration for a small table, its rows, and a pipeline that a search might find."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import Pipeline
+
+from tabproof.config import TrainConfig
+from tabproof.errors import UserError
+from tabproof.evaluation_result import Finding
+from tabproof.experiment import load_rows, make_plan
+from tabproof.steps import check
+from tabproof.steps import decide as deciding
+from tests.conftest import composed
+
+QUICK = ("search=none", "model=logistic_regression", "preprocess=onehot")
+
+
+def frame(n_rows: int = 200, n_classes: int = 2) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    age, job = rng.normal(40, 10, n_rows), rng.choice(["clerk", "農家"], n_rows)
+    score = age + 10 * (job == "農家") + rng.normal(0, 6, n_rows)
+    # The last label is the rarest.
+    shares = np.cumsum([0.7, 0.3]) if n_classes == 2 else np.cumsum([0.5, 0.3, 0.2])
+    label = np.searchsorted(np.quantile(score, shares[:-1]), score)
+    made = pd.DataFrame({"age": age, "job": job, "who": np.arange(n_rows) // 8})
+    made["label"] = [f"c{code}" for code in label]
+    return made
+
+
+class Case:
+    """A configuration for a table, its rows, and the pipeline that a search might have found."""
+
+    def __init__(self, directory: Path, table: pd.DataFrame, *overrides: str) -> None:
+        path = directory / "table.csv"
+        table.to_csv(path, index=False)
+        start = ["dataset=file", f"dataset.path={path}", "dataset.target=label", *QUICK]
+        if not any(o.startswith("cv=grouped") for o in overrides):
+            start.append("dataset.drop_columns=[who]")
+        self.config: TrainConfig = composed(*start, *overrides)
+        self.plan = make_plan(self.config)
+        self.rows = self.plan.rows
+        self.division = load_rows(self.config, self.plan)
+
+    def check(self) -> list[Finding]:
+        return check.check(self.config, self.division)
+
+    def fitted(self) -> Pipeline:
+        return self.plan.search.pipelines[""].fit(self.division.X_train, self.division.y_train)
+
+    def decide(self) -> deciding.Decided:
+        return deciding.decide(self.config, self.division, self.fitted())
+
+    def refusal(self) -> UserError:
+        with pytest.raises(UserError) as raised:
+            self.check()
+        assert "\n" not in str(raised.value)
+        return raised.value
+
+
+def grouped(tmp_path: Path, table: pd.DataFrame, *overrides: str) -> Case:
+    return Case(tmp_path, table, "cv=grouped", "cv.group_column=who", *overrides)

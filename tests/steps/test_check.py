@@ -1,0 +1,122 @@
+"""What cannot be trained or evaluated is refused in one line before anything is fitted."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tabproof.data.errors import DataChecksFailedError, FewGroupsError, RareClassError
+from tabproof.errors import TooManyCategoriesError, UserError
+from tabproof.steps import check
+from tabproof.steps.errors import CostShapeError, FoldLacksClassError, LabelsToDecideError
+from tests.steps.cases import Case, frame, grouped
+from tests.steps.test_evaluate import REPEATED, table_with
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (["calibration=sigmoid", "calibration.n_splits=9"], "calibration.n_splits"),
+        (["threshold=max_f1", "threshold.n_splits=9"], "threshold.n_splits"),
+    ],
+)
+def test_every_fold_needs_a_row_of_each_class(
+    tmp_path: Path, overrides: list[str], key: str
+) -> None:
+    table = frame(60)
+    table["label"] = ["rare"] * 10 + ["common"] * 50
+    error = Case(tmp_path, table, *overrides).refusal()
+    assert isinstance(error, RareClassError)
+    assert f"class 'rare' has 8 row(s), but {key}=9 needs 9" in str(error)
+    assert f"use fewer folds ({key})" in str(error)
+
+
+def test_there_are_as_many_groups_as_folds(tmp_path: Path) -> None:
+    table = frame()
+    table["who"] = np.arange(len(table)) % 4
+    error = grouped(tmp_path, table, "calibration=sigmoid").refusal()
+    assert isinstance(error, FewGroupsError)
+    assert "calibration.n_splits=5: the training rows hold 3 group(s)" in str(error)
+
+
+def test_a_class_that_lies_in_one_group_is_told(tmp_path: Path) -> None:
+    division = grouped(tmp_path, frame(400)).division
+    who = division.table.non_features["who"].to_numpy()
+    # One group to learn from, and one to hold out.
+    chosen = [who[division.train[0]], who[division.test[0]]]
+    table = frame(400)
+    table["label"] = np.where(np.isin(table["who"], chosen), "rare", "common")
+    error = grouped(tmp_path, table, "threshold=max_f1", "threshold.n_splits=2").refusal()
+    assert isinstance(error, FoldLacksClassError)
+    assert "threshold.n_splits=2: all rows of class 'rare' are in one fold" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kind", "words"),
+    [
+        (["threshold=max_f1"], LabelsToDecideError, "the target has 3: 'c0', 'c1', 'c2'"),
+        (["threshold=cost"], CostShapeError, "2 row(s) of 2, and the target has 3 labels"),
+        (
+            ["threshold=cost", "threshold.costs=[[0,1,1],[1,0,1],[1,1,0]]"],
+            LabelsToDecideError,
+            "threshold=default predicts the most probable",
+        ),
+    ],
+)
+def test_more_labels_than_two_have_no_threshold(
+    tmp_path: Path, overrides: list[str], kind: type[UserError], words: str
+) -> None:
+    error: Any = Case(tmp_path, frame(n_classes=3), *overrides).refusal()
+    assert isinstance(error, kind)
+    assert words in str(error)
+
+
+def test_costs_of_three_labels_do_not_fit_two(tmp_path: Path) -> None:
+    costs = "threshold.costs=[[0,1,1],[1,0,1],[1,1,0]]"
+    error = Case(tmp_path, frame(), "threshold=cost", costs).refusal()
+    assert "it takes 2 rows (true labels) of 2 numbers" in str(error)
+
+
+def test_a_class_has_rows_for_the_calibration_beside_each_fold(tmp_path: Path) -> None:
+    case = Case(tmp_path, table_with(8), *REPEATED, "cv.test_size=0.25")
+    with pytest.raises(RareClassError) as raised:
+        check.check(case.config, case.division)
+    message = str(raised.value)
+    assert "\n" not in message
+    assert "class 'yes' has 6 row(s)" in message
+    assert "calibration.n_splits=5 within each of evaluation.n_splits=5 needs 7" in message
+
+
+def test_a_column_with_more_categories_than_the_estimator_takes_is_refused(tmp_path: Path) -> None:
+    table = frame(600)
+    table["job"] = [f"j{i % 300}" for i in range(600)]
+    native = ("model=hist_gradient_boosting", "preprocess=native")
+    error = Case(tmp_path, table, *native).refusal()
+    assert isinstance(error, TooManyCategoriesError)
+    assert "column 'job' has 300 categories, and the estimator takes 255" in str(error)
+    assert "choose preprocess=target, hashing, ordinal or onehot" in str(error)
+    Case(tmp_path, table, "preprocess=onehot").check()
+
+
+def test_findings_are_logged_and_refused_only_if_asked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = frame()
+    table["copy"] = table["label"]
+    (found,) = Case(tmp_path, table, "checks=default").check()
+    assert found.check == "leak"
+    assert found.message in caplog.messages
+    assert Case(tmp_path, table, "checks=none").check() == []
+    error = Case(tmp_path, table, "checks=strict").refusal()
+    assert isinstance(error, DataChecksFailedError)
+    assert "columns that reveal the target ('copy')" in str(error)
+    assert "checks.fail=false" in str(error)
+
+
+def test_a_small_hold_out_is_reported_with_its_labels(tmp_path: Path) -> None:
+    (found,) = Case(tmp_path, table_with(30), "checks=none").check()
+    assert found.check == "small_hold_out"
+    assert found.facts == {"n_rows": 40, "n_by_label": {"yes": 6}}
+    assert "(rows): yes (6);" in found.message
+    assert Case(tmp_path, frame(), "checks=none").check() == []
