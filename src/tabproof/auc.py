@@ -41,7 +41,9 @@ def rank_aucs(scores: Floats, is_class: Bools) -> Floats:
     n_pairs = n_of_class * (len(scores) - n_of_class)
     above: Floats = rankdata(scores) @ is_class.astype(np.float64)
     above -= n_of_class * (n_of_class + 1) / 2
-    return np.divide(above, n_pairs, out=np.full(len(n_of_class), np.nan), where=n_pairs > 0)
+    aucs: Floats = np.full(len(n_of_class), np.nan)
+    np.divide(above, n_pairs, out=aucs, where=n_pairs > 0)
+    return aucs
 
 
 def auc_components(y: Codes, proba: Floats) -> Floats:

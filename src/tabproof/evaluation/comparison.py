@@ -45,12 +45,12 @@ def compare(y: Codes, candidate: Floats, current: Floats) -> Comparison:
     if candidate.shape[1] != 2:
         return _compare_accuracies(candidate.argmax(axis=1) == y, current.argmax(axis=1) == y)
     is_positive = (y == 1)[:, np.newaxis]
-    aucs = [float(rank_aucs(proba[:, 1], is_positive)[0]) for proba in (candidate, current)]
+    ours, theirs = (float(rank_aucs(proba[:, 1], is_positive)[0]) for proba in (candidate, current))
     # The components of the difference, rather than a covariance matrix: their variance is never
     # negative by rounding, and zero where both models rank alike.
     components = auc_components(y, candidate) - auc_components(y, current)
-    p_value = p_value_of(aucs[0] - aucs[1], y, components)
-    return Comparison("AUC", "DeLong", *aucs, p_value)
+    p_value = p_value_of(ours - theirs, y, components)
+    return Comparison("AUC", "DeLong", ours, theirs, p_value)
 
 
 def compare_in_all(y: Codes, candidate: Floats, current: Floats) -> list[Comparison]:

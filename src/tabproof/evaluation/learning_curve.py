@@ -212,11 +212,11 @@ def _fit(
             probas = [fitted.predict_proba(rows) for rows in (X_train, X_test)]
     except Exception as error:  # whatever a model raises on few rows is the reason to report
         return _Fit(error=f"{type(error).__name__}: {error}".partition("\n")[0])
-    aucs = [
+    seen, unseen = (
         score(y, proba, names=["roc_auc"])["roc_auc"] or 0.0
         for y, proba in zip((y_train, y_test), probas, strict=True)
-    ]
-    return _Fit(*aucs)
+    )
+    return _Fit(seen, unseen)
 
 
 def _conclude(
