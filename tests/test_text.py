@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from tabproof.text import counted, params_in_words, short_names
+from tabproof.text import counted, format_params, short_names
 
 NAMES = st.lists(st.sampled_from(["clf", "prep", "C", "depth"]), min_size=1, max_size=3).map(
     "__".join
@@ -32,12 +32,12 @@ def test_short_names_differ_as_the_long_ones_do(names: set[str]) -> None:
     ],
 )
 def test_parameters_in_words(params: dict[str, object], words: str) -> None:
-    assert params_in_words(params) == words
+    assert format_params(params) == words
 
 
 @given(st.dictionaries(st.text(), st.text()))
 def test_parameters_are_one_line_that_cannot_move_a_cursor(params: dict[str, str]) -> None:
-    assert params_in_words(params).isprintable()
+    assert format_params(params).isprintable()
 
 
 def test_one_of_a_thing_is_not_many() -> None:

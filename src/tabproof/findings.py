@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tabproof.evaluation_result import Finding
-from tabproof.text import value_in_words
+from tabproof.text import format_value
 
 CATALOGUE = Path(__file__).parent / "texts" / "findings.toml"
 # Columns, or labels, that are named; the total is given too.
@@ -25,7 +25,7 @@ def make_finding(check: str, columns: Sequence[str] = (), **facts: Any) -> Findi
 def finding_text(check: str, key: str = "text", **facts: Any) -> str:
     """Return an English text of the catalogue; a mapping is listed as `name (value), …`."""
     words = {
-        name: ", ".join(f"{value_in_words(key)} ({each})" for key, each in value.items())
+        name: ", ".join(f"{format_value(key)} ({each})" for key, each in value.items())
         if isinstance(value, Mapping)
         else value
         for name, value in facts.items()
@@ -39,14 +39,14 @@ def summary_of(finding: Finding) -> str:
     title = title[0].lower() + title[1:]
     if not finding.columns:
         return title
-    columns = ", ".join(f"'{value_in_words(name)}'" for name in finding.columns)
+    columns = ", ".join(f"'{format_value(name)}'" for name in finding.columns)
     more = finding.facts.get("n_columns", 0) > len(finding.columns)
     return f"{title} ({columns}{', …' if more else ''})"
 
 
 def list_named(values: Iterable[tuple[str, str]]) -> str:
     """List columns or labels, each with a figure, in one line that needs no language."""
-    words = [f"'{value_in_words(name)}' ({figure})" for name, figure in values]
+    words = [f"'{format_value(name)}' ({figure})" for name, figure in values]
     return ", ".join(words[:N_NAMED]) + (", …" if len(words) > N_NAMED else "")
 
 

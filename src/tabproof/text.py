@@ -1,15 +1,15 @@
-"""Words for numbers of things and for parameters, the same in logs, displays and pictures."""
+"""Texts of numbers, parameters and tables, the same in logs, displays and plots."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+# The languages in which pages and plots are written.
+LANGUAGES = ("en", "ja")
 GAP = "  "
-
-
-# A column that is cut keeps so many letters.
-NARROWEST = 12
+# A column that is shortened keeps this many characters.
+MIN_WIDTH = 12
 
 
 def aligned(
@@ -20,13 +20,13 @@ def aligned(
     numbers: Iterable[str] = (),
     flexible: Sequence[int] = (),
 ) -> str:
-    """Align cells in columns; flexible: the places of columns to cut, the first first."""
+    """Return rows with aligned columns; flexible: positions of columns to shorten, in order."""
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     right = {place for place, heading in enumerate(headings) if heading in set(numbers)}
     for place in flexible:
         excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
         if excess > 0:
-            widths[place] = max(min(NARROWEST, widths[place]), widths[place] - excess)
+            widths[place] = max(min(MIN_WIDTH, widths[place]), widths[place] - excess)
     return "\n".join(
         GAP.join(
             _padded(cell, widths[place], to_the_right=place in right)
@@ -46,7 +46,7 @@ def _padded(cell: str, width: int, *, to_the_right: bool) -> str:
 
 
 def display_width(text: str) -> int:
-    """Count the columns of a terminal that text takes: Japanese letters take two."""
+    """Return the number of terminal columns of a text: Japanese characters take two."""
     if text.isascii():
         return len(text)
     return sum(
@@ -55,55 +55,47 @@ def display_width(text: str) -> int:
     )
 
 
-def in_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Escape what would end a cell of a table, or begin HTML."""
     for mark, instead in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("`", "\\`")):
         text = text.replace(mark, instead)
     return text
 
 
-# Those in which pages and pictures are written.
-LANGUAGES = ("en", "ja")
-
-
 def counted(number: int, what: str) -> str:
-    """Word a number of things."""
+    """Return a number with its noun: `1 row`, `2,000 rows`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def value_in_words(value: Any) -> str:
-    """Word a value in one line of letters that can be printed; of an estimator the kind."""
+def format_value(value: Any) -> str:
+    """Return a value as one printable line; an estimator as the name of its class."""
     if isinstance(value, Real) and not isinstance(value, Integral):
         return f"{float(value):.4g}"
     return _printable(type(value).__name__ if hasattr(value, "get_params") else str(value))
 
 
+def format_params(params: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
+    """Return parameters as one line; names: what to call them, by default as short as possible."""
+    names = short_names(params) if names is None else names
+    texts = (f"{_printable(names[name])} {format_value(value)}" for name, value in params.items())
+    return ", ".join(texts) or "defaults"
+
+
 def _printable(text: str) -> str:
     line = " ".join(text.split())
-    if line.isprintable():
-        return line
     return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Leave out the steps that a parameter belongs to, as far as names still differ."""
-    names = list(names)
-    endings = [ending for name in names for ending in _endings(name)]
+    """Map parameters to names without their steps, as far as names still differ."""
+    suffixes = {name: _suffixes(name) for name in names}
+    found = [suffix for each in suffixes.values() for suffix in each]
     return {
-        name: next((ending for ending in _endings(name) if endings.count(ending) == 1), name)
-        for name in names
+        name: next((suffix for suffix in each if found.count(suffix) == 1), name)
+        for name, each in suffixes.items()
     }
 
 
-def _endings(name: str) -> list[str]:
+def _suffixes(name: str) -> list[str]:
     parts = name.split("__")
     return ["__".join(parts[-n:]) for n in range(1, len(parts) + 1)]
-
-
-def params_in_words(params: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
-    """Word parameters in one line; names: what to call them, by default as short as can be."""
-    names = short_names(params) if names is None else names
-    worded = (
-        f"{_printable(names[name])} {value_in_words(value)}" for name, value in params.items()
-    )
-    return ", ".join(worded) or "defaults"

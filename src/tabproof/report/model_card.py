@@ -22,7 +22,7 @@ from tabproof.report.sections import (
     service_commands,
     train_command,
 )
-from tabproof.text import params_in_words
+from tabproof.text import format_params
 
 # --- The block of YAML on top of a model card, as the Hugging Face hub specifies it.
 
@@ -160,7 +160,7 @@ def _procedure(facts: ReportFacts, t: Texts) -> str:
 
 def _parameters(facts: ReportFacts, t: Texts) -> str:
     best = facts.summary.get("best_params")
-    return shown(params_in_words(best)) if best else t("card.as_configured")
+    return shown(format_params(best)) if best else t("card.as_configured")
 
 
 def _code(code: str, language: str) -> Markup:

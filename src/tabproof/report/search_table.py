@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabproof.text import params_in_words, short_names, value_in_words
+from tabproof.text import format_params, format_value, short_names
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ class SearchTable:
 
     def values_of(self, name: str) -> list[str]:
         """Give the values of a parameter as texts, of candidates that have it."""
-        return [value_in_words(params[name]) for params in self.params if name in params]
+        return [format_value(params[name]) for params in self.params if name in params]
 
     @property
     def broad_rung(self) -> int:
@@ -81,7 +81,7 @@ class SearchTable:
         """Name a candidate by the parameters in which candidates differ."""
         params = self.params[candidate]
         names = [name for name in self.varied or self.names if name in params]
-        return params_in_words({name: params[name] for name in names}, self.names)
+        return format_params({name: params[name] for name in names}, self.names)
 
 
 def read_search(cv_results: pd.DataFrame) -> SearchTable:

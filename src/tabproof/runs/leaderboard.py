@@ -15,7 +15,7 @@ from tabproof.artifacts import (
     read_record,
 )
 from tabproof.evaluation_result import LOWER_IS_BETTER
-from tabproof.text import aligned, in_markdown
+from tabproof.text import aligned, escape_markdown
 
 HEADINGS = ("dataset", "choices", "value", "95 %", "seconds", "run id", "state")
 
@@ -130,5 +130,5 @@ def as_markdown(entries: Iterable[Entry]) -> str:
     """Give a table for a README or a pull request."""
     entries = list(entries)
     rows = [_named(entries), tuple("---:" if h in NUMBERS else "---" for h in HEADINGS)]
-    rows += [tuple(map(in_markdown, _cells(entry))) for entry in entries]
+    rows += [tuple(map(escape_markdown, _cells(entry))) for entry in entries]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)

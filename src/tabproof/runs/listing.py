@@ -16,7 +16,7 @@ from tabproof.errors import InvalidValueError, PathError
 from tabproof.evaluation_result import LOWER_IS_BETTER
 from tabproof.runs import leaderboard, side_by_side
 from tabproof.runs.errors import UnknownMetricError
-from tabproof.text import params_in_words
+from tabproof.text import format_params
 
 CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*")
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -177,7 +177,7 @@ def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
         f" {summary.n_test} held out",
         "choices": artifacts.one_line(record.choices) or "as standard",
         **{name: _with_interval(record, name) for name in record.metrics},
-        "best": artifacts.one_line(params_in_words(record.best_params)),
+        "best": artifacts.one_line(format_params(record.best_params)),
         "candidates": str(summary.n_candidates),
         "seconds": "" if record.seconds is None else f"{record.seconds:.1f}",
         "data": str(record.data),
@@ -275,7 +275,7 @@ def report(place: Path, *, html: bool, language: str | None) -> str:
         record = each.record
         seconds = "" if record.seconds is None else str(round(record.seconds))
         auc, accuracy = number(record.value("roc_auc")), number(record.value("accuracy"))
-        best = text.in_markdown(artifacts.one_line(str(dict(record.best_params))))
-        name = text.in_markdown(artifacts.one_line(dataset))
+        best = text.escape_markdown(artifacts.one_line(str(dict(record.best_params))))
+        name = text.escape_markdown(artifacts.one_line(dataset))
         rows.append(f"|{name}|{mode}|{auc}|{accuracy}|{best}|{seconds}|")
     return "\n".join(rows)

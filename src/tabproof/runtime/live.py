@@ -16,7 +16,7 @@ from rich.text import Text
 
 from tabproof.runtime.console import forget_console
 from tabproof.runtime.progress import Progress, StepProgress, as_clock
-from tabproof.text import params_in_words
+from tabproof.text import format_params
 
 FRAMES_PER_SECOND = 4
 MAX_BAR, MIN_BAR = 40, 8
@@ -170,7 +170,7 @@ def _best_of(rungs: list[Progress]) -> str:
     best = scored[-1]
     # Scores of different rungs cannot be compared.
     where = "" if best is rungs[-1] else f" in rung {best.rung}"
-    return f"best{where} {best.score:.4f}: {params_in_words(best.best_params)}"
+    return f"best{where} {best.score:.4f}: {format_params(best.best_params)}"
 
 
 class StepDisplay(LiveProgress):

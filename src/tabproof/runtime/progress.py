@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from tabproof.runtime.console import LOG_ONLY
-from tabproof.text import counted, params_in_words
+from tabproof.text import counted, format_params
 
 # A long rung or step is logged this often.
 SECONDS_BETWEEN_LINES = 30
@@ -107,7 +107,7 @@ class SearchLog:
 def _format_best(progress: Progress) -> str:
     if progress.score is None:
         return "nothing scored"
-    params = params_in_words(progress.best_params)
+    params = format_params(progress.best_params)
     if len(params) > MAX_PARAMS:
         params = f"{params[:MAX_PARAMS].rstrip(', ')}…"
     return f"best {progress.score:.4f} ({params})"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.report.plots.lettering import shown
-from tabproof.text import value_in_words
+from tabproof.text import format_value
 
 # From 0.01 to 0.3, say: on an axis by size all but the largest would stand together.
 DECADES = 30
@@ -34,7 +34,7 @@ class Axis(NamedTuple):
 def make_axis(values: Sequence[Any]) -> Axis:
     """Lay out values in the order given; a single word among numbers stands beside them."""
     numbers = sorted({float(value) for value in values if _is_number(value)})
-    words = list(dict.fromkeys(value_in_words(value) for value in values if not _is_number(value)))
+    words = list(dict.fromkeys(format_value(value) for value in values if not _is_number(value)))
     if len(numbers) < 2 or len(words) > 1:
         return _side_by_side(values, numbers, words)
     by_decades = numbers[0] > 0 and numbers[-1] / numbers[0] >= DECADES
@@ -47,7 +47,7 @@ def make_axis(values: Sequence[Any]) -> Axis:
     ticks: list[float] = []
     labels: list[str] = []
     for mark in marks:
-        place, label = log10(mark) if by_decades else mark, value_in_words(mark)
+        place, label = log10(mark) if by_decades else mark, format_value(mark)
         n_letters = len(label) + len(labels[-1]) if labels else 0
         if not ticks or place - ticks[-1] >= n_letters / LETTERS * length:
             ticks.append(place)
@@ -62,10 +62,10 @@ def _is_number(value: Any) -> bool:
 
 
 def _side_by_side(values: Sequence[Any], numbers: Sequence[float], words: Sequence[str]) -> Axis:
-    texts = [*(value_in_words(number) for number in numbers), *words]
+    texts = [*(format_value(number) for number in numbers), *words]
     place = {text: float(number) for number, text in enumerate(texts)}
     positions = [
-        place[value_in_words(float(value)) if _is_number(value) else value_in_words(value)]
+        place[format_value(float(value)) if _is_number(value) else format_value(value)]
         for value in values
     ]
     step = ceil(len(texts) / MAX_CATEGORIES)
