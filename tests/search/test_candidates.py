@@ -58,7 +58,7 @@ def places(candidates: list[Candidate]) -> list[int]:
 
 
 @kinds
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(limits=LIMITS, data=st.data(), n_rows=st.integers(20, 120))
 def test_the_same_signature_gives_the_same_bits(
     kind: str, limits: dict[str, Any], data: st.DataObject, n_rows: int

@@ -139,7 +139,7 @@ def test_every_fold_that_scikit_learn_scores_holds_ten_rows_of_each_class(
     assert min(counts.min() for counts in scored) >= MIN_ROWS_PER_CLASS
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     n_rows=st.integers(100, 2000),
     n_candidates=st.integers(1, 100),

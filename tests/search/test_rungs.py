@@ -83,7 +83,7 @@ def test_a_later_rung_decides_once_all_candidates_can_be_compared() -> None:
     assert best_of([first, unmet], candidate(0))[0].place == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.permutations(range(4)), st.integers(1, 4), st.sets(st.integers(0, 3), max_size=2))
 def test_the_defaults_enter_in_place_of_the_last_candidates(
     order: list[int], n: int, always: set[int]
@@ -104,7 +104,7 @@ def test_defaults_that_failed_do_not_enter() -> None:
     assert places(choose_entrants([candidate(1), candidate(2)], 2, [candidate(0)])) == [1, 2]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 50),
     depth=st.integers(1, 8),

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 from joblib import cpu_count, parallel_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
-from sklearn.exceptions import FitFailedWarning, NotFittedError
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import Tags, check_random_state, get_tags, indexable
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted
 
 from tabproof.runtime.progress import Progress
 from tabproof.search.candidates import CandidatePool
@@ -29,16 +28,7 @@ from tabproof.search.schedule import DEFAULT, Rung
 from tabproof.search.spaces import AllAtOnce, Proposer
 
 
-def _best_has(name: str) -> Callable[[Any], bool]:
-    def check(search: Any) -> bool:
-        # Raises an AttributeError that names the missing method.
-        getattr(getattr(search, "best_estimator_", search.estimator), name)
-        return True
-
-    return check
-
-
-class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
+class RungSearchCV(BaseSearchCV):
     """Find the best of many candidates; most of them get only a part of the work.
 
     Parameters
@@ -65,6 +55,8 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
     simplest wins, then the first. The defaults of `estimator` are always among the finalists.
     """
 
+    # BaseSearchCV predicts by the best estimator only if it was fitted on all rows.
+    refit = True
     # Whether the predictions of the finalists on the test rows of each fold are kept.
     _keep_proba = False
 
@@ -257,65 +249,9 @@ class RungSearchCV(MetaEstimatorMixin, BaseEstimator):
         fits = [fit for scores in self.rungs_ for fit in scores.fits.values()]
         return list({id(fit): fit for fit in fits}.values())
 
-    @property
-    def classes_(self) -> Any:
-        """The classes of the best estimator."""
-        return self._fitted().classes_
-
-    @property
-    def n_features_in_(self) -> int:
-        """The number of features seen during fit."""
-        try:
-            check_is_fitted(self)
-        except NotFittedError as error:
-            raise AttributeError("n_features_in_ is available after fit") from error
-        return int(self.best_estimator_.n_features_in_)
-
-    def _fitted(self) -> Any:
-        check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Score the best estimator with the scorer of the search."""
-        return float(self.scorer_(self._fitted(), X, y))
-
-    @available_if(_best_has("predict"))
-    def predict(self, X: Any) -> Any:
-        """Call predict on the best estimator."""
-        return self._fitted().predict(X)
-
-    @available_if(_best_has("predict_proba"))
-    def predict_proba(self, X: Any) -> Any:
-        """Call predict_proba on the best estimator."""
-        return self._fitted().predict_proba(X)
-
-    @available_if(_best_has("predict_log_proba"))
-    def predict_log_proba(self, X: Any) -> Any:
-        """Call predict_log_proba on the best estimator."""
-        return self._fitted().predict_log_proba(X)
-
-    @available_if(_best_has("decision_function"))
-    def decision_function(self, X: Any) -> Any:
-        """Call decision_function on the best estimator."""
-        return self._fitted().decision_function(X)
-
-    @available_if(_best_has("transform"))
-    def transform(self, X: Any) -> Any:
-        """Call transform on the best estimator."""
-        return self._fitted().transform(X)
-
-    @available_if(_best_has("inverse_transform"))
-    def inverse_transform(self, X: Any) -> Any:
-        """Call inverse_transform on the best estimator."""
-        return self._fitted().inverse_transform(X)
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator)
-        tags.estimator_type = inner.estimator_type
-        tags.classifier_tags = deepcopy(inner.classifier_tags)
-        tags.regressor_tags = deepcopy(inner.regressor_tags)
-        tags.input_tags.sparse = inner.input_tags.sparse
-        tags.target_tags = deepcopy(inner.target_tags)
+        tags.target_tags = deepcopy(get_tags(self.estimator).target_tags)
+        tags.input_tags.pairwise = False
         tags.array_api_support = False
         return tags
