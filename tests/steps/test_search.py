@@ -63,8 +63,8 @@ LINEAR = "search.members.linear"
     ("arguments", "words"),
     [
         (["search.schedule=[]"], "search.schedule: it has no rung"),
-        ([f"search.schedule=[{FIRST}]"], "search.schedule: it ends short of the whole"),
-        ([f"search.schedule=[{rungs()}, {rungs()}]"], "rung 2 .* grows nowhere"),
+        ([f"search.schedule=[{FIRST}]"], "search.schedule: the last rung"),
+        ([f"search.schedule=[{rungs()}, {rungs()}]"], "rung 2 .* has no more iterations"),
         ([f"search.schedule=[{rungs()}, {FIRST}]"], "rung 2 .* asks for less"),
         ([f"search.schedule=[{rungs(rows='50')}]"], "rung 1 has rows: 50; it takes all or a share"),
         (
@@ -86,7 +86,7 @@ LINEAR = "search.members.linear"
         (["search=random", "+model.param_space.clf__tol={low: 2, high: 1}"], "low must be less"),
         (
             ["search=tpe", "+model.param_space.clf__tol={low: 0, high: 1, log: true}"],
-            "on a log scale low must be above 0",
+            "with log: true, low must be above 0",
         ),
         (["search=random", "+model.param_space.clf__Q=[1]"], "clf__Q"),
         (["search=random", "+model.param_space.clf__tol={low: -1.0, high: 1.0}"], "clf__tol"),
@@ -132,7 +132,7 @@ def _composed(*overrides: str) -> Any:
     ("argument", "words"),
     [
         ("search.time_budget=10 parsecs", "search.time_budget=10 parsecs cannot work"),
-        (f"search.schedule=[{FIRST}]", "it ends short of the whole"),
+        (f"search.schedule=[{FIRST}]", "the last rung"),
         ("+model.param_grids.fast.clf__Q=[1]", "clf__Q"),
     ],
 )
