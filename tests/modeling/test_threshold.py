@@ -1,4 +1,4 @@
-"""A threshold is the best of all that there are, by an independent look at every one."""
+"""A chosen threshold is the best of all thresholds."""
 
 from collections.abc import Callable
 
@@ -47,7 +47,7 @@ def cases(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 def every_decision(proba: np.ndarray) -> list[np.ndarray]:
-    """Give the labels at each threshold that parts rows in another way, none and all included."""
+    """Return the labels at each threshold with a different split of the rows."""
     distinct = np.unique(proba[:, 1])
     return [(proba[:, 1] > t).astype(int) for t in [-1.0, *distinct]]
 
@@ -157,7 +157,7 @@ def test_predict_decides_above_the_threshold() -> None:
         check_is_fitted(decided)
         np.testing.assert_array_equal(decided.predict(X), (proba[:, 1] > t).astype(int))
         np.testing.assert_array_equal(decided.predict_proba(X), proba)
-    # It can be fitted anew, like any classifier.
+    # It can be fitted again, like any classifier.
     assert clone(decided).fit(X, X[:, 0] > 3).n_features_in_ == 1
 
 

@@ -1,4 +1,4 @@
-"""What is called on workers: they import it by its name."""
+"""Functions that workers import and call."""
 
 import os
 import threading
@@ -28,19 +28,19 @@ def make_fold(seed: int) -> Fold:
 
 
 def fit(fold: Fold, number: int) -> tuple[int, bytes, int]:
-    """Give the number, all bits of the probabilities, and the process."""
+    """Return the number, the bytes of the probabilities, and the process."""
     model = HistGradientBoostingClassifier(max_iter=3 + number % 4, random_state=0)
     proba = model.fit(fold.X, fold.y).predict_proba(fold.X)
     return number, proba.tobytes(), os.getpid()
 
 
 def fit_job(job: tuple[Fold, int], _n_threads: int | None) -> tuple[int, bytes, int]:
-    """Fit as a runner of a search asks for it."""
+    """Fit, with the signature that a runner of a search needs."""
     return fit(*job)
 
 
 def limits(_number: int) -> tuple[set[int], int]:
-    """Give the numbers of threads that libraries may use, and the thread that this runs in."""
+    """Return the numbers of threads that libraries may use, and the current thread."""
     time.sleep(0.05)
     return {pool["num_threads"] for pool in threadpool_info()}, threading.get_ident()
 
@@ -59,5 +59,5 @@ def sleep(seconds: float, begun: Path) -> None:
 
 
 def facts() -> dict[str, str]:
-    """Give what counts, except the code: whoever changes it meanwhile need not fail tests."""
+    """Return the facts without the hash of the code, which may change while tests run."""
     return {name: fact for name, fact in artifacts.worker_facts().items() if name != "src"}

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 SECONDS = 60
-# Who calls a worker that was just killed tries for half a minute, unless told otherwise.
+# By default a connection to a worker that was just killed is tried for half a minute.
 PATIENCE = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"}
 
 

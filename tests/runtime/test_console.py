@@ -1,4 +1,4 @@
-"""The console shows messages, the first line of warnings, and no error twice."""
+"""The console shows messages and the first line of warnings; errors are printed elsewhere."""
 
 import logging
 
@@ -19,7 +19,7 @@ def test_a_warning_is_its_first_line(
 ) -> None:
     logger.info("plain [text] as it is")
     logger.warning("something\nwith a long explanation")
-    logger.error("told when the program ends")
+    logger.error("printed when the program ends")
     assert capsys.readouterr().out == "plain [text] as it is\n! something\n"
 
 

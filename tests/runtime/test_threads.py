@@ -1,4 +1,4 @@
-"""Thread limits are set before the numeric libraries start, and whatever was set outside."""
+"""Thread limits are set before numeric libraries are loaded, and override the environment."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def test_blas_gets_one_thread_and_openmp_what_was_asked(threads: int, loaded: bo
     ("outside", "threads"),
     [("3", 3), ("5,2", 5), (None, n_cores()), ("", n_cores()), ("0", n_cores())],
 )
-def test_a_fit_of_many_rows_gets_what_openmp_was_told_else_all_cores(
+def test_a_fit_of_many_rows_gets_omp_num_threads_or_all_cores(
     outside: str | None, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -60,7 +60,7 @@ def test_one_job_of_a_sweep_does_not_limit_the_next(monkeypatch: pytest.MonkeyPa
     assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
 
 
-def test_threads_that_are_asked_for_are_given() -> None:
+def test_given_threads_are_used() -> None:
     assert n_openmp_threads(2, n_rows=10) == 2
 
 

@@ -1,4 +1,4 @@
-"""Workers end with whoever began them, however that ended."""
+"""Workers end with the process that started them, even if it is killed."""
 
 import os
 import subprocess
@@ -26,11 +26,11 @@ def is_there(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # One that nobody has asked for its exit code is gone too.
+    # A zombie has ended too.
     return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
-def test_of_a_process_that_is_killed_no_worker_is_left(tmp_path: Path) -> None:
+def test_no_worker_outlives_a_killed_process(tmp_path: Path) -> None:
     script = tmp_path / "begin.py"
     script.write_text(BEGIN)
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Small problems and searches that tests share."""
+"""Small tables and searches that tests share."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 from tabproof.search import Rung, RungSearchCV
 
 WHOLE = Rung(None, 1.0, 1.0, None)
-# Few rows, on one fold, all folds: what is there is a tenth of a second of work.
+# Half of the rows on one fold, all rows on one fold, all rows on all folds.
 SCHEDULE = (Rung(None, 1.0, 0.5, 1), Rung(3, 1.0, 1.0, 1), Rung(2, 1.0, 1.0, None))
 TIMES = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
 
@@ -23,7 +23,7 @@ Table = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
 def table(n_rows: int = 200, n_classes: int = 2, seed: int = 0) -> Table:
-    """Make rows whose classes can be learned, and not quite."""
+    """Return rows whose classes can be learned, but not perfectly."""
     X, y = make_classification(
         n_rows, 6, n_informative=4, n_classes=n_classes, flip_y=0.1, random_state=seed
     )
@@ -31,7 +31,7 @@ def table(n_rows: int = 200, n_classes: int = 2, seed: int = 0) -> Table:
 
 
 def searching(estimator: Any = None, grid: Any = None, **options: Any) -> RungSearchCV:
-    """Make a search over small trees."""
+    """Return a search, by default over small trees."""
     standard: dict[str, Any] = {
         "schedule": SCHEDULE,
         "scoring": "roc_auc",
@@ -46,12 +46,12 @@ def searching(estimator: Any = None, grid: Any = None, **options: Any) -> RungSe
 
 
 def without_times(search: RungSearchCV) -> pd.DataFrame:
-    """Give cv_results_ but for what depends on the machine."""
+    """Return cv_results_ without the times."""
     return pd.DataFrame(search.cv_results_).drop(columns=[*TIMES])
 
 
 def assert_same_search(one: RungSearchCV, other: RungSearchCV) -> None:
-    """Check that two searches found the same, to the bit."""
+    """Check that two searches found exactly the same."""
     pd.testing.assert_frame_equal(without_times(one), without_times(other), check_exact=True)
     assert one.best_params_ == other.best_params_
     assert one.best_score_ == other.best_score_ or np.isnan([one.best_score_]).all()
@@ -60,7 +60,7 @@ def assert_same_search(one: RungSearchCV, other: RungSearchCV) -> None:
 
 
 class CountingScaler(TransformerMixin, BaseEstimator):
-    """Scales by `factor`, and writes down each fit in the list that it is given."""
+    """Scale by `factor`, and record each fit in `fits`."""
 
     fits: ClassVar[list[tuple[float, int]]] = []
 
@@ -77,7 +77,7 @@ class CountingScaler(TransformerMixin, BaseEstimator):
 
 
 class Failing(ClassifierMixin, BaseEstimator):
-    """A logistic regression that raises where it is told to."""
+    """A logistic regression that raises if `fails`."""
 
     def __init__(self, C: float = 1.0, fails: bool = False) -> None:
         self.C, self.fails = C, fails
@@ -97,7 +97,7 @@ class Failing(ClassifierMixin, BaseEstimator):
 
 
 class Killing(Failing):
-    """Kills the process that fits it, unless that is `spared`."""
+    """Kill the process that fits it, except the process `spared`."""
 
     def __init__(self, C: float = 1.0, fails: bool = False, spared: int = 0) -> None:
         super().__init__(C, fails)

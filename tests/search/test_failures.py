@@ -1,4 +1,4 @@
-"""What fails is a result; where nothing is left to compare, it is an error that says why."""
+"""A failure is a result; if nothing is left to compare, it is an error that says why."""
 
 import os
 import time
@@ -105,7 +105,7 @@ def test_if_all_candidates_fail_it_is_an_error(n_jobs: int) -> None:
 
 
 class FailingOnMuch(Failing):
-    """Fails on more than a hundred rows."""
+    """Fail on more than a hundred rows."""
 
     def fit(self, X: Any, y: Any) -> Any:
         if len(X) > 100:
@@ -119,7 +119,7 @@ def test_a_later_rung_in_which_all_fail_is_named() -> None:
 
 
 class FailingOnHalf(Failing):
-    """Fails where the first rows of all are to be learned from: on all folds but the first."""
+    """Fail if the first row is among the training rows: on all folds but the first."""
 
     def fit(self, X: Any, y: Any) -> Any:
         if (X[0] == X_FIRST).all() and len(X) > 100:
@@ -181,7 +181,7 @@ def test_a_killed_worker_fails_only_its_candidate() -> None:
     dead = results["candidate"] == 4
     assert results.loc[dead, "error"].tolist() == [DIED]
     assert results.loc[dead, "mean_test_score"].isna().all()
-    # All others are as in a search in which it raised.
+    # The others are as in a search in which this candidate raised.
     raising = searching(Failing(), grid).fit(X, Y)
     expected = without_times(raising)
     pd.testing.assert_frame_equal(
@@ -212,10 +212,10 @@ def test_a_killed_fit_is_tried_again_by_a_resumed_search() -> None:
     search = killing(pool_seconds=0.0, finished=finished).fit(X, Y)
     assert not [key for key, fit in finished.items() if fit.error]
     assert any(fit.was_killed for fit in search.fits_)
-    # What stands on fewer fits than the search has is another run.
+    # A result that is based on fewer fits belongs to another run.
     named = result_of(search, "roc_auc").finished
     assert len(named) == sum(not f.was_killed for r in search.rungs_ for f in r.fits.values())
-    # Now nothing kills: in this process it is spared.
+    # In this process nothing is killed.
     calm = {"C": [0.1, 0.5], "fails": [False, True]}
     model = Killing(spared=os.getpid())
     whole = searching(model, calm, n_jobs=1).fit(X, Y)

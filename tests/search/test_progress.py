@@ -1,4 +1,4 @@
-"""What a search tells while it runs."""
+"""What a search reports while it runs."""
 
 from itertools import pairwise
 from typing import Any
@@ -11,7 +11,7 @@ from tests.search.making import WHOLE, searching, table
 X, Y = table()
 
 
-def told(**options: Any) -> list[Progress]:
+def reports_of(**options: Any) -> list[Progress]:
     reports: list[Progress] = []
     searching(on_progress=reports.append, **options).fit(X, Y)
     return reports
@@ -19,7 +19,7 @@ def told(**options: Any) -> list[Progress]:
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_each_rung_begins_goes_on_and_ends(n_jobs: int) -> None:
-    reports = told(n_jobs=n_jobs, pool_seconds=0.0)
+    reports = reports_of(n_jobs=n_jobs, pool_seconds=0.0)
     assert [each.rung for each in reports] == sorted(each.rung for each in reports)
     for rung in (1, 2, 3):
         of_rung = [each for each in reports if each.rung == rung]
@@ -33,7 +33,7 @@ def test_each_rung_begins_goes_on_and_ends(n_jobs: int) -> None:
 
 
 def test_shares_grow_to_the_whole_and_scores_are_those_of_the_rung() -> None:
-    reports = told()
+    reports = reports_of()
     # From rung to rung, who goes on is known better.
     within = [(one, other) for one, other in pairwise(reports) if one.rung == other.rung]
     assert all(0 <= one.share <= other.share <= 1 for one, other in within)
@@ -49,12 +49,12 @@ def test_shares_grow_to_the_whole_and_scores_are_those_of_the_rung() -> None:
 
 def test_progress_of_a_resumed_search() -> None:
     finished: dict[str, Any] = {}
-    whole = told(finished=finished)
-    again = told(finished=finished)
+    whole = reports_of(finished=finished)
+    again = reports_of(finished=finished)
     assert [each.rung for each in again if each.n_done == each.n_fits] == [1, 2, 3]
     assert again[-1].best_score == whole[-1].best_score
     first = [key for key in finished if key.startswith("rung-0")]
-    rest = told(finished={key: finished[key] for key in first[:5]})
+    rest = reports_of(finished={key: finished[key] for key in first[:5]})
     of_first = [each.n_done for each in rest if each.rung == 1]
     assert of_first[0] == 0
     assert of_first[1:] == list(range(6, 14))
@@ -64,7 +64,7 @@ def test_batches_continue_the_progress_of_the_first_rung() -> None:
     from tests.search.test_repeatable import InBatches
 
     settings = [{"max_depth": depth} for depth in (1, 2, 3, 4, 5, 6, 7)]
-    reports = told(grid=InBatches(settings), schedule=(Rung(None, 1.0, 0.5, 1), WHOLE))
+    reports = reports_of(grid=InBatches(settings), schedule=(Rung(None, 1.0, 0.5, 1), WHOLE))
     of_first = [each for each in reports if each.rung == 1]
     assert [each.n_done for each in of_first] == sorted(each.n_done for each in of_first)
     assert of_first[-1].n_done == of_first[-1].n_fits == 8

@@ -69,9 +69,9 @@ def test_stopped_in_the_first_fold_the_candidates_that_were_run_are_ranked() -> 
     assert rung.common_folds == []
     assert places(rung.ranking()) == [1, 0]
     assert best_of([rung], candidate(3))[0].place == 1
-    nobody = rung_of([[None], [None]])
-    nobody.n_folds = 1
-    winner, score = best_of([nobody], candidate(3))
+    nothing_run = rung_of([[None], [None]])
+    nothing_run.n_folds = 1
+    winner, score = best_of([nothing_run], candidate(3))
     assert winner.place == 3
     assert np.isnan(score)
 

@@ -1,4 +1,4 @@
-"""Optuna's proposals: the same for the same scores, and better with what is learned."""
+"""Optuna's proposals: the same for the same scores, and better with more scores."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def proposer(seed: int = 0, n: int = 60, journal: Path | None = None) -> TpeProp
 
 
 def played(asked: TpeProposer, score: Callable[[Any], float] = hill) -> list[list[Any]]:
-    """Let all batches be proposed and scored."""
+    """Propose and score all batches."""
     batches = []
     while batch := list(asked.ask()):
         batches.append(batch)

@@ -67,7 +67,7 @@ class LiveProgress(rich.progress.Progress):
 
     def __exit__(self, *_exception: object) -> None:
         self._ended.set()
-        # No longer than this: a terminal that is paused (Ctrl-S) blocks whoever writes to it.
+        # Not for longer: a terminal that is paused (Ctrl-S) blocks every write.
         self._thread.join(timeout=1)
         self._is_final = True
         try:
@@ -103,20 +103,18 @@ class SearchDisplay(LiveProgress):
 
     def update_search(self, progress: Progress) -> None:
         """Take in a report of the search."""
+        facts: dict[str, Any] = {
+            "completed": progress.n_done,
+            "total": progress.n_fits,
+            "p": progress,
+            "best": "-" if progress.score is None else f"{progress.score:.4f}",
+        }
         tasks = self.tasks
         if not tasks or tasks[-1].fields["p"].rung != progress.rung:
-            task_id, began = self.add_task("", p=progress, seconds=0, best="-"), progress.seconds
-            self.update(task_id, began=began)
+            self.add_task("", began=progress.seconds, seconds=0.0, **facts)
         else:
-            task_id, began = tasks[-1].id, tasks[-1].fields["began"]
-        self.update(
-            task_id,
-            completed=progress.n_done,
-            total=progress.n_fits,
-            p=progress,
-            seconds=progress.seconds - began,
-            best="-" if progress.score is None else f"{progress.score:.4f}",
-        )
+            seconds = progress.seconds - tasks[-1].fields["began"]
+            self.update(tasks[-1].id, seconds=seconds, **facts)
         self._updated = perf_counter()
 
     def get_renderables(self) -> Iterable[RenderableType]:
