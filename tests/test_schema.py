@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,11 +46,6 @@ def test_text_is_written_for_people():
 
 
 def test_a_schema_is_read_without_numeric_libraries():
-    code = (
-        "import json, sys, tabproof.schema, tabproof.errors;"
-        "heavy = {'numpy', 'pandas', 'sklearn', 'hydra'};"
-        "print(json.dumps(sorted(heavy & set(sys.modules))))"
-    )
-    root = Path(__file__).parents[1]
-    ended = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True)
-    assert json.loads(ended.stdout) == []
+    code = "import sys, tabproof.schema, tabproof.errors; print(*sorted(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"numpy", "pandas", "sklearn", "hydra"} & set(ended.stdout.split())

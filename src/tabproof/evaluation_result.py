@@ -1,6 +1,6 @@
-"""What a run can show for its model: evaluation.json, which pages and pictures are made of.
+"""evaluation.json: what was measured of a run's model. Pages and plots are made of it.
 
-Plain data. A number is None where it is not defined; labels, groups and columns are texts.
+Plain data. A number is None if it is not defined; labels, groups and columns are texts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,23 +9,21 @@ from typing import Any
 
 import msgspec
 
-from tabproof.errors import NewerFormatError, UserError, listed
+from tabproof.errors import NewerFormatError, UserError
 
 
 class MetricDoesNotFitError(UserError):
     """A metric of two labels for a target with more."""
 
-    def __init__(self, name: str, labels: Sequence[str]) -> None:
-        super().__init__(
-            f"evaluation.metrics has '{name}', which two labels have; the target has"
-            f" {len(labels)}: {listed(labels)}; leave it out or take 'recall', the mean over"
-            " all labels"
-        )
+    template = (
+        "evaluation.metrics has '{name}', which is defined for two labels; the target has"
+        " {n_labels}: {labels}; leave it out, or use 'recall', the mean over all labels"
+    )
 
 
 FORMAT = 1
 
-# What evaluation.metrics may name. src/evaluation/metrics.py says what each is.
+# The choices of evaluation.metrics; evaluation/metrics.py defines them.
 METRICS = (
     "roc_auc",
     "average_precision",
@@ -48,12 +46,12 @@ def check_metrics_fit(names: Sequence[str], labels: Sequence[str]) -> None:
     """Refuse metrics of two labels where the target has more."""
     for name in names:
         if name in OF_TWO_LABELS and len(labels) != 2:
-            raise MetricDoesNotFitError(name, labels)
+            raise MetricDoesNotFitError(name=name, n_labels=len(labels), labels=labels)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, and where it lies with 95 % confidence; None where that cannot be told."""
+    """A number with its 95 % confidence interval; None where it is not defined."""
 
     value: float | None
     low: float | None = None
@@ -61,11 +59,11 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Both ends; None where they cannot be told."""
+        """Both ends; None if there is no interval."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
     def in_words(self) -> str:
-        """Word it for a line of the log."""
+        """Return it for a line of the log."""
         if self.value is None:
             return "not defined"
         between = "" if self.interval is None else "  ({:.4f} … {:.4f})".format(*self.interval)
@@ -74,9 +72,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: its name, the columns it is about, numbers and words of it.
+    """What a check found: its name, the columns concerned, and the facts.
 
-    message is in English; facts are what another language says the same with.
+    message is the English text; pages word the facts in their own language.
     """
 
     check: str
@@ -105,10 +103,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows of the hold-out that have one value in a column.
+    """Held-out rows with one value in a column.
 
-    shares: of these rows, how many are predicted to have each label, in the order of labels.
-    is_small: too few rows, or rows of a class, to judge by.
+    shares: the share of these rows that is predicted to have each label, in the order of labels.
+    is_small: too few rows, or too few of a class, for conclusions.
     """
 
     name: str
@@ -121,7 +119,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Slice:
-    """The groups of a column, and by label the least share over the greatest of those not small."""
+    """The groups of a column; ratios: by label the least share over the greatest one."""
 
     column: str
     groups: Sequence[Group]
@@ -130,7 +128,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Importance:
-    """How much a metric falls on the hold-out when a column is shuffled."""
+    """How much a metric drops on the hold-out when a column is shuffled."""
 
     column: str
     drop: Estimate
@@ -138,9 +136,9 @@ class Importance:
 
 @dataclass(frozen=True)
 class Dependence:
-    """The mean probability of a label when a column has a value in all rows.
+    """Partial dependence: the mean probability of a label if a column had one value in all rows.
 
-    values: numbers in order, or categories; shares: how many rows have (nearly) that value.
+    values: numbers in order, or categories; shares: of rows that have (nearly) that value.
     """
 
     column: str
@@ -152,7 +150,7 @@ class Dependence:
 
 @dataclass(frozen=True)
 class LearningPoint:
-    """A metric for a model that learned from so many rows, on those rows and on others."""
+    """A metric of a model trained on n_rows rows, on those rows and on others."""
 
     n_rows: int
     seen: Estimate
@@ -174,12 +172,12 @@ class RepeatedScores:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All of it. metric: that of importances and of the learning curve, by name."""
+    """All that was measured. metric: that of importances and of the learning curve."""
 
     labels: Sequence[str]
     n_train: int
     n_test: int
-    # Rows of the hold-out by label.
+    # Held-out rows by label.
     n_by_label: Sequence[int]
     metrics: Mapping[str, Estimate]
     calibration: str
@@ -193,12 +191,12 @@ class Evidence:
     repeated: RepeatedScores | None = None
 
     def to_json(self) -> bytes:
-        """Write as JSON in the order above."""
+        """Return the evidence as JSON in the order above."""
         return msgspec.json.format(msgspec.json.encode(_File(FORMAT, self)), indent=2)
 
     @classmethod
     def from_json(cls, content: bytes) -> "Evidence":
-        """Read what to_json wrote; raises msgspec.DecodeError, or NewerFormatError."""
+        """Read what to_json returned; raises msgspec.DecodeError or NewerFormatError."""
         found = msgspec.json.decode(content, type=_Format).format
         if found != FORMAT:
             raise NewerFormatError("evaluation.json", found, FORMAT)

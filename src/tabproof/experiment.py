@@ -5,10 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from tabproof import artifacts, data
 from tabproof.config import TrainConfig, as_yaml, identity_of, make
@@ -19,9 +16,6 @@ from tabproof.runtime.progress import StepProgress
 from tabproof.scorer import export
 from tabproof.search import SearchResult
 from tabproof.steps import check, decide, evaluate, report, search
-
-if TYPE_CHECKING:
-    from tabproof.runtime.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -53,32 +47,48 @@ def train(
     plan = make_plan(config)
     with search.connected(config) as cluster:
         inputs = prepare_inputs(config, plan, timings)
+        division, determinants = inputs.division, inputs.determinants
         if config.skip_completed:
-            run_id = artifacts.run_id_of(**inputs.determinants)
-            artifacts.skip_completed(run_id, Path(artifacts.OUTPUTS))
-        fitted = fit_model(config, inputs, run, cluster, timings)
-    division = inputs.division
+            artifacts.skip_completed(artifacts.run_id_of(**determinants), Path(artifacts.OUTPUTS))
+        with search.pool(config, division, run.log, cluster) as n_workers:
+            with timings.step("searching"):
+                found = search.find_best(
+                    config, plan.search, division, run, determinants, n_workers
+                )
+            with _step("deciding", config, timings):
+                decided = decide.decide(config, division, found.pipeline)
+            with _step("refitting", config, timings) as shown:
+                refits = evaluate.refit(config, division, decided, shown.begin_fit)
     with _step("exporting", config, timings):
-        exported = export_scorer(config, division, fitted.decided)
+        files, parity = export_scorer(config, division, decided)
     with _step("evaluating", config, timings):
         # The exported scorer gives the same numbers, ten times as fast.
-        predict = (
-            export.make_predict(exported.files)
-            if exported.files
-            else fitted.decided.pipeline.predict_proba
-        )
+        predict = export.make_predict(files) if files else decided.pipeline.predict_proba
         proba, evidence = evaluate.evaluate_holdout(
-            config, division, fitted.decided, predict, fitted.refits, inputs.findings
+            config, division, decided, predict, refits, inputs.findings
         )
     with timings.step("writing"):
-        write_artifacts(config, run, inputs, fitted, exported, proba)
+        root, table = artifacts.project_root(), division.table
+        run.write_config(as_yaml(config))
+        run.write_environment(artifacts.environment_text(root, determinants["versions"]))
+        run.write_patch(inputs.code.patch)
+        run.write_schema(data.describe(table, division.X_train).to_json())
+        run.write_estimator(decided.estimator)
+        run.write_scorer(files)
+        run.write_cv_results(found.cv_results)
+        run.write_predictions(division.row_ids_test, division.truth_test, proba, table.labels)
         run.write_evidence(evidence.to_json())
     with _step("reporting", config, timings):
-        summary = summarize(inputs, fitted, exported, evidence, timings, mode=config.search.name)
-        report.publish(config, run, division, fitted.search, proba, evidence, summary)
+        summary = summarize(config, inputs, found, parity, evidence, n_workers, timings)
+        report.publish(config, run, division, found, proba, evidence, summary)
     summary = replace(summary, seconds=timings.rounded)
     run.write_summary(summary)
-    log_summary(config, run, summary, evidence, fitted.refits)
+    for line in [*evaluate.describe(evidence, refits), f"run id    {summary.run_id}"]:
+        log.info(line)
+    log.info("run       %s", run.shown_path)
+    for line in report.locations(config, run):
+        log.info(line)
+    console.end_log(summary.result_line())
     return summary
 
 
@@ -149,51 +159,15 @@ def find_determinants(config: TrainConfig, plan: Plan, division: data.Division) 
     }
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """Results of all fits on the training rows."""
-
-    search: SearchResult
-    decided: decide.Decided
-    refits: evaluate.Refits
-    n_workers: int
-
-
-def fit_model(
-    config: TrainConfig,
-    inputs: RunInputs,
-    run: artifacts.RunDirectory,
-    cluster: "Cluster | None",
-    timings: progress.Timings,
-) -> Fitted:
-    """Search, decide and refit with the same pool of workers."""
-    plan, division = inputs.plan, inputs.division
-    with search.pool(config, division, run.log, cluster) as n_workers:
-        with timings.step("searching"):
-            found = search.find_best(
-                config, plan.search, division, run, inputs.determinants, n_workers
-            )
-        with _step("deciding", config, timings):
-            decided = decide.decide(config, division, found.pipeline)
-        with _step("refitting", config, timings) as shown:
-            refits = evaluate.refit(config, division, decided, shown.begin_fit)
-    return Fitted(found, decided, refits, n_workers)
-
-
-@dataclass(frozen=True)
-class Exported:
-    """The model as data, by file; empty and without parity if export=false."""
-
-    files: Mapping[str, bytes]
-    parity: export.Parity | None
-
-
 def export_scorer(
     config: TrainConfig, division: data.Division, decided: decide.Decided
-) -> Exported:
-    """Export the model as data, and check on held-out rows that it predicts the same."""
+) -> tuple[Mapping[str, bytes], export.Parity | None]:
+    """Export the model as data, by file, and check on held-out rows that it predicts the same.
+
+    Empty and None with export=false.
+    """
     if not config.export:
-        return Exported({}, None)
+        return {}, None
     files = export.export_pipeline(
         decided.pipeline,
         division.X_train,
@@ -201,47 +175,26 @@ def export_scorer(
         threshold=decided.decision.threshold,
     )
     parity = export.check_parity(decided.pipeline, files, division.X_test, seed=config.seed)
-    return Exported(files, parity)
-
-
-def write_artifacts(
-    config: TrainConfig,
-    run: artifacts.RunDirectory,
-    inputs: RunInputs,
-    fitted: Fitted,
-    exported: Exported,
-    proba: NDArray[np.float64],
-) -> None:
-    """Write the files that programs read."""
-    division = inputs.division
-    run.write_config(as_yaml(config))
-    root = artifacts.project_root()
-    run.write_environment(artifacts.environment_text(root, inputs.determinants["versions"]))
-    run.write_patch(inputs.code.patch)
-    run.write_schema(data.describe(division.table, division.X_train).to_json())
-    run.write_estimator(fitted.decided.estimator)
-    run.write_scorer(exported.files)
-    run.write_cv_results(fitted.search.cv_results)
-    run.write_predictions(division.row_ids_test, division.truth_test, proba, division.table.labels)
+    return files, parity
 
 
 def summarize(
+    config: TrainConfig,
     inputs: RunInputs,
-    fitted: Fitted,
-    exported: Exported,
+    found: SearchResult,
+    parity: export.Parity | None,
     evidence: Evidence,
+    n_workers: int,
     timings: progress.Timings,
-    *,
-    mode: str,
 ) -> artifacts.Summary:
     """Collect the numbers and what determines them; the run id is a hash of the latter."""
-    table, found, determinants = inputs.division.table, fitted.search, inputs.determinants
+    table, determinants = inputs.division.table, inputs.determinants
     # A search that was stopped returns the best so far: another run than the whole one.
     finished = {"finished": found.finished} if found.finished else {}
     return artifacts.Summary(
         run_id=artifacts.run_id_of(**determinants, **finished),
         dataset=table.name,
-        mode=mode,
+        mode=config.search.name,
         labels=table.labels,
         n_train=evidence.n_train,
         n_test=evidence.n_test,
@@ -251,7 +204,7 @@ def summarize(
         calibration=evidence.calibration,
         decision=asdict(evidence.decision),
         findings=[finding.check for finding in evidence.findings],
-        parity=None if exported.parity is None else asdict(exported.parity),
+        parity=None if parity is None else asdict(parity),
         scoring=found.scoring,
         best_score=found.best_score,
         best_params=found.best_params,
@@ -266,23 +219,6 @@ def summarize(
         versions=determinants["versions"],
         platform=determinants["platform"],
         git=inputs.code.version,
-        workers=fitted.n_workers,
+        workers=n_workers,
         seconds=timings.rounded,
     )
-
-
-def log_summary(
-    config: TrainConfig,
-    run: artifacts.RunDirectory,
-    summary: artifacts.Summary,
-    evidence: Evidence,
-    refits: evaluate.Refits,
-) -> None:
-    """Log the results and where they are."""
-    for line in evaluate.describe(evidence, refits):
-        log.info(line)
-    log.info("run id    %s", summary.run_id)
-    log.info("run       %s", run.shown_path)
-    for line in report.locations(config, run):
-        log.info(line)
-    console.end_log(summary.result_line())

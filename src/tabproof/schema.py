@@ -1,6 +1,6 @@
-"""What a row looks like: columns, types, categories, ranges, labels. Plain data, as JSON.
+"""schema.json: columns, types, categories, ranges and labels of the training rows.
 
-Learned from the training rows alone. Needs no pandas: the service reads it too.
+Plain data; needs no pandas, since the service reads it too.
 """
 
 import json
@@ -12,10 +12,9 @@ from tabproof.errors import NewerFormatError, UserError
 
 
 class SchemaDamagedError(UserError):
-    """A schema.json that is not of its form."""
+    """A schema.json that does not have its form."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"schema.json cannot be read: {reason}")
+    template = "schema.json cannot be read: {reason}"
 
 
 FORMAT = 1
@@ -33,7 +32,7 @@ class NumberColumn:
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """Give minimum and maximum; None where training saw no number."""
+        """Minimum and maximum; None if the training rows have no number."""
         if self.minimum is None or self.maximum is None:
             return None
         return self.minimum, self.maximum
@@ -54,9 +53,9 @@ Column = NumberColumn | CategoryColumn
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns that a model was trained on, in order, and what it predicts.
+    """The columns that a model was trained on, in order, and the labels it predicts.
 
-    labels are in the order of the pipeline's classes 0, 1, …: of two, the second is positive.
+    labels are in the order of the pipeline's classes 0, 1, …; of two, the second is positive.
     """
 
     columns: tuple[Column, ...]
@@ -65,12 +64,12 @@ class Schema:
     n_rows: int
 
     def to_json(self) -> str:
-        """Write as JSON, keys sorted."""
+        """Return the schema as JSON."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Schema":
-        """Read what to_json wrote; raises SchemaDamagedError, or NewerFormatError."""
+        """Read what to_json returned; raises SchemaDamagedError or NewerFormatError."""
         try:
             content = json.loads(text)
             if content["format"] != FORMAT:
@@ -82,7 +81,8 @@ class Schema:
                 n_rows=int(content["n_rows"]),
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise SchemaDamagedError(f"{type(error).__name__}: {error}") from error
+            reason = f"{type(error).__name__}: {error}"
+            raise SchemaDamagedError(reason=reason) from error
 
 
 def _column(content: dict[str, Any]) -> Column:
@@ -97,5 +97,5 @@ def _bound(value: Any) -> float | None:
         return None
     number = float(value)
     if not isfinite(number):
-        raise ValueError("a range without an end")
+        raise ValueError("a range that is not finite")
     return number

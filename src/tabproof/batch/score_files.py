@@ -80,7 +80,7 @@ def read_model(options: batch.Options) -> tuple[batch.Model, str]:
     if not any(name.startswith(SCORER) for name in run.files):
         raise NotServableError(path)
     if SCHEMA not in run.files:
-        raise SchemaDamagedError("it is not there")
+        raise SchemaDamagedError(reason="there is no such file")
     scorer = scoring.read_scorer(run.files)
     if options.explain:
         # Refused, or prepared, before anything is opened.

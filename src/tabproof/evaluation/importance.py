@@ -1,12 +1,12 @@
-"""Permutation importance: how much worse the hold-out is told apart with a column shuffled.
+"""Permutation importance, the drop of AUC when a column is shuffled, and partial dependence.
 
-Breiman (2001), of a fitted model as Fisher, Rudin and Dominici (2019). The metric is the area
-under the ROC curve; of more than two classes one-vs-rest, macro.
+Importance is that of Breiman (2001), for a fitted model as in Fisher, Rudin and Dominici (2019).
+With more than two classes the AUC is one-vs-rest, macro.
 
 A shuffled row depends on two rows: the one that receives a value, and the one that gives it. The
-interval counts both (each row's part in the drop is its own rows' and its values' effect, by
-Hájek's projection: van der Vaart, 1998, section 11.3), so it covers the choice of the hold-out's
-rows and the shuffling. It is about this model on other rows, not about a model trained anew.
+interval counts both (a row's part in the drop is what it loses and what its value costs others, by
+Hájek's projection: van der Vaart, 1998, section 11.3), so it covers the choice of the held-out rows
+and the shuffling. It is about this model on other rows, not about a retrained model.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,25 +17,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabproof.auc import auc_components, auc_of, estimate_of, has_every_class
+from tabproof.auc import Codes, Floats, auc_components, auc_of, estimate_of, has_every_class
 from tabproof.evaluation.slices import Values, stratified_order, values_of
 from tabproof.evaluation_result import Dependence, Estimate, Importance
 
-# --- Partial dependence: the mean probability if all rows had one value (Friedman, 2001).
-
-Floats = NDArray[np.float64]
 Predict = Callable[[pd.DataFrame], Floats]
+
+# --- Partial dependence: the mean probability if all rows had one value (Friedman, 2001).
 
 N_ROWS = 500
 N_NUMBERS = 20
 N_CATEGORIES = 15
-# Each label has a curve of its own: of many labels fewer columns, then fewer labels, are shown.
+# Each label has its own curve: with many labels fewer columns, then fewer labels, are shown.
 MAX_CURVES = 24
 
 
 @dataclass(frozen=True)
 class _Grid:
-    """cells: what a column takes, in its own type; names and shares: of each of them."""
+    """Values for a column. cells : in the column's own type; names and shares : one for each."""
 
     cells: Any
     names: Sequence[float | str]
@@ -51,11 +50,11 @@ def dependences(
     n_columns: int,
     seed: int,
 ) -> list[Dependence]:
-    """Give the curves of the first columns of importances, of two labels the positive one's.
+    """Return the curves of the most important columns; with two labels those of the positive one.
 
-    predict gives probabilities of shape (n_rows, n_classes), row by row. Averaged over N_ROWS
-    rows, drawn; values and shares are of all rows. Missing
-    numbers are not shown, nor a column that has no number there.
+    predict : returns probabilities, (n_rows, n_classes), row by row. Means are over N_ROWS random
+    rows; values and shares are those of all rows. Missing numbers are not shown, nor a column
+    without any number.
     """
     rows = np.random.default_rng(seed).permutation(len(X_test))[:N_ROWS]
     X = X_test.iloc[np.sort(rows)]
@@ -76,7 +75,7 @@ def dependences(
 
 
 def _means(predict: Predict, X: pd.DataFrame, place: int, grid: _Grid) -> Floats:
-    """Give mean probabilities of shape (n_values, n_classes), asked for in one call."""
+    """Return mean probabilities, (n_values, n_classes), from a single call of predict."""
     n_values, n_rows = len(grid.names), len(X)
     stacked = X.iloc[np.tile(np.arange(n_rows), n_values)]
     stacked.isetitem(place, grid.cells.take(np.repeat(np.arange(n_values), n_rows)))
@@ -85,12 +84,12 @@ def _means(predict: Predict, X: pd.DataFrame, place: int, grid: _Grid) -> Floats
 
 
 def _shown(means: Floats) -> list[tuple[int, list[float]]]:
-    """Choose labels, in their order: of two the positive one, of too many the likeliest."""
+    """Choose labels, in their order: of two the positive one, of many the most probable."""
     n_labels = means.shape[1]
     if n_labels == 2:
         return [(1, means[:, 1].tolist())]
-    likeliest = np.argsort(-means.mean(axis=0), kind="stable")[:MAX_CURVES]
-    return [(int(code), means[:, code].tolist()) for code in np.sort(likeliest)]
+    most_probable = np.argsort(-means.mean(axis=0), kind="stable")[:MAX_CURVES]
+    return [(int(code), means[:, code].tolist()) for code in np.sort(most_probable)]
 
 
 def _grid(column: pd.Series) -> _Grid:
@@ -100,7 +99,7 @@ def _grid(column: pd.Series) -> _Grid:
 
 
 def _categories(column: pd.Series, values: Values) -> _Grid:
-    """Take the most frequent categories first, missing ones as one of them."""
+    """Return the most frequent categories first; missing is one of them."""
     counts = np.bincount(values.codes)
     chosen = np.argsort(-counts, kind="stable")[:N_CATEGORIES]
     first_rows = np.unique(values.codes, return_index=True)[1]
@@ -112,10 +111,10 @@ def _categories(column: pd.Series, values: Values) -> _Grid:
 
 
 def _numbers(present: Floats, n_rows: int) -> _Grid:
-    """Take values that occur: all if they are few, or else those in the middle of equal shares.
+    """Return all values if they are few, else those in the middle of equal shares of the rows.
 
-    A value that has more than such a share is a point of its own, and the rest are shared out
-    among the other points: of a column that is nearly always 0, quantiles would all be 0.
+    A value with more than such a share is a point of its own, and the others are divided among the
+    other points: in a column that is nearly always 0, all quantiles would be 0.
     """
     values, counts = np.unique(present, return_counts=True)
     if len(values) > N_NUMBERS:
@@ -132,25 +131,25 @@ def _numbers(present: Floats, n_rows: int) -> _Grid:
     return _Grid(points, points.tolist(), shares)
 
 
-Codes = NDArray[np.int64]
+# --- Permutation importance.
 
-# What bounds the time: a larger hold-out, or one of many columns, is judged by a part of its rows.
+# Bounds the time: of a larger hold-out, or one of many columns, a part of the rows is used.
 MAX_PREDICTIONS = 1_500_000
 MIN_ROWS = 1_000
-# So many cells are predicted in one call: small hold-outs are not many calls, large ones fit.
+# Cells that are predicted in one call: few calls for small hold-outs, and large ones fit in memory.
 STACKED_CELLS = 1_000_000
-# Probabilities nearer than this differ by rounding: the model does not read the column.
+# Probabilities closer than this differ by rounding only: the model does not use the column.
 UNCHANGED = 1e-12
 
 
 def importances(
     predict: Predict, X_test: pd.DataFrame, y: Codes, *, n_repeats: int, seed: int
 ) -> list[Importance]:
-    """Give each column's drop, the greatest first.
+    """Return each column's drop, the greatest first.
 
-    predict gives probabilities of shape (n_rows, n_classes), row by row. Where a class has no
-    row in the hold-out there is no area, and no drop. Of more than MAX_PREDICTIONS rows (times
-    columns, times repeats) a stratified sample is taken, of MIN_ROWS at least.
+    predict : returns probabilities, (n_rows, n_classes), row by row. If a class has no held-out
+    row, there is no AUC and no drop. Of more than MAX_PREDICTIONS rows (times columns, times
+    repeats) a stratified sample is used, of at least MIN_ROWS.
     """
     limit = max(MAX_PREDICTIONS // (X_test.shape[1] * n_repeats), MIN_ROWS)
     rows = np.sort(stratified_order(y, seed)[:limit])
@@ -161,7 +160,7 @@ def importances(
     parts = auc_components(y, proba)
     found = []
     for place, name in enumerate(X.columns):
-        # Of its own: what a column is worth must not depend on which columns stand before it.
+        # Its own generator: the importance of a column must not depend on the columns before it.
         rng = np.random.default_rng([seed, place])
         givers = np.array([rng.permutation(len(y)) for _ in range(n_repeats)])
         shuffled = _shuffled(predict, X, place, givers)
@@ -177,7 +176,7 @@ def importances(
 def _shuffled(
     predict: Predict, X: pd.DataFrame, place: int, givers: NDArray[np.intp]
 ) -> list[Floats]:
-    """Give the probabilities of each repeat, where rows have a column's values of other rows."""
+    """Return the probabilities of each repeat, with the column's values of other rows."""
     n_stacked = max(1, STACKED_CELLS // X.size)
     found = []
     for start in range(0, len(givers), n_stacked):
@@ -189,13 +188,13 @@ def _shuffled(
 
 
 def _drop(y: Codes, lost: Floats, givers: NDArray[np.intp]) -> Estimate:
-    """Estimate the drop from what rows lost, of shape (n_repeats, n_rows)."""
+    """Estimate the drop from what rows lost, (n_repeats, n_rows)."""
     received = lost.mean(axis=0)
-    # The value that a row gave, where it went: what was lost there beyond what that row loses.
+    # By the row that gave a value: what was lost where the value went, beyond that row's mean loss.
     given = np.zeros(len(y))
     for beyond, rows in zip(lost - received, givers, strict=True):
         given[rows] += beyond / len(lost)
     drop = auc_of(received)
     estimate = estimate_of(drop, y, received + given)
-    # Probabilities moved and no row changed places: a hold-out too easy to tell by, not certainty.
+    # Probabilities changed but no row changed places: the hold-out is too easy, not the drop 0.
     return Estimate(drop) if estimate.low == estimate.high else estimate

@@ -1,10 +1,7 @@
-"""How far a metric on the hold-out may be from the truth by chance: 95 % intervals.
+"""95 % intervals of metrics on the hold-out.
 
-Shares of rows (accuracy; of two labels precision, recall and specificity): Wilson's score interval
-(Wilson, 1927). Area under the ROC curve: DeLong's variance (DeLong et al., 1988) and Student's
-quantile, which matters where positive rows are few, on the logit scale, which stays between 0 and 1
-(Pepe, 2003, section 5.2). Where the area is 0 or 1 that variance is 0, which is no certainty: there
-method 5 of Newcombe (2006). The rest: bootstrap.
+Shares of rows (accuracy; with two labels precision, recall and specificity): Wilson's score
+interval (Wilson, 1927). AUC: `tabproof.auc`. The others: stratified bootstrap.
 """
 
 import math
@@ -29,15 +26,15 @@ from tabproof.evaluation.metrics import (
 )
 from tabproof.evaluation_result import Estimate
 
-# --- Metrics of the same rows with many weights at once, as scikit-learn has them of one.
+# --- Metrics of the same rows with many sets of weights at once; scikit-learn takes one set.
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What weights of shape (n_resamples, n_rows) add up to.
+    """Weighted sums over rows, for weights of shape (n_resamples, n_rows).
 
-    confusion: of shape (n_resamples, n_classes, n_classes), true by predicted. excess: by bin of
-    calibration, claimed less true. losses and distances: of shape (n_resamples,).
+    confusion : (n_resamples, n_classes, n_classes), true by predicted. excess : by bin of
+    calibration, probability minus truth. losses and distances : (n_resamples,).
     """
 
     weights: Floats
@@ -48,17 +45,17 @@ class Sums:
 
     @property
     def total(self) -> Floats:
-        """The weight of all rows."""
+        """The weight of all rows, by resample."""
         return np.asarray(self.confusion.sum(axis=(1, 2)))
 
     @property
     def mean_excess(self) -> Floats:
-        """Claimed less true by bin, over the weight of all rows."""
+        """Probability minus truth by bin, over the weight of all rows."""
         return np.asarray(self.excess / self.total[:, np.newaxis])
 
 
 class Sample:
-    """Rows in the order of their labels, and what all resamples of them have in common."""
+    """Rows sorted by label, and what all resamples of them have in common."""
 
     def __init__(self, y: Codes, proba: Floats, threshold: float | None) -> None:
         self._order = np.argsort(y, kind="stable")
@@ -67,7 +64,7 @@ class Sample:
         self._ends = np.cumsum(self.counts)
         confidence, was_true = claims(self.y, self.proba)
         bins = calibration_bins(confidence)
-        # By row, what Sums adds up.
+        # By row, what is summed.
         self._columns = np.column_stack(
             [
                 np.eye(len(self.counts))[predicted_codes(self.proba, threshold)],
@@ -78,11 +75,11 @@ class Sample:
         )
 
     def in_order(self, weights: Floats) -> Floats:
-        """Give weights of shape (n_rows,) as sums takes them, of shape (1, n_rows)."""
+        """Return weights, (n_rows,), in the order that `sums` takes, (1, n_rows)."""
         return np.asarray(weights[np.newaxis, self._order])
 
     def sums(self, weights: Floats) -> Sums:
-        """Add up over rows, in each label apart."""
+        """Sum over the rows of each label."""
         by_label = np.stack(
             [
                 weights[:, end - n : end] @ self._columns[end - n : end]
@@ -103,19 +100,19 @@ def _average_precision(sample: Sample, sums: Sums) -> Floats:
 
 
 def _precision_of_one(sample: Sample, weights: Floats, code: int) -> Floats:
-    """Give the mean precision at each positive row, equal scores always together."""
+    """Return the mean precision at the positive rows; rows with equal scores count together."""
     order = np.argsort(-sample.proba[:, code], kind="stable")
     scores = sample.proba[order, code]
     ends = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
     places = np.flatnonzero(sample.y[order] == code)
-    # By positive row, where its equals end among all rows, and among the positive.
+    # By positive row, where rows with its score end among all rows, and among the positive.
     end_of_all = ends[np.searchsorted(ends, places)]
     end_of_positive = np.searchsorted(places, end_of_all, side="right") - 1
     ordered = weights[:, order]
     of_positive = ordered[:, places]
     reported = np.cumsum(ordered, axis=1)[:, end_of_all]
     found = np.cumsum(of_positive, axis=1)[:, end_of_positive]
-    # Rows before the first drawn one are reported by none and weigh nothing.
+    # Rows before the first drawn one have no weight.
     precision = np.divide(found, reported, out=np.zeros_like(found), where=reported > 0)
     return np.asarray((of_positive * precision).sum(axis=1) / of_positive.sum(axis=1))
 
@@ -128,7 +125,7 @@ def _shares(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
 def _of_positive_or_macro(
     denominators: Callable[[Floats, Floats], Floats],
 ) -> Callable[[Sample, Sums], Floats]:
-    """Make a metric of right ones over a mix of how many there are and how many predicted."""
+    """Return a metric: correct rows over a mean of true and predicted rows."""
 
     def metric(_: Sample, sums: Sums) -> Floats:
         right = np.diagonal(sums.confusion, axis1=1, axis2=2)
@@ -146,7 +143,7 @@ def _balanced_accuracy(_: Sample, sums: Sums) -> Floats:
 
 
 def _correlation(_: Sample, sums: Sums) -> Floats:
-    """Give Matthews' coefficient, of more than two labels Gorodkin's (2004), equation 8."""
+    """Return Matthews' coefficient; with more than two labels Gorodkin's (2004), equation 8."""
     true, predicted = sums.confusion.sum(axis=2), sums.confusion.sum(axis=1)
     right = np.trace(sums.confusion, axis1=1, axis2=2)
     total = sums.total
@@ -155,13 +152,13 @@ def _correlation(_: Sample, sums: Sums) -> Floats:
         return np.asarray(diagonal * total - (first * second).sum(axis=1))
 
     spread = covariance(total, true, true) * covariance(total, predicted, predicted)
-    # As scikit-learn has it: 0 where all rows are predicted to be of one label.
+    # As in scikit-learn: 0 if all rows are predicted to have one label.
     is_defined = spread > 1e-9 * total**4
     root = np.sqrt(np.where(is_defined, spread, 1.0))
     return np.where(is_defined, covariance(right, true, predicted) / root, 0.0)
 
 
-# What has no interval by formula, for two labels or for more.
+# The metrics without a formula for an interval.
 WEIGHTED: dict[str, Callable[[Sample, Sums], Floats]] = {
     "average_precision": _average_precision,
     "balanced_accuracy": _balanced_accuracy,
@@ -175,9 +172,9 @@ WEIGHTED: dict[str, Callable[[Sample, Sums], Floats]] = {
 }
 
 
-# --- Intervals by bootstrap: how far chance may carry metrics, by their values on resamples.
+# --- Intervals by bootstrap.
 
-# Weights that are held at a time: 4 MB, which stays near the processor.
+# Weights in memory at a time: 4 MB, which fits into the processor's cache.
 CHUNK = 500_000
 
 Interval = tuple[float, float]
@@ -192,24 +189,24 @@ def bootstrap_intervals(
     n_bootstrap: int,
     seed: int,
 ) -> dict[str, Interval | None]:
-    """Give 95 % intervals of metrics by name; None for all where a label has a single row.
+    """Return 95 % intervals by name; None for all if a label has a single row.
 
-    values: the metrics of these rows, of those in WEIGHTED.
+    values : metrics of these rows; names are those of WEIGHTED.
     """
     if (np.bincount(y) == 1).any():
-        # One row tells nothing about how rows of its label vary.
+        # One row says nothing about how rows of its label vary.
         return dict.fromkeys(values)
     sample = Sample(y, proba, threshold)
     resampled = _resampled(sample, list(values), n_bootstrap, seed)
     found = {name: _interval(name, values[name], sample, resampled[name]) for name in values}
     flat = [name for name, interval in found.items() if interval is None]
-    return {**found, **_beside_more_rows(y, proba, threshold, {n: values[n] for n in flat})}
+    return {**found, **_with_more_rows(y, proba, threshold, {n: values[n] for n in flat})}
 
 
 def _resampled(
     sample: Sample, names: Sequence[str], n_bootstrap: int, seed: int
 ) -> dict[str, Floats]:
-    """Give metrics of shape (n_bootstrap,), of calibration what each bin is off."""
+    """Return metrics, (n_bootstrap,); for the calibration error the excess by bin."""
     found: dict[str, list[Floats]] = {name: [] for name in names}
     for weights in _drawn(sample.counts, n_bootstrap, seed):
         sums = sample.sums(weights)
@@ -219,13 +216,13 @@ def _resampled(
 
 
 def _interval(name: str, value: float, sample: Sample, resampled: Floats) -> Interval | None:
-    """Give the interval; None where no resample differs."""
+    """Return the interval; None if no resample differs."""
     if name == "ece":
         observed = sample.sums(np.ones((1, len(sample.y)))).mean_excess[0]
         ends = calibration_interval(observed, resampled)
-        # The error of a sample may lie above all that the truth may be.
+        # The error of a sample may be above the whole interval.
         return None if ends is None else (min(ends[0], value), max(ends[1], value))
-    # A ratio that some resample leaves undefined.
+    # A ratio may be undefined in some resamples.
     resampled = resampled[~np.isnan(resampled)]
     if len(resampled) < 2 or np.ptp(resampled) < ROUNDING * max(1.0, abs(value)):
         return None
@@ -236,12 +233,12 @@ def _interval(name: str, value: float, sample: Sample, resampled: Floats) -> Int
     return min(float(low), value), max(float(high), value)
 
 
-def _beside_more_rows(
+def _with_more_rows(
     y: Codes, proba: Floats, threshold: float | None, values: Mapping[str, float]
 ) -> dict[str, Interval | None]:
-    """Give as bounds what metrics are beside z² = 3.84 rows more, all wrong or all right.
+    """Return as bounds the metrics with z² = 3.84 more rows, all wrong or all right.
 
-    Where no resample differs, as in a flawless hold-out, that is no certainty. Of accuracy, these
+    If no resample differs, as with a perfect hold-out, that is no certainty. For accuracy these
     bounds are Wilson's.
     """
     if not values:
@@ -267,7 +264,7 @@ def _beside_more_rows(
 
 
 def _drawn(counts: Codes, n_bootstrap: int, seed: int) -> Iterator[Floats]:
-    """Draw weights of shape (up to n_bootstrap, n_rows), a chunk at a time."""
+    """Yield weights in chunks of at most n_bootstrap resamples, (n, n_rows)."""
     rng = np.random.default_rng(seed)
     size = max(1, CHUNK // int(counts.sum()))
     for start in range(0, n_bootstrap, size):
@@ -277,7 +274,7 @@ def _drawn(counts: Codes, n_bootstrap: int, seed: int) -> Iterator[Floats]:
 
 def _drawn_of_label(rng: np.random.Generator, n_resamples: int, n_rows: int) -> Floats:
     drawn = rng.integers(n_rows, size=(n_resamples, n_rows - 1))
-    # One count for all: each resample has places of its own.
+    # A single bincount: each resample has its own range of numbers.
     drawn += np.arange(n_resamples)[:, np.newaxis] * n_rows
     times = np.bincount(drawn.ravel(), minlength=n_resamples * n_rows).astype(np.float64)
     return times.reshape(n_resamples, n_rows) * (n_rows / (n_rows - 1))
@@ -292,14 +289,23 @@ def measure(
     n_bootstrap: int,
     seed: int,
 ) -> dict[str, Estimate]:
-    """Give metrics by name, with the intervals that can be told.
+    """Return metrics by name, with their intervals.
 
-    y: codes of shape (n_rows,), one row or more. proba: of shape (n_rows, n_classes).
-    n_bootstrap=0: only intervals that have a formula.
+    y : codes, (n_rows,), one row or more. proba : (n_rows, n_classes). n_bootstrap=0: only
+    intervals that have a formula.
     """
     values = score(y, proba, names=names, threshold=threshold)
     known = {name: value for name, value in values.items() if value is not None}
-    intervals = _by_formula(y, proba, threshold, known)
+    n_rows = {"accuracy": len(y)}
+    if proba.shape[1] == 2:
+        n_positive = int((y == 1).sum())
+        n_rows |= {"recall": n_positive, "specificity": len(y) - n_positive}
+        n_rows["precision"] = int((predicted_codes(proba, threshold) == 1).sum())
+    intervals: dict[str, Interval | None] = {
+        name: share_interval(known[name], n) for name, n in n_rows.items() if name in known
+    }
+    if "roc_auc" in known:
+        intervals["roc_auc"] = auc_interval(y, proba, known["roc_auc"])
     rest = {name: value for name, value in known.items() if name not in intervals}
     if n_bootstrap and rest:
         intervals |= bootstrap_intervals(
@@ -312,27 +318,9 @@ def measure(
 
 
 def share_interval(share: float, n_rows: int) -> Interval:
-    """Give Wilson's interval of a share of rows."""
+    """Return Wilson's interval of a share of rows."""
     spread = Z**2 / n_rows
     middle = (share + spread / 2) / (1 + spread)
     half = Z / (1 + spread) * math.sqrt(share * (1 - share) / n_rows + spread / (4 * n_rows))
-    # Rounding must not leave the share itself outside.
+    # Rounding must not exclude the share itself.
     return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
-
-
-def _by_formula(
-    y: Codes, proba: Floats, threshold: float | None, values: dict[str, float]
-) -> dict[str, Interval | None]:
-    is_binary = proba.shape[1] == 2
-    n_rows = {"accuracy": len(y)}
-    if is_binary:
-        n_positive = int((y == 1).sum())
-        n_predicted = int((predicted_codes(proba, threshold) == 1).sum())
-        n_rows |= {"recall": n_positive, "specificity": len(y) - n_positive}
-        n_rows |= {"precision": n_predicted}
-    found: dict[str, Interval | None] = {
-        name: share_interval(values[name], n) for name, n in n_rows.items() if name in values
-    }
-    if "roc_auc" in values:
-        found["roc_auc"] = auc_interval(y, proba, values["roc_auc"])
-    return found

@@ -1,59 +1,56 @@
-"""Metrics of probabilities against the truth; scikit-learn's wherever it has them.
+"""Metrics of predicted probabilities; scikit-learn's functions where it has them.
 
-Two labels: of the positive one. More: roc_auc and average_precision one-vs-rest, macro; f1,
-precision and recall macro. A metric is None where rows leave it undefined: where a label has no
-row and it needs one, or a share of no rows is asked for.
+With two labels, of the positive one. With more: roc_auc and average_precision one-vs-rest, macro;
+f1, precision and recall macro. A metric is None if it is not defined: if it needs rows of a label
+that has none, or is a share of no rows.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from sklearn import metrics as sk
 
-Codes = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from tabproof.auc import Codes, Floats
 
-# --- Expected calibration error: how far probabilities are from the shares that come true.
-
+# --- Expected calibration error: the distance of probabilities from observed shares.
 
 N_BINS = 10
-# No bin is off by so many standard errors more than it seems.
+# No bin is further off than it seems by more than this many standard errors.
 FARTHEST = 10.0
-# What sums of a million rows differ by in other orders.
+# Sums over a million rows in different orders differ by less.
 ROUNDING = 1e-9
 
 
 def expected_calibration_error(y: Codes, proba: Floats) -> float:
-    """Give the error; proba of shape (n_rows, n_classes)."""
+    """Return the error; proba : (n_rows, n_classes)."""
     confidence, was_true = claims(y, proba)
     excess = np.bincount(calibration_bins(confidence), confidence - was_true)
     return float(np.abs(excess).sum() / len(y))
 
 
 def claims(y: Codes, proba: Floats) -> tuple[Floats, Floats]:
-    """Give by row the probability of what is judged, and whether it was so: 1 or 0."""
+    """Return by row the probability of the positive, or most probable, label; 1 if it is true."""
     if proba.shape[1] == 2:
         return proba[:, 1], (y == 1).astype(float)
     return proba.max(axis=1), (proba.argmax(axis=1) == y).astype(float)
 
 
 def calibration_bins(confidence: Floats) -> Codes:
-    """Give by row the number of its bin, from 0; equal values are always together."""
+    """Return by row the number of its bin, from 0; equal values are always together."""
     edges = np.percentile(confidence, np.linspace(0, 100, N_BINS + 1)[1:-1])
     return np.asarray(np.searchsorted(edges, confidence), dtype=np.int64)
 
 
 def calibration_interval(excess: Floats, resampled: Floats) -> tuple[float, float] | None:
-    """Give the 95 % interval of the error; None where no resample differs.
+    """Return the 95 % interval of the error; None if no resample differs.
 
-    excess: claimed less true, by bin. resampled: of shape (n_resamples, n_bins). Both per row.
-    The error of a sample lies above the truth, for chance adds to it in each bin, so percentiles
-    would miss the truth (of a calibrated model always). Here a test is inverted (Carpenter, 1999):
-    what is off in truth may be what seems off, moved by t standard errors in each bin, towards
-    nothing but not past it. In the interval is each truth beside which chance would bring what was
-    observed, neither in its lowest nor in its highest 2.5 %.
+    excess : probability minus truth, by bin. resampled : (n_resamples, n_bins). Both per row.
+    The error of a sample is above the true one, because chance adds to it in each bin, so
+    percentiles would miss the truth (always, for a calibrated model). Here a test is inverted
+    (Carpenter, 1999): the true excess may be the observed one, moved by t standard errors in each
+    bin towards 0 but not past it. The interval contains each truth under which the observed error
+    is neither in the lowest nor in the highest 2.5 %.
     """
     chance = resampled - excess
     errors = chance.std(axis=0)
@@ -79,10 +76,10 @@ def calibration_interval(excess: Floats, resampled: Floats) -> tuple[float, floa
 
 
 def predicted_codes(proba: Floats, threshold: float | None = None) -> Codes:
-    """Decide on a label by probabilities of shape (n_rows, n_classes).
+    """Return the predicted label of each row; proba : (n_rows, n_classes).
 
-    None: the likeliest, the first of equals. threshold, of two labels only: the second where its
-    probability is above that, as the scorer decides.
+    Without a threshold the most probable, the first of equals. With one, for two labels only: the
+    second if its probability is above it, as in the scorer.
     """
     if threshold is None:
         return np.asarray(proba.argmax(axis=1), dtype=np.int64)
@@ -92,7 +89,7 @@ def predicted_codes(proba: Floats, threshold: float | None = None) -> Codes:
 def score(
     y: Codes, proba: Floats, *, names: Sequence[str], threshold: float | None = None
 ) -> dict[str, float | None]:
-    """Give metrics by name; y of shape (n_rows,) may lack labels, but not rows."""
+    """Return metrics by name; y : (n_rows,), one row or more, perhaps not of every label."""
     predicted = predicted_codes(proba, threshold)
     lacks_label = bool(np.bincount(y, minlength=proba.shape[1]).min() == 0)
     needing = NEED_ALL_OF_TWO if proba.shape[1] == 2 else NEED_ALL_OF_MORE
@@ -104,13 +101,13 @@ def score(
 
 
 def squared_distances(y: Codes, proba: Floats) -> Floats:
-    """Give each row's squared distance from the truth; of two labels of the positive one alone."""
+    """Return each row's squared distance from the truth; with two labels, of the positive one."""
     truth = y[:, np.newaxis] == np.arange(proba.shape[1])
     return np.asarray(np.square(proba - truth).sum(axis=1) / (2 if proba.shape[1] == 2 else 1))
 
 
 def log_losses(y: Codes, proba: Floats) -> Floats:
-    """Give each row's loss; a probability of 0 counts as the least difference from 1."""
+    """Return each row's log loss; a probability of 0 counts as the least difference from 1."""
     least = np.finfo(proba.dtype).eps
     return np.asarray(-np.log(np.clip(proba[np.arange(len(y)), y], least, 1 - least)))
 
@@ -138,7 +135,7 @@ def _of_positive_or_macro(function: Callable[..., float]) -> Callable[..., float
 
 
 def _f1(y: Codes, proba: Floats, predicted: Codes) -> float:
-    # Without recall there is no mean of it and precision, though scikit-learn has 0 there.
+    # Without positive rows recall is not defined, and f1 is not, though scikit-learn returns 0.
     return _of_positive_or_macro(sk.f1_score)(y, proba, predicted) if (y == 1).any() else np.nan
 
 
@@ -164,6 +161,6 @@ _METRICS: dict[str, Callable[[Codes, Floats, Codes], float]] = {
     "log_loss": _log_loss,
     "ece": lambda y, proba, _: expected_calibration_error(y, proba),
 }
-# With no row of a label there is nothing to rank against, and nothing of it to find.
+# Not defined if a label has no row.
 NEED_ALL_OF_TWO = {"roc_auc", "average_precision", "balanced_accuracy", "mcc"}
 NEED_ALL_OF_MORE = NEED_ALL_OF_TWO | {"precision", "recall", "f1"}

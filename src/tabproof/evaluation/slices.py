@@ -1,8 +1,8 @@
-"""Does the model serve every group alike: metrics, and shares of labels predicted, by group.
+"""Metrics, and shares of predicted labels, for the groups of a column.
 
 Missing values are a group of their own. The ratio of shares is fairlearn's demographic parity
-ratio, of each label: the least share over the greatest (parity: Agarwal et al., 2018). Groups too
-small to judge are left out of it: one of three rows would decide it.
+ratio, of each label: the least share over the greatest (parity: Agarwal et al., 2018). Small
+groups are left out of it: a group of three rows would decide it.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,13 +21,11 @@ from tabproof.evaluation.metrics import predicted_codes
 from tabproof.evaluation_result import Estimate, Group, Slice
 from tabproof.scorer import as_category
 
-# --- Some rows that stand for all: classes keep their shares, and a smaller part lies in a larger.
-
 
 def stratified_order(y: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
-    """Order rows at random so that the first of them, however many, have the classes' shares.
+    """Order rows at random so that the first n, for any n, have the classes' shares.
 
-    Two rows of each class come first: no class is lost, and one row tells nothing of variance.
+    Two rows of each class come first: no class is lost, and one row says nothing about variance.
     """
     rng = np.random.default_rng(seed)
     place = np.empty(len(y))
@@ -37,16 +35,14 @@ def stratified_order(y: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
     return place.argsort(kind="stable")
 
 
-# --- The values of a column, by name; a missing one is a value of its own.
-
 MISSING = "(missing)"
 
 
 @dataclass(frozen=True)
 class Values:
-    """The values that occur in a column: categories or numbers in order, missing ones last.
+    """The values in a column: categories or numbers in order, missing last.
 
-    codes: the place of each row's value among names.
+    codes : the position of each row's value in names.
     """
 
     names: list[str]
@@ -54,7 +50,7 @@ class Values:
 
 
 def values_of(column: pd.Series) -> Values:
-    """Name the values of a column, which has a row or more."""
+    """Return the values of a column of at least one row."""
     codes, uniques = pd.factorize(column, sort=True)
     names = [as_category(value) for value in uniques]
     if (codes < 0).any():
@@ -64,7 +60,7 @@ def values_of(column: pd.Series) -> Values:
 
 
 def missing_among(names: Collection[str]) -> str:
-    """Name missing values so that no other value has the name."""
+    """Return a name for missing values that no other value has."""
     name = MISSING
     while name in names:
         name = f"({name})"
@@ -75,15 +71,15 @@ Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 MAX_VALUES = 50
-# The US National Center for Health Statistics shows no proportion of fewer than 30 (Parker et al.,
-# 2017, Vital and Health Statistics 2(175)), and no rate with fewer than 10 in the numerator
-# (Parker et al., 2023, 2(200)): here the rows of a class, of which recall and area are made.
+# The US National Center for Health Statistics publishes no proportion of fewer than 30 (Parker et
+# al., 2017, Vital and Health Statistics 2(175)), and no rate with fewer than 10 in the numerator
+# (Parker et al., 2023, 2(200)): here the rows of a class, from which recall and AUC are computed.
 MIN_ROWS = 30
 MIN_ROWS_OF_CLASS = 10
 
 
 def check_slices(X: pd.DataFrame, names: Sequence[str]) -> None:
-    """Refuse columns that are not there, or have too many values to be groups."""
+    """Refuse columns that are missing, or have too many values for groups."""
     for name in names:
         if name not in X.columns:
             raise ColumnMissingError("evaluation.slices", name, list(map(str, X.columns)))
@@ -104,10 +100,10 @@ def make_slices(
     n_bootstrap: int,
     seed: int,
 ) -> list[Slice]:
-    """Judge the groups of each column; names: those of metrics.
+    """Evaluate the groups of each column. names : of metrics.
 
-    y: of shape (n_rows,). proba: of shape (n_rows, n_classes). A metric that a group leaves
-    undefined, as the area where all its rows have one label, is None there.
+    y : (n_rows,). proba : (n_rows, n_classes). A metric that is not defined in a group, such as
+    AUC if all its rows have one label, is None.
     """
     predicted = predicted_codes(proba, threshold)
     slices = []
@@ -145,25 +141,25 @@ def _group(name: str, y: Codes, metrics: dict[str, Estimate], shares: Floats) ->
 def _ratios(
     predicted: Codes, codes: NDArray[np.intp], groups: Sequence[Group]
 ) -> list[float | None]:
-    """Compare the groups that are not small; None where nothing is, or nobody gets the label."""
+    """Compare the groups that are not small; None with fewer than two, or without the label."""
     n_labels = len(groups[0].shares)
-    judged = [place for place, group in enumerate(groups) if not group.is_small]
-    if len(judged) < 2:
+    large = [place for place, group in enumerate(groups) if not group.is_small]
+    if len(large) < 2:
         return [None] * n_labels
-    rows = np.isin(codes, judged)
+    rows = np.isin(codes, large)
     ratios = _selection_rates(predicted[rows], codes[rows], n_labels).ratio()
     return [None if np.isnan(ratio) else float(ratio) for ratio in ratios]
 
 
 def _shares(predicted: Codes, codes: NDArray[np.intp], n_labels: int) -> Floats:
-    """Give by group the shares of its rows predicted to have each label."""
+    """Return by group the shares of its rows that are predicted to have each label."""
     return np.asarray(_selection_rates(predicted, codes, n_labels).by_group, dtype=float)
 
 
 def _selection_rates(predicted: Codes, codes: NDArray[np.intp], n_labels: int) -> Any:
-    # Not before slices are asked for: most runs need none of it.
+    # Imported here, since most runs have no slices.
     from fairlearn.metrics import MetricFrame, selection_rate
 
-    # Named by number: labels and groups may have any name.
+    # Named by number, since labels may have any name.
     rates = {str(code): partial(selection_rate, pos_label=code) for code in range(n_labels)}
     return MetricFrame(metrics=rates, y_true=predicted, y_pred=predicted, sensitive_features=codes)
