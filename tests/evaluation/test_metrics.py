@@ -70,7 +70,7 @@ def test_metrics_of_two_labels_are_scikit_learns() -> None:
         "specificity": sk.recall_score(y, predicted, pos_label=0),
         "f1": sk.f1_score(y, predicted),
         "mcc": sk.matthews_corrcoef(y, predicted),
-        "brier": pytest.approx(sk.brier_score_loss(y, positive), abs=1e-15),
+        "brier": pytest.approx(sk.brier_score_loss(y, positive), abs=1e-12),
         "log_loss": sk.log_loss(y, proba),
     }
 
@@ -89,7 +89,7 @@ def test_metrics_of_three_labels_are_scikit_learns() -> None:
         "recall": sk.recall_score(y, predicted, average="macro"),
         "f1": sk.f1_score(y, predicted, average="macro"),
         "mcc": sk.matthews_corrcoef(y, predicted),
-        "brier": pytest.approx(sk.brier_score_loss(y, proba, scale_by_half=False), abs=1e-15),
+        "brier": pytest.approx(sk.brier_score_loss(y, proba, scale_by_half=False), abs=1e-12),
         "log_loss": sk.log_loss(y, proba),
     }
 
@@ -194,7 +194,8 @@ def test_a_calibrated_model_may_have_no_error_and_a_bad_one_has() -> None:
     rng = np.random.default_rng(1)
     good = measure(*binormal(rng, 1000, 0.3, 0.8), names=["ece"], n_bootstrap=300, seed=0)["ece"]
     assert good.interval is not None
-    assert good.interval[0] == 0
+    # Sums of a matrix product: their last bit depends on the processor.
+    assert good.interval[0] == pytest.approx(0, abs=1e-12)
     bad = measure(*binormal(rng, 1000, 0.3, 0.8, 4), names=["ece"], n_bootstrap=300, seed=0)["ece"]
     assert bad.interval is not None
     assert bad.interval[0] > 0.05

@@ -17,13 +17,14 @@ from sklearn.model_selection import FixedThresholdClassifier
 
 from tabproof.errors import OutOfReachError
 from tabproof.evaluation.metrics import predicted_codes
+from tabproof.experiment import run_experiment
 from tabproof.scorer import read_scorer
 from tabproof.scorer.export import check_parity, export_pipeline
 from tabproof.scorer.export.parity import columns_of
 from tabproof.service.served_model import load_model
 from tabproof.steps import decide as deciding
 from tests.batch.scoring import read, score
-from tests.conftest import train as run_train
+from tests.conftest import composed
 from tests.steps.cases import Case, frame, grouped
 
 
@@ -190,7 +191,7 @@ def run(
     make_csv: Callable[..., Path],
 ) -> Path:
     path = tmp_path_factory.mktemp("decided") / "run"
-    done = run_train(
+    config = composed(
         "dataset=file",
         f"dataset.path={make_csv(200)}",
         "dataset.target=label",
@@ -199,9 +200,8 @@ def run(
         "threshold=cost",
         COSTS,
         f"calibration={request.param}",
-        f"hydra.run.dir={path}",
     )
-    assert done.returncode == 0, done.stderr
+    run_experiment(config, path, is_latest=False)
     return path
 
 
