@@ -1,5 +1,6 @@
 """Runs in service: one of three labels and numbers alone, one of two labels and categories."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tabproof.artifacts import Registry
+from tabproof.service.endpoints import Endpoints
+from tabproof.service.model_store import ModelStore, Served
 from tabproof.service.served_model import ServedModel, load_model
+from tabproof.service.server import Lifecycle
+from tabproof.service.settings import Settings
+from tabproof.service.telemetry import Telemetry
 from tests.artifacts.remote.conftest import between, bucket, endpoint, keys, s3_port
 from tests.conftest import train
 from tests.service.serving import Server
@@ -44,6 +50,14 @@ def table_run(tmp_path_factory: pytest.TempPathFactory, make_csv: Callable[..., 
 @pytest.fixture(scope="session")
 def table(table_run: Path) -> ServedModel:
     return load_model(table_run, name="table", source="outputs/table", promoted=False)
+
+
+def endpoints_of(table: ServedModel) -> Endpoints:
+    """Return the endpoints of an application that serves one model."""
+    settings, telemetry = Settings(), Telemetry(os.devnull)
+    store = ModelStore(settings)
+    store.served = Served({"table": table}, "table")
+    return Endpoints(store, settings, telemetry, Lifecycle(0.0, telemetry))
 
 
 @pytest.fixture(scope="session")

@@ -109,7 +109,7 @@ def test_predictions_go_on_while_models_are_swapped(
 
 def test_a_misspelt_variable_is_told(tmp_path: Path) -> None:
     with Server(tmp_path, max_row="5") as server:
-        assert "API_MAX_ROW is none of ours; did you mean API_MAX_ROWS?" in server.end()
+        assert "unknown variable API_MAX_ROW; did you mean API_MAX_ROWS?" in server.end()
 
 
 async def answers_of(scope: dict[str, Any], settings: Settings) -> list[dict[str, Any]]:

@@ -10,11 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tabproof.service.answers import RefusedError
-from tabproof.service.endpoints import Answer, Predictions, is_asked
-from tabproof.service.model_store import ModelStore, Served
+from tabproof.service.endpoints import Answer, read_flag
 from tabproof.service.served_model import ServedModel
-from tabproof.service.settings import Settings
-from tests.service.conftest import ROWS
+from tests.service.conftest import ROWS, endpoints_of
 from tests.service.serving import Server
 
 Expected = Callable[[list[dict[str, object]]], np.ndarray]
@@ -127,7 +125,7 @@ def test_strict_refuses_with_the_difference_of_columns(server: Server) -> None:
     [(b"", False), (b"strict=true", True), (b"strict=0", False), (b"other=%ff&&=", False)],
 )
 def test_strict_is_read_from_the_query(query: bytes, found: bool) -> None:
-    assert is_asked(query, "strict") is found
+    assert read_flag(query, "strict") is found
 
 
 @pytest.mark.parametrize(
@@ -135,7 +133,7 @@ def test_strict_is_read_from_the_query(query: bytes, found: bool) -> None:
 )
 def test_a_strict_that_is_neither_is_refused(query: bytes) -> None:
     with pytest.raises(RefusedError) as caught:
-        is_asked(query, "strict")
+        read_flag(query, "strict")
     assert caught.value.status == 422
 
 
@@ -168,16 +166,14 @@ LARGE = {
 
 
 @pytest.mark.parametrize(("path", "body", "status"), LARGE.values(), ids=LARGE.keys())
-def test_what_is_large_is_worked_on_beside_the_event_loop(
+def test_large_bodies_are_processed_in_a_worker_thread(
     table: ServedModel, server: Server, path: str, body: bytes, status: int
 ) -> None:
-    store = ModelStore(Settings())
-    store.served = Served({"table": table}, "table")
-    endpoint = Predictions(store, Settings()).find(path)
-    assert endpoint is not None
+    prediction = endpoints_of(table).find_prediction(path)
+    assert prediction is not None
 
     async def answer(content: bytes) -> Answer | None:
-        found = endpoint.answer(b"", content, {})
+        found = prediction[1](b"", content, {})
         assert not isinstance(found, Answer)
         with suppress(RefusedError):
             return await found
@@ -187,12 +183,10 @@ def test_what_is_large_is_worked_on_beside_the_event_loop(
     assert server.post(path, body).status == status
 
 
-def test_what_is_small_is_answered_at_once(table: ServedModel) -> None:
-    store = ModelStore(Settings())
-    store.served = Served({"table": table}, "table")
-    predictions = Predictions(store, Settings())
+def test_small_bodies_are_processed_at_once(table: ServedModel) -> None:
+    endpoints = endpoints_of(table)
     bodies = {"/predict": b'{"features": {}}', "/predict_batch": b'{"rows": [{}]}'}
     for path, body in bodies.items():
-        endpoint = predictions.find(path)
-        assert endpoint is not None
-        assert isinstance(endpoint.answer(b"", body, {}), Answer)
+        prediction = endpoints.find_prediction(path)
+        assert prediction is not None
+        assert isinstance(prediction[1](b"", body, {}), Answer)

@@ -14,13 +14,11 @@ from tabproof.artifacts import read_verified
 from tabproof.scorer import read_scorer
 from tabproof.service import explanations
 from tabproof.service.answers import RefusedError
-from tabproof.service.endpoints import Answer, Predictions, is_asked
+from tabproof.service.endpoints import Answer, read_flag
 from tabproof.service.explanations import check_explained_rows
-from tabproof.service.model_store import ModelStore, Served
 from tabproof.service.served_model import ServedModel, load_model
-from tabproof.service.settings import Settings
 from tests.scorer.fitted import exported, pipeline_of, with_arrays
-from tests.service.conftest import ROWS
+from tests.service.conftest import ROWS, endpoints_of
 from tests.service.serving import Server
 
 
@@ -80,7 +78,7 @@ def test_an_explain_that_is_neither_is_refused(server: Server, query: str) -> No
         answer = server.post(f"{path}?{query}", body)
         assert (answer.status, answer.json["detail"]) == (422, "explain takes true or false")
         assert answer.json["request_id"]
-    assert not is_asked(b"explained=true", "explain")
+    assert not read_flag(b"explained=true", "explain")
 
 
 def test_the_inference_protocol_is_as_it_was(server: Server) -> None:
@@ -100,14 +98,13 @@ def test_the_document_has_it(server: Server) -> None:
     assert schemas["Explanation"]["properties"].keys() >= {"contributions", "base_value", "score"}
 
 
-def test_what_is_explained_is_worked_on_beside_the_event_loop(table: ServedModel) -> None:
-    store = ModelStore(Settings())
-    store.served = Served({"table": table}, "table")
+def test_explanations_run_in_a_worker_thread(table: ServedModel) -> None:
+    endpoints = endpoints_of(table)
     bodies = {"/predict": b'{"features": {}}', "/predict_batch": b'{"rows": [{}]}'}
     for path, body in bodies.items():
-        endpoint = Predictions(store, Settings()).find(path)
-        assert endpoint is not None
-        found = endpoint.answer(b"explain=true", body, {})
+        prediction = endpoints.find_prediction(path)
+        assert prediction is not None
+        found = prediction[1](b"explain=true", body, {})
         assert not isinstance(found, Answer)
         found.close()  # type: ignore[attr-defined]
 
@@ -116,13 +113,13 @@ def test_rows_are_limited_by_the_work_they_make(
     table: ServedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_explained_rows(table.scorer, 10_000)
-    monkeypatch.setattr(explanations, "MOST_WORK", 3 * table.scorer.explainer.work)
+    monkeypatch.setattr(explanations, "MAX_WORK", 3 * table.scorer.explainer.work)
     check_explained_rows(table.scorer, 3)
     with pytest.raises(RefusedError) as caught:
         table.predict_rows([{}] * 4, strict=False, explain=True)
     assert caught.value.status == 413
     assert "4 rows are more than the 3 of this model" in caught.value.detail
-    monkeypatch.setattr(explanations, "MOST_WORK", 0)
+    monkeypatch.setattr(explanations, "MAX_WORK", 0)
     check_explained_rows(table.scorer, 1)
 
 

@@ -178,9 +178,9 @@ def test_clients_do_not_learn_where_the_roots_lie(house: Path) -> None:
     assert str(house) not in store.served.failed["wine"]
     with pytest.raises(UserError) as caught:
         store.reload(None)
-    assert str(house) not in store.said(caught.value)
+    assert str(house) not in store.message_of(caught.value)
     relative = ModelStore(Settings(Path(), Path()))
-    assert relative.said(UserError("a. b.")) == "a. b."
+    assert relative.message_of(UserError("a. b.")) == "a. b."
 
 
 def test_reloads_at_once_lose_nothing_of_each_other(

@@ -57,7 +57,7 @@ def test_a_reload_swaps_and_a_refused_one_says_why(
         for path in (str(version), f"models/m/versions/{first}", "../etc", "/etc/passwd"):
             answer = server.reload(path)
             assert answer.status == (409 if "versions" in path else 400)
-            assert "what served before goes on serving" in answer.json["detail"]
+            assert "the models served before stay in service" in answer.json["detail"]
             assert str(tmp_path) not in answer.json["detail"].replace(path, "")
             assert server.get("/health").json["models"] == {"m": first}
         assert server.post("/predict", {"features": {}}).json["run_id"] == first

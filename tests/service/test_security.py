@@ -101,7 +101,7 @@ def test_without_a_token_nobody_reloads(guarded: Server) -> None:
         assert "API_ADMIN_TOKEN" in answer.json["detail"]
 
 
-def test_the_token_of_reloads_is_asked_for(server: Server) -> None:
+def test_the_token_of_reloads_read_flag_for(server: Server) -> None:
     for header in ({}, {"Authorization": "Bearer wrong"}, {"X-API-Key": KEY}):
         answer = server.request("POST", "/reload", headers=header)
         assert answer.status == 401

@@ -79,7 +79,7 @@ def test_a_bad_setting_ends_the_start_with_one_line(variable: str, text: str) ->
     )
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"error: {variable}={text} cannot work")
+    assert line.startswith(f"error: {variable}={text} is not valid")
 
 
 def documented() -> list[str]:

@@ -150,7 +150,7 @@ def test_what_cannot_be_right_is_told_and_what_served_goes_on(
     wait_for(lambda: "schema.json: it is missing" in detail_of(server))
     assert served(server) == before
     reply = server.reload()
-    assert (reply.status, "goes on serving" in reply.json["detail"]) == (409, True)
+    assert (reply.status, "stay in service" in reply.json["detail"]) == (409, True)
     # Put right, it is followed.
     bucket.write(lost, files[lost])
     wait_for(lambda: served(server) == {"wine": newer.version})

@@ -1,4 +1,4 @@
-"""What clients get. The OpenAPI document is made from these."""
+"""Response bodies, from which the OpenAPI document is made, and errors with an HTTP status."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -13,7 +13,7 @@ WarningKind = Literal[
 
 
 class RowWarning(msgspec.Struct, omit_defaults=True):
-    """What was changed or is doubtful; row: its place in the request, where there are many."""
+    """A cell that was converted or is doubtful; row: its number in a batch."""
 
     column: str
     kind: WarningKind
@@ -22,9 +22,9 @@ class RowWarning(msgspec.Struct, omit_defaults=True):
 
 
 class Explanation(msgspec.Struct):
-    """What each column adds to base_value, on the scale on which the model adds up.
+    """What each column adds to base_value, on the scale of the model's sum.
 
-    Added up they are score, of the label that pred_proba is told of, before any calibration.
+    score is their sum, for the label of pred_proba, before calibration.
     """
 
     label: str
@@ -35,7 +35,7 @@ class Explanation(msgspec.Struct):
 
 
 class ExplanationBatch(msgspec.Struct):
-    """The same of many rows, in their order."""
+    """Explanations of many rows, in their order."""
 
     label: list[str]
     scale: Scale
@@ -45,7 +45,7 @@ class ExplanationBatch(msgspec.Struct):
 
 
 class Prediction(msgspec.Struct):
-    """pred_proba: the probability of the second of two labels; of more, of the predicted one."""
+    """pred_proba: probability of the positive label; with more than two, of the predicted one."""
 
     pred_proba: float
     label: str
@@ -71,7 +71,7 @@ class PredictionBatch(msgspec.Struct):
 
 
 class Difference(msgspec.Struct):
-    """How a row's columns differ from the model's; wrong_type: what each should hold."""
+    """How a row's columns differ from the model's; wrong_type: the expected type by column."""
 
     missing: list[str]
     unknown: list[str]
@@ -79,7 +79,7 @@ class Difference(msgspec.Struct):
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """Why there is no answer, and what would bring one."""
+    """An error: what is wrong and what would work."""
 
     detail: str
     request_id: str = ""
@@ -87,7 +87,7 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 
 class ModelInfo(msgspec.Struct):
-    """A served model; source: where it was read from, below the configured roots."""
+    """A served model; source: its directory below a configured root."""
 
     name: str
     run_id: str
@@ -100,7 +100,7 @@ class ModelInfo(msgspec.Struct):
 
 
 class Health(msgspec.Struct, omit_defaults=True):
-    """Whether the process lives, and what it serves; failed: models that could not be loaded."""
+    """State of the process; failed: models that could not be loaded."""
 
     status: Literal["ok"]
     models: dict[str, str]
@@ -117,19 +117,19 @@ class Readiness(msgspec.Struct, omit_defaults=True):
 
 
 class Models(msgspec.Struct):
-    """All that are served."""
+    """The served models."""
 
     models: list[ModelInfo]
 
 
 class Reloaded(msgspec.Struct):
-    """run_id by name of the models that serve now."""
+    """Run id of each served model."""
 
     models: dict[str, str]
 
 
 class ColumnInfo(msgspec.Struct, omit_defaults=True):
-    """A column as training saw it."""
+    """A column of the training data."""
 
     name: str
     kind: Literal["number", "category"]
@@ -140,7 +140,7 @@ class ColumnInfo(msgspec.Struct, omit_defaults=True):
 
 
 class SchemaInfo(msgspec.Struct):
-    """What rows look like. example: a row that works, made up from ranges and categories."""
+    """The columns of a row; example: a valid row made from ranges and categories."""
 
     model: str
     run_id: str
@@ -152,11 +152,11 @@ class SchemaInfo(msgspec.Struct):
     example: dict[str, float | str | None]
 
 
-# --- Why a request is not answered: a status and a message for the client.
+# --- Errors with an HTTP status
 
 
 class RefusedError(Exception):
-    """Ends a request with a status below 500, or 503."""
+    """End a request with a status and a message for the client."""
 
     def __init__(
         self,
@@ -173,14 +173,14 @@ class RefusedError(Exception):
 
 
 def not_found(what: str) -> RefusedError:
-    """Say what is not there."""
+    """Return the error of something that does not exist."""
     return RefusedError(404, what)
 
 
 def no_model(
     failed: Mapping[str, str], default: str | None = None, served: Sequence[str] = ()
 ) -> RefusedError:
-    """Say that nothing is served by default, and what to do."""
+    """Return the error of a missing default model."""
     detail = no_model_detail(failed, default, served)
     return RefusedError(503, detail, headers={"Retry-After": "5"})
 
@@ -188,16 +188,17 @@ def no_model(
 def no_model_detail(
     failed: Mapping[str, str], default: str | None = None, served: Sequence[str] = ()
 ) -> str:
-    """Word why nothing is served by default."""
+    """Return why there is no default model, and what to do."""
     if served and default not in failed:
         return (
-            f"API_DEFAULT_MODEL names '{default}', and what serves is {', '.join(served)}, at"
-            " /models/{name}/predict; promote it under that name, or start with another"
+            f"API_DEFAULT_MODEL names '{default}', which is not served; served at"
+            f" /models/{{name}}/predict: {', '.join(served)}; promote a model under that name, or"
+            " change API_DEFAULT_MODEL"
         )
     if failed:
         causes = "; ".join(f"'{name}' cannot be loaded: {why}" for name, why in failed.items())
-        return f"no model serves: {causes}; mend or promote another, then POST /reload"
+        return f"no model is served: {causes}; promote another one, then POST /reload"
     return (
         "there is no model yet: train one (make train), promote it (python -m src.runs promote"
-        " latest), then POST /reload, or start again"
+        " latest), then POST /reload or restart the service"
     )

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from tabproof.errors import UserError
 from tabproof.service.answers import RefusedError
-from tabproof.service.endpoints import Predictions, make_router
+from tabproof.service.endpoints import Endpoints
 from tabproof.service.gate import Gate
 from tabproof.service.model_store import ModelStore
 from tabproof.service.openapi import document
@@ -29,26 +29,27 @@ LARGEST_ARRAY = 24 * 2**20
 
 
 def make_app(settings: Settings) -> FastAPI:
-    """Put the service together; models are loaded when it starts."""
+    """Make the application; models are loaded when it starts."""
     store = ModelStore(settings)
     telemetry = Telemetry(settings.log)
     lifecycle = Lifecycle(settings.drain_seconds, telemetry)
+    endpoints = Endpoints(store, settings, telemetry, lifecycle)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # glibc gives arrays back to the system one by one until a large one was freed: batches
-        # then take half the time.
+        # glibc returns each freed array to the system until a large one was freed; after that,
+        # batches take half the time.
         np.empty(LARGEST_ARRAY, np.uint8)
-        # Each request has a line of our own.
+        # Telemetry logs each request.
         logging.getLogger("uvicorn.access").disabled = True
-        lifecycle.take_over()
+        lifecycle.attach()
         await asyncio.to_thread(store.load)
         for name, why in store.served.failed.items():
             log.error("model '%s' cannot be loaded: %s", name, why)
         for name, why in store.served.store.items():
-            log.error("'%s' cannot be pulled: %s; what the cache holds serves", name, why)
+            log.error("'%s' cannot be pulled: %s; the cached version is served", name, why)
         telemetry.models(store.served.models.values())
-        _tell(store)
+        _log_served(store)
         watch = asyncio.create_task(_watch(store, telemetry, settings.watch_seconds))
         yield
         watch.cancel()
@@ -64,12 +65,12 @@ def make_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.add_exception_handler(HTTPException, _refuse)
-    app.include_router(make_router(store, settings, telemetry, lifecycle))
+    app.include_router(endpoints.router)
     app.openapi = lambda: document(store.served, settings)  # type: ignore[method-assign]
     app.add_middleware(
         Gate,
         settings=settings,
-        predictions=Predictions(store, settings),
+        endpoints=endpoints,
         telemetry=telemetry,
         lifecycle=lifecycle,
     )
@@ -77,47 +78,47 @@ def make_app(settings: Settings) -> FastAPI:
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
-    """Let the gate word what the router finds wrong, as it words everything else."""
+    """Let the gate write the errors of the router, in the form of all others."""
     status = getattr(error, "status_code", 404)
     headers = getattr(error, "headers", None) or {}
     if status == 405:
-        words = f"this path takes {headers.get('Allow', 'other methods')}"
+        detail = f"this path takes {headers.get('Allow', 'other methods')}"
     else:
-        words = "there is nothing at this path; GET /health, /models and /schema are there"
-    raise RefusedError(status, words, headers=headers) from error
+        detail = "nothing is at this path; try GET /health, /models or /schema"
+    raise RefusedError(status, detail, headers=headers) from error
 
 
-def _tell(store: ModelStore) -> None:
+def _log_served(store: ModelStore) -> None:
     served = store.served
     for name, model in served.models.items():
-        is_default = ", of the plain paths" if name == served.default_name else ""
+        is_default = " (default)" if name == served.default_name else ""
         log.info("serving '%s'%s: run %s from %s", name, is_default, model.run_id, model.source)
     if not served.models:
-        log.warning("no model is served yet; /health says what to do")
+        log.warning("no model is served yet; GET /health explains what to do")
 
 
 async def _watch(store: ModelStore, telemetry: Telemetry, seconds: float) -> None:
-    """Reload when a pointer was switched; what fails is logged, and the old model serves on."""
+    """Reload when a pointer changes; a failure is logged, and the old model stays in service."""
     if not seconds:
         return
-    told = ""
+    logged = ""
     while True:
         await asyncio.sleep(seconds)
         try:
             if not await asyncio.to_thread(store.follow):
-                told = ""
+                logged = ""
                 continue
         except UserError as error:
-            if str(error) != told:
-                told = str(error)
+            if str(error) != logged:
+                logged = str(error)
                 telemetry.reload(succeeded=False)
                 telemetry.models(store.served.models.values())
                 log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
         else:
-            told = ""
+            logged = ""
             telemetry.reload(succeeded=True)
             telemetry.models(store.served.models.values())
-            _tell(store)
+            _log_served(store)
 
 
 def app_from_environment() -> FastAPI:
@@ -129,7 +130,7 @@ def app_from_environment() -> FastAPI:
         sys.exit(error.exit_code)
     for variable in ("API_MODELS", "API_OUTPUTS"):
         if variable in os.environ and not Path(os.environ[variable]).exists():
-            log.warning("%s=%s is not there yet", variable, os.environ[variable])
+            log.warning("%s=%s does not exist yet", variable, os.environ[variable])
     for found, meant in misspelt(os.environ).items():
-        log.warning("the variable %s is none of ours; did you mean %s?", found, meant)
+        log.warning("unknown variable %s; did you mean %s?", found, meant)
     return app

@@ -1,4 +1,4 @@
-"""Bodies of requests: decoded strictly, and where they cannot be, told which field is wrong."""
+"""Decode request bodies strictly; errors name the field that is wrong."""
 
 import json
 from collections import Counter
@@ -26,7 +26,7 @@ class BatchBody(msgspec.Struct, forbid_unknown_fields=True):
 
 Body = TypeVar("Body")
 
-# A row has one; others stand in texts, if anywhere.
+# Maximum braces per row: a row has one, others can only be inside texts.
 BRACES_OF_ROW = 10
 
 _predict = msgspec.json.Decoder(PredictBody)
@@ -36,8 +36,8 @@ _batch = msgspec.json.Decoder(BatchBody)
 def decode_predict(content: bytes) -> PredictBody:
     """Decode the body of /predict."""
     body = _decode(_predict.decode, content, '{"features": {column: value, …}}')
-    # A colon per key: fewer keys than colons may mean that a key stood there twice, of which
-    # the decoder keeps the last. Colons inside texts only bring us here more often.
+    # Each key has a colon. Fewer keys than colons may mean a duplicate key, of which the decoder
+    # keeps the last. Colons inside texts only make this check run more often.
     if content.count(b":") != 1 + len(body.features):
         _refuse_duplicates(content)
     return body
@@ -45,7 +45,7 @@ def decode_predict(content: bytes) -> PredictBody:
 
 def decode_batch(content: bytes, max_rows: int) -> BatchBody:
     """Decode the body of /predict_batch."""
-    # Millions of empty rows fit into a body that is not large, and each takes memory.
+    # A small body can hold millions of empty rows, and each of them takes memory.
     if content.count(b"{") > BRACES_OF_ROW * (max_rows + 1):
         raise RefusedError(413, f"there are more than {max_rows:,} rows; send them in parts")
     body = _decode(_batch.decode, content, '{"rows": [{column: value, …}, …]}')
@@ -55,7 +55,7 @@ def decode_batch(content: bytes, max_rows: int) -> BatchBody:
 
 
 def decode_as(kind: type[Body], content: bytes, form: str) -> Body:
-    """Decode a body that is not in a hurry."""
+    """Decode any other body."""
     body = _decode(msgspec.json.Decoder(kind).decode, content, form)
     _refuse_duplicates(content)
     return body
@@ -69,30 +69,30 @@ def _decode(decode: Callable[[bytes], Body], content: bytes, form: str) -> Body:
     except RecursionError:
         raise _too_deep() from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        reason = str(error) if isinstance(error, msgspec.DecodeError) else "no valid UTF-8"
-        raise RefusedError(400, f"the body is no JSON: {reason}; a body is {form}") from None
+        reason = str(error) if isinstance(error, msgspec.DecodeError) else "invalid UTF-8"
+        raise RefusedError(400, f"the body is not valid JSON: {reason}; a body is {form}") from None
 
 
 def _too_deep() -> RefusedError:
-    return RefusedError(400, "the body is nested too deep")
+    return RefusedError(400, "the body is nested too deeply")
 
 
 def _where(content: bytes, error: msgspec.ValidationError) -> str:
-    """Name the field, which msgspec writes as `[...]` where it is a key of the client's."""
+    """Return the message with the field's name, which msgspec writes as `[...]`."""
     message = str(error)
     if "[...]" not in message:
         return message
     for row, key, value in _cells(content):
         if isinstance(value, (list, dict)):
             found = "an array" if isinstance(value, list) else "an object"
-            return f"{row}.{_short(key)} takes a number, a text or null, and got {found}"
+            return f"{row}.{_short(key)} takes a number, a text or null, not {found}"
         if isinstance(value, float) and isinf(value):
-            return f"{row}.{_short(key)} holds a number beyond what 64 bits can"
+            return f"{row}.{_short(key)} has a number that does not fit into 64 bits"
     return message
 
 
 def _cells(content: bytes) -> Iterator[tuple[str, str, Any]]:
-    """Give row, key and cell, one after the other: mostly the first ones tell."""
+    """Yield row, key and cell of a body."""
     try:
         body = json.loads(content, parse_int=float)
     except (ValueError, RecursionError):
@@ -112,17 +112,17 @@ def _refuse_duplicates(content: bytes) -> None:
         found = dict(pairs)
         if len(found) < len(pairs):
             ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-            raise RefusedError(400, f"the key '{_short(twice)}' stands there twice in one object")
+            raise RefusedError(400, f"the key '{_short(twice)}' appears twice in one object")
         return found
 
-    # Whatever else is wrong with it, the decoder has found before; it only goes a little deeper.
+    # The decoder has found all other errors before; json.loads only allows less nesting.
     try:
         json.loads(content, object_pairs_hook=unique, parse_int=float)
     except RecursionError:
         raise _too_deep() from None
     except ValueError:
-        # The decoder does not look into fields that nobody asked for.
-        raise RefusedError(400, "the body is no valid UTF-8") from None
+        # The decoder does not check fields that are not in the struct.
+        raise RefusedError(400, "the body is not valid UTF-8") from None
 
 
 def _short(name: str) -> str:

@@ -1,9 +1,14 @@
-"""Predictions: from a path and a body to the bytes of an answer."""
+"""All endpoints in one table: routes, dispatch and the OpenAPI document are made from it.
+
+Predictions are dispatched by `Endpoints.find_prediction` before FastAPI's router runs, because
+routing would cost more than scoring. All other endpoints are routes of FastAPI.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,178 +19,161 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from tabproof.errors import UserError
-from tabproof.service import inference_protocol
-from tabproof.service.answers import (
-    Health,
-    Models,
-    Readiness,
-    RefusedError,
-    Reloaded,
-    no_model_detail,
-    not_found,
-)
+from tabproof.service import answers, inference_protocol
+from tabproof.service.answers import RefusedError, no_model_detail, not_found
 from tabproof.service.bodies import decode_batch, decode_predict
 from tabproof.service.errors import OutsideRootsError
-from tabproof.service.inference_protocol import LENGTH_HEADER
-from tabproof.service.model_store import ModelStore, Served
+from tabproof.service.inference_protocol import LENGTH_HEADER, InferResponse
+from tabproof.service.model_store import ModelStore
 from tabproof.service.security import check_admin
 from tabproof.service.served_model import ServedModel
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings
 from tabproof.service.telemetry import Telemetry
 
-# --- What FastAPI answers: everything but predictions, which the gate answers before it.
-
 DOCS_FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
-# The page is made of scripts and styles of its own, and may ask this service alone.
+# The page has inline scripts and styles, and may only call this service.
 DOCS_POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+# Bytes of a body, and cells, above which a prediction runs in a worker thread, so that it does
+# not block the event loop. Missing cells count too: each of them becomes a warning.
+LARGE_BODY, MANY_CELLS = 2**16, 2**13
 
+Headers = Mapping[bytes, bytes]
 _encode = msgspec.json.Encoder().encode
 
 
-def answer(content: Any, status: int = 200) -> Response:
-    """Send what msgspec can write."""
+@dataclass(slots=True)
+class Answer:
+    """The body of a response, and what is counted and logged about it."""
+
+    content: bytes
+    model: str
+    run_id: str
+    labels: Sequence[str]
+
+
+# --- Handlers of FastAPI's routes
+
+
+def json_response(content: Any, status: int = 200) -> Response:
+    """Return a response with what msgspec encodes."""
     return Response(_encode(content), status, media_type="application/json")
 
 
-def make_router(
-    store: ModelStore, settings: Settings, telemetry: Telemetry, lifecycle: Lifecycle
-) -> APIRouter:
-    """Make the routes of one application."""
-    router = APIRouter(include_in_schema=False)
-    _add_health(router, store, lifecycle)
-    _add_models(router, store)
-    _add_inference_protocol(router, store, lifecycle)
-    _add_administration(router, store, settings, telemetry)
-    if settings.docs:
-        _add_docs(router)
-    return router
+class Handlers:
+    """The functions behind all endpoints that are not predictions."""
 
+    def __init__(
+        self, store: ModelStore, settings: Settings, telemetry: Telemetry, lifecycle: Lifecycle
+    ) -> None:
+        self._store, self._settings = store, settings
+        self._telemetry, self._lifecycle = telemetry, lifecycle
+        self._reloading = asyncio.Lock()
+        self._pages = files("fastapi_offline") / "static"
 
-def _add_health(router: APIRouter, store: ModelStore, lifecycle: Lifecycle) -> None:
-    # HEAD too: some load balancers ask so.
-    @router.api_route("/health", methods=["GET", "HEAD"])
-    @router.api_route("/healthz", methods=["GET", "HEAD"])
-    async def health() -> Response:
-        served = store.served
+    async def health(self, _: Request) -> Response:
+        """Report that the process is alive, and what it serves."""
+        served = self._store.served
+        if served.models:
+            outdated = served.store.items()
+            detail = "; ".join(f"'{name}' is not up to date: {why}" for name, why in outdated)
+        else:
+            detail = no_model_detail({**served.store, **served.failed})
         runs = {name: model.run_id for name, model in served.models.items()}
-        detail = _detail_of(served)
-        return answer(Health("ok", runs, served.default_name, dict(served.failed), detail))
+        failed = dict(served.failed)
+        return json_response(answers.Health("ok", runs, served.default_name, failed, detail))
 
-    @router.api_route("/ready", methods=["GET", "HEAD"])
-    async def ready() -> Response:
-        why = _why_not_ready(store, lifecycle)
-        if why:
-            return answer(Readiness("not ready", why), 503)
-        return answer(Readiness("ready"))
+    def _why_not_ready(self) -> str:
+        if not self._lifecycle.is_ready:
+            return "the service is stopping"
+        try:
+            self._store.served.default()
+        except RefusedError as refusal:
+            return refusal.detail
+        return ""
 
+    async def ready(self, _: Request) -> Response:
+        """Report whether predictions would be answered."""
+        if why := self._why_not_ready():
+            return json_response(answers.Readiness("not ready", why), 503)
+        return json_response(answers.Readiness("ready"))
 
-def _detail_of(served: Served) -> str:
-    if not served.models:
-        return no_model_detail({**served.store, **served.failed})
-    return "; ".join(f"'{name}' is not up to date: {why}" for name, why in served.store.items())
+    async def models(self, _: Request) -> Response:
+        """List the served models."""
+        served = self._store.served
+        models = sorted(served.models.items())
+        infos = [model.info(default=name == served.default_name) for name, model in models]
+        return json_response(answers.Models(infos))
 
+    async def schema(self, request: Request) -> Response:
+        """Describe the columns of the default model, or of a named one."""
+        return json_response(self._model(request).schema_info())
 
-def _why_not_ready(store: ModelStore, lifecycle: Lifecycle) -> str:
-    if not lifecycle.is_ready:
-        return "the service is ending"
-    try:
-        store.served.default()
-    except RefusedError as refusal:
-        return refusal.detail
-    return ""
-
-
-def _add_models(router: APIRouter, store: ModelStore) -> None:
-    @router.get("/models")
-    async def models() -> Response:
-        served = store.served
-        infos = [
-            model.info(default=name == served.default_name)
-            for name, model in sorted(served.models.items())
-        ]
-        return answer(Models(infos))
-
-    @router.get("/schema")
-    async def schema() -> Response:
-        return answer(store.served.default().schema_info())
-
-    @router.get("/models/{name}/schema")
-    async def schema_of(name: str) -> Response:
-        return answer(store.served.named(name).schema_info())
-
-
-def _add_inference_protocol(router: APIRouter, store: ModelStore, lifecycle: Lifecycle) -> None:
-    def named(name: str, version: str | None = None) -> ServedModel:
-        model = store.served.named(name)
+    def _model(self, request: Request) -> ServedModel:
+        """Return the model of the path; raise RefusedError for an unknown name or version."""
+        name, version = (request.path_params.get(key) for key in ("name", "version"))
+        if name is None:
+            return self._store.served.default()
+        model = self._store.served.named(name)
         inference_protocol.check_version(model, version)
         return model
 
-    @router.get("/v2")
-    async def server() -> Response:
-        return answer(
-            {"name": "tabular-experiments", "version": "2", "extensions": ["binary_tensor_data"]}
-        )
+    async def protocol_server(self, _: Request) -> Response:
+        """Name this server and the extensions of the protocol that it has."""
+        content = {"name": "tabproof", "version": "2", "extensions": ["binary_tensor_data"]}
+        return json_response(content)
 
-    @router.get("/v2/health/live")
-    async def live() -> Response:
-        return answer({"live": True})
+    async def protocol_live(self, _: Request) -> Response:
+        """Report that the process is alive."""
+        return json_response({"live": True})
 
-    @router.get("/v2/health/ready")
-    async def ready() -> Response:
-        is_ready = not _why_not_ready(store, lifecycle)
-        return answer({"ready": is_ready}, 200 if is_ready else 503)
+    async def protocol_ready(self, _: Request) -> Response:
+        """Report whether predictions would be answered."""
+        is_ready = not self._why_not_ready()
+        return json_response({"ready": is_ready}, 200 if is_ready else 503)
 
-    @router.get("/v2/models/{name}")
-    @router.get("/v2/models/{name}/versions/{version}")
-    async def metadata(name: str, version: str | None = None) -> Response:
-        return answer(inference_protocol.metadata(named(name, version)))
+    async def protocol_model(self, request: Request) -> Response:
+        """Describe the inputs and outputs of a model."""
+        return json_response(inference_protocol.metadata(self._model(request)))
 
-    @router.get("/v2/models/{name}/ready")
-    @router.get("/v2/models/{name}/versions/{version}/ready")
-    async def model_ready(name: str, version: str | None = None) -> Response:
-        return answer({"name": named(name, version).name, "ready": lifecycle.is_ready})
+    async def protocol_model_ready(self, request: Request) -> Response:
+        """Report whether a model is ready."""
+        ready = {"name": self._model(request).name, "ready": self._lifecycle.is_ready}
+        return json_response(ready)
 
-
-def _add_administration(
-    router: APIRouter, store: ModelStore, settings: Settings, telemetry: Telemetry
-) -> None:
-    one_at_a_time = asyncio.Lock()
-
-    @router.post("/reload")
-    async def reload(request: Request) -> Response:
-        check_admin(settings.admin_token, request.headers.get("authorization"))
+    async def reload(self, request: Request) -> Response:
+        """Load the promoted models again, or the run that `path` names."""
+        check_admin(self._settings.admin_token, request.headers.get("authorization"))
         paths = request.query_params.getlist("path")
         if len(paths) > 1:
-            raise RefusedError(422, "path stands there twice")
-        async with one_at_a_time:
+            raise RefusedError(422, "the parameter path is given twice")
+        store, telemetry = self._store, self._telemetry
+        async with self._reloading:
             try:
-                # Reading and hashing take their time; others are answered meanwhile.
+                # Reading and hashing take time: other requests are served meanwhile.
                 models = await asyncio.to_thread(store.reload, paths[0] if paths else None)
             except UserError as error:
                 telemetry.models(store.served.models.values())
                 telemetry.reload(succeeded=False)
                 status = 400 if isinstance(error, OutsideRootsError) else 409
-                words = f"{store.said(error)} (what served before goes on serving)"
-                raise RefusedError(status, words) from error
+                detail = f"{store.message_of(error)} (the models served before stay in service)"
+                raise RefusedError(status, detail) from error
         telemetry.reload(succeeded=True)
         telemetry.models(store.served.models.values())
-        return answer(Reloaded({name: model.run_id for name, model in models.items()}))
+        runs = {name: model.run_id for name, model in models.items()}
+        return json_response(answers.Reloaded(runs))
 
-    @router.get("/metrics")
-    async def metrics() -> Response:
-        return Response(telemetry.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def metrics(self, _: Request) -> Response:
+        """Return the metrics in the format of Prometheus."""
+        media_type = "text/plain; version=0.0.4; charset=utf-8"
+        return Response(self._telemetry.page(), media_type=media_type)
 
-
-def _add_docs(router: APIRouter) -> None:
-    pages = files("fastapi_offline") / "static"
-
-    @router.get("/")
-    async def root() -> Response:
+    async def root(self, _: Request) -> Response:
+        """Redirect to the documentation."""
         return RedirectResponse("/docs")
 
-    @router.get("/docs")
-    async def docs() -> HTMLResponse:
+    async def docs(self, _: Request) -> HTMLResponse:
+        """Return the page that shows and tries all endpoints."""
         page = get_swagger_ui_html(
             openapi_url="/openapi.json",
             title="Predictions",
@@ -196,172 +184,94 @@ def _add_docs(router: APIRouter) -> None:
         page.headers["Content-Security-Policy"] = DOCS_POLICY
         return page
 
-    @router.get("/docs/{name}")
-    async def docs_file(name: str) -> Response:
+    async def docs_file(self, request: Request) -> Response:
+        """Return a script or style of the documentation page."""
+        name = request.path_params["file"]
         if name not in DOCS_FILES:
             raise not_found("there is no such page")
-        return Response((pages / name).read_bytes(), media_type=DOCS_FILES[name])
+        return Response((self._pages / name).read_bytes(), media_type=DOCS_FILES[name])
 
 
-# What is larger is answered beside the event loop, so that others need not wait for it, as what
-# is explained is. Cells that are not there count too: each is a warning to word.
-LARGE_BODY, MANY_CELLS = 2**16, 2**13
-
-Headers = Mapping[bytes, bytes]
-
-
-@dataclass(slots=True)
-class Answer:
-    """The bytes, and what is told of them."""
-
-    content: bytes
-    model: str
-    run_id: str
-    labels: Sequence[str]
-
-    @property
-    def rows(self) -> int:
-        """How many rows were answered."""
-        return len(self.labels)
-
-
-@dataclass(slots=True)
-class Endpoint:
-    """What answers a path; route: its template."""
-
-    route: str
-    answer: Callable[[bytes, bytes, Headers], Answer | Awaitable[Answer]]
-    takes_bytes: bool = False
+# --- Handlers of predictions
 
 
 class Predictions:
-    """Finds what answers a path, by the models that serve now."""
+    """The functions behind predictions; large ones run in a worker thread."""
 
-    def __init__(self, store: ModelStore, settings: Settings) -> None:
-        self._store = store
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._encode = msgspec.json.Encoder().encode
-        # One: the work holds the interpreter most of the time, and two would only take turns.
+        # One thread: the work holds the interpreter lock most of the time.
         self._worker = ThreadPoolExecutor(1, "large-batch")
-        self._plain = {
-            "/predict": Endpoint("/predict", self._predict_default),
-            "/predict_batch": Endpoint("/predict_batch", self._predict_batch_default),
-        }
 
-    def find(self, path: str) -> Endpoint | None:
-        """Find an endpoint; None for paths that predict nothing."""
-        found = self._plain.get(path)
-        if found is not None:
-            return found
-        match path.split("/"):
-            case ["", "models", name, "predict"]:
-                return Endpoint(
-                    "/models/{name}/predict",
-                    lambda query, body, _: self._predict(self._named(name), query, body),
-                )
-            case ["", "models", name, "predict_batch"]:
-                return Endpoint(
-                    "/models/{name}/predict_batch",
-                    lambda query, body, _: self._predict_batch(self._named(name), query, body),
-                )
-            case ["", "v2", "models", name, "infer"]:
-                return Endpoint(
-                    "/v2/models/{name}/infer",
-                    lambda _, body, headers: self._infer(self._named(name), None, body, headers),
-                    takes_bytes=True,
-                )
-            case ["", "v2", "models", name, "versions", version, "infer"]:
-                return Endpoint(
-                    "/v2/models/{name}/versions/{version}/infer",
-                    lambda _, body, headers: self._infer(self._named(name), version, body, headers),
-                    takes_bytes=True,
-                )
-        return None
-
-    def _named(self, name: str) -> ServedModel:
-        return self._store.served.named(name)
-
-    def _predict_default(
-        self, query: bytes, content: bytes, _: Headers
+    def predict(
+        self, model: ServedModel, query: bytes, content: bytes, _: Headers
     ) -> Answer | Awaitable[Answer]:
-        return self._predict(self._store.served.default(), query, content)
-
-    def _predict_batch_default(
-        self, query: bytes, content: bytes, _: Headers
-    ) -> Answer | Awaitable[Answer]:
-        return self._predict_batch(self._store.served.default(), query, content)
-
-    def _predict(
-        self, model: ServedModel, query: bytes, content: bytes
-    ) -> Answer | Awaitable[Answer]:
-        explain = is_asked(query, "explain")
+        """Predict one row."""
+        explain = read_flag(query, "explain")
 
         def work() -> Answer:
             body = decode_predict(content)
             prediction = model.predict_row(
-                body.features, strict=is_asked(query, "strict"), explain=explain
+                body.features, strict=read_flag(query, "strict"), explain=explain
             )
             return Answer(self._encode(prediction), model.name, model.run_id, (prediction.label,))
 
-        return self._beside(work) if explain or len(content) > LARGE_BODY else work()
+        return self._in_thread(work) if explain or len(content) > LARGE_BODY else work()
 
-    def _predict_batch(
-        self, model: ServedModel, query: bytes, content: bytes
+    def predict_batch(
+        self, model: ServedModel, query: bytes, content: bytes, _: Headers
     ) -> Answer | Awaitable[Answer]:
-        explain = is_asked(query, "explain")
+        """Predict many rows."""
+        explain = read_flag(query, "explain")
 
         def work() -> Answer:
             body = decode_batch(content, self._settings.max_rows)
             self._check_rows(len(body.rows))
-            batch = model.predict_rows(body.rows, strict=is_asked(query, "strict"), explain=explain)
+            strict = read_flag(query, "strict")
+            batch = model.predict_rows(body.rows, strict=strict, explain=explain)
             return Answer(self._encode(batch), model.name, model.run_id, batch.label)
 
-        # A brace per row, and one more.
+        # Each row has one brace, and the body has one more.
         is_large = explain or _is_large(content, content.count(b"{"), model)
-        return self._beside(work) if is_large else work()
+        return self._in_thread(work) if is_large else work()
 
-    def _infer(
-        self, model: ServedModel, version: str | None, content: bytes, headers: Headers
+    def infer(
+        self, model: ServedModel, _: bytes, content: bytes, headers: Headers
     ) -> Answer | Awaitable[Answer]:
-        inference_protocol.check_version(model, version)
-
-        most_cells = self._settings.max_rows * len(model.schema.columns)
+        """Predict the rows of tensors, by the Open Inference Protocol."""
 
         def work() -> Answer:
-            request = inference_protocol.decode(content, headers.get(LENGTH_HEADER), most_cells)
+            max_cells = self._settings.max_rows * len(model.schema.columns)
+            request = inference_protocol.decode(content, headers.get(LENGTH_HEADER), max_cells)
             rows = inference_protocol.rows_of(request, model)
             self._check_rows(len(rows))
             response, labels = inference_protocol.infer(request, rows, model)
             return Answer(self._encode(response), model.name, model.run_id, labels)
 
-        # A comma per cell at least, or a byte: there are no more rows than that.
-        most_rows = len(content) if LENGTH_HEADER in headers else content.count(b",")
-        is_large = _is_large(content, most_rows, model)
-        return self._beside(work) if is_large else work()
+        # Each cell has at least one comma, or one byte: there cannot be more rows than that.
+        max_rows = len(content) if LENGTH_HEADER in headers else content.count(b",")
+        return self._in_thread(work) if _is_large(content, max_rows, model) else work()
 
-    async def _beside(self, work: Callable[[], Answer]) -> Answer:
+    async def _in_thread(self, work: Callable[[], Answer]) -> Answer:
         running = asyncio.get_running_loop().run_in_executor(self._worker, work)
         try:
             return await asyncio.wait_for(running, self._settings.batch_timeout_seconds)
         except TimeoutError:
-            raise RefusedError(
-                503,
-                "too much work waits; try again, or in smaller parts",
-                headers={"Retry-After": "1"},
-            ) from None
+            detail = "too much work is waiting; try again, or in smaller parts"
+            raise RefusedError(503, detail, headers={"Retry-After": "1"}) from None
 
     def _check_rows(self, n_rows: int) -> None:
-        if n_rows > self._settings.max_rows:
-            most = self._settings.max_rows
-            raise RefusedError(413, f"{n_rows:,} rows are more than {most:,}; send them in parts")
+        if n_rows > (limit := self._settings.max_rows):
+            raise RefusedError(413, f"{n_rows:,} rows are more than {limit:,}; send them in parts")
 
 
-def _is_large(content: bytes, most_rows: int, model: ServedModel) -> bool:
-    return len(content) > LARGE_BODY or most_rows * len(model.schema.columns) > MANY_CELLS
+def _is_large(content: bytes, max_rows: int, model: ServedModel) -> bool:
+    return len(content) > LARGE_BODY or max_rows * len(model.schema.columns) > MANY_CELLS
 
 
-def is_asked(query: bytes, name: str) -> bool:
-    """Read `?strict=` or `?explain=`; other parameters are nobody's."""
+def read_flag(query: bytes, name: str) -> bool:
+    """Return the value of `?strict=` or `?explain=`; other parameters are ignored."""
     if not query:
         return False
     values: list[Any] = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(name, [])
@@ -370,3 +280,148 @@ def is_asked(query: bytes, name: str) -> bool:
     if len(values) > 1 or values[0] not in ("true", "false", "1", "0"):
         raise RefusedError(422, f"{name} takes true or false")
     return values[0] in ("true", "1")
+
+
+# --- The table
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row of the table.
+
+    response is a struct of `answers`, or None where no schema describes the response. A body
+    ("row", "rows" or "tensors") makes it a prediction; an empty tag hides it from the document.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Any]
+    summary: str
+    tag: str = "Information"
+    response: type | None = None
+    refusals: tuple[int, ...] = ()
+    parameters: tuple[str, ...] = ()
+    body: str = ""
+
+    @property
+    def is_prediction(self) -> bool:
+        """Return whether the endpoint is dispatched before FastAPI's router."""
+        return bool(self.body)
+
+
+_PROTOCOL, _MODEL = "Open Inference Protocol", "/v2/models/{name}"
+_VERSION = f"{_MODEL}/versions/{{version}}"
+_REFUSALS = (400, 401, 404, 408, 413, 415, 422, 503)
+_ROW = partial(
+    Endpoint, "POST", handler=Predictions.predict, summary="Predict one row", body="row",
+    tag="Predictions", response=answers.Prediction, refusals=_REFUSALS,
+    parameters=("strict", "explain"),
+)  # fmt: skip
+_ROWS = partial(
+    Endpoint, "POST", handler=Predictions.predict_batch, summary="Predict many rows", body="rows",
+    tag="Predictions", response=answers.PredictionBatch, refusals=_REFUSALS,
+    parameters=("strict", "explain"),
+)  # fmt: skip
+_TENSORS = partial(
+    Endpoint, "POST", handler=Predictions.infer, summary="Predict the rows of tensors",
+    body="tensors", tag=_PROTOCOL, response=InferResponse, refusals=_REFUSALS,
+)  # fmt: skip
+_GET = partial(Endpoint, "GET")
+
+ENDPOINTS = (
+    _ROW("/predict"),
+    _ROWS("/predict_batch"),
+    _ROW("/models/{name}/predict"),
+    _ROWS("/models/{name}/predict_batch"),
+    _GET("/health", Handlers.health, "Whether the process is alive, and what it serves",
+         response=answers.Health),
+    _GET("/healthz", Handlers.health, "The same as /health", response=answers.Health),
+    _GET("/ready", Handlers.ready, "Whether predictions would be answered",
+         response=answers.Readiness, refusals=(503,)),
+    _GET("/models", Handlers.models, "Which models are served", response=answers.Models),
+    _GET("/schema", Handlers.schema, "The columns of the default model",
+         response=answers.SchemaInfo, refusals=(503,)),
+    _GET("/models/{name}/schema", Handlers.schema, "The columns of a model",
+         response=answers.SchemaInfo, refusals=(404,)),
+    _GET("/metrics", Handlers.metrics, "Counts and durations, in the format of Prometheus"),
+    _GET("/v2", Handlers.protocol_server, "What this server is", _PROTOCOL),
+    _GET("/v2/health/live", Handlers.protocol_live, "Whether it is alive", _PROTOCOL),
+    _GET("/v2/health/ready", Handlers.protocol_ready, "Whether it is ready", _PROTOCOL,
+         refusals=(503,)),
+    *(
+        endpoint
+        for path in (_MODEL, _VERSION)
+        for endpoint in (
+            _GET(path, Handlers.protocol_model, "Inputs and outputs of a model", _PROTOCOL,
+                 refusals=(404,)),
+            _GET(f"{path}/ready", Handlers.protocol_model_ready, "Whether a model is ready",
+                 _PROTOCOL, refusals=(404,)),
+            _TENSORS(f"{path}/infer"),
+        )
+    ),
+    Endpoint("POST", "/reload", Handlers.reload, "Serve what is promoted now", "Administration",
+             answers.Reloaded, (400, 401, 403, 409, 422), ("path",)),
+    _GET("/", Handlers.root, "", ""),
+    _GET("/docs", Handlers.docs, "", ""),
+    _GET("/docs/{file}", Handlers.docs_file, "", ""),
+)  # fmt: skip
+
+
+class Endpoints:
+    """The endpoints of one application: routes for FastAPI, and predictions by path."""
+
+    def __init__(
+        self, store: ModelStore, settings: Settings, telemetry: Telemetry, lifecycle: Lifecycle
+    ) -> None:
+        self.router = APIRouter(include_in_schema=False)
+        self._store, self._predictions = store, Predictions(settings)
+        self._plain: dict[str, Endpoint] = {}
+        self._named: list[tuple[list[str], Endpoint]] = []
+        handlers = Handlers(store, settings, telemetry, lifecycle)
+        for endpoint in ENDPOINTS:
+            if endpoint.is_prediction:
+                if "{" in endpoint.path:
+                    self._named.append((endpoint.path.split("/"), endpoint))
+                else:
+                    self._plain[endpoint.path] = endpoint
+            elif endpoint.tag or settings.docs:
+                # HEAD too: some load balancers send it.
+                methods = ["GET", "HEAD"] if endpoint.method == "GET" else [endpoint.method]
+                handler = getattr(handlers, endpoint.handler.__name__)
+                self.router.add_route(endpoint.path, handler, methods)
+
+    def find_prediction(
+        self, path: str
+    ) -> tuple[Endpoint, Callable[[bytes, bytes, Headers], Answer | Awaitable[Answer]]] | None:
+        """Return the endpoint of a path, and the function of its query, body and headers.
+
+        None for paths that are no predictions.
+        """
+        endpoint = self._plain.get(path)
+        if endpoint is not None:
+            return endpoint, self._bind(endpoint, {})
+        parts = path.split("/")
+        for template, endpoint in self._named:
+            if len(parts) == len(template) and all(
+                part == expected or expected[:1] == "{"
+                for part, expected in zip(parts, template, strict=True)
+            ):
+                pairs = zip(template, parts, strict=True)
+                values = {key[1:-1]: part for key, part in pairs if key[:1] == "{"}
+                return endpoint, self._bind(endpoint, values)
+        return None
+
+    def _bind(
+        self, endpoint: Endpoint, values: Mapping[str, str]
+    ) -> Callable[[bytes, bytes, Headers], Answer | Awaitable[Answer]]:
+        def answer(query: bytes, body: bytes, headers: Headers) -> Answer | Awaitable[Answer]:
+            name = values.get("name")
+            served = self._store.served
+            model = served.default() if name is None else served.named(name)
+            inference_protocol.check_version(model, values.get("version"))
+            found: Answer | Awaitable[Answer] = endpoint.handler(
+                self._predictions, model, query, body, headers
+            )
+            return found
+
+        return answer

@@ -7,31 +7,29 @@ from tabproof.errors import UserError, printable
 
 
 class SettingError(UserError):
-    """An environment variable of the service with a value that cannot work."""
+    """An environment variable of the service has an invalid value."""
 
-    def __init__(self, variable: str, found: str, valid: str) -> None:
-        super().__init__(f"{variable}={found} cannot work; it takes {valid} (docs/service.md)")
+    template = "{variable}={found} is not valid; it takes {valid} (docs/service.md)"
 
 
 class ModelUnusableError(UserError):
-    """A run that is intact and cannot be served."""
+    """A run is intact but cannot be served."""
 
-    def __init__(self, source: str, reason: str) -> None:
-        super().__init__(f"{source} cannot be served: {reason}")
+    template = "{source} cannot be served: {reason}"
 
 
 class ReloadError(UserError):
-    """Models that could not be loaded; what served before goes on."""
+    """Models could not be loaded; those served before stay in service."""
 
     def __init__(self, causes: dict[str, str]) -> None:
         super().__init__("; ".join(f"'{name}': {why}" for name, why in causes.items()))
 
 
 class OutsideRootsError(UserError):
-    """A path that a client asked for and may not have."""
+    """A client named a path that it may not read."""
 
     def __init__(self, asked: str, roots: Sequence[Path], reason: str) -> None:
-        # The client need not learn where on this machine the roots lie.
+        # Clients must not learn where the roots are on this machine.
         names = [str(root) if not root.is_absolute() else root.name for root in roots]
         super().__init__(
             f"'{printable(asked)}' {reason}; it takes a run's directory under"

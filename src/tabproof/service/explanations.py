@@ -1,4 +1,4 @@
-"""Why a model answers as it does: what each column adds, in the form that clients get."""
+"""Contributions of the columns to a prediction, in the form of the response."""
 
 from collections.abc import Sequence
 
@@ -9,30 +9,30 @@ from tabproof.scorer import Contributions, Scorer
 from tabproof.scorer.errors import NotExplainableError
 from tabproof.service.answers import Explanation, ExplanationBatch, RefusedError
 
-# One request holds the others that are explained up for some ten seconds at most, however large
-# its model is; and its answer has some ten megabytes.
-MOST_WORK, MOST_NUMBERS = 10**8, 2**19
+# One request occupies the worker thread for at most about ten seconds, whatever the model, and its
+# response has at most about ten megabytes.
+MAX_WORK, MAX_NUMBERS = 10**8, 2**19
 
 Floats = NDArray[np.float64]
 
 
 def check_explained_rows(scorer: Scorer, n_rows: int) -> None:
-    """Refuse a model that has no contributions, and more rows than it can explain in a while."""
+    """Refuse a model without contributions, and more rows than can be explained in time."""
     try:
         work = scorer.explainer.work
     except NotExplainableError as error:
         raise RefusedError(422, str(error)) from error
-    most = max(1, min(MOST_WORK // max(work, 1), MOST_NUMBERS // len(scorer.columns)))
+    most = max(1, min(MAX_WORK // max(work, 1), MAX_NUMBERS // len(scorer.columns)))
     if n_rows > most:
         raise RefusedError(
             413,
-            f"{n_rows:,} rows are more than the {most:,} of this model that are explained in one"
-            " request; send them in parts, or without explain",
+            f"{n_rows:,} rows are more than the {most:,} that can be explained in one request with"
+            " this model; send them in parts, or without explain",
         )
 
 
 def explain_row(scorer: Scorer, row: Sequence[float], proba: Sequence[float]) -> Explanation:
-    """Explain the probability that one row was told."""
+    """Return the contributions of one row to its probability."""
     check_explained_rows(scorer, 1)
     found = scorer.contributions([np.array([value]) for value in row], np.array([proba]))
     _check_finite(found, "")
@@ -48,7 +48,7 @@ def explain_row(scorer: Scorer, row: Sequence[float], proba: Sequence[float]) ->
 def explain_rows(
     scorer: Scorer, columns: Sequence[NDArray[np.generic]], proba: Floats
 ) -> ExplanationBatch:
-    """Explain the probabilities that many rows were told; check_explained_rows comes first."""
+    """Return the contributions of many rows; call check_explained_rows first."""
     found = scorer.contributions(columns, proba)
     _check_finite(found, "rows[{}]: ")
     return ExplanationBatch(
@@ -68,4 +68,4 @@ def _check_finite(found: Contributions, where: str) -> None:
     broken = ~np.isfinite(found.scores)
     if broken.any():
         place = where.format(int(broken.argmax()))
-        raise RefusedError(422, f"{place}the numbers are so extreme that nothing adds up")
+        raise RefusedError(422, f"{place}the numbers are too extreme for contributions")

@@ -1,7 +1,7 @@
-"""The gate: every request passes it, and each leaves with an answer, a count and a log line.
+"""The outermost middleware: limits, error responses, metrics and a log line for every request.
 
-Plain ASGI. Predictions are answered here, before any router: framework code around an answer
-would cost more than the answer. All else goes on to FastAPI.
+Plain ASGI. Predictions are handled here, before FastAPI's router, because framework code would
+cost more than the prediction. All other requests are passed on to FastAPI.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from tabproof.service.answers import Problem, RefusedError
-from tabproof.service.endpoints import Answer, Predictions
+from tabproof.service.endpoints import Answer, Endpoints
 from tabproof.service.inference_protocol import LENGTH_HEADER
 from tabproof.service.security import HEADERS, check_key
 from tabproof.service.server import Lifecycle
@@ -33,18 +33,18 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 JSON = (b"content-type", b"application/json")
 CLOSE = (b"connection", b"close")
-MOST_HEADER_BYTES = 2**16
-# How long a client may go on sending a body that was refused, until it reads the answer.
+MAX_HEADER_BYTES = 2**16
+# Seconds for which the rest of a refused body is read, so that the client reads the response.
 LINGER_SECONDS = 2.0
-# And how much, as a multiple of what a body may have.
-MOST_SWALLOWED = 4
+# Bytes read of it, as a multiple of the largest body that is allowed.
+MAX_DRAINED = 4
 
 log = logging.getLogger("uvicorn.error")
 
 
 @dataclass(slots=True)
 class Exchange:
-    """A request, and what has become of it."""
+    """A request and its state."""
 
     scope: Scope
     receive: Receive
@@ -56,33 +56,33 @@ class Exchange:
     run_id: str | None = None
     rows: int = 0
     is_answered: bool = False
-    # Whether a body is still to come, and what of it is held.
-    is_awaited: bool = False
+    # More of the body is to come, and the bytes received so far.
+    has_more_body: bool = False
     n_bytes: int = 0
 
 
 class Gate:
-    """The outermost middleware of the application."""
+    """ASGI middleware around the whole application."""
 
     def __init__(
         self,
         app: App,
         *,
         settings: Settings,
-        predictions: Predictions,
+        endpoints: Endpoints,
         telemetry: Telemetry,
         lifecycle: Lifecycle,
     ) -> None:
         self._app = app
         self._settings = settings
-        self._predictions = predictions
+        self._endpoints = endpoints
         self._telemetry = telemetry
         self._lifecycle = lifecycle
         self._encode = msgspec.json.Encoder().encode
         self._in_flight = self._bytes_in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, whatever it is."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -92,17 +92,17 @@ class Gate:
             request_id = token_hex(8).encode()
         exchange = Exchange(scope, receive, send, request_id)
         length = headers.get(b"content-length", b"0")
-        exchange.is_awaited = length != b"0" or b"transfer-encoding" in headers
+        exchange.has_more_body = length != b"0" or b"transfer-encoding" in headers
         try:
             await self._answer(exchange, headers)
         except RefusedError as refusal:
             await self._refuse(exchange, refusal)
         except ConnectionError:
-            exchange.status = 499  # the client went away
+            exchange.status = 499  # the client disconnected
         except Exception:
             log.exception("request %s failed", request_id.decode())
             await self._refuse(
-                exchange, RefusedError(500, "the service failed; its log has the cause")
+                exchange, RefusedError(500, "the service failed; its log has the traceback")
             )
         finally:
             self._telemetry.request(
@@ -117,35 +117,36 @@ class Gate:
 
     async def _answer(self, exchange: Exchange, headers: dict[bytes, bytes]) -> None:
         if sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > (
-            MOST_HEADER_BYTES
+            MAX_HEADER_BYTES
         ):
-            raise RefusedError(431, f"the headers are larger than {MOST_HEADER_BYTES:,} bytes")
-        found = self._predictions.find(exchange.scope["path"])
+            raise RefusedError(431, f"the headers are larger than {MAX_HEADER_BYTES:,} bytes")
+        found = self._endpoints.find_prediction(exchange.scope["path"])
         if found is None:
             await self._pass_on(exchange)
             return
-        exchange.route = found.route
+        endpoint, predict = found
+        exchange.route = endpoint.path
         if exchange.scope["method"] != "POST":
             raise RefusedError(405, "predictions take POST", headers={"Allow": "POST"})
         check_key(self._settings.key, headers)
-        _check_content_type(headers, takes_bytes=found.takes_bytes)
+        _check_content_type(headers, takes_bytes=endpoint.body == "tensors")
         if self._in_flight >= self._settings.max_in_flight:
-            raise RefusedError(503, "too many requests at once", headers={"Retry-After": "1"})
+            raise RefusedError(503, "too many requests in flight", headers={"Retry-After": "1"})
         self._in_flight += 1
         try:
             content = await self._body(exchange, headers)
-            answer = found.answer(exchange.scope["query_string"], content, headers)
+            answer = predict(exchange.scope["query_string"], content, headers)
             if not isinstance(answer, Answer):
                 answer = await answer
         finally:
             self._in_flight -= 1
             self._bytes_in_flight -= exchange.n_bytes
-        exchange.run_id, exchange.rows = answer.run_id, answer.rows
+        exchange.run_id, exchange.rows = answer.run_id, len(answer.labels)
         self._telemetry.predictions(answer.model, answer.labels)
         await self._send(exchange, 200, answer.content, [])
 
     async def _body(self, exchange: Exchange, headers: dict[bytes, bytes]) -> bytes:
-        """Receive a body within its limits."""
+        """Receive the body, within the limits of size and time."""
         if int(headers.get(b"content-length", b"0")) > self._settings.max_body_bytes:
             raise self._too_large()
         parts: list[bytes] = []
@@ -168,27 +169,27 @@ class Gate:
             if exchange.n_bytes > self._settings.max_body_bytes:
                 raise self._too_large()
             if self._bytes_in_flight > self._settings.max_bytes_in_flight:
-                raise RefusedError(503, "too much at once", headers={"Retry-After": "1"})
+                raise RefusedError(503, "too many bytes in flight", headers={"Retry-After": "1"})
             more = message.get("more_body", False)
-        exchange.is_awaited = False
+        exchange.has_more_body = False
 
     def _too_large(self) -> RefusedError:
         limit = self._settings.max_body_bytes
         return RefusedError(413, f"the body is larger than {limit:,} bytes; send it in parts")
 
     async def _pass_on(self, exchange: Exchange) -> None:
-        """Let FastAPI answer, and add what every answer has."""
+        """Pass the request on to FastAPI, and add the headers of every response."""
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await self._swallow(exchange, 0.0)
+                await self._drain_body(exchange, 0.0)
                 exchange.status, exchange.is_answered = message["status"], True
                 own = {name for name, _ in message["headers"]}
                 added = [header for header in self._headers(exchange) if header[0] not in own]
                 message["headers"] = [*message["headers"], *added]
-            elif exchange.is_awaited and not message.get("more_body", False):
+            elif exchange.has_more_body and not message.get("more_body", False):
                 await exchange.send({**message, "more_body": True})
-                await self._swallow(exchange, LINGER_SECONDS)
+                await self._drain_body(exchange, LINGER_SECONDS)
                 message = {"type": "http.response.body", "body": b""}
             await exchange.send(message)
 
@@ -199,7 +200,7 @@ class Gate:
             exchange.route = getattr(route, "path", exchange.route)
 
     def _limited(self, exchange: Exchange) -> Receive:
-        """Count what is received: no body that FastAPI reads is large."""
+        """Limit the body that FastAPI reads."""
         received = 0
 
         async def receive() -> Message:
@@ -208,14 +209,14 @@ class Gate:
             received += len(message.get("body", b""))
             if received > self._settings.max_body_bytes:
                 raise self._too_large()
-            exchange.is_awaited = message.get("more_body", False)
+            exchange.has_more_body = message.get("more_body", False)
             return message
 
         return receive
 
     async def _refuse(self, exchange: Exchange, refusal: RefusedError) -> None:
         if exchange.is_answered:
-            return  # too late to say anything else
+            return  # the response has begun
         headers = [(k.lower().encode(), v.encode()) for k, v in refusal.headers.items()]
         problem = Problem(refusal.detail, exchange.request_id.decode(), refusal.difference)
         content = self._encode(problem)
@@ -230,35 +231,35 @@ class Gate:
         content: bytes,
         headers: list[tuple[bytes, bytes]],
     ) -> None:
-        await self._swallow(exchange, 0.0)
+        await self._drain_body(exchange, 0.0)
         exchange.status, exchange.is_answered = status, True
         length = (b"content-length", str(len(content)).encode())
         every = [JSON, length, *self._headers(exchange), *headers]
         await exchange.send({"type": "http.response.start", "status": status, "headers": every})
-        if exchange.is_awaited:
+        if exchange.has_more_body:
             await exchange.send({"type": "http.response.body", "body": content, "more_body": True})
-            await self._swallow(exchange, LINGER_SECONDS)
+            await self._drain_body(exchange, LINGER_SECONDS)
             content = b""
         await exchange.send({"type": "http.response.body", "body": content})
 
     def _headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", exchange.request_id), *HEADERS]
-        # What is left of a body that nobody wants has no end.
-        ends = self._lifecycle.is_closing or exchange.is_awaited
+        # The rest of an unread body may be endless, so the connection is closed.
+        ends = self._lifecycle.is_closing or exchange.has_more_body
         return [*headers, CLOSE] if ends else headers
 
-    async def _swallow(self, exchange: Exchange, seconds: float) -> None:
-        """Take what is left of a body, for so long: 0 takes what has arrived already.
+    async def _drain_body(self, exchange: Exchange, seconds: float) -> None:
+        """Read and drop the rest of the body for some seconds; 0 drops what has arrived.
 
-        To close on a client that is still sending would tear the answer away from it.
+        Closing while the client is still sending would make it lose the response.
         """
-        left = MOST_SWALLOWED * self._settings.max_body_bytes
+        left = MAX_DRAINED * self._settings.max_body_bytes
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while exchange.is_awaited and left > 0:
+                while exchange.has_more_body and left > 0:
                     message = await exchange.receive()
                     left -= len(message.get("body", b""))
-                    exchange.is_awaited = message.get("more_body", False)
+                    exchange.has_more_body = message.get("more_body", False)
 
 
 def _check_content_type(headers: dict[bytes, bytes], *, takes_bytes: bool) -> None:

@@ -1,7 +1,7 @@
 """The Open Inference Protocol, version 2: tensors in and out, as KServe's clients send them.
 
-A tensor per column, named like it; or, where all columns are numbers, one of shape
-[rows, columns]. Answers: `predict`, the labels, and `predict_proba`.
+One tensor per column, with its name; or, if all columns are numbers, one tensor of shape
+[rows, columns]. The outputs are `predict` (labels) and `predict_proba`.
 https://github.com/kserve/open-inference-protocol
 """
 
@@ -17,7 +17,7 @@ from tabproof.service.bodies import decode_as
 from tabproof.service.rows import Cell, Row
 from tabproof.service.served_model import ServedModel
 
-# --- Tensors as bytes behind the JSON of a request: the protocol's binary extension.
+# --- The binary extension: tensors as bytes behind the JSON of a request
 
 LENGTH_HEADER = b"inference-header-content-length"
 NUMBERS = {
@@ -28,15 +28,15 @@ NUMBERS = {
 TEXTS = "BYTES"
 
 
-def divided(content: bytes, header: bytes) -> tuple[bytes, bytes]:
-    """Divide a body into its JSON and the tensors behind it; raises RefusedError."""
+def split_body(content: bytes, header: bytes) -> tuple[bytes, bytes]:
+    """Split a body into its JSON and the tensors behind it; raise RefusedError."""
     if not header.isdigit() or len(header) > 12 or int(header) > len(content):
         raise RefusedError(400, "Inference-Header-Content-Length is not the length of the JSON")
     return content[: int(header)], content[int(header) :]
 
 
 def cells_of(name: str, datatype: str, content: bytes, n_cells: int) -> list[Any]:
-    """Read a tensor's cells, of which there are to be so many; a NaN is a missing one."""
+    """Return the n_cells cells of a tensor; NaN becomes a missing cell."""
     if datatype == TEXTS:
         return _texts(name, content, n_cells)
     dtype = np.dtype(NUMBERS[datatype])
@@ -50,17 +50,19 @@ def cells_of(name: str, datatype: str, content: bytes, n_cells: int) -> list[Any
 
 
 def _texts(name: str, content: bytes, n_cells: int) -> list[str]:
-    """Read texts, each behind its length in four bytes."""
+    """Return texts; each is preceded by its length in four bytes."""
     found: list[str] = []
     start = 0
     while start < len(content) and len(found) <= n_cells:
         end = start + 4 + int.from_bytes(content[start : start + 4], "little")
         if end > len(content):
-            raise RefusedError(422, f"inputs['{name}'] ends within a text")
+            raise RefusedError(422, f"inputs['{name}'] ends inside a text")
         try:
             found.append(content[start + 4 : end].decode())
         except UnicodeDecodeError:
-            raise RefusedError(422, f"inputs['{name}'] holds a text that is no UTF-8") from None
+            raise RefusedError(
+                422, f"inputs['{name}'] has a text that is not valid UTF-8"
+            ) from None
         start = end
     return found
 
@@ -69,7 +71,7 @@ FORM = '{"inputs": [{"name": column, "shape": [rows], "datatype": "FP64", "data"
 
 
 class Tensor(msgspec.Struct):
-    """An input, its data flat or nested, or in bytes behind the JSON (`binary_data_size`)."""
+    """An input: data flat or nested, or as bytes behind the JSON (`binary_data_size`)."""
 
     name: str
     shape: list[int]
@@ -86,7 +88,7 @@ class RequestedOutput(msgspec.Struct):
 
 
 class InferRequest(msgspec.Struct):
-    """What a client sends."""
+    """The body of a request."""
 
     inputs: list[Tensor]
     id: str | None = None
@@ -95,7 +97,7 @@ class InferRequest(msgspec.Struct):
 
 
 class OutputTensor(msgspec.Struct):
-    """An output, its data flat."""
+    """An output, with flat data."""
 
     name: str
     shape: list[int]
@@ -104,7 +106,7 @@ class OutputTensor(msgspec.Struct):
 
 
 class InferResponse(msgspec.Struct, omit_defaults=True):
-    """What a client gets; parameters: the warnings, as text."""
+    """The body of a response; parameters: the warnings, as text."""
 
     model_name: str
     model_version: str
@@ -113,24 +115,24 @@ class InferResponse(msgspec.Struct, omit_defaults=True):
     parameters: dict[str, Any] = {}
 
 
-def decode(content: bytes, json_length: bytes | None, most_cells: int) -> InferRequest:
-    """Decode a body; json_length: as the client gave it, where tensors follow the JSON.
+def decode(content: bytes, json_length: bytes | None, max_cells: int) -> InferRequest:
+    """Decode a body; json_length: the header that announces tensors behind the JSON.
 
-    most_cells: of a tensor; more are refused before they take memory.
+    max_cells: larger tensors are refused before memory is allocated.
     """
     if json_length is None:
         request = decode_as(InferRequest, content, FORM)
         tail = b""
     else:
-        content, tail = divided(content, json_length)
+        content, tail = split_body(content, json_length)
         request = decode_as(InferRequest, content, FORM)
     for tensor in request.inputs:
         if tensor.datatype not in NUMBERS and tensor.datatype != TEXTS:
             known = ", ".join([*NUMBERS, TEXTS])
-            raise RefusedError(422, f"inputs['{tensor.name}'].datatype is none of {known}")
+            raise RefusedError(422, f"inputs['{tensor.name}'].datatype is not one of {known}")
         if not tensor.shape or min(tensor.shape) < 0:
-            raise RefusedError(422, f"inputs['{tensor.name}'].shape is no shape")
-        if prod(tensor.shape) > most_cells:
+            raise RefusedError(422, f"inputs['{tensor.name}'].shape is not a valid shape")
+        if prod(tensor.shape) > max_cells:
             raise RefusedError(
                 413, f"inputs['{tensor.name}'] has too many rows; send them in parts"
             )
@@ -148,13 +150,13 @@ def decode(content: bytes, json_length: bytes | None, most_cells: int) -> InferR
 
 
 def check_version(model: ServedModel, version: str | None) -> None:
-    """Refuse a version that does not serve: of each model one does."""
+    """Refuse a version that is not served; one version of each model is."""
     if version is not None and version != model.run_id:
-        raise not_found(f"of model '{model.name}' version {model.run_id} is served, and no other")
+        raise not_found(f"of model '{model.name}' only version {model.run_id} is served")
 
 
 def rows_of(request: InferRequest, model: ServedModel) -> list[Row]:
-    """Turn tensors into rows; raises RefusedError."""
+    """Return the rows of tensors; raise RefusedError."""
     names = [column.name for column in model.schema.columns]
     tensors = request.inputs
     if not tensors:
@@ -164,7 +166,7 @@ def rows_of(request: InferRequest, model: ServedModel) -> list[Row]:
     columns: dict[str, list[Cell]] = {}
     for tensor in tensors:
         if tensor.name in columns:
-            raise RefusedError(422, f"inputs holds '{tensor.name}' twice")
+            raise RefusedError(422, f"inputs has '{tensor.name}' twice")
         n_cells = len(tensor.data or [])
         if tensor.shape not in ([n_cells], [n_cells, 1]):
             raise RefusedError(
@@ -183,8 +185,8 @@ def _rows_of_matrix(tensor: Tensor, names: list[str]) -> list[Row]:
     if len(tensor.shape) != 2 or tensor.shape[1] != width or len(cells) != tensor.shape[0] * width:
         raise RefusedError(
             422,
-            f"inputs['{tensor.name}'] is no column, and not of shape [rows, {width}] either;"
-            " send a tensor per column, or one with all of them in the order of /schema",
+            f"inputs['{tensor.name}'] is not a column, and its shape is not [rows, {width}];"
+            " send one tensor per column, or one with all columns in the order of /schema",
         )
     return [
         dict(zip(names, cells[start : start + width], strict=True))
@@ -193,7 +195,7 @@ def _rows_of_matrix(tensor: Tensor, names: list[str]) -> list[Row]:
 
 
 def _flat(tensor: Tensor) -> list[Any]:
-    """Take one level of nesting away, which clients may send."""
+    """Flatten one level of nesting, which clients may send."""
     data = tensor.data or []
     if any(isinstance(item, list) for item in data):
         if not all(isinstance(item, list) for item in data):
@@ -205,7 +207,7 @@ def _flat(tensor: Tensor) -> list[Any]:
 def _cells(tensor: Tensor, values: list[Any]) -> list[Cell]:
     kinds = set(map(type, values)) - {type(None)}
     if kinds & {list, dict}:
-        raise RefusedError(422, f"inputs['{tensor.name}'].data is nested too deep")
+        raise RefusedError(422, f"inputs['{tensor.name}'].data is nested too deeply")
     if kinds and (kinds == {str}) != (tensor.datatype == TEXTS):
         raise RefusedError(422, f"inputs['{tensor.name}'].data is not of {tensor.datatype}")
     return values
@@ -214,7 +216,7 @@ def _cells(tensor: Tensor, values: list[Any]) -> list[Cell]:
 def infer(
     request: InferRequest, rows: list[Row], model: ServedModel
 ) -> tuple[InferResponse, list[str]]:
-    """Answer; gives the labels too."""
+    """Predict; return the response and the labels."""
     batch = model.predict_rows(rows, strict=False)
     labels = model.scorer.labels
     n_rows = len(rows)
@@ -226,7 +228,7 @@ def infer(
     wanted = [output.name for output in request.outputs or []] or list(outputs)
     unknown = [name for name in wanted if name not in outputs]
     if unknown:
-        raise RefusedError(422, f"there is no output of that name; there are {', '.join(outputs)}")
+        raise RefusedError(422, f"there is no output of that name; outputs: {', '.join(outputs)}")
     warnings = [f"{w.column}: {w.message}" for w in batch.warnings]
     response = InferResponse(
         model_name=model.name,
@@ -239,7 +241,7 @@ def infer(
 
 
 def metadata(model: ServedModel) -> dict[str, Any]:
-    """Describe a model's tensors."""
+    """Describe the tensors of a model."""
     inputs = [
         {
             "name": column.name,
@@ -251,7 +253,7 @@ def metadata(model: ServedModel) -> dict[str, Any]:
     return {
         "name": model.name,
         "versions": [model.run_id],
-        "platform": "tabular-experiments-scorer",
+        "platform": "tabproof-scorer",
         "inputs": inputs,
         "outputs": [
             {"name": "predict", "datatype": "BYTES", "shape": [-1]},

@@ -1,6 +1,6 @@
-"""Which models are served: what the registry's pointers name, or else the newest run.
+"""The served models: those that the registry's pointers name, or else the newest run.
 
-Readers take one reference to what is served and keep it for a request; a reload replaces it.
+A request takes one reference to `ModelStore.served` and keeps it; a reload replaces the reference.
 """
 
 import logging
@@ -27,26 +27,27 @@ if TYPE_CHECKING:
     from tabproof.artifacts.remote.signature import SignatureKeys
 
 
-# --- The cache of a model store: a registry that follows the store's pointers, as far as it can.
-
 log = logging.getLogger("uvicorn.error")
 
 
 def keys_of(settings: Settings) -> "SignatureKeys | None":
-    """Read who may vouch for models; None: anybody, and nobody need. Raises UserError."""
+    """Return the public keys that must have signed models; None if signatures are optional."""
     if not settings.signature_key:
         return None
-    # Not everybody has what it needs.
+    # cryptography is an optional dependency.
     from tabproof.artifacts.remote.signature import read_keys
 
     return read_keys(settings.signature_key)
 
 
 class StoreCache:
-    """Pulls what the pointers of a store name. What cannot be pulled stays as it was."""
+    """A local registry that follows the pointers of a model store.
+
+    A model that cannot be pulled keeps its cached version.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        # Loaded here, so that what is missing is told when the service starts.
+        # Imported here, so that a missing package is reported when the service starts.
         from tabproof.artifacts.remote import store
 
         store.place_at(address_of(settings.store))
@@ -54,12 +55,12 @@ class StoreCache:
         self._seconds = settings.store_timeout_seconds
         self._registry = Registry(settings.cache)
         self._keys = keys_of(settings)
-        self._gone: set[str] = set()
+        self._removed: set[str] = set()
 
     def refresh(self, *, thoroughly: bool) -> dict[str, UserError]:
-        """Pull every model, within the time limit; gives what failed, by name.
+        """Pull every model within the time limit; return the failures by name.
 
-        thoroughly: also where the pointer is the one that is here, to mend what was damaged.
+        thoroughly: also pull models whose pointer did not change, to repair damaged copies.
         """
         from tabproof.artifacts.remote.store import place_at
         from tabproof.artifacts.remote.transfer import RemoteModel, model_names, pull
@@ -70,7 +71,7 @@ class StoreCache:
             names = model_names(place)
             if not names:
                 raise NotInStoreError(str(self.address), "it holds no model; push one")
-            self._tell_what_is_gone(names)
+            self._warn_of_removed(names)
         except UserError as error:
             return {"store": error}
         except OSError as error:
@@ -93,13 +94,15 @@ class StoreCache:
         try:
             return self._registry.history(name) == history
         except UserError:
-            return False  # damaged: pulling mends it
+            return False  # damaged: pulling repairs it
 
-    def _tell_what_is_gone(self, names: list[str]) -> None:
-        gone = set(self._registry.names()) - set(names)
-        for name in sorted(gone - self._gone):
-            log.warning("model '%s' is not in %s any more; the cache's goes on", name, self.address)
-        self._gone = gone
+    def _warn_of_removed(self, names: list[str]) -> None:
+        removed = set(self._registry.names()) - set(names)
+        for name in sorted(removed - self._removed):
+            log.warning(
+                "model '%s' is no longer in %s; the cached version is served", name, self.address
+            )
+        self._removed = removed
 
 
 SCORER = "scorer/"
@@ -107,9 +110,10 @@ SCORER = "scorer/"
 
 @dataclass(frozen=True)
 class Served:
-    """What is served at one moment. failed: why a model could not be loaded, by name.
+    """The models at one moment; failed and store: messages by name.
 
-    store: why a model could not be pulled; what was pulled before goes on.
+    failed: models that could not be loaded. store: models that could not be pulled, of which the
+    cached version is served.
     """
 
     models: Mapping[str, ServedModel] = field(default_factory=dict)
@@ -118,7 +122,7 @@ class Served:
     store: Mapping[str, str] = field(default_factory=dict)
 
     def default(self) -> ServedModel:
-        """Give the model of the plain paths; raises RefusedError where there is none."""
+        """Return the default model; raise RefusedError if there is none."""
         found = self.models.get(self.default_name or "")
         if found is None:
             failed = {**self.store, **self.failed}
@@ -126,7 +130,7 @@ class Served:
         return found
 
     def named(self, name: str) -> ServedModel:
-        """Give a model by name; raises RefusedError."""
+        """Return a model by name; raise RefusedError if it is not served."""
         found = self.models.get(name)
         if found is None:
             names = ", ".join(sorted(self.models)) or "none"
@@ -135,7 +139,7 @@ class Served:
 
 
 class ModelStore:
-    """Loads models and keeps those that serve."""
+    """Load models and hold those that are served."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -143,37 +147,37 @@ class ModelStore:
         self._cache = StoreCache(settings) if settings.store else None
         self._keys = keys_of(settings)
         self.served = Served()
-        # What each pointer named when it was last looked at, loaded or not.
+        # The version of each pointer when it was last read, loaded or not.
         self._pointers: dict[str, str] = {}
-        # A reload that is asked for and one that the watcher starts would lose each other's.
-        self._one_at_a_time = Lock()
+        # A requested reload and one of the watcher would overwrite each other's result.
+        self._lock = Lock()
 
     def load(self) -> None:
-        """Load what is promoted, or the newest run that can be served; what fails is noted."""
-        with self._one_at_a_time, suppress(ReloadError):
+        """Load the promoted models, or else the newest run; record failures."""
+        with self._lock, suppress(ReloadError):
             self._pull(thoroughly=True)
             self._load(None)
 
     def reload(self, path: str | None) -> Mapping[str, ServedModel]:
-        """Load anew, all or what path names; a model that cannot be loaded goes on as it was.
+        """Load all models again, or the one that path names; return the served models.
 
-        Gives all that serve now. Raises UserError, which says what could not be loaded.
+        A model that cannot be loaded stays as it was; then UserError names the cause.
         """
-        with self._one_at_a_time:
+        with self._lock:
             if path is None:
                 self._pull(thoroughly=True)
                 self._load(None)
-                self._tell_of_the_store()
+                self._raise_store_failures()
             else:
-                self._try(path)
+                self._load_run(path)
             return self.served.models
 
     def follow(self) -> bool:
-        """Load what pointers that moved name now; tells whether any did. Raises UserError.
+        """Load the models whose pointers changed; return whether any did. Raises UserError.
 
-        What fails is tried again when its pointer moves, or on request.
+        A model that fails is loaded again when its pointer changes, or on request.
         """
-        with self._one_at_a_time:
+        with self._lock:
             self._pull(thoroughly=False)
             found = self._versions()
             moved = {
@@ -183,21 +187,21 @@ class ModelStore:
             }
             if moved:
                 self._load(moved)
-            self._tell_of_the_store()
+            self._raise_store_failures()
             return bool(moved)
 
     def _pull(self, *, thoroughly: bool) -> None:
         if self._cache is not None:
-            troubles = self._cache.refresh(thoroughly=thoroughly)
-            said = {name: self.said(error) for name, error in troubles.items()}
-            self.served = replace(self.served, store=said)
+            failures = self._cache.refresh(thoroughly=thoroughly)
+            messages = {name: self.message_of(error) for name, error in failures.items()}
+            self.served = replace(self.served, store=messages)
 
-    def _tell_of_the_store(self) -> None:
+    def _raise_store_failures(self) -> None:
         if self.served.store:
             raise ReloadError(dict(self.served.store))
 
     def _load(self, names: Collection[str] | None) -> None:
-        """Load promoted models, of all names or of some; raises ReloadError for what fails."""
+        """Load promoted models, all or those named; raise ReloadError for those that fail."""
         versions = self._versions()
         if not versions:
             self._load_newest()
@@ -207,7 +211,7 @@ class ModelStore:
         models = {
             name: model
             for name, model in served.models.items()
-            # What was tried by its path stays until all is loaded anew.
+            # A run that was loaded by its path stays until all models are loaded again.
             if name in versions or (names is not None and not model.promoted)
         }
         failed = {name: why for name, why in served.failed.items() if name in versions}
@@ -217,9 +221,9 @@ class ModelStore:
             try:
                 models[name] = self._load_promoted(name)
             except (UserError, OSError) as error:
-                new[name] = self.said(error)
+                new[name] = self.message_of(error)
         failed |= {name: why for name, why in new.items() if name not in models}
-        # A damaged model stays the default: another's answers would be taken for its own.
+        # A damaged model stays the default: a client must not get another model's predictions.
         self._serve(models, self._default_name(versions), failed)
         if new:
             raise ReloadError(new)
@@ -231,10 +235,10 @@ class ModelStore:
 
     def _load_newest(self) -> None:
         if any(model.promoted for model in self.served.models.values()):
-            # A lost mount, perhaps; a run that nobody chose is no replacement.
-            raise ReloadError({"registry": "it holds no promoted model any more"})
+            # Perhaps a mount was lost; a run that nobody promoted must not replace the model.
+            raise ReloadError({"registry": "it no longer holds a promoted model"})
         if self._cache is not None or self._keys is not None:
-            # Whoever names a store, or asks for signatures, means no other run.
+            # With a store or with signatures, only promoted models may be served.
             raise ReloadError({"registry": "it holds no promoted model"})
         newest = newest_complete_run(self._settings.outputs, holding=SCORER)
         if newest is None:
@@ -242,29 +246,29 @@ class ModelStore:
         try:
             model = load_model(newest, name=None, source=self._shown(newest), promoted=False)
         except (UserError, OSError) as error:
-            failed = {newest.name: self.said(error)}
+            failed = {newest.name: self.message_of(error)}
             if not self.served.models:
                 self.served = Served(failed=failed)
             raise ReloadError(failed) from error
         self._serve({model.name: model}, self._default_name([model.name]), {})
 
-    def _try(self, path: str) -> None:
+    def _load_run(self, path: str) -> None:
         try:
             model = self._load_path(path)
         except OSError as error:
-            raise ReloadError({path: self.said(error)}) from error
+            raise ReloadError({path: self.message_of(error)}) from error
         models = {**self.served.models, model.name: model}
-        # A run that was named is meant to be tried.
+        # A run that was named becomes the default, so that it can be tried.
         default = self._default_name(models) if model.promoted else model.name
         failed = {k: v for k, v in self.served.failed.items() if k != model.name}
         self._serve(models, default, failed)
 
     def _versions(self) -> dict[str, str]:
-        """Give what the pointers name now; of a damaged one that it is."""
+        """Return the version of each pointer; '?' for a damaged pointer."""
         try:
             names = self._registry.names()
         except OSError as error:
-            raise ReloadError({"registry": self.said(error)}) from error
+            raise ReloadError({"registry": self.message_of(error)}) from error
         found = {name: self._current(name) for name in names}
         return {name: "?" if p is None else p.version for name, p in found.items()}
 
@@ -277,29 +281,31 @@ class ModelStore:
         # A version of a promoted model keeps its name; a run takes that of its dataset.
         is_promoted = found.is_relative_to(promotions)
         name = found.relative_to(promotions).parts[0] if is_promoted else None
-        source, vouch = self._shown(found), partial(self._vouch, name)
-        return load_model(found, name=name, source=source, promoted=is_promoted, vouch=vouch)
+        source, check = self._shown(found), partial(self._check_signature, name)
+        return load_model(found, name=name, source=source, promoted=is_promoted, check=check)
 
     def _load_promoted(self, name: str) -> ServedModel:
         promotion = self._registry.current(name)
         if promotion is None:
-            raise ModelUnusableError(name, "nothing is promoted under this name")
+            raise ModelUnusableError(source=name, reason="nothing is promoted under this name")
         path = self._registry.path_of(name, promotion.version)
-        source, vouch = self._shown(path), partial(self._vouch, name)
-        model = load_model(path, name=name, source=source, promoted=True, vouch=vouch)
+        source, check = self._shown(path), partial(self._check_signature, name)
+        model = load_model(path, name=name, source=source, promoted=True, check=check)
         if model.run_id != promotion.version:
-            # Whole and verified, but another run than was promoted.
-            raise ModelUnusableError(self._shown(path), f"it holds run {model.run_id}")
+            # Complete and verified, but not the run that was promoted.
+            raise ModelUnusableError(
+                source=self._shown(path), reason=f"it holds run {model.run_id}"
+            )
         return model
 
-    def _vouch(self, name: str | None, run: VerifiedRun) -> None:
-        """Refuse a run that none of our keys has signed, also one that was pulled before."""
+    def _check_signature(self, name: str | None, run: VerifiedRun) -> None:
+        """Refuse a run that none of the keys has signed, even if it was pulled before."""
         if self._keys is not None:
             signature = self._registry.signature_of(name, run.run_id) if name else None
             self._keys.check(name or run.path.name, run.run_id, run.sealed, signature)
 
-    def said(self, error: UserError | OSError) -> str:
-        """Word an error for clients, who need not know where the roots lie."""
+    def message_of(self, error: UserError | OSError) -> str:
+        """Return an error's message for clients, without the location of the roots."""
         message = str(error)
         if isinstance(error, OSError):
             message = f"{error.filename} cannot be read: {error.strerror}"
@@ -331,11 +337,11 @@ class ModelStore:
         try:
             return self._registry.current(name)
         except (UserError, OSError):
-            return None  # damaged: loading it says how
+            return None  # damaged: loading it reports the damage
 
 
 def _moment(when: str) -> float:
-    # As text, hours of two time zones would be compared.
+    # Text would compare the local hours of different time zones.
     try:
         return datetime.fromisoformat(when).timestamp()
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a client may ask for: a path that truly lies under one of the roots."""
+"""Paths that clients may name: only real directories under one of the roots."""
 
 import os
 import stat
@@ -7,16 +7,16 @@ from pathlib import Path
 
 from tabproof.service.errors import OutsideRootsError
 
-MAX_LETTERS = 1024
-# None of them stands in the path of a run; each is a way out of somewhere.
+MAX_LENGTH = 1024
+# A run's path contains none of these; each can be used to escape from a root.
 FORBIDDEN = ("\\", "%", "~", "://")
 
 
 def beneath(text: str, roots: Sequence[Path]) -> Path:
-    """Give the path that text names, which exists below a root and passes through no link.
+    """Return the existing directory below a root that text names, without following links.
 
-    text: begins with a root as it is configured, or is absolute. A root itself may be a
-    link: that is the operator's choice. Raises OutsideRootsError.
+    text: begins with the name of a root, or is absolute. A root itself may be a link, because the
+    operator configured it. Raises OutsideRootsError.
     """
     fault = _fault_of(text)
     if fault is not None:
@@ -24,30 +24,30 @@ def beneath(text: str, roots: Sequence[Path]) -> Path:
     asked = (Path.cwd() / text).parts
     for root in roots:
         if text.startswith(f"{root.name}/"):
-            # As answers show it, wherever the root lies.
+            # The form in which responses show paths.
             below = tuple(text.split("/")[1:])
             if _is_plain(root, below):
                 return root.joinpath(*below)
-        # The root may hold '..', which the operator may say and a client may not.
+        # A configured root may contain '..'; a client's path may not.
         above = Path(os.path.abspath(root)).parts  # noqa: PTH100 - absolute() keeps it
         if len(asked) > len(above) and asked[: len(above)] == above:
             below = asked[len(above) :]
             if not _is_plain(root, below):
-                raise OutsideRootsError(text, roots, "is not there, or passes through a link")
+                raise OutsideRootsError(text, roots, "does not exist, or passes through a link")
             return root.joinpath(*below)
-    raise OutsideRootsError(text, roots, "lies elsewhere")
+    raise OutsideRootsError(text, roots, "is not below a root")
 
 
 def _fault_of(text: str) -> str | None:
-    if len(text) > MAX_LETTERS:
-        return f"is longer than {MAX_LETTERS:,} letters"
-    # Control characters, and lone surrogates, which no file name in UTF-8 has.
+    if len(text) > MAX_LENGTH:
+        return f"is longer than {MAX_LENGTH:,} characters"
+    # Control characters, and lone surrogates, which are not valid UTF-8.
     if not text.isprintable():
-        return "holds letters that cannot be printed"
+        return "has characters that cannot be printed"
     if any(mark in text for mark in FORBIDDEN):
-        return f"holds one of {' '.join(FORBIDDEN)}"
+        return f"contains one of {' '.join(FORBIDDEN)}"
     if {"", ".", ".."} & set(text.removeprefix("/").split("/")):
-        return "holds an empty part, '.' or '..'"
+        return "has an empty part, '.' or '..'"
     return None
 
 

@@ -1,7 +1,7 @@
-"""From a client's JSON to rows that the scorer takes, with a warning for all that was changed.
+"""Convert the JSON rows of clients to values for the scorer, with a warning for each change.
 
-Ordinary cells take the short way; everything else goes through `_unusual`, where each
-surprise is named. A cell is never echoed: it may be personal.
+Ordinary cells take a fast path; all others go through `_Column.unusual`. Messages never contain a
+cell's value, which may be personal data.
 """
 
 import sys
@@ -21,15 +21,15 @@ Cell = str | int | float | bool | None
 Row = Mapping[str, Cell]
 
 ABSENT: Any = object()
-MOST = sys.float_info.max
-# Of one kind in one column, so many are told one by one; the rest is counted.
-MOST_WARNINGS = 100
-# Columns that the model does not know, in one row: more are no row of a table.
-MOST_UNKNOWN = 1000
+MAX_FLOAT = sys.float_info.max
+# Maximum warnings of one kind in one column; the others are only counted.
+MAX_WARNINGS = 100
+# Maximum columns in one row that the model does not know.
+MAX_UNKNOWN = 1000
 
 
 class RowReader:
-    """Reads rows for one model."""
+    """Convert rows for one model."""
 
     def __init__(self, schema: Schema, scorer: Scorer) -> None:
         self._columns = [
@@ -39,13 +39,13 @@ class RowReader:
         self._names = {column.name for column in self._columns}
 
     def _check_width(self, row: Row, place: int | None = None) -> None:
-        most = MOST_UNKNOWN + len(self._columns)
+        most = MAX_UNKNOWN + len(self._columns)
         if len(row) > most:
             where = "features" if place is None else f"rows[{place}]"
             raise RefusedError(422, f"{where} holds {len(row):,} cells, more than {most:,}")
 
     def read(self, row: Row, warnings: list[RowWarning]) -> list[float]:
-        """Give one row's values; raises RefusedError for what cannot be a cell."""
+        """Return the values of one row; raise RefusedError for a cell that cannot be converted."""
         values: list[float] = []
         n_absent = 0
         for column in self._columns:
@@ -56,7 +56,7 @@ class RowReader:
                     values.append(place)
                     continue
             elif (kind is float or kind is int) and column.low <= value <= column.high:
-                # As a batch has it: beyond 2**53 an int is finer than a float.
+                # As in a batch: beyond 2**53 an int is more precise than a float.
                 values.append(value if kind is float else float(value))
                 continue
             if value is ABSENT:
@@ -65,15 +65,15 @@ class RowReader:
         if len(row) + n_absent > len(self._columns):
             self._check_width(row)
             warnings += [
-                RowWarning(name, "unknown_column", "is no column: ignored")
-                for name in sorted(row.keys() - self._names)[:MOST_WARNINGS]
+                RowWarning(name, "unknown_column", "is not a column of the model: ignored")
+                for name in sorted(row.keys() - self._names)[:MAX_WARNINGS]
             ]
         return values
 
     def read_many(
         self, rows: Sequence[Row], warnings: list[RowWarning]
     ) -> list[NDArray[np.generic]]:
-        """Give values column by column, and warnings with the places of rows."""
+        """Return the values by column; warnings have the number of their row."""
         columns: list[NDArray[np.generic]] = []
         n_absent = 0
         for column in self._columns:
@@ -95,12 +95,12 @@ class RowReader:
             for name in row.keys() - self._names:
                 first, count = counts.get(name, (place, 0))
                 counts[name] = (first, count + 1)
-        for name, (first, count) in sorted(counts.items())[:MOST_WARNINGS]:
-            message = f"is no column: ignored in {count} row(s)"
+        for name, (first, count) in sorted(counts.items())[:MAX_WARNINGS]:
+            message = f"is not a column of the model: ignored in {count} row(s)"
             warnings.append(RowWarning(name, "unknown_column", message, first))
 
     def check_strictly(self, row: Row, place: int | None = None) -> None:
-        """Refuse a row that has not exactly the columns, of the right types."""
+        """Refuse a row that does not have exactly the columns, of the right types."""
         wrong_type = {
             column.name: column.kind_wanted
             for column in self._columns
@@ -113,19 +113,19 @@ class RowReader:
             raise RefusedError(
                 422,
                 f"{where}the columns differ: {len(missing)} missing, {len(unknown)} unknown,"
-                f" {len(wrong_type)} of the wrong type; without strict=true they would be mended",
+                f" {len(wrong_type)} of the wrong type; without strict=true they are converted",
                 difference={"missing": missing, "unknown": unknown, "wrong_type": wrong_type},
             )
 
 
 class _Column:
-    """What is known of one column. A column without a range takes every number."""
+    """Convert the cells of one column. A column without a range accepts every number."""
 
     def __init__(self, column: Column, encoding: Encoding) -> None:
         self.name = column.name
         self.place_of: dict[str, int] | None = None
         self._unseen = self._missing = nan
-        self.low, self.high = -MOST, MOST
+        self.low, self.high = -MAX_FLOAT, MAX_FLOAT
         if isinstance(encoding, CategoryEncoding):
             self.place_of = encoding.place_of
             self._unseen, self._missing = encoding.unseen, encoding.missing
@@ -134,7 +134,7 @@ class _Column:
         self.kind_wanted = "number" if self.place_of is None else "text"
 
     def is_of_type(self, value: Cell) -> bool:
-        """Tell whether a cell is null or of the column's own JSON type."""
+        """Return whether a cell is null or has the JSON type of the column."""
         if value is None:
             return True
         if self.place_of is None:
@@ -142,7 +142,7 @@ class _Column:
         return isinstance(value, str)
 
     def unusual(self, value: Cell, warnings: list[RowWarning], row: int | None = None) -> float:
-        """Give the value of a cell that is not as it should be, and say what it was."""
+        """Convert a cell that is missing, unseen, out of range or of another type; warn of it."""
         if value is None:
             return self._missing
 
@@ -150,36 +150,34 @@ class _Column:
             warnings.append(RowWarning(self.name, kind, message, row))
 
         if value is ABSENT:
-            warn("missing_column", "is not there: treated as missing")
+            warn("missing_column", "is absent: treated as missing")
             return self._missing
         if self.place_of is not None:
             place = self.place_of.get(as_category(value))
             if place is None:
-                warn("unseen_category", "holds a category that training never saw")
+                warn("unseen_category", "has a category that is not in the training data")
                 return self._unseen
             return place
         if isinstance(value, bool):
-            raise RefusedError(422, f"{self._at(row)} takes a number, and got true or false")
+            raise RefusedError(422, f"{self._at(row)} takes a number, not true or false")
         return self._unusual_number(value, warn, row)
 
     def _unusual_number(self, value: Any, warn: Any, row: int | None) -> float:
         number = as_number(value) if isinstance(value, str) else _as_float(value)
         if number is None:
             if isinstance(value, str):
-                warn("not_a_number", "holds a text that is no number: treated as missing")
+                warn("not_a_number", "has a text that is not a number: treated as missing")
                 return nan
-            raise RefusedError(422, f"{self._at(row)} holds a number beyond what 64 bits can")
+            raise RefusedError(422, f"{self._at(row)} has a number that does not fit into 64 bits")
         if not self.low <= number <= self.high:
-            warn(
-                "out_of_range", f"lies outside of the training range, {self.low:g} to {self.high:g}"
-            )
+            warn("out_of_range", f"is outside the training range, {self.low:g} to {self.high:g}")
         return number
 
     def _at(self, row: int | None) -> str:
         return f"features.{self.name}" if row is None else f"rows[{row}].{self.name}"
 
     def usual_array(self, cells: Sequence[Any]) -> NDArray[np.generic] | None:
-        """Convert a column without surprises at once; None where there is one."""
+        """Convert a column at once; return None if a cell needs `unusual`."""
         kinds = set(map(type, cells))
         if self.place_of is None:
             if not kinds <= {float, int, type(None)}:
@@ -201,25 +199,25 @@ class _Column:
     def unusual_array(
         self, cells: Sequence[Any], warnings: list[RowWarning]
     ) -> tuple[NDArray[np.generic], int]:
-        """Convert cell by cell; give the number of absent ones too."""
+        """Convert cell by cell; return the values and the number of absent cells."""
         found: list[RowWarning] = []
         values = [self.unusual(cell, found, row) for row, cell in enumerate(cells)]
-        warnings += _summed_up(found)
+        warnings += _shorten(found)
         n_absent = sum(cell is ABSENT for cell in cells)
         return np.array(values, dtype=np.float64 if self.place_of is None else np.intp), n_absent
 
 
-def _summed_up(warnings: Sequence[RowWarning]) -> list[RowWarning]:
+def _shorten(warnings: Sequence[RowWarning]) -> list[RowWarning]:
     counts: dict[WarningKind, int] = {}
     shown = []
     for warning in warnings:
         counts[warning.kind] = counts.get(warning.kind, 0) + 1
-        if counts[warning.kind] <= MOST_WARNINGS:
+        if counts[warning.kind] <= MAX_WARNINGS:
             shown.append(warning)
     for kind, count in counts.items():
-        if count > MOST_WARNINGS:
+        if count > MAX_WARNINGS:
             column = warnings[0].column
-            shown.append(RowWarning(column, kind, f"and in {count - MOST_WARNINGS} more rows"))
+            shown.append(RowWarning(column, kind, f"and in {count - MAX_WARNINGS} more rows"))
     return shown
 
 

@@ -1,4 +1,4 @@
-"""Who may do what, and what every answer says to browsers."""
+"""Authorization, and the security headers of every response."""
 
 import hmac
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ HEADERS = [
 
 
 def check_admin(token: str, authorization: str | None) -> None:
-    """Let an administrator pass: 403 where nobody is one, 401 for everybody else."""
+    """Check the administration token; 403 if none is configured, 401 if it is wrong."""
     if not token:
         raise RefusedError(
             403,
@@ -30,12 +30,12 @@ def check_admin(token: str, authorization: str | None) -> None:
 
 
 def check_key(key: str, headers: Mapping[bytes, bytes]) -> None:
-    """Let a client with the key pass, in X-API-Key or as a bearer."""
+    """Check the key of a client, in X-API-Key or as a bearer token."""
     if not key:
         return
     given = headers.get(b"x-api-key", b"").decode("latin-1")
     bearer = _bearer(headers.get(b"authorization", b"").decode("latin-1"))
-    # Both are compared, so that time tells nothing of which was given.
+    # Both are compared, so that the duration does not reveal which one was given.
     if not _is(given, key) | _is(bearer, key):
         raise RefusedError(
             401, "predictions need the header X-API-Key", headers={"WWW-Authenticate": "Bearer"}
@@ -43,7 +43,7 @@ def check_key(key: str, headers: Mapping[bytes, bytes]) -> None:
 
 
 def _bearer(authorization: str) -> str:
-    """Give the token; the scheme's name is written as one likes (RFC 9110)."""
+    """Return the bearer token; the scheme is case-insensitive (RFC 9110)."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 

@@ -1,4 +1,4 @@
-"""One model in service: verified, read, probed; it never changes."""
+"""One served model: verified, loaded and tried once; it never changes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model and what is said of it. promoted: by the registry, or a run found in outputs."""
+    """A model and its description; promoted: from the registry, not from outputs/."""
 
     name: str
     run_id: str
@@ -42,7 +42,7 @@ class ServedModel:
     summary: Summary
 
     def predict_row(self, row: Row, *, strict: bool, explain: bool = False) -> Prediction:
-        """Answer for one row; raises RefusedError."""
+        """Predict one row; raise RefusedError if it cannot be predicted."""
         if strict:
             self.reader.check_strictly(row)
         warnings: list[RowWarning] = []
@@ -50,7 +50,7 @@ class ServedModel:
         values = self.reader.read(row, warnings)
         proba = scorer.predict_row(values)
         label = scorer.label_of(proba)
-        # A number that is none, from columns of extreme numbers that cancel out.
+        # NaN, when extreme numbers of several columns cancel out.
         if not 0.0 <= proba[0] <= 1.0:
             raise RefusedError(422, _NO_NUMBER)
         threshold = scorer.threshold
@@ -68,7 +68,7 @@ class ServedModel:
     def predict_rows(
         self, rows: Sequence[Row], *, strict: bool, explain: bool = False
     ) -> PredictionBatch:
-        """Answer for many rows; raises RefusedError."""
+        """Predict many rows; raise RefusedError if one cannot be predicted."""
         if strict:
             for place, row in enumerate(rows):
                 self.reader.check_strictly(row, place)
@@ -102,7 +102,7 @@ class ServedModel:
         )
 
     def info(self, *, default: bool) -> ModelInfo:
-        """Say what it is."""
+        """Return the entry of /models."""
         return ModelInfo(
             name=self.name,
             run_id=self.run_id,
@@ -115,7 +115,7 @@ class ServedModel:
         )
 
     def schema_info(self) -> SchemaInfo:
-        """Say what rows look like."""
+        """Return the answer of /schema."""
         columns = self.schema.columns
         return SchemaInfo(
             model=self.name,
@@ -129,11 +129,11 @@ class ServedModel:
         )
 
     def example(self) -> dict[str, float | str | None]:
-        """Make up a row: the middle of each range, the first category of each column."""
+        """Return a row with the middle of each range and the first category of each column."""
         return {column.name: _example_cell(column) for column in self.schema.columns}
 
 
-_NO_NUMBER = "the numbers are so extreme that they give no probability"
+_NO_NUMBER = "the numbers are too extreme for a probability"
 
 
 def _column_info(column: Column) -> ColumnInfo:
@@ -160,21 +160,23 @@ def load_model(
     name: str | None,
     source: str,
     promoted: bool,
-    vouch: Callable[[VerifiedRun], None] | None = None,
+    check: Callable[[VerifiedRun], None] | None = None,
 ) -> ServedModel:
-    """Read a verified run; raises the errors of tabproof.errors, and nothing else.
+    """Load a verified run; raise no other errors than UserError.
 
-    name: None takes that of the dataset. A run from outputs has no other.
-    vouch: raises for a run that nobody trusted has signed; nothing of it is parsed then.
+    name: None takes the name of the dataset, as for runs from outputs/.
+    check: called before anything of the run is parsed; raises for a run that is not trusted.
     """
     run = read_verified(path, _is_read)
-    if vouch is not None:
-        vouch(run)
+    if check is not None:
+        check(run)
     for needed in (SCHEMA, SUMMARY):
         if needed not in run.files:
-            raise ModelUnusableError(source, f"it has no {needed}")
+            raise ModelUnusableError(source=source, reason=f"it has no {needed}")
     if not any(file.startswith("scorer/") for file in run.files):
-        raise ModelUnusableError(source, "it has no scorer/: it was trained with export=false")
+        raise ModelUnusableError(
+            source=source, reason="it has no scorer/: it was trained with export=false"
+        )
     schema = Schema.from_json(run.files[SCHEMA].decode("utf-8", errors="replace"))
     scorer = read_scorer(run.files)
     _check_fit(source, schema, scorer)
@@ -204,16 +206,20 @@ def _check_fit(source: str, schema: Schema, scorer: Scorer) -> None:
     columns = [(column.name, column.kind == "category") for column in schema.columns]
     expected = [(column.name, column in scorer.category_columns) for column in scorer.columns]
     if columns != expected or tuple(schema.labels) != scorer.labels:
-        raise ModelUnusableError(source, f"{SCHEMA} and scorer/ name other columns or labels")
+        raise ModelUnusableError(
+            source=source, reason=f"{SCHEMA} and scorer/ name other columns or labels"
+        )
 
 
 def _probe(model: ServedModel) -> None:
-    """Answer for the example row, as one row and as a batch: a model that cannot is refused."""
+    """Predict the example row, alone and as a batch; refuse a model that cannot."""
     example = model.example()
     try:
         one = model.predict_row(example, strict=False)
         batch = model.predict_rows([example], strict=False)
     except RefusedError as refusal:
-        raise ModelUnusableError(model.source, refusal.detail) from refusal
+        raise ModelUnusableError(source=model.source, reason=refusal.detail) from refusal
     if one.pred_proba != batch.pred_proba[0] or one.label != batch.label[0]:
-        raise ModelUnusableError(model.source, "one row and a batch have different answers")
+        raise ModelUnusableError(
+            source=model.source, reason="one row and a batch get different predictions"
+        )

@@ -1,4 +1,4 @@
-"""How the service begins and ends. On SIGTERM it lets go of clients before it lets go of work."""
+"""Start and graceful stop of the service, and limits on request heads."""
 
 import asyncio
 import logging
@@ -14,12 +14,10 @@ from tabproof.service.answers import Problem
 from tabproof.service.security import HEADERS
 from tabproof.service.telemetry import Telemetry
 
-# --- Connections that bound the head of a request, in bytes and in time.
-
-# More than the gate takes: what arrives together with a head's end is counted with it.
-MOST_HEAD_BYTES = 2**19
+# More than the middleware allows, because bytes behind the head may be counted with it.
+MAX_HEAD_BYTES = 2**19
 HEAD_SECONDS = 10.0
-# How long a client may go on sending, until it reads that nobody listens.
+# Seconds in which the client can read the error before the connection is closed.
 LINGER_SECONDS = 2.0
 STATUS_LINES = {
     400: b"HTTP/1.1 400 Bad Request\r\n",
@@ -29,7 +27,7 @@ STATUS_LINES = {
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """uvicorn's own protocol, with an end to waiting for a head."""
+    """uvicorn's protocol, with limits on the size and duration of a request head."""
 
     def __init__(self, telemetry: Telemetry, **settings: Any) -> None:
         super().__init__(**settings)
@@ -39,38 +37,38 @@ class BoundedHttp(HttpToolsProtocol):
         self._is_refused = False
 
     def connection_made(self, transport: Any) -> None:
-        """Wait for the first head."""
+        """Start the timer for the first head."""
         super().connection_made(transport)
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
+        """Stop the timer."""
         self._stop_waiting()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Wait for the rest of a head."""
+        """Start the timer for a further head."""
         super().on_message_begin()
         if self._timer is None:
             self._wait_for_head()
 
     def on_headers_complete(self) -> None:
-        """Wait no longer; the gate bounds what follows."""
+        """Stop the timer; the middleware limits the body."""
         self._stop_waiting()
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Count what belongs to a head that has no end yet."""
+        """Count the bytes of an unfinished head."""
         if self._is_refused:
             return
         super().data_received(data)
         if self._timer is not None:
             self._n_head_bytes += len(data)
-            if self._n_head_bytes > MOST_HEAD_BYTES:
+            if self._n_head_bytes > MAX_HEAD_BYTES:
                 self._refuse(431, "the head of the request is too large")
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP as everything else is answered."""
+        """Answer invalid HTTP in the form of all other errors."""
         self._refuse(400, msg)
 
     def _wait_for_head(self) -> None:
@@ -92,9 +90,9 @@ class BoundedHttp(HttpToolsProtocol):
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             if not cycle.more_body:
-                cycle.keep_alive = False  # the answer before it ends the connection
+                cycle.keep_alive = False  # the response before it closes the connection
                 return
-            cycle.disconnected = True  # the rest of this body will never come
+            cycle.disconnected = True  # the rest of this body will not arrive
             cycle.message_event.set()
         request_id = token_hex(8)
         content = msgspec.json.encode(Problem(detail, request_id))
@@ -107,7 +105,7 @@ class BoundedHttp(HttpToolsProtocol):
         ]
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
         self.transport.write(STATUS_LINES[status] + lines + b"\r\n" + content)
-        # To close on a client that is still sending would tear the answer away from it.
+        # Closing while the client is still sending would make it lose the response.
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
@@ -124,45 +122,43 @@ class BoundedHttp(HttpToolsProtocol):
 
 log = logging.getLogger("uvicorn.error")
 
-# Between the last new connection and the end of idle ones: who sends a request meanwhile is
-# answered, and told to close, instead of writing into a connection that is being closed.
+# Seconds between the last new connection and closing idle ones. A request sent meanwhile is
+# answered with `Connection: close` instead of being reset.
 GRACE_SECONDS = 0.5
 
 
 class Lifecycle:
-    """is_ready: `/ready` says so. is_closing: each answer ends its connection."""
+    """State of the process; is_closing: each response closes its connection."""
 
     def __init__(self, drain_seconds: float, telemetry: Telemetry) -> None:
         self.is_ready = True
         self.is_closing = False
         self._drain_seconds = drain_seconds
         self._telemetry = telemetry
-        self._ending: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
 
-    def take_over(self) -> None:
-        """Take over what uvicorn leaves open: SIGTERM, by which it would end instead of with 0;
-        its banner; heads of requests that never end.
-        """
+    def attach(self) -> None:
+        """Adjust uvicorn: exit code 0 after SIGTERM, no Server header, limits on request heads."""
         handler = signal.getsignal(signal.SIGTERM)
         server: Any = getattr(handler, "__self__", None)
         if not hasattr(server, "should_exit"):
-            return  # another server, which knows what it does
+            return  # another server
         config = server.config
         config.encoded_headers = [h for h in config.encoded_headers if h[0] != b"server"]
         if config.http_protocol_class is HttpToolsProtocol:
             config.http_protocol_class = partial(BoundedHttp, self._telemetry)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._begin_to_end, server)
+        loop.add_signal_handler(signal.SIGTERM, self._start_stopping, server)
 
-    def _begin_to_end(self, server: Any) -> None:
-        if self._ending is None:
-            self._ending = asyncio.get_running_loop().create_task(self._end(server))
+    def _start_stopping(self, server: Any) -> None:
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._stop(server))
 
-    async def _end(self, server: Any) -> None:
+    async def _stop(self, server: Any) -> None:
         log.info("SIGTERM: no longer ready; finishing what is in flight")
         self.is_ready = False
         await asyncio.sleep(self._drain_seconds)
-        # There are none yet where it ends while models are pulled.
+        # There are none yet while models are pulled at start-up.
         for listener in getattr(server, "servers", []):
             listener.close()
         self.is_closing = True

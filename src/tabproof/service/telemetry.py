@@ -1,4 +1,4 @@
-"""What is told of requests: metrics for Prometheus, and a line of JSON. Never a cell."""
+"""Metrics for Prometheus and one JSON line per request. Cells are never logged."""
 
 import os
 import sys
@@ -15,13 +15,13 @@ from prometheus_client.exposition import generate_latest
 from tabproof.service.errors import SettingError
 from tabproof.service.served_model import ServedModel
 
-# An answer takes a quarter of a millisecond, a large batch a tenth of a second.
+# Seconds. A response takes a quarter of a millisecond, a large batch a tenth of a second.
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 METHODS = {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"}
 
 
 class LogLine(msgspec.Struct):
-    """One request. route is the path's template: a path may hold what a client typed."""
+    """One request; route is the template of the path, which may contain personal data."""
 
     time: str
     level: str
@@ -35,7 +35,7 @@ class LogLine(msgspec.Struct):
 
 
 class Telemetry:
-    """Counts and logs. One per application, so that two in a process stay apart."""
+    """Count and log requests; one object per application."""
 
     def __init__(self, log: str) -> None:
         self.registry = CollectorRegistry()
@@ -45,7 +45,7 @@ class Telemetry:
         )
         self._seconds = Histogram(
             "api_request_seconds",
-            "from the head of a request to its answer",
+            "seconds from the request head to the response",
             ["route"],
             buckets=BUCKETS,
             registry=self.registry,
@@ -73,12 +73,12 @@ class Telemetry:
         run_id: str | None,
         rows: int,
     ) -> None:
-        """Count and log a request that was answered."""
+        """Count and log a request."""
         method = method if method in METHODS else "OTHER"
         key = (route, method, status)
         found = self._seen.get(key)
         if found is None:
-            # To look children up by their labels takes longer than to count.
+            # Looking up the children by their labels takes longer than counting.
             found = self._requests.labels(route, method, str(status)), self._seconds.labels(route)
             self._seen[key] = found
         found[0].inc()
@@ -87,12 +87,12 @@ class Telemetry:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         ms = round(seconds * 1000, 3)
         line = LogLine(now, level, request_id, method, route, status, ms, run_id, rows)
-        # A full disk costs the line, and no answer; the counts above tell of it all the same.
+        # A full disk must not fail the request; the counters above still count it.
         with suppress(OSError):
             os.write(self._descriptor, self._encode(line) + b"\n")
 
     def predictions(self, model: str, labels: Iterable[str]) -> None:
-        """Count what was predicted."""
+        """Count predicted labels."""
         for label, count in Tally(labels).items():
             counter = self._labels.get((model, label))
             if counter is None:
@@ -100,7 +100,7 @@ class Telemetry:
             counter.inc(count)
 
     def models(self, models: Iterable[ServedModel]) -> None:
-        """Note which runs serve."""
+        """Set the gauge of served runs."""
         self._models.clear()
         for model in models:
             self._models.labels(model.name, model.run_id).set(1)
@@ -110,7 +110,7 @@ class Telemetry:
         self._reloads.labels("succeeded" if succeeded else "refused").inc()
 
     def page(self) -> bytes:
-        """Give what Prometheus reads."""
+        """Return the metrics page."""
         return generate_latest(self.registry)
 
 
@@ -121,4 +121,4 @@ def _descriptor_of(log: str) -> int:
         return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         valid = f"a file that can be written, or '-' ({error.strerror})"
-        raise SettingError("API_LOG", log, valid) from error
+        raise SettingError(variable="API_LOG", found=log, valid=valid) from error
