@@ -12,11 +12,10 @@ from sklearn.linear_model import LogisticRegression
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts import read_verified
 from tabproof.scorer import read_scorer
-from tabproof.service import explanations
+from tabproof.service import served_model
 from tabproof.service.answers import RefusedError
 from tabproof.service.endpoints import Answer, read_flag
-from tabproof.service.explanations import check_explained_rows
-from tabproof.service.served_model import ServedModel, load_model
+from tabproof.service.served_model import ServedModel, check_explained_rows, load_model
 from tests.scorer.fitted import exported, pipeline_of, with_arrays
 from tests.service.conftest import ROWS, endpoints_of
 from tests.service.serving import Server
@@ -113,13 +112,13 @@ def test_rows_are_limited_by_the_work_they_make(
     table: ServedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_explained_rows(table.scorer, 10_000)
-    monkeypatch.setattr(explanations, "MAX_WORK", 3 * table.scorer.explainer.work)
+    monkeypatch.setattr(served_model, "MAX_WORK", 3 * table.scorer.explainer.work)
     check_explained_rows(table.scorer, 3)
     with pytest.raises(RefusedError) as caught:
         table.predict_rows([{}] * 4, strict=False, explain=True)
     assert caught.value.status == 413
-    assert "4 rows are more than the 3 of this model" in caught.value.detail
-    monkeypatch.setattr(explanations, "MAX_WORK", 0)
+    assert "4 rows are more than the 3 that can be explained" in caught.value.detail
+    monkeypatch.setattr(served_model, "MAX_WORK", 0)
     check_explained_rows(table.scorer, 1)
 
 
@@ -160,7 +159,7 @@ def test_numbers_that_do_not_add_up_are_refused() -> None:
     proba = scorer.predict_proba(columns)
     assert np.isfinite(proba).all()
     with pytest.raises(RefusedError) as caught:
-        explanations.explain_rows(scorer, columns, proba)
+        served_model.explain_rows(scorer, columns, proba)
     assert caught.value.status == 422
     assert caught.value.detail.startswith("rows[1]: ")
-    assert np.isfinite(explanations.explain_row(scorer, [1.0, 1.0], proba[0].tolist()).score)
+    assert np.isfinite(served_model.explain_row(scorer, [1.0, 1.0], proba[0].tolist()).score)

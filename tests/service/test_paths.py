@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tabproof.service.errors import OutsideRootsError
-from tabproof.service.paths import beneath
+from tabproof.service.model_store import beneath
 
 OUTPUTS, MODELS = Path("outputs"), Path("models")
 ROOTS = [OUTPUTS, MODELS]
