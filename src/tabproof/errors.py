@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+MAX_TEXT, MAX_MESSAGE = 500, 5000
+
 
 def listed(values: Sequence[Any], limit: int = 8) -> str:
     """Return the values in quotes, shortened to the first few."""
@@ -24,8 +26,9 @@ class UserError(Exception):
 
     A subclass is a name, a docstring and a `template`, whose fields are the keyword arguments
     of its constructor. The message is one line: what was asked, what was found, what works.
-    Lists and tuples are shown as `listed` shows them. A subclass whose message cannot be a
-    template passes the finished message instead.
+    Lists and tuples are shown as `listed` shows them, long texts are cut, line breaks and other
+    control characters are escaped. A subclass whose message cannot be a template passes the
+    finished message instead.
     """
 
     exit_code = 2
@@ -33,16 +36,20 @@ class UserError(Exception):
 
     def __init__(self, message: str | None = None, /, **facts: object) -> None:
         if message is None:
-            shown = {
-                name: listed(value) if isinstance(value, list | tuple) else value
-                for name, value in facts.items()
-            }
-            message = self.template.format_map(shown)
+            shown = {name: _shown(value) for name, value in facts.items()}
+            message = printable(self.template.format_map(shown), MAX_MESSAGE)
         super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the message alone: it is complete, whatever the arguments were."""
         return _restored, (type(self), str(self))
+
+
+def _shown(fact: object) -> object:
+    if isinstance(fact, list | tuple):
+        return listed(fact)
+    text = str(fact) if isinstance(fact, str | Path) else ""
+    return f"{text[:MAX_TEXT]}…" if len(text) > MAX_TEXT else fact
 
 
 def _restored(kind: type[UserError], message: str) -> UserError:

@@ -88,7 +88,7 @@ def overrides_to_resume(composed: Composed | None) -> list[str]:
         return []
     # A run refuses this too, but Hydra would have written into its directory by then.
     if artifacts.is_searched(found):
-        raise SearchRunningError(found)
+        raise SearchRunningError(path=found)
     differing = _differing(found, composed.config)
     if differing:
         raise ResumeDiffersError(found, differing)

@@ -1,11 +1,14 @@
-"""What is promoted is a verified copy, and what is current is one fact, switched in one step."""
+"""A promotion is a verified copy; the current version is one pointer, switched in one step."""
 
 import json
 import shutil
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tabproof.artifacts import Registry, changed_files, read_manifest, read_verified
 from tabproof.artifacts.errors import (
@@ -18,7 +21,13 @@ from tabproof.artifacts.errors import (
     RegistryNameError,
     UnverifiedRunError,
 )
-from tabproof.errors import InvalidValueError
+from tabproof.artifacts.registry import (
+    Promotion,
+    history_as_bytes,
+    parse_history,
+    rollback_stack,
+)
+from tabproof.errors import InvalidValueError, NewerFormatError
 from tabproof.runs.errors import NotBetterError
 from tests.artifacts.making import make_run, names_in
 
@@ -45,9 +54,7 @@ def versions_of(registry: Registry, name: str = "wine") -> list[str]:
     return names_in(registry.root / name / "versions")
 
 
-def test_a_promoted_version_is_the_whole_run_byte_for_byte(
-    registry: Registry, runs: dict[str, Path]
-) -> None:
+def test_a_promoted_version_is_a_copy_of_the_run(registry: Registry, runs: dict[str, Path]) -> None:
     done = registry.promote(runs[A], "wine", "me@here", "初めて")
     assert registry.current("wine") == done
     assert registry.history("wine") == [done]
@@ -60,7 +67,7 @@ def test_a_promoted_version_is_the_whole_run_byte_for_byte(
     assert names_in(registry.root / "wine") == [".lock", "pointer.json", "versions"]
 
 
-def test_a_copy_stays_when_the_run_goes(registry: Registry, runs: dict[str, Path]) -> None:
+def test_a_version_stays_when_the_run_is_removed(registry: Registry, runs: dict[str, Path]) -> None:
     registry.promote(runs[A], "wine", "me", "")
     shutil.rmtree(runs[A])
     assert read_verified(registry.path_of("wine", A), lambda _: False).run_id == A
@@ -83,9 +90,7 @@ def test_rollback_undoes_one_promotion_after_the_other(
     assert registry.rollback("wine", "me", "").version == A
 
 
-def test_rollback_goes_to_any_version_that_was_promoted(
-    registry: Registry, runs: dict[str, Path]
-) -> None:
+def test_rollback_to_any_promoted_version(registry: Registry, runs: dict[str, Path]) -> None:
     promote_all(registry, runs)
     assert registry.rollback("wine", "me", "", to="aa").version == A
     assert registry.rollback("wine", "me", "", to=C).version == C
@@ -96,21 +101,23 @@ def test_rollback_goes_to_any_version_that_was_promoted(
         registry.rollback("wine", "me", "", to="")
 
 
-def test_a_beginning_of_two_versions_is_refused(registry: Registry, tmp_path: Path) -> None:
+def test_an_ambiguous_version_is_refused(registry: Registry, tmp_path: Path) -> None:
     for run_id in ("abcd1", "abcd2"):
         registry.promote(make_run(tmp_path / run_id, run_id), "wine", "me", "")
     with pytest.raises(AmbiguousRunError):
         registry.rollback("wine", "me", "", to="abcd")
 
 
-def test_what_is_current_already_makes_no_entry(registry: Registry, runs: dict[str, Path]) -> None:
+def test_promoting_the_current_version_makes_no_entry(
+    registry: Registry, runs: dict[str, Path]
+) -> None:
     done = registry.promote(runs[A], "wine", "me", "")
     assert registry.promote(runs[A], "wine", "you", "again") == done
     assert registry.rollback("wine", "me", "", to=A) == done
     assert registry.history("wine") == [done]
 
 
-def test_nothing_is_rolled_back_to_that_is_damaged(
+def test_a_rollback_to_a_damaged_version_is_refused(
     registry: Registry, runs: dict[str, Path]
 ) -> None:
     promote_all(registry, runs)
@@ -124,7 +131,7 @@ def test_nothing_is_rolled_back_to_that_is_damaged(
     assert registry.rollback("wine", "me", "", to=A).version == A
 
 
-def test_a_copy_of_another_run_under_a_versions_name_is_damage(
+def test_a_copy_of_another_run_under_the_name_of_a_version_is_refused(
     registry: Registry, runs: dict[str, Path]
 ) -> None:
     promote_all(registry, runs)
@@ -135,7 +142,7 @@ def test_a_copy_of_another_run_under_a_versions_name_is_damage(
 
 
 @pytest.mark.parametrize("is_current", [True, False])
-def test_promoting_again_mends_a_damaged_version_and_says_so(
+def test_promoting_again_replaces_a_damaged_version_with_a_warning(
     is_current: bool, registry: Registry, runs: dict[str, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     registry.promote(runs[A], "wine", "me", "")
@@ -149,11 +156,11 @@ def test_promoting_again_mends_a_damaged_version_and_says_so(
     assert not (registry.root / "wine" / ".retired").exists()
 
 
-@pytest.mark.parametrize("there_already", [True, False])
+@pytest.mark.parametrize("is_promoted", [True, False])
 def test_a_damaged_run_is_not_promoted_and_leaves_nothing(
-    there_already: bool, registry: Registry, runs: dict[str, Path]
+    is_promoted: bool, registry: Registry, runs: dict[str, Path]
 ) -> None:
-    if there_already:
+    if is_promoted:
         registry.promote(runs[A], "wine", "me", "")
         registry.promote(runs[B], "wine", "me", "")
     (runs[A] / "of").write_bytes(b"????????")
@@ -161,12 +168,12 @@ def test_a_damaged_run_is_not_promoted_and_leaves_nothing(
     with pytest.raises(UnverifiedRunError, match="of was changed"):
         registry.promote(runs[A], "wine", "me", "")
     assert registry.history("wine") == before
-    assert versions_of(registry) == ([A, B] if there_already else [])
+    assert versions_of(registry) == ([A, B] if is_promoted else [])
     assert not (registry.root / "wine" / ".incoming").exists()
-    assert registry.names() == (["wine"] if there_already else [])
+    assert registry.names() == (["wine"] if is_promoted else [])
 
 
-def test_a_run_that_cannot_be_served_is_not_promoted(registry: Registry, tmp_path: Path) -> None:
+def test_a_run_without_a_scorer_is_not_promoted(registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(NotServableError, match=r"trained with export=false"):
         registry.promote(make_run(tmp_path / "run", servable=False), "wine", "me", "")
     assert not registry.root.exists()
@@ -190,9 +197,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_that_is_no_plain_word_is_refused(
-    name: str, registry: Registry, runs: dict[str, Path]
-) -> None:
+def test_an_invalid_name_is_refused(name: str, registry: Registry, runs: dict[str, Path]) -> None:
     with pytest.raises(RegistryNameError, match="1 to 64 letters") as caught:
         registry.promote(runs[A], name, "me", "")
     assert str(caught.value).isprintable()
@@ -203,13 +208,13 @@ def test_a_name_that_is_no_plain_word_is_refused(
 
 
 @pytest.mark.parametrize("version", ["", "..", "a/b", "../x", "a\n", "a" * 65])
-def test_a_version_that_is_no_id_has_no_path(version: str, registry: Registry) -> None:
+def test_an_invalid_version_is_refused(version: str, registry: Registry) -> None:
     with pytest.raises(NoSuchVersionError):
         registry.path_of("wine", version)
 
 
 @pytest.mark.parametrize("why", ["two\nlines", "\x1b[2J", "\udcff", "x" * 1001])
-def test_the_history_takes_one_printable_line(
+def test_who_and_why_are_one_printable_line(
     why: str, registry: Registry, runs: dict[str, Path]
 ) -> None:
     for who, reason in (("me", why), (why, "")):
@@ -217,7 +222,9 @@ def test_the_history_takes_one_printable_line(
             registry.promote(runs[A], "wine", who, reason)
 
 
-def test_names_are_those_of_entries_alone(registry: Registry, runs: dict[str, Path]) -> None:
+def test_only_directories_with_a_pointer_are_names(
+    registry: Registry, runs: dict[str, Path]
+) -> None:
     assert registry.names() == []
     registry.promote(runs[A], "wine", "me", "")
     (registry.root / "README").touch()
@@ -233,7 +240,7 @@ def test_names_are_those_of_entries_alone(registry: Registry, runs: dict[str, Pa
     assert not (registry.root / "beer").exists()
 
 
-def test_a_link_in_the_registry_leads_nowhere(registry: Registry, runs: dict[str, Path]) -> None:
+def test_links_in_the_registry_are_refused(registry: Registry, runs: dict[str, Path]) -> None:
     promote_all(registry, runs)
     (registry.root / "linked").symlink_to("wine")
     with pytest.raises(RegistryDamagedError, match="symbolic link"):
@@ -245,7 +252,7 @@ def test_a_link_in_the_registry_leads_nowhere(registry: Registry, runs: dict[str
         registry.path_of("wine", A)
 
 
-def test_a_damaged_pointer_stops_everything_and_stays_as_it_is(
+def test_a_damaged_pointer_refuses_all_changes_and_stays_as_it_is(
     registry: Registry, runs: dict[str, Path]
 ) -> None:
     promote_all(registry, runs)
@@ -259,7 +266,7 @@ def test_a_damaged_pointer_stops_everything_and_stays_as_it_is(
     assert pointer.read_bytes() == damaged
 
 
-def test_what_was_left_by_a_killed_promotion_is_cleaned_by_the_next(
+def test_a_promotion_removes_what_a_killed_one_left(
     registry: Registry, runs: dict[str, Path]
 ) -> None:
     registry.promote(runs[A], "wine", "me", "")
@@ -272,7 +279,7 @@ def test_what_was_left_by_a_killed_promotion_is_cleaned_by_the_next(
     assert names_in(folder) == [".lock", "pointer.json", "versions"]
 
 
-def test_a_judge_sees_the_current_version_and_its_word_holds(
+def test_the_check_of_a_promotion_sees_the_current_version_and_can_refuse(
     registry: Registry, runs: dict[str, Path]
 ) -> None:
     def refusing(current: Path) -> str:
@@ -288,7 +295,7 @@ def test_a_judge_sees_the_current_version_and_its_word_holds(
     assert done.why == f"tried; over {A}"
 
 
-def test_the_pointer_is_for_other_programs_too(registry: Registry, runs: dict[str, Path]) -> None:
+def test_the_pointer_is_plain_json(registry: Registry, runs: dict[str, Path]) -> None:
     promote_all(registry, runs)
     content = json.loads((registry.root / "wine" / "pointer.json").read_text())
     assert content["format"] == 1
@@ -296,3 +303,94 @@ def test_the_pointer_is_for_other_programs_too(registry: Registry, runs: dict[st
     manifest = read_manifest(registry.path_of("wine", C))
     assert manifest is not None
     assert changed_files(registry.path_of("wine", C), manifest) == []
+
+
+# --- The pointer and its history.
+
+
+def entry(version: str, action: str = "promote", previous: str | None = None) -> Promotion:
+    when = "2026-11-23T14:05:12+09:00"
+    return Promotion(version, version, action, "me", when, "なぜ", previous)  # type: ignore[arg-type]
+
+
+def test_a_history_survives_writing_and_parsing() -> None:
+    history = [entry("a"), entry("b", previous="a"), entry("a", "rollback", "b")]
+    content = history_as_bytes(history)
+    assert parse_history(content) == history
+    assert json.loads(content)["current"] == "a"
+
+
+def plain(**changes: Any) -> dict[str, Any]:
+    first = {"version": "a", "run_id": "a", "action": "promote", "who": "", "when": "", "why": ""}
+    entries = [{**first, "previous": None}, {**first, "version": "b", "previous": "a"}]
+    return {"format": 1, "current": "b", "history": entries, **changes}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        json.dumps(plain())[:-1],
+        json.dumps(plain(current="a")),
+        json.dumps(plain(current=None)),
+        json.dumps(plain(history=[])),
+        json.dumps(plain(history=[{}])),
+        json.dumps(plain(history=plain()["history"][1:])),
+        json.dumps(plain(history=plain()["history"][::-1], current="a")),
+        json.dumps(plain()).replace('"promote"', '"delete"'),
+        json.dumps(plain()).replace('"b"', '"../b"'),
+        json.dumps(plain()).replace('"b"', '"b\\n"'),
+        json.dumps(plain()).replace('"current"', '"current": "b", "current"'),
+    ],
+)
+def test_a_damaged_pointer_is_refused_in_one_line(text: str, registry: Registry) -> None:
+    (registry.root / "wine").mkdir(parents=True)
+    (registry.root / "wine/pointer.json").write_text(text)
+    with pytest.raises(RegistryDamagedError, match=r"pointer\.json is damaged") as caught:
+        registry.history("wine")
+    assert len(str(caught.value)) < 500
+
+
+def test_a_pointer_that_is_a_link_is_refused(registry: Registry, runs: dict[str, Path]) -> None:
+    registry.promote(runs[A], "wine", "me", "")
+    pointer = registry.root / "wine/pointer.json"
+    pointer.rename(pointer.with_name("other.json"))
+    pointer.symlink_to("other.json")
+    with pytest.raises(RegistryDamagedError, match="symbolic link"):
+        registry.history("wine")
+
+
+def test_a_newer_format_of_the_pointer_is_not_damage() -> None:
+    with pytest.raises(NewerFormatError):
+        parse_history(json.dumps(plain(format=2)).encode())
+
+
+steps = st.lists(st.sampled_from("abcd") | st.none() | st.sampled_from("ABCD"), max_size=30)
+
+
+@given(steps)
+def test_the_rollback_stack_follows_promotions_and_rollbacks(
+    steps: list[str | None],
+) -> None:
+    """A letter promotes, None rolls back, a capital rolls back to that version."""
+    stack: list[str] = []
+    history: list[Promotion] = []
+    for step in steps:
+        if step is None:
+            if len(stack) < 2:
+                continue
+            stack.pop()
+            history.append(entry(stack[-1], "rollback"))
+        elif not stack or step.lower() != stack[-1]:
+            version, is_rollback = step.lower(), step.isupper()
+            if is_rollback and version not in {e.version for e in history}:
+                continue
+            if is_rollback and version in stack:
+                while stack[-1] != version:
+                    stack.pop()
+            else:
+                stack.append(version)
+            history.append(entry(version, "rollback" if is_rollback else "promote"))
+        assert rollback_stack(history) == stack

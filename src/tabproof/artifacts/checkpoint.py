@@ -41,7 +41,7 @@ class FinishedFits(MutableMapping[str, Any]):
             try:
                 stack.enter_context(locked(directory / LOCK))
             except BlockingIOError as error:
-                raise SearchRunningError(run) from error
+                raise SearchRunningError(path=run) from error
             found = read_plan(run)
             if found is None:
                 self._write(directory / PLAN, json.dumps(now, indent=2).encode())

@@ -279,7 +279,7 @@ def read_records(outputs: Path) -> list[Found]:
         for run in walk_runs(outputs):
             signatures[os.fsencode(os.path.relpath(run.path, outputs))] = run.signature
     except OSError as error:
-        raise OutputsError(outputs, f"cannot be read: {error.strerror}") from error
+        raise OutputsError(path=outputs, reason=f"cannot be read: {error.strerror}") from error
     remembered = _read_index(outputs / INDEX)
     records, new = {}, {}
     for key, signature in signatures.items():
@@ -301,7 +301,7 @@ def read_records(outputs: Path) -> list[Found]:
 def read_set(place: Path) -> list[Found]:
     """Read every run directory in a place: outputs, the directory of a sweep, or a run."""
     if not place.is_dir():
-        raise OutputsError(place, "is not a directory")
+        raise OutputsError(path=place, reason="is not a directory")
     if dates_of(place):
         return read_records(place)
     paths = sorted(Path(run.path) for run in walk_folder(str(place)))

@@ -1,11 +1,10 @@
-"""The manifest: the run's id, and hash and size of every other file. Written last.
+"""The manifest: the run id, and hash and size of every other file. Written last.
 
-Its presence is the run's completeness; there is no other sign of it.
+A run is complete if and only if it has a manifest.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,63 +12,56 @@ from typing import Annotated
 from msgspec import Meta
 
 from tabproof.artifacts.errors import ManifestError
-from tabproof.artifacts.files import read_json, read_limited, sync, write_atomically
-from tabproof.errors import NewerFormatError
+from tabproof.artifacts.files import read_limited, read_versioned_json, sync, write_atomically
 
 NAME = "manifest.json"
-# Where finished fits of a search lie until the run is complete.
+# The directory of a search's finished fits, until the run is complete.
 SEARCH = "search"
 FORMAT = 1
 MAX_SIZE = 4 << 20
-MAX_LETTERS = 512
+MAX_NAME = 512
 MAX_DEPTH = 16
-
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 @dataclass(frozen=True)
 class FileEntry:
-    """SHA-256 in hexadecimal, size in bytes."""
+    """SHA-256 in hexadecimal, and the size in bytes."""
 
     sha256: Sha256
     size: Annotated[int, Meta(ge=0)]
 
 
-# It becomes the name of a directory in the registry.
+# It is the name of a directory in the registry.
 RunId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,64}\Z")]
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """files: by path inside the run directory, with '/' on every system."""
+    """files: by path in the run directory, with '/' on every system."""
 
     run_id: RunId
     files: dict[str, FileEntry]
 
 
 @dataclass(frozen=True)
-class _Format:
-    format: int
-
-
-@dataclass(frozen=True)
 class _Sealed(Manifest):
-    """sha256: of the fields above, so that damage to the manifest itself is found too."""
+    """sha256: of the other fields, so that damage to the manifest itself is found too."""
 
     sha256: Sha256
 
 
 def seal(directory: Path, run_id: str) -> Manifest:
-    """Sync every file to the disk, then write the manifest in one step.
+    """Force every file to the disk, then write the manifest in one step.
 
-    Finished fits are left out: they go when this has succeeded.
+    Finished fits are left out: they are removed afterwards.
     """
     files = {}
-    for path in sorted(_files_of(directory)):
-        files[path.relative_to(directory).as_posix()] = _entry_of(path)
+    for name, path in sorted(_files_of(directory).items()):
+        files[name] = _entry_of(path)
         sync(path)
-    for folder in {path.parent for path in _files_of(directory)} | {directory}:
+    for folder in {path.parent for path in _files_of(directory).values()} | {directory}:
         sync(folder)
     manifest = Manifest(run_id, files)
     content = {"format": FORMAT, **asdict(manifest), "sha256": _digest_of(manifest)}
@@ -90,56 +82,45 @@ def _entry_of(path: Path) -> FileEntry:
         return FileEntry(digest.hexdigest(), file.tell())
 
 
-def _files_of(directory: Path) -> Iterator[Path]:
-    return (
-        path
+def _files_of(directory: Path) -> dict[str, Path]:
+    return {
+        path.relative_to(directory).as_posix(): path
         for path in directory.rglob("*")
         if path.is_file() and path != directory / NAME and directory / SEARCH not in path.parents
-    )
+    }
 
 
 def read_manifest(directory: Path) -> Manifest | None:
-    """Read the manifest; None where the run is not complete."""
+    """Read the manifest; return None where the run is not complete."""
     try:
         return parse(read_limited(directory / NAME, MAX_SIZE))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
-        raise ManifestError(directory / NAME, str(error)) from error
+        raise ManifestError(path=directory / NAME, reason=str(error)) from error
 
 
 def parse(content: bytes) -> Manifest:
-    """Parse a manifest; raises ValueError with what is wrong in it."""
-    found = read_json(content, _Format).format
-    if found > FORMAT:
-        raise NewerFormatError(NAME, found, FORMAT)
-    if found < 1:
-        # The hash of the fields does not cover it: a bit may have flipped.
-        raise ValueError(f"has format {found}, which there never was")
-    sealed = read_json(content, _Sealed)
+    """Parse a manifest; raise ValueError or NewerFormatError."""
+    sealed = read_versioned_json(content, _Sealed, NAME, FORMAT)
     for name in sealed.files:
         _check_name(name)
     manifest = Manifest(sealed.run_id, sealed.files)
     if _digest_of(manifest) != sealed.sha256:
-        raise ValueError("is not what it was when the run was sealed")
+        raise ValueError("was changed after the run was completed")
     return manifest
 
 
 def _check_name(name: str) -> None:
     parts = name.split("/")
     if {"", ".", ".."} & set(parts) or "\\" in name or "\0" in name or name == NAME:
-        raise ValueError(f"names a file that no run holds: {name!r:.100}")
-    if len(name) > MAX_LETTERS or len(parts) > MAX_DEPTH:
-        raise ValueError(f"names a file too long or too deep: {name!r:.100}")
+        raise ValueError(f"has a file name that is not allowed: {name!r:.100}")
+    if len(name) > MAX_NAME or len(parts) > MAX_DEPTH:
+        raise ValueError(f"has a file name that is too long or too deep: {name!r:.100}")
 
 
 def changed_files(directory: Path, manifest: Manifest) -> list[str]:
-    """List the files that are missing, changed, or were not there when it was sealed."""
-    found = {path.relative_to(directory).as_posix(): path for path in _files_of(directory)}
-    changed = set(found) ^ set(manifest.files)
-    changed |= {
-        name
-        for name in set(found) & set(manifest.files)
-        if _entry_of(found[name]) != manifest.files[name]
-    }
-    return sorted(changed)
+    """Return the names of files that are missing, changed or new since the run was completed."""
+    found = {name: _entry_of(path) for name, path in _files_of(directory).items()}
+    names = {*found, *manifest.files}
+    return sorted(name for name in names if found.get(name) != manifest.files.get(name))

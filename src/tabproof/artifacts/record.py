@@ -296,9 +296,8 @@ class VerifiedPredictions:
             return frame[columns].astype("float64").assign(y_true=codes.astype("int64"))
         # The errors of pyarrow are subclasses of these.
         except (KeyError, ValueError, TypeError, OSError) as error:
-            raise UnverifiedRunError(
-                self.path, PREDICTIONS, f"has the wrong form: {error}"
-            ) from error
+            reason = f"has the wrong form: {error}"
+            raise UnverifiedRunError(path=self.path, name=PREDICTIONS, reason=reason) from error
 
 
 def read_predictions(run: Path) -> VerifiedPredictions:
@@ -306,11 +305,11 @@ def read_predictions(run: Path) -> VerifiedPredictions:
     found = read_verified(run, {SUMMARY, PREDICTIONS}.__contains__).files
     for name in (SUMMARY, PREDICTIONS):
         if name not in found:
-            raise UnverifiedRunError(run, name, "is missing")
+            raise UnverifiedRunError(path=run, name=name, reason="is missing")
     try:
         return VerifiedPredictions(run, Summary.from_json(found[SUMMARY]), found[PREDICTIONS])
     except ValueError as error:
-        raise UnverifiedRunError(run, SUMMARY, str(error)) from error
+        raise UnverifiedRunError(path=run, name=SUMMARY, reason=str(error)) from error
 
 
 def differing_rows(

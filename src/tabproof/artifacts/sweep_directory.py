@@ -75,7 +75,7 @@ class SweepDirectory:
             lock = self._lock.enter_context(locked(self.path / LOCK))
         except BlockingIOError as error:
             holder = (self.path / LOCK).read_text(encoding="utf-8").strip()
-            raise SweepRunningError(self.path, holder) from error
+            raise SweepRunningError(path=self.path, holder=holder or "another process") from error
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {os.uname().nodename}")
         lock.flush()
@@ -97,8 +97,8 @@ class SweepDirectory:
             if isinstance(plan, dict) and isinstance(plan["arguments"], list):
                 return plan
         except (OSError, ValueError, KeyError) as error:
-            raise NoSweepError(self.path) from error
-        raise NoSweepError(self.path)
+            raise NoSweepError(path=self.path) from error
+        raise NoSweepError(path=self.path)
 
     @property
     def jobs(self) -> list[Path]:
@@ -172,7 +172,7 @@ def _await_end(job: Path, *, elsewhere_counts: bool) -> None:
         if not elsewhere_counts and status.host != socket.gethostname():
             return
         if time.monotonic() > deadline:
-            raise JobRunningError(job, str(status.pid), str(status.host))
+            raise JobRunningError(job=job, pid=status.pid, host=status.host)
         time.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""Reading a run that nobody need trust: every byte is hashed as it is read, once.
+"""Read and copy runs without trust in who wrote them: every byte is hashed as it is read, once.
 
 A manifest proves that nothing changed since it was written, not who wrote it.
 """
@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts.errors import UnverifiedRunError
@@ -23,15 +23,15 @@ from tabproof.artifacts.files import (
 )
 from tabproof.artifacts.manifest import FileEntry, Manifest
 
-# Of all files that a reader wants, together: they are held in memory.
+# Bytes of all files that a reader wants: they are held in memory.
 MAX_WANTED = 2 << 30
 
 
 @dataclass(frozen=True)
 class VerifiedRun:
-    """files: the very bytes that were hashed, by their names in the manifest; those wanted.
+    """files: the wanted files, by their names in the manifest: the very bytes that were hashed.
 
-    n_files: how many the manifest has. sealed: the manifest's own bytes.
+    n_files: the number of files in the manifest. sealed: the bytes of the manifest itself.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class VerifiedRun:
 
 
 def read_verified(directory: Path, wanted: Callable[[str], bool]) -> VerifiedRun:
-    """Verify a whole run directory and give the content of the files that are wanted.
+    """Verify a whole run directory and return the content of the files that are wanted.
 
     Raises UnverifiedRunError where the directory is not exactly what its manifest says.
     """
@@ -50,7 +50,9 @@ def read_verified(directory: Path, wanted: Callable[[str], bool]) -> VerifiedRun
     with opened_run(directory) as run:
         sizes = [entry.size for name, entry in run.manifest.files.items() if wanted(name)]
         if sum(sizes) > MAX_WANTED:
-            raise UnverifiedRunError(directory, "what is read of it", "is too large for memory")
+            raise UnverifiedRunError(
+                path=directory, name="what is read of it", reason="is too large for memory"
+            )
         for name, chunks in run.contents():
             if wanted(name):
                 kept[name] = b"".join(chunks)
@@ -60,7 +62,10 @@ def read_verified(directory: Path, wanted: Callable[[str], bool]) -> VerifiedRun
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run directory held open: what is read is what was opened, wherever its name leads now."""
+    """A run directory held open, so that all is read from it even if its name changes.
+
+    folder: its descriptor. sealed: the bytes of the manifest.
+    """
 
     path: Path
     folder: int
@@ -68,24 +73,25 @@ class OpenRun:
     manifest: Manifest
 
     def contents(self) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Give name and content of every file, in chunks; the last step refuses what differs.
+        """Yield name and content of every file, in chunks, and raise where a file differs.
 
-        A content that is left aside is hashed all the same. Until the end nothing is proven.
+        A content that the caller does not read is hashed all the same. Nothing is proven before
+        the end.
         """
         missing = set(self.manifest.files)
-        folders = {parent for name in missing for parent in _parents(name)}
+        folders = {str(parent) for name in missing for parent in PurePosixPath(name).parents}
         for name, folder, leaf in self._walk("", self.folder, folders):
             if name == manifests.NAME:
                 continue
             if name not in missing:
-                raise self._refusal(name, "was not there when the run was sealed")
+                raise UnverifiedRunError(path=self.path, name=name, reason="is not in the manifest")
             chunks = self._hashed(name, folder, leaf, self.manifest.files[name])
             yield name, chunks
             for _ in chunks:
                 pass
             missing.remove(name)
         for name in sorted(missing):
-            raise self._refusal(name, "is missing")
+            raise UnverifiedRunError(path=self.path, name=name, reason="is missing")
 
     def _walk(self, above: str, folder: int, folders: set[str]) -> Iterator[tuple[str, int, str]]:
         with _refusing(self.path, above or "the directory"):
@@ -105,7 +111,7 @@ class OpenRun:
     def _hashed(self, name: str, folder: int, leaf: str, entry: FileEntry) -> Iterator[bytes]:
         digest, left = hashlib.sha256(), entry.size
         with _refusing(self.path, name), opened_file(leaf, folder) as descriptor:
-            # One byte more than there should be: a file that grew is found, not followed.
+            # One byte more than expected, so that a file that grew is detected.
             while chunk := os.read(descriptor, min(CHUNK, left + 1)):
                 left -= len(chunk)
                 if left < 0:
@@ -117,55 +123,37 @@ class OpenRun:
             if digest.hexdigest() != entry.sha256:
                 raise ValueError("was changed")
 
-    def _refusal(self, name: str, reason: str) -> UnverifiedRunError:
-        return UnverifiedRunError(self.path, name, reason)
-
 
 @contextmanager
 def opened_run(directory: Path) -> Iterator[OpenRun]:
-    """Open a run directory that is no link, and read its manifest."""
+    """Open a run directory that is not a link, and read its manifest."""
     with _refusing(directory, "the directory"):
         folder = open_folder(directory)
     try:
         with _refusing(directory, manifests.NAME):
-            sealed = _read_sealed(folder)
+            try:
+                sealed = read_limited(manifests.NAME, manifests.MAX_SIZE, folder)
+            except FileNotFoundError as error:
+                raise ValueError("is missing: the run is not complete") from error
             manifest = manifests.parse(sealed)
         yield OpenRun(directory, folder, sealed, manifest)
     finally:
         os.close(folder)
 
 
-def _read_sealed(folder: int) -> bytes:
-    try:
-        return read_limited(manifests.NAME, manifests.MAX_SIZE, folder)
-    except FileNotFoundError as error:
-        raise ValueError("is missing, so it is no complete run") from error
-
-
 @contextmanager
 def _refusing(directory: Path, name: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:
-        raise UnverifiedRunError(directory, name, _reason(error)) from error
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError):
-        return f"cannot be read: {error.strerror}"
-    return str(error)
-
-
-def _parents(name: str) -> Iterator[str]:
-    parts = name.split("/")
-    return ("/".join(parts[:n]) for n in range(1, len(parts)))
-
-
-# --- Copying a run so that what was hashed is what was copied, and it survives a power cut.
+    except ValueError as error:
+        raise UnverifiedRunError(path=directory, name=name, reason=str(error)) from error
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        raise UnverifiedRunError(path=directory, name=name, reason=reason) from error
 
 
 def copy_run(run: OpenRun, target: Path) -> None:
-    """Copy a run into a directory that is not there yet; what fails leaves no directory."""
+    """Copy the bytes that were verified into a new directory; on failure leave none."""
     target.mkdir()
     try:
         for name, chunks in run.contents():

@@ -78,7 +78,7 @@ def read_model(options: batch.Options) -> tuple[batch.Model, str]:
     path = artifacts.find_run(options.run, options.outputs, options.models)
     run = artifacts.read_verified(path, lambda name: name == SCHEMA or name.startswith(SCORER))
     if not any(name.startswith(SCORER) for name in run.files):
-        raise NotServableError(path)
+        raise NotServableError(path=path)
     if SCHEMA not in run.files:
         raise SchemaDamagedError(reason="there is no such file")
     scorer = scoring.read_scorer(run.files)

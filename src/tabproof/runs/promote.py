@@ -14,7 +14,7 @@ from pathlib import Path
 from tabproof import artifacts
 from tabproof.artifacts import Registry
 from tabproof.artifacts.errors import NotARunError, NotPromotedError
-from tabproof.artifacts.remote.address import Address, address_of
+from tabproof.artifacts.remote.address import Address, parse_address
 from tabproof.runs.errors import (
     NotBetterError,
     NotComparableError,
@@ -29,10 +29,10 @@ STORE, KEY = "MODEL_STORE", "MODEL_SIGNATURE_KEY"
 def push(name: str, *, store: str | None, sign: Path | None, replace: bool, models: Path) -> str:
     """Bring the current version of a model into the store, and switch its pointer."""
     address = _address(store, os.environ)
-    from tabproof.artifacts.remote.store import place_at
+    from tabproof.artifacts.remote.store import open_store
     from tabproof.artifacts.remote.transfer import push as push_model
 
-    done = push_model(place_at(address), Registry(models), name, sign_by=sign, replace=replace)
+    done = push_model(open_store(address), Registry(models), name, sign_by=sign, replace=replace)
     what = f"{name} {done.version}"
     lines = [
         f"pushed    {what} to {address}" if done.moved else f"{what} is current there already",
@@ -46,7 +46,7 @@ def push(name: str, *, store: str | None, sign: Path | None, replace: bool, mode
 def pull(name: str, *, store: str | None, overwrite: bool, models: Path) -> str:
     """Bring what the store's pointer names into the registry, and switch the pointer there."""
     address = _address(store, os.environ)
-    from tabproof.artifacts.remote.store import place_at
+    from tabproof.artifacts.remote.store import open_store
     from tabproof.artifacts.remote.transfer import pull as pull_model
 
     keys = None
@@ -54,7 +54,7 @@ def pull(name: str, *, store: str | None, overwrite: bool, models: Path) -> str:
         from tabproof.artifacts.remote.signature import read_keys
 
         keys = read_keys(text)
-    done = pull_model(place_at(address), Registry(models), name, keys=keys, overwrite=overwrite)
+    done = pull_model(open_store(address), Registry(models), name, keys=keys, overwrite=overwrite)
     what = f"{name} {done.version}"
     lines = [
         f"pulled    {what} from {address}" if done.moved else f"{what} is current already",
@@ -68,7 +68,7 @@ def _address(said: str | None, environment: Mapping[str, str]) -> Address:
     text = environment.get(STORE, "") if said is None else said
     if not text:
         raise StoreNotNamedError
-    return address_of(text)
+    return parse_address(text)
 
 
 LEVEL = 0.05
@@ -92,8 +92,8 @@ def promote(
         predictions = artifacts.read_predictions(path)
         name = name or predictions.summary.model_name
         before = registry.current(name)
-        judge = partial(figures_if_better, predictions) if if_better else None
-        after = registry.promote(path, name, who or _me(), why, judge)
+        check = partial(figures_if_better, predictions) if if_better else None
+        after = registry.promote(path, name, who or _me(), why, check)
     if after == before:
         return f"{name}: {after.version} is current already; its copy is intact"
     return _told(f"promoted  {name} {after.version}, from {path}", name, after, models)

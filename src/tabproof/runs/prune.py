@@ -31,7 +31,7 @@ def remove_run(run: Path, outputs: Path) -> None:
         sync(run)
         remove(run)
     except OSError as error:
-        raise OutputsError(run, f"cannot be removed: {error.strerror}") from error
+        raise OutputsError(path=run, reason=f"cannot be removed: {error.strerror}") from error
     for folder in run.parents:
         if folder == outputs or outputs not in folder.parents:
             break

@@ -205,7 +205,8 @@ def _read(place: Path) -> "tuple[str, HoldOut]":
     frame = predictions.hold_out()
     y, proba = frame["y_true"].to_numpy(), frame.drop(columns="y_true").to_numpy()
     if not len(y) or not np.isfinite(proba).all():
-        raise UnverifiedRunError(place, "what it predicted", "is not a probability in every row")
+        reason = "has values that are no probability"
+        raise UnverifiedRunError(path=place, name="predictions.parquet", reason=reason)
     digest = hashlib.sha256(pd.util.hash_pandas_object(frame["y_true"]).to_numpy().tobytes())
     digest.update(repr((predictions.summary.labels, predictions.summary.data.sha256)).encode())
     return digest.hexdigest(), HoldOut(y, proba)

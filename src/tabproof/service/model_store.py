@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tabproof.artifacts import Promotion, Registry, VerifiedRun, newest_complete_run
 from tabproof.artifacts.errors import NotInStoreError, StoreError
-from tabproof.artifacts.remote.address import address_of
+from tabproof.artifacts.remote.address import parse_address
 from tabproof.errors import UserError
 from tabproof.service.answers import no_model, not_found
 from tabproof.service.errors import ModelUnusableError, OutsideRootsError, ReloadError
@@ -49,10 +49,10 @@ class StoreCache:
 
     def __init__(self, settings: Settings) -> None:
         # Imported here, so that a missing package is reported when the service starts.
-        from tabproof.artifacts.remote import store
+        from tabproof.artifacts.remote.store import open_store
 
-        store.place_at(address_of(settings.store))
-        self.address = address_of(settings.store)
+        open_store(parse_address(settings.store))
+        self.address = parse_address(settings.store)
         self._seconds = settings.store_timeout_seconds
         self._registry = Registry(settings.cache)
         self._keys = keys_of(settings)
@@ -63,13 +63,13 @@ class StoreCache:
 
         thoroughly: also pull models whose pointer did not change, to repair damaged copies.
         """
-        from tabproof.artifacts.remote.store import place_at
+        from tabproof.artifacts.remote.store import open_store
         from tabproof.artifacts.remote.transfer import RemoteModel, model_names, pull
 
         failed: dict[str, UserError] = {}
-        place = place_at(self.address, self._seconds)
+        store = open_store(self.address, self._seconds)
         try:
-            names = model_names(place)
+            names = model_names(store)
             if not names:
                 raise NotInStoreError(str(self.address), "it holds no model; push one")
             self._warn_of_removed(names)
@@ -79,8 +79,8 @@ class StoreCache:
             return {"store": self._refusal(error)}
         for name in names:
             try:
-                if thoroughly or not self._is_current(name, RemoteModel(place, name).history()):
-                    pull(place, self._registry, name, keys=self._keys, overwrite=True)
+                if thoroughly or not self._is_current(name, RemoteModel(store, name).history()):
+                    pull(store, self._registry, name, keys=self._keys, overwrite=True)
             except UserError as error:
                 failed[name] = error
             except OSError as error:

@@ -1,4 +1,4 @@
-"""A store that speaks S3, on loopback, and models to put there."""
+"""An S3 server on loopback, and models to push."""
 
 import subprocess
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def s3_port() -> Iterator[int]:
 
 @pytest.fixture
 def endpoint(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Let all that speaks S3 go to the server on loopback."""
+    """Direct all S3 clients to the server on loopback."""
     url = f"http://127.0.0.1:{s3_port}"
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
@@ -48,7 +48,7 @@ def between(
     bucket: Bucket,  # noqa: ARG001 - its client goes straight to the server
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Between]:
-    """Let all that speaks S3 go through a server in between."""
+    """Direct all S3 clients through a proxy."""
     proxy = Between(s3_port)
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
     yield proxy
@@ -57,7 +57,7 @@ def between(
 
 @pytest.fixture(params=["s3", "directory", "memory"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give an empty store, of each kind that can be had here."""
+    """Return the address of an empty store, of each kind that tests can have."""
     if request.param == "s3":
         bucket: Bucket = request.getfixturevalue("bucket")
         return bucket.address
@@ -68,7 +68,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """Give a registry where `wine` was promoted once: run A."""
+    """Return a registry in which run A was promoted as `wine`."""
     return promote(tmp_path / "models", A)
 
 
@@ -80,7 +80,7 @@ def promote(models: Path, run_id: str, files: dict[str, bytes] | None = None) ->
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a directory of keys as openssl makes them: `<curve>.pem` and `<curve>.pub`."""
+    """Return a directory of keys made by openssl: `<curve>.pem` and `<curve>.pub`."""
     folder = tmp_path_factory.mktemp("keys")
     for name, curve in {
         "ours": "prime256v1",

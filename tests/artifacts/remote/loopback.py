@@ -1,4 +1,4 @@
-"""Stores on loopback: a server that speaks S3, and one in between that is slow, or breaks off."""
+"""Stores on loopback: an S3 server, and a proxy that is slow or breaks connections."""
 
 import re
 import socket
@@ -12,9 +12,9 @@ from pathlib import Path
 import boto3
 
 from tabproof.artifacts import Registry
-from tabproof.artifacts.remote.address import address_of
+from tabproof.artifacts.remote.address import parse_address
 from tabproof.artifacts.remote.signature import SignatureKeys
-from tabproof.artifacts.remote.store import Place, place_at
+from tabproof.artifacts.remote.store import Store, open_store
 from tabproof.artifacts.remote.transfer import Pulled, Pushed
 from tabproof.artifacts.remote.transfer import pull as pull_model
 from tabproof.artifacts.remote.transfer import push as push_model
@@ -25,7 +25,7 @@ Decide = Callable[[str, str], str]
 
 
 class Bucket:
-    """A bucket of moto's server, seen past what is tested."""
+    """A bucket of moto's server, accessed without the code under test."""
 
     def __init__(self, endpoint: str, name: str) -> None:
         self.name, self.address = name, f"s3://{name}/models"
@@ -118,7 +118,7 @@ class Between:
 
 @contextmanager
 def answering(status: int, code: str) -> Iterator[str]:
-    """Serve one error to whatever is asked; gives the endpoint."""
+    """Answer every request with one error; yield the endpoint."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -143,8 +143,8 @@ def answering(status: int, code: str) -> Iterator[str]:
         server.server_close()
 
 
-def place(address: str, seconds: float | None = None) -> Place:
-    return place_at(address_of(address), seconds)
+def place(address: str, seconds: float | None = None) -> Store:
+    return open_store(parse_address(address), seconds)
 
 
 def push(
@@ -173,7 +173,7 @@ def pull(
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
-    """Give all files below a directory, but locks."""
+    """Return all files below a directory, without locks."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")

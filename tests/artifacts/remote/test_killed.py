@@ -1,4 +1,4 @@
-"""A pusher or a puller that is killed at any step leaves what readers saw before, or after."""
+"""A push or pull that is killed at any step leaves the state before it, or the one after it."""
 
 import os
 import signal
@@ -18,10 +18,10 @@ PUSH = """
 import sys
 from pathlib import Path
 from tabproof.artifacts import Registry
-from tabproof.artifacts.remote.address import address_of
-from tabproof.artifacts.remote.store import place_at
+from tabproof.artifacts.remote.address import parse_address
+from tabproof.artifacts.remote.store import open_store
 from tabproof.artifacts.remote.transfer import push
-push(place_at(address_of(sys.argv[1])), Registry(Path(sys.argv[2])), "wine",
+push(open_store(parse_address(sys.argv[1])), Registry(Path(sys.argv[2])), "wine",
      sign_by=None, replace=False)
 """
 PULL = PUSH.replace("import push\npush", "import pull\npull").replace(
@@ -52,10 +52,10 @@ class Killer:
         return "pass" if self._after else "cut"
 
 
-def check_pusher_killed_at(
+def check_push_killed_at(
     moment: int, bucket: Bucket, between: Between, tmp_path: Path, *, after: bool
 ) -> int:
-    """Give the exit code of the killed one."""
+    """Return the exit code of the killed process."""
     models = promote(tmp_path / "models", A)
     push(bucket.address, models)
     pull(bucket.address, tmp_path / "reader")
@@ -65,7 +65,7 @@ def check_pusher_killed_at(
     seen = pull(bucket.address, tmp_path / "reader").version
     assert seen in ((A, B) if after or returncode == 0 else (A,))
     assert read_verified(tmp_path / f"reader/wine/versions/{seen}", lambda _: False).run_id == seen
-    # The next one is not hindered.
+    # The next push is not disturbed.
     assert push(bucket.address, models).version == B
     assert pull(bucket.address, tmp_path / "reader").version == B
     assert content_of(tmp_path / "reader") == content_of(models)
@@ -74,26 +74,26 @@ def check_pusher_killed_at(
 
 # The manifest, five files, the pointer.
 @pytest.mark.parametrize("moment", [3, 7])
-def test_a_pusher_killed_before_a_step(
+def test_a_push_killed_before_a_step(
     moment: int, bucket: Bucket, between: Between, tmp_path: Path
 ) -> None:
-    killed = check_pusher_killed_at(moment, bucket, between, tmp_path, after=False)
+    killed = check_push_killed_at(moment, bucket, between, tmp_path, after=False)
     assert killed == -signal.SIGKILL
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("moment", range(1, 9))
-def test_a_pusher_killed_at_every_step(
+def test_a_push_killed_at_every_step(
     moment: int, after: bool, bucket: Bucket, between: Between, tmp_path: Path
 ) -> None:
-    killed = check_pusher_killed_at(moment, bucket, between, tmp_path, after=after)
+    killed = check_push_killed_at(moment, bucket, between, tmp_path, after=after)
     assert killed == (0 if moment == 8 else -signal.SIGKILL)
 
 
 # Pointer, manifest and signature, then five files.
 @pytest.mark.parametrize("moment", [pytest.param(1, marks=pytest.mark.slow), 5, 8])
-def test_a_puller_killed_at_a_step(
+def test_a_pull_killed_at_a_step(
     moment: int, bucket: Bucket, between: Between, tmp_path: Path
 ) -> None:
     models, here = promote(tmp_path / "models", A), tmp_path / "here"

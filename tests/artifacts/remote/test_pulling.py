@@ -1,4 +1,4 @@
-"""A pull takes what the manifest names and proves it, or leaves everything as it was."""
+"""A pull verifies every file of the manifest, or changes nothing."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ MANIFEST, POINTER = f"wine/versions/{B}/manifest.json", "wine/pointer.json"
 
 @pytest.fixture
 def pulled(bucket: Bucket, models: Path, tmp_path: Path) -> Path:
-    """Give a registry that holds what was pulled before: A. The store has B by now."""
+    """Return a registry into which A was pulled. The store has B by now."""
     push(bucket.address, models)
     pull(bucket.address, tmp_path / "pulled")
     promote(models, B)
@@ -37,7 +37,7 @@ def damaged(content: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("file", ["scorer/arrays", "manifest.json", "plots/roc.svg"])
-def test_what_is_damaged_in_the_store_is_refused_by_name(
+def test_a_damaged_file_in_the_store_is_refused_and_named(
     file: str, bucket: Bucket, pulled: Path
 ) -> None:
     before, key = content_of(pulled), f"wine/versions/{B}/{file}"
@@ -50,7 +50,7 @@ def test_what_is_damaged_in_the_store_is_refused_by_name(
     assert Registry(pulled).current("wine").version == A  # type: ignore[union-attr]
 
 
-def test_a_missing_part_is_named(bucket: Bucket, pulled: Path) -> None:
+def test_a_missing_file_in_the_store_is_refused_and_named(bucket: Bucket, pulled: Path) -> None:
     before, file = content_of(pulled), "scorer/arrays"
     bucket.remove(f"wine/versions/{B}/{file}")
     with pytest.raises(StoreError, match=f"{file}: it is missing"):
@@ -58,19 +58,19 @@ def test_a_missing_part_is_named(bucket: Bucket, pulled: Path) -> None:
     assert content_of(pulled) == before
 
 
-def test_a_pointer_to_a_version_that_is_not_there(bucket: Bucket, pulled: Path) -> None:
+def test_a_pointer_to_a_missing_version_is_refused(bucket: Bucket, pulled: Path) -> None:
     bucket.remove(MANIFEST)
     with pytest.raises(NotInStoreError, match="the pointer names this version"):
         pull(bucket.address, pulled)
 
 
-def test_a_store_without_the_pointer(bucket: Bucket, pulled: Path) -> None:
+def test_a_missing_pointer_is_refused(bucket: Bucket, pulled: Path) -> None:
     bucket.remove(POINTER)
     with pytest.raises(NotInStoreError, match=r"pointer\.json: it is not there: nothing was"):
         pull(bucket.address, pulled)
 
 
-def test_a_pointer_that_is_none(bucket: Bucket, pulled: Path) -> None:
+def test_a_damaged_pointer_is_refused(bucket: Bucket, pulled: Path) -> None:
     for content in (b"", b"{}", b"[1]", b"\xff\xfe", b'{"format": 99}'):
         bucket.write(POINTER, content)
         with pytest.raises(StoreError, match=r"pointer\.json: it is damaged"):
@@ -78,7 +78,7 @@ def test_a_pointer_that_is_none(bucket: Bucket, pulled: Path) -> None:
     assert Registry(pulled).current("wine").version == A  # type: ignore[union-attr]
 
 
-def test_a_pointer_to_another_run_than_lies_there(bucket: Bucket, pulled: Path) -> None:
+def test_a_version_with_another_run_in_it_is_refused(bucket: Bucket, pulled: Path) -> None:
     for name in bucket.names():
         if name.startswith(f"wine/versions/{A}/"):
             bucket.write(name.replace(A, B), bucket.read(name))
@@ -86,7 +86,7 @@ def test_a_pointer_to_another_run_than_lies_there(bucket: Bucket, pulled: Path) 
         pull(bucket.address, pulled)
 
 
-def test_no_name_leads_out_of_the_registry(bucket: Bucket, pulled: Path) -> None:
+def test_no_file_name_leads_out_of_the_registry(bucket: Bucket, pulled: Path) -> None:
     outside = content_of(pulled.parent)
     for name in ("../../../escaped", "/etc/escaped", "a/../b", "a//b", "manifest.json", "a\\b", ""):
         seal(bucket, {name: {"sha256": hashlib.sha256(b"x").hexdigest(), "size": 1}})
@@ -95,33 +95,33 @@ def test_no_name_leads_out_of_the_registry(bucket: Bucket, pulled: Path) -> None
     assert content_of(pulled.parent) == outside
 
 
-def test_a_name_that_is_file_and_directory(bucket: Bucket, pulled: Path) -> None:
+def test_a_name_of_both_a_file_and_a_directory_is_refused(bucket: Bucket, pulled: Path) -> None:
     entry = {"sha256": hashlib.sha256(b"x").hexdigest(), "size": 1}
     seal(bucket, {"a": entry, "a/b": entry})
     for name in ("a", "a/b"):
         bucket.write(f"wine/versions/{B}/{name}", b"x")
     before = content_of(pulled)
-    with pytest.raises(StoreError, match="a directory too"):
+    with pytest.raises(StoreError, match="also a directory"):
         pull(bucket.address, pulled)
     assert content_of(pulled) == before
 
 
-def test_what_would_fill_the_disk_is_not_begun(bucket: Bucket, pulled: Path) -> None:
+def test_a_version_that_is_too_large_is_refused(bucket: Bucket, pulled: Path) -> None:
     seal(bucket, {"large": {"sha256": "0" * 64, "size": verify.MAX_WANTED + 1}})
     with pytest.raises(StoreError, match="more than 2,147,483,648 bytes"):
         pull(bucket.address, pulled)
 
 
-def test_a_file_that_grew_is_not_followed(
+def test_a_pointer_that_is_too_large_is_refused(
     bucket: Bucket, pulled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket.write(POINTER, bytes(5000))
-    monkeypatch.setattr("tabproof.artifacts.registry.MAX_SIZE", 4999)
+    monkeypatch.setattr("tabproof.artifacts.remote.transfer.MAX_SIZE", 4999)
     with pytest.raises(StoreError, match="larger than 4,999 bytes"):
         pull(bucket.address, pulled)
 
 
-def test_promotions_made_here_are_not_undone_unasked(bucket: Bucket, pulled: Path) -> None:
+def test_promotions_made_here_are_lost_only_with_overwrite(bucket: Bucket, pulled: Path) -> None:
     promote(pulled, "cccc0000")
     with pytest.raises(PullRefusedError, match="cccc0000"):
         pull(bucket.address, pulled)
@@ -130,7 +130,7 @@ def test_promotions_made_here_are_not_undone_unasked(bucket: Bucket, pulled: Pat
     assert (pulled / "wine/versions/cccc0000/manifest.json").exists()
 
 
-def test_a_store_that_goes_back_is_followed_aloud(
+def test_a_history_that_was_cut_is_followed_only_with_overwrite_and_a_warning(
     bucket: Bucket, pulled: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     earlier = bucket.read(POINTER)
@@ -140,10 +140,12 @@ def test_a_store_that_goes_back_is_followed_aloud(
     with pytest.raises(PullRefusedError, match=B):
         pull(bucket.address, pulled)
     assert pull(bucket.address, pulled, overwrite=True).version == A
-    assert f"does not continue what was here; was {B}, is {A}" in caplog.text
+    assert f"does not continue the one here; was {B}, is {A}" in caplog.text
 
 
-def test_a_damaged_pointer_here_is_mended_only_when_asked(bucket: Bucket, pulled: Path) -> None:
+def test_a_damaged_pointer_here_is_replaced_only_with_overwrite(
+    bucket: Bucket, pulled: Path
+) -> None:
     (pulled / POINTER).write_bytes(b"{}")
     with pytest.raises(RegistryDamagedError):
         pull(bucket.address, pulled)
@@ -151,21 +153,21 @@ def test_a_damaged_pointer_here_is_mended_only_when_asked(bucket: Bucket, pulled
     assert Registry(pulled).current("wine").version == B  # type: ignore[union-attr]
 
 
-def test_a_damaged_copy_here_is_mended(bucket: Bucket, pulled: Path) -> None:
+def test_a_damaged_copy_here_is_fetched_again(bucket: Bucket, pulled: Path) -> None:
     pull(bucket.address, pulled)
     (pulled / f"wine/versions/{B}/scorer/arrays").write_bytes(b"damaged")
     assert pull(bucket.address, pulled).n_fetched > 0
     assert pull(bucket.address, pulled).n_fetched == 0
 
 
-def test_a_name_that_no_model_has(bucket: Bucket, pulled: Path) -> None:
+def test_a_name_that_no_model_can_have_is_refused(bucket: Bucket, pulled: Path) -> None:
     for name in ("../wine", "a/b", ""):
         with pytest.raises(StoreError):
             pull(bucket.address, pulled, name=name)
 
 
 def seal(bucket: Bucket, files: dict[str, Any]) -> None:
-    """Put a manifest in the store that is whole in itself, whatever it names."""
+    """Put a manifest with these entries and a correct hash of itself into the store."""
     lines = [B, *(f"{e['sha256']} {e['size']} {name}" for name, e in files.items())]
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     content = {"format": 1, "run_id": B, "files": files, "sha256": digest}

@@ -1,4 +1,4 @@
-"""What was pushed is what is pulled; a pointer never goes backwards, and never names half."""
+"""A pull returns what was pushed; the pointer never goes back, nor to an incomplete version."""
 
 import threading
 from pathlib import Path
@@ -26,7 +26,7 @@ ODD = {
 }
 
 
-def test_what_is_pulled_is_what_was_pushed(address: str, tmp_path: Path) -> None:
+def test_a_pull_returns_what_was_pushed(address: str, tmp_path: Path) -> None:
     models = promote(tmp_path / "models", A, ODD)
     pushed = push(address, models)
     assert (pushed.version, pushed.moved, pushed.signed) == (A, True, False)
@@ -46,7 +46,7 @@ def test_a_second_push_sends_nothing_and_a_second_pull_fetches_nothing(
     assert (pulled.n_fetched, pulled.moved) == (0, False)
 
 
-def test_each_promotion_and_rollback_is_followed(
+def test_promotions_and_rollbacks_are_pushed_and_pulled(
     address: str, models: Path, tmp_path: Path
 ) -> None:
     push(address, models)
@@ -59,7 +59,7 @@ def test_each_promotion_and_rollback_is_followed(
     assert Registry(tmp_path / "other").history("wine") == Registry(models).history("wine")
 
 
-def test_a_store_that_knows_more_is_not_pushed_over(
+def test_a_store_with_a_longer_history_is_not_overwritten(
     address: str, models: Path, tmp_path: Path
 ) -> None:
     push(address, models)
@@ -69,7 +69,7 @@ def test_a_store_that_knows_more_is_not_pushed_over(
     push(address, models)
     with pytest.raises(PushRefusedError, match=f"1 of its entries are not here.*{B} by me"):
         push(address, elsewhere)
-    # Nor where both went on.
+    # Nor where both histories have new entries.
     promote(elsewhere, "cccc0000")
     with pytest.raises(PushRefusedError, match="--overwrite"):
         push(address, elsewhere)
@@ -78,7 +78,7 @@ def test_a_store_that_knows_more_is_not_pushed_over(
     assert push(address, elsewhere).moved
 
 
-def test_another_execution_of_the_same_run_is_not_mixed_with_it(
+def test_two_executions_of_the_same_run_are_not_mixed(
     address: str, models: Path, tmp_path: Path
 ) -> None:
     push(address, models)
@@ -94,7 +94,7 @@ def test_another_execution_of_the_same_run_is_not_mixed_with_it(
     assert content_of(tmp_path / "first") == content_of(other)
 
 
-def test_pushing_again_mends(bucket: Bucket, models: Path, tmp_path: Path) -> None:
+def test_a_second_push_repairs_the_store(bucket: Bucket, models: Path, tmp_path: Path) -> None:
     push(bucket.address, models)
     bucket.remove(f"wine/versions/{A}/summary.json")
     for damage in (b"", b"a pictura", b"a picture and more"):
@@ -108,7 +108,7 @@ def test_pushing_again_mends(bucket: Bucket, models: Path, tmp_path: Path) -> No
     assert pull(bucket.address, tmp_path / "third").version == A
 
 
-def test_what_is_damaged_here_is_not_pushed(address: str, models: Path) -> None:
+def test_a_damaged_version_is_not_pushed(address: str, models: Path) -> None:
     (models / f"wine/versions/{A}/plots/roc.svg").write_bytes(b"a pictura")
     with pytest.raises(UnverifiedRunError, match=r"roc\.svg"):
         push(address, models)
@@ -116,7 +116,7 @@ def test_what_is_damaged_here_is_not_pushed(address: str, models: Path) -> None:
         push(address, models, name="beer")
 
 
-def test_what_arrives_changed_is_found_before_the_pointer_moves(
+def test_a_file_that_arrives_damaged_is_found_before_the_pointer_moves(
     bucket: Bucket, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = store.Bucket.upload
@@ -127,42 +127,48 @@ def test_what_arrives_changed_is_found_before_the_pointer_moves(
             bucket.write(name, bytes(999) + b"1")
 
     monkeypatch.setattr(store.Bucket, "upload", upload_and_flip)
-    with pytest.raises(StoreError, match="scorer/arrays: it is not what was sealed"):
+    with pytest.raises(StoreError, match="scorer/arrays: it differs from the file"):
         push(bucket.address, models)
     assert "wine/pointer.json" not in bucket.names()
 
 
 @pytest.mark.parametrize("address", ["s3", "directory"], indirect=True)
-def test_all_that_push_the_same_at_once_succeed(address: str, models: Path, tmp_path: Path) -> None:
-    failed = pushing_at_once(address, [models] * 4)
+def test_concurrent_pushes_of_the_same_version_succeed(
+    address: str, models: Path, tmp_path: Path
+) -> None:
+    failed = push_concurrently(address, [models] * 4)
     assert failed == []
     pull(address, tmp_path / "other")
     assert content_of(tmp_path / "other") == content_of(models)
 
 
-def test_of_two_that_push_different_histories_one_succeeds(bucket: Bucket, tmp_path: Path) -> None:
+def test_of_concurrent_pushes_of_different_histories_one_succeeds(
+    bucket: Bucket, tmp_path: Path
+) -> None:
     ids = [f"{n}" * 8 for n in range(1, 5)]
     everyone = [promote(tmp_path / f"models-{i}", i) for i in ids]
-    failed = pushing_at_once(bucket.address, everyone)
+    failed = push_concurrently(bucket.address, everyone)
     assert {type(error) for error in failed} <= {PushRefusedError}
     assert len(failed) == len(ids) - 1
     version = pull(bucket.address, tmp_path / "other").version
     assert content_of(tmp_path / "other") == content_of(tmp_path / f"models-{version}")
 
 
-def test_of_two_executions_at_once_one_succeeds_unmixed(bucket: Bucket, tmp_path: Path) -> None:
+def test_of_concurrent_pushes_of_different_executions_one_succeeds(
+    bucket: Bucket, tmp_path: Path
+) -> None:
     everyone = [
         promote(tmp_path / f"models-{n}", A, {"scorer/arrays": bytes([n]) * 100_000})
         for n in range(4)
     ]
-    failed = pushing_at_once(bucket.address, everyone)
+    failed = push_concurrently(bucket.address, everyone)
     assert {type(error) for error in failed} <= {PushConflictError, PushRefusedError}
     assert len(failed) == 3
     pull(bucket.address, tmp_path / "other")
     assert content_of(tmp_path / "other") in [content_of(models) for models in everyone]
 
 
-def pushing_at_once(address: str, everyone: list[Path]) -> list[BaseException]:
+def push_concurrently(address: str, everyone: list[Path]) -> list[BaseException]:
     failed: list[BaseException] = []
 
     def act(models: Path) -> None:
@@ -179,7 +185,7 @@ def pushing_at_once(address: str, everyone: list[Path]) -> list[BaseException]:
     return failed
 
 
-def test_who_is_overtaken_between_reading_and_writing_the_pointer_is_told(
+def test_a_push_between_reading_and_writing_the_pointer_is_detected(
     bucket: Bucket, between: Between, models: Path, tmp_path: Path
 ) -> None:
     other = promote(tmp_path / "others", B)
@@ -196,7 +202,7 @@ def test_who_is_overtaken_between_reading_and_writing_the_pointer_is_told(
     assert pull(bucket.address, tmp_path / "third").version == B
 
 
-def test_files_go_first_and_the_pointer_last(
+def test_the_pointer_is_written_after_all_files_were_read_back(
     between: Between, bucket: Bucket, models: Path
 ) -> None:
     push(bucket.address, models)
@@ -218,7 +224,7 @@ def test_files_go_first_and_the_pointer_last(
     )
 
 
-def test_a_directory_that_leads_elsewhere_is_not_written_to(tmp_path: Path, models: Path) -> None:
+def test_a_link_in_a_directory_store_is_refused(tmp_path: Path, models: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "store/wine").mkdir(parents=True)
     (tmp_path / "store/wine/versions").symlink_to(tmp_path / "elsewhere")

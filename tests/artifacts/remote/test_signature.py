@@ -1,4 +1,4 @@
-"""What is signed is this model, under this name, by a key of ours: or it is refused."""
+"""Only a model that a trusted key has signed under its own name is accepted."""
 
 import base64
 import json
@@ -22,15 +22,15 @@ def keys_named(keys: Path, *names: str) -> SignatureKeys:
 
 
 @pytest.mark.parametrize("curve", ["ours", "p384", "p521"])
-def test_what_was_signed_is_taken(curve: str, keys: Path) -> None:
+def test_a_signed_model_is_accepted(curve: str, keys: Path) -> None:
     signature = sign("wine", SEALED, keys / f"{curve}.pem")
     keys_named(keys, curve).check("wine", A, SEALED, signature)
-    # While keys are exchanged, either will do; a file will too.
+    # Of two keys either is accepted, and so is a file of keys.
     keys_named(keys, "theirs", curve).check("wine", A, SEALED, signature)
     read_keys(str(keys / f"{curve}.pub")).check("wine", A, SEALED, signature)
 
 
-def test_what_was_not_is_refused_and_said_why(keys: Path) -> None:
+def test_an_unsigned_or_changed_model_is_refused_with_the_reason(keys: Path) -> None:
     ours, signature = keys_named(keys, "ours"), sign("wine", SEALED, keys / "ours.pem")
     for name, sealed, given, why in [
         ("wine", SEALED, None, "it has none"),
@@ -46,7 +46,7 @@ def test_what_was_not_is_refused_and_said_why(keys: Path) -> None:
         assert len(str(caught.value).splitlines()) == 1
 
 
-def test_no_letter_of_a_signature_can_be_changed(keys: Path) -> None:
+def test_a_changed_payload_is_refused(keys: Path) -> None:
     ours, signature = keys_named(keys, "ours"), sign("wine", SEALED, keys / "ours.pem")
     envelope = json.loads(signature)["dsseEnvelope"]
     payload = base64.b64decode(envelope["payload"])
@@ -59,7 +59,7 @@ def test_no_letter_of_a_signature_can_be_changed(keys: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "bitcoin.pub", "ours.pem", "nowhere.pub", "rsa.pub"])
-def test_what_is_no_key_is_told_at_once(text: str, keys: Path) -> None:
+def test_an_unusable_public_key_is_refused(text: str, keys: Path) -> None:
     if text == "rsa.pub" and not (keys / text).exists():
         make = "openssl genrsa -out rsa.pem 2048 && openssl rsa -in rsa.pem -pubout -out rsa.pub"
         subprocess.run(make, shell=True, cwd=keys, check=True, capture_output=True)  # noqa: S602
@@ -68,12 +68,12 @@ def test_what_is_no_key_is_told_at_once(text: str, keys: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["ours.pub", "nowhere.pem", "bitcoin.pem"])
-def test_what_does_not_sign_is_told(file: str, keys: Path) -> None:
+def test_an_unusable_private_key_is_refused(file: str, keys: Path) -> None:
     with pytest.raises(KeyUnusableError, match="--sign"):
         sign("wine", SEALED, keys / file)
 
 
-def test_a_signed_model_is_pulled_and_another_leaves_all_as_it_was(
+def test_a_pull_with_keys_accepts_only_signed_models(
     bucket: Bucket, models: Path, keys: Path, tmp_path: Path
 ) -> None:
     ours, here = keys_named(keys, "ours"), tmp_path / "here"
@@ -86,17 +86,17 @@ def test_a_signed_model_is_pulled_and_another_leaves_all_as_it_was(
         with pytest.raises(SignatureError, match=why):
             pull(bucket.address, here, keys=ours)
         assert content_of(here) == before
-    # The same push again, signed as it should be.
+    # The same push again, with the right key.
     assert not push(bucket.address, models, sign_by=keys / "ours.pem").moved
     assert pull(bucket.address, here, keys=ours).version == B
 
 
-def test_a_signature_goes_with_its_model(
+def test_a_signature_is_pushed_and_pulled_with_its_model(
     bucket: Bucket, models: Path, keys: Path, tmp_path: Path
 ) -> None:
     push(bucket.address, models, sign_by=keys / "ours.pem")
     pull(bucket.address, tmp_path / "here")
-    # From one store to the next, without the key.
+    # From one store to the next, without the private key.
     second = str(tmp_path / "second")
     assert push(second, tmp_path / "here").signed
     pull(second, tmp_path / "third", keys=keys_named(keys, "ours"))
@@ -104,7 +104,7 @@ def test_a_signature_goes_with_its_model(
     assert signature == bucket.read(f"wine/signatures/{A}.json")
 
 
-def test_an_older_signed_version_under_a_new_id_is_refused(
+def test_the_signature_of_an_older_version_is_refused(
     bucket: Bucket, models: Path, keys: Path, tmp_path: Path
 ) -> None:
     push(bucket.address, models, sign_by=keys / "ours.pem")
@@ -116,7 +116,7 @@ def test_an_older_signed_version_under_a_new_id_is_refused(
 
 
 @pytest.mark.slow
-def test_model_signing_s_own_command_verifies_it(
+def test_the_command_of_model_signing_verifies_a_signature(
     bucket: Bucket, models: Path, keys: Path, tmp_path: Path
 ) -> None:
     push(bucket.address, models, sign_by=keys / "ours.pem")

@@ -1,4 +1,4 @@
-"""One model in a store: its files by name, bounded and checked as they are in the registry."""
+"""Push promoted models to a store and pull them from it; every file is verified by its hash."""
 
 import hashlib
 import logging
@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from tabproof.artifacts import manifest as manifests
-from tabproof.artifacts import registry
-from tabproof.artifacts import registry as pointer
 from tabproof.artifacts.errors import (
     NotInStoreError,
     NotPromotedError,
@@ -24,121 +22,129 @@ from tabproof.artifacts.files import remove, sync_directories, write_new
 from tabproof.artifacts.manifest import FileEntry, Manifest
 from tabproof.artifacts.registry import (
     MAX_SIGNATURE,
+    MAX_SIZE,
     NAME,
+    POINTER,
     SIGNATURES,
     VERSION,
     VERSIONS,
     Promotion,
     Registry,
+    history_as_bytes,
+    parse_history,
 )
-from tabproof.artifacts.remote.store import AT_ONCE, ChangedMeanwhileError, Content, Place, reason
+from tabproof.artifacts.remote.store import (
+    N_PARALLEL,
+    ChangedMeanwhileError,
+    Content,
+    Store,
+    failure_reason,
+)
 from tabproof.artifacts.verify import MAX_WANTED, read_verified
 from tabproof.errors import NewerFormatError
 
 T = TypeVar("T")
 U = TypeVar("U")
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Pointer:
-    """history: the current version's entry last. content: as it was read, to write by."""
+    """history: the entry of the current version last. content: as it was read, to replace it."""
 
     history: list[Promotion]
     content: Content
 
 
 class RemoteModel:
-    """A model of a store. What is read is a StoreError where it cannot be right."""
+    """One model of a store. Content that cannot be right raises StoreError."""
 
-    def __init__(self, place: Place, name: str) -> None:
-        self.place, self.name = place, name
+    def __init__(self, store: Store, name: str) -> None:
+        self.store, self.name = store, name
+        self.pointer_name = f"{name}/{POINTER}"
 
     def pointer(self) -> Pointer | None:
-        """Read the pointer; None where nothing was ever pushed."""
-        name = f"{self.name}/{registry.POINTER}"
-        content = self.place.read_marked(name, registry.MAX_SIZE)
+        """Read the pointer; return None where nothing was ever pushed."""
+        content = self.store.read(self.pointer_name, MAX_SIZE)
         if content is None:
             return None
-        history = self._parsed(name, registry.parse, content.content)
-        return Pointer(history, content)
+        return Pointer(self._parsed(self.pointer_name, parse_history, content.content), content)
 
     def history(self) -> list[Promotion]:
-        """Read the history; a StoreError where there is none."""
+        """Read the history; raise NotInStoreError where there is none."""
         found = self.pointer()
         if found is None:
-            why = (
+            reason = (
                 "it is not there: nothing was pushed under this name yet, or the first push did"
-                " not end"
+                " not finish"
             )
-            raise NotInStoreError(self.place.shown(f"{self.name}/{registry.POINTER}"), why)
+            raise NotInStoreError(self.store.location(self.pointer_name), reason)
         return found.history
 
-    def write_pointer(self, history: Sequence[Promotion], instead: Pointer | None) -> None:
-        """Switch to the last entry; raises ChangedMeanwhileError."""
-        there = None if instead is None else instead.content
-        self.place.write(f"{self.name}/{registry.POINTER}", registry.as_bytes(history), there)
-
     def sealed(self, version: str) -> Content | None:
-        """Read a version's manifest, whatever it holds."""
-        return self.place.read_marked(self.of(version, manifests.NAME), manifests.MAX_SIZE)
+        """Read the bytes of a version's manifest."""
+        return self.store.read(self.path(version, manifests.NAME), manifests.MAX_SIZE)
 
     def manifest(self, version: str, sealed: bytes) -> Manifest:
-        """Parse a version's manifest, which must be of this version and of a size to take."""
-        where = self.of(version, manifests.NAME)
-        manifest = self._parsed(where, manifests.parse, sealed)
+        """Parse a manifest, which must be of this version and of acceptable size."""
+        name = self.path(version, manifests.NAME)
+        manifest = self._parsed(name, manifests.parse, sealed)
         if manifest.run_id != version:
-            raise StoreError(self.place.shown(where), f"it is of run {manifest.run_id}")
+            raise StoreError(self.store.location(name), f"it is of run {manifest.run_id}")
         if sum(entry.size for entry in manifest.files.values()) > MAX_WANTED:
-            why = f"its files have more than {MAX_WANTED:,} bytes"
-            raise StoreError(self.place.shown(where), why)
+            reason = f"its files have more than {MAX_WANTED:,} bytes"
+            raise StoreError(self.store.location(name), reason)
         return manifest
 
     def signature(self, version: str) -> Content | None:
         """Read the signature of a version's manifest."""
-        return self.place.read_marked(self.signature_name(version), MAX_SIGNATURE)
+        return self.store.read(self.signature_name(version), MAX_SIGNATURE)
 
     def signature_name(self, version: str) -> str:
-        """Name the file of a version's signature."""
+        """Return the name of a version's signature."""
         return f"{self.name}/{SIGNATURES}/{version}.json"
 
     def contents(self, version: str, file: str, entry: FileEntry) -> Iterator[bytes]:
-        """Give a file's content; the last step is an error where it is not what was sealed."""
-        name = self.of(version, file)
+        """Yield the content of a file; raise at the end where it differs from the manifest."""
+        name = self.path(version, file)
         digest, left = hashlib.sha256(), entry.size
         try:
-            # One byte more than there should be: a file that grew is found, not followed.
-            for part in self.place.parts(name, entry.size + 1):
+            # One byte more than expected, so that a file that grew is detected.
+            for part in self.store.parts(name, entry.size + 1):
                 left -= len(part)
                 digest.update(part)
                 yield part
         except NotInStoreError as error:
-            raise StoreError(self.place.shown(name), "it is missing") from error
+            raise StoreError(self.store.location(name), "it is missing") from error
         if left or digest.hexdigest() != entry.sha256:
-            what = "shorter than" if left > 0 else "larger than" if left < 0 else "not"
-            raise StoreError(self.place.shown(name), f"it is {what} what was sealed")
+            how = (
+                "is shorter than" if left > 0 else "is larger than" if left < 0 else "differs from"
+            )
+            raise StoreError(self.store.location(name), f"it {how} the file in its manifest")
 
-    def check(self, version: str, file: str, entry: FileEntry) -> None:
-        """Read a file back; a StoreError where it is not what was sealed."""
+    def verify(self, version: str, file: str, entry: FileEntry) -> None:
+        """Read a file back; raise StoreError where it differs from the manifest."""
         for _ in self.contents(version, file, entry):
             pass
 
-    def of(self, version: str, file: str) -> str:
-        """Name a file of a version; raises StoreError where that would lead elsewhere."""
+    def path(self, version: str, file: str = "") -> str:
+        """Return the name of a version's file, or of its directory."""
         if not NAME.fullmatch(self.name) or not VERSION.fullmatch(version):
-            raise StoreError(self.place.shown(self.name), "it has a name that no model has")
-        return f"{self.name}/{VERSIONS}/{version}/{file}"
+            raise StoreError(self.store.location(self.name), "a model cannot have this name")
+        return f"{self.name}/{VERSIONS}/{version}" + (f"/{file}" if file else "")
 
     def _parsed(self, name: str, parse: Callable[[bytes], T], content: bytes) -> T:
         try:
             return parse(content)
         except (ValueError, NewerFormatError) as error:
-            raise StoreError(self.place.shown(name), f"it is damaged: {error}") from error
+            raise StoreError(self.store.location(name), f"it is damaged: {error}") from error
 
 
-def for_each(act: Callable[[T], U], items: Sequence[T]) -> list[U]:
-    """Do something for many files, some at once; the first error ends it."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(act, item) for item in items]
+def _for_each(function: Callable[[T], U], items: Sequence[T]) -> list[U]:
+    """Call a function for many files, several at once; the first error ends it."""
+    with ThreadPoolExecutor(N_PARALLEL) as pool:
+        futures = [pool.submit(function, item) for item in items]
         try:
             return [future.result() for future in futures]
         except BaseException:
@@ -146,26 +152,24 @@ def for_each(act: Callable[[T], U], items: Sequence[T]) -> list[U]:
             raise
 
 
-def model_names(place: Place) -> list[str]:
-    """List what a store holds that may be a model."""
-    return [name for name in place.names() if NAME.fullmatch(name)]
+def model_names(store: Store) -> list[str]:
+    """Return the names in a store that a model can have."""
+    return [name for name in store.names() if NAME.fullmatch(name)]
 
 
-# --- Pulling a model into a registry: what its manifest names, verified, and the pointer last.
-
-log = logging.getLogger(__name__)
+# --- Pull: the files of the manifest, verified, and the pointer last.
 
 
 class Keys(Protocol):
-    """Who is trusted to vouch for a model: SignatureKeys, which need not be loaded."""
+    """The keys of trusted signers; SignatureKeys, without importing cryptography."""
 
     def check(self, name: str, version: str, sealed: bytes, signature: bytes | None) -> None:
-        """Raise SignatureError for a manifest that nobody trusted has signed."""
+        """Raise SignatureError for a manifest that no trusted key has signed."""
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """n_files: of the version; n_fetched: 0 where it was here. moved: the pointer here."""
+    """n_fetched: 0 where the version was here already. moved: whether the pointer changed."""
 
     version: str
     n_files: int
@@ -174,65 +178,58 @@ class Pulled:
 
 
 def pull(
-    place: Place, registry: Registry, name: str, *, keys: Keys | None, overwrite: bool
+    store: Store, registry: Registry, name: str, *, keys: Keys | None, overwrite: bool
 ) -> Pulled:
-    """Make what the store's pointer names the current version here.
+    """Make the current version of the store the current version of the registry.
 
-    keys: who must have signed it. overwrite: even where that undoes promotions made here.
+    Parameters
+    ----------
+    keys : which must have signed the model; None accepts every model
+    overwrite : whether promotions made here may be lost
     """
-    remote = RemoteModel(place, name)
+    remote = RemoteModel(store, name)
     history = remote.history()
     version = history[-1].version
     sealed = remote.sealed(version)
     if sealed is None:
-        where = place.shown(remote.of(version, manifests.NAME))
-        raise NotInStoreError(where, "the pointer names this version, and it is not there")
+        location = store.location(remote.path(version, manifests.NAME))
+        raise NotInStoreError(location, "the pointer names this version, and it is not there")
     manifest = remote.manifest(version, sealed.content)
     signature = remote.signature(version)
-    content = None if signature is None else signature.content
+    signed = None if signature is None else signature.content
     if keys is not None:
-        keys.check(name, version, sealed.content, content)
+        keys.check(name, version, sealed.content, signed)
     fetched = 0
 
     def fetch(folder: Path) -> None:
         nonlocal fetched
-        _fetch(remote, manifest, sealed.content, folder)
+        folder.mkdir()
+        try:
+            _for_each(partial(_fetch_file, remote, manifest, folder), sorted(manifest.files))
+            write_new(folder / manifests.NAME, [sealed.content])
+            sync_directories(folder)
+        except BaseException:
+            remove(folder)
+            raise
         fetched = len(manifest.files)
 
-    check = partial(_check_kept, place, name, history, overwrite)
-    before = registry.receive(name, history, sealed.content, content, fetch, check, mend=overwrite)
-    return Pulled(version, len(manifest.files), fetched, before != history)
+    def check_history(ours: list[Promotion]) -> None:
+        if history[: len(ours)] == ours:
+            return
+        if not overwrite:
+            raise PullRefusedError(name=name, store=store.address, version=ours[-1].version)
+        log.warning(
+            "model '%s': the history in %s does not continue the one here; was %s, is %s",
+            name,
+            store.address,
+            ours[-1].version,
+            version,
+        )
 
-
-def _check_kept(
-    place: Place,
-    name: str,
-    theirs: Sequence[Promotion],
-    overwrite: bool,
-    ours: Sequence[Promotion],
-) -> None:
-    if list(theirs[: len(ours)]) == list(ours):
-        return
-    if not overwrite:
-        raise PullRefusedError(str(place.address), name, ours[-1].version)
-    log.warning(
-        "model '%s': the history in %s does not continue what was here; was %s, is %s",
-        name,
-        place.address,
-        ours[-1].version,
-        theirs[-1].version,
+    before = registry.receive(
+        name, history, sealed.content, signed, fetch, check_history, repair=overwrite
     )
-
-
-def _fetch(remote: RemoteModel, manifest: Manifest, sealed: bytes, folder: Path) -> None:
-    folder.mkdir()
-    try:
-        for_each(partial(_fetch_file, remote, manifest, folder), sorted(manifest.files))
-        write_new(folder / manifests.NAME, [sealed])
-        sync_directories(folder)
-    except BaseException:
-        remove(folder)
-        raise
+    return Pulled(version, len(manifest.files), fetched, before != history)
 
 
 def _fetch_file(remote: RemoteModel, manifest: Manifest, folder: Path, file: str) -> None:
@@ -240,16 +237,16 @@ def _fetch_file(remote: RemoteModel, manifest: Manifest, folder: Path, file: str
     try:
         write_new(folder / file, contents)
     except (FileExistsError, NotADirectoryError) as error:
-        where = remote.place.shown(remote.of(manifest.run_id, manifests.NAME))
-        raise StoreError(where, f"it names a file that is a directory too: {file!r}") from error
+        location = remote.store.location(remote.path(manifest.run_id, manifests.NAME))
+        raise StoreError(location, f"it names a file that is also a directory: {file!r}") from error
 
 
-# --- Pushing a promoted model: its files, checked where they arrived, and the pointer last.
+# --- Push: the files, verified where they arrived, and the pointer last.
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """n_sent: files that were not there whole before. moved: the store's pointer."""
+    """n_sent: files that were missing or damaged there. moved: whether the pointer changed."""
 
     version: str
     n_files: int
@@ -260,12 +257,19 @@ class Pushed:
 
 
 def push(
-    place: Place, registry: Registry, name: str, *, sign_by: Path | None, replace: bool
+    store: Store, registry: Registry, name: str, *, sign_by: Path | None, replace: bool
 ) -> Pushed:
     """Push the current version of a model, and its history.
 
-    sign_by: a private key. replace: what the store holds under this run id with other bytes.
-    Raises PushRefusedError where the store's history is not the beginning of ours.
+    Parameters
+    ----------
+    sign_by : a private key
+    replace : whether other bytes that the store has under this run id are replaced
+
+    Raises
+    ------
+    PushRefusedError : the store's history is not the beginning of the one here
+    PushConflictError : another execution of the run is there, or is being pushed now
     """
     history = registry.history(name)
     if not history:
@@ -278,110 +282,109 @@ def push(
         from tabproof.artifacts.remote.signature import sign
 
         signature = sign(name, run.sealed, sign_by)
-    remote = RemoteModel(place, name)
+    remote = RemoteModel(store, name)
     manifest = remote.manifest(version, run.sealed)
-    there = remote.pointer()
-    _check_continued(remote, there, history)
+    before = remote.pointer()
+    _check_continued(remote, before, history)
     _claim(remote, version, run.sealed, replace=replace)
-    sent = _send_files(remote, path, manifest)
-    signed = _send_signature(remote, version, signature)
+    n_sent = _send_files(remote, path, manifest)
+    is_signed = _send_signature(remote, version, signature)
     if not _is_claimed(remote, version, run.sealed):
         raise _conflict(remote, version)
-    moved = there is None or there.history != history
-    if moved:
-        _switch(remote, history, there)
+    is_moved = before is None or before.history != history
+    if is_moved:
+        _switch(remote, history, before)
     n_bytes = sum(entry.size for entry in manifest.files.values())
-    return Pushed(version, len(manifest.files), n_bytes, sent, moved, signed)
+    return Pushed(version, len(manifest.files), n_bytes, n_sent, is_moved, is_signed)
 
 
-def _check_continued(remote: RemoteModel, there: Pointer | None, ours: list[Promotion]) -> None:
-    if there is None or ours[: len(there.history)] == there.history:
+def _check_continued(remote: RemoteModel, before: Pointer | None, ours: list[Promotion]) -> None:
+    if before is None or ours[: len(before.history)] == before.history:
         return
+    pairs = zip(ours, before.history, strict=False)
     n_common = next(
-        (n for n, pair in enumerate(zip(ours, there.history, strict=False)) if pair[0] != pair[1]),
-        min(len(ours), len(there.history)),
+        (n for n, (our, their) in enumerate(pairs) if our != their),
+        min(len(ours), len(before.history)),
     )
-    newest = there.history[-1]
-    why = (
-        f"{len(there.history) - n_common} of its entries are not here, the last"
+    newest = before.history[-1]
+    reason = (
+        f"{len(before.history) - n_common} of its entries are not here, the last"
         f" {newest.action} {newest.version} by {newest.who} at {newest.when}"
     )
-    raise PushRefusedError(str(remote.place.address), remote.name, why)
+    raise PushRefusedError(store=remote.store.address, name=remote.name, reason=reason)
 
 
 def _claim(remote: RemoteModel, version: str, sealed: bytes, *, replace: bool) -> None:
-    there = remote.sealed(version)
-    if there is not None and there.content == sealed:
+    """Write the manifest first, so that of two pushes with other bytes only one goes on."""
+    found = remote.sealed(version)
+    if found is not None and found.content == sealed:
         return
-    if there is not None and not replace and not _is_damaged(remote, version, there.content):
-        raise _conflict(remote, version)
+    if found is not None and not replace:
+        try:
+            remote.manifest(version, found.content)
+        except StoreError:
+            pass  # damaged: it is replaced
+        else:
+            raise _conflict(remote, version)
     try:
-        remote.place.write(remote.of(version, manifests.NAME), sealed, there)
+        remote.store.write(remote.path(version, manifests.NAME), sealed, found)
     except ChangedMeanwhileError as error:
         if not _is_claimed(remote, version, sealed):
             raise _conflict(remote, version) from error
 
 
 def _is_claimed(remote: RemoteModel, version: str, sealed: bytes) -> bool:
-    there = remote.sealed(version)
-    return there is not None and there.content == sealed
-
-
-def _is_damaged(remote: RemoteModel, version: str, sealed: bytes) -> bool:
-    try:
-        remote.manifest(version, sealed)
-    except StoreError:
-        return True
-    return False
+    found = remote.sealed(version)
+    return found is not None and found.content == sealed
 
 
 def _conflict(remote: RemoteModel, version: str) -> PushConflictError:
-    return PushConflictError(str(remote.place.address), remote.name, version)
+    return PushConflictError(store=remote.store.address, name=remote.name, version=version)
 
 
 def _send_files(remote: RemoteModel, path: Path, manifest: Manifest) -> int:
-    sizes = remote.place.sizes(remote.of(manifest.run_id, "").rstrip("/"))
+    """Send the files that are missing or damaged there; return how many they were."""
+    sizes = remote.store.sizes(remote.path(manifest.run_id))
 
     def send(file: str) -> bool:
-        """Tell whether a file had to be sent."""
         entry = manifest.files[file]
         if sizes.get(file) == entry.size:
             try:
-                remote.check(manifest.run_id, file, entry)
+                remote.verify(manifest.run_id, file, entry)
             except StoreError:
-                pass  # sent again, it is mended
+                pass  # damaged: it is sent again
             else:
                 return False
-        remote.place.upload(remote.of(manifest.run_id, file), path / file)
-        remote.check(manifest.run_id, file, entry)
+        remote.store.upload(remote.path(manifest.run_id, file), path / file)
+        remote.verify(manifest.run_id, file, entry)
         return True
 
-    return sum(for_each(send, sorted(manifest.files)))
+    return sum(_for_each(send, sorted(manifest.files)))
 
 
 def _send_signature(remote: RemoteModel, version: str, signature: bytes | None) -> bool:
-    """Tell whether the version is signed now."""
-    there = remote.signature(version)
-    if signature is not None and (there is None or there.content != signature):
+    """Send the signature, if there is one; return whether the version is signed now."""
+    found = remote.signature(version)
+    if signature is not None and (found is None or found.content != signature):
         try:
-            remote.place.write(remote.signature_name(version), signature, there)
+            remote.store.write(remote.signature_name(version), signature, found)
         except ChangedMeanwhileError as error:
             raise _conflict(remote, version) from error
-    return signature is not None or there is not None
+    return signature is not None or found is not None
 
 
-def _switch(remote: RemoteModel, history: list[Promotion], there: Pointer | None) -> None:
+def _switch(remote: RemoteModel, history: list[Promotion], before: Pointer | None) -> None:
+    location = remote.store.location(remote.pointer_name)
+    content = None if before is None else before.content
     try:
-        remote.write_pointer(history, there)
+        remote.store.write(remote.pointer_name, history_as_bytes(history), content)
     except ChangedMeanwhileError:
         now = remote.pointer()
+        # Where the history is there, an answer was lost and the write was repeated.
         if now is None or now.history != history:
             _check_continued(remote, now, history)
-            where = remote.place.shown(f"{remote.name}/{pointer.POINTER}")
-            raise StoreError(where, "somebody else pushed at the same time; push again") from None
+            reason = "another process pushed at the same time; push again"
+            raise StoreError(location, reason) from None
     except StoreError as error:
-        where = remote.place.shown(f"{remote.name}/{pointer.POINTER}")
-        why = reason(error.__cause__ or error)
-        raise StoreError(
-            where, f"{why}; whether it was written is not known: push again"
-        ) from error
+        reason = f"{failure_reason(error.__cause__ or error)}; whether it was written is not known"
+        raise StoreError(location, f"{reason}: push again") from error
