@@ -159,7 +159,7 @@ def test_what_cannot_be_right_is_told_and_what_served_goes_on(
         monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
         again = serve()
         assert served(again) == {"wine": newer.version}
-        assert "clock is off" in detail_of(again)
+        assert "clock is wrong" in detail_of(again)
 
 
 def test_only_what_is_signed_by_our_key_is_served(
