@@ -63,13 +63,16 @@ def test_a_day_in_the_life_of_a_model(here: Path) -> None:
     assert first.stdout.splitlines() == [
         "promoted  wine aaaa0000, from outputs/2026-11-23/09-00-00_wine",
         "before    nothing",
-        "serve it  make api",
+        "serve it  make api, or tabproof serve",
         "look      python -m src.runs history wine",
     ]
     time.sleep(0.01)
     make_run(DAY / "10-00-00_wine", "bbbb0000")
     second = typed("promote", "latest", "--why", "新しい", "--who", "k@lab").stdout
-    assert "before    aaaa0000\nwhy       新しい\nserve it  make api\ngo back" in second
+    assert (
+        "before    aaaa0000\nwhy       新しい\nserve it  make api, or tabproof serve\ngo back"
+        in second
+    )
     assert typed("promote", "bbbb").stdout == (
         "wine: bbbb0000 is current already; its copy is intact\n"
     )

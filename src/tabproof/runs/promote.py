@@ -173,7 +173,7 @@ def _told(first: str, name: str, entry: artifacts.Promotion, models: Path) -> st
     lines = [first, f"before    {entry.previous or 'nothing'}"]
     if entry.why:
         lines.append(f"why       {entry.why}")
-    lines.append("serve it  make api")
+    lines.append("serve it  make api, or tabproof serve")
     if entry.previous:
         to = f" --to {entry.previous}" if entry.action == "rollback" else ""
         lines.append(f"go back   python -m src.runs rollback {name}{to}{elsewhere}")
