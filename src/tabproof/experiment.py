@@ -28,7 +28,7 @@ def run_experiment(
     threads.be_nice(config.runtime.niceness)
     try:
         with (
-            artifacts.recorded(run, lambda: timings.current, keep_refused=keep_refused),
+            artifacts.record_outcome(run, lambda: timings.current, keep_refused=keep_refused),
             kept_awake(asked=config.runtime.inhibit_sleep),
         ):
             summary = train(config, run, timings)

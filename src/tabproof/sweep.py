@@ -226,8 +226,8 @@ def sweep(arguments: Sequence[str], composed: Composed | None) -> Iterator[None]
         accept_changes=asked.accept_changes,
     )
     try:
-        directory.lead_here(LATEST_LOG)
-        directory.mark(f"=== START {artifacts.now_in_words()} {directory.path} ===")
+        directory.link_log(LATEST_LOG)
+        directory.mark(f"=== START {artifacts.timestamp()} {directory.path} ===")
         console.say(f"sweep  {directory.path}")
         try:
             yield
@@ -236,7 +236,7 @@ def sweep(arguments: Sequence[str], composed: Composed | None) -> Iterator[None]
                 found = _found(directory)
                 _show(directory, found, composed)
             finally:
-                directory.mark(f"=== END {artifacts.now_in_words()} ===")
+                directory.mark(f"=== END {artifacts.timestamp()} ===")
         _raise_failures(found)
     finally:
         directory.close()
@@ -302,10 +302,10 @@ def _run(directory: "artifacts.SweepDirectory", job: Job, asked: SweepConfig) ->
     start = perf_counter()
     overrides = [each for each in job.overrides if not each.startswith(ASKED)]
     overrides.append(f"hydra.run.dir={_quoted(str(job.directory))}")
-    if artifacts.cleared(job.directory, keeps_fits=not asked.accept_changes):
+    if artifacts.clear_job(job.directory, keeps_fits=not asked.accept_changes):
         overrides.append(f"search.resume={_quoted(str(job.directory))}")
     overrides += _shares(job)
-    directory.mark(f"--- DS={job.dataset} start {artifacts.now_in_words()} {job.name}")
+    directory.mark(f"--- DS={job.dataset} start {artifacts.timestamp()} {job.name}")
     seconds = None if asked.time_limit is None else seconds_of(asked.time_limit)
     command = [sys.executable, "-m", "tabproof", "train", *overrides]
     ended = process.run_child(command, seconds)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.artifacts import RunDirectory, recorded
+from tabproof.artifacts import RunDirectory, record_outcome
 from tabproof.artifacts.run_directory import Status, running_status
 from tabproof.data.errors import SingleClassError
 from tabproof.errors import DirectoryTakenError, RunExistsError, RungNotScoredError
@@ -22,14 +22,14 @@ def step() -> str:
 
 def test_a_refused_run_leaves_no_directory(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "outputs" / "day" / "run")
-    with pytest.raises(SingleClassError), recorded(run, step, keep_refused=False):
+    with pytest.raises(SingleClassError), record_outcome(run, step, keep_refused=False):
         raise SingleClassError("target 'y'", "a")
     assert not list((tmp_path / "outputs").iterdir())
 
 
 def test_a_refused_run_removes_only_its_own_files(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "mine" / "run")
-    with suppress(SingleClassError), recorded(run, step, keep_refused=False):
+    with suppress(SingleClassError), record_outcome(run, step, keep_refused=False):
         (run.path / "thesis.txt").write_text("three years of work")
         raise SingleClassError("target 'y'", "a")
     assert [path.name for path in run.path.iterdir()] == ["thesis.txt"]
@@ -39,7 +39,7 @@ def test_a_directory_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("three years of work")
     with (
         pytest.raises(DirectoryTakenError, match=r"it holds 'thesis\.txt'"),
-        recorded(RunDirectory(tmp_path), step, keep_refused=False),
+        record_outcome(RunDirectory(tmp_path), step, keep_refused=False),
     ):
         pytest.fail("began")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
@@ -47,7 +47,7 @@ def test_a_directory_with_other_files_is_refused(tmp_path: Path) -> None:
 
 def test_a_directory_that_another_run_writes_is_refused(tmp_path: Path) -> None:
     with (
-        recorded(RunDirectory(tmp_path), step, keep_refused=False),
+        record_outcome(RunDirectory(tmp_path), step, keep_refused=False),
         pytest.raises(DirectoryTakenError, match=r"status\.json"),
     ):
         RunDirectory(tmp_path).begin()
@@ -56,7 +56,7 @@ def test_a_directory_that_another_run_writes_is_refused(tmp_path: Path) -> None:
 def test_a_failed_search_keeps_its_directory(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     error = RungNotScoredError(1, 30, "no class", sufficient=60)
-    with pytest.raises(RungNotScoredError), recorded(run, step, keep_refused=False):
+    with pytest.raises(RungNotScoredError), record_outcome(run, step, keep_refused=False):
         raise error
     assert (run.path / "status.json").exists()
 
@@ -66,7 +66,7 @@ def test_an_error_after_the_manifest_leaves_the_run_complete(
     error: BaseException, tmp_path: Path
 ) -> None:
     run = RunDirectory(tmp_path / "run")
-    with suppress(type(error)), recorded(run, step, keep_refused=False):
+    with suppress(type(error)), record_outcome(run, step, keep_refused=False):
         run.complete("id")
         raise error
     assert [path.name for path in run.path.iterdir()] == ["manifest.json"]
@@ -74,7 +74,7 @@ def test_an_error_after_the_manifest_leaves_the_run_complete(
 
 def test_a_refused_run_of_a_sweep_keeps_its_reason(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
-    with pytest.raises(SingleClassError), recorded(run, step, keep_refused=True):
+    with pytest.raises(SingleClassError), record_outcome(run, step, keep_refused=True):
         raise SingleClassError("target 'y'", "a")
     status = json.loads((run.path / "status.json").read_text())
     assert status["state"] == "failed"
@@ -83,7 +83,7 @@ def test_a_refused_run_of_a_sweep_keeps_its_reason(tmp_path: Path) -> None:
 
 def test_an_unexpected_error_keeps_the_directory_and_names_the_step(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
-    with pytest.raises(ZeroDivisionError) as caught, recorded(run, step, keep_refused=False):
+    with pytest.raises(ZeroDivisionError) as caught, record_outcome(run, step, keep_refused=False):
         1 / 0  # noqa: B018 - raises
     assert "while searching" in caught.value.__notes__[0]
     assert json.loads((run.path / "status.json").read_text())["state"] == "failed"
@@ -91,9 +91,9 @@ def test_an_unexpected_error_keeps_the_directory_and_names_the_step(tmp_path: Pa
 
 def test_the_directory_of_a_complete_run_is_refused(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
-    with recorded(run, step, keep_refused=False):
+    with record_outcome(run, step, keep_refused=False):
         run.complete("id")
-    with pytest.raises(RunExistsError), recorded(run, step, keep_refused=False):
+    with pytest.raises(RunExistsError), record_outcome(run, step, keep_refused=False):
         pytest.fail("began")
     assert [path.name for path in run.path.iterdir()] == ["manifest.json"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.artifacts import FinishedFits, RunDirectory, SweepDirectory, cleared
+from tabproof.artifacts import FinishedFits, RunDirectory, SweepDirectory, clear_job
 from tabproof.artifacts.errors import (
     JobRunningError,
     NoSweepError,
@@ -63,24 +63,24 @@ def test_what_a_run_has_left_is_cleared_but_for_its_log(sign: str, tmp_path: Pat
     for name in (".hydra", "plots"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").touch()
-    assert not cleared(tmp_path, keeps_fits=True)
+    assert not clear_job(tmp_path, keeps_fits=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hydra", "train.log"]
 
 
 def test_what_no_run_has_left_is_refused_untouched(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(DirectoryTakenError, match=r"thesis\.tex"):
-        cleared(tmp_path, keeps_fits=True)
+        clear_job(tmp_path, keeps_fits=True)
     assert (tmp_path / "thesis.tex").exists()
 
 
 def test_a_search_that_can_go_on_is_not_cleared(tmp_path: Path) -> None:
     FinishedFits(tmp_path / "search", {}).close()
     (tmp_path / "status.json").write_text('{"state": "running"}')
-    assert cleared(tmp_path, keeps_fits=True)
+    assert clear_job(tmp_path, keeps_fits=True)
     assert (tmp_path / "search").is_dir()
     # With changes accepted its fits are of something else.
-    assert not cleared(tmp_path, keeps_fits=False)
+    assert not clear_job(tmp_path, keeps_fits=False)
     assert not (tmp_path / "search").exists()
 
 
@@ -90,5 +90,5 @@ def test_a_job_whose_process_lives_is_left_to_it(
     monkeypatch.setattr("tabproof.artifacts.sweep_directory.END_SECONDS", 0.3)
     RunDirectory(tmp_path / "job").begin()
     with pytest.raises(JobRunningError, match=rf"process {os.getpid()} on "):
-        cleared(tmp_path / "job", keeps_fits=True)
+        clear_job(tmp_path / "job", keeps_fits=True)
     assert (tmp_path / "job" / "status.json").exists()

@@ -55,10 +55,10 @@ from tabproof.artifacts.run_directory import (
     RunDirectory,
     RunSkipped,
     is_complete,
-    recorded,
+    record_outcome,
 )
 from tabproof.artifacts.summary import DataFingerprint, Summary, model_name_of
-from tabproof.artifacts.sweep_directory import SweepDirectory, cleared, now_in_words
+from tabproof.artifacts.sweep_directory import SweepDirectory, clear_job, timestamp
 from tabproof.artifacts.verify import VerifiedRun, read_verified
 
 __all__ = [
@@ -88,7 +88,7 @@ __all__ = [
     "choices_by_key",
     "choices_text",
     "chosen_dataset",
-    "cleared",
+    "clear_job",
     "code_hash",
     "deciding_code_hash",
     "differences",
@@ -102,7 +102,6 @@ __all__ = [
     "library_versions",
     "model_name_of",
     "newest_complete_run",
-    "now_in_words",
     "one_line",
     "path_text",
     "platform_facts",
@@ -117,9 +116,10 @@ __all__ = [
     "read_records",
     "read_set",
     "read_verified",
-    "recorded",
+    "record_outcome",
     "run_id_of",
     "skip_completed",
+    "timestamp",
     "unfinished_runs",
     "worker_facts",
     "write_atomically",

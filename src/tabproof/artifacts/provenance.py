@@ -1,4 +1,4 @@
-"""What a run stands on: library versions, the platform, the commit of the code."""
+"""What a run depends on: its id, library versions, the platform, the commit of the code."""
 
 import hashlib
 import json
@@ -23,19 +23,16 @@ from importlib.metadata import (
 from pathlib import Path
 from typing import Any
 
-# --- The run id: a hash of all that determines the numbers. Same id, same numbers.
-
-LENGTH = 16
+RUN_ID_LENGTH = 16
 
 
 def run_id_of(**determinants: Any) -> str:
-    """Hash configuration, data, code, versions and platform, whatever the order of keys."""
-    text = _as_json(determinants)
-    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+    """Hash all that determines the numbers, in any order of keys: same id, same numbers."""
+    return hashlib.sha256(_as_json(determinants).encode()).hexdigest()[:RUN_ID_LENGTH]
 
 
 def as_plain(determinants: Mapping[str, Any]) -> Any:
-    """Give what determines numbers as it would be read from a file."""
+    """Return the determinants as they would be read from a JSON file."""
     return json.loads(_as_json(determinants))
 
 
@@ -46,7 +43,7 @@ def _as_json(determinants: Mapping[str, Any]) -> str:
 def _as_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} has no place in an identity")
+    raise TypeError(f"{type(value).__name__} cannot be part of a run id")
 
 
 # The parts of this package that decide numbers. A change of anything else (commands, reports, logs,
@@ -96,21 +93,21 @@ def deciding_code_hash(package: Path = Path(__file__).parents[1]) -> str:
 
 
 PROJECT = "tabproof"
-# Those that compute, or decide what is computed.
+# Libraries that compute, or decide what is computed.
 LIBRARIES = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
-# Those that not everybody has.
+# Libraries of extras.
 OPTIONAL = ("catboost", "dask", "distributed", "lightgbm", "xgboost", "xgboost-cpu")
-# Of what a working tree has beside its commit; somebody may keep a data set there.
+# A working tree may have a data set among its uncommitted files.
 MAX_PATCH = 1 << 20
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 PYTHON_LINE = "# Python "
 
 
 def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
-    """Give the versions of Python and of the libraries that decide numbers.
+    """Return the versions of Python and of the libraries that decide numbers.
 
-    using: the objects of a pipeline, whose own libraries count too, such as LightGBM. Code
-    that no distribution brought is identified by its hash.
+    using: the objects of a pipeline, whose libraries count too, such as LightGBM. Code that is not
+    part of an installed distribution is identified by its hash.
     """
     distributions = packages_distributions()
     versions = {"python": platform.python_version()}
@@ -127,12 +124,12 @@ def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
 
 
 def worker_facts() -> dict[str, str]:
-    """Give what must be the same on every machine that does a part of one work.
+    """Return what must be the same on every machine of a cluster.
 
-    The key "processor" stands for what may differ, and last bits with it.
+    Only "processor" may differ; the last bits of numbers may then differ too.
     """
     versions = {name: _version_of(name) for name in (*LIBRARIES, *OPTIONAL)}
-    # Not at the top: the limits of threads must be set before numpy is loaded.
+    # The limits of threads must be set before numpy is imported.
     import numpy as np
 
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
@@ -153,22 +150,22 @@ def _version_of(name: str) -> str | None:
 
 @cache
 def _own_code() -> str:
-    # Once, when it is loaded: files that change later do not change what runs.
+    # Cached: files that change later do not change the code that runs.
     return code_hash(Path(__file__).parents[1])
 
 
 def _package_of(item: object) -> str:
-    # A function knows its module; of anything else the type does.
+    # A function has its module as an attribute; other objects have a type with one.
     module = item.__module__ if callable(item) else type(item).__module__
     return module.partition(".")[0]
 
 
 def platform_facts() -> dict[str, Any]:
-    """Give what of the machine can change the last bits of a number.
+    """Return what can change the last bits of a number on another machine.
 
-    Linear algebra and numpy choose their kernels by the processor's instruction sets.
+    BLAS and numpy choose their kernels by the processor's instruction sets.
     """
-    # The service imports this package, and has no need of it.
+    # The service imports this module and does not need these.
     import numpy as np
     from threadpoolctl import threadpool_info
 
@@ -191,7 +188,7 @@ def platform_facts() -> dict[str, Any]:
 class CodeState:
     """version: the git commit and whether the tree was clean; None where there is no git.
 
-    patch: what the tree had beside the commit, where it was not clean.
+    patch: the uncommitted changes, where the tree was not clean.
     """
 
     version: dict[str, Any]
@@ -199,7 +196,7 @@ class CodeState:
 
 
 def project_root() -> Path | None:
-    """Return the root of the project that this code lies in; None of an installed package."""
+    """Return the root of the project that this code is in; None for an installed package."""
     package = Path(__file__).resolve().parents[1]
     root = package.parents[1]
     is_project = package.parent.name == "src" and (root / "pyproject.toml").is_file()
@@ -207,7 +204,7 @@ def project_root() -> Path | None:
 
 
 def read_code_state(root: Path | None) -> CodeState:
-    """Read which code this is, as far as git knows; nothing of an installed package."""
+    """Read the state of the code from git; nothing is known of an installed package."""
     if root is None:
         return CodeState({"commit": None, "clean": None}, None)
     commit = _git(root, "rev-parse", "HEAD")
@@ -218,10 +215,10 @@ def read_code_state(root: Path | None) -> CodeState:
 
 
 def _patch(root: Path) -> bytes:
-    """Give the difference from the commit, as `git apply` takes it, below the new files' names."""
+    """Return the uncommitted changes for `git apply`, after the names of new files."""
     names = _git(root, "ls-files", "--others", "--exclude-standard") or b""
     head = b"".join(b"# not in git: " + name + b"\n" for name in names.splitlines())
-    # Whatever the user's own git shows instead of a patch is of no use to `git apply`.
+    # The user's git configuration may replace the patch by something else.
     plain = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index")
     whole = head + (_git(root, "diff", "HEAD", *plain) or b"")
     if len(whole) <= MAX_PATCH:
@@ -230,14 +227,14 @@ def _patch(root: Path) -> bytes:
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:
-    """Give what git answers, or a little more of it than is kept; None where it fails."""
+    """Return git's output, at most one byte more than is kept; None where it fails."""
     git = shutil.which("git")
     if git is None:
         return None
-    # The lock is for who works in the tree; we only look.
+    # Reading must not block a git command of the user.
     command = [git, "--no-optional-locks", "-C", str(root), *arguments]
     try:
-        with subprocess.Popen(  # noqa: S603 - our own words, found on the PATH
+        with subprocess.Popen(  # noqa: S603 - fixed arguments
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
         ) as process:
             if process.stdout is None:
@@ -252,7 +249,7 @@ def _git(root: Path, *arguments: str) -> bytes | None:
 
 
 def environment_text(root: Path | None, using: Iterable[str] = ()) -> str:
-    """Give Python's version and what pip installs to have this environment again.
+    """Return Python's version and the requirements from which pip rebuilds this environment.
 
     using: distributions that this run needs beside those of the project, such as lightgbm.
     """
@@ -273,14 +270,14 @@ def _requirements_of_project(root: Path | None) -> list[str]:
 
 
 def _with_requirements(asked: Iterable[str]) -> dict[str, str]:
-    """Give the versions of distributions, of those that they require, and so on."""
+    """Return the versions of distributions and of all that they require, directly or not."""
     found: dict[str, str] = {}
     left = [_normal(name) for name in asked]
     while left:
         name = left.pop()
         if name in found or name == PROJECT:
             continue
-        # Many a requirement is for another system or Python.
+        # Some requirements are for other systems or versions of Python.
         with suppress(PackageNotFoundError):
             known = distribution(name)
             found[name] = known.version

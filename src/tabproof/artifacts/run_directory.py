@@ -315,7 +315,7 @@ class RunDirectory:
 
 
 @contextmanager
-def recorded(
+def record_outcome(
     run: RunDirectory, current_step: Callable[[], str], *, keep_refused: bool
 ) -> Iterator[None]:
     """Reserve a directory for a run; on failure leave the log, the traceback and a status.

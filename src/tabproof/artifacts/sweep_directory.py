@@ -1,9 +1,9 @@
-"""The directory of a sweep: what it is made of, who runs it, and the course of its jobs.
+"""The directory of a sweep: its plan, the process that runs it, and its jobs.
 
-<sweep>/sweep.json    the command line, and what determines the numbers of its jobs
-<sweep>/sweep.lock    held by the process that runs it, which it names
-<sweep>/sweep.log     markers of the jobs, for grep
-<sweep>/<job>/        a run, as any other
+<sweep>/sweep.json    the command line, and what determines the numbers of the jobs
+<sweep>/sweep.lock    held by the process that runs the sweep; names that process
+<sweep>/sweep.log     a line for each start and end of a job, for grep
+<sweep>/<job>/        a run directory
 """
 
 import json
@@ -32,7 +32,7 @@ from tabproof.errors import DirectoryTakenError
 
 PLAN, LOCK, LOG, STOPPED = "sweep.json", "sweep.lock", "sweep.log", "sweep.stopped"
 FORMAT = 1
-# A job looks twice a second whether its sweep is still there, if it is let.
+# A job checks twice a second whether its sweep still runs, and ends if not.
 END_SECONDS = 5.0
 
 
@@ -51,8 +51,19 @@ class SweepDirectory:
         n_jobs: int,
         accept_changes: bool,
     ) -> None:
-        """Take it for this process; raises where another has it, or it was of something else."""
-        self._take()
+        """Lock the directory for this process, and write the plan or compare it.
+
+        Raises SweepRunningError where another process holds it, SweepDiffersError where the plan
+        has changed.
+        """
+        try:
+            lock = self._lock.enter_context(locked(self.path / LOCK))
+        except BlockingIOError as error:
+            holder = (self.path / LOCK).read_text(encoding="utf-8").strip()
+            raise SweepRunningError(path=self.path, holder=holder or "another process") from error
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {os.uname().nodename}")
+        lock.flush()
         now = as_plain(determinants)
         if (self.path / PLAN).exists():
             differing = differences(self.plan["determinants"], now)
@@ -70,28 +81,18 @@ class SweepDirectory:
             write_atomically(self.path / PLAN, content)
         (self.path / STOPPED).unlink(missing_ok=True)
 
-    def _take(self) -> None:
-        try:
-            lock = self._lock.enter_context(locked(self.path / LOCK))
-        except BlockingIOError as error:
-            holder = (self.path / LOCK).read_text(encoding="utf-8").strip()
-            raise SweepRunningError(path=self.path, holder=holder or "another process") from error
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {os.uname().nodename}")
-        lock.flush()
-
     def close(self) -> None:
-        """Let another process go on."""
+        """Release the directory, so that another process can resume the sweep."""
         self._lock.close()
 
     @property
     def is_begun(self) -> bool:
-        """Whether it is a sweep whose jobs are processes of their own."""
+        """Whether the directory has a plan."""
         return (self.path / PLAN).exists()
 
     @property
     def plan(self) -> dict[str, Any]:
-        """What it is made of; raises NoSweepError where it is no sweep."""
+        """The plan; raises NoSweepError where the directory holds no sweep."""
         try:
             plan = json.loads((self.path / PLAN).read_bytes())
             if isinstance(plan, dict) and isinstance(plan["arguments"], list):
@@ -111,41 +112,41 @@ class SweepDirectory:
         return sorted(map(Path, folders_of(self.path)), key=number)
 
     def mark(self, line: str) -> None:
-        """Add a line to the log, whole whoever else is adding one."""
+        """Append a line to the log in one write, so that lines of several processes do not mix."""
         with (self.path / LOG).open("ab", buffering=0) as file:
             file.write(f"{line}\n".encode())
 
-    def lead_here(self, latest: Path) -> None:
-        """Let a link lead to the log, where the file system has links."""
+    def link_log(self, latest: Path) -> None:
+        """Point a link at the log, where the file system has links."""
         with suppress(OSError):
             latest.parent.mkdir(exist_ok=True)
             point_to(latest, self.path / LOG)
 
     def stop(self) -> None:
-        """Let no further job begin."""
+        """Let no more jobs begin."""
         (self.path / STOPPED).touch()
 
     @property
     def is_stopped(self) -> bool:
-        """Whether no further job shall begin."""
+        """Whether no more jobs may begin."""
         return (self.path / STOPPED).exists()
 
 
-def cleared(job: Path, *, keeps_fits: bool) -> bool:
-    """Make a job's directory fit for another try; True where a search in it goes on.
+def clear_job(job: Path, *, keeps_fits: bool) -> bool:
+    """Empty a job's directory for another try; return True where its search is resumed instead.
 
-    Raises JobRunningError where its process lives, DirectoryTakenError where it holds what no
-    run has left.
+    Raises JobRunningError where its process still runs, DirectoryTakenError where it holds files
+    that no run has written.
     """
     _await_end(job, elsewhere_counts=keeps_fits)
     if keeps_fits and read_plan(job) is not None:
         return True
     found = list(job.iterdir()) if job.is_dir() else []
     names = {path.name for path in found}
-    # Sealing begins when the status is gone.
+    # A run that is being completed has no status any more, but a summary.
     if names - HYDRAS and not names & {STATUS, SUMMARY}:
         raise DirectoryTakenError(job, sorted(names))
-    # What tells whose files they are goes last: this too may be killed.
+    # The files that identify a run go last: this process too may be killed.
     for path in sorted(found, key=lambda path: path.name in {STATUS, SUMMARY}):
         if path.name in HYDRAS:
             continue
@@ -157,9 +158,9 @@ def cleared(job: Path, *, keeps_fits: bool) -> bool:
 
 
 def _await_end(job: Path, *, elsewhere_counts: bool) -> None:
-    """Wait for the process of a job that ends as its sweep was killed.
+    """Wait for the process of a job, which ends by itself after its sweep was killed.
 
-    elsewhere_counts: of another machine's process nobody knows, so it is taken to be there.
+    elsewhere_counts: whether a process on another machine, which cannot be seen, is assumed to run.
     """
     deadline = time.monotonic() + END_SECONDS
     while True:
@@ -176,6 +177,6 @@ def _await_end(job: Path, *, elsewhere_counts: bool) -> None:
         time.sleep(0.1)
 
 
-def now_in_words() -> str:
-    """Give the time, to the second."""
+def timestamp() -> str:
+    """Return the local time to the second, in ISO 8601."""
     return datetime.now().astimezone().isoformat(timespec="seconds")
