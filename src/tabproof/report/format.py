@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil, isfinite, log10
 
 from tabproof.evaluation_result import Estimate
+from tabproof.text import display_width
 
 # --- An interval as a bar on a line, in hundredths of the line's length.
 
@@ -167,3 +168,39 @@ def cases(estimate: Estimate) -> tuple[int, dict[str, str]]:
     return of, {
         name: NOTHING if end is None else str(round(end * of)) for name, end in ends.items()
     }
+
+
+# --- Text in a plot, measured in letters of this alphabet: Japanese ones are twice as wide.
+
+
+def printable(text: str) -> str:
+    """Make one line of a text, without what no file of XML may hold."""
+    line = " ".join(text.split())
+    return "".join(MARK if _is_forbidden(letter) else letter for letter in line)
+
+
+def _is_forbidden(letter: str) -> bool:
+    return unicodedata.category(letter) in {"Cc", "Cs"} or letter in "\ufffe\uffff"
+
+
+def shorten(text: str, max_cells: int = 24) -> str:
+    """Cut a text to what a plot has room for."""
+    line = printable(text)
+    if display_width(line) <= max_cells:
+        return line
+    while display_width(line) >= max_cells:
+        line = line[:-1]
+    return f"{line}…"
+
+
+def wrap(text: str, max_cells: int, max_lines: int) -> list[str]:
+    """Break a text into lines, between words where there are any; the last is shortened."""
+    lines: list[str] = []
+    rest = printable(text)
+    while display_width(rest) > max_cells and len(lines) < max_lines - 1:
+        fit = next(n for n in range(len(rest), 0, -1) if display_width(rest[:n]) <= max_cells)
+        gap = rest.rfind(" ", 1, fit + 1)
+        cut = gap if gap > fit // 2 else fit
+        lines.append(rest[:cut])
+        rest = rest[cut:].lstrip()
+    return [*lines, shorten(rest, max_cells)]

@@ -1,12 +1,31 @@
-"""Ticks are round, few and within limits."""
+"""Ticks are round, few and within limits; each value of a parameter has a position."""
+
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabproof.report.plots.ticks import margined, round_ticks, tick_labels
+from tabproof.report.plots.axes import (
+    MAX_VALUES,
+    MAX_WORDS,
+    Values,
+    fitting,
+    margined,
+    round_ticks,
+    tick_labels,
+    value_axis,
+)
+from tabproof.report.plots.theme import Axis
 
 NUMBERS = st.floats(-1e6, 1e6)
+PARAMETERS = st.one_of(st.integers(-1000, 1000), NUMBERS)
+VALUES = st.one_of(PARAMETERS, st.none(), st.booleans(), st.text(max_size=30), st.just(np.nan))
+
+
+def laid_out(values: Any) -> Values:
+    return value_axis(values, 300)
 
 
 @given(NUMBERS, st.floats(1e-3, 1e6), st.integers(2, 8))
@@ -34,3 +53,64 @@ def test_limits_leave_room(one: float, other: float) -> None:
     low, high = margined(min(one, other), max(one, other))
     assert low < min(one, other) <= max(one, other) < high
     assert np.isfinite([low, high]).all()
+
+
+@given(st.lists(VALUES, min_size=1, max_size=40))
+def test_every_value_has_a_position_and_ticks_are_within_limits(values: list[Any]) -> None:
+    positions, axis, _ = laid_out(values)
+    assert len(positions) == len(values)
+    assert np.isfinite(positions).all()
+    assert len(axis.ticks) == len(axis.labels) <= max(MAX_WORDS, MAX_VALUES + 6)
+    low, high = axis.limits
+    assert low < positions.min() <= positions.max() < high
+    assert all(low < tick < high for tick in axis.ticks)
+
+
+@given(st.lists(PARAMETERS, min_size=2, max_size=40))
+def test_larger_numbers_are_further_right(numbers: list[float]) -> None:
+    positions = laid_out(numbers).positions
+    for left, right in zip(np.argsort(numbers), np.argsort(numbers)[1:], strict=False):
+        assert positions[left] <= positions[right]
+
+
+def test_numbers_over_decades_are_spaced_by_decades() -> None:
+    values = laid_out([0.01, 0.1, 1.0])
+    assert np.diff(values.positions) == pytest.approx([1, 1])
+    assert values.axis.labels == ["0.01", "0.1", "1"]
+    assert np.diff(laid_out([1, 2, 11]).positions) == pytest.approx([1, 9])
+
+
+def test_none_is_beside_numbers() -> None:
+    positions, axis, of_words = laid_out([None, 3, 5])
+    assert axis.labels == ["3", "5", "None"]
+    assert positions[0] > positions[2] > positions[1]
+    assert not of_words
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        (["gini", "entropy", "gini"], ["gini", "entropy"]),
+        ([None, 3], ["3", "None"]),
+        ([True, False], ["True", "False"]),
+        (["sqrt", 0.5, None, 0.1], ["0.1", "0.5", "sqrt", "None"]),
+        ([{"a": 1}, None], ["{'a': 1}", "None"]),
+    ],
+)
+def test_words_are_in_a_row(values: list[Any], labels: list[str]) -> None:
+    found = laid_out(values)
+    assert found.of_words
+    assert found.axis.labels == labels
+
+
+def test_many_numbers_have_round_ticks() -> None:
+    assert laid_out(np.linspace(-1.9, 2.1, 50)).axis.labels == ["-1", "0", "1", "2"]
+    assert laid_out(np.logspace(-4.2, 2.1, 50)).axis.labels == ["0.0001", "0.01", "1", "100"]
+    assert laid_out(np.arange(4, 200)).axis.labels == ["5", "10", "20", "50", "100"]
+
+
+def test_labels_that_would_overlap_are_left_out_and_the_last_stays() -> None:
+    axis = Axis((0, 1), [0, 0.5, 0.99, 1], ["a", "b", "long label", "c"])
+    assert fitting(axis, 60).labels == ["a", "b", "c"]
+    assert fitting(axis, 20).labels == ["a", "c"]
+    assert fitting(axis, 10_000) == axis

@@ -1,4 +1,4 @@
-"""The picture of a search: there for any search, the same for the same numbers."""
+"""The plot of a search: there for any search, the same for the same numbers."""
 
 from dataclasses import replace
 from time import process_time
@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from tabproof.report.language import Texts
-from tabproof.report.plots.search_plot import draw_search
-from tabproof.report.plots.svg import drawing, to_svg
+from tabproof.report.plots.search import draw_search
 from tests.report.plots.drawn import material_of, texts_of
 from tests.report.plots.searched import frame_of, made_up
 
@@ -53,9 +52,8 @@ MATERIAL = material_of(["no", "yes"], 10)
 
 
 def draw(frame: pd.DataFrame | None) -> str:
-    with drawing():
-        sheet = draw_search(replace(MATERIAL, cv_results=frame), Texts("plots", "en"))
-        return "" if sheet is None else to_svg(sheet.figure, "search", sheet.words)
+    plot = draw_search(replace(MATERIAL, cv_results=frame), Texts("plots", "en"))
+    return "" if plot is None else plot.to_svg("search")
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -81,9 +79,10 @@ def test_the_columns_of_halving_are_enough() -> None:
 def test_rungs_winner_and_others_are_named() -> None:
     scores = {n: 0.9 - n / 100 for n in range(27)}
     written = texts_of(draw(frame_of(GRID, [scores, {0: 0.91, 1: 0.92}])))
-    for row in (["rung", "1", "2"], ["candidates", "27", "2"], ["iterations", "50%", "100%"]):
-        start = written.index(row[0])
-        assert written[start : start + 3] == row
+    below = "|".join(written)
+    assert "rung|candidates|iterations|rows|folds" in below
+    assert "1|27|50%|1,000|1" in below
+    assert "2|2|100%|2,000|3" in below
     assert "winner 0.9200: rate 0.05, depth None, leaves 31" in written
     assert "0.9100: rate 0.05, depth None, leaves 15" in written
     assert "other candidates: 25" in written

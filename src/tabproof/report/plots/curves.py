@@ -1,11 +1,7 @@
-"""ROC and precision-recall: what a model tells apart, at every threshold.
-
-The band around a ROC curve joins, for every threshold, the rectangle in which both rates lie
-with 95 % confidence: two independent intervals of Wilson's at the root of 0.95 each (Hilgers,
-1991; Pepe, 2003, section 2.2.2). It needs no resamples, and is wide where rows are few.
-"""
+"""Curves: ROC, precision-recall, and the learning curve."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,112 +9,163 @@ from sklearn import metrics as sk
 
 from tabproof.evaluation_result import Estimate
 from tabproof.report.language import Texts
-from tabproof.report.plots.material import Material, in_numbers
-from tabproof.report.plots.palette import RULE, SERIES
-from tabproof.report.plots.panel import FOOT, HEAD, Panel
-from tabproof.report.plots.shares import LEVEL, Floats, thinned, wilson_intervals
-from tabproof.report.plots.sheet import MARGIN, WIDTH, Key, Sheet, series_style
+from tabproof.report.plots.axes import fitting, margined, number_axis
+from tabproof.report.plots.material import (
+    LEVEL,
+    Floats,
+    Material,
+    ends,
+    in_numbers,
+    metric_name,
+    steps,
+    thinned,
+    wilson_intervals,
+)
+from tabproof.report.plots.theme import (
+    DOTTED,
+    HEIGHT,
+    LOW_HEIGHT,
+    MARKERS,
+    REFERENCE,
+    RULE,
+    SERIES,
+    WIDTH,
+    Axis,
+    Layer,
+    Panel,
+    Plot,
+    area,
+    dots,
+    line,
+    series,
+)
 
-HEIGHT = 250.0
-LEFT = 34.0
+# From 100 to 1,000 rows, say, the first points would overlap on a linear axis.
+MANY_TIMES = 10
 
 
-def draw_roc(material: Material, texts: Texts) -> Sheet | None:
-    """Draw true against false positive rates."""
+def draw_roc(material: Material, texts: Texts) -> Plot | None:
+    """Draw true against false positive rates, for two labels with a band.
+
+    The band joins, for every threshold, the rectangle in which both rates lie with 95 %
+    confidence: two independent intervals of Wilson's at the root of 0.95 each (Hilgers, 1991;
+    Pepe, 2003, section 2.2.2). It needs no resamples, and is wide where rows are few.
+    """
     if not material.drawn_classes:
         return None
-    curves = [_roc(material.y == code, material.proba[:, code]) for code in material.drawn_classes]
-    numbers = [_numbers(material, "roc_auc", texts, sk.auc(*curve)) for curve in curves]
-    keys = _keys(material, texts, "roc.curve", numbers)
+    of_classes = truths(material)
+    rates = [sk.roc_curve(*truth)[:2] for truth in of_classes]
+    numbers = [_number(material, "roc_auc", texts, sk.auc(*rate)) for rate in rates]
+    curves = [thinned(*rate) for rate in rates]
+    layers = _curves("roc", material, texts, numbers, curves)
     if material.is_binary:
-        keys.append(Key(texts("roc.band"), SERIES[0], is_area=True))
-    keys += [*material.left_out(texts), Key(texts("roc.chance"), RULE, (0, (1.5, 2)))]
-    panel = _panel(material, texts, "roc", keys, numbers)
-    panel.reference([0, 1], [0, 1])
-    if material.is_binary:
-        panel.polygon(roc_band(*curves[0], *_counts(material.y == 1)), colour=SERIES[0])
-    for number, (x, y) in enumerate(curves):
-        kept = thinned(x, y)
-        panel.line(x[kept], y[kept], **series_style(number))
-    panel.share_ticks(texts("roc.x"), texts("roc.y"))
-    return panel.sheet
+        layers.append(area(*roc_band(*rates[0], material.y), SERIES[0], texts("roc.band")))
+    layers += material.left_out(texts)
+    layers.append(line([0, 1], [0, 1], RULE, texts("roc.chance"), **REFERENCE))
+    return _share_plot("roc", material, texts, layers, numbers[0])
 
 
-def draw_precision_recall(material: Material, texts: Texts) -> Sheet | None:
-    """Draw precision against recall, and what precision chance has."""
+def draw_precision_recall(material: Material, texts: Texts) -> Plot | None:
+    """Draw precision against recall, and the precision of chance."""
     if not material.drawn_classes:
         return None
-    truths = [(material.y == code, material.proba[:, code]) for code in material.drawn_classes]
-    numbers = [
-        _numbers(material, "average_precision", texts, sk.average_precision_score(*truth))
-        for truth in truths
-    ]
-    keys = _keys(material, texts, "precision_recall.curve", numbers)
-    base = texts("precision_recall.base_rate", share=f"{truths[0][0].mean():.1%}")
-    chance = base if material.is_binary else texts("precision_recall.base_rates")
-    keys += [*material.left_out(texts), Key(chance, RULE, (0, (1.5, 2)))]
-    panel = _panel(material, texts, "precision_recall", keys, numbers)
-    for number, truth in enumerate(truths):
+    of_classes = truths(material)
+    values = [sk.average_precision_score(*truth) for truth in of_classes]
+    numbers = [_number(material, "average_precision", texts, value) for value in values]
+    curves = []
+    for truth in of_classes:
         precision, recall, _ = sk.precision_recall_curve(*truth)
-        kept = thinned(recall, precision)
-        style = series_style(number)
-        colour = RULE if material.is_binary else style["colour"]
-        panel.line([0, 1], [truth[0].mean()] * 2, colour=colour, dashes=(0, (1.5, 2)), linewidth=1)
-        panel.line(recall[kept], precision[kept], drawstyle="steps-post", **style)
-    panel.share_ticks(texts("precision_recall.x"), texts("precision_recall.y"))
-    return panel.sheet
+        curves.append(thinned(*steps(recall, precision)))
+    layers = _curves("precision_recall", material, texts, numbers, curves)
+    layers += material.left_out(texts)
+    shares = [float(is_class.mean()) for is_class, _ in of_classes]
+    base_rate = texts("precision_recall.base_rate", share=f"{shares[0]:.1%}")
+    key = base_rate if material.is_binary else texts("precision_recall.base_rates")
+    for number, share in enumerate(shares):
+        colour = RULE if material.is_binary else SERIES[number]
+        first = None if number else key
+        layers.append(line([0, 1], [share] * 2, colour, first, size=1, linetype=DOTTED))
+    return _share_plot("precision_recall", material, texts, layers, numbers[0])
 
 
-def roc_band(
-    false_positive: Floats, true_positive: Floats, n_positive: int, n_negative: int
-) -> Floats:
-    """Give the corners of the band, of shape (n, 2): along its upper edge, back along its lower."""
-    level = math.sqrt(LEVEL)
-    left, right = wilson_intervals(false_positive * n_negative, n_negative, level)
-    low, high = wilson_intervals(true_positive * n_positive, n_positive, level)
+def roc_band(x: Floats, y: Floats, truth: NDArray[np.int64]) -> Floats:
+    """Return the corners of the band, x and y: along its upper edge, back along its lower."""
+    level, n_positive, n_negative = math.sqrt(LEVEL), (truth == 1).sum(), (truth != 1).sum()
+    left, right = wilson_intervals(x * n_negative, n_negative, level)
+    low, high = wilson_intervals(y * n_positive, n_positive, level)
     upper, lower = thinned(left, high), thinned(right, low)
-    return np.concatenate(
-        [
-            [[0, 0]],
-            np.column_stack([left[upper], high[upper]]),
-            [[1, 1]],
-            np.column_stack([right[lower], low[lower]])[::-1],
-        ]
-    )
+    return np.concatenate([[[0], [0]], upper, [[1], [1]], lower[:, ::-1]], axis=1)
 
 
-def _roc(is_class: NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
-    false_positive, true_positive, _ = sk.roc_curve(is_class, scores)
-    return false_positive, true_positive
+def truths(material: Material) -> list[tuple[NDArray[np.bool_], Floats]]:
+    """Return, for each class with a curve, which rows have it and their probabilities."""
+    return [(material.y == code, material.proba[:, code]) for code in material.drawn_classes]
 
 
-def _counts(is_positive: NDArray[np.bool_]) -> tuple[int, int]:
-    return int(is_positive.sum()), int((~is_positive).sum())
-
-
-def _numbers(material: Material, metric: str, texts: Texts, value: float) -> str:
-    """Write what was measured, with its interval; it is of one curve for two labels only."""
+def _number(material: Material, metric: str, texts: Texts, value: float) -> str:
+    """Write the metric with its interval, which is known for the curve of two labels only."""
     known = material.evidence.metrics.get(metric) if material.is_binary else None
     return in_numbers(known or Estimate(float(value)), texts)
 
 
-def _keys(material: Material, texts: Texts, key: str, numbers: list[str]) -> list[Key]:
+def _curves(
+    name: str, material: Material, texts: Texts, numbers: Sequence[str], curves: Sequence[Floats]
+) -> list[Layer]:
+    labels = [material.label(code) for code in material.drawn_classes]
+    keys = [
+        texts(f"{name}.curve", label=label, number=number)
+        for label, number in zip(labels, numbers, strict=True)
+    ]
     return [
-        Key(texts(key, label=material.label(code), number=number), **series_style(place))
-        for place, (code, number) in enumerate(zip(material.drawn_classes, numbers, strict=True))
+        line(*curve, key=key, **series(place))
+        for place, (key, curve) in enumerate(zip(keys, curves, strict=True))
     ]
 
 
-def _panel(
-    material: Material, texts: Texts, name: str, keys: list[Key], numbers: list[str]
-) -> Panel:
-    words = texts(f"{name}.words", label=material.label(material.drawn_classes[0]), n=numbers[0])
-    sheet = Sheet(
-        texts(f"{name}.title"),
+def _share_plot(
+    name: str, material: Material, texts: Texts, layers: Sequence[Layer], number: str
+) -> Plot:
+    """Make a plot whose axes both go from 0 to 1."""
+    label = material.label(material.drawn_classes[0])
+    panel = Panel(layers, Axis(title=texts(f"{name}.x")), Axis(title=texts(f"{name}.y")))
+    alt = texts(f"{name}.words", label=label, n=number)
+    return Plot(texts(f"{name}.title"), material.subtitle(texts), alt, [(HEIGHT, [panel])])
+
+
+def draw_learning_curve(material: Material, texts: Texts) -> Plot | None:
+    """Draw the metric on training rows and on other rows, against the number of training rows."""
+    points = sorted(material.evidence.learning_curve, key=lambda point: point.n_rows)
+    curves = {
+        "unseen": [(point.n_rows, point.unseen) for point in points if ends([point.unseen])],
+        "seen": [(point.n_rows, point.seen) for point in points if ends([point.seen])],
+    }
+    if not curves["unseen"]:
+        return None
+    sizes = np.array([point.n_rows for point in points], float)
+    scale = np.log10 if sizes[-1] >= MANY_TIMES * sizes[0] else np.asarray
+    layers: list[Layer] = []
+    bands: list[Layer] = []
+    for place, (name, curve) in enumerate(curves.items()):
+        key, colour = texts(f"learning_curve.{name}"), SERIES[place]
+        x, y = scale([float(n) for n, _ in curve]), [estimate.value for _, estimate in curve]
+        layers.append(line(x, y, key=key, **series(place)))
+        layers.append(dots(x, y, colour, key, shape=MARKERS[place]))
+        banded = [(float(n), *each.interval) for n, each in curve if each.interval]
+        if len(banded) > 1:
+            n, low, high = np.transpose(banded)
+            x = scale(n)
+            corners = np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])
+            bands.append(area(*corners, colour))
+    metric = metric_name(material.evidence.metric, texts)
+    limits = margined(*scale(sizes[[0, -1]]), 0.04)
+    labels = [f"{n:,.0f}" for n in sizes]
+    x_axis = Axis(limits, scale(sizes).tolist(), labels, texts("learning_curve.x"))
+    values = ends([estimate for curve in curves.values() for _, estimate in curve])
+    y_axis = number_axis(margined(min(values), max(values)), metric)
+    last, reached = curves["unseen"][-1]
+    return Plot(
+        texts("learning_curve.title"),
         material.subtitle(texts),
-        height=HEIGHT + HEAD + FOOT,
-        words=words,
-        keys=keys,
+        texts("learning_curve.words", metric=metric, rows=last, n=in_numbers(reached, texts)),
+        [(LOW_HEIGHT, [Panel([*layers, *bands], fitting(x_axis, WIDTH - 60), y_axis)])],
     )
-    width = WIDTH - LEFT - 2 * MARGIN
-    return Panel(sheet, left=LEFT, bottom=FOOT, width=width, height=HEIGHT)

@@ -8,7 +8,7 @@ from scipy.stats import binomtest, norm
 from sklearn.metrics import roc_curve
 
 from tabproof.report.plots.curves import roc_band
-from tabproof.report.plots.shares import STEP, thinned, wilson_intervals
+from tabproof.report.plots.material import STEP, bars, steps, thinned, wilson_intervals
 
 
 @given(st.integers(1, 1000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -27,7 +27,8 @@ def test_of_no_rows_anything_may_be_true() -> None:
 def test_a_thinned_curve_goes_through_cells_of_the_whole(values: list[float]) -> None:
     y = np.sort(values)
     x = np.linspace(0, 1, len(y))
-    kept = thinned(x, y)
+    kept_x, _ = thinned(x, y)
+    kept = np.searchsorted(x, kept_x)
     assert {0, len(y) - 1} <= set(kept.tolist())
     last = kept[np.searchsorted(kept, np.arange(len(y)), side="right") - 1]
     distances = np.maximum(np.abs(x - x[last]), np.abs(y - y[last]))
@@ -35,7 +36,8 @@ def test_a_thinned_curve_goes_through_cells_of_the_whole(values: list[float]) ->
 
 
 def band_at(band: np.ndarray, x: float) -> tuple[float, float]:
-    """Read the lower and the upper edge of a band at a height of x."""
+    """Return the lower and the upper edge of a band at x."""
+    band = band.T
     top = int(np.flatnonzero((band == 1).all(axis=1))[0])
     upper, lower = band[: top + 1], band[top:][::-1]
     return (
@@ -46,7 +48,7 @@ def band_at(band: np.ndarray, x: float) -> tuple[float, float]:
 
 def test_the_band_holds_its_curve_and_is_wide_where_rows_are_few() -> None:
     x, y = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0])
-    few, many = roc_band(x, y, 5, 5), roc_band(x, y, 500, 500)
+    few, many = (roc_band(x, y, np.repeat([0, 1], n)) for n in (5, 500))
     assert few.min() >= 0
     assert few.max() <= 1
     # A perfect curve of five rows is not certain to be perfect.
@@ -61,6 +63,24 @@ def test_the_true_curve_is_in_the_band_at_least_95_times_in_100(rate: float) -> 
     inside = 0
     for _ in range(300):
         scores = rng.normal(size=200) + 1.2 * y
-        low, high = band_at(roc_band(*roc_curve(y, scores)[:2], 60, 140), rate)
+        low, high = band_at(roc_band(*roc_curve(y, scores)[:2], y), rate)
         inside += low <= truth <= high
     assert inside / 300 >= 0.95
+
+
+def test_steps_and_bars_are_outlines() -> None:
+    assert steps(np.array([0.0, 1.0, 2.0]), np.array([5.0, 6.0, 7.0])).T.tolist() == [
+        [0, 5],
+        [1, 5],
+        [1, 6],
+        [2, 6],
+        [2, 7],
+    ]
+    assert bars(np.array([3.0, 4.0])).T.tolist() == [
+        [0, 0],
+        [0, 3],
+        [0.5, 3],
+        [0.5, 4],
+        [1, 4],
+        [1, 0],
+    ]

@@ -1,9 +1,9 @@
-"""Colours stand out from both backgrounds, and from one another."""
+"""Colours stand out from both backgrounds and from one another; text is never markup."""
 
 import pytest
 
-from tabproof.report.plots.confusion import DARKEST
-from tabproof.report.plots.palette import (
+from tabproof.report.plots.predictions import DARKEST
+from tabproof.report.plots.theme import (
     DASHES,
     GRID,
     INK,
@@ -14,15 +14,22 @@ from tabproof.report.plots.palette import (
     PAPER,
     RULE,
     SERIES,
-    style_sheet,
+    STYLE,
+    Axis,
+    Panel,
+    Plot,
+    line,
+    note,
+    text,
 )
+from tests.report.plots.drawn import parsed, texts_of
 
 # Pages may be a little off white and off black.
 LIGHT, DARK = (PAPER[0], "#f7f7f7"), (PAPER[1], "#000000", "#1e1e1e")
 
 
 def luminance(colour: str) -> float:
-    """Give the relative luminance of WCAG 2.2."""
+    """Return the relative luminance of WCAG 2.2."""
     parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
@@ -62,21 +69,48 @@ def test_numbers_in_the_darkest_cell_can_be_read() -> None:
     assert contrast(ON_BLACK[INK], mixed(ON_BLACK[SERIES[0]], PAPER[1], DARKEST)) >= 4.5
 
 
-def test_no_colour_is_one_that_matplotlib_leaves_out() -> None:
-    assert "#000000" not in NAMES
-
-
 def test_no_two_things_share_a_colour_and_no_two_series_dashes_or_marks() -> None:
-    assert len({*NAMES}) == len(SERIES) + len({INK, MUTED, RULE, GRID})
+    assert len(NAMES) == len({*SERIES, INK, MUTED, RULE, GRID})
     assert len(set(ON_BLACK.values())) == len(ON_BLACK) == len(NAMES)
     assert len(set(map(str, DASHES))) == len(set(MARKERS)) == len(SERIES)
 
 
 def test_the_style_sheet_reaches_nothing_but_pictures() -> None:
-    rules = style_sheet().replace("@media screen and (prefers-color-scheme: dark){", "")
+    rules = STYLE.replace("@media screen and (prefers-color-scheme: dark){", "")
     selectors = [rule.split("{")[0].lstrip("}") for rule in rules.split("}") if "{" in rule]
     assert all(selector.startswith((".plot", "svg.plot")) for selector in selectors)
 
 
 def test_print_is_light() -> None:
-    assert "@media screen and (prefers-color-scheme: dark)" in style_sheet()
+    assert "@media screen and (prefers-color-scheme: dark)" in STYLE
+
+
+MARKUP = "<a href='https://example.org'>link</a> \\(x^2\\) & <b>"
+
+
+def test_anybodys_text_is_drawn_as_it_is() -> None:
+    """lets-plot would make links of HTML and formulas of LaTeX."""
+    axis = Axis(ticks=[0.5], labels=[MARKUP], title=MARKUP)
+    layers = [line([0, 1], [0, 1], SERIES[0], MARKUP), text([0.5], [0.5], [MARKUP])]
+    svg = Plot(MARKUP, MARKUP, MARKUP, [(100, [Panel(layers, axis, axis)])]).to_svg("a")
+    tags = {element.tag.rpartition("}")[2] for element in parsed(svg).iter()}
+    assert "a" not in tags
+    # Title, subtitle, legend, both titles and labels of axes, and the text of the layer.
+    assert texts_of(svg).count(MARKUP) == 8
+    assert parsed(svg).get("aria-label") == MARKUP
+
+
+def test_a_long_line_of_the_legend_is_broken_only_where_there_is_no_room() -> None:
+    keys = ["forty letters, which is less than a line", "word " * 40]
+    panel = Panel([note(key) for key in keys], Axis(), Axis())
+    written = texts_of(Plot("title", "", "alt", [(100, [panel])]).to_svg("a"))
+    assert keys[0] in written
+    lines = [each for each in written if each.startswith("word")]
+    assert len(lines) == 2
+    assert lines[1].endswith("…")
+
+
+def test_what_lets_plot_refuses_is_an_error_not_a_plot_with_its_message() -> None:
+    panel = Panel([line([0, 1], [0, 1], SERIES[0], linetype="no dashes")], Axis(), Axis())
+    with pytest.raises(RuntimeError, match="no dashes"):
+        Plot("title", "", "alt", [(100, [panel])]).to_svg("a")

@@ -1,0 +1,441 @@
+"""The look of all plots: layers of lets-plot, written as one SVG for light, dark and print.
+
+A plot is drawn with the colours for a white background. In the SVG they become CSS variables, so
+that one file serves both backgrounds, alone and inside a page.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape, quoteattr
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tabproof.report.format import shorten, wrap
+
+with warnings.catch_warnings():
+    # Python complains about escapes in docstrings of lets-plot wherever it compiles them.
+    warnings.simplefilter("ignore")
+    import lets_plot as lp
+
+INK, MUTED, RULE, GRID = "#1b1b1b", "#595959", "#767676", "#e2e2e2"
+# Okabe and Ito (2008), safe for colour-blind readers: of each hue the nearest shade that stands
+# out from the background, three to one (WCAG 2.2, 1.4.11).
+SERIES = ("#0072b2", "#d55e00", "#00916a", "#b8609a", "#a87400", "#3592cc", "#101010")
+ON_BLACK = {
+    INK: "#ececec",
+    MUTED: "#b8b8b8",
+    RULE: "#949494",
+    GRID: "#3d3d3d",
+    "#0072b2": "#58aef0",
+    "#d55e00": "#f0803c",
+    "#00916a": "#2fc79a",
+    "#b8609a": "#e29bc2",
+    "#a87400": "#f2c14e",
+    "#3592cc": "#b3defa",
+    "#101010": "#ffffff",
+}
+NAMES = {
+    INK: "ink",
+    MUTED: "muted",
+    RULE: "rule",
+    GRID: "grid",
+    **{colour: f"series-{number}" for number, colour in enumerate(SERIES, start=1)},
+}
+# The backgrounds of a plot that stands alone.
+PAPER = ("#ffffff", "#161616")
+# Different in print without colours too; lengths are multiples of the width of the line.
+DASHES: tuple[Any, ...] = (
+    "solid",
+    [4, 1.5],
+    [1.5, 1],
+    [4, 1.2, 1, 1.2],
+    [0.6, 1.4],
+    [6, 2],
+    [3, 1, 1, 1, 1, 1],
+)
+DOTTED, DASHED = [1, 1.5], [4, 2]
+# The style of a line for comparison: chance, say.
+REFERENCE: dict[str, Any] = {"size": 1.3, "linetype": DOTTED}
+# Shapes of lets-plot: circle, square, triangles, diamond, plus, cross.
+MARKERS = (16, 15, 17, 23, 25, 3, 4)
+
+# In pixels of the SVG, which is as wide as a telephone.
+WIDTH, SIZE, TITLE_SIZE, LINE = 360, 10.0, 13.0, 15.0
+# Above the legend: title and subtitle.
+HEAD = 50
+# A square plot, with its axes, and one that is lower.
+HEIGHT, LOW_HEIGHT = 300, 250
+MAX_CELLS, MAX_KEY_CELLS = 60, 53
+SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+SHARE_LABELS = ("0", "0.2", "0.4", "0.6", "0.8", "1")
+# What lets-plot draws for a size of 1: of lines and markers, and of text.
+PIXELS, TEXT_PIXELS = 2.2, 2.0
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Marks at data; key: the line of the legend that explains them; style: sizes in pixels."""
+
+    geom: Callable[..., Any]
+    data: dict[str, ArrayLike | Sequence[str]]
+    style: dict[str, Any]
+    key: str | None = None
+
+
+def line(x: ArrayLike, y: ArrayLike, colour: str, key: str | None = None, **style: Any) -> Layer:
+    """Draw a line through points; NaN interrupts it."""
+    style = {"color": colour, "size": 1.8, **style}
+    return Layer(lp.geom_path, {"x": x, "y": y}, style, key)
+
+
+def dots(x: ArrayLike, y: ArrayLike, colour: str, key: str | None = None, **style: Any) -> Layer:
+    """Draw a marker at each point."""
+    style = {"color": colour, "fill": colour, "size": 6, "shape": MARKERS[0], **style}
+    style["stroke"] = 1 if style["shape"] in (3, 4) else 0
+    return Layer(lp.geom_point, {"x": x, "y": y}, style, key)
+
+
+def segments(
+    x: ArrayLike,
+    y: ArrayLike,
+    xend: ArrayLike,
+    yend: ArrayLike,
+    colour: str,
+    key: str | None = None,
+    **style: Any,
+) -> Layer:
+    """Draw a line from each point (x, y) to its (xend, yend)."""
+    style = {"color": colour, "size": 1.4, **style}
+    return Layer(lp.geom_segment, {"x": x, "y": y, "xend": xend, "yend": yend}, style, key)
+
+
+def area(
+    x: ArrayLike, y: ArrayLike, colour: str, key: str | None = None, alpha: float = 0.22
+) -> Layer:
+    """Fill a polygon."""
+    return Layer(
+        lp.geom_polygon, {"x": x, "y": y}, {"fill": colour, "alpha": alpha, "size": 0}, key
+    )
+
+
+def text(x: ArrayLike, y: ArrayLike, label: Sequence[str], **style: Any) -> Layer:
+    """Write at each point."""
+    return Layer(
+        lp.geom_text, {"x": x, "y": y, "label": label}, {"color": INK, "size": SIZE, **style}
+    )
+
+
+def boxes(
+    x: tuple[ArrayLike, ArrayLike],
+    y: tuple[ArrayLike, ArrayLike],
+    colour: str,
+    alpha: ArrayLike,
+    key: str | None = None,
+) -> Layer:
+    """Fill rectangles, each from and to an x and a y."""
+    data = {"xmin": x[0], "xmax": x[1], "ymin": y[0], "ymax": y[1]}
+    style = {"fill": colour, "size": 0}
+    if np.ndim(alpha):
+        return Layer(lp.geom_rect, {**data, "alpha": alpha}, style, key)
+    return Layer(lp.geom_rect, data, {**style, "alpha": alpha}, key)
+
+
+def note(key: str) -> Layer:
+    """Add a line to the legend that explains no marks."""
+    return Layer(lp.geom_point, {"x": [], "y": []}, {"size": 0}, key)
+
+
+def series(number: int) -> dict[str, Any]:
+    """Return the colour and the dashes of a series."""
+    return {"colour": SERIES[number], "linetype": DASHES[number]}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis; labels may have several lines."""
+
+    limits: tuple[float, float] = (0.0, 1.0)
+    ticks: Sequence[float] = SHARES
+    labels: Sequence[str] = SHARE_LABELS
+    title: str = ""
+    has_grid: bool = True
+    angle: float | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Layers, the first on top and first in the legend; the title of y is above, to be read.
+
+    width: relative to the panels beside it.
+    """
+
+    layers: Sequence[Layer]
+    x: Axis
+    y: Axis
+    width: float = 1.0
+
+
+# Keeps a place in a row of panels.
+EMPTY = Panel([], Axis(ticks=[], labels=[]), Axis(ticks=[], labels=[]))
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Rows of panels, each with its height, below a title and a legend; alt: for screen readers."""
+
+    title: str
+    subtitle: str
+    alt: str
+    rows: Sequence[tuple[float, Sequence[Panel]]]
+
+    def to_svg(self, name: str) -> str:
+        """Return the plot as SVG; name: unique in a page, begins the ids."""
+        layers = [layer for _, row in self.rows for panel in row for layer in panel.layers]
+        keys = {each.key: wrap(each.key, MAX_KEY_CELLS, 2) for each in layers if each.key}
+        # Placeholders: lets-plot would break the lines of a legend itself, far too early.
+        lines = [(key, line) for key, lines in keys.items() for line in lines]
+        labels: dict[str, list[Any]] = {}
+        for place, (key, _) in enumerate(lines):
+            labels.setdefault(key, []).append(lp.layer_key(_placeholder(place), index=place))
+        heights = [height for height, _ in self.rows]
+        rows = [_row(panels, labels) for _, panels in self.rows]
+        space = {"hspace": 0, "vspace": 0}
+        grid = lp.gggrid(rows, ncol=1, heights=heights, guides="collect", **space)
+        subtitle = _literal(shorten(self.subtitle, MAX_CELLS))
+        title = lp.ggtitle(bold(_literal(self.title)), subtitle)
+        height = HEAD + LINE * len(lines) + sum(heights)
+        look = lp.theme(plot_margin=[5, 0, 5, 8], plot_title=_text(TITLE_SIZE, margin=[0, 0, 3, 0]))
+        drawn = (grid + LOOK + look + title + lp.ggsize(WIDTH, height)).to_svg()
+        for place, (_, line) in enumerate(lines):
+            drawn = drawn.replace(_placeholder(place), escape(line))
+        return _tidied(drawn, name, self.alt)
+
+
+def _text(size: float, **style: Any) -> Any:
+    return lp.element_text(size=size, **style)
+
+
+BLANK = lp.element_blank()
+# Colours and weights of text are in STYLE, by the class that lets-plot gives it.
+LOOK = lp.theme_void() + lp.theme(
+    plot_title=_text(SIZE, margin=[0, 0, 5, 0]),
+    plot_title_position="plot",
+    plot_subtitle=_text(SIZE, margin=[0, 0, 3, 0]),
+    plot_margin=[2, 8, 2, 2],
+    plot_background=BLANK,
+    plot_inset=0,
+    legend_position="top",
+    legend_justification=[0, 1],
+    legend_direction="vertical",
+    legend_text=_text(SIZE),
+    legend_title=BLANK,
+    legend_background=BLANK,
+    legend_key=BLANK,
+    legend_margin=0,
+    legend_box_spacing=6,
+    legend_key_width=24,
+    legend_key_height=LINE - 1,
+    legend_key_spacing_y=1,
+    axis_text=_text(SIZE),
+    axis_title_x=_text(SIZE, hjust=1, margin=[3, 0, 0, 0]),
+    panel_background=BLANK,
+    panel_grid_major=lp.element_line(color=GRID, size=0.8),
+)
+
+
+def _row(panels: Sequence[Panel], labels: dict[str, list[Any]]) -> Any:
+    drawn = [_panel(panel, labels) if panel.layers else None for panel in panels]
+    if len(panels) == 1:
+        return drawn[0]
+    widths = [panel.width for panel in panels]
+    return lp.gggrid(drawn, ncol=len(panels), widths=widths, hspace=0, vspace=0)
+
+
+def _panel(panel: Panel, labels: dict[str, list[Any]]) -> Any:
+    x, y = panel.x, panel.y
+    drawn = lp.ggplot() + lp.scale_alpha_identity()
+    for layer in reversed(panel.layers):
+        columns = zip(layer.data, np.broadcast_arrays(*layer.data.values()), strict=True)
+        data = {name: values.tolist() for name, values in columns}
+        first_line, *others = labels.get(layer.key or "", [None])
+        style = {**layer.style, "manual_key": first_line}
+        for other in others:
+            drawn += lp.geom_point(data={"x": [], "y": []}, size=0, manual_key=other)
+        if layer.geom is lp.geom_text:
+            data["label"] = list(map(_literal, data["label"]))
+        if "size" in style:
+            style["size"] /= TEXT_PIXELS if layer.geom is lp.geom_text else PIXELS
+        # No sampling: lets-plot would leave out points of long lines at random.
+        options = {"tooltips": "none", "sampling": "none", "na_rm": True}
+        drawn += layer.geom(lp.aes(**{name: name for name in data}), data=data, **options, **style)
+    # lets-plot would draw an explanation again for each panel that it is in.
+    for layer in panel.layers:
+        labels.pop(layer.key or "", None)
+    if y.title:
+        drawn += lp.ggtitle(_literal(y.title))
+    for axis, scale in ((x, lp.scale_x_continuous), (y, lp.scale_y_continuous)):
+        title = _literal(axis.title) if axis is x else ""
+        drawn += scale(title, breaks=list(axis.ticks), labels=list(map(_literal, axis.labels)))
+    drawn += lp.coord_cartesian(xlim=_widened(x.limits), ylim=_widened(y.limits))
+    changes = {f"panel_grid_major_{n}": BLANK for n in "xy" if not getattr(panel, n).has_grid}
+    if x.angle is not None:
+        changes["axis_text_x"] = _text(SIZE, angle=x.angle)
+    return drawn + LOOK + lp.theme(**changes)
+
+
+def _widened(limits: tuple[float, float]) -> list[float]:
+    # A line along an edge would be cut in half.
+    room = (limits[1] - limits[0]) / 200
+    return [limits[0] - room, limits[1] + room]
+
+
+# --- SVG: what lets-plot wrote, smaller, the same bytes each time, with variables for colours.
+
+FONTS = (
+    "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,'Noto Sans',"
+    "'Noto Sans CJK JP','Noto Sans JP','Hiragino Sans','Yu Gothic',sans-serif"
+)
+COLOUR = re.compile(r"rgb\((\d+),(\d+),(\d+)\)|#[0-9a-f]{6}")
+NUMBER = re.compile(r"-?\d+\.\d+(?:E-\d+)?")
+DROPPED = {"buffered-rendering", "clip-bounds-jfx", "display", "fill-rule", "stroke-dashoffset"}
+# Markup and formulas that lets-plot would draw from anybody's text, and what stands for them.
+LITERAL = str.maketrans({"<": "\ue000", "\\": "\ue001"})
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def _literal(text: str) -> str:
+    return text.translate(LITERAL)
+
+
+def _placeholder(line: int) -> str:
+    return f"\ue002{line}\ue003"
+
+
+def bold(text: str) -> str:
+    """Mark the title or a label of an axis as bold."""
+    return f"\ue004{text}"
+
+
+def in_ink(labels: Sequence[str]) -> list[str]:
+    """Mark labels of an axis as names, which are darker than numbers."""
+    return [f"\ue005{label}" for label in labels]
+
+
+def variable(colour: str) -> str:
+    """Return the CSS variable of a colour."""
+    return f"var(--plot-{NAMES[colour]})"
+
+
+def _variables(colours: dict[str, str], paper: str) -> str:
+    named = {NAMES[colour]: value for colour, value in colours.items()}
+    return ";".join(f"--plot-{name}:{value}" for name, value in {**named, "paper": paper}.items())
+
+
+# The same in each plot, so that many can stand in one page.
+STYLE = (
+    f".plot{{{_variables({colour: colour for colour in NAMES}, PAPER[0])}}}"
+    "@media screen and (prefers-color-scheme: dark)"
+    f"{{.plot{{{_variables(ON_BLACK, PAPER[1])}}}}}"
+    # Alone, a plot has a background of its own; in a page, the page's.
+    "svg.plot:root{color-scheme:light dark;background:var(--plot-paper)}"
+    f".plot text{{font-family:{FONTS};fill:{variable(INK)}}}"
+    f".plot .muted{{fill:{variable(MUTED)}}}.plot .bold{{font-weight:bold}}"
+)
+MARKS = {"\ue004": "bold", "\ue005": "ink"}
+CLASSES = {
+    "plot-subtitle": "muted",
+    "axis-text-x": "muted",
+    "axis-text-y": "muted",
+    "bold": "bold",
+}
+
+
+def _tidied(drawn: str, name: str, alt: str) -> str:
+    drawn = drawn.replace("\ue000", "&lt;").replace("\ue001", "\\")
+    root = ElementTree.fromstring(drawn)  # noqa: S314 - what lets-plot wrote
+    if root.get("width") is None:
+        # lets-plot draws the message of an error.
+        raise RuntimeError(" ".join("".join(root.itertext()).split()))
+    ids: dict[str, str] = {}
+    body = "".join(_elements(root, name, ids))
+    size = f"0 0 {float(root.get('width', 0)):g} {float(root.get('height', 0)):g}"
+    return (
+        f'<svg xmlns="{SVG[1:-1]}" viewBox="{size}" class="plot" role="img" '
+        f"aria-label={quoteattr(alt)}>\n<title>{escape(alt)}</title>\n<style>{STYLE}</style>\n"
+        f"{body}</svg>\n"
+    )
+
+
+def _elements(parent: ElementTree.Element, name: str, ids: dict[str, str]) -> Iterator[str]:
+    for child in parent:
+        tag = child.tag.removeprefix(SVG)
+        if tag == "style" or child.get("r") == "0.0":
+            continue
+        if tag == "text":
+            inside = escape("".join(child.itertext()).strip())
+        else:
+            inside = "".join(_elements(child, name, ids))
+        if inside[:1] in MARKS:
+            child.set("class", MARKS[inside[0]])
+            inside = inside[1:]
+        if len(child) > 1 and {each.tag for each in child} == {f"{SVG}circle"}:
+            yield _dots(child)
+            continue
+        attributes = "".join(_attributes(child, tag, name, ids))
+        if tag == "g" and not (attributes and inside):
+            yield inside
+        elif (attributes or inside) and (inside or tag not in {"text", "defs"}):
+            yield f"<{tag}{attributes}>{inside}</{tag}>\n" if inside else f"<{tag}{attributes}/>\n"
+
+
+def _dots(group: ElementTree.Element) -> str:
+    """Draw the dots of a layer as one line that touches each: a tenth of the bytes."""
+    first = group[0]
+    places = "".join(f"M{each.get('cx')} {each.get('cy')}h0" for each in group)
+    colour = COLOUR.sub(_variable, first.get("fill", ""))
+    return (
+        f'<path d="{NUMBER.sub(_rounded, places)}" stroke="{colour}" stroke-linecap="round" '
+        f'stroke-opacity="{first.get("fill-opacity")}" '
+        f'stroke-width="{2 * float(first.get("r", 0)):g}"/>\n'
+    )
+
+
+def _attributes(
+    element: ElementTree.Element, tag: str, name: str, ids: dict[str, str]
+) -> Iterator[str]:
+    # A size of 0 is how layers without marks are drawn.
+    is_outlined = element.get("stroke-width") not in {"0", "0.0"}
+    for key, value in element.items():
+        if key == "class":
+            value = CLASSES.get(value, "")
+        elif key == "id":
+            # lets-plot makes ids up at random; only those of clip paths are referred to.
+            value = ids.setdefault(value, f"{name}-{len(ids)}") if tag == "clipPath" else ""
+        elif key == "clip-path":
+            target = ids.setdefault(value[5:-1], f"{name}-{len(ids)}")
+            value = f"url(#{target})"
+        elif key == "style":
+            value = value.replace("font-family:sans-serif;", "")
+        is_unseen = (tag in {"text", "line"} and key == "fill") or (
+            key.startswith("stroke") and not is_outlined
+        )
+        is_default = key.endswith("opacity") and value == "1.0"
+        if key in DROPPED or is_default or is_unseen or not value:
+            continue
+        value = COLOUR.sub(_variable, NUMBER.sub(_rounded, value))
+        yield f" {key}={quoteattr(value.strip())}"
+
+
+def _variable(colour: re.Match[str]) -> str:
+    code = "#{:02x}{:02x}{:02x}".format(*map(int, colour.groups())) if colour[1] else colour[0]
+    return variable(code) if code in NAMES else code
+
+
+def _rounded(number: re.Match[str]) -> str:
+    # A screen shows no hundredths of a pixel.
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
