@@ -62,8 +62,7 @@ RUN apt-get update \
     && install --directory --owner=app --group=app outputs models data_cache
 COPY --from=train-build /opt/venv /opt/venv
 COPY --from=train-build /app /app
-ENV MPLCONFIGDIR=/tmp/matplotlib \
-    PYTHONPATH=/app/src
+ENV PYTHONPATH=/app/src
 VOLUME ["/app/outputs", "/app/models", "/app/data_cache", "/tmp"]
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "src.train"]

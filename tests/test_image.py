@@ -18,8 +18,9 @@ PINNED = set(re.findall(r"^([a-z0-9][\w.-]*)==", SERVE_LOCK, flags=re.MULTILINE)
 # What is imported under another name than it is installed by.
 DISTRIBUTIONS = {"prometheus_client": "prometheus-client"}
 SERVICE_MAY_IMPORT = {"artifacts", "errors", "schema", "scorer", "service", "text"}
-TRAINING_STACK = {"fairlearn", "hydra", "joblib", "matplotlib", "omegaconf", "pandas", "pyarrow"}
-TRAINING_STACK |= {"hydra-core", "jinja2", "pillow", "rich", "scikit-learn", "scipy", "sklearn"}
+TRAINING_STACK = {"fairlearn", "hydra", "joblib", "lets_plot", "omegaconf", "pandas", "pyarrow"}
+TRAINING_STACK |= {"hydra-core", "jinja2", "lets-plot", "pillow", "rich", "scikit-learn"}
+TRAINING_STACK |= {"scipy", "sklearn"}
 # Imported where a run is made or looked at for people, which the service never does.
 FOR_TRAINING = {"joblib", "pandas", "threadpoolctl", "yaml", "pyarrow", "sklearn", "model_signing"}
 HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}")

@@ -16,7 +16,7 @@ ENTRY_POINTS = [
 ]
 # What training needs, a model store, or a signature.
 HEAVY = {
-    *("hydra", "omegaconf", "pandas", "sklearn", "scipy", "joblib", "pyarrow", "matplotlib"),
+    *("hydra", "omegaconf", "pandas", "sklearn", "scipy", "joblib", "pyarrow", "lets_plot"),
     *("fsspec", "obstore", "cryptography", "model_signing", "boto3"),
 }
 

@@ -137,7 +137,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(case: str, model: Path, tmp_
     assert names_in(tmp_path) == [source.name]
 
 
-HEAVY = {"pandas", "sklearn", "scipy", "joblib", "hydra", "omegaconf", "matplotlib"}
+HEAVY = {"pandas", "sklearn", "scipy", "joblib", "hydra", "omegaconf", "lets_plot"}
 
 
 def test_nothing_heavy_is_loaded(model: Path, rows: pd.DataFrame, tmp_path: Path) -> None:

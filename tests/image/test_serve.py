@@ -147,7 +147,7 @@ def test_sigterm_ends_it_while_it_starts_too(serve: Image, seconds: float) -> No
 
 
 def test_it_holds_no_training_stack(serve: Image) -> None:
-    heavy = ["hydra", "joblib", "matplotlib", "omegaconf", "pandas", "pip", "pyarrow", "scipy"]
+    heavy = ["hydra", "joblib", "lets_plot", "omegaconf", "pandas", "pip", "pyarrow", "scipy"]
     heavy += [
         "sklearn",
         "tabproof.evaluation",

@@ -98,6 +98,6 @@ print(json.dumps([proba, seconds, sorted(sys.modules)]))
     proba, seconds, modules = json.loads(done.stdout)
     assert proba == case.scorer.predict_row([40.0, 0, 20.0, 0.0, 0])
     assert seconds < 0.5
-    heavy = {"pandas", "sklearn", "scipy", "joblib", "hydra", "omegaconf", "pyarrow", "matplotlib"}
+    heavy = {"pandas", "sklearn", "scipy", "joblib", "hydra", "omegaconf", "pyarrow", "lets_plot"}
     assert not heavy & set(modules)
     assert "tabproof.scorer.export" not in modules

@@ -235,7 +235,6 @@ def _logged_to(directory: Path) -> Iterator[None]:
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(logging.INFO)
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # its font cache concerns nobody
     logging.captureWarnings(True)
     try:
         yield

@@ -35,8 +35,8 @@ from tabproof.report.format import (
 from tabproof.report.language import Texts
 from tabproof.report.page import HERE as SHARED
 from tabproof.report.page import make_environment
-from tabproof.report.plots.overlays import MOST_CURVES, Line, draw_overlays
-from tabproof.report.plots.palette import DASHES, SERIES, variable
+from tabproof.report.plots.overlays import MAX_CURVES, Line, draw_overlays
+from tabproof.report.plots.theme import DASHES, SERIES, variable
 from tabproof.report.sections import metric_name
 
 # --- Differences from the best run on the same rows, and which are more than noise.
@@ -224,7 +224,7 @@ def make_section(group: Group, language: str) -> Section:
     names = names_of([one.choices for one in contenders], [one.run_id for one in contenders])
     names = [in_a_sentence(name) for name in names]
     standings = against_the_best(contenders, group.metric)
-    drawn = [n for n, one in enumerate(contenders) if one.hold_out is not None][:MOST_CURVES]
+    drawn = [n for n, one in enumerate(contenders) if one.hold_out is not None][:MAX_CURVES]
     table = make_table(group, standings, drawn)
     tested = next((each.comparison.metric for each in standings if each is not None), None)
     as_good = [
@@ -355,7 +355,7 @@ def render_sweep(sweep: Sweep, sections: Sequence[Section], language: str) -> st
         groups=sections,
         failures=[(each, _state(each, t)) for each in sweep.failures[:MOST_FAILURES]],
         n_more_failures=max(len(sweep.failures) - MOST_FAILURES, 0),
-        samples=[_sample(number) for number in range(MOST_CURVES)],
+        samples=[_sample(number) for number in range(MAX_CURVES)],
     )
 
 
@@ -367,7 +367,7 @@ def _state(failure: Failure, t: Texts) -> str:
 def _sample(number: int) -> tuple[str, str]:
     """Give colour and dashes of a curve, as SVG has them."""
     dashes = DASHES[number]
-    pattern = "" if isinstance(dashes, str) else " ".join(str(each * 1.8) for each in dashes[1])
+    pattern = "" if isinstance(dashes, str) else " ".join(str(each * 1.8) for each in dashes)
     return variable(SERIES[number]), pattern
 
 

@@ -8,7 +8,7 @@ from scipy.stats import binomtest, norm
 from sklearn.metrics import roc_curve
 
 from tabproof.report.plots.curves import roc_band
-from tabproof.report.plots.material import STEP, bars, steps, thinned, wilson_intervals
+from tabproof.report.plots.material import STEP, Points, bars, steps, thinned, wilson_intervals
 
 
 @given(st.integers(1, 1000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -35,9 +35,9 @@ def test_a_thinned_curve_goes_through_cells_of_the_whole(values: list[float]) ->
     assert distances.max() <= STEP + 1e-12
 
 
-def band_at(band: np.ndarray, x: float) -> tuple[float, float]:
+def band_at(points: Points, x: float) -> tuple[float, float]:
     """Return the lower and the upper edge of a band at x."""
-    band = band.T
+    band = np.column_stack(points)
     top = int(np.flatnonzero((band == 1).all(axis=1))[0])
     upper, lower = band[: top + 1], band[top:][::-1]
     return (
@@ -49,8 +49,8 @@ def band_at(band: np.ndarray, x: float) -> tuple[float, float]:
 def test_the_band_holds_its_curve_and_is_wide_where_rows_are_few() -> None:
     x, y = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0])
     few, many = (roc_band(x, y, np.repeat([0, 1], n)) for n in (5, 500))
-    assert few.min() >= 0
-    assert few.max() <= 1
+    assert np.min(few) >= 0
+    assert np.max(few) <= 1
     # A perfect curve of five rows is not certain to be perfect.
     assert band_at(few, 0.5)[0] < 0.6 < 0.98 < band_at(many, 0.5)[0]
 
@@ -69,14 +69,14 @@ def test_the_true_curve_is_in_the_band_at_least_95_times_in_100(rate: float) -> 
 
 
 def test_steps_and_bars_are_outlines() -> None:
-    assert steps(np.array([0.0, 1.0, 2.0]), np.array([5.0, 6.0, 7.0])).T.tolist() == [
+    assert np.column_stack(steps(np.arange(3.0), np.arange(5.0, 8.0))).tolist() == [
         [0, 5],
         [1, 5],
         [1, 6],
         [2, 6],
         [2, 7],
     ]
-    assert bars(np.array([3.0, 4.0])).T.tolist() == [
+    assert np.column_stack(bars(np.array([3.0, 4.0]))).tolist() == [
         [0, 0],
         [0, 3],
         [0.5, 3],

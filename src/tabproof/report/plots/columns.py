@@ -25,12 +25,12 @@ from tabproof.report.plots.theme import (
     Plot,
     bold,
     boxes,
+    curve,
     dots,
     in_ink,
     line,
     note,
     segments,
-    series,
     text,
 )
 from tabproof.text import display_width
@@ -137,7 +137,7 @@ def _numbers(
     layers: list[Layer] = []
     for each in drawn:
         place, key = list(keys).index(each.label), keys[each.label]
-        layers.append(line(values, each.means, key=key, **series(place)))
+        layers.append(curve(values, each.means, place, key))
         if len(values) == 1:
             layers.append(dots(values, each.means, SERIES[place], key, shape=MARKERS[place]))
     heights = np.array(drawn[0].shares) / (max(drawn[0].shares) or 1)

@@ -14,6 +14,7 @@ from tabproof.report.plots.material import (
     LEVEL,
     Floats,
     Material,
+    Points,
     ends,
     in_numbers,
     metric_name,
@@ -35,9 +36,9 @@ from tabproof.report.plots.theme import (
     Panel,
     Plot,
     area,
+    curve,
     dots,
     line,
-    series,
 )
 
 # From 100 to 1,000 rows, say, the first points would overlap on a linear axis.
@@ -54,7 +55,7 @@ def draw_roc(material: Material, texts: Texts) -> Plot | None:
     if not material.drawn_classes:
         return None
     of_classes = truths(material)
-    rates = [sk.roc_curve(*truth)[:2] for truth in of_classes]
+    rates: list[Points] = [sk.roc_curve(*truth)[:2] for truth in of_classes]
     numbers = [_number(material, "roc_auc", texts, sk.auc(*rate)) for rate in rates]
     curves = [thinned(*rate) for rate in rates]
     layers = _curves("roc", material, texts, numbers, curves)
@@ -88,13 +89,16 @@ def draw_precision_recall(material: Material, texts: Texts) -> Plot | None:
     return _share_plot("precision_recall", material, texts, layers, numbers[0])
 
 
-def roc_band(x: Floats, y: Floats, truth: NDArray[np.int64]) -> Floats:
+def roc_band(x: Floats, y: Floats, truth: NDArray[np.int64]) -> Points:
     """Return the corners of the band, x and y: along its upper edge, back along its lower."""
     level, n_positive, n_negative = math.sqrt(LEVEL), (truth == 1).sum(), (truth != 1).sum()
     left, right = wilson_intervals(x * n_negative, n_negative, level)
     low, high = wilson_intervals(y * n_positive, n_positive, level)
     upper, lower = thinned(left, high), thinned(right, low)
-    return np.concatenate([[[0], [0]], upper, [[1], [1]], lower[:, ::-1]], axis=1)
+    return (
+        np.concatenate([[0], upper[0], [1], lower[0][::-1]]),
+        np.concatenate([[0], upper[1], [1], lower[1][::-1]]),
+    )
 
 
 def truths(material: Material) -> list[tuple[NDArray[np.bool_], Floats]]:
@@ -109,7 +113,7 @@ def _number(material: Material, metric: str, texts: Texts, value: float) -> str:
 
 
 def _curves(
-    name: str, material: Material, texts: Texts, numbers: Sequence[str], curves: Sequence[Floats]
+    name: str, material: Material, texts: Texts, numbers: Sequence[str], curves: Sequence[Points]
 ) -> list[Layer]:
     labels = [material.label(code) for code in material.drawn_classes]
     keys = [
@@ -117,8 +121,8 @@ def _curves(
         for label, number in zip(labels, numbers, strict=True)
     ]
     return [
-        line(*curve, key=key, **series(place))
-        for place, (key, curve) in enumerate(zip(keys, curves, strict=True))
+        curve(*points, place, key)
+        for place, (key, points) in enumerate(zip(keys, curves, strict=True))
     ]
 
 
@@ -145,22 +149,23 @@ def draw_learning_curve(material: Material, texts: Texts) -> Plot | None:
     scale = np.log10 if sizes[-1] >= MANY_TIMES * sizes[0] else np.asarray
     layers: list[Layer] = []
     bands: list[Layer] = []
-    for place, (name, curve) in enumerate(curves.items()):
+    for place, (name, known) in enumerate(curves.items()):
         key, colour = texts(f"learning_curve.{name}"), SERIES[place]
-        x, y = scale([float(n) for n, _ in curve]), [estimate.value for _, estimate in curve]
-        layers.append(line(x, y, key=key, **series(place)))
+        x = scale([float(n) for n, _ in known])
+        y = np.array([estimate.value for _, estimate in known], dtype=float)
+        layers.append(curve(x, y, place, key))
         layers.append(dots(x, y, colour, key, shape=MARKERS[place]))
-        banded = [(float(n), *each.interval) for n, each in curve if each.interval]
+        banded = [(float(n), *each.interval) for n, each in known if each.interval]
         if len(banded) > 1:
             n, low, high = np.transpose(banded)
-            x = scale(n)
-            corners = np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])
-            bands.append(area(*corners, colour))
+            x = np.concatenate([scale(n), scale(n)[::-1]])
+            bands.append(area(x, np.concatenate([low, high[::-1]]), colour))
     metric = metric_name(material.evidence.metric, texts)
-    limits = margined(*scale(sizes[[0, -1]]), 0.04)
+    low, high = scale(sizes[0]), scale(sizes[-1])
+    limits = margined(float(low), float(high), 0.04)
     labels = [f"{n:,.0f}" for n in sizes]
     x_axis = Axis(limits, scale(sizes).tolist(), labels, texts("learning_curve.x"))
-    values = ends([estimate for curve in curves.values() for _, estimate in curve])
+    values = ends([estimate for known in curves.values() for _, estimate in known])
     y_axis = number_axis(margined(min(values), max(values)), metric)
     last, reached = curves["unseen"][-1]
     return Plot(

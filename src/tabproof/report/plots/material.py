@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from tabproof.evaluation_result import Estimate, Evidence
@@ -14,6 +14,7 @@ from tabproof.report.language import Texts
 from tabproof.report.plots.theme import SERIES, Layer, note
 
 Floats = NDArray[np.float64]
+Points = tuple[Floats, Floats]
 
 MAX_CURVES = len(SERIES)
 DEFAULT_THRESHOLD = 0.5
@@ -90,9 +91,10 @@ def ends(estimates: Sequence[Estimate]) -> list[float]:
     return [number for number in numbers if number is not None]
 
 
-def wilson_intervals(k: Floats, n: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
+def wilson_intervals(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Points:
     """Return the ends of Wilson's intervals (1927) for k of n rows; 0 to 1 where n is 0."""
     z = ndtri((1 + level) / 2)
+    k, n = np.asarray(k, dtype=float), np.asarray(n, dtype=float)
     share = k / np.maximum(n, 1)
     middle = (k + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * np.sqrt(k * (1 - share) + z**2 / 4)
@@ -101,20 +103,20 @@ def wilson_intervals(k: Floats, n: Floats, level: float = LEVEL) -> tuple[Floats
     return low, np.clip(np.maximum(middle + half, share), 0, 1)
 
 
-def thinned(x: Floats, y: Floats) -> Floats:
+def thinned(x: Floats, y: Floats) -> Points:
     """Return those points of a curve between 0 and 1 that a screen shows apart: x and y."""
     cells = np.round(np.column_stack([x, y]) / STEP)
     is_new = np.ones(len(x), bool)
     is_new[1:-1] = (cells[1:-1] != cells[:-2]).any(axis=1)
-    return np.stack([x[is_new], y[is_new]])
+    return x[is_new], y[is_new]
 
 
-def steps(x: Floats, y: Floats) -> Floats:
+def steps(x: Floats, y: Floats) -> Points:
     """Return the corners of a staircase that keeps each height until the next x."""
-    return np.stack([np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]])
+    return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
 
 
-def bars(heights: Floats) -> Floats:
+def bars(heights: Floats) -> Points:
     """Return the outline of bars of equal width from 0 to 1: x and y."""
     edges = np.linspace(0, 1, len(heights) + 1)
-    return np.stack([np.repeat(edges, 2), np.concatenate([[0], np.repeat(heights, 2), [0]])])
+    return np.repeat(edges, 2), np.concatenate([[0], np.repeat(heights, 2), [0]])

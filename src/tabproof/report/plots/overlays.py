@@ -1,4 +1,4 @@
-"""Curves of several runs in one plot: ROC, precision-recall and reliability.
+"""Pointss of several runs in one plot: ROC, precision-recall and reliability.
 
 With more than two labels a curve is the mean of those of each label against the rest, at equal
 heights of x (Fawcett, 2006, section 9.1): the area under it is the macro average.
@@ -14,7 +14,7 @@ from sklearn import metrics as sk
 from tabproof.evaluation.metrics import calibration_bins, claims
 from tabproof.report.contenders import HoldOut
 from tabproof.report.language import Texts
-from tabproof.report.plots.material import Floats, thinned
+from tabproof.report.plots.material import Floats, Points, thinned
 from tabproof.report.plots.theme import (
     HEIGHT,
     MARKERS,
@@ -25,12 +25,10 @@ from tabproof.report.plots.theme import (
     Layer,
     Panel,
     Plot,
+    curve,
     dots,
     line,
-    series,
 )
-
-Curve = tuple[Floats, Floats]
 
 # More curves could not be distinguished.
 MAX_CURVES = 6
@@ -53,18 +51,18 @@ def draw_overlays(lines: Sequence[Line], subtitle: str, prefix: str, t: Texts) -
     base = np.mean([(lines[0].hold_out.y == code).mean() for code in codes] or [0])
     kind = "two" if lines[0].hold_out.proba.shape[1] == 2 else "more"
     plots = {}
-    for name, curve in CURVES.items():
+    for name, points_of in CURVES.items():
         if not codes and name != "reliability":
             continue
         layers: list[Layer] = []
         for place, each in enumerate(lines):
-            x, y = curve(each.hold_out)
+            x, y = points_of(each.hold_out)
             if name == "reliability":
-                style = {"shape": MARKERS[place], "size": 5}
-                layers.append(dots(x, y, SERIES[place], each.name, **style))
-                layers.append(line(x, y, key=each.name, **series(place) | {"size": 1.3}))
+                shape = MARKERS[place]
+                layers.append(dots(x, y, SERIES[place], each.name, shape=shape, size=5))
+                layers.append(curve(x, y, place, each.name, size=1.3))
             else:
-                layers.append(line(*thinned(x, y), key=each.name, **series(place)))
+                layers.append(curve(*thinned(x, y), place, each.name))
         ends = [base, base] if name == "precision_recall" else [0, 1]
         layers.append(line([0, 1], ends, RULE, t(f"{name}.reference"), **REFERENCE))
         panel = Panel(layers, Axis(title=t(f"{name}.x")), Axis(title=t(f"{name}.y")))
@@ -73,9 +71,9 @@ def draw_overlays(lines: Sequence[Line], subtitle: str, prefix: str, t: Texts) -
     return plots
 
 
-def roc(hold_out: HoldOut) -> Curve:
+def roc(hold_out: HoldOut) -> Points:
     """Return false and true positive rates."""
-    curves: list[Curve] = [sk.roc_curve(*each)[:2] for each in _against_the_rest(hold_out)]
+    curves: list[Points] = [sk.roc_curve(*each)[:2] for each in _against_the_rest(hold_out)]
     if len(curves) == 1:
         return curves[0]
     x = np.unique(np.concatenate([x for x, _ in curves]))
@@ -83,7 +81,7 @@ def roc(hold_out: HoldOut) -> Curve:
     return np.repeat(x, 2), heights.T.ravel()
 
 
-def precision_recall(hold_out: HoldOut) -> Curve:
+def precision_recall(hold_out: HoldOut) -> Points:
     """Return the corners of a staircase: on the way to each recall, the precision there."""
     curves = []
     for each in _against_the_rest(hold_out):
@@ -96,7 +94,7 @@ def precision_recall(hold_out: HoldOut) -> Curve:
     return np.append(0.0, np.repeat(x, 2))[:-1], np.repeat(y, 2)
 
 
-def reliability(hold_out: HoldOut) -> Curve:
+def reliability(hold_out: HoldOut) -> Points:
     """Return by bin the mean probability of the claimed label, and the share that was right."""
     confidence, was_true = claims(hold_out.y, hold_out.proba)
     bins = np.unique(calibration_bins(confidence), return_inverse=True)[1]
@@ -104,7 +102,7 @@ def reliability(hold_out: HoldOut) -> Curve:
     return np.bincount(bins, confidence) / n_rows, np.bincount(bins, was_true) / n_rows
 
 
-CURVES: dict[str, Callable[[HoldOut], Curve]] = {
+CURVES: dict[str, Callable[[HoldOut], Points]] = {
     "roc": roc,
     "precision_recall": precision_recall,
     "reliability": reliability,
@@ -122,7 +120,7 @@ def _codes(hold_out: HoldOut) -> list[int]:
     return [code for code in codes if 0 < int((hold_out.y == code).sum()) < len(hold_out.y)]
 
 
-def _foot_and_head(curve: Curve, x: Floats) -> tuple[Floats, Floats]:
+def _foot_and_head(curve: Points, x: Floats) -> tuple[Floats, Floats]:
     """Return the heights of a curve at each x, two where it rises straight up."""
     at, height = curve
     first = np.searchsorted(at, x, "left")

@@ -24,12 +24,12 @@ from tabproof.report.plots.theme import (
     Plot,
     area,
     boxes,
+    curve,
     dots,
     in_ink,
     line,
     note,
     segments,
-    series,
     text,
 )
 from tabproof.text import display_width
@@ -68,7 +68,7 @@ def draw_calibration(material: Material, texts: Texts) -> Plot | None:
         name = "calibration.points" if has_intervals else "calibration.points_only"
         key = texts(name, label=material.label(code), number=number)
         layers.append(dots(x, y, colour, key, shape=MARKERS[place]))
-        layers.append(line(x, y, key=key, **(series(place) | {"size": 1.2})))
+        layers.append(curve(x, y, place, key, size=1.2))
         if has_intervals:
             low, high = wilson_intervals(n_observed, n_rows)
             layers.append(segments(x, low, x, high, colour))
@@ -80,8 +80,8 @@ def draw_calibration(material: Material, texts: Texts) -> Plot | None:
         x, y = bars(counts / counts.max() * BAR)
         layers.append(area(x, BAR_FOOT + y, RULE, key, alpha=0.5))
     x_axis = Axis(SHARES_WITH_ROOM, title=texts("calibration.x"))
-    low = BAR_FOOT if material.is_binary else SHARES_WITH_ROOM[0]
-    y_axis = Axis((low, SHARES_WITH_ROOM[1]), title=texts("calibration.y"))
+    foot = BAR_FOOT if material.is_binary else SHARES_WITH_ROOM[0]
+    y_axis = Axis((foot, SHARES_WITH_ROOM[1]), title=texts("calibration.y"))
     error = material.evidence.metrics.get("ece", Estimate(None))
     return Plot(
         texts("calibration.title"),
@@ -106,7 +106,7 @@ def draw_distributions(material: Material, texts: Texts) -> Plot | None:
         shares = np.histogram(proba, n_bars, (0, 1))[0] / len(proba)
         highest = max(highest, float(shares.max()))
         key = texts("distributions.label", label=material.label(code), n=len(proba))
-        layers.append(line(*bars(shares), key=key, **series(place)))
+        layers.append(curve(*bars(shares), place, key))
         if material.is_binary:
             fills.append(area(*bars(shares), SERIES[place]))
     threshold = f"{material.threshold:.3g}"
@@ -137,12 +137,12 @@ def draw_threshold(material: Material, texts: Texts) -> Plot | None:
     y_axis = Axis(title=texts("threshold.y_rates"))
     if aim == "cost":
         # A gain is a cost below 0.
-        low, high = min(0.0, curves[aim].min()), max(0.0, curves[aim].max())
+        low, high = min(0.0, float(curves[aim].min())), max(0.0, float(curves[aim].max()))
         limits = margined(low, high)
         y_axis = number_axis((limits[0] if low < 0 else 0.0, limits[1]), texts("threshold.y_cost"))
     value = f"{material.threshold:.3g}"
     layers = [
-        line(thresholds, values, key=texts(f"threshold.{name}"), **series(place))
+        curve(thresholds, values, place, texts(f"threshold.{name}"))
         for place, (name, values) in enumerate(curves.items())
     ]
     chosen = texts(f"threshold.chosen_{material.evidence.decision.objective}", value=value)
@@ -164,16 +164,17 @@ def _upright(x: float, y: tuple[float, float], key: str) -> Layer:
 
 def _outcomes(material: Material, thresholds: Floats) -> dict[str, Floats]:
     """Return what is drawn at each threshold by name; the first is what was optimized."""
-    counts = []
+    outcomes = []
     for code in (0, 1):
         of_code = np.sort(material.proba[material.y == code, 1])
         below = np.searchsorted(of_code, thresholds, side="left")
-        counts.append([below, len(of_code) - below])
+        outcomes.append([below, len(of_code) - below])
+    counts = np.array(outcomes, dtype=float)
     decision = material.evidence.decision
     if decision.objective == "cost" and decision.costs is not None:
         costs = np.asarray(decision.costs, dtype=float)[:, :, np.newaxis]
         return {"cost": (counts * costs).sum(axis=(0, 1)) / len(material.y)}
-    (_, false_positive), (false_negative, true_positive) = np.array(counts, dtype=float)
+    (_, false_positive), (false_negative, true_positive) = counts
     predicted, positive = true_positive + false_positive, true_positive + false_negative
     with np.errstate(invalid="ignore"):
         precision = true_positive / predicted

@@ -25,10 +25,9 @@ from tabproof.report.plots.theme import (
     Layer,
     Panel,
     Plot,
+    curve,
     dots,
-    line,
     segments,
-    series,
     text,
 )
 from tabproof.report.search_table import SearchTable, read_search
@@ -109,8 +108,7 @@ def _rungs(
         x = np.flatnonzero(np.isfinite(scores))
         style = {"shape": MARKERS[place], "size": 9 if is_winner else 6}
         layers.append(dots(x, scores[x], SERIES[place], key, **style))
-        style = series(place) | {"size": 3 if is_winner else 1.5}
-        layers.append(line(x, scores[x], key=key, **style))
+        layers.append(curve(x, scores[x], place, key, size=3 if is_winner else 1.5))
     layers += _others(np.delete(table.scores, named, axis=0), y_axis.limits, texts)
     if has_foot:
         layers += _foot(table, low, y_axis.limits, texts)
@@ -218,7 +216,8 @@ def _parameter(table: SearchTable, named: Sequence[int], name: str) -> Panel:
     points = np.column_stack([x, y])[drawn]
     scale = [PANEL_WIDTH, PARAMETER_HEIGHT] / np.ptp([values.axis.limits, limits], axis=1)
     once = np.unique(np.round(points * scale / MARK), axis=0, return_index=True)[1]
-    layers.append(dots(*points[np.sort(once)].T, RULE, size=3.6, alpha=0.7))
+    x, y = points[np.sort(once)].T
+    layers.append(dots(x, y, RULE, size=3.6, alpha=0.7))
     widths = [display_width(label) * LETTER + 6 for label in values.axis.labels]
     leans = values.of_words and max(widths) > PANEL_WIDTH / len(widths)
     x_axis = replace(values.axis, angle=30 if leans else None)

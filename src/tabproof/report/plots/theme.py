@@ -93,6 +93,11 @@ def line(x: ArrayLike, y: ArrayLike, colour: str, key: str | None = None, **styl
     return Layer(lp.geom_path, {"x": x, "y": y}, style, key)
 
 
+def curve(x: ArrayLike, y: ArrayLike, place: int, key: str, size: float = 1.8) -> Layer:
+    """Draw the line of a series, in its colour and with its dashes."""
+    return line(x, y, SERIES[place], key, size=size, linetype=DASHES[place])
+
+
 def dots(x: ArrayLike, y: ArrayLike, colour: str, key: str | None = None, **style: Any) -> Layer:
     """Draw a marker at each point."""
     style = {"color": colour, "fill": colour, "size": 6, "shape": MARKERS[0], **style}
@@ -148,11 +153,6 @@ def boxes(
 def note(key: str) -> Layer:
     """Add a line to the legend that explains no marks."""
     return Layer(lp.geom_point, {"x": [], "y": []}, {"size": 0}, key)
-
-
-def series(number: int) -> dict[str, Any]:
-    """Return the colour and the dashes of a series."""
-    return {"colour": SERIES[number], "linetype": DASHES[number]}
 
 
 @dataclass(frozen=True)
@@ -383,8 +383,8 @@ def _elements(parent: ElementTree.Element, name: str, ids: dict[str, str]) -> It
         if inside[:1] in MARKS:
             child.set("class", MARKS[inside[0]])
             inside = inside[1:]
-        if len(child) > 1 and {each.tag for each in child} == {f"{SVG}circle"}:
-            yield _dots(child)
+        if len(child) > 1 and {each.tag for each in child} in ({f"{SVG}circle"}, {f"{SVG}line"}):
+            yield _joined(child)
             continue
         attributes = "".join(_attributes(child, tag, name, ids))
         if tag == "g" and not (attributes and inside):
@@ -393,16 +393,20 @@ def _elements(parent: ElementTree.Element, name: str, ids: dict[str, str]) -> It
             yield f"<{tag}{attributes}>{inside}</{tag}>\n" if inside else f"<{tag}{attributes}/>\n"
 
 
-def _dots(group: ElementTree.Element) -> str:
-    """Draw the dots of a layer as one line that touches each: a tenth of the bytes."""
-    first = group[0]
-    places = "".join(f"M{each.get('cx')} {each.get('cy')}h0" for each in group)
-    colour = COLOUR.sub(_variable, first.get("fill", ""))
-    return (
-        f'<path d="{NUMBER.sub(_rounded, places)}" stroke="{colour}" stroke-linecap="round" '
-        f'stroke-opacity="{first.get("fill-opacity")}" '
-        f'stroke-width="{2 * float(first.get("r", 0)):g}"/>\n'
-    )
+def _joined(marks: ElementTree.Element) -> str:
+    """Draw the dots or lines of a layer as one path: a tenth of the bytes."""
+    first = marks[0]
+    if first.tag == f"{SVG}circle":
+        # A line without length, with round ends.
+        d = "".join(f"M{each.get('cx')} {each.get('cy')}h0" for each in marks)
+        style = {"stroke": first.get("fill", ""), "stroke-opacity": first.get("fill-opacity", "")}
+        style |= {"stroke-width": str(2 * float(first.get("r", 0))), "stroke-linecap": "round"}
+    else:
+        ends = (map(each.get, ("x1", "y1", "x2", "y2")) for each in marks)
+        d = "".join("M{} {}L{} {}".format(*end) for end in ends)
+        style = {key: value for key, value in first.items() if key.startswith("stroke")}
+    path = ElementTree.Element("path", {"d": d, **style})
+    return f"<path{''.join(_attributes(path, 'path', '', {}))}/>\n"
 
 
 def _attributes(
