@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tabproof.report.format import shorten
 from tabproof.report.plots.theme import Axis
-from tabproof.text import display_width, value_in_words
+from tabproof.text import display_width, format_value
 
 # The width of an average letter and of the gap between two labels, in pixels.
 LETTER, GAP = 5.8, 8
@@ -94,9 +94,9 @@ def value_axis(values: Sequence[Any], width: float) -> Values:
     A single word among numbers, such as None, has a place beside them.
     """
     numbers = sorted({float(value) for value in values if _is_number(value)})
-    words = list(dict.fromkeys(value_in_words(value) for value in values if not _is_number(value)))
+    words = list(dict.fromkeys(format_value(value) for value in values if not _is_number(value)))
     if len(numbers) < 2 or len(words) > 1:
-        return _words_in_a_row(values, [*map(value_in_words, numbers), *words])
+        return _words_in_a_row(values, [*map(format_value, numbers), *words])
     by_decades = numbers[0] > 0 and numbers[-1] / numbers[0] >= DECADES
 
     def place(number: float) -> float:
@@ -106,7 +106,7 @@ def value_axis(values: Sequence[Any], width: float) -> Values:
     beside = high + WORD_GAP * (high - low)
     positions = [place(float(value)) if _is_number(value) else beside for value in values]
     ticks = numbers if len(numbers) <= MAX_VALUES else _round_values(numbers, by_decades)
-    labels = [*map(value_in_words, ticks), *(shorten(word, MAX_CELLS) for word in words)]
+    labels = [*map(format_value, ticks), *(shorten(word, MAX_CELLS) for word in words)]
     places = [*map(place, ticks), *(beside for _ in words)]
     axis = Axis(margined(low, beside if words else high, 0.07), places, labels, has_grid=False)
     return Values(np.array(positions), fitting(axis, width), False)
@@ -120,7 +120,7 @@ def _is_number(value: Any) -> bool:
 def _words_in_a_row(values: Sequence[Any], words: Sequence[str]) -> Values:
     place = {word: float(number) for number, word in enumerate(words)}
     positions = [
-        place[value_in_words(float(value) if _is_number(value) else value)] for value in values
+        place[format_value(float(value) if _is_number(value) else value)] for value in values
     ]
     step = ceil(len(words) / MAX_WORDS)
     labels = [shorten(word, MAX_CELLS) for word in words[::step]]
