@@ -9,8 +9,8 @@ from tabproof.data.check_models import (
     could_separate_by_chance,
     find_drift,
     find_leak,
+    null_standard_error,
     rates_on_other_rows,
-    standard_error,
 )
 from tests.data.divisions import divided, noise
 from tests.data.tables import table
@@ -107,7 +107,7 @@ def test_the_standard_error_is_that_of_the_permuted_ranks():
         for a in range(5)
         for b in range(a)
     ]
-    assert np.isclose(np.std(orders), standard_error(3, 2))
+    assert np.isclose(np.std(orders), null_standard_error(3, 2))
 
 
 def test_few_rows_may_be_separated_by_chance():

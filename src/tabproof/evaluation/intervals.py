@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
-from tabproof.auc import Z, auc_interval
+from tabproof.auc import Codes, Floats, Z, auc_interval
 from tabproof.evaluation.metrics import (
     ROUNDING,
-    Codes,
-    Floats,
     calibration_bins,
     calibration_interval,
     claims,

@@ -67,32 +67,28 @@ class SearchPlan:
 
 def make_search_plan(config: TrainConfig) -> SearchPlan:
     """Make the pipelines, and try every value of the search space on them."""
-    plan = _unchecked_plan(config)
+    asked = config.search
+    schedule = search.parse_schedule(asked.schedule) if isinstance(asked, RungSearchConfig) else ()
+    if isinstance(asked, PortfolioSearchConfig):
+        pipelines = make_members("search.members", asked.members, seed=config.seed)
+        grids = {name: m.model.param_grids[asked.param_grid] for name, m in asked.members.items()}
+        plan = SearchPlan(pipelines, grids, {}, schedule)
+    elif isinstance(asked, RandomSearchConfig):
+        pipelines = {"": make_pipeline(config)}
+        space = search.parse_space(config.model.param_space)
+        proposers = (search.sampler_class(),) if isinstance(asked, TpeSearchConfig) else ()
+        plan = SearchPlan(pipelines, {}, space, schedule, proposers)
+    else:
+        grid = searched_grid(config)
+        grids = {} if grid is None else {"": grid}
+        plan = SearchPlan({"": make_pipeline(config)}, grids, {}, schedule)
+    extremes = {name: part.extremes for name, part in plan.space.items()}
     for family, pipeline in plan.pipelines.items():
-        extremes = {name: part.extremes for name, part in plan.space.items()}
         modeling.check_grid(pipeline, {**plan.grids.get(family, {}), **extremes})
         if config.export:
             export.check_exportable(pipeline)
-    modeling.check_scoring_name(config.search.scoring)
+    modeling.check_scoring_name(asked.scoring)
     return plan
-
-
-def _unchecked_plan(config: TrainConfig) -> SearchPlan:
-    asked = config.search
-    schedule: tuple[search.Rung, ...] = ()
-    if isinstance(asked, RungSearchConfig):
-        schedule = search.parse_schedule(asked.schedule)
-    if isinstance(asked, PortfolioSearchConfig):
-        members = make_members("search.members", asked.members, seed=config.seed)
-        grids = {name: m.model.param_grids[asked.param_grid] for name, m in asked.members.items()}
-        return SearchPlan(members, grids, {}, schedule)
-    pipelines = {"": make_pipeline(config)}
-    if isinstance(asked, RandomSearchConfig):
-        space = search.parse_space(config.model.param_space)
-        proposers = (search.sampler_class(),) if isinstance(asked, TpeSearchConfig) else ()
-        return SearchPlan(pipelines, {}, space, schedule, proposers)
-    grid = searched_grid(config)
-    return SearchPlan(pipelines, {} if grid is None else {"": grid}, {}, schedule)
 
 
 def make_pipeline(config: TrainConfig) -> Pipeline:
