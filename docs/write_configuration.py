@@ -1,4 +1,4 @@
-"""Write configuration.md from the schema and the files of conf/, so that neither runs ahead."""
+"""Write configuration.md from the schema and the files of conf/."""
 
 import re
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from tabproof.config.paths import choices
 from tabproof.config.schema import GROUPS, TrainConfig
 
 PAGE = Path(__file__).with_name("configuration.md")
-_MODULE = re.compile(r"typing\.|src\.config\.\w+\.")
+_MODULE = re.compile(r"typing\.|tabproof\.config\.\w+\.")
 
 INTRODUCTION = """\
 # Configuration
 
-<!-- Written by `make docs` from src/config/*schema.py and conf/. Change those. -->
+<!-- Written by `make docs` from src/tabproof/config/*schema.py and conf/. Change those. -->
 
 A run is composed from one file of each group of `conf/`, and any key can be changed on the
 command line:
@@ -30,15 +30,16 @@ python -m src.train -m dataset=breast_cancer,wine search=none,fast
 python -m src.train dataset=adult --cfg job
 ```
 
-Misspelt keys and wrong types are refused before anything is written, and so are values that
-cannot work. Keys that a group leaves open (`model.estimator`, grids, preprocessing steps) are
-added with a plus: `+model.estimator.max_iter=300`.
+Misspelt keys, wrong types and values out of range are reported before anything is written. Keys
+that a group leaves open (`model.estimator`, grids, preprocessing steps) are added with a plus:
+`+model.estimator.max_iter=300`. A `conf/` in the current directory comes before the one of the
+package.
 
-A key marked † does not count in the run id: it may change where something lies, what it is
-called or how long it takes, never a number. (Of the grids, the one that is searched counts.)
+A key marked † is not part of the run id: it changes where something is, what it is called or how
+long it takes, never a number. (Of the grids, only the one that is searched is part of it.)
 
-BLAS libraries get one thread, always, and there is no key for it: with two they add up in
-another order, which changes last bits.
+BLAS libraries always get one thread, and there is no key for it: with two they add up in another
+order, which changes the last bits of the numbers.
 
 **Where runs go**: `hydra.run.dir` and `hydra.sweep.dir`, in `conf/train.yaml` only. The thread
 limits are set before numpy is loaded.
@@ -70,15 +71,15 @@ Parameters of preprocessing can be searched too: `preprocess__numeric__impute__s
 weights of classes, `clf__class_weight: [null, balanced, {0: 1, 1: 5}]`: labels are numbered from 0
 in the order of `labels` in `summary.json`, where the positive one is the last.
 
-The models that come along keep their keys in `conf/estimator/`, and say
-`- /estimator@_here_: extra_trees` in their place: so they can be members of others too.
+The models of the project keep their keys in `conf/estimator/` and include them with
+`- /estimator@_here_: extra_trees`, so that they can be members of other models too.
 
 ## Several models as one
 
-A member is a model with a preprocess of its own, both by the files of `conf/` or written out:
+A member is a model with its own preprocess. Both are files of `conf/`, or written out:
 
 ```yaml
-# Two that err in different places.
+# Two models with different errors.
 defaults:
   - /schema/model@_here_: vote
   - /estimator@members.boosting.model: hist_gradient_boosting
@@ -104,7 +105,7 @@ accepts_categories: true
 accepts_missing: true
 ```
 
-On the command line a member is changed, exchanged, left out or added:
+On the command line, members can be changed, exchanged, removed and added:
 
 ```
 python -m src.train model=vote model.members.linear.model.estimator.C=0.3
@@ -117,7 +118,7 @@ python -m src.train model=vote +estimator@model.members.more.model=random_forest
 
 
 def page() -> str:
-    """Word the whole page."""
+    """Return the whole page."""
     parts = [INTRODUCTION, "\n## Top level\n\n", *_table(TrainConfig)]
     for group, schemas in GROUPS.items():
         parts.append(f"\n## {group}\n\n")
@@ -137,11 +138,12 @@ def _choices(group: str) -> Iterator[str]:
 
 
 def _table(schema: type) -> Iterator[str]:
-    yield "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
+    yield "| key | type | default | values | meaning |\n| --- | --- | --- | --- | --- |\n"
     for f in fields(schema):
         mark = "" if f.metadata["decides_numbers"] else " †"
         doc = f.metadata["doc"].replace("|", "\\|")
-        yield f"| `{f.name}`{mark} | {_type(f)} | {_default(f)} | {doc} |\n"
+        values = str(f.metadata["allowed"] or "").removeprefix("one of ")
+        yield f"| `{f.name}`{mark} | {_type(f)} | {_default(f)} | {values} | {doc} |\n"
 
 
 def _type(f: Field[Any]) -> str:

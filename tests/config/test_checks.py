@@ -1,13 +1,19 @@
+"""Combinations of keys that cannot work are refused, with what would work."""
+
+from math import inf, nan
+from typing import Any
+
 import pytest
 
 from tabproof.config import check_config
 from tabproof.config.errors import (
     IncompatiblePreprocessError,
     MembersPreprocessError,
+    NoPartitionError,
     UnknownGridError,
 )
 from tabproof.config.search_schema import Engine
-from tabproof.errors import FileMissingError, InvalidValueError
+from tabproof.errors import FileMissingError, InvalidValueError, MissingValueError, UserError
 from tests.config.composing import assert_says, changed, config, refusal
 
 
@@ -19,118 +25,34 @@ def file_config(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "valid"),
+    ("choices", "key", "value", "valid"),
     [
-        ("seed", -1, "from 0 to 4294967295"),
-        ("seed", 2**32, "from 0 to 4294967295"),
-        ("cv.test_size", 0.0, "between 0 and 1"),
-        ("cv.test_size", 1.0, "between 0 and 1"),
-        ("cv.test_size", 2.0, "between 0 and 1"),
-        ("cv.test_size", -0.2, "between 0 and 1"),
-        ("cv.test_size", float("nan"), "between 0 and 1"),
-        ("search.n_splits", 1, "2 or more"),
-        ("search.n_splits", -5, "2 or more"),
-        ("search.min_resources", "foo", "auto, or a number of rows"),
-        ("search.min_resources", "exhaust", "auto, or a number of rows"),
-        ("search.min_resources", 0, "auto, or a number of rows"),
-        ("search.min_resources", 1.5, "auto, or a number of rows"),
-        ("search.min_resources", True, "auto, or a number of rows"),
-        ("search.min_resources", None, "auto, or a number of rows"),
-        ("search.min_resources", [1], "auto, or a number of rows"),
-        ("search.time_budget", "10 parsecs", "90s, 10m, 1h30m"),
-        ("search.time_budget", "10", "90s, 10m, 1h30m"),
-        ("search.time_budget", "0s", "90s, 10m, 1h30m"),
-        ("search.time_budget", "-5m", "90s, 10m, 1h30m"),
-        ("search.time_budget", "", "90s, 10m, 1h30m"),
-        ("search.resume", None, "true, false, or the directory"),
-        ("search.resume", 1, "true, false, or the directory"),
-        ("runtime.workers", 0, "1 or more"),
-        ("runtime.workers", -1, "1 or more"),
-        ("runtime.openmp_threads", 0, "1 or more"),
-        ("runtime.niceness", 20, "from 0 to 19"),
-        ("runtime.niceness", -1, "from 0 to 19"),
-        ("dataset.name", "boston", "breast_cancer, digits, iris, wine"),
+        ([], "seed", -1, "from 0 to 4294967295"),
+        ([], "cv.test_size", 0.0, "between 0 and 1"),
+        ([], "search.n_splits", 1, "2 or more"),
+        ([], "search.min_resources", "exhaust", "auto, or 1 or more rows"),
+        ([], "search.min_resources", None, "auto, or 1 or more rows"),
+        ([], "search.time_budget", "10 parsecs", "90s, 10m, 1h30m"),
+        ([], "search.resume", None, "true, false, or the directory"),
+        ([], "search.resume", 1, "true, false, or the directory"),
+        ([], "runtime.workers", 0, "1 or more"),
+        ([], "dataset.name", "boston", "breast_cancer, digits, iris, wine"),
+        ([], "evaluation.slices", ["a", "a"], "each column once"),
+        (["dataset=adult"], "dataset.n_retries", 11, "from 0 to 10"),
+        (["search=classic"], "search.factor", 1.0, "1.1 or more"),
+        (["search=classic"], "search.min_resources", 1.5, "auto, exhaust, or 1 or more rows"),
+        (["search=tpe"], "search.batch_size", 0, "1 or more"),
     ],
 )
-def test_a_value_out_of_range_is_refused_with_its_key_and_the_range(key, value, valid):
+def test_a_value_out_of_range_is_refused_with_its_key_and_the_range(choices, key, value, valid):
     with pytest.raises(InvalidValueError) as raised:
-        check_config(changed(config(), key, value))
+        check_config(changed(config(*choices), key, value))
     assert_says(raised.value, f"{key}={value}", valid)
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("seed", 0),
-        ("seed", 2**32 - 1),
-        ("cv.test_size", 0.001),
-        ("cv.test_size", 0.999),
-        ("search.n_splits", 2),
-        ("search.min_resources", 1),
-        ("search.min_resources", "auto"),
-        ("search.time_budget", None),
-        ("search.time_budget", "1s"),
-        ("search.time_budget", "1d2h30m0.5s"),
-        ("search.resume", True),
-        ("search.resume", "outputs/somewhere"),
-        ("runtime.workers", 1),
-        ("runtime.workers", None),
-        ("runtime.openmp_threads", 1),
-        ("runtime.niceness", 0),
-        ("runtime.niceness", 19),
-    ],
-)
-def test_the_edges_of_a_range_belong_to_it(key, value):
-    check_config(changed(config(), key, value))
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "valid"),
-    [
-        ("search.factor", 1.0, "greater than 1"),
-        ("search.factor", 0.0, "greater than 1"),
-        ("search.factor", float("nan"), "greater than 1"),
-        ("search.factor", float("inf"), "greater than 1"),
-        ("search.min_resources", "foo", "auto, exhaust, or a number of rows"),
-        ("search.min_resources", 0, "auto, exhaust, or a number of rows"),
-        ("search.min_resources", 1.5, "auto, exhaust, or a number of rows"),
-        ("search.min_resources", True, "auto, exhaust, or a number of rows"),
-        ("search.min_resources", None, "auto, exhaust, or a number of rows"),
-        ("search.min_resources", [1], "auto, exhaust, or a number of rows"),
-    ],
-)
-def test_halving_takes_a_factor_and_resources_in_range(key, value, valid):
-    with pytest.raises(InvalidValueError) as raised:
-        check_config(changed(config("search=classic"), key, value))
-    assert_says(raised.value, f"{key}={value}", valid)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("search.factor", 1.1),
-        ("search.min_resources", 1),
-        ("search.min_resources", "auto"),
-        ("search.min_resources", "exhaust"),
-    ],
-)
-def test_the_edges_of_halving_belong_to_it(key, value):
-    check_config(changed(config("search=classic"), key, value))
-
-
-@pytest.mark.parametrize(
-    ("search", "key", "value"),
-    [
-        ("random", "search.n_candidates", 0),
-        ("random", "search.n_candidates", -3),
-        ("tpe", "search.n_candidates", 0),
-        ("tpe", "search.batch_size", 0),
-    ],
-)
-def test_a_search_that_draws_tries_one_setting_at_least(search, key, value):
-    with pytest.raises(InvalidValueError) as raised:
-        check_config(changed(config(f"search={search}"), key, value))
-    assert_says(raised.value, f"{key}={value}", "1 or more")
+@pytest.mark.parametrize("value", [True, "outputs/somewhere", False])
+def test_a_search_is_resumed_by_a_switch_or_a_directory(value):
+    check_config(changed(config(), "search.resume", value))
 
 
 @pytest.mark.parametrize("search", ["random", "tpe"])
@@ -149,20 +71,6 @@ def test_another_engine_than_that_of_its_keys_is_no_engine(search):
             with pytest.raises(InvalidValueError) as raised:
                 check_config(changed(start, "search.engine", engine))
             assert_says(raised.value, f"search.engine={engine.value}", "search=…")
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "valid"),
-    [
-        ("dataset.version", 0, "1 or more"),
-        ("dataset.n_retries", -1, "from 0 to 10"),
-        ("dataset.n_retries", 11, "from 0 to 10"),
-    ],
-)
-def test_an_openml_dataset_takes_a_version_and_a_patience_in_range(key, value, valid):
-    with pytest.raises(InvalidValueError) as raised:
-        check_config(changed(config("dataset=adult"), key, value))
-    assert_says(raised.value, f"{key}={value}", valid)
 
 
 def test_a_file_that_is_there_is_accepted(file_config):
@@ -351,3 +259,77 @@ def test_a_cluster_has_an_address_and_its_own_workers(words, message):
 @pytest.mark.parametrize("address", ["tcp://10.0.0.1:8786", "tls://[fe80::1]:8786"])
 def test_addresses_of_schedulers_are_taken_as_they_are_printed(address):
     check_config(config("runtime=dask", f'runtime.address="{address}"'))
+
+
+def error_of(start: Any, key: str, value: Any) -> UserError:
+    with pytest.raises(UserError) as raised:
+        check_config(changed(start, key, value))
+    return raised.value
+
+
+@pytest.mark.parametrize("method", ["none", "sigmoid", "isotonic", "temperature"])
+@pytest.mark.parametrize("threshold", ["default", "max_f1", "cost", "min_recall"])
+def test_what_conf_offers_is_accepted(method: str, threshold: str) -> None:
+    check_config(config(f"calibration={method}", f"threshold={threshold}"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "valid"),
+    [
+        ("calibration.method", "platt", "none, sigmoid, isotonic, temperature"),
+        ("threshold.objective", "f1", "default, max_f1, cost, min_recall"),
+        ("threshold.costs", [[0, 1], [1, 0]], "only used with threshold.objective=cost"),
+        ("threshold.min_recall", 0.9, "only used with threshold.objective=min_recall"),
+        ("threshold.min_precision", 0.9, "only used with threshold.objective=min_recall"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused(key: str, value: Any, valid: str) -> None:
+    error = error_of(config(), key, value)
+    assert isinstance(error, InvalidValueError)
+    assert_says(error, f"{key}={value}", valid)
+
+
+@pytest.mark.parametrize(
+    ("costs", "valid"),
+    [
+        ([], "a row per true label"),
+        ([[0]], "a row per true label"),
+        ([[0, 1]], "a row per true label"),
+        ([[0, 1], [1]], "a row per true label"),
+        ([[0, 1], [1, 0], [1, 1]], "a row per true label"),
+        ([[0, -1], [1, 0]], "finite numbers"),
+        ([[0, nan], [1, 0]], "finite numbers"),
+        ([[0, inf], [1, 0]], "finite numbers"),
+        ([[0, "1"], [1, 0]], "finite numbers"),
+        ([[0, True], [1, 0]], "finite numbers"),
+        ([[0, None], [1, 0]], "finite numbers"),
+        ([[1, 0], [0, 1]], "in row 1 less for the right label"),
+        ([[0, 1], [2, 2]], "in row 2 less for the right label"),
+        ([[0, 1, 0], [2, 0, 2], [1, 1, 0]], "in row 1 less"),
+    ],
+    ids=str,
+)
+def test_costs_are_a_square_in_which_errors_are_dearer(costs: Any, valid: str) -> None:
+    assert_says(error_of(config("threshold=cost"), "threshold.costs", costs), valid)
+
+
+@pytest.mark.parametrize("costs", ["[[0,1],[5,0]]", "[[0.5,1],[1e9,0]]"])
+def test_whole_numbers_and_others_are_costs(costs: str) -> None:
+    check_config(config("threshold=cost", f"threshold.costs={costs}"))
+
+
+@pytest.mark.parametrize(("objective", "key"), [("cost", "costs"), ("min_recall", "min_recall")])
+def test_an_objective_needs_its_option(objective: str, key: str) -> None:
+    start = config(f"threshold={objective}")
+    assert isinstance(error_of(start, f"threshold.{key}", None), MissingValueError)
+
+
+@pytest.mark.parametrize(
+    ("asked", "none"),
+    [("calibration=sigmoid", "calibration.method=none"),
+     ("threshold=max_f1", "threshold.objective=default")],
+)  # fmt: skip
+def test_rows_in_time_leave_some_without_a_prediction(asked: str, none: str) -> None:
+    error = refusal(asked, "cv=time_series")
+    assert isinstance(error, NoPartitionError)
+    assert_says(error, "time_series", f"take {none}")

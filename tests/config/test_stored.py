@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from tabproof import config as conf
 from tabproof.config.errors import KeyDecidesError, StoredConfigError
 from tabproof.config.paths import CONF
-from tabproof.config.stored import MACHINES
+from tabproof.config.stored import NOT_STORED
 from tabproof.errors import OverrideSyntaxError, UserError
 from tests.config.composing import assert_says, config
 
@@ -51,7 +51,7 @@ def test_all_that_conf_offers_comes_back_typed_as_it_was(overrides: list[str]) -
     again = conf.recompose(kept(*overrides), [], to_its_end=False)
     assert again.added == []
     assert conf.identity_of(again.config) == conf.identity_of(before)
-    for key in {f.name for f in fields(before)} - MACHINES:
+    for key in {f.name for f in fields(before)} - NOT_STORED:
         assert type(getattr(again.config, key)) is type(getattr(before, key))
         assert getattr(again.config, key) == getattr(before, key)
 

@@ -1,6 +1,6 @@
-"""What a run is made of: the typed schema of conf/, its checks, and errors that help.
+"""The configuration: the typed schema of conf/, its checks, and its errors.
 
-Nothing here imports a numeric library, so that a typo is answered at once.
+Nothing here imports a numeric library, so a typing error is reported at once.
 """
 
 from tabproof.config.checks import check_config

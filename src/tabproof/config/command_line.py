@@ -1,7 +1,7 @@
-"""Check a command line before Hydra acts on it.
+"""The command line of `train`: its help, its quotes, and its check before Hydra acts on it.
 
-Hydra makes a run's directory before the job can refuse its configuration; composing
-once ahead of it means that a typo leaves nothing behind.
+Hydra makes a run's directory before the job can refuse its configuration. So the configuration is
+composed once before Hydra starts, and a typing error leaves no files.
 """
 
 import re
@@ -25,10 +25,8 @@ from tabproof.config.errors import ResumeInSweepError, ResumeUnreadableError, Un
 from tabproof.config.paths import CONF, choices
 from tabproof.config.schema import GROUPS, TrainConfig, register_schema
 from tabproof.config.search_schema import RungSearchConfig
-from tabproof.config.typed import refuse_unknown_keys, typed
+from tabproof.config.typed import check_keys, typed
 from tabproof.errors import DirectoryTakenError, RunExistsError
-
-# --- The help page: what conf/ offers, in the words of its files.
 
 USAGE = """\
 Train a classifier on a table, and write a complete, reproducible run under outputs/.
@@ -53,7 +51,7 @@ Every key: docs/configuration.md"""
 
 
 def help_text() -> str:
-    """Say what conf/ offers; each choice is explained by the first line of its file."""
+    """Return the help page; the first comment of a file of conf/ explains the choice."""
     defaults = choices("")["train"].read_text(encoding="utf-8")
     lines = []
     for group in [*GROUPS, "experiment"]:
@@ -65,7 +63,7 @@ def help_text() -> str:
 
 
 def completions(words: Sequence[str], incomplete: str) -> list[str]:
-    """Return what a word of a command line may become, as Hydra proposes it."""
+    """Return Hydra's proposals for the last word of a command line."""
     register_schema()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         plugin = DefaultCompletionPlugin(GlobalHydra.instance().config_loader())
@@ -73,25 +71,21 @@ def completions(words: Sequence[str], incomplete: str) -> list[str]:
 
 
 def explanation(path: Path) -> str:
-    """Give the first comment of a file of conf/."""
-    comments = [
-        line.removeprefix("# ").strip()
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if line.startswith("# ") and "@package" not in line
-    ]
-    return comments[0] if comments else ""
+    """Return the first comment of a file of conf/."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# ") and "@package" not in line:
+            return line.removeprefix("# ").strip()
+    return ""
 
 
-# --- Quotes around what Hydra's grammar has no letters for.
-
-# A word outside quotes, inside a list or not.
+# A word with characters that Hydra's grammar does not know, outside quotes, in a list or not.
 NON_ASCII_WORD = re.compile(r"""(?<!["'])[^\s,\[\]{}:'"=()]*[^\x00-\x7f][^\s,\[\]{}:'"=()]*""")
 
 
 def quoted(arguments: Sequence[str]) -> list[str]:
-    """Put quotes where Hydra's grammar needs them: around Japanese, `>50K`, spaces, ….
+    """Put quotes where Hydra's grammar needs them: around Japanese, `>50K`, spaces and so on.
 
-    What it can read stays as it is, so a value that only looks odd keeps its meaning.
+    Arguments that the grammar accepts are not changed.
     """
     parser = OverridesParser.create()
 
@@ -126,15 +120,15 @@ def _in_quotes(value: str) -> str:
     return f'"{escaped}"'
 
 
-# Composing takes a tenth of a second: the jobs of a large sweep are not all checked ahead.
+# Composing takes a tenth of a second, so only the first jobs of a large sweep are checked.
 MAX_JOBS_CHECKED = 50
 
 
 @dataclass(frozen=True)
 class Composed:
-    """What a command line comes to: configurations, and where Hydra will put the run or the last.
+    """The configurations of a command line, and the directory of the run or of the last job.
 
-    sweep: the directory of a sweep, of which the first jobs are composed.
+    sweep: the directory of the sweep. configs: of a sweep, those of its first jobs.
     """
 
     configs: list[TrainConfig]
@@ -144,52 +138,70 @@ class Composed:
 
     @property
     def config(self) -> TrainConfig:
-        """Of a single run, the configuration."""
+        """The configuration of a single run."""
         return self.configs[0]
 
 
 def check_command_line(arguments: Sequence[str]) -> Composed | None:
-    """Compose and check a run, every job of a sweep, or what `--cfg` shows, which gives None.
+    """Compose and check a run, or the jobs of a sweep.
 
-    Other flags (--info, --config-dir, …) are Hydra's alone to read.
+    Return None for what `--cfg` shows, which is checked, and for other flags (`--info`,
+    `--config-dir` and so on), which only Hydra can read.
     """
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     flags = {argument for argument in arguments if argument.startswith("-")}
-    shows_only = bool(flags & {"-c", "--cfg"})
-    composed = Composed([], Path())
+    shows_only, is_sweep = bool(flags & {"-c", "--cfg"}), bool(flags & {"-m", "--multirun"})
     if unread := sorted(flags - {"-m", "--multirun", "-c", "--cfg"}):
         if any(override.startswith("search.resume=") for override in overrides):
-            raise ResumeUnreadableError(unread)
+            raise ResumeUnreadableError(flags=unread)
         return None
     if shows_only:
         overrides = [override for override in overrides if "=" in override]
-    is_sweep = bool(flags & {"-m", "--multirun"})
+    composed = None
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(
-            overrides
-        )
-        _refuse_nameless_choice(parsed)
-        for number, job in enumerate(_jobs(parsed) if is_sweep else [overrides]):
+        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+        parsed = parser.parse_overrides(overrides)
+        for override in parsed:
+            group = override.key_or_group
+            if group in GROUPS and override.value() is None and not override.is_delete():
+                raise UnknownChoiceError(group, "null", list(choices(group)))
+        values = [_values(override) for override in parsed]
+        jobs = map(list, islice(product(*values), MAX_JOBS_CHECKED)) if is_sweep else [overrides]
+        for number, job in enumerate(jobs):
             cfg = compose("train", overrides=job, return_hydra_config=True)
             with open_dict(cfg):
                 hydra_config = cfg.pop("hydra")
-            refuse_unknown_keys(cfg)
-            if not shows_only:
-                config = typed(cfg)
-                check_config(config)
-                directory = _directory_of(hydra_config, number if is_sweep else None)
-                if not _resumes(config):
-                    _refuse_taken(directory)
-                elif is_sweep and config.sweep.resume is None:
-                    raise ResumeInSweepError(getattr(config.search, "resume", None))
-                sweep = Path(hydra_config.sweep.dir) if is_sweep else None
-                n_jobs = prod(map(_n_choices, parsed)) if is_sweep else 1
-                composed = Composed([*composed.configs, config], directory, sweep, n_jobs)
-    return composed if composed.configs else None
+            check_keys(cfg)
+            if shows_only:
+                continue
+            config = typed(cfg)
+            check_config(config)
+            directory = _directory_of(hydra_config, number if is_sweep else None)
+            resumes_search = (
+                isinstance(config.search, RungSearchConfig) and config.search.resume is not False
+            )
+            if config.sweep.resume is None:
+                if not resumes_search:
+                    _check_is_free(directory)
+                elif is_sweep:
+                    raise ResumeInSweepError(asked=getattr(config.search, "resume", None))
+            sweep = Path(hydra_config.sweep.dir) if is_sweep else None
+            configs = [*composed.configs, config] if composed else [config]
+            n_jobs = prod(map(len, values)) if is_sweep else 1
+            composed = Composed(configs, directory, sweep, n_jobs)
+    return composed
+
+
+def _values(override: Override) -> list[str]:
+    """Return an override for each of its values, as Hydra's basic sweeper does."""
+    if not override.is_sweep_override():
+        return [override.input_line or ""]
+    key = override.get_key_element()
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
 
 
 def _directory_of(hydra_config: DictConfig, job_number: int | None) -> Path:
-    """Resolve where Hydra will put a job, as its own resolver `hydra:` would."""
+    """Return where Hydra will put a job, as its own resolver `hydra:` does."""
     # Hydra reads this configuration from a global, and sets it again for the job itself.
     HydraConfig.instance().set_config(OmegaConf.create({"hydra": hydra_config}))
     if job_number is None:
@@ -200,40 +212,10 @@ def _directory_of(hydra_config: DictConfig, job_number: int | None) -> Path:
     return Path(hydra_config.sweep.dir) / str(hydra_config.sweep.subdir)
 
 
-def _resumes(config: TrainConfig) -> bool:
-    if config.sweep.resume is not None:
-        return True
-    return isinstance(config.search, RungSearchConfig) and config.search.resume is not False
-
-
-def _refuse_taken(directory: Path) -> None:
-    # A run refuses this too, but Hydra would have written into it by then.
+def _check_is_free(directory: Path) -> None:
+    # The run checks this too, but Hydra would have written into the directory by then.
     if (directory / "manifest.json").exists():
         raise RunExistsError(directory)
     found = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
     if set(found) - {".hydra", "train.log"}:
         raise DirectoryTakenError(directory, found)
-
-
-def _jobs(overrides: Sequence[Override]) -> list[list[str]]:
-    """List the overrides of each job of a sweep, as Hydra's basic sweeper will; the first few."""
-    choices = [
-        [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
-        if override.is_sweep_override()
-        else [override.input_line or ""]
-        for override in overrides
-    ]
-    return [list(job) for job in islice(product(*choices), MAX_JOBS_CHECKED)]
-
-
-def _n_choices(override: Override) -> int:
-    if not override.is_sweep_override():
-        return 1
-    return sum(1 for _ in override.sweep_string_iterator())
-
-
-def _refuse_nameless_choice(overrides: Sequence[Override]) -> None:
-    for override in overrides:
-        group = override.key_or_group
-        if group in GROUPS and override.value() is None and not override.is_delete():
-            raise UnknownChoiceError(group, "null", list(choices(group)))

@@ -1,4 +1,4 @@
-"""Errors that a user may meet here."""
+"""Errors of the configuration."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,18 @@ from tabproof.errors import UnknownKeyError, UserError, listed
 
 
 class ConfigurationError(UserError):
-    """A composition that fails for a reason that Hydra words well enough."""
+    """A composition fails for a reason that Hydra explains well enough."""
 
 
 class YamlSyntaxError(UserError):
-    """A file of conf/ that is no YAML."""
+    """A file of conf/ is not YAML."""
 
     def __init__(self, file: str, line: int, problem: str) -> None:
         super().__init__(f"{file}, line {line} is no valid YAML: {problem}")
 
 
 class UnknownFreeKeyError(UserError):
-    """A key of a part that takes any key, changed before it was added."""
+    """A key of a node that takes any key was changed before it was added."""
 
     def __init__(self, key: str, present: Sequence[str]) -> None:
         group = key.rpartition(".")[0]
@@ -26,7 +26,7 @@ class UnknownFreeKeyError(UserError):
 
 
 class UnknownChoiceError(UserError):
-    """A config group without that choice."""
+    """A config group does not have the choice."""
 
     def __init__(self, group: str, choice: str, choices: Sequence[str]) -> None:
         super().__init__(
@@ -37,14 +37,14 @@ class UnknownChoiceError(UserError):
 
 
 class WrongTypeError(UserError):
-    """A value that cannot be converted to the type of its key."""
+    """A value cannot be converted to the type of its key."""
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key}: {reason[:1].lower()}{reason[1:]}; see docs/configuration.md")
 
 
 class UnknownGridError(UserError):
-    """A search over a grid that the model has not."""
+    """The model does not have the grid that is to be searched."""
 
     def __init__(self, name: str | None, names: Sequence[str]) -> None:
         super().__init__(
@@ -55,7 +55,7 @@ class UnknownGridError(UserError):
 
 
 class IncompatiblePreprocessError(UserError):
-    """A preprocessing that leaves what the estimator does not take."""
+    """The estimator does not accept what the preprocessing leaves."""
 
     def __init__(self, estimator: str, left: str, member: str = "") -> None:
         whose, remedy = ("", "preprocess=onehot")
@@ -68,7 +68,7 @@ class IncompatiblePreprocessError(UserError):
 
 
 class MembersPreprocessError(IncompatiblePreprocessError):
-    """A preprocessing before a vote, whose members have their own."""
+    """A vote has a preprocessing, and so do its members."""
 
     def __init__(self) -> None:
         UserError.__init__(
@@ -79,54 +79,50 @@ class MembersPreprocessError(IncompatiblePreprocessError):
 
 
 class CannotInstantiateError(UserError):
-    """A `_target_` that cannot be imported or called."""
+    """A `_target_` cannot be imported or called."""
 
     def __init__(self, key: str, target: str, reason: str) -> None:
         super().__init__(f"{key}: {target} cannot be made: {reason}")
 
 
 class ResumeInSweepError(UserError):
-    """A resumed search in a sweep, whose jobs would all be in new directories."""
+    """A sweep cannot resume a search: all of its jobs are in new directories."""
 
-    def __init__(self, asked: object) -> None:
-        super().__init__(
-            f"search.resume={asked} is for a single run; a sweep goes on with"
-            " -m sweep.resume=<its directory>"
-        )
+    template = (
+        "search.resume={asked} is for a single run; a sweep goes on with"
+        " -m sweep.resume=<its directory>"
+    )
 
 
 class ResumeUnreadableError(UserError):
-    """A resumed search beside flags that only Hydra can read."""
+    """search.resume is given beside flags that only Hydra can read."""
 
-    def __init__(self, flags: Sequence[str]) -> None:
-        super().__init__(
-            f"search.resume cannot be used with {', '.join(flags)}, since what the run is composed"
-            " of is known only later; put the file into conf/, or name the overrides"
-        )
+    template = (
+        "search.resume cannot be used with {flags}: the configuration is known only later; put the"
+        " file into conf/, or give the overrides on the command line"
+    )
 
 
 class StoredConfigError(UserError):
-    """A run's config.yaml that this version cannot compose."""
+    """The config.yaml of a run cannot be composed by this version."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"the run's config.yaml cannot be composed by this version: {reason};"
-            " check out the commit that its summary.json names"
-        )
+    template = (
+        "the run's config.yaml cannot be composed by this version: {reason};"
+        " check out the commit that its summary.json names"
+    )
 
 
 class KeyDecidesError(UserError):
-    """A key that a replay may not change, since numbers follow from it."""
+    """A replay cannot change a key that decides numbers."""
 
-    def __init__(self, key: str) -> None:
-        super().__init__(
-            f"'{key}' decides numbers, so the run would be another: a replay takes keys such as"
-            " runtime.workers, dataset.path, dataset.data_home; python -m src.train takes all"
-        )
+    template = (
+        "'{key}' decides numbers, so the run would be another one: a replay takes keys such as"
+        " runtime.workers, dataset.path, dataset.data_home; python -m src.train takes all keys"
+    )
 
 
 class NoPartitionError(UserError):
-    """Folds that leave rows without a prediction, where every row needs one."""
+    """The folds leave rows without a prediction, and every row needs one."""
 
     def __init__(self, key: str, asked: str, none: str) -> None:
         super().__init__(
@@ -137,7 +133,7 @@ class NoPartitionError(UserError):
 
 
 class KeyOfOtherChoiceError(UnknownKeyError):
-    """A key that another choice of the same group has."""
+    """Another choice of the same group has the key."""
 
     def __init__(self, key: str, choices: Sequence[str]) -> None:
         UserError.__init__(self, f"only {' or '.join(choices)} has the key '{key}'")

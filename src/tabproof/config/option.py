@@ -1,36 +1,121 @@
-"""How a key of the configuration is declared."""
+"""How a key of the configuration is declared, with the values that it takes."""
 
 import re
-from dataclasses import field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from math import isfinite
 from typing import Any
 
 from omegaconf import MISSING
 
-# --- Durations as people write them: 90s, 10m, 1h30m.
+from tabproof.errors import InvalidValueError
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-FORM = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+DURATION = re.compile(f"(?:{PART.pattern})+")
 
 
 def seconds_of(text: str) -> float | None:
-    """Give the seconds; None for what is no duration above zero."""
-    if FORM.fullmatch(text.strip()) is None:
+    """Return the seconds of a duration such as 90s or 1h30m; None if it is not one above zero."""
+    if DURATION.fullmatch(text.strip()) is None:
         return None
-    total = sum(float(number) * SECONDS[unit] for number, unit in PART.findall(text))
-    return total or None
+    return sum(float(number) * UNIT_SECONDS[unit] for number, unit in PART.findall(text)) or None
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """The values that a key takes; bounds that are `int` allow whole numbers only.
+
+    choices: for a list, what each element may be. also: values beside the range.
+    """
+
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    choices: Sequence[Any] = ()
+    also: Sequence[Any] = ()
+    unit: str = ""
+    is_duration: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        """Whether the key takes a value."""
+        if self.choices:
+            return value in self.choices
+        if any(value == other and type(value) is type(other) for other in self.also):
+            return True
+        if self.is_duration:
+            return isinstance(value, str) and seconds_of(value) is not None
+        bounds = [bound for bound in (self.ge, self.gt, self.le, self.lt) if bound is not None]
+        kind = int if all(isinstance(bound, int) for bound in bounds) else (int, float)
+        if not isinstance(value, kind) or isinstance(value, bool) or not isfinite(value):
+            return False
+        return (
+            (self.ge is None or value >= self.ge)
+            and (self.gt is None or value > self.gt)
+            and (self.le is None or value <= self.le)
+            and (self.lt is None or value < self.lt)
+        )
+
+    def __str__(self) -> str:
+        """Return the values as an error message and the documentation show them."""
+        if self.choices:
+            return f"one of {', '.join(map(str, self.choices))}"
+        if self.is_duration:
+            return "a time such as 90s, 10m, 1h30m"
+        ge, gt, le, lt = (
+            "" if bound is None else f"{bound:g}" if isinstance(bound, float) else str(bound)
+            for bound in (self.ge, self.gt, self.le, self.lt)
+        )
+        if ge:
+            text = f"from {ge} to {le}" if le else f"{ge} or more"
+        elif lt:
+            text = f"between {gt} and {lt}"
+        else:
+            text = f"more than {gt}, at most {le}" if le else f"more than {gt}"
+        if self.also:
+            text = f"{', '.join(map(str, self.also))}, or {text}"
+        return f"{text} {self.unit}".rstrip()
 
 
 def option(
-    doc: str, default: Any = MISSING, *, decides_numbers: bool = True, is_ordered: bool = False
+    doc: str,
+    default: Any = MISSING,
+    *,
+    decides_numbers: bool = True,
+    is_ordered: bool = False,
+    **allowed: Any,
 ) -> Any:
     """Declare a key with its explanation.
 
-    decides_numbers=False keeps the key out of the run id: it says where something lies
-    or how long to wait, never what comes out.
-    is_ordered: entries of a dictionary that make something else in another order.
+    Parameters
+    ----------
+    decides_numbers : False keeps the key out of the run id: it says where something is or how
+        long to wait, and no number depends on it
+    is_ordered : entries of the dictionary in another order make something else
+    allowed : `ge`, `gt`, `le`, `lt`, `choices` and so on, as `Allowed` takes them
     """
-    metadata = {"doc": doc, "decides_numbers": decides_numbers, "is_ordered": is_ordered}
+    metadata = {
+        "doc": doc,
+        "decides_numbers": decides_numbers,
+        "is_ordered": is_ordered,
+        "allowed": Allowed(**allowed) if allowed else None,
+    }
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def range_errors(node: Any, path: str = "") -> Iterator[InvalidValueError]:
+    """Find values that their keys do not take."""
+    for f in fields(node):
+        key, value, allowed = f"{path}{f.name}", getattr(node, f.name), f.metadata["allowed"]
+        if is_dataclass(value):
+            yield from range_errors(value, f"{key}.")
+        elif allowed is None or (value is None and f.default is None):
+            continue
+        elif isinstance(value, list):
+            if wrong := [each for each in value if each not in allowed]:
+                yield InvalidValueError(key, wrong, str(allowed))
+        elif value not in allowed:
+            yield InvalidValueError(key, value, str(allowed))

@@ -25,12 +25,16 @@ from tabproof.config.search_schema import (
     TpeSearchConfig,
     VoteConfig,
 )
+from tabproof.evaluation_result import METRICS
+from tabproof.text import LANGUAGES
 
-# --- The schema of conf/dataset and conf/cv: which table, and how its rows are divided.
+BUILTIN_NAMES = ("breast_cancer", "digits", "iris", "wine")
+CALIBRATIONS = ("none", "sigmoid", "isotonic", "temperature")
+OBJECTIVES = ("default", "max_f1", "cost", "min_recall")
 
 
 class ColumnType(Enum):
-    """What a column of a file can be forced to be."""
+    """The types that a column of a file can be given."""
 
     number = "number"
     category = "category"
@@ -38,11 +42,11 @@ class ColumnType(Enum):
 
 @dataclass
 class DatasetConfig:
-    """What every dataset has."""
+    """Keys of every dataset."""
 
-    _target_: str = option("the function of `src/data` that loads it")
+    _target_: str = option("the function of `tabproof.data` that loads it")
     pos_label: str | None = option(
-        "the positive label, as it stands in the target; null: the last of the sorted labels."
+        "the positive label, as the target spells it; null: the last of the sorted labels."
         " Quote words that YAML reads as booleans: `'no'`",
         None,
     )
@@ -50,10 +54,10 @@ class DatasetConfig:
 
 @dataclass
 class BuiltinDatasetConfig(DatasetConfig):
-    """A table that comes with scikit-learn."""
+    """A table that is part of scikit-learn."""
 
     _target_: str = option("the function that loads it", "tabproof.data.load_builtin")
-    name: str = option("the name in scikit-learn: `breast_cancer`, `wine`, `iris` or `digits`")
+    name: str = option("the name in scikit-learn", choices=BUILTIN_NAMES)
 
 
 @dataclass
@@ -62,7 +66,7 @@ class OpenMLDatasetConfig(DatasetConfig):
 
     _target_: str = option("the function that loads it", "tabproof.data.load_openml")
     name: str = option("the name on OpenML")
-    version: int = option("the version on OpenML; there is no default, since 'newest' moves")
+    version: int = option("the version on OpenML; no default, because the newest changes", ge=1)
     data_home: str = option(
         "where downloads are cached, in scikit-learn's layout", "data_cache", decides_numbers=False
     )
@@ -70,6 +74,8 @@ class OpenMLDatasetConfig(DatasetConfig):
         "how often a failed download is tried again, after 1, 2, 4, … seconds",
         4,
         decides_numbers=False,
+        ge=0,
+        le=10,
     )
 
 
@@ -82,63 +88,69 @@ class FileDatasetConfig(DatasetConfig):
     path: str = option("a `.csv`, `.csv.gz` or `.parquet` file", decides_numbers=False)
     target: str = option("the column to predict")
     separator: str = option("what separates the cells of a CSV file; `\\t` for tabs", ",")
-    encoding: str = option("how a CSV file is encoded: `utf-8`, `cp932`, `shift_jis`, …", "utf-8")
-    decimal: str = option("what stands before the decimals in a CSV file: `.` or `,`", ".")
-    drop_columns: list[str] = option("columns that are not for learning: ids, free text", [])
+    encoding: str = option("of a CSV file: `utf-8`, `cp932`, `shift_jis`, …", "utf-8")
+    decimal: str = option("the decimal point of a CSV file: `.` or `,`", ".")
+    drop_columns: list[str] = option("columns that are not features: ids, free text", [])
     column_types: dict[str, ColumnType] = option(
-        "types to force, by column: `{zip: category}`. Otherwise numbers are numbers"
-        " and everything else is a category",
+        "types by column: `{zip: category}`. Otherwise numbers are numbers and everything else is"
+        " a category",
         {},
     )
 
 
 @dataclass
 class CvConfig:
-    """How rows are divided: the hold-out and the folds follow the same rule."""
+    """How rows are divided into folds and hold-out."""
 
-    _target_: str = option("the class of `src/data` that divides the rows")
-    test_size: float = option("the share of rows (of groups, where grouped) held out", 0.2)
+    _target_: str = option("the class of `tabproof.data` that divides the rows")
+    test_size: float = option(
+        "the share of rows (of groups, where grouped) held out", 0.2, gt=0.0, lt=1.0
+    )
 
 
 @dataclass
 class StratifiedCvConfig(CvConfig):
-    """Independent rows: every part holds the classes in the same proportion."""
+    """Independent rows: every part has the classes in the same proportion."""
 
     _target_: str = option("the class that divides the rows", "tabproof.data.StratifiedRows")
 
 
 @dataclass
 class OrderedCvConfig(CvConfig):
-    """Rows in time: always train on the past, hold out the last rows."""
+    """Rows in time: train on the past, hold out the last rows."""
 
     _target_: str = option("the class that divides the rows", "tabproof.data.OrderedRows")
     time_column: str | None = option(
-        "rows are sorted by it, and it is not learned from; null: the order of the table", None
+        "rows are sorted by it, and it is not a feature; null: the order of the table", None
     )
 
 
 @dataclass
 class GroupedCvConfig(CvConfig):
-    """Repeated subjects: a group lies on one side only."""
+    """Repeated subjects: a group is in one part only."""
 
     _target_: str = option("the class that divides the rows", "tabproof.data.GroupedRows")
-    group_column: str = option("the column that names the subject; it is not learned from")
-
-
-# --- The schema of conf/checks, conf/calibration, conf/threshold, conf/evaluation, conf/report.
+    group_column: str = option("the column that names the subject; it is not a feature")
 
 
 @dataclass
 class ChecksConfig:
-    """What is looked for in the data before training."""
+    """Checks of the data before training."""
 
-    enabled: bool = option("whether the data is checked at all", True)
-    fail: bool = option("end the run, before training, where anything is found", False)
-    leak_auc: float = option("a column that alone has this AUC gives the target away", 0.995)
-    missing_share: float = option("a column that lacks so many of its values is reported", 0.95)
-    minority_share: float = option("a class rarer than this is reported", 0.05)
+    enabled: bool = option("whether the data is checked", True)
+    fail: bool = option("end the run before training if anything is found", False)
+    leak_auc: float = option(
+        "a column whose AUC alone reaches this is reported as a leak", 0.995, ge=0.5, le=1.0
+    )
+    missing_share: float = option(
+        "a column whose share of missing values reaches this is reported", 0.95, ge=0.0, le=1.0
+    )
+    minority_share: float = option("a class rarer than this is reported", 0.05, ge=0.0, le=1.0)
     drift_auc: float = option(
-        "how well a classifier may tell the hold-out from the training rows", 0.6
+        "the AUC above which a classifier that separates hold-out and training rows is reported",
+        0.6,
+        ge=0.5,
+        le=1.0,
     )
 
 
@@ -146,16 +158,18 @@ class ChecksConfig:
 class CalibrationConfig:
     """How probabilities are mapped to observed shares, on folds of the training rows."""
 
-    method: str = option("none, sigmoid, isotonic or temperature", "none")
-    n_splits: int = option("folds whose predictions it is fitted on", 5)
+    method: str = option("how probabilities are mapped", "none", choices=CALIBRATIONS)
+    n_splits: int = option("folds whose predictions it is fitted on", 5, ge=2)
 
 
 @dataclass
 class ThresholdConfig:
-    """From which probability on the second of two labels is predicted."""
+    """The probability from which on the second of two labels is predicted."""
 
-    objective: str = option("default (0.5), max_f1, cost or min_recall", "default")
-    n_splits: int = option("folds of the training rows it is chosen on", 5)
+    objective: str = option(
+        "how the threshold is chosen; default is 0.5", "default", choices=OBJECTIVES
+    )
+    n_splits: int = option("folds of the training rows it is chosen on", 5, ge=2)
     # Numbers, checked later: as list[list[float]] OmegaConf would refuse whole ones.
     costs: list[list[Any]] | None = option(
         "of objective=cost: what each outcome costs, a row per true and a column per predicted"
@@ -166,42 +180,49 @@ class ThresholdConfig:
         "of objective=min_recall: the most precise threshold that finds this share of the"
         " positive rows",
         None,
+        gt=0.0,
+        le=1.0,
     )
     min_precision: float | None = option(
-        "of objective=min_recall: the least share of right ones among those it reports", None
+        "of objective=min_recall: the smallest precision", None, gt=0.0, le=1.0
     )
 
 
 @dataclass
 class EvaluationConfig:
-    """What is measured on the rows held out."""
+    """What is measured on the hold-out."""
 
     name: str = option("shown in the report")
-    metrics: list[str] = option("names; docs/evaluation.md explains each", [])
+    metrics: list[str] = option("explained in docs/evaluation.md", [], choices=tuple(METRICS))
     n_bootstrap: int = option(
-        "resamples of the hold-out for intervals that have no formula; 0: none of those", 1000
+        # With fewer, the ends of an interval are a matter of chance.
+        "resamples of the hold-out, for intervals without a formula; 0: no such intervals",
+        1000,
+        ge=100,
+        also=(0,),
     )
-    slices: list[str] = option("columns whose groups are judged apart", [])
-    n_permutations: int = option("how often each column is shuffled for its importance; 0: no", 5)
+    slices: list[str] = option("columns whose groups are evaluated separately", [])
+    n_permutations: int = option(
+        "how often each column is shuffled for its importance; 0: not measured", 5, ge=0
+    )
     n_dependences: int = option(
-        "so many of the most important columns are drawn, where importance is measured; 0: none", 6
+        "number of the most important columns whose partial dependence is plotted", 6, ge=0
     )
-    n_repeats: int = option("how often cross-validation is repeated on training rows; 0: no", 0)
-    n_splits: int = option("its folds", 5)
-    learning_curve: bool = option("would more rows help? fits the model on parts of them", False)
+    n_repeats: int = option(
+        "how often cross-validation is repeated on the training rows; 0: not done", 0, ge=0
+    )
+    n_splits: int = option("its folds", 5, ge=2)
+    learning_curve: bool = option("fit the model on parts of the training rows, too", False)
 
 
 @dataclass
 class ReportConfig:
     """What is written for people."""
 
-    language: str = option("en or ja", "en", decides_numbers=False)
+    language: str = option("of all that is written", "en", decides_numbers=False, choices=LANGUAGES)
     plots: bool = option("draw the pictures of plots/", True, decides_numbers=False)
     page: bool = option("write report.html, in which all is together", True, decides_numbers=False)
     model_card: bool = option("write model_card.md", True, decides_numbers=False)
-
-
-# --- The configuration of sweeps: how the jobs of `-m` are run.
 
 
 @dataclass
@@ -210,14 +231,15 @@ class SweepConfig:
 
     fail_fast: bool = option("begin no further job once one has failed", False)
     time_limit: str | None = option(
-        "how long a job may take: `90s`, `10m`, `12h`. Then it is told to end, so that the best so"
-        " far is kept, and killed 30 s later; null: as long as it takes",
+        "how long a job may take. Then it is interrupted, so that it keeps the best so far, and"
+        " killed 30 s later; null: no limit",
         None,
+        is_duration=True,
     )
-    retries: int = option("how often a job that failed is begun again", 0)
+    retries: int = option("how often a failed job is started again", 0, ge=0)
     resume: str | None = option(
-        "the directory of a sweep that was killed or has failed jobs: what is missing is done,"
-        " and nothing else",
+        "the directory of a sweep that was killed or has failed jobs: only jobs that are missing"
+        " are run",
         None,
     )
     accept_changes: bool = option(
@@ -228,19 +250,22 @@ class SweepConfig:
 
 @dataclass
 class RuntimeConfig:
-    """How fast: may change how long a run takes, never a number."""
+    """How the run uses the machine: changes how long it takes, never a number."""
 
-    workers: int | None = option("processes that fit candidates; null: as many as pay off", None)
+    workers: int | None = option(
+        "processes that fit candidates; null: as many as save time", None, ge=1
+    )
     openmp_threads: int | None = option(
         "threads of one fit outside the workers (inside them it is 1); null: OMP_NUM_THREADS"
-        " where it is set, else as many as pay off",
+        " where it is set, else as many as save time",
         None,
+        ge=1,
     )
-    niceness: int = option("0 to 19: how willingly the run gives way to other programs", 0)
+    niceness: int = option("priority: 19 gives way to all other programs", 0, ge=0, le=19)
     inhibit_sleep: bool = option("keep the machine from falling asleep (systemd-inhibit)", False)
     progress: bool = option(
-        "show how far the search is: live on a terminal, else a line per rung; false: in train.log"
-        " alone",
+        "show the progress of the search: live on a terminal, else a line per rung; false: only in"
+        " train.log",
         True,
     )
 
@@ -249,15 +274,15 @@ class RuntimeConfig:
 class DaskRuntimeConfig(RuntimeConfig):
     """Fits on the workers of a cluster, one thread each; docs/cluster.md starts one."""
 
-    address: str | None = option("of its scheduler: `tcp://host:8786`, or `tls://…`", None)
-    timeout: float = option("seconds in which the cluster must answer", 10)
+    address: str | None = option("its scheduler: `tcp://host:8786`, or `tls://…`", None)
+    timeout: float = option("how long to wait for the cluster", 10, gt=0.0, unit="seconds")
 
 
 @dataclass
 class TrainConfig:
     """A whole run."""
 
-    seed: int = option("every random choice follows from it", 42)
+    seed: int = option("every random choice depends on it", 42, ge=0, le=2**32 - 1)
     dataset: DatasetConfig = option("the table")
     cv: CvConfig = option("how its rows are divided")
     model: ModelConfig = option("the estimator")
@@ -268,16 +293,16 @@ class TrainConfig:
     threshold: ThresholdConfig = option("how a probability becomes a label")
     evaluation: EvaluationConfig = option("what is measured on the rows held out")
     report: ReportConfig = option("what is written for people", decides_numbers=False)
-    runtime: RuntimeConfig = option("how fast", decides_numbers=False)
+    runtime: RuntimeConfig = option("how it uses the machine", decides_numbers=False)
     sweep: SweepConfig = option("how the jobs of `-m` are run", decides_numbers=False)
     skip_completed: bool = option(
-        "do nothing where a complete run of the same id lies in outputs/ already",
+        "do nothing if outputs/ holds a complete run of the same id",
         False,
         decides_numbers=False,
     )
     export: bool = option(
-        "write `scorer/`, the model as data, which the service needs; false also trains what has"
-        " no such form, and measures importances by the pipeline, ten times as slow",
+        "write `scorer/`, the model as data, which the service needs; false also trains models"
+        " without such a form, and computes importances with the pipeline, ten times slower",
         True,
     )
 

@@ -1,4 +1,4 @@
-"""From Hydra's DictConfig to the plain, typed objects that the rest of the project reads."""
+"""From Hydra's DictConfig to plain, typed objects, and from those to estimators."""
 
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
@@ -22,80 +22,58 @@ from tabproof.config.search_schema import (
 )
 from tabproof.errors import MissingValueError, PackageMissingError, UserError
 
-# --- Make what a `_target_` names, or say in one line why it cannot be made.
-
-# Packages that are extras of the project, each by its own name.
+# Packages that are extras of the project, each with the name of its extra.
 EXTRAS = ("catboost", "lightgbm", "xgboost")
 
 
 def make(key: str, node: Any, **arguments: Any) -> Any:
     """Call the `_target_` of a node with the node's other keys and the arguments.
 
-    key is where the node stands in the configuration; errors name it.
+    key: where the node is in the configuration, for errors.
     """
     if isinstance(node, dict) and "_target_" not in node:
         raise MissingValueError(f"{key}._target_")
     if isinstance(node, str):
         raise CannotInstantiateError(key, node, "a step is written {_target_: package.Class, …}")
+    target = node["_target_"] if isinstance(node, dict) else node._target_
     try:
-        # Plain lists and dictionaries: scikit-learn fails on OmegaConf's own.
+        # Plain lists and dictionaries: scikit-learn fails on those of OmegaConf.
         return instantiate(node, _convert_="all", **arguments)
     except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, UserError):
-            raise cause from None
-        root = _root_of(error)
+        root: BaseException = error
+        while root.__cause__ is not None:
+            root = root.__cause__
+            if isinstance(root, UserError):
+                raise root from None
         if isinstance(root, ModuleNotFoundError) and root.name in EXTRAS:
-            what = f"{key}: {_target_of(node)}"
-            raise PackageMissingError(what, root.name, root.name) from None
-        raise CannotInstantiateError(key, _target_of(node), _reason(root)) from error
-
-
-def _target_of(node: Any) -> str:
-    return str(node.get("_target_", "?") if isinstance(node, dict) else node._target_)
-
-
-def _root_of(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _reason(error: BaseException) -> str:
-    return str(error).splitlines()[0]
+            raise PackageMissingError(f"{key}: {target}", root.name, root.name) from None
+        reason = str(root).splitlines()[0]
+        raise CannotInstantiateError(key, str(target), reason) from error
 
 
 def typed(cfg: DictConfig) -> TrainConfig:
-    """Turn a composed configuration into plain objects; every value must be there."""
+    """Convert a composed configuration to plain objects; every value must be there."""
     if OmegaConf.get_type(cfg) is not TrainConfig:
         raise ConfigurationError("this configuration lacks `train_schema` among its defaults")
-    refuse_unknown_keys(cfg)
+    check_keys(cfg)
     return cast(TrainConfig, OmegaConf.to_object(cfg))
 
 
-def refuse_unknown_keys(node: DictConfig, path: str = "") -> None:
-    """Find keys that the schema has not, in whatever way they came in."""
+def check_keys(node: DictConfig, path: str = "") -> None:
+    """Raise UnknownKeyError for a key that is not in the schema, however it was added."""
     # Hydra's `+key=1` opens typed nodes too, and OmegaConf converts them without a word.
     node_type = OmegaConf.get_type(node)
     known = {f.name for f in fields(node_type)} if is_dataclass(node_type) else None
     for key in node:
-        full_key = f"{path}{key!s}"
         if known is not None and key not in known:
-            raise unknown_key(full_key)
+            raise unknown_key(f"{path}{key!s}")
         child = node._get_node(key)
         if isinstance(child, DictConfig) and not child._is_missing():
-            refuse_unknown_keys(child, f"{full_key}.")
-
-
-def identity_of(config: TrainConfig) -> dict[str, Any]:
-    """Give the part of a configuration that decides numbers, as plain values."""
-    identity = cast(dict[str, Any], _deciding_part(config))
-    identity["search"]["searched"] = _searched(config)
-    return identity
+            check_keys(child, f"{path}{key!s}.")
 
 
 def members_of(config: TrainConfig) -> dict[str, MemberConfig]:
-    """Give every model with its preprocess, by the key under which both stand; empty: the top."""
+    """Return every model with its preprocess, by the key of both; the top level has the key ''."""
     if isinstance(config.search, PortfolioSearchConfig):
         members = config.search.members
         return {f"search.members.{name}": member for name, member in members.items()}
@@ -106,7 +84,7 @@ def members_of(config: TrainConfig) -> dict[str, MemberConfig]:
 
 
 def most_categories(members: Iterable[MemberConfig]) -> int | None:
-    """Give the most categories in a column that all models take which get them as they are."""
+    """Return the largest number of categories of a column that every model accepts."""
     limits = [
         each.model.max_categories
         for each in members
@@ -116,35 +94,40 @@ def most_categories(members: Iterable[MemberConfig]) -> int | None:
 
 
 def searched_grid(config: TrainConfig) -> dict[str, list[Any]] | None:
-    """Give the grid that the search is over; None where there is none."""
+    """Return the grid that is searched; None if there is none."""
     if isinstance(config.search, (GridSearchConfig, HalvingSearchConfig)):
         return cast(dict[str, list[Any]], config.model.param_grids[config.search.param_grid])
     return None
 
 
-def _searched(config: TrainConfig) -> Any:
-    """Give what candidates are made of, wherever it stands."""
-    if isinstance(config.search, PortfolioSearchConfig):
-        name = config.search.param_grid
-        return {key: each.model.param_grids[name] for key, each in config.search.members.items()}
-    if isinstance(config.search, RandomSearchConfig):
-        return config.model.param_space
-    return searched_grid(config)
+def identity_of(config: TrainConfig) -> dict[str, Any]:
+    """Return the part of a configuration that decides numbers, as plain values."""
+    identity = cast(dict[str, Any], _deciding_part(config))
+    search = config.search
+    searched: Any = searched_grid(config)
+    if isinstance(search, PortfolioSearchConfig):
+        searched = {
+            key: member.model.param_grids[search.param_grid]
+            for key, member in search.members.items()
+        }
+    elif isinstance(search, RandomSearchConfig):
+        searched = config.model.param_space
+    identity["search"]["searched"] = searched
+    return identity
 
 
 def _deciding_part(value: Any) -> Any:
     if is_dataclass(value):
-        return {
-            f.name: _in_order(part) if f.metadata["is_ordered"] else part
+        parts = {
+            f: _deciding_part(getattr(value, f.name))
             for f in fields(value)
             if f.metadata["decides_numbers"]
-            for part in [_deciding_part(getattr(value, f.name))]
+        }
+        # Steps in another order are another pipeline; keys of a dictionary have no order.
+        return {
+            f.name: [list(entry) for entry in part.items()] if f.metadata["is_ordered"] else part
+            for f, part in parts.items()
         }
     if isinstance(value, dict):
         return {key: _deciding_part(item) for key, item in value.items()}
     return value.value if isinstance(value, Enum) else value
-
-
-def _in_order(entries: dict[str, Any]) -> list[list[Any]]:
-    # Steps in another order are another pipeline; keys of a dictionary have no order.
-    return [list(entry) for entry in entries.items()]
