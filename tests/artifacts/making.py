@@ -1,7 +1,8 @@
-"""Small runs, sealed like real ones, for tests of what reads runs."""
+"""Small run directories, complete or not, for tests of what reads them."""
 
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ needs_proc = pytest.mark.skipif(
 )
 
 RUN_ID = "0123456789abcdef"
+DAY = "2026-11-23"
 
 
 def make_run(
@@ -27,7 +29,7 @@ def make_run(
     dataset: str = "builtin_wine",
     servable: bool = True,
 ) -> Path:
-    """Make a complete run; files come on top of those that every run has."""
+    """Make a complete run; `files` are added to those that every run has."""
     content = {
         "summary.json": summary(dataset),
         "predictions.parquet": predictions(np.eye(2)[[0, 1, 0, 1]]),
@@ -83,7 +85,7 @@ def predictions(
     labels: Sequence[str] = ("no", "yes"),
     row_ids: Sequence[int] | None = None,
 ) -> bytes:
-    """Give a predictions.parquet."""
+    """Return a predictions.parquet."""
     columns = {f"proba_{label}": proba[:, code] for code, label in enumerate(labels)}
     ids = np.arange(len(proba)) if row_ids is None else np.asarray(row_ids)
     buffer = io.BytesIO()
@@ -92,5 +94,51 @@ def predictions(
 
 
 def names_in(folder: Path) -> list[str]:
-    """List what lies in a directory, hidden things too."""
+    """Return the names in a directory, hidden ones too."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def make_recorded_run(
+    path: Path,
+    run_id: str,
+    auc: float = 0.9,
+    *,
+    dataset: str = "openml_adult",
+    overrides: Sequence[str] = ("search=full",),
+    files: dict[str, bytes] | None = None,
+    **changes: Any,
+) -> Path:
+    """Make a complete run with metrics, a configuration and overrides."""
+    fields = {
+        "run_id": run_id,
+        "metrics": {"roc_auc": auc, "accuracy": 0.8, "log_loss": 1 - auc},
+        "intervals": {"roc_auc": [auc - 0.01, auc + 0.01], "accuracy": [0.75, 0.84]},
+        "best_params": {"clf__max_depth": 4},
+        **changes,
+    }
+    written = {
+        "summary.json": summary(dataset, **fields),
+        "config.yaml": b"seed: 42\nsearch:\n  name: full\n",
+        ".hydra/overrides.yaml": json.dumps(list(overrides)).encode(),
+        **(files or {}),
+    }
+    return make_run(path, run_id, written)
+
+
+def make_unfinished(path: Path, status: dict[str, Any] | None, dataset: str = "adult") -> Path:
+    """Make the directory of an incomplete run; without a status it has not begun."""
+    (path / ".hydra").mkdir(parents=True)
+    (path / ".hydra/overrides.yaml").write_text(f"- dataset={dataset}\n")
+    if status is not None:
+        (path / "status.json").write_text(json.dumps(status))
+    return path
+
+
+def make_failed(path: Path, reason: str = "no such table", dataset: str = "adult") -> Path:
+    """Make a run that failed."""
+    return make_unfinished(path, {"state": "failed", "reason": reason}, dataset)
+
+
+def make_running(path: Path, dataset: str = "adult") -> Path:
+    """Make a run that this process is writing."""
+    return make_unfinished(path, {"state": "running", "pid": os.getpid()}, dataset)

@@ -1,13 +1,20 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all; a lock has one holder."""
 
 from pathlib import Path
 
 import pytest
 
-from tabproof.artifacts.files import point_to, write_atomically
+from tabproof.artifacts.files import (
+    atomic_file,
+    is_locked,
+    locked,
+    point_to,
+    write_atomically,
+    write_new,
+)
 
 
-def test_a_failed_write_leaves_the_old_content_and_no_remains(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_content_and_leaves_no_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"old")
     with pytest.raises(TypeError):
@@ -16,8 +23,51 @@ def test_a_failed_write_leaves_the_old_content_and_no_remains(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_link_is_switched_and_stays_relative(tmp_path: Path) -> None:
+def test_a_link_is_replaced_and_stays_relative(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         point_to(tmp_path / "latest", tmp_path / name)
     assert (tmp_path / "latest").readlink() == Path("b")
+
+
+def test_a_file_is_not_visible_before_it_is_whole(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "file", tmp_path / "scratch") as file:
+        file.write(b"half")
+        file.flush()
+        assert not (tmp_path / "file").exists()
+        file.write(b", whole")
+    assert (tmp_path / "file").read_bytes() == b"half, whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
+    write_new(tmp_path / "a/b/file", [b"1", b"2"])
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "a/b/file", [b"3"])
+    assert (tmp_path / "a/b/file").read_bytes() == b"12"
+
+
+def test_a_lock_has_one_holder(tmp_path: Path) -> None:
+    path = tmp_path / "folder/lock"
+    assert not is_locked(path)
+    with locked(path):
+        assert is_locked(path)
+        with pytest.raises(BlockingIOError), locked(path):
+            pass
+    assert not is_locked(path)
+
+
+def test_a_lock_on_a_removed_file_is_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locked(path):
+        path.unlink()
+        # Another process does not see the file that is held, so it makes and holds its own.
+        with locked(path):
+            assert is_locked(path)
+
+
+def test_a_link_is_not_locked(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic link"), locked(tmp_path / "lock"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

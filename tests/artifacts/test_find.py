@@ -19,8 +19,14 @@ from tabproof.artifacts.errors import (
     OutputsError,
 )
 from tabproof.artifacts.find import INDEX
-from tests.artifacts.making import make_run
-from tests.artifacts.telling import DAY, failed, make_told_run, make_unfinished, running
+from tests.artifacts.making import (
+    DAY,
+    make_failed,
+    make_recorded_run,
+    make_run,
+    make_running,
+    make_unfinished,
+)
 
 OUTPUTS, MODELS = Path("outputs"), Path("models")
 
@@ -153,10 +159,10 @@ def test_promoted_names_and_versions_are_found(runs: dict[str, Path]) -> None:
 @pytest.fixture
 def outputs(tmp_path: Path) -> Path:
     outputs = tmp_path / "outputs"
-    make_told_run(outputs / "2026-11-22/09-00-00_adult", "aaaa0000", 0.91)
-    make_told_run(outputs / DAY / "10-00-00_sweep/0_search=full", "bbbb0000", 0.92)
-    failed(outputs / DAY / "10-00-00_sweep/1_search=fast")
-    make_told_run(outputs / DAY / "11-00-00_名 前", "cccc0000", 0.93)
+    make_recorded_run(outputs / "2026-11-22/09-00-00_adult", "aaaa0000", 0.91)
+    make_recorded_run(outputs / DAY / "10-00-00_sweep/0_search=full", "bbbb0000", 0.92)
+    make_failed(outputs / DAY / "10-00-00_sweep/1_search=fast")
+    make_recorded_run(outputs / DAY / "11-00-00_名 前", "cccc0000", 0.93)
     return outputs
 
 
@@ -203,7 +209,7 @@ def test_a_run_that_changes_is_read_again(outputs: Path) -> None:
     for run_id, auc in (("dddd0000", 0.95), ("eeee0000", 0.96)):
         shutil.rmtree(run)
         # Of the same size each time, with times as a copy may keep them.
-        make_told_run(run, run_id, auc)
+        make_recorded_run(run, run_id, auc)
         for name in ("manifest.json", "summary.json"):
             os.utime(run / name, ns=(1, 1))
         assert names(outputs)[0] == ("11-00-00_名 前", run_id)
@@ -223,9 +229,9 @@ def test_a_removed_run_leaves_the_index(outputs: Path) -> None:
 def test_records_that_may_change_are_read_each_time(
     outputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running(outputs / DAY / "12-00-00_a")
+    make_running(outputs / DAY / "12-00-00_a")
     make_unfinished(outputs / DAY / "13-00-00_b", None)
-    damaged = make_told_run(outputs / DAY / "14-00-00_c", "dddd0000")
+    damaged = make_recorded_run(outputs / DAY / "14-00-00_c", "dddd0000")
     (damaged / "summary.json").write_text("{}")
     read_records(outputs)
     assert read_again(outputs, monkeypatch) == ["12-00-00_a", "13-00-00_b", "14-00-00_c"]
@@ -305,7 +311,7 @@ def test_a_locked_index_is_not_waited_for_long(
 
 def test_a_directory_name_that_is_not_utf8_is_listed(outputs: Path) -> None:
     run = os.fsdecode(os.fsencode(outputs / DAY) + b"/15-00-00_\xff")
-    make_told_run(Path(run), "dddd0000")
+    make_recorded_run(Path(run), "dddd0000")
     assert names(outputs)[0] == names(outputs)[0] == (Path(run).name, "dddd0000")
 
 

@@ -1,11 +1,13 @@
-"""The last line of a run has a fixed form."""
+"""A summary survives writing and reading, and its result line has a fixed form."""
 
 import json
 from typing import Any
 
 import numpy as np
+import pytest
 
-from tabproof.artifacts import Summary
+from tabproof.artifacts import DataFingerprint, Summary
+from tabproof.errors import NewerFormatError
 
 
 def summary(**changes: Any) -> Summary:
@@ -36,7 +38,7 @@ def summary(**changes: Any) -> Summary:
         "stopped": None,
         "n_not_tried": 0,
         "ensemble_score": None,
-        "data": {},
+        "data": DataFingerprint("f" * 64),
         "code": "",
         "versions": {},
         "platform": {},
@@ -47,13 +49,32 @@ def summary(**changes: Any) -> Summary:
     return Summary(**{**standard, **changes})
 
 
-def test_the_result_line_is_byte_for_byte_what_scripts_read() -> None:
+def test_the_result_line_keeps_its_form() -> None:
     assert summary().result_line() == (
         "[RESULT] ds=openml_adult mode=full AUC=0.9253 ACC=0.8718 best={'clf__learning_rate':"
         " 0.1, 'clf__max_depth': 4, 'clf__max_leaf_nodes': 31} elapsed_sec=19"
     )
 
 
-def test_numbers_of_numpy_are_plain_in_json() -> None:
-    text = summary(best_params={"clf__C": np.float64(0.5)}).to_json()
-    assert json.loads(text)["best_params"] == {"clf__C": 0.5}
+def test_a_summary_survives_writing_and_reading() -> None:
+    written = summary(best_params={"clf__C": np.float64(0.5), "clf__n": np.int64(3)})
+    text = written.to_json()
+    assert json.loads(text)["best_params"] == {"clf__C": 0.5, "clf__n": 3}
+    assert Summary.from_json(text.encode()).to_json() == text
+
+
+def test_a_summary_of_an_earlier_version_has_defaults() -> None:
+    content = json.loads(summary().to_json())
+    for name in ("intervals", "calibration", "decision", "findings", "parity", "stopped"):
+        del content[name]
+    found = Summary.from_json(json.dumps(content).encode())
+    assert (found.intervals, found.calibration, found.stopped) == ({}, "none", None)
+
+
+def test_a_damaged_or_newer_summary_is_refused() -> None:
+    content = json.loads(summary().to_json())
+    for changes in ({"metrics": {"roc_auc": "high"}}, {"data": {}}, {"labels": 3}, {"format": 0}):
+        with pytest.raises(ValueError, match="has "):
+            Summary.from_json(json.dumps({**content, **changes}).encode())
+    with pytest.raises(NewerFormatError):
+        Summary.from_json(json.dumps({**content, "format": 2}).encode())

@@ -12,8 +12,7 @@ import pytest
 from tabproof.artifacts import read_verified, verify
 from tabproof.artifacts.errors import UnverifiedRunError
 from tabproof.errors import NewerFormatError
-from tests.artifacts.making import RUN_ID, make_run, names_in, needs_proc
-from tests.artifacts.telling import make_told_run
+from tests.artifacts.making import RUN_ID, make_recorded_run, make_run, names_in, needs_proc
 
 
 @pytest.fixture
@@ -184,7 +183,7 @@ HEAD = b'{\n  "format": 1,\n  "run_id": "aaaa0000"'
 
 
 def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
-    run = make_told_run(tmp_path / "run", "aaaa0000")
+    run = make_recorded_run(tmp_path / "run", "aaaa0000")
     files = [path for path in sorted(run.rglob("*")) if path.is_file()]
     assert "manifest.json" in {path.name for path in files}
     rng = random.Random(0)  # noqa: S311 - no secret

@@ -7,7 +7,13 @@ import pytest
 
 from tabproof.runs.check import check
 from tabproof.runs.errors import NotASetOfRunsError
-from tests.artifacts.telling import DAY, failed, make_told_run, make_unfinished, running
+from tests.artifacts.making import (
+    DAY,
+    make_failed,
+    make_recorded_run,
+    make_running,
+    make_unfinished,
+)
 
 
 @pytest.fixture
@@ -19,8 +25,8 @@ def outputs(tmp_path: Path) -> Path:
 def sweep(outputs: Path) -> Path:
     """Give a sweep of which two of three jobs are done, and one is not begun."""
     path = outputs / DAY / "10-00-00_sweep_x"
-    make_told_run(path / "0_dataset=adult", "aaaa0000")
-    make_told_run(path / "1_dataset=wine", "bbbb0000", dataset="builtin_wine")
+    make_recorded_run(path / "0_dataset=adult", "aaaa0000")
+    make_recorded_run(path / "1_dataset=wine", "bbbb0000", dataset="builtin_wine")
     plan = {
         "format": 1,
         "arguments": [],
@@ -42,24 +48,24 @@ def told(place: Path) -> tuple[list[str], int]:
 
 
 def test_all_complete_is_0(outputs: Path) -> None:
-    make_told_run(outputs / DAY / "09-00-00_a", "aaaa0000")
-    early = make_told_run(outputs / DAY / "09-00-01_b", "b0", dataset="wine", stopped="at 10 s")
+    make_recorded_run(outputs / DAY / "09-00-00_a", "aaaa0000")
+    early = make_recorded_run(outputs / DAY / "09-00-01_b", "b0", dataset="wine", stopped="at 10 s")
     assert told(outputs) == (["adult: OK", "wine: OK (partial: at 10 s)"], 0)
     assert told(early) == (["wine: OK (partial: at 10 s)"], 0)
 
 
 def test_the_newest_run_of_a_dataset_counts(outputs: Path) -> None:
-    failed(outputs / "2026-11-20/09-00-00_a")
-    make_told_run(outputs / "2026-11-21/09-00-00_a", "aaaa0000")
+    make_failed(outputs / "2026-11-20/09-00-00_a")
+    make_recorded_run(outputs / "2026-11-21/09-00-00_a", "aaaa0000")
     assert told(outputs) == (["adult: OK"], 0)
-    failed(outputs / DAY / "09-00-00_a", "no\nspace")
+    make_failed(outputs / DAY / "09-00-00_a", "no\nspace")
     assert told(outputs) == (["adult: FAIL no space"], 1)
 
 
 def test_a_failure_counts_more_than_what_is_running(outputs: Path) -> None:
-    running(outputs / DAY / "09-00-00_a")
+    make_running(outputs / DAY / "09-00-00_a")
     assert told(outputs) == (["adult: RUNNING"], 2)
-    failed(outputs / DAY / "09-00-00_b", dataset="wine")
+    make_failed(outputs / DAY / "09-00-00_b", dataset="wine")
     assert told(outputs) == (["adult: RUNNING", "wine: FAIL no such table"], 1)
 
 
@@ -73,13 +79,13 @@ def test_a_sweep_is_all_of_its_jobs(sweep: Path, outputs: Path) -> None:
     assert told(sweep) == told(outputs) == (expected, 2)
     make_unfinished(sweep / "2_dataset=file", None, dataset="客")
     assert told(sweep) == (expected, 2)
-    failed(sweep / "3_x", dataset="adult")
+    make_failed(sweep / "3_x", dataset="adult")
     assert told(sweep)[0][0] == "adult: FAIL 1 of 2: 3_x: no such table"
     assert told(sweep)[1] == 1
 
 
 def test_a_job_whose_run_lies_elsewhere_is_done(sweep: Path, outputs: Path) -> None:
-    run = make_told_run(outputs / "2026-11-20/09-00-00_a", "cccc0000", dataset="file_客")
+    run = make_recorded_run(outputs / "2026-11-20/09-00-00_a", "cccc0000", dataset="file_客")
     make_unfinished(sweep / "2_x", {"state": "skipped", "reason": str(run)})
     assert told(sweep) == (["adult: OK", "wine: OK", "客: OK"], 0)
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from tabproof.runs.compare import compare
-from tests.artifacts.making import predictions
-from tests.artifacts.telling import DAY, make_told_run
+from tests.artifacts.making import DAY, make_recorded_run, predictions
 
 N_ROWS = 400
 TRUTH = np.random.default_rng(0).integers(0, 2, N_ROWS)
@@ -31,7 +30,7 @@ def noisy(noise: float, seed: int, **changes: Any) -> dict[str, bytes]:
 
 
 def made(name: str, run_id: str, files: dict[str, bytes], **said: Any) -> str:
-    return str(make_told_run(OUTPUTS / DAY / name, run_id, files=files, **said))
+    return str(make_recorded_run(OUTPUTS / DAY / name, run_id, files=files, **said))
 
 
 def compared(*names: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from tabproof.runs.leaderboard import Entry, as_csv, as_markdown, as_text, entry_of, ranked
 from tabproof.text import display_width
-from tests.artifacts.telling import failed, make_told_run, make_unfinished, running
+from tests.artifacts.making import make_failed, make_recorded_run, make_running, make_unfinished
 
 LINE = Entry(
     path=Path("outputs/2026-11-23/a"),
@@ -29,7 +29,7 @@ LINE = Entry(
 
 def test_a_complete_run_gives_its_numbers(tmp_path: Path) -> None:
     overrides = ["dataset=adult", "search=full", "runtime.workers=2", "model=vote"]
-    run = make_told_run(tmp_path / "a", "aaaa0000", 0.93, overrides=overrides)
+    run = make_recorded_run(tmp_path / "a", "aaaa0000", 0.93, overrides=overrides)
     assert entry_of(run) == replace(
         LINE, path=run, choices="search=full model=vote", interval=(0.92, pytest.approx(0.94))
     )
@@ -39,14 +39,14 @@ def test_a_complete_run_gives_its_numbers(tmp_path: Path) -> None:
 
 
 def test_a_search_that_ended_early_is_partial_and_has_a_number(tmp_path: Path) -> None:
-    found = entry_of(make_told_run(tmp_path / "a", "aaaa", stopped="its time\nwas up"))
+    found = entry_of(make_recorded_run(tmp_path / "a", "aaaa", stopped="its time\nwas up"))
     assert (found.state, found.value, found.cause) == ("partial", 0.9, "its time was up")
 
 
 def test_what_is_no_run_says_why(tmp_path: Path) -> None:
-    found = entry_of(failed(tmp_path / "a", "no\ntable"))
+    found = entry_of(make_failed(tmp_path / "a", "no\ntable"))
     assert (found.state, found.dataset, found.cause) == ("failed", "adult", "no table")
-    assert entry_of(running(tmp_path / "b")).state == "running"
+    assert entry_of(make_running(tmp_path / "b")).state == "running"
     assert entry_of(make_unfinished(tmp_path / "c", None)).state == "not started"
     nowhere = entry_of(tmp_path / "d", choices="dataset=wine search=fast")
     assert (nowhere.state, nowhere.dataset, nowhere.choices) == (
@@ -60,7 +60,7 @@ def test_a_process_that_is_gone_was_interrupted(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_being_sealed_is_running_and_later_was_interrupted(tmp_path: Path) -> None:
-    run = make_told_run(tmp_path / "a", "aaaa0000")
+    run = make_recorded_run(tmp_path / "a", "aaaa0000")
     (run / "manifest.json").unlink()
     assert entry_of(run).state == "running"
     os.utime(run / "summary.json", (1, 1))
@@ -70,7 +70,7 @@ def test_a_run_that_is_being_sealed_is_running_and_later_was_interrupted(tmp_pat
 
 @pytest.mark.parametrize("name", ["manifest.json", "summary.json"])
 def test_what_is_damaged_has_no_number(name: str, tmp_path: Path) -> None:
-    run = make_told_run(tmp_path / "a", "aaaa0000")
+    run = make_recorded_run(tmp_path / "a", "aaaa0000")
     (run / name).write_bytes((run / name).read_bytes().replace(b"0.9", b"1.0") + b" ")
     if name == "manifest.json":
         (run / name).write_bytes(b"{")
@@ -80,16 +80,16 @@ def test_what_is_damaged_has_no_number(name: str, tmp_path: Path) -> None:
 
 
 def test_a_newer_format_is_told(tmp_path: Path) -> None:
-    run = make_told_run(tmp_path / "a", "aaaa0000")
+    run = make_recorded_run(tmp_path / "a", "aaaa0000")
     content = json.loads((run / "manifest.json").read_bytes())
     (run / "manifest.json").write_text(json.dumps({**content, "format": 9}))
     assert "format 9" in str(entry_of(run).cause)
-    newer = make_told_run(tmp_path / "b", "bbbb0000", format=9)
+    newer = make_recorded_run(tmp_path / "b", "bbbb0000", format=9)
     assert "summary.json has format 9" in str(entry_of(newer).cause)
 
 
 def test_a_run_that_lies_elsewhere_is_read_there(tmp_path: Path) -> None:
-    run = make_told_run(tmp_path / "a", "aaaa0000", 0.93)
+    run = make_recorded_run(tmp_path / "a", "aaaa0000", 0.93)
     job = make_unfinished(tmp_path / "b", {"state": "skipped", "reason": str(run)})
     assert entry_of(job).value == 0.93
     (run / "manifest.json").unlink()

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tabproof.artifacts import Registry
-from tests.artifacts.making import make_run
-from tests.artifacts.telling import DAY, failed, make_told_run, make_unfinished
+from tests.artifacts.making import DAY, make_recorded_run, make_run, make_unfinished
 from tests.conftest import typed_in
 
 OUTPUTS = Path("outputs")
@@ -24,10 +23,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def runs() -> list[Path]:
     return [
-        make_told_run(OUTPUTS / "2026-11-21/09-00-00_adult", "aaaa0000", 0.91),
-        make_told_run(OUTPUTS / "2026-11-22/10-00-00_adult", "aaaa1111", 0.95),
-        make_told_run(OUTPUTS / DAY / "11-00-00_wine", "bbbb0000", 0.93, dataset="builtin_wine"),
-        failed(OUTPUTS / DAY / "12-00-00_adult 失敗"),
+        make_recorded_run(OUTPUTS / "2026-11-21/09-00-00_adult", "aaaa0000", 0.91),
+        make_recorded_run(OUTPUTS / "2026-11-22/10-00-00_adult", "aaaa1111", 0.95),
+        make_recorded_run(
+            OUTPUTS / DAY / "11-00-00_wine", "bbbb0000", 0.93, dataset="builtin_wine"
+        ),
+        make_failed(OUTPUTS / DAY / "12-00-00_adult 失敗"),
     ]
 
 

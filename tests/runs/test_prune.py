@@ -14,7 +14,11 @@ from tabproof.artifacts.errors import RegistryDamagedError
 from tabproof.artifacts.files import point_to
 from tabproof.runs import prune
 from tabproof.runs.errors import NotAskedError
-from tests.artifacts.telling import DAY, failed, make_told_run, make_unfinished, running
+from tests.artifacts.making import (
+    DAY,
+    make_recorded_run,
+    make_unfinished,
+)
 
 OUTPUTS, MODELS = Path("outputs"), Path("models")
 
@@ -27,16 +31,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def runs() -> dict[str, Path]:
     runs = {
-        "promoted": make_told_run(OUTPUTS / "2026-11-20/09-00-00_a", "aaaa0000", 0.7),
-        "best": make_told_run(OUTPUTS / DAY / "10-00-00_b", "bbbb0000", 0.95),
-        "other": make_told_run(OUTPUTS / DAY / "11-00-00_c", "cccc0000", 0.9),
-        "job": make_told_run(OUTPUTS / DAY / "12-00-00_sweep/0_x", "dddd0000", 0.9),
-        "wine": make_told_run(OUTPUTS / DAY / "13-00-00_e", "eeee0000", 0.5, dataset="wine"),
-        "partial": make_told_run(
+        "promoted": make_recorded_run(OUTPUTS / "2026-11-20/09-00-00_a", "aaaa0000", 0.7),
+        "best": make_recorded_run(OUTPUTS / DAY / "10-00-00_b", "bbbb0000", 0.95),
+        "other": make_recorded_run(OUTPUTS / DAY / "11-00-00_c", "cccc0000", 0.9),
+        "job": make_recorded_run(OUTPUTS / DAY / "12-00-00_sweep/0_x", "dddd0000", 0.9),
+        "wine": make_recorded_run(OUTPUTS / DAY / "13-00-00_e", "eeee0000", 0.5, dataset="wine"),
+        "partial": make_recorded_run(
             OUTPUTS / "2026-11-22/14-00-00_f", "ffff0000", 0.6, stopped="early"
         ),
-        "failed": failed(OUTPUTS / DAY / "15-00-00_g 失敗"),
-        "running": running(OUTPUTS / DAY / "16-00-00_h"),
+        "failed": make_failed(OUTPUTS / DAY / "15-00-00_g 失敗"),
+        "running": make_running(OUTPUTS / DAY / "16-00-00_h"),
         "young": make_unfinished(OUTPUTS / DAY / "17-00-00_i", None),
     }
     Registry(MODELS).promote(runs["promoted"], "adult", "me", "")

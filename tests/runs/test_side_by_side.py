@@ -13,8 +13,7 @@ import pytest
 from tabproof import artifacts
 from tabproof.errors import InvalidValueError
 from tabproof.runs.side_by_side import MOST_GROUPS, MOST_READ, MOST_ROWS, write_page
-from tests.artifacts.making import predictions
-from tests.artifacts.telling import failed, make_told_run, running
+from tests.artifacts.making import make_failed, make_recorded_run, make_running, predictions
 
 N_ROWS = 200
 TRUTH = np.random.default_rng(0).integers(0, 2, N_ROWS)
@@ -36,7 +35,7 @@ def made(sweep: Path, number: int, files: dict[str, bytes] | None = None, **said
     auc = said.pop("auc", 0.9 - number / 1000)
     files = noisy(1, number) if files is None else files
     path = sweep / f"{number}_job"
-    return make_told_run(path, f"{number:08x}", auc, overrides=overrides, files=files, **said)
+    return make_recorded_run(path, f"{number:08x}", auc, overrides=overrides, files=files, **said)
 
 
 def page_of(sweep: Path, **settings: Any) -> str:
@@ -114,9 +113,9 @@ def test_the_same_rows_are_compared_however_they_were_asked_for(tmp_path: Path) 
 
 def test_what_failed_or_still_runs_is_told_with_its_cause(tmp_path: Path) -> None:
     made(tmp_path, 0)
-    log = failed(tmp_path / "1_job 失敗", "no <b>table") / "train.log"
+    log = make_failed(tmp_path / "1_job 失敗", "no <b>table") / "train.log"
     log.touch()
-    running(tmp_path / "2_job")
+    make_running(tmp_path / "2_job")
     page = page_of(tmp_path, n_not_begun=4)
     words = words_of(page)
     assert "1 of 7 runs are complete. Without numbers: 2" in words
@@ -176,7 +175,7 @@ def test_a_link_leads_to_the_page_of_each_run(tmp_path: Path) -> None:
 
 def test_a_run_that_was_done_already_is_read_where_it_lies(tmp_path: Path) -> None:
     run = made(tmp_path / "before", 0, {**noisy(1), "report.html": b"its own"})
-    job = failed(tmp_path / "sweep" / "0_job")
+    job = make_failed(tmp_path / "sweep" / "0_job")
     (job / "status.json").write_text(json.dumps({"state": "skipped", "reason": str(run)}))
     page = page_of(tmp_path / "sweep")
     assert "1 of 1 runs are complete." in words_of(page)
@@ -185,7 +184,7 @@ def test_a_run_that_was_done_already_is_read_where_it_lies(tmp_path: Path) -> No
 
 def test_runs_of_one_id_are_one_line(tmp_path: Path) -> None:
     for number in range(3):
-        make_told_run(tmp_path / f"{number}_job", "aaaa0000", files=noisy(1))
+        make_recorded_run(tmp_path / f"{number}_job", "aaaa0000", files=noisy(1))
     page = page_of(tmp_path)
     assert len(rows_of(page)) == 2
     assert "aaaa0000 3 runs" in words_of(page)

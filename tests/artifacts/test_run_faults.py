@@ -1,4 +1,4 @@
-"""Whatever call fails while a run is written: what is left is no complete run, or a whole one."""
+"""Whichever system call fails while a run is written, the run is complete or has no manifest."""
 
 import builtins
 import errno
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabproof.artifacts import RunDirectory, changed_files, read_manifest, recorded
+from tabproof.artifacts import RunDirectory, changed_files, read_manifest, record_outcome
 from tabproof.errors import UserError
 
 PLAN: dict[str, Any] = {"config": {"seed": 42}}
@@ -21,7 +21,7 @@ CALLS = ("replace", "rename", "fsync", "mkdir", "unlink", "open")
 
 
 class Faults:
-    """Counts the calls that change files of a directory, and lets one of them fail."""
+    """Counts the calls that change files in a directory, and makes one of them fail."""
 
     def __init__(self, directory: Path, fails_at: int | None, number: int) -> None:
         self._directory, self._fails_at, self._number = str(directory), fails_at, number
@@ -95,7 +95,7 @@ def faulty(
 def write_run(path: Path) -> None:
     """Write all files of a run, as an experiment does."""
     run = RunDirectory(path)
-    with recorded(run, lambda: "writing", keep_refused=False):
+    with record_outcome(run, lambda: "writing", keep_refused=False):
         run.open_fits(PLAN)["rung-0"] = {"score": 0.5}
         run.write_config("seed: 42\n")
         run.write_schema("{}")
@@ -113,23 +113,23 @@ def n_calls(path: Path) -> int:
     return faults.n_calls
 
 
-def is_none_or_whole(path: Path) -> bool:
+def is_complete_or_none(path: Path) -> bool:
     manifest = read_manifest(path)
     return manifest is None or changed_files(path, manifest) == []
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)
-def test_any_call_may_fail(number: int, tmp_path: Path) -> None:
+def test_any_call_can_fail(tmp_path: Path) -> None:
     n = n_calls(tmp_path / "counted" / "run")
     assert n > 30
     for fails_at in range(1, n + 1):
         path = tmp_path / str(fails_at) / "run"
-        # A link that cannot be made, a status that cannot be removed cost no run.
+        number = (errno.EIO, errno.ENOSPC)[fails_at % 2]
+        # Where the link or the removal of the status fails, the run is complete.
         with faulty(path.parent, fails_at, number) as faults, suppress(OSError, UserError):
             write_run(path)
         assert faults.n_calls >= fails_at
-        assert is_none_or_whole(path), fails_at
-        # What lies there does not keep the next run from its own directory.
+        assert is_complete_or_none(path), fails_at
+        # The next run, in its own directory, is not disturbed.
         again = path.with_name("again")
         write_run(again)
         assert read_manifest(again) is not None
