@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tabproof.artifacts import Registry
-from tests.artifacts.making import DAY, make_recorded_run, make_run, make_unfinished
+from tests.artifacts.making import DAY, make_failed, make_recorded_run, make_run, make_unfinished
 from tests.conftest import typed_in
 
 OUTPUTS = Path("outputs")

@@ -16,7 +16,9 @@ from tabproof.runs import prune
 from tabproof.runs.errors import NotAskedError
 from tests.artifacts.making import (
     DAY,
+    make_failed,
     make_recorded_run,
+    make_running,
     make_unfinished,
 )
 
