@@ -114,6 +114,6 @@ def test_code_cannot_end_its_fence(code: str) -> None:
 def test_what_was_not_searched_was_not_scored() -> None:
     alone = pd.DataFrame({"iter": [0], "n_resources": [800], "params": [{}]})
     card = render_card(facts_of(candidates=alone), "en")
-    assert "Nothing was searched" in card
-    assert "on folds of the training rows; the best" not in card
-    assert "60 candidates, scored by" in render_card(facts_of(), "en")
+    assert "There was no search" in card
+    assert "in cross-validation on the training rows; the best" not in card
+    assert "60 candidates, compared by" in render_card(facts_of(), "en")

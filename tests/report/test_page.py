@@ -139,11 +139,11 @@ def test_what_was_not_measured_has_no_section() -> None:
 
 def test_nothing_found_is_not_the_same_as_not_looked() -> None:
     without = evidence_of(findings=())
-    assert "The data checks found nothing" in render_report(facts_of(without), "en")
+    assert "The data checks have no findings" in render_report(facts_of(without), "en")
     unchecked = facts_of(without, config_yaml="checks: {enabled: false}")
     page = render_report(unchecked, "en")
-    assert "The data was not checked" in page
-    assert "found nothing" not in page
+    assert "The data checks were off" in page
+    assert "have no findings" not in page
 
 
 def test_groups_too_small_are_marked() -> None:
@@ -185,15 +185,16 @@ def test_what_the_model_showed_is_no_finding_in_the_data() -> None:
     page = Reader(render_report(facts_of(evidence_of(findings=[UNCLEAR, FOLDS])), "en"))
     assert "Findings of the data checks" not in page.text
     assert "The data checks have findings" not in page.text
-    assert "The data checks found nothing." in page.text
+    assert "The data checks have no findings." in page.text
 
 
 def test_the_learning_curve_is_concluded_as_the_run_did() -> None:
     facts = facts_of(evidence_of(findings=[UNCLEAR]))
     page = Reader(render_report(facts, "en")).text
     assert (
-        "Whether the curve still rises at its end cannot be told. From 400 to 800 rows the value"
-        " changed by 0.031 (95 % interval −0.016 to 0.080). Sizes left out" in page
+        "These rows cannot show whether the learning curve still rises at its end. From 400 to"
+        " 800 rows the value changed by 0.031 (95 % interval −0.016 to 0.080). Numbers of rows"
+        " that are left out" in page
     )
     assert "more rows would probably help" not in page
     assert "曲線が右端でまだ上昇しているかどうかは判断できません。" in render_report(facts, "ja")
@@ -203,9 +204,8 @@ def test_the_learning_curve_is_concluded_as_the_run_did() -> None:
 def test_every_end_of_a_learning_curve_has_words(end: str) -> None:
     facts = facts_of(evidence_of(findings=[Finding("learning_curve", "…", facts={"end": end})]))
     for language in LANGUAGES:
-        assert sections.learning(facts, Texts("report", language)) == Texts("report", language)(
-            f"learning.{end}"
-        )
+        known = Texts("findings", language)(f"learning_curve.{end}")
+        assert sections.learning(facts, Texts("report", language)) == known
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -218,7 +218,7 @@ def test_what_an_evaluation_found_is_told_in_each_language(language: str) -> Non
 
 
 def test_rows_of_one_subject_are_said_to_narrow_intervals() -> None:
-    said = "Intervals take rows as independent"
+    said = "Intervals assume independent rows"
     grouped = facts_of(config_yaml="cv:\n  group_column: patient\n")
     assert said in Reader(render_report(grouped, "en")).text
     assert said not in Reader(render_report(facts_of(), "en")).text
@@ -226,6 +226,6 @@ def test_rows_of_one_subject_are_said_to_narrow_intervals() -> None:
 
 def test_the_rule_is_that_of_the_scorer() -> None:
     assert (
-        "is predicted where its probability is above 0.1667"
+        "is predicted if its probability is above 0.1667"
         in Reader(render_report(facts_of(), "en")).text
     )

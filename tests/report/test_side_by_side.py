@@ -1,17 +1,19 @@
-"""The page of many runs: what it says of each, in both languages, whatever names there are."""
+"""The page of many runs: its texts, tests against the best run, and names of any kind."""
 
 import re
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from tabproof.errors import LanguageNotOfferedError
+from tabproof.evaluation.comparison import compare
 from tabproof.evaluation_result import Estimate
-from tabproof.report.contenders import Failure, Group, Sweep
+from tabproof.report.contenders import Failure, Group, HoldOut, Sweep
 from tabproof.report.language import read_catalogue
-from tabproof.report.side_by_side import make_section, render_sweep
+from tabproof.report.side_by_side import against_the_best, holm, make_section, render_sweep
 from tabproof.text import LANGUAGES
 from tests.report.contenders import ODD, contender, group_of, held_out
 
@@ -49,25 +51,27 @@ def test_both_languages_have_the_same_texts_and_places() -> None:
         assert len(places) == 1, key
 
 
-def test_every_run_stands_beside_the_best_with_a_verdict() -> None:
+def test_every_run_is_compared_with_the_best() -> None:
     page = page_of(group_of())
     words = words_of(page)
     assert "The best is model_0: ROC-AUC 0.900, 95 % interval 0.850 to 0.950." in words
-    assert "Of 2 tested against it, all differ by more than noise." in words
-    assert page.count(">more than noise<") == 2
-    assert "0.830 – 0.930" in words
-    assert "chosen by the very numbers that are shown" in words
+    assert "All 2 runs tested against it are significantly different." in words
+    assert page.count(">significant<") == 2
+    assert "0.830 to 0.930" in words
+    assert "chosen by the numbers shown" in words
 
 
-def test_equals_are_said_to_be_as_good() -> None:
+def test_runs_without_a_significant_difference_are_named() -> None:
     same = held_out(1)
     group = group_of([contender(n, hold_out=same) for n in range(3)])
-    assert "none differs by more than noise" in words_of(page_of(group))
+    assert "None of the 2 runs tested against it is significantly different" in words_of(
+        page_of(group)
+    )
     mixed = [contender(0), contender(1, hold_out=held_out(1, 9)), contender(8)]
-    assert "1 differ by no more than noise: model_1." in words_of(page_of(group_of(mixed)))
+    assert "1 are not significantly different: model_1." in words_of(page_of(group_of(mixed)))
 
 
-def test_what_was_not_read_is_not_tested_and_what_has_other_rows_neither() -> None:
+def test_runs_that_were_not_read_or_have_another_hold_out_are_not_tested() -> None:
     runs = [
         contender(0),
         contender(1, hold_out=None),
@@ -75,14 +79,14 @@ def test_what_was_not_read_is_not_tested_and_what_has_other_rows_neither() -> No
     ]
     words = words_of(page_of(group_of(runs, n_runs=50)))
     assert words.count("not tested") == 1
-    assert "other rows held out" in words
-    assert "Further runs that are not shown: 47." in words
-    assert "Beyond the best 1, predictions are not read" in words
+    assert "other hold-out" in words
+    assert "Runs not shown: 47." in words
+    assert "Only the predictions of the best 1 runs are read" in words
     nothing = group_of([contender(0, hold_out=None)])
-    assert "No run's predictions could be read" in words_of(page_of(nothing))
+    assert "The predictions of no run could be read" in words_of(page_of(nothing))
 
 
-def test_numbers_that_are_not_defined_are_a_dash() -> None:
+def test_an_undefined_metric_is_a_dash() -> None:
     undefined = {"roc_auc": Estimate(None)}
     runs = [contender(n, metrics=undefined, seconds=None) for n in range(2)]
     assert "ROC-AUC –" in words_of(page_of(group_of(runs)))
@@ -96,7 +100,7 @@ def test_failures_are_listed_with_their_cause() -> None:
     sweep = replace(SWEEP, failures=failures, n_jobs=7, n_not_begun=2)
     page = page_of(group_of(), sweep=sweep)
     words = words_of(page)
-    for text in ("3 of 7 runs are complete.", "no <table>", "damaged", "Not begun: 2."):
+    for text in ("3 of 7 runs are complete.", "no <table>", "damaged", "Not started: 2."):
         assert text in words
     assert "3_model%3Da/train.log" in Tags(page).links
     many = replace(sweep, failures=failures * 5000)
@@ -104,7 +108,7 @@ def test_failures_are_listed_with_their_cause() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_odd_names_are_text_and_nothing_else(language: str) -> None:
+def test_odd_names_are_text(language: str) -> None:
     runs = [
         contender(n, choices={name: name, "k": str(n)}, note=name, link=f"{n}/report.html")
         for n, name in enumerate(ODD)
@@ -135,3 +139,62 @@ def test_without_any_run_there_is_a_page() -> None:
 def test_a_language_that_is_not_offered_is_refused() -> None:
     with pytest.raises(LanguageNotOfferedError):
         page_of(language="fr")
+
+
+def test_p_values_are_adjusted_as_in_the_published_example() -> None:
+    # Wikipedia, Holm-Bonferroni method: of four hypotheses H1 and H4 are rejected at 0.05.
+    adjusted = holm([0.01, 0.04, 0.03, 0.005])
+    assert adjusted == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert [p < 0.05 for p in adjusted] == [True, False, False, True]
+
+
+def test_adjusted_p_values_keep_their_order_and_are_at_most_one() -> None:
+    p_values = np.random.default_rng(0).uniform(size=50)
+    adjusted = np.array(holm(list(p_values)))
+    assert (np.diff(adjusted[np.argsort(p_values)]) >= 0).all()
+    assert ((adjusted >= p_values) & (adjusted <= 1)).all()
+    assert holm([]) == []
+    assert holm([0.04]) == [0.04]
+
+
+def test_each_run_is_tested_against_the_best_that_was_read() -> None:
+    runs = [contender(0, hold_out=None), contender(1), contender(2, hold_out=None), contender(4)]
+    standings = against_the_best(runs, "roc_auc")
+    assert [each is None for each in standings] == [True, True, True, False]
+    best, other = held_out(2, 1), held_out(5, 4)
+    assert standings[3] is not None
+    assert standings[3].comparison == compare(best.y, other.proba, best.proba)
+    assert standings[3].comparison.difference < 0
+    assert not standings[3].is_noise
+
+
+def test_many_equal_runs_are_not_significant_though_one_test_alone_might_be() -> None:
+    runs = [contender(n, hold_out=held_out(2, seed=n)) for n in range(20)]
+    standings = [each for each in against_the_best(runs, "roc_auc") if each is not None]
+    assert len(standings) == 19
+    assert min(each.comparison.p_value for each in standings) < 0.05
+    assert all(each.is_noise for each in standings)
+
+
+def test_more_labels_are_compared_by_accuracy_and_two_on_request() -> None:
+    three = [contender(n, hold_out=held_out(2, n, n_labels=3)) for n in range(2)]
+    two = [contender(n, hold_out=held_out(2, n)) for n in range(2)]
+    for runs, metric in ((three, "roc_auc"), (two, "accuracy")):
+        standing = against_the_best(runs, metric)[1]
+        assert standing is not None
+        assert standing.comparison.test == "McNemar"
+
+
+def test_rows_of_one_label_are_not_tested() -> None:
+    one_label = HoldOut(np.zeros(5, np.int64), np.full((5, 2), 0.5))
+    assert against_the_best([contender(n, hold_out=one_label) for n in range(2)], "roc_auc") == [
+        None,
+        None,
+    ]
+
+
+def test_the_same_predictions_are_not_significantly_different() -> None:
+    same = held_out(1)
+    standing = against_the_best([contender(n, hold_out=same) for n in range(2)], "roc_auc")[1]
+    assert standing is not None
+    assert (standing.comparison.difference, standing.p_value) == (0, 1)

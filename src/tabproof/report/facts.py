@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from tabproof.artifacts import model_name_of
 from tabproof.evaluation_result import Estimate, Evidence, Finding
 
 # What was learned of the model by fitting it anew, which its own sections tell.
@@ -41,6 +42,11 @@ class ReportFacts:
         if name not in metrics:
             name = next(iter(metrics), name)
         return name, metrics.get(name, Estimate(None))
+
+    @property
+    def dataset(self) -> str:
+        """The name of the table, without its source: adult, not openml_adult."""
+        return model_name_of(self.summary["dataset"])
 
     @property
     def findings(self) -> list[Finding]:

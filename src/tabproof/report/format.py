@@ -121,7 +121,7 @@ def _visible(letter: str) -> str:
     return MARK if is_hidden(letter) else letter
 
 
-MINUS, THIN_SPACE = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
 DECIMALS, LEAST, MOST = 3, 2, 4
 # An interval that is a point.
@@ -151,9 +151,8 @@ def decimal(value: float | None, decimals: int = DECIMALS) -> str:
 
 
 def count(number: int) -> str:
-    """Write a number of things; the spaces are read alike everywhere, commas are not."""
-    digits = f"{number:,}"
-    return digits.replace(",", THIN_SPACE) if abs(number) >= 10_000 else digits.replace(",", "")
+    """Write a number of things, as plots and findings do: 48,842."""
+    return f"{number:,}"
 
 
 def plain(number: float) -> str:

@@ -50,12 +50,12 @@ def metadata_block(facts: ReportFacts, t: Texts) -> str:
 
 
 def _name(facts: ReportFacts) -> str:
-    return f"{shown(facts.summary['dataset'])}-{facts.summary['run_id']}"
+    return f"{shown(facts.dataset)}-{facts.summary['run_id']}"
 
 
 def _result(facts: ReportFacts, metrics: list[dict[str, Any]]) -> dict[str, Any]:
     summary = facts.summary
-    dataset = shown(summary["dataset"])
+    dataset = shown(facts.dataset)
     return {
         "task": {"type": TASK},
         "dataset": {
@@ -110,7 +110,7 @@ def _content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
     replay = replay_command(facts)
     return {
         "metadata": Markup(metadata_block(facts, t)),  # noqa: S704
-        "dataset": shown(summary["dataset"]),
+        "dataset": shown(facts.dataset),
         "summary": summary,
         "evidence": evidence,
         "main": {

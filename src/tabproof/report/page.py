@@ -145,6 +145,7 @@ def _content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
     evidence = facts.evidence
     return {
         "summary": facts.summary,
+        "dataset": facts.dataset,
         "evidence": evidence,
         "predicts": told.predicts(facts, t),
         "positive": in_a_sentence(evidence.labels[1]) if facts.is_binary else None,

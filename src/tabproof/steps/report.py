@@ -33,7 +33,7 @@ def publish(
             proba=proba,
             cv_results=search.cv_results,
             scoring=search.scoring,
-            name=f"{division.table.name}, {config.search.name}",
+            name=f"{artifacts.model_name_of(division.table.name)}, {config.search.name}",
         )
         pictures = draw_plots(material, asked.language)
     else:

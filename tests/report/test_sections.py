@@ -1,0 +1,145 @@
+"""The sentences, candidates and commands of a report."""
+
+import shutil
+import subprocess
+
+import pandas as pd
+import pytest
+
+from tabproof.evaluation_result import Decision, Estimate
+from tabproof.report.language import Texts
+from tabproof.report.sections import MOST, best_candidates, cautions, command_line, meanings
+from tests.report.making import ODD_NAMES, candidates_of, evidence_of, facts_of, summary_of
+
+EN = Texts("report", "en")
+BASH = shutil.which("bash")
+
+
+def explained(**changes: object) -> str:
+    labels = changes.pop("labels", ("good", "bad"))
+    return " ".join(meanings(facts_of(evidence_of(labels, **changes)), EN))  # type: ignore[arg-type]
+
+
+def test_auc_is_explained_with_pairs_of_rows() -> None:
+    words = explained(metrics={"roc_auc": Estimate(0.7889, 0.7093, 0.8513)})
+    assert words == (
+        "If one “bad” row and one “good” row are drawn at random, the “bad” row gets the higher"
+        " probability of “bad” in 79 of 100 cases (95 % confidence interval: 71 to 85)."
+    )
+
+
+def test_a_narrow_interval_is_written_in_thousandths() -> None:
+    assert "929 of 1000" in explained(metrics={"roc_auc": Estimate(0.929, 0.9255, 0.933)})
+
+
+def test_auc_of_more_labels_is_a_mean() -> None:
+    words = explained(labels=("a", "b", "c"), metrics={"roc_auc": Estimate(0.79, 0.71, 0.85)})
+    assert "on average over the labels" in words
+    assert "79 of 100" in words
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.72, 0.83, "the model is correct more often"),
+        (0.65, 0.80, "do not show that the model is correct more often"),
+        (0.55, 0.66, "more often than the model at its threshold"),
+    ],
+)
+def test_accuracy_is_compared_with_the_most_frequent_label(
+    low: float, high: float, words: str
+) -> None:
+    assert words in explained(metrics={"accuracy": Estimate((low + high) / 2, low, high)})
+
+
+def test_the_objective_of_a_threshold_explains_a_low_accuracy() -> None:
+    metrics = {"accuracy": Estimate(0.5, 0.45, 0.58)}
+    assert "but for the lowest cost" in explained(metrics=metrics)
+    assert "but for" not in explained(metrics=metrics, decision=Decision("default", 0.5))
+
+
+def test_accuracy_without_interval_is_not_compared() -> None:
+    words = explained(metrics={"accuracy": Estimate(0.9)})
+    assert "Always predicting “good” would be correct in 700 of 1000." in words
+    assert "more often" not in words
+
+
+def test_an_undefined_metric_is_reported() -> None:
+    assert explained(metrics={"roc_auc": Estimate(None)}).startswith("ROC-AUC is not defined")
+    assert explained(metrics={}).startswith("ROC-AUC is not defined")
+
+
+@pytest.mark.parametrize(
+    ("estimate", "n_by_label", "words"),
+    [
+        (
+            Estimate(0.79, 0.71, 0.85),
+            [140, 60],
+            ["The interval is 0.14 wide: with only 200 held-out rows"],
+        ),
+        (Estimate(0.98, 0.97, 0.99), [140, 60], []),
+        (Estimate(0.98), [140, 60], ["No interval could be computed from the 200 held-out rows"]),
+        (
+            Estimate(0.98, 0.97, 0.99),
+            [190, 10],
+            ["Few held-out rows have the label “bad” (10): "],
+        ),
+    ],
+)
+def test_a_small_hold_out_is_a_caution(
+    estimate: Estimate, n_by_label: list[int], words: list[str]
+) -> None:
+    evidence = evidence_of(metrics={"roc_auc": estimate}, n_by_label=n_by_label)
+    said = list(cautions(facts_of(evidence), EN))
+    assert len(said) == len(words)
+    assert all(text.startswith(start) for text, start in zip(said, words, strict=True))
+
+
+def test_a_stopped_search_is_a_caution() -> None:
+    summary = summary_of(stopped="time budget", n_not_tried=7)
+    assert any("not tried: 7" in text for text in cautions(facts_of(summary=summary), EN))
+
+
+def test_the_best_candidates_are_first_and_all_are_counted() -> None:
+    found = best_candidates(candidates_of(2000))
+    assert found is not None
+    assert len(found.best) == MOST
+    assert found.n_all == 2000
+    scores = [one.score for one in found.best]
+    assert scores == sorted(scores, reverse=True)
+    assert [one.is_chosen for one in found.best] == [True] + [False] * (MOST - 1)
+
+
+def test_a_later_rung_ranks_higher_than_a_better_score() -> None:
+    frame = candidates_of(3)
+    later = frame.iloc[[2]].assign(iter=1, n_resources=1600, mean_test_score=0.1)
+    later["rank_test_score"] = 1
+    found = best_candidates(pd.concat([frame, later], ignore_index=True))
+    assert found is not None
+    assert [one.rung for one in found.best] == [2, 1, 1]
+    assert found.best[0].score == 0.1
+    assert found.best[0].is_chosen
+
+
+def test_failed_candidates_are_counted_and_not_ranked() -> None:
+    frame = candidates_of(4)
+    frame.loc[1, ["mean_test_score", "error"]] = [None, "Traceback"]
+    found = best_candidates(frame)
+    assert found is not None
+    assert (len(found.best), found.n_failed) == (3, 1)
+
+
+def test_without_a_search_there_are_no_candidates() -> None:
+    assert best_candidates(None) is None
+    assert best_candidates(candidates_of(2).drop(columns="mean_test_score")) is None
+    assert best_candidates(candidates_of(0)) is None
+
+
+@pytest.mark.skipif(BASH is None, reason="there is no bash to read the line")
+@pytest.mark.parametrize("word", [*ODD_NAMES, "it's\u202e\\n", ""])
+def test_a_shell_reads_the_word_that_was_meant(word: str) -> None:
+    line = command_line(["printf", "%s", word])
+    assert "\u202e" not in line
+    assert "\n" not in line
+    read = subprocess.run([str(BASH), "-c", line], capture_output=True, check=True)
+    assert read.stdout.decode() == word
