@@ -1,13 +1,13 @@
-# Two images: `serve`, which `docker build .` makes, answers predictions and holds no training
+# Two images: `serve`, the default of `docker build .`, answers predictions and contains no training
 # stack; `train` runs training jobs. A third, `serve-with-model`, is `serve` with models in it.
 ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim
 
-# Takes the place of `--build-context models=DIRECTORY` where none is given.
+# The default for `--build-context models=DIRECTORY`.
 FROM scratch AS models
 
 FROM ${PYTHON_IMAGE} AS python
-# Official images come without the standard library's bytecode, and a read-only root would have it
-# compiled at each start. SOURCE_DATE_EPOCH keeps the day of the build out of /etc/shadow.
+# Official images lack the bytecode of the standard library: with a read-only root it would be
+# compiled at each start. SOURCE_DATE_EPOCH keeps the build date out of /etc/shadow.
 RUN groupadd --gid 10001 app \
     && SOURCE_DATE_EPOCH=0 useradd --uid 10001 --gid 10001 --no-create-home \
         --home-dir /nonexistent --shell /usr/sbin/nologin app \
@@ -19,7 +19,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 WORKDIR /app
 
-# --- what is made with pip, and left behind by it -------------------------------------------------
+# --- build stages, which have pip -----------------------------------------------------------------
 FROM python AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_PROGRESS_BAR=off
@@ -27,14 +27,14 @@ RUN python -m venv --without-pip /opt/venv
 
 FROM build AS serve-build
 COPY requirements/serve.lock /build/
-# The secret is optional: a pip.conf for those whose index is not the public one.
+# The secret is optional: a pip.conf for a package index other than the public one.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --require-hashes \
         --no-deps --only-binary=:all: --requirement /build/serve.lock
 COPY api /build/api
 COPY src/tabproof /build/tabproof
 COPY deploy/image/closure.py /build/
-# Bytecode that nobody looks behind, and times that say nothing: the same sources, the same layer.
+# Unchecked bytecode and fixed times: the same sources make the same layer.
 RUN python /build/closure.py /build /app api.__main__ api.app api.main \
     && PYTHONHASHSEED=0 python -m compileall -q --invalidation-mode unchecked-hash /app /opt/venv/lib \
     && find /app /opt/venv -exec touch --no-dereference --date=@0 {} +
@@ -54,7 +54,7 @@ RUN PYTHONHASHSEED=0 python -m compileall -q --invalidation-mode unchecked-hash 
 
 # --- training jobs --------------------------------------------------------------------------------
 FROM python AS train
-# LightGBM's OpenMP. Not pinned: Debian keeps only the newest, with its fixes.
+# LightGBM's OpenMP. Not pinned: Debian keeps only the newest version, with its fixes.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 \
@@ -81,8 +81,8 @@ RUN install --directory --owner=app --group=app /var/lib/models
 COPY --from=serve-build /opt/venv /opt/venv
 COPY --from=serve-build /app /app
 ENV MODEL_CACHE=/var/lib/models
-# All that is written, so that the root can be read-only. Declared, since volumes that are made for
-# these paths take their owner over: Fargate's are root's otherwise.
+# Everything that is written, so that the root can be read-only. Declared, because a volume takes
+# over the owner of its path: on Fargate it would belong to root otherwise.
 VOLUME ["/var/lib/models", "/tmp"]
 USER 10001:10001
 EXPOSE 8000
@@ -101,5 +101,5 @@ LABEL org.opencontainers.image.title="mlops-api" \
 FROM service AS serve-with-model
 COPY --from=models / /app/models/
 
-# The last is what `docker build .` makes.
+# The last stage is the default of `docker build .`.
 FROM service AS serve

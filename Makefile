@@ -1,11 +1,11 @@
-# `make help` explains every target. Everything lives in .venv, installed from requirements/*.lock.
+# `make help` explains every target. Everything is installed into .venv from requirements/*.lock.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The first Python on the PATH that will do; PYTHON=… chooses another.
+# The first suitable Python on the PATH; PYTHON=… chooses another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && command -v $$p && break; done)
@@ -16,7 +16,7 @@ PORT ?= 8000
 ARGS ?=
 TRAIN := $(BIN)/python -m src.train
 
-# EXTRAS=[dev,api] -> one lock file each; the first holds what every run needs.
+# EXTRAS=[dev,api]: one lock file each, after base.lock, which every run needs.
 comma := ,
 LOCKS := base $(subst $(comma), ,$(patsubst [%],%,$(strip $(EXTRAS))))
 
@@ -29,7 +29,7 @@ help: ## show this page
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  %-13s %s\n", $$1, $$2}'
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo 'error: no Python 3.11, 3.12 or 3.13 with venv on the PATH; install one (Debian: python3 python3-venv), or say PYTHON=/path/to/python' >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo 'error: no Python 3.11, 3.12 or 3.13 with venv on the PATH; install one (Debian: python3 python3-venv), or set PYTHON=/path/to/python' >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
 # The locks are complete (tests/test_locks.py), so nothing is resolved and nothing else is fetched:
@@ -53,17 +53,17 @@ $(VENV)/.installed-project: pyproject.toml | $(VENV)/.installed-build
 	@touch $@
 
 .PHONY: init
-init: $(foreach lock,$(LOCKS),$(VENV)/.installed-$(lock)) $(VENV)/.installed-project ## make .venv; EXTRAS=[dev] adds what tests need
+init: $(foreach lock,$(LOCKS),$(VENV)/.installed-$(lock)) $(VENV)/.installed-project ## create .venv; EXTRAS=[dev] adds the packages for tests
 
 .PHONY: envinfo
-envinfo: init ## print the versions in use
+envinfo: init ## print the versions of Python and the main libraries
 	@$(BIN)/python -c 'import platform, sklearn, pandas; print("py", platform.python_version(), "sklearn", sklearn.__version__, "pandas", pandas.__version__)'
 
 .PHONY: train
 train: init ## train breast_cancer with search=fast, in seconds
 	@$(TRAIN) search=fast $(ARGS)
 	@echo
-	@echo "The run lies in outputs/$$(readlink outputs/latest)"
+	@echo "The run is in outputs/$$(readlink outputs/latest)"
 	@echo "Look at it:   outputs/latest/report.html"
 	@echo "Type next:    make train-full DS=credit-g   or   make api, which serves it"
 	@echo "Your table:   $(TRAIN) dataset=file dataset.path=my.csv dataset.target=COLUMN"
@@ -76,15 +76,15 @@ train-fast: init ## search=fast on DS (breast_cancer, wine, adult, credit-g)
 train-full: init ## search=full on DS
 	@$(TRAIN) dataset=$(DS) search=full $(ARGS)
 
-# The image starts the same; api/__main__.py holds the options.
+# The image starts the same command.
 SERVICE := $(BIN)/python -m api --host $(HOST) --port $(PORT)
 
-# PLACE: outputs, or one sweep's directory. make itself ends with 2 whatever failed: scripts that
-# tell 1 (some failed) from 2 (not over) call python -m src.runs check.
+# PLACE: outputs, or the directory of one sweep. make exits with 2 for every failure: scripts that
+# distinguish 1 (some failed) from 2 (not finished) call python -m src.runs check.
 PLACE ?= outputs
 
 .PHONY: check
-check: init ## is all that was begun complete? a line per dataset; PLACE=a sweep's directory
+check: init ## check that runs are complete, one line per dataset; PLACE=a sweep's directory
 	@$(BIN)/python -m src.runs check "$(PLACE)"
 
 .PHONY: report
@@ -92,46 +92,46 @@ report: init ## a markdown table of the newest runs; PLACE=a sweep's directory
 	@$(BIN)/python -m src.runs report "$(PLACE)"
 
 .PHONY: api
-api: init $(VENV)/.installed-api ## serve what is promoted, or the newest run; HOST=0.0.0.0 PORT=8000
+api: init $(VENV)/.installed-api ## serve the promoted models, or the newest run; HOST=0.0.0.0 PORT=8000
 	@exec $(SERVICE)
 
 .PHONY: api-bg
 api-bg: init $(VENV)/.installed-api ## the same in the background, with its log in logs/api.log
 	@mkdir -p logs
 	@if [ -f logs/api.pid ] && kill -0 "$$(cat logs/api.pid)" 2>/dev/null; then \
-		echo "it runs already, as process $$(cat logs/api.pid); make api-stop ends it"; exit 1; fi
+		echo "already running as process $$(cat logs/api.pid); make api-stop stops it"; exit 1; fi
 	@nohup $(SERVICE) >> logs/api.log 2>&1 < /dev/null & echo $$! > logs/api.pid
 	@pid=$$(cat logs/api.pid); for i in $$(seq 150); do \
 		kill -0 $$pid 2>/dev/null || break; \
 		if $(BIN)/python -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1])' \
 			http://$(subst 0.0.0.0,127.0.0.1,$(HOST)):$(PORT)/health 2>/dev/null; then \
 			sleep 0.3; kill -0 $$pid 2>/dev/null || break; \
-			echo "http://$(subst 0.0.0.0,127.0.0.1,$(HOST)):$(PORT)/docs   log: logs/api.log   end: make api-stop"; \
+			echo "http://$(subst 0.0.0.0,127.0.0.1,$(HOST)):$(PORT)/docs   log: logs/api.log   stop: make api-stop"; \
 			exit 0; fi; sleep 0.1; done; \
 	echo 'error: it did not start; the end of logs/api.log:' >&2; tail -n 5 logs/api.log >&2; \
 	kill $$pid 2>/dev/null; rm -f logs/api.pid; exit 1
 
 .PHONY: api-stop
-api-stop: ## end what api-bg started, when it has answered what it has taken
+api-stop: ## stop the service of api-bg after it has answered its open requests
 	@if [ -f logs/api.pid ] && kill "$$(cat logs/api.pid)" 2>/dev/null; then \
-		while kill -0 "$$(cat logs/api.pid)" 2>/dev/null; do sleep 0.1; done; echo ended; \
-	else echo 'it does not run'; fi; rm -f logs/api.pid
+		while kill -0 "$$(cat logs/api.pid)" 2>/dev/null; do sleep 0.1; done; echo stopped; \
+	else echo 'not running'; fi; rm -f logs/api.pid
 
-# Every library that conf/ offers is tested.
+# Tests need every library that conf/ offers.
 TESTED := init $(foreach lock,dev api catboost dask deploy lightgbm parallel store tpe xgboost,$(VENV)/.installed-$(lock))
 
-# As many tests run at once as there are cores: their threads would wait for each other.
+# As many tests run in parallel as there are cores; more threads would slow them down.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: test
-test: $(TESTED) ## pass the tests, in minutes
+test: $(TESTED) ## run the tests, in minutes
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
 
 .PHONY: test-all
-test-all: $(TESTED) ## pass the slow ones too
+test-all: $(TESTED) ## run the slow tests too
 	@$(BIN)/python -m pytest --hypothesis-profile=thorough $(ARGS)
 
-# podman takes the same words. PIP_CONF=… is for those whose package index is not the public one.
+# DOCKER=podman works as well. PIP_CONF=… is for a package index other than the public one.
 DOCKER ?= docker
 IMAGE ?= mlops-api
 PIP_CONF ?=
@@ -144,17 +144,17 @@ docker-build: ## build the image that serves; for training IMAGE=mlops-train ARG
 		$(if $(PIP_CONF),--secret id=pip$(comma)src=$(PIP_CONF)) --tag $(IMAGE) $(ARGS) .
 
 .PHONY: docker-run
-docker-run: ## run it on 127.0.0.1:8000, with what is promoted, as the cloud does: nothing can be written
+docker-run: ## run it on 127.0.0.1:8000 with the promoted models; the file system is read-only
 	@$(DOCKER) run --rm --publish $(HOST):$(PORT):8000 --read-only --cap-drop ALL \
 		--security-opt no-new-privileges --volume "$(CURDIR)/models:/app/models:ro" \
 		$(ARGS) $(IMAGE)
 
 .PHONY: image-check
-image-check: init $(VENV)/.installed-dev ## build the images and run them, without a registry: buildah, runc, root (5 min)
+image-check: init $(VENV)/.installed-dev ## build the images and run them without a registry; needs buildah, runc, root (5 min)
 	@IMAGE_CHECK=required $(BIN)/python -m pytest tests/image $(ARGS)
 
 .PHONY: lint
-lint: init $(VENV)/.installed-dev ## check style and form
+lint: init $(VENV)/.installed-dev ## check style and format
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 
@@ -163,30 +163,30 @@ types: init $(VENV)/.installed-dev $(VENV)/.installed-api ## check types
 	@$(BIN)/mypy
 
 .PHONY: bench
-bench: init $(VENV)/.installed-api ## measure training, serving and batch scoring beside plain ones (15 min)
+bench: init $(VENV)/.installed-api ## benchmark training, serving and batch scoring (15 min)
 	@$(BIN)/python -m benchmarks.train
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.batch_scoring
 
 .PHONY: endurance
-endurance: init $(VENV)/.installed-api ## attack a running service, and outlast it (half an hour)
+endurance: init $(VENV)/.installed-api ## stress a running service (half an hour)
 	@$(BIN)/python -m benchmarks.endurance $(ARGS)
 
 .PHONY: docs
-docs: init ## write docs/configuration.md anew from the schema
+docs: init ## regenerate docs/configuration.md from the schema
 	@$(BIN)/python -m docs.write_configuration
 
 .PHONY: completion
-completion: ## how to get tab completion in bash
+completion: ## show how to enable tab completion in bash
 	@echo 'source docs/completion.bash    # then: python -m src.train dataset=<Tab>'
 
-# Releases that are locked stay as they are, unless UPGRADE=--upgrade asks for newer ones.
+# Locked releases are kept unless UPGRADE=--upgrade asks for newer ones.
 UPGRADE ?=
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-strip-extras --quiet $(UPGRADE) --custom-compile-command "make lock"
 
 .PHONY: lock
-lock: | $(BIN)/python ## write requirements/*.lock after a change of pyproject.toml; UPGRADE=--upgrade: newer releases
+lock: | $(BIN)/python ## update requirements/*.lock after a change of pyproject.toml; UPGRADE=--upgrade
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv packaging
 	@for lock in base api catboost dask deploy dev lightgbm parallel signing slurm store tpe xgboost; do \
 		extra=$$([ $$lock = base ] || echo "--extra $$lock --constraint requirements/base.lock"); \
@@ -198,6 +198,6 @@ lock: | $(BIN)/python ## write requirements/*.lock after a change of pyproject.t
 	@$(BIN)/python requirements/write_closure.py
 
 .PHONY: clean
-clean: ## remove caches and build products; runs, models and downloads stay
+clean: ## remove caches and build products; keeps runs, models and downloads
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
