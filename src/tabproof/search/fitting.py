@@ -147,11 +147,11 @@ def iteration_params(estimator: Any) -> dict[str, int]:
         for name, part in params.items()
         if hasattr(part, "get_params") and not isinstance(part, type)
     }
+    counters = [prefix + name for prefix, part in parts.items() for name in _counters(part)]
     return {
-        prefix + counter: value
-        for prefix, part in parts.items()
-        for counter in _counters(part)
-        if isinstance(value := params.get(prefix + counter), Integral) and value > 1
+        name: params[name]
+        for name in counters
+        if isinstance(params.get(name), Integral) and params[name] > 1
     }
 
 

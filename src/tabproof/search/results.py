@@ -108,7 +108,7 @@ def make_cv_results(
         for key, dtype in _columns(n_splits).items()
     }
     for name in dict.fromkeys(name for c in candidates for name in c.params):
-        values: np.ma.MaskedArray[Any, Any] = np.ma.masked_all(len(rows), dtype=object)
+        values: Any = np.ma.MaskedArray(np.empty(len(rows), dtype=object), mask=True)
         for i, row in enumerate(rows):
             params = candidates[row["candidate"]].params
             if name in params:
