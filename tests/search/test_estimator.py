@@ -1,4 +1,4 @@
-"""The search has scikit-learn's face, and goes wherever GridSearchCV goes."""
+"""The search is a scikit-learn estimator that can be used wherever GridSearchCV can."""
 
 import warnings
 from typing import Any
@@ -22,15 +22,17 @@ from tests.search.making import TIMES, WHOLE, assert_same_search, searching, tab
 STRICT: dict[str, Any] = {"cv": 2, "error_score": "raise"}
 
 
-@parametrize_with_checks(
-    [
-        RungSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, **STRICT),
-        RungSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, **STRICT),
-    ]
-)
-# Some checks ask for what scikit-learn itself warns of: few rows, few columns, names of columns.
+# Some checks use what scikit-learn itself warns about: few rows, few columns, names of columns.
+@parametrize_with_checks([RungSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, **STRICT)])
 @pytest.mark.filterwarnings("ignore")
 def test_estimator_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([RungSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, **STRICT)])
+@pytest.mark.filterwarnings("ignore")
+def test_estimator_checks_with_a_regressor(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
@@ -43,6 +45,7 @@ def test_the_search_works_in_a_pipeline_and_in_a_grid_search() -> None:
     assert outer.best_estimator_.n_splits_ == outer.best_params_["cv"]
 
 
+@pytest.mark.slow
 def test_the_search_in_worker_processes_finds_the_same() -> None:
     X, y = table()
     alone = cross_val_score(searching(), X, y, cv=3)

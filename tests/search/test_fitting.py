@@ -75,9 +75,10 @@ def test_boosting_continues_exactly(n_classes: int, changes: dict[str, Any]) -> 
     assert_continues(estimator, *table(150, n_classes), [1], [4, 4], [3, 7], [11, 12])
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("scoring", ["loss", "roc_auc_ovr"])
-@pytest.mark.parametrize("validation", [0.2, None])
+@pytest.mark.parametrize(
+    ("n_classes", "scoring", "validation"),
+    [(2, "loss", 0.2), (3, "loss", None), (2, "roc_auc_ovr", None), (3, "roc_auc_ovr", 0.2)],
+)
 def test_boosting_with_early_stopping_continues_exactly(
     n_classes: int, scoring: str, validation: float | None
 ) -> None:

@@ -196,9 +196,7 @@ def test_only_folds_that_are_needed_are_prepared() -> None:
     assert len(fits) == 3 + 2 * len(factors) + 1
 
 
-@pytest.mark.parametrize(
-    ("scoring", "n_jobs"), [("roc_auc", 2), ("accuracy", 1), ("neg_log_loss", 1)]
-)
+@pytest.mark.parametrize(("scoring", "n_jobs"), [("roc_auc", 2), ("neg_log_loss", 1)])
 def test_scores_of_the_last_rung_are_those_of_cross_val_score(scoring: str, n_jobs: int) -> None:
     X, y = table(300)
     frame = pd.DataFrame(X).add_prefix("x")
@@ -337,6 +335,7 @@ def test_folds_that_no_finalist_needs_are_removed(
     assert n_finalists < 4
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_leaves_nothing_in_memory(folder: Path) -> None:
     code = (
         "import time, numpy as np\n"

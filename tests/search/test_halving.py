@@ -109,7 +109,7 @@ def test_a_tie_of_all_finalists_is_a_warning(caplog: pytest.LogCaptureFixture) -
     assert "the choice is arbitrary" in caplog.text
 
 
-def test_parts_of(y: np.ndarray, n_splits: int) -> list[np.ndarray]:
+def held_out_rows(y: np.ndarray, n_splits: int) -> list[np.ndarray]:
     cv = StratifiedKFold(n_splits, shuffle=True, random_state=42)
     return [test for _, test in cv.split(np.zeros((len(y), 1)), y)]
 
@@ -120,7 +120,7 @@ def test_every_fold_that_scikit_learn_scores_holds_ten_rows_of_each_class(
     share: float, n_splits: int
 ) -> None:
     X, y = make_classification(4000, weights=[1 - share], random_state=0)
-    first = first_rung(y, test_parts_of(y, n_splits), n_candidates=27, factor=3, seed=42)
+    first = first_rung(y, held_out_rows(y, n_splits), n_candidates=27, factor=3, seed=42)
     scored: list[np.ndarray] = []
 
     def spy(estimator: LogisticRegression, X: np.ndarray, y: np.ndarray) -> float:
@@ -150,7 +150,7 @@ def test_the_last_rung_has_nearly_all_rows(
     n_rows: int, n_candidates: int, factor: float, share: float
 ) -> None:
     y = (np.arange(n_rows) < share * n_rows).astype(np.int64)
-    first = first_rung(y, test_parts_of(y, 3), n_candidates=n_candidates, factor=factor, seed=42)
+    first = first_rung(y, held_out_rows(y, 3), n_candidates=n_candidates, factor=factor, seed=42)
     last = describe_rungs(first, n_rows, n_candidates, factor)[-1]
     # first = n // factor**k loses less than one row, which grows with the rungs.
     assert n_rows - factor ** len(describe_rungs(first, n_rows, n_candidates, factor)) < last
@@ -159,4 +159,4 @@ def test_the_last_rung_has_nearly_all_rows(
 
 def test_with_a_very_rare_class_the_first_rung_has_all_rows() -> None:
     y = np.array([0] * 200 + [1] * 12)
-    assert first_rung(y, test_parts_of(y, 3), n_candidates=27, factor=3, seed=42) == len(y)
+    assert first_rung(y, held_out_rows(y, 3), n_candidates=27, factor=3, seed=42) == len(y)

@@ -124,9 +124,8 @@ def test_the_defaults_of_every_family_are_among_the_finalists(seed: int, n: int)
     assert search.best_score_ >= max(last.score(c, range(2)) for c in defaults)
 
 
-def test_results_name_the_model_of_each_candidate() -> None:
-    search = portfolio().fit(X, Y)
-    results = pd.DataFrame(search.cv_results_)
+def test_results_name_the_model_of_each_candidate(ensemble: Any) -> None:
+    results = pd.DataFrame(ensemble.cv_results_)
     assert set(results["param_model"]) == set(MEMBERS)
     own: Mapping[str, Any] = {"linear": "clf__C", "tree": "clf__max_depth"}
     for family, parameter in own.items():
@@ -135,7 +134,7 @@ def test_results_name_the_model_of_each_candidate() -> None:
         assert results.loc[results["param_model"] != family, f"param_{parameter}"].isna().all()
 
 
-@pytest.mark.parametrize("scoring", ["roc_auc", "accuracy", "f1"])
+@pytest.mark.parametrize("scoring", ["roc_auc", "f1"])
 def test_an_ensemble_works_with_any_scorer(scoring: str) -> None:
     search = portfolio(scoring=scoring).fit(X, Y)
     assert np.isfinite(search.ensemble_score_)

@@ -125,7 +125,7 @@ class Watched(MutableMapping[str, Any]):
 
 
 @kinds
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(data=st.data())
 def test_a_search_resumes_from_any_finished_fits(make: Make, data: st.DataObject) -> None:
     expected, finished = whole(make)

@@ -167,7 +167,7 @@ def clock(n_candidates: int = 4) -> Clock:
 
 def add_fits(to: Clock, family: str, *seconds: float) -> None:
     for n in seconds:
-        to.add_fits(HALF, family, Fit(0.5, fit_seconds=n))
+        to.add(HALF, family, Fit(0.5, fit_seconds=n))
 
 
 def test_there_is_no_estimate_after_the_first_fits() -> None:

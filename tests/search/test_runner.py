@@ -1,4 +1,4 @@
-"""Jobs run here until workers are there, each once, whatever becomes of the workers."""
+"""Jobs run in this process until workers have started, each job once, even if workers die."""
 
 import os
 import threading
@@ -12,15 +12,16 @@ from joblib import parallel_config
 
 from tabproof.search.runner import Runner
 
-N_JOBS = 80
+
+def where(job: tuple[int, int], _n_threads: int | None) -> int:
+    """Return the process; take some time only in the process that asks."""
+    _, asking = job
+    if os.getpid() == asking:
+        sleep(0.05)
+    return os.getpid()
 
 
-def where(job: int, _n_threads: int | None) -> tuple[int, int]:
-    sleep(0.05)
-    return job, os.getpid()
-
-
-def lost(_job: int) -> tuple[int, int]:
+def lost(_job: tuple[int, int]) -> int:
     raise AssertionError("no job kills its process")
 
 
@@ -37,19 +38,20 @@ def are_starting() -> bool:
     return any(thread.name == "start workers" for thread in threading.enumerate())
 
 
-def pids(made: Runner, n: int = N_JOBS, seconds_left: float | None = 100) -> list[int]:
-    results = list(made.run(where, range(n), lambda: seconds_left, lost))
-    assert sorted(job for job, _ in results) == list(range(n))
-    assert all(job == result[0] for job, result in results)
-    return [result[1] for _, result in results]
+def pids(made: Runner, n: int, seconds_left: float | None = 100) -> list[int]:
+    jobs = [(number, os.getpid()) for number in range(n)]
+    results = list(made.run(where, jobs, lambda: seconds_left, lost))
+    assert sorted(job for job, _ in results) == jobs
+    return [pid for _, pid in results]
 
 
 def test_jobs_run_in_this_process_until_workers_have_started() -> None:
     with runner() as made:
-        found = pids(made)
+        # Half a minute for the workers to start.
+        found = pids(made, 600)
         assert found[0] == os.getpid()
         assert found[-1] != os.getpid()
-        # Once they are there, they get everything.
+        # Then they get all jobs.
         assert os.getpid() not in pids(made, 4)
 
 
@@ -73,6 +75,6 @@ def _die() -> None:
 @pytest.mark.slow
 def test_if_workers_die_when_they_start_the_search_continues_without_them() -> None:
     with runner(initializer=_die) as made:
-        # More than end before they have died.
+        # More jobs than end before the workers have died.
         assert set(pids(made, 80)) == {os.getpid()}
         assert set(pids(made, 2)) == {os.getpid()}
