@@ -112,7 +112,7 @@ def test_without_a_copy_and_a_network_the_way_out_is_told(tmp_path):
     message = str(raised.value)
     assert "OpenML 'credit-g' version 1 is not cached in" in message
     assert str(tmp_path / "empty") in message
-    assert "go online, or point dataset.data_home at a copy" in message
+    assert "go online, or set dataset.data_home to a copy" in message
     assert "\n" not in message
 
 
