@@ -3,9 +3,10 @@
 The hold-out and the folds follow the same rule.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,38 +34,40 @@ Positions = NDArray[np.int64]
 DROP_HINT = "dataset.drop_columns=[…] of dataset=file, or hold other rows out"
 
 
-class Rows(Protocol):
+@dataclass(frozen=True)
+class Rows(ABC):
     """A rule for dividing rows."""
+
+    test_size: float
+    seed: int
 
     @property
     def non_feature_columns(self) -> Sequence[str]:
         """Columns that the rule needs; they are not learned from."""
-        ...
+        return ()
 
+    @abstractmethod
     def hold_out(self, table: Table) -> tuple[Positions, Positions]:
         """Return the positions of the training rows and of the rows held out."""
-        ...
 
+    @abstractmethod
     def folds(self, n_splits: int) -> Any:
         """Return scikit-learn's splitter for the training rows."""
-        ...
 
     def repeated_folds(self, n_splits: int, n_repeats: int) -> list[Any]:
-        """Return a splitter per repeat, each with a seed of its own; raise if nothing is random."""
-        ...
+        """Return a splitter per repeat, each with a seed of its own."""
+        # Without replacement: a division that was drawn twice would count twice.
+        seeds = np.random.default_rng(self.seed).choice(2**32, n_repeats, replace=False).tolist()
+        return [replace(self, seed=seed).folds(n_splits) for seed in seeds]
 
-    def groups(self, table: Table, positions: Positions) -> Any:
+    def groups(self, table: Table, positions: Positions) -> Any:  # noqa: ARG002
         """Return the groups that the splitter needs; None if it needs none."""
-        ...
+        return None
 
 
 @dataclass(frozen=True)
-class StratifiedRows:
+class StratifiedRows(Rows):
     """Independent rows: every part has the classes in the same proportion."""
-
-    test_size: float
-    seed: int
-    non_feature_columns: Sequence[str] = ()
 
     def hold_out(self, table: Table) -> tuple[Positions, Positions]:
         """Draw at random, stratified."""
@@ -93,20 +96,11 @@ class StratifiedRows:
         """Return shuffled, stratified folds."""
         return StratifiedKFold(n_splits, shuffle=True, random_state=self.seed)
 
-    def repeated_folds(self, n_splits: int, n_repeats: int) -> list[Any]:
-        """Return such folds by seeds of their own."""
-        return _repeated(self, n_splits, n_repeats)
-
-    def groups(self, table: Table, positions: Positions) -> None:
-        """Return None."""
-
 
 @dataclass(frozen=True)
-class OrderedRows:
+class OrderedRows(Rows):
     """Rows in time: always train on the past, hold out the last rows."""
 
-    test_size: float
-    seed: int
     time_column: str | None = None
 
     @property
@@ -146,16 +140,11 @@ class OrderedRows:
         """Refuse: the past comes before the future in one way only."""
         raise OrderedNotRepeatedError(n_splits=n_splits, n_repeats=n_repeats)
 
-    def groups(self, table: Table, positions: Positions) -> None:
-        """Return None."""
-
 
 @dataclass(frozen=True)
-class GroupedRows:
+class GroupedRows(Rows):
     """Repeated subjects: all rows of a group are on one side."""
 
-    test_size: float
-    seed: int
     group_column: str
 
     @property
@@ -180,21 +169,11 @@ class GroupedRows:
         """Return folds of whole groups, as stratified as groups allow."""
         return StratifiedGroupKFold(n_splits, shuffle=True, random_state=self.seed)
 
-    def repeated_folds(self, n_splits: int, n_repeats: int) -> list[Any]:
-        """Return such folds by seeds of their own."""
-        return _repeated(self, n_splits, n_repeats)
-
     def groups(self, table: Table, positions: Positions) -> NDArray[np.object_]:
         """Return the subject of each row; missing ones form a group of their own."""
         subjects = table.non_features[self.group_column]
         names = subjects.astype("str").astype("object").where(subjects.notna(), "\0missing")
         return names.to_numpy()[positions]
-
-
-def _repeated(rows: StratifiedRows | GroupedRows, n_splits: int, n_repeats: int) -> list[Any]:
-    # Without replacement: a division that was drawn twice would count twice.
-    seeds = np.random.default_rng(rows.seed).choice(2**32, n_repeats, replace=False).tolist()
-    return [replace(rows, seed=seed).folds(n_splits) for seed in seeds]
 
 
 def _check_parts(table: Table, train: Positions, test: Positions) -> None:
