@@ -1,7 +1,8 @@
-"""A run is complete or none at all, whatever happens to it and beside it."""
+"""A run directory is complete or has no manifest, whatever happens to the run."""
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,12 +14,20 @@ from typing import Any
 import pytest
 
 from tabproof.artifacts import changed_files, read_manifest
-from tests.conftest import ROOT, train
+from tests.conftest import ROOT, process, train
+
+QUICK = ("dataset=wine", "search=none", "model=logistic_regression")
 
 
-def test_a_bit_that_flips_is_found(run: Path, tmp_path: Path) -> None:
+def check_complete(run: Path) -> None:
+    manifest = read_manifest(run)
+    assert manifest is not None
+    assert changed_files(run, manifest) == []
+
+
+def test_changed_files_are_found(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    subprocess.run(["cp", "-r", str(run), str(copy)], check=True)
+    shutil.copytree(run, copy)
     manifest = read_manifest(copy)
     assert manifest is not None
     for name in ("estimator.joblib", "summary.json", ".hydra/config.yaml"):
@@ -36,27 +45,14 @@ def test_a_bit_that_flips_is_found(run: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_two_runs_of_one_second_keep_apart(tmp_path: Path) -> None:
-    arguments = ("dataset=wine", "search=none", "model=logistic_regression")
-
-    def start(_: int) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "src.train", *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
+def test_runs_that_begin_in_the_same_second_have_directories_of_their_own(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
-        done = list(pool.map(start, range(3)))
+        done = list(pool.map(lambda _: process("train", *QUICK, cwd=tmp_path), range(3)))
     assert [one.returncode for one in done] == [0, 0, 0]
     runs = [path.parent for path in tmp_path.glob("outputs/*/*/manifest.json")]
     assert len(runs) == 3
     for run in runs:
-        manifest = read_manifest(run)
-        assert manifest is not None
-        assert changed_files(run, manifest) == []
+        check_complete(run)
     latest = tmp_path / "outputs" / "latest"
     assert latest.resolve() in {run.resolve() for run in runs}
 
@@ -67,9 +63,7 @@ def start_run(path: Path, **options: Any) -> subprocess.Popen[str]:
             sys.executable,
             "-m",
             "src.train",
-            "dataset=wine",
-            "search=none",
-            "model=logistic_regression",
+            *QUICK,
             "evaluation=minimal",
             f"hydra.run.dir={path}",
         ],
@@ -99,13 +93,15 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_at_any_moment_it_is_a_complete_run_or_none(moment: str, tmp_path: Path) -> None:
+def test_a_run_killed_at_any_moment_is_complete_or_has_no_manifest(
+    moment: str, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
-    process = start_run(run)
-    while process.poll() is None and not (run / moment).exists():
+    started = start_run(run)
+    while started.poll() is None and not (run / moment).exists():
         time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    started.send_signal(signal.SIGKILL)
+    started.communicate()
     assert (run / ".hydra").exists(), "the run never began"
     manifest = read_manifest(run)
     assert manifest is not None or moment != "manifest.json"
@@ -113,25 +109,22 @@ def test_killed_at_any_moment_it_is_a_complete_run_or_none(moment: str, tmp_path
 
 
 @pytest.mark.parametrize("limit", [200, 20_000, 26_000])
-def test_a_disk_that_fills_is_told_in_one_line_and_leaves_no_run(
-    limit: int, tmp_path: Path
-) -> None:
-    # A limit on the size of a file fails the writing of whatever is larger, as a full disk
-    # does: by an error of the operating system in the middle of a file.
+def test_a_full_disk_is_one_line_and_leaves_no_manifest(limit: int, tmp_path: Path) -> None:
+    # A limit on the size of files makes a write fail in the middle of a file, as a full disk does.
     def limit_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     run = tmp_path / "run"
-    process = start_run(run, preexec_fn=limit_files)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
+    started = start_run(run, preexec_fn=limit_files)
+    _, errors = started.communicate(timeout=60)
+    assert started.returncode == 1
     assert len(errors.splitlines()) == 1, errors
     assert "cannot write" in errors
     assert "hydra.run.dir" in errors
     assert read_manifest(run) is None
 
 
-def test_a_directory_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = train(f"hydra.run.dir={tmp_path}/file/run")
     assert done.returncode == 1
@@ -139,13 +132,11 @@ def test_a_directory_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> 
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_complete_run_is_never_written_over(run: Path) -> None:
+def test_a_complete_run_is_never_overwritten(run: Path) -> None:
     done = train(f"hydra.run.dir={run}")
     assert done.returncode == 2
     assert "holds a complete run already" in done.stderr
-    manifest = read_manifest(run)
-    assert manifest is not None
-    assert changed_files(run, manifest) == []
+    check_complete(run)
 
 
 @pytest.mark.slow
@@ -157,48 +148,37 @@ def test_a_complete_run_is_never_written_over(run: Path) -> None:
         ["-m", "hydra.sweep.dir=${oc.env:RUNS}", "hydra.sweep.subdir=0"],
     ],
 )
-def test_complete_runs_of_a_sweep_are_never_written_over(again: list[str], tmp_path: Path) -> None:
-    arguments = ["dataset=wine", "search=none", "model=logistic_regression"]
-    environment = {**os.environ, "RUNS": str(tmp_path)}
-    assert (
-        train("-m", *arguments, f"hydra.sweep.dir={tmp_path}", "hydra.sweep.subdir=0").returncode
-        == 0
-    )
-    done = train(*again, *arguments, "seed=7", env=environment)
+def test_complete_runs_of_a_sweep_are_never_overwritten(again: list[str], tmp_path: Path) -> None:
+    first = train("-m", *QUICK, f"hydra.sweep.dir={tmp_path}", "hydra.sweep.subdir=0")
+    assert first.returncode == 0
+    done = train(*again, *QUICK, "seed=7", env={**os.environ, "RUNS": str(tmp_path)})
     assert done.returncode == 2
     assert "holds a complete run already" in done.stderr
-    manifest = read_manifest(tmp_path / "0")
-    assert manifest is not None
-    assert changed_files(tmp_path / "0", manifest) == []
+    check_complete(tmp_path / "0")
 
 
 @pytest.mark.slow
 def test_of_two_runs_in_one_directory_one_is_refused(tmp_path: Path) -> None:
-    processes = [start_run(tmp_path / "run") for _ in range(2)]
-    for process in processes:
-        process.communicate(timeout=60)
-    assert sorted(process.returncode for process in processes) == [0, 2]
-    manifest = read_manifest(tmp_path / "run")
-    assert manifest is not None
-    assert changed_files(tmp_path / "run", manifest) == []
+    started = [start_run(tmp_path / "run") for _ in range(2)]
+    for each in started:
+        each.communicate(timeout=60)
+    assert sorted(each.returncode for each in started) == [0, 2]
+    check_complete(tmp_path / "run")
 
 
-def test_a_console_that_went_away_does_not_cost_a_run(tmp_path: Path) -> None:
-    command = (
-        f"{sys.executable} -m src.train dataset=wine search=none model=logistic_regression"
-        f" hydra.run.dir={tmp_path}/run | head -n 1"
-    )
+def test_a_closed_console_does_not_stop_a_run(tmp_path: Path) -> None:
+    words = " ".join([*QUICK, f"hydra.run.dir={tmp_path}/run"])
+    command = f"{sys.executable} -m src.train {words} | head -n 1"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
     assert done.stderr == ""
     assert read_manifest(tmp_path / "run") is not None
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_console_on_a_full_disk_is_told_once_and_does_not_cost_a_run(tmp_path: Path) -> None:
-    arguments = ["dataset=wine", "search=none", "model=logistic_regression"]
+def test_a_console_on_a_full_disk_is_one_warning_and_does_not_stop_a_run(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "src.train", *arguments, f"hydra.run.dir={tmp_path}/run"],
+            [sys.executable, "-m", "src.train", *QUICK, f"hydra.run.dir={tmp_path}/run"],
             cwd=ROOT,
             stdout=full,
             stderr=subprocess.PIPE,
