@@ -152,7 +152,7 @@ def test_columns_without_a_range_are_drawn() -> None:
 def test_the_threshold_that_was_chosen_is_written_and_decides() -> None:
     material = material_of(TWO, decision=Decision("max_f1", 0.2), metrics={})
     drawn = draw_plots(material, "en")
-    assert "threshold 0.2, chosen for the best F1" in texts_of(drawn["threshold"])
+    assert "threshold 0.2, chosen for the highest F1" in texts_of(drawn["threshold"])
     predicted = material.proba[:, 1] >= 0.2
     for code in (0, 1):
         for decided in (False, True):
@@ -164,7 +164,7 @@ def test_costs_are_drawn_where_they_decided() -> None:
     decision = Decision("cost", 0.25, costs=[[0, 1], [5, 0]])
     material = material_of(TWO, decision=decision)
     picture = draw_plots(material, "en")["threshold"]
-    assert "mean cost of a row" in texts_of(picture)
+    assert "mean cost per row" in texts_of(picture)
     predicted = material.proba[:, 1] >= 0.25
     cost = ((material.y == 0) & predicted).sum() + 5 * ((material.y == 1) & ~predicted).sum()
     assert f"at 0.25 it is {cost / len(predicted):.3f}" in picture

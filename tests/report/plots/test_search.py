@@ -83,17 +83,17 @@ def test_rungs_winner_and_others_are_named() -> None:
     assert "rung|candidates|iterations|rows|folds" in below
     assert "1|27|50%|1,000|1" in below
     assert "2|2|100%|2,000|3" in below
-    assert "winner 0.9200: rate 0.05, depth None, leaves 31" in written
+    assert "best 0.9200: rate 0.05, depth None, leaves 31" in written
     assert "0.9100: rate 0.05, depth None, leaves 15" in written
     assert "other candidates: 25" in written
-    assert {"rate", "depth", "leaves", "by parameter, ROC-AUC in rung 1"} <= set(written)
+    assert {"rate", "depth", "leaves", "ROC-AUC by parameter, rung 1"} <= set(written)
 
 
 def test_what_failed_or_lies_far_below_is_counted() -> None:
     scores = {n: 0.9 - n / 1000 for n in range(20)}
     written = texts_of(draw(frame_of(GRID, [{**scores, 20: None, 21: None, 22: 0.1}, {0: 0.91}])))
     assert {"2 failed", "1 below"} <= set(written)
-    assert "by parameter, ROC-AUC in rung 1, 1 below" in written
+    assert "ROC-AUC by parameter, rung 1, 1 below" in written
 
 
 def test_of_many_parameters_those_that_matter_are_drawn() -> None:
@@ -102,7 +102,7 @@ def test_of_many_parameters_those_that_matter_are_drawn() -> None:
     written = texts_of(draw(frame_of(params, [{n: row["p8"] for n, row in enumerate(params)}])))
     assert "p8" in written
     assert len({f"p{n}" for n in range(9)} & set(written)) == 6
-    assert "by parameter, ROC-AUC in rung 1, 3 more not drawn" in written
+    assert "ROC-AUC by parameter, rung 1, 3 more, not drawn" in written
 
 
 def test_thousands_of_candidates_take_moments_and_little_room() -> None:
