@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import tabproof
-from tabproof.data.errors import SeparatorError
 from tabproof.errors import ColumnMissingError, PathError, UserError
 
 
@@ -45,10 +44,6 @@ def test_a_long_list_is_cut_and_counted() -> None:
     message = str(ColumnMissingError("dataset.target", "z", [f"c{i}" for i in range(100)]))
     assert "'c19', … (100 in all)" in message
     assert "c20" not in message
-
-
-def test_a_tab_is_shown_as_it_is_typed() -> None:
-    assert "'dataset.separator=\\t'" in str(SeparatorError(Path("a.csv"), ",", "\t"))
 
 
 def test_a_path_error_has_action_path_reason_notes_and_remedy() -> None:

@@ -23,7 +23,7 @@ def step() -> str:
 def test_a_refused_run_leaves_no_directory(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "outputs" / "day" / "run")
     with pytest.raises(SingleClassError), record_outcome(run, step, keep_refused=False):
-        raise SingleClassError("target 'y'", "a")
+        raise SingleClassError(where="target 'y'", label="a")
     assert not list((tmp_path / "outputs").iterdir())
 
 
@@ -31,7 +31,7 @@ def test_a_refused_run_removes_only_its_own_files(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "mine" / "run")
     with suppress(SingleClassError), record_outcome(run, step, keep_refused=False):
         (run.path / "thesis.txt").write_text("three years of work")
-        raise SingleClassError("target 'y'", "a")
+        raise SingleClassError(where="target 'y'", label="a")
     assert [path.name for path in run.path.iterdir()] == ["thesis.txt"]
 
 
@@ -75,7 +75,7 @@ def test_an_error_after_the_manifest_leaves_the_run_complete(
 def test_a_refused_run_of_a_sweep_keeps_its_reason(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     with pytest.raises(SingleClassError), record_outcome(run, step, keep_refused=True):
-        raise SingleClassError("target 'y'", "a")
+        raise SingleClassError(where="target 'y'", label="a")
     status = json.loads((run.path / "status.json").read_text())
     assert status["state"] == "failed"
     assert "one class only" in status["reason"]
