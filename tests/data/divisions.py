@@ -19,7 +19,7 @@ def divided(columns: dict[str, Any], n_test: int | None = None, **wishes: Any) -
 
 
 def noise(n: int, seed: int = 0) -> dict[str, Any]:
-    """Give columns that know nothing, of numbers, of few numbers and of words, and a target."""
+    """Return columns that know nothing, of numbers, of few numbers and of words, and a target."""
     rng = np.random.default_rng(seed)
     return {
         "measure": rng.normal(size=n),

@@ -73,7 +73,7 @@ def test_any_table_is_checked_and_what_is_found_is_plain(frame, n_test, seed):
 def test_the_same_data_and_seed_give_the_same_findings():
     columns = noise(400)
     columns["measure"][320:] += 3
-    division = divided(columns | {"told": columns["y"]})
+    division = divided(columns | {"copy": columns["y"]})
     found = check(division, Limits(), seed=7)
     assert [finding.check for finding in found] == ["leak", "drift"]
     assert check(division, Limits(), seed=7) == found
@@ -82,7 +82,7 @@ def test_the_same_data_and_seed_give_the_same_findings():
 def test_of_numbers_the_order_of_rows_does_not_matter():
     columns = noise(200)
     del columns["word"]
-    columns["told"] = columns["measure"].round(1) + 20 * (columns["y"] == "yes")
+    columns["copy"] = columns["measure"].round(1) + 20 * (columns["y"] == "yes")
     division = divided({key: np.append(values, values[:20]) for key, values in columns.items()})
     order = np.random.default_rng(0).permutation(220)
     place = np.argsort(order)
@@ -207,7 +207,7 @@ def test_real_tables_without_ids_have_none():
         assert id_columns(load_builtin(name).X) == []
 
 
-def test_what_is_said_names_ten_and_counts_all():
+def test_a_finding_names_ten_columns_and_counts_all():
     made = table({f"id{i}": np.arange(40) + i for i in range(12)} | {"y": ["u", "v"] * 20})
     found = find_ids(made.X, id_columns(made.X))
     assert found is not None
@@ -227,7 +227,7 @@ ROWS = {
 }
 
 
-def test_rows_that_stand_on_both_sides_are_counted():
+def test_rows_on_both_sides_are_counted():
     overlap, _ = find_copies(divided(ROWS, n_test=3), [])
     assert overlap is not None
     facts = overlap.facts

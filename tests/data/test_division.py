@@ -30,7 +30,7 @@ classes = st.lists(st.integers(0, 2), min_size=0, max_size=40).map(
 
 
 def _rules(size, seed, n):
-    """Give each rule, and a table of n rows for it, with both classes in each group and day."""
+    """Return each rule, and a table of n rows for it, with both classes in each group and day."""
     codes = np.resize([0, 1], n).tolist()
     groups = [f"subject-{i // 2 % 12}" for i in range(n)]
     days = [-(i // 2) % 9 for i in range(n)]
@@ -107,7 +107,7 @@ def test_a_stratified_hold_out_holds_each_class_in_its_proportion(codes, size, s
     assert np.all(np.abs(held_out - counts * len(test) / len(codes)) <= 1)
 
 
-def test_a_class_of_one_row_cannot_stand_in_both_parts():
+def test_a_class_of_one_row_cannot_be_in_both_parts():
     with pytest.raises(RareClassError, match=r"'c1' has 1 row\(s\), .*hold-out needs 2"):
         StratifiedRows(0.2, 0).hold_out(labelled([0, 0, 0, 0, 1]))
 
@@ -185,7 +185,7 @@ def test_dates_that_do_not_sort_as_text_are_not_sorted_as_text():
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 11), min_size=60, max_size=80), test_sizes, seeds)
-def test_a_group_lies_on_one_side_only(groups, size, seed):
+def test_a_group_is_on_one_side_only(groups, size, seed):
     assume(len(set(groups)) >= 8)
     who = np.array([f"subject-{g}" for g in groups])
     table = labelled(np.resize([0, 1], len(groups)).tolist(), who=who.tolist())
@@ -258,7 +258,7 @@ def test_repeated_folds_keep_groups_on_one_side():
         assert not set(who[fit]) & set(who[score])
 
 
-def test_rows_in_time_are_not_repeated_and_that_is_said_before_there_is_data():
+def test_repeating_rows_in_time_is_refused_without_data():
     with pytest.raises(OrderedNotRepeatedError, match=r"n_repeats=5: rows in time .* 3 folds"):
         OrderedRows(0.2, 0).repeated_folds(3, 5)
 

@@ -257,12 +257,12 @@ def test_a_duplicate_column_of_a_parquet_file_is_refused_by_name(tmp_path):
 
 
 def test_columns_without_a_name_are_not_called_duplicates_of_nan(tmp_path):
-    told = ""
+    message = ""
     try:
         csv(tmp_path, "a,,,y\n1,2,3,u\n3,4,5,v\n")
     except UserError as error:
-        told = str(error)
-    assert "nan" not in told
+        message = str(error)
+    assert "nan" not in message
 
 
 @pytest.mark.parametrize(

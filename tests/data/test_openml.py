@@ -27,7 +27,7 @@ CREDIT_DESCRIPTION = "openml/openml.org/api/v1/json/data/31.gz"
 
 @pytest.fixture
 def home(tmp_path):
-    """Give a copy: scikit-learn deletes what it finds damaged."""
+    """Return a copy: scikit-learn deletes what it finds damaged."""
     return shutil.copytree(OPENML_HOME, tmp_path / "home", copy_function=shutil.copyfile)
 
 
@@ -106,7 +106,7 @@ def test_loading_writes_nothing_into_a_whole_cache(home):
 
 
 @pytest.mark.usefixtures("offline")
-def test_without_a_copy_and_a_network_the_way_out_is_told(tmp_path):
+def test_without_a_copy_and_a_network_the_error_says_what_works(tmp_path):
     with pytest.raises(DownloadError) as raised:
         _load("credit-g", tmp_path / "empty")
     message = str(raised.value)
@@ -179,7 +179,7 @@ def test_a_table_without_a_target_of_its_own_is_the_users_mistake(home):
         (PermissionError(13, "cannot write the cache"), False),
     ],
 )
-def test_a_bad_line_may_pass_and_a_no_does_not(error, may_pass):
+def test_network_failures_are_retried_and_refusals_are_not(error, may_pass):
     assert _may_pass(error) == may_pass
 
 
@@ -246,10 +246,10 @@ def test_a_server_that_stumbles_is_asked_again_after_growing_waits(server, tmp_p
         table = _load("credit-g", tmp_path / "new", n_retries=4)
     assert len(table.y) == 1_000
     assert [wait for wait in waits if wait >= 1] == [1, 2, 4]
-    told = [message for message in caplog.messages if message.startswith("download failed")]
-    assert len(told) == 3
-    assert "503" in told[0]
-    assert told[0].endswith("trying again in 1 s")
+    lines = [message for message in caplog.messages if message.startswith("download failed")]
+    assert len(lines) == 3
+    assert "503" in lines[0]
+    assert lines[0].endswith("trying again in 1 s")
 
 
 @needs_openml_home
@@ -262,7 +262,7 @@ def test_patience_ends_after_the_retries_that_were_asked_for(server, tmp_path, w
 
 @needs_openml_home
 @pytest.mark.parametrize("code", [404, 403])
-def test_a_no_of_the_server_is_not_asked_for_again(server, tmp_path, waits, code):
+def test_a_refusal_of_the_server_is_not_retried(server, tmp_path, waits, code):
     server.failures.extend([code] * 100)
     with pytest.raises(DownloadError, match=str(code)):
         _load("credit-g", tmp_path / "new", n_retries=4)
@@ -276,7 +276,7 @@ def test_a_no_of_the_server_is_not_asked_for_again(server, tmp_path, waits, code
 @needs_openml_home
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("damage", ["a changed byte", "cut"])
-def test_a_damaged_copy_is_fetched_anew_and_told(tmp_path, caplog, damage):
+def test_a_damaged_copy_is_downloaded_again_and_logged(tmp_path, caplog, damage):
     cache = tmp_path / "new"
     whole = _load("credit-g", cache)
     path = cache / CREDIT

@@ -48,7 +48,7 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(wish):
         table({"a": [1, 2], "y": ["u", "v"]}, **{wish: value})
 
 
-def test_a_table_of_a_target_alone_has_nothing_to_learn_from():
+def test_a_table_without_features_is_refused():
     with pytest.raises(NoColumnsError, match="except the target 'y'"):
         table({"y": ["u", "v"]})
     with pytest.raises(NoColumnsError):
@@ -58,7 +58,7 @@ def test_a_table_of_a_target_alone_has_nothing_to_learn_from():
 # --- rows -------------------------------------------------------------------------------
 
 
-def test_rows_without_a_target_are_left_out_counted_and_told(caplog):
+def test_rows_without_a_target_are_left_out_counted_and_logged(caplog):
     with caplog.at_level(logging.WARNING):
         made = table({"a": [1, 2, 3, 4, 5], "y": ["u", None, "v", None, "u"]})
     assert made.n_rows_without_target == 2
@@ -72,7 +72,7 @@ def test_rows_keep_their_position_in_the_source_as_their_id():
     assert made.X.index.tolist() == [0, 2, 3]
 
 
-def test_a_complete_target_is_not_talked_about(caplog):
+def test_a_complete_target_is_not_logged(caplog):
     made = table({"a": [1, 2], "y": ["u", "v"]})
     assert made.n_rows_without_target == 0
     assert caplog.messages == []
@@ -83,7 +83,7 @@ def test_a_table_without_any_target_is_called_empty():
         table({"a": [1, 2], "y": [None, None]})
 
 
-def test_what_divides_rows_is_not_learned_from():
+def test_columns_that_divide_rows_are_no_features():
     made = table({"a": [1, 2], "g": ["p", "q"], "y": ["u", "v"]}, non_features=["g"])
     assert list(made.X.columns) == ["a"]
     assert made.non_features["g"].tolist() == ["p", "q"]
@@ -98,14 +98,14 @@ def test_a_target_of_one_class_is_refused_with_the_class(values):
         table({"a": [1, 2], "y": values})
 
 
-def test_a_quantity_is_no_target():
+def test_a_continuous_target_is_refused():
     values = np.arange(MAX_NUMERIC_LABELS + 1)
     with pytest.raises(NotClassesError, match=f"'y' holds {len(values)} different numbers"):
         table({"a": values, "y": values})
     assert len(table({"a": values[1:], "y": values[1:]}).labels) == MAX_NUMERIC_LABELS
 
 
-def test_decimals_are_a_quantity_too():
+def test_a_target_of_decimals_is_refused_too():
     with pytest.raises(NotClassesError, match="a quantity, not classes"):
         table({"a": np.arange(200), "y": np.linspace(0, 1, 200)})
 
@@ -191,7 +191,7 @@ def test_a_target_that_cannot_be_classes_is_the_users_mistake(values):
         table({"a": [1, 2, 3], "y": values})
 
 
-def test_a_large_whole_number_is_a_label_as_it_stands():
+def test_a_large_whole_number_is_a_label_unchanged():
     values = np.array([2**63 + 1, 2, 1], dtype="uint64")
     assert table({"a": [1, 2, 3], "y": values}).labels == ("1", "2", str(2**63 + 1))
 
@@ -322,7 +322,7 @@ def test_a_constant_column_is_refused_by_name():
         check_columns(X, HINT)
 
 
-def test_a_value_here_and_nothing_there_is_no_constant():
+def test_one_value_and_missing_cells_are_no_constant():
     check_columns(pd.DataFrame({"a": [7.0, np.nan], "b": pd.Categorical(["x", None])}), HINT)
 
 
@@ -374,7 +374,7 @@ def _refuse(constant):
 
 @settings(max_examples=30, deadline=None)
 @given(frames())
-def test_every_training_cell_lies_within_its_description(frame):
+def test_every_training_cell_is_within_its_description(frame):
     made = make_table("tiny", frame, ColumnSpec("y"))
     schema = describe(made, made.X)
     for column in schema.columns:
@@ -474,7 +474,7 @@ def test_a_renamed_label_changes_the_fingerprint():
     assert _named_changes(fingerprint(one), fingerprint(other)) == {"y"}
 
 
-def test_categories_are_told_apart_however_many_there_are():
+def test_many_categories_have_different_fingerprints():
     words = [f"w{i:06}" for i in range(66_000)]
     swaps = [(0, 256), (0, 65_536)]
     start = {"a": words, "y": ["u", "v"] * 33_000}

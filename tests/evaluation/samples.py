@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 
 
 def two_classes(positive: Floats | list[float]) -> Floats:
-    """Give probabilities of shape (n_rows, 2)."""
+    """Return probabilities of shape (n_rows, 2)."""
     return np.column_stack([1 - np.asarray(positive), positive])
 
 
@@ -29,7 +29,7 @@ def binormal(
 def three_classes(
     rng: np.random.Generator, counts: list[int], shift: float
 ) -> tuple[Codes, Floats]:
-    """Draw rows of three labels, told apart the better the greater shift is."""
+    """Draw rows of three labels, separated by shift."""
     y = np.repeat([0, 1, 2], counts)
     scores = rng.normal(size=(len(y), 3)) + shift * np.eye(3)[y]
     return y, softmax(shift * scores + np.log(counts), axis=1)

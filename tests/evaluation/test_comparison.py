@@ -59,7 +59,7 @@ def test_complete_separation_has_no_variance_and_is_no_division_by_zero() -> Non
     assert compare(Y, two_classes(PERFECT), two_classes(CONSTANT)).difference == 0.5
 
 
-def test_one_row_of_a_class_proves_nothing() -> None:
+def test_one_row_of_a_class_gives_no_significant_difference() -> None:
     y = np.array([0] * 50 + [1])
     first, second = np.linspace(0, 1, 51), np.linspace(1, 0, 51)
     done = compare(y, two_classes(first), two_classes(second))
@@ -88,14 +88,14 @@ def test_mcnemars_test_is_the_binomial_one_on_rows_that_differ(
     assert done.difference == pytest.approx((gained - lost) / len(y), abs=1e-12)
 
 
-def test_five_of_five_is_not_enough_and_six_of_six_is() -> None:
+def test_five_of_five_is_not_significant_and_six_of_six_is() -> None:
     y = np.zeros(10, dtype=np.int64)
     for n_gained, is_better in ((5, False), (6, True)):
         current = np.where(np.arange(10) < n_gained, 1, 0)
         assert compare(y, one_hot(y), one_hot(current)).is_better(0.05) is is_better
 
 
-def test_the_words_hold_both_figures_the_difference_and_the_chance() -> None:
+def test_the_line_has_both_values_the_difference_and_the_p_value() -> None:
     y = np.zeros(10, dtype=np.int64)
     current = np.where(np.arange(10) < 6, 1, 0)
     assert compare(y, one_hot(y), one_hot(current)).in_words() == (

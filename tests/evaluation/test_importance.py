@@ -71,7 +71,7 @@ def test_a_column_that_the_model_does_not_read_is_worth_nothing_for_certain() ->
     assert found["nothing"] == Estimate(0.0, 0.0, 0.0)
 
 
-def test_a_hold_out_too_easy_to_tell_by_gives_no_interval() -> None:
+def test_a_hold_out_that_is_too_easy_gives_no_interval() -> None:
     """All positive rows stay above all negative ones, though probabilities move."""
     y = np.repeat([0, 1], 20)
     X = pd.DataFrame({"clear": y * 100.0, "small": np.arange(40.0) / 40})
@@ -113,7 +113,7 @@ def test_categories_and_missing_values_stay_what_they_are() -> None:
         assert frame["<b>x</b> 1"].isna().mean() == X["<b>x</b> 1"].isna().mean()
 
 
-def test_large_hold_outs_are_judged_by_some_rows_of_each_class(
+def test_of_large_hold_outs_some_rows_of_each_class_are_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(importance, "MAX_PREDICTIONS", 600)
@@ -129,7 +129,7 @@ def test_large_hold_outs_are_judged_by_some_rows_of_each_class(
     assert n_rows == [40, 200, 200, 200]
 
 
-def test_how_many_rows_are_asked_at_once_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_rows_per_call_changes_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     model, X, y = learned(2)
     at_once = importances(model.predict_proba, X, y, n_repeats=5, seed=0)
     monkeypatch.setattr(importance, "STACKED_CELLS", 1)
@@ -181,7 +181,7 @@ def test_few_different_numbers_are_all_shown_with_their_shares() -> None:
     assert found.shares == X["b"].value_counts(normalize=True).sort_index().tolist()
 
 
-def test_of_many_numbers_each_point_stands_for_as_many_rows() -> None:
+def test_with_many_numbers_each_point_has_equally_many_rows() -> None:
     X = pd.DataFrame({"a": np.arange(1000.0), "b": 0.0})
     (found,) = dependences(constant, X, ranked("a"), labels=["n", "p"], n_columns=1, seed=0)
     assert len(found.values) == 20

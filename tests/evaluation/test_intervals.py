@@ -84,13 +84,13 @@ def check_laws(y: Codes, proba: Floats, names: list[str]) -> None:
 
 @settings(max_examples=70, deadline=None)
 @given(tiny())
-def test_whatever_the_rows_of_two_labels_the_value_lies_in_its_interval(rows: tuple) -> None:
+def test_a_value_of_two_labels_is_in_its_interval_for_any_rows(rows: tuple) -> None:
     check_laws(*rows, names=list(METRICS))
 
 
 @settings(max_examples=40, deadline=None)
 @given(tiny(n_classes=3))
-def test_whatever_the_rows_of_three_labels_the_value_lies_in_its_interval(rows: tuple) -> None:
+def test_a_value_of_three_labels_is_in_its_interval_for_any_rows(rows: tuple) -> None:
     check_laws(*rows, names=OF_MORE)
 
 
@@ -218,7 +218,7 @@ def test_three_labels_as_well() -> None:
 
 
 def scikit_learns(y: Codes, proba: Floats, weights: Floats, threshold: float) -> dict[str, Any]:
-    """Give the same metrics by scikit-learn's functions with sample_weight."""
+    """Return the same metrics by scikit-learn's functions with sample_weight."""
     options = {"sample_weight": weights}
     is_binary = proba.shape[1] == 2
     predicted = (proba[:, 1] > threshold).astype(int) if is_binary else proba.argmax(axis=1)

@@ -61,7 +61,7 @@ def corrected_interval(values: NDArray[np.float64]) -> tuple[float, float]:
     return values.mean() - half, values.mean() + half
 
 
-def test_a_memory_of_a_chequered_board_still_learns_and_knows_what_it_has_seen() -> None:
+def test_the_curve_of_nearest_neighbours_on_a_chequerboard_rises() -> None:
     X = pd.DataFrame(np.random.default_rng(0).uniform(0, 6, (500, 2)), columns=["a", "b"])
     y = np.asarray((X["a"].astype(int) + X["b"].astype(int)) % 2, dtype=np.int64)
     found = curve(KNeighborsClassifier(5), X, y)
@@ -73,19 +73,19 @@ def test_a_memory_of_a_chequered_board_still_learns_and_knows_what_it_has_seen()
     assert all(point.seen.value > point.unseen.value for point in found.points)
 
 
-def test_a_model_that_has_learned_all_is_flat() -> None:
+def test_a_model_that_needs_no_more_rows_is_flat() -> None:
     X, y = rows(4000)
     assert curve(LogisticRegression(), X, y).finding.facts["end"] == "flat"
 
 
-def test_few_rows_cannot_tell() -> None:
+def test_with_few_rows_the_end_is_unclear() -> None:
     X, y = rows(60)
     finding = curve(KNeighborsClassifier(3), X, y).finding
     assert finding.facts["end"] == "unclear"
     assert finding.facts["low"] < 0 < finding.facts["high"]
 
 
-def test_what_is_always_right_has_no_interval_and_is_flat() -> None:
+def test_a_perfect_model_has_no_interval_and_is_flat() -> None:
     X, y = rows(100)
     found = curve(LogisticRegression(), X.assign(a=y * 100.0), y)
     assert [(point.unseen.value, point.unseen.interval) for point in found.points] == [
@@ -101,7 +101,7 @@ def test_three_classes_have_a_curve() -> None:
     assert all(0.5 < (point.unseen.value or 0) < 1 for point in found.points)
 
 
-def test_parts_lie_in_each_other_and_keep_the_classes_shares() -> None:
+def test_parts_are_nested_and_keep_the_shares_of_classes() -> None:
     X, y = rows(200)
     y = (np.arange(200) % 5 == 0).astype(np.int64)
     Recording.fitted = []
@@ -138,7 +138,7 @@ class Greedy(Recording):
         return self
 
 
-def test_a_size_on_which_a_fit_fails_is_left_out_and_said() -> None:
+def test_a_size_on_which_a_fit_fails_is_left_out_and_reported() -> None:
     X, y = rows(200)
     found = curve(Greedy(), X, y)
     assert [point.n_rows for point in found.points] == [80, 160]
@@ -147,14 +147,14 @@ def test_a_size_on_which_a_fit_fails_is_left_out_and_said() -> None:
     assert "\n" not in found.finding.message
 
 
-def test_a_part_that_lacks_a_class_is_left_out_and_said() -> None:
+def test_a_part_that_lacks_a_class_is_left_out_and_reported() -> None:
     X, y = rows(60, n_classes=3)
     found = curve(LogisticRegression(), X, y, fractions=(0.04, 0.5, 1.0))
     assert [point.n_rows for point in found.points] == [24, 48]
     assert "2 (a class has no row in it)" in found.finding.message
 
 
-def test_a_curve_without_two_points_says_that_it_cannot_tell() -> None:
+def test_the_end_of_a_curve_without_two_points_is_unknown() -> None:
     X, y = rows(30)
     found = curve(Greedy(), X, y)
     assert found.points == []

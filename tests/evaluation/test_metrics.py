@@ -25,7 +25,7 @@ from tests.evaluation.samples import binormal, three_classes, tiny, two_classes
 OF_MORE = [name for name in METRICS if name != "specificity"]
 
 
-def test_what_can_be_asked_for_is_what_can_be_measured() -> None:
+def test_every_metric_that_is_offered_is_implemented() -> None:
     assert list(_METRICS) == list(METRICS)
     assert set(METRICS) > LOWER_IS_BETTER
 
@@ -100,7 +100,7 @@ def test_perfect_probabilities_are_perfect_in_every_metric() -> None:
         assert value == pytest.approx(0 if name in LOWER_IS_BETTER else 1, abs=1e-9), name
 
 
-def test_which_class_is_positive_does_not_change_the_auc() -> None:
+def test_the_auc_does_not_depend_on_the_positive_class() -> None:
     y, proba = np.array([0, 0, 1, 1, 1]), two_classes([0.2, 0.6, 0.3, 0.7, 0.9])
     other = score(1 - y, proba[:, ::-1], names=["roc_auc"])
     assert other == pytest.approx(score(y, proba, names=["roc_auc"]))
@@ -114,7 +114,7 @@ def test_a_threshold_reports_above_it_and_the_default_above_one_half() -> None:
         assert predicted_codes(proba, default).tolist() == [0, 0, 1]
 
 
-def test_of_more_labels_the_likeliest_is_predicted() -> None:
+def test_with_more_labels_the_most_probable_is_predicted() -> None:
     assert predicted_codes(np.array([[0.4, 0.4, 0.2], [0.1, 0.2, 0.7]])).tolist() == [0, 2]
 
 
@@ -165,13 +165,13 @@ def test_it_is_what_scikit_learns_curve_comes_to() -> None:
     assert expected_calibration_error(y, proba) == pytest.approx(expected, abs=1e-12)
 
 
-def test_of_three_labels_it_is_that_of_the_likeliest() -> None:
+def test_with_three_labels_it_is_that_of_the_most_probable() -> None:
     proba = np.array([[0.7, 0.2, 0.1]] * 10)
     y = np.array([0] * 5 + [1] * 3 + [2] * 2)
     assert expected_calibration_error(y, proba) == pytest.approx(0.2)
 
 
-def test_equal_probabilities_lie_in_one_bin() -> None:
+def test_equal_probabilities_are_in_one_bin() -> None:
     confidence = np.repeat([0.1, 0.5, 0.9], [40, 3, 40])
     bins = calibration_bins(confidence)
     assert [len(set(bins[confidence == value])) for value in (0.1, 0.5, 0.9)] == [1, 1, 1]

@@ -60,7 +60,7 @@ def sliced(
     return found
 
 
-def test_a_groups_metrics_are_those_of_its_rows() -> None:
+def test_metrics_of_a_group_are_those_of_its_rows() -> None:
     for group in sliced("性別", threshold=0.4).groups:
         rows = (X["性別"] == group.name).to_numpy()
         assert group.n_rows == rows.sum()
@@ -100,7 +100,7 @@ def test_rates_and_ratio_are_those_of_fairlearns_user_guide() -> None:
     assert found.ratios[1] == pytest.approx(2 / 3)
 
 
-def test_missing_values_are_a_group_that_no_value_can_be_taken_for() -> None:
+def test_missing_values_are_a_group_with_a_name_of_its_own() -> None:
     names = {group.name: group.n_rows for group in sliced("<b>race</b>").groups}
     assert names == {"(missing)": 320, "rare": 3, "((missing))": 77}
 
@@ -116,7 +116,7 @@ def test_small_groups_are_marked_and_decide_no_ratio() -> None:
     ("n_negative", "n_positive", "is_small"),
     [(15, 15, False), (14, 15, True), (20, 10, False), (100, 9, True)],
 )
-def test_how_many_rows_are_enough(n_negative: int, n_positive: int, is_small: bool) -> None:
+def test_the_limits_of_a_small_group(n_negative: int, n_positive: int, is_small: bool) -> None:
     y = np.repeat([0, 1], [n_negative, n_positive])
     proba = PROBA[: len(y)]
     only = pd.DataFrame({"a": np.ones(len(y))})
@@ -124,11 +124,11 @@ def test_how_many_rows_are_enough(n_negative: int, n_positive: int, is_small: bo
     assert group.is_small == is_small
 
 
-def test_one_group_to_judge_has_nothing_to_be_compared_with() -> None:
+def test_a_single_group_has_no_ratio() -> None:
     assert sliced("a", X=pd.DataFrame({"a": np.ones(N)})).ratios == [None, None]
 
 
-def test_where_nobody_gets_a_label_its_ratio_is_not_defined() -> None:
+def test_the_ratio_of_a_label_that_is_never_predicted_is_not_defined() -> None:
     nobody = np.column_stack([np.ones(N), np.zeros(N)])
     assert sliced("性別", proba=nobody).ratios == [1.0, None]
 
@@ -234,7 +234,7 @@ def test_numbers_are_in_order_and_whole_ones_without_a_point() -> None:
 
 
 @pytest.mark.parametrize("categories", [["(missing)"], ["(missing)", "((missing))"]])
-def test_no_category_can_be_called_what_missing_values_are(categories: list[str]) -> None:
+def test_no_category_has_the_name_of_missing_values(categories: list[str]) -> None:
     found = values_of(pd.Series(pd.Categorical([*categories, None])))
     assert len(set(found.names)) == len(categories) + 1
     assert found.names[-1] == missing_among(categories)

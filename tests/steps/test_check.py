@@ -40,7 +40,7 @@ def test_there_are_as_many_groups_as_folds(tmp_path: Path) -> None:
     assert "calibration.n_splits=5: the training rows hold 3 group(s)" in str(error)
 
 
-def test_a_class_that_lies_in_one_group_is_told(tmp_path: Path) -> None:
+def test_a_class_in_a_single_group_is_refused(tmp_path: Path) -> None:
     division = grouped(tmp_path, frame(400)).division
     who = division.table.non_features["who"].to_numpy()
     # One group to learn from, and one to hold out.
@@ -78,7 +78,7 @@ def test_costs_of_three_labels_do_not_fit_two(tmp_path: Path) -> None:
     assert "it takes 2 rows (true labels) of 2 numbers" in str(error)
 
 
-def test_a_class_has_rows_for_the_calibration_beside_each_fold(tmp_path: Path) -> None:
+def test_a_class_needs_rows_for_the_calibration_within_each_fold(tmp_path: Path) -> None:
     case = Case(tmp_path, table_with(8), *REPEATED, "cv.test_size=0.25")
     with pytest.raises(RareClassError) as raised:
         check.check(case.config, case.division)

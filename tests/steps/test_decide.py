@@ -28,7 +28,7 @@ from tests.conftest import composed
 from tests.steps.cases import Case, frame, grouped
 
 
-def test_where_nothing_was_asked_for_the_pipeline_stays_as_it_is(tmp_path: Path) -> None:
+def test_without_calibration_and_threshold_the_pipeline_is_unchanged(tmp_path: Path) -> None:
     case = Case(tmp_path, frame())
     pipeline = case.fitted()
     decided = deciding.decide(case.config, case.division, pipeline)
@@ -49,7 +49,7 @@ OBJECTIVES = ("default", "max_f1", "cost", "min_recall")
         *product(["hist_gradient_boosting"], ["isotonic"], OBJECTIVES),
     ],
 )
-def test_everybody_decides_in_the_same_way(
+def test_pipeline_scorer_and_estimator_predict_the_same_labels(
     tmp_path: Path, model: str, calibration: str, threshold: str
 ) -> None:
     case = Case(
@@ -78,7 +78,7 @@ def test_everybody_decides_in_the_same_way(
 
 
 @pytest.mark.parametrize("calibration", METHODS)
-def test_three_labels_are_calibrated_and_the_likeliest_is_taken(
+def test_three_labels_are_calibrated_and_the_most_probable_is_predicted(
     tmp_path: Path, calibration: str
 ) -> None:
     decided = Case(tmp_path, frame(n_classes=3), f"calibration={calibration}").decide()
@@ -111,7 +111,7 @@ def test_the_threshold_is_the_best_on_calibrated_rows_out_of_folds(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("method", "warns"), [("isotonic", True), ("sigmoid", False)])
-def test_a_staircase_on_few_rows_is_warned_of(
+def test_isotonic_calibration_on_few_rows_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, method: str, warns: bool
 ) -> None:
     Case(tmp_path, frame(), f"calibration={method}").decide()
@@ -128,7 +128,7 @@ def test_workers_change_no_number(tmp_path: Path) -> None:
     assert_array_equal(together.pipeline.predict_proba(X), alone.pipeline.predict_proba(X))
 
 
-def test_a_recall_out_of_reach_is_told_with_what_can_be_reached(tmp_path: Path) -> None:
+def test_a_recall_out_of_reach_is_refused_with_the_best_possible(tmp_path: Path) -> None:
     case = Case(tmp_path, frame(), "threshold=min_recall", "threshold.min_recall=0.95")
     case.config.threshold.min_precision = 0.999
     with pytest.raises(OutOfReachError, match=r"best recall is 0\.\d+, and with that recall"):
@@ -144,7 +144,7 @@ def test_groups_are_kept_together(tmp_path: Path) -> None:
         assert not set(groups[train]) & set(groups[test])
 
 
-def test_who_would_rather_miss_all_than_be_alarmed_once_predicts_nobody(tmp_path: Path) -> None:
+def test_if_false_alarms_cost_far_more_no_row_is_predicted_positive(tmp_path: Path) -> None:
     case = Case(tmp_path, frame(), "threshold=cost", "threshold.costs=[[0,1e6],[1,0]]")
     table = case.division.table
     # Nothing to learn, so the surest row is an alarm.
@@ -156,7 +156,7 @@ def test_who_would_rather_miss_all_than_be_alarmed_once_predicts_nobody(tmp_path
     assert predicted_codes(np.array([[1 - at, at]]), at).tolist() == [0]
 
 
-def test_what_is_fitted_anew_is_calibrated_by_the_runs_rule(tmp_path: Path) -> None:
+def test_refits_are_calibrated_by_the_rule_of_the_run(tmp_path: Path) -> None:
     options = ("cv=grouped", "cv.group_column=who", "calibration=sigmoid", "calibration.n_splits=3")
     case = Case(tmp_path, frame(), *options)
     decided = case.decide()
@@ -172,7 +172,7 @@ def test_what_is_fitted_anew_is_calibrated_by_the_runs_rule(tmp_path: Path) -> N
     assert_array_equal(fitted.predict_proba(X_test), expected.predict_proba(X_test))
 
 
-def test_what_cannot_be_calibrated_anew_is_not_made(tmp_path: Path) -> None:
+def test_a_refit_that_cannot_be_calibrated_is_not_made(tmp_path: Path) -> None:
     case = Case(tmp_path, frame(), "calibration=sigmoid", "calibration.n_splits=5")
     decided = case.decide()
     positive = np.flatnonzero(case.division.y_train == 1)[:4]
@@ -229,7 +229,9 @@ def expected(run: Path, rows: pd.DataFrame) -> np.ndarray:
     return labels
 
 
-def test_the_service_decides_so(run: Path, rows: pd.DataFrame, expected: np.ndarray) -> None:
+def test_the_service_predicts_these_labels(
+    run: Path, rows: pd.DataFrame, expected: np.ndarray
+) -> None:
     model = load_model(run, name="decided", source="outputs/run", promoted=False)
     sent = rows.to_dict("records")
     batch = model.predict_rows(sent, strict=True)
@@ -242,7 +244,7 @@ def test_the_service_decides_so(run: Path, rows: pd.DataFrame, expected: np.ndar
     assert (likelier != expected).any()
 
 
-def test_batch_scoring_decides_so(
+def test_batch_scoring_predicts_these_labels(
     run: Path, rows: pd.DataFrame, expected: np.ndarray, tmp_path: Path
 ) -> None:
     rows.to_parquet(tmp_path / "in.parquet")
@@ -250,7 +252,7 @@ def test_batch_scoring_decides_so(
     assert_array_equal(read(tmp_path / "out.parquet")["label"], expected)
 
 
-def test_what_was_decided_is_reported(run: Path) -> None:
+def test_the_decision_is_in_the_evidence(run: Path) -> None:
     evidence = json.loads((run / "evaluation.json").read_text())["evidence"]
     decision = evidence["decision"]
     assert decision["objective"] == "cost"

@@ -38,7 +38,7 @@ def test_folds_are_calibrated_with_as_many_folds_as_the_run(tmp_path: Path) -> N
     assert found.repeated.metrics["brier"].value is not None
 
 
-def test_a_fold_whose_model_cannot_be_made_is_left_out_and_told() -> None:
+def test_a_fold_whose_model_cannot_be_made_is_left_out_and_reported() -> None:
     X, y = table_with(40)[["age"]], (np.arange(200) < 40).astype(np.int64)
     splits = [(np.arange(0, 200, 2), np.arange(1, 200, 2))]
     found, findings = repeated_scores(

@@ -136,7 +136,7 @@ def _composed(*overrides: str) -> Any:
         ("+model.param_grids.fast.clf__Q=[1]", "clf__Q"),
     ],
 )
-def test_it_is_told_in_one_line_and_nothing_is_left(
+def test_the_error_is_one_line_and_no_file_is_left(
     argument: str, words: str, tmp_path: Path
 ) -> None:
     done = train(*WINE, argument, f"hydra.run.dir={tmp_path}/outputs/day/run")
@@ -164,7 +164,7 @@ def test_candidates_that_all_fail_are_an_error_that_keeps_its_log(tmp_path: Path
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "failed"
 
 
-def test_a_candidate_that_fails_is_told_and_kept_in_the_table(tmp_path: Path) -> None:
+def test_a_candidate_that_fails_is_logged_and_kept_in_the_table(tmp_path: Path) -> None:
     config = composed(
         *WINE,
         "~model.param_grids.fast",
@@ -182,7 +182,7 @@ def test_a_candidate_that_fails_is_told_and_kept_in_the_table(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("search", ["fast", "random"])
-def test_the_schedule_is_told_before_it_is_run(
+def test_the_schedule_is_logged_before_it_is_run(
     search: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     options = ["search.n_candidates=4"] if search == "random" else []
