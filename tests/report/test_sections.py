@@ -8,7 +8,13 @@ import pytest
 
 from tabproof.evaluation_result import Decision, Estimate
 from tabproof.report.language import Texts
-from tabproof.report.sections import MOST, best_candidates, cautions, command_line, meanings
+from tabproof.report.sections import (
+    MAX_CANDIDATES,
+    best_candidates,
+    cautions,
+    command_line,
+    meanings,
+)
 from tests.report.making import ODD_NAMES, candidates_of, evidence_of, facts_of, summary_of
 
 EN = Texts("report", "en")
@@ -103,11 +109,11 @@ def test_a_stopped_search_is_a_caution() -> None:
 def test_the_best_candidates_are_first_and_all_are_counted() -> None:
     found = best_candidates(candidates_of(2000))
     assert found is not None
-    assert len(found.best) == MOST
-    assert found.n_all == 2000
-    scores = [one.score for one in found.best]
+    assert len(found["best"]) == MAX_CANDIDATES
+    assert found["n_all"] == 2000
+    scores = [each["score"] for each in found["best"]]
     assert scores == sorted(scores, reverse=True)
-    assert [one.is_chosen for one in found.best] == [True] + [False] * (MOST - 1)
+    assert [each["is_chosen"] for each in found["best"]] == [True] + [False] * (MAX_CANDIDATES - 1)
 
 
 def test_a_later_rung_ranks_higher_than_a_better_score() -> None:
@@ -116,9 +122,9 @@ def test_a_later_rung_ranks_higher_than_a_better_score() -> None:
     later["rank_test_score"] = 1
     found = best_candidates(pd.concat([frame, later], ignore_index=True))
     assert found is not None
-    assert [one.rung for one in found.best] == [2, 1, 1]
-    assert found.best[0].score == 0.1
-    assert found.best[0].is_chosen
+    assert [each["rung"] for each in found["best"]] == [2, 1, 1]
+    assert found["best"][0]["score"] == 0.1
+    assert found["best"][0]["is_chosen"]
 
 
 def test_failed_candidates_are_counted_and_not_ranked() -> None:
@@ -126,7 +132,7 @@ def test_failed_candidates_are_counted_and_not_ranked() -> None:
     frame.loc[1, ["mean_test_score", "error"]] = [None, "Traceback"]
     found = best_candidates(frame)
     assert found is not None
-    assert (len(found.best), found.n_failed) == (3, 1)
+    assert (len(found["best"]), found["n_failed"]) == (3, 1)
 
 
 def test_without_a_search_there_are_no_candidates() -> None:

@@ -1,4 +1,4 @@
-"""model_card.md: what a model hub shows of a model, in Markdown with metadata on top."""
+"""model_card.md: a model card in Markdown, with the metadata of the Hugging Face hub."""
 
 from functools import cache
 from typing import Any
@@ -12,75 +12,43 @@ from tabproof.report.facts import ReportFacts
 from tabproof.report.format import count, escaped, fenced, shown
 from tabproof.report.language import Texts
 from tabproof.report.page import HERE, interval_text, value_text
-from tabproof.report.sections import (
-    best_candidates,
-    limits,
-    meanings,
-    metric_name,
-    replay_command,
-    score_command,
-    service_commands,
-    train_command,
-)
+from tabproof.report.sections import metric_name
 from tabproof.text import format_params
 
-# --- The block of YAML on top of a model card, as the Hugging Face hub specifies it.
-
 TASK = "tabular-classification"
-# What the hub calls metrics where it has a name for them.
+# Names of metrics on the Hugging Face hub, where it has one.
 HUB_NAMES = {"mcc": "matthews_correlation", "brier": "brier_score"}
 DECIMALS = 6
 
 
 def metadata_block(facts: ReportFacts, t: Texts) -> str:
-    """Write the block with its lines of dashes; no licence, since no run knows one."""
-    metrics = [_metric(facts, name, t) for name in facts.evidence.metrics]
-    defined = [metric for metric in metrics if metric is not None]
-    content = {
+    """Write the YAML on top of the card as the hub specifies it; no licence: no run knows one."""
+    metrics: list[dict[str, Any]] = []
+    for name, estimate in facts.evidence.metrics.items():
+        if estimate.value is None:
+            continue
+        value = round(float(estimate.value), DECIMALS)
+        metric = {"type": HUB_NAMES.get(name, name), "name": metric_name(name, t), "value": value}
+        if estimate.interval is not None:
+            ends = [round(float(end), DECIMALS) for end in estimate.interval]
+            metric["args"] = {"interval_95": ends}
+        metrics.append(metric)
+    dataset = shown(facts.dataset)
+    content: dict[str, Any] = {
         "language": t.language,
         "library_name": "sklearn",
         "pipeline_tag": TASK,
         "tags": ["sklearn", TASK],
-        "metrics": [metric["type"] for metric in defined],
+        "metrics": [metric["type"] for metric in metrics],
     }
-    if defined:
-        content["model-index"] = [{"name": _name(facts), "results": [_result(facts, defined)]}]
+    if metrics:
+        table = {"type": dataset, "name": dataset, "split": "test"}
+        table["revision"] = facts.summary["data"]["sha256"]
+        result = {"task": {"type": TASK}, "dataset": table, "metrics": metrics}
+        name = f"{dataset}-{facts.summary['run_id']}"
+        content["model-index"] = [{"name": name, "results": [result]}]
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
     return f"---\n{text}---"
-
-
-def _name(facts: ReportFacts) -> str:
-    return f"{shown(facts.dataset)}-{facts.summary['run_id']}"
-
-
-def _result(facts: ReportFacts, metrics: list[dict[str, Any]]) -> dict[str, Any]:
-    summary = facts.summary
-    dataset = shown(facts.dataset)
-    return {
-        "task": {"type": TASK},
-        "dataset": {
-            "type": dataset,
-            "name": dataset,
-            "split": "test",
-            "revision": summary["data"]["sha256"],
-        },
-        "metrics": metrics,
-    }
-
-
-def _metric(facts: ReportFacts, name: str, t: Texts) -> dict[str, Any] | None:
-    estimate = facts.evidence.metrics[name]
-    if estimate.value is None:
-        return None
-    told: dict[str, Any] = {
-        "type": HUB_NAMES.get(name, name),
-        "name": metric_name(name, t),
-        "value": round(float(estimate.value), DECIMALS),
-    }
-    if estimate.interval is not None:
-        ends = [round(float(end), DECIMALS) for end in estimate.interval]
-        told["args"] = {"interval_95": ends}
-    return told
 
 
 def render_card(facts: ReportFacts, language: str) -> str:
@@ -92,7 +60,7 @@ def render_card(facts: ReportFacts, language: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    # Markdown is not HTML: what is put in is escaped for the former, which covers the latter.
+    # Values are escaped for Markdown, which covers HTML.
     return Environment(
         loader=FileSystemLoader(HERE),
         autoescape=False,  # noqa: S701
@@ -107,7 +75,7 @@ def _environment() -> Environment:
 def _content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
     evidence, summary = facts.evidence, facts.summary
     name, main = facts.main
-    replay = replay_command(facts)
+    commands = sections.commands(facts)
     return {
         "metadata": Markup(metadata_block(facts, t)),  # noqa: S704
         "dataset": shown(facts.dataset),
@@ -118,33 +86,34 @@ def _content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
             "value": value_text(main),
             "interval": interval_text(t, main, "headline.interval") or "–",
         },
-        "meanings": list(meanings(facts, t)),
+        "meanings": list(sections.meanings(facts, t)),
         "predicts": sections.predicts(facts, t),
         "labels": sections.labels_in_words(evidence.labels, t),
         "kind": shown(kind_of(facts)),
         "parameters": _parameters(facts, t),
         "decision": sections.decision(facts, t),
         "metrics": [
-            (row.name, value_text(row.estimate), interval_text(t, row.estimate), row.meaning)
+            (row["name"], value_text(each), interval_text(t, each), row["meaning"])
             for row in sections.metric_rows(evidence.metrics, t)
+            for each in [row["estimate"]]
         ],
         "slices": [_slice_rows(part, t) for part in sections.slice_tables(facts, t)],
-        "limits": list(limits(facts, t)),
+        "limits": list(sections.limits(facts, t)),
         "procedure": _procedure(facts, t),
         "versions": sections.versions_in_words(summary),
         "n_train": count(evidence.n_train),
         "n_test": count(evidence.n_test),
         "n_columns": count(facts.n_columns),
         "python": _code(_python_lines(facts), "python"),
-        "batch": _code(score_command(facts), "sh"),
-        "service": _code(service_commands(facts), "sh"),
-        "train": _code(train_command(facts), "sh"),
-        "replay": _code(f"{replay}\n{replay} --environment", "sh"),
+        "batch": _code(commands["score"], "sh"),
+        "service": _code(commands["service"], "sh"),
+        "train": _code(commands["train"], "sh"),
+        "replay": _code(f"{commands['replay']}\n{commands['replay']} --environment", "sh"),
     }
 
 
 def kind_of(facts: ReportFacts) -> str:
-    """Name the class that the configuration makes."""
+    """Return the classes of the configured estimators."""
     model = facts.config.get("model") or {}
     parts = [model.get("estimator"), *(model.get("members") or {}).values()]
     targets = [str(part.get("_target_", "")) for part in parts if isinstance(part, dict)]
@@ -152,7 +121,7 @@ def kind_of(facts: ReportFacts) -> str:
 
 
 def _procedure(facts: ReportFacts, t: Texts) -> str:
-    if best_candidates(facts.candidates) is None:
+    if sections.best_candidates(facts.candidates) is None:
         return t("candidates.none")
     names = ("mode", "n_candidates", "scoring")
     return t("card.procedure_text", **{name: facts.summary[name] for name in names})
@@ -183,18 +152,17 @@ def _python_lines(facts: ReportFacts) -> str:
     return "\n".join(lines)
 
 
-def _slice_rows(part: sections.SliceTable, t: Texts) -> dict[str, Any]:
+def _slice_rows(part: dict[str, Any], t: Texts) -> dict[str, Any]:
     rows = []
-    for group in part.groups:
-        small = f" ({t('slices.small')})" if group.is_small else ""
-        cells = [f"{value_text(e)} ({interval_text(t, e) or '–'})" for e in group.estimates]
-        shares = [f"{value_text(e)} ({interval_text(t, e) or '–'})" for e in group.shares]
-        rows.append([shown(group.name, 80) + small, count(group.n_rows), *cells, *shares])
-    shares_of = [t("slices.share", label=shown(label, 60)) for label in part.labels]
-    head = [t("slices.group"), t("slices.n_rows"), *part.metrics, *shares_of]
+    for group in part["groups"]:
+        small = f" ({t('slices.small')})" if group["is_small"] else ""
+        estimates = [*group["estimates"], *group["shares"]]
+        cells = [f"{value_text(each)} ({interval_text(t, each) or '–'})" for each in estimates]
+        rows.append([shown(group["name"], 80) + small, count(group["n_rows"]), *cells])
+    shares_of = [t("slices.share", label=shown(label, 60)) for label in part["labels"]]
     return {
-        "caption": t("slices.caption", column=shown(part.column, 60)),
-        "head": head,
+        "caption": t("slices.caption", column=shown(part["column"], 60)),
+        "head": [t("slices.group"), t("slices.n_rows"), *part["metrics"], *shares_of],
         "rows": rows,
-        "ratios": part.ratios,
+        "ratios": part["ratios"],
     }
