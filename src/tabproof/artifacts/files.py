@@ -159,6 +159,13 @@ def opened_file(name: str | Path, folder: int | None = None) -> Iterator[int]:
         os.close(descriptor)
 
 
+def read_chunks(descriptor: int, limit: int) -> Iterator[bytes]:
+    """Yield the content of an open file, up to `limit` bytes."""
+    while limit > 0 and (chunk := os.read(descriptor, min(CHUNK, limit))):
+        limit -= len(chunk)
+        yield chunk
+
+
 def open_folder(name: str | Path, folder: int | None = None) -> int:
     """Open a directory that is not a symbolic link; return its descriptor."""
     try:
@@ -169,13 +176,11 @@ def open_folder(name: str | Path, folder: int | None = None) -> int:
 
 def read_limited(name: str | Path, limit: int, folder: int | None = None) -> bytes:
     """Read a regular file of at most `limit` bytes."""
-    content = bytearray()
     with opened_file(name, folder) as descriptor:
-        while chunk := os.read(descriptor, CHUNK):
-            content += chunk
-            if len(content) > limit:
-                raise ValueError(f"is larger than {limit:,} bytes")
-    return bytes(content)
+        content = b"".join(read_chunks(descriptor, limit + 1))
+    if len(content) > limit:
+        raise ValueError(f"is larger than {limit:,} bytes")
+    return content
 
 
 def read_json(content: bytes, kind: type[T]) -> T:

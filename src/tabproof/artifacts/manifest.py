@@ -5,6 +5,7 @@ A run is complete if and only if it has a manifest.
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -80,6 +81,24 @@ def _entry_of(path: Path) -> FileEntry:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         return FileEntry(digest.hexdigest(), file.tell())
+
+
+def verified(chunks: Iterable[bytes], entry: FileEntry) -> Iterator[bytes]:
+    """Yield the content of a file; raise ValueError where it is not that of the manifest.
+
+    One byte more than expected is enough to detect a file that grew.
+    """
+    digest, left = hashlib.sha256(), entry.size
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise ValueError(f"is larger than the {entry.size:,} bytes it had")
+        digest.update(chunk)
+        yield chunk
+    if left > 0:
+        raise ValueError(f"is shorter than the {entry.size:,} bytes it had")
+    if digest.hexdigest() != entry.sha256:
+        raise ValueError("was changed")
 
 
 def _files_of(directory: Path) -> dict[str, Path]:

@@ -3,7 +3,6 @@
 A manifest proves that nothing changed since it was written, not who wrote it.
 """
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts.errors import UnverifiedRunError
 from tabproof.artifacts.files import (
-    CHUNK,
     open_folder,
     opened_file,
+    read_chunks,
     read_limited,
     remove,
     sync_directories,
@@ -109,19 +108,8 @@ class OpenRun:
                 os.close(inside)
 
     def _hashed(self, name: str, folder: int, leaf: str, entry: FileEntry) -> Iterator[bytes]:
-        digest, left = hashlib.sha256(), entry.size
         with _refusing(self.path, name), opened_file(leaf, folder) as descriptor:
-            # One byte more than expected, so that a file that grew is detected.
-            while chunk := os.read(descriptor, min(CHUNK, left + 1)):
-                left -= len(chunk)
-                if left < 0:
-                    raise ValueError(f"is larger than the {entry.size:,} bytes it had")
-                digest.update(chunk)
-                yield chunk
-            if left > 0:
-                raise ValueError(f"is shorter than the {entry.size:,} bytes it had")
-            if digest.hexdigest() != entry.sha256:
-                raise ValueError("was changed")
+            yield from manifests.verified(read_chunks(descriptor, entry.size + 1), entry)
 
 
 @contextmanager

@@ -127,7 +127,7 @@ def test_a_file_that_arrives_damaged_is_found_before_the_pointer_moves(
             bucket.write(name, bytes(999) + b"1")
 
     monkeypatch.setattr(store.Bucket, "upload", upload_and_flip)
-    with pytest.raises(StoreError, match="scorer/arrays: it differs from the file"):
+    with pytest.raises(StoreError, match="scorer/arrays: it was changed"):
         push(bucket.address, models)
     assert "wine/pointer.json" not in bucket.names()
 

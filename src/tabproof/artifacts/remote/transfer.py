@@ -1,6 +1,5 @@
 """Push promoted models to a store and pull them from it; every file is verified by its hash."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -108,20 +107,12 @@ class RemoteModel:
     def contents(self, version: str, file: str, entry: FileEntry) -> Iterator[bytes]:
         """Yield the content of a file; raise at the end where it differs from the manifest."""
         name = self.path(version, file)
-        digest, left = hashlib.sha256(), entry.size
         try:
-            # One byte more than expected, so that a file that grew is detected.
-            for part in self.store.parts(name, entry.size + 1):
-                left -= len(part)
-                digest.update(part)
-                yield part
+            yield from manifests.verified(self.store.parts(name, entry.size + 1), entry)
         except NotInStoreError as error:
             raise StoreError(self.store.location(name), "it is missing") from error
-        if left or digest.hexdigest() != entry.sha256:
-            how = (
-                "is shorter than" if left > 0 else "is larger than" if left < 0 else "differs from"
-            )
-            raise StoreError(self.store.location(name), f"it {how} the file in its manifest")
+        except ValueError as error:
+            raise StoreError(self.store.location(name), f"it {error}") from error
 
     def verify(self, version: str, file: str, entry: FileEntry) -> None:
         """Read a file back; raise StoreError where it differs from the manifest."""
