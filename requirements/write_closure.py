@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import product
 from pathlib import Path
@@ -67,11 +68,16 @@ def read_pins() -> set[tuple[str, str]]:
     }
 
 
+def normalized(requirements: Iterable[str]) -> list[str]:
+    """Return requirements in one spelling: the wheels of one release may differ in it."""
+    return sorted({str(Requirement(line)) for line in requirements})
+
+
 def find_requirements(name: str, version: str) -> list[str]:
     """Return a release's Requires-Dist: from this environment, or else through pip."""
     try:
         if distribution(name).version == version:
-            return sorted(distribution(name).requires or [])
+            return normalized(distribution(name).requires or [])
     except PackageNotFoundError:
         pass
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +89,7 @@ def find_requirements(name: str, version: str) -> list[str]:
             [*command, "--target", folder, "--report", report, f"{name}=={version}"], check=True
         )
         (found,) = json.loads(report.read_text(encoding="utf-8"))["install"]
-    return sorted(found["metadata"].get("requires_dist", []))
+    return normalized(found["metadata"].get("requires_dist", []))
 
 
 def main() -> None:
