@@ -55,7 +55,7 @@ def test_every_run_is_compared_with_the_best() -> None:
     page = page_of(group_of())
     words = words_of(page)
     assert "The best is model_0: ROC-AUC 0.900, 95 % interval 0.850 to 0.950." in words
-    assert "All 2 runs tested against it are significantly different." in words
+    assert "All runs tested against it (2) are significantly different." in words
     assert page.count(">significant<") == 2
     assert "0.830 to 0.930" in words
     assert "chosen by the numbers shown" in words
@@ -64,11 +64,11 @@ def test_every_run_is_compared_with_the_best() -> None:
 def test_runs_without_a_significant_difference_are_named() -> None:
     same = held_out(1)
     group = group_of([contender(n, hold_out=same) for n in range(3)])
-    assert "None of the 2 runs tested against it is significantly different" in words_of(
+    assert "None of the runs tested against it (2) is significantly different" in words_of(
         page_of(group)
     )
     mixed = [contender(0), contender(1, hold_out=held_out(1, 9)), contender(8)]
-    assert "1 are not significantly different: model_1." in words_of(page_of(group_of(mixed)))
+    assert "Not significantly different from it, 1 of 2 tested: model_1." in words_of(page_of(group_of(mixed)))
 
 
 def test_runs_that_were_not_read_or_have_another_hold_out_are_not_tested() -> None:
@@ -81,7 +81,7 @@ def test_runs_that_were_not_read_or_have_another_hold_out_are_not_tested() -> No
     assert words.count("not tested") == 1
     assert "other hold-out" in words
     assert "Runs not shown: 47." in words
-    assert "Only the predictions of the best 1 runs are read" in words
+    assert "Only the predictions of the best runs (1) are read" in words
     nothing = group_of([contender(0, hold_out=None)])
     assert "The predictions of no run could be read" in words_of(page_of(nothing))
 

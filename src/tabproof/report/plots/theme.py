@@ -383,6 +383,11 @@ def _elements(parent: ElementTree.Element, name: str, ids: dict[str, str]) -> It
         if inside[:1] in MARKS:
             child.set("class", MARKS[inside[0]])
             inside = inside[1:]
+        if tag == "svg":
+            # A panel; as an element of its own it would cut off labels at its edges.
+            place = f"translate({child.get('x', 0)} {child.get('y', 0)})"
+            yield f'<g transform="{NUMBER.sub(_rounded, place)}">{inside}</g>\n'
+            continue
         if len(child) > 1 and {each.tag for each in child} in ({f"{SVG}circle"}, {f"{SVG}line"}):
             yield _joined(child)
             continue
