@@ -68,7 +68,8 @@ def test_runs_without_a_significant_difference_are_named() -> None:
         page_of(group)
     )
     mixed = [contender(0), contender(1, hold_out=held_out(1, 9)), contender(8)]
-    assert "Not significantly different from it, 1 of 2 tested: model_1." in words_of(page_of(group_of(mixed)))
+    words = words_of(page_of(group_of(mixed)))
+    assert "Not significantly different from it, 1 of 2 tested: model_1." in words
 
 
 def test_runs_that_were_not_read_or_have_another_hold_out_are_not_tested() -> None:
