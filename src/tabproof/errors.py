@@ -82,14 +82,14 @@ class PathError(UserError):
 
 
 class UnknownKeyError(UserError):
-    """A key that no part of the schema has."""
+    """A configuration key that does not exist."""
 
     def __init__(self, key: str, nearest: Sequence[str]) -> None:
         super().__init__(f"there is no key '{key}'{suggested(nearest)}")
 
 
 class OverrideSyntaxError(UserError):
-    """A word of the command line that is no override."""
+    """A word of the command line that is not an override."""
 
     def __init__(self, override: str) -> None:
         super().__init__(
@@ -106,7 +106,7 @@ class MissingValueError(UserError):
 
 
 class InvalidValueError(UserError):
-    """A value of the right type that cannot work."""
+    """A value of the right type that is not allowed."""
 
     def __init__(self, key: str, value: Any, valid: str) -> None:
         # A line break as it would be typed: the message is one line.
@@ -115,7 +115,7 @@ class InvalidValueError(UserError):
 
 
 class PackageMissingError(UserError):
-    """A choice that needs a package which not everybody has."""
+    """A choice that needs a package of an extra."""
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
@@ -125,7 +125,7 @@ class PackageMissingError(UserError):
 
 
 class FileMissingError(UserError):
-    """A path where no file is."""
+    """The file of the data is missing."""
 
     def __init__(self, path: Path) -> None:
         found = "a directory" if path.is_dir() else "nothing"
@@ -136,22 +136,22 @@ class DuplicateColumnsError(UserError):
     """Columns of the same name."""
 
     def __init__(self, columns: Sequence[str]) -> None:
-        super().__init__(f"columns stand there twice: {listed(columns)}; names must be unique")
+        super().__init__(f"duplicate column names: {listed(columns)}; names must be unique")
 
 
 class ColumnMissingError(UserError):
-    """A column that was named and is not in the table."""
+    """A column that is not in the table."""
 
     def __init__(self, key: str, column: str, columns: Sequence[str]) -> None:
         super().__init__(f"{key}: there is no column '{column}'; there are {listed(columns, 20)}")
 
 
 class TooManyCategoriesError(UserError):
-    """A column with more categories than the estimator takes."""
+    """A column with more categories than the estimator supports."""
 
     def __init__(self, column: str, found: int, limit: int) -> None:
         super().__init__(
-            f"column '{column}' has {found} categories, and the estimator takes {limit};"
+            f"column '{column}' has {found} categories, and the estimator supports {limit};"
             " choose preprocess=target, hashing, ordinal or onehot, or leave the column out"
         )
 
@@ -166,18 +166,18 @@ class NewerFormatError(UserError):
 
 
 class RungNotScoredError(UserError, ValueError):
-    """A rung in which no candidate could be scored: whatever it picks would be chance.
+    """A rung in which no candidate could be scored, so that it cannot select any.
 
-    sufficient: the fewest rows that hold every class, None where rows are not what lacks.
+    sufficient: the smallest number of rows with every class; None where rows are not the cause.
     """
 
     exit_code = 1
 
     def __init__(self, rung: int, n_rows: int, reason: str, *, sufficient: int | None) -> None:
         hint = (
-            "search.scoring, search.n_splits or cv do not fit these rows"
+            "search.scoring, search.n_splits or cv does not fit these rows"
             if sufficient is None
-            else f"search.min_resources={sufficient} is the smallest that suffices (auto finds it)"
+            else f"search.min_resources={sufficient} is the smallest that works (auto finds it)"
         )
         super().__init__(
             f"rung {rung} on {n_rows} rows could not be scored for any candidate: {reason}; {hint}"
@@ -185,40 +185,40 @@ class RungNotScoredError(UserError, ValueError):
 
 
 class SweepFailedError(UserError):
-    """Some jobs of a sweep failed; each was told when it did."""
+    """Some jobs of a sweep failed; each was reported when it did."""
 
     exit_code = 1
 
     def __init__(self, failed: Sequence[str]) -> None:
         super().__init__(
             f"{len(failed)} job(s) of the sweep failed: {', '.join(failed)};"
-            " each one's train.log holds the cause"
+            " the train.log of each has the cause"
         )
 
 
 SAME_CODE = (
-    "start it anew in the root of a checkout of the same commit, installed from the same locks"
+    "start it again in the root of a checkout of the same commit, installed from the same locks"
     " (docs/cluster.md)"
 )
 
 
 class WorkerKilledError(UserError):
-    """A call on a cluster whose workers died, one after the other; call is what was called."""
+    """A call that killed every worker that ran it; call: function and arguments."""
 
     exit_code = 1
 
     def __init__(self, call: tuple[Any, ...], worker: str) -> None:
         self.call = call
         super().__init__(
-            f"every worker that was given one piece of work died of it, the last being {worker};"
-            " its log says why, and most likely memory was short: fewer threads per worker or"
-            " more memory help"
+            f"every worker that was given one piece of work died of it, the last one {worker}; its"
+            " log has the cause, most likely too little memory: use fewer threads per worker or"
+            " more memory"
         )
 
 
 def printable(text: str, limit: int = 80) -> str:
-    """Return a text that fits into one line of a log."""
-    # Names and texts come from anywhere: a line break or half a letter must not reach a log.
+    """Return a text on one line, cut to `limit` characters."""
+    # Names and texts come from users: a line break or a lone surrogate must not reach a log.
     shown = text if len(text) <= limit else f"{text[:limit]}…"
     return shown if shown.isprintable() else repr(shown)[1:-1]
 
@@ -232,7 +232,7 @@ class CommandLineError(UserError):
 
 
 class LanguageNotOfferedError(UserError):
-    """A language that reports are not written in."""
+    """A language that reports do not support."""
 
     def __init__(self, asked: str, offered: Sequence[str]) -> None:
         super().__init__(
@@ -242,19 +242,19 @@ class LanguageNotOfferedError(UserError):
 
 
 class ConstantPredictionsError(UserError):
-    """A model for which no threshold parts rows."""
+    """A model whose predictions are all the same, so that no threshold separates rows."""
 
     exit_code = 1
 
     def __init__(self, proba: float) -> None:
         super().__init__(
-            f"no threshold can be chosen: the model gives every training row out of folds the"
-            f" probability {proba:.4g}; threshold=default needs no choice"
+            "no threshold can be chosen: the out-of-fold probability of every training row is"
+            f" {proba:.4g}; use threshold=default"
         )
 
 
 class OutOfReachError(UserError):
-    """A recall, or precision beside it, that no threshold reaches."""
+    """A recall, or a recall with a precision, that no threshold reaches."""
 
     exit_code = 1
 
@@ -267,29 +267,29 @@ class OutOfReachError(UserError):
     ) -> None:
         asked = f"threshold.min_recall={min_recall}"
         if min_precision is None:
-            best = f"the best is {best_recall:.4f}, short of calling every row positive"
+            best = f"the best is {best_recall:.4f}, unless every row is predicted positive"
         else:
             asked += f" with threshold.min_precision={min_precision}"
             best = f"with that precision the best recall is {best_recall:.4f}"
             if best_precision is not None:
                 best += f", and with that recall the best precision {best_precision:.4f}"
         super().__init__(
-            f"{asked} is out of reach: on folds of the training rows {best}; ask for less"
+            f"{asked} is out of reach: on the folds of the training rows {best}; lower it"
         )
 
 
 class RunExistsError(UserError):
-    """A run directory that another run has written."""
+    """A run directory that holds a complete run."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} holds a complete run already; choose another hydra.run.dir")
 
 
 class DirectoryTakenError(UserError):
-    """A run directory that holds something else, or that another run is writing."""
+    """A run directory that holds other files, or that another run is writing."""
 
     def __init__(self, path: Path, found: Sequence[str]) -> None:
         super().__init__(
-            f"{path} is not empty (it holds {listed(found, 4)}); a run needs a directory of its"
-            " own: choose another hydra.run.dir, or remove it"
+            f"{path} is not empty (it holds {listed(found, 4)}); a run needs an empty directory:"
+            " choose another hydra.run.dir, or remove it"
         )

@@ -118,7 +118,7 @@ REFUSED = {
     "nothing known": (b"x,y\n1,2\n", "missing 'amount', 'visits'", None),
     "separator": (b"amount;visits;city\n1;2;3\n", "try 'separator=;'", None),
     "encoding": ("amount,都市\n1,2\n".encode("cp932"), "encoding=cp932 reads its header", None),
-    "twice": (b"amount,amount\n1,2\n", "stand there twice: 'amount'", None),
+    "twice": (b"amount,amount\n1,2\n", "duplicate column names: 'amount'", None),
     "kept": (b"amount\n1\n", "there is no column 'no'", "keep=no"),
     "taken name": (b"amount,row\n1,2\n", "keep: 'row'", "keep=row"),
     "damaged": (gzip.compress(b"amount\n" + b"1\n" * 9999)[:-20], "cannot be read", "gz"),

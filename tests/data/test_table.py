@@ -37,7 +37,7 @@ from tests.data.tables import csv, frames, numbers, parquet, table, words
 
 def test_a_duplicate_column_of_a_frame_is_refused_by_name():
     frame = pd.DataFrame([[1, 2, 3, "u"], [4, 5, 6, "v"]], columns=["a", "b", "a", "y"])
-    with pytest.raises(DuplicateColumnsError, match="twice: 'a'; names must be unique"):
+    with pytest.raises(DuplicateColumnsError, match="duplicate column names: 'a'; names must"):
         make_table("tiny", frame, ColumnSpec("y"))
 
 

@@ -112,7 +112,7 @@ def test_no_threshold_with_the_recall_is_more_precise(
 
 def test_predicting_every_row_positive_does_not_count() -> None:
     proba, y = both(np.array([0.1, 0.2, 0.3, 0.4])), np.array([1, 0, 0, 1])
-    with pytest.raises(OutOfReachError, match=r"the best is 0\.5000, short of calling every row"):
+    with pytest.raises(OutOfReachError, match=r"the best is 0\.5000, unless every row"):
         choose_most_precise(proba, y, 0.9, None)
 
 

@@ -151,7 +151,7 @@ def test_an_error_says_how_many_rows_suffice() -> None:
         searching(LogisticRegression(), {"C": [0.1]}, min_resources=5, **options).fit(X, y)
     said = str(raised.value)
     least = int(said.partition("search.min_resources=")[2].split()[0])
-    assert said.endswith(f"={least} is the smallest that suffices (auto finds it)")
+    assert said.endswith(f"={least} is the smallest that works (auto finds it)")
     with pytest.raises(RungNotScoredError):
         searching(LogisticRegression(), {"C": [0.1]}, min_resources=least - 1, **options).fit(X, y)
     for enough in (least, "auto"):
