@@ -195,6 +195,7 @@ def summarize(
         run_id=artifacts.run_id_of(**determinants, **finished),
         dataset=table.name,
         mode=config.search.name,
+        model=artifacts.model_of(determinants["config"]),
         labels=table.labels,
         n_train=evidence.n_train,
         n_test=evidence.n_test,

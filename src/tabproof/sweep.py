@@ -387,8 +387,7 @@ def _entries(found: Sequence["artifacts.Found"]) -> list["leaderboard.Entry"]:
     common = set.intersection(*map(set, words)) if len(words) > 1 else set()
     return [
         leaderboard.entry_from(
-            run.record,
-            run.path,
+            run,
             choices=" ".join(word for word in chosen if word not in common),
         )
         for run, chosen in zip(found, words, strict=True)

@@ -8,7 +8,7 @@ from typing import Any
 # The languages in which pages and plots are written.
 LANGUAGES = ("en", "ja")
 GAP = "  "
-# A column that is shortened keeps this many characters.
+# A column that is shortened keeps this many characters, half of them if need be.
 MIN_WIDTH = 12
 
 
@@ -23,10 +23,15 @@ def aligned(
     """Return rows with aligned columns; flexible: positions of columns to shorten, in order."""
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     right = {place for place, heading in enumerate(headings) if heading in set(numbers)}
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
     for place in flexible:
-        excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
-        if excess > 0:
-            widths[place] = max(min(MIN_WIDTH, widths[place]), widths[place] - excess)
+        cut = min(max(widths[place] - MIN_WIDTH, 0), max(excess, 0))
+        widths[place] -= cut
+        excess -= cut
+    # If that is not enough, the widest of them are shortened further.
+    for _ in range(max(excess, 0)):
+        widest = max(flexible, key=widths.__getitem__)
+        widths[widest] = max(widths[widest] - 1, min(widths[widest], MIN_WIDTH // 2))
     return "\n".join(
         GAP.join(
             _padded(cell, widths[place], to_the_right=place in right)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tabproof.artifacts import Registry
+from tabproof.text import display_width
 from tests.artifacts.making import DAY, make_failed, make_recorded_run, make_run, make_unfinished
 from tests.conftest import typed_in
 
@@ -50,15 +51,27 @@ def listed(*arguments: str) -> list[str]:
 @pytest.mark.usefixtures("runs")
 def test_runs_are_listed_the_newest_first() -> None:
     lines = typed("list").splitlines()
-    assert [line.split()[1] for line in lines[1:]] == [
-        "12:00:00",
-        "11:00:00",
-        "10:00:00",
-        "09:00:00",
-    ]
-    assert "outputs/2026-11-23/12-00-00_adult 失敗  failed: no such table" in lines[1]
-    assert lines[2].split()[2:] == ["wine", "search=full", "0.9300", "0.8000", "12.6", "bbbb0000",
+    assert lines.pop(2) == "  outputs/2026-11-23/12-00-00_adult 失敗  no such table"
+    assert [line.split()[1] for line in lines[1:]] == ["12:00", "11:00", "10:00", "09:00"]
+    assert lines[1].endswith("failed")
+    assert lines[2].split()[2:] == ["wine", "full", "0.9300", "0.8000", "12.6", "bbbb0000",
                                     "complete"]  # fmt: skip
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_list_fits_into_its_width_and_shows_states_whole() -> None:
+    words = ["seed=1", "cv=grouped", "cv.group_column=customer", "calibration=isotonic"]
+    path = OUTPUTS / DAY / "14-00-00_x"
+    model = "HistGradientBoosting"
+    make_recorded_run(path, "cccc0000" * 2, dataset="a_long_name", overrides=words, model=model)
+    for width in (None, "100", "110"):
+        environment = {} if width is None else {"COLUMNS": width}
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            lines = typed("list").splitlines()
+        assert max(map(display_width, lines)) <= int(width or 100)
+        assert lines[1].endswith("cccc0000  complete")
 
 
 @pytest.mark.usefixtures("runs")
@@ -99,7 +112,7 @@ def test_the_leaderboard_is_printed_and_written() -> None:
     order = [line.split()[:3:2] for line in lines.splitlines()[1:]]
     assert order == [["adult", "0.9500"], ["adult", "0.9100"], ["wine", "0.9300"]]
     assert Path("b.csv").read_text().count("\n") == 4
-    assert Path("b.md").read_text().startswith("| dataset | choices | roc_auc |")
+    assert Path("b.md").read_text().startswith("| dataset | model | search | choices | roc_auc |")
     page = Path("a b.html").read_text()
     assert "aaaa1111" in page
     assert page.index("0.950") < page.index("0.910")
@@ -130,7 +143,7 @@ def test_the_page_of_all_runs_lies_where_they_lie() -> None:
     assert "aaaa1111" not in page
     assert "1 of 9 runs are complete" in page
     assert "Not begun: 7." in page
-    assert len(typed("list").splitlines()) == 5
+    assert len(typed("list").splitlines()) == 6
 
 
 def test_where_there_are_no_runs_a_list_is_empty() -> None:
@@ -188,7 +201,7 @@ def test_a_corrupt_index_is_told_in_one_line_and_made_anew() -> None:
     (OUTPUTS / ".index.sqlite").write_bytes(b"nothing of the kind")
     done = typed_in("runs", "list", cwd=Path.cwd())
     assert done.returncode == 0
-    assert len(done.stdout.splitlines()) == 5
+    assert len(done.stdout.splitlines()) == 6
     assert len(done.stderr.splitlines()) == 1
     assert "made anew" in done.stderr
     assert typed_in("runs", "list", cwd=Path.cwd()).stderr == ""

@@ -241,7 +241,7 @@ def _similar(text: str, runs: list[RunFolder], outputs: Path) -> list[str]:
 # --- All runs in brief. An SQLite file keeps the records of files that have not changed.
 
 INDEX = ".index.sqlite"
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
 # How long to wait for another process that is writing the index, in seconds.
 INDEX_TIMEOUT = 2.0
 # Not damage: used by others, no permission, a file system without locks, or a writer that was

@@ -32,9 +32,9 @@ COMPLETE: set[State] = {"complete", "partial"}
 
 # --- What the user chose for a run, as Hydra recorded it.
 
-# These change no number, or are shown in a column of their own.
+# These change no number, or are part of no comparison.
 HIDDEN_KEYS = {"dataset", "dataset.data_home", "skip_completed", "search.resume"}
-HIDDEN_GROUPS = {"hydra", "report", "runtime", "sweep"}
+HIDDEN_GROUPS = {"checks", "hydra", "report", "runtime", "sweep"}
 
 
 def choices_by_key(overrides: Sequence[str]) -> dict[str, str]:
@@ -44,14 +44,30 @@ def choices_by_key(overrides: Sequence[str]) -> dict[str, str]:
 
 
 def choices_text(overrides: Sequence[str]) -> str:
-    """Return the overrides in one line, without the dataset and keys that change no number."""
-    return " ".join(word for word in overrides if not _is_hidden(word))
+    """Return the overrides in one line, without dataset, model, search and what changes no number.
+
+    Dataset, model and search of a run are shown by themselves, whether they were chosen or not.
+    """
+    shown = (word for word in overrides if not word.startswith(("model=", "search=")))
+    return " ".join(word for word in shown if not _is_hidden(word))
 
 
-def chosen_dataset(overrides: Sequence[str]) -> str | None:
-    """Return the dataset that was chosen; None where it was the default."""
+def chosen(group: str, overrides: Sequence[str]) -> str | None:
+    """Return the choice of a config group; None where it was the default."""
     parts = (word.partition("=") for word in overrides)
-    return next((value for key, _, value in parts if key == "dataset"), None)
+    return next((value for key, _, value in parts if key == group), None)
+
+
+def model_of(config: Mapping[str, Any]) -> str:
+    """Return the estimator of a configuration, without `Classifier`; of a portfolio, how many.
+
+    config: as plain values.
+    """
+    search, model = config.get("search") or {}, config.get("model") or {}
+    if members := search.get("members"):
+        return f"{len(members)} models"
+    target = (model.get("estimator") or {}).get("_target_", "")
+    return str(target).rpartition(".")[2].removesuffix("Classifier")
 
 
 def _is_hidden(override: str) -> bool:
@@ -66,8 +82,8 @@ def _read_overrides(run: Path) -> list[str]:
 
 def _dataset_of_unfinished(run: Path, overrides: Sequence[str]) -> str:
     # Reading hydra.yaml takes a millisecond, and the overrides nearly always name the dataset.
-    if chosen := chosen_dataset(overrides):
-        return chosen
+    if dataset := chosen("dataset", overrides):
+        return dataset
     found = _read_yaml(run / ".hydra" / "hydra.yaml")
     for key in ("hydra", "runtime", "choices", "dataset"):
         found = found.get(key) if isinstance(found, dict) else None
@@ -97,6 +113,7 @@ class Record:
     ----------
     state : "partial" is a complete run of a search that ended early
     dataset : without its source; "?" where it is unknown
+    model, mode : the estimator and the search, whether they were chosen or the default
     overrides : as typed on the command line
     seconds : in total
     data : the hash of the data
@@ -116,10 +133,11 @@ class Record:
     data: str | None = None
     cause: str | None = None
     elsewhere: str | None = None
+    model: str = ""
 
     @property
     def choices(self) -> str:
-        """What the user chose beside the dataset, in one line."""
+        """What the user chose beside dataset, model and search, in one line."""
         return choices_text(self.overrides)
 
     def value(self, metric: str) -> float | None:
@@ -162,24 +180,35 @@ def read_summary(run: Path, manifest: Manifest) -> Summary:
 
 
 def _complete_record(run: Path, run_id: str, summary: Summary) -> Record:
+    overrides = _read_overrides(run)
     return Record(
         state="complete" if summary.stopped is None else "partial",
         dataset=summary.model_name,
         run_id=run_id,
         mode=summary.mode,
-        overrides=_read_overrides(run),
+        overrides=overrides,
         metrics=summary.metrics,
         intervals=summary.intervals,
         best_params=summary.best_params,
         seconds=summary.seconds.get("total"),
         data=summary.data.sha256,
         cause=None if summary.stopped is None else one_line(summary.stopped),
+        # Runs of earlier versions do not record it.
+        model=summary.model or chosen("model", overrides) or "",
     )
 
 
 def _read_unfinished(run: Path) -> Record:
     overrides = _read_overrides(run)
-    record = Record("not started", _dataset_of_unfinished(run, overrides), overrides=overrides)
+    config = _read_yaml(run / ".hydra" / "config.yaml")
+    config = config if isinstance(config, dict) else {}
+    record = Record(
+        "not started",
+        _dataset_of_unfinished(run, overrides),
+        mode=(config.get("search") or {}).get("name") or chosen("search", overrides),
+        overrides=overrides,
+        model=model_of(config) or chosen("model", overrides) or "",
+    )
     try:
         status = read_status(run)
     except NotADirectoryError:

@@ -35,6 +35,7 @@ class Summary:
     Attributes
     ----------
     dataset, mode : names, as in the result line
+    model : the estimator, or how many models a portfolio has
     metrics, intervals : of the hold-out, with 95 % intervals; None where there is no value
     decision : how a probability becomes a label
     findings : the names of the data checks that found something
@@ -49,6 +50,7 @@ class Summary:
     run_id: str
     dataset: str
     mode: str
+    model: str = ""
     labels: Sequence[str]
     n_train: int
     n_test: int

@@ -12,6 +12,10 @@ from tabproof.runs.errors import TooFewRunsError
 from tabproof.runs.listing import number, width
 
 LEVEL = 0.05
+# No terminal shows a table in a file or a pipe, and its values are needed whole.
+ENDLESS = 1 << 20
+# No terminal shows a table in a file or a pipe, and its values are needed whole.
+ENDLESS = 1 << 20
 # Of a value, so many letters.
 SHOWN = 40
 # What identifies the run rather than makes it another, and what is told elsewhere.
@@ -114,7 +118,7 @@ def _as_text(
         if len(keys) > MOST:
             rows.append([f"… and {len(keys) - MOST} more (--json)", *("" for _ in facts)])
     flexible = range(len(facts), 0, -1)
-    table = text.aligned(rows, width=width(), headings=rows[0], flexible=flexible)
+    table = text.aligned(rows, width=width(ENDLESS), headings=rows[0], flexible=flexible)
     lines = [f"   {each.run_id}  {artifacts.one_line(str(each.path))}" for each in facts]
     return "\n".join([table, *(_worded(verdict) for verdict in verdicts), "-- where", *lines])
 

@@ -1,6 +1,7 @@
-"""The stories of looking: which runs there are, one of them, the best, and what came of a sweep."""
+"""List runs, show one, rank them, and write the table or page of a sweep."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -12,20 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from tabproof import artifacts, text
+from tabproof.artifacts import Found, one_line
 from tabproof.errors import InvalidValueError, PathError
 from tabproof.evaluation_result import LOWER_IS_BETTER
 from tabproof.runs import leaderboard, side_by_side
 from tabproof.runs.errors import UnknownMetricError
-from tabproof.text import format_params
 
 CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*")
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": ge, "<=": le, ">": gt, "<": lt, "==": eq, "=": eq,
 }  # fmt: skip
-HEADINGS = ("when", "dataset", "choices", "AUC", "accuracy", "seconds", "run", "state")
-DAY = "a day, as in 2026-11-23"
-# What is not cut, since no terminal shows it.
-ENDLESS = 1 << 20
+HEADINGS = (
+    "when", "dataset", "model", "search", "choices", "AUC", "accuracy", "seconds", "run", "state",
+)  # fmt: skip
+NUMBERS = ("AUC", "accuracy", "seconds")
+# Positions of the columns to shorten: choices, model, dataset, search.
+FLEXIBLE = (4, 2, 1, 3)
+# Columns of a table that goes to a file or a program.
+WIDTH = 100
 
 
 def list_runs(
@@ -38,29 +43,42 @@ def list_runs(
     sort: str,
     as_json: bool,
 ) -> str:
-    """List runs, complete or not, the newest or the best first."""
-    found = chosen(artifacts.read_records(outputs), dataset=dataset, since=since, until=until)
+    """List runs, complete or not, the newest or the best first.
+
+    A run that is not complete has a second line, with its directory and the cause.
+    """
+    found = filtered(artifacts.read_records(outputs), dataset=dataset, since=since, until=until)
     found = _sorted(_where(found, where), sort)
     if as_json:
-        return json.dumps([_plain(each) for each in found], indent=2, ensure_ascii=False)
+        return json.dumps([_as_json(each) for each in found], indent=2, ensure_ascii=False)
     if not found:
         return f"no such run in {outputs}"
-    rows = [HEADINGS, *(_cells(each) for each in found)]
-    numbers = ("AUC", "accuracy", "seconds")
-    return text.aligned(rows, width=width(), headings=HEADINGS, numbers=numbers, flexible=(2, 7))
+    n_columns, lines = width(WIDTH), []
+    rows = [HEADINGS, *map(_cells, found)]
+    heading, *table = text.aligned(
+        rows, width=n_columns, headings=HEADINGS, numbers=NUMBERS, flexible=FLEXIBLE
+    ).splitlines()
+    for each, line in zip(found, table, strict=True):
+        lines.append(line)
+        if each.record.state not in artifacts.COMPLETE:
+            path, cause = f"  {one_line(str(each.path))}", each.record.cause
+            detail = f"{path}  {cause}" if cause else path
+            fits = max(n_columns, len(path) + 1)
+            lines.append(detail if len(detail) <= fits else f"{detail[: fits - 1]}…")
+    return "\n".join([heading, *lines])
 
 
-def chosen(
-    found: Iterable[artifacts.Found],
+def filtered(
+    found: Iterable[Found],
     *,
     dataset: str | None = None,
     since: str | None = None,
     until: str | None = None,
-) -> list[artifacts.Found]:
-    """Leave out runs of other datasets and days; and directories whose run lies elsewhere."""
+) -> list[Found]:
+    """Return the runs of a dataset and of a time, without jobs that a run elsewhere replaced."""
     for key, day in (("--since", since), ("--until", until)):
         if day is not None and not artifacts.is_date(day):
-            raise InvalidValueError(key, day, DAY)
+            raise InvalidValueError(key, day, "a day, as in 2026-11-23")
     return [
         each
         for each in found
@@ -71,7 +89,7 @@ def chosen(
     ]
 
 
-def _where(found: list[artifacts.Found], conditions: Sequence[str]) -> list[artifacts.Found]:
+def _where(found: list[Found], conditions: Sequence[str]) -> list[Found]:
     for condition in conditions:
         match = CONDITION.fullmatch(condition)
         try:
@@ -87,7 +105,7 @@ def _where(found: list[artifacts.Found], conditions: Sequence[str]) -> list[arti
     return found
 
 
-def _sorted(found: list[artifacts.Found], key: str) -> list[artifacts.Found]:
+def _sorted(found: list[Found], key: str) -> list[Found]:
     if key == "when":
         return found
     if key == "dataset":
@@ -95,52 +113,48 @@ def _sorted(found: list[artifacts.Found], key: str) -> list[artifacts.Found]:
     _check_known(key, found, "--sort")
     sign = 1 if key in LOWER_IS_BETTER or key == "seconds" else -1
 
-    def rank(each: artifacts.Found) -> tuple[bool, float]:
+    def rank(each: Found) -> tuple[bool, float]:
         value = _value(each, key)
         return value is None, sign * (value or 0)
 
     return sorted(found, key=rank)
 
 
-def _value(found: artifacts.Found, name: str) -> float | None:
+def _value(found: Found, name: str) -> float | None:
     return found.record.seconds if name == "seconds" else found.record.value(name)
 
 
-def _check_known(name: str, found: Iterable[artifacts.Found], key: str) -> None:
+def _check_known(name: str, found: Iterable[Found], key: str) -> None:
     known = {"seconds", *(metric for each in found for metric in each.record.metrics)}
     # Where there are no runs, nothing is known.
     if len(known) > 1 and name not in known:
         raise UnknownMetricError(key, name, sorted(known))
 
 
-def _cells(found: artifacts.Found) -> tuple[str, ...]:
-    record, is_complete = found.record, found.record.state in artifacts.COMPLETE
-    state = record.state if record.cause is None else f"{record.state}: {record.cause}"
+def _cells(found: Found) -> tuple[str, ...]:
+    record = found.record
     return (
-        found.when,
-        artifacts.one_line(record.dataset),
-        artifacts.one_line(record.choices),
+        found.when[:16],
+        one_line(record.dataset),
+        one_line(record.model),
+        record.mode or "",
+        one_line(record.choices),
         number(record.value("roc_auc")),
         number(record.value("accuracy")),
         "" if record.seconds is None else f"{record.seconds:.1f}",
-        # A run is named by its id; what is none has a directory only.
-        str(record.run_id) if is_complete else artifacts.one_line(str(found.path)),
-        state,
+        (record.run_id or "")[: leaderboard.SHORT_ID],
+        record.state,
     )
 
 
-def _plain(found: artifacts.Found) -> dict[str, Any]:
+def _as_json(found: Found) -> dict[str, Any]:
     record = found.record
+    keys = ("state", "run_id", "dataset", "model", "mode", "choices", "metrics", "intervals")
     return {
         "path": artifacts.path_text(found.path),
         "when": found.when,
-        "state": record.state,
-        "run_id": record.run_id,
-        "dataset": record.dataset,
-        "mode": record.mode,
-        "choices": record.choices,
-        "metrics": record.metrics,
-        "intervals": record.intervals,
+        **{key: getattr(record, key) for key in keys},
+        "overrides": list(record.overrides),
         "best_params": record.best_params,
         "seconds": record.seconds,
         "data": record.data,
@@ -149,45 +163,48 @@ def _plain(found: artifacts.Found) -> dict[str, Any]:
 
 
 def number(value: float | None) -> str:
-    """Word a metric."""
+    """Return a metric as text."""
     return "" if value is None else f"{value:.4f}"
 
 
-def width() -> int:
-    """Give the columns of the terminal; what goes to a file or a program is never cut."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else ENDLESS
+def width(otherwise: int) -> int:
+    """Return the columns of the terminal; without one, COLUMNS or the other width."""
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return otherwise
 
 
 def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
-    """Tell what a run is, its numbers, and how to repeat it."""
-    facts = artifacts.read_complete_run(artifacts.find_run(run, outputs, models))
+    """Show what a run is, its numbers, and how to repeat it."""
+    found = artifacts.read_complete_run(artifacts.find_run(run, outputs, models))
     if as_json:
         content = {
-            "path": artifacts.path_text(facts.path),
-            "overrides": facts.record.overrides,
-            **json.loads(facts.summary.to_json()),
+            "path": artifacts.path_text(found.path),
+            "overrides": found.record.overrides,
+            **json.loads(found.summary.to_json()),
         }
         return json.dumps(content, indent=2, ensure_ascii=False)
-    summary, record = facts.summary, facts.record
-    place = shlex.quote(str(facts.path))
+    summary, record = found.summary, found.record
     lines = {
-        "run": f"{facts.run_id}, {record.state}" + (f": {record.cause}" if record.cause else ""),
-        "directory": f"{artifacts.one_line(str(facts.path))} ({facts.n_files} files)",
+        "run": f"{found.run_id}, {record.state}" + (f": {record.cause}" if record.cause else ""),
+        "directory": f"{one_line(str(found.path))} ({found.n_files} files)",
         "dataset": f"{record.dataset}, {summary.n_train} rows to train on,"
         f" {summary.n_test} held out",
-        "choices": artifacts.one_line(record.choices) or "as standard",
+        "model": one_line(record.model),
+        "search": summary.mode,
+        "choices": one_line(record.choices) or "none",
         **{name: _with_interval(record, name) for name in record.metrics},
-        "best": artifacts.one_line(format_params(record.best_params)),
+        "best": one_line(text.format_params(record.best_params)),
         "candidates": str(summary.n_candidates),
         "seconds": "" if record.seconds is None else f"{record.seconds:.1f}",
         "data": str(record.data),
         "code": _code(summary),
         "versions": ", ".join(f"{name} {version}" for name, version in summary.versions.items()),
-        "again": f"python -m src.replay {place}",
+        "again": f"python -m src.replay {shlex.quote(str(found.path))}",
         "anew": shlex.join(["python", "-m", "src.train", *record.overrides]),
     }
     widest = max(map(len, lines))
-    return "\n".join(f"{name.ljust(widest)}  {text}".rstrip() for name, text in lines.items())
+    return "\n".join(f"{name.ljust(widest)}  {line}".rstrip() for name, line in lines.items())
 
 
 def _with_interval(record: artifacts.Record, name: str) -> str:
@@ -216,12 +233,10 @@ def show_leaderboard(
     language: str | None,
 ) -> str:
     """Rank complete runs; write the files that are asked for."""
-    found = chosen(artifacts.read_records(outputs), dataset=dataset, since=since, until=until)
-    found = [each for each in found if each.record.state in artifacts.COMPLETE]
+    runs = filtered(artifacts.read_records(outputs), dataset=dataset, since=since, until=until)
+    found = [each for each in runs if each.record.state in artifacts.COMPLETE]
     _check_known(metric, found, "--metric")
-    entries = leaderboard.ranked(
-        leaderboard.entry_from(each.record, each.path, metric=metric) for each in found
-    )
+    entries = leaderboard.ranked(leaderboard.entry_from(each, metric=metric) for each in found)
     for path, text_of in ((csv, leaderboard.as_csv), (markdown, leaderboard.as_markdown)):
         if path is not None:
             with _written(path):
@@ -230,9 +245,9 @@ def show_leaderboard(
         with _written(html):
             name = outputs.absolute().name
             side_by_side.write_page(html, found, name=name, metric=metric, language=language)
-    return (
-        leaderboard.as_text(entries, width=width()) if entries else f"no complete run in {outputs}"
-    )
+    if not entries:
+        return f"no complete run in {outputs}"
+    return leaderboard.as_text(entries, width=width(WIDTH))
 
 
 @contextmanager
@@ -244,30 +259,27 @@ def _written(path: Path) -> Iterator[None]:
         raise PathError("cannot write", error, remedy, path=path) from error
 
 
-def _written_page(place: Path, found: list[artifacts.Found], language: str | None) -> str:
-    page, sweep, n_not_begun = place / artifacts.REPORT, artifacts.SweepDirectory(place), 0
-    if sweep.is_begun:
-        n_not_begun = max(sweep.plan.get("n_jobs", 0) - len(found), 0)
-    else:
-        # Beside others, what lies elsewhere is among them.
-        found = chosen(found)
-    with _written(page):
-        seconds = side_by_side.write_page(
-            page, found, name=place.absolute().name, language=language, n_not_begun=n_not_begun
-        )
-    return f"report {artifacts.one_line(str(page))} ({seconds:.1f} s)"
-
-
 def report(place: Path, *, html: bool, language: str | None) -> str:
-    """Give the table of the newest complete run of each dataset and search.
+    """Return a table of the newest complete run of each dataset and search.
 
-    html: rather write a page on which all runs are side by side, and say where it lies.
+    html: write a page of all runs instead, and return where it is.
     """
-    found = artifacts.read_set(place)
+    found, sweep = artifacts.read_set(place), artifacts.SweepDirectory(place)
     if html:
-        return _written_page(place, found, language)
-    newest: dict[tuple[str, str], artifacts.Found] = {}
-    for each in chosen(found):
+        n_not_begun = 0
+        if sweep.is_begun:
+            n_not_begun = max(sweep.plan.get("n_jobs", 0) - len(found), 0)
+        else:
+            # Runs elsewhere are among the others.
+            found = filtered(found)
+        page, name = place / artifacts.REPORT, place.absolute().name
+        with _written(page):
+            seconds = side_by_side.write_page(
+                page, found, name=name, language=language, n_not_begun=n_not_begun
+            )
+        return f"report {one_line(str(page))} ({seconds:.1f} s)"
+    newest: dict[tuple[str, str], Found] = {}
+    for each in filtered(found):
         if each.record.state in artifacts.COMPLETE:
             newest.setdefault((each.record.dataset, each.record.mode or ""), each)
     rows = ["|dataset|mode|AUC|ACC|best|elapsed[s]|", "|---|---|---:|---:|---|---:|"]
@@ -275,7 +287,7 @@ def report(place: Path, *, html: bool, language: str | None) -> str:
         record = each.record
         seconds = "" if record.seconds is None else str(round(record.seconds))
         auc, accuracy = number(record.value("roc_auc")), number(record.value("accuracy"))
-        best = text.escape_markdown(artifacts.one_line(str(dict(record.best_params))))
-        name = text.escape_markdown(artifacts.one_line(dataset))
+        best = text.escape_markdown(one_line(str(dict(record.best_params))))
+        name = text.escape_markdown(one_line(dataset))
         rows.append(f"|{name}|{mode}|{auc}|{accuracy}|{best}|{seconds}|")
     return "\n".join(rows)

@@ -17,7 +17,7 @@ from tabproof.artifacts.run_directory import LATEST
 from tabproof.artifacts.sweep_directory import LOCK
 from tabproof.runs import leaderboard
 from tabproof.runs.errors import NotAskedError
-from tabproof.runs.listing import chosen
+from tabproof.runs.listing import filtered
 from tabproof.text import counted
 
 # --- Removing runs so that no reader ever takes the rest of one for a run.
@@ -91,7 +91,7 @@ def prune(
     """Remove runs, complete or not, except promoted ones, each dataset's best, and running ones."""
     found = artifacts.read_records(outputs)
     kept = _kept(found, models)
-    among = chosen(found, dataset=dataset, since=since, until=until)
+    among = filtered(found, dataset=dataset, since=since, until=until)
     going = [each for each in among if each.path not in kept and not _is_unreadable(each)]
     candidates = [Candidate(each, size_of(each.path)) for each in going if _is_over(each)]
     lines = [f"keep    {artifacts.one_line(str(path))}  ({why})" for path, why in kept.items()]
@@ -126,7 +126,7 @@ def _kept(found: Iterable[artifacts.Found], models: Path) -> dict[Path, str]:
 
 def _best(complete: Iterable[artifacts.Found]) -> Iterator[tuple[str, Path]]:
     seen: set[str] = set()
-    entries = [leaderboard.entry_from(each.record, each.path, metric=METRIC) for each in complete]
+    entries = [leaderboard.entry_from(each, metric=METRIC) for each in complete]
     for entry in leaderboard.ranked(entries):
         if entry.dataset not in seen:
             seen.add(entry.dataset)
