@@ -1,4 +1,4 @@
-"""LightGBM, XGBoost and CatBoost as conf/ makes them: the same numbers again, and silence."""
+"""LightGBM, XGBoost and CatBoost as configured in conf/: repeatable, and they print nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from tabproof.steps.search import make_pipeline
 from tests.conftest import composed
 from tests.scorer.fitted import table
 
-# Enough rows that there is work for several threads.
+# Enough rows for several threads.
 X, Y = table(n_rows=6000, seed=3)
 LIBRARIES = ["lightgbm", "xgboost", "catboost"]
 FEW_ROUNDS = {
@@ -42,7 +42,7 @@ def test_libraries_print_nothing_and_write_no_file(
 ) -> None:
     pipeline = make_pipeline(composed(f"model={model}", FEW_ROUNDS[model]))
     monkeypatch.chdir(tmp_path)
-    # One row of a class, and a column that says nothing: what libraries like to warn of.
+    # A class with one row and a constant column, which libraries may warn about.
     few = X.iloc[:30].assign(age=0.0)
     pipeline.fit(few, np.arange(30) == 7).predict_proba(few)
     assert capfd.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""A calibrated pipeline is what scikit-learn makes on the same folds, the pipeline untouched."""
+"""Calibration equals scikit-learn's on the same folds and does not change the pipeline."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def test_calibrated_proba_equals_predict_proba(name: str, method: str, n_classes
     is_sums = hasattr(pipeline, "decision_function")
     answers = pipeline.decision_function(X) if is_sums else pipeline.predict_proba(X)
     assert_array_equal(calibrated_proba(calibrated, answers), calibrated.predict_proba(X))
-    # It looked at a copy.
+    # The pipeline was replaced in a copy only.
     assert calibrated.calibrated_classifiers_[0].estimator is pipeline
 
 
@@ -112,7 +112,7 @@ def test_calibration_improves_the_log_loss(method: str) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2000, 3))
     y = (rng.random(2000) < 1 / (1 + np.exp(-X[:, 0]))).astype(np.int64)
-    # A forest of whole trees on few rows says much too loudly what it believes.
+    # A forest of deep trees on few rows is overconfident.
     pipeline = make_pipeline({}, {}, RandomForestClassifier(5, max_depth=12), seed=0)
     train, test = slice(0, 1000), slice(1000, None)
     pipeline.fit(X[train], y[train])

@@ -1,4 +1,4 @@
-"""Grids are checked before data is read."""
+"""Grids and scorers are checked before data is read."""
 
 import pytest
 from catboost import CatBoostClassifier

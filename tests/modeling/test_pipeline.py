@@ -1,4 +1,4 @@
-"""Preprocessing is learned from training rows alone."""
+"""Preprocessing is fitted on training rows only."""
 
 import numpy as np
 import pandas as pd
@@ -81,7 +81,7 @@ def test_the_seed_decides_the_folds_of_target_encoding() -> None:
 
     np.testing.assert_array_equal(encoded(1), encoded(1))
     assert (encoded(1) != encoded(2)).any()
-    # A category has as many values in training as there are folds without its rows, not one.
+    # In training a category has several values, one per fold.
     assert len(np.unique(encoded(1)[X["c"] == "a"])) > 1
 
 

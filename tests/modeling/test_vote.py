@@ -1,4 +1,4 @@
-"""Fitted pipelines are joined as they are."""
+"""Fitted pipelines are joined without fitting them again."""
 
 import pickle
 

@@ -63,7 +63,7 @@ def places(candidates: list[Candidate]) -> list[int]:
 def test_the_same_signature_gives_the_same_bits(
     kind: str, limits: dict[str, Any], data: st.DataObject, n_rows: int
 ) -> None:
-    # Two of the three as before: by chance alone hardly two settings would be equal.
+    # Only one limit changes: two random settings would hardly ever be equivalent.
     name = data.draw(st.sampled_from(["max_leaf_nodes", "max_depth"]))
     value = data.draw(st.none() | st.integers(2, 200 if name == "max_leaf_nodes" else 70))
     one, other = configured(kind, **limits), configured(kind, **{**limits, name: value})
@@ -75,10 +75,10 @@ def test_the_same_signature_gives_the_same_bits(
 @pytest.mark.parametrize(
     ("one", "other", "n_rows"),
     [
-        # 2^depth leaves at most.
+        # At most 2^depth leaves.
         ({"max_depth": 3, "max_leaf_nodes": 8}, {"max_depth": 3, "max_leaf_nodes": 9}, 120),
         ({"max_depth": 3, "max_leaf_nodes": 8}, {"max_depth": 3, "max_leaf_nodes": 10**4}, 120),
-        # n // m leaves at most.
+        # At most n // m leaves.
         (
             {"min_samples_leaf": 10, "max_leaf_nodes": 12},
             {"min_samples_leaf": 10, "max_leaf_nodes": 13},
@@ -89,7 +89,7 @@ def test_the_same_signature_gives_the_same_bits(
             {"min_samples_leaf": 10, "max_leaf_nodes": 31},
             119,
         ),
-        # l - 1 deep at most.
+        # At most l - 1 deep.
         ({"max_leaf_nodes": 5, "max_depth": 4}, {"max_leaf_nodes": 5, "max_depth": None}, 120),
         ({"max_leaf_nodes": 5, "max_depth": 60}, {"max_leaf_nodes": 5, "max_depth": None}, 120),
         (
@@ -140,7 +140,7 @@ def test_with_more_rows_a_limit_binds() -> None:
 
 
 def test_a_forest_without_a_limit_of_leaves_grows_differently() -> None:
-    # Depth first: its columns are drawn in another order, so no number of leaves equals none.
+    # It grows depth first and draws columns in another order.
     one = RandomForestClassifier(3, max_depth=3, random_state=0)
     other = RandomForestClassifier(3, max_depth=3, max_leaf_nodes=8, random_state=0)
     assert signature(one, 120) != signature(other, 120)
@@ -180,7 +180,7 @@ def test_nested_estimators_count() -> None:
 
 class Elsewhere:
     class LogisticRegression(LogisticRegression):
-        """Another class of the same name."""
+        """Another class with the same name."""
 
 
 Elsewhere.LogisticRegression.__qualname__ = "LogisticRegression"
@@ -216,7 +216,7 @@ def test_any_parameter_has_a_signature() -> None:
 
 
 class Joined(BaseEstimator):
-    """Holds estimators without names, and classes of them, as parameters."""
+    """An estimator with lists, dicts and classes of estimators as parameters."""
 
     def __init__(self, parts: Any = None, kind: Any = None) -> None:
         self.parts = parts
@@ -279,7 +279,7 @@ def test_invalid_limits_are_left_to_the_fit(estimator: Any) -> None:
             make_pipeline(StandardScaler(), LogisticRegression(C=0.1)),
             make_pipeline(StandardScaler(), LogisticRegression(C=1.0)),
         ),
-        # What a grid of numpy holds is as large.
+        # Numbers of numpy, as in a grid that was made with it.
         (
             RandomForestClassifier(n_estimators=np.int64(10)),
             RandomForestClassifier(n_estimators=np.int64(20)),

@@ -142,7 +142,7 @@ def test_models_that_cannot_continue_exactly(estimator: Any) -> None:
         (RandomForestClassifier(30), {"n_estimators": 30}),
         (RandomForestClassifier(1), {}),
         (GradientBoostingClassifier(), {"n_estimators": 100}),
-        # Iterations of a solver are no share of a model.
+        # The iterations of a solver do not count.
         (LogisticRegression(max_iter=500), {}),
         (
             make_pipeline(StandardScaler(), BOOSTING),
@@ -176,7 +176,7 @@ COLUMN_OPTIONS: dict[str, dict[str, Any]] = {
 def table_with_rare_values(
     n_rows: int, n_rare: list[int], seed: int, *, missing: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Make two columns that tell of y, and among others some in which few rows differ."""
+    """Return two columns that predict y, and others in which few rows have another value."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_rows, 2 + len(n_rare)))
     for column, n in enumerate(n_rare, start=2):

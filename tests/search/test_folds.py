@@ -49,7 +49,7 @@ def _no_score(*_: Any) -> float:
 
 
 def rare(n_rows: int, n_rare: int) -> Any:
-    """Make labels of which the last is rare."""
+    """Return labels, the last of which is rare."""
     y = np.arange(n_rows) % 2
     y[:n_rare] = 2
     return np.random.default_rng(0).permutation(y)
@@ -93,7 +93,7 @@ def test_with_auto_a_rung_has_enough_rows_of_every_class(n_rows: int, n_rare: in
     for fold, (train, _) in enumerate(found.splits):
         rows = found.rows(Rung(None, 1.0, 0.01, None), fold)
         if rows is None:
-            # All there are.
+            # It has all rows.
             assert len(train) <= FEW_ROWS or np.bincount(y[train]).min() <= 10
             continue
         assert len(rows) >= FEW_ROWS
@@ -176,7 +176,7 @@ def scaled() -> Pipeline:
 def test_shared_steps_are_fitted_once_per_fold_for_all_candidates() -> None:
     grid = {"logisticregression__C": [0.01, 0.1, 1.0, 10.0]}
     _, fits = counted(scaled(), grid)
-    # Three folds of 200 rows, all their training rows, and the last fit.
+    # All training rows of three folds of 200 rows, and the last fit.
     assert fits == [(1.0, 133), (1.0, 133), (1.0, 134), (1.0, 200)]
 
 
@@ -192,7 +192,7 @@ def test_only_folds_that_are_needed_are_prepared() -> None:
     first = Rung(None, 1.0, 0.5, 1)
     search, fits = counted(scaled(), grid, schedule=(first, Rung(1, 1.0, 1.0, None)))
     factors = {c.params.get("countingscaler__factor", 1.0) for c in search.rungs_[-1].entrants}
-    # Each factor on the first fold, those of finalists on the others, and the last fit.
+    # Each factor on the first fold, the factors of finalists on the others, and the last fit.
     assert len(fits) == 3 + 2 * len(factors) + 1
 
 
@@ -208,7 +208,7 @@ def test_scores_of_the_last_rung_are_those_of_cross_val_score(scoring: str, n_jo
         make_column_transformer(
             (StandardScaler(), ["x0", "x1"]),
             (OneHotEncoder(), ["city"]),
-            # Transforms what it is fitted on in another way.
+            # It transforms its training rows differently.
             (TargetEncoder(cv=inner), ["job"]),
         ),
         HistGradientBoostingClassifier(max_iter=8, random_state=0),
@@ -326,11 +326,11 @@ def test_folds_that_no_finalist_needs_are_removed(
         if progress.n_done == 0:
             n_files.append(len(list(folder.glob("search_*/*_X_train.npy"))))
 
-    # In threads, which see the smaller limit.
+    # In threads, where the patched limit holds.
     with parallel_config("threading"):
         search = searching(pipeline, grid, n_jobs=2, pool_seconds=0.0, on_progress=look).fit(X, y)
     n_finalists = len(search.rungs_[-1].entrants)
-    # Of each of the four one fold_of; the last rung begins with those of its entrants alone.
+    # One fold for each of the four settings; the last rung begins with those of its entrants.
     assert n_files == [0, len(search.rungs_[1].entrants), n_finalists]
     assert n_finalists < 4
 

@@ -152,7 +152,7 @@ def test_the_last_rung_has_nearly_all_rows(
     y = (np.arange(n_rows) < share * n_rows).astype(np.int64)
     first = first_rung(y, held_out_rows(y, 3), n_candidates=n_candidates, factor=factor, seed=42)
     last = describe_rungs(first, n_rows, n_candidates, factor)[-1]
-    # first = n // factor**k loses less than one row, which grows with the rungs.
+    # first = n // factor**k loses less than one row, multiplied by factor in each rung.
     assert n_rows - factor ** len(describe_rungs(first, n_rows, n_candidates, factor)) < last
     assert last <= n_rows
 

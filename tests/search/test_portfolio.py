@@ -50,7 +50,7 @@ def portfolio(
     )
 
 
-# Where a mean of several wins.
+# A table on which an ensemble wins.
 X, Y = table(240, seed=0)
 
 
@@ -222,7 +222,7 @@ def predictions(
 
 
 def by_loss(truth: Any) -> Any:
-    # As scikit-learn has it, but a hundred times as quick.
+    # Equal to scikit-learn's, but a hundred times faster.
     return lambda fold, proba: np.log(proba[np.arange(len(proba)), truth[fold]]).mean()
 
 
@@ -253,7 +253,7 @@ def test_the_weights_of_two_members_are_those_of_brute_force(seed: int) -> None:
     probas, truth = predictions(seed, 2)
     score = by_loss(truth)
     found = select_members(probas, [0, 1], score)
-    # The loss is convex in the weights: going uphill ends at the top of the grid it walks on.
+    # The loss is convex in the weights, so greedy steps reach the best point of the grid.
     n = sum(found.values())
     best = max(mean_score(probas, {0: k, 1: n - k}, [0, 1], score) for k in range(n + 1))
     assert mean_score(probas, found, [0, 1], score) == pytest.approx(best, abs=2e-3)
@@ -282,7 +282,7 @@ def test_the_first_of_equal_members_is_selected() -> None:
 
 
 def test_members_that_complement_each_other_are_selected() -> None:
-    # Each is wrong on other rows, so that their mean is right on all.
+    # Each is wrong on other rows, so their mean is right on all.
     y = np.array([0, 1] * 20)
     left, right = np.where(y == 1, 0.9, 0.1), np.where(y == 1, 0.9, 0.1)
     left[:10], right[-10:] = 0.5, 0.5
@@ -305,7 +305,7 @@ def test_the_expected_score_is_of_folds_that_were_not_used_for_the_selection() -
 
 
 def test_the_expected_score_is_below_the_score_of_the_selection() -> None:
-    # Candidates of pure chance: on the folds of the selection they seem to know something.
+    # Random candidates: on the folds of the selection they seem to predict something.
     rng = np.random.default_rng(0)
     truth = [rng.integers(0, 2, 50) for _ in range(2)]
     chance = rng.uniform(size=(30, 2, 50))

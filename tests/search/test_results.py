@@ -1,4 +1,4 @@
-"""cv_results_: what is documented is there, and pandas and scikit-learn's readers take it."""
+"""cv_results_ has the documented columns, and pandas can read it."""
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,7 @@ def test_a_parameter_that_a_candidate_does_not_have_is_masked() -> None:
     search = searching(LogisticRegression(), GRID).fit(X, y)
     values = search.cv_results_["param_class_weight"]
     first = search.cv_results_["iter"] == 0
-    # None is a value; no value is another thing.
+    # None is a value, and differs from a missing value.
     assert values.mask[first].tolist() == [True, True, False, False]
     assert values[first].tolist() == [None, None, "balanced", None]
 

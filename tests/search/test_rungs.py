@@ -25,7 +25,7 @@ def candidate(place: int, estimator: Any = None) -> Candidate:
 
 
 def rung_of(scores: list[list[float | None]], number: int = 0) -> RungScores:
-    """Make the rung of candidates whose scores by fold these are; None was not run."""
+    """Return a rung with these scores by candidate and fold; None was not run."""
     n_folds = max(map(len, scores))
     rung = RungScores(number, WHOLE, [candidate(i) for i in range(len(scores))], n_folds, 100)
     rung.same_as = {i: i for i in range(len(scores))}
@@ -93,7 +93,7 @@ def test_the_defaults_enter_in_place_of_the_last_candidates(
     assert always <= set(taken)
     assert taken == [place for place in order if place in taken]
     others = [place for place in taken if place not in always]
-    # The best of the others, one at least: the defaults alone could not be compared.
+    # At least one other candidate, for the defaults to be compared with.
     assert others == [place for place in order if place not in always][: len(others)]
     assert len(taken) <= max(n, len(always) + 1)
     if not always:
@@ -140,7 +140,7 @@ def test_equivalent_candidates_share_scores_and_rank() -> None:
 
 def test_candidates_that_are_equivalent_on_the_rows_of_a_rung_are_fitted_once() -> None:
     X, y = table()
-    # Of 67 rows with 10 in a leaf there are at most 6 leaves; of 133 and 134 rows up to 13.
+    # 67 rows with 10 in a leaf have at most 6 leaves; 133 and 134 rows at most 13.
     grid = {"max_leaf_nodes": [7, 9, 12], "min_samples_leaf": [10]}
     schedule = (Rung(None, 1.0, 0.5, 1), WHOLE)
     search = searching(DecisionTreeClassifier(random_state=0), grid, schedule=schedule).fit(X, y)
@@ -153,7 +153,7 @@ def test_candidates_that_are_equivalent_on_the_rows_of_a_rung_are_fitted_once() 
 
 
 HALF, LAST = Rung(None, 0.5, 1.0, 1), Rung(1, 1.0, 1.0, None)
-# A tenth of a fit does not depend on its iterations: tabproof.search.rungs.FIXED_SHARE.
+# Half of the iterations; a tenth of a fit does not depend on them (FIXED_SHARE).
 WORK = 0.55
 
 
@@ -175,7 +175,7 @@ def test_there_is_no_estimate_after_the_first_fits() -> None:
     add_fits(made, "", 9.0, 1.0)
     assert made.seconds_left() is None
     add_fits(made, "", 1.0)
-    # One of the four, and a whole fit on two folds.
+    # One of four fits of the first rung, and a whole fit on two folds.
     assert made.seconds_left() == pytest.approx(1 / WORK * (1 * WORK + 2))
 
 

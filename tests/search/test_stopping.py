@@ -33,7 +33,7 @@ def whole() -> RungSearchCV:
     return searching().fit(X, Y)
 
 
-# Two workers for some: they may be a few fits ahead of what is known of them.
+# Two workers may finish a few more fits.
 @pytest.mark.parametrize(
     ("n_fits", "n_jobs"), [*((n, 1) for n in (0, 1, 2, 7, 12, 13, 14, 17, 19)), (0, 2), (8, 2)]
 )
