@@ -10,7 +10,7 @@ from tabproof.modeling.calibration import (
 )
 from tabproof.modeling.grid import check_grid, check_scoring_name, scorer_for
 from tabproof.modeling.hashing import CategoryHasher
-from tabproof.modeling.pipeline import make_pipeline
+from tabproof.modeling.pipeline import join_fitted, make_pipeline
 from tabproof.modeling.threshold import (
     Chosen,
     choose_cheapest,
@@ -18,7 +18,6 @@ from tabproof.modeling.threshold import (
     choose_most_precise,
     with_threshold,
 )
-from tabproof.modeling.vote import join_fitted
 
 __all__ = [
     "CategoryHasher",

@@ -1,12 +1,15 @@
-"""Preprocessing and estimator in one pipeline, so that no fold leaks into another."""
+"""Pipelines of preprocessing and estimator, so that no fold leaks into another."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import TargetEncoder
+from sklearn.preprocessing import LabelEncoder, TargetEncoder
+from sklearn.utils import Bunch
 
 
 def make_pipeline(
@@ -52,3 +55,26 @@ def _preprocess(numeric: Mapping[str, Any], categorical: Mapping[str, Any]) -> C
 
 def _chain(steps: Mapping[str, Any]) -> Any:
     return Pipeline(list(steps.items())) if steps else "passthrough"
+
+
+def join_fitted(members: Mapping[str, Pipeline], weights: Mapping[str, float]) -> Pipeline:
+    """Join fitted pipelines without fitting them again; those without a weight are left out.
+
+    All must have been fitted on the same columns and on the same classes 0, 1, …. The result is
+    the one that `fit` would give: a clone can be fitted, and it is exported like any vote.
+    """
+    voters = {name: member for name, member in members.items() if weights.get(name, 0) > 0}
+    if not voters:
+        raise ValueError("no member has a weight above 0")
+    classes = next(iter(voters.values())).classes_
+    for name, member in voters.items():
+        if not np.array_equal(member.classes_, classes):
+            raise ValueError(f"{name} was fitted on {member.classes_}, not on {classes}")
+    vote = VotingClassifier(
+        [*voters.items()], voting="soft", weights=[float(weights[name]) for name in voters]
+    )
+    vote.estimators_ = [*voters.values()]
+    vote.named_estimators_ = Bunch(**voters)
+    vote.le_ = LabelEncoder().fit(classes)
+    vote.classes_ = vote.le_.classes_
+    return Pipeline([("preprocess", "passthrough"), ("clf", vote)])

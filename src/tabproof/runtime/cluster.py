@@ -272,8 +272,14 @@ def _connect(address: str, timeout: float) -> Any:
             # About versions that differ; they are compared below.
             warnings.simplefilter("ignore")
             client = Client(address, timeout=timeout, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        # A timeout has no message of its own.
+        cause = f" ({error.__cause__})" if str(error.__cause__ or "") else ""
+        reason = f"no scheduler answered within {timeout:g} s{cause}"
+        raise ClusterUnreachableError(address=address, reason=reason) from error
     except Exception as error:
-        raise ClusterUnreachableError(address=address, reason=_reason(error, timeout)) from error
+        reason = f"connecting fails with {type(error).__name__}: {error}"
+        raise ClusterUnreachableError(address=address, reason=reason) from error
     try:
         client.wait_for_workers(1, timeout=timeout)
     except TimeoutError as error:
@@ -293,27 +299,15 @@ async def _shake_hands(address: str, timeout: float) -> None:
     await comm.close()
 
 
-def _reason(error: Exception, timeout: float) -> str:
-    if not isinstance(error, (OSError, TimeoutError)):
-        return f"connecting fails with {type(error).__name__}: {error}"
-    # A timeout has no message of its own.
-    cause = f" ({error.__cause__})" if str(error.__cause__ or "") else ""
-    return f"no scheduler answered within {timeout:g} s{cause}"
-
-
 def _compare_scheduler(client: Any, timeout: float) -> None:
     # Functions of the standard library: nothing of this project must be installed there.
-    def there(function: Callable[..., str], *arguments: str) -> Any:
+    def there(function: Callable[..., Any], *arguments: str) -> Any:
         return client.run_on_scheduler(function, *arguments, callback_timeout=timeout)
 
-    ours = {"python": platform.python_version(), "distributed": version("distributed")}
-    theirs = {
-        "python": there(platform.python_version),
-        "distributed": there(version, "distributed"),
-    }
-    for facts in (ours, theirs):
-        facts["python"] = facts["python"].rpartition(".")[0]
-    check_equal("the scheduler", ours, theirs)
+    here, found = platform.python_version_tuple()[:2], there(platform.python_version_tuple)[:2]
+    check_equal("the scheduler", {"python": ".".join(here)}, {"python": ".".join(found)})
+    found = there(version, "distributed")
+    check_equal("the scheduler", {"distributed": version("distributed")}, {"distributed": found})
 
 
 def compare_workers(
