@@ -23,15 +23,14 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler,
 
 from tabproof.modeling import CategoryHasher, answers_out_of_fold, calibrate, make_pipeline
 from tabproof.scorer import Scorer, read_scorer
-from tabproof.scorer.bit_vectors import MOST_LEAVES, BitVectors, n_leaves
 from tabproof.scorer.export import export_pipeline
 from tabproof.scorer.export.parity import columns_of, hard_rows, parts_of
-from tabproof.scorer.form import ARRAYS, SPEC, read_files
+from tabproof.scorer.format import ARRAYS, SPEC, read_files
 from tabproof.scorer.model import TreesModel, VoteModel
+from tabproof.scorer.tree_evaluators import MAX_LEAVES, BitVectors, TreeWalker
 from tabproof.scorer.trees import read_trees
-from tabproof.scorer.walks import Walks
 
-EVALUATORS = {"BitVectors": BitVectors, "Walks": Walks}
+EVALUATORS = {"BitVectors": BitVectors, "TreeWalker": TreeWalker}
 
 
 def table(
@@ -69,6 +68,12 @@ def as_category(values: Any) -> pd.Series:
 
 
 PREPROCESS = ("native", "onehot", "ordinal", "target", "hashing")
+# Preprocessing, missing cells or none, number of classes: each pair of values occurs.
+PAIRS = [
+    (preprocess, missing, 2 + (index + missing) % 2)
+    for index, preprocess in enumerate(PREPROCESS)
+    for missing in (True, False)
+]
 
 
 def pipeline_of(preprocess: str, estimator: Any) -> Pipeline:
@@ -159,7 +164,7 @@ def scorers_of(files: Mapping[str, bytes]) -> dict[str, Scorer]:
     ]
     scorers = {}
     for name, kind in EVALUATORS.items():
-        if kind is Walks or all(t is None or n_leaves(t).max() <= MOST_LEAVES for t in trees):
+        if kind is TreeWalker or all(t is None or t.n_leaves.max() <= MAX_LEAVES for t in trees):
             scorers[name] = read_scorer(files)
             for model, own, part in zip(models_of(scorers[name]), trees, parts, strict=True):
                 if own is not None:

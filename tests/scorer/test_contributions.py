@@ -1,7 +1,9 @@
-"""Contributions add up to what the model makes of a row, and are what libraries say they are."""
+"""Contributions sum to the model's score, and equal the formula's and each library's."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from math import factorial
 from typing import Any
 
 import catboost
@@ -10,17 +12,22 @@ import pandas as pd
 import pytest
 import xgboost
 from catboost import CatBoostClassifier
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lightgbm import LGBMClassifier
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from tabproof.scorer import Contributions, Scorer, read_scorer
-from tabproof.scorer.contributions import explain
+from tabproof.scorer import Contributions, Scorer, contributions, read_scorer
+from tabproof.scorer.contributions import TreesContributions, explain
+from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
 from tabproof.scorer.errors import NotExplainableError
 from tabproof.scorer.export.parity import columns_of, hard_rows
 from tabproof.scorer.model import softmax
+from tabproof.scorer.trees import Trees
+from tests.scorer.ensembles import CODES, all_rows, ensembles, make_trees, plainly
 from tests.scorer.fitted import (
     Exported,
     boosting,
@@ -60,7 +67,7 @@ def fitted(name: str, n_classes: int, *, missing: bool = True) -> Exported:
 
 
 def explained(case: Exported, frame: pd.DataFrame) -> tuple[Contributions, np.ndarray]:
-    """Give contributions, and the probabilities that they are of."""
+    """Return contributions, and the probabilities of the same rows."""
     scorer = case.scorer
     columns = columns_of(scorer, frame)
     proba = scorer.predict_proba(columns)
@@ -69,7 +76,7 @@ def explained(case: Exported, frame: pd.DataFrame) -> tuple[Contributions, np.nd
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("name", MODELS)
-def test_added_up_they_are_what_the_model_makes_of_a_row(name: str, n_classes: int) -> None:
+def test_contributions_sum_to_the_models_score(name: str, n_classes: int) -> None:
     # Target encoding and a linear model after it take no missing cells.
     case = fitted(name, n_classes, missing=name != "logistic regression, target")
     (model,) = models_of(case.scorer)
@@ -103,17 +110,17 @@ def test_added_up_they_are_what_the_model_makes_of_a_row(name: str, n_classes: i
         ("forest", 3, "probability"),
     ],
 )
-def test_the_scale_says_how_a_score_becomes_the_probability(
+def test_the_scale_tells_how_to_compute_the_probability(
     name: str, n_classes: int, scale: str
 ) -> None:
     case = fitted(name, n_classes)
     found, proba = explained(case, case.X_test)
-    told = proba[np.arange(len(proba)), found.codes]
+    predicted = proba[np.arange(len(proba)), found.codes]
     assert found.scale == scale
     if scale == "probability":
-        np.testing.assert_allclose(found.scores, told, atol=1e-12)
+        np.testing.assert_allclose(found.scores, predicted, atol=1e-12)
     elif scale == "log_odds":
-        np.testing.assert_allclose(1 / (1 + np.exp(-found.scores)), told, atol=1e-12)
+        np.testing.assert_allclose(1 / (1 + np.exp(-found.scores)), predicted, atol=1e-12)
     else:
         columns, explainer = columns_of(case.scorer, case.X_test), case.scorer.explainer
         rows = np.full(len(proba), 0)
@@ -123,7 +130,7 @@ def test_the_scale_says_how_a_score_becomes_the_probability(
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("kind", ["lightgbm", "xgboost", "catboost"])
-def test_they_are_what_each_library_says_itself(kind: str, n_classes: int) -> None:
+def test_contributions_equal_those_of_each_library(kind: str, n_classes: int) -> None:
     X, y = table(400, n_classes)
     X = X[["age", "income", "whole"]].assign(more=np.random.default_rng(1).normal(size=400))
     estimators = {
@@ -133,7 +140,7 @@ def test_they_are_what_each_library_says_itself(kind: str, n_classes: int) -> No
     }
     case = exported(pipeline_of("native", estimators[kind]), X, y)
     columns = columns_of(case.scorer, case.X_test)
-    theirs = np.asarray(_said_by(kind, case.pipeline["clf"], case.X_test))
+    theirs = np.asarray(_library_contributions(kind, case.pipeline["clf"], case.X_test))
     theirs = theirs.reshape(len(case.X_test), -1, X.shape[1] + 1)
     for sum_, code in enumerate([1] if n_classes == 2 else range(n_classes)):
         codes = np.full(len(case.X_test), code)
@@ -143,7 +150,7 @@ def test_they_are_what_each_library_says_itself(kind: str, n_classes: int) -> No
         np.testing.assert_allclose(found.base, theirs[:, sum_, -1], rtol=0, atol=allowed)
 
 
-def _said_by(kind: str, estimator: Any, X: pd.DataFrame) -> Any:
+def _library_contributions(kind: str, estimator: Any, X: pd.DataFrame) -> Any:
     if kind == "lightgbm":
         return estimator.booster_.predict(X, pred_contrib=True)
     if kind == "xgboost":
@@ -151,14 +158,14 @@ def _said_by(kind: str, estimator: Any, X: pd.DataFrame) -> Any:
     return estimator.get_feature_importance(catboost.Pool(X), type="ShapValues")
 
 
-def test_a_tree_begins_at_the_shares_of_its_training_rows() -> None:
+def test_the_base_of_a_tree_is_the_shares_of_training_rows() -> None:
     X, y = table(n_classes=3)
     case = exported(pipeline_of("ordinal", DecisionTreeClassifier(max_depth=4)), X, y)
     shares = np.bincount(y[np.arange(len(y)) % 3 != 0]) / len(case.X_train)
     np.testing.assert_allclose(case.scorer.explainer.base, shares)
 
 
-def test_linear_parts_are_weights_times_what_differs_from_the_mean() -> None:
+def test_linear_contributions_are_weights_times_deviations_from_the_mean() -> None:
     case = fitted("logistic regression", 2)
     found, _ = explained(case, case.X_train)
     np.testing.assert_allclose(found.values.mean(axis=0), 0, atol=1e-12)
@@ -175,7 +182,7 @@ def test_linear_parts_are_weights_times_what_differs_from_the_mean() -> None:
     np.testing.assert_allclose(of_categories, differences[:, 3:].sum(axis=1), atol=1e-12)
 
 
-def test_of_two_labels_one_loses_what_the_other_wins() -> None:
+def test_contributions_of_two_labels_are_opposite() -> None:
     case = small_boosting()
     columns = columns_of(case.scorer, case.X_test)
     rows = np.zeros(len(case.X_test), dtype=np.intp)
@@ -184,7 +191,7 @@ def test_of_two_labels_one_loses_what_the_other_wins() -> None:
     np.testing.assert_array_equal(first.base, -second.base)
 
 
-def test_a_row_alone_is_explained_as_among_others() -> None:
+def test_a_row_alone_has_the_contributions_of_a_batch() -> None:
     for n_classes in (2, 3):
         case = fitted("forest", n_classes)
         found, _ = explained(case, case.X_test)
@@ -200,7 +207,7 @@ def test_no_rows_have_no_contributions() -> None:
         assert found.scores.shape == (0,)
 
 
-def test_a_vote_of_forests_is_their_mean() -> None:
+def test_a_vote_of_forests_has_the_mean_contributions() -> None:
     members = {"a": pipeline_of("ordinal", FOREST), "b": pipeline_of("onehot", FOREST)}
     case = exported(vote_of(members, weights=[3, 1]), *table(n_classes=3))
     found, proba = explained(case, case.X_test)
@@ -217,12 +224,12 @@ def test_a_vote_of_forests_is_their_mean() -> None:
 @pytest.mark.parametrize(
     ("scorer", "reason"),
     [
-        (lambda: small_vote().scorer, "members that add up on other scales"),
+        (lambda: small_vote().scorer, "members that add on other scales"),
         (lambda: without(small_boosting(), trees__covers=None), "an older version exported it"),
         (lambda: without(fitted("logistic regression", 2), means=None), "an older version"),
     ],
 )
-def test_what_cannot_be_explained_predicts_all_the_same(
+def test_a_model_that_cannot_be_explained_still_predicts(
     scorer: Callable[[], Scorer], reason: str
 ) -> None:
     found = scorer()
@@ -237,7 +244,7 @@ def without(case: Exported, **arrays: None) -> Scorer:
     return read_scorer(with_arrays(case.files, **arrays))
 
 
-def test_it_travels_to_another_process() -> None:
+def test_a_pickled_scorer_has_the_same_contributions() -> None:
     case = small_boosting()
     columns = columns_of(case.scorer, case.X_test)
     scorer = case.scorer
@@ -245,3 +252,168 @@ def test_it_travels_to_another_process() -> None:
     here = scorer.contributions(columns, proba)
     there = pickle.loads(pickle.dumps(scorer)).contributions(columns, proba)  # noqa: S301 - ours
     np.testing.assert_array_equal(here.values, there.values)
+
+
+ROWS = all_rows()
+# Features n, c, two of `two`, m, as in ensembles().
+ENCODINGS = (
+    NumberEncoding("n", ()),
+    CategoryEncoding("c", tuple("abcdefghij"), np.array(CODES)[:, np.newaxis]),
+    CategoryEncoding("two", ("x",), np.array([[0.0, 1.0], [1.0, 0.0], [np.nan, 0.0]])),
+    NumberEncoding("m", ()),
+)
+
+
+def shapley(trees: Trees, encodings: Sequence[Encoding], row: Sequence[float]) -> np.ndarray:
+    """Give contributions of shape (n_columns, width), from the worth of every set of columns."""
+    players = range(len(encodings))
+    worth = {
+        known: sum(expected(trees, encodings, row, int(root), known) for root in trees.roots)
+        for size in range(len(encodings) + 1)
+        for known in combinations(players, size)
+    }
+    found = np.zeros((len(encodings), trees.values.shape[1]))
+    for player in players:
+        for without, value in worth.items():
+            if player not in without:
+                n = len(without)
+                weight = factorial(n) * factorial(len(players) - n - 1) / factorial(len(players))
+                found[player] += weight * (worth[tuple(sorted((*without, player)))] - value)
+    return found
+
+
+def expected(
+    trees: Trees, encodings: Sequence[Encoding], row: Sequence[float], node: int, known: tuple
+) -> np.ndarray:
+    """Go where known columns say; where another is asked for, both ways, by the covers."""
+    assert trees.covers is not None
+    if trees.feature[node] < 0:
+        value: np.ndarray = trees.values[(trees.feature[:node] < 0).sum()]
+        return value
+    column, feature = index_of(encodings, int(trees.feature[node]))
+    children = node + 1, int(trees.right[node])
+    if column in known:
+        encoding, cell = encodings[column], row[column]
+        is_category = isinstance(encoding, CategoryEncoding)
+        x = encoding.codes[int(cell), feature] if is_category else encoding.apply(cell)
+        goes_left = trees.goes_left(np.array([node]), np.array([[x]]))[0, 0]
+        return expected(trees, encodings, row, children[0 if goes_left else 1], known)
+    covers = [trees.covers[child] for child in children]
+    shares = [c / sum(covers) if sum(covers) else 0.5 for c in covers]
+    parts = [expected(trees, encodings, row, child, known) for child in children]
+    return shares[0] * parts[0] + shares[1] * parts[1]
+
+
+def index_of(encodings: Sequence[Encoding], feature: int) -> tuple[int, int]:
+    """Find the column of a feature, and its place within."""
+    for column, encoding in enumerate(encodings):
+        if feature < encoding.width:
+            return column, feature
+        feature -= encoding.width
+    raise AssertionError
+
+
+def prepared(trees: Trees, encodings: Sequence[Encoding], n_groups: int = 1) -> TreesContributions:
+    assert trees.covers is not None
+    return TreesContributions(trees, trees.covers, encodings, n_groups)
+
+
+def columns(rows: Sequence[Sequence[float]]) -> list[np.ndarray]:
+    return [np.array(cells) for cells in zip(*rows, strict=True)]
+
+
+@pytest.fixture(params=["by tables", "by sums"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Take each of both ways, and blocks so small that a few leaves and rows fill several."""
+    if request.param == "by sums":
+        monkeypatch.setattr(contributions, "MAX_TABLE_COLUMNS", 0)
+    monkeypatch.setattr(contributions, "BLOCK_LEAVES", 5)
+    monkeypatch.setattr(contributions, "BLOCK_NUMBERS", 40)
+    name: str = request.param
+    return name
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(drawn=ensembles(most_leaves=8), places=st.sets(st.integers(0, len(ROWS) - 1), min_size=1))
+def test_contributions_of_trees_are_shapley_values(
+    way: str, drawn: tuple[Trees, tuple[Encoding, ...]], places: set[int]
+) -> None:
+    trees, encodings = drawn
+    rows = [ROWS[place] for place in sorted(places)[:6]]
+    found = prepared(trees, encodings).of_rows(columns(rows))
+    for place, row in enumerate(rows):
+        wanted = shapley(trees, encodings, row)
+        np.testing.assert_allclose(found[:, :, place], wanted, rtol=0, atol=1e-12, err_msg=way)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=ensembles())
+def test_contributions_of_trees_and_their_base_sum_to_the_values(
+    way: str, drawn: tuple[Trees, tuple[Encoding, ...]]
+) -> None:
+    trees, encodings = drawn
+    ours = prepared(trees, encodings)
+    found = ours.of_rows(columns(ROWS)).sum(axis=0) + ours.expected[:, np.newaxis]
+    wanted = np.array([np.sum(plainly(trees, encodings, row), axis=0) for row in ROWS])
+    np.testing.assert_allclose(found.T, wanted, rtol=0, atol=1e-11, err_msg=way)
+
+
+@pytest.mark.usefixtures("way")
+def test_each_group_of_trees_adds_to_its_own_sum() -> None:
+    rng = np.random.default_rng(0)
+    trees = make_trees([6, 3, 5, 1, 7, 2], 1, rng)
+    found = prepared(trees, ENCODINGS, 3)
+    for group in range(3):
+        chosen = [trees_alone(trees, group), trees_alone(trees, group + 3)]
+        alone = [prepared(tree, ENCODINGS) for tree in chosen]
+        sums = [one.of_rows(columns(ROWS))[:, 0] for one in alone]
+        np.testing.assert_allclose(found.of_rows(columns(ROWS))[:, group], sum(sums), atol=1e-13)
+        assert found.expected[group] == pytest.approx(sum(one.expected[0] for one in alone))
+
+
+def trees_alone(trees: Trees, place: int) -> Trees:
+    """Give one tree of several as an ensemble."""
+    ends = np.append(trees.roots[1:], len(trees.feature))
+    nodes = slice(trees.roots[place], ends[place])
+    first, end = (int((trees.feature[:node] < 0).sum()) for node in (nodes.start, nodes.stop))
+    assert trees.covers is not None
+    return Trees(
+        roots=np.array([0]),
+        feature=trees.feature[nodes],
+        threshold=trees.threshold[nodes],
+        right=trees.right[nodes] - nodes.start,
+        missing_left=trees.missing_left[nodes],
+        category_set=trees.category_set[nodes],
+        left_codes=trees.left_codes,
+        values=trees.values[first:end],
+        covers=trees.covers[nodes],
+    )
+
+
+def test_trees_of_one_leaf_have_no_contributions() -> None:
+    trees = make_trees([1, 1], 2, np.random.default_rng(0))
+    found = prepared(trees, ENCODINGS)
+    assert not found.of_rows(columns(ROWS)).any()
+    np.testing.assert_allclose(found.expected, trees.values.sum(axis=0))
+
+
+def test_no_rows_of_trees_have_no_contributions() -> None:
+    found = prepared(make_trees([5], 1, np.random.default_rng(0)), ENCODINGS)
+    assert found.of_rows([cells[:0] for cells in columns(ROWS)]).shape == (4, 1, 0)
+
+
+def test_tables_stay_within_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    trees = make_trees([60] * 5, 1, np.random.default_rng(0), skew=1.0)
+    whole = prepared(trees, ENCODINGS)
+    limit = table_bytes(whole) // 2
+    monkeypatch.setattr(contributions, "MAX_TABLE_BYTES", limit)
+    smaller = prepared(trees, ENCODINGS)
+    assert 0 < table_bytes(smaller) <= limit
+    np.testing.assert_allclose(
+        smaller.of_rows(columns(ROWS)), whole.of_rows(columns(ROWS)), rtol=0, atol=1e-13
+    )
+
+
+def table_bytes(found: TreesContributions) -> int:
+    groups = [group for block in found._blocks for group in block._groups]
+    return sum(group.table.nbytes for group in groups if group.table is not None)

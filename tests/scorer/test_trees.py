@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from tabproof.scorer.errors import ScorerDamagedError
+from tabproof.scorer.tree_evaluators import TreeWalker
 from tabproof.scorer.trees import COVERS, Trees, as_arrays, read_trees, subtree_ends
-from tabproof.scorer.walks import Walks
 from tests.scorer.ensembles import all_rows, ensembles, make_trees
 
 N_FEATURES = 5
@@ -162,6 +162,6 @@ def test_whatever_is_accepted_can_be_walked(
         changed = read_trees(arrays, N_FEATURES)
     except ScorerDamagedError:
         return
-    walks = Walks(changed, encodings)
+    walks = TreeWalker(changed, encodings)
     for row in all_rows()[::20]:
         assert np.isfinite(walks.leaf_values_of_row(row)).all()

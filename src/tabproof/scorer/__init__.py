@@ -1,7 +1,7 @@
-"""A fitted pipeline as data alone, and what evaluates it.
+"""A fitted pipeline as data alone, and the code that evaluates it.
 
-Reading and evaluating need numpy only; writing lives in `tabproof.scorer.export`, which is
-imported by its name, since it needs scikit-learn.
+Reading and evaluating need NumPy only. Writing needs scikit-learn, so `tabproof.scorer.export`
+is not imported here.
 """
 
 from tabproof.scorer.contributions import Contributions, Scale

@@ -1,44 +1,39 @@
-"""Errors that a user may meet here."""
+"""Errors of exporting, reading and explaining a scorer."""
 
-from collections.abc import Sequence
-
-from tabproof.errors import UserError, listed
+from tabproof.errors import UserError
 
 
 class NotExportableError(UserError):
     """A pipeline that cannot be written as data alone."""
 
-    def __init__(self, what: str, known: Sequence[str]) -> None:
-        super().__init__(
-            f"{what} cannot be exported as data, so the service could not run it; what can:"
-            f" {listed(known, 20)}; export=false trains it all the same"
-        )
+    template = (
+        "{what} cannot be exported as data, so the service could not run it; what can: {known};"
+        " export=false trains it all the same"
+    )
 
 
 class ScorerDiffersError(UserError):
-    """An exported scorer that does not give the pipeline's probabilities."""
+    """An exported scorer whose probabilities are not the pipeline's."""
 
     exit_code = 1
-
-    def __init__(self, rows: str, difference: float, allowed: float) -> None:
-        super().__init__(
-            f"the exported scorer differs from the pipeline by {difference:.3g} on {rows}"
-            f" ({allowed:g} is allowed), so it must not be served: please report this;"
-            " export=false trains without it"
-        )
+    template = (
+        "the exported scorer differs from the pipeline by {difference:.3g} on {rows}"
+        " ({allowed:g} is allowed), so it must not be served: please report this;"
+        " export=false trains without it"
+    )
 
 
 class ScorerDamagedError(UserError):
-    """Files of a scorer that are not of its form."""
+    """Files that are not a valid scorer."""
 
     exit_code = 1
+    template = "scorer/ cannot be read: {reason}; promote or train another run"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"scorer/ cannot be read: {reason}; promote or train another run")
+        super().__init__(reason=reason)
 
 
 class NotExplainableError(UserError):
-    """A model that predicts, and of which nobody can say what each column adds."""
+    """A model that predicts, but has no exact contributions of columns."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"this model's predictions cannot be explained: {why}")
+    template = "this model's predictions cannot be explained: {reason}"

@@ -1,4 +1,4 @@
-"""Models: from a row's encoded columns to probabilities."""
+"""Models: from the cells of a row to probabilities."""
 
 from collections.abc import Sequence
 from math import exp
@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tabproof.scorer.bit_vectors import BLOCK_ROWS, BitVectors
 from tabproof.scorer.encoding import (
     CategoryEncoding,
     Encoding,
@@ -15,110 +14,153 @@ from tabproof.scorer.encoding import (
     make_member_encodings,
 )
 from tabproof.scorer.errors import ScorerDamagedError
-from tabproof.scorer.form import Arrays, LinearSpec, Link, ModelSpec, TreesSpec, VoteSpec, by_member
-from tabproof.scorer.trees import Floats, Trees, read_trees
-from tabproof.scorer.walks import Walks
+from tabproof.scorer.format import (
+    Arrays,
+    LinearSpec,
+    Link,
+    ModelSpec,
+    TreesSpec,
+    VoteSpec,
+    split_by_member,
+)
+from tabproof.scorer.tree_evaluators import BLOCK_ROWS, BitVectors, TreeWalker
+from tabproof.scorer.trees import Floats, read_trees
 
-# --- From a model's sums to probabilities, in the very order of operations of its library.
+# --- Links: from sums to probabilities, with the operations of each library in its order.
 
 
 def logistic(raw: float) -> float:
-    """Give the probability of the second of two labels."""
-    # libm's exp, as scipy's expit has it: numpy's own differs in the last bit on some machines.
+    """Return the probability of the second of two labels."""
+    # libm's exp, as scipy's expit uses it: NumPy's own differs in the last bit on some machines.
     try:
         return 1.0 / (1.0 + exp(-raw))
     except OverflowError:
         return 0.0
 
 
-def both_labels(raw: Floats) -> Floats:
-    """Give probabilities of shape (n_rows, 2) for sums of shape (n_rows,)."""
+def logistic_of_all(raw: Floats) -> Floats:
+    """Return probabilities of shape (n_rows, 2) for sums of shape (n_rows,)."""
     positive = np.array([logistic(value) for value in raw.tolist()])
     return np.stack([1.0 - positive, positive], axis=1)
 
 
 def softmax(raw: Floats) -> Floats:
-    """Give probabilities for sums of shape (n_rows, n_labels)."""
-    # Two infinite sums have no difference: NaN, as scikit-learn says too, and its callers refuse.
+    """Return probabilities for sums of shape (n_rows, n_labels)."""
+    # The difference of two infinite sums is NaN, as in scikit-learn; the callers refuse it.
     with np.errstate(invalid="ignore"):
         powers = np.exp(raw - raw.max(axis=1, keepdims=True))
     proba: Floats = powers / powers.sum(axis=1, keepdims=True)
     return proba
 
 
-def both_labels_float32(raw: Floats) -> Floats:
-    """Give what XGBoost gives for 32-bit sums of shape (n_rows,), bit for bit."""
-    # Further out exp overflows; XGBoost stops there too.
+def logistic_float32(raw: Floats) -> Floats:
+    """Return XGBoost's probabilities for 32-bit sums of shape (n_rows,), bit for bit."""
+    # Beyond that exp overflows; XGBoost has the same limit.
     powers = _exp_float32(np.minimum(-raw.astype(np.float32), np.float32(88.7)))
     positive = np.float32(1) / (powers + np.float32(1))
     return np.stack([np.float32(1) - positive, positive], axis=1).astype(np.float64)
 
 
 def softmax_float32(raw: Floats) -> Floats:
-    """Give what XGBoost gives for 32-bit sums of shape (n_rows, n_labels), bit for bit."""
+    """Return XGBoost's probabilities for 32-bit sums of shape (n_rows, n_labels), bit for bit."""
     sums = raw.astype(np.float32)
     with np.errstate(invalid="ignore"):
         powers = _exp_float32(sums - sums.max(axis=1, keepdims=True))
-    # XGBoost adds up in 64 bits, one after the other, and divides in 32.
+    # XGBoost adds in 64 bits, in order, and divides in 32.
     totals = powers.astype(np.float64).cumsum(axis=1)[:, -1:].astype(np.float32)
     return (powers / totals).astype(np.float64)
 
 
 def _exp_float32(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    # libm's expf: numpy has its own for real numbers, which differs in the last bit, as the
-    # rounded exp of 64 bits does. For complex ones it asks libm.
+    # libm's expf: NumPy's own differs in the last bit for real numbers, and so does a rounded
+    # 64-bit exp. For complex numbers NumPy calls libm.
     with np.errstate(over="ignore", invalid="ignore"):
         powers: NDArray[np.float32] = np.exp(values.astype(np.complex64)).real
     return powers
 
 
+def _apply_link(link: Link, sums: Floats, n_rounds: int) -> Floats:
+    match link:
+        case "logistic":
+            return logistic_of_all(sums[:, 0])
+        case "logistic_float32":
+            return logistic_float32(sums[:, 0])
+        case "softmax":
+            return softmax(sums)
+        case "softmax_float32":
+            return softmax_float32(sums)
+        case "mean":
+            return sums / n_rounds
+
+
+def _check_link(link: Link, n_sums: int, n_labels: int) -> None:
+    is_logistic = link in ("logistic", "logistic_float32")
+    expected = 1 if is_logistic else n_labels
+    if n_sums != expected or (is_logistic and n_labels != 2):
+        raise ScorerDamagedError(f"{n_sums} sums do not fit {n_labels} labels with '{link}'")
+
+
+# --- Models.
+
+
 class Model(Protocol):
-    """Gives sums or probabilities; a row is a value per column, as Scorer has it."""
+    """Predicts probabilities; see Scorer for what a row is."""
 
     def predict_row(self, row: Sequence[float]) -> list[float]:
-        """Give a probability per label."""
+        """Return a probability per label."""
         ...
 
     def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Give probabilities of shape (n_rows, n_labels), for as many rows as fit into memory."""
+        """Return probabilities of shape (n_rows, n_labels), for rows that fit into memory."""
         ...
 
 
-class SummedModel(Model, Protocol):
+class SummedModel:
     """A model whose probabilities are a link of sums."""
 
+    _link: Link
+    # What the link `mean` divides by.
+    _n_rounds = 1
+
+    def predict_row(self, row: Sequence[float]) -> list[float]:
+        """Return a probability per label."""
+        sums = self.sums_of_row(row)
+        if self._link == "logistic":
+            positive = logistic(sums[0])
+            return [1.0 - positive, positive]
+        proba: list[float] = _apply_link(self._link, np.array([sums]), self._n_rounds)[0].tolist()
+        return proba
+
+    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+        """Return probabilities of shape (n_rows, n_labels)."""
+        return _apply_link(self._link, self.sums(columns), self._n_rounds)
+
     def sums_of_row(self, row: Sequence[float]) -> list[float]:
-        """Give the sums before the link."""
-        ...
+        """Return the sums before the link; for `mean`, before the division."""
+        raise NotImplementedError
 
     def sums(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Give the sums before the link, of shape (n_rows, n_sums)."""
-        ...
+        """Return the sums before the link, of shape (n_rows, n_sums)."""
+        raise NotImplementedError
 
 
-def make_model(
-    spec: ModelSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
-) -> Model:
-    """Join a spec with its arrays."""
-    if isinstance(spec, VoteSpec):
-        return VoteModel(spec, arrays, encodings, n_labels)
-    if isinstance(spec, TreesSpec):
-        return TreesModel(spec, arrays, encodings, n_labels)
-    return LinearModel(spec, arrays, encodings, n_labels)
+class TreesModel(SummedModel):
+    """Boosted trees, whose values are summed, or forests, whose values are averaged.
 
-
-class TreesModel:
-    """Boosted trees, whose values add up to the link's sums, or forests, whose values are averaged.
-
-    Values are added in the order of the trees, as scikit-learn does: in another order the last
-    bits would differ.
+    Values are added in the order of the trees, as scikit-learn does: another order would give
+    other last bits.
     """
 
     def __init__(
         self, spec: TreesSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
     ) -> None:
         trees = read_trees(arrays, sum(encoding.width for encoding in encodings))
-        _check_sets(trees, encodings)
+        # A set of codes on a numeric column would make every number a cell of its own.
+        is_number = np.repeat(
+            [isinstance(e, NumberEncoding) for e in encodings], [e.width for e in encodings]
+        )
+        if is_number[trees.feature[(trees.category_set >= 0) & ~trees.is_leaf]].any():
+            raise ScorerDamagedError("a node tests a numeric column for categories")
         self.spec, self.trees, self.encodings = spec, trees, tuple(encodings)
         self._link, self._n_groups = spec.link, spec.n_groups
         self._n_sums = spec.n_groups * trees.values.shape[1]
@@ -128,29 +170,23 @@ class TreesModel:
         if spec.n_groups < 1 or trees.n_trees % spec.n_groups:
             raise ScorerDamagedError(f"{trees.n_trees} trees do not make {spec.n_groups} groups")
         self._float: Any = np.float32 if spec.link.endswith("float32") else np.float64
-        if not (_fits(trees.values, self._float) and _fits(spec.baseline, self._float)):
-            raise ScorerDamagedError(f"'{spec.link}' takes values of 32 bits")
+        with np.errstate(over="ignore"):
+            for values in (trees.values, np.asarray(spec.baseline)):
+                if (values.astype(self._float) != values).any():
+                    raise ScorerDamagedError(f"'{spec.link}' takes values of 32 bits")
         baseline = np.array(spec.baseline, dtype=self._float)
         self._baseline = baseline.reshape(spec.n_groups, 1, -1)
         self._n_rounds = trees.n_trees // spec.n_groups
-        kind = BitVectors if BitVectors.suits(trees, encodings) else Walks
-        self._evaluator: BitVectors | Walks = kind(trees, encodings)
-
-    def predict_row(self, row: Sequence[float]) -> list[float]:
-        """Give a probability per label."""
-        return _linked_row(self._link, self.sums_of_row(row), self._n_rounds)
-
-    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Give probabilities of shape (n_rows, n_labels)."""
-        return _linked(self._link, self.sums(columns), self._n_rounds)
+        kind = BitVectors if BitVectors.suits(trees, encodings) else TreeWalker
+        self._evaluator: BitVectors | TreeWalker = kind(trees, encodings)
 
     def sums_of_row(self, row: Sequence[float]) -> list[float]:
-        """Give the sums before the link; of `mean`, before they are divided."""
+        """Return the sums before the link; for `mean`, before the division."""
         sums: list[float] = self._sums(self._evaluator.leaf_values_of_row(row))[0].tolist()
         return sums
 
     def sums(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Give the sums before the link, of shape (n_rows, n_sums)."""
+        """Return the sums before the link, of shape (n_rows, n_sums)."""
         sums = np.empty((len(columns[0]), self._n_sums))
         for start in range(0, len(sums), BLOCK_ROWS):
             rows = slice(start, start + BLOCK_ROWS)
@@ -158,66 +194,59 @@ class TreesModel:
         return sums
 
     def _sums(self, values: Floats) -> Floats:
-        """Add up values of shape (n_trees, n_rows, width), to shape (n_rows, n_sums)."""
+        """Add values of shape (n_trees, n_rows, width) to sums of shape (n_rows, n_sums)."""
         n_rows = values.shape[1]
-        # Rounds outermost, or numpy would add them up in another order.
+        # Rounds are the first axis, or NumPy would add in another order.
         in_order = np.ascontiguousarray(values, dtype=self._float)
         rounds = in_order.reshape(self._n_rounds, self._n_groups, n_rows, -1)
         rounds[0] += self._baseline
         if rounds[0].size == 1:
-            # A single sum numpy would add up in pairs, which gives other bits.
+            # NumPy adds a single sum in pairs, which gives other bits.
             return rounds.ravel().cumsum()[-1:, np.newaxis]
         sums: Floats = np.add.reduce(rounds, axis=0)
         return np.swapaxes(sums, 0, 1).reshape(n_rows, self._n_sums)
 
 
-class LinearModel:
-    """A weighted sum of features; one sum for two labels, else one per label.
+class LinearModel(SummedModel):
+    """A weighted sum of features: one sum for two labels, else one per label.
 
-    Each column's part is added in the order of columns, for one row as for many.
-    mean_parts : the mean of each column's part over the training rows, if the file knows it.
+    The parts are added column by column, for one row as for many.
+
+    Attributes
+    ----------
+    mean_parts : the mean of each column's part over the training rows; None if unknown
     """
 
     def __init__(
         self, spec: LinearSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
     ) -> None:
         intercepts, weights = arrays.get("intercepts"), arrays.get("coefficients")
-        n_features = sum(encoding.width for encoding in encodings)
+        widths = [encoding.width for encoding in encodings]
         if intercepts is None or weights is None or intercepts.ndim != 1:
             raise ScorerDamagedError("'coefficients' or 'intercepts' are missing")
-        if weights.shape != (len(intercepts), n_features):
-            raise ScorerDamagedError(f"'coefficients' are not {n_features} per intercept")
+        if weights.shape != (len(intercepts), sum(widths)):
+            raise ScorerDamagedError(f"'coefficients' are not {sum(widths)} per intercept")
         for name, array in (("coefficients", weights), ("intercepts", intercepts)):
             if array.dtype != np.float64 or not np.isfinite(array).all():
-                raise ScorerDamagedError(f"'{name}' are no finite numbers")
+                raise ScorerDamagedError(f"'{name}' are not finite 64-bit floats")
         _check_link(spec.link, len(intercepts), n_labels)
         self._link = spec.link
         self.intercepts = intercepts
-        self.mean_parts = _mean_parts(weights, arrays.get("means"), encodings)
-        self._parts: list[tuple[NumberEncoding | None, Floats]] = []
-        first = 0
-        for encoding in encodings:
-            part = weights[:, first : first + encoding.width]
-            first += encoding.width
-            if isinstance(encoding, CategoryEncoding):
-                # The sum of a category's features is the same in each row: taken once.
-                self._parts.append((None, encoding.codes @ part.T))
-            else:
-                self._parts.append((encoding, part[:, 0]))
-        # The same in Python's own types, which are faster one at a time.
+        ends = np.cumsum(widths)[:-1]
+        self.mean_parts = _mean_parts(weights, arrays.get("means"), ends)
+        self._parts: list[tuple[NumberEncoding | None, Floats]] = [
+            # The sum of a category's features is the same in each row, so it is computed once.
+            (None, encoding.codes @ part.T)
+            if isinstance(encoding, CategoryEncoding)
+            else (encoding, part[:, 0])
+            for encoding, part in zip(encodings, np.split(weights, ends, axis=1), strict=True)
+        ]
+        # The same in Python's own types, which are faster for a single row.
         self._row_parts: list[tuple[NumberEncoding | None, list[Any]]]
         self._row_parts = [(encoding, part.tolist()) for encoding, part in self._parts]
 
-    def predict_row(self, row: Sequence[float]) -> list[float]:
-        """Give a probability per label."""
-        return _linked_row(self._link, self.sums_of_row(row), 1)
-
-    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Give probabilities of shape (n_rows, n_labels)."""
-        return _linked(self._link, self.sums(columns), 1)
-
     def sums_of_row(self, row: Sequence[float]) -> list[float]:
-        """Give the sums before the link."""
+        """Return the sums before the link."""
         sums: list[float] = self.intercepts.tolist()
         for (encoding, part), value in zip(self._row_parts, row, strict=True):
             if encoding is None:
@@ -229,27 +258,41 @@ class LinearModel:
         return sums
 
     def sums(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Give the sums before the link, of shape (n_rows, n_sums)."""
+        """Return the sums before the link, of shape (n_rows, n_sums)."""
         sums = np.tile(self.intercepts, (len(columns[0]), 1))
-        # Where two columns of extreme values cancel out, no number is left: NaN says so.
+        # Infinite parts of two columns can cancel out: the sum is NaN.
         with np.errstate(over="ignore", invalid="ignore"):
-            for place, column in enumerate(columns):
-                sums += self.part(place, column)
+            for index, column in enumerate(columns):
+                sums += self.part(index, column)
         return sums
 
-    def part(self, place: int, column: NDArray[np.generic]) -> Floats:
-        """Give what a column adds to the sums, of shape (n_rows, n_sums)."""
-        encoding, part = self._parts[place]
+    def part(self, index: int, column: NDArray[np.generic]) -> Floats:
+        """Return what a column adds to the sums, of shape (n_rows, n_sums)."""
+        encoding, part = self._parts[index]
         if encoding is None:
             return part[column.astype(np.intp, copy=False)]
         values = encoding.apply_to_all(column.astype(np.float64, copy=False))
         return values[:, np.newaxis] * part
 
 
-class VoteModel:
-    """Models whose probabilities are averaged: added up in order, then divided by the weights' sum.
+def _mean_parts(
+    weights: Floats, means: Floats | None, ends: NDArray[np.intp]
+) -> list[Floats] | None:
+    if means is None:
+        return None
+    if means.dtype != np.float64 or means.shape != weights.shape[1:]:
+        raise ScorerDamagedError(f"'means' are not {weights.shape[1]} 64-bit floats")
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = [part.sum(axis=1) for part in np.split(weights * means, ends, axis=1)]
+    if not np.isfinite(parts).all():
+        raise ScorerDamagedError("'means' are not finite")
+    return parts
 
-    encodings : the columns that a client sends; each member encodes them in its own way.
+
+class VoteModel:
+    """Models whose probabilities are averaged: added in order, then divided by the total weight.
+
+    `encodings` are the columns that a client sends; each member encodes them in its own way.
     """
 
     def __init__(
@@ -257,12 +300,12 @@ class VoteModel:
     ) -> None:
         weights = np.array([member.weight for member in spec.members], dtype=np.float64)
         with np.errstate(over="ignore"):
-            # By numpy, as scikit-learn does: it adds up eight or more in an order of its own.
+            # NumPy's sum, as in scikit-learn: eight or more are added in an order of its own.
             total = float(weights.sum())
         if not (weights >= 0).all() or not 0 < total < np.inf:
-            raise ScorerDamagedError("the members' weights are no shares of a whole")
+            raise ScorerDamagedError("the weights of members are negative, infinite or all 0")
         self.members: list[Model] = []
-        parts = by_member(arrays, len(spec.members))
+        parts = split_by_member(arrays, len(spec.members))
         for member, part in zip(spec.members, parts, strict=True):
             own = make_member_encodings(encodings, member.steps, part)
             self.members.append(make_model(member.model, part, own, n_labels))
@@ -272,7 +315,7 @@ class VoteModel:
         self._weighted = list(zip(weights.tolist(), self.members, strict=True))
 
     def predict_row(self, row: Sequence[float]) -> list[float]:
-        """Give a probability per label."""
+        """Return a probability per label."""
         sums: list[float] = []
         for weight, member in self._weighted:
             parts = [weight * p for p in member.predict_row(row)]
@@ -280,66 +323,19 @@ class VoteModel:
         return [s / self._total for s in sums]
 
     def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Give probabilities of shape (n_rows, n_labels)."""
+        """Return probabilities of shape (n_rows, n_labels)."""
         proba = np.stack([member.predict_proba(columns) for member in self.members])
         proba *= self._weights
         sums: Floats = proba.sum(axis=0)
         return sums / self._total
 
 
-def _mean_parts(
-    weights: Floats, means: Floats | None, encodings: Sequence[Encoding]
-) -> list[Floats] | None:
-    if means is None:
-        return None
-    if means.dtype != np.float64 or means.shape != weights.shape[1:]:
-        raise ScorerDamagedError(f"'means' are not {weights.shape[1]} numbers of 64 bits")
-    ends = np.cumsum([encoding.width for encoding in encodings])[:-1]
-    with np.errstate(over="ignore", invalid="ignore"):
-        parts = [part.sum(axis=1) for part in np.split(weights * means, ends, axis=1)]
-    if not np.isfinite(parts).all():
-        raise ScorerDamagedError("'means' are no finite numbers")
-    return parts
-
-
-def _check_sets(trees: Trees, encodings: Sequence[Encoding]) -> None:
-    """Refuse sets of codes on a column of numbers: every number would be a cell of its own."""
-    is_number = np.concatenate([np.full(e.width, isinstance(e, NumberEncoding)) for e in encodings])
-    on_sets = trees.feature[(trees.category_set >= 0) & ~trees.is_leaf]
-    if is_number[on_sets].any():
-        raise ScorerDamagedError("a node asks a column of numbers for categories")
-
-
-def _fits(values: Floats | list[float], kind: Any) -> bool:
-    """Tell whether no number changes when it is stored as a kind of float."""
-    with np.errstate(over="ignore"):
-        return bool((np.asarray(values).astype(kind) == values).all())
-
-
-def _check_link(link: Link, n_sums: int, n_labels: int) -> None:
-    is_logistic = link in ("logistic", "logistic_float32")
-    expected = 1 if is_logistic else n_labels
-    if n_sums != expected or (is_logistic and n_labels != 2):
-        raise ScorerDamagedError(f"{n_sums} sums do not make {n_labels} labels by '{link}'")
-
-
-def _linked_row(link: Link, sums: list[float], n_rounds: int) -> list[float]:
-    if link == "logistic":
-        positive = logistic(sums[0])
-        return [1.0 - positive, positive]
-    proba: list[float] = _linked(link, np.array([sums]), n_rounds)[0].tolist()
-    return proba
-
-
-def _linked(link: Link, sums: Floats, n_rounds: int) -> Floats:
-    match link:
-        case "logistic":
-            return both_labels(sums[:, 0])
-        case "logistic_float32":
-            return both_labels_float32(sums[:, 0])
-        case "softmax":
-            return softmax(sums)
-        case "softmax_float32":
-            return softmax_float32(sums)
-        case "mean":
-            return sums / n_rounds
+def make_model(
+    spec: ModelSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
+) -> Model:
+    """Make a model from its spec and arrays; raise ScorerDamagedError where they do not fit."""
+    if isinstance(spec, VoteSpec):
+        return VoteModel(spec, arrays, encodings, n_labels)
+    if isinstance(spec, TreesSpec):
+        return TreesModel(spec, arrays, encodings, n_labels)
+    return LinearModel(spec, arrays, encodings, n_labels)

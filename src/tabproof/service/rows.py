@@ -127,7 +127,7 @@ class _Column:
         self._unseen = self._missing = nan
         self.low, self.high = -MAX_FLOAT, MAX_FLOAT
         if isinstance(encoding, CategoryEncoding):
-            self.place_of = encoding.place_of
+            self.place_of = encoding.index_of
             self._unseen, self._missing = encoding.unseen, encoding.missing
         elif isinstance(column, NumberColumn) and column.span is not None:
             self.low, self.high = column.span

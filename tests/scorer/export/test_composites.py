@@ -1,10 +1,15 @@
-"""A vote as data gives what VotingClassifier gives, whatever its members and their weights."""
+"""Exported votes and calibrated models have the bits of the pipeline."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from catboost import CatBoostClassifier
+from lightgbm import LGBMClassifier
 from numpy.testing import assert_array_equal
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     RandomForestClassifier,
@@ -16,12 +21,14 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import RobustScaler
 from sklearn.tree import DecisionTreeClassifier
+from xgboost import XGBClassifier
 
-from tabproof.modeling import join_fitted, make_pipeline
+from tabproof.modeling import join_fitted, make_pipeline, with_threshold
 from tabproof.scorer.encoding import CategoryEncoding
 from tabproof.scorer.errors import NotExportableError, ScorerDiffersError
 from tabproof.scorer.export import check_exportable, check_parity, export_pipeline
 from tabproof.scorer.export.parity import columns_of, hard_rows, parts_of
+from tabproof.scorer.format import read_files
 from tests.scorer.fitted import (
     Exported,
     arrays_of,
@@ -53,9 +60,17 @@ def trees() -> dict[str, Pipeline]:
     }
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("missing", [True, False], ids=["missing", "complete"])
-@pytest.mark.parametrize("weights", [None, [1, 1, 1, 1], [3, 1, 0.7, 2e-3], [0, 0, 1, 2]], ids=str)
+@pytest.mark.parametrize(
+    ("weights", "missing", "n_classes"),
+    [
+        (None, True, 2),
+        (None, False, 3),
+        ([1, 1, 1, 1], True, 3),
+        ([3, 1, 0.7, 2e-3], False, 2),
+        ([0, 0, 1, 2], True, 2),
+    ],
+    ids=str,
+)
 def test_equals_the_pipeline_to_the_bit(weights: Any, missing: bool, n_classes: int) -> None:
     case = exported(
         vote_of(trees(), weights=weights),
@@ -64,19 +79,22 @@ def test_equals_the_pipeline_to_the_bit(weights: Any, missing: bool, n_classes: 
     assert_equals_pipeline(case)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("weights", [None, [0.2, 5.0, 1]], ids=str)
-def test_equals_the_pipeline_with_a_linear_member(weights: Any, n_classes: int) -> None:
+@pytest.mark.parametrize(("n_classes", "weights"), [(2, [0.2, 5.0, 1]), (3, None)], ids=str)
+def test_equals_the_pipeline_with_a_linear_member(n_classes: int, weights: Any) -> None:
     assert_equals_pipeline(small_vote(n_classes, weights=weights), allowed=1e-12)
 
 
-@pytest.mark.parametrize("n_members", [1, 2, 7, 8, 9, pytest.param(17, marks=pytest.mark.slow)])
-def test_any_number_of_members_is_added_up_the_same_way(n_members: int) -> None:
-    # From eight numbers on, numpy may add in an order of its own.
+@pytest.mark.parametrize("n_members", [1, 2, 7, 8, 9, 17])
+def test_members_are_added_in_the_order_of_scikit_learn(n_members: int) -> None:
+    # NumPy adds eight numbers or more in an order of its own.
     weights = np.random.default_rng(n_members).random(n_members).tolist()
     members = {f"m{i}": pipeline_of("ordinal", forest(random_state=i)) for i in range(n_members)}
     for chosen in (None, weights):
-        assert_equals_pipeline(exported(vote_of(members, weights=chosen), *table(n_rows=60)))
+        case = exported(vote_of(members, weights=chosen), *table(n_rows=60))
+        columns = columns_of(case.scorer, case.X_test)
+        expected = case.pipeline.predict_proba(case.X_test)
+        assert_array_equal(case.scorer.predict_proba(columns), expected)
+        assert_array_equal(one_by_one(case.scorer, columns), expected)
 
 
 def test_trees_of_any_size_vote() -> None:
@@ -91,7 +109,7 @@ def test_trees_of_any_size_vote() -> None:
     assert_equals_pipeline(case)
 
 
-def test_a_member_that_a_search_dropped_has_no_say() -> None:
+def test_a_dropped_member_is_not_exported() -> None:
     pipeline = vote_of(trees(), weights=[1, 2, 3, 4]).set_params(clf__forest="drop")
     check_exportable(pipeline)
     case = exported(pipeline, *table(n_rows=150))
@@ -109,7 +127,7 @@ def test_columns_are_what_a_client_sends() -> None:
     assert widths == [[1, 1, 1, 1, 1], [1, 5, 1, 1, 2], [1, 1, 1, 1, 1]]
 
 
-def test_members_that_met_other_categories_vote_by_the_same_names() -> None:
+def test_members_may_know_other_categories() -> None:
     X, y = table(n_rows=240)
     few = X[X["都市"].isin(["東京", "nan"])]
     known = as_category(few["都市"]).set_axis(few.index)
@@ -140,10 +158,10 @@ def test_hard_rows_reach_the_nodes_of_every_member() -> None:
     rng = np.random.default_rng(0)
     whats = [what for what, _ in hard_rows(case.scorer, case.files, case.X_test, rng, whole=False)]
     assert whats.count("rows on thresholds and beside them") == 4
-    assert whats.count("rows that lack what a node asks for") == 4
+    assert whats.count("rows that lack what a node tests") == 4
 
 
-def test_extreme_numbers_are_those_that_every_member_takes() -> None:
+def test_extreme_numbers_are_accepted_by_every_member() -> None:
     # Boosting takes any, forests refuse what 32 bits do not hold: nothing would be compared.
     case = exported(vote_of(trees()), *table(n_rows=150))
     for what, frame in hard_rows(
@@ -154,53 +172,40 @@ def test_extreme_numbers_are_those_that_every_member_takes() -> None:
             case.pipeline.predict_proba(frame)
 
 
-CASE = small_vote(weights=[1, 1, 2])
+@pytest.fixture(scope="module")
+def case() -> Exported:
+    return small_vote(weights=[1, 1, 2])
 
 
-@pytest.mark.parametrize(
-    "array",
-    [
-        "members.0.trees.values",
-        "members.0.trees.missing_left",
-        "members.0.codes.1",
-        "members.1.coefficients",
-        "members.1.intercepts",
-        "members.1.codes.4",
-        "members.2.trees.threshold",
-        "members.2.trees.values",
-    ],
-)
-def test_tampering_with_any_member_is_found(array: str) -> None:
-    found = arrays_of(CASE.files)[array]
-    changed = 1 - found if found.dtype == np.uint8 else np.nan_to_num(found) + 0.001
-    files = with_arrays(CASE.files, **{array.replace(".", "__"): changed})
-    with pytest.raises(ScorerDiffersError):
-        check_parity(CASE.pipeline, files, CASE.X_test, seed=0, whole=True)
+def test_a_changed_array_of_a_member_is_found(case: Exported) -> None:
+    for array in (
+        *("members.0.trees.values", "members.0.trees.missing_left", "members.0.codes.1"),
+        *("members.1.coefficients", "members.1.intercepts", "members.1.codes.4"),
+        *("members.2.trees.threshold", "members.2.trees.values"),
+    ):
+        found = arrays_of(case.files)[array]
+        changed = 1 - found if found.dtype == np.uint8 else np.nan_to_num(found) + 0.001
+        files = with_arrays(case.files, **{array.replace(".", "__"): changed})
+        with pytest.raises(ScorerDiffersError):
+            check_parity(case.pipeline, files, case.X_test, seed=0, whole=True)
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_tampering_with_a_weight_is_found(place: int) -> None:
-    def change(content: Any) -> None:
-        content["model"]["members"][place]["weight"] += 1e-6
+def test_changed_weights_and_steps_of_a_member_are_found(case: Exported) -> None:
+    def change_weight(content: Any, index: int) -> None:
+        content["model"]["members"][index]["weight"] += 1e-6
 
-    with pytest.raises(ScorerDiffersError):
-        check_parity(CASE.pipeline, changed_spec(CASE.files, change), CASE.X_test, seed=0)
-
-
-def test_tampering_with_a_members_steps_is_found() -> None:
-    def change(content: Any) -> None:
-        content["model"]["members"][1]["steps"][0].pop()
-
-    with pytest.raises(ScorerDiffersError):
-        check_parity(CASE.pipeline, changed_spec(CASE.files, change), CASE.X_test, seed=0)
+    changes = [partial(change_weight, index=index) for index in range(3)]
+    changes.append(lambda content: content["model"]["members"][1]["steps"][0].pop())
+    for change in changes:
+        with pytest.raises(ScorerDiffersError):
+            check_parity(case.pipeline, changed_spec(case.files, change), case.X_test, seed=0)
 
 
-def test_no_rows_give_no_rows_and_one_row_has_a_batchs_bits() -> None:
-    columns = columns_of(CASE.scorer, CASE.X_train)
-    assert CASE.scorer.predict_proba([c[:0] for c in columns]).shape == (0, 2)
-    batch = CASE.scorer.predict_proba(columns)
-    assert_array_equal(one_by_one(CASE.scorer, columns), batch)
-    assert_array_equal(CASE.scorer.predict_proba([c[-3:] for c in columns]), batch[-3:])
+def test_a_row_alone_has_the_bits_of_a_batch(case: Exported) -> None:
+    columns = columns_of(case.scorer, case.X_train)
+    batch = case.scorer.predict_proba(columns)
+    assert_array_equal(one_by_one(case.scorer, columns), batch)
+    assert_array_equal(case.scorer.predict_proba([c[-3:] for c in columns]), batch[-3:])
 
 
 def refused(pipeline: Pipeline, **options: Any) -> str:
@@ -210,7 +215,7 @@ def refused(pipeline: Pipeline, **options: Any) -> str:
     return str(caught.value)
 
 
-LINE = {"line": pipeline_of("onehot", LogisticRegression())}
+LINE = {"line": pipeline_of("onehot", LogisticRegression())}  # not fitted
 
 
 @pytest.mark.parametrize(
@@ -238,10 +243,168 @@ LINE = {"line": pipeline_of("onehot", LogisticRegression())}
         ),
     ],
 )
-def test_what_of_a_vote_has_no_form_is_refused_by_its_key(pipeline: Pipeline, words: str) -> None:
+def test_a_vote_that_cannot_be_exported_is_refused_by_its_key(
+    pipeline: Pipeline, words: str
+) -> None:
     assert f"{words} cannot be exported" in refused(pipeline)
 
 
-def test_members_that_stand_elsewhere_are_refused_by_the_key_they_stand_under() -> None:
+def test_members_under_another_key_are_refused_by_that_key() -> None:
     message = refused(pipeline_of("onehot", GaussianNB()), within="search.members.bayes")
     assert "search.members.bayes.model.estimator: GaussianNB cannot be exported" in message
+
+
+METHODS = ("sigmoid", "isotonic", "temperature")
+
+
+def calibrated_forest() -> RandomForestClassifier:
+    return RandomForestClassifier(5, max_leaf_nodes=8, random_state=0)
+
+
+def calibrated_vote() -> Pipeline:
+    members = {
+        "boosting": pipeline_of("native", boosting(max_iter=3)),
+        "linear": pipeline_of("onehot", LogisticRegression()),
+        "forest": pipeline_of("ordinal", calibrated_forest()),
+    }
+    return vote_of(members, weights=[1, 0.3, 2])
+
+
+def small_catboost() -> CatBoostClassifier:
+    return CatBoostClassifier(
+        iterations=5, depth=3, verbose=0, thread_count=1, allow_writing_files=False
+    )
+
+
+# The allowed difference is that of the model, which a steep curve magnifies.
+CALIBRATED: dict[str, tuple[Callable[[], Pipeline], float]] = {
+    "hgb": (lambda: pipeline_of("native", boosting(max_iter=5)), 0.0),
+    "linear": (lambda: pipeline_of("onehot", LogisticRegression()), 1e-12),
+    "forest": (lambda: pipeline_of("ordinal", calibrated_forest()), 0.0),
+    "vote": (calibrated_vote, 1e-12),
+    "lightgbm": (
+        lambda: pipeline_of("native", LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1)),
+        0.0,
+    ),
+    "xgboost": (
+        lambda: pipeline_of("ordinal", XGBClassifier(n_estimators=5, max_depth=3, n_jobs=1)),
+        0.0,
+    ),
+    "catboost": (lambda: pipeline_of("ordinal", small_catboost()), 1e-12),
+}
+SUMS = {"hgb", "linear", "lightgbm"}
+
+
+def calibrated(name: str, method: str, n_classes: int, n_rows: int = 120) -> Exported:
+    return exported(CALIBRATED[name][0](), *table(n_rows, n_classes), calibration=method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", CALIBRATED)
+def test_equals_the_calibrated_pipeline(name: str, method: str) -> None:
+    n_classes = 2 + ([*CALIBRATED].index(name) + METHODS.index(method)) % 2
+    case = calibrated(name, method, n_classes)
+    assert isinstance(case.pipeline, CalibratedClassifierCV)
+    assert_equals_pipeline(case, allowed=CALIBRATED[name][1])
+    assert check_parity(case.pipeline, case.files, case.X_test, seed=0).allowed == 1e-6
+
+
+@pytest.mark.parametrize("name", CALIBRATED)
+def test_the_calibrated_response_is_that_of_scikit_learn(name: str) -> None:
+    spec, _ = read_files(calibrated(name, "sigmoid", 2, 90).files)
+    assert spec.calibration is not None
+    others = {"xgboost": "probabilities_float32"}
+    assert spec.calibration.of == ("sums" if name in SUMS else others.get(name, "probabilities"))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_isotonic_curves_at_their_points_and_beside_them(n_classes: int) -> None:
+    case = calibrated("forest", "isotonic", n_classes)
+    (pair,) = case.pipeline.calibrated_classifiers_
+    curve = case.scorer._calibration._calibrate
+    for place, calibrator in enumerate(pair.calibrators):
+        x = calibrator.X_thresholds_
+        tried = np.concatenate([x, np.nextafter(x, -1), np.nextafter(x, 2), [-1e300, 1e300, 0.5]])
+        answered = np.full((len(tried), n_classes), 0.3)
+        answered[:, 1 if n_classes == 2 else place] = tried
+        parts = answered[:, 1:] if n_classes == 2 else answered
+        each = np.stack(
+            [c.predict(p) for c, p in zip(pair.calibrators, parts.T, strict=True)], axis=1
+        )
+        if n_classes == 2:
+            expected = np.concatenate([1 - each, each], axis=1)
+        else:
+            expected = each / each.sum(axis=1, keepdims=True)
+        found = curve(answered)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-16)
+        assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_a_row_whose_sums_look_like_probabilities_has_the_bits_of_a_batch() -> None:
+    # scikit-learn takes sums of one row, all from 0 to 1 and 1 together, for probabilities.
+    case = calibrated("linear", "temperature", 3)
+    calibration = case.scorer._calibration
+    alone = calibration._calibrate(np.array([[0.2, 0.3, 0.5]]))
+    batch = calibration._calibrate(np.array([[0.2, 0.3, 0.5], [4.0, -2.0, 0.0]]))
+    assert_array_equal(alone[0], batch[0])
+
+
+def with_slope(content: Any) -> None:
+    content["calibration"]["slopes"][0] *= 1.0001
+
+
+def with_other_answers(content: Any) -> None:
+    content["calibration"]["of"] = "probabilities"
+
+
+@pytest.mark.parametrize("change", [with_slope, with_other_answers])
+def test_a_changed_calibration_is_found(change: Callable[[Any], None]) -> None:
+    case = calibrated("hgb", "sigmoid", 2)
+    with pytest.raises(ScorerDiffersError):
+        check_parity(case.pipeline, changed_spec(case.files, change), case.X_test, seed=0)
+
+
+def test_a_changed_isotonic_curve_is_found() -> None:
+    case = calibrated("forest", "isotonic", 2)
+    y = arrays_of(case.files)["calibration.0.y"]
+    y[len(y) // 2 :] = 1.0
+    files = with_arrays(case.files, calibration__0__y=y)
+    with pytest.raises(ScorerDiffersError):
+        check_parity(case.pipeline, files, case.X_test, seed=0)
+
+
+def test_a_changed_model_is_found_where_calibration_hides_it() -> None:
+    # Nearly flat: a model that is wrong by 1e-9 is calibrated to within 1e-6 of the right one.
+    case = calibrated("hgb", "temperature", 2)
+
+    def flatten(content: Any) -> None:
+        content["calibration"]["factor"] = 1e-9
+
+    def shift(content: Any) -> None:
+        flatten(content)
+        content["model"]["baseline"][0] += 1e-9
+
+    case.pipeline.calibrated_classifiers_[0].calibrators[0].beta_ = 1e-9
+    check_parity(case.pipeline, changed_spec(case.files, flatten), case.X_test, seed=0)
+    with pytest.raises(ScorerDiffersError):
+        check_parity(case.pipeline, changed_spec(case.files, shift), case.X_test, seed=0)
+
+
+@pytest.mark.parametrize("name", ["hgb", "forest"])
+@pytest.mark.parametrize("calibration", [None, "isotonic"])
+def test_labels_equal_the_estimators_at_thresholds_and_beside_them(
+    name: str, calibration: str | None
+) -> None:
+    case = exported(CALIBRATED[name][0](), *table(), calibration=calibration)
+    proba = case.pipeline.predict_proba(case.X_test)
+    columns = columns_of(case.scorer, case.X_test)
+    for tie in np.unique(proba[:, 1])[::9].tolist():
+        for threshold in (tie, float(np.nextafter(tie, -1)), float(np.nextafter(tie, 2))):
+            estimator = with_threshold(case.pipeline, threshold)
+            files = export_pipeline(case.pipeline, case.X_train, case.labels, threshold=threshold)
+            scorer = Exported(estimator, case.X_train, case.X_test, case.labels, files).scorer
+            codes = scorer.codes_of(scorer.predict_proba(columns))
+            assert_array_equal(codes, estimator.predict(case.X_test))
+            alone = [scorer.label_of(p) for p in one_by_one(scorer, columns).tolist()]
+            assert alone == [case.labels[code] for code in codes]
+            assert_array_equal(codes, (proba[:, 1] > threshold).astype(int))

@@ -1,4 +1,4 @@
-"""What has no data-only form is refused before data is read, by its name; the rest is exported."""
+"""Pipelines without a data-only form are refused by name, before data is read."""
 
 import json
 import subprocess
@@ -36,8 +36,8 @@ from tabproof.experiment import make_plan
 from tabproof.modeling import make_pipeline
 from tabproof.scorer.errors import NotExportableError
 from tabproof.scorer.export import check_exportable, export_pipeline
-from tabproof.scorer.export.exporters import ESTIMATORS, OF_EXTRAS
-from tabproof.scorer.form import ARRAYS, SPEC
+from tabproof.scorer.export.exporters import EXPORTERS
+from tabproof.scorer.format import ARRAYS, SPEC
 from tests.conftest import ROOT, composed, train
 from tests.scorer.fitted import PREPROCESS, boosting, exported, pipeline_of, small_boosting, table
 
@@ -90,19 +90,19 @@ def refused(numeric: dict[str, Any], categorical: dict[str, Any], estimator: Any
 def test_unknown_estimators_are_refused(estimator: Any) -> None:
     message = refused({}, {}, estimator)
     assert f"model.estimator: {type(estimator).__name__} cannot be exported" in message
-    names = [kind.__name__ for kind in (*ESTIMATORS, VotingClassifier)]
-    for name in (*names, *OF_EXTRAS):
-        assert f"'{name.rpartition('.')[2]}'" in message
+    for kind in (*EXPORTERS, VotingClassifier):
+        name = kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
+        assert f"'{name}'" in message
 
 
 @pytest.mark.parametrize("kind", [LGBMClassifier, XGBClassifier, CatBoostClassifier])
-def test_estimators_known_by_name_stand_where_they_stood(kind: type) -> None:
-    assert f"{kind.__module__}.{kind.__qualname__}" in OF_EXTRAS
+def test_optional_estimators_are_known_by_their_full_name(kind: type) -> None:
+    assert f"{kind.__module__}.{kind.__qualname__}" in EXPORTERS
     own = type("Own", (kind,), {})  # may predict in its own way
     assert "model.estimator: Own cannot be exported" in refused({}, {}, own())
 
 
-def test_exporters_do_not_load_libraries_that_need_not_be_installed() -> None:
+def test_exporters_do_not_import_optional_libraries() -> None:
     names = {"catboost", "lightgbm", "xgboost"}
     words = f"import sys, tabproof.scorer.export; print({names} & {{*sys.modules}})"
     done = subprocess.run(
@@ -166,7 +166,7 @@ def test_unknown_steps_of_categories_are_refused(categorical: dict[str, Any], wo
     ],
     ids=lambda estimator: type(estimator).__name__,
 )
-def test_what_is_known_is_accepted_unfitted(preprocess: str, estimator: Any) -> None:
+def test_known_estimators_are_accepted_unfitted(preprocess: str, estimator: Any) -> None:
     check_exportable(pipeline_of(preprocess, estimator))
 
 
@@ -218,7 +218,7 @@ def naive_bayes() -> list[str]:
     ]
 
 
-def test_the_default_refuses_before_data_is_read(naive_bayes: list[str], tmp_path: Path) -> None:
+def test_a_run_is_refused_before_data_is_read(naive_bayes: list[str], tmp_path: Path) -> None:
     # The table is not there: were it read first, that would be the error.
     absent = ["dataset=adult", f"dataset.data_home={tmp_path}/none", "dataset.n_retries=0"]
     done = train(*naive_bayes, *absent, f"hydra.run.dir={tmp_path}/run")
@@ -228,7 +228,7 @@ def test_the_default_refuses_before_data_is_read(naive_bayes: list[str], tmp_pat
     assert not (tmp_path / "run").exists()
 
 
-def test_export_false_trains_it_all_the_same(naive_bayes: list[str], tmp_path: Path) -> None:
+def test_export_false_trains_without_a_scorer(naive_bayes: list[str], tmp_path: Path) -> None:
     done = train(*naive_bayes, "export=false", f"hydra.run.dir={tmp_path}/run")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "manifest.json").exists()
@@ -236,7 +236,7 @@ def test_export_false_trains_it_all_the_same(naive_bayes: list[str], tmp_path: P
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["parity"] is None
 
 
-def test_a_run_keeps_its_scorer_and_how_far_it_is_from_the_pipeline(run: Path) -> None:
+def test_a_run_has_a_scorer_and_its_parity(run: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_text())
     assert {SPEC, ARRAYS} <= set(manifest["files"])
     parity = json.loads((run / "summary.json").read_text())["parity"]

@@ -1,18 +1,16 @@
-"""Export what happens to columns before the estimator sees them.
+"""Export what the preprocessing does to columns before the estimator sees them.
 
-Of numbers the arithmetic is taken from the fitted steps. Of categories the result is: each
-one, an unseen one and a missing one go through the fitted steps, and what comes out is kept.
+For numbers the arithmetic is read from the fitted steps. For categories the result is: every
+category, an unseen one and a missing cell go through the fitted steps, and the output is kept.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
@@ -23,70 +21,48 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from tabproof.scorer.encoding import FLOAT32_MAX, CategoryEncoding, Encoding, NumberEncoding
-from tabproof.scorer.form import Operation
-
-# --- What estimators that compare 32-bit floats are given.
-
-# Numbers beyond 32 bits become infinite, or are refused; no threshold tells them from the nearest.
-ROUND: tuple[tuple[Operation, float], ...] = (("clip_float32", 0.0), ("float32", 0.0))
-
-
-def rounded(encodings: Sequence[Encoding]) -> list[Encoding]:
-    """Round each feature, as the last step."""
-    return [_rounded(encoding) for encoding in encodings]
-
-
-def _rounded(encoding: Encoding) -> Encoding:
-    if isinstance(encoding, NumberEncoding):
-        return replace(encoding, steps=(*encoding.steps, *ROUND))
-    codes = np.clip(encoding.codes, -FLOAT32_MAX, FLOAT32_MAX)
-    as_float32 = codes.astype(np.float32).astype(np.float64)
-    return CategoryEncoding(encoding.name, encoding.categories, as_float32)
-
+from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
+from tabproof.scorer.export.estimator import Positions, find_categories
+from tabproof.scorer.format import Operation
 
 Steps = list[tuple[Operation, float]]
-# No label of training looks like it.
+# No category of training looks like it.
 UNSEEN = "\ue000 never seen"
 
 
-def _imputer_steps(imputer: SimpleImputer, place: int) -> Steps:
-    return [("fill", float(imputer.statistics_[place]))]
-
-
-def _scaler_steps(scaler: StandardScaler, place: int) -> Steps:
+def _scaler_steps(scaler: StandardScaler, index: int) -> Steps:
     steps: Steps = []
     if scaler.with_mean:
-        steps.append(("subtract", float(scaler.mean_[place])))
+        steps.append(("subtract", float(scaler.mean_[index])))
     if scaler.with_std:
-        steps.append(("divide", float(scaler.scale_[place])))
+        steps.append(("divide", float(scaler.scale_[index])))
     return steps
 
 
-def _min_max_steps(scaler: MinMaxScaler, place: int) -> Steps:
-    return [("multiply", float(scaler.scale_[place])), ("add", float(scaler.min_[place]))]
-
-
-# How each step changes a number, by the column's place among the step's columns.
+# What each transformer does to a number, by the column's index among its columns.
 NUMERIC: dict[type, Callable[[Any, int], Steps]] = {
-    SimpleImputer: _imputer_steps,
+    SimpleImputer: lambda imputer, index: [("fill", float(imputer.statistics_[index]))],
     StandardScaler: _scaler_steps,
-    MinMaxScaler: _min_max_steps,
+    MinMaxScaler: lambda scaler, index: [
+        ("multiply", float(scaler.scale_[index])),
+        ("add", float(scaler.min_[index])),
+    ],
 }
-# How many features the last step makes of the column at a place.
+# How many features the last transformer makes of the column at an index.
 CATEGORICAL: dict[type, Callable[[Any, int], int]] = {
-    # Public are only the names, and 'a_b' may be a column or a category of the column 'a'.
-    OneHotEncoder: lambda encoder, place: int(encoder._n_features_outs[place]),
-    OrdinalEncoder: lambda _encoder, _place: 1,
-    TargetEncoder: lambda encoder, _place: (
+    # Only the names are public, and 'a_b' may be a column or a category of the column 'a'.
+    OneHotEncoder: lambda encoder, index: int(encoder._n_features_outs[index]),
+    OrdinalEncoder: lambda _encoder, _index: 1,
+    TargetEncoder: lambda encoder, _index: (
         len(encoder.classes_) if encoder.target_type_ == "multiclass" else 1
     ),
 }
-# Or the step says so itself, as tabproof.modeling.CategoryHasher does, which we may not import.
+# Other transformers give the number in this attribute, such as tabproof.modeling.CategoryHasher,
+# which cannot be imported here.
 WIDTH = "features_per_column"
-# Steps that may stand before it.
+# Transformers that may come before the last one.
 BEFORE_LAST = {SimpleImputer}
-# Values of options with which a step does other things, or refuses what a client may send.
+# Options with which a transformer does something else, or refuses what a client may send.
 OBSTACLES: dict[str, Callable[[Any], bool]] = {
     "add_indicator": bool,
     "clip": bool,
@@ -95,69 +71,60 @@ OBSTACLES: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def column_obstacle(preprocess: Any) -> str | None:
-    """Name the step that has no data-only form, if there is one; needs no fit."""
+def find_column_obstacle(preprocess: Any) -> str | None:
+    """Return the transformer that has no data-only form, if there is one; needs no fit."""
     if isinstance(preprocess, str):
         return None
     for name, chain, _ in preprocess.transformers:
         steps = _steps_of(chain)
         for step in steps:
-            if not _is_known(step, name, is_last=step is steps[-1]):
-                return f"preprocess.{name}: {type(step).__name__}"
+            found, kind = f"preprocess.{name}: {type(step).__name__}", type(step)
+            if name == "numeric":
+                is_known = kind in NUMERIC
+            elif step is steps[-1]:
+                is_known = kind in CATEGORICAL or hasattr(step, WIDTH)
+            else:
+                is_known = kind in BEFORE_LAST
+            if not is_known:
+                return found
             for option, is_obstacle in OBSTACLES.items():
                 value = getattr(step, option, None)
                 if value is not None and is_obstacle(value):
-                    return (
-                        f"preprocess.{name}: {type(step).__name__} with {option}={_in_yaml(value)}"
-                    )
+                    shown = str(value).lower() if isinstance(value, bool) else value
+                    return f"{found} with {option}={shown}"
     return None
-
-
-def _is_known(step: Any, kind: str, *, is_last: bool) -> bool:
-    if kind == "numeric":
-        return type(step) in NUMERIC
-    return (
-        type(step) in CATEGORICAL or hasattr(step, WIDTH) if is_last else type(step) in BEFORE_LAST
-    )
-
-
-def _in_yaml(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _steps_of(chain: Any) -> list[Any]:
     return [step for _, step in chain.steps] if isinstance(chain, Pipeline) else []
 
 
-def export_columns(preprocess: Any, X: pd.DataFrame) -> tuple[list[Encoding], NDArray[np.intp]]:
-    """Give an encoding per column of X, and where each feature of the estimator stands in them.
+def export_columns(preprocess: Any, X: pd.DataFrame) -> tuple[list[Encoding], Positions]:
+    """Return an encoding per column of X, and where each feature of the estimator is in them.
 
-    X holds the rows that the pipeline was fitted on.
+    X are the rows on which the pipeline was fitted.
     """
-    encodings = dict(_encodings(preprocess, X))
-    ordered = [encodings[str(name)] for name in X.columns]
-    widths = {encoding.name: encoding.width for encoding in ordered}
-    first = dict(zip(widths, np.cumsum([0, *widths.values()]).tolist(), strict=False))
-    fitted = [name for _, _, names in preprocess.transformers_ for name in names]
-    places = [first[str(name)] + i for name in fitted for i in range(widths[str(name)])]
-    return ordered, np.array(places, dtype=np.intp)
-
-
-def _encodings(preprocess: ColumnTransformer, X: pd.DataFrame) -> Iterator[tuple[str, Encoding]]:
+    found: dict[str, Encoding] = {}
     for name, chain, columns in preprocess.transformers_:
         if name == "numeric":
-            for place, column in enumerate(columns):
-                steps = [s for step in _steps_of(chain) for s in NUMERIC[type(step)](step, place)]
-                yield str(column), NumberEncoding(str(column), tuple(steps))
+            for index, column in enumerate(map(str, columns)):
+                steps = [s for step in _steps_of(chain) for s in NUMERIC[type(step)](step, index)]
+                found[column] = NumberEncoding(column, tuple(steps))
         elif len(columns):
-            yield from _category_encodings(chain, X[list(columns)])
+            found |= dict(_encode_categories(chain, X[list(columns)]))
+    encodings = [found[str(name)] for name in X.columns]
+    widths = {encoding.name: encoding.width for encoding in encodings}
+    first = dict(zip(widths, np.cumsum([0, *widths.values()]).tolist(), strict=False))
+    fitted = [str(name) for _, _, names in preprocess.transformers_ for name in names]
+    positions = [first[name] + i for name in fitted for i in range(widths[name])]
+    return encodings, np.array(positions, dtype=np.intp)
 
 
-def _category_encodings(chain: Pipeline, X: pd.DataFrame) -> Iterator[tuple[str, Encoding]]:
-    categories = {name: categories_of(X[name]) for name in X.columns}
+def _encode_categories(chain: Pipeline, X: pd.DataFrame) -> Iterator[tuple[str, Encoding]]:
+    categories = {name: find_categories(X[name]) for name in X.columns}
     cells = {name: [*found, UNSEEN, None] for name, found in categories.items()}
     n_rows = max(map(len, cells.values()))
-    # All columns go through together, the shorter ones filled up with missing cells.
+    # All columns are transformed together; shorter ones are padded with missing cells.
     frame = pd.DataFrame(
         {name: as_cells(c + [None] * (n_rows - len(c))) for name, c in cells.items()}
     )
@@ -165,41 +132,27 @@ def _category_encodings(chain: Pipeline, X: pd.DataFrame) -> Iterator[tuple[str,
     dense = transformed.toarray() if issparse(transformed) else transformed
     features = np.asarray(dense, dtype=np.float64)
     last = _steps_of(chain)[-1]
+    width_of = CATEGORICAL.get(type(last), lambda step, _: int(getattr(step, WIDTH)))
     first = 0
-    # Encoders put what a column becomes side by side, in the order of columns.
-    for place, (name, found) in enumerate(categories.items()):
-        end = first + _width_of(last, place)
+    # The features of one column are consecutive, in the order of columns.
+    for index, (name, found) in enumerate(categories.items()):
+        end = first + width_of(last, index)
         codes = features[: len(found) + 2, first:end]
         yield str(name), CategoryEncoding(str(name), tuple(found), codes)
         first = end
 
 
-def _width_of(encoder: Any, place: int) -> int:
-    width = CATEGORICAL.get(type(encoder))
-    return int(getattr(encoder, WIDTH) if width is None else width(encoder, place))
-
-
-def numbers_as_they_are(X: pd.DataFrame) -> tuple[list[Encoding], NDArray[np.intp]]:
-    """Encode columns that reach an estimator as they are, where it takes numbers alone."""
-    return [NumberEncoding(str(name), ()) for name in X.columns], np.arange(X.shape[1])
-
-
-def categories_of(column: pd.Series) -> list[str]:
-    """Give the categories that occur, sorted: those of the schema."""
-    return sorted(map(str, column.dropna().unique()))
-
-
 def as_cells(values: Sequence[str | None]) -> pd.Series:
-    """Make a column of categories, as a table holds it."""
+    """Return a categorical column, as a loaded table has it."""
     categories = pd.Index(sorted({value for value in values if value is not None}), dtype="object")
     return pd.Series(values, dtype=pd.CategoricalDtype(categories))
 
 
 def cells_of(encoding: Encoding, column: pd.Series) -> NDArray[Any]:
-    """Give a column's cells as the scorer takes them: numbers, or places of categories."""
+    """Return a column's cells as the scorer takes them: numbers, or indices of categories."""
     if isinstance(encoding, NumberEncoding):
         return column.to_numpy(np.float64)
     by_code = column.astype("category").cat
-    places = [encoding.place_of.get(name, encoding.unseen) for name in by_code.categories]
-    # The code of a missing cell is -1: the last of the table.
-    return np.array([*places, encoding.missing], np.intp)[by_code.codes.to_numpy()]
+    indices = [encoding.index_of.get(name, encoding.unseen) for name in by_code.categories]
+    # The code of a missing cell is -1, so it takes the last entry.
+    return np.array([*indices, encoding.missing], np.intp)[by_code.codes.to_numpy()]

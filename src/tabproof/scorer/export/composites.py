@@ -1,7 +1,7 @@
-"""Export VotingClassifier: pipelines whose probabilities are averaged."""
+"""Export models around pipelines: CalibratedClassifierCV and VotingClassifier."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,15 +9,9 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import Pipeline
 
-from tabproof.scorer.encoding import (
-    CategoryEncoding,
-    Encoding,
-    NumberEncoding,
-    bare_codes,
-    codes_name,
-)
-from tabproof.scorer.export.columns import categories_of
-from tabproof.scorer.form import (
+from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
+from tabproof.scorer.export.estimator import find_categories
+from tabproof.scorer.format import (
     Arrays,
     CalibrationSpec,
     IsotonicSpec,
@@ -28,14 +22,16 @@ from tabproof.scorer.form import (
     SingleSpec,
     TemperatureSpec,
     VoteSpec,
-    of_member,
+    add_member_prefix,
+    codes_name,
 )
 
-# --- Export CalibratedClassifierCV: one model, and what maps its answers to probabilities.
+# A pipeline as data: its model, arrays and encodings.
+ExportedModel = tuple[SingleSpec, Arrays, Sequence[Encoding]]
 
 
 def pipeline_of(model: Any) -> Pipeline:
-    """Give the pipeline of a model, calibrated or not."""
+    """Return the pipeline of a model, which may be calibrated."""
     if not isinstance(model, CalibratedClassifierCV):
         return model
     (pair,) = model.calibrated_classifiers_
@@ -45,109 +41,88 @@ def pipeline_of(model: Any) -> Pipeline:
 def export_calibration(
     model: Any, uncalibrated: ModelSpec
 ) -> tuple[CalibrationSpec | None, Arrays]:
-    """Give the calibration of a model with its arrays; None where it has none."""
+    """Return the calibration of a model and its arrays; None if it is not calibrated."""
     if not isinstance(model, CalibratedClassifierCV):
         return None, {}
     (pair,) = model.calibrated_classifiers_
-    of = _response(pair.estimator, uncalibrated)
-    calibrators = pair.calibrators
+    of: Response = "probabilities"
+    # scikit-learn prefers decision_function.
+    if hasattr(pair.estimator, "decision_function"):
+        of = "sums"
+    elif not isinstance(uncalibrated, VoteSpec) and uncalibrated.link.endswith("float32"):
+        of = "probabilities_float32"
     if model.method == "temperature":
-        return TemperatureSpec(of, float(calibrators[0].beta_)), {}
+        return TemperatureSpec(of, float(pair.calibrators[0].beta_)), {}
     if model.method == "sigmoid":
-        slopes = [float(each.a_) for each in calibrators]
-        return SigmoidSpec(of, slopes, [float(each.b_) for each in calibrators]), {}
+        slopes = [float(each.a_) for each in pair.calibrators]
+        return SigmoidSpec(of, slopes, [float(each.b_) for each in pair.calibrators]), {}
     arrays: Arrays = {}
-    for place, each in enumerate(calibrators):
-        arrays[f"calibration.{place}.x"] = np.asarray(each.X_thresholds_, dtype=np.float64)
-        arrays[f"calibration.{place}.y"] = np.asarray(each.y_thresholds_, dtype=np.float64)
+    for index, each in enumerate(pair.calibrators):
+        arrays[f"calibration.{index}.x"] = np.asarray(each.X_thresholds_, dtype=np.float64)
+        arrays[f"calibration.{index}.y"] = np.asarray(each.y_thresholds_, dtype=np.float64)
     return IsotonicSpec(of), arrays
 
 
-def _response(pipeline: Pipeline, uncalibrated: ModelSpec) -> Response:
-    # scikit-learn takes the first of the two that an estimator has.
-    if hasattr(pipeline, "decision_function"):
-        return "sums"
-    if isinstance(uncalibrated, VoteSpec) or not uncalibrated.link.endswith("float32"):
-        return "probabilities"
-    return "probabilities_float32"
-
-
-STEPS = ["preprocess", "clf"]
-
-
-class ExportedMember(NamedTuple):
-    """A member as a model of its own."""
-
-    spec: SingleSpec
-    arrays: Arrays
-    encodings: Sequence[Encoding]
-
-
-def obstacle(estimator: VotingClassifier, *, passes: bool) -> str | None:
-    """Name what of the vote itself has no data-only form; its members are asked for theirs."""
-    if not passes:
+def find_vote_obstacle(estimator: VotingClassifier, *, passthrough: bool) -> str | None:
+    """Return what of the vote itself has no data-only form; its members are checked apart."""
+    if not passthrough:
         return "preprocess before a vote"
     if estimator.voting != "soft":
         return f"model.estimator.voting={estimator.voting}"
     if estimator.weights is not None and min(estimator.weights) < 0:
         return "model.estimator.weights below zero"
-    for name, member in _voters(estimator):
-        if not isinstance(member, Pipeline) or [*member.named_steps] != STEPS:
+    members = members_of(estimator)
+    for name, member in members:
+        if not isinstance(member, Pipeline) or [*member.named_steps] != ["preprocess", "clf"]:
             return f"model.members.{name}: {type(member).__name__}"
         if isinstance(member["clf"], VotingClassifier):
             return f"model.members.{name}: a vote among members of a vote"
-    kinds = {type(member["clf"]).__name__ for _, member in _voters(estimator)}
+    kinds = {type(member["clf"]).__name__ for _, member in members}
     if estimator.weights is None and kinds == {"XGBClassifier"}:
-        # numpy averages 32-bit floats in 32 bits, unless they are weighted.
+        # NumPy averages 32-bit floats in 32 bits, unless they are weighted.
         return "model.estimator.weights=null for members that are all XGBClassifier"
     return None
 
 
-def members_of(estimator: VotingClassifier) -> Iterator[tuple[str, Pipeline]]:
-    """Give its members by name: the fitted ones where it is fitted."""
-    names, members = zip(*_voters(estimator), strict=True)
-    yield from zip(names, getattr(estimator, "estimators_", members), strict=True)
+def members_of(estimator: VotingClassifier) -> list[tuple[str, Any]]:
+    """Return the members by name, fitted ones if the vote is fitted."""
+    # A search can leave members out with the value `drop`.
+    kept = [(name, member) for name, member in estimator.estimators if member != "drop"]
+    members = getattr(estimator, "estimators_", [member for _, member in kept])
+    return [(name, member) for (name, _), member in zip(kept, members, strict=True)]
 
 
-def _voters(estimator: VotingClassifier) -> list[tuple[str, Pipeline]]:
-    # A search can leave members out: scikit-learn's word for that is `drop`.
-    return [(name, member) for name, member in estimator.estimators if member != "drop"]
-
-
-def join(
-    estimator: VotingClassifier, members: Sequence[ExportedMember], X: pd.DataFrame
+def join_members(
+    estimator: VotingClassifier, members: Sequence[ExportedModel], X: pd.DataFrame
 ) -> tuple[VoteSpec, Arrays, Sequence[Encoding]]:
-    """Give the vote of exported members, and the columns that a client sends."""
-    columns = [_bare(str(name), X[name]) for name in X.columns]
+    """Return the vote of exported members, its arrays, and the columns that a client sends."""
+    columns: list[Encoding] = []
+    for name in map(str, X.columns):
+        if isinstance(X[name].dtype, pd.CategoricalDtype):
+            categories = tuple(find_categories(X[name]))
+            columns.append(CategoryEncoding(name, categories, np.empty((len(categories) + 2, 0))))
+        else:
+            columns.append(NumberEncoding(name, ()))
+    weights = estimator.weights
+    if weights is None:
+        weights = [1.0] * len(estimator.estimators)
+    pairs = zip(estimator.estimators, weights, strict=True)
+    kept = [float(weight) for (_, member), weight in pairs if member != "drop"]
     arrays: Arrays = {}
     specs = []
-    for place, (weight, member) in enumerate(zip(_weights(estimator), members, strict=True)):
-        steps = [[*e.steps] if isinstance(e, NumberEncoding) else [] for e in member.encodings]
-        specs.append(MemberSpec(weight, steps, member.spec))
-        arrays |= of_member(place, {**_tables(columns, member.encodings), **member.arrays})
+    for index, (weight, (spec, own, encodings)) in enumerate(zip(kept, members, strict=True)):
+        steps = [[*e.steps] if isinstance(e, NumberEncoding) else [] for e in encodings]
+        specs.append(MemberSpec(weight, steps, spec))
+        arrays |= add_member_prefix(index, {**_codes_of_member(columns, encodings), **own})
     return VoteSpec(specs), arrays, columns
 
 
-def _weights(estimator: VotingClassifier) -> list[float]:
-    if estimator.weights is None:
-        return [1.0] * len(_voters(estimator))
-    pairs = zip(estimator.estimators, estimator.weights, strict=True)
-    return [float(weight) for (_, member), weight in pairs if member != "drop"]
-
-
-def _bare(name: str, column: pd.Series) -> Encoding:
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        return NumberEncoding(name, ())
-    categories = categories_of(column)
-    return CategoryEncoding(name, tuple(categories), bare_codes(len(categories)))
-
-
-def _tables(columns: Sequence[Encoding], encodings: Sequence[Encoding]) -> Arrays:
-    """Give a member's tables by the vote's categories, of which it may not have met all."""
-    tables: Arrays = {}
-    for place, (column, own) in enumerate(zip(columns, encodings, strict=True)):
+def _codes_of_member(columns: Sequence[Encoding], encodings: Sequence[Encoding]) -> Arrays:
+    """Return a member's tables by the vote's categories; it may not have seen all of them."""
+    codes: Arrays = {}
+    for index, (column, own) in enumerate(zip(columns, encodings, strict=True)):
         if isinstance(column, CategoryEncoding) and isinstance(own, CategoryEncoding):
-            rows = [own.place_of.get(category, own.unseen) for category in column.categories]
+            rows = [own.index_of.get(category, own.unseen) for category in column.categories]
             rows += [own.unseen, own.missing]
-            tables[codes_name(place)] = own.codes[np.array(rows, dtype=np.intp)]
-    return tables
+            codes[codes_name(index)] = own.codes[np.array(rows, dtype=np.intp)]
+    return codes

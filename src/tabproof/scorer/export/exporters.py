@@ -1,14 +1,14 @@
-"""Export a fitted pipeline: an exporter per kind of estimator.
+"""Export a fitted pipeline as data.
 
-To teach another estimator: a module with `obstacle` and `export`, and a line in ESTIMATORS.
+To add an estimator: a subclass of EstimatorExporter and a line in EXPORTERS; docs/scorer.md has
+the steps.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
@@ -19,140 +19,147 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from tabproof.scorer.encoding import Encoding, as_spec, tables_of
+from tabproof.errors import listed
+from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding
 from tabproof.scorer.errors import NotExportableError
-from tabproof.scorer.export import boosting, catboost, composites, forest, lightgbm, linear, xgboost
-from tabproof.scorer.export.columns import CATEGORICAL, NUMERIC, column_obstacle, export_columns
-from tabproof.scorer.export.composites import export_calibration, pipeline_of
-from tabproof.scorer.form import (
+from tabproof.scorer.export.boosting_libraries import (
+    CatBoostExporter,
+    LightGBMExporter,
+    XGBoostExporter,
+)
+from tabproof.scorer.export.columns import (
+    CATEGORICAL,
+    NUMERIC,
+    cells_of,
+    export_columns,
+    find_column_obstacle,
+)
+from tabproof.scorer.export.composites import (
+    ExportedModel,
+    export_calibration,
+    find_vote_obstacle,
+    join_members,
+    members_of,
+    pipeline_of,
+)
+from tabproof.scorer.export.estimator import EstimatorExporter
+from tabproof.scorer.export.sklearn_models import (
+    ForestExporter,
+    HistGradientBoostingExporter,
+    LinearExporter,
+)
+from tabproof.scorer.format import (
     FORMAT,
-    Arrays,
+    CategorySpec,
     LinearSpec,
     ModelSpec,
+    NumberSpec,
     ScorerSpec,
-    SingleSpec,
     as_files,
+    codes_name,
 )
 
-
-class EstimatorExporter(Protocol):
-    """What a module of an estimator offers."""
-
-    def obstacle(self, estimator: Any, *, passes: bool) -> str | None:
-        """Name the option that has no data-only form, if there is one; needs no fit.
-
-        passes: columns reach the estimator as they are, categories too.
-        """
-        ...
-
-    def encode(self, estimator: Any, X: pd.DataFrame) -> tuple[list[Encoding], NDArray[np.intp]]:
-        """Give encodings of columns that reach the estimator as they are."""
-        ...
-
-    def export(
-        self, estimator: Any, encodings: Sequence[Encoding], places: NDArray[np.intp]
-    ) -> tuple[SingleSpec, Arrays, Sequence[Encoding]]:
-        """Give the model; places says where each of its features stands among the encodings'."""
-        ...
-
-
-ESTIMATORS: dict[type, EstimatorExporter] = {
-    HistGradientBoostingClassifier: boosting,
-    RandomForestClassifier: forest,
-    ExtraTreesClassifier: forest,
-    DecisionTreeClassifier: forest,
-    LogisticRegression: linear,
-    LogisticRegressionCV: linear,
-}
-# By name: their libraries need not be installed, and are not imported here.
-OF_EXTRAS: dict[str, EstimatorExporter] = {
-    "catboost.core.CatBoostClassifier": catboost,
-    "lightgbm.sklearn.LGBMClassifier": lightgbm,
-    "xgboost.sklearn.XGBClassifier": xgboost,
+# Optional libraries are given by name, so that they are not imported here.
+EXPORTERS: dict[type | str, EstimatorExporter] = {
+    "catboost.core.CatBoostClassifier": CatBoostExporter(),
+    "lightgbm.sklearn.LGBMClassifier": LightGBMExporter(),
+    "xgboost.sklearn.XGBClassifier": XGBoostExporter(),
+    HistGradientBoostingClassifier: HistGradientBoostingExporter(),
+    RandomForestClassifier: ForestExporter(),
+    ExtraTreesClassifier: ForestExporter(),
+    DecisionTreeClassifier: ForestExporter(),
+    LogisticRegression: LinearExporter(),
+    LogisticRegressionCV: LinearExporter(),
 }
 
-# Above this the second of two labels is the likelier one.
-LIKELIER = 0.5
+DEFAULT_THRESHOLD = 0.5
 
 
 def check_exportable(pipeline: Pipeline, *, within: str = "") -> None:
     """Raise NotExportableError for what has no data-only form, before anything is fitted.
 
-    within : the key of the configuration under which the pipeline's `model` and `preprocess`
-    stand, such as `model.members.linear`; empty at the top.
+    `within` is the configuration key that holds the pipeline's `model` and `preprocess`, such as
+    `model.members.linear`; empty at the top.
     """
     preprocess, estimator = pipeline["preprocess"], pipeline["clf"]
-    passes = isinstance(preprocess, str)
-    # A subclass may predict in its own way: classes are compared exactly.
+    passthrough = isinstance(preprocess, str)
+    # Classes are compared exactly: a subclass may predict in its own way.
     if type(estimator) is VotingClassifier:
-        obstacle = composites.obstacle(estimator, passes=passes)
-    elif (exporter := _exporter_of(estimator)) is not None:
-        obstacle = column_obstacle(preprocess) or exporter.obstacle(estimator, passes=passes)
+        obstacle = find_vote_obstacle(estimator, passthrough=passthrough)
     else:
-        obstacle = f"model.estimator: {type(estimator).__name__}"
+        exporter = _find_exporter(estimator, within)
+        obstacle = find_column_obstacle(preprocess)
+        obstacle = obstacle or exporter.obstacle(estimator, passthrough=passthrough)
     if obstacle is not None:
-        raise _not_exportable(f"{within}.{obstacle}" if within else obstacle)
+        raise _not_exportable(obstacle, within)
     if type(estimator) is VotingClassifier:
-        for name, member in composites.members_of(estimator):
+        for name, member in members_of(estimator):
             check_exportable(member, within=f"model.members.{name}")
 
 
-def _exporter_of(estimator: Any) -> EstimatorExporter | None:
+def _find_exporter(estimator: Any, within: str = "") -> EstimatorExporter:
     kind = type(estimator)
-    return ESTIMATORS.get(kind, OF_EXTRAS.get(f"{kind.__module__}.{kind.__qualname__}"))
+    exporter = EXPORTERS.get(kind, EXPORTERS.get(f"{kind.__module__}.{kind.__qualname__}"))
+    if exporter is None:
+        raise _not_exportable(f"model.estimator: {kind.__name__}", within)
+    return exporter
 
 
-def _not_exportable(what: str) -> NotExportableError:
-    of_extras = [name.rpartition(".")[2] for name in OF_EXTRAS]
-    names = [kind.__name__ for kind in (*ESTIMATORS, VotingClassifier, *NUMERIC, *CATEGORICAL)]
-    return NotExportableError(what, list(dict.fromkeys([*of_extras, *names])))
+def _not_exportable(what: str, within: str) -> NotExportableError:
+    known = [*EXPORTERS, VotingClassifier, *NUMERIC, *CATEGORICAL]
+    names = [k.rpartition(".")[2] if isinstance(k, str) else k.__name__ for k in known]
+    what = f"{within}.{what}" if within else what
+    return NotExportableError(what=what, known=listed(list(dict.fromkeys(names)), 20))
 
 
 def export_pipeline(
     fitted: Any, X_train: pd.DataFrame, labels: Sequence[str], *, threshold: float | None = None
 ) -> dict[str, bytes]:
-    """Give the files of `scorer/`, by name, for what was fitted on X_train.
+    """Return the files of `scorer/` by name.
 
-    fitted : a pipeline, or CalibratedClassifierCV of one. threshold: above it the second of two
-    labels is predicted; None: above 0.5, which is the likelier label.
+    Parameters
+    ----------
+    fitted : a pipeline fitted on X_train, or CalibratedClassifierCV of one
+    threshold : the second of two labels is predicted above it; None: 0.5
     """
     model: ModelSpec
     pipeline = pipeline_of(fitted)
     if type(pipeline["clf"]) is VotingClassifier:
-        members = [
-            composites.ExportedMember(*_exported(member, X_train))
-            for _, member in composites.members_of(pipeline["clf"])
-        ]
-        model, arrays, columns = composites.join(pipeline["clf"], members, X_train)
+        members = [_export(member, X_train) for _, member in members_of(pipeline["clf"])]
+        model, arrays, columns = join_members(pipeline["clf"], members, X_train)
     else:
-        model, arrays, columns = _exported(pipeline, X_train)
-        arrays = {**tables_of(columns), **arrays}
+        model, arrays, columns = _export(pipeline, X_train)
+        for index, column in enumerate(columns):
+            if isinstance(column, CategoryEncoding):
+                arrays[codes_name(index)] = column.codes
     calibration, points = export_calibration(fitted, model)
     if threshold is None and len(labels) == 2:
-        threshold = LIKELIER
+        threshold = DEFAULT_THRESHOLD
     spec = ScorerSpec(
         format=FORMAT,
         labels=list(labels),
         threshold=threshold,
-        columns=[as_spec(encoding) for encoding in columns],
+        columns=[
+            NumberSpec(column.name, list(column.steps))
+            if isinstance(column, NumberEncoding)
+            else CategorySpec(column.name, list(column.categories))
+            for column in columns
+        ],
         model=model,
         calibration=calibration,
     )
     return as_files(spec, {**arrays, **points})
 
 
-def _exported(
-    pipeline: Pipeline, X_train: pd.DataFrame
-) -> tuple[SingleSpec, Arrays, Sequence[Encoding]]:
+def _export(pipeline: Pipeline, X_train: pd.DataFrame) -> ExportedModel:
     preprocess, estimator = pipeline["preprocess"], pipeline["clf"]
-    exporter = _exporter_of(estimator)
-    if exporter is None:
-        raise _not_exportable(f"model.estimator: {type(estimator).__name__}")
+    exporter = _find_exporter(estimator)
     if isinstance(preprocess, str):
-        encodings, places = exporter.encode(estimator, X_train)
+        encodings, positions = exporter.encode(estimator, X_train)
     else:
-        encodings, places = export_columns(preprocess, X_train)
-    spec, arrays, columns = exporter.export(estimator, encodings, places)
+        encodings, positions = export_columns(preprocess, X_train)
+    spec, arrays, columns = exporter.export(estimator, encodings, positions)
     if isinstance(spec, LinearSpec):
-        arrays |= linear.mean_features(columns, X_train)
+        means = [c.features(cells_of(c, X_train[c.name])).mean(axis=0) for c in columns]
+        arrays["means"] = np.concatenate(means)
     return spec, arrays, columns

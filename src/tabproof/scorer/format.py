@@ -1,7 +1,7 @@
-"""The form of `scorer/`: which files, which fields. docs/scorer.md explains it to others.
+"""The format of `scorer/`: its files and their fields. docs/scorer.md describes it.
 
-To change it: raise FORMAT, say in docs/scorer.md what changed, and keep reading the old
-one for as long as promoted models have it.
+To change it: raise FORMAT, add a line to the table in docs/scorer.md, and keep reading the old
+format for as long as promoted models have it.
 """
 
 from collections.abc import Mapping
@@ -17,30 +17,30 @@ from tabproof.errors import NewerFormatError
 from tabproof.scorer.errors import ScorerDamagedError
 
 FORMAT = 3
-# Files of these are read too: they hold nothing that means something else by now.
+# Nothing in these files has another meaning today, so they are read too.
 OLDER_FORMATS = (1, 2)
 SPEC, ARRAYS = "scorer/scorer.json", "scorer/arrays.safetensors"
 
 Arrays = dict[str, NDArray[Any]]
-# What happens to a number, one after the other; `fill` stands for a missing one.
+# Applied to a number one after the other; `fill` replaces a missing one.
 Operation = Literal["fill", "add", "subtract", "multiply", "divide", "clip_float32", "float32"]
 # Those that end in float32 take sums of 32-bit floats.
 Link = Literal["logistic", "softmax", "mean", "logistic_float32", "softmax_float32"]
-# What of a model is calibrated: its sums before the link, or what the link makes of them.
+# What is calibrated: the model's sums before the link, or its probabilities.
 Response = Literal["sums", "probabilities", "probabilities_float32"]
 
 
 class NumberSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="number"):
-    """A column of numbers: one feature."""
+    """A numeric column: one feature."""
 
     name: str
     steps: list[tuple[Operation, float]] = []
 
 
 class CategorySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="category"):
-    """A column of categories: as many features as its array `codes.<place of column>` is wide.
+    """A categorical column: as many features as its array `codes.<index of column>` is wide.
 
-    The array has a row per category, one for a category never seen, one for a missing cell.
+    The array has a row per category, then one for unseen categories and one for missing cells.
     """
 
     name: str
@@ -48,7 +48,7 @@ class CategorySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="category"
 
 
 class TreesSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="trees"):
-    """Trees whose leaves add up: tree i adds to group i modulo n_groups, in order."""
+    """Trees whose leaf values are added: tree i belongs to group i modulo n_groups, in order."""
 
     link: Link
     baseline: list[float]
@@ -56,7 +56,7 @@ class TreesSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="trees"):
 
 
 class LinearSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="linear"):
-    """A weighted sum of the features, by the arrays `coefficients` and `intercepts`."""
+    """A weighted sum of the features, with the arrays `coefficients` and `intercepts`."""
 
     link: Link
 
@@ -67,9 +67,9 @@ SingleSpec = TreesSpec | LinearSpec
 
 
 class MemberSpec(msgspec.Struct, frozen=True):
-    """One model of a vote, and what happens to numbers before it: steps per column, in order.
+    """One model of a vote, and the steps of its numeric columns (a list per column).
 
-    Its arrays, tables of categories among them, are named `members.<place of member>.…`.
+    The names of its arrays, `codes.<i>` included, begin with `members.<index of member>.`.
     """
 
     weight: float
@@ -87,7 +87,7 @@ ModelSpec = SingleSpec | VoteSpec
 
 
 class SigmoidSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="sigmoid"):
-    """Of two labels one slope and intercept, else one per label."""
+    """One slope and intercept for two labels, else one per label."""
 
     of: Response
     slopes: list[float]
@@ -95,16 +95,16 @@ class SigmoidSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="sigmoid"):
 
 
 class IsotonicSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="isotonic"):
-    """Straight lines between the points of arrays `calibration.<i>.x` and `calibration.<i>.y`.
+    """Linear interpolation between the points `calibration.<i>.x` and `calibration.<i>.y`.
 
-    Of two labels one pair of arrays, else one per label.
+    One pair of arrays for two labels, else one per label.
     """
 
     of: Response
 
 
 class TemperatureSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="temperature"):
-    """What all logits are multiplied by."""
+    """A factor by which all logits are multiplied."""
 
     of: Response
     factor: float
@@ -114,7 +114,7 @@ CalibrationSpec = SigmoidSpec | IsotonicSpec | TemperatureSpec
 
 
 class ScorerSpec(msgspec.Struct, frozen=True):
-    """scorer.json. threshold: of two labels, the second is predicted above it."""
+    """scorer.json. Above `threshold` the second of two labels is predicted."""
 
     format: int
     labels: list[str]
@@ -130,31 +130,13 @@ class _Format(msgspec.Struct):
 
 
 def as_files(spec: ScorerSpec, arrays: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
-    """Give the content of the files, by name."""
+    """Return the content of each file by its name."""
     text = msgspec.json.format(msgspec.json.encode(spec), indent=2)
     return {SPEC: text, ARRAYS: save({k: np.ascontiguousarray(v) for k, v in arrays.items()})}
 
 
-def of_member(place: int, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Name the arrays of a vote's member as the file does."""
-    return {f"members.{place}.{name}": array for name, array in arrays.items()}
-
-
-def by_member(arrays: Mapping[str, NDArray[Any]], n_members: int) -> list[Arrays]:
-    """Give each member's arrays under the names that they have in a model of its own."""
-    # In one pass: a file may claim any number of members.
-    found: dict[str, Arrays] = {str(place): {} for place in range(n_members)}
-    for name, array in arrays.items():
-        if name.startswith("members."):
-            place, _, own_name = name.removeprefix("members.").partition(".")
-            if place not in found:
-                raise ScorerDamagedError(f"'{name}' belongs to no member")
-            found[place][own_name] = array
-    return list(found.values())
-
-
 def read_files(files: Mapping[str, bytes]) -> tuple[ScorerSpec, Arrays]:
-    """Parse the files; raises ScorerDamagedError where they are not of this form."""
+    """Parse the files; raise ScorerDamagedError if they do not have this format."""
     try:
         found = msgspec.json.decode(files[SPEC], type=_Format).format
         if found not in (FORMAT, *OLDER_FORMATS):
@@ -164,3 +146,26 @@ def read_files(files: Mapping[str, bytes]) -> tuple[ScorerSpec, Arrays]:
         raise ScorerDamagedError(f"there is no {error.args[0]}") from error
     except (msgspec.DecodeError, SafetensorError, RecursionError, ValueError) as error:
         raise ScorerDamagedError(str(error)) from error
+
+
+def codes_name(index: int) -> str:
+    """Return the name of the array of the categorical column at this index."""
+    return f"codes.{index}"
+
+
+def add_member_prefix(index: int, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Return a vote member's arrays under their names in the file."""
+    return {f"members.{index}.{name}": array for name, array in arrays.items()}
+
+
+def split_by_member(arrays: Mapping[str, NDArray[Any]], n_members: int) -> list[Arrays]:
+    """Return each member's arrays, under the names that a model of its own would use."""
+    # In one pass: a file may claim any number of members.
+    found: dict[str, Arrays] = {str(index): {} for index in range(n_members)}
+    for name, array in arrays.items():
+        if name.startswith("members."):
+            index, _, own_name = name.removeprefix("members.").partition(".")
+            if index not in found:
+                raise ScorerDamagedError(f"'{name}' belongs to no member")
+            found[index][own_name] = array
+    return list(found.values())

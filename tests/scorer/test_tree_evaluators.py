@@ -1,4 +1,4 @@
-"""Bit vectors find the leaves that a plain walk finds: for one row, for many."""
+"""Both evaluators find the leaves that a plain walk finds, for one row and for many."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tabproof.scorer.bit_vectors import BLOCK_CELLS, MOST_BYTES, BitVectors
+from tabproof.scorer import tree_evaluators
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
+from tabproof.scorer.tree_evaluators import BLOCK_CELLS, MAX_TABLE_BYTES, BitVectors, TreeWalker
 from tabproof.scorer.trees import Trees
-from tabproof.scorer.walks import Walks
-from tests.scorer.ensembles import all_rows, ensembles, make_trees, plainly
+from tests.scorer.ensembles import CODES, all_rows, ensembles, make_trees, plainly
 
 ROWS = all_rows()
 
@@ -23,9 +23,8 @@ def columns(rows: Sequence[Sequence[float]]) -> list[np.ndarray]:
     return [np.array(column) for column in zip(*rows, strict=True)]
 
 
-@pytest.mark.parametrize("kind", [BitVectors, Walks])
+@pytest.mark.parametrize("kind", [BitVectors, TreeWalker])
 @given(drawn=ensembles())
-@settings(max_examples=30, deadline=None)
 def test_finds_the_leaves_of_a_plain_walk(kind: Any, drawn: tuple[Trees, Any]) -> None:
     trees, encodings = drawn
     evaluator = kind(trees, encodings)
@@ -36,13 +35,14 @@ def test_finds_the_leaves_of_a_plain_walk(kind: Any, drawn: tuple[Trees, Any]) -
 
 
 @given(ensembles(), st.floats(width=64), st.integers(0, 11), st.integers(0, 2), st.floats())
-@settings(deadline=None)
 def test_both_evaluators_agree_on_any_number(
     drawn: tuple[Trees, Any], n: float, c: int, two: int, m: float
 ) -> None:
     trees, encodings = drawn
     row = [n, c, two, m]
-    bits, walks = (kind(trees, encodings).leaf_values_of_row(row) for kind in (BitVectors, Walks))
+    bits, walks = (
+        kind(trees, encodings).leaf_values_of_row(row) for kind in (BitVectors, TreeWalker)
+    )
     assert bits[:, 0].tolist() == walks[:, 0].tolist() == plainly(trees, encodings, row)
 
 
@@ -73,7 +73,7 @@ def test_every_leaf_of_a_word_can_be_reached(n_leaves: int, skew: float) -> None
     assert_array_equal(np.array(alone), found[:50])
 
 
-def test_more_cells_than_are_made_at_once() -> None:
+def test_more_cells_than_a_block() -> None:
     n_categories = 2 * BLOCK_CELLS + 3
     codes = np.arange(n_categories + 2, dtype=np.float64)[:, np.newaxis] % 256
     encodings = (
@@ -90,7 +90,7 @@ def test_more_cells_than_are_made_at_once() -> None:
     )
 
 
-def test_tables_that_would_grow_too_large_are_left_to_walks() -> None:
+def test_large_trees_and_tables_do_not_suit_bit_vectors() -> None:
     encodings = (
         NumberEncoding("n", ()),
         CategoryEncoding("c", (), np.zeros((2, 1))),
@@ -101,7 +101,7 @@ def test_tables_that_would_grow_too_large_are_left_to_walks() -> None:
     assert BitVectors.suits(make_trees([64], 1, rng), encodings)
     assert not BitVectors.suits(make_trees([64, 65], 1, rng), encodings)
     many = make_trees([64] * 400, 1, rng)
-    assert (~many.is_leaf).sum() * 400 * 8 > MOST_BYTES
+    assert (~many.is_leaf).sum() * 400 * 8 > MAX_TABLE_BYTES
     # Few different thresholds make few cells, however many nodes ask for them.
     assert BitVectors.suits(many, encodings)
     all_different = replace(many, threshold=np.arange(len(many.feature), dtype=np.float64))
@@ -125,5 +125,36 @@ def test_a_value_goes_left_up_to_its_threshold(threshold: float, value: float) -
         values=np.array([[1.0], [2.0]]),
     )
     expected = 1.0 if value <= threshold else 2.0
-    for kind in (BitVectors, Walks):
+    for kind in (BitVectors, TreeWalker):
         assert kind(trees, [NumberEncoding("n", ())]).leaf_values_of_row([value]) == expected
+
+
+ENCODINGS = (
+    NumberEncoding("n", ()),
+    CategoryEncoding("c", tuple("abcdefghij"), np.array(CODES)[:, np.newaxis]),
+    CategoryEncoding("two", ("x",), np.array([[0.0, 1.0], [1.0, 0.0], [np.nan, 0.0]])),
+    NumberEncoding("m", ()),
+)
+
+
+@pytest.mark.parametrize("pairs", [1, 7, 2**16])
+@pytest.mark.parametrize("sizes", [[65], [300, 1, 70], [1]], ids=str)
+def test_walks_of_large_trees_in_blocks_of_any_size(
+    sizes: list[int], pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree_evaluators, "BLOCK_PAIRS", pairs)
+    trees = make_trees(sizes, 2, np.random.default_rng(1))
+    rows = all_rows()
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    expected = [plainly(trees, ENCODINGS, row) for row in rows]
+    evaluator = TreeWalker(trees, ENCODINGS)
+    assert_array_equal(evaluator.leaf_values(columns).swapaxes(0, 1), expected)
+    alone = [evaluator.leaf_values_of_row(row)[:, 0] for row in rows]
+    assert_array_equal(np.array(alone), expected)
+
+
+def test_a_vine_of_900_leaves() -> None:
+    trees = make_trees([900], 1, np.random.default_rng(0), skew=1.0)
+    evaluator = TreeWalker(trees, ENCODINGS)
+    for row in all_rows()[::10]:
+        assert evaluator.leaf_values_of_row(row)[:, 0].tolist() == plainly(trees, ENCODINGS, row)

@@ -1,11 +1,11 @@
 """Nodes in any order become the same tree in preorder."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tabproof.scorer.export.nodes import Nodes, joined
+from tabproof.scorer.export.tree_nodes import Nodes, join_trees
 from tabproof.scorer.trees import Trees, as_arrays, read_trees
 from tests.scorer.ensembles import make_trees
 
@@ -14,12 +14,12 @@ PLACES = np.arange(5)
 
 def nodes_of(trees: Trees, order: np.ndarray) -> Nodes:
     """Give a single tree with its nodes in another order, the root first."""
-    place_of = np.argsort(order)
+    index_of = np.argsort(order)
     inner, leaf = ~trees.is_leaf[order], np.cumsum(trees.is_leaf) - 1
-    left = np.append(place_of, 0)[order + 1]
+    left = np.append(index_of, 0)[order + 1]
     return Nodes(
         left=np.where(inner, left, -1),
-        right=np.where(inner, place_of[trees.right[order]], -1),
+        right=np.where(inner, index_of[trees.right[order]], -1),
         feature=trees.feature[order],
         threshold=trees.threshold[order],
         missing_left=trees.missing_left[order],
@@ -36,7 +36,6 @@ def covers_of(trees: Trees) -> np.ndarray:
 
 
 @given(st.integers(1, 40), st.integers(0, 2**32 - 1))
-@settings(deadline=None)
 def test_any_order_gives_the_tree(n_leaves: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     trees = [make_trees([size], 2, rng) for size in (n_leaves, 3)]
@@ -44,7 +43,7 @@ def test_any_order_gives_the_tree(n_leaves: int, seed: int) -> None:
     for tree in trees:
         order = np.append(0, 1 + rng.permutation(len(tree.feature) - 1))
         parts += [nodes_of(tree, order), nodes_of(tree, np.arange(len(order)))]
-    found = joined(parts, PLACES)
+    found = join_trees(parts, PLACES)
     for i, tree in enumerate(trees):
         for once in (2 * i, 2 * i + 1):
             begin = found.roots[once]
@@ -68,7 +67,7 @@ def tree_of(left: list[int], right: list[int]) -> Trees:
     missing = np.zeros(n, dtype=bool)
     children = np.array(left), np.array(right)
     parts = [Nodes(*children, zeros.astype(int), zeros, missing, values, covers=zeros)]
-    return joined(parts, PLACES)
+    return join_trees(parts, PLACES)
 
 
 def test_left_children_in_their_place_do_not_make_a_preorder() -> None:
