@@ -1,6 +1,6 @@
 """Runs are called by what they chose otherwise."""
 
-from tabproof.report.contenders import MOST_COLUMNS, columns_of, differing_keys, names_of
+from tabproof.report.contenders import MAX_COLUMNS, columns_of, differing_keys, names_of
 
 
 def test_only_what_differs_is_told() -> None:
@@ -37,5 +37,5 @@ def test_one_run_is_called_by_all_it_chose() -> None:
 def test_more_keys_than_there_is_room_for_share_a_column() -> None:
     choices = [{f"k{n}": str(value) for n in range(10)} for value in range(2)]
     own, shared = columns_of(choices)
-    assert len(own) == MOST_COLUMNS - 1
+    assert len(own) == MAX_COLUMNS - 1
     assert [*own, *shared] == list(choices[0])

@@ -35,7 +35,7 @@ def test_auc_is_explained_with_pairs_of_rows() -> None:
 
 
 def test_a_narrow_interval_is_written_in_thousandths() -> None:
-    assert "929 of 1000" in explained(metrics={"roc_auc": Estimate(0.929, 0.9255, 0.933)})
+    assert "929 of 1,000" in explained(metrics={"roc_auc": Estimate(0.929, 0.9255, 0.933)})
 
 
 def test_auc_of_more_labels_is_a_mean() -> None:
@@ -66,7 +66,7 @@ def test_the_objective_of_a_threshold_explains_a_low_accuracy() -> None:
 
 def test_accuracy_without_interval_is_not_compared() -> None:
     words = explained(metrics={"accuracy": Estimate(0.9)})
-    assert "Always predicting “good” would be correct in 700 of 1000." in words
+    assert "Always predicting “good” would be correct in 700 of 1,000." in words
     assert "more often" not in words
 
 

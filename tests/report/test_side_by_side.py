@@ -13,7 +13,7 @@ from tabproof.evaluation.comparison import compare
 from tabproof.evaluation_result import Estimate
 from tabproof.report.contenders import Failure, Group, HoldOut, Sweep
 from tabproof.report.language import read_catalogue
-from tabproof.report.side_by_side import against_the_best, holm, make_section, render_sweep
+from tabproof.report.side_by_side import compare_with_best, holm, make_section, render_sweep
 from tabproof.text import LANGUAGES
 from tests.report.contenders import ODD, contender, group_of, held_out
 
@@ -160,35 +160,35 @@ def test_adjusted_p_values_keep_their_order_and_are_at_most_one() -> None:
 
 def test_each_run_is_tested_against_the_best_that_was_read() -> None:
     runs = [contender(0, hold_out=None), contender(1), contender(2, hold_out=None), contender(4)]
-    standings = against_the_best(runs, "roc_auc")
-    assert [each is None for each in standings] == [True, True, True, False]
+    differences = compare_with_best(runs, "roc_auc")
+    assert [each is None for each in differences] == [True, True, True, False]
     best, other = held_out(2, 1), held_out(5, 4)
-    assert standings[3] is not None
-    assert standings[3].comparison == compare(best.y, other.proba, best.proba)
-    assert standings[3].comparison.difference < 0
-    assert not standings[3].is_noise
+    assert differences[3] is not None
+    assert differences[3].comparison == compare(best.y, other.proba, best.proba)
+    assert differences[3].comparison.difference < 0
+    assert differences[3].is_significant
 
 
 def test_many_equal_runs_are_not_significant_though_one_test_alone_might_be() -> None:
     runs = [contender(n, hold_out=held_out(2, seed=n)) for n in range(20)]
-    standings = [each for each in against_the_best(runs, "roc_auc") if each is not None]
-    assert len(standings) == 19
-    assert min(each.comparison.p_value for each in standings) < 0.05
-    assert all(each.is_noise for each in standings)
+    differences = [each for each in compare_with_best(runs, "roc_auc") if each is not None]
+    assert len(differences) == 19
+    assert min(each.comparison.p_value for each in differences) < 0.05
+    assert not any(each.is_significant for each in differences)
 
 
 def test_more_labels_are_compared_by_accuracy_and_two_on_request() -> None:
     three = [contender(n, hold_out=held_out(2, n, n_labels=3)) for n in range(2)]
     two = [contender(n, hold_out=held_out(2, n)) for n in range(2)]
     for runs, metric in ((three, "roc_auc"), (two, "accuracy")):
-        standing = against_the_best(runs, metric)[1]
-        assert standing is not None
-        assert standing.comparison.test == "McNemar"
+        difference = compare_with_best(runs, metric)[1]
+        assert difference is not None
+        assert difference.comparison.test == "McNemar"
 
 
 def test_rows_of_one_label_are_not_tested() -> None:
     one_label = HoldOut(np.zeros(5, np.int64), np.full((5, 2), 0.5))
-    assert against_the_best([contender(n, hold_out=one_label) for n in range(2)], "roc_auc") == [
+    assert compare_with_best([contender(n, hold_out=one_label) for n in range(2)], "roc_auc") == [
         None,
         None,
     ]
@@ -196,6 +196,6 @@ def test_rows_of_one_label_are_not_tested() -> None:
 
 def test_the_same_predictions_are_not_significantly_different() -> None:
     same = held_out(1)
-    standing = against_the_best([contender(n, hold_out=same) for n in range(2)], "roc_auc")[1]
-    assert standing is not None
-    assert (standing.comparison.difference, standing.p_value) == (0, 1)
+    difference = compare_with_best([contender(n, hold_out=same) for n in range(2)], "roc_auc")[1]
+    assert difference is not None
+    assert (difference.comparison.difference, difference.p_value) == (0, 1)

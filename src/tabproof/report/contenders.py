@@ -1,4 +1,4 @@
-"""What the page of many runs is made of."""
+"""The runs on a page of many runs, and their names."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,53 +9,51 @@ from numpy.typing import NDArray
 
 from tabproof.evaluation_result import Estimate
 
-# --- What tells runs apart: the keys in which they were chosen differently.
-
 Choices = Sequence[Mapping[str, str]]
 
-MOST_COLUMNS = 6
-# Of a run's id, where nothing else tells it from another.
-LETTERS = 8
+MAX_COLUMNS = 6
+# Of a run id, where the choices of two runs are the same.
+ID_LENGTH = 8
 
 
 def differing_keys(choices: Choices) -> list[str]:
-    """Give the keys that some runs chose otherwise than others, as they are first met."""
+    """Return the keys in which runs differ, in order of appearance; all keys of a single run."""
     keys = dict.fromkeys(key for each in choices for key in each)
+    if len(choices) == 1:
+        return list(keys)
     return [key for key in keys if len({each.get(key) for each in choices}) > 1]
 
 
 def columns_of(choices: Choices) -> tuple[list[str], list[str]]:
-    """Give the keys that get a column of their own, and those that share the last."""
-    keys = _telling_keys(choices)
-    if len(keys) <= MOST_COLUMNS:
+    """Return the keys with a column of their own, and those that share the last column."""
+    keys = differing_keys(choices)
+    if len(keys) <= MAX_COLUMNS:
         return keys, []
-    return keys[: MOST_COLUMNS - 1], keys[MOST_COLUMNS - 1 :]
+    return keys[: MAX_COLUMNS - 1], keys[MAX_COLUMNS - 1 :]
 
 
 def names_of(choices: Choices, run_ids: Sequence[str]) -> list[str]:
-    """Name each run in short by what it chose otherwise, and by its id where that is not enough."""
-    keys = _telling_keys(choices)
-    names = [", ".join(said(key, each[key]) for key in keys if key in each) for each in choices]
+    """Return a short name for each run: what differs, and its id where that is not enough."""
+    keys = differing_keys(choices)
+    names = [
+        ", ".join(format_choice(key, each[key]) for key in keys if key in each) for each in choices
+    ]
     times = Counter(names)
     return [
-        name if name and times[name] == 1 else f"{name} {run_id[:LETTERS]}".strip()
+        name if name and times[name] == 1 else f"{name} {run_id[:ID_LENGTH]}".strip()
         for name, run_id in zip(names, run_ids, strict=True)
     ]
 
 
-def _telling_keys(choices: Choices) -> list[str]:
-    return differing_keys(choices) if len(choices) > 1 else list(choices[0])
-
-
-def said(key: str, value: str) -> str:
-    """Word a choice; a value that is no word, such as a number, says nothing without its key."""
+def format_choice(key: str, value: str) -> str:
+    """Return a value, with its key where the value is no word (a number, true)."""
     is_word = value[:1].isalpha() and value.lower() not in {"true", "false", "null"}
     return value if is_word else f"{key.rpartition('.')[2]}={value}"
 
 
 @dataclass(frozen=True)
 class HoldOut:
-    """Codes of shape (n_rows,), and a run's probabilities of shape (n_rows, n_classes)."""
+    """Codes of shape (n_rows,), and the probabilities of a run of shape (n_rows, n_classes)."""
 
     y: NDArray[np.int64]
     proba: NDArray[np.float64]
@@ -63,11 +61,11 @@ class HoldOut:
 
 @dataclass(frozen=True)
 class Contender:
-    """A complete run beside others.
+    """A complete run.
 
-    choices: what was said for it, by key. link: its page, as an address relative to ours, quoted.
-    n_times: so many runs have this id, and so these numbers. note: why it is a partial one.
-    hold_out is None where its predictions were not read, or are of other rows.
+    choices: by key. link: relative address of its page, quoted. n_times: number of runs with this
+    id. note: why it stopped early. hold_out: None where its predictions were not read, or belong
+    to other rows.
     """
 
     run_id: str
@@ -83,10 +81,10 @@ class Contender:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of the same data and the same rows held out, by metric, the best first; one at least.
+    """Runs with the same hold-out set, ranked by a metric; at least one.
 
-    id: of its place in the page. n_runs counts those that are left out too. number: from 1, where
-    other groups are of this dataset too.
+    id: of the section in the page. n_runs: with those that are not shown. number: from 1, where
+    the page has other groups of this dataset.
     """
 
     id: str
@@ -97,20 +95,15 @@ class Group:
     number: int | None = None
 
     @property
-    def best(self) -> Estimate:
-        """What the best run has."""
-        return self.contenders[0].metrics[self.metric]
-
-    @property
     def hold_out(self) -> HoldOut | None:
-        """What the best run of which they were read says of the rows."""
-        read = (one.hold_out for one in self.contenders)
+        """The hold-out of the best run whose predictions were read."""
+        read = (each.hold_out for each in self.contenders)
         return next((each for each in read if each is not None), None)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A job without numbers: what it was to be, what became of it and why. link: its log."""
+    """A run without results. link: to its log."""
 
     name: str
     dataset: str
@@ -121,10 +114,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is told of all runs together.
+    """All runs of the page.
 
-    n_jobs: that were asked for. n_not_begun: of these. n_left_out: complete runs in groups that
-    are not shown. files: addresses of what lies beside the page, by name.
+    n_left_out: complete runs in groups that are not shown. files: addresses by name.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What pages are made of."""
+"""What a report is made from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +11,16 @@ import yaml
 from tabproof.artifacts import model_name_of
 from tabproof.evaluation_result import Estimate, Evidence, Finding
 
-# What was learned of the model by fitting it anew, which its own sections tell.
+# Findings of the evaluation, which have a section of their own.
 OF_THE_MODEL = ("learning_curve", "undefined_folds")
 
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """Everything that report.html and model_card.md tell of a run.
+    """Everything that report.html and model_card.md show of a run.
 
-    summary is the content of summary.json; candidates are a search's cv_results; pictures are
-    SVG by name, trusted as they are; target is the column that is predicted; files lie beside
-    the page.
+    summary: the content of summary.json. candidates: cv_results of the search. pictures: SVG by
+    name, trusted as they are. target: the predicted column. files: in the run directory.
     """
 
     evidence: Evidence
@@ -36,7 +35,7 @@ class ReportFacts:
 
     @property
     def main(self) -> tuple[str, Estimate]:
-        """The metric to be judged by, and what it is."""
+        """The name and the estimate of the main metric."""
         metrics = self.evidence.metrics
         name = self.evidence.metric
         if name not in metrics:
@@ -50,12 +49,12 @@ class ReportFacts:
 
     @property
     def findings(self) -> list[Finding]:
-        """What was found in the data."""
-        return [one for one in self.evidence.findings if one.check not in OF_THE_MODEL]
+        """The findings of the data checks."""
+        return [each for each in self.evidence.findings if each.check not in OF_THE_MODEL]
 
     def finding_of(self, check: str) -> Finding | None:
-        """Give what a check found; None where it found nothing."""
-        return next((one for one in self.evidence.findings if one.check == check), None)
+        """Return the finding of a check; None where it has none."""
+        return next((each for each in self.evidence.findings if each.check == check), None)
 
     @property
     def is_binary(self) -> bool:
@@ -64,23 +63,23 @@ class ReportFacts:
 
     @property
     def n_columns(self) -> int:
-        """Columns that the model may learn from."""
+        """Number of feature columns."""
         return len(self.summary["data"]["columns"]) - 1
 
     @cached_property
     def config(self) -> Mapping[str, Any]:
-        """The configuration, read; only what is told of it in words is looked up here."""
+        """The configuration."""
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        # The C loader is a safe one too.
+        # CSafeLoader is safe too.
         content = yaml.load(self.config_yaml, loader)  # noqa: S506
         return content if isinstance(content, dict) else {}
 
     @property
     def is_grouped(self) -> bool:
-        """Whether several rows are of one subject."""
+        """Whether several rows belong to one subject."""
         return bool((self.config.get("cv") or {}).get("group_column"))
 
     @property
     def is_checked(self) -> bool:
-        """Whether the data was looked at: finding nothing says nothing otherwise."""
+        """Whether the data checks ran."""
         return bool((self.config.get("checks") or {}).get("enabled"))

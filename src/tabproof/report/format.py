@@ -1,4 +1,4 @@
-"""Numbers as pages show them: with no more digits than their interval justifies."""
+"""Numbers and texts as pages and plots show them; the only module that escapes and shortens."""
 
 import re
 import unicodedata
@@ -9,18 +9,18 @@ from math import ceil, isfinite, log10
 from tabproof.evaluation_result import Estimate
 from tabproof.text import display_width
 
-# --- An interval as a bar on a line, in hundredths of the line's length.
+# --- An interval as a bar on an axis, in percent of its length.
 
 Span = tuple[float, float]
 SHARE: Span = (0.0, 1.0)
 SPANS: dict[str, Span | None] = {"mcc": (-1.0, 1.0), "log_loss": None}
-# Where guessing lies, of metrics for which that does not depend on the data.
+# The value of chance, for metrics where it does not depend on the data.
 CHANCE = {"roc_auc": 0.5}
 
 
 @dataclass(frozen=True)
 class Bar:
-    """width is None where there is no interval."""
+    """Positions of a value and its interval; width is None without an interval."""
 
     dot: float
     left: float
@@ -28,12 +28,12 @@ class Bar:
 
 
 def span_of(metric: str) -> Span | None:
-    """Say between which ends a metric lies; None where it has none."""
+    """Return the limits of a metric; None where it has none."""
     return SPANS.get(metric, SHARE)
 
 
 def common_span(estimates: Iterable[Estimate]) -> Span | None:
-    """Find the ends between which all of them lie, with their intervals."""
+    """Return the range of all values and intervals; None where it is empty."""
     ends = [
         end
         for estimate in estimates
@@ -44,7 +44,7 @@ def common_span(estimates: Iterable[Estimate]) -> Span | None:
 
 
 def bar(estimate: Estimate, span: Span | None) -> Bar | None:
-    """Place an estimate on a line; None where there is nothing to place."""
+    """Return the positions of an estimate on an axis; None where it is undefined."""
     if span is None or estimate.value is None:
         return None
     dot = _place(estimate.value, span)
@@ -59,40 +59,40 @@ def _place(value: float, span: Span) -> float:
     return round(100 * min(max((value - low) / (high - low), 0.0), 1.0), 2)
 
 
-# --- Text in Markdown that stays text.
+# --- Markdown.
 
-# Where one of these stands, a renderer may see emphasis, a link, a cell, code or HTML.
+# Characters that may begin emphasis, a link, a cell, code or HTML.
 SPECIAL = re.compile(r"([\\`*\[\]<>|~$])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 AMPERSAND = re.compile(r"&(?=#?\w+;)")
 
 
 def escaped(text: str) -> str:
-    """Escape what Markdown, GitHub's tables and HTML would take for theirs."""
+    """Escape text for Markdown, with the tables of GitHub and HTML."""
     line = " ".join(text.split())
     return AMPERSAND.sub("&amp;", SPECIAL.sub(r"\\\g<0>", line))
 
 
 def fenced(code: str, language: str = "") -> str:
-    """Put code between fences that it cannot close."""
+    """Return a code block with fences that the code cannot close."""
     longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
     fence = "`" * max(longest + 1, 3)
     return f"{fence}{language}\n{code.rstrip()}\n{fence}"
 
 
-# --- Names of columns, labels and groups: anybody's text, made fit to stand in a sentence.
+# --- Names of columns, labels and groups, which may be any text.
 
 MARK = "\N{REPLACEMENT CHARACTER}"
 ISOLATE, END_ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
-# Of signs that are not printed, these belong to letters: joined emoji, Persian, Hindi.
+# Invisible characters that are part of words and emoji.
 JOINERS = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
 FROM_THE_RIGHT = {"R", "AL"}
 IN_A_SENTENCE = 60
 
 
 def shown(text: object, limit: int | None = None) -> str:
-    """Give text in one line that cannot turn the letters around it.
+    """Return text in one line that cannot change the direction of the text around it.
 
-    limit: letters, of which the last becomes an ellipsis if there are more.
+    limit: maximum number of characters, with the ellipsis.
     """
     line = "".join(_visible(letter) for letter in " ".join(str(text).split()))
     if limit is not None and len(line) > limit:
@@ -103,17 +103,17 @@ def shown(text: object, limit: int | None = None) -> str:
 
 
 def in_a_sentence(text: object) -> str:
-    """Give text of a length that a sentence bears."""
+    """Return text short enough for a sentence."""
     return shown(text, IN_A_SENTENCE)
 
 
 def shown_lines(text: str) -> str:
-    """Give text of many lines, what is hidden in it marked."""
+    """Return text of several lines, with hidden characters marked."""
     return "\n".join("".join(map(_visible, line)) for line in text.split("\n"))
 
 
 def is_hidden(letter: str) -> bool:
-    """Tell what nobody sees: controls, overrides of the direction, halves of surrogate pairs."""
+    """Return whether a character is a control, a change of direction or half a surrogate pair."""
     return unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and letter not in JOINERS
 
 
@@ -124,14 +124,14 @@ def _visible(letter: str) -> str:
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
 DECIMALS, LEAST, MOST = 3, 2, 4
-# An interval that is a point.
+# A narrower interval is a point.
 NO_WIDTH = 1e-12
-# Rounding may move a number by this part of half its interval at most.
+# Rounding may change a number by at most this share of half its interval.
 ROUNDING = 1 / 3
 
 
 def n_decimals(estimate: Estimate) -> int:
-    """Say how many decimals an interval leaves any meaning to."""
+    """Return the number of decimals that the interval justifies."""
     if estimate.interval is None:
         return DECIMALS
     half = (estimate.interval[1] - estimate.interval[0]) / 2
@@ -141,39 +141,39 @@ def n_decimals(estimate: Estimate) -> int:
 
 
 def decimal(value: float | None, decimals: int = DECIMALS) -> str:
-    """Write a number; a dash where there is none."""
+    """Write a number; a dash where it is undefined."""
     if value is None or not isfinite(value):
         return NOTHING
     text = f"{value:.{decimals}f}"
-    # Nobody means minus zero.
+    # No minus zero.
     is_zero = not text.strip("-0.")
     return text.lstrip("-") if is_zero else text.replace("-", MINUS)
 
 
 def count(number: int) -> str:
-    """Write a number of things, as plots and findings do: 48,842."""
+    """Write a number of things: 48,842."""
     return f"{number:,}"
 
 
 def plain(number: float) -> str:
-    """Write a number that was given, with as many digits as it was given with."""
+    """Write a number with the digits it has."""
     return f"{number:g}".replace("-", MINUS)
 
 
 def cases(estimate: Estimate) -> tuple[int, dict[str, str]]:
-    """Say a share as cases of so many: 79 of 100, from 71 to 85; of 1000 if it is known so well."""
+    """Return a share as cases of 100, or of 1,000 where its interval is narrow: 79, 71 to 85."""
     of = 10 ** min(n_decimals(estimate), 3)
     ends = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
     return of, {
-        name: NOTHING if end is None else str(round(end * of)) for name, end in ends.items()
+        name: NOTHING if end is None else count(round(end * of)) for name, end in ends.items()
     }
 
 
-# --- Text in a plot, measured in letters of this alphabet: Japanese ones are twice as wide.
+# --- Text in a plot, measured in Latin letters: Japanese letters are twice as wide.
 
 
 def printable(text: str) -> str:
-    """Make one line of a text, without what no file of XML may hold."""
+    """Return text in one line, without characters that XML forbids."""
     line = " ".join(text.split())
     return "".join(MARK if _is_forbidden(letter) else letter for letter in line)
 
@@ -183,7 +183,7 @@ def _is_forbidden(letter: str) -> bool:
 
 
 def shorten(text: str, max_cells: int = 24) -> str:
-    """Cut a text to what a plot has room for."""
+    """Return text of at most this width, with an ellipsis where it was cut."""
     line = printable(text)
     if display_width(line) <= max_cells:
         return line

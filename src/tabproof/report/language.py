@@ -1,4 +1,4 @@
-"""Texts of pages and pictures in the languages that are offered, side by side in texts/*.toml."""
+"""Texts of pages and plots in English and Japanese, from texts/*.toml."""
 
 import tomllib
 from functools import cache
@@ -12,7 +12,7 @@ CATALOGUES = Path(__file__).parent / "texts"
 
 
 def check_language(language: str) -> None:
-    """Refuse a language that nothing is written in."""
+    """Raise LanguageNotOfferedError for a language without texts."""
     if language not in LANGUAGES:
         raise LanguageNotOfferedError(language, LANGUAGES)
 
@@ -29,7 +29,7 @@ class Texts:
         self._entries = read_catalogue(catalogue)
 
     def __call__(self, key: str, /, **values: object) -> str:
-        """Give the text of a key with values put into its {places}."""
+        """Return the text of a key with values in its {places}."""
         return self._entries[key][self.language].format(**values)
 
     def __contains__(self, key: str) -> bool:

@@ -1,7 +1,7 @@
-"""What a search tried, read from its cv_results_: who was in which rung, with what score.
+"""The candidates of a search and their scores by rung, read from cv_results_.
 
-Reads RungSearchCV's and those of scikit-learn's halving searches, where a candidate is known
-by its parameters alone.
+The tables of RungSearchCV and of scikit-learn's halving searches, which identify a candidate by
+its parameters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,10 +23,7 @@ NEARLY_ALL = 0.9
 
 @dataclass(frozen=True)
 class Rung:
-    """How many met, on what share of iterations, how many rows and folds; None: not told.
-
-    number counts from 1.
-    """
+    """A rung, numbered from 1: candidates, share of iterations, rows and folds; None: unknown."""
 
     number: int
     n_candidates: int
@@ -38,10 +35,10 @@ class Rung:
 
 @dataclass(frozen=True)
 class SearchTable:
-    """entered, failed and scores have a row per candidate and a column per rung.
+    """Candidates and rungs; entered, failed and scores have a row per candidate, a column per rung.
 
-    finalists: those that the last rung tells apart, the best first; winner is one of them, or
-    None where nothing was scored.
+    finalists: distinct candidates of the last rung, the best first. winner: one of them, or None
+    where nothing was scored.
     """
 
     params: Sequence[Mapping[str, Any]]
@@ -54,12 +51,12 @@ class SearchTable:
 
     @property
     def n_candidates(self) -> int:
-        """Count them, equal ones too."""
+        """Number of candidates, with equal ones."""
         return len(self.params)
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """Give all parameters, and what they are called in short."""
+        """Short names of all parameters."""
         return short_names(dict.fromkeys(name for params in self.params for name in params))
 
     @cached_property
@@ -68,17 +65,17 @@ class SearchTable:
         return [name for name in self.names if len(set(self.values_of(name))) > 1]
 
     def values_of(self, name: str) -> list[str]:
-        """Give the values of a parameter as texts, of candidates that have it."""
+        """Return the values of a parameter as text, of candidates that have it."""
         return [format_value(params[name]) for params in self.params if name in params]
 
     @property
     def broad_rung(self) -> int:
-        """The deepest rung in which nearly all have a score that have one anywhere."""
+        """The last rung in which nearly all scored candidates have a score."""
         n_scored = np.isfinite(self.scores).sum(axis=0)
         return int(np.flatnonzero(n_scored >= NEARLY_ALL * n_scored.max())[-1])
 
     def in_words(self, candidate: int) -> str:
-        """Name a candidate by the parameters in which candidates differ."""
+        """Return the parameters of a candidate in which candidates differ."""
         params = self.params[candidate]
         names = [name for name in self.varied or self.names if name in params]
         return format_params({name: params[name] for name in names}, self.names)
@@ -113,7 +110,7 @@ def read_search(cv_results: pd.DataFrame) -> SearchTable:
 def _params(frame: pd.DataFrame) -> list[dict[str, Any]]:
     params = [dict(row) for row in frame["params"]]
     known = {name for row in params for name in row}
-    # What a table says of candidates beside what was set on them: the kind of model, say.
+    # Columns beside the parameters: the kind of model, for example.
     for column in frame.columns:
         name = str(column).removeprefix("param_")
         if name != column and name not in known:
@@ -125,7 +122,7 @@ def _params(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _places(
     frame: pd.DataFrame, params: Sequence[Mapping[str, Any]]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Give the number of each row's candidate, and the row where each is met first."""
+    """Return the candidate of each row by number, and the first row of each candidate."""
     known_by = frame["candidate"] if "candidate" in frame else [repr(row) for row in params]
     places, _ = pd.factorize(pd.Series(known_by))
     return places, np.unique(places, return_index=True)[1]
@@ -138,7 +135,7 @@ def _has_failed(part: pd.DataFrame) -> Flags:
 
 
 def _common_splits(part: pd.DataFrame) -> list[str]:
-    """Name the folds on which all of a rung were run, of a search that was stopped."""
+    """Return the folds that all candidates of a rung have, in a search that was stopped."""
     failed = _has_failed(part)
     splits = part.filter(regex=r"^split\d+_test_score$")
     return [str(name) for name in splits if (splits[name].notna() | failed).all()]
@@ -153,7 +150,7 @@ def _scores(part: pd.DataFrame) -> Floats:
 
 
 def _winning_row(parts: Sequence[pd.DataFrame]) -> int | None:
-    """Find the best row of the last rung in which all can be compared."""
+    """Return the best row of the last rung in which all can be compared."""
     for part in reversed(parts):
         scores = _scores(part)
         is_decided = "error" not in part or _common_splits(part) or part is parts[0]
@@ -167,7 +164,7 @@ def _ranked(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def _final_rows(part: pd.DataFrame, winning: int | None) -> list[int]:
-    """Order who met in the last rung; of those that cannot differ there, one is enough."""
+    """Return the rows of the last rung by rank, one of those that are equal there."""
     ranked = _ranked(part)
     if winning is not None and winning in ranked.index:
         ranked = ranked.loc[[winning, *(row for row in ranked.index if row != winning)]]

@@ -1,15 +1,15 @@
-"""A group of runs as a section of the page: its words, its table, its pictures."""
+"""The page of many runs: tests against the best run, a table and curves for each group."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jinja2 import FileSystemLoader
 from markupsafe import Markup
 
 from tabproof.evaluation.comparison import Comparison, compare, compare_in_all
-from tabproof.evaluation_result import Estimate
 from tabproof.report.contenders import (
     Contender,
     Failure,
@@ -17,14 +17,12 @@ from tabproof.report.contenders import (
     HoldOut,
     Sweep,
     columns_of,
+    format_choice,
     names_of,
-    said,
 )
 from tabproof.report.format import (
     MINUS,
     NOTHING,
-    Bar,
-    Span,
     bar,
     common_span,
     count,
@@ -33,49 +31,62 @@ from tabproof.report.format import (
     n_decimals,
 )
 from tabproof.report.language import Texts
-from tabproof.report.page import HERE as SHARED
 from tabproof.report.page import make_environment
 from tabproof.report.plots.overlays import MAX_CURVES, Line, draw_overlays
 from tabproof.report.plots.theme import DASHES, SERIES, variable
 from tabproof.report.sections import metric_name
 
-# --- Differences from the best run on the same rows, and which are more than noise.
-
+HERE = Path(__file__).parent
 LEVEL = 0.05
+# Decimals of values, which are ranked, and of their differences.
+MIN_DECIMALS, DECIMALS = 3, 4
+MIN_P = 0.001
+MAX_NAMED, MAX_FAILURES = 5, 100
+
+# --- Differences from the best run.
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A run against the best, and the p-value of its difference after adjustment."""
+class Difference:
+    """The difference of a run from the best, and its adjusted p-value."""
 
     comparison: Comparison
     p_value: float
 
     @property
-    def is_noise(self) -> bool:
-        """Whether chance may well have made the difference."""
-        return not self.p_value < LEVEL
+    def is_significant(self) -> bool:
+        """Whether chance hardly explains the difference."""
+        return self.p_value < LEVEL
 
 
-def against_the_best(contenders: Sequence[Contender], metric: str) -> list[Standing | None]:
-    """Test each run against the first whose predictions are known; None: that one, or unknown."""
-    known = {n: one.hold_out for n, one in enumerate(contenders) if one.hold_out is not None}
+def compare_with_best(contenders: Sequence[Contender], metric: str) -> list[Difference | None]:
+    """Test each run against the first with known predictions; None for that one and unknown ones.
+
+    Two labels are compared by the area under the ROC curve, unless the metric is accuracy; more
+    labels by accuracy.
+    """
+    known = {n: each.hold_out for n, each in enumerate(contenders) if each.hold_out is not None}
     best = next(iter(known.values()), None)
-    tests = {}
-    if best is not None and is_testable(best):
-        tests = {n: _compared(known[n], best, metric) for n in list(known)[1:]}
+    tests: dict[int, Comparison] = {}
+    if best is not None and _is_testable(best):
+        for n, hold_out in list(known.items())[1:]:
+            tests[n] = (
+                compare_in_all(best.y, hold_out.proba, best.proba)[-1]
+                if metric == "accuracy"
+                else compare(best.y, hold_out.proba, best.proba)
+            )
     adjusted = holm([test.p_value for test in tests.values()])
-    standings = dict(zip(tests, map(Standing, tests.values(), adjusted), strict=True))
-    return [standings.get(n) for n in range(len(contenders))]
+    differences = dict(zip(tests, map(Difference, tests.values(), adjusted), strict=True))
+    return [differences.get(n) for n in range(len(contenders))]
 
 
-def is_testable(hold_out: HoldOut) -> bool:
-    """Tell whether there are rows of both labels, without which no area is defined."""
+def _is_testable(hold_out: HoldOut) -> bool:
+    # Without rows of both labels there is no area under a ROC curve.
     return hold_out.proba.shape[1] > 2 or 0 < int(hold_out.y.sum()) < len(hold_out.y)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values so that of 100 families at most 5 hold a wrong verdict (Holm, 1979)."""
+    """Adjust p-values for their number (Holm, 1979)."""
     order = np.argsort(p_values, kind="stable")
     factors = len(p_values) - np.arange(len(p_values))
     # A larger p-value must not become the smaller one.
@@ -85,231 +96,127 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def _compared(ours: HoldOut, best: HoldOut, metric: str) -> Comparison:
-    if metric == "accuracy":
-        return compare_in_all(best.y, ours.proba, best.proba)[-1]
-    return compare(best.y, ours.proba, best.proba)
+# --- A group of runs: sentences, table, plots.
 
 
-# --- Runs as rows of a table, their intervals on one line.
-
-# Decimals of values, which are in order, and of their differences.
-LEAST, DECIMALS = 3, 4
-LEAST_P = 0.001
-
-
-@dataclass(frozen=True)
-class Row:
-    """A run. cells: in the order of the columns; series: the number of its curve, from 0."""
-
-    place: int
-    contender: Contender
-    cells: Sequence[str | None]
-    value: str
-    ends: tuple[str, str] | None
-    bar: Bar | None
-    difference: str
-    p_value: str
-    verdict: str
-    series: int | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """columns: keys of choices, None that of all others; ends: of the line of intervals."""
-
-    columns: Sequence[str | None]
-    rows: Sequence[Row]
-    ends: tuple[str, str] | None
-
-
-def make_table(group: Group, standings: Sequence[Standing | None], drawn: Sequence[int]) -> Table:
-    """Put runs below each other; drawn: places of those that have a curve, in their order."""
-    contenders = group.contenders
-    own, shared = columns_of([one.choices for one in contenders])
-    span = common_span(one.metrics[group.metric] for one in contenders)
-    decimals = decimals_of(group)
-    rows = [
-        Row(
-            place=place + 1,
-            contender=one,
-            cells=_cells(one, own, shared),
-            value=decimal(one.metrics[group.metric].value, decimals),
-            ends=_ends(one.metrics[group.metric], decimals),
-            bar=bar(one.metrics[group.metric], span),
-            difference=_signed(standing),
-            p_value=_p_value(standing),
-            verdict=_verdict(one, standing, is_best=place == 0),
-            series=drawn.index(place) if place in drawn else None,
-        )
-        for place, (one, standing) in enumerate(zip(contenders, standings, strict=True))
-    ]
-    columns = [*own, None] if shared else own
-    return Table(columns, rows, _span_ends(span))
-
-
-def decimals_of(group: Group) -> int:
-    """Give as many decimals to all as one of them deserves."""
-    return max(LEAST, *(n_decimals(one.metrics[group.metric]) for one in group.contenders))
-
-
-def _cells(one: Contender, own: Sequence[str], shared: Sequence[str]) -> list[str | None]:
-    cells = [one.choices.get(key) for key in own]
-    if shared:
-        words = [said(key, one.choices[key]) for key in shared if key in one.choices]
-        cells.append(", ".join(words) or None)
-    return cells
-
-
-def _ends(estimate: Estimate, decimals: int) -> tuple[str, str] | None:
-    if estimate.interval is None:
-        return None
-    low, high = estimate.interval
-    return decimal(low, decimals), decimal(high, decimals)
-
-
-def _span_ends(span: Span | None) -> tuple[str, str] | None:
-    return None if span is None else (decimal(span[0], LEAST), decimal(span[1], LEAST))
-
-
-def _signed(standing: Standing | None) -> str:
-    if standing is None:
-        return NOTHING
-    text = decimal(standing.comparison.difference, DECIMALS)
-    return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
-
-
-def _p_value(standing: Standing | None) -> str:
-    if standing is None:
-        return NOTHING
-    return f"< {LEAST_P}" if standing.p_value < LEAST_P else f"{standing.p_value:.2g}"
-
-
-def _verdict(one: Contender, standing: Standing | None, *, is_best: bool) -> str:
-    if is_best:
-        return "best"
-    if standing is not None:
-        return "noise" if standing.is_noise else "more"
-    return "other_rows" if one.has_other_rows else "untested"
-
-
-# Of names in a sentence.
-MOST_NAMED = 5
-# What a test calls its metric is not what pages do.
-TESTED = {"AUC": "roc_auc"}
-
-
-@dataclass(frozen=True)
-class Section:
-    """best: the name of that run; as_good: of those not worse by more than noise, as a list in
-    words; pictures: SVG and what it shows; tested: the metric that is, where one is.
-    """
-
-    group: Group
-    title: str
-    metric: str
-    tested: str | None
-    best: str
-    as_good: str
-    sentences: Sequence[str]
-    table: Table
-    pictures: Sequence[tuple[Markup, str]]
-    n_left_out: int
-
-
-def make_section(group: Group, language: str) -> Section:
-    """Test, word and draw a group."""
+def make_section(group: Group, language: str) -> dict[str, Any]:
+    """Compare, describe and draw a group."""
     t, metrics = Texts("sweep", language), Texts("report", language)
     contenders = group.contenders
-    names = names_of([one.choices for one in contenders], [one.run_id for one in contenders])
+    names = names_of([each.choices for each in contenders], [each.run_id for each in contenders])
     names = [in_a_sentence(name) for name in names]
-    standings = against_the_best(contenders, group.metric)
-    drawn = [n for n, one in enumerate(contenders) if one.hold_out is not None][:MAX_CURVES]
-    table = make_table(group, standings, drawn)
-    tested = next((each.comparison.metric for each in standings if each is not None), None)
+    differences = compare_with_best(contenders, group.metric)
+    drawn = [n for n, each in enumerate(contenders) if each.hold_out is not None][:MAX_CURVES]
+    tested = [each.comparison.metric for each in differences if each is not None]
+    # A test calls its metric AUC.
+    tested_metric = {"AUC": "roc_auc"}.get(tested[0], tested[0]) if tested else None
     as_good = [
         name
-        for name, each in zip(names, standings, strict=True)
-        if each is not None and each.is_noise
+        for name, each in zip(names, differences, strict=True)
+        if each is not None and not each.is_significant
     ]
-    metric = metric_name(group.metric, metrics)
-    return Section(
-        group=group,
-        title=_title(group, t),
-        metric=metric,
-        tested=tested and metric_name(TESTED.get(tested, tested), metrics),
-        best=names[0],
-        as_good=named(as_good, t),
-        sentences=[
-            *_on_the_rows(group, t),
-            _on_the_best(table, names[0], metric, t),
-            *_on_the_others(standings, as_good, t),
-            *_on_those_not_read(group, t),
-        ],
-        table=table,
-        pictures=_pictures(group, [(n, names[n]) for n in drawn], t),
-        n_left_out=group.n_runs - sum(one.n_times for one in contenders),
-    )
+    dataset, metric = in_a_sentence(group.dataset), metric_name(group.metric, metrics)
+    named = t("group.comma").join([*as_good[:MAX_NAMED], *["…"] * (len(as_good) > MAX_NAMED)])
+    table = _table(group, differences, drawn)
+    sentences = _sentences(group, table, names[0], metric, t)
+    return {
+        "group": group,
+        "title": dataset
+        if group.number is None
+        else t("group.numbered", dataset=dataset, number=group.number),
+        "metric": metric,
+        "tested": tested_metric and metric_name(tested_metric, metrics),
+        "best": names[0],
+        "as_good": named,
+        "sentences": [*sentences, *_comparison(group, len(tested), len(as_good), named, t)],
+        "table": table,
+        "pictures": _pictures(group, {n: names[n] for n in drawn}, t),
+        "n_left_out": group.n_runs - sum(each.n_times for each in contenders),
+    }
 
 
-def _title(group: Group, t: Texts) -> str:
-    dataset = in_a_sentence(group.dataset)
-    if group.number is None:
-        return dataset
-    return t("group.numbered", dataset=dataset, number=group.number)
-
-
-def _on_the_rows(group: Group, t: Texts) -> Iterator[str]:
+def _sentences(
+    group: Group, table: dict[str, Any], name: str, metric: str, t: Texts
+) -> Iterator[str]:
     if group.hold_out is None:
         yield t("group.unread")
     elif group.n_runs > 1:
         yield t("group.rows", n_rows=count(len(group.hold_out.y)))
-
-
-def _on_the_best(table: Table, name: str, metric: str, t: Texts) -> str:
-    best = table.rows[0]
-    words = {"name": name, "metric": metric, "value": best.value}
-    if best.ends is None:
-        return t("group.best", **words)
-    return t("group.best_with_interval", low=best.ends[0], high=best.ends[1], **words)
-
-
-def _on_the_others(
-    standings: Sequence[Standing | None], as_good: Sequence[str], t: Texts
-) -> Iterator[str]:
-    n_tested = sum(each is not None for each in standings)
-    if not n_tested:
-        return
-    if not as_good:
-        yield t("group.all_more", n_tested=count(n_tested))
-    elif len(as_good) == n_tested:
-        yield t("group.all_noise", n_tested=count(n_tested))
+    best = table["rows"][0]
+    facts = {"name": name, "metric": metric, "value": best["value"]}
+    if best["ends"] is None:
+        yield t("group.best", **facts)
     else:
-        yield t(
-            "group.some_noise",
-            n_tested=count(n_tested),
-            n_noise=count(len(as_good)),
-            names=named(as_good, t),
-        )
+        yield t("group.best_with_interval", low=best["ends"][0], high=best["ends"][1], **facts)
 
 
-def _on_those_not_read(group: Group, t: Texts) -> Iterator[str]:
-    n_read = sum(one.hold_out is not None for one in group.contenders)
-    n_others = sum(one.has_other_rows for one in group.contenders)
+def _comparison(group: Group, n_tested: int, n_as_good: int, names: str, t: Texts) -> Iterator[str]:
+    if n_tested and not n_as_good:
+        yield t("group.all_more", n_tested=count(n_tested))
+    elif n_tested and n_as_good == n_tested:
+        yield t("group.all_noise", n_tested=count(n_tested))
+    elif n_tested:
+        numbers = {"n_tested": count(n_tested), "n_noise": count(n_as_good)}
+        yield t("group.some_noise", names=names, **numbers)
+    n_read = sum(each.hold_out is not None for each in group.contenders)
+    n_others = sum(each.has_other_rows for each in group.contenders)
     if 0 < n_read < len(group.contenders) - n_others:
         yield t("group.untested", n_tested=count(n_read))
 
 
-def named(names: Sequence[str], t: Texts) -> str:
-    """List names as far as a sentence bears it."""
-    more = ["…"] if len(names) > MOST_NAMED else []
-    return t("group.comma").join([*names[:MOST_NAMED], *more])
+def _table(
+    group: Group, differences: Sequence[Difference | None], drawn: Sequence[int]
+) -> dict[str, Any]:
+    """Return columns of choices (None: all others), rows, and the ends of the axis of bars."""
+    contenders = group.contenders
+    own, shared = columns_of([each.choices for each in contenders])
+    estimates = [each.metrics[group.metric] for each in contenders]
+    span = common_span(estimates)
+    decimals = max(MIN_DECIMALS, *map(n_decimals, estimates))
+    rows = []
+    for place, (each, estimate) in enumerate(zip(contenders, estimates, strict=True)):
+        cells = [each.choices.get(key) for key in own]
+        if shared:
+            others = [format_choice(k, each.choices[k]) for k in shared if k in each.choices]
+            cells.append(", ".join(others) or None)
+        row = {
+            "place": place + 1,
+            "contender": each,
+            "cells": cells,
+            "value": decimal(estimate.value, decimals),
+            "ends": estimate.interval and [decimal(end, decimals) for end in estimate.interval],
+            "bar": bar(estimate, span),
+            "series": drawn.index(place) if place in drawn else None,
+        }
+        rows.append(row | _difference(each, differences[place], is_best=place == 0))
+    return {
+        "columns": [*own, None] if shared else own,
+        "rows": rows,
+        "ends": span and [decimal(end, MIN_DECIMALS) for end in span],
+    }
 
 
-def _pictures(group: Group, drawn: Sequence[tuple[int, str]], t: Texts) -> list[tuple[Markup, str]]:
+def _difference(
+    contender: Contender, difference: Difference | None, *, is_best: bool
+) -> dict[str, str]:
+    if difference is None:
+        verdict = "other_rows" if contender.has_other_rows else "untested"
+        cells = {"difference": NOTHING, "p_value": NOTHING, "verdict": verdict}
+    else:
+        text, p_value = decimal(difference.comparison.difference, DECIMALS), difference.p_value
+        is_positive = not text.startswith(MINUS) and text.strip("0.")
+        cells = {
+            "difference": f"+{text}" if is_positive else text,
+            "p_value": f"< {MIN_P}" if p_value < MIN_P else f"{p_value:.2g}",
+            "verdict": "more" if difference.is_significant else "noise",
+        }
+    return cells | {"verdict": "best"} if is_best else cells
+
+
+def _pictures(group: Group, names: dict[int, str], t: Texts) -> list[tuple[Markup, str]]:
     lines = [
         Line(f"{n + 1}  {name}", hold_out)
-        for n, name in drawn
+        for n, name in names.items()
         if (hold_out := group.contenders[n].hold_out) is not None
     ]
     if not lines:
@@ -317,25 +224,21 @@ def _pictures(group: Group, drawn: Sequence[tuple[int, str]], t: Texts) -> list[
     n_rows = count(len(lines[0].hold_out.y))
     subtitle = t("picture.rows", dataset=in_a_sentence(group.dataset), n_rows=n_rows)
     kind = "two" if lines[0].hold_out.proba.shape[1] == 2 else "more"
-    # Our own drawing: its texts are escaped there.
+    # Texts are escaped in the plots.
     return [
         (Markup(svg), t(f"{name}.{kind}"))  # noqa: S704
         for name, svg in draw_overlays(lines, subtitle, group.id, t).items()
     ]
 
 
-# --- The page of many runs: one file that needs no network and runs no script.
-
-HERE = Path(__file__).parent
-# Of runs without numbers.
-MOST_FAILURES = 100
+# --- The page: one file that needs no network and runs no script.
 
 
-def render_sweep(sweep: Sweep, sections: Sequence[Section], language: str) -> str:
+def render_sweep(sweep: Sweep, sections: Sequence[dict[str, Any]], language: str) -> str:
     """Write the page; raises LanguageNotOfferedError."""
     t = Texts("sweep", language)
     shared = make_environment(language)
-    environment = shared.overlay(loader=FileSystemLoader([HERE, SHARED]))
+    environment = shared.overlay(loader=FileSystemLoader(HERE))
     has = {
         "overview": len(sections) > 1,
         "standings": bool(sections),
@@ -351,11 +254,11 @@ def render_sweep(sweep: Sweep, sections: Sequence[Section], language: str) -> st
         style=Markup(style),  # noqa: S704 - our own
         sections=[name for name, is_there in has.items() if is_there],
         sweep=sweep,
-        most_runs=max((each.group.n_runs for each in sections), default=0),
+        most_runs=max((each["group"].n_runs for each in sections), default=0),
         groups=sections,
-        failures=[(each, _state(each, t)) for each in sweep.failures[:MOST_FAILURES]],
-        n_more_failures=max(len(sweep.failures) - MOST_FAILURES, 0),
-        samples=[_sample(number) for number in range(MAX_CURVES)],
+        failures=[(each, _state(each, t)) for each in sweep.failures[:MAX_FAILURES]],
+        n_more_failures=max(len(sweep.failures) - MAX_FAILURES, 0),
+        samples=[_sample(place) for place in range(MAX_CURVES)],
     )
 
 
@@ -364,17 +267,8 @@ def _state(failure: Failure, t: Texts) -> str:
     return t(key) if key in t else failure.state
 
 
-def _sample(number: int) -> tuple[str, str]:
-    """Give colour and dashes of a curve, as SVG has them."""
-    dashes = DASHES[number]
+def _sample(place: int) -> tuple[str, str]:
+    """Return colour and dashes of a curve as attributes of SVG."""
+    dashes = DASHES[place]
     pattern = "" if isinstance(dashes, str) else " ".join(str(each * 1.8) for each in dashes)
-    return variable(SERIES[number]), pattern
-
-
-# --- Many runs on one page: standings, which differences are more than noise, curves overlaid.
-
-__all__ = [
-    "Section",
-    "make_section",
-    "render_sweep",
-]
+    return variable(SERIES[place]), pattern
