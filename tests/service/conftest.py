@@ -1,4 +1,4 @@
-"""Runs in service: one of three labels and numbers alone, one of two labels and categories."""
+"""Served runs: `wine` has three labels and only numbers, `table` two labels and categories."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ ROWS = [
 
 @pytest.fixture(scope="session")
 def table_run(tmp_path_factory: pytest.TempPathFactory, make_csv: Callable[..., Path]) -> Path:
-    """Give a run of boosted trees on numbers and categories; tests leave it as it is."""
+    """Train boosted trees on numbers and categories; tests do not change the run."""
     path = tmp_path_factory.mktemp("table_outputs") / "run"
     done = train(
         "dataset=file",
@@ -62,7 +62,7 @@ def endpoints_of(table: ServedModel) -> Endpoints:
 
 @pytest.fixture(scope="session")
 def promoted(tmp_path_factory: pytest.TempPathFactory, run: Path, table_run: Path) -> Path:
-    """Give a directory with both runs promoted; tests leave it as it is."""
+    """Return a directory with both runs promoted; tests do not change it."""
     directory = tmp_path_factory.mktemp("service")
     registry = Registry(directory / "models")
     registry.promote(run, "wine", "me", "")
@@ -72,7 +72,7 @@ def promoted(tmp_path_factory: pytest.TempPathFactory, run: Path, table_run: Pat
 
 @pytest.fixture(scope="module")
 def server(promoted: Path) -> Iterator[Server]:
-    """Serve both runs, `table` on the plain paths; one process per file of tests."""
+    """Serve both runs, `table` as the default; one process per test file."""
     with Server(promoted, default_model="table") as started:
         yield started
         assert started.process.poll() is None, "the server died"
@@ -80,7 +80,7 @@ def server(promoted: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def expected(table_run: Path) -> Callable[[list[dict[str, object]]], NDArray[np.float64]]:
-    """Predict through pandas and scikit-learn, as people do who work in Python."""
+    """Predict with pandas and scikit-learn, as in a notebook."""
     estimator = joblib.load(table_run / "estimator.joblib")
 
     def predict_proba(rows: list[dict[str, object]]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and a client that speaks plain HTTP."""
+"""A server in its own process, and a plain HTTP client."""
 
 import http.client
 import json
@@ -17,13 +17,13 @@ from typing import Any
 
 from tests.conftest import ROOT
 
-TOKEN = "an-administrator-s-token"  # noqa: S105 - of tests alone
+TOKEN = "an-administrator-s-token"  # noqa: S105 - only for tests
 STARTING_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server answered."""
+    """A response of the server."""
 
     status: int
     headers: Mapping[str, str]
@@ -35,7 +35,7 @@ class Reply:
 
 
 class Server:
-    """Serves what lies under `models/` and `outputs/` of a directory, until the block ends."""
+    """Serve `models/` and `outputs/` of a directory until the block ends."""
 
     def __init__(self, directory: Path, *, newest: Path | None = None, **settings: str) -> None:
         self.models, self.outputs = directory / "models", directory / "outputs"
@@ -53,7 +53,7 @@ class Server:
         }
 
     def __enter__(self) -> "Server":
-        # A file: a pipe that nobody reads would stop it once it is full.
+        # A file, because an unread pipe would block the server when it is full.
         self._printed = tempfile.TemporaryFile("w+")
         command = [sys.executable, "-m", "uvicorn", "api.app:app", "--port", str(self.port)]
         self.process = subprocess.Popen(
@@ -80,7 +80,7 @@ class Server:
         self._printed.close()
 
     def end(self, by: int = signal.SIGTERM) -> str:
-        """End it; give what it printed."""
+        """Stop the server and return its output."""
         self.process.send_signal(by)
         self.process.wait(timeout=30)
         self._printed.seek(0)
@@ -99,7 +99,7 @@ class Server:
         return self.request("POST", f"/reload{query}", headers={"Authorization": f"Bearer {TOKEN}"})
 
     def raw(self, *parts: bytes, timeout: float = 20.0) -> bytes:
-        """Send bytes as they are; give all that comes back until the server closes."""
+        """Send bytes as they are; return all that is received until the server closes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
             for part in parts:
                 connection.sendall(part)
@@ -109,7 +109,7 @@ class Server:
             return b"".join(received)
 
     def logged(self, request_id: str) -> dict[str, Any]:
-        """Give the log line of a request, which is written once it is answered."""
+        """Return the log line of a request, which is written after the response."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
             for line in self.log.read_text().splitlines():
@@ -137,14 +137,14 @@ class Server:
 
 
 def head(line: str, *headers: str) -> bytes:
-    """Give the head of a request that ends its connection."""
+    """Return the head of a request that closes its connection."""
     return "\r\n".join([line, "Host: test", "Connection: close", *headers, "", ""]).encode(
         "latin-1"
     )
 
 
 def status_of(answer: bytes) -> int:
-    """Give the status of a raw answer."""
+    """Return the status of a raw response."""
     return int(answer.split(b" ", 2)[1])
 
 

@@ -1,4 +1,4 @@
-"""The application as a whole: it starts with nothing, and notices what is promoted."""
+"""The whole application: it starts without a model and follows promotions."""
 
 import asyncio
 import json
@@ -23,7 +23,9 @@ def wait_for(what: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_it_starts_without_a_model_and_serves_once_there_is_one(tmp_path: Path, run: Path) -> None:
+def test_service_starts_without_a_model_and_serves_the_first_promotion(
+    tmp_path: Path, run: Path
+) -> None:
     with Server(tmp_path) as server:
         health = server.get("/health")
         assert (health.status, health.json["models"]) == (200, {})
@@ -45,7 +47,7 @@ def test_it_starts_without_a_model_and_serves_once_there_is_one(tmp_path: Path, 
         assert server.post("/predict", {"features": {}}).status == 200
 
 
-def test_a_damaged_promotion_is_told_from_the_start(tmp_path: Path, run: Path) -> None:
+def test_damaged_promotion_is_reported_from_the_start(tmp_path: Path, run: Path) -> None:
     Registry(tmp_path / "models").promote(run, "wine", "me", "")
     (path,) = (tmp_path / "models" / "wine" / "versions").glob("*/schema.json")
     path.write_text("{}")
@@ -57,11 +59,11 @@ def test_a_damaged_promotion_is_told_from_the_start(tmp_path: Path, run: Path) -
             assert str(tmp_path) not in answer.json["detail"]
 
 
-def test_the_watcher_swaps_and_keeps_what_serves_when_it_cannot(
+def test_watcher_follows_pointers_and_keeps_the_old_model_on_failure(
     tmp_path: Path, run: Path, table_run: Path
 ) -> None:
     registry = Registry(tmp_path / "models")
-    # A watcher that starts on a damaged pointer must see it mended.
+    # A watcher that starts with a damaged pointer must notice its repair.
     (tmp_path / "models" / "wine").mkdir(parents=True)
     pointer = tmp_path / "models" / "wine" / "pointer.json"
     pointer.write_text("{")
@@ -87,7 +89,7 @@ def test_the_watcher_swaps_and_keeps_what_serves_when_it_cannot(
         wait_for(lambda: server.get("/health").json["models"] == {"wine": second})
 
 
-def test_predictions_go_on_while_models_are_swapped(
+def test_predictions_continue_while_models_are_swapped(
     tmp_path: Path, run: Path, table_run: Path
 ) -> None:
     registry = Registry(tmp_path / "models")
@@ -100,20 +102,20 @@ def test_predictions_go_on_while_models_are_swapped(
                 server.reload()
             answer = server.post("/predict", {"features": {}})
             assert answer.status == 200
-            # Labels and run belong together, whichever of the two it is.
+            # Labels and run id always belong to the same run.
             is_wine = answer.json["run_id"] == versions[0]
             assert len(answer.json["probabilities"]) == (3 if is_wine else 2)
             seen.add(answer.json["run_id"])
     assert seen == set(versions)
 
 
-def test_a_misspelt_variable_is_told(tmp_path: Path) -> None:
+def test_misspelt_variable_is_logged(tmp_path: Path) -> None:
     with Server(tmp_path, max_row="5") as server:
         assert "unknown variable API_MAX_ROW; did you mean API_MAX_ROWS?" in server.end()
 
 
 async def answers_of(scope: dict[str, Any], settings: Settings) -> list[dict[str, Any]]:
-    """Call the application without a server, and without its start."""
+    """Call the application without a server and without its start-up."""
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -131,14 +133,14 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(tmp_path / "models", tmp_path / "outputs", log=str(tmp_path / "log"))
 
 
-def test_a_websocket_is_refused(settings: Settings) -> None:
+def test_application_closes_websockets(settings: Settings) -> None:
     scope = {"type": "websocket", "path": "/predict", "headers": [], "first": "websocket.connect",
              "query_string": b"", "subprotocols": []}  # fmt: skip
     sent = asyncio.run(answers_of(scope, settings))
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 
-def test_a_client_that_leaves_in_its_body_gets_nothing_and_leaves_a_line(
+def test_client_that_disconnects_in_its_body_is_logged_as_499(
     settings: Settings,
 ) -> None:
     scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"",
@@ -146,3 +148,17 @@ def test_a_client_that_leaves_in_its_body_gets_nothing_and_leaves_a_line(
              "first": "http.disconnect"}  # fmt: skip
     assert asyncio.run(answers_of(scope, settings)) == []
     assert json.loads(Path(settings.log).read_text())["status"] == 499
+
+
+def test_newest_run_is_served_with_schema_and_partial_rows(run: Path, tmp_path: Path) -> None:
+    with Server(tmp_path, newest=run) as server:
+        schema = server.get("/schema")
+        assert schema.status == 200
+        names = schema.json["required_columns"][:3]
+        features = {name: schema.json["example"][name] for name in names}
+        answer = server.post("/predict", {"features": features})
+    assert answer.status == 200
+    assert 0 <= answer.json["pred_proba"] <= 1
+    assert answer.json["label"] in schema.json["labels"]
+    missing = {w["column"] for w in answer.json["warnings"] if w["kind"] == "missing_column"}
+    assert missing == set(schema.json["required_columns"]) - set(names)

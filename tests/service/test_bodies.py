@@ -1,4 +1,4 @@
-"""Decoding is strict: what is not exactly one row or many is refused, and the field is named."""
+"""Request bodies are decoded strictly; errors name the field."""
 
 import json
 from functools import partial
@@ -27,17 +27,17 @@ def refusal(content: bytes, decoder: object = decode_predict) -> RefusedError:
 
 
 @given(ROWS)
-def test_a_row_comes_out_as_it_was_sent(row: dict[str, object]) -> None:
+def test_row_round_trips(row: dict[str, object]) -> None:
     assert decode_predict(json.dumps({"features": row}).encode()).features == row
 
 
 @given(st.lists(ROWS, max_size=4))
-def test_rows_come_out_as_they_were_sent(rows: list[dict[str, object]]) -> None:
+def test_rows_round_trip(rows: list[dict[str, object]]) -> None:
     assert decode_batch(json.dumps({"rows": rows}, ensure_ascii=False).encode()).rows == rows
 
 
 @given(st.text(min_size=1, max_size=5), st.dictionaries(st.text(), CELLS, max_size=3))
-def test_a_key_that_stands_there_twice_is_refused(key: str, others: dict[str, object]) -> None:
+def test_duplicate_key_is_refused(key: str, others: dict[str, object]) -> None:
     pairs = [(key, 1), *others.items(), (key, 2)]
     cells = ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in pairs)
     for text, decoder in (
@@ -56,12 +56,12 @@ def test_a_key_that_stands_there_twice_is_refused(key: str, others: dict[str, ob
         b'{"features": {"a:b": "c:d", "a\\u003ab": 1}}',
     ],
 )
-def test_a_key_is_the_same_however_it_is_written(content: bytes) -> None:
+def test_duplicate_keys_are_found_behind_escapes(content: bytes) -> None:
     assert "twice" in refusal(content).detail
 
 
-def test_a_key_twice_is_found_among_many_in_no_time() -> None:
-    # By the square of the keys, this would take a minute.
+def test_duplicate_key_is_found_in_linear_time() -> None:
+    # A quadratic algorithm would take a minute.
     cells = b",".join(b'"c%d":1' % i for i in range(100_000))
     assert "'c99999'" in refusal(b'{"features": {' + cells + b',"c99999": 2}}').detail
 
@@ -89,18 +89,18 @@ def test_a_key_twice_is_found_among_many_in_no_time() -> None:
         (b"[" * 100_000, 422, "object"),
     ],
 )
-def test_what_is_no_row_is_refused(content: bytes, status: int, words: str) -> None:
+def test_invalid_row_is_refused_with_the_field(content: bytes, status: int, words: str) -> None:
     found = refusal(content)
     assert (found.status, words in found.detail) == (status, True), found.detail
 
 
-def test_the_row_of_a_batch_is_named() -> None:
+def test_error_in_a_batch_names_the_row() -> None:
     assert "rows[2].a" in refusal(b'{"rows": [{}, {}, {"a": []}]}', decode_batch).detail
     assert "rows[1]" in refusal(b'{"rows": [{}, null]}', decode_batch).detail
 
 
-def test_nesting_has_an_end_wherever_it_is_found() -> None:
-    # Near the limit, one of two decoders gives up and the other does not.
+def test_deep_nesting_is_refused_by_every_decoder() -> None:
+    # Near the limit, only one of the two decoders gives up.
     for depth in [*range(900, 1010), 100_000]:
         nested = b"[" * depth + b"]" * depth
         content = b'{"inputs": [], "parameters": {"deep": ' + nested + b"}}"
@@ -109,12 +109,12 @@ def test_nesting_has_an_end_wherever_it_is_found() -> None:
         except RefusedError as found:
             assert (found.status, "too deep" in found.detail) == (400, True)  # noqa: PT017
         else:
-            # From Python 3.12 on the decoders written in C go deeper than sys says.
+            # From Python 3.12 on, decoders written in C go deeper than sys.getrecursionlimit().
             assert depth < 100_000
 
 
-def test_more_rows_than_could_be_answered_are_refused_before_they_take_memory() -> None:
+def test_too_many_empty_rows_are_refused_before_decoding() -> None:
     found = refusal(b'{"rows":[' + b",".join([b"{}"] * 200_000) + b"]}", decode_batch)
     assert found.status == 413
-    # Braces in texts are no rows.
+    # Braces in texts are not rows.
     assert decode_batch(json.dumps({"rows": [{"a": "{" * 50_000}]}).encode()).rows

@@ -1,14 +1,16 @@
-"""The answers of /predict and /predict_batch: the pipeline's own, bit for bit."""
+"""Predictions equal those of the pipeline, bit for bit; health, schema, models and reloads."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tabproof.artifacts import Registry
 from tabproof.service.answers import RefusedError
 from tabproof.service.endpoints import Answer, read_flag
 from tabproof.service.served_model import ServedModel
@@ -26,7 +28,7 @@ ROW = st.fixed_dictionaries(
 )
 
 
-def test_one_row_has_the_bits_of_the_estimator(server: Server, expected: Expected) -> None:
+def test_prediction_equals_the_estimator(server: Server, expected: Expected) -> None:
     for row, proba in zip(ROWS, expected(ROWS), strict=True):
         answer = server.post("/predict", {"features": row}).json
         assert list(answer["probabilities"].values()) == proba.tolist()
@@ -36,7 +38,7 @@ def test_one_row_has_the_bits_of_the_estimator(server: Server, expected: Expecte
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=st.lists(ROW, min_size=1, max_size=5))
-def test_one_row_many_rows_and_tensors_have_the_same_answers(
+def test_row_batch_and_tensors_get_the_same_predictions(
     server: Server, expected: Expected, rows: list[dict[str, object]]
 ) -> None:
     batch = server.post("/predict_batch", {"rows": rows}).json
@@ -55,7 +57,7 @@ def test_one_row_many_rows_and_tensors_have_the_same_answers(
     assert proba["data"][1::2] == batch["pred_proba"]
 
 
-def test_three_labels_have_no_threshold_and_the_likeliest_wins(server: Server) -> None:
+def test_most_probable_of_three_labels_is_predicted(server: Server) -> None:
     example = server.get("/models/wine/schema").json["example"]
     answer = server.post("/models/wine/predict", {"features": example}).json
     assert answer["threshold"] is None
@@ -64,7 +66,7 @@ def test_three_labels_have_no_threshold_and_the_likeliest_wins(server: Server) -
     assert sum(answer["probabilities"].values()) == pytest.approx(1)
 
 
-def test_an_answer_names_its_model_and_run(server: Server) -> None:
+def test_prediction_names_its_model_and_run(server: Server) -> None:
     for prefix, name in (("", "table"), ("/models/table", "table"), ("/models/wine", "wine")):
         run_id = server.get("/health").json["models"][name]
         one = server.post(f"{prefix}/predict", {"features": {}}).json
@@ -82,7 +84,7 @@ def test_an_answer_names_its_model_and_run(server: Server) -> None:
         ({"shoe size": 44}, "shoe size", "unknown_column"),
     ],
 )
-def test_what_was_changed_is_told(
+def test_each_conversion_has_a_warning(
     server: Server, change: dict[str, object], column: str, kind: str
 ) -> None:
     row = {k: v for k, v in {**ROWS[0], **change}.items() if v is not ...}
@@ -93,13 +95,13 @@ def test_what_was_changed_is_told(
     assert [(w["column"], w["kind"], w["row"]) for w in batch] == [(column, kind, 1)]
 
 
-def test_an_ordinary_row_has_no_warnings(server: Server) -> None:
+def test_ordinary_row_has_no_warnings(server: Server) -> None:
     assert server.post("/predict", {"features": ROWS[0]}).json["warnings"] == []
     nothing = {"age": None, "income": None, "job": None}
     assert server.post("/predict", {"features": nothing}).json["warnings"] == []
 
 
-def test_a_number_as_text_is_the_number(server: Server) -> None:
+def test_number_as_text_is_the_number(server: Server) -> None:
     as_text = {**ROWS[0], "age": " 4.1e1 "}
     one, other = (server.post("/predict", {"features": row}).json for row in (ROWS[0], as_text))
     assert one == other
@@ -124,32 +126,32 @@ def test_strict_refuses_with_the_difference_of_columns(server: Server) -> None:
     ("query", "found"),
     [(b"", False), (b"strict=true", True), (b"strict=0", False), (b"other=%ff&&=", False)],
 )
-def test_strict_is_read_from_the_query(query: bytes, found: bool) -> None:
+def test_flag_is_read_from_the_query(query: bytes, found: bool) -> None:
     assert read_flag(query, "strict") is found
 
 
 @pytest.mark.parametrize(
     "query", [b"strict", b"strict=", b"strict=yes", b"strict=1&strict=1", b"strict=%ff\xff"]
 )
-def test_a_strict_that_is_neither_is_refused(query: bytes) -> None:
+def test_invalid_flag_is_refused(query: bytes) -> None:
     with pytest.raises(RefusedError) as caught:
         read_flag(query, "strict")
     assert caught.value.status == 422
 
 
-def test_no_rows_have_no_answers(server: Server) -> None:
+def test_empty_batch_is_answered(server: Server) -> None:
     answer = server.post("/predict_batch", {"rows": []}).json
     assert (answer["pred_proba"], answer["label"]) == ([], [])
 
 
-def test_rows_are_limited(server: Server) -> None:
+def test_batch_rows_are_limited(server: Server) -> None:
     assert server.post("/predict_batch", {"rows": [{}] * 10_000}).status == 200
     answer = server.post("/predict_batch", {"rows": [{}] * 10_001})
     assert answer.status == 413
     assert "10,000" in answer.json["detail"]
 
 
-def test_a_model_is_found_by_its_name_alone(server: Server) -> None:
+def test_unknown_model_name_is_not_found(server: Server) -> None:
     for name in ("nope", "..", "%2e%2e", "%2574able", "TABLE", "", "table%00"):
         answer = server.post(f"/models/{name}/predict", {"features": {}})
         assert answer.status == 404, name
@@ -190,3 +192,76 @@ def test_small_bodies_are_processed_at_once(table: ServedModel) -> None:
         prediction = endpoints.find_prediction(path)
         assert prediction is not None
         assert isinstance(prediction[1](b"", body, {}), Answer)
+
+
+# --- Information and reloads
+
+
+def test_health_lists_the_served_models(server: Server) -> None:
+    health = server.get("/health")
+    assert health.json == server.get("/healthz").json
+    assert health.json["status"] == "ok"
+    assert health.json["models"].keys() == {"table", "wine"}
+    assert health.json["default_model"] == "table"
+    assert server.get("/ready").json == {"status": "ready"}
+
+
+def test_schema_describes_a_valid_row(server: Server) -> None:
+    schema = server.get("/schema").json
+    assert schema == server.get("/models/table/schema").json
+    assert schema["required_columns"] == ["age", "income", "job"]
+    assert schema["numeric_columns"] == ["age", "income"]
+    assert schema["labels"] == ["c0", "c1"]
+    age, _, job = schema["columns"]
+    assert (age["kind"], job["kind"]) == ("number", "category")
+    assert age["minimum"] <= schema["example"]["age"] <= age["maximum"]
+    assert schema["example"]["job"] in job["categories"]
+    answer = server.post("/predict?strict=true", {"features": schema["example"]})
+    assert (answer.status, answer.json["warnings"]) == (200, [])
+
+
+def test_models_are_listed_with_their_runs(server: Server) -> None:
+    models = server.get("/models").json["models"]
+    assert [(m["name"], m["default"], m["promoted"]) for m in models] == [
+        ("table", True, True), ("wine", False, True),
+    ]  # fmt: skip
+    assert {m["name"]: m["run_id"] for m in models} == server.get("/health").json["models"]
+    assert all(m["source"].startswith("models/") for m in models)
+    assert all(0 <= m["metrics"]["accuracy"] <= 1 for m in models if "accuracy" in m["metrics"])
+    assert server.get("/models/nope/schema").status == 404
+
+
+def test_reload_swaps_models_or_explains_the_refusal(
+    tmp_path: Path, run: Path, table_run: Path
+) -> None:
+    registry = Registry(tmp_path / "models")
+    first = registry.promote(run, "m", "me", "").version
+    with Server(tmp_path, default_model="m") as server:
+        second = registry.promote(table_run, "m", "me", "").version
+        assert server.get("/health").json["models"] == {"m": first}
+        assert server.reload().json == {"models": {"m": second}}
+        assert server.get("/schema").json["run_id"] == second
+
+        version = tmp_path / "models" / "m" / "versions" / first
+        assert server.reload(str(version)).json == {"models": {"m": first}}
+        (version / "scorer" / "scorer.json").write_text("{}")
+        for path in (str(version), f"models/m/versions/{first}", "../etc", "/etc/passwd"):
+            answer = server.reload(path)
+            assert answer.status == (409 if "versions" in path else 400)
+            assert "the models served before stay in service" in answer.json["detail"]
+            assert str(tmp_path) not in answer.json["detail"].replace(path, "")
+            assert server.get("/health").json["models"] == {"m": first}
+        assert server.post("/predict", {"features": {}}).json["run_id"] == first
+
+
+def test_reload_follows_no_link_out_of_the_roots(
+    tmp_path: Path, run: Path, table_run: Path
+) -> None:
+    Registry(tmp_path / "models").promote(run, "m", "me", "")
+    (tmp_path / "models" / "link").symlink_to(table_run)
+    with Server(tmp_path) as server:
+        before = server.get("/health").json
+        for path in (f"{server.models}/link", f"{server.models}/m/../link", f"{table_run}"):
+            for asked in (path, path.replace("/", "%2F"), path.replace("/", "%252F")):
+                assert server.reload(asked).status == 400
+        assert server.get("/health").json == before

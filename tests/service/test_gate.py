@@ -1,10 +1,11 @@
-"""Whatever arrives, an answer leaves: never a 5xx but 503, and the server stays as it was."""
+"""Every request gets a response, never a 5xx except 503, and leaves the server unchanged."""
 
 import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ patiently = settings(
 
 @pytest.fixture(scope="module")
 def strict(promoted: Path) -> Iterator[Server]:
-    """Serve with limits that a test can reach."""
+    """Serve with small limits."""
     limits = {
         "max_body_bytes": "4096",
         "max_rows": "10",
@@ -77,14 +78,14 @@ def post(path: str, *headers: str, body: bytes = BODY) -> bytes:
 @given(value=BODIES)
 @example(value={"features": {"age": float("nan")}})
 @example(value={"rows": [{"job": 10**30}]})
-def test_arbitrary_json_gets_an_answer(server: Server, value: object) -> None:
+def test_arbitrary_json_gets_a_response(server: Server, value: object) -> None:
     for path in POSTS:
         assert server.post(path, json.dumps(value).encode()).status in ALLOWED
 
 
 @patiently
 @given(content=st.binary(max_size=200), length=st.integers(0, 300))
-def test_arbitrary_bytes_get_an_answer(server: Server, content: bytes, length: int) -> None:
+def test_arbitrary_bytes_get_a_response(server: Server, content: bytes, length: int) -> None:
     for path in POSTS:
         assert server.post(path, content).status in ALLOWED
     split = {"Inference-Header-Content-Length": str(length)}
@@ -94,7 +95,9 @@ def test_arbitrary_bytes_get_an_answer(server: Server, content: bytes, length: i
 
 @patiently
 @given(content=st.binary(max_size=200), line=st.sampled_from([b"", b"POST /predict HTTP/1.1\r\n"]))
-def test_what_is_no_http_harms_nobody(server: Server, content: bytes, line: bytes) -> None:
+def test_arbitrary_tcp_does_not_stop_the_server(
+    server: Server, content: bytes, line: bytes
+) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(line + content)
     assert server.get("/health").status == 200
@@ -102,7 +105,7 @@ def test_what_is_no_http_harms_nobody(server: Server, content: bytes, line: byte
 
 HOSTILE = {
     "negative length": (head("POST /predict HTTP/1.1", JSON, "Content-Length: -5") + BODY, {400}),
-    "length in words": (head("POST /predict HTTP/1.1", JSON, "Content-Length: ten"), {400}),
+    "length as a word": (head("POST /predict HTTP/1.1", JSON, "Content-Length: ten"), {400}),
     "length of 31 digits": (
         head("POST /predict HTTP/1.1", JSON, f"Content-Length: {10**30}"), {400, 413},
     ),
@@ -111,13 +114,13 @@ HOSTILE = {
         head("POST /predict HTTP/1.1", JSON, "Content-Length: 15", "Transfer-Encoding: chunked")
         + BODY, {400},
     ),
-    "a chunk that is none": (post("/predict", "Transfer-Encoding: chunked", body=b"zz\r\n"), {400}),
+    "an invalid chunk": (post("/predict", "Transfer-Encoding: chunked", body=b"zz\r\n"), {400}),
     "no method": (b"\r\n\r\n\x00\x01\r\n\r\n", {400}),
-    "a method of its own": (head("BREW /predict HTTP/1.1"), {400, 405}),
-    "a path of bytes": (b"GET /\xff\xfe HTTP/1.1\r\n\r\n", {400}),
+    "an unknown method": (head("BREW /predict HTTP/1.1"), {400, 405}),
+    "a path that is not ASCII": (b"GET /\xff\xfe HTTP/1.1\r\n\r\n", {400}),
     "another protocol": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400}),
     "a tunnel": (head("CONNECT example.com:443 HTTP/1.1"), {400, 404, 405}),
-    "a star": (head("OPTIONS * HTTP/1.1"), {400, 404}),
+    "an asterisk": (head("OPTIONS * HTTP/1.1"), {400, 404}),
     "a long path": (head(f"GET /{'a' * 100_000} HTTP/1.1"), {400, 404, 414}),
     "many headers": (post("/predict", *[f"X-{i}: a" for i in range(20_000)]), {431}),
     "a large header": (post("/predict", f"X-A: {'a' * 1_000_000}"), {431}),
@@ -126,12 +129,12 @@ HOSTILE = {
         head("POST /predict HTTP/1.1", "Content-Type: text/plain", "Content-Length: 0"), {415},
     ),
     "no body": (post("/predict", body=b""), {400}),
-    "a tail": (post("/predict") + b"GARBAGE", {200}),
+    "bytes after the body": (post("/predict") + b"GARBAGE", {200}),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("request_", "statuses"), HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_request_is_refused(server: Server, request_: bytes, statuses: set[int]) -> None:
+def test_hostile_request_is_refused(server: Server, request_: bytes, statuses: set[int]) -> None:
     answer = server.raw(request_)
     assert status_of(answer) in statuses
     assert b"Traceback" not in answer
@@ -145,36 +148,36 @@ PATHS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_a_path_that_is_nearly_one_is_none(server: Server, path: str) -> None:
-    answer = server.raw(post(path))
-    assert status_of(answer) == 404
-    assert path.encode() not in answer
+def test_similar_path_is_not_found(server: Server) -> None:
+    for path in PATHS:
+        answer = server.raw(post(path))
+        assert status_of(answer) == 404, path
+        assert path.encode() not in answer
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"])
-@pytest.mark.parametrize("path", ["/predict", "/v2/models/table/infer", "/reload"])
-def test_another_method_is_told_the_right_one(server: Server, method: str, path: str) -> None:
-    answer = server.request(method, path)
-    assert (answer.status, answer.headers["allow"]) == (405, "POST")
-    assert not (method == "HEAD" and answer.content)
+def test_wrong_method_gets_405_with_allow(server: Server) -> None:
+    for path in ("/predict", "/v2/models/table/infer", "/reload"):
+        for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"):
+            answer = server.request(method, path)
+            assert (answer.status, answer.headers["allow"]) == (405, "POST"), (method, path)
+            assert not (method == "HEAD" and answer.content)
 
 
-@pytest.mark.parametrize(
-    "query", ["path=%00", "path=%ff%fe", "path=", "path=a&path=b", "path=" + "a" * 5000, "%ff=%&&="]
-)
-def test_strange_queries_of_a_reload_are_refused(server: Server, query: str) -> None:
+def test_invalid_reload_query_is_refused(server: Server) -> None:
     header = f"Authorization: Bearer {TOKEN}"
-    answer = server.raw(head(f"POST /reload?{query} HTTP/1.1", header, "Content-Length: 0"))
-    assert status_of(answer) == (200 if query.startswith("%ff") else 422 if "&" in query else 400)
+    statuses = {"path=%00": 400, "path=%ff%fe": 400, "path=": 400, "path=a&path=b": 422,
+                "path=" + "a" * 5000: 400, "%ff=%&&=": 200}  # fmt: skip
+    for query, status in statuses.items():
+        request = head(f"POST /reload?{query} HTTP/1.1", header, "Content-Length: 0")
+        assert status_of(server.raw(request)) == status, query
 
 
-def test_a_body_is_limited_by_what_it_declares(strict: Server) -> None:
+def test_declared_body_length_is_limited(strict: Server) -> None:
     request = head("POST /predict HTTP/1.1", JSON, "Content-Length: 4097")
     assert status_of(strict.raw(request)) == 413
 
 
-def test_a_body_is_limited_by_what_it_is(strict: Server) -> None:
+def test_chunked_body_length_is_limited(strict: Server) -> None:
     chunks = b"400\r\n" + b" " * 1024 + b"\r\n"
     answer = strict.raw(post("/predict", "Transfer-Encoding: chunked", body=chunks * 5))
     assert status_of(answer) == 413
@@ -183,28 +186,28 @@ def test_a_body_is_limited_by_what_it_is(strict: Server) -> None:
     assert status_of(strict.raw(chunked)) == 200
 
 
-def test_who_sends_before_it_reads_gets_its_413_too(server: Server) -> None:
-    # To close on what is still being sent would reset the connection, answer and all.
+def test_client_that_sends_before_reading_gets_its_413(server: Server) -> None:
+    # Closing during the upload would reset the connection, and the response would be lost.
     answer = server.post("/predict", b" " * 30_000_000)
     assert (answer.status, answer.headers["connection"]) == (413, "close")
     assert "8,388,608 bytes" in answer.json["detail"]
 
 
-def test_a_body_that_does_not_arrive_is_not_waited_for(strict: Server) -> None:
+def test_slow_body_is_refused_in_time(strict: Server) -> None:
     started = time.monotonic()
     request = head("POST /predict HTTP/1.1", JSON, "Content-Length: 100") + b'{"features"'
     assert status_of(strict.raw(request)) == 408
     assert time.monotonic() - started < 5
 
 
-def test_rows_beyond_the_limit_leave_the_connection_as_it_is(strict: Server) -> None:
+def test_too_many_rows_keep_the_connection_open(strict: Server) -> None:
     answer = strict.post("/predict_batch", {"rows": [{}] * 11})
     assert (answer.status, answer.headers.get("connection")) == (413, None)
 
 
-def test_work_in_flight_is_bounded_and_counted_back(strict: Server) -> None:
+def test_requests_in_flight_are_limited_and_released(strict: Server) -> None:
     request = head("POST /predict HTTP/1.1", JSON, "Content-Length: 15")
-    for _ in range(3):  # as often as one likes: nothing is left in the count
+    for _ in range(3):  # the count must return to 0 each time
         slow = [socket.create_connection(("127.0.0.1", strict.port)) for _ in range(2)]
         for connection in slow:
             connection.sendall(request)
@@ -213,12 +216,12 @@ def test_work_in_flight_is_bounded_and_counted_back(strict: Server) -> None:
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         assert strict.get("/health").status == 200
         for connection in slow:
-            connection.close()  # in the middle of a body
+            connection.close()  # within a body
         time.sleep(0.2)
         assert strict.post("/predict", BODY).status == 200
 
 
-def test_requests_behind_each_other_are_answered_in_order(server: Server) -> None:
+def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     one = b"POST %s HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 15\r\n"
     ids = [f"X-Request-ID: n{i}\r\n\r\n".encode() for i in range(5)]
     parts = [one % b"/predict" + request_id + BODY for request_id in ids]
@@ -230,19 +233,19 @@ def test_requests_behind_each_other_are_answered_in_order(server: Server) -> Non
     assert answer.count(b"HTTP/1.1 404") == 1
 
 
-def test_http_1_0_is_answered_and_closed(server: Server) -> None:
+def test_http_1_0_is_answered(server: Server) -> None:
     length = f"Content-Length: {len(BODY)}"
     request = f"POST /predict HTTP/1.0\r\n{JSON}\r\n{length}\r\n\r\n".encode() + BODY
     assert status_of(server.raw(request)) == 200
 
 
-def test_a_websocket_is_not_opened(server: Server) -> None:
+def test_websocket_upgrade_is_refused(server: Server) -> None:
     upgrade = ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAA"]
     request = head("GET /predict HTTP/1.1", *upgrade).replace(b": close", b": Upgrade, close")
     assert status_of(server.raw(request)) in {400, 403, 404, 405}
 
 
-def test_a_sane_request_id_is_kept_and_another_is_replaced(server: Server) -> None:
+def test_valid_request_id_is_kept_and_invalid_one_replaced(server: Server) -> None:
     for path in ("/health", "/nope"):
         assert server.get(path, **{"X-Request-ID": "a.B-9_"}).headers["x-request-id"] == "a.B-9_"
         for insane in ("a b", "a" * 129, "é", 'a"b', ""):
@@ -251,13 +254,13 @@ def test_a_sane_request_id_is_kept_and_another_is_replaced(server: Server) -> No
             assert len(made) == 16
 
 
-def test_a_refusal_names_its_request(server: Server) -> None:
+def test_error_has_the_request_id(server: Server) -> None:
     for path in ("/predict", "/nope"):
         answer = server.post(path, b"{}", **{"X-Request-ID": "mine"})
         assert answer.json["request_id"] == "mine"
 
 
-def test_many_at_once_get_their_own_answers(server: Server) -> None:
+def test_concurrent_requests_get_their_own_predictions(server: Server) -> None:
     rows = [{"age": age, "income": 10, "job": "clerk"} for age in range(20, 60)]
     alone = [server.post("/predict", {"features": row}).json for row in rows]
     found: list[object] = [None] * len(rows)
@@ -271,3 +274,41 @@ def test_many_at_once_get_their_own_answers(server: Server) -> None:
     for thread in threads:
         thread.join()
     assert found == alone
+
+
+# --- Endless and concurrent bodies
+
+
+JSON = "Content-Type: application/json"
+
+
+def test_refused_client_cannot_stream_forever(server: Server) -> None:
+    begin = head("POST /nope HTTP/1.1", "Transfer-Encoding: chunked").replace(
+        b"Connection: close\r\n", b""
+    )
+    chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
+    sent = 0
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(begin)
+        start = time.monotonic()
+        with suppress(OSError):
+            while time.monotonic() - start < 8:
+                connection.sendall(chunk)
+                sent += len(chunk)
+    assert sent < 100_000_000
+    assert time.monotonic() - start < 7
+
+
+def test_bytes_in_flight_are_limited(tmp_path: Path, run: Path) -> None:
+    with Server(tmp_path, newest=run, max_bytes_in_flight="2000") as server:
+        held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(2)]
+        begin = head("POST /predict HTTP/1.1", JSON, "Content-Length: 1500")
+        for connection in held:
+            connection.sendall(begin)
+            connection.sendall(b" " * 1200)
+            time.sleep(0.2)
+        assert status_of(held[1].recv(65536)) == 503
+        held[0].close()
+        time.sleep(0.2)
+        assert server.post("/predict", {"features": {}}).status == 200
+        held[1].close()

@@ -1,35 +1,43 @@
-"""The Open Inference Protocol: tensors give what rows give, and every error has its form."""
+"""The Open Inference Protocol: tensors are predicted like rows; errors have its form."""
 
 import json
+from contextlib import suppress
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tabproof.service.answers import RefusedError
+from tabproof.service.inference_protocol import NUMBERS, Tensor, decode
 from tests.service.conftest import ROWS
 from tests.service.serving import Reply, Server
 
 PATH = "/v2/models/table/infer"
 
 
-def tensor(name: str, data: list[object], kind: str = "FP64", **more: object) -> dict[str, object]:
+def tensor_of(
+    name: str, data: list[object], kind: str = "FP64", **more: object
+) -> dict[str, object]:
     return {"name": name, "shape": [len(data)], "datatype": kind, "data": data, **more}
 
 
 def tensors_of(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     kinds = {"age": "FP64", "income": "FP64", "job": "BYTES"}
-    return [tensor(name, [row[name] for row in rows], kind) for name, kind in kinds.items()]
+    return [tensor_of(name, [row[name] for row in rows], kind) for name, kind in kinds.items()]
 
 
 def infer(server: Server, *inputs: object, **more: object) -> Reply:
     return server.post(PATH, {"inputs": list(inputs), **more})
 
 
-def test_the_server_describes_itself(server: Server) -> None:
+def test_server_metadata(server: Server) -> None:
     assert server.get("/v2").json["name"]
     assert server.get("/v2/health/live").json == {"live": True}
     assert server.get("/v2/health/ready").json == {"ready": True}
 
 
-def test_a_model_and_its_version_are_described(server: Server) -> None:
+def test_model_and_version_metadata(server: Server) -> None:
     found = server.get("/v2/models/table").json
     (version,) = found["versions"]
     assert version == server.get("/health").json["models"]["table"]
@@ -42,7 +50,7 @@ def test_a_model_and_its_version_are_described(server: Server) -> None:
         assert server.get(f"{prefix}/ready").json == {"name": "table", "ready": True}
 
 
-def test_a_tensor_per_column_is_a_batch(server: Server) -> None:
+def test_one_tensor_per_column_equals_a_batch(server: Server) -> None:
     answer = infer(server, *tensors_of(ROWS), id="mine").json
     batch = server.post("/predict_batch", {"rows": ROWS}).json
     labels, proba = answer["outputs"]
@@ -55,7 +63,7 @@ def test_a_tensor_per_column_is_a_batch(server: Server) -> None:
     assert "category" in answer["parameters"]["warnings"]
 
 
-def test_a_version_that_serves_answers_the_same(server: Server) -> None:
+def test_served_version_gives_the_same_predictions(server: Server) -> None:
     run_id = server.get("/health").json["models"]["table"]
     body = {"inputs": tensors_of(ROWS)}
     answer = server.post(f"/v2/models/table/versions/{run_id}/infer", body)
@@ -75,7 +83,7 @@ def test_one_matrix_has_the_columns_of_the_schema(server: Server, nested: bool) 
     assert proba["data"] == list(one["probabilities"].values()) * 2
 
 
-def test_outputs_are_those_that_were_asked_for(server: Server) -> None:
+def test_only_requested_outputs_are_returned(server: Server) -> None:
     wanted = [{"name": "predict_proba"}]
     answer = infer(server, *tensors_of(ROWS), outputs=wanted).json
     assert [output["name"] for output in answer["outputs"]] == ["predict_proba"]
@@ -86,28 +94,26 @@ def test_outputs_are_those_that_were_asked_for(server: Server) -> None:
     ("inputs", "words"),
     [
         ([], "inputs is empty"),
-        ([tensor("age", [1, 2]), tensor("job", ["clerk"], "BYTES")], "rows: [1, 2]"),
-        ([tensor("age", [1]), tensor("age", [1])], "'age' twice"),
-        ([{**tensor("age", [1]), "shape": [2]}], "inputs['age']"),
-        ([{**tensor("age", [1]), "shape": [-1]}], "inputs['age']"),
-        ([{**tensor("age", [1]), "shape": []}], "inputs['age']"),
-        ([tensor("age", [1], "COMPLEX")], "inputs['age'].datatype"),
-        ([tensor("age", [[[1]]])], "inputs['age']"),
-        ([tensor("age", [{"a": 1}])], "inputs['age']"),
-        ([tensor("age", [[1], 2])], "inputs['age']"),
-        ([tensor("x", [1, 2])], "[rows, 3]"),
-        ([{**tensor("x", [1] * 3), "shape": [2, 3]}], "[rows, 3]"),
-        ([tensor("age", ["x"])], "not of FP64"),
-        ([tensor("job", [1.5], "BYTES")], "not of BYTES"),
-        ([{**tensor("x", [1] * 3), "shape": [1.5, 3]}], "shape"),
+        ([tensor_of("age", [1, 2]), tensor_of("job", ["clerk"], "BYTES")], "rows: [1, 2]"),
+        ([tensor_of("age", [1]), tensor_of("age", [1])], "'age' twice"),
+        ([{**tensor_of("age", [1]), "shape": [2]}], "inputs['age']"),
+        ([{**tensor_of("age", [1]), "shape": [-1]}], "inputs['age']"),
+        ([{**tensor_of("age", [1]), "shape": []}], "inputs['age']"),
+        ([tensor_of("age", [1], "COMPLEX")], "inputs['age'].datatype"),
+        ([tensor_of("age", [[[1]]])], "inputs['age']"),
+        ([tensor_of("age", [{"a": 1}])], "inputs['age']"),
+        ([tensor_of("age", [[1], 2])], "inputs['age']"),
+        ([tensor_of("x", [1, 2])], "[rows, 3]"),
+        ([{**tensor_of("x", [1] * 3), "shape": [2, 3]}], "[rows, 3]"),
+        ([tensor_of("age", ["x"])], "not of FP64"),
+        ([tensor_of("job", [1.5], "BYTES")], "not of BYTES"),
+        ([{**tensor_of("x", [1] * 3), "shape": [1.5, 3]}], "shape"),
         ([{"name": "age", "shape": [1], "datatype": "FP64"}], "no data"),
-        ([tensor("age", [10**4000])], "age has a number that does not fit"),
-        ([tensor("age", [True])], "age"),
+        ([tensor_of("age", [10**4000])], "age has a number that does not fit"),
+        ([tensor_of("age", [True])], "age"),
     ],
 )
-def test_tensors_that_make_no_rows_are_refused(
-    server: Server, inputs: list[object], words: str
-) -> None:
+def test_invalid_tensors_are_refused(server: Server, inputs: list[object], words: str) -> None:
     answer = infer(server, *inputs)
     assert answer.status == 422
     assert answer.json.keys() == {"error"}
@@ -128,7 +134,7 @@ def test_tensors_that_make_no_rows_are_refused(
         ("POST", "/v2/health/live", 405),
     ],
 )
-def test_every_error_has_the_protocols_form(
+def test_errors_have_the_form_of_the_protocol(
     server: Server, method: str, path: str, status: int
 ) -> None:
     body = b'{"inputs": []}' if method == "POST" else None
@@ -137,28 +143,71 @@ def test_every_error_has_the_protocols_form(
     assert answer.json.keys() == {"error"}
 
 
-def test_rows_are_limited_however_they_come(server: Server) -> None:
-    assert infer(server, tensor("age", [1] * 10_000)).status == 200
-    assert infer(server, tensor("age", [1] * 10_001)).status == 413
+def test_tensor_rows_are_limited(server: Server) -> None:
+    assert infer(server, tensor_of("age", [1] * 10_000)).status == 200
+    assert infer(server, tensor_of("age", [1] * 10_001)).status == 413
 
 
-def test_more_cells_than_rows_are_allowed_are_refused_before_they_take_memory(
+def test_too_many_cells_are_refused_before_decoding(
     server: Server,
 ) -> None:
-    wide = {**tensor("x", [1] * 3), "shape": [10**18, 3]}
+    wide = {**tensor_of("x", [1] * 3), "shape": [10**18, 3]}
     assert infer(server, wide).status == 413
-    head = json.dumps(
-        {
-            "inputs": [
-                {
-                    "name": "age",
-                    "datatype": "UINT8",
-                    "shape": [8_000_000],
-                    "parameters": {"binary_data_size": 8_000_000},
-                }
-            ]
-        }
-    ).encode()
+    tensor = {"name": "age", "datatype": "UINT8", "shape": [8_000_000],
+              "parameters": {"binary_data_size": 8_000_000}}  # fmt: skip
+    head = json.dumps({"inputs": [tensor]}).encode()
     headers = {"Inference-Header-Content-Length": str(len(head))}
     answer = server.post("/v2/models/table/infer", head + b"\1" * 8_000_000, **headers)
     assert answer.status == 413
+
+
+# --- The binary extension
+
+
+def cells(datatype: str, content: bytes, n_cells: int) -> list[object]:
+    return Tensor("x", [n_cells], datatype).read_bytes(content)
+
+
+def test_binary_numbers_equal_what_numpy_wrote() -> None:
+    for datatype, dtype in NUMBERS.items():
+        values = np.array([0, 1, 1], dtype)
+        assert cells(datatype, values.tobytes(), 3) == values.tolist()
+    # A NaN is a missing cell.
+    assert cells("FP64", np.array([1.5, np.nan]).tobytes(), 2) == [1.5, None]
+
+
+@given(st.lists(st.text()))
+def test_binary_texts_round_trip(texts: list[str]) -> None:
+    encoded = [text.encode() for text in texts]
+    content = b"".join(len(text).to_bytes(4, "little") + text for text in encoded)
+    assert cells("BYTES", content, len(texts)) == texts
+
+
+@given(st.binary(), st.sampled_from([*NUMBERS, "BYTES"]), st.integers(0, 9))
+def test_arbitrary_bytes_are_cells_or_refused(content: bytes, datatype: str, n_cells: int) -> None:
+    with suppress(RefusedError):
+        cells(datatype, content, n_cells)
+
+
+@given(st.binary(max_size=9))
+def test_body_is_divided_after_its_json(tail: bytes) -> None:
+    tensor = {"name": "x", "shape": [len(tail)], "datatype": "UINT8",
+              "parameters": {"binary_data_size": len(tail)}}  # fmt: skip
+    content = json.dumps({"inputs": [tensor]}).encode()
+    request = decode(content + tail, str(len(content)).encode(), 10)
+    assert request.inputs[0].data == list(tail)
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20))
+def test_arbitrary_body_with_any_json_length_is_decoded_or_refused(
+    content: bytes, length: bytes
+) -> None:
+    with suppress(RefusedError):
+        decode(content, length, 10)
+
+
+def test_invalid_json_length_is_refused() -> None:
+    for length in (b"", b"-1", b"1.0", b"4", b"9" * 5000, "１".encode()):
+        with pytest.raises(RefusedError, match="Content-Length") as refused:
+            decode(b"{} ", length, 10)
+        assert refused.value.status == 400

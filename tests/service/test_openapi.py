@@ -1,4 +1,4 @@
-"""The OpenAPI document describes what serves now, and its examples work."""
+"""The OpenAPI document describes the served models, and its examples work."""
 
 import re
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
                 yield path, method, operation
 
 
-def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
+def test_document_is_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
     assert document["info"].keys() >= {"title", "version"}
     for path, _, operation in operations(document):
@@ -56,7 +56,7 @@ def test_every_reference_resolves(document: dict[str, Any]) -> None:
         assert isinstance(resolve(document, ref), dict)
 
 
-def test_every_security_scheme_and_path_parameter_is_declared(document: dict[str, Any]) -> None:
+def test_security_schemes_and_path_parameters_are_declared(document: dict[str, Any]) -> None:
     schemes = document["components"]["securitySchemes"].keys()
     for path, _, operation in operations(document):
         for needed in operation.get("security", []):
@@ -66,7 +66,7 @@ def test_every_security_scheme_and_path_parameter_is_declared(document: dict[str
         assert in_path == set(re.findall(r"\{(\w+)\}", path))
 
 
-def test_every_path_that_it_names_is_there(server: Server, document: dict[str, Any]) -> None:
+def test_every_documented_path_exists(server: Server, document: dict[str, Any]) -> None:
     run = server.get("/health").json["models"]["table"]
     for path, method, _ in operations(document):
         answer = server.request(
@@ -86,7 +86,7 @@ def test_rows_have_the_columns_of_each_model(document: dict[str, Any], server: S
     assert "clerk, farmer, smith" in job["description"]
 
 
-def test_its_examples_work_strictly(document: dict[str, Any], server: Server) -> None:
+def test_examples_work_with_strict(document: dict[str, Any], server: Server) -> None:
     found = 0
     for path, method, operation in operations(document):
         media = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
@@ -97,7 +97,7 @@ def test_its_examples_work_strictly(document: dict[str, Any], server: Server) ->
     assert found == 6
 
 
-def test_answers_have_the_form_that_it_says(document: dict[str, Any], server: Server) -> None:
+def test_responses_match_their_schemas(document: dict[str, Any], server: Server) -> None:
     schemas = document["components"]["schemas"]
     problem = server.post("/predict", {}).json
     assert set(problem) <= set(schemas["Problem"]["properties"])
@@ -111,7 +111,7 @@ def test_answers_have_the_form_that_it_says(document: dict[str, Any], server: Se
         assert set(schemas[name]["required"]) <= set(answer) <= set(schemas[name]["properties"])
 
 
-def test_the_page_needs_no_network(server: Server) -> None:
+def test_docs_page_needs_no_network(server: Server) -> None:
     page = server.get("/docs")
     html = page.content.decode()
     assert not re.findall(r"""(?:https?:)?//[\w.-]+\.\w+""", html)

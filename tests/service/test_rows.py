@@ -1,4 +1,4 @@
-"""From JSON to values: one row and many are read alike, and a cell is never repeated."""
+"""JSON cells become values; rows and batches alike; messages never contain a cell."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,7 @@ ENCODINGS = (
     NumberEncoding("empty", ()),
     CategoryEncoding("kind", ("1", "True", "a"), np.zeros((5, 1))),
 )
-# The reader asks a scorer for its columns alone.
+# The reader only uses the columns of the scorer.
 READER = RowReader(SCHEMA, Scorer(ENCODINGS, SCHEMA.labels, None, 0.5))  # type: ignore[arg-type]
 UNSEEN, MISSING = 3.0, 4.0
 
@@ -57,18 +57,18 @@ def value(name: str, cell: Cell) -> tuple[float, list[str]]:
 
 @settings(deadline=None)
 @given(st.lists(ROWS, max_size=6))
-def test_one_row_and_many_are_read_alike(rows: list[dict[str, Cell]]) -> None:
+def test_single_rows_and_batches_are_converted_alike(rows: list[dict[str, Cell]]) -> None:
     of_many: list[RowWarning] = []
     columns = READER.read_many(rows, of_many)
     singles = [read(row) for row in rows]
     for place, (values, _) in enumerate(singles):
         assert repr([float(v) for v in values]) == repr([float(c[place]) for c in columns])
-    told = {(w.column, w.kind) for w in of_many}
-    assert told == {(w.column, w.kind) for _, warnings in singles for w in warnings}
+    found = {(w.column, w.kind) for w in of_many}
+    assert found == {(w.column, w.kind) for _, warnings in singles for w in warnings}
 
 
-def test_a_whole_number_is_the_float_that_a_batch_makes_of_it() -> None:
-    # 2**53 + 1 lies between two floats; a tree would send the int and the float apart.
+def test_large_integers_become_the_float_of_a_batch() -> None:
+    # 2**53 + 1 lies between two floats; a tree could split the int and the float.
     found, warnings = value("size", 2**53 + 1)
     assert (type(found), found, warnings) == (float, float(2**53), [])
 
@@ -89,7 +89,9 @@ def test_a_whole_number_is_the_float_that_a_batch_makes_of_it() -> None:
         (None, np.nan, []),
     ],
 )
-def test_a_number_is_read_or_told(cell: Cell, expected: float, kinds: list[str]) -> None:
+def test_numbers_are_converted_or_warned_about(
+    cell: Cell, expected: float, kinds: list[str]
+) -> None:
     found, warnings = value("size", cell)
     assert found == expected or (np.isnan(expected) and np.isnan(found))
     assert warnings == kinds
@@ -108,18 +110,16 @@ def test_a_number_is_read_or_told(cell: Cell, expected: float, kinds: list[str])
         (1.5, UNSEEN, ["unseen_category"]),
     ],
 )
-def test_a_category_is_named_as_training_named_it(
-    cell: Cell, expected: float, kinds: list[str]
-) -> None:
+def test_categories_are_named_as_in_training(cell: Cell, expected: float, kinds: list[str]) -> None:
     assert value("kind", cell) == (expected, kinds)
 
 
-def test_a_column_without_a_range_takes_every_number() -> None:
+def test_column_without_a_range_accepts_every_number() -> None:
     assert value("empty", 1.7976931348623157e308) == (1.7976931348623157e308, [])
 
 
 @pytest.mark.parametrize("cell", [True, False])
-def test_a_truth_value_is_no_number(cell: bool) -> None:
+def test_boolean_is_not_a_number(cell: bool) -> None:
     with pytest.raises(RefusedError, match=r"^features\.size "):
         read({"size": cell})
     with pytest.raises(RefusedError, match=r"^rows\[1\]\.size "):
@@ -127,7 +127,7 @@ def test_a_truth_value_is_no_number(cell: bool) -> None:
 
 
 @pytest.mark.parametrize("cell", [10**400, -(10**400), float("inf"), float("nan")])
-def test_a_number_beyond_64_bits_is_refused(cell: float) -> None:
+def test_number_beyond_64_bits_is_refused(cell: float) -> None:
     for name in ("size", "empty"):
         with pytest.raises(RefusedError, match="does not fit"):
             read({name: cell})
@@ -135,7 +135,7 @@ def test_a_number_beyond_64_bits_is_refused(cell: float) -> None:
             READER.read_many([{name: cell}, {name: "1"}], [])
 
 
-def test_warnings_are_bounded_and_what_is_left_out_is_counted() -> None:
+def test_warnings_are_limited_and_the_others_counted() -> None:
     n_rows = MAX_WARNINGS + 50
     warnings: list[RowWarning] = []
     READER.read_many([{"size": "x", "empty": None, "kind": "a", f"c{i}": 1} for i in range(n_rows)],
@@ -146,7 +146,7 @@ def test_warnings_are_bounded_and_what_is_left_out_is_counted() -> None:
     assert sum(w.kind == "unknown_column" for w in warnings) == MAX_WARNINGS
 
 
-def test_a_warning_never_repeats_a_cell() -> None:
+def test_warnings_do_not_contain_cells() -> None:
     _, warnings = read({"size": "my number", "kind": "my kind", "empty": 1})
     assert {w.kind for w in warnings} == {"not_a_number", "unseen_category"}
     assert not any("my" in w.message for w in warnings)
@@ -161,7 +161,7 @@ def test_a_warning_never_repeats_a_cell() -> None:
         ({"b": 1, "a": 1, "size": 1}, (["empty", "kind"], ["a", "b"], {})),
     ],
 )
-def test_strictly_a_row_has_exactly_the_columns(
+def test_strict_accepts_exactly_the_columns(
     row: dict[str, Cell], difference: tuple[list[str], list[str], dict[str, str]] | None
 ) -> None:
     if difference is None:
@@ -174,5 +174,5 @@ def test_strictly_a_row_has_exactly_the_columns(
     assert (found.missing, found.unknown, found.wrong_type) == difference
 
 
-def test_the_reader_of_a_model_has_its_columns(table: ServedModel) -> None:
+def test_reader_has_the_columns_of_its_model(table: ServedModel) -> None:
     assert table.reader.read({"age": 40, "income": 10.0, "job": "clerk"}, [])[:2] == [40.0, 10.0]

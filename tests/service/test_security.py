@@ -1,4 +1,4 @@
-"""Who may do what: secrets are asked for where they are set, and compared as bytes."""
+"""Keys and tokens are required if they are configured; every response has security headers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,7 +76,7 @@ def every_prediction(server: Server, **headers: str) -> list[Reply]:
     return [server.post(path, body, **headers) for path, body in bodies.items()]
 
 
-def test_every_prediction_asks_for_the_key(guarded: Server) -> None:
+def test_every_prediction_endpoint_checks_the_key(guarded: Server) -> None:
     assert {reply.status for reply in every_prediction(guarded)} == {401}
     assert {reply.status for reply in every_prediction(guarded, **{"X-API-Key": "x"})} == {401}
     assert {reply.status for reply in every_prediction(guarded, **{"X-API-Key": KEY})} == {200}
@@ -84,24 +84,24 @@ def test_every_prediction_asks_for_the_key(guarded: Server) -> None:
     assert {reply.status for reply in every_prediction(guarded, **bearer)} == {200}
 
 
-def test_whoever_watches_the_service_needs_no_key(guarded: Server) -> None:
+def test_monitoring_endpoints_need_no_key(guarded: Server) -> None:
     for path in ("/health", "/healthz", "/ready", "/metrics", "/v2/health/live"):
         assert guarded.get(path).status == 200
 
 
-def test_a_key_of_arbitrary_bytes_is_wrong_and_no_more(guarded: Server) -> None:
+def test_key_of_arbitrary_bytes_is_refused(guarded: Server) -> None:
     request = head("POST /predict HTTP/1.1", "X-API-Key: \xff\xfe\x80é", "Content-Length: 0")
     assert status_of(guarded.raw(request)) == 401
 
 
-def test_without_a_token_nobody_reloads(guarded: Server) -> None:
+def test_reload_is_off_without_a_token(guarded: Server) -> None:
     for header in ({}, {"Authorization": "Bearer "}, {"Authorization": f"Bearer {KEY}"}):
         answer = guarded.request("POST", "/reload", headers=header)
         assert answer.status == 403
         assert "API_ADMIN_TOKEN" in answer.json["detail"]
 
 
-def test_the_token_of_reloads_read_flag_for(server: Server) -> None:
+def test_reload_needs_the_token(server: Server) -> None:
     for header in ({}, {"Authorization": "Bearer wrong"}, {"X-API-Key": KEY}):
         answer = server.request("POST", "/reload", headers=header)
         assert answer.status == 401
@@ -125,7 +125,7 @@ def test_the_token_of_reloads_read_flag_for(server: Server) -> None:
         ("GET", "/v2/models/nope", 404),
     ],
 )
-def test_every_answer_has_the_headers(
+def test_every_response_has_the_security_headers(
     server: Server, method: str, path: str, expected: int
 ) -> None:
     answer = server.request(method, path)
@@ -135,6 +135,6 @@ def test_every_answer_has_the_headers(
     assert "server" not in answer.headers
 
 
-def test_without_docs_there_is_no_page(guarded: Server) -> None:
+def test_docs_can_be_switched_off(guarded: Server) -> None:
     for path in ("/docs", "/openapi.json", "/", "/redoc", "/docs/swagger-ui.css"):
         assert guarded.get(path).status == 404

@@ -1,4 +1,4 @@
-"""Settings: each is checked when the service starts, and stands in docs/service.md."""
+"""Settings are checked when the service starts, and documented in docs/service.md."""
 
 import os
 import re
@@ -34,11 +34,11 @@ BAD = [
 ]
 
 
-def test_without_variables_all_are_as_documented() -> None:
+def test_defaults_without_variables() -> None:
     assert Settings.from_environment({"PATH": "/bin"}) == Settings()
 
 
-def test_every_setting_has_a_variable_of_its_name() -> None:
+def test_variables_are_parsed_by_type() -> None:
     chosen = Settings.from_environment(
         {"API_MODELS": "/m", "API_MAX_ROWS": "7", "API_DOCS": "OFF", "API_WATCH_SECONDS": "0.5"}
     )
@@ -47,19 +47,19 @@ def test_every_setting_has_a_variable_of_its_name() -> None:
 
 
 @pytest.mark.parametrize(("variable", "text"), BAD)
-def test_what_cannot_work_is_refused_by_name(variable: str, text: str) -> None:
+def test_invalid_setting_is_refused_by_name(variable: str, text: str) -> None:
     with pytest.raises(SettingError, match=variable):
         Settings.from_environment({variable: text})
 
 
-def test_a_secret_is_not_repeated() -> None:
+def test_error_does_not_contain_the_secret() -> None:
     for text in ("hunter2", "ünprintable-secret"):
         with pytest.raises(SettingError) as caught:
             Settings.from_environment({"API_KEY": text})
         assert text not in str(caught.value)
 
 
-def test_a_misspelt_variable_is_found() -> None:
+def test_misspelt_variable_is_matched() -> None:
     found = misspelt({"API_MAX_ROW": "5", "API_KEYS": "x", "API_ROOT": "", "HOME": ""})
     assert found["API_MAX_ROW"] == "API_MAX_ROWS"
     assert "API_ROOT" not in found
@@ -68,7 +68,7 @@ def test_a_misspelt_variable_is_found() -> None:
 @pytest.mark.parametrize(
     ("variable", "text"), [("API_MAX_ROWS", "many"), ("API_LOG", "/no/such/directory/log")]
 )
-def test_a_bad_setting_ends_the_start_with_one_line(variable: str, text: str) -> None:
+def test_invalid_setting_ends_the_start_with_one_line(variable: str, text: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "uvicorn", "api.app:app", "--port", "0"],
         cwd=ROOT,
@@ -87,7 +87,7 @@ def documented() -> list[str]:
     return re.findall(r"^\| `(?:API|MODEL)_.*$", text, flags=re.MULTILINE)
 
 
-def test_the_table_of_settings_is_that_of_the_code() -> None:
+def test_documented_settings_are_those_of_the_code() -> None:
     expected = []
     for setting in fields(Settings):
         default = setting.default

@@ -1,4 +1,4 @@
-"""What is told of requests: counts, times and lines, and never what a client typed."""
+"""Counts, durations and log lines of requests, without anything that a client sent."""
 
 import re
 import time
@@ -23,8 +23,8 @@ def count(server: Server, name: str, **labels: str) -> float:
     return 0.0
 
 
-def type_secrets(server: Server) -> None:
-    """Say each secret wherever a client can say anything."""
+def send_secrets(server: Server) -> None:
+    """Send each secret wherever a client can send anything."""
     row = {"age": SECRETS[0], "job": SECRETS[1], SECRETS[2]: 1}
     headers = {"X-Request-ID": f"{SECRETS[6]} !", "User-Agent": SECRETS[6]}
     for strict in ("false", "true", SECRETS[5]):
@@ -43,22 +43,20 @@ def type_secrets(server: Server) -> None:
     server.post("/v2/models/table/infer", {"inputs": [tensor], "outputs": outputs})
 
 
-def test_nothing_that_a_client_typed_is_counted_logged_or_printed(
-    promoted: Path, tmp_path: Path
-) -> None:
+def test_client_input_is_not_in_metrics_logs_or_output(promoted: Path, tmp_path: Path) -> None:
     log = tmp_path / "requests.log"
     with Server(promoted, default_model="table", log=str(log)) as server:
-        type_secrets(server)
-        told = server.get("/metrics").content.decode()
+        send_secrets(server)
+        metrics = server.get("/metrics").content.decode()
         printed = server.end()
     for secret in SECRETS:
-        assert secret not in told
+        assert secret not in metrics
         assert secret not in log.read_text()
         assert secret not in printed
     assert "Traceback" not in printed
 
 
-def test_series_do_not_grow_with_what_clients_send(server: Server) -> None:
+def test_time_series_do_not_grow_with_client_input(server: Server) -> None:
     def ask(place: int) -> None:
         server.post(f"/models/m{place}/predict", {"features": {}})
         server.get(f"/p{place}")
@@ -96,7 +94,7 @@ def test_requests_and_predictions_are_counted(server: Server) -> None:
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 2, *by_label]
 
 
-def test_metrics_are_in_prometheus_form(server: Server) -> None:
+def test_metrics_are_in_prometheus_format(server: Server) -> None:
     page = server.get("/metrics")
     assert page.headers["content-type"].startswith("text/plain")
     assert 'api_request_seconds_bucket{le="+Inf"' in page.content.decode()
@@ -123,7 +121,7 @@ def test_reloads_are_counted_by_result(server: Server) -> None:
         ("/health", {}, "/health", 405, "warning", 0),
     ],
 )  # fmt: skip
-def test_each_request_leaves_one_line(
+def test_each_request_is_logged_in_one_line(
     server: Server, path: str, body: object, route: str, status: int, level: str, rows: int
 ) -> None:
     request_id = f"line{time.monotonic_ns()}"
@@ -137,7 +135,7 @@ def test_each_request_leaves_one_line(
     assert line["time"].endswith("+00:00")
 
 
-def test_a_log_that_is_full_costs_no_answer(promoted: Path) -> None:
+def test_full_log_device_does_not_fail_requests(promoted: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("/dev/full is absent: a full disk is not tested")
     with Server(promoted, default_model="table", log="/dev/full") as server:
@@ -149,13 +147,13 @@ def test_a_log_that_is_full_costs_no_answer(promoted: Path) -> None:
         assert "Traceback" not in server.end()
 
 
-def test_a_log_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+def test_unwritable_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="API_LOG"):
         Telemetry(str(tmp_path / "absent" / "log"))
 
 
-def test_two_applications_count_apart(tmp_path: Path) -> None:
+def test_applications_have_separate_counters(tmp_path: Path) -> None:
     ours, others = Telemetry(str(tmp_path / "a")), Telemetry(str(tmp_path / "b"))
-    ours.reload(succeeded=True)
+    ours.reload([], succeeded=True)
     assert b'api_reloads_total{result="succeeded"}' in ours.page()
     assert b"api_reloads_total{" not in others.page()

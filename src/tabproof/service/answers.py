@@ -1,7 +1,7 @@
 """Response bodies, from which the OpenAPI document is made, and errors with an HTTP status."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -164,28 +164,14 @@ class RefusedError(Exception):
         detail: str,
         *,
         headers: Mapping[str, str] | None = None,
-        difference: Mapping[str, Any] | None = None,
+        difference: Difference | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.detail = status, detail
-        self.headers = dict(headers or {})
-        self.difference = None if difference is None else msgspec.convert(difference, Difference)
+        self.headers, self.difference = headers or {}, difference
 
 
-def not_found(what: str) -> RefusedError:
-    """Return the error of something that does not exist."""
-    return RefusedError(404, what)
-
-
-def no_model(
-    failed: Mapping[str, str], default: str | None = None, served: Sequence[str] = ()
-) -> RefusedError:
-    """Return the error of a missing default model."""
-    detail = no_model_detail(failed, default, served)
-    return RefusedError(503, detail, headers={"Retry-After": "5"})
-
-
-def no_model_detail(
+def missing_model_detail(
     failed: Mapping[str, str], default: str | None = None, served: Sequence[str] = ()
 ) -> str:
     """Return why there is no default model, and what to do."""

@@ -68,23 +68,17 @@ def make_app(settings: Settings) -> FastAPI:
     app.include_router(endpoints.router)
     app.openapi = lambda: document(store.served, settings)  # type: ignore[method-assign]
     app.add_middleware(
-        Gate,
-        settings=settings,
-        endpoints=endpoints,
-        telemetry=telemetry,
-        lifecycle=lifecycle,
+        Gate, settings=settings, endpoints=endpoints, telemetry=telemetry, lifecycle=lifecycle
     )
     return app
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
     """Let the gate write the errors of the router, in the form of all others."""
-    status = getattr(error, "status_code", 404)
-    headers = getattr(error, "headers", None) or {}
+    status, headers = getattr(error, "status_code", 404), getattr(error, "headers", None) or {}
+    detail = "nothing is at this path; try GET /health, /models or /schema"
     if status == 405:
         detail = f"this path takes {headers.get('Allow', 'other methods')}"
-    else:
-        detail = "nothing is at this path; try GET /health, /models or /schema"
     raise RefusedError(status, detail, headers=headers) from error
 
 
@@ -104,21 +98,17 @@ async def _watch(store: ModelStore, telemetry: Telemetry, seconds: float) -> Non
     logged = ""
     while True:
         await asyncio.sleep(seconds)
+        message = ""
         try:
-            if not await asyncio.to_thread(store.follow):
-                logged = ""
-                continue
+            if await asyncio.to_thread(store.follow):
+                telemetry.reload(store.served.models.values(), succeeded=True)
+                _log_served(store)
         except UserError as error:
-            if str(error) != logged:
-                logged = str(error)
-                telemetry.reload(succeeded=False)
-                telemetry.models(store.served.models.values())
+            message = str(error)
+            if message != logged:
+                telemetry.reload(store.served.models.values(), succeeded=False)
                 log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
-        else:
-            logged = ""
-            telemetry.reload(succeeded=True)
-            telemetry.models(store.served.models.values())
-            _log_served(store)
+        logged = message
 
 
 def app_from_environment() -> FastAPI:

@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import isinf
 from typing import Any, TypeVar
 
 import msgspec
 
+from tabproof.errors import printable
 from tabproof.service.answers import RefusedError
 from tabproof.service.rows import Cell
 
@@ -28,6 +29,7 @@ Body = TypeVar("Body")
 
 # Maximum braces per row: a row has one, others can only be inside texts.
 BRACES_OF_ROW = 10
+TOO_DEEP = "the body is nested too deeply"
 
 _predict = msgspec.json.Decoder(PredictBody)
 _batch = msgspec.json.Decoder(BatchBody)
@@ -65,46 +67,36 @@ def _decode(decode: Callable[[bytes], Body], content: bytes, form: str) -> Body:
     try:
         return decode(content)
     except msgspec.ValidationError as error:
-        raise RefusedError(422, f"{_where(content, error)}; a body is {form}") from None
+        raise RefusedError(422, f"{_with_field(str(error), content)}; a body is {form}") from None
     except RecursionError:
-        raise _too_deep() from None
+        raise RefusedError(400, TOO_DEEP) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         reason = str(error) if isinstance(error, msgspec.DecodeError) else "invalid UTF-8"
         raise RefusedError(400, f"the body is not valid JSON: {reason}; a body is {form}") from None
 
 
-def _too_deep() -> RefusedError:
-    return RefusedError(400, "the body is nested too deeply")
-
-
-def _where(content: bytes, error: msgspec.ValidationError) -> str:
+def _with_field(message: str, content: bytes) -> str:
     """Return the message with the field's name, which msgspec writes as `[...]`."""
-    message = str(error)
     if "[...]" not in message:
         return message
-    for row, key, value in _cells(content):
-        if isinstance(value, (list, dict)):
-            found = "an array" if isinstance(value, list) else "an object"
-            return f"{row}.{_short(key)} takes a number, a text or null, not {found}"
-        if isinstance(value, float) and isinf(value):
-            return f"{row}.{_short(key)} has a number that does not fit into 64 bits"
-    return message
-
-
-def _cells(content: bytes) -> Iterator[tuple[str, str, Any]]:
-    """Yield row, key and cell of a body."""
     try:
         body = json.loads(content, parse_int=float)
     except (ValueError, RecursionError):
-        return
+        return message
     if not isinstance(body, dict):
-        return
-    rows = body.get("rows")
-    for place, row in enumerate(rows if isinstance(rows, list) else [body.get("features")]):
-        if isinstance(row, dict):
-            name = f"rows[{place}]" if isinstance(rows, list) else "features"
-            for key, value in row.items():
-                yield name, key, value
+        return message
+    rows = {"features": body.get("features")}
+    if isinstance(body.get("rows"), list):
+        rows = {f"rows[{place}]": row for place, row in enumerate(body["rows"])}
+    for place, row in rows.items():
+        for key, value in row.items() if isinstance(row, dict) else ():
+            field = f"{place}.{printable(key, 60)}"
+            if isinstance(value, (list, dict)):
+                found = "an array" if isinstance(value, list) else "an object"
+                return f"{field} takes a number, a text or null, not {found}"
+            if isinstance(value, float) and isinf(value):
+                return f"{field} has a number that does not fit into 64 bits"
+    return message
 
 
 def _refuse_duplicates(content: bytes) -> None:
@@ -112,18 +104,15 @@ def _refuse_duplicates(content: bytes) -> None:
         found = dict(pairs)
         if len(found) < len(pairs):
             ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-            raise RefusedError(400, f"the key '{_short(twice)}' appears twice in one object")
+            key = printable(twice, 60)
+            raise RefusedError(400, f"the key '{key}' appears twice in one object")
         return found
 
     # The decoder has found all other errors before; json.loads only allows less nesting.
     try:
         json.loads(content, object_pairs_hook=unique, parse_int=float)
     except RecursionError:
-        raise _too_deep() from None
+        raise RefusedError(400, TOO_DEEP) from None
     except ValueError:
         # The decoder does not check fields that are not in the struct.
         raise RefusedError(400, "the body is not valid UTF-8") from None
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 60 else f"{name[:60]}…"

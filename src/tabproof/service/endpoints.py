@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from tabproof.errors import UserError
 from tabproof.service import answers, inference_protocol
-from tabproof.service.answers import RefusedError, no_model_detail, not_found
+from tabproof.service.answers import RefusedError, missing_model_detail
 from tabproof.service.bodies import decode_batch, decode_predict
 from tabproof.service.errors import OutsideRootsError
 from tabproof.service.inference_protocol import LENGTH_HEADER, InferResponse
@@ -52,7 +52,8 @@ class Answer:
     labels: Sequence[str]
 
 
-# --- Handlers of FastAPI's routes
+# Of the query, the body and the headers.
+Predict = Callable[[bytes, bytes, Headers], Answer | Awaitable[Answer]]
 
 
 def json_response(content: Any, status: int = 200) -> Response:
@@ -60,8 +61,8 @@ def json_response(content: Any, status: int = 200) -> Response:
     return Response(_encode(content), status, media_type="application/json")
 
 
-class Handlers:
-    """The functions behind all endpoints that are not predictions."""
+class Endpoints:
+    """The endpoints of one application: routes for FastAPI, and predictions by path."""
 
     def __init__(
         self, store: ModelStore, settings: Settings, telemetry: Telemetry, lifecycle: Lifecycle
@@ -69,7 +70,55 @@ class Handlers:
         self._store, self._settings = store, settings
         self._telemetry, self._lifecycle = telemetry, lifecycle
         self._reloading = asyncio.Lock()
-        self._pages = files("fastapi_offline") / "static"
+        # One thread: the work holds the interpreter lock most of the time.
+        self._worker = ThreadPoolExecutor(1, "large-batch")
+        self.router = APIRouter(include_in_schema=False)
+        self._plain: dict[str, Endpoint] = {}
+        self._named: list[tuple[list[str], Endpoint]] = []
+        for endpoint in ENDPOINTS:
+            if endpoint.body and "{" in endpoint.path:
+                self._named.append((endpoint.path.split("/"), endpoint))
+            elif endpoint.body:
+                self._plain[endpoint.path] = endpoint
+            elif endpoint.tag or settings.docs:
+                # HEAD too: some load balancers send it.
+                methods = ["GET", "HEAD"] if endpoint.method == "GET" else [endpoint.method]
+                handler = getattr(self, endpoint.handler.__name__)
+                self.router.add_route(endpoint.path, handler, methods)
+
+    def find_prediction(self, path: str) -> "tuple[Endpoint, Predict] | None":
+        """Return the endpoint of a path, and the function of its query, body and headers.
+
+        None for paths that are no predictions.
+        """
+        endpoint = self._plain.get(path)
+        if endpoint is not None:
+            return endpoint, partial(self._predict, endpoint, None, None)
+        parts = path.split("/")
+        for template, endpoint in self._named:
+            if len(parts) == len(template) and all(
+                part == expected or expected[:1] == "{"
+                for part, expected in zip(parts, template, strict=True)
+            ):
+                values = dict(zip(template, parts, strict=True))
+                name, version = values["{name}"], values.get("{version}")
+                return endpoint, partial(self._predict, endpoint, name, version)
+        return None
+
+    def _predict(
+        self,
+        endpoint: "Endpoint",
+        name: str | None,
+        version: str | None,
+        query: bytes,
+        body: bytes,
+        headers: Headers,
+    ) -> Answer | Awaitable[Answer]:
+        model = self._store.served.find(name, version)
+        answer: Answer | Awaitable[Answer] = endpoint.handler(self, model, query, body, headers)
+        return answer
+
+    # --- Handlers of FastAPI's routes
 
     async def health(self, _: Request) -> Response:
         """Report that the process is alive, and what it serves."""
@@ -78,7 +127,7 @@ class Handlers:
             outdated = served.store.items()
             detail = "; ".join(f"'{name}' is not up to date: {why}" for name, why in outdated)
         else:
-            detail = no_model_detail({**served.store, **served.failed})
+            detail = missing_model_detail({**served.store, **served.failed})
         runs = {name: model.run_id for name, model in served.models.items()}
         failed = dict(served.failed)
         return json_response(answers.Health("ok", runs, served.default_name, failed, detail))
@@ -110,13 +159,8 @@ class Handlers:
         return json_response(self._model(request).schema_info())
 
     def _model(self, request: Request) -> ServedModel:
-        """Return the model of the path; raise RefusedError for an unknown name or version."""
         name, version = (request.path_params.get(key) for key in ("name", "version"))
-        if name is None:
-            return self._store.served.default()
-        model = self._store.served.named(name)
-        inference_protocol.check_version(model, version)
-        return model
+        return self._store.served.find(name, version)
 
     async def protocol_server(self, _: Request) -> Response:
         """Name this server and the extensions of the protocol that it has."""
@@ -147,19 +191,18 @@ class Handlers:
         paths = request.query_params.getlist("path")
         if len(paths) > 1:
             raise RefusedError(422, "the parameter path is given twice")
-        store, telemetry = self._store, self._telemetry
+        store = self._store
         async with self._reloading:
             try:
                 # Reading and hashing take time: other requests are served meanwhile.
-                models = await asyncio.to_thread(store.reload, paths[0] if paths else None)
+                await asyncio.to_thread(store.reload, paths[0] if paths else None)
             except UserError as error:
-                telemetry.models(store.served.models.values())
-                telemetry.reload(succeeded=False)
+                self._telemetry.reload(store.served.models.values(), succeeded=False)
                 status = 400 if isinstance(error, OutsideRootsError) else 409
                 detail = f"{store.message_of(error)} (the models served before stay in service)"
                 raise RefusedError(status, detail) from error
-        telemetry.reload(succeeded=True)
-        telemetry.models(store.served.models.values())
+            models = store.served.models
+        self._telemetry.reload(models.values(), succeeded=True)
         runs = {name: model.run_id for name, model in models.items()}
         return json_response(answers.Reloaded(runs))
 
@@ -188,21 +231,11 @@ class Handlers:
         """Return a script or style of the documentation page."""
         name = request.path_params["file"]
         if name not in DOCS_FILES:
-            raise not_found("there is no such page")
-        return Response((self._pages / name).read_bytes(), media_type=DOCS_FILES[name])
+            raise RefusedError(404, "there is no such page")
+        content = (files("fastapi_offline") / "static" / name).read_bytes()
+        return Response(content, media_type=DOCS_FILES[name])
 
-
-# --- Handlers of predictions
-
-
-class Predictions:
-    """The functions behind predictions; large ones run in a worker thread."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._encode = msgspec.json.Encoder().encode
-        # One thread: the work holds the interpreter lock most of the time.
-        self._worker = ThreadPoolExecutor(1, "large-batch")
+    # --- Predictions; large ones run in a worker thread
 
     def predict(
         self, model: ServedModel, query: bytes, content: bytes, _: Headers
@@ -215,7 +248,7 @@ class Predictions:
             prediction = model.predict_row(
                 body.features, strict=read_flag(query, "strict"), explain=explain
             )
-            return Answer(self._encode(prediction), model.name, model.run_id, (prediction.label,))
+            return Answer(_encode(prediction), model.name, model.run_id, (prediction.label,))
 
         return self._in_thread(work) if explain or len(content) > LARGE_BODY else work()
 
@@ -230,7 +263,7 @@ class Predictions:
             self._check_rows(len(body.rows))
             strict = read_flag(query, "strict")
             batch = model.predict_rows(body.rows, strict=strict, explain=explain)
-            return Answer(self._encode(batch), model.name, model.run_id, batch.label)
+            return Answer(_encode(batch), model.name, model.run_id, batch.label)
 
         # Each row has one brace, and the body has one more.
         is_large = explain or _is_large(content, content.count(b"{"), model)
@@ -247,7 +280,7 @@ class Predictions:
             rows = inference_protocol.rows_of(request, model)
             self._check_rows(len(rows))
             response, labels = inference_protocol.infer(request, rows, model)
-            return Answer(self._encode(response), model.name, model.run_id, labels)
+            return Answer(_encode(response), model.name, model.run_id, labels)
 
         # Each cell has at least one comma, or one byte: there cannot be more rows than that.
         max_rows = len(content) if LENGTH_HEADER in headers else content.count(b",")
@@ -303,27 +336,22 @@ class Endpoint:
     parameters: tuple[str, ...] = ()
     body: str = ""
 
-    @property
-    def is_prediction(self) -> bool:
-        """Return whether the endpoint is dispatched before FastAPI's router."""
-        return bool(self.body)
-
 
 _PROTOCOL, _MODEL = "Open Inference Protocol", "/v2/models/{name}"
 _VERSION = f"{_MODEL}/versions/{{version}}"
 _REFUSALS = (400, 401, 404, 408, 413, 415, 422, 503)
 _ROW = partial(
-    Endpoint, "POST", handler=Predictions.predict, summary="Predict one row", body="row",
+    Endpoint, "POST", handler=Endpoints.predict, summary="Predict one row", body="row",
     tag="Predictions", response=answers.Prediction, refusals=_REFUSALS,
     parameters=("strict", "explain"),
 )  # fmt: skip
 _ROWS = partial(
-    Endpoint, "POST", handler=Predictions.predict_batch, summary="Predict many rows", body="rows",
+    Endpoint, "POST", handler=Endpoints.predict_batch, summary="Predict many rows", body="rows",
     tag="Predictions", response=answers.PredictionBatch, refusals=_REFUSALS,
     parameters=("strict", "explain"),
 )  # fmt: skip
 _TENSORS = partial(
-    Endpoint, "POST", handler=Predictions.infer, summary="Predict the rows of tensors",
+    Endpoint, "POST", handler=Endpoints.infer, summary="Predict the rows of tensors",
     body="tensors", tag=_PROTOCOL, response=InferResponse, refusals=_REFUSALS,
 )  # fmt: skip
 _GET = partial(Endpoint, "GET")
@@ -333,95 +361,35 @@ ENDPOINTS = (
     _ROWS("/predict_batch"),
     _ROW("/models/{name}/predict"),
     _ROWS("/models/{name}/predict_batch"),
-    _GET("/health", Handlers.health, "Whether the process is alive, and what it serves",
+    _GET("/health", Endpoints.health, "Whether the process is alive, and what it serves",
          response=answers.Health),
-    _GET("/healthz", Handlers.health, "The same as /health", response=answers.Health),
-    _GET("/ready", Handlers.ready, "Whether predictions would be answered",
+    _GET("/healthz", Endpoints.health, "The same as /health", response=answers.Health),
+    _GET("/ready", Endpoints.ready, "Whether predictions would be answered",
          response=answers.Readiness, refusals=(503,)),
-    _GET("/models", Handlers.models, "Which models are served", response=answers.Models),
-    _GET("/schema", Handlers.schema, "The columns of the default model",
+    _GET("/models", Endpoints.models, "Which models are served", response=answers.Models),
+    _GET("/schema", Endpoints.schema, "The columns of the default model",
          response=answers.SchemaInfo, refusals=(503,)),
-    _GET("/models/{name}/schema", Handlers.schema, "The columns of a model",
+    _GET("/models/{name}/schema", Endpoints.schema, "The columns of a model",
          response=answers.SchemaInfo, refusals=(404,)),
-    _GET("/metrics", Handlers.metrics, "Counts and durations, in the format of Prometheus"),
-    _GET("/v2", Handlers.protocol_server, "What this server is", _PROTOCOL),
-    _GET("/v2/health/live", Handlers.protocol_live, "Whether it is alive", _PROTOCOL),
-    _GET("/v2/health/ready", Handlers.protocol_ready, "Whether it is ready", _PROTOCOL,
+    _GET("/metrics", Endpoints.metrics, "Counts and durations, in the format of Prometheus"),
+    _GET("/v2", Endpoints.protocol_server, "What this server is", _PROTOCOL),
+    _GET("/v2/health/live", Endpoints.protocol_live, "Whether it is alive", _PROTOCOL),
+    _GET("/v2/health/ready", Endpoints.protocol_ready, "Whether it is ready", _PROTOCOL,
          refusals=(503,)),
     *(
         endpoint
         for path in (_MODEL, _VERSION)
         for endpoint in (
-            _GET(path, Handlers.protocol_model, "Inputs and outputs of a model", _PROTOCOL,
+            _GET(path, Endpoints.protocol_model, "Inputs and outputs of a model", _PROTOCOL,
                  refusals=(404,)),
-            _GET(f"{path}/ready", Handlers.protocol_model_ready, "Whether a model is ready",
+            _GET(f"{path}/ready", Endpoints.protocol_model_ready, "Whether a model is ready",
                  _PROTOCOL, refusals=(404,)),
             _TENSORS(f"{path}/infer"),
         )
     ),
-    Endpoint("POST", "/reload", Handlers.reload, "Serve what is promoted now", "Administration",
+    Endpoint("POST", "/reload", Endpoints.reload, "Serve what is promoted now", "Administration",
              answers.Reloaded, (400, 401, 403, 409, 422), ("path",)),
-    _GET("/", Handlers.root, "", ""),
-    _GET("/docs", Handlers.docs, "", ""),
-    _GET("/docs/{file}", Handlers.docs_file, "", ""),
+    _GET("/", Endpoints.root, "", ""),
+    _GET("/docs", Endpoints.docs, "", ""),
+    _GET("/docs/{file}", Endpoints.docs_file, "", ""),
 )  # fmt: skip
-
-
-class Endpoints:
-    """The endpoints of one application: routes for FastAPI, and predictions by path."""
-
-    def __init__(
-        self, store: ModelStore, settings: Settings, telemetry: Telemetry, lifecycle: Lifecycle
-    ) -> None:
-        self.router = APIRouter(include_in_schema=False)
-        self._store, self._predictions = store, Predictions(settings)
-        self._plain: dict[str, Endpoint] = {}
-        self._named: list[tuple[list[str], Endpoint]] = []
-        handlers = Handlers(store, settings, telemetry, lifecycle)
-        for endpoint in ENDPOINTS:
-            if endpoint.is_prediction:
-                if "{" in endpoint.path:
-                    self._named.append((endpoint.path.split("/"), endpoint))
-                else:
-                    self._plain[endpoint.path] = endpoint
-            elif endpoint.tag or settings.docs:
-                # HEAD too: some load balancers send it.
-                methods = ["GET", "HEAD"] if endpoint.method == "GET" else [endpoint.method]
-                handler = getattr(handlers, endpoint.handler.__name__)
-                self.router.add_route(endpoint.path, handler, methods)
-
-    def find_prediction(
-        self, path: str
-    ) -> tuple[Endpoint, Callable[[bytes, bytes, Headers], Answer | Awaitable[Answer]]] | None:
-        """Return the endpoint of a path, and the function of its query, body and headers.
-
-        None for paths that are no predictions.
-        """
-        endpoint = self._plain.get(path)
-        if endpoint is not None:
-            return endpoint, self._bind(endpoint, {})
-        parts = path.split("/")
-        for template, endpoint in self._named:
-            if len(parts) == len(template) and all(
-                part == expected or expected[:1] == "{"
-                for part, expected in zip(parts, template, strict=True)
-            ):
-                pairs = zip(template, parts, strict=True)
-                values = {key[1:-1]: part for key, part in pairs if key[:1] == "{"}
-                return endpoint, self._bind(endpoint, values)
-        return None
-
-    def _bind(
-        self, endpoint: Endpoint, values: Mapping[str, str]
-    ) -> Callable[[bytes, bytes, Headers], Answer | Awaitable[Answer]]:
-        def answer(query: bytes, body: bytes, headers: Headers) -> Answer | Awaitable[Answer]:
-            name = values.get("name")
-            served = self._store.served
-            model = served.default() if name is None else served.named(name)
-            inference_protocol.check_version(model, values.get("version"))
-            found: Answer | Awaitable[Answer] = endpoint.handler(
-                self._predictions, model, query, body, headers
-            )
-            return found
-
-        return answer

@@ -1,6 +1,6 @@
 """Errors of this package that a user may meet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tabproof.errors import UserError, printable
@@ -21,7 +21,7 @@ class ModelUnusableError(UserError):
 class ReloadError(UserError):
     """Models could not be loaded; those served before stay in service."""
 
-    def __init__(self, causes: dict[str, str]) -> None:
+    def __init__(self, causes: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"'{name}': {why}" for name, why in causes.items()))
 
 

@@ -7,32 +7,23 @@ cost more than the prediction. All other requests are passed on to FastAPI.
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
 from time import perf_counter
-from typing import Any
 
 import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tabproof.service.answers import Problem, RefusedError
 from tabproof.service.endpoints import Answer, Endpoints
 from tabproof.service.inference_protocol import LENGTH_HEADER
-from tabproof.service.security import HEADERS, check_key
+from tabproof.service.security import check_key, response_headers
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings
 from tabproof.service.telemetry import Telemetry
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-JSON = (b"content-type", b"application/json")
-CLOSE = (b"connection", b"close")
 MAX_HEADER_BYTES = 2**16
 # Seconds for which the rest of a refused body is read, so that the client reads the response.
 LINGER_SECONDS = 2.0
@@ -66,18 +57,15 @@ class Gate:
 
     def __init__(
         self,
-        app: App,
+        app: ASGIApp,
         *,
         settings: Settings,
         endpoints: Endpoints,
         telemetry: Telemetry,
         lifecycle: Lifecycle,
     ) -> None:
-        self._app = app
-        self._settings = settings
-        self._endpoints = endpoints
-        self._telemetry = telemetry
-        self._lifecycle = lifecycle
+        self._app, self._settings, self._endpoints = app, settings, endpoints
+        self._telemetry, self._lifecycle = telemetry, lifecycle
         self._encode = msgspec.json.Encoder().encode
         self._in_flight = self._bytes_in_flight = 0
 
@@ -101,9 +89,8 @@ class Gate:
             exchange.status = 499  # the client disconnected
         except Exception:
             log.exception("request %s failed", request_id.decode())
-            await self._refuse(
-                exchange, RefusedError(500, "the service failed; its log has the traceback")
-            )
+            failure = RefusedError(500, "the service failed; its log has the traceback")
+            await self._refuse(exchange, failure)
         finally:
             self._telemetry.request(
                 request_id=request_id.decode(),
@@ -116,9 +103,8 @@ class Gate:
             )
 
     async def _answer(self, exchange: Exchange, headers: dict[bytes, bytes]) -> None:
-        if sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > (
-            MAX_HEADER_BYTES
-        ):
+        n_bytes = sum(len(name) + len(value) for name, value in exchange.scope["headers"])
+        if n_bytes > MAX_HEADER_BYTES:
             raise RefusedError(431, f"the headers are larger than {MAX_HEADER_BYTES:,} bytes")
         found = self._endpoints.find_prediction(exchange.scope["path"])
         if found is None:
@@ -129,9 +115,13 @@ class Gate:
         if exchange.scope["method"] != "POST":
             raise RefusedError(405, "predictions take POST", headers={"Allow": "POST"})
         check_key(self._settings.key, headers)
-        _check_content_type(headers, takes_bytes=endpoint.body == "tensors")
+        content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        has_bytes = endpoint.body == "tensors" and LENGTH_HEADER in headers
+        if content_type != b"application/json" and not has_bytes:
+            reason = "a body is JSON: send the header 'Content-Type: application/json'"
+            raise RefusedError(415, reason)
         if self._in_flight >= self._settings.max_in_flight:
-            raise RefusedError(503, "too many requests in flight", headers={"Retry-After": "1"})
+            raise self._busy("requests")
         self._in_flight += 1
         try:
             content = await self._body(exchange, headers)
@@ -150,28 +140,28 @@ class Gate:
         if int(headers.get(b"content-length", b"0")) > self._settings.max_body_bytes:
             raise self._too_large()
         parts: list[bytes] = []
+        more = True
         try:
             async with asyncio.timeout(self._settings.request_timeout_seconds):
-                await self._receive(exchange, parts)
+                while more:
+                    message = await exchange.receive()
+                    if message["type"] == "http.disconnect":
+                        raise ConnectionError
+                    parts.append(message.get("body", b""))
+                    exchange.n_bytes += len(parts[-1])
+                    self._bytes_in_flight += len(parts[-1])
+                    if exchange.n_bytes > self._settings.max_body_bytes:
+                        raise self._too_large()
+                    if self._bytes_in_flight > self._settings.max_bytes_in_flight:
+                        raise self._busy("bytes")
+                    more = message.get("more_body", False)
         except TimeoutError:
             raise RefusedError(408, "the body took too long to arrive") from None
+        exchange.has_more_body = False
         return b"".join(parts)
 
-    async def _receive(self, exchange: Exchange, parts: list[bytes]) -> None:
-        more = True
-        while more:
-            message = await exchange.receive()
-            if message["type"] == "http.disconnect":
-                raise ConnectionError
-            parts.append(message.get("body", b""))
-            exchange.n_bytes += len(parts[-1])
-            self._bytes_in_flight += len(parts[-1])
-            if exchange.n_bytes > self._settings.max_body_bytes:
-                raise self._too_large()
-            if self._bytes_in_flight > self._settings.max_bytes_in_flight:
-                raise RefusedError(503, "too many bytes in flight", headers={"Retry-After": "1"})
-            more = message.get("more_body", False)
-        exchange.has_more_body = False
+    def _busy(self, what: str) -> RefusedError:
+        return RefusedError(503, f"too many {what} in flight", headers={"Retry-After": "1"})
 
     def _too_large(self) -> RefusedError:
         limit = self._settings.max_body_bytes
@@ -179,6 +169,14 @@ class Gate:
 
     async def _pass_on(self, exchange: Exchange) -> None:
         """Pass the request on to FastAPI, and add the headers of every response."""
+
+        async def receive() -> Message:
+            message = await exchange.receive()
+            exchange.n_bytes += len(message.get("body", b""))
+            if exchange.n_bytes > self._settings.max_body_bytes:
+                raise self._too_large()
+            exchange.has_more_body = message.get("more_body", False)
+            return message
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -194,59 +192,39 @@ class Gate:
             await exchange.send(message)
 
         try:
-            await self._app(exchange.scope, self._limited(exchange), send)
+            await self._app(exchange.scope, receive, send)
         finally:
             route = exchange.scope.get("route")
             exchange.route = getattr(route, "path", exchange.route)
 
-    def _limited(self, exchange: Exchange) -> Receive:
-        """Limit the body that FastAPI reads."""
-        received = 0
-
-        async def receive() -> Message:
-            nonlocal received
-            message = await exchange.receive()
-            received += len(message.get("body", b""))
-            if received > self._settings.max_body_bytes:
-                raise self._too_large()
-            exchange.has_more_body = message.get("more_body", False)
-            return message
-
-        return receive
-
     async def _refuse(self, exchange: Exchange, refusal: RefusedError) -> None:
         if exchange.is_answered:
             return  # the response has begun
-        headers = [(k.lower().encode(), v.encode()) for k, v in refusal.headers.items()]
         problem = Problem(refusal.detail, exchange.request_id.decode(), refusal.difference)
-        content = self._encode(problem)
-        if exchange.scope["path"].startswith("/v2"):
-            content = self._encode({"error": refusal.detail})
+        is_protocol = exchange.scope["path"].startswith("/v2")
+        content = self._encode({"error": refusal.detail} if is_protocol else problem)
+        headers = [(k.lower().encode(), v.encode()) for k, v in refusal.headers.items()]
         await self._send(exchange, refusal.status, content, headers)
 
     async def _send(
-        self,
-        exchange: Exchange,
-        status: int,
-        content: bytes,
-        headers: list[tuple[bytes, bytes]],
+        self, exchange: Exchange, status: int, content: bytes, more: list[tuple[bytes, bytes]]
     ) -> None:
         await self._drain_body(exchange, 0.0)
         exchange.status, exchange.is_answered = status, True
-        length = (b"content-length", str(len(content)).encode())
-        every = [JSON, length, *self._headers(exchange), *headers]
-        await exchange.send({"type": "http.response.start", "status": status, "headers": every})
+        headers = [*self._headers(exchange, content), *more]
+        await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
         if exchange.has_more_body:
             await exchange.send({"type": "http.response.body", "body": content, "more_body": True})
             await self._drain_body(exchange, LINGER_SECONDS)
             content = b""
         await exchange.send({"type": "http.response.body", "body": content})
 
-    def _headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
-        headers = [(b"x-request-id", exchange.request_id), *HEADERS]
+    def _headers(
+        self, exchange: Exchange, content: bytes | None = None
+    ) -> list[tuple[bytes, bytes]]:
         # The rest of an unread body may be endless, so the connection is closed.
-        ends = self._lifecycle.is_closing or exchange.has_more_body
-        return [*headers, CLOSE] if ends else headers
+        closes = self._lifecycle.is_closing or exchange.has_more_body
+        return response_headers(exchange.request_id, content, closes=closes)
 
     async def _drain_body(self, exchange: Exchange, seconds: float) -> None:
         """Read and drop the rest of the body for some seconds; 0 drops what has arrived.
@@ -260,11 +238,3 @@ class Gate:
                     message = await exchange.receive()
                     left -= len(message.get("body", b""))
                     exchange.has_more_body = message.get("more_body", False)
-
-
-def _check_content_type(headers: dict[bytes, bytes], *, takes_bytes: bool) -> None:
-    if takes_bytes and LENGTH_HEADER in headers:
-        return
-    content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if content_type != b"application/json":
-        raise RefusedError(415, "a body is JSON: send the header 'Content-Type: application/json'")

@@ -12,13 +12,12 @@ import msgspec
 import numpy as np
 
 from tabproof.schema import CategoryColumn
-from tabproof.service.answers import RefusedError, not_found
+from tabproof.service.answers import RefusedError
 from tabproof.service.bodies import decode_as
 from tabproof.service.rows import Cell, Row
 from tabproof.service.served_model import ServedModel
 
-# --- The binary extension: tensors as bytes behind the JSON of a request
-
+# The header that announces tensors as bytes behind the JSON of a request.
 LENGTH_HEADER = b"inference-header-content-length"
 NUMBERS = {
     "BOOL": "?", "UINT8": "<u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8",
@@ -26,47 +25,6 @@ NUMBERS = {
     "FP16": "<f2", "FP32": "<f4", "FP64": "<f8",
 }  # fmt: skip
 TEXTS = "BYTES"
-
-
-def split_body(content: bytes, header: bytes) -> tuple[bytes, bytes]:
-    """Split a body into its JSON and the tensors behind it; raise RefusedError."""
-    if not header.isdigit() or len(header) > 12 or int(header) > len(content):
-        raise RefusedError(400, "Inference-Header-Content-Length is not the length of the JSON")
-    return content[: int(header)], content[int(header) :]
-
-
-def cells_of(name: str, datatype: str, content: bytes, n_cells: int) -> list[Any]:
-    """Return the n_cells cells of a tensor; NaN becomes a missing cell."""
-    if datatype == TEXTS:
-        return _texts(name, content, n_cells)
-    dtype = np.dtype(NUMBERS[datatype])
-    if len(content) != n_cells * dtype.itemsize:
-        raise RefusedError(422, f"inputs['{name}'] has a shape that does not fit its bytes")
-    values = np.frombuffer(content, dtype)
-    if values.dtype.kind != "f":
-        cells: list[Any] = values.tolist()
-        return cells
-    return [None if value != value else value for value in values.tolist()]
-
-
-def _texts(name: str, content: bytes, n_cells: int) -> list[str]:
-    """Return texts; each is preceded by its length in four bytes."""
-    found: list[str] = []
-    start = 0
-    while start < len(content) and len(found) <= n_cells:
-        end = start + 4 + int.from_bytes(content[start : start + 4], "little")
-        if end > len(content):
-            raise RefusedError(422, f"inputs['{name}'] ends inside a text")
-        try:
-            found.append(content[start + 4 : end].decode())
-        except UnicodeDecodeError:
-            raise RefusedError(
-                422, f"inputs['{name}'] has a text that is not valid UTF-8"
-            ) from None
-        start = end
-    return found
-
-
 FORM = '{"inputs": [{"name": column, "shape": [rows], "datatype": "FP64", "data": […]}, …]}'
 
 
@@ -78,6 +36,50 @@ class Tensor(msgspec.Struct):
     datatype: str
     data: list[Any] | None = None
     parameters: dict[str, Any] | None = None
+
+    def refusal(self, reason: str, status: int = 422) -> RefusedError:
+        """Return an error that names the tensor."""
+        return RefusedError(status, f"inputs['{self.name}']{reason}")
+
+    def read_bytes(self, content: bytes) -> list[Any]:
+        """Return the cells of the binary form; NaN becomes a missing cell."""
+        if self.datatype == TEXTS:
+            return self._read_texts(content)
+        dtype = np.dtype(NUMBERS[self.datatype])
+        if len(content) != prod(self.shape) * dtype.itemsize:
+            raise self.refusal(" has a shape that does not fit its bytes")
+        values: list[Any] = np.frombuffer(content, dtype).tolist()
+        return values if dtype.kind != "f" else [None if v != v else v for v in values]
+
+    def _read_texts(self, content: bytes) -> list[Any]:
+        """Return texts; each is preceded by its length in four bytes."""
+        found: list[Any] = []
+        start, n_cells = 0, prod(self.shape)
+        while start < len(content) and len(found) <= n_cells:
+            end = start + 4 + int.from_bytes(content[start : start + 4], "little")
+            if end > len(content):
+                raise self.refusal(" ends inside a text")
+            try:
+                found.append(content[start + 4 : end].decode())
+            except UnicodeDecodeError:
+                raise self.refusal(" has a text that is not valid UTF-8") from None
+            start = end
+        return found
+
+    def cells(self) -> list[Cell]:
+        """Return the cells; clients may send them with one level of nesting."""
+        cells = self.data or []
+        nested = [isinstance(item, list) for item in cells]
+        if any(nested):
+            if not all(nested):
+                raise self.refusal(".data is nested unevenly")
+            cells = [cell for row in cells for cell in row]
+        kinds = set(map(type, cells)) - {type(None)}
+        if kinds & {list, dict}:
+            raise self.refusal(".data is nested too deeply")
+        if kinds and (kinds == {str}) != (self.datatype == TEXTS):
+            raise self.refusal(f".data is not of {self.datatype}")
+        return cells
 
 
 class RequestedOutput(msgspec.Struct):
@@ -116,101 +118,61 @@ class InferResponse(msgspec.Struct, omit_defaults=True):
 
 
 def decode(content: bytes, json_length: bytes | None, max_cells: int) -> InferRequest:
-    """Decode a body; json_length: the header that announces tensors behind the JSON.
+    """Decode a body; json_length: the value of LENGTH_HEADER, if it was sent.
 
     max_cells: larger tensors are refused before memory is allocated.
     """
-    if json_length is None:
-        request = decode_as(InferRequest, content, FORM)
-        tail = b""
-    else:
-        content, tail = split_body(content, json_length)
-        request = decode_as(InferRequest, content, FORM)
+    tail = b""
+    if json_length is not None:
+        n_bytes = int(json_length) if json_length.isdigit() and len(json_length) <= 12 else -1
+        if not 0 <= n_bytes <= len(content):
+            raise RefusedError(400, "Inference-Header-Content-Length is not the length of the JSON")
+        content, tail = content[:n_bytes], content[n_bytes:]
+    request = decode_as(InferRequest, content, FORM)
     for tensor in request.inputs:
         if tensor.datatype not in NUMBERS and tensor.datatype != TEXTS:
-            known = ", ".join([*NUMBERS, TEXTS])
-            raise RefusedError(422, f"inputs['{tensor.name}'].datatype is not one of {known}")
+            raise tensor.refusal(f".datatype is not one of {', '.join([*NUMBERS, TEXTS])}")
         if not tensor.shape or min(tensor.shape) < 0:
-            raise RefusedError(422, f"inputs['{tensor.name}'].shape is not a valid shape")
+            raise tensor.refusal(".shape is not a valid shape")
         if prod(tensor.shape) > max_cells:
-            raise RefusedError(
-                413, f"inputs['{tensor.name}'] has too many rows; send them in parts"
-            )
+            raise tensor.refusal(" has too many rows; send them in parts", 413)
         if tensor.data is None:
             size = (tensor.parameters or {}).get("binary_data_size")
             if type(size) is not int or not 0 <= size <= len(tail):
-                raise RefusedError(422, f"inputs['{tensor.name}'] has no data")
-            tensor.data = cells_of(tensor.name, tensor.datatype, tail[:size], prod(tensor.shape))
-            tail = tail[size:]
+                raise tensor.refusal(" has no data")
+            tensor.data, tail = tensor.read_bytes(tail[:size]), tail[size:]
         if len(tensor.data) > prod(tensor.shape):
-            raise RefusedError(
-                422, f"inputs['{tensor.name}'] has a shape that does not fit its data"
-            )
+            raise tensor.refusal(" has a shape that does not fit its data")
     return request
-
-
-def check_version(model: ServedModel, version: str | None) -> None:
-    """Refuse a version that is not served; one version of each model is."""
-    if version is not None and version != model.run_id:
-        raise not_found(f"of model '{model.name}' only version {model.run_id} is served")
 
 
 def rows_of(request: InferRequest, model: ServedModel) -> list[Row]:
     """Return the rows of tensors; raise RefusedError."""
     names = [column.name for column in model.schema.columns]
-    tensors = request.inputs
+    tensors, width = request.inputs, len(names)
+    columns: dict[str, list[Cell]] = {}
     if not tensors:
         raise RefusedError(422, f"inputs is empty; a body is {FORM}")
     if len(tensors) == 1 and tensors[0].name not in names:
-        return _rows_of_matrix(tensors[0], names)
-    columns: dict[str, list[Cell]] = {}
-    for tensor in tensors:
-        if tensor.name in columns:
-            raise RefusedError(422, f"inputs has '{tensor.name}' twice")
-        n_cells = len(tensor.data or [])
-        if tensor.shape not in ([n_cells], [n_cells, 1]):
-            raise RefusedError(
-                422, f"inputs['{tensor.name}'] has a shape that does not fit its data"
+        (matrix,) = tensors
+        cells = matrix.cells()
+        if matrix.shape[1:] != [width] or len(cells) != prod(matrix.shape):
+            raise matrix.refusal(
+                f" is not a column, and its shape is not [rows, {width}];"
+                " send one tensor per column, or one with all columns in the order of /schema"
             )
-        columns[tensor.name] = _cells(tensor, _flat(tensor))
+        columns = {name: cells[place::width] for place, name in enumerate(names)}
+    else:
+        for tensor in tensors:
+            if tensor.name in columns:
+                raise RefusedError(422, f"inputs has '{tensor.name}' twice")
+            if tensor.shape not in ([n := len(tensor.data or [])], [n, 1]):
+                raise tensor.refusal(" has a shape that does not fit its data")
+            columns[tensor.name] = tensor.cells()
     lengths = {len(cells) for cells in columns.values()}
     if len(lengths) > 1:
         raise RefusedError(422, f"inputs have different numbers of rows: {sorted(lengths)}")
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-
-
-def _rows_of_matrix(tensor: Tensor, names: list[str]) -> list[Row]:
-    cells = _cells(tensor, _flat(tensor))
-    width = len(names)
-    if len(tensor.shape) != 2 or tensor.shape[1] != width or len(cells) != tensor.shape[0] * width:
-        raise RefusedError(
-            422,
-            f"inputs['{tensor.name}'] is not a column, and its shape is not [rows, {width}];"
-            " send one tensor per column, or one with all columns in the order of /schema",
-        )
-    return [
-        dict(zip(names, cells[start : start + width], strict=True))
-        for start in range(0, len(cells), width)
-    ]
-
-
-def _flat(tensor: Tensor) -> list[Any]:
-    """Flatten one level of nesting, which clients may send."""
-    data = tensor.data or []
-    if any(isinstance(item, list) for item in data):
-        if not all(isinstance(item, list) for item in data):
-            raise RefusedError(422, f"inputs['{tensor.name}'].data is nested unevenly")
-        return [cell for row in data for cell in row]
-    return data
-
-
-def _cells(tensor: Tensor, values: list[Any]) -> list[Cell]:
-    kinds = set(map(type, values)) - {type(None)}
-    if kinds & {list, dict}:
-        raise RefusedError(422, f"inputs['{tensor.name}'].data is nested too deeply")
-    if kinds and (kinds == {str}) != (tensor.datatype == TEXTS):
-        raise RefusedError(422, f"inputs['{tensor.name}'].data is not of {tensor.datatype}")
-    return values
 
 
 def infer(
@@ -226,8 +188,7 @@ def infer(
         "predict_proba": OutputTensor("predict_proba", [n_rows, len(labels)], "FP64", flat),
     }
     wanted = [output.name for output in request.outputs or []] or list(outputs)
-    unknown = [name for name in wanted if name not in outputs]
-    if unknown:
+    if set(wanted) - outputs.keys():
         raise RefusedError(422, f"there is no output of that name; outputs: {', '.join(outputs)}")
     warnings = [f"{w.column}: {w.message}" for w in batch.warnings]
     response = InferResponse(

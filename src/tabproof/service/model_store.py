@@ -6,11 +6,10 @@ A request takes one reference to `ModelStore.served` and keeps it; a reload repl
 import logging
 import os
 import stat
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from tabproof.artifacts import Promotion, Registry, VerifiedRun, newest_complete
 from tabproof.artifacts.errors import NotInStoreError, StoreError
 from tabproof.artifacts.remote.address import parse_address
 from tabproof.errors import UserError
-from tabproof.service.answers import no_model, not_found
+from tabproof.service.answers import RefusedError, missing_model_detail
 from tabproof.service.errors import ModelUnusableError, OutsideRootsError, ReloadError
 from tabproof.service.served_model import ServedModel, load_model
 from tabproof.service.settings import Settings
@@ -27,86 +26,7 @@ from tabproof.service.settings import Settings
 if TYPE_CHECKING:
     from tabproof.artifacts.remote.signature import SignatureKeys
 
-
 log = logging.getLogger("uvicorn.error")
-
-
-def keys_of(settings: Settings) -> "SignatureKeys | None":
-    """Return the public keys that must have signed models; None if signatures are optional."""
-    if not settings.signature_key:
-        return None
-    # cryptography is an optional dependency.
-    from tabproof.artifacts.remote.signature import read_keys
-
-    return read_keys(settings.signature_key)
-
-
-class StoreCache:
-    """A local registry that follows the pointers of a model store.
-
-    A model that cannot be pulled keeps its cached version.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        # Imported here, so that a missing package is reported when the service starts.
-        from tabproof.artifacts.remote.store import open_store
-
-        open_store(parse_address(settings.store))
-        self.address = parse_address(settings.store)
-        self._seconds = settings.store_timeout_seconds
-        self._registry = Registry(settings.cache)
-        self._keys = keys_of(settings)
-        self._removed: set[str] = set()
-
-    def refresh(self, *, thoroughly: bool) -> dict[str, UserError]:
-        """Pull every model within the time limit; return the failures by name.
-
-        thoroughly: also pull models whose pointer did not change, to repair damaged copies.
-        """
-        from tabproof.artifacts.remote.store import open_store
-        from tabproof.artifacts.remote.transfer import RemoteModel, model_names, pull
-
-        failed: dict[str, UserError] = {}
-        store = open_store(self.address, self._seconds)
-        try:
-            names = model_names(store)
-            if not names:
-                raise NotInStoreError(str(self.address), "it holds no model; push one")
-            self._warn_of_removed(names)
-        except UserError as error:
-            return {"store": error}
-        except OSError as error:
-            return {"store": self._refusal(error)}
-        for name in names:
-            try:
-                if thoroughly or not self._is_current(name, RemoteModel(store, name).history()):
-                    pull(store, self._registry, name, keys=self._keys, overwrite=True)
-            except UserError as error:
-                failed[name] = error
-            except OSError as error:
-                failed[name] = self._refusal(error)
-        return failed
-
-    def _refusal(self, error: OSError) -> StoreError:
-        where = f"MODEL_CACHE, {error.filename or self._registry.root}"
-        return StoreError(where, f"it cannot be used: {error.strerror}")
-
-    def _is_current(self, name: str, history: list[Promotion]) -> bool:
-        try:
-            return self._registry.history(name) == history
-        except UserError:
-            return False  # damaged: pulling repairs it
-
-    def _warn_of_removed(self, names: list[str]) -> None:
-        removed = set(self._registry.names()) - set(names)
-        for name in sorted(removed - self._removed):
-            log.warning(
-                "model '%s' is no longer in %s; the cached version is served", name, self.address
-            )
-        self._removed = removed
-
-
-SCORER = "scorer/"
 
 
 @dataclass(frozen=True)
@@ -122,34 +42,53 @@ class Served:
     failed: Mapping[str, str] = field(default_factory=dict)
     store: Mapping[str, str] = field(default_factory=dict)
 
+    def find(self, name: str | None, version: str | None = None) -> ServedModel:
+        """Return a model, the default one without a name; raise RefusedError if not served."""
+        if name is None:
+            return self.default()
+        found = self.models.get(name)
+        if found is None:
+            names = ", ".join(sorted(self.models)) or "none"
+            raise RefusedError(404, f"there is no model of that name; served: {names}")
+        if version is not None and version != found.run_id:
+            raise RefusedError(404, f"of model '{name}' only version {found.run_id} is served")
+        return found
+
     def default(self) -> ServedModel:
         """Return the default model; raise RefusedError if there is none."""
         found = self.models.get(self.default_name or "")
         if found is None:
             failed = {**self.store, **self.failed}
-            raise no_model(failed, self.default_name, sorted(self.models))
-        return found
-
-    def named(self, name: str) -> ServedModel:
-        """Return a model by name; raise RefusedError if it is not served."""
-        found = self.models.get(name)
-        if found is None:
-            names = ", ".join(sorted(self.models)) or "none"
-            raise not_found(f"there is no model of that name; served: {names}")
+            detail = missing_model_detail(failed, self.default_name, sorted(self.models))
+            raise RefusedError(503, detail, headers={"Retry-After": "5"})
         return found
 
 
 class ModelStore:
-    """Load models and hold those that are served."""
+    """Load models and hold those that are served.
+
+    With a model store, the registry is a local cache that follows the store's pointers.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._registry = Registry(settings.registry)
-        self._cache = StoreCache(settings) if settings.store else None
-        self._keys = keys_of(settings)
+        self._address = parse_address(settings.store) if settings.store else None
+        # The public keys that must have signed models; None if signatures are optional.
+        self._keys: SignatureKeys | None = None
+        # Both need optional packages. A missing one is reported when the service starts.
+        if self._address:
+            from tabproof.artifacts.remote.store import open_store
+
+            open_store(self._address)
+        if settings.signature_key:
+            from tabproof.artifacts.remote.signature import read_keys
+
+            self._keys = read_keys(settings.signature_key)
         self.served = Served()
         # The version of each pointer when it was last read, loaded or not.
         self._pointers: dict[str, str] = {}
+        self._removed: set[str] = set()
         # A requested reload and one of the watcher would overwrite each other's result.
         self._lock = Lock()
 
@@ -165,12 +104,13 @@ class ModelStore:
         A model that cannot be loaded stays as it was; then UserError names the cause.
         """
         with self._lock:
-            if path is None:
+            if path is not None:
+                self._load_path(path)
+            else:
                 self._pull(thoroughly=True)
                 self._load(None)
-                self._raise_store_failures()
-            else:
-                self._load_run(path)
+                if self.served.store:
+                    raise ReloadError(self.served.store)
             return self.served.models
 
     def follow(self) -> bool:
@@ -180,26 +120,60 @@ class ModelStore:
         """
         with self._lock:
             self._pull(thoroughly=False)
-            found = self._versions()
-            moved = {
-                name
-                for name in {*found, *self._pointers}
-                if found.get(name) != self._pointers.get(name)
-            }
+            found, known = self._versions(), self._pointers
+            moved = {name for name in {*found, *known} if found.get(name) != known.get(name)}
             if moved:
                 self._load(moved)
-            self._raise_store_failures()
+            if self.served.store:
+                raise ReloadError(self.served.store)
             return bool(moved)
 
     def _pull(self, *, thoroughly: bool) -> None:
-        if self._cache is not None:
-            failures = self._cache.refresh(thoroughly=thoroughly)
-            messages = {name: self.message_of(error) for name, error in failures.items()}
-            self.served = replace(self.served, store=messages)
+        """Pull every model of the store within the time limit; record failures.
 
-    def _raise_store_failures(self) -> None:
-        if self.served.store:
-            raise ReloadError(dict(self.served.store))
+        A model that cannot be pulled keeps its cached version. thoroughly: also pull models whose
+        pointer did not change, to repair damaged copies.
+        """
+        if self._address is None:
+            return
+        from tabproof.artifacts.remote.store import open_store
+        from tabproof.artifacts.remote.transfer import RemoteModel, model_names, pull
+
+        failed: dict[str, str] = {}
+
+        @contextmanager
+        def recorded(name: str) -> Iterator[None]:
+            try:
+                yield
+            except UserError as error:
+                failed[name] = self.message_of(error)
+            except OSError as error:
+                where = f"MODEL_CACHE, {error.filename or self._registry.root}"
+                reason = StoreError(where, f"it cannot be used: {error.strerror}")
+                failed[name] = self.message_of(reason)
+
+        store = open_store(self._address, self._settings.store_timeout_seconds)
+        names: list[str] = []
+        with recorded("store"):
+            found = model_names(store)
+            if not found:
+                raise NotInStoreError(str(self._address), "it holds no model; push one")
+            removed = set(self._registry.names()) - set(found)
+            for name in sorted(removed - self._removed):
+                message = "model '%s' is no longer in %s; the cached version is served"
+                log.warning(message, name, self._address)
+            self._removed, names = removed, found
+        for name in names:
+            with recorded(name):
+                if thoroughly or not self._is_current(name, RemoteModel(store, name).history()):
+                    pull(store, self._registry, name, keys=self._keys, overwrite=True)
+        self.served = replace(self.served, store=failed)
+
+    def _is_current(self, name: str, history: list[Promotion]) -> bool:
+        try:
+            return self._registry.history(name) == history
+        except UserError:
+            return False  # damaged: pulling repairs it
 
     def _load(self, names: Collection[str] | None) -> None:
         """Load promoted models, all or those named; raise ReloadError for those that fail."""
@@ -225,44 +199,77 @@ class ModelStore:
                 new[name] = self.message_of(error)
         failed |= {name: why for name, why in new.items() if name not in models}
         # A damaged model stays the default: a client must not get another model's predictions.
-        self._serve(models, self._default_name(versions), failed)
+        default = self._default_name(versions)
+        self.served = replace(served, models=models, default_name=default, failed=failed)
         if new:
             raise ReloadError(new)
-
-    def _serve(
-        self, models: Mapping[str, ServedModel], default: str | None, failed: Mapping[str, str]
-    ) -> None:
-        self.served = Served(models, default, failed, self.served.store)
 
     def _load_newest(self) -> None:
         if any(model.promoted for model in self.served.models.values()):
             # Perhaps a mount was lost; a run that nobody promoted must not replace the model.
             raise ReloadError({"registry": "it no longer holds a promoted model"})
-        if self._cache is not None or self._keys is not None:
+        if self._address is not None or self._keys is not None:
             # With a store or with signatures, only promoted models may be served.
             raise ReloadError({"registry": "it holds no promoted model"})
-        newest = newest_complete_run(self._settings.outputs, holding=SCORER)
+        newest = newest_complete_run(self._settings.outputs, holding="scorer/")
         if newest is None:
             raise ReloadError({"nothing": "no model is promoted, and no run can be served"})
         try:
-            model = load_model(newest, name=None, source=self._shown(newest), promoted=False)
+            model = self._read(newest, None)
         except (UserError, OSError) as error:
             failed = {newest.name: self.message_of(error)}
             if not self.served.models:
                 self.served = Served(failed=failed)
             raise ReloadError(failed) from error
-        self._serve({model.name: model}, self._default_name([model.name]), {})
+        default = self._default_name([model.name])
+        models = {model.name: model}
+        self.served = replace(self.served, models=models, default_name=default, failed={})
 
-    def _load_run(self, path: str) -> None:
+    def _load_path(self, path: str) -> None:
+        promotions = self._registry.root
         try:
-            model = self._load_path(path)
+            found = beneath(path, [promotions, self._settings.outputs])
+            # A version of a promoted model keeps its name; a run takes that of its dataset.
+            promoted = found.is_relative_to(promotions)
+            name = found.relative_to(promotions).parts[0] if promoted else None
+            if name in self._registry.names() and found == promotions / name:
+                model = self._load_promoted(name)
+            else:
+                model = self._read(found, name)
         except OSError as error:
             raise ReloadError({path: self.message_of(error)}) from error
         models = {**self.served.models, model.name: model}
         # A run that was named becomes the default, so that it can be tried.
-        default = self._default_name(models) if model.promoted else model.name
+        default = self._default_name(models) if promoted else model.name
         failed = {k: v for k, v in self.served.failed.items() if k != model.name}
-        self._serve(models, default, failed)
+        self.served = replace(self.served, models=models, default_name=default, failed=failed)
+
+    def _load_promoted(self, name: str) -> ServedModel:
+        promotion = self._registry.current(name)
+        if promotion is None:
+            raise ModelUnusableError(source=name, reason="nothing is promoted under this name")
+        model = self._read(self._registry.path_of(name, promotion.version), name)
+        if model.run_id != promotion.version:
+            # Complete and verified, but not the run that was promoted.
+            raise ModelUnusableError(source=model.source, reason=f"it holds run {model.run_id}")
+        return model
+
+    def _read(self, path: Path, name: str | None) -> ServedModel:
+        """Load a run, or a version of the promoted model `name`."""
+
+        def check_signature(run: VerifiedRun) -> None:
+            # A run that none of the keys has signed is refused, even if it was pulled before.
+            if self._keys is not None:
+                signature = self._registry.signature_of(name, run.run_id) if name else None
+                self._keys.check(name or run.path.name, run.run_id, run.sealed, signature)
+
+        source = path.name
+        for root in (self._registry.root, self._settings.outputs):
+            if path.is_relative_to(root):
+                source = (Path(root.name) / path.relative_to(root)).as_posix()
+                break
+        promoted = name is not None
+        return load_model(path, name=name, source=source, promoted=promoted, check=check_signature)
 
     def _versions(self) -> dict[str, str]:
         """Return the version of each pointer; '?' for a damaged pointer."""
@@ -273,56 +280,18 @@ class ModelStore:
         found = {name: self._current(name) for name in names}
         return {name: "?" if p is None else p.version for name, p in found.items()}
 
-    def _load_path(self, path: str) -> ServedModel:
-        promotions = self._registry.root
-        found = beneath(path, [promotions, self._settings.outputs])
-        for promoted in self._registry.names():
-            if found == promotions / promoted:
-                return self._load_promoted(promoted)
-        # A version of a promoted model keeps its name; a run takes that of its dataset.
-        is_promoted = found.is_relative_to(promotions)
-        name = found.relative_to(promotions).parts[0] if is_promoted else None
-        source, check = self._shown(found), partial(self._check_signature, name)
-        return load_model(found, name=name, source=source, promoted=is_promoted, check=check)
-
-    def _load_promoted(self, name: str) -> ServedModel:
-        promotion = self._registry.current(name)
-        if promotion is None:
-            raise ModelUnusableError(source=name, reason="nothing is promoted under this name")
-        path = self._registry.path_of(name, promotion.version)
-        source, check = self._shown(path), partial(self._check_signature, name)
-        model = load_model(path, name=name, source=source, promoted=True, check=check)
-        if model.run_id != promotion.version:
-            # Complete and verified, but not the run that was promoted.
-            raise ModelUnusableError(
-                source=self._shown(path), reason=f"it holds run {model.run_id}"
-            )
-        return model
-
-    def _check_signature(self, name: str | None, run: VerifiedRun) -> None:
-        """Refuse a run that none of the keys has signed, even if it was pulled before."""
-        if self._keys is not None:
-            signature = self._registry.signature_of(name, run.run_id) if name else None
-            self._keys.check(name or run.path.name, run.run_id, run.sealed, signature)
-
     def message_of(self, error: UserError | OSError) -> str:
         """Return an error's message for clients, without the location of the roots."""
         message = str(error)
         if isinstance(error, OSError):
             message = f"{error.filename} cannot be read: {error.strerror}"
-        if self._cache is not None:
-            address = str(self._cache.address)
+        if self._address is not None:
+            address = str(self._address)
             message = message.replace(f"{address}/", "").replace(address, "the store")
         for root in (self._registry.root, self._settings.outputs):
             if root.is_absolute():
                 message = message.replace(str(root), root.name)
         return message
-
-    def _shown(self, path: Path) -> str:
-        for root in (self._registry.root, self._settings.outputs):
-            if path.is_relative_to(root):
-                return (Path(root.name) / path.relative_to(root)).as_posix()
-        return path.name
 
     def _default_name(self, names: Collection[str]) -> str | None:
         wanted = self._settings.default_model
@@ -362,9 +331,16 @@ def beneath(text: str, roots: Sequence[Path]) -> Path:
     text: begins with the name of a root, or is absolute. A root itself may be a link, because the
     operator configured it. Raises OutsideRootsError.
     """
-    fault = _fault_of(text)
-    if fault is not None:
-        raise OutsideRootsError(text, roots, fault)
+    faults = {
+        f"is longer than {MAX_LENGTH:,} characters": len(text) > MAX_LENGTH,
+        # Control characters, and lone surrogates, which are not valid UTF-8.
+        "has characters that cannot be printed": not text.isprintable(),
+        f"contains one of {' '.join(FORBIDDEN)}": any(mark in text for mark in FORBIDDEN),
+        "has an empty part, '.' or '..'": {"", ".", ".."} & {*text.removeprefix("/").split("/")},
+    }
+    for fault, applies in faults.items():
+        if applies:
+            raise OutsideRootsError(text, roots, fault)
     asked = (Path.cwd() / text).parts
     for root in roots:
         if text.startswith(f"{root.name}/"):
@@ -382,27 +358,10 @@ def beneath(text: str, roots: Sequence[Path]) -> Path:
     raise OutsideRootsError(text, roots, "is not below a root")
 
 
-def _fault_of(text: str) -> str | None:
-    if len(text) > MAX_LENGTH:
-        return f"is longer than {MAX_LENGTH:,} characters"
-    # Control characters, and lone surrogates, which are not valid UTF-8.
-    if not text.isprintable():
-        return "has characters that cannot be printed"
-    if any(mark in text for mark in FORBIDDEN):
-        return f"contains one of {' '.join(FORBIDDEN)}"
-    if {"", ".", ".."} & set(text.removeprefix("/").split("/")):
-        return "has an empty part, '.' or '..'"
-    return None
-
-
 def _is_plain(root: Path, below: Sequence[str]) -> bool:
-    path = root
-    for part in below:
-        path = path / part
-        try:
-            mode = path.lstat().st_mode
-        except OSError:
-            return False
-        if not stat.S_ISDIR(mode):
-            return False
-    return True
+    """Return whether each part is a directory, and none is a link."""
+    paths = (root.joinpath(*below[:end]) for end in range(1, len(below) + 1))
+    try:
+        return all(stat.S_ISDIR(path.lstat().st_mode) for path in paths)
+    except OSError:
+        return False

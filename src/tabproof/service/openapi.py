@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tabproof.schema import CategoryColumn, Column
-from tabproof.service.answers import Problem
+from tabproof.service.answers import Problem, Readiness
 from tabproof.service.endpoints import ENDPOINTS, Endpoint
 from tabproof.service.inference_protocol import InferRequest
 from tabproof.service.model_store import Served
@@ -53,15 +53,15 @@ def document(served: Served, settings: Settings) -> Json:
     for endpoint in ENDPOINTS:
         if not endpoint.tag or (endpoint.tag == "Administration" and not settings.admin_token):
             continue
+        served_at = [(endpoint.path, "Row", default)]
         if endpoint.path.startswith("/models/{name}"):
             # Each model has columns of its own.
-            for place, (name, model) in enumerate(named):
-                path = endpoint.path.replace("{name}", name)
-                row = f"Row{place}"
-                paths[path] = _operation(endpoint, row, model, settings, path)
-        else:
-            path = endpoint.path
-            paths[path] = _operation(endpoint, "Row", default, settings, path)
+            served_at = [
+                (endpoint.path.replace("{name}", name), f"Row{place}", model)
+                for place, (name, model) in enumerate(named)
+            ]
+        for path, row, model in served_at:
+            paths[path] = _operation(endpoint, row, model, settings, path)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -84,15 +84,17 @@ def document(served: Served, settings: Settings) -> Json:
 def _operation(
     endpoint: Endpoint, row: str, model: ServedModel | None, settings: Settings, path: str
 ) -> Json:
-    is_protocol = path.startswith("/v2")
-    responses: Json = {"200": {"description": "OK", "content": _response(endpoint)}}
+    content = _json(_ref(endpoint.response) if endpoint.response else {"type": "object"})
+    if path == "/metrics":
+        content = {"text/plain": {}}
+    responses: Json = {"200": {"description": "OK", "content": content}}
+    error = _ref(Problem)
+    if path.startswith("/v2"):
+        text = {"error": {"type": "string"}}
+        error = {"type": "object", "properties": text, "required": ["error"]}
+    elif path == "/ready":
+        error = _ref(Readiness)
     for status in endpoint.refusals:
-        error: Json = _ref(Problem)
-        if is_protocol:
-            text = {"error": {"type": "string"}}
-            error = {"type": "object", "properties": text, "required": ["error"]}
-        elif path == "/ready":
-            error = _ref(endpoint.response)
         responses[str(status)] = {"description": REFUSALS[status], "content": _json(error)}
     operation: Json = {
         "summary": endpoint.summary,
@@ -110,7 +112,7 @@ def _operation(
             ),
         ],
     }
-    if endpoint.is_prediction:
+    if endpoint.body:
         operation["requestBody"] = {"required": True, "content": _body(endpoint.body, row, model)}
         if settings.key:
             operation["security"] = [{"key": []}]
@@ -119,16 +121,12 @@ def _operation(
     return {endpoint.method.lower(): operation}
 
 
-def _ref(struct: type | None) -> Json:
-    return {"$ref": REF.format(name=struct.__name__)} if struct else {"type": "object"}
+def _ref(struct: type) -> Json:
+    return {"$ref": REF.format(name=struct.__name__)}
 
 
 def _json(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
-
-
-def _response(endpoint: Endpoint) -> Json:
-    return {"text/plain": {}} if endpoint.path == "/metrics" else _json(_ref(endpoint.response))
 
 
 def _body(kind: str, row: str, model: ServedModel | None) -> Json:

@@ -5,6 +5,7 @@ cell's value, which may be personal data.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import inf, nan
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from tabproof.schema import Column, NumberColumn, Schema
 from tabproof.scorer import Scorer, as_category, as_number
 from tabproof.scorer.encoding import CategoryEncoding, Encoding
-from tabproof.service.answers import RefusedError, RowWarning, WarningKind
+from tabproof.service.answers import Difference, RefusedError, RowWarning, WarningKind
 
 Cell = str | int | float | bool | None
 Row = Mapping[str, Cell]
@@ -86,18 +87,15 @@ class RowReader:
         if sum(map(len, rows)) + n_absent > len(rows) * len(self._columns):
             for place, row in enumerate(rows):
                 self._check_width(row, place)
-            self._warn_of_unknown(rows, warnings)
+            counts: dict[str, tuple[int, int]] = {}
+            for place, row in enumerate(rows):
+                for name in row.keys() - self._names:
+                    first, count = counts.get(name, (place, 0))
+                    counts[name] = (first, count + 1)
+            for name, (first, count) in sorted(counts.items())[:MAX_WARNINGS]:
+                message = f"is not a column of the model: ignored in {count} row(s)"
+                warnings.append(RowWarning(name, "unknown_column", message, first))
         return columns
-
-    def _warn_of_unknown(self, rows: Sequence[Row], warnings: list[RowWarning]) -> None:
-        counts: dict[str, tuple[int, int]] = {}
-        for place, row in enumerate(rows):
-            for name in row.keys() - self._names:
-                first, count = counts.get(name, (place, 0))
-                counts[name] = (first, count + 1)
-        for name, (first, count) in sorted(counts.items())[:MAX_WARNINGS]:
-            message = f"is not a column of the model: ignored in {count} row(s)"
-            warnings.append(RowWarning(name, "unknown_column", message, first))
 
     def check_strictly(self, row: Row, place: int | None = None) -> None:
         """Refuse a row that does not have exactly the columns, of the right types."""
@@ -114,7 +112,7 @@ class RowReader:
                 422,
                 f"{where}the columns differ: {len(missing)} missing, {len(unknown)} unknown,"
                 f" {len(wrong_type)} of the wrong type; without strict=true they are converted",
-                difference={"missing": missing, "unknown": unknown, "wrong_type": wrong_type},
+                difference=Difference(missing, unknown, wrong_type),
             )
 
 
@@ -158,23 +156,25 @@ class _Column:
                 warn("unseen_category", "has a category that is not in the training data")
                 return self._unseen
             return place
+        where = f"features.{self.name}" if row is None else f"rows[{row}].{self.name}"
         if isinstance(value, bool):
-            raise RefusedError(422, f"{self._at(row)} takes a number, not true or false")
-        return self._unusual_number(value, warn, row)
-
-    def _unusual_number(self, value: Any, warn: Any, row: int | None) -> float:
-        number = as_number(value) if isinstance(value, str) else _as_float(value)
-        if number is None:
-            if isinstance(value, str):
+            raise RefusedError(422, f"{where} takes a number, not true or false")
+        if isinstance(value, str):
+            text = as_number(value)
+            if text is None:
                 warn("not_a_number", "has a text that is not a number: treated as missing")
                 return nan
-            raise RefusedError(422, f"{self._at(row)} has a number that does not fit into 64 bits")
+            number = text
+        else:
+            try:
+                number = float(value)
+            except OverflowError:
+                number = inf
+            if not -inf < number < inf:
+                raise RefusedError(422, f"{where} has a number that does not fit into 64 bits")
         if not self.low <= number <= self.high:
             warn("out_of_range", f"is outside the training range, {self.low:g} to {self.high:g}")
         return number
-
-    def _at(self, row: int | None) -> str:
-        return f"features.{self.name}" if row is None else f"rows[{row}].{self.name}"
 
     def usual_array(self, cells: Sequence[Any]) -> NDArray[np.generic] | None:
         """Convert a column at once; return None if a cell needs `unusual`."""
@@ -202,28 +202,14 @@ class _Column:
         """Convert cell by cell; return the values and the number of absent cells."""
         found: list[RowWarning] = []
         values = [self.unusual(cell, found, row) for row, cell in enumerate(cells)]
-        warnings += _shorten(found)
+        counts: Counter[WarningKind] = Counter()
+        for warning in found:
+            counts[warning.kind] += 1
+            if counts[warning.kind] <= MAX_WARNINGS:
+                warnings.append(warning)
+        for kind, count in counts.items():
+            if count > MAX_WARNINGS:
+                message = f"and in {count - MAX_WARNINGS} more rows"
+                warnings.append(RowWarning(self.name, kind, message))
         n_absent = sum(cell is ABSENT for cell in cells)
         return np.array(values, dtype=np.float64 if self.place_of is None else np.intp), n_absent
-
-
-def _shorten(warnings: Sequence[RowWarning]) -> list[RowWarning]:
-    counts: dict[WarningKind, int] = {}
-    shown = []
-    for warning in warnings:
-        counts[warning.kind] = counts.get(warning.kind, 0) + 1
-        if counts[warning.kind] <= MAX_WARNINGS:
-            shown.append(warning)
-    for kind, count in counts.items():
-        if count > MAX_WARNINGS:
-            column = warnings[0].column
-            shown.append(RowWarning(column, kind, f"and in {count - MAX_WARNINGS} more rows"))
-    return shown
-
-
-def _as_float(value: int | float) -> float | None:
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if -inf < number < inf else None

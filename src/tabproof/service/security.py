@@ -14,6 +14,19 @@ HEADERS = [
 ]
 
 
+def response_headers(
+    request_id: bytes, content: bytes | None = None, *, closes: bool = False
+) -> list[tuple[bytes, bytes]]:
+    """Return the headers of every response, and those of its JSON if content is given."""
+    headers = [(b"x-request-id", request_id), *HEADERS]
+    if content is not None:
+        length = str(len(content)).encode()
+        headers += [(b"content-type", b"application/json"), (b"content-length", length)]
+    if closes:
+        headers.append((b"connection", b"close"))
+    return headers
+
+
 def check_admin(token: str, authorization: str | None) -> None:
     """Check the administration token; 403 if none is configured, 401 if it is wrong."""
     if not token:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tabproof.artifacts import Summary, VerifiedRun, read_verified
 from tabproof.schema import CategoryColumn, Column, Schema
-from tabproof.scorer import Contributions, Scorer, read_scorer
+from tabproof.scorer import Scorer, read_scorer
 from tabproof.scorer.errors import NotExplainableError
 from tabproof.service.answers import (
     ColumnInfo,
@@ -26,7 +26,8 @@ from tabproof.service.answers import (
 from tabproof.service.errors import ModelUnusableError
 from tabproof.service.rows import Row, RowReader
 
-SCHEMA, SUMMARY = "schema.json", "summary.json"
+SCHEMA, SUMMARY, SCORER = "schema.json", "summary.json", "scorer/"
+EXTREME = "the numbers are too extreme for a probability"
 Floats = NDArray[np.float64]
 
 
@@ -54,7 +55,7 @@ class ServedModel:
         label = scorer.label_of(proba)
         # NaN, when extreme numbers of several columns cancel out.
         if not 0.0 <= proba[0] <= 1.0:
-            raise RefusedError(422, _NO_NUMBER)
+            raise RefusedError(422, EXTREME)
         threshold = scorer.threshold
         return Prediction(
             pred_proba=max(proba) if threshold is None else proba[1],
@@ -78,22 +79,15 @@ class ServedModel:
             check_explained_rows(self.scorer, len(rows))
         warnings: list[RowWarning] = []
         columns = self.reader.read_many(rows, warnings)
-        proba = self.scorer.predict_proba(columns)
-        batch = self._as_batch(proba, warnings)
-        if explain:
-            batch.explanation = explain_rows(self.scorer, columns, proba)
-        return batch
-
-    def _as_batch(self, proba: Floats, warnings: list[RowWarning]) -> PredictionBatch:
+        scorer = self.scorer
+        proba = scorer.predict_proba(columns)
         broken = ~np.isfinite(proba).all(axis=1)
         if broken.any():
-            raise RefusedError(422, f"rows[{int(broken.argmax())}]: {_NO_NUMBER}")
-        scorer = self.scorer
-        codes = scorer.codes_of(proba)
+            raise RefusedError(422, f"rows[{int(broken.argmax())}]: {EXTREME}")
         chosen = proba[:, 1] if scorer.threshold is not None else proba.max(axis=1)
         return PredictionBatch(
             pred_proba=chosen.tolist(),
-            label=[scorer.labels[code] for code in codes.tolist()],
+            label=[scorer.labels[code] for code in scorer.codes_of(proba).tolist()],
             probabilities={
                 label: proba[:, code].tolist() for code, label in enumerate(scorer.labels)
             },
@@ -101,6 +95,7 @@ class ServedModel:
             model=self.name,
             run_id=self.run_id,
             warnings=warnings,
+            explanation=explain_rows(scorer, columns, proba) if explain else msgspec.UNSET,
         )
 
     def info(self, *, default: bool) -> ModelInfo:
@@ -135,9 +130,6 @@ class ServedModel:
         return {column.name: _example_cell(column) for column in self.schema.columns}
 
 
-_NO_NUMBER = "the numbers are too extreme for a probability"
-
-
 def _column_info(column: Column) -> ColumnInfo:
     if isinstance(column, CategoryColumn):
         return ColumnInfo(
@@ -164,28 +156,33 @@ def load_model(
     promoted: bool,
     check: Callable[[VerifiedRun], None] | None = None,
 ) -> ServedModel:
-    """Load a verified run; raise no other errors than UserError.
+    """Load a verified run and try it once; raise no other errors than UserError.
 
     name: None takes the name of the dataset, as for runs from outputs/.
     check: called before anything of the run is parsed; raises for a run that is not trusted.
     """
-    run = read_verified(path, _is_read)
+
+    def unusable(reason: str) -> ModelUnusableError:
+        return ModelUnusableError(source=source, reason=reason)
+
+    run = read_verified(path, lambda file: file in (SCHEMA, SUMMARY) or file.startswith(SCORER))
     if check is not None:
         check(run)
     for needed in (SCHEMA, SUMMARY):
         if needed not in run.files:
-            raise ModelUnusableError(source=source, reason=f"it has no {needed}")
-    if not any(file.startswith("scorer/") for file in run.files):
-        raise ModelUnusableError(
-            source=source, reason="it has no scorer/: it was trained with export=false"
-        )
+            raise unusable(f"it has no {needed}")
+    if not any(file.startswith(SCORER) for file in run.files):
+        raise unusable(f"it has no {SCORER}: it was trained with export=false")
     schema = Schema.from_json(run.files[SCHEMA].decode("utf-8", errors="replace"))
     scorer = read_scorer(run.files)
-    _check_fit(source, schema, scorer)
+    columns = [(column.name, column.kind == "category") for column in schema.columns]
+    expected = [(column.name, column in scorer.category_columns) for column in scorer.columns]
+    if columns != expected or tuple(schema.labels) != scorer.labels:
+        raise unusable(f"{SCHEMA} and {SCORER} name other columns or labels")
     try:
         summary = Summary.from_json(run.files[SUMMARY])
     except ValueError as error:
-        raise ModelUnusableError(source=source, reason=f"{SUMMARY} {error}") from error
+        raise unusable(f"{SUMMARY} {error}") from error
     model = ServedModel(
         name=summary.model_name if name is None else name,
         run_id=run.run_id,
@@ -196,35 +193,15 @@ def load_model(
         reader=RowReader(schema, scorer),
         summary=summary,
     )
-    _probe(model)
-    return model
-
-
-def _is_read(name: str) -> bool:
-    return name in (SCHEMA, SUMMARY) or name.startswith("scorer/")
-
-
-def _check_fit(source: str, schema: Schema, scorer: Scorer) -> None:
-    columns = [(column.name, column.kind == "category") for column in schema.columns]
-    expected = [(column.name, column in scorer.category_columns) for column in scorer.columns]
-    if columns != expected or tuple(schema.labels) != scorer.labels:
-        raise ModelUnusableError(
-            source=source, reason=f"{SCHEMA} and scorer/ name other columns or labels"
-        )
-
-
-def _probe(model: ServedModel) -> None:
-    """Predict the example row, alone and as a batch; refuse a model that cannot."""
     example = model.example()
     try:
         one = model.predict_row(example, strict=False)
         batch = model.predict_rows([example], strict=False)
     except RefusedError as refusal:
-        raise ModelUnusableError(source=model.source, reason=refusal.detail) from refusal
+        raise unusable(refusal.detail) from refusal
     if one.pred_proba != batch.pred_proba[0] or one.label != batch.label[0]:
-        raise ModelUnusableError(
-            source=model.source, reason="one row and a batch get different predictions"
-        )
+        raise unusable("one row and a batch get different predictions")
+    return model
 
 
 # --- Contributions
@@ -252,38 +229,38 @@ def check_explained_rows(scorer: Scorer, n_rows: int) -> None:
 def explain_row(scorer: Scorer, row: Sequence[float], proba: Sequence[float]) -> Explanation:
     """Return the contributions of one row to its probability."""
     check_explained_rows(scorer, 1)
-    found = scorer.contributions([np.array([value]) for value in row], np.array([proba]))
-    _check_finite(found, "")
+    columns = [np.array([value]) for value in row]
+    batch = explain_rows(scorer, columns, np.array([proba]), place="")
     return Explanation(
-        label=scorer.labels[found.codes[0]],
-        scale=found.scale,
-        base_value=float(found.base[0]),
-        contributions=dict(zip(_names(scorer), found.values[0].tolist(), strict=True)),
-        score=float(found.scores[0]),
+        label=batch.label[0],
+        scale=batch.scale,
+        base_value=batch.base_value[0],
+        contributions={name: values[0] for name, values in batch.contributions.items()},
+        score=batch.score[0],
     )
 
 
 def explain_rows(
-    scorer: Scorer, columns: Sequence[NDArray[np.generic]], proba: Floats
+    scorer: Scorer,
+    columns: Sequence[NDArray[np.generic]],
+    proba: Floats,
+    *,
+    place: str = "rows[{}]: ",
 ) -> ExplanationBatch:
-    """Return the contributions of many rows; call check_explained_rows first."""
+    """Return the contributions of many rows; call check_explained_rows first.
+
+    place: how an error names a row by its number.
+    """
     found = scorer.contributions(columns, proba)
-    _check_finite(found, "rows[{}]: ")
+    broken = ~np.isfinite(found.scores)
+    if broken.any():
+        where = place.format(int(broken.argmax()))
+        raise RefusedError(422, f"{where}the numbers are too extreme for contributions")
+    names = [column.name for column in scorer.columns]
     return ExplanationBatch(
         label=[scorer.labels[code] for code in found.codes.tolist()],
         scale=found.scale,
         base_value=found.base.tolist(),
-        contributions=dict(zip(_names(scorer), found.values.T.tolist(), strict=True)),
+        contributions=dict(zip(names, found.values.T.tolist(), strict=True)),
         score=found.scores.tolist(),
     )
-
-
-def _names(scorer: Scorer) -> list[str]:
-    return [column.name for column in scorer.columns]
-
-
-def _check_finite(found: Contributions, where: str) -> None:
-    broken = ~np.isfinite(found.scores)
-    if broken.any():
-        place = where.format(int(broken.argmax()))
-        raise RefusedError(422, f"{place}the numbers are too extreme for contributions")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from functools import partial
+from http import HTTPStatus
 from secrets import token_hex
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tabproof.service.answers import Problem
-from tabproof.service.security import HEADERS
+from tabproof.service.security import response_headers
 from tabproof.service.telemetry import Telemetry
 
 # More than the middleware allows, because bytes behind the head may be counted with it.
@@ -19,11 +20,11 @@ MAX_HEAD_BYTES = 2**19
 HEAD_SECONDS = 10.0
 # Seconds in which the client can read the error before the connection is closed.
 LINGER_SECONDS = 2.0
-STATUS_LINES = {
-    400: b"HTTP/1.1 400 Bad Request\r\n",
-    408: b"HTTP/1.1 408 Request Timeout\r\n",
-    431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
-}
+# Seconds between the last new connection and closing idle ones. A request sent meanwhile is
+# answered with `Connection: close` instead of being reset.
+GRACE_SECONDS = 0.5
+
+log = logging.getLogger("uvicorn.error")
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -96,35 +97,17 @@ class BoundedHttp(HttpToolsProtocol):
             cycle.message_event.set()
         request_id = token_hex(8)
         content = msgspec.json.encode(Problem(detail, request_id))
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(content)).encode()),
-            (b"connection", b"close"),
-            (b"x-request-id", request_id.encode()),
-            *HEADERS,
-        ]
+        headers = response_headers(request_id.encode(), content, closes=True)
+        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-        self.transport.write(STATUS_LINES[status] + lines + b"\r\n" + content)
+        self.transport.write(head + lines + b"\r\n" + content)
         # Closing while the client is still sending would make it lose the response.
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
         self._telemetry.request(
-            request_id=request_id,
-            method="unread",
-            route="unmatched",
-            status=status,
-            seconds=0.0,
-            run_id=None,
-            rows=0,
+            request_id=request_id, method="unread", route="unmatched", status=status
         )
-
-
-log = logging.getLogger("uvicorn.error")
-
-# Seconds between the last new connection and closing idle ones. A request sent meanwhile is
-# answered with `Connection: close` instead of being reset.
-GRACE_SECONDS = 0.5
 
 
 class Lifecycle:

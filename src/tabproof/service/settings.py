@@ -3,23 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from tabproof.service.errors import SettingError
 
-PREFIX = "API_"
-# Settings that the service, `push` and `pull` share.
-OF_MODELS = "MODEL_"
+PREFIXES = ("API_", "MODEL_")
+# Settings that the service, `push` and `pull` share; their variables begin with MODEL_.
+SHARED = ("store", "cache", "store_timeout_seconds", "signature_key")
 # Seconds between attempts when a store is configured.
 STORE_WATCH_SECONDS = 60.0
-TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+BOOLEANS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 MIN_SECRET = 16
 
 
-def setting(doc: str, default: Any, least: float | None = None, prefix: str = PREFIX) -> Any:
+def setting(doc: str, default: Any, least: float | None = None) -> Any:
     """Declare a setting; least: the smallest valid number."""
-    return field(default=default, metadata={"doc": doc, "least": least, "prefix": prefix})
+    return field(default=default, metadata={"doc": doc, "least": least})
 
 
 @dataclass(frozen=True)
@@ -57,29 +61,24 @@ class Settings:
         "a [model store](registry.md#the-model-store), `s3://bucket/prefix`, whose promoted"
         " models are served instead of `API_MODELS` and `API_OUTPUTS`",
         "",
-        prefix=OF_MODELS,
     )
     cache: Path = setting(
         "local copies of the store's models, used when the store cannot be reached",
         Path("model_cache"),
-        prefix=OF_MODELS,
     )
-    store_timeout_seconds: float = setting(
-        "maximum total time for the store", 20.0, 1.0, prefix=OF_MODELS
-    )
+    store_timeout_seconds: float = setting("maximum total time for the store", 20.0, 1.0)
     signature_key: str = setting(
         "public keys (PEM text or a file); promoted models without a signature by one are refused",
         "",
-        prefix=OF_MODELS,
     )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read and check the variables; raise SettingError for an invalid one."""
         chosen = {
-            setting.name: _parsed(variable_of(setting.name), setting, text)
+            setting.name: _parsed(variable, setting, environment[variable])
             for setting in fields(cls)
-            if (text := environment.get(variable_of(setting.name))) is not None
+            if (variable := variable_of(setting.name)) in environment
         }
         if chosen.get("store"):
             chosen.setdefault("watch_seconds", STORE_WATCH_SECONDS)
@@ -93,44 +92,37 @@ class Settings:
 
 def variable_of(name: str) -> str:
     """Return the environment variable of a setting."""
-    prefixes = {setting.name: setting.metadata["prefix"] for setting in fields(Settings)}
-    return str(prefixes[name]) + name.upper()
+    return f"{'MODEL' if name in SHARED else 'API'}_{name.upper()}"
 
 
 def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
     """Return unknown variables with our prefix, and the variable that was probably meant."""
     known = [variable_of(setting.name) for setting in fields(Settings)]
-    prefixes = (PREFIX, OF_MODELS)
-    unknown = [name for name in environment if name.startswith(prefixes) and name not in known]
+    unknown = [name for name in environment if name.startswith(PREFIXES) and name not in known]
     nearest = {name: get_close_matches(name, known, n=1, cutoff=0.8) for name in unknown}
     return {name: found[0] for name, found in nearest.items() if found}
 
 
 def _parsed(variable: str, setting: Any, text: str) -> Any:
-    kind = type(setting.default)
+    kind, shown = type(setting.default), text
+    value: Any
     if kind is bool:
-        if text.lower() not in TRUE | FALSE:
-            raise SettingError(variable=variable, found=text, valid="true or false")
-        return text.lower() in TRUE
-    if kind in (int, float):
-        return _number(variable, kind, text, setting.metadata["least"])
-    if setting.name in ("admin_token", "key") and 0 < len(text) < MIN_SECRET:
-        raise SettingError(
-            variable=variable, found="…", valid=f"a secret of {MIN_SECRET} characters or more"
-        )
-    if isinstance(setting.default, Path) and (not text or Path(text).is_file()):
-        raise SettingError(variable=variable, found=text, valid="a directory")
-    if kind is str and not text.isascii():
-        raise SettingError(variable=variable, found="…", valid="ASCII characters")
-    return kind(text)
-
-
-def _number(variable: str, kind: type[int] | type[float], text: str, least: float) -> float:
-    words = f"a{' whole' if kind is int else ''} number of {least:g} or more"
-    try:
-        number = kind(text)
-    except ValueError:
-        raise SettingError(variable=variable, found=text, valid=words) from None
-    if not least <= number < float("inf"):
-        raise SettingError(variable=variable, found=text, valid=words)
-    return number
+        valid, value = "true or false", BOOLEANS.get(text.lower())
+    elif kind in (int, float):
+        least = setting.metadata["least"]
+        valid = f"a{' whole' if kind is int else ''} number of {least:g} or more"
+        try:
+            value = kind(text) if least <= kind(text) < inf else None
+        except ValueError:
+            value = None
+    elif issubclass(kind, Path):
+        valid, value = "a directory", Path(text) if text and not Path(text).is_file() else None
+    else:
+        # Perhaps a secret.
+        shown = "…"
+        valid, value = "ASCII characters", text if text.isascii() else None
+        if setting.name in ("admin_token", "key") and 0 < len(text) < MIN_SECRET:
+            valid, value = f"a secret of {MIN_SECRET} characters or more", None
+    if value is None:
+        raise SettingError(variable=variable, found=shown, valid=valid)
+    return value

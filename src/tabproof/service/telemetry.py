@@ -60,7 +60,12 @@ class Telemetry:
         self._seen: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         self._labels: dict[tuple[str, str], Any] = {}
         self._encode = msgspec.json.Encoder().encode
-        self._descriptor = _descriptor_of(log)
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            self._log = sys.stdout.fileno() if log == "-" else os.open(log, flags, 0o644)
+        except OSError as error:
+            valid = f"a file that can be written, or '-' ({error.strerror})"
+            raise SettingError(variable="API_LOG", found=log, valid=valid) from error
 
     def request(
         self,
@@ -69,9 +74,9 @@ class Telemetry:
         method: str,
         route: str,
         status: int,
-        seconds: float,
-        run_id: str | None,
-        rows: int,
+        seconds: float = 0.0,
+        run_id: str | None = None,
+        rows: int = 0,
     ) -> None:
         """Count and log a request."""
         method = method if method in METHODS else "OTHER"
@@ -89,7 +94,7 @@ class Telemetry:
         line = LogLine(now, level, request_id, method, route, status, ms, run_id, rows)
         # A full disk must not fail the request; the counters above still count it.
         with suppress(OSError):
-            os.write(self._descriptor, self._encode(line) + b"\n")
+            os.write(self._log, self._encode(line) + b"\n")
 
     def predictions(self, model: str, labels: Iterable[str]) -> None:
         """Count predicted labels."""
@@ -105,20 +110,11 @@ class Telemetry:
         for model in models:
             self._models.labels(model.name, model.run_id).set(1)
 
-    def reload(self, *, succeeded: bool) -> None:
-        """Count a reload."""
+    def reload(self, models: Iterable[ServedModel], *, succeeded: bool) -> None:
+        """Count a reload, and set the gauge of served runs."""
+        self.models(models)
         self._reloads.labels("succeeded" if succeeded else "refused").inc()
 
     def page(self) -> bytes:
         """Return the metrics page."""
         return generate_latest(self.registry)
-
-
-def _descriptor_of(log: str) -> int:
-    if log == "-":
-        return sys.stdout.fileno()
-    try:
-        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    except OSError as error:
-        valid = f"a file that can be written, or '-' ({error.strerror})"
-        raise SettingError(variable="API_LOG", found=log, valid=valid) from error
