@@ -1,5 +1,5 @@
-"""From an image to a service and back: the stack, and the commands that change it.
+"""Deploy an image as a service on AWS: the stack, and the commands that change it.
 
-Needs boto3 and PyYAML. Of the rest of the project it uses what words errors and prints them,
-which needs nothing: who deploys need not install what trains.
+Needs boto3 and PyYAML. Of the package it imports only errors and console output, which need
+nothing else: a machine that deploys does not need what training needs.
 """

@@ -1,4 +1,4 @@
-"""Deploy, look, go back, take down: `python -m deploy status`."""
+"""Deploy, inspect, roll back, tear down: `python -m deploy status`."""
 
 import os
 import sys
@@ -11,11 +11,11 @@ TRACEBACK_SWITCH = "DEPLOY_FULL_ERROR"
 
 
 def main(arguments: list[str]) -> int:
-    """Answer on the command line; what went wrong is one line and an exit code."""
+    """Run a command; an error is one line and an exit code."""
     try:
-        asked = vars(commands.parser().parse_args(arguments))
-        act = asked.pop("act")
-        console.say(act(**asked))
+        options = vars(commands.parser().parse_args(arguments))
+        act = options.pop("act")
+        console.say(act(**options))
     except KeyboardInterrupt as interrupt:
         console.complain(f"interrupted{refusals.notes(interrupt)}")
         return 130
@@ -23,8 +23,8 @@ def main(arguments: list[str]) -> int:
         known = refusals.as_user_error(error)
         if os.environ.get(TRACEBACK_SWITCH) == "1":
             traceback.print_exception(error)
-        words = f"{type(error).__name__}: {error} ({TRACEBACK_SWITCH}=1 shows the traceback)"
-        console.complain(f"{known or words}{refusals.notes(error)}")
+        unknown = f"{type(error).__name__}: {error} ({TRACEBACK_SWITCH}=1 shows the traceback)"
+        console.complain(f"{known or unknown}{refusals.notes(error)}")
         return 1 if known is None else known.exit_code
     return 0
 

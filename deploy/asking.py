@@ -1,23 +1,23 @@
-"""Questions to a person at a terminal."""
+"""Questions at a terminal."""
 
 import sys
 
-from deploy.errors import NobodyToAskError
+from deploy.errors import NoTerminalError
 
 
 def require_terminal(question: str) -> None:
-    """Refuse, before anything is begun, where nobody could be asked."""
+    """Raise NoTerminalError if there is no terminal, before anything is changed."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise NobodyToAskError(question)
+        raise NoTerminalError(question=question)
 
 
 def answer(question: str) -> str:
-    """Ask; not on stdout, which may go to a file while a person is asked."""
+    """Ask on stderr, because stdout may be a file, and return the answer."""
     sys.stderr.write(f"{question} ")
     sys.stderr.flush()
     return sys.stdin.readline().strip()
 
 
 def is_agreed(question: str) -> bool:
-    """Ask for a yes."""
+    """Ask; return whether the answer is yes."""
     return answer(f"{question} [y/N]").lower() in {"y", "yes"}

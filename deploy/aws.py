@@ -1,4 +1,4 @@
-"""Clients of one region, opened only where credentials and region can work."""
+"""AWS clients of one region, with checked credentials and region."""
 
 import os
 from dataclasses import dataclass
@@ -10,18 +10,19 @@ import boto3
 from botocore.config import Config
 
 from deploy.errors import NoCredentialsFoundError, NoRegionGivenError, UnknownRegionError
+from tabproof.errors import suggested
 
 # boto3 has no types of its own.
 Client = Any
 
-# Seconds. Without them a network that swallows packets holds a command for minutes.
+# Seconds. Without them, a network that drops packets blocks a command for minutes.
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
 class Aws:
-    """What the commands talk to."""
+    """A session and its clients."""
 
     session: Any
     region: str
@@ -33,7 +34,7 @@ class Aws:
 
     @cached_property
     def ecs(self) -> Client:
-        """Services, their rollouts, task definitions."""
+        """Services, rollouts, task definitions."""
         return self._client("ecs")
 
     @cached_property
@@ -63,22 +64,22 @@ class Aws:
 
     @cached_property
     def sts(self) -> Client:
-        """Who asks."""
+        """The caller's identity."""
         return self._client("sts")
 
     def _client(self, service: str) -> Client:
         config = Config(
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
-            # How often is said by AWS_MAX_ATTEMPTS.
+            # AWS_MAX_ATTEMPTS sets the number of attempts.
             retries={"mode": "standard"},
         )
         return self.session.client(service, config=config)
 
 
 def opened(region: str | None, profile: str | None) -> Aws:
-    """Open a session; raises before anything is sent where it could not work."""
-    # All other tools of AWS read it; boto3 reads AWS_DEFAULT_REGION alone.
+    """Open a session; raise UserError without a usable region or credentials."""
+    # All other AWS tools read AWS_REGION; boto3 only reads AWS_DEFAULT_REGION.
     chosen = region or os.environ.get("AWS_REGION") or None
     session = boto3.Session(profile_name=profile, region_name=chosen)
     found = session.region_name
@@ -90,7 +91,8 @@ def opened(region: str | None, profile: str | None) -> Aws:
         for name in session.get_available_regions("ecs", partition_name=partition)
     ]
     if found not in known:
-        raise UnknownRegionError(found, get_close_matches(found, known, n=2))
+        suggestion = suggested(get_close_matches(found, known, n=2))
+        raise UnknownRegionError(region=found, suggestion=suggestion)
     if session.get_credentials() is None:
-        raise NoCredentialsFoundError("none found")
+        raise NoCredentialsFoundError(reason="none found")
     return Aws(session, found)

@@ -1,4 +1,4 @@
-"""Change sets: what would change, shown before anything does."""
+"""Change sets, which show a change before it is made."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,14 @@ from deploy.errors import ChangeRefusedError
 from deploy.stacks import Stack
 from deploy.waiting import Patience
 
-# AWS says by a failure that there is nothing to do; later or at once.
+# AWS reports an empty change as a failure, at once or later.
 NOTHING = ("didn't contain changes", "No updates are to be performed")
 PENDING = {"CREATE_PENDING", "CREATE_IN_PROGRESS"}
 
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """A change that AWS would make; changes: a line each."""
+    """A change that AWS would make; changes: one line for each."""
 
     id: str
     stack_id: str
@@ -37,9 +37,9 @@ def propose(
     parameters: Mapping[str, str],
     patience: Patience,
 ) -> ChangeSet | None:
-    """Ask what would change; None where nothing would. What fails leaves nothing behind.
+    """Make a change set; return None if nothing would change. A failure leaves nothing behind.
 
-    stack: what is there. Its parameters stay as they are where none is given.
+    stack: the existing one, which keeps the parameters that are not given.
     """
     is_first = stack is None or stack.is_planned
     try:
@@ -50,11 +50,11 @@ def propose(
             TemplateBody=body,
             Parameters=_parameters(None if is_first else stack, parameters),
             Capabilities=["CAPABILITY_IAM"],
-            # Data that outlived an earlier stack of this name belongs to this one.
+            # Data that an earlier stack of this name left behind belongs to the new one.
             **({"ImportExistingResources": True} if is_first else {}),
         )
     except ClientError as error:
-        if _says_nothing_differs(str(error)):
+        if _is_empty_change(str(error)):
             return None
         raise
     change_set = ChangeSet(answer["Id"], answer["StackId"], (), is_first)
@@ -67,28 +67,28 @@ def propose(
 
 @contextmanager
 def withdrawn_on_failure(aws: Aws, change_set: ChangeSet) -> Iterator[None]:
-    """Take a proposal back where what follows fails before it is carried out."""
+    """Withdraw a change set if the block fails before it is executed."""
     try:
         yield
     except BaseException:
-        # The first failure is told; a proposal that stays is harmless, the next is made anew.
+        # The first failure is reported; a remaining change set is harmless.
         with suppress(ClientError, BotoCoreError):
             withdraw(aws, change_set)
         raise
 
 
 def withdraw(aws: Aws, change_set: ChangeSet) -> None:
-    """Take a proposal back, and the empty stack that it alone has made."""
+    """Delete a change set, and the empty stack that was made for it."""
     aws.cloudformation.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack_id)
     if change_set.is_first:
         stack = stacks.find(aws, change_set.stack_id)
-        # An order to go ahead may have arrived though its answer did not.
+        # A request to execute it may have arrived although its response did not.
         if stack is not None and stack.is_planned:
             aws.cloudformation.delete_stack(StackName=change_set.stack_id)
 
 
 def execute(aws: Aws, change_set: ChangeSet) -> None:
-    """Begin the change."""
+    """Start the change."""
     aws.cloudformation.execute_change_set(
         ChangeSetName=change_set.id, StackName=change_set.stack_id
     )
@@ -105,28 +105,28 @@ def _parameters(stack: Stack | None, given: Mapping[str, str]) -> list[dict[str,
 def _changes(
     aws: Aws, name: str, change_set: ChangeSet, patience: Patience
 ) -> tuple[str, ...] | None:
-    asked = {"ChangeSetName": change_set.id, "StackName": change_set.stack_id}
-    for _ in patience.looks("making the change set"):
-        answer = aws.cloudformation.describe_change_set(**asked)
+    names = {"ChangeSetName": change_set.id, "StackName": change_set.stack_id}
+    for _ in patience.polls("making the change set"):
+        answer = aws.cloudformation.describe_change_set(**names)
         if answer["Status"] not in PENDING:
             break
     if answer["Status"] == "FAILED":
-        if _says_nothing_differs(answer.get("StatusReason", "")):
+        if _is_empty_change(answer.get("StatusReason", "")):
             return None
-        raise ChangeRefusedError(name, answer.get("StatusReason", ""))
+        raise ChangeRefusedError(name=name, reason=answer.get("StatusReason", ""))
     lines = [_line(change["ResourceChange"]) for change in answer["Changes"]]
     while token := answer.get("NextToken"):
-        answer = aws.cloudformation.describe_change_set(**asked, NextToken=token)
+        answer = aws.cloudformation.describe_change_set(**names, NextToken=token)
         lines += [_line(change["ResourceChange"]) for change in answer["Changes"]]
-    # A change of outputs alone touches no resource, and is one.
-    return tuple(lines or ["Modify   outputs alone"])
+    # A change of outputs has no resources.
+    return tuple(lines or ["Modify   outputs only"])
 
 
-def _says_nothing_differs(words: str) -> bool:
-    return any(each in words for each in NOTHING)
+def _is_empty_change(message: str) -> bool:
+    return any(each in message for each in NOTHING)
 
 
 def _line(change: Any) -> str:
     replaced = change.get("Replacement")
-    words = {"True": "  made anew", "Conditional": "  perhaps made anew"}.get(str(replaced), "")
-    return f"{change['Action']:<8} {change['LogicalResourceId']}  {change['ResourceType']}{words}"
+    note = {"True": "  replaced", "Conditional": "  perhaps replaced"}.get(str(replaced), "")
+    return f"{change['Action']:<8} {change['LogicalResourceId']}  {change['ResourceType']}{note}"

@@ -1,4 +1,4 @@
-"""What a stack leaves behind: models, images, logs. Found by name, also when the stack is gone."""
+"""Data that a deleted stack leaves behind: models, images, logs. Its names are known."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ ABSENT = {"NoSuchBucket", "RepositoryNotFoundException", "ResourceNotFoundExcept
 
 @dataclass(frozen=True)
 class Data:
-    """Names, as the template says them."""
+    """Names, as in the template."""
 
     bucket: str
     repository: str
     log_group: str
 
     def by_property(self) -> dict[str, str]:
-        """Name the properties of the template that say these names."""
+        """Return the names by property of the template."""
         return {
             "BucketName": self.bucket,
             "RepositoryName": self.repository,
@@ -31,7 +31,7 @@ class Data:
         }
 
     def lines(self) -> list[str]:
-        """Word what there is, or was."""
+        """Return a line for each."""
         return [
             f"bucket {self.bucket} (models, all versions)",
             f"repository {self.repository} (images)",
@@ -40,13 +40,13 @@ class Data:
 
 
 def named(aws: Aws, stack: str, repository: str) -> Data:
-    """Name the data of a stack."""
+    """Return the names of the data of a stack."""
     account = aws.sts.get_caller_identity()["Account"]
     return Data(f"{stack}-models-{account}-{aws.region}", repository, f"/ecs/{stack}")
 
 
 def delete(aws: Aws, data: Data) -> Iterator[str]:
-    """Delete all of it, telling each step; what is gone already is no error."""
+    """Delete all of it; yield a line for each step. Data may be deleted already."""
     try:
         objects = _empty(aws, data.bucket)
         aws.s3.delete_bucket(Bucket=data.bucket)
@@ -67,14 +67,14 @@ def delete(aws: Aws, data: Data) -> Iterator[str]:
 
 def _absent(error: ClientError, what: str) -> str:
     if code_of(error) not in ABSENT:
-        error.add_note("what is left goes when the same is said again")
+        error.add_note("the same command again deletes the rest")
         raise error
-    return f"was gone already: {what}"
+    return f"was deleted already: {what}"
 
 
 def _empty(aws: Aws, bucket: str) -> int:
     deleted = 0
-    # A page holds no more than one call may delete.
+    # A page has no more versions than one call may delete.
     for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         versions: list[Any] = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         if not versions:
@@ -82,6 +82,7 @@ def _empty(aws: Aws, bucket: str) -> int:
         keys = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in versions]
         answer = aws.s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
         if failures := answer.get("Errors", []):
-            raise DataLeftError(bucket, len(failures), failures[0].get("Message", ""))
+            first = failures[0].get("Message", "")
+            raise DataLeftError(bucket=bucket, failures=len(failures), first=first)
         deleted += len(keys)
     return deleted

@@ -1,4 +1,4 @@
-"""The story of a deployment: the image is there, the change is shown, made and waited for."""
+"""Deploy: find the image, show the change, make it and wait for it."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def deploy(
     dry_run: bool,
     patience: Patience,
 ) -> str:
-    """Make the stack, or change it, or say that nothing differs."""
+    """Make or change the stack; return what was done."""
     given = template.given(parameters, assignments)
     name = template.checked_name(stack)
     if not (yes or dry_run):
@@ -34,8 +34,9 @@ def deploy(
         stacks.require_idle(found)
     if image is not None:
         given[template.IMAGE] = images.required(aws, _repository(aws, found, given), image).uri
-    elif found is not None and (words := _drift(aws, found)):
-        raise DriftError(*words)
+    elif found is not None and (drift := _drift(aws, found)):
+        running, image, expected = drift
+        raise DriftError(running=running, image=image, stack=expected)
     body = template.body_naming(data.named(aws, name, _repository_name(found, given)).by_property())
     change_set = changes.propose(aws, name, found, body, given, patience)
     if change_set is None:
@@ -44,7 +45,7 @@ def deploy(
 
 
 def _repository(aws: Aws, found: Stack | None, given: dict[str, str]) -> str:
-    """Find the address of the repository; an earlier stack may have left it."""
+    """Return the address of the repository, which an earlier stack may have left behind."""
     outputs = found.outputs if found else {}
     if "RepositoryName" not in given and "RepositoryUri" in outputs:
         return outputs["RepositoryUri"]
@@ -57,24 +58,24 @@ def _repository_name(found: Stack | None, given: dict[str, str]) -> str:
 
 
 def _drift(aws: Aws, stack: Stack) -> tuple[str, str, str] | None:
-    """Tell what runs instead of what the stack says: its revision and image, the stack's."""
+    """Return running revision, its image and the stack's revision if the two revisions differ."""
     if not {"ServiceName", "TaskDefinition"} <= stack.outputs.keys():
         return None
-    runs, says = services.described(aws, stack).revision, stack.outputs["TaskDefinition"]
-    running = revisions.find(aws, runs) if runs != says else None
+    runs, expected = services.described(aws, stack).revision, stack.outputs["TaskDefinition"]
+    running = revisions.find(aws, runs) if runs != expected else None
     if running is None:
         return None
     image = running.image.removeprefix(stack.outputs["RepositoryUri"]).lstrip(":@")
-    return str(running.number), image, str(revisions.number_of(says))
+    return str(running.number), image, str(revisions.number_of(expected))
 
 
 def _nothing_to_do(aws: Aws, stack: Stack | None) -> str:
-    line = "no changes: the stack is as asked"
-    if stack is not None and (words := _drift(aws, stack)):
-        running, _, says = words
+    line = "no changes: the stack is up to date"
+    if stack is not None and (drift := _drift(aws, stack)):
+        running, _, expected = drift
         line += (
             f"; but the service was rolled back to revision {running}:"
-            f" {PROGRAM} rollback --to {says} takes it forward"
+            f" {PROGRAM} rollback --to {expected} takes it forward"
         )
     return line
 
@@ -104,4 +105,4 @@ def _carried_out(
 
 
 def _question(name: str, change_set: changes.ChangeSet) -> str:
-    return f"{counted(len(change_set.changes), 'change')} of stack '{name}': go ahead?"
+    return f"{counted(len(change_set.changes), 'change')} of stack '{name}': continue?"

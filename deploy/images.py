@@ -1,4 +1,4 @@
-"""Images in ECR: is what is asked for there, and what else is it called."""
+"""Images in ECR, found by tag or digest."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ NEWEST = 5
 
 @dataclass(frozen=True)
 class Image:
-    """An image that is there; repository: its whole address."""
+    """An image; repository: its full address."""
 
     repository: str
     digest: str
@@ -23,30 +23,30 @@ class Image:
 
     @property
     def uri(self) -> str:
-        """Its address by digest."""
+        """The address by digest."""
         return f"{self.repository}@{self.digest}"
 
     def __str__(self) -> str:
         return self.tags[0] if self.tags else self.digest
 
-    def is_meant_by(self, uri: str) -> bool:
-        """Tell whether an address, by digest or by tag, means this image."""
+    def is_at(self, uri: str) -> bool:
+        """Return whether an address, by digest or by tag, is that of this image."""
         return uri in {self.uri, *(f"{self.repository}:{tag}" for tag in self.tags)}
 
 
 def address_of(aws: Aws, name: str) -> str:
-    """Find the whole address of a repository."""
+    """Return the full address of a repository."""
     try:
         answer = aws.ecr.describe_repositories(repositoryNames=[name])
     except ClientError as error:
         if code_of(error) == "RepositoryNotFoundException":
-            raise RepositoryMissingError(name) from None
+            raise RepositoryMissingError(repository=name) from None
         raise
     return str(answer["repositories"][0]["repositoryUri"])
 
 
 def required(aws: Aws, repository: str, asked: str) -> Image:
-    """Find an image, or say which tags there are; asked: a tag, a digest or a whole address."""
+    """Return an image; raise ImageMissingError. asked: a tag, a digest or a full address."""
     image = find(aws, repository, asked)
     if image is None:
         raise ImageMissingError(asked, repository, _newest_tags(aws, repository))
@@ -54,7 +54,7 @@ def required(aws: Aws, repository: str, asked: str) -> Image:
 
 
 def find(aws: Aws, repository: str, asked: str) -> Image | None:
-    """Find an image; None where the repository has it not."""
+    """Return an image, or None if it is not in the repository."""
     reference = _reference(repository, asked)
     kind = "imageDigest" if reference.startswith(DIGEST) else "imageTag"
     try:
@@ -65,7 +65,7 @@ def find(aws: Aws, repository: str, asked: str) -> Image | None:
         if code_of(error) == "ImageNotFoundException":
             return None
         if code_of(error) == "RepositoryNotFoundException":
-            raise RepositoryMissingError(_name(repository)) from None
+            raise RepositoryMissingError(repository=_name(repository)) from None
         raise
     found = answer["imageDetails"][0]
     return Image(repository, found["imageDigest"], tuple(sorted(found.get("imageTags", []))))
@@ -81,7 +81,7 @@ def _reference(repository: str, asked: str) -> str:
     for mark in "@:":
         if asked.startswith(repository + mark):
             return asked.removeprefix(repository + mark)
-    raise ForeignImageError(asked, repository)
+    raise ForeignImageError(image=asked, repository=repository)
 
 
 def _newest_tags(aws: Aws, repository: str) -> list[str]:

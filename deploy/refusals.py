@@ -1,4 +1,4 @@
-"""What boto3 raises, in the words of this project."""
+"""Convert the errors of boto3 to errors of this project."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -20,10 +20,10 @@ NO_CREDENTIALS = (
 )
 UNREACHABLE = (raised.HTTPClientError, raised.ConnectionError)
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-LATE_OR_EARLY = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+WRONG_CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
 BAD_SIGNATURE = {"InvalidSignatureException", "SignatureDoesNotMatch"}
-# How services that have no code for it word a clock that is off.
-OF_ANOTHER_TIME = ("Signature expired", "Signature not yet current")
+# Messages of services that have no code for a wrong clock.
+WRONG_TIME = ("Signature expired", "Signature not yet current")
 BAD_CREDENTIALS = BAD_SIGNATURE | {
     "AuthFailure",
     "ExpiredToken",
@@ -36,52 +36,54 @@ BAD_CREDENTIALS = BAD_SIGNATURE | {
 
 
 def as_user_error(error: BaseException) -> UserError | None:
-    """Word an error for an operator; None for what is our own fault."""
+    """Return an error for the operator, or None for a fault of this program."""
     if isinstance(error, UserError):
         return error
     if isinstance(error, raised.ClientError):
         return _as_refusal(error)
     if isinstance(error, NO_CREDENTIALS):
-        return errors.NoCredentialsFoundError(_one_line(error))
+        return errors.NoCredentialsFoundError(reason=_one_line(error))
     if isinstance(error, UNREACHABLE):
-        return errors.UnreachableError(_one_line(error))
+        return errors.UnreachableError(reason=_one_line(error))
     if isinstance(error, ResponseParserError):
-        return errors.UnreachableError("something answered that is not AWS, or not whole")
+        return errors.UnreachableError(reason="the response is not from AWS, or incomplete")
     if isinstance(error, raised.BotoCoreError):
-        return errors.RefusedError("before it was sent", type(error).__name__, _one_line(error))
+        return errors.RefusedError(
+            operation="before it was sent", code=type(error).__name__, message=_one_line(error)
+        )
     return None
 
 
 def _as_refusal(error: raised.ClientError) -> UserError:
     operation = error.operation_name
     code, message = code_of(error), error.response.get("Error", {}).get("Message", "")
-    if code in LATE_OR_EARLY or (code in BAD_SIGNATURE and message.startswith(OF_ANOTHER_TIME)):
+    if code in WRONG_CLOCK or (code in BAD_SIGNATURE and message.startswith(WRONG_TIME)):
         return errors.ClockError(operation, _ahead(error.response))
     if code in DENIED:
-        return errors.AccessDeniedError(operation, message or code)
+        return errors.AccessDeniedError(operation=operation, message=message or code)
     if code in BAD_CREDENTIALS:
-        return errors.CredentialsRefusedError(operation, code)
-    return errors.RefusedError(operation, code, message)
+        return errors.CredentialsRefusedError(operation=operation, code=code)
+    return errors.RefusedError(operation=operation, code=code, message=message)
 
 
 def _ahead(response: Any) -> timedelta | None:
-    """Tell how far this clock is ahead of the one that answered."""
+    """Return how far this clock is ahead of that of AWS; None below a minute."""
     try:
         theirs = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
     except (KeyError, ValueError):
         return None
     ahead = datetime.now(UTC) - theirs
-    # Signatures may be five minutes off: less than one is the delay of an answer.
+    # AWS accepts five minutes; less than one may be the delay of the response.
     return ahead if abs(ahead) >= timedelta(minutes=1) else None
 
 
 def code_of(error: raised.ClientError) -> str:
-    """Name what AWS calls the error."""
+    """Return the error code of AWS."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def notes(error: BaseException) -> str:
-    """Give what was noted on the way up."""
+    """Return the notes that were added to an error."""
     return "".join(f"; {note}" for note in getattr(error, "__notes__", []))
 
 

@@ -1,4 +1,4 @@
-"""Revisions of the task definition: which there are, and what each would run."""
+"""Revisions of the task definition and their images."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,13 +7,13 @@ from botocore.exceptions import ClientError
 
 from deploy.aws import Aws
 
-# AWS deletes no ACTIVE revision by itself: of years of them only these are looked through.
-LOOKED_THROUGH = 100
+# AWS never deletes ACTIVE revisions; only the newest are searched.
+MAX_REVISIONS = 100
 
 
 @dataclass(frozen=True)
 class Revision:
-    """A revision; content: all of it, as ECS describes it."""
+    """A revision; content: its full description by ECS."""
 
     arn: str
     family: str
@@ -27,23 +27,23 @@ class Revision:
 
 
 def number_of(arn: str) -> int:
-    """Give a revision's number."""
+    """Return the number of a revision."""
     return int(arn.rpartition(":")[2])
 
 
 def short(image: str) -> str:
-    """Shorten an image's address to what tells it from others: its tag, or 12 of the digest."""
+    """Return the tag of an image's address, or 12 characters of its digest."""
     if "@sha256:" in image:
         return image.rpartition("@sha256:")[2][:12]
     return image.rpartition(":")[2]
 
 
 def find(aws: Aws, name: str) -> Revision | None:
-    """Look a revision up, by ARN or family:number; None where there never was one."""
+    """Return a revision by ARN or family:number; None if there never was one."""
     try:
         answer = aws.ecs.describe_task_definition(taskDefinition=name)
     except ClientError as error:
-        # It has no code of its own.
+        # The error has no specific code.
         if "Unable to describe task definition" in str(error):
             return None
         raise
@@ -59,20 +59,20 @@ def find(aws: Aws, name: str) -> Revision | None:
 
 
 def active_numbers(aws: Aws, family: str) -> list[int]:
-    """List ACTIVE revisions, the newest first."""
+    """Return the numbers of ACTIVE revisions, the newest first."""
     pages = aws.ecs.get_paginator("list_task_definitions").paginate(
         familyPrefix=family,
         status="ACTIVE",
         sort="DESC",
-        PaginationConfig={"MaxItems": LOOKED_THROUGH},
+        PaginationConfig={"MaxItems": MAX_REVISIONS},
     )
-    # The order is kept by AWS only.
+    # Emulators of AWS ignore the order.
     arns = [arn for page in pages for arn in page["taskDefinitionArns"]]
     return sorted(map(number_of, arns), reverse=True)
 
 
 def copy_with(aws: Aws, revision: Revision, image: str) -> Revision:
-    """Register a revision that differs in its image alone."""
+    """Register a copy of a revision with another image."""
     register = aws.ecs.meta.service_model.operation_model("RegisterTaskDefinition")
     content = {
         name: revision.content[name]
@@ -87,7 +87,7 @@ def copy_with(aws: Aws, revision: Revision, image: str) -> Revision:
 
 
 def deregister_all(aws: Aws, family: str) -> int:
-    """Make all revisions INACTIVE, and count them."""
+    """Deregister all revisions; return their number."""
     pages = aws.ecs.get_paginator("list_task_definitions").paginate(
         familyPrefix=family, status="ACTIVE"
     )

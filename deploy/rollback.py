@@ -1,8 +1,8 @@
-"""The story of going back: which revision, can it run, and is it there yet.
+"""Roll back: find the revision, check that it can run, and wait for it.
 
-The service is put back by ECS alone, not by the stack: that takes one call, works on an account
-where templates are broken too, and gives back a revision with all its settings, not its image
-alone. The stack then says something else than what runs; deploying says so and asks what is meant.
+Only ECS rolls the service back, not the stack: this takes one call, works even if templates cannot
+be used, and restores a revision with all its settings, not only its image. The stack then has
+another revision than the service; the next deployment reports this and requires an image.
 """
 
 from deploy import images, revisions, services, stacks
@@ -30,7 +30,7 @@ def roll_back(
     image: str | None,
     patience: Patience,
 ) -> str:
-    """Put the service on an earlier revision, or say that it is there already."""
+    """Roll the service back to an earlier revision; return what was done."""
     aws = opened(region, profile)
     found = stacks.serving(aws, stack)
     if found.is_busy:
@@ -43,17 +43,17 @@ def roll_back(
     _require_image(aws, found, target)
     say(f"revision {running} -> revision {target}")
     services.wait(aws, found, services.begin(aws, service, target.arn), patience)
-    return "\n".join([f"the service runs revision {target}", *_to_make_it_last(found, target)])
+    return "\n".join([f"the service runs revision {target}", *_next_steps(found, target)])
 
 
 def restart(*, stack: str, region: str | None, profile: str | None, patience: Patience) -> str:
-    """Replace the tasks by new ones of the same revision, which read models and settings anew."""
+    """Start new tasks of the same revision, which read models and settings again."""
     aws = opened(region, profile)
     found = stacks.serving(aws, stack)
     if found.is_busy:
         raise StackBusyError(found.name, found.state)
     service = services.described(aws, found)
-    now = services.wait(aws, found, services.begin(aws, service, anew=True), patience)
+    now = services.wait(aws, found, services.begin(aws, service, new_tasks=True), patience)
     return f"the service runs new tasks of revision {revisions.number_of(now.revision)}"
 
 
@@ -63,21 +63,21 @@ def _already_there(
     if not service.is_at_rest and service.primary is not None:
         services.wait(aws, stack, service.primary.id, patience)
     line = f"nothing to do: the service runs revision {running} already"
-    return "\n".join([line, *_to_make_it_last(stack, running)])
+    return "\n".join([line, *_next_steps(stack, running)])
 
 
-def _to_make_it_last(stack: Stack, target: Revision) -> list[str]:
-    says = stack.outputs.get("TaskDefinition", target.arn)
-    if says == target.arn:
+def _next_steps(stack: Stack, target: Revision) -> list[str]:
+    expected = stack.outputs.get("TaskDefinition", target.arn)
+    if expected == target.arn:
         return []
     return [
-        f"the stack still says revision {revisions.number_of(says)};"
-        f" {PROGRAM} deploy --image {_asked_for(stack, target)} makes this last",
+        f"the stack still has revision {revisions.number_of(expected)};"
+        f" {PROGRAM} deploy --image {_image_option(stack, target)} makes this permanent",
         f"{PROGRAM} rollback --to N goes to another revision",
     ]
 
 
-def _asked_for(stack: Stack, target: Revision) -> str:
+def _image_option(stack: Stack, target: Revision) -> str:
     return target.image.removeprefix(stack.outputs["RepositoryUri"]).lstrip(":@")
 
 
@@ -88,9 +88,9 @@ def _target(
         return _numbered(aws, running, to)
     if image is not None:
         return _with_image(aws, stack, running, image)
-    says = stack.outputs.get("TaskDefinition", running.arn)
-    # Said again, or by two people at once, it must not go back twice.
-    return running if running.arn != says else _before(aws, stack, running)
+    expected = stack.outputs.get("TaskDefinition", running.arn)
+    # The same command again, or by two people at once, must not go back twice.
+    return running if running.arn != expected else _before(aws, stack, running)
 
 
 def _numbered(aws: Aws, running: Revision, number: int) -> Revision:
@@ -107,30 +107,31 @@ def _numbered(aws: Aws, running: Revision, number: int) -> Revision:
 def _before(aws: Aws, stack: Stack, running: Revision) -> Revision:
     earlier = [n for n in revisions.active_numbers(aws, running.family) if n < running.number]
     if not earlier:
-        raise NoPredecessorError(running.family, running.number)
+        raise NoPredecessorError(family=running.family, number=running.number)
     return _found(aws, stack, f"{running.family}:{max(earlier)}")
 
 
 def _with_image(aws: Aws, stack: Stack, running: Revision, asked: str) -> Revision:
     image = images.required(aws, stack.outputs["RepositoryUri"], asked)
-    if image.is_meant_by(running.image):
+    if image.is_at(running.image):
         return running
     for number in revisions.active_numbers(aws, running.family):
         found = revisions.find(aws, f"{running.family}:{number}")
-        if found is not None and image.is_meant_by(found.image):
+        if found is not None and image.is_at(found.image):
             return found
     made = revisions.copy_with(aws, running, image.uri)
-    say(f"no revision has image {image}: made {made.number}, which else is as {running.number}")
+    say(f"no revision has image {image}: made {made.number}, otherwise equal to {running.number}")
     return made
 
 
 def _found(aws: Aws, stack: Stack, name: str) -> Revision:
     found = revisions.find(aws, name)
     if found is None:
-        raise NoServiceError(stack.name, f"ECS does not know its revision {name}")
+        reason = f"ECS does not know its revision {name}"
+        raise NoServiceError(stack=stack.name, reason=reason)
     return found
 
 
 def _require_image(aws: Aws, stack: Stack, target: Revision) -> None:
     if images.find(aws, stack.outputs["RepositoryUri"], target.image) is None:
-        raise ImageGoneError(target.family, target.number, target.image)
+        raise ImageGoneError(family=target.family, number=target.number, image=target.image)

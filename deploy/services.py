@@ -1,4 +1,4 @@
-"""The service as ECS knows it: what it runs, and when it has come to rest."""
+"""The ECS service: its revision, and its rollouts until they are complete."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +7,13 @@ from deploy.aws import Aws
 from deploy.errors import NoServiceError, RolloutFailedError
 from deploy.revisions import number_of
 from deploy.stacks import Stack
-from deploy.waiting import Patience, going_on
+from deploy.waiting import Patience, aws_continues
 from tabproof.runtime.console import say
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """What ECS calls a deployment: one revision, on its way or arrived."""
+    """A deployment of ECS: one revision, complete or in progress."""
 
     id: str
     is_primary: bool
@@ -33,7 +33,7 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Service:
-    """A service as it was when it was looked at; events: the newest first."""
+    """The state of a service at one moment; events: the newest first."""
 
     cluster: str
     name: str
@@ -47,51 +47,53 @@ class Service:
 
     @property
     def primary(self) -> Rollout | None:
-        """The rollout that all tasks shall end in."""
+        """The rollout to which all tasks move."""
         return next((each for each in self.rollouts if each.is_primary), None)
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether the last rollout has arrived."""
+        """Whether the last rollout is complete."""
         return self.primary is not None and self.primary.state == "COMPLETED"
 
 
 def described(aws: Aws, stack: Stack) -> Service:
-    """Look at the service of a stack."""
+    """Return the service of a stack."""
     cluster, name = stack.outputs["ClusterName"], stack.outputs["ServiceName"]
     found = aws.ecs.describe_services(cluster=cluster, services=[name])["services"]
     if not found or found[0]["status"] == "INACTIVE":
-        raise NoServiceError(stack.name, f"ECS does not know '{name}'")
+        raise NoServiceError(stack=stack.name, reason=f"ECS does not know '{name}'")
     return _service(cluster, name, found[0])
 
 
-def begin(aws: Aws, service: Service, revision: str | None = None, *, anew: bool = False) -> str:
-    """Begin a rollout and name it; anew: new tasks even of the same revision."""
+def begin(
+    aws: Aws, service: Service, revision: str | None = None, *, new_tasks: bool = False
+) -> str:
+    """Start a rollout and return its id; new_tasks: new tasks even of the same revision."""
     answer = aws.ecs.update_service(
         cluster=service.cluster,
         service=service.name,
         **({"taskDefinition": revision} if revision else {}),
-        **({"forceNewDeployment": True} if anew else {}),
+        **({"forceNewDeployment": True} if new_tasks else {}),
     )
     primary = _service(service.cluster, service.name, answer["service"]).primary
     return primary.id if primary else ""
 
 
 def wait(aws: Aws, stack: Stack, rollout: str, patience: Patience) -> Service:
-    """Tell how far a rollout is until it has arrived; raises RolloutFailedError.
+    """Print the progress of a rollout until it is complete; raise RolloutFailedError.
 
-    Tasks that fail end it by ECS's circuit breaker, alarms by its alarms: both put the
-    service back by themselves, with a rollout of their own.
+    Failing tasks trigger the circuit breaker of ECS, and alarms stop a rollout too. Both roll the
+    service back, with another rollout.
     """
-    told = ""
-    with going_on():
-        for _ in patience.looks("the rollout"):
+    printed = ""
+    with aws_continues():
+        for _ in patience.polls("the rollout"):
             service = described(aws, stack)
             ours = next((each for each in service.rollouts if each.id == rollout), None)
             if ours is None or not ours.is_primary or ours.state == "FAILED":
                 raise _failure(service, ours)
-            if str(ours) != told:
-                say(told := str(ours))
+            if str(ours) != printed:
+                say(printed := str(ours))
             if ours.state == "COMPLETED":
                 break
     return service
@@ -100,9 +102,10 @@ def wait(aws: Aws, stack: Stack, rollout: str, patience: Patience) -> Service:
 def _failure(service: Service, ours: Rollout | None) -> RolloutFailedError:
     event = next(iter(service.events), "")
     reason = ours.reason if ours and ours.state == "FAILED" else "another rollout replaced it"
-    words = "; ".join(filter(None, (reason, event)))
-    revision = str(number_of(ours.revision)) if ours else "asked for"
-    return RolloutFailedError(revision, words, str(number_of(service.revision)))
+    reason = "; ".join(filter(None, (reason, event)))
+    revision = str(number_of(ours.revision)) if ours else "that was requested"
+    primary = number_of(service.revision)
+    return RolloutFailedError(revision=revision, reason=reason, primary=primary)
 
 
 def _service(cluster: str, name: str, found: Any) -> Service:

@@ -1,6 +1,6 @@
-"""Ask a deployed service whether it lives and predicts: `python -m deploy.smoke URL`.
+"""Check that a deployed service is alive and predicts: `python -m deploy.smoke URL`.
 
-Needs the standard library alone. It does not judge a model: its example row is made up.
+Needs only the standard library. It does not evaluate the model: its example row is made up.
 """
 
 import argparse
@@ -22,12 +22,12 @@ from tabproof.runtime import console
 KEY_VARIABLE = "API_KEY"
 REQUEST_SECONDS = 10.0
 PAUSE_SECONDS = 2.0
-# What a service that starts, or a load balancer that has no target yet, may answer.
+# Statuses of a service that is starting, or of a load balancer without a target.
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
 class SmokeError(UserError):
-    """A service that does not do what it is for; passing: it may yet."""
+    """A service that does not work; passing: it may work later."""
 
     exit_code = 1
 
@@ -37,10 +37,10 @@ class SmokeError(UserError):
 
 
 class Stay(urllib.request.HTTPRedirectHandler):
-    """Goes nowhere else: the key is for the address that was given."""
+    """Follow no redirection: the key is only for the address that was given."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Take no redirection: it is an answer like any other."""
+        """Return None: the redirection itself is the response."""
 
 
 OPENER = urllib.request.build_opener(Stay)
@@ -48,17 +48,17 @@ OPENER = urllib.request.build_opener(Stay)
 
 @dataclass(frozen=True)
 class Service:
-    """A service at an address; key: what predictions ask for, empty for none."""
+    """A service at an address; key: sent with predictions, empty for none."""
 
     url: str
     key: str = ""
 
     def get(self, path: str) -> Any:
-        """Give what is answered, as JSON; raises SmokeError."""
+        """Return the JSON of a response; raise SmokeError."""
         return self._answer(urllib.request.Request(self.url + path))  # noqa: S310 - see address()
 
     def post(self, path: str, content: object) -> Any:
-        """Send JSON, with the key; raises SmokeError."""
+        """Send JSON with the key; return the JSON of the response; raise SmokeError."""
         headers = {"Content-Type": "application/json"}
         if self.key:
             headers["X-API-Key"] = self.key
@@ -79,18 +79,18 @@ class Service:
         try:
             return json.loads(content)
         except ValueError:
-            raise SmokeError(what, "status 200, but no JSON") from None
+            raise SmokeError(what, "status 200, but not JSON") from None
 
 
 def check(service: Service, predictions: int) -> str:
-    """Ask for health, then for predictions of the example row; raises SmokeError."""
+    """Check the health, then predict the example row several times; raise SmokeError."""
     health = service.get("/health")
     if not _field(health, "models"):
         why = _field(health, "detail") or "no model"
         raise SmokeError(f"{service.url} lives but serves no model", str(why), passing=True)
     row = _field(service.get("/schema"), "example")
     began = time.perf_counter()
-    # More than one: behind a load balancer they reach more than one task.
+    # Several requests reach several tasks behind a load balancer.
     answers = [service.post("/predict", {"features": row}) for _ in range(predictions)]
     milliseconds = 1000 * (time.perf_counter() - began) / predictions
     for answer in answers:
@@ -104,7 +104,7 @@ def check(service: Service, predictions: int) -> str:
 
 
 def check_patiently(service: Service, predictions: int, seconds: float) -> str:
-    """Try anew while what is wrong may pass, for as long as allowed; raises SmokeError."""
+    """Repeat the check while a failure may pass, up to a time limit; raise SmokeError."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -131,14 +131,14 @@ def _field(answer: Any, name: str) -> Any:
 
 
 def _detail(refusal: urllib.error.HTTPError) -> str:
-    """Give what a refusal says of itself; a load balancer's says it in HTML."""
+    """Return the detail of an error; that of a load balancer is HTML and is left out."""
     if elsewhere := refusal.headers.get("Location"):
         return f" (it points to {elsewhere:.200})"
     try:
-        said = _field(json.loads(refusal.read()), "detail")
+        detail = _field(json.loads(refusal.read()), "detail")
     except (OSError, HTTPException, ValueError):
         return ""
-    return f" ({' '.join(str(said).split())[:300]})" if said else ""
+    return f" ({' '.join(str(detail).split())[:300]})" if detail else ""
 
 
 def _reason(error: Exception) -> str:
@@ -149,7 +149,7 @@ def _reason(error: Exception) -> str:
 
 
 def address(text: str) -> str:
-    """Take an address of HTTP: no file, no query."""
+    """Return an HTTP address without a query; raise ArgumentTypeError."""
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -162,39 +162,42 @@ def address(text: str) -> str:
 
 def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of 1 or more")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 1 or more")
     return int(text)
 
 
 def _key() -> str:
-    """Read the key; one that no header can carry would be printed by what refuses to send it."""
+    """Return the key. urllib would print an invalid one in its error, so it is checked first."""
     key = os.environ.get(KEY_VARIABLE, "")
     if not (key.isascii() and key.isprintable()):
-        raise SmokeError(KEY_VARIABLE, "it holds letters that no header can carry")
+        raise SmokeError(KEY_VARIABLE, "it has characters that are invalid in a header")
     return key
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m deploy.smoke", description="does a deployed service live and predict?"
+        prog="python -m deploy.smoke",
+        description="check that a deployed service is alive and predicts",
     )
     parser.add_argument("url", type=address, help="of the load balancer")
     parser.add_argument(
-        "--seconds", type=float, default=120.0, help="how long to try anew (default: 120)"
+        "--seconds", type=float, default=120.0, help="time limit of all attempts (default: 120)"
     )
     parser.add_argument(
-        "--predictions", type=_at_least_one, default=20, help="how many to ask for (default: 20)"
+        "--predictions", type=_at_least_one, default=20, help="number of predictions (default: 20)"
     )
-    parser.epilog = f"{KEY_VARIABLE}: the environment variable with the key, where one is asked for"
+    parser.epilog = (
+        f"{KEY_VARIABLE}: the environment variable with the key, if predictions need one"
+    )
     return parser
 
 
 def main(arguments: list[str]) -> int:
-    """Answer on the command line; exit code 1 for a service that fails, 2 for a bad address."""
-    asked = _parser().parse_args(arguments)
+    """Run the check; exit code 1 for a service that fails, 2 for a bad address."""
+    options = _parser().parse_args(arguments)
     try:
-        service = Service(asked.url, _key())
-        console.say(check_patiently(service, asked.predictions, asked.seconds))
+        service = Service(options.url, _key())
+        console.say(check_patiently(service, options.predictions, options.seconds))
     except SmokeError as error:
         console.complain(str(error))
         return error.exit_code

@@ -1,4 +1,4 @@
-"""The stack as CloudFormation knows it: its state, its outputs, what happens to it."""
+"""The CloudFormation stack: its state, outputs and events."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from deploy.errors import (
     StackFailedError,
     StackMissingError,
 )
-from deploy.waiting import Patience, going_on
+from deploy.waiting import Patience, aws_continues
 from tabproof.runtime.console import say
 
-# What a change set of a new stack leaves until it is executed: nothing is there yet.
+# A new stack with a change set that was not executed: it has no resources.
 ONLY_PLANNED = "REVIEW_IN_PROGRESS"
-# No update leads out of these.
+# No update is possible in these states.
 BROKEN = {
     "CREATE_FAILED",
     "DELETE_FAILED",
@@ -29,13 +29,13 @@ BROKEN = {
     "UPDATE_ROLLBACK_FAILED",
 }
 GOOD_ENDS = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "IMPORT_COMPLETE"}
-# Later failures are mostly of what was cancelled because of the first ones.
+# Later failures are mostly cancellations because of the first ones.
 FIRST_FAILURES = 3
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as it was when it was looked at."""
+    """The state of a stack at one moment."""
 
     id: str
     name: str
@@ -47,21 +47,21 @@ class Stack:
 
     @property
     def is_planned(self) -> bool:
-        """Whether there is nothing of it but a change set."""
+        """Whether the stack only has a change set."""
         return self.state == ONLY_PLANNED
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody changes it now."""
+        """Whether the stack is being changed."""
         return self.state.endswith("_IN_PROGRESS") and not self.is_planned
 
 
 def find(aws: Aws, name: str) -> Stack | None:
-    """Look a stack up, by name or id; None where there is none."""
+    """Return a stack by name or id, or None."""
     try:
         answer = aws.cloudformation.describe_stacks(StackName=name)
     except ClientError as error:
-        # It has no code of its own.
+        # The error has no specific code.
         if "does not exist" in str(error):
             return None
         raise
@@ -69,25 +69,24 @@ def find(aws: Aws, name: str) -> Stack | None:
 
 
 def existing(aws: Aws, name: str) -> Stack:
-    """Look a stack up; raises StackMissingError, also of one that is only planned."""
+    """Return a stack with resources; raise StackMissingError."""
     stack = find(aws, name)
     if stack is None or stack.is_planned:
-        raise StackMissingError(name, aws.region)
+        raise StackMissingError(name=name, region=aws.region)
     return stack
 
 
 def serving(aws: Aws, name: str) -> Stack:
-    """Look up a stack that has a service."""
+    """Return a stack with a service; raise NoServiceError."""
     stack = existing(aws, name)
     if "ServiceName" not in stack.outputs:
-        raise NoServiceError(
-            name, "it was deployed without an image; python -m deploy deploy --image"
-        )
+        reason = "it was deployed without an image; python -m deploy deploy --image TAG"
+        raise NoServiceError(stack=name, reason=reason)
     return stack
 
 
 def require_idle(stack: Stack) -> None:
-    """Refuse while somebody changes the stack, or where nothing can."""
+    """Raise UserError if the stack is being changed, or cannot be changed."""
     if stack.is_busy:
         raise StackBusyError(stack.name, stack.state)
     if stack.state in BROKEN:
@@ -119,7 +118,7 @@ class Event:
     @property
     def is_failure(self) -> bool:
         """Whether it may be why a change failed."""
-        # What was cancelled failed for another's reason.
+        # A cancellation is the result of another failure.
         return self.state.endswith("_FAILED") and "cancelled" not in self.reason.lower()
 
     def __str__(self) -> str:
@@ -127,7 +126,7 @@ class Event:
 
 
 def newest_event(aws: Aws, stack_id: str) -> str:
-    """Name the event after which all is new; empty where nothing has happened."""
+    """Return the id of the newest event; empty if there is none."""
     return next((event.id for event in _backwards(aws, stack_id)), "")
 
 
@@ -153,11 +152,11 @@ def _since(aws: Aws, stack_id: str, last: str) -> list[Event]:
 
 
 def wait(aws: Aws, name: str, stack_id: str, last: str, patience: Patience) -> Stack:
-    """Tell events after `last` until the stack rests; raises StackFailedError."""
+    """Print events after `last` until the change ends; raise StackFailedError."""
     failures: list[str] = []
-    with going_on():
-        for _ in patience.looks(f"the change of stack '{name}'"):
-            # Before the events: those of an ended change are all there.
+    with aws_continues():
+        for _ in patience.polls(f"the change of stack '{name}'"):
+            # Read before the events, so that all events of a finished change are printed.
             now = find(aws, stack_id)
             for event in _since(aws, stack_id, last):
                 last = event.id
@@ -167,7 +166,7 @@ def wait(aws: Aws, name: str, stack_id: str, last: str, patience: Patience) -> S
             if now is None or not (now.is_busy or now.is_planned):
                 break
     if now is None:
-        raise StackMissingError(name, aws.region)
+        raise StackMissingError(name=name, region=aws.region)
     if now.state not in GOOD_ENDS:
         raise StackFailedError(name, now.state, failures[:FIRST_FAILURES] or [now.reason])
     return now

@@ -1,4 +1,4 @@
-"""What is there, what runs, and how well: for people, or as JSON for programs."""
+"""State and health of a stack and its service, as text or JSON."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ EVENTS = 5
 
 @dataclass(frozen=True)
 class Status:
-    """What was found; is_healthy: at rest, all tasks there, all targets healthy, no alarm."""
+    """The state; is_healthy: rollout complete, all tasks running, targets healthy, no alarm."""
 
     stack: str
     state: str
@@ -26,13 +26,13 @@ class Status:
 
 
 def status(*, stack: str, region: str | None, profile: str | None, as_json: bool) -> str:
-    """Tell how the stack and its service are."""
+    """Return the state of the stack and its service."""
     aws = opened(region, profile)
-    found = _looked_at(aws, stacks.existing(aws, stack))
+    found = _read_status(aws, stacks.existing(aws, stack))
     return json.dumps(asdict(found), indent=2) if as_json else "\n".join(_lines(found))
 
 
-def _looked_at(aws: Aws, stack: Stack) -> Status:
+def _read_status(aws: Aws, stack: Stack) -> Status:
     serves = "ServiceName" in stack.outputs
     service = services.described(aws, stack) if serves else None
     targets = _targets(aws, service) if service else {}
@@ -54,14 +54,14 @@ def _looked_at(aws: Aws, stack: Stack) -> Status:
 def _service(aws: Aws, stack: Stack, service: Service) -> dict[str, Any]:
     revision = revisions.find(aws, service.revision)
     image = images.find(aws, stack.outputs["RepositoryUri"], revision.image) if revision else None
-    says = stack.outputs.get("TaskDefinition", service.revision)
+    expected = stack.outputs.get("TaskDefinition", service.revision)
     return {
         "name": service.name,
         "desired": service.desired,
         "running": service.running,
         "pending": service.pending,
         "revision": revisions.number_of(service.revision),
-        "revision_of_the_stack": revisions.number_of(says),
+        "revision_of_the_stack": revisions.number_of(expected),
         "image": revision.image if revision else None,
         "tags": list(image.tags) if image else [],
         "image_is_there": image is not None,
@@ -82,7 +82,7 @@ def _targets(aws: Aws, service: Service) -> dict[str, str]:
 
 
 def _alarms(aws: Aws, stack: Stack) -> dict[str, str]:
-    # CloudFormation begins the names of what it makes with the stack's.
+    # The names of resources that CloudFormation makes begin with the stack's.
     pages = aws.cloudwatch.get_paginator("describe_alarms").paginate(
         AlarmNamePrefix=f"{stack.name}-"
     )
@@ -110,7 +110,7 @@ def _lines_of(service: dict[str, Any]) -> list[str]:
     gone = "" if service["image_is_there"] else "; it is no longer in ECR"
     lines.append(f"revision  {service['revision']}: {service['image']} ({tags}{gone})")
     if service["revision"] != service["revision_of_the_stack"]:
-        lines.append(f"          the stack says {service['revision_of_the_stack']}: rolled back")
+        lines.append(f"          the stack has {service['revision_of_the_stack']}: rolled back")
     lines += [
         f"rollout   revision {revisions.number_of(each['revision'])}: {each['state']}"
         f", {each['running']} of {each['desired']} running {each['reason']}".rstrip()

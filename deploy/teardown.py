@@ -1,4 +1,4 @@
-"""The story of taking down: the stack goes, data stays unless it is to go too."""
+"""Tear down: delete the stack, and its data if requested."""
 
 from deploy import asking, data, revisions, stacks, template
 from deploy.aws import Aws, opened
@@ -22,7 +22,7 @@ def take_down(
     yes: bool,
     patience: Patience,
 ) -> str:
-    """Delete the stack; said again it goes on where it was, or finds nothing to do."""
+    """Delete the stack; the same command again continues, or has nothing to do."""
     name = template.checked_name(stack)
     if not yes:
         asking.require_terminal(f"teardown would delete stack '{name}'")
@@ -31,7 +31,7 @@ def take_down(
     if found is not None:
         _require_deletable(found)
     elif not delete_data:
-        # Their roles are gone: nothing could start from them.
+        # Without the stack's roles, no task could start from the revisions.
         revisions.deregister_all(aws, name)
         return f"nothing to do: there is no stack '{name}' in {aws.region}"
     kept = data.named(aws, name, _repository(found, repository))
@@ -44,8 +44,8 @@ def take_down(
     if delete_data:
         for line in data.delete(aws, kept):
             say(line)
-        return f"stack '{name}' and its data are gone"
-    return "\n".join([f"stack '{name}' is gone", *(f"stays: {each}" for each in kept.lines())])
+        return f"stack '{name}' and its data are deleted"
+    return "\n".join([f"stack '{name}' is deleted", *(f"kept: {each}" for each in kept.lines())])
 
 
 def _repository(stack: Stack | None, asked: str | None) -> str:
@@ -57,14 +57,14 @@ def _require_deletable(stack: Stack) -> None:
     if stack.is_busy and stack.state != GOING:
         raise StackBusyError(stack.name, stack.state)
     if stack.is_protected:
-        raise ProtectedStackError(stack.name)
+        raise ProtectedStackError(name=stack.name)
 
 
 def _is_agreed(name: str, stack: Stack | None, kept: Data, *, delete_data: bool) -> bool:
     if stack is not None:
-        say(f"goes:  stack {name} ({stack.state}), its load balancer, service, roles and API key")
+        say(f"delete: stack {name} ({stack.state}), its load balancer, service, roles and API key")
     for line in kept.lines():
-        say(f"{'goes' if delete_data else 'stays'}:  {line}")
+        say(f"{'delete:' if delete_data else 'keep:':<7} {line}")
     return asking.answer(f"type {name} to delete {'all of it' if delete_data else 'it'}:") == name
 
 

@@ -1,4 +1,4 @@
-"""The template, and the parameters that a command line or a file gives it."""
+"""The template, and its parameters from the command line or a file."""
 
 import json
 import re
@@ -16,6 +16,7 @@ from deploy.errors import (
     StackNameError,
     UnknownParameterError,
 )
+from tabproof.errors import suggested
 
 FILE = Path(__file__).with_name("stack.yaml")
 IMAGE = "ImageUri"
@@ -23,10 +24,10 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads !Ref and the like as what stands behind them: only names are looked at here."""
+    """Read !Ref and other tags as their values: only names are used here."""
 
 
-def _behind_the_tag(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+def _untagged(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
     if isinstance(node, yaml.MappingNode):
         return loader.construct_mapping(node, deep=True)
     if isinstance(node, yaml.SequenceNode):
@@ -34,19 +35,18 @@ def _behind_the_tag(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> A
     return node.value
 
 
-_Loader.add_multi_constructor("!", _behind_the_tag)
+_Loader.add_multi_constructor("!", _untagged)
 
 
 def body() -> str:
-    """Give the template as it is written."""
+    """Return the text of the template."""
     return FILE.read_text(encoding="utf-8")
 
 
 def body_naming(names: Mapping[str, str]) -> str:
-    """Give the template with names written out, by the property that says them.
+    """Return the template with literal names, by property.
 
-    A new stack takes over data that an earlier one has left only where the template says
-    its name in letters.
+    A new stack only imports data of an earlier one whose name is a literal in the template.
     """
     text = body()
     for key, name in names.items():
@@ -58,34 +58,34 @@ def body_naming(names: Mapping[str, str]) -> str:
 
 @cache
 def read() -> dict[str, Any]:
-    """Give the template as data; of !Ref and the like, what stands behind them."""
+    """Return the parsed template, with the values of !Ref and other tags."""
     content: dict[str, Any] = yaml.load(body(), Loader=_Loader)  # noqa: S506 - a SafeLoader
     return content
 
 
 def defaults() -> dict[str, str]:
-    """Give the parameters and what they are by default."""
+    """Return the parameters and their defaults."""
     return {name: str(each.get("Default", "")) for name, each in read()["Parameters"].items()}
 
 
 def checked_name(name: str) -> str:
-    """Give a stack's name back if buckets can be named after it."""
+    """Return a stack's name; raise StackNameError if a bucket's name cannot begin with it."""
     if NAME.fullmatch(name) is None:
-        raise StackNameError(name)
+        raise StackNameError(name=name)
     return name
 
 
 def given(file: Path | None, assignments: Iterable[str]) -> dict[str, str]:
-    """Read parameters; what --set says goes before what the file says."""
+    """Return the parameters; --set overrides the file."""
     found = {**(_of_file(file) if file else {}), **dict(map(_of_assignment, assignments))}
     names = list(defaults())
     for name in found:
         if name == IMAGE:
-            raise ParameterFormError(
-                f"{name}=…", "--image instead, which looks whether it is there"
-            )
+            form = "--image instead, which checks that the image exists"
+            raise ParameterFormError(text=f"{name}=…", form=form)
         if name not in names:
-            raise UnknownParameterError(name, get_close_matches(name, names, n=2))
+            suggestion = suggested(get_close_matches(name, names, n=2))
+            raise UnknownParameterError(name=name, suggestion=suggestion)
     return found
 
 
@@ -94,30 +94,30 @@ def _of_file(file: Path) -> Mapping[str, str]:
         # JSON is YAML too.
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ParameterFileError(file, str(error.strerror)) from None
+        raise ParameterFileError(file=file, reason=str(error.strerror)) from None
     except UnicodeDecodeError:
-        raise ParameterFileError(file, "is not UTF-8") from None
+        raise ParameterFileError(file=file, reason="is not UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" (line {mark.line + 1})" if mark else ""
-        raise ParameterFileError(file, f"is neither YAML nor JSON{line}") from None
+        raise ParameterFileError(file=file, reason=f"is neither YAML nor JSON{line}") from None
     if not isinstance(content, dict):
-        raise ParameterFileError(file, "is no mapping")
-    return {str(name): _worded(file, name, value) for name, value in content.items()}
+        raise ParameterFileError(file=file, reason="is not a mapping")
+    return {str(name): _as_text(file, name, value) for name, value in content.items()}
 
 
-def _worded(file: Path, name: object, value: object) -> str:
+def _as_text(file: Path, name: object, value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ",".join(value)
     if isinstance(value, str | int | float):
         return str(value)
-    raise ParameterFileError(file, f"{name} is neither text, number nor list of texts")
+    raise ParameterFileError(file=file, reason=f"{name} is neither text, number nor list of texts")
 
 
 def _of_assignment(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise ParameterFormError(text, "Name=value")
+        raise ParameterFormError(text=text, form="Name=value")
     return name, value

@@ -1,4 +1,4 @@
-"""How long to wait, how often to look, and what is true when waiting ends early."""
+"""Time limits and intervals of waiting, and a note for waiting that ends early."""
 
 import time
 from collections.abc import Iterator
@@ -15,23 +15,23 @@ class Patience:
     limit: float
     interval: float
 
-    def looks(self, what: str) -> Iterator[None]:
-        """Pause between looks; raises TimeLimitError when the time is over."""
+    def polls(self, what: str) -> Iterator[None]:
+        """Pause between checks; raise TimeLimitError when the time is over."""
         end = time.monotonic() + self.limit * 60
         while True:
             yield
             if time.monotonic() >= end:
-                raise TimeLimitError(what, self.limit)
+                raise TimeLimitError(what=what, minutes=self.limit)
             time.sleep(self.interval)
 
 
 @contextmanager
-def going_on() -> Iterator[None]:
-    """Say of whatever ends the waiting that AWS goes on all the same."""
+def aws_continues() -> Iterator[None]:
+    """Add a note to any other error that AWS continues the change."""
     try:
         yield
     except (RolloutFailedError, StackFailedError):
         raise
     except BaseException as error:
-        error.add_note(f"what was begun goes on in AWS: {PROGRAM} status")
+        error.add_note(f"AWS continues what was begun: {PROGRAM} status")
         raise

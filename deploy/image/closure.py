@@ -1,7 +1,7 @@
-"""Which files a program needs: its modules, and what they import, however deep.
+"""Find the files that a program needs: its modules and all that they import.
 
-`python deploy/image/closure.py FROM TO MODULE…` copies them. Standard library alone: it runs in
-the image's own build, so that what is copied there can never go stale.
+`python deploy/image/closure.py FROM TO MODULE…` copies them. It needs only the standard
+library, because it runs during the build of the image, so that the copied files are current.
 """
 
 import ast
@@ -12,10 +12,10 @@ from pathlib import Path
 
 
 def closure(root: Path, modules: Iterable[str]) -> set[Path]:
-    """Give the source files of modules and of all that they import, relative to root.
+    """Return the source files of modules and of all that they import, relative to root.
 
-    Imports inside functions count: what happens later needs its files too. Those for the type
-    checker alone don't. Raises FileNotFoundError for a module that is not there.
+    Imports within functions count, those only for the type checker do not. Raises
+    FileNotFoundError for a missing module.
     """
     found: set[Path] = set()
     waiting = list(modules)
@@ -30,9 +30,9 @@ def closure(root: Path, modules: Iterable[str]) -> set[Path]:
 
 
 def imported_by(source: Path, *, at_start: bool = False) -> Iterator[str]:
-    """Name what a file imports; of `from a import b` both, since b may be a module.
+    """Yield the modules that a file imports; for `from a import b` also a.b, a possible module.
 
-    at_start: without what is imported only when a function is called.
+    at_start: without imports within functions.
     """
     for node in _executed(ast.parse(source.read_text(encoding="utf-8")), at_start):
         if isinstance(node, ast.Import):
@@ -44,14 +44,14 @@ def imported_by(source: Path, *, at_start: bool = False) -> Iterator[str]:
 
 
 def copy(root: Path, target: Path, modules: Iterable[str]) -> None:
-    """Copy the closure, in the same directories; target may exist."""
+    """Copy the closure into the same directories below target, which may exist."""
     for path in sorted(closure(root, modules)):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
 
 
 def _files_of(root: Path, name: str) -> set[Path]:
-    # Importing a.b.c executes a and a.b first; c may be a name that a.b defines.
+    # Importing a.b.c also executes a and a.b; c may be a name in a.b.
     found = set()
     parts = name.split(".")
     for length in range(1, len(parts) + 1):

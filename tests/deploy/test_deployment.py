@@ -100,7 +100,7 @@ class TestShown:
         assert said.code == 0
         assert "Modify" in said.out
         assert said.out.endswith("nothing was changed\n")
-        assert "of stack 'mlops': go ahead? [y/N]" in said.err
+        assert "of stack 'mlops': continue? [y/N]" in said.err
         assert change_sets(cloud) == []
         assert "ExecuteChangeSet" not in cloud.front.calls
 
@@ -118,7 +118,7 @@ class TestShown:
     def test_to_nobody_it_is_refused_before_anything_is_asked(self, cloud: Cloud, say: Say) -> None:
         said = say("deploy", "--image", "bbb")
         assert said.code == 2
-        assert "there is no terminal to ask at; --yes goes ahead" in said.err
+        assert "there is no terminal to ask at; --yes continues without asking" in said.err
         assert cloud.front.calls == []
 
 
@@ -173,7 +173,7 @@ class TestRefuses:
         [
             ("UPDATE_IN_PROGRESS", "cancel-update-stack --stack-name mlops"),
             ("CREATE_IN_PROGRESS", "python -m deploy status"),
-            ("ROLLBACK_COMPLETE", "python -m deploy teardown, then deploy: data stays"),
+            ("ROLLBACK_COMPLETE", "python -m deploy teardown, then deploy: data is kept"),
             ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name mlops"),
         ],
     )
@@ -191,8 +191,8 @@ class TestRefuses:
         cloud.put_service_on(2)
         said = say("deploy", "--yes", "--set", "MaxTasks=9")
         assert said.code == 2
-        assert "rolled back to revision 2, the stack says 3" in said.err
-        assert f"say --image {digest_of('bbb')}, which runs, or another image" in said.err
+        assert "rolled back to revision 2, and the stack has revision 3" in said.err
+        assert f"give --image {digest_of('bbb')}, which is running, or another image" in said.err
         assert "CreateChangeSet" not in cloud.front.calls
         assert say("deploy", "--yes", "--set", "MaxTasks=9", "--image", "bbb").code == 0
 
@@ -256,7 +256,7 @@ def test_a_change_that_never_ends_reaches_the_limit(cloud: Cloud, say: Say) -> N
     said = say("deploy", "--yes", "--image", "bbb", "--limit", "0.001")
     assert said.code == 1
     assert "the change of stack 'mlops' is not over after 0.001 minutes" in said.err
-    assert "what was begun goes on in AWS" in said.err
+    assert "AWS continues what was begun" in said.err
 
 
 @pytest.mark.parametrize("number", range(len(NEXT)))
@@ -269,7 +269,7 @@ def test_whichever_call_fails_nothing_stays_behind(cloud: Cloud, say: Say, numbe
     executed = NEXT.index("ExecuteChangeSet")
     proposed = NEXT.index("CreateChangeSet") < number <= executed
     assert cloud.front.calls == NEXT[: number + 1] + (WITHDRAWN if proposed else [])
-    assert ("goes on in AWS" in said.err) == (number > executed)
+    assert ("AWS continues" in said.err) == (number > executed)
     changed = cloud.stack.stack_parameters["ImageUri"] == address_of("bbb")
     assert changed == (number > executed)
     if not changed:

@@ -63,7 +63,7 @@ def test_no_verb_goes_on_after_a_refusal(empty: Cloud, say: Say, verb: tuple[str
         ),
         (
             Failure("ExpiredToken", "The security token included in the request is expired", 403),
-            "sign in anew",
+            "sign in again",
         ),
         (
             Failure("AccessDenied", "User: x is not authorized to perform: y", 403),
@@ -110,7 +110,7 @@ class TestBeforeAnythingIsSent:
         monkeypatch.delenv("AWS_DEFAULT_REGION")
         said = say("status")
         assert said.code == 2
-        assert said.err == "error: no region: say --region, or set AWS_REGION\n"
+        assert said.err == "error: no region: give --region, or set AWS_REGION\n"
         assert empty.front.calls == []
 
     @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
@@ -159,7 +159,7 @@ class TestWithoutAnAnswer:
         cloud.front.after["DescribeStacks"] = lambda _: b"<html>sign in to this network"
         said = say("status")
         assert said.code == 1
-        assert "something answered that is not AWS, or not whole" in said.err
+        assert "the response is not from AWS, or incomplete" in said.err
 
 
 def test_throttled_it_asks_again(empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,7 @@ def test_interrupted_while_it_waits_it_says_what_goes_on(
     said = say("rollback")
     assert said.code == 130
     assert said.err == (
-        "error: interrupted; what was begun goes on in AWS: python -m deploy status\n"
+        "error: interrupted; AWS continues what was begun: python -m deploy status\n"
     )
     assert cloud.running() == 2
 

@@ -28,7 +28,7 @@ def test_goes_to_the_revision_before_and_waits(cloud: Cloud, say: Say) -> None:
     assert (
         first == f"revision 3 ({digest_of('ccc')[7:19]}) -> revision 2 ({digest_of('bbb')[7:19]})"
     )
-    assert f"deploy --image {digest_of('bbb')} makes this last" in one_but_last
+    assert f"deploy --image {digest_of('bbb')} makes this permanent" in one_but_last
     assert "rollback --to N" in last
 
 
@@ -77,7 +77,7 @@ def test_goes_forward_again(cloud: Cloud, say: Say) -> None:
     said = say("rollback", "--to", "3")
     assert said.code == 0
     assert cloud.running() == 3
-    assert "makes this last" not in said.out
+    assert "makes this permanent" not in said.out
 
 
 def test_an_image_of_no_revision_gets_a_copy_with_nothing_else_changed(
@@ -186,7 +186,7 @@ class TestTheRollout:
         said = say("rollback", "--limit", "0.001")
         assert said.code == 1
         assert "is not over after 0.001 minutes (--limit)" in said.err
-        assert "what was begun goes on in AWS: python -m deploy status" in said.err
+        assert "AWS continues what was begun: python -m deploy status" in said.err
 
     def test_restart_replaces_tasks_of_the_same_revision(self, cloud: Cloud, say: Say) -> None:
         said = say("restart")
@@ -205,7 +205,7 @@ def test_whichever_call_fails_it_is_told_in_one_line(cloud: Cloud, say: Say, num
     # It ended there: no call after the one that failed, and no rollout unless it was begun.
     assert cloud.front.calls == CALLS[: number + 1]
     assert cloud.running() == (2 if number > CALLS.index("UpdateService") else 3)
-    assert ("goes on in AWS" in said.err) == (number > CALLS.index("UpdateService"))
+    assert ("AWS continues" in said.err) == (number > CALLS.index("UpdateService"))
     # Said again it does what was asked.
     cloud.front.fails.clear()
     assert say("rollback").code == 0

@@ -51,7 +51,7 @@ def test_tells_a_rollback_an_alarm_and_what_targets_say(cloud: Cloud, say: Say) 
     alarm(cloud, "of-another-stack", "ALARM")
     cloud.put_service_on(2)
     lines = say("status").out.splitlines()
-    assert "          the stack says 3: rolled back" in lines
+    assert "          the stack has 3: rolled back" in lines
     assert f"alarm     {STACK}-ErrorsAlarm-X: ALARM" in lines
     assert not any("another" in line for line in lines)
     assert any(line.startswith("target    10.20.0.9: ") for line in lines)

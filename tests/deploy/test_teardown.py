@@ -64,7 +64,7 @@ def test_data_stays(standing: Cloud, say: Say) -> None:
     assert standing.front.calls == STACK_GOES
     assert stacks(standing) == 0
     assert kept(standing) == DATA
-    assert f"stays: bucket {BUCKET} (models, all versions)" in said.out
+    assert f"kept: bucket {BUCKET} (models, all versions)" in said.out
     # A revision without its roles could not start.
     assert standing.revisions() == []
 
@@ -91,7 +91,7 @@ def test_said_again_there_is_nothing_to_do(say: Say) -> None:
     assert said.out == "nothing to do: there is no stack 'mlops' in eu-west-1\n"
     again = say("teardown", "--yes", "--delete-data")
     assert again.code == 0
-    assert again.out.count("was gone already") == 3
+    assert again.out.count("was deleted already") == 3
 
 
 @pytest.mark.parametrize(("typed", "left"), [("mlops\n", 0), ("yes\n", 1), ("", 1)])
@@ -102,7 +102,7 @@ def test_it_asks_for_the_name(
     said = say("teardown", "--delete-data")
     assert said.code == 0
     assert "type mlops to delete all of it:" in said.err
-    assert f"goes:  bucket {BUCKET}" in said.out
+    assert f"delete: bucket {BUCKET}" in said.out
     assert stacks(standing) == left
     assert kept(standing) == (DATA if left else [])
 
@@ -111,7 +111,7 @@ class TestRefuses:
     def test_where_nobody_can_be_asked(self, standing: Cloud, say: Say) -> None:
         said = say("teardown")
         assert said.code == 2
-        assert "there is no terminal to ask at; --yes goes ahead" in said.err
+        assert "there is no terminal to ask at; --yes continues without asking" in said.err
         assert standing.front.calls == []
 
     def test_a_stack_that_is_being_changed(self, standing: Cloud, say: Say) -> None:
