@@ -327,7 +327,7 @@ class Registry:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time change a model; remove what a killed one left."""
+    """Hold the lock of a model, and remove what a killed process left."""
     (folder / VERSIONS).mkdir(parents=True, exist_ok=True)
     with locked(folder / LOCK, wait=True):
         for path in (folder / INCOMING, folder / RETIRED, *folder.glob(f".{POINTER}.*.tmp")):
@@ -338,7 +338,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _place(path: Path, folder: Path) -> None:
-    """Give the complete copy its name; a damaged version there is removed."""
+    """Rename the complete copy to its version; remove a damaged one that was there."""
     if os.path.lexists(path):
         path.rename(folder / RETIRED)
     (folder / INCOMING).rename(path)

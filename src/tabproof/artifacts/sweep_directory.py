@@ -123,7 +123,7 @@ class SweepDirectory:
             point_to(latest, self.path / LOG)
 
     def stop(self) -> None:
-        """Let no more jobs begin."""
+        """Prevent further jobs from starting."""
         (self.path / STOPPED).touch()
 
     @property
