@@ -278,8 +278,8 @@ def resealed(name: str, content: str | None) -> Callable[[Path], None]:
     ("change", "kind", "words"),
     [
         (tampered, NotReplayableError, "config.yaml"),
-        (no_manifest, NotReplayableError, "no complete run"),
-        (damaged_manifest, NotReplayableError, "manifest.json is not what it was"),
+        (no_manifest, NotReplayableError, "the run is not complete"),
+        (damaged_manifest, NotReplayableError, "manifest.json was changed"),
         (newer_manifest, NewerFormatError, "has format 99"),
         (resealed("predictions.parquet", None), NotReplayableError, "has no predictions.parquet"),
         (resealed("config.yaml", "- 1\n"), UserError, "holds no keys"),
@@ -304,7 +304,7 @@ def test_a_summary_of_a_newer_format_or_without_facts_is_refused(
     with pytest.raises(NewerFormatError):
         replayed(newer, "--check")
     lacking = forged(small, tmp_path / "lacking", lambda s: s.pop("versions"))
-    with pytest.raises(NotReplayableError, match="lacks versions"):
+    with pytest.raises(NotReplayableError, match="missing required field `versions`"):
         replayed(lacking, "--check")
 
 

@@ -174,7 +174,7 @@ def test_where_there_are_no_runs_a_list_is_empty() -> None:
         (["list", "--since", "2026-13-01"], "it takes a day"),
         (["list", "--outputs", "無い"], "無い cannot be read"),
         (["leaderboard", "--metric", "auc"], "--metric 'auc'"),
-        (["check", "無い"], "is no directory"),
+        (["check", "無い"], "is not a directory"),
         (["check", "empty"], "holds no runs"),
         (["report", "outputs/2026-11-22/10-00-00_adult", "--html"], "outside of runs"),
         (["leaderboard", "--language", "fr"], "'fr' is not one of 'en', 'ja'"),

@@ -238,7 +238,7 @@ def test_a_run_whose_hashes_hold_and_whose_words_do_not_is_refused(
     files: dict[str, bytes],
 ) -> None:
     promoted(make_run(DAY / "a", "aaaa0000"))
-    with pytest.raises(UnverifiedRunError, match="is not of its form"):
+    with pytest.raises(UnverifiedRunError, match="has the wrong form"):
         promoted(make_run(DAY / "b", "bbbb0000", files), if_better=True)
 
 
