@@ -142,7 +142,7 @@ def test_the_page_of_all_runs_lies_where_they_lie() -> None:
     page = (OUTPUTS / DAY / "report.html").read_text(encoding="utf-8")
     assert "aaaa1111" not in page
     assert "1 of 9 runs are complete" in page
-    assert "Not begun: 7." in page
+    assert "Not started: 7." in page
     assert len(typed("list").splitlines()) == 6
 
 
