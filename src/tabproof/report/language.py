@@ -11,12 +11,6 @@ from tabproof.text import LANGUAGES
 CATALOGUES = Path(__file__).parent / "texts"
 
 
-def check_language(language: str) -> None:
-    """Raise LanguageNotOfferedError for a language without texts."""
-    if language not in LANGUAGES:
-        raise LanguageNotOfferedError(language, LANGUAGES)
-
-
 class Texts:
     """The texts of a catalogue in one language: `texts("roc.title", n_rows=200)`.
 
@@ -24,7 +18,8 @@ class Texts:
     """
 
     def __init__(self, catalogue: str, language: str) -> None:
-        check_language(language)
+        if language not in LANGUAGES:
+            raise LanguageNotOfferedError(language, LANGUAGES)
         self.language = language
         self._entries = read_catalogue(catalogue)
 
