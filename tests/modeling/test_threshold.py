@@ -145,7 +145,7 @@ def test_with_many_rows_few_thresholds_are_tried_and_little_is_lost() -> None:
 
 def test_max_f1_is_the_choice_of_scikit_learn() -> None:
     rng = np.random.default_rng(1)
-    y = (rng.random(300) < 0.2).astype(np.int64)
+    y = (rng.random(100) < 0.2).astype(np.int64)
     proba = both(rng.beta(2 + 3 * y, 6))
     candidates = np.unique(proba[:, 1])
     theirs = TunedThresholdClassifierCV(

@@ -170,6 +170,7 @@ def in_processes() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @ignores_failures
 @pytest.mark.usefixtures("in_processes")
 def test_a_killed_worker_fails_only_its_candidate() -> None:
