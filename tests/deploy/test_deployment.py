@@ -89,7 +89,7 @@ def test_the_same_again_is_said_and_leaves_no_change_set(cloud: Cloud, say: Say)
     before = change_sets(cloud)
     said = say("deploy", "--yes", "--image", "bbb")
     assert said.code == 0
-    assert said.out.startswith("no changes: the stack is as asked")
+    assert said.out.startswith("no changes: the stack is up to date")
     assert change_sets(cloud) == before
 
 
@@ -130,7 +130,7 @@ class TestRefuses:
             (("--set", "MaxTasks"), "--set MaxTasks cannot work; it takes Name=value"),
             (("--set", "ImageUri=x:1"), "it takes --image instead"),
             (("--parameters", "absent.yaml"), "absent.yaml: No such file or directory"),
-            (("--stack", "Ups_1"), "--stack Ups_1 cannot work: a letter, then"),
+            (("--stack", "Ups_1"), "--stack Ups_1 cannot work; it takes a lowercase letter"),
             (("--limit", "-1"), "argument --limit: invalid"),
         ],
     )
