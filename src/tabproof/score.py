@@ -10,4 +10,4 @@ def score(words: Sequence[str]) -> None:
     """Score as words of the form key=value say, and print what came of it."""
     with score_files.ending_with_its_reader(), score_files.telling_what_stays():
         options = batch.parse(words)
-        score_files.tell(score_files.score(options), options)
+        score_files.log(score_files.score(options), options)

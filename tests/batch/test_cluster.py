@@ -81,7 +81,7 @@ def test_interrupted_on_a_cluster_it_goes_on_here(
     assert process.returncode == 130
     kept = f"with what is finished kept in {tmp_path / 'out.csv'}.parts"
     assert said.decode() == (
-        f"error: interrupted by Ctrl-C {kept}: the same command goes on from there\n"
+        f"error: interrupted by Ctrl-C {kept}: the same command resumes from there\n"
     )
     assert "resuming" in score(words[0], words[-1], *task)
     score(words[0], words[-1], *task[:1], f"output={tmp_path / 'whole.csv'}", task[-1])

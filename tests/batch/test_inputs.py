@@ -52,7 +52,7 @@ def test_no_output_takes_the_place_of_an_input(folder: Path, source: str, output
         ("gone.csv", "out.csv", "nothing is there"),
         ("in/f.txt", "out.csv", "its ending is none of these"),
         ("in/c.parquet", "out.txt", "its ending is none of these"),
-        ("in/c.parquet", "gone/out.csv", "its directory is not there"),
+        ("in/c.parquet", "gone/out.csv", "its directory does not exist"),
         ("in/c.parquet", "taken.csv", "a directory is there"),
     ],
 )

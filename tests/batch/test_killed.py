@@ -54,7 +54,7 @@ def test_an_interrupt_says_what_is_kept(model: Path, long_input: Path, tmp_path:
         returned, said = stopped(words, tmp_path / "out.csv.parts", number)
         assert returned == code
         kept = f"with what is finished kept in {output}.parts"
-        assert said == f"error: interrupted by {name} {kept}: the same command goes on from there\n"
+        assert said == f"error: interrupted by {name} {kept}: the same command resumes from there\n"
         assert names_in(tmp_path) == ["out.csv.parts"]
 
 
@@ -66,13 +66,13 @@ def test_parts_of_another_question_are_thrown_away(
     words = [f"run={model}", f"input={source}", f"output={output}", "batch_rows=5000"]
     stopped(words, tmp_path / "out.csv.parts", signal.SIGKILL)
     said = score(*words, "keep=id")
-    assert "was of another model, input or option: begun anew" in said
+    assert "belongs to another model, input or option: starting again" in said
     score(*words[:2], f"output={tmp_path / 'whole.csv'}", "keep=id", words[3])
     assert output.read_bytes() == (tmp_path / "whole.csv").read_bytes()
     stopped(words, tmp_path / "out.csv.parts", signal.SIGKILL)
     with open(source, "ab") as file:  # noqa: PTH123 - a name that copy gave
         file.write(b"x,1,2,3,4,5\n")
-    assert "begun anew" in score(*words)
+    assert "starting again" in score(*words)
 
 
 def test_a_directory_that_was_killed_does_not_repeat_finished_files(
@@ -126,7 +126,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_finished(
     words = [f"run={model}", f"input={long_input / 'in.parquet'}", "batch_rows=10000"]
     said = score(*words, f"output={tmp_path / 'out.csv'}", code=1, preexec_fn=limit)
     assert "error: cannot read or write" in said
-    assert "the same command goes on from there" in said
+    assert "the same command resumes from there" in said
     assert names_in(tmp_path) == ["out.csv.parts"]
     score(*words, f"output={tmp_path / 'out.csv'}")
     score(*words, f"output={tmp_path / 'whole.csv'}")

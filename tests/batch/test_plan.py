@@ -42,8 +42,8 @@ BAD_ROWS = [
     ("a.csv", "b.csv", "b.csv.parts", PARTS),
     ("a.csv", "b.csv", "in", "a directory is there"),
     ("a.csv", "b.csv", "/dev/null", "it is a character device"),
-    ("a.csv", "b.csv", "gone/bad.csv", "its directory gone is not there"),
-    ("a.csv", "-", "gone/bad.csv", "its directory gone is not there"),
+    ("a.csv", "b.csv", "gone/bad.csv", "its directory gone does not exist"),
+    ("a.csv", "-", "gone/bad.csv", "its directory gone does not exist"),
 ]
 
 

@@ -1,7 +1,7 @@
-"""From Arrow's columns to what a model takes: numbers as floats, categories as places.
+"""Convert Arrow's columns to the model's input: numbers to floats, categories to indices.
 
-A file's cells mean what they meant in training. No loop goes over rows: categories are
-looked up once per distinct value.
+Cells mean what they meant in training. There is no loop over rows: each distinct category is
+looked up once.
 """
 
 import re
@@ -22,14 +22,14 @@ DTYPES = {pa.float64(): np.float64, pa.int64(): np.int64, pa.uint8(): np.uint8}
 
 
 def numbers_array(values: NDArray[Any]) -> pa.Array:
-    """Make an array of float64 or int64 without nulls, which shares the memory where it can."""
+    """Return an array of float64 or int64 without nulls, sharing memory if possible."""
     kind = values.dtype.kind
     content = np.ascontiguousarray(values, dtype={"f": np.float64, "i": np.int64}[kind])
     return pa.Array.from_buffers(ARROW_TYPES[kind], len(content), [None, pa.py_buffer(content)])
 
 
 def texts_array(texts: Sequence[str]) -> pa.Array:
-    """Make an array of texts without nulls."""
+    """Return an array of texts without nulls."""
     encoded = [text.encode() for text in texts]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
@@ -37,22 +37,22 @@ def texts_array(texts: Sequence[str]) -> pa.Array:
 
 
 def number_scalar(value: int) -> pa.Scalar:
-    """Make a scalar of int64."""
+    """Return a scalar of int64."""
     return numbers_array(np.array([value]))[0]
 
 
 def text_scalar(text: str) -> pa.Scalar:
-    """Make a scalar of text."""
+    """Return a scalar of text."""
     return texts_array([text])[0]
 
 
 def null_scalar(kind: pa.DataType) -> pa.Scalar:
-    """Make a scalar of nothing."""
+    """Return a null."""
     return pa.nulls(1, kind)[0]
 
 
 def as_numpy(array: pa.Array) -> NDArray[Any]:
-    """Give float64, int64 or truth values; an array of floats may have nulls: NaN."""
+    """Return float64, int64 or bool; nulls among floats become NaN."""
     if pa.types.is_boolean(array.type):
         return as_numpy(array.cast(pa.uint8())).view(np.bool_)
     if array.null_count:
@@ -67,14 +67,14 @@ def as_numpy(array: pa.Array) -> NDArray[Any]:
 NAN = numbers_array(np.array([np.nan]))[0]
 
 
-# --- The columns that a model wants beside those that an input has.
+# --- The model's columns and the input's.
 
 
 @dataclass(frozen=True)
 class WantedColumn:
-    """A column of a model: of numbers, or of categories, whose places the model takes.
+    """A column of a model: numeric, or categorical if it has categories.
 
-    minimum and maximum are those of the training rows, if they are known.
+    `minimum` and `maximum` are those of the training rows, if known.
     """
 
     name: str
@@ -84,21 +84,23 @@ class WantedColumn:
 
     @property
     def unseen(self) -> int:
-        """The place of categories that training never saw."""
+        """The index of categories that training never saw."""
         return len(self.categories or ())
 
     @property
     def missing(self) -> int:
-        """The place of a missing category."""
+        """The index of a missing cell."""
         return self.unseen + 1
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What an input's columns are beside what is wanted.
+    """How an input's columns differ from the model's.
 
-    unreadable: columns, and what they hold, of which no cell can be used. doubtful: those that
-    are read cell by cell, though their type is not the model's.
+    Attributes
+    ----------
+    unreadable : columns of a type that cannot be used, and the type
+    doubtful : columns that are read cell by cell, though their type is not the model's
     """
 
     missing: tuple[str, ...] = ()
@@ -130,17 +132,17 @@ def compare(
 
 
 def value_type(kind: pa.DataType) -> pa.DataType:
-    """Give the type of the cells, however they are stored."""
+    """Return the type of the cells, also of a dictionary."""
     return kind.value_type if types.is_dictionary(kind) else kind
 
 
 def is_string(kind: pa.DataType) -> bool:
-    """Tell every way to store text."""
+    """Return whether this is one of the types of text."""
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _is_readable(kind: pa.DataType) -> bool:
-    # As in training: times, bytes, lists and records are neither numbers nor categories.
+    # As in training, times, bytes, lists and records are neither numbers nor categories.
     return bool(
         is_string(kind)
         or types.is_boolean(kind)
@@ -151,17 +153,17 @@ def _is_readable(kind: pa.DataType) -> bool:
     )
 
 
-# --- Texts of a CSV as training reads them: which are missing, which are numbers.
+# --- Texts of a CSV, read as in training.
 
 MISSING_TEXTS = frozenset(
     ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]
 ) | {"<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
-# A column that holds nothing else becomes one of truth values, named True and False.
+# A column of nothing else becomes boolean, with the categories True and False.
 TRUTHS = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
-# Arrow's own conversion is quicker and takes no spaces. Infinity is a number, to be refused.
+# Arrow's conversion is faster but refuses spaces. Infinity is a number here, and refused later.
 NUMBER = r"^\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))\s*$"
 
-# As pandas writes a float that is whole, and without what says so.
+# A whole number as pandas writes an int or a float.
 WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
 
 Bools = NDArray[np.bool_]
@@ -171,7 +173,7 @@ NOTHING, NO_NUMBER = null_scalar(pa.string()), text_scalar("no number")
 
 
 def as_spelled(text: str, known: Container[str], *, decimal: str = ".") -> str:
-    """Give the known spelling of a whole number, '3' or '3.0', if only the other is known.
+    """Return the known spelling of a whole number, '3' or '3.0', if only the other is known.
 
     pandas' CSV of whole numbers with gaps has '3.0' where training, which saw numbers, has '3'.
     """
@@ -185,9 +187,9 @@ def as_spelled(text: str, known: Container[str], *, decimal: str = ".") -> str:
 def read_numbers(
     texts: pa.Array, *, decimal: str = ".", with_missing_texts: bool
 ) -> tuple[NDArray[np.float64], Bools]:
-    """Give numbers, NaN where missing, and which texts are none, or no finite ones.
+    """Return numbers (NaN if missing), and which texts are no finite number.
 
-    with_missing_texts: whether some texts, and not only nulls, stand for nothing.
+    `with_missing_texts`: texts such as NA are missing too, not only nulls.
     """
     missing = pc.is_null(texts)
     if with_missing_texts:
@@ -207,14 +209,14 @@ def read_numbers(
     return values, ~np.isfinite(values) & ~as_numpy(missing)
 
 
-SHOWN_LETTERS = 60
+MAX_SHOWN = 60
 
 Cells = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a row cannot be scored; column is empty where it is no single one."""
+    """Why a row cannot be scored; `column` is empty if it is the whole row."""
 
     row: int
     column: str
@@ -223,9 +225,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of an input, by the names of its columns.
+    """Some rows of an input.
 
-    positions: of the table's rows among n_rows, of which faults has the others.
+    `positions` are those of the table's rows among all n_rows; the others are in `faults`.
     """
 
     table: pa.Table
@@ -234,23 +236,23 @@ class Rows:
     faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
-        """Keep the two in step: a shifted row would get another row's probability."""
+        """Refuse other lengths: a shifted row would get another row's probability."""
         if len(self.positions) != self.table.num_rows:
-            raise ValueError("as many positions as rows")
+            raise ValueError("positions and rows differ in length")
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """columns: what a model takes, of all rows. faults: by row of the table, the first of each."""
+    """The model's input for all rows, and the first fault (column, reason) of bad rows."""
 
     columns: list[Cells]
     faults: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
 class CellReader:
-    """Reads cells of one kind of input for the columns of one model.
+    """Reads cells of one kind of input for one model.
 
-    name_category: names a value that is no text as training did.
+    `name_category` returns the name that training gave to a value that is no text.
     """
 
     def __init__(
@@ -272,7 +274,7 @@ class CellReader:
         }
 
     def encode(self, rows: Rows) -> Encoded:
-        """Encode the wanted columns; those that are not there are missing in each row."""
+        """Encode the model's columns; absent ones are missing in each row."""
         columns: list[Cells] = []
         faults: dict[int, tuple[str, str]] = {}
         for wanted in self._wanted:
@@ -284,21 +286,21 @@ class CellReader:
             if wanted.categories is None:
                 columns.append(self._read_numbers(column, wanted.name, faults))
             else:
-                places = [self._read_places(chunk, wanted) for chunk in column.chunks]
+                places = [self._read_categories(chunk, wanted) for chunk in column.chunks]
                 columns.append(np.concatenate([np.empty(0, dtype=np.intp), *places]))
         return Encoded(columns, faults)
 
-    def _read_places(self, cells: pa.Array, wanted: WantedColumn) -> Cells:
+    def _read_categories(self, cells: pa.Array, wanted: WantedColumn) -> Cells:
         encoded = cells if types.is_dictionary(cells.type) else cells.dictionary_encode()
         place_of = self._places[wanted.name]
-        # Nothing, and the float that says so: the only value that differs from itself.
+        # None and NaN, the only value that differs from itself, are missing.
         places = [
             wanted.missing
             if value is None or value != value
             else place_of.get(self._known_name(value, place_of), wanted.unseen)
             for value in encoded.dictionary.to_pylist()
         ]
-        # The last place is that of cells that hold nothing.
+        # The last entry is for null cells.
         lookup = np.array([*places, wanted.missing], dtype=np.intp)
         indices = pc.fill_null(encoded.indices.cast(pa.int64()), number_scalar(len(places)))
         found: Cells = lookup[as_numpy(indices)]
@@ -331,7 +333,7 @@ class CellReader:
 
 def _as_floats(cells: pa.Array) -> NDArray[np.float64]:
     if types.is_decimal(cells.type):
-        # Arrow's direct way is off in the last bit for some.
+        # Arrow's direct conversion is wrong in the last bit for some values.
         cells = cells.cast(pa.string())
     return as_numpy(cells.cast(pa.float64(), safe=False))
 
@@ -342,14 +344,14 @@ def _places(column: WantedColumn, *, is_text: bool) -> dict[str, int]:
         return places
     if places.keys() <= set(TRUTHS.values()):
         places |= {text: places[name] for text, name in TRUTHS.items() if name in places}
-    # A category that the model knows is no missing one, whatever it is called.
+    # A known category is never missing, whatever its name.
     return {**dict.fromkeys(MISSING_TEXTS, column.missing), **places}
 
 
 def shown(value: object) -> str:
-    """Show a cell's text in one line."""
+    """Return a cell's text for a message."""
     text = str(value)
-    text = text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}…"
+    text = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
     return repr(text)
 
 

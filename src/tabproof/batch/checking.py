@@ -1,12 +1,11 @@
-"""Every input is opened and its columns are compared before the first row is scored."""
+"""Open every input and compare its columns with the model's, before the first row is scored."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import pyarrow as pa
 
-from tabproof.batch.cells import Difference, Rows, compare
+from tabproof.batch.cells import Difference, compare
 from tabproof.batch.csv_file import CsvFile, CsvForm
 from tabproof.batch.errors import ColumnsDifferError, KeptColumnError
 from tabproof.batch.parquet_file import ParquetFile
@@ -14,16 +13,19 @@ from tabproof.batch.plan import InputFile, Task
 from tabproof.batch.scoring import Model, output_schema
 from tabproof.errors import ColumnMissingError
 
-# Rows and cells of a piece: larger ones are no faster, and a few lie in memory at a time.
+# Rows and cells of a piece: larger ones are no faster, and several are in memory at a time.
 BATCH_ROWS, BATCH_CELLS = 2**15, 2**19
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How inputs are read and what is kept of them; keep is None for all columns.
+    """How inputs are read and what is kept of them.
 
-    batch_rows: None for as many as keep memory small, however wide a table is.
-    target: the column that the model predicts, which may stand in an input.
+    Attributes
+    ----------
+    keep : the input columns to keep; None for all
+    batch_rows : rows per piece; None for as many as keep memory small, however wide a table is
+    target : the column that the model predicts; an input may contain it
     """
 
     form: CsvForm
@@ -33,50 +35,17 @@ class Settings:
     target: str
 
     def rows_of_batch(self, n_columns: int) -> int:
-        """Give how many rows make a piece of so many columns."""
+        """Return the number of rows of a piece with this number of columns."""
         fewer = max(BATCH_CELLS // max(n_columns, 1), 1)
         return self.batch_rows or min(BATCH_ROWS, fewer)
 
 
-# Makes rows of a piece, in any thread or process: it holds no file.
-ToRows = Callable[[Any], Rows]
-
-
-class Source(Protocol):
-    """An opened input: pieces come one after the other, rows are made of them anywhere."""
-
-    @property
-    def is_text(self) -> bool:
-        """Whether a cell is a text, whatever it stands for."""
-        ...
-
-    names: list[str]
-    types: dict[str, pa.DataType]
-
-    def check(self, needed: Sequence[str]) -> None:
-        """Refuse a name that stands twice."""
-        ...
-
-    def pieces(self, start: int, batch_rows: int, needed: Sequence[str]) -> Iterator[Any]:
-        """Give what to_rows takes, with its end, behind the piece that ended at start."""
-        ...
-
-    def to_rows(self, needed: Sequence[str], lookups: Sequence[str]) -> ToRows:
-        """Say how the needed columns of a piece become rows."""
-        ...
-
-    def share_read(self) -> float:
-        """Tell how much was read, from 0 to 1."""
-        ...
-
-    def close(self) -> None:
-        """Close it."""
-        ...
+Source = CsvFile | ParquetFile
 
 
 @dataclass(frozen=True)
 class CheckedTask:
-    """A task that can begin. differences: of each input; kept: columns of the input."""
+    """A task that can begin, the kept columns, and the differences of each input."""
 
     task: Task
     schema: pa.Schema
@@ -105,12 +74,12 @@ class Inputs:
         return source
 
     def needed(self, source: Source, kept: Sequence[str]) -> list[str]:
-        """List the columns to be read."""
+        """Return the columns to read."""
         wanted = [c.name for c in self._model.columns if c.name in source.types]
         return list(dict.fromkeys([*wanted, *kept]))
 
     def check(self, task: Task) -> CheckedTask:
-        """Compare the columns of a task's inputs; raises where they cannot be scored."""
+        """Compare the columns of a task's inputs; raise an error if they cannot be scored."""
         found, first = [], task.inputs[0]
         types: dict[str, pa.DataType] = {}
         for file in task.inputs:
@@ -123,7 +92,7 @@ class Inputs:
             elif kept != types:
                 name = next(n for n in {**types, **kept} if types.get(n) != kept.get(n))
                 reason = f"is not the same in {first.name} and {file.name}, which go to one output"
-                raise KeptColumnError(name, reason)
+                raise KeptColumnError(name=name, reason=reason)
             if file.path is not None:
                 source.close()
         schema = output_schema(self._model, types)

@@ -1,4 +1,4 @@
-"""A CSV as an input: its header, its blocks, and the rows in each."""
+"""Read a CSV: its header, its blocks, and the rows in each."""
 
 import codecs
 import csv
@@ -24,31 +24,30 @@ from tabproof.batch.errors import (
     BatchSeparatorError,
     EndlessRecordError,
 )
-from tabproof.batch.plan import InputFile
-from tabproof.errors import DuplicateColumnsError
+from tabproof.batch.plan import InputFile, refuse_duplicates
 
-# --- Cut a stream of CSV into blocks that end where a record ends, for threads to parse.
+# --- Blocks of whole records, for threads to parse.
 
 QUOTE, RETURN, LINE_BREAK = b'"'[0], b"\r"[0], b"\n"[0]
-# A record that is longer: a quote was opened that nobody closed.
+# A longer record means that a quote is never closed.
 MAX_RECORD_BYTES = 64 * 2**20
 
 Places = NDArray[np.intp]
 
 
 class Stream(Protocol):
-    """Bytes to read; an empty answer is the end."""
+    """Bytes to read; an empty result is the end."""
 
     def read(self, size: int) -> bytes:
-        """Give at most size bytes."""
+        """Return at most size bytes."""
         ...
 
 
 @dataclass(frozen=True)
 class Block:
-    """Whole records. end: where it ends in the stream.
+    """Whole records, up to the offset `end` of the stream.
 
-    unclosed: the last record's opening quote has no other; it is left out here.
+    If `unclosed`, the last record has a quote that is never closed, and is left out.
     """
 
     content: bytes
@@ -57,13 +56,13 @@ class Block:
 
 
 def blocks(stream: Stream, start: int, size: int, separator: str, name: str) -> Iterator[Block]:
-    """Cut what follows in a stream, which stands at start, into blocks of about size bytes.
+    """Cut the rest of a stream, which is at offset start, into blocks of about size bytes.
 
-    Where they end depends on start and size alone, however few bytes a pipe gives at a time.
+    Their ends depend on start and size only, however few bytes a pipe gives at a time.
     """
     kept, wanted = b"", size
     while True:
-        # As many bytes from where a block begins, also where a killed command goes on.
+        # The same number of bytes from the start of a block, also after a command was killed.
         buffer = kept + _read_whole(stream, max(wanted - len(kept), 0))
         at_end = len(buffer) < wanted
         end, unclosed = last_record_end(buffer[:wanted], separator)
@@ -77,7 +76,7 @@ def blocks(stream: Stream, start: int, size: int, separator: str, name: str) -> 
             yield Block(buffer[:end], start + end)
             kept, wanted, start = buffer[end:], size, start + end
         elif wanted >= MAX_RECORD_BYTES:
-            raise EndlessRecordError(name, start, MAX_RECORD_BYTES)
+            raise EndlessRecordError(name=name, offset=start, limit=MAX_RECORD_BYTES)
         else:
             kept, wanted = buffer, 2 * wanted
 
@@ -91,8 +90,8 @@ def _read_whole(stream: Stream, size: int) -> bytes:
 
 
 def last_record_end(buffer: bytes, separator: str) -> tuple[int, bool]:
-    """Find where the last whole record ends, and whether a quote is open behind it."""
-    # The second half of '\r\n' may be yet to come.
+    """Return the end of the last whole record, and whether a quote is open after it."""
+    # The second half of '\r\n' may come in the next block.
     line_break, limit = (
         (b"\n", len(buffer)) if b"\n" in buffer else (b"\r", max(len(buffer) - 1, 0))
     )
@@ -104,12 +103,12 @@ def last_record_end(buffer: bytes, separator: str) -> tuple[int, bool]:
         n_before = int(np.searchsorted(quotes, end))
         if n_before % 2 == 0:
             return end, len(quotes) % 2 == 1
-        # Inside of quotes: go on before the one that opened them.
+        # Inside of quotes: continue before the opening one.
         limit = int(quotes[n_before - 1])
 
 
 def _true_quotes(buffer: bytes, separator: str) -> Places:
-    """Give the quotes that open and close, in turn; a doubled one closes and opens again."""
+    """Return the opening and closing quotes in turn; a doubled one closes and opens again."""
     letters = np.frombuffer(buffer, dtype=np.uint8)
     quotes = np.flatnonzero(letters == QUOTE)
     opening = quotes[::2]
@@ -127,9 +126,9 @@ def _true_quotes(buffer: bytes, separator: str) -> Places:
     return np.array(true, dtype=np.intp)
 
 
-# --- A text file as a stream of UTF-8, whatever its encoding and compression.
+# --- A text file of any encoding and compression as a stream of UTF-8.
 
-# Stands for bytes that are no text: a code point that Unicode reserves as no character.
+# Replaces bytes that cannot be decoded; Unicode reserves this code point as no character.
 UNDECODABLE = "\ufdd0"
 CHUNK_BYTES = 2**20
 
@@ -145,12 +144,12 @@ codecs.register_error(STAND_IN, _stand_in)
 
 
 def is_utf8(encoding: str) -> bool:
-    """Tell the encoding that needs no conversion, with or without Excel's mark."""
+    """Return whether the encoding needs no conversion, with or without a byte order mark."""
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
 def cleaned(content: bytes) -> tuple[bytes, bool]:
-    """Give valid UTF-8, and whether UNDECODABLE may stand in it."""
+    """Return valid UTF-8, and whether it may contain UNDECODABLE."""
     marked = UNDECODABLE.encode()
     try:
         content.decode()
@@ -160,7 +159,7 @@ def cleaned(content: bytes) -> tuple[bytes, bool]:
 
 
 class Utf8Stream:
-    """Reads on from its beginning; offsets are counted in UTF-8, behind the byte order mark."""
+    """Reads forward; offsets are counted in UTF-8, after the byte order mark."""
 
     def __init__(self, file: InputFile, encoding: str) -> None:
         self._raw = _open(file)
@@ -176,13 +175,13 @@ class Utf8Stream:
             self._ahead = self._ahead[3:]
 
     def head(self, size: int) -> bytes:
-        """Give what comes next, without going on; less at the end."""
+        """Return the next bytes without consuming them; fewer at the end."""
         while len(self._ahead) < size and (more := self._next(size - len(self._ahead))):
             self._ahead += more
         return self._ahead[:size]
 
     def read(self, size: int) -> bytes:
-        """Give at most size bytes; none at the end."""
+        """Return at most size bytes; none at the end."""
         if not self._ahead:
             self._ahead = self._next(size)
         content, self._ahead = self._ahead[:size], self._ahead[size:]
@@ -190,7 +189,7 @@ class Utf8Stream:
         return content
 
     def skip_to(self, offset: int) -> None:
-        """Go on to an offset that was not passed yet."""
+        """Go to an offset ahead."""
         if self._is_plain and offset > self._offset + len(self._ahead):
             self._raw.seek(self._mark + offset)
             self._ahead, self._offset = b"", offset
@@ -203,7 +202,7 @@ class Utf8Stream:
 
     @property
     def raw_offset(self) -> int:
-        """How many bytes of the file were read, compressed as they may be; 0 of a pipe."""
+        """The number of bytes read from the file, before decompression; 0 for a pipe."""
         file = getattr(self._raw, "fileobj", self._raw)
         offset: int = file.tell() if file.seekable() else 0
         return offset
@@ -214,7 +213,7 @@ class Utf8Stream:
         while True:
             raw = self._raw.read(size)
             text = self._decoder.decode(raw, final=not raw)
-            # A few bytes may be no whole letter yet.
+            # A few bytes may not be a whole character yet.
             if text or not raw:
                 return text.encode(errors="surrogatepass")
 
@@ -227,17 +226,17 @@ def _open(file: InputFile) -> IO[bytes]:
     return file.path.open("rb")
 
 
-# In the order in which they are tried when the given one fails.
+# The order in which they are tried when the given one fails.
 ENCODINGS = ("utf-8", "cp932", "euc_jp", "cp1252")
 SEPARATORS = ",;\t|"
 HEAD_BYTES = 2**20
-# Of a block: so that threads have enough to share, and a few of them fit into memory.
+# Of a block: enough for threads to share, and several fit into memory.
 MIN_BLOCK_BYTES, MAX_BLOCK_BYTES = 2**16, 2**22
 
 
 @dataclass(frozen=True)
 class CsvForm:
-    """How a CSV is written."""
+    """The format of a CSV."""
 
     separator: str = ","
     encoding: str = "utf-8"
@@ -245,7 +244,7 @@ class CsvForm:
 
 
 class CsvFile:
-    """A file, or a stream that can be read once; its names are those of the header."""
+    """A file, or a stream that can be read once; `names` are those of the header."""
 
     is_text = True
 
@@ -263,17 +262,15 @@ class CsvFile:
         self._stream.close()
 
     def share_read(self) -> float:
-        """Tell how much of the file was read; 0 where nobody knows its size."""
+        """Return the share of the file that was read; 0 if its size is unknown."""
         return self._stream.raw_offset / self.file.size if self.file.size else 0.0
 
     def check(self, needed: Sequence[str]) -> None:
-        """Refuse a name that stands twice where it is needed."""
-        twice = [name for name in needed if self.names.count(name) > 1]
-        if twice:
-            raise DuplicateColumnsError(list(dict.fromkeys(twice)))
+        """Refuse duplicate names among the needed columns."""
+        refuse_duplicates(self.names, needed)
 
     def pieces(self, start: int, batch_rows: int, _needed: Sequence[str]) -> Iterator[Block]:
-        """Give blocks of about batch_rows rows behind the one that ended at start."""
+        """Yield blocks of about batch_rows rows after the one that ended at start."""
         start = max(start, self._first)
         size = min(max(batch_rows * self._bytes_per_row, MIN_BLOCK_BYTES), MAX_BLOCK_BYTES)
         with _refusing(self.file):
@@ -281,13 +278,13 @@ class CsvFile:
             yield from blocks(self._stream, start, size, self.form.separator, self.file.name)
 
     def to_rows(self, needed: Sequence[str], lookups: Sequence[str]) -> "CsvRows":
-        """Say how blocks become rows: needed columns as text, those of lookups by dictionary."""
+        """Return a parser of blocks: needed columns as text, lookups as dictionaries."""
         return CsvRows(tuple(self.names), self.form.separator, tuple(needed), frozenset(lookups))
 
 
 @dataclass(frozen=True)
 class CsvRows:
-    """Parses blocks of a CSV; names are those of its header."""
+    """Parses blocks of a CSV whose header has these names."""
 
     names: tuple[str, ...]
     separator: str
@@ -316,10 +313,10 @@ class CsvRows:
         return Rows(table, n_rows, positions, tuple(faults))
 
     def _parse(self, content: bytes) -> tuple[pa.Table, dict[int, int]]:
-        """Give a table, and by place the number of fields of rows that do not fit into it."""
+        """Return a table, and the number of fields of each row that does not fit, by row."""
         refused: dict[int, int] = {}
 
-        def set_aside(row: pa_csv.InvalidRow) -> str:
+        def skip(row: pa_csv.InvalidRow) -> str:
             refused[row.number - 1] = row.actual_columns
             return "skip"
 
@@ -328,7 +325,7 @@ class CsvRows:
         types = {name: by_value if name in self.lookups else text for name in self.needed}
         if not content.strip(b"\r\n"):
             return pa.schema(list(types.items())).empty_table(), refused
-        # By place: names may stand twice in columns that nobody needs.
+        # By index: columns that are not needed may have duplicate names.
         places = {name: str(self.names.index(name)) for name in self.needed}
         table = pa_csv.read_csv(
             pa.BufferReader(content),
@@ -340,7 +337,7 @@ class CsvRows:
             pa_csv.ParseOptions(
                 delimiter=self.separator,
                 newlines_in_values=True,
-                invalid_row_handler=set_aside,
+                invalid_row_handler=skip,
             ),
             pa_csv.ConvertOptions(
                 include_columns=list(places.values()),
@@ -353,7 +350,7 @@ class CsvRows:
 
 
 def _undecodable(table: pa.Table) -> dict[int, str]:
-    """Find places of rows, and the first column of each, with bytes that are no text."""
+    """Return the rows with undecodable bytes, and the first such column of each."""
     found: dict[int, str] = {}
     for name in table.column_names:
         texts = table[name].cast(pa.string()).combine_chunks()
@@ -364,31 +361,33 @@ def _undecodable(table: pa.Table) -> dict[int, str]:
 
 
 def _read_header(head: bytes, file: InputFile, form: CsvForm) -> tuple[list[str], int]:
-    """Give the names, and the offset behind them."""
+    """Return the names, and the offset after them."""
     content, has_undecodable = cleaned(head)
     lines = io.StringIO(content.decode(), newline="")
-    n_letters = 0
+    n_characters = 0
 
     def counted() -> Iterator[str]:
-        nonlocal n_letters
+        nonlocal n_characters
         for line in lines:
-            n_letters += len(line)
+            n_characters += len(line)
             yield line
 
     try:
         reader = csv.reader(counted(), delimiter=form.separator)
         names = next((row for row in reader if row), None)
     except csv.Error as error:
-        raise BatchInputError(file.name, f"its header is no CSV ({error})") from error
+        reason = f"its header is no CSV ({error})"
+        raise BatchInputError(name=file.name, reason=reason) from error
     if names is None:
-        raise BatchInputError(file.name, "it is empty; a header is needed")
-    header = content.decode()[:n_letters]
+        raise BatchInputError(name=file.name, reason="it is empty; a header is needed")
+    header = content.decode()[:n_characters]
     if has_undecodable and UNDECODABLE in header:
         raise BatchEncodingError(file.name, form.encoding, _encoding_that_reads(file))
     if len(names) == 1:
         seen = max(SEPARATORS, key=names[0].count)
         if seen != form.separator and seen in names[0] and not header.startswith('"'):
-            raise BatchSeparatorError(file.name, form.separator, seen)
+            shown = "\\t" if seen == "\t" else seen
+            raise BatchSeparatorError(name=file.name, separator=form.separator, seen=shown)
     return names, len(header.encode())
 
 
@@ -413,4 +412,4 @@ def _refusing(file: InputFile) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowInvalid) as error:
-        raise BatchInputError(file.name, str(error).splitlines()[0]) from error
+        raise BatchInputError(name=file.name, reason=str(error).splitlines()[0]) from error

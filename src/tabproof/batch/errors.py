@@ -1,46 +1,40 @@
-"""Errors that a user may meet here."""
+"""Errors of batch scoring."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from tabproof.errors import UserError, listed
 
 
 class BatchPathError(UserError):
-    """An input or output that cannot be meant."""
+    """An input or output that cannot be used."""
+
+    template = "{key}={path}: {reason}; it takes .csv, .csv.gz, .parquet, a directory, or - ({std})"
 
     def __init__(self, key: str, path: str, reason: str) -> None:
-        standard = "stdin" if key == "input" else "stdout"
-        super().__init__(
-            f"{key}={path}: {reason};"
-            f" it takes .csv, .csv.gz, .parquet, a directory, or - ({standard})"
-        )
+        std = "stdin" if key == "input" else "stdout"
+        super().__init__(key=key, path=path, reason=reason, std=std)
 
 
 class BadRowsPathError(UserError):
-    """A place where bad rows cannot be set aside."""
+    """A path to which bad rows cannot be written."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"bad_rows={path}: {reason}; say bad_rows=…, a file of its own")
+    template = "bad_rows={path}: {reason}; say bad_rows=…, a file of its own"
 
 
 class NoInputFilesError(UserError):
-    """A directory without anything to score."""
+    """A directory without files to score."""
 
-    def __init__(self, path: Path, kinds: Sequence[str]) -> None:
-        endings = ", ".join(f".{kind}" for kind in kinds)
-        super().__init__(f"input={path}: there is no file that ends in {endings}")
+    template = "input={path}: there is no file that ends in {endings}"
 
 
 class BatchInputError(UserError):
     """An input that its reader refuses."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name} cannot be read: {reason}")
+    template = "{name} cannot be read: {reason}"
 
 
 class BatchEncodingError(UserError):
-    """A header in another encoding than was said."""
+    """A header in another encoding than the given one."""
 
     def __init__(self, name: str, encoding: str, works: str | None) -> None:
         remedy = f"encoding={works} reads its header" if works else "say which: encoding=…"
@@ -48,28 +42,25 @@ class BatchEncodingError(UserError):
 
 
 class BatchSeparatorError(UserError):
-    """A CSV whose cells are separated by something else."""
+    """A CSV with another separator than the given one."""
 
-    def __init__(self, name: str, separator: str, seen: str) -> None:
-        seen = "\\t" if seen == "\t" else seen
-        super().__init__(
-            f"{name} has one column only when cut at '{separator}'; its header holds '{seen}':"
-            f" try 'separator={seen}'"
-        )
+    template = (
+        "{name} has one column only when cut at '{separator}'; its header holds '{seen}':"
+        " try 'separator={seen}'"
+    )
 
 
 class EndlessRecordError(UserError):
-    """A record of a CSV that goes on and on: a quote that nobody closed."""
+    """A record of a CSV whose quote is never closed."""
 
-    def __init__(self, name: str, offset: int, limit: int) -> None:
-        super().__init__(
-            f"{name}: the record at byte {offset:,} does not end within {limit:,} bytes; a quote"
-            " that is opened there is never closed"
-        )
+    template = (
+        "{name}: the record at byte {offset:,} does not end within {limit:,} bytes; a quote"
+        " that is opened there is never closed"
+    )
 
 
 class ColumnsDifferError(UserError):
-    """Columns that a model cannot be given, all of them at once."""
+    """All differences between an input's columns and the model's."""
 
     def __init__(
         self,
@@ -84,38 +75,34 @@ class ColumnsDifferError(UserError):
         parts += [f"unknown {listed(unknown, 20)}"] if unknown else []
         parts += ["wrong type " + ", ".join(f"'{k}' ({v})" for k, v in wrong.items())] * bool(wrong)
         asked = ", and strict=true" if strict else ""
-        super().__init__(f"{name} has not the model's columns{asked}: {'; '.join(parts)}")
+        super().__init__(f"{name} does not have the model's columns{asked}: {'; '.join(parts)}")
 
 
 class KeptColumnError(UserError):
-    """A column that cannot be carried into the output."""
+    """A column that cannot be kept in the output."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"keep: '{name}' {reason}")
+    template = "keep: '{name}' {reason}"
 
 
 class InputChangedError(UserError):
-    """An input that was written while it was read."""
+    """An input that was changed while it was read."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__(
-            f"{listed(names, 3)} changed while it was scored, so nothing was written;"
-            " score it again when nobody writes it"
-        )
+    template = (
+        "{names} changed while it was scored, so nothing was written;"
+        " score it again when nothing writes to it"
+    )
 
 
 class PartsInUseError(UserError):
     """Parts that another process is writing."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(f"another process is scoring into {directory}; wait for it, or stop it")
+    template = "another process is scoring into {directory}; wait for it, or stop it"
 
 
 class PartsTakenError(UserError):
-    """A directory of parts in which something else lies."""
+    """A directory for finished parts that has other files."""
 
-    def __init__(self, directory: Path, found: Sequence[str]) -> None:
-        super().__init__(
-            f"{directory} is where finished parts lie, and it holds {listed(found, 4)};"
-            " move that away, or choose another output"
-        )
+    template = (
+        "{directory} is for finished parts, and it has {found};"
+        " move that away, or choose another output"
+    )

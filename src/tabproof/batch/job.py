@@ -1,4 +1,4 @@
-"""Make one output of its inputs, part by part; what a killed command finished is not repeated."""
+"""Make one output from its inputs, part by part; parts of a killed command are not repeated."""
 
 import sys
 from collections import deque
@@ -13,27 +13,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabproof.batch import outputs
-from tabproof.batch.cells import CellReader, number_scalar
-from tabproof.batch.checking import CheckedTask, Inputs, Settings, ToRows
+from tabproof.batch.cells import CellReader, Rows, number_scalar
+from tabproof.batch.checking import CheckedTask, Inputs, Settings
 from tabproof.batch.errors import InputChangedError
 from tabproof.batch.outputs import BadRows
 from tabproof.batch.parts import Parts
 from tabproof.batch.plan import InputFile
 from tabproof.batch.scoring import ROW, Model, Part, Tally, score
+from tabproof.errors import listed
 
-# --- A bar on a terminal, and silence elsewhere.
-
-# Takes the rows done so far, and their share of all.
+# Called with the number of rows done, and their share of all.
 Show = Callable[[int, float], None]
 
 
 @contextmanager
 def shown(*, bar: bool) -> Iterator[Show]:
-    """Show how far the work is, where somebody watches."""
+    """Show a progress bar on a terminal, and nothing elsewhere."""
     if not (bar and sys.stderr.isatty()):
         yield lambda _rows, _share: None
         return
-    # A tenth of the start of this program, that most runs of it need not wait for.
+    # Importing rich takes a tenth of the start time, which most runs can save.
     from rich import progress
     from rich.console import Console
 
@@ -48,38 +47,38 @@ def shown(*, bar: bool) -> Iterator[Show]:
         yield lambda rows, share: display.update(task, completed=share, rows=f"{rows:,}")
 
 
-# --- Work shared among threads or machines, its results in order, little of it in memory.
+# --- Calls in threads or on machines: results in order, few in memory.
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
-# Above all arrays that scoring makes and drops, below what glibc would never keep (32 MB).
+# Larger than the arrays of scoring, smaller than what glibc never keeps (32 MB).
 LARGEST_KEPT = 24 * 2**20
 
 
-class Answer(Protocol):
-    """What a call will give."""
+class Future(Protocol):
+    """The result of a call, later."""
 
     def result(self) -> Any:
-        """Wait for it."""
+        """Wait for the result and return it."""
         ...
 
     def cancel(self) -> object:
-        """Take the call back, if it has not begun."""
+        """Cancel the call, if it has not begun."""
         ...
 
 
 class Executor(Protocol):
-    """Makes calls, several at a time: threads do, and the machines of a cluster."""
+    """Runs several calls at a time, in threads or on a cluster."""
 
-    def submit(self, function: Callable[..., Any], piece: Any, /) -> Answer:
-        """Have a function called."""
+    def submit(self, function: Callable[..., Any], piece: Any, /) -> Future:
+        """Schedule a call."""
         ...
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Who works; n_ahead: pieces that are read or scored already while others are."""
+    """An executor, and the number of pieces that are read or scored ahead."""
 
     executor: Executor
     n_ahead: int
@@ -88,8 +87,8 @@ class Pool:
 def in_order(
     pool: Pool, pieces: Iterable[Piece], function: Callable[[Piece], Result]
 ) -> Generator[Result]:
-    """Give the result of each piece; at most n_ahead of them are held beside the one given."""
-    waiting: deque[Answer] = deque()
+    """Yield the result of each piece in order; at most n_ahead others are held."""
+    waiting: deque[Future] = deque()
     try:
         for piece in pieces:
             waiting.append(pool.executor.submit(function, piece))
@@ -103,19 +102,16 @@ def in_order(
 
 
 def keep_freed_memory() -> None:
-    """Let the C library use freed memory again instead of giving it back to the system.
+    """Make the C library reuse freed memory instead of returning it to the system.
 
-    glibc does so for blocks up to the largest that was ever freed. Without, a third of the time
-    of scoring goes into pages that are given back and asked for anew.
+    glibc does so for blocks up to the largest that was ever freed. Without this, a third of the
+    time of scoring is spent on returning pages and asking for them again.
     """
     np.empty(LARGEST_KEPT, dtype=np.uint8)
 
 
-# Takes how many rows were scored, and the share of all of a task's inputs that was read.
-
-
 class Job:
-    """Scores tasks with one model; parts is None where nothing is kept on the way."""
+    """Scores tasks with one model; `parts` is None if no parts are kept."""
 
     def __init__(
         self, model: Model, inputs: Inputs, settings: Settings, parts: Parts | None, pool: Pool
@@ -124,15 +120,14 @@ class Job:
         self._parts, self._pool = parts, pool
 
     def run(self, number: int, checked: CheckedTask, show: Show) -> Tally:
-        """Make an output, and set its bad rows aside; raises InputChangedError."""
+        """Write an output and its bad rows; raise InputChangedError."""
         task, tally = checked.task, Tally()
         if task.output is not None:
-            # A directory of outputs need not be there yet.
             task.output.parent.mkdir(exist_ok=True)
         before = [file.identity() for file in task.inputs]
         scratch = None if self._parts is None else self._parts.scratch
         with (
-            # Closed last: who sees the output finds its bad rows too.
+            # Closed last, so that the bad rows exist when the output appears.
             outputs.opened(
                 task.output, scratch and scratch("output"), task.kind, checked.schema
             ) as output,
@@ -142,16 +137,17 @@ class Job:
             for part in parts:
                 rows = pc.add(part.table[ROW], number_scalar(tally.n_rows))
                 output.write(part.table.set_column(0, checked.schema.field(ROW), rows))
-                bad.set_aside(part, tally.n_rows)
+                bad.write(part, tally.n_rows)
                 tally.add(part)
             if before != [file.identity() for file in task.inputs]:
-                raise InputChangedError([file.name for file in task.inputs])
+                names = listed([file.name for file in task.inputs], 3)
+                raise InputChangedError(names=names)
         if self._parts is not None and task.output is not None:
             self._parts.finish(number, task.output, tally)
         return tally
 
     def _parts_of(self, number: int, checked: CheckedTask, show: Show) -> Generator[Part]:
-        """Give the parts that are there, then make the others."""
+        """Yield the finished parts, then make the others."""
         n_parts, source, end = 0, 0, 0
         for part in () if self._parts is None else self._parts.finished(number):
             n_parts, source, end = n_parts + 1, part.source, part.end
@@ -196,10 +192,10 @@ class Job:
 def _score_piece(
     model: Model,
     reader: CellReader,
-    to_rows: ToRows,
+    to_rows: Callable[[Any], Rows],
     schema: pa.Schema,
     source: int,
     piece: Any,
 ) -> Part:
-    # All that it is given can travel: another machine may be who scores.
+    # All arguments can be pickled: another machine may do this.
     return score(model, reader, to_rows(piece), schema, source, piece.end)

@@ -1,4 +1,4 @@
-"""The command line of batch scoring: words of the form key=value, and nothing else."""
+"""Options of batch scoring, from words of the form key=value."""
 
 import codecs
 import csv
@@ -23,10 +23,14 @@ ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}")
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for; address: of a scheduler, where runtime is dask.
+    """Options of one command.
 
-    keep: None for all columns; workers: None for one per core; batch_rows: None for as many as
-    keep memory small.
+    Attributes
+    ----------
+    keep : None for all columns
+    workers : None for one per core
+    batch_rows : None for as many as keep memory small
+    address : of the scheduler, with runtime=dask
     """
 
     input: str
@@ -49,7 +53,7 @@ class Options:
 
 
 def parse(words: Sequence[str]) -> Options:
-    """Read the command line; raises what says how it is meant."""
+    """Parse the command line; raise an error that names the valid values."""
     keys = [field.name for field in fields(Options)]
     given: dict[str, Any] = {}
     for word in words:
@@ -63,13 +67,6 @@ def parse(words: Sequence[str]) -> Options:
         if key not in given:
             raise MissingValueError(key)
     options = Options(**given)
-    _check_runtime(options)
-    if options.decimal == options.separator:
-        raise InvalidValueError("decimal", options.decimal, "another letter than separator")
-    return options
-
-
-def _check_runtime(options: Options) -> None:
     is_cluster = options.runtime == DASK
     if is_cluster and options.address is None:
         raise MissingValueError("address", "tcp://host:8786")
@@ -77,6 +74,9 @@ def _check_runtime(options: Options) -> None:
         raise InvalidValueError("workers", options.workers, "nothing beside runtime=dask")
     if options.address is not None and not is_cluster:
         raise InvalidValueError("address", options.address, "runtime=dask beside it")
+    if options.decimal == options.separator:
+        raise InvalidValueError("decimal", options.decimal, "another letter than separator")
+    return options
 
 
 def _some_text(key: str, text: str) -> str:
@@ -130,7 +130,7 @@ def _decimal(key: str, text: str) -> str:
 def _encoding(key: str, text: str) -> str:
     try:
         codecs.getincrementaldecoder(text)
-        # What no text comes out of, such as base64, has no place here.
+        # base64 and the like decode to bytes, not text.
         "".encode(text)
     except LookupError as error:
         raise InvalidValueError(key, text, "an encoding, such as utf-8 or cp932") from error

@@ -1,4 +1,4 @@
-"""Where answers go: Parquet, CSV, compressed or not, a file or standard output."""
+"""Write outputs as Parquet or CSV, to a file or standard output, and bad rows as CSV."""
 
 import csv
 import gzip
@@ -18,16 +18,16 @@ from tabproof.artifacts.files import atomic_file
 from tabproof.batch.errors import KeptColumnError
 from tabproof.batch.scoring import PROBA, ROW, Part
 
-# Of 1 to 9: higher ones take twice the time for a tenth less.
+# From 1 to 9; higher levels take twice the time for a tenth less.
 GZIP_LEVEL = 4
 STDOUT = 1
 
 
 class Output(Protocol):
-    """Takes tables of one schema, one after the other."""
+    """Writes tables of one schema, one after the other."""
 
     def write(self, table: pa.Table) -> None:
-        """Write a table behind those before it."""
+        """Append a table."""
         ...
 
 
@@ -35,11 +35,11 @@ class Output(Protocol):
 def opened(
     path: Path | None, scratch: Path | None, kind: str, schema: pa.Schema
 ) -> Iterator[Output]:
-    """Open an output; a file appears when all is written. Neither is there for stdout."""
+    """Open an output, which appears when it is complete; stdout has no path and no scratch."""
     if kind != "parquet":
         _refuse_nested(schema)
     if path is None or scratch is None:
-        # Not sys.stdout, which would try to write once more when Python ends.
+        # Not sys.stdout, which would write again when Python ends.
         with open(STDOUT, "wb", closefd=False) as file:
             yield _CsvOutput(file, schema)
         return
@@ -48,7 +48,7 @@ def opened(
             with _parquet_writer(file, schema) as writer:
                 yield _ParquetOutput(writer)
         elif kind == "csv.gz":
-            # Neither name nor time: the same answers are the same bytes.
+            # Without name and time the same rows give the same bytes.
             with gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as compressed:
                 yield _CsvOutput(cast(IO[bytes], compressed), schema)
         else:
@@ -64,7 +64,7 @@ class _ParquetOutput:
 
 
 def _parquet_writer(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
-    """Choose what took least on probabilities of a million rows: 14 MB, 0.07 s.
+    """Use what was smallest for probabilities of a million rows: 14 MB, 0.07 s.
 
     Plain Snappy took 20 MB and 0.06 s, dictionaries of numbers 21 MB and 0.15 s.
     """
@@ -91,12 +91,12 @@ class _CsvOutput:
     def write(self, table: pa.Table) -> None:
         options = pa_csv.WriteOptions(include_header=False, quoting_style="needed")
         pa_csv.write_csv(table, self._file, options)
-        # Whoever reads a pipe need not wait for more.
+        # So that the reader of a pipe does not wait for more.
         self._file.flush()
 
 
 def csv_line(cells: Sequence[object]) -> bytes:
-    """Word a line of CSV."""
+    """Return a line of CSV."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(cells)
     return line.getvalue().encode()
@@ -106,14 +106,14 @@ def _refuse_nested(schema: pa.Schema) -> None:
     for field in schema:
         if types.is_nested(field.type):
             reason = f"holds {field.type}, which CSV cannot; take output=….parquet"
-            raise KeptColumnError(field.name, reason)
+            raise KeptColumnError(name=field.name, reason=reason)
 
 
-# --- Rows that cannot be scored, set aside in a CSV: row, column, reason.
+# --- Rows that cannot be scored, as a CSV: row, column, reason.
 
 
 class BadRows:
-    """A file that is there only if there are any; path is None where nobody wants it."""
+    """A file that is written only if there are bad rows; path None: never."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -130,13 +130,13 @@ class BadRows:
         trace: TracebackType | None,
     ) -> None:
         if kind is None and self._path is not None and self._file is None:
-            # Those of an earlier command would be taken for this one's.
+            # Bad rows of an earlier command would be mistaken for this one's.
             self._path.unlink(missing_ok=True)
             _scratch(self._path).unlink(missing_ok=True)
         self._stack.__exit__(kind, error, trace)
 
-    def set_aside(self, part: Part, n_before: int) -> None:
-        """Write a part's bad rows; n_before rows stand before it."""
+    def write(self, part: Part, n_before: int) -> None:
+        """Write a part's bad rows; n_before rows precede the part."""
         if self._path is None or not part.faults:
             return
         if self._file is None:
@@ -147,5 +147,5 @@ class BadRows:
 
 
 def _scratch(path: Path) -> Path:
-    # Beside it, not among the parts: those may lie on another disk.
+    # Not among the parts, which may be on another disk.
     return path.with_name(f".{path.name}.tmp")

@@ -1,4 +1,4 @@
-"""A Parquet file as an input: its columns, and its rows piece by piece."""
+"""Read a Parquet file: its columns, and its rows piece by piece."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,22 +11,21 @@ import pyarrow.parquet as pq
 
 from tabproof.batch.cells import Rows, is_string
 from tabproof.batch.errors import BatchInputError
-from tabproof.batch.plan import InputFile
-from tabproof.errors import DuplicateColumnsError
+from tabproof.batch.plan import InputFile, refuse_duplicates
 
-# Of each column, in turn: else a whole row group is read at once, however large it is.
+# Per column. Without it a whole row group is read at once, however large it is.
 BUFFER_BYTES = 2**18
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Consecutive rows. end: the number of rows of the file up to here."""
+    """Consecutive rows, up to row `end` of the file."""
 
     table: pa.Table
     end: int
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel as a stream: a table takes along all that it was sliced from."""
+        """Pickle as a stream: a table would include everything it was sliced from."""
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, self.table.schema) as writer:
             writer.write_table(self.table)
@@ -39,7 +38,7 @@ def _from_stream(content: bytes, end: int) -> Slice:
 
 
 class ParquetFile:
-    """A file whose columns have types; of texts each is read once, by dictionary."""
+    """A file whose columns have types; texts are read as dictionaries."""
 
     is_text = False
 
@@ -62,17 +61,15 @@ class ParquetFile:
         self._file.close()
 
     def share_read(self) -> float:
-        """Tell how much of the file was read."""
+        """Return the share of the file that was read."""
         return self._n_read / self.n_rows if self.n_rows else 1.0
 
     def check(self, needed: Sequence[str]) -> None:
-        """Refuse a name that stands twice."""
-        twice = [name for name in needed if self.names.count(name) > 1]
-        if twice:
-            raise DuplicateColumnsError(list(dict.fromkeys(twice)))
+        """Refuse duplicate names among the needed columns."""
+        refuse_duplicates(self.names, needed)
 
     def pieces(self, start: int, batch_rows: int, needed: Sequence[str]) -> Iterator[Slice]:
-        """Give batch_rows rows at a time, from row start on."""
+        """Yield batch_rows rows at a time, from row start on."""
         groups, passed = self._groups_from(start)
         waiting: list[pa.RecordBatch] = []
         n_waiting, skipped = 0, start - passed
@@ -96,11 +93,11 @@ class ParquetFile:
             yield Slice(pa.Table.from_batches(waiting), start + n_waiting)
 
     def to_rows(self, _needed: Sequence[str], _lookups: Sequence[str]) -> Callable[[Slice], Rows]:
-        """Say how slices become rows: they hold what is needed."""
+        """Return the function that makes rows of a slice."""
         return _as_rows
 
     def _groups_from(self, start: int) -> tuple[list[int], int]:
-        """Give the row groups that row start and those behind it lie in, and the rows before."""
+        """Return the row groups from row start on, and the number of rows before them."""
         metadata, passed = self._file.metadata, 0
         for group in range(metadata.num_row_groups):
             n_rows = metadata.row_group(group).num_rows
@@ -120,9 +117,9 @@ def _refusing(file: InputFile) -> Iterator[None]:
     try:
         yield
     except pa.ArrowException as error:
-        raise BatchInputError(file.name, str(error).splitlines()[0]) from error
+        raise BatchInputError(name=file.name, reason=str(error).splitlines()[0]) from error
     except OSError as error:
-        # Arrow's words for a damaged file have no number of the system.
+        # Arrow's errors for a damaged file have no errno.
         if error.errno is not None:
             raise
-        raise BatchInputError(file.name, str(error).splitlines()[0]) from error
+        raise BatchInputError(name=file.name, reason=str(error).splitlines()[0]) from error

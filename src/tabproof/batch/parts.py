@@ -1,8 +1,8 @@
-"""Finished parts of an output, kept beside it until it is whole: a killed command goes on.
+"""Finished parts of an output, kept beside it until it is complete, so that a command can resume.
 
-<output>.parts/plan.json     what the parts belong to: model, inputs, options
+<output>.parts/plan.json     what determines the parts: model, inputs, options
 <output>.parts/0-17.part     part 17 of output 0, as Arrow's IPC format has it
-<output>.parts/0.done        output 0 lies in its place; what was counted in it
+<output>.parts/0.done        output 0 is complete; its counts
 """
 
 import json
@@ -19,17 +19,18 @@ from tabproof.artifacts.files import atomic_file, locked
 from tabproof.batch.cells import Fault
 from tabproof.batch.errors import PartsInUseError, PartsTakenError
 from tabproof.batch.scoring import Part, Tally
+from tabproof.errors import listed
 
 PLAN, LOCK, SCRATCH = "plan.json", "lock", "scratch"
 OURS = re.compile(r"plan\.json|lock|scratch.*|\d+\.done|\d+-\d+\.part")
 KEY = b"part"
-GO_ON = "the same command goes on from there"
+GO_ON = "the same command resumes from there"
 
 
 class Parts:
-    """The parts of one command; it holds the only right to write them.
+    """The parts of one command, which only this process writes.
 
-    plan: what determines them; None where an input cannot be read twice, so none are kept.
+    `plan` is what determines them; None if an input cannot be read twice, so none are kept.
     """
 
     def __init__(self, directory: Path, plan: Mapping[str, Any] | None) -> None:
@@ -39,7 +40,7 @@ class Parts:
         self._begin(plan)
 
     def finished(self, task: int) -> Iterator[Part]:
-        """Give the parts that are there, from the first on."""
+        """Yield the finished parts, from the first on."""
         number = 0
         while self.is_kept and (part := _read(self._path(task, number))) is not None:
             yield part
@@ -52,7 +53,7 @@ class Parts:
                 file.write(_as_bytes(part))
 
     def finish(self, task: int, output: Path, tally: Tally) -> None:
-        """Note that an output lies in its place, and let go of its parts."""
+        """Record that an output is complete, and delete its parts."""
         if self.is_kept:
             said = {"output": _stamp(output), "tally": tally.as_plain()}
             with atomic_file(self._done(task), self.scratch("done")) as file:
@@ -61,21 +62,21 @@ class Parts:
             path.unlink()
 
     def tally_of(self, task: int, output: Path) -> Tally | None:
-        """Give what was counted in an output, if it still lies in its place."""
+        """Return the counts of a complete output, if it was not changed since."""
         said = _read_json(self._done(task))
         if said is None or not output.exists() or said["output"] != _stamp(output):
             return None
         return Tally.from_plain(said["tally"])
 
     def scratch(self, name: str) -> Path:
-        """Name a file to write into, on the same disk."""
+        """Return a path for temporary content, on the same disk."""
         return self.directory / f"{SCRATCH}.{name}"
 
     def remove(self) -> None:
-        """Remove all that is ours: the output is whole, or nothing of it can be used."""
+        """Remove all parts: the output is complete, or no part can be used."""
         self._clear()
         (self.directory / LOCK).unlink(missing_ok=True)
-        # Another process may wait for the directory, and have made a lock of its own.
+        # Another process may have made a new lock in the directory.
         with suppress(OSError):
             self.directory.rmdir()
 
@@ -87,7 +88,7 @@ class Parts:
     def _begin(self, plan: Mapping[str, Any] | None) -> None:
         foreign = [path.name for path in self.directory.iterdir() if not OURS.fullmatch(path.name)]
         if foreign:
-            raise PartsTakenError(self.directory, foreign)
+            raise PartsTakenError(directory=self.directory, found=listed(foreign, 4))
         found = _read_json(self.directory / PLAN)
         if plan is None or found != plan:
             self.has_other_plan = found is not None
@@ -97,7 +98,7 @@ class Parts:
                     file.write(json.dumps(plan, indent=2).encode())
 
     def _clear(self) -> None:
-        # The plan first: parts without one are nobody's.
+        # The plan first: parts without a plan are ignored.
         (self.directory / PLAN).unlink(missing_ok=True)
         for path in self.directory.iterdir():
             if path.name != LOCK:
@@ -112,7 +113,7 @@ class Parts:
 
 @contextmanager
 def opened(directory: Path, plan: Mapping[str, Any] | None) -> Iterator[Parts]:
-    """Take the directory for this process alone, whether or not one was killed in it."""
+    """Lock the directory, also after a process was killed in it, and yield its parts."""
     with _locked(directory):
         parts = Parts(directory, plan)
         try:
@@ -132,7 +133,7 @@ def _locked(directory: Path) -> Iterator[None]:
         try:
             stack.enter_context(locked(directory / LOCK))
         except BlockingIOError as error:
-            raise PartsInUseError(directory) from error
+            raise PartsInUseError(directory=directory) from error
         yield
 
 

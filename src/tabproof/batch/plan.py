@@ -1,50 +1,50 @@
-"""What goes where: settled before anything is opened, and nothing is written over what is read."""
+"""Plan the outputs before anything is opened; no output may overwrite an input."""
 
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabproof.batch.errors import BadRowsPathError, BatchPathError, NoInputFilesError
-from tabproof.errors import InvalidValueError
+from tabproof.errors import DuplicateColumnsError, InvalidValueError
 
-# --- What is read: files by their names, and what identifies an input.
+# --- Inputs.
 
 KINDS = ("csv", "csv.gz", "parquet")
 STANDARD = "-"
-# How the name of a file with bad rows ends; in a directory it is no input.
+# Ends the name of a file of bad rows, which is no input of a directory.
 BAD = ".bad.csv"
 HEAD_BYTES = 2**20
 
 
 def kind_of(path: Path) -> str | None:
-    """Tell a file's kind by its name."""
+    """Return a file's kind by its name."""
     return next((kind for kind in KINDS if path.name.lower().endswith(f".{kind}")), None)
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to be scored; path is None where it is standard input."""
+    """A file to score; `path` is None for standard input."""
 
     path: Path | None
     kind: str
 
     @property
     def name(self) -> str:
-        """Name it to people."""
+        """The name for messages."""
         return "standard input" if self.path is None else str(self.path)
 
     @property
     def size(self) -> int | None:
-        """Its bytes, if they are known."""
+        """The number of bytes, if known."""
         return None if self.path is None else self.path.stat().st_size
 
     def identity(self) -> dict[str, Any] | None:
-        """Tell it from what it was, or will be; None where that cannot be told."""
+        """Return what changes when the file changes; None for standard input."""
         if self.path is None:
             return None
         status = self.path.stat()
@@ -58,11 +58,18 @@ class InputFile:
         }
 
 
+def refuse_duplicates(names: Sequence[str], needed: Sequence[str]) -> None:
+    """Refuse duplicate names of an input among the needed columns."""
+    duplicates = [name for name in needed if names.count(name) > 1]
+    if duplicates:
+        raise DuplicateColumnsError(list(dict.fromkeys(duplicates)))
+
+
 @dataclass(frozen=True)
 class Task:
-    """One output and the inputs that it is made of, in order; output is None for stdout.
+    """One output and its inputs, in order.
 
-    bad_rows: where rows go that cannot be scored; None where nobody wants them.
+    `output` is None for stdout; `bad_rows` is None if bad rows are only counted.
     """
 
     inputs: tuple[InputFile, ...]
@@ -72,14 +79,15 @@ class Task:
 
 
 def find_inputs(text: str) -> tuple[InputFile, ...]:
-    """Find what is to be scored; raises where a path cannot be meant."""
+    """Return the files to score; raise BatchPathError."""
     if text == STANDARD:
         return (InputFile(None, "csv"),)
     path = Path(text).expanduser()
     if path.is_dir():
         found = [InputFile(p, kind_of(p) or "") for p in sorted(path.iterdir()) if _is_input(p)]
         if not found:
-            raise NoInputFilesError(path, KINDS)
+            endings = ", ".join(f".{kind}" for kind in KINDS)
+            raise NoInputFilesError(path=path, endings=endings)
         return tuple(found)
     kind = kind_of(path)
     if not path.is_file() or kind is None:
@@ -89,9 +97,9 @@ def find_inputs(text: str) -> tuple[InputFile, ...]:
 
 
 def _is_input(path: Path) -> bool:
-    # Hidden files are those that somebody is still writing.
-    is_aside = path.name.startswith(".") or path.name.endswith(BAD)
-    return path.is_file() and kind_of(path) is not None and not is_aside
+    # Hidden files may be incomplete.
+    is_ignored = path.name.startswith(".") or path.name.endswith(BAD)
+    return path.is_file() and kind_of(path) is not None and not is_ignored
 
 
 STDIN, STDOUT = 0, 1
@@ -104,20 +112,20 @@ IRREGULAR = {
     stat.S_IFSOCK: "socket",
 }
 
-# A path without its links, or where the file system keeps it: hard links share that.
+# A path without links, or device and inode, which hard links share.
 Mark = Path | tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All outputs of one command, and where its parts lie: beside them, if anywhere."""
+    """All outputs of one command, and the directory for its parts, if it keeps any."""
 
     tasks: tuple[Task, ...]
     parts: Path | None
 
 
 def make_plan(input_text: str, output_text: str, bad_rows: Path | None = None) -> Plan:
-    """Find the inputs and lay down the outputs; raises where a path cannot be meant."""
+    """Find the inputs and plan the outputs; raise an error for a path that cannot be used."""
     inputs = find_inputs(input_text)
     if output_text == STANDARD:
         plan = Plan((Task(inputs, None, "csv", bad_rows),), None)
@@ -136,7 +144,7 @@ def _make_files(inputs: tuple[InputFile, ...], text: str, bad_rows: Path | None)
     output = Path(text).expanduser()
     parts = output.with_name(f"{output.name}.parts")
     if not output.name or not parts.parent.is_dir():
-        raise BatchPathError("output", text, "its directory is not there")
+        raise BatchPathError("output", text, "its directory does not exist")
     if irregular := _irregular(output):
         raise BatchPathError("output", text, f"{irregular}; write into it by output=- > {text}")
     outputs: list[tuple[tuple[InputFile, ...], Path, str]]
@@ -163,7 +171,7 @@ def _is_directory(output: Path, text: str) -> bool:
 
 
 def _refuse_overlap(plan: Plan, input_text: str, output_text: str) -> None:
-    """Refuse to write what is an input, or would be one the next time; and twice to one place."""
+    """Refuse an output that is an input, or would be one next time, and two outputs at one path."""
     taken: dict[Mark, str] = {}
     is_folder = Path(input_text).expanduser().is_dir()
     for task in plan.tasks:
@@ -180,11 +188,11 @@ def _refuse_overlap(plan: Plan, input_text: str, output_text: str) -> None:
         taken |= dict.fromkeys(_marks(task.output, STDOUT), ANSWERS)
     for task in plan.tasks:
         if task.bad_rows and (reason := _refusal(task.bad_rows, taken, plan.parts)):
-            raise BadRowsPathError(task.bad_rows, reason)
+            raise BadRowsPathError(path=task.bad_rows, reason=reason)
 
 
 def _refusal(path: Path, taken: Mapping[Mark, str], parts: Path | None) -> str | None:
-    """Say why nothing can be written to a path."""
+    """Return why a path cannot be written."""
     place = path.resolve()
     if parts and parts.resolve() in (place, *place.parents):
         return PARTS
@@ -196,16 +204,17 @@ def _refusal(path: Path, taken: Mapping[Mark, str], parts: Path | None) -> str |
 
 def _refuse_without_directory(bad_rows: Path, task: Task) -> None:
     place = bad_rows.resolve()
-    # A directory of outputs is made when the first is written.
+    # The directory of outputs is made when the first is written.
     made = task.output.resolve().parent if task.output else None
     if place == made:
-        raise BadRowsPathError(bad_rows, ANSWERS)
+        raise BadRowsPathError(path=bad_rows, reason=ANSWERS)
     if place.parent != made and not place.parent.is_dir():
-        raise BadRowsPathError(bad_rows, f"its directory {bad_rows.parent} is not there")
+        reason = f"its directory {bad_rows.parent} does not exist"
+        raise BadRowsPathError(path=bad_rows, reason=reason)
 
 
 def _marks(path: Path | None, standard: int = STDOUT) -> list[Mark]:
-    """Give what tells a file, or a standard stream in its stead, from all others."""
+    """Return what identifies a file, or the standard stream used instead."""
     marks: list[Mark] = [path.resolve()] if path else []
     with suppress(OSError):
         status = path.stat() if path else os.fstat(standard)

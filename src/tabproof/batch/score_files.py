@@ -1,4 +1,4 @@
-"""The story of batch scoring: which model, which files, what was found in them."""
+"""Score files with a model: find the model, check the files, score them, report findings."""
 
 import hashlib
 import logging
@@ -35,7 +35,7 @@ BROKEN_PIPE = 141
 
 
 def score(options: batch.Options) -> str:
-    """Score all inputs and give the line that it ends with."""
+    """Score all inputs and return the final line."""
     start = perf_counter()
     keep_freed_memory()
     plan = batch.make_plan(options.input, options.output, options.bad_rows)
@@ -44,37 +44,37 @@ def score(options: batch.Options) -> str:
         settings = make_settings(options, target)
         inputs = batch.Inputs(model, settings)
         checked = [inputs.check(task) for task in plan.tasks]
-        missing = tell_columns(checked, options)
+        missing = log_columns(checked, options)
         with opened_parts(plan, model, settings, options) as kept:
             job = batch.Job(model, inputs, settings, kept, pool)
             tally = run_tasks(job, checked, kept, options)
-    tell_found(tally, checked, options)
+    log_findings(tally, checked, options)
     return tally.result_line(perf_counter() - start, len(missing), options.output)
 
 
 @contextmanager
 def opened_pool(options: batch.Options) -> Iterator[batch.Pool]:
-    """Find who works: threads, or a cluster that is refused before anything is read."""
+    """Yield threads, or a cluster, which is checked before anything is read."""
     if options.address is None:
         n_threads = options.workers or threads.n_cores()
         with ThreadPoolExecutor(n_threads) as executor:
             yield batch.Pool(executor, n_threads + PIECES_READ_AHEAD)
         return
-    # Most commands need no cluster, and its libraries take longer to load than all others.
+    # The libraries of a cluster take longer to import than all others.
     from tabproof.runtime.cluster import connected
 
     logging.getLogger("distributed").addHandler(logging.NullHandler())
     with connected(
         options.address, facts=artifacts.worker_facts, kinds=(scoring.Scorer,)
     ) as cluster:
-        tell(f"cluster   {options.address}, {cluster.n_workers} threads", options)
+        log(f"cluster   {options.address}, {cluster.n_workers} threads", options)
         for remark in cluster.remarks:
-            tell(f"! {remark}", options)
+            log(f"! {remark}", options)
         yield batch.Pool(cluster, PIECES_PER_WORKER * cluster.n_workers)
 
 
 def read_model(options: batch.Options) -> tuple[batch.Model, str]:
-    """Verify a run and make a model of its data; give the name of its target too."""
+    """Verify a run and return its model and the name of its target."""
     path = artifacts.find_run(options.run, options.outputs, options.models)
     run = artifacts.read_verified(path, lambda name: name == SCHEMA or name.startswith(SCORER))
     if not any(name.startswith(SCORER) for name in run.files):
@@ -83,7 +83,7 @@ def read_model(options: batch.Options) -> tuple[batch.Model, str]:
         raise SchemaDamagedError(reason="there is no such file")
     scorer = scoring.read_scorer(run.files)
     if options.explain:
-        # Refused, or prepared, before anything is opened.
+        # Refused or prepared before anything is opened.
         _ = scorer.explainer
     schema = Schema.from_json(run.files[SCHEMA].decode())
     ranges = {c.name: (c.minimum, c.maximum) for c in schema.columns if isinstance(c, NumberColumn)}
@@ -91,7 +91,7 @@ def read_model(options: batch.Options) -> tuple[batch.Model, str]:
     digest = hashlib.sha256()
     for name in sorted(run.files):
         digest.update(run.files[name])
-    tell(f"run       {run.run_id}, {path}", options)
+    log(f"run       {run.run_id}, {path}", options)
     return batch.Model(
         fingerprint=f"{run.run_id} {digest.hexdigest()}",
         columns=tuple(
@@ -107,7 +107,7 @@ def read_model(options: batch.Options) -> tuple[batch.Model, str]:
 
 
 def make_settings(options: batch.Options, target: str) -> batch.Settings:
-    """Say how inputs are read."""
+    """Return how inputs are read."""
     return batch.Settings(
         form=batch.CsvForm(options.separator, options.encoding, options.decimal),
         keep=options.keep,
@@ -121,22 +121,24 @@ def make_settings(options: batch.Options, target: str) -> batch.Settings:
 def opened_parts(
     plan: batch.Plan, model: batch.Model, settings: batch.Settings, options: batch.Options
 ) -> Iterator[Parts | None]:
-    """Open the place where finished parts lie; standard output has none."""
+    """Open the directory of finished parts; standard output has none."""
     if plan.parts is None:
         yield None
         return
     with parts.opened(plan.parts, determinants(plan, model, settings)) as kept:
         if kept.has_other_plan:
-            tell(f"! {plan.parts} was of another model, input or option: begun anew", options)
+            log(
+                f"! {plan.parts} belongs to another model, input or option: starting again", options
+            )
         elif not kept.is_empty:
-            tell(f"resuming  with what is finished in {plan.parts}", options)
+            log(f"resuming  with the finished parts in {plan.parts}", options)
         yield kept
 
 
 def determinants(
     plan: batch.Plan, model: batch.Model, settings: batch.Settings
 ) -> dict[str, Any] | None:
-    """Gather what decides the bytes of a part; None where an input cannot be read twice."""
+    """Return what determines the bytes of a part; None if an input cannot be read twice."""
     identities = [[file.identity() for file in task.inputs] for task in plan.tasks]
     if any(None in some for some in identities):
         return None
@@ -159,7 +161,7 @@ def run_tasks(
     kept: Parts | None,
     options: batch.Options,
 ) -> batch.Tally:
-    """Make all outputs but those that a killed command has finished."""
+    """Make all outputs except those that a killed command completed."""
     total, n_rows = batch.Tally(), 0
     with progress.shown(bar=options.progress) as show:
         for number, one in enumerate(checked):
@@ -175,33 +177,33 @@ def run_tasks(
     return total
 
 
-def tell_columns(checked: Sequence[batch.CheckedTask], options: batch.Options) -> list[str]:
-    """Tell once which columns are missing or ignored; give the missing ones."""
+def log_columns(checked: Sequence[batch.CheckedTask], options: batch.Options) -> list[str]:
+    """Log the missing and ignored columns once; return the missing ones."""
     differences = [difference for one in checked for difference in one.differences]
     missing = list(dict.fromkeys(name for d in differences for name in d.missing))
     unknown = list(dict.fromkeys(name for d in differences for name in d.unknown))
     if missing:
-        tell(f"! missing columns, scored as missing cells: {listed(missing)}", options)
+        log(f"! missing columns, scored as missing cells: {listed(missing)}", options)
     if unknown:
-        tell(f"ignored   columns that the model does not know: {listed(unknown)}", options)
+        log(f"ignored   columns that the model does not know: {listed(unknown)}", options)
     return missing
 
 
-def tell_found(
+def log_findings(
     tally: batch.Tally, checked: Sequence[batch.CheckedTask], options: batch.Options
 ) -> None:
-    """Tell what was found in the cells."""
+    """Log warnings about cells and bad rows."""
     for line in tally.warnings():
-        tell(f"! {line}", options)
+        log(f"! {line}", options)
     if tally.n_bad:
         path = checked[0].task.bad_rows
         each = " and so on" if len(checked) > 1 else ""
         where = f"set aside in {path}{each}" if path else "left out; bad_rows=… sets them aside"
-        tell(f"! {tally.n_bad:,} of {tally.n_rows:,} rows cannot be scored: {where}", options)
+        log(f"! {tally.n_bad:,} of {tally.n_rows:,} rows cannot be scored: {where}", options)
 
 
-def tell(line: str, options: batch.Options) -> None:
-    """Say something to people: beside the answers, never among them."""
+def log(line: str, options: batch.Options) -> None:
+    """Print a line for people, never into the output."""
     if options.output == STANDARD:
         sys.stderr.write(line + "\n")
     else:

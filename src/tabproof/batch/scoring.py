@@ -1,4 +1,4 @@
-"""Score some rows: cells to probabilities and labels, and what is wrong with the rest."""
+"""Score some rows: from cells to probabilities and labels, and the reasons of bad rows."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -31,25 +31,29 @@ Floats = NDArray[np.float64]
 
 
 class Contributions(Protocol):
-    """What each column adds to base in each row; values: shape (n_rows, n_columns)."""
+    """What each column adds to the base in each row."""
 
     @property
     def base(self) -> Floats:
-        """What a row begins with."""
+        """The base of each row."""
         ...
 
     @property
     def values(self) -> Floats:
-        """What columns add."""
+        """What columns add, of shape (n_rows, n_columns)."""
         ...
 
 
 @dataclass(frozen=True)
 class Model:
-    """What gives probabilities. fingerprint: of all that its numbers depend on.
+    """A model for batch scoring.
 
-    codes_of: decides; gives places in labels. name_category: names a value as training did.
-    explain: takes columns and their probabilities, where contributions are asked for.
+    Attributes
+    ----------
+    fingerprint : identifies everything that its numbers depend on
+    codes_of : returns the index of the predicted label for probabilities
+    name_category : returns the name that training gave to a value
+    explain : returns contributions for columns and probabilities; None if not asked for
     """
 
     fingerprint: str
@@ -62,7 +66,7 @@ class Model:
 
     @property
     def added_columns(self) -> list[str]:
-        """Name the columns of an output that explain."""
+        """The output columns of contributions."""
         if self.explain is None:
             return []
         return [BASE, *(f"{CONTRIBUTION}{column.name}" for column in self.columns)]
@@ -70,9 +74,12 @@ class Model:
 
 @dataclass(frozen=True)
 class Part:
-    """Scored rows of one input. Rows are counted from the part's first, bad ones too.
+    """Scored rows of one input. Row numbers begin with the part, and include bad rows.
 
-    source, end: of which input, and where in it the part ends. unseen, outside: counts by column.
+    Attributes
+    ----------
+    source, end : the index of the input, and the end of the part in it
+    unseen, outside : counts of unseen categories and of numbers out of range, by column
     """
 
     table: pa.Table
@@ -85,25 +92,26 @@ class Part:
 
 
 def output_schema(model: Model, kept: Mapping[str, pa.DataType]) -> pa.Schema:
-    """Give the columns of an output; raises where one that is kept has the name of another."""
+    """Return the schema of an output; raise KeptColumnError for a name that is taken."""
     own = [(ROW, pa.int64()), *((f"{PROBA}{label}", pa.float64()) for label in model.labels)]
     own.append((LABEL, pa.string()))
     own += [(name, pa.float64()) for name in model.added_columns]
     for name in kept:
         if name in dict(own):
-            raise KeptColumnError(name, "the output has a column of that name itself")
+            reason = "the output has a column of that name itself"
+            raise KeptColumnError(name=name, reason=reason)
     return pa.schema([*own, *((name, _as_kept(kind)) for name, kind in kept.items())])
 
 
 def _as_kept(kind: pa.DataType) -> pa.DataType:
-    # Texts that are stored in other ways say the same.
+    # However texts are stored.
     return pa.string() if is_string(value_type(kind)) else kind
 
 
 def score(
     model: Model, reader: CellReader, rows: Rows, schema: pa.Schema, source: int, end: int
 ) -> Part:
-    """Score rows; those with a faulty cell are left out and told."""
+    """Score rows; those with a bad cell are left out and listed as faults."""
     encoded = reader.encode(rows)
     faults = encoded.faults
     good = np.delete(np.arange(rows.table.num_rows), list(faults))
@@ -116,13 +124,13 @@ def score(
         faults |= {int(place): ("", NO_PROBABILITY) for place in good[undecided]}
         good, proba = good[~undecided], proba[~undecided]
         columns = [cells[~undecided] for cells in columns]
-    told = [Fault(int(rows.positions[place]), *fault) for place, fault in faults.items()]
+    found = [Fault(int(rows.positions[place]), *fault) for place, fault in faults.items()]
     return Part(
         table=_as_table(model, rows, good, columns, proba, schema),
         n_rows=rows.n_rows,
         source=source,
         end=end,
-        faults=tuple(sorted([*rows.faults, *told], key=lambda fault: fault.row)),
+        faults=tuple(sorted([*rows.faults, *found], key=lambda fault: fault.row)),
         unseen=count_unseen(model.columns, columns),
         outside=count_outside(model.columns, columns),
     )
@@ -150,11 +158,11 @@ def _as_table(
         kept.append(
             column if len(good) == rows.table.num_rows else column.take(numbers_array(good))
         )
-    # One chunk, as when it is read again: pages of Parquet may follow chunks.
+    # One chunk, as after reading a part: pages of Parquet may follow chunks.
     return pa.Table.from_arrays([*own, *kept], schema=schema).combine_chunks()
 
 
-# --- What is counted while rows are scored, and how it is told.
+# --- Counts.
 
 SHOWN_COLUMNS = 5
 
@@ -176,14 +184,14 @@ class Tally:
         self.outside.update(part.outside)
 
     def join(self, other: "Tally") -> None:
-        """Count what another counted."""
+        """Add other counts."""
         self.n_rows += other.n_rows
         self.n_bad += other.n_bad
         self.unseen.update(other.unseen)
         self.outside.update(other.outside)
 
     def as_plain(self) -> dict[str, Any]:
-        """Give what from_plain takes."""
+        """Return a dictionary for from_plain."""
         return {
             "n_rows": self.n_rows,
             "n_bad": self.n_bad,
@@ -193,21 +201,21 @@ class Tally:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Tally":
-        """Make it of what as_plain gave."""
+        """Make counts from a dictionary of as_plain."""
         counts = Counter(plain["unseen"]), Counter(plain["outside"])
         return cls(plain["n_rows"], plain["n_bad"], *counts)
 
     def warnings(self) -> list[str]:
-        """Tell what may be wrong with the cells."""
-        told = []
+        """Return warnings about the cells."""
+        lines = []
         if self.unseen:
-            told.append(f"categories that training never saw: {_counts(self.unseen)}")
+            lines.append(f"categories that training never saw: {_counts(self.unseen)}")
         if self.outside:
-            told.append(f"numbers outside of the training range: {_counts(self.outside)}")
-        return told
+            lines.append(f"numbers outside of the training range: {_counts(self.outside)}")
+        return lines
 
     def result_line(self, seconds: float, n_missing_columns: int, output: str) -> str:
-        """Word the last line, which people's scripts read: its form is fixed."""
+        """Return the last line; scripts read it, so its format is fixed."""
         return (
             f"[SCORED] rows={self.n_rows} elapsed_sec={seconds:.2f}"
             f" rows_per_sec={round(self.n_rows / max(seconds, 1e-9))} bad={self.n_bad}"
@@ -223,7 +231,7 @@ def _counts(counts: Counter[str]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """List names of columns, a few of many."""
+    """Return the first few names of columns."""
     shown = ", ".join(f"'{name}'" for name in names[:SHOWN_COLUMNS])
     more = len(names) - SHOWN_COLUMNS
     return f"{shown} and {more} more" if more > 0 else shown
