@@ -137,15 +137,6 @@ class LearningCurve:
     finding: Finding
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """AUC on the rows that were learned from and on others; error: why there is none."""
-
-    seen: float = np.nan
-    unseen: float = np.nan
-    error: str | None = None
-
-
 def learning_curve(
     estimator: Any,
     X: pd.DataFrame,
@@ -180,11 +171,11 @@ def learning_curve(
     for number, part in enumerate(parts):
         n_rows = round(np.mean([len(rows) for rows in part]))
         of_size = fits[number * len(splits) : (number + 1) * len(splits)]
-        error = next((fit.error for fit in of_size if fit.error is not None), None)
-        if error is not None:
-            left_out[str(n_rows)] = error
+        errors = [fit for fit in of_size if isinstance(fit, str)]
+        if errors:
+            left_out[str(n_rows)] = errors[0]
             continue
-        seen_and_unseen = np.array([[fit.seen, fit.unseen] for fit in of_size]).T
+        seen_and_unseen = np.array(of_size).T
         estimates = [estimate_mean(values, share, (0.0, 1.0)) for values in seen_and_unseen]
         points.append(LearningPoint(n_rows, *estimates))
         unseen.append(seen_and_unseen[1])
@@ -198,25 +189,26 @@ def _fit(
     X_test: pd.DataFrame,
     y_test: Codes,
     n_classes: int,
-) -> _Fit:
+) -> tuple[float, float] | str:
+    """Return the AUC on the rows that were learned from and on others, or why there is none."""
     if not has_every_class(y_train, n_classes):
-        return _Fit(error="a class has no row in it")
+        return "a class has no row in it"
     if not has_every_class(y_test, n_classes):
-        return _Fit(error="a class has no row in a fold it is scored on")
+        return "a class has no row in a fold it is scored on"
     if estimator is None:
-        return _Fit(error="too few rows of a class, or too few groups, for its calibration")
+        return "too few rows of a class, or too few groups, for its calibration"
     try:
         # Models that fit parts in parallel would start workers of their own.
         with parallel_config("sequential"):
             fitted = estimator.fit(X_train, y_train)
             probas = [fitted.predict_proba(rows) for rows in (X_train, X_test)]
     except Exception as error:  # whatever a model raises on few rows is the reason to report
-        return _Fit(error=f"{type(error).__name__}: {error}".partition("\n")[0])
+        return f"{type(error).__name__}: {error}".partition("\n")[0]
     seen, unseen = (
         score(y, proba, names=["roc_auc"])["roc_auc"] or 0.0
         for y, proba in zip((y_train, y_test), probas, strict=True)
     )
-    return _Fit(seen, unseen)
+    return seen, unseen
 
 
 def _conclude(
