@@ -230,7 +230,7 @@ def test_a_page_that_fails_is_told_and_fails_no_sweep(
         raise ZeroDivisionError("a fault of ours")
 
     monkeypatch.setattr(sweep_reporting, "write_page", broken)
-    sweeping._report(SweepDirectory(tmp_path), [], Composed([composed()], tmp_path))
+    sweeping._write_report(SweepDirectory(tmp_path), [], Composed([composed()], tmp_path))
     page = tmp_path / "report.html"
     told = f"error: {page} was not written: ZeroDivisionError: a fault of ours\n"
     assert capsys.readouterr().err == told
