@@ -557,7 +557,7 @@ def test_unwritable_cache_is_reported(
 )
 def test_invalid_store_setting_ends_the_start(variable: str, value: str, words: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "import tabproof.service.app"],
+        [sys.executable, "-c", "import api.app"],
         cwd=ROOT,
         env={**os.environ, variable: value},
         capture_output=True,
