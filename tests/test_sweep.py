@@ -69,7 +69,7 @@ def test_each_job_is_a_run_and_the_end_is_a_leaderboard(undisturbed: Path) -> No
     rows = leaderboard(undisturbed)
     assert len(rows) == 4
     assert {row["dataset"] for row in rows} == {"wine"}
-    assert "random_forest" in (undisturbed / "leaderboard.md").read_text(encoding="utf-8")
+    assert "RandomForest" in (undisturbed / "leaderboard.md").read_text(encoding="utf-8")
     log = (undisturbed / "sweep.log").read_text(encoding="utf-8").splitlines()
     assert log[0].startswith("=== START ")
     assert log[-1].startswith("=== END ")
@@ -359,7 +359,7 @@ def test_a_wrong_wish_is_answered_in_one_line(arguments: list[str], words: str) 
 def test_beside_a_resume_nothing_that_decides_numbers_may_be_asked(undisturbed: Path) -> None:
     done = resumed(undisturbed, "seed=3", "runtime.workers=1")
     assert done.returncode == 2
-    assert "seed=3: a resumed sweep is what it was" in done.stderr
+    assert "seed=3: a resumed sweep keeps its choices" in done.stderr
     assert "workers" not in done.stderr
 
 
