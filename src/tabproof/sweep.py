@@ -87,7 +87,7 @@ def overrides_to_resume(composed: Composed | None) -> list[str]:
         return []
     # The run checks this too, but Hydra would have written into its directory by then.
     if artifacts.is_searched(found):
-        raise SearchRunningError(found)
+        raise SearchRunningError(path=found)
     if differing := _differences(found, composed.config):
         raise ResumeDiffersError(found, differing)
     return [f"hydra.run.dir={_quoted(found)}"]

@@ -285,9 +285,9 @@ def report(place: Path, *, html: bool, language: str | None) -> str:
     rows = ["|dataset|mode|AUC|ACC|best|elapsed[s]|", "|---|---|---:|---:|---|---:|"]
     for (dataset, mode), each in sorted(newest.items()):
         record = each.record
-        seconds = "" if record.seconds is None else str(round(record.seconds))
+        elapsed = "" if record.seconds is None else str(round(record.seconds))
         auc, accuracy = number(record.value("roc_auc")), number(record.value("accuracy"))
         best = text.escape_markdown(one_line(str(dict(record.best_params))))
         name = text.escape_markdown(one_line(dataset))
-        rows.append(f"|{name}|{mode}|{auc}|{accuracy}|{best}|{seconds}|")
+        rows.append(f"|{name}|{mode}|{auc}|{accuracy}|{best}|{elapsed}|")
     return "\n".join(rows)

@@ -132,11 +132,11 @@ def _encode_categories(chain: Pipeline, X: pd.DataFrame) -> Iterator[tuple[str, 
     dense = transformed.toarray() if issparse(transformed) else transformed
     features = np.asarray(dense, dtype=np.float64)
     last = _steps_of(chain)[-1]
-    width_of = CATEGORICAL.get(type(last), lambda step, _: int(getattr(step, WIDTH)))
+    width_of = CATEGORICAL.get(type(last))
     first = 0
     # The features of one column are consecutive, in the order of columns.
     for index, (name, found) in enumerate(categories.items()):
-        end = first + width_of(last, index)
+        end = first + (getattr(last, WIDTH) if width_of is None else width_of(last, index))
         codes = features[: len(found) + 2, first:end]
         yield str(name), CategoryEncoding(str(name), tuple(found), codes)
         first = end
