@@ -84,7 +84,7 @@ def test_a_new_image_that_does_not_predict_is_taken_back(
     # The third revision was bad, and was rolled back: it must not come back with the fourth.
     cloud.put_service_on(2)
     run = Run(tmp_path, f"http://127.0.0.1:{server.port}", image=digest_of("ccc"))
-    run.passes("Look at what serves now")
+    run.passes("Read the current state")
     assert run.given["steps.before.outputs.revision"] == "2"
 
     cloud.put_service_on(cloud.register("ccc"))
@@ -95,7 +95,7 @@ def test_a_new_image_that_does_not_predict_is_taken_back(
     assert "/predict: status 401" in failed.stderr
 
     run.given["steps.key.outputs.key"] = KEY
-    said = run.passes("Take it back")
+    said = run.passes("Roll back after a failed smoke test")
     assert cloud.running() == 2
     assert "lives and predicts by" in said
     assert "::warning::the new image did not predict: the service is back on revision 2" in said
@@ -105,7 +105,7 @@ def test_a_new_image_that_does_not_predict_is_taken_back(
 
 def test_a_first_deployment_has_nothing_to_go_back_to(cloud: Cloud, tmp_path: Path) -> None:
     run = Run(tmp_path, "http://127.0.0.1:9")
-    done = run.step("Take it back")
+    done = run.step("Roll back after a failed smoke test")
     assert done.returncode == 1
     assert "there is nothing to go back to" in done.stdout
     assert "UpdateService" not in cloud.front.calls
@@ -132,7 +132,7 @@ def test_both_a_revision_and_an_image_are_refused(cloud: Cloud, tmp_path: Path) 
 def test_what_the_stack_holds_already_but_does_not_run_does_not_pass(
     cloud: Cloud, tmp_path: Path
 ) -> None:
-    step = "See whether it is what runs"
+    step = "Check that the image is running"
     Run(tmp_path, "", image="ccc").passes(step)
     Run(tmp_path, "", image=digest_of("ccc")).passes(step)
     cloud.put_service_on(2)
@@ -144,7 +144,7 @@ def test_what_the_stack_holds_already_but_does_not_run_does_not_pass(
 @pytest.mark.usefixtures("cloud")
 def test_what_is_read_of_the_stack_is_there(tmp_path: Path) -> None:
     run = Run(tmp_path, "")
-    run.passes("Look at what serves now")
+    run.passes("Read the current state")
     found = {n.rpartition(".")[2]: v for n, v in run.given.items() if n.startswith("steps.before")}
     assert found["url"].startswith("http://")
     assert found["repository"].endswith("/mlops/api")

@@ -175,4 +175,4 @@ def test_what_is_no_address_is_refused(url: str, capsys: pytest.CaptureFixture[s
 
 def test_a_key_that_no_header_carries_is_not_printed() -> None:
     line = failure_of(smoke("http://127.0.0.1:9", key="secret\n"))
-    assert line.endswith("API_KEY: it holds letters that no header can carry")
+    assert line.endswith("API_KEY: it has characters that are invalid in a header")

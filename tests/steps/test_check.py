@@ -94,7 +94,7 @@ def test_a_column_with_more_categories_than_the_estimator_takes_is_refused(tmp_p
     native = ("model=hist_gradient_boosting", "preprocess=native")
     error = Case(tmp_path, table, *native).refusal()
     assert isinstance(error, TooManyCategoriesError)
-    assert "column 'job' has 300 categories, and the estimator takes 255" in str(error)
+    assert "column 'job' has 300 categories, and the estimator supports 255" in str(error)
     assert "choose preprocess=target, hashing, ordinal or onehot" in str(error)
     Case(tmp_path, table, "preprocess=onehot").check()
 

@@ -16,7 +16,7 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tabproof.service.answers import Problem, RefusedError
-from tabproof.service.endpoints import Answer, Endpoints
+from tabproof.service.endpoints import ENDPOINTS, Answer, Endpoints
 from tabproof.service.inference_protocol import LENGTH_HEADER
 from tabproof.service.security import check_key, response_headers
 from tabproof.service.server import Lifecycle
@@ -29,6 +29,9 @@ MAX_HEADER_BYTES = 2**16
 LINGER_SECONDS = 2.0
 # Bytes read of it, as a multiple of the largest body that is allowed.
 MAX_DRAINED = 4
+
+# Paths without placeholders, which contain nothing that a client typed.
+PLAIN_PATHS = {endpoint.path for endpoint in ENDPOINTS if "{" not in endpoint.path}
 
 log = logging.getLogger("uvicorn.error")
 
@@ -195,7 +198,10 @@ class Gate:
             await self._app(exchange.scope, receive, send)
         finally:
             route = exchange.scope.get("route")
-            exchange.route = getattr(route, "path", exchange.route)
+            path: str = exchange.scope["path"]
+            # A method that is not allowed matches no route, but its path is known.
+            template = path if path in PLAIN_PATHS else exchange.route
+            exchange.route = getattr(route, "path", template)
 
     async def _refuse(self, exchange: Exchange, refusal: RefusedError) -> None:
         if exchange.is_answered:
