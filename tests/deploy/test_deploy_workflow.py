@@ -98,7 +98,9 @@ def test_a_new_image_that_does_not_predict_is_taken_back(
     said = run.passes("Roll back after a failed smoke test")
     assert cloud.running() == 2
     assert "lives and predicts by" in said
-    assert "::warning::the new image did not predict: the service is back on revision 2" in said
+    assert (
+        "::warning::the new image failed the smoke test: the service is back on revision 2" in said
+    )
     run.passes("Say how it is")
     assert "rolled back" in (tmp_path / "GITHUB_STEP_SUMMARY").read_text()
 
@@ -107,7 +109,7 @@ def test_a_first_deployment_has_nothing_to_go_back_to(cloud: Cloud, tmp_path: Pa
     run = Run(tmp_path, "http://127.0.0.1:9")
     done = run.step("Roll back after a failed smoke test")
     assert done.returncode == 1
-    assert "there is nothing to go back to" in done.stdout
+    assert "there is no revision to return to" in done.stdout
     assert "UpdateService" not in cloud.front.calls
 
 
