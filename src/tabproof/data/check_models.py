@@ -78,7 +78,7 @@ def find_leak(division: Division, limit: float, seed: int) -> Finding | None:
 
 
 def could_separate_by_chance(is_class: Bools, n_tries: int) -> Bools:
-    """Return the classes that one of so many columns of noise may well put at one end."""
+    """Return the classes that a column of noise could separate by chance, given the columns."""
     n, n_of_class = len(is_class), is_class.sum(axis=0)
     n_orders = gammaln(n + 1) - gammaln(n_of_class + 1) - gammaln(n - n_of_class + 1)
     is_few = np.minimum(n_of_class, n - n_of_class) < FEW_ROWS_OF_CLASS

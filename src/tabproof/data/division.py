@@ -231,7 +231,7 @@ class Division:
     def splits(self, n_splits: int, n_repeats: int | None = None) -> list[tuple[Any, Any]]:
         """Return the folds of the training rows, as positions to fit and positions to score on.
 
-        n_repeats: divide so many times, each time with a seed of its own.
+        n_repeats: number of divisions, each with its own seed.
         """
         splitters = (
             [self.rows.folds(n_splits)]

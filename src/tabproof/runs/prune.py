@@ -110,7 +110,7 @@ def prune(
 
 
 def _kept(found: Iterable[artifacts.Found], models: Path) -> dict[Path, str]:
-    """Give the directories that stay whatever is asked for, and why."""
+    """Return the directories that are always kept, with the reason."""
     promoted = dict(artifacts.Registry(models).promoted_ids())
     complete = [each for each in found if each.record.state in artifacts.COMPLETE]
     complete = [each for each in complete if each.record.elsewhere is None]
@@ -134,7 +134,7 @@ def _best(complete: Iterable[artifacts.Found]) -> Iterator[tuple[str, Path]]:
 
 
 def _is_unreadable(found: artifacts.Found) -> bool:
-    """Tell whether it may be complete: of a newer form, damaged, or on a disk that stumbles."""
+    """Return whether an unreadable run may be complete: newer format, damage, or a disk error."""
     return found.record.state not in artifacts.COMPLETE and artifacts.is_complete(found.path)
 
 

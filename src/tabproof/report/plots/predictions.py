@@ -37,14 +37,14 @@ from tabproof.text import display_width
 # With more curves than this, their intervals would overlap.
 MAX_WITH_INTERVALS = 3
 N_BARS = 20
-# From so many rows on there are twice as many bars.
+# Minimum rows for twice as many bars.
 MANY_ROWS = 1000
 # Bars of rows below a calibration curve: where they begin, and the height of the highest.
 BAR_FOOT, BAR = -0.2, 0.15
 # Markers at 0 and 1 need room.
 SHARES_WITH_ROOM = (-0.02, 1.02)
 N_THRESHOLDS = 200
-# A confusion matrix writes shares, counts and all labels for at most so many labels.
+# Maximum labels for which a confusion matrix shows shares, counts and all labels.
 MAX_WITH_SHARES, MAX_WITH_COUNTS, MAX_LABELS = 5, 8, 14
 MAX_LABEL_CELLS = 16
 # Ink can be read on the darkest cell.

@@ -40,7 +40,7 @@ MAX_NAME, MAX_CELLS = 100, 54
 FOOT = 0.09
 MAX_PARAMETERS, N_BESIDE = 6, 2
 PANEL_WIDTH = WIDTH / 2 - 40
-# Medians are drawn for at most so many values with at least so many candidates.
+# Maximum values of a parameter, and minimum candidates per value, for which medians are drawn.
 MAX_MEDIANS, MIN_MEDIAN = 8, 3
 N_BINS = 5
 # Marks nearer to each other than this, in pixels, look like one.
