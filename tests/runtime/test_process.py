@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.runtime.process import kept_awake, run_child
+from tabproof.runtime.process import ending_in_one_line, kept_awake, run_child
 from tests.conftest import ROOT
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
@@ -59,7 +59,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     )
     parent = (
         "import sys\n"
-        "from tabproof.runtime.process import kept_awake, run_child\n"
+        "from tabproof.runtime.process import ending_in_one_line, kept_awake, run_child\n"
         f"run_child([sys.executable, '-c', {child!r}, sys.argv[1]], None)"
     )
     note = tmp_path / "pid"
@@ -120,3 +120,17 @@ def test_nothing_is_started_unless_asked(path: Path, tmp_path: Path) -> None:
     with kept_awake(asked=False):
         pass
     assert not (tmp_path / "began").exists()
+
+
+@pytest.mark.parametrize("before", [{}, {"HYDRA_FULL_ERROR": "1"}, {"TRAIN_FULL_ERROR": "0"}])
+def test_a_command_leaves_the_traceback_switches_as_they_were(
+    before: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switches = ("HYDRA_FULL_ERROR", "TRAIN_FULL_ERROR")
+    for name in switches:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in before.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit), ending_in_one_line(lambda _: None):
+        raise ValueError
+    assert {name: os.environ[name] for name in switches if name in os.environ} == before

@@ -205,7 +205,8 @@ def ending_in_one_line(
     translate returns a UserError for an exception of another library, or None.
     """
     # Child processes find Hydra's switch on, so what the user asked for is in a second variable.
-    asked = os.environ.setdefault(ASKED, os.environ.get(TRACEBACK_SWITCH, "0"))
+    before = {name: os.environ.get(name) for name in (ASKED, TRACEBACK_SWITCH)}
+    asked = os.environ.setdefault(ASKED, before[TRACEBACK_SWITCH] or "0")
     wants_traceback = asked == "1"
     # With the switch on, Hydra raises instead of printing and exiting by itself.
     os.environ[TRACEBACK_SWITCH] = "1"
@@ -229,6 +230,11 @@ def ending_in_one_line(
             f" ({TRACEBACK_SWITCH}=1 shows the traceback here)"
         )
         _end(error, 1, wants_traceback)
+    finally:
+        # Another command in this process reads them anew.
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
 
 
 def _notes(error: BaseException) -> str:
