@@ -226,8 +226,6 @@ def _open(file: InputFile) -> IO[bytes]:
     return file.path.open("rb")
 
 
-# The order in which they are tried when the given one fails.
-ENCODINGS = ("utf-8", "cp932", "euc_jp", "cp1252")
 SEPARATORS = ",;\t|"
 HEAD_BYTES = 2**20
 # Of a block: enough for threads to share, and several fit into memory.
@@ -394,12 +392,11 @@ def _read_header(head: bytes, file: InputFile, form: CsvForm) -> tuple[list[str]
 def _encoding_that_reads(file: InputFile) -> str | None:
     if file.path is None:
         return None
-    for encoding in ENCODINGS:
-        with closing(Utf8Stream(file, encoding)) as stream:
-            first_line = stream.head(HEAD_BYTES).splitlines()[0]
-            if not cleaned(first_line)[1]:
-                return encoding
-    return None
+    # It loads pandas, which nothing else here needs.
+    from tabproof.data.file import encoding_that_reads
+
+    with closing(_open(file)) as raw:
+        return encoding_that_reads(raw.read(HEAD_BYTES).lstrip(b"\r\n").splitlines()[0])
 
 
 def _bytes_per_row(body: bytes) -> int:

@@ -3,7 +3,6 @@
 import codecs
 import csv
 import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,10 +14,10 @@ from tabproof.errors import (
     OverrideSyntaxError,
     UnknownKeyError,
 )
+from tabproof.runtime import SCHEDULER_ADDRESS
 
 LARGEST = 10_000_000
 LOCAL, DASK = "local", "dask"
-ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}")
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _runtime(key: str, text: str) -> str:
 
 
 def _address(key: str, text: str) -> str:
-    if ADDRESS.fullmatch(text) is None:
+    if SCHEDULER_ADDRESS.fullmatch(text) is None:
         raise InvalidValueError(key, text, "what dask scheduler prints, such as tcp://host:8786")
     return text
 

@@ -38,9 +38,9 @@ from tabproof.config.search_schema import (
     VoteConfig,
 )
 from tabproof.errors import FileMissingError, InvalidValueError, MissingValueError, UserError
+from tabproof.runtime import SCHEDULER_ADDRESS
 
 FILE_ENDINGS = (".csv", ".csv.gz", ".parquet")
-ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}")
 MEMBER_NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
 # Parameters of scikit-learn's own ensembles: a member of the same name would hide them.
 RESERVED_NAMES = {"cv", "estimators", "final_estimator", "flatten_transform", "n_jobs"}
@@ -65,7 +65,7 @@ def _runtime_errors(config: TrainConfig) -> Iterator[UserError]:
     if isinstance(runtime, DaskRuntimeConfig):
         if runtime.address is None:
             yield MissingValueError("runtime.address", "tcp://host:8786")
-        elif ADDRESS.fullmatch(runtime.address) is None:
+        elif SCHEDULER_ADDRESS.fullmatch(runtime.address) is None:
             valid = "what dask scheduler prints, such as tcp://host:8786"
             yield InvalidValueError("runtime.address", runtime.address, valid)
         if runtime.workers is not None:

@@ -104,7 +104,7 @@ def _read_csv(
     except pd.errors.EmptyDataError as error:
         raise EmptyTableError(name=path, found="nothing") from error
     except UnicodeError as error:
-        works = _encoding_that_reads(path)
+        works = encoding_that_reads(_content(path))
         hint = f"dataset.encoding={works} reads it" if works else "set dataset.encoding=…"
         raise EncodingError(path=path, encoding=encoding, hint=hint) from error
     except (pd.errors.ParserError, csv.Error, OSError, EOFError, zlib.error) as error:
@@ -167,8 +167,8 @@ def _content(path: Path) -> bytes:
     return gzip.decompress(content) if path.suffix == ".gz" else content
 
 
-def _encoding_that_reads(path: Path) -> str | None:
-    content = _content(path)
+def encoding_that_reads(content: bytes) -> str | None:
+    """Return the first encoding in which these bytes are a text."""
     if content.startswith(UTF_16_MARKS):
         return "utf-16"
     for encoding in ENCODINGS:

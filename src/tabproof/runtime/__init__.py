@@ -2,3 +2,7 @@
 
 Importing this package loads no numeric library: thread limits must be set before.
 """
+
+import re
+
+SCHEDULER_ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}")
