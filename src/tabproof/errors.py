@@ -1,16 +1,17 @@
 """The base class of errors that a user may meet, and errors that several packages raise.
 
-Errors of one package are in the `errors.py` of that package.
+Errors of one package are in its `errors.py`, or beside the code that raises them.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 MAX_TEXT, MAX_MESSAGE = 500, 5000
 
 
-def listed(values: Sequence[Any], limit: int = 8) -> str:
+def listed(values: Sequence[Any], limit: int = 20) -> str:
     """Return the values in quotes, shortened to the first few."""
     shown = ", ".join(f"'{value}'" for value in values[:limit])
     return f"{shown}, … ({len(values)} in all)" if len(values) > limit else shown
@@ -21,24 +22,32 @@ def suggested(values: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(values)}?" if values else ""
 
 
+def printable(text: str, limit: int = 80) -> str:
+    """Return a text on one line, cut to `limit` characters."""
+    # Names and texts come from users: a line break or a lone surrogate must not reach a log.
+    shown = text if len(text) <= limit else f"{text[:limit]}…"
+    return shown if shown.isprintable() else repr(shown)[1:-1]
+
+
 class UserError(Exception):
     """A problem that the user can solve; the program ends with `exit_code`.
 
-    A subclass is a name, a docstring and a `template`, whose fields are the keyword arguments
-    of its constructor. The message is one line: what was asked, what was found, what works.
-    Lists and tuples are shown as `listed` shows them, long texts are cut, line breaks and other
-    control characters are escaped. A subclass whose message cannot be a template passes the
-    finished message instead.
+    A subclass is a name, a docstring and a `template`. Its constructor takes the fields of the
+    template, in their order or by name. The message is one line: what was asked, what was found,
+    what works. Lists and tuples are shown as `listed` shows them, long texts are cut, line breaks
+    and other control characters are escaped. A subclass without a template passes the message.
     """
 
     exit_code = 2
     template = ""
 
-    def __init__(self, message: str | None = None, /, **facts: object) -> None:
-        if message is None:
+    def __init__(self, *values: object, **facts: object) -> None:
+        if self.template:
+            names = dict.fromkeys(name for _, name, _, _ in Formatter().parse(self.template))
+            facts |= zip(filter(None, names), values, strict=False)
             shown = {name: _shown(value) for name, value in facts.items()}
-            message = printable(self.template.format_map(shown), MAX_MESSAGE)
-        super().__init__(message)
+            values = (printable(self.template.format_map(shown), MAX_MESSAGE),)
+        super().__init__(*values)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the message alone: it is complete, whatever the arguments were."""
@@ -81,6 +90,14 @@ class PathError(UserError):
         super().__init__(", ".join(parts) + (f"; {remedy}" if remedy else ""))
 
 
+class CommandLineError(UserError):
+    """A command line that click refuses; reason: its message."""
+
+    def __init__(self, program: str, reason: str) -> None:
+        reason = reason[:1].lower() + reason[1:].rstrip(".?").replace(". Did", "; did")
+        super().__init__(f"{reason}; {program} --help shows examples")
+
+
 class UnknownKeyError(UserError):
     """A configuration key that does not exist."""
 
@@ -91,78 +108,75 @@ class UnknownKeyError(UserError):
 class OverrideSyntaxError(UserError):
     """A word of the command line that is not an override."""
 
-    def __init__(self, override: str) -> None:
-        super().__init__(
-            f"'{override}' is not of the form key=value;"
-            " put quotes around values with spaces, commas, brackets or '=': \"key='a=b'\""
-        )
+    template = (
+        "'{override}' is not of the form key=value; put quotes around values with spaces, commas,"
+        " brackets or '=': \"key='a=b'\""
+    )
 
 
 class MissingValueError(UserError):
     """A key without a default that was not given."""
 
+    template = "{key} must be given, as in {key}={example}"
+
     def __init__(self, key: str, example: str = "…") -> None:
-        super().__init__(f"{key} must be given, as in {key}={example}")
+        super().__init__(key, example)
 
 
 class InvalidValueError(UserError):
     """A value of the right type that is not allowed."""
 
+    template = "{key}={value} cannot work; it takes {valid}"
+
     def __init__(self, key: str, value: Any, valid: str) -> None:
-        # A line break as it would be typed: the message is one line.
-        shown = repr(value) if isinstance(value, str) and not value.isprintable() else value
-        super().__init__(f"{key}={shown} cannot work; it takes {valid}")
+        # A line break as it would be typed.
+        shown = repr(value) if isinstance(value, str) and not value.isprintable() else str(value)
+        super().__init__(key, shown, valid)
 
 
 class PackageMissingError(UserError):
     """A choice that needs a package of an extra."""
 
-    def __init__(self, what: str, package: str, extra: str) -> None:
-        super().__init__(
-            f"{what} needs {package}, which is not installed;"
-            f" make init EXTRAS=[{extra}] installs it, or pip install 'tabproof[{extra}]'"
-        )
+    template = (
+        "{what} needs {package}, which is not installed; make init EXTRAS=[{extra}] installs it,"
+        " or pip install 'tabproof[{extra}]'"
+    )
 
 
 class FileMissingError(UserError):
     """The file of the data is missing."""
 
+    template = "dataset.path={path}: there is {found} (from {folder})"
+
     def __init__(self, path: Path) -> None:
-        found = "a directory" if path.is_dir() else "nothing"
-        super().__init__(f"dataset.path={path}: there is {found} (from {Path.cwd()})")
+        super().__init__(path, "a directory" if path.is_dir() else "nothing", Path.cwd())
 
 
 class DuplicateColumnsError(UserError):
     """Columns of the same name."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        super().__init__(f"duplicate column names: {listed(columns)}; names must be unique")
+    template = "duplicate column names: {columns}; names must be unique"
 
 
 class ColumnMissingError(UserError):
     """A column that is not in the table."""
 
-    def __init__(self, key: str, column: str, columns: Sequence[str]) -> None:
-        super().__init__(f"{key}: there is no column '{column}'; there are {listed(columns, 20)}")
+    template = "{key}: there is no column '{column}'; there are {columns}"
 
 
 class TooManyCategoriesError(UserError):
     """A column with more categories than the estimator supports."""
 
-    def __init__(self, column: str, found: int, limit: int) -> None:
-        super().__init__(
-            f"column '{column}' has {found} categories, and the estimator supports {limit};"
-            " choose preprocess=target, hashing, ordinal or onehot, or leave the column out"
-        )
+    template = (
+        "column '{column}' has {found} categories, and the estimator supports {limit}; choose"
+        " preprocess=target, hashing, ordinal or onehot, or leave the column out"
+    )
 
 
 class NewerFormatError(UserError):
     """A file that a newer version of this project has written."""
 
-    def __init__(self, name: str, found: object, known: int) -> None:
-        super().__init__(
-            f"{name} has format {found}, and this version reads {known}; update the project"
-        )
+    template = "{name} has format {found}, and this version reads {known}; update the project"
 
 
 class RungNotScoredError(UserError, ValueError):
@@ -172,28 +186,25 @@ class RungNotScoredError(UserError, ValueError):
     """
 
     exit_code = 1
+    template = (
+        "rung {rung} on {n_rows} rows could not be scored for any candidate: {reason}; {hint}"
+    )
 
     def __init__(self, rung: int, n_rows: int, reason: str, *, sufficient: int | None) -> None:
-        hint = (
-            "search.scoring, search.n_splits or cv does not fit these rows"
-            if sufficient is None
-            else f"search.min_resources={sufficient} is the smallest that works (auto finds it)"
-        )
-        super().__init__(
-            f"rung {rung} on {n_rows} rows could not be scored for any candidate: {reason}; {hint}"
-        )
+        hint = "search.scoring, search.n_splits or cv does not fit these rows"
+        if sufficient is not None:
+            hint = f"search.min_resources={sufficient} is the smallest that works (auto finds it)"
+        super().__init__(rung, n_rows, reason, hint)
 
 
 class SweepFailedError(UserError):
     """Some jobs of a sweep failed; each was reported when it did."""
 
     exit_code = 1
+    template = "{n} job(s) of the sweep failed: {names}; the train.log of each has the cause"
 
     def __init__(self, failed: Sequence[str]) -> None:
-        super().__init__(
-            f"{len(failed)} job(s) of the sweep failed: {', '.join(failed)};"
-            " the train.log of each has the cause"
-        )
+        super().__init__(len(failed), ", ".join(failed))
 
 
 SAME_CODE = (
@@ -206,51 +217,30 @@ class WorkerKilledError(UserError):
     """A call that killed every worker that ran it; call: function and arguments."""
 
     exit_code = 1
+    template = (
+        "every worker that was given one piece of work died of it, the last one {worker}; its log"
+        " has the cause, most likely too little memory: use fewer threads per worker or more memory"
+    )
 
     def __init__(self, call: tuple[Any, ...], worker: str) -> None:
         self.call = call
-        super().__init__(
-            f"every worker that was given one piece of work died of it, the last one {worker}; its"
-            " log has the cause, most likely too little memory: use fewer threads per worker or"
-            " more memory"
-        )
-
-
-def printable(text: str, limit: int = 80) -> str:
-    """Return a text on one line, cut to `limit` characters."""
-    # Names and texts come from users: a line break or a lone surrogate must not reach a log.
-    shown = text if len(text) <= limit else f"{text[:limit]}…"
-    return shown if shown.isprintable() else repr(shown)[1:-1]
-
-
-class CommandLineError(UserError):
-    """A command line that click refuses; reason: its message."""
-
-    def __init__(self, program: str, reason: str) -> None:
-        reason = reason[:1].lower() + reason[1:].rstrip(".?").replace(". Did", "; did")
-        super().__init__(f"{reason}; {program} --help shows examples")
+        super().__init__(worker)
 
 
 class LanguageNotOfferedError(UserError):
     """A language that reports do not support."""
 
-    def __init__(self, asked: str, offered: Sequence[str]) -> None:
-        super().__init__(
-            f"report.language='{printable(asked)}' is not offered; reports are written in"
-            f" {listed(offered)}"
-        )
+    template = "report.language='{asked}' is not offered; reports are written in {offered}"
 
 
 class ConstantPredictionsError(UserError):
     """A model whose predictions are all the same, so that no threshold separates rows."""
 
     exit_code = 1
-
-    def __init__(self, proba: float) -> None:
-        super().__init__(
-            "no threshold can be chosen: the out-of-fold probability of every training row is"
-            f" {proba:.4g}; use threshold=default"
-        )
+    template = (
+        "no threshold can be chosen: the out-of-fold probability of every training row is"
+        " {proba:.4g}; use threshold=default"
+    )
 
 
 class OutOfReachError(UserError):
@@ -281,15 +271,13 @@ class OutOfReachError(UserError):
 class RunExistsError(UserError):
     """A run directory that holds a complete run."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} holds a complete run already; choose another hydra.run.dir")
+    template = "{path} holds a complete run already; choose another hydra.run.dir"
 
 
 class DirectoryTakenError(UserError):
     """A run directory that holds other files, or that another run is writing."""
 
-    def __init__(self, path: Path, found: Sequence[str]) -> None:
-        super().__init__(
-            f"{path} is not empty (it holds {listed(found, 4)}); a run needs an empty directory:"
-            " choose another hydra.run.dir, or remove it"
-        )
+    template = (
+        "{path} is not empty (it holds {found}); a run needs an empty directory: choose another"
+        " hydra.run.dir, or remove it"
+    )
