@@ -9,7 +9,7 @@ import pandas as pd
 from hypothesis import strategies as st
 
 from tabproof.data import Table, load_file
-from tabproof.data.table import ColumnSpec, make_table
+from tabproof.data.table import make_table
 
 
 def csv(directory: Path, content: str | bytes, name: str = "t.csv", **options: Any) -> Table:
@@ -28,7 +28,7 @@ def parquet(directory: Path, frame: pd.DataFrame, **options: Any) -> Table:
 
 def table(columns: dict[str, Any], **spec: Any) -> Table:
     """Make a table of columns; its target is y unless said."""
-    return make_table("tiny", pd.DataFrame(columns), ColumnSpec(**{"target": "y", **spec}))
+    return make_table("tiny", pd.DataFrame(columns), **{"target": "y", **spec})
 
 
 def labelled(codes: Sequence[int], **non_features: Sequence[Any]) -> Table:

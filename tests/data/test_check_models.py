@@ -5,7 +5,7 @@ from threadpoolctl import threadpool_limits
 
 from tabproof.auc import rank_aucs
 from tabproof.data import GroupedRows, OrderedRows, StratifiedRows, divide, load_builtin
-from tabproof.data.check_models import (
+from tabproof.data.checks import (
     could_separate_by_chance,
     find_drift,
     find_leak,

@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 from tabproof.data import Division, StratifiedRows, check, divide, load_builtin, load_openml
 from tabproof.data.checks import (
     find_copies,
-    find_ids,
     find_imbalance,
     find_missing,
-    find_single_categories,
-    find_unseen_categories,
+    find_rare_categories,
     id_columns,
 )
-from tabproof.data.table import ColumnSpec, make_table
+from tabproof.data.table import make_table
 from tabproof.errors import UserError
 from tabproof.findings import finding_text
 from tests.conftest import OPENML_HOME, needs_openml_home
@@ -57,7 +55,7 @@ def small_frames(draw):
 @given(st.composite(small_frames)(), st.integers(1, 40), st.integers(0, 5))
 def test_any_table_is_checked_and_what_is_found_is_plain(frame, n_test, seed):
     try:
-        made = make_table("tiny", frame, ColumnSpec("y"))
+        made = make_table("tiny", frame, "y")
     except UserError:
         return
     rows = np.random.default_rng(seed).permutation(len(made.y))
@@ -208,15 +206,13 @@ def test_real_tables_without_ids_have_none():
 
 
 def test_a_finding_names_ten_columns_and_counts_all():
-    made = table({f"id{i}": np.arange(40) + i for i in range(12)} | {"y": ["u", "v"] * 20})
-    found = find_ids(made.X, id_columns(made.X))
-    assert found is not None
+    columns = {f"id{i}": np.arange(40) + i for i in range(12)} | {"y": ["u", "v"] * 20}
+    (found,) = [each for each in check(divided(columns), Limits(), seed=0) if each.check == "ids"]
     assert found.message.startswith("12 column(s) look like ids")
     assert "'id9' (40/40), …;" in found.message
     assert "id10" not in found.message
     assert len(found.columns) == 10
     assert found.facts["n_columns"] == 12
-    assert find_ids(made.X, []) is None
 
 
 # Held out are the last three.
@@ -296,7 +292,7 @@ COLUMNS = {
 
 
 def test_categories_of_one_training_row_are_counted_by_column():
-    found = find_single_categories(divided(COLUMNS, n_test=4), ["id"])
+    found, _ = find_rare_categories(divided(COLUMNS, n_test=4), ["id"])
     assert found is not None
     assert found.columns == ("town",)
     assert found.facts["n_categories"] == 2  # 大 and 阪
@@ -304,7 +300,7 @@ def test_categories_of_one_training_row_are_counted_by_column():
 
 
 def test_categories_that_only_the_hold_out_has_are_counted_with_their_rows():
-    found = find_unseen_categories(divided(COLUMNS, n_test=4), ["id"])
+    _, found = find_rare_categories(divided(COLUMNS, n_test=4), ["id"])
     assert found is not None
     assert found.columns == ("town", "code")
     # Row 7 has both; missing is no category.
@@ -314,10 +310,9 @@ def test_categories_that_only_the_hold_out_has_are_counted_with_their_rows():
 
 def test_frequent_categories_are_no_finding():
     division = divided({"a": ["p", "q"] * 10, "n": range(20), "y": ["u", "v"] * 10})
-    assert find_single_categories(division, []) is None
-    assert find_unseen_categories(division, []) is None
+    assert find_rare_categories(division, []) == (None, None)
     numbers = divided({"n": range(20), "y": ["u", "v"] * 10})
-    assert find_single_categories(numbers, []) is None
+    assert find_rare_categories(numbers, []) == (None, None)
 
 
 def test_columns_that_lack_the_limit_or_more_are_found_emptiest_first():

@@ -10,13 +10,7 @@ from tabproof.data import (
     describe_division,
     divide,
 )
-from tabproof.data.errors import (
-    HoldOutError,
-    NoValueError,
-    OrderedNotRepeatedError,
-    RareClassError,
-    SingleClassError,
-)
+from tabproof.data.table import DataError, SingleClassError
 from tabproof.errors import UserError
 from tests.data.tables import labelled
 from tests.data.tables import table as tiny_table
@@ -98,7 +92,7 @@ def test_a_stratified_hold_out_holds_each_class_in_its_proportion(codes, size, s
     table = labelled(codes)
     try:
         _, test = StratifiedRows(size, seed).hold_out(table)
-    except RareClassError:
+    except DataError:
         # Proportion leaves it out of one part, and that is refused.
         assert counts.min() * size < 1
         return
@@ -108,13 +102,13 @@ def test_a_stratified_hold_out_holds_each_class_in_its_proportion(codes, size, s
 
 
 def test_a_class_of_one_row_cannot_be_in_both_parts():
-    with pytest.raises(RareClassError, match=r"'c1' has 1 row\(s\), .*hold-out needs 2"):
+    with pytest.raises(DataError, match=r"'c1' has 1 row\(s\), .*hold-out needs 2"):
         StratifiedRows(0.2, 0).hold_out(labelled([0, 0, 0, 0, 1]))
 
 
 @pytest.mark.parametrize("size", [0.01, 0.99])
 def test_a_part_without_room_for_every_class_is_refused_with_the_key(size):
-    with pytest.raises(HoldOutError, match=f"cv.test_size={size}: no rows can be held out"):
+    with pytest.raises(DataError, match=f"cv.test_size={size}: no rows can be held out"):
         StratifiedRows(size, 0).hold_out(labelled([0, 0, 0, 1, 1]))
 
 
@@ -129,7 +123,7 @@ def test_ordered_rows_are_learned_from_the_past_alone(days, size):
     day = np.array(days)
     try:
         train, test = rows.hold_out(table)
-    except (SingleClassError, RareClassError):
+    except (SingleClassError, DataError):
         assume(False)
     assert day[train].max() < day[test].min()
     for fit, score in _folds(rows.folds(3), table, rows, train):
@@ -149,7 +143,7 @@ def test_rows_of_one_moment_keep_the_order_of_the_table():
 
 def test_a_row_without_a_time_is_refused_with_their_number():
     table = labelled([0, 1, 0, 1], day=[1, None, None, 4])
-    with pytest.raises(HoldOutError, match=r"cv\.time_column=day: .*2 row\(s\) lack it"):
+    with pytest.raises(DataError, match=r"cv\.time_column=day: .*2 row\(s\) lack it"):
         OrderedRows(0.5, 0, "day").hold_out(table)
 
 
@@ -166,7 +160,7 @@ def test_a_past_or_a_future_of_one_class_is_refused():
 
 
 def test_a_class_that_the_past_does_not_know_is_refused():
-    with pytest.raises(RareClassError, match=r"class 'c2' has 0 row\(s\), but the training part"):
+    with pytest.raises(DataError, match=r"class 'c2' has 0 row\(s\), but the training part"):
         OrderedRows(0.4, 0).hold_out(labelled([0, 1, 0, 1, 0, 1, 2, 0, 1, 2]))
 
 
@@ -192,7 +186,7 @@ def test_a_group_is_on_one_side_only(groups, size, seed):
     rows = GroupedRows(size, seed, "who")
     try:
         train, test = rows.hold_out(table)
-    except (SingleClassError, RareClassError):
+    except (SingleClassError, DataError):
         assume(False)
     assert not set(who[train]) & set(who[test])
     for fit, score in _folds(rows.folds(3), table, rows, train):
@@ -216,7 +210,7 @@ def test_subjects_that_are_numbers_stay_apart_where_a_number_is_missing():
 
 
 def test_one_subject_cannot_be_divided():
-    with pytest.raises(HoldOutError, match=r"cv\.group_column=who: no rows can be held out"):
+    with pytest.raises(DataError, match=r"cv\.group_column=who: no rows can be held out"):
         GroupedRows(0.2, 0, "who").hold_out(labelled([0, 1] * 4, who=["p"] * 8))
 
 
@@ -259,7 +253,7 @@ def test_repeated_folds_keep_groups_on_one_side():
 
 
 def test_repeating_rows_in_time_is_refused_without_data():
-    with pytest.raises(OrderedNotRepeatedError, match=r"n_repeats=5: rows in time .* 3 folds"):
+    with pytest.raises(DataError, match=r"n_repeats=5: rows in time .* 3 folds"):
         OrderedRows(0.2, 0).repeated_folds(3, 5)
 
 
@@ -287,7 +281,7 @@ def test_held_out_rows_are_known_by_their_place_in_the_source_and_their_label():
 def test_a_column_without_a_value_to_learn_from_is_refused():
     # The last rows are held out, and they alone have it.
     made = tiny_table({"a": range(20), "late": [None] * 16 + [1, 2, 3, 4], "y": ["u", "v"] * 10})
-    with pytest.raises(NoValueError, match="no value in the rows to learn from: 'late'"):
+    with pytest.raises(DataError, match="no value in the rows to learn from: 'late'"):
         divide(made, OrderedRows(0.2, 0), 2)
 
 
@@ -295,7 +289,7 @@ def test_a_class_fills_every_fold_or_is_refused():
     # A fifth is held out: of 10 rows of c1, 8 are left to learn from.
     made = labelled([0] * 40 + [1] * 10)
     assert divide(made, StratifiedRows(0.2, 0), 8)
-    with pytest.raises(RareClassError) as raised:
+    with pytest.raises(DataError) as raised:
         divide(made, StratifiedRows(0.2, 0), 9)
     assert "class 'c1' has 8 row(s), but search.n_splits=9 needs 9" in str(raised.value)
     assert "use fewer folds" in str(raised.value)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tabproof.data.errors import DataChecksFailedError, FewGroupsError, RareClassError
+from tabproof.data.checks import DataChecksFailedError
+from tabproof.data.table import DataError
 from tabproof.errors import TooManyCategoriesError, UserError
 from tabproof.steps import check
 from tabproof.steps.errors import CostShapeError, FoldLacksClassError, LabelsToDecideError
@@ -27,7 +28,7 @@ def test_every_fold_needs_a_row_of_each_class(
     table = frame(60)
     table["label"] = ["rare"] * 10 + ["common"] * 50
     error = Case(tmp_path, table, *overrides).refusal()
-    assert isinstance(error, RareClassError)
+    assert isinstance(error, DataError)
     assert f"class 'rare' has 8 row(s), but {key}=9 needs 9" in str(error)
     assert f"use fewer folds ({key})" in str(error)
 
@@ -36,7 +37,7 @@ def test_there_are_as_many_groups_as_folds(tmp_path: Path) -> None:
     table = frame()
     table["who"] = np.arange(len(table)) % 4
     error = grouped(tmp_path, table, "calibration=sigmoid").refusal()
-    assert isinstance(error, FewGroupsError)
+    assert isinstance(error, DataError)
     assert "calibration.n_splits=5: the training rows hold 3 group(s)" in str(error)
 
 
@@ -80,7 +81,7 @@ def test_costs_of_three_labels_do_not_fit_two(tmp_path: Path) -> None:
 
 def test_a_class_needs_rows_for_the_calibration_within_each_fold(tmp_path: Path) -> None:
     case = Case(tmp_path, table_with(8), *REPEATED, "cv.test_size=0.25")
-    with pytest.raises(RareClassError) as raised:
+    with pytest.raises(DataError) as raised:
         check.check(case.config, case.division)
     message = str(raised.value)
     assert "\n" not in message

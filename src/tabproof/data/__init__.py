@@ -12,11 +12,10 @@ from tabproof.data.division import (
 )
 from tabproof.data.file import load_file
 from tabproof.data.openml import load_builtin, load_openml
-from tabproof.data.table import Fingerprint, Table, describe, fingerprint
+from tabproof.data.table import Table, describe, fingerprint
 
 __all__ = [
     "Division",
-    "Fingerprint",
     "GroupedRows",
     "OrderedRows",
     "Rows",

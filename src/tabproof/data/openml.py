@@ -6,19 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
+import tenacity
 from sklearn import datasets
 from sklearn.datasets import fetch_openml
-from sklearn.utils import Bunch
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential,
-)
 
-from tabproof.data.errors import DamagedCacheError, DownloadError, NoTargetError
-from tabproof.data.table import ColumnSpec, Table, make_table
+from tabproof.data.table import DataError, Table, make_table
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +21,13 @@ def load_builtin(
     """Load `breast_cancer`, `digits`, `iris` or `wine`: no network, no files."""
     bunch = getattr(datasets, f"load_{name}")(as_frame=True)
     labels = [str(label) for label in bunch.target_names]
-    codes = bunch.target.to_numpy()
-    frame = bunch.data.assign(target=[labels[code] for code in codes])
+    frame = bunch.data.assign(target=[labels[code] for code in bunch.target.to_numpy()])
     # A pixel that is the same in all images has no information, and users cannot edit this table.
     constant = [column for column in frame.columns if frame[column].nunique() == 1]
     if constant:
         log.info("%s: %d columns have one value only and are left out", name, len(constant))
-    spec = ColumnSpec("target", pos_label, non_features=non_feature_columns)
-    return make_table(f"builtin_{name}", frame.drop(columns=constant), spec)
+    frame, word = frame.drop(columns=constant), f"builtin_{name}"
+    return make_table(word, frame, "target", pos_label, non_features=non_feature_columns)
 
 
 def load_openml(
@@ -48,21 +39,12 @@ def load_openml(
     non_feature_columns: Sequence[str] = (),
 ) -> Table:
     """Load a table by name and version; no network is needed once it is cached."""
-    bunch = _fetch(name, version, Path(data_home), n_retries)
-    target = getattr(bunch.target, "name", None)
-    if target is None:
-        raise NoTargetError(name=name, version=version)
-    frame = bunch.data.assign(**{target: bunch.target})
-    spec = ColumnSpec(target, pos_label, non_features=non_feature_columns)
-    return make_table(f"openml_{name.replace('-', '_')}", frame, spec)
-
-
-def _fetch(name: str, version: int, home: Path, n_retries: int) -> Bunch:
-    retrying = Retrying(
-        stop=stop_after_attempt(n_retries + 1),
-        wait=wait_exponential(multiplier=1, max=30),
-        retry=retry_if_exception(_may_pass),
-        before_sleep=_log_retry,
+    table = f"OpenML '{name}' version {version}"
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(n_retries + 1),
+        wait=tenacity.wait_exponential(multiplier=1, max=30),
+        retry=tenacity.retry_if_exception(_may_pass),
+        before_sleep=tenacity.before_sleep_log(log, logging.WARNING),
         reraise=True,
     )
     with warnings.catch_warnings(record=True) as caught:
@@ -72,7 +54,7 @@ def _fetch(name: str, version: int, home: Path, n_retries: int) -> Bunch:
                 fetch_openml,
                 name,
                 version=version,
-                data_home=home,
+                data_home=Path(data_home),
                 as_frame=True,
                 parser="pandas",
                 # The waits between attempts are those of `retrying`: they grow.
@@ -82,12 +64,21 @@ def _fetch(name: str, version: int, home: Path, n_retries: int) -> Bunch:
         except (OSError, ValueError, EOFError) as error:
             # scikit-learn checks the checksum at every load, warns, deletes what is damaged and
             # downloads it again; offline, that ends here.
-            damaged = any("Invalid cache" in str(w.message) for w in caught)
-            kind = DamagedCacheError if damaged else DownloadError
-            raise kind(name=name, version=version, data_home=home, reason=_reason(error)) from error
+            is_damaged = any("Invalid cache" in str(w.message) for w in caught)
+            found, again = ("damaged", " again") if is_damaged else ("not cached", "")
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            found = f"is {found} in {data_home} and cannot be downloaded{again} ({reason})"
+            remedy = "go online, or set dataset.data_home to an intact copy"
+            raise DataError(found=f"{table} {found}", remedy=remedy) from error
     for warning in caught:
         log.warning("OpenML %s: %s", name, warning.message)
-    return bunch
+    target = getattr(bunch.target, "name", None)
+    if target is None:
+        remedy = "save it as a file and give dataset=file dataset.target=…"
+        raise DataError(found=f"{table} names no single target", remedy=remedy)
+    frame = bunch.data.assign(**{target: bunch.target})
+    word = f"openml_{name.replace('-', '_')}"
+    return make_table(word, frame, target, pos_label, non_features=non_feature_columns)
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -95,13 +86,3 @@ def _may_pass(error: BaseException) -> bool:
     if isinstance(error, HTTPError):
         return error.code >= 500 or error.code == 429
     return isinstance(error, (URLError, TimeoutError, ConnectionError))
-
-
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    wait = state.next_action.sleep if state.next_action else 0
-    log.warning("download failed (%s); trying again in %.0f s", _reason(error), wait)
-
-
-def _reason(error: BaseException | None) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

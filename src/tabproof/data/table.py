@@ -7,7 +7,7 @@ from rows belongs to the pipeline.
 import datetime
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,19 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from tabproof.data.errors import (
-    EmptyTableError,
-    InfiniteValueError,
-    NoColumnsError,
-    NotANumberError,
-    NotClassesError,
-    NotLabelsError,
-    NoValueError,
-    SingleClassError,
-    UnknownLabelError,
-    UnusableColumnError,
-)
-from tabproof.errors import ColumnMissingError, DuplicateColumnsError, InvalidValueError
+from tabproof.errors import ColumnMissingError, DuplicateColumnsError, InvalidValueError, UserError
 from tabproof.schema import CategoryColumn, Column, NumberColumn, Schema
 from tabproof.scorer import as_category
 
@@ -36,6 +24,30 @@ log = logging.getLogger(__name__)
 
 # A target of numbers with more classes than this is meant as a regression.
 MAX_NUMERIC_LABELS = 100
+NESTED = (list, tuple, dict, set, np.ndarray)
+NO_CATEGORIES = {
+    "times": (datetime.date, datetime.time, datetime.timedelta),
+    "bytes": (bytes, bytearray),
+    "lists or records": NESTED,
+}
+
+
+class DataError(UserError):
+    """Data that cannot be used as it is, or not in the way that was asked for."""
+
+    template = "{found}; {remedy}"
+
+
+class UnknownLabelError(UserError):
+    """The positive label is not in the target."""
+
+    template = "dataset.pos_label='{label}' is not in target '{target}'; its labels: {labels}{hint}"
+
+
+class SingleClassError(UserError):
+    """A target, or a part of it, with one class only."""
+
+    template = "{where} holds one class only, '{label}'; at least two are needed"
 
 
 @dataclass(frozen=True)
@@ -59,66 +71,74 @@ class Table:
         return np.bincount(self.y, minlength=len(self.labels))
 
 
-@dataclass(frozen=True)
-class ColumnSpec:
-    """What the configuration says about the columns of a frame."""
+def make_table(
+    name: str,
+    frame: pd.DataFrame,
+    target: str,
+    pos_label: str | None = None,
+    *,
+    numbers: Sequence[str] = (),
+    categories: Sequence[str] = (),
+    non_features: Sequence[str] = (),
+    drop_hint: str = "choose another dataset",
+) -> Table:
+    """Check a frame and convert it to numbers, categories and codes; raises UserError.
 
-    target: str
-    pos_label: str | None = None
-    numbers: Sequence[str] = ()
-    categories: Sequence[str] = ()
-    non_features: Sequence[str] = ()
-    # How to leave a column out, by a key of the dataset's own configuration.
-    drop_hint: str = "choose another dataset"
-
-
-def make_table(name: str, frame: pd.DataFrame, spec: ColumnSpec) -> Table:
-    """Check a frame and convert it to numbers, categories and codes; raises UserError."""
-    duplicated = frame.columns[frame.columns.duplicated()]
-    if len(duplicated):
-        raise DuplicateColumnsError(list(map(str, duplicated)))
-    for key, column in [
-        ("dataset.target", spec.target),
-        *(("cv.group_column or cv.time_column", column) for column in spec.non_features),
-        *(("dataset.column_types", column) for column in [*spec.numbers, *spec.categories]),
-    ]:
-        if column not in frame.columns:
-            raise ColumnMissingError(key, column, list(map(str, frame.columns)))
-    frame = frame.reset_index(drop=True)
-    frame.columns = frame.columns.map(str)
-    has_target = frame[spec.target].notna()
+    numbers, categories : columns that are meant as such. non_features : columns that divide rows.
+    drop_hint : how to leave a column out, by a key of the dataset's own configuration.
+    """
+    frame = frame.reset_index(drop=True).set_axis(frame.columns.map(str), axis=1)
+    refuse_duplicates(list(frame.columns))
+    for key, columns in (
+        ("dataset.target", [target]),
+        ("cv.group_column or cv.time_column", non_features),
+        ("dataset.column_types", [*numbers, *categories]),
+    ):
+        for column in columns:
+            if column not in frame.columns:
+                raise ColumnMissingError(key, column, list(frame.columns))
+    has_target = frame[target].notna()
     n_dropped = int((~has_target).sum())
     if not has_target.any():
-        raise EmptyTableError(name=name, found=f"{len(frame)} rows, none with a target")
+        found = f"{name} holds {len(frame)} rows, none with a target"
+        raise DataError(found=found, remedy="a header and rows with a target are needed")
     if n_dropped:
         log.warning("%s: %d row(s) without a target are left out", name, n_dropped)
         frame = frame[has_target]
-    y, labels = _encode_target(frame[spec.target], spec)
-    non_features = frame[list(spec.non_features)]
-    X = frame.drop(columns=[spec.target, *spec.non_features])
+    y, labels = _encode_target(frame[target], pos_label)
+    X = frame.drop(columns=[target, *non_features])
     if X.shape[1] == 0:
-        raise NoColumnsError(target=spec.target)
-    X = as_categories(as_numbers(X, spec.numbers), spec.categories, spec.drop_hint)
-    check_columns(X, spec.drop_hint)
-    return Table(name, spec.target, X, y, labels, non_features, n_dropped)
+        found = f"there is no column to learn from except the target '{target}'"
+        raise DataError(found=found, remedy="add one")
+    X = as_categories(as_numbers(X, numbers), categories, drop_hint)
+    check_columns(X, drop_hint)
+    return Table(name, target, X, y, labels, frame[list(non_features)], n_dropped)
+
+
+def refuse_duplicates(names: Sequence[str]) -> None:
+    """Raise DuplicateColumnsError if a name occurs twice."""
+    if duplicates := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise DuplicateColumnsError(duplicates)
 
 
 def _encode_target(
-    values: pd.Series, spec: ColumnSpec
+    values: pd.Series, pos_label: str | None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    target, pos_label = spec.target, spec.pos_label
+    target = values.name
     is_number = types.is_numeric_dtype(values) and not types.is_bool_dtype(values)
-    if is_number and np.isinf(values).any():
-        raise NotLabelsError(target=target, found="infinite numbers")
-    if _has_nested(values):
-        raise NotLabelsError(target=target, found="lists or records")
+    found = "infinite numbers" if is_number and np.isinf(values).any() else ""
+    if found := found or ("lists or records" if _holds(values, NESTED) else ""):
+        remedy = "labels are texts or whole numbers"
+        raise DataError(found=f"target '{target}' holds {found}", remedy=remedy)
     if types.is_float_dtype(values) and (values == values.round()).all():
         # Missing cells turn integers into floats; the label is "1", not "1.0".
         values = values.astype("int64")
-    codes, found = pd.factorize(values)
-    uniques = np.asarray(found)  # whose numbers keep their precision, and so their names
+    codes, index = pd.factorize(values)
+    uniques = np.asarray(index)  # whose numbers keep their precision, and so their names
     if is_number and len(uniques) > MAX_NUMERIC_LABELS:
-        raise NotClassesError(target=target, n_labels=len(uniques))
+        found = f"target '{target}' holds {len(uniques)} different numbers"
+        remedy = "that is a quantity, not classes: make classes of it first"
+        raise DataError(found=found, remedy=remedy)
     names = [str(value) for value in uniques]
     labels = [str(value) for value in sorted(uniques)] if is_number else sorted(set(names))
     if len(labels) < 2:
@@ -145,24 +165,23 @@ def as_numbers(X: pd.DataFrame, forced: Sequence[str]) -> pd.DataFrame:
     for name in X.columns:
         column = X[name]
         if name in forced:
-            converted[name] = _forced_number(column)
+            is_category = isinstance(column.dtype, pd.CategoricalDtype)
+            text = column.astype("object") if is_category else column
+            # A missing time would become the smallest whole number.
+            numbers = pd.to_numeric(text, errors="coerce").astype("float64").where(column.notna())
+            refused = column[numbers.isna() & column.notna()]
+            if len(refused):
+                raise DataError(
+                    found=f"dataset.column_types: '{name}' is declared as a number, but"
+                    f" {len(refused)} cell(s) are not, such as '{refused.iloc[0]}'",
+                    remedy="correct them, or leave the type out",
+                )
+            converted[name] = numbers
         elif types.is_bool_dtype(column):
             continue
         elif types.is_numeric_dtype(column) or _holds(column, (Decimal,)):
             converted[name] = column.astype("float64")
     return X.assign(**converted)
-
-
-def _forced_number(column: pd.Series) -> pd.Series:
-    text = column.astype("object") if isinstance(column.dtype, pd.CategoricalDtype) else column
-    # A missing time would become the smallest whole number.
-    numbers = pd.to_numeric(text, errors="coerce").astype("float64").where(column.notna())
-    refused = numbers.isna() & column.notna()
-    if refused.any():
-        raise NotANumberError(
-            column=column.name, n_cells=int(refused.sum()), example=column[refused].iloc[0]
-        )
-    return numbers
 
 
 def as_categories(X: pd.DataFrame, forced: Sequence[str], drop_hint: str) -> pd.DataFrame:
@@ -173,35 +192,25 @@ def as_categories(X: pd.DataFrame, forced: Sequence[str], drop_hint: str) -> pd.
     """
     converted = {}
     for name in X.columns:
-        if name not in forced and X[name].dtype == "float64":
+        column = X[name]
+        if name not in forced and column.dtype == "float64":
             continue
-        found = _not_a_category(X[name], is_forced=name in forced)
-        if found is not None:
-            raise UnusableColumnError(column=name, found=found, key=drop_hint)
+        found = [what for what, kinds in NO_CATEGORIES.items() if _holds(column, kinds)]
+        if name not in forced and types.is_string_dtype(column):
+            # As dates are written in a CSV; from Parquet the same column arrives as times.
+            texts = column.dropna().astype("str")
+            if len(texts) and texts.str.match(r"\d{4}-\d{2}-\d{2}(?:[T ]|$)").all():
+                found = ["times"]
+        if types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
+            found = ["times"]
+        if found:
+            remedy = f"make numbers of it, or {drop_hint}"
+            raise DataError(found=f"column '{name}' holds {found[0]}", remedy=remedy)
         # A column of whole numbers with missing cells arrives as floats; "3", not "3.0".
-        text = X[name].astype("object").map(as_category, na_action="ignore")
+        text = column.astype("object").map(as_category, na_action="ignore")
         categories = pd.Index(sorted(text.dropna().unique()), dtype="object")
         converted[name] = text.astype(pd.CategoricalDtype(categories))
     return X.assign(**converted)
-
-
-def _not_a_category(column: pd.Series, *, is_forced: bool) -> str | None:
-    """Return what a column holds that cannot be categories; None if it can."""
-    is_time = types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column)
-    if is_time or _holds(column, (datetime.date, datetime.time, datetime.timedelta)):
-        return "times"
-    # As dates are written in a CSV; from Parquet the same column arrives as times.
-    if not is_forced and types.is_string_dtype(column):
-        texts = column.dropna().astype("str")
-        if len(texts) and texts.str.match(r"\d{4}-\d{2}-\d{2}(?:[T ]|$)").all():
-            return "times"
-    if _holds(column, (bytes, bytearray)):
-        return "bytes"
-    return "lists or records" if _has_nested(column) else None
-
-
-def _has_nested(column: pd.Series) -> bool:
-    return _holds(column, (list, tuple, dict, set, np.ndarray))
 
 
 def _holds(column: pd.Series, kinds: tuple[type, ...]) -> bool:
@@ -213,15 +222,18 @@ def check_columns(X: pd.DataFrame, drop_hint: str) -> None:
     infinite = np.isinf(X.select_dtypes("float64")).sum()
     if infinite.any():
         found = ", ".join(f"'{name}' ({n})" for name, n in infinite[infinite > 0].items())
-        raise InfiniteValueError(found=found)
-    for n_values, what in ((0, "no value at all"), (1, "one value only")):
-        columns = [str(name) for name in X.columns if _n_values(X[name]) == n_values]
-        if columns:
-            raise NoValueError(what=what, columns=columns, key=drop_hint)
+        remedy = "make them missing, or leave the column out"
+        raise DataError(found=f"infinite numbers in {found}", remedy=remedy)
+    n_values = X.nunique(dropna=False).where(X.notna().any(), 0)
+    for number, what in ((0, "no value at all"), (1, "one value only")):
+        refuse_uninformative(X.columns[n_values == number], what, drop_hint)
 
 
-def _n_values(column: pd.Series) -> int:
-    return 0 if column.isna().all() else column.nunique(dropna=False)
+def refuse_uninformative(columns: pd.Index, what: str, drop_hint: str) -> None:
+    """Raise DataError if there are columns; what : that they have."""
+    if len(columns):
+        found = f"columns with {what}: {str([*map(str, columns)])[1:-1]}"
+        raise DataError(found=found, remedy=f"leave them out: {drop_hint}")
 
 
 # --- Describe training rows as a schema.
@@ -229,22 +241,18 @@ def _n_values(column: pd.Series) -> int:
 
 def describe(table: Table, X_train: pd.DataFrame) -> Schema:
     """Return types, categories, ranges and missing shares of the training rows alone."""
-    return Schema(
-        columns=tuple(_describe_column(X_train[name]) for name in X_train.columns),
-        target=table.target,
-        labels=table.labels,
-        n_rows=len(X_train),
-    )
-
-
-def _describe_column(column: pd.Series) -> Column:
-    name, missing_share = str(column.name), float(column.isna().mean())
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        categories = sorted(map(str, column.dropna().unique()))
-        return CategoryColumn(name, tuple(categories), missing_share)
-    if missing_share == 1:
-        return NumberColumn(name, None, None, missing_share)
-    return NumberColumn(name, float(column.min()), float(column.max()), missing_share)
+    columns: list[Column] = []
+    for name in map(str, X_train.columns):
+        column = X_train[name]
+        present, missing_share = column.dropna(), float(column.isna().mean())
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            categories = tuple(sorted(map(str, present.unique())))
+            columns.append(CategoryColumn(name, categories, missing_share))
+        else:
+            ends = [float(end) for end in (present.min(), present.max())] if len(present) else []
+            low, high = ends or (None, None)
+            columns.append(NumberColumn(name, low, high, missing_share))
+    return Schema(tuple(columns), target=table.target, labels=table.labels, n_rows=len(X_train))
 
 
 # --- Hashes of a table: of the whole, and of each column, so that a change can be located.
@@ -261,32 +269,28 @@ class Fingerprint:
 def fingerprint(table: Table) -> Fingerprint:
     """Hash names, types, values and order of a table, its target and what divides its rows."""
     columns = {str(name): _column_hash(table.X[name]) for name in table.X.columns}
-    columns[table.target] = _hash(table.y.tobytes(), *_texts(table.labels))
+    columns[table.target] = _hash(table.y.tobytes(), *table.labels)
     for name in table.non_features.columns:
         columns[str(name)] = _column_hash(table.non_features[name].astype(str).astype("category"))
-    whole = _hash(*_texts(columns), *_texts(columns.values()))
+    whole = _hash(*columns, *columns.values())
     row_ids = table.X.index.to_numpy(np.int64).tobytes()
-    return Fingerprint(
-        _hash(whole.encode(), row_ids), {name: digest[:16] for name, digest in columns.items()}
-    )
+    shortened = {name: digest[:16] for name, digest in columns.items()}
+    return Fingerprint(_hash(whole, row_ids), shortened)
 
 
 def _column_hash(column: pd.Series) -> str:
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy("<i4").tobytes()
-        return _hash(b"category", codes, *_texts(column.cat.categories))
+        return _hash("category", codes, *column.cat.categories)
     values = column.to_numpy("<f8", copy=True)
     values[np.isnan(values)] = np.nan  # one bit pattern for every missing value
-    return _hash(b"number", values.tobytes())
+    return _hash("number", values.tobytes())
 
 
-def _texts(values: Iterable[object]) -> list[bytes]:
-    return [str(value).encode() for value in values]
-
-
-def _hash(*parts: bytes) -> str:
+def _hash(*parts: object) -> str:
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
+        content = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(content)
     return digest.hexdigest()

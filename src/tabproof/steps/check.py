@@ -8,7 +8,7 @@ import numpy as np
 
 from tabproof import data, evaluation
 from tabproof.config import TrainConfig, members_of, most_categories
-from tabproof.data.errors import DataChecksFailedError
+from tabproof.data.checks import DataChecksFailedError
 from tabproof.errors import TooManyCategoriesError
 from tabproof.evaluation_result import Finding, check_metrics_fit
 from tabproof.findings import make_finding, summary_of
