@@ -286,8 +286,7 @@ def rates_on_other_rows(codes: Codes, y: Codes, folds: Folds) -> Floats:
 # --- Drift: a hold-out that a classifier can tell from the training rows (adversarial validation).
 
 # Rows of each side: more are slower, and smaller differences do not matter.
-MAX_ROWS = 2000
-N_DRIFT_FOLDS = 3
+MAX_ROWS, N_DRIFT_FOLDS = 2000, 3
 # Of a normal distribution, 99.5 %. Folds share rows, so where nothing differs the AUCs spread
 # 1.3 times as far as those of independent rows: with 1.96 small tables raise false alarms.
 QUANTILE = 2.576

@@ -16,7 +16,6 @@ from sklearn import model_selection
 from tabproof.data.table import DataError, SingleClassError, Table, refuse_uninformative
 
 Positions = NDArray[np.int64]
-DROP_HINT = "dataset.drop_columns=[…] of dataset=file, or hold other rows out"
 
 
 def _refuse_rare(
@@ -231,8 +230,8 @@ def divide(table: Table, rows: Rows, n_splits: int) -> Division:
     division = Division(table, rows, train, test, rows.groups(table, train))
     division.check_folds("search.n_splits", n_splits)
     # Imputers drop a column without values without a message, and in training only.
-    empty = division.X_train.isna().all()
-    refuse_uninformative(empty[empty].index, "no value in the rows to learn from", DROP_HINT)
+    empty, hint = division.X_train.isna().all(), "dataset.drop_columns=[…], or hold other rows out"
+    refuse_uninformative(empty[empty].index, "no value in the rows to learn from", hint)
     return division
 
 
