@@ -32,15 +32,16 @@ def span_of(metric: str) -> Span | None:
     return SPANS.get(metric, SHARE)
 
 
+def ends(estimates: Iterable[Estimate]) -> list[float]:
+    """Return all values and ends of intervals that are defined."""
+    numbers = (end for each in estimates for end in (each.value, each.low, each.high))
+    return [number for number in numbers if number is not None]
+
+
 def common_span(estimates: Iterable[Estimate]) -> Span | None:
     """Return the range of all values and intervals; None where it is empty."""
-    ends = [
-        end
-        for estimate in estimates
-        for end in (estimate.value, estimate.low, estimate.high)
-        if end is not None
-    ]
-    return (min(ends), max(ends)) if ends and min(ends) < max(ends) else None
+    found = ends(estimates)
+    return (min(found), max(found)) if found and min(found) < max(found) else None
 
 
 def bar(estimate: Estimate, span: Span | None) -> Bar | None:

@@ -27,6 +27,10 @@ class Texts:
         """Return the text of a key with values in its {places}."""
         return self._entries[key][self.language].format(**values)
 
+    def get(self, key: str, default: str) -> str:
+        """Return the text of a key, or the default where the catalogue does not have it."""
+        return self(key) if key in self else default
+
     def __contains__(self, key: str) -> bool:
         return key in self._entries
 

@@ -32,7 +32,7 @@ from tabproof.report.format import (
 )
 from tabproof.report.language import Texts
 from tabproof.report.page import make_environment
-from tabproof.report.plots.overlays import MAX_CURVES, Line, draw_overlays
+from tabproof.report.plots.curves import MAX_RUNS, draw_overlays
 from tabproof.report.plots.theme import DASHES, SERIES, variable
 from tabproof.report.sections import metric_name
 
@@ -106,7 +106,7 @@ def make_section(group: Group, language: str) -> dict[str, Any]:
     names = names_of([each.choices for each in contenders], [each.run_id for each in contenders])
     names = [in_a_sentence(name) for name in names]
     differences = compare_with_best(contenders, group.metric)
-    drawn = [n for n, each in enumerate(contenders) if each.hold_out is not None][:MAX_CURVES]
+    drawn = [n for n, each in enumerate(contenders) if each.hold_out is not None][:MAX_RUNS]
     tested = [each.comparison.metric for each in differences if each is not None]
     # A test calls its metric AUC.
     tested_metric = {"AUC": "roc_auc"}.get(tested[0], tested[0]) if tested else None
@@ -214,20 +214,21 @@ def _difference(
 
 
 def _pictures(group: Group, names: dict[int, str], t: Texts) -> list[tuple[Markup, str]]:
-    lines = [
-        Line(f"{n + 1}  {name}", hold_out)
+    runs = {
+        f"{n + 1}  {name}": hold_out
         for n, name in names.items()
         if (hold_out := group.contenders[n].hold_out) is not None
-    ]
-    if not lines:
+    }
+    if not runs:
         return []
-    n_rows = count(len(lines[0].hold_out.y))
+    first = next(iter(runs.values()))
+    n_rows = count(len(first.y))
     subtitle = t("picture.rows", dataset=in_a_sentence(group.dataset), n_rows=n_rows)
-    kind = "two" if lines[0].hold_out.proba.shape[1] == 2 else "more"
+    kind = "two" if first.proba.shape[1] == 2 else "more"
     # Texts are escaped in the plots.
     return [
         (Markup(svg), t(f"{name}.{kind}"))  # noqa: S704
-        for name, svg in draw_overlays(lines, subtitle, group.id, t).items()
+        for name, svg in draw_overlays(runs, subtitle, group.id, t).items()
     ]
 
 
@@ -258,7 +259,7 @@ def render_sweep(sweep: Sweep, sections: Sequence[dict[str, Any]], language: str
         groups=sections,
         failures=[(each, _state(each, t)) for each in sweep.failures[:MAX_FAILURES]],
         n_more_failures=max(len(sweep.failures) - MAX_FAILURES, 0),
-        samples=[_sample(place) for place in range(MAX_CURVES)],
+        samples=[_sample(place) for place in range(MAX_RUNS)],
     )
 
 

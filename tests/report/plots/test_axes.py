@@ -13,8 +13,8 @@ from tabproof.report.plots.axes import (
     Values,
     fitting,
     margined,
+    number_axis,
     round_ticks,
-    tick_labels,
     value_axis,
 )
 from tabproof.report.plots.theme import Axis
@@ -44,13 +44,14 @@ def test_ticks_are_round() -> None:
 
 
 def test_numbers_are_written_with_the_digits_they_need() -> None:
-    assert tick_labels([-0.05, 0.0, 0.1]) == ["−0.05", "0", "0.1"]
-    assert tick_labels([0.0, 20_000.0]) == ["0", "20k"]
+    assert number_axis((-0.05, 0.1)).labels == ["−0.05", "0", "0.05", "0.1"]
+    assert number_axis((0, 20_000), n_most=2).labels == ["0", "10k", "20k"]
+    assert number_axis((0, 2e6), n_most=2).labels == ["0", "1M", "2M"]
 
 
 @given(NUMBERS, NUMBERS)
 def test_limits_leave_room(one: float, other: float) -> None:
-    low, high = margined(min(one, other), max(one, other))
+    low, high = margined([one, other])
     assert low < min(one, other) <= max(one, other) < high
     assert np.isfinite([low, high]).all()
 

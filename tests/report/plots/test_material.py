@@ -1,14 +1,12 @@
-"""Wilson's intervals, the band around a ROC curve, and curves with fewer points."""
+"""Wilson's intervals, curves with fewer points, and outlines of bars."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
-from sklearn.metrics import roc_curve
+from scipy.stats import binomtest
 
-from tabproof.report.plots.curves import roc_band
-from tabproof.report.plots.material import STEP, Points, bars, steps, thinned, wilson_intervals
+from tabproof.report.plots.material import STEP, bars, thinned, wilson_intervals
 
 
 @given(st.integers(1, 1000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -35,52 +33,7 @@ def test_a_thinned_curve_goes_through_cells_of_the_whole(values: list[float]) ->
     assert distances.max() <= STEP + 1e-12
 
 
-def band_at(points: Points, x: float) -> tuple[float, float]:
-    """Return the lower and the upper edge of a band at x."""
-    band = np.column_stack(points)
-    top = int(np.flatnonzero((band == 1).all(axis=1))[0])
-    upper, lower = band[: top + 1], band[top:][::-1]
-    return (
-        float(lower[lower[:, 0] <= x, 1].max(initial=0)),
-        float(upper[upper[:, 0] <= x, 1].max(initial=0)),
-    )
-
-
-def test_the_band_holds_its_curve_and_is_wide_where_rows_are_few() -> None:
-    x, y = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0])
-    few, many = (roc_band(x, y, np.repeat([0, 1], n)) for n in (5, 500))
-    assert np.min(few) >= 0
-    assert np.max(few) <= 1
-    # A perfect curve of five rows is not certain to be perfect.
-    assert band_at(few, 0.5)[0] < 0.6 < 0.98 < band_at(many, 0.5)[0]
-
-
-@pytest.mark.parametrize("rate", [0.1, 0.3, 0.6])
-def test_the_true_curve_is_in_the_band_at_least_95_times_in_100(rate: float) -> None:
-    rng = np.random.default_rng(0)
-    truth = float(norm.cdf(norm.ppf(rate) + 1.2))
-    y = np.repeat([0, 1], [140, 60])
-    inside = 0
-    for _ in range(300):
-        scores = rng.normal(size=200) + 1.2 * y
-        low, high = band_at(roc_band(*roc_curve(y, scores)[:2], y), rate)
-        inside += low <= truth <= high
-    assert inside / 300 >= 0.95
-
-
-def test_steps_and_bars_are_outlines() -> None:
-    assert np.column_stack(steps(np.arange(3.0), np.arange(5.0, 8.0))).tolist() == [
-        [0, 5],
-        [1, 5],
-        [1, 6],
-        [2, 6],
-        [2, 7],
-    ]
-    assert np.column_stack(bars(np.array([3.0, 4.0]))).tolist() == [
-        [0, 0],
-        [0, 3],
-        [0.5, 3],
-        [0.5, 4],
-        [1, 4],
-        [1, 0],
-    ]
+def test_bars_are_an_outline() -> None:
+    x, y = bars(np.array([3.0, 4.0]))
+    assert x.tolist() == [0, 0, 0.5, 0.5, 1, 1]
+    assert y.tolist() == [0, 3, 3, 4, 4, 0]

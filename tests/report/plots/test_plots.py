@@ -15,7 +15,7 @@ import pytest
 from tabproof.evaluation_result import Decision, Dependence, Estimate, Importance
 from tabproof.report.language import read_catalogue
 from tabproof.report.plots import PLOTS, draw_plots
-from tabproof.report.plots.theme import NAMES
+from tabproof.report.plots.theme import COLOURS
 from tabproof.text import LANGUAGES
 from tests.report.plots.drawn import all_texts, material_of, nothing, parsed, texts_of
 
@@ -70,7 +70,7 @@ def test_every_colour_is_a_variable(pictures: dict[str, str]) -> None:
     for picture in pictures.values():
         drawn = picture.split("</style>")[1]
         assert not re.search(r"#[0-9a-f]{6}\b|rgb", drawn)
-        assert set(re.findall(r"--plot-([\w-]+)", drawn)) <= set(NAMES.values())
+        assert set(re.findall(r"--plot-([\w-]+)", drawn)) <= set(COLOURS)
 
 
 def test_labels_are_written_as_they_are(pictures: dict[str, str]) -> None:

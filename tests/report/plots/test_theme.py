@@ -4,15 +4,10 @@ import pytest
 
 from tabproof.report.plots.predictions import DARKEST
 from tabproof.report.plots.theme import (
+    COLOURS,
     DASHES,
-    GRID,
     INK,
     MARKERS,
-    MUTED,
-    NAMES,
-    ON_BLACK,
-    PAPER,
-    RULE,
     SERIES,
     STYLE,
     Axis,
@@ -25,7 +20,8 @@ from tabproof.report.plots.theme import (
 from tests.report.plots.drawn import parsed, texts_of
 
 # Pages may be a little off white and off black.
-LIGHT, DARK = (PAPER[0], "#f7f7f7"), (PAPER[1], "#000000", "#1e1e1e")
+PAPER = COLOURS["paper"]
+PAPERS = [(PAPER[0], "#f7f7f7"), (PAPER[1], "#000000", "#1e1e1e")]
 
 
 def luminance(colour: str) -> float:
@@ -52,26 +48,23 @@ def test_contrast_is_what_its_definition_says() -> None:
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
-@pytest.mark.parametrize("colour", [INK, MUTED])
-def test_texts_can_be_read_on_both_backgrounds(colour: str) -> None:
-    assert min(contrast(colour, paper) for paper in LIGHT) >= 4.5
-    assert min(contrast(ON_BLACK[colour], paper) for paper in DARK) >= 4.5
-
-
-@pytest.mark.parametrize("colour", [*SERIES, RULE])
-def test_lines_can_be_seen_on_both_backgrounds(colour: str) -> None:
-    assert min(contrast(colour, paper) for paper in LIGHT) >= 3
-    assert min(contrast(ON_BLACK[colour], paper) for paper in DARK) >= 3
+@pytest.mark.parametrize("name", set(COLOURS) - {"grid", "paper"})
+def test_texts_can_be_read_and_lines_be_seen_on_both_backgrounds(name: str) -> None:
+    least = 4.5 if name in {"ink", "muted"} else 3
+    for colour, papers in zip(COLOURS[name], PAPERS, strict=True):
+        assert min(contrast(colour, paper) for paper in papers) >= least
 
 
 def test_numbers_in_the_darkest_cell_can_be_read() -> None:
-    assert contrast(INK, mixed(SERIES[0], PAPER[0], DARKEST)) >= 4.5
-    assert contrast(ON_BLACK[INK], mixed(ON_BLACK[SERIES[0]], PAPER[1], DARKEST)) >= 4.5
+    colours = zip(COLOURS["ink"], COLOURS["series-1"], PAPER, strict=True)
+    for ink, cell, paper in colours:
+        assert contrast(ink, mixed(cell, paper, DARKEST)) >= 4.5
 
 
 def test_no_two_things_share_a_colour_and_no_two_series_dashes_or_marks() -> None:
-    assert len(NAMES) == len({*SERIES, INK, MUTED, RULE, GRID})
-    assert len(set(ON_BLACK.values())) == len(ON_BLACK) == len(NAMES)
+    for shades in zip(*COLOURS.values(), strict=True):
+        assert len(set(shades)) == len(COLOURS)
+    assert COLOURS["ink"][0] == INK
     assert len(set(map(str, DASHES))) == len(set(MARKERS)) == len(SERIES)
 
 

@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tabproof.report.format import shorten
 from tabproof.report.plots.theme import Axis
@@ -37,34 +37,32 @@ def round_ticks(low: float, high: float, n_most: int = 5) -> list[float]:
     return [float(f"{step * n:.12g}") + 0.0 for n in range(first, last + 1)]
 
 
-def margined(low: float, high: float, share: float = 0.05) -> tuple[float, float]:
-    """Return limits with room beside the data."""
+def margined(values: ArrayLike, share: float = 0.05) -> tuple[float, float]:
+    """Return limits wider than the range of the values, by a share of it at both ends."""
+    low, high = float(np.min(values)), float(np.max(values))
     room = (high - low) * share or max(abs(high) * share, 1e-6)
     return low - room, high + room
-
-
-def tick_labels(ticks: Sequence[float]) -> list[str]:
-    """Write numbers with the digits they need; thousands as k, millions as M."""
-    most = max(map(abs, ticks), default=0)
-    size, letter = (1e6, "M") if most >= 1e6 else (1e3, "k") if most >= 1e4 else (1.0, "")
-    return [f"{t / size:.6g}{letter}".replace("-", "−") if t else "0" for t in ticks]
 
 
 def number_axis(
     limits: tuple[float, float], title: str = "", n_most: int = 5, *, has_grid: bool = True
 ) -> Axis:
-    """Make an axis with round ticks."""
+    """Make an axis with round ticks: with the digits they need, thousands as k, millions as M."""
     ticks = round_ticks(*limits, n_most)
-    return Axis(limits, ticks, tick_labels(ticks), title, has_grid)
+    most = max(map(abs, ticks))
+    size, letter = (1e6, "M") if most >= 1e6 else (1e3, "k") if most >= 1e4 else (1.0, "")
+    labels = [f"{t / size:.6g}{letter}".replace("-", "−") if t else "0" for t in ticks]
+    return Axis(limits, ticks, labels, title, has_grid)
 
 
 def x_axis(limits: tuple[float, float], width: float, title: str = "", **options: Any) -> Axis:
     """Make an axis with as many round ticks as there is room for, width in pixels."""
-    for n_most in (5, 4, 3):
+    for n_most in (5, 4, 3, 2):
         axis = number_axis(limits, title, n_most, **options)
-        if fitting(axis, width) == axis:
-            return axis
-    return fitting(number_axis(limits, title, 2, **options), width)
+        fitted = fitting(axis, width)
+        if fitted == axis:
+            break
+    return fitted
 
 
 def fitting(axis: Axis, width: float) -> Axis:
@@ -93,48 +91,39 @@ def value_axis(values: Sequence[Any], width: float) -> Values:
 
     A single word among numbers, such as None, has a place beside them.
     """
-    numbers = sorted({float(value) for value in values if _is_number(value)})
-    words = list(dict.fromkeys(format_value(value) for value in values if not _is_number(value)))
-    if len(numbers) < 2 or len(words) > 1:
-        return _words_in_a_row(values, [*map(format_value, numbers), *words])
-    by_decades = numbers[0] > 0 and numbers[-1] / numbers[0] >= DECADES
-
-    def place(number: float) -> float:
-        return log10(number) if by_decades else number
-
-    low, high = place(numbers[0]), place(numbers[-1])
-    beside = high + WORD_GAP * (high - low)
-    positions = [place(float(value)) if _is_number(value) else beside for value in values]
-    ticks = numbers if len(numbers) <= MAX_VALUES else _round_values(numbers, by_decades)
-    labels = [*map(format_value, ticks), *(shorten(word, MAX_CELLS) for word in words)]
-    places = [*map(place, ticks), *(beside for _ in words)]
-    axis = Axis(margined(low, beside if words else high, 0.07), places, labels, has_grid=False)
-    return Values(np.array(positions), fitting(axis, width), False)
-
-
-def _is_number(value: Any) -> bool:
     # In Python, True is an integer.
-    return not isinstance(value, bool) and isinstance(value, Real) and isfinite(value)
-
-
-def _words_in_a_row(values: Sequence[Any], words: Sequence[str]) -> Values:
-    place = {word: float(number) for number, word in enumerate(words)}
-    positions = [
-        place[format_value(float(value) if _is_number(value) else value)] for value in values
+    is_number = [
+        not isinstance(value, bool) and isinstance(value, Real) and isfinite(value)
+        for value in values
     ]
-    step = ceil(len(words) / MAX_WORDS)
-    labels = [shorten(word, MAX_CELLS) for word in words[::step]]
-    ticks = [place[word] for word in words[::step]]
-    limits = (-0.5, len(words) - 0.5)
-    return Values(np.array(positions), Axis(limits, ticks, labels, has_grid=False), True)
-
-
-def _round_values(numbers: Sequence[float], by_decades: bool) -> list[float]:
+    known = [float(v) if ok else format_value(v) for v, ok in zip(values, is_number, strict=True)]
+    numbers = sorted({value for value in known if isinstance(value, float)})
+    words = list(dict.fromkeys(value for value in known if isinstance(value, str)))
+    if len(numbers) < 2 or len(words) > 1:
+        places = {value: float(n) for n, value in enumerate([*numbers, *words])}
+        shown = list(places)[:: ceil(len(places) / MAX_WORDS)]
+        labels = [shorten(format_value(value), MAX_CELLS) for value in shown]
+        limits, ticks = (-0.5, len(places) - 0.5), [places[value] for value in shown]
+        positions = np.array([places[value] for value in known])
+        return Values(positions, Axis(limits, ticks, labels, has_grid=False), True)
     low, high = numbers[0], numbers[-1]
-    if not by_decades:
-        return round_ticks(low, high, MAX_VALUES)
-    decades = [10.0**n for n in range(floor(log10(low)), ceil(log10(high)) + 1)]
-    inside = [decade for decade in decades if low <= decade <= high]
-    if len(inside) > 2:
-        return inside[:: ceil(len(inside) / MAX_VALUES)]
-    return [decade * n for decade in decades for n in (1, 2, 5) if low <= decade * n <= high]
+    by_decades = low > 0 and high / low >= DECADES
+    ticks = numbers
+    if len(numbers) > MAX_VALUES and not by_decades:
+        ticks = round_ticks(low, high, MAX_VALUES)
+    elif len(numbers) > MAX_VALUES:
+        decades = [10.0**n for n in range(floor(log10(low)), ceil(log10(high)) + 1)]
+        ticks = [decade for decade in decades if low <= decade <= high]
+        if len(ticks) > 2:
+            ticks = ticks[:: ceil(len(ticks) / MAX_VALUES)]
+        else:
+            ticks = [d * n for d in decades for n in (1, 2, 5) if low <= d * n <= high]
+    places = {number: log10(number) if by_decades else number for number in [*numbers, *ticks]}
+    low, high = places[low], places[high]
+    beside = high + WORD_GAP * (high - low)
+    places |= dict.fromkeys(words, beside)
+    shown = [*ticks, *words]
+    labels = [shorten(format_value(value), MAX_CELLS) for value in shown]
+    limits = margined([low, beside if words else high], 0.07)
+    axis = Axis(limits, [places[value] for value in shown], labels, has_grid=False)
+    return Values(np.array([places[value] for value in known]), fitting(axis, width), False)

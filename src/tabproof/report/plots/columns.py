@@ -1,45 +1,22 @@
 """Plots of columns: permutation importance, partial dependence, and metrics by group."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from tabproof.evaluation_result import Dependence, Estimate, Group, Slice
-from tabproof.report.format import shorten
+from tabproof.evaluation_result import Dependence, Estimate, Group
+from tabproof.report.format import ends, shorten
 from tabproof.report.language import Texts
+from tabproof.report.plots import theme as th
 from tabproof.report.plots.axes import LETTER, margined, number_axis, x_axis
-from tabproof.report.plots.material import MAX_CURVES, Material, ends, metric_name
-from tabproof.report.plots.theme import (
-    DOTTED,
-    EMPTY,
-    INK,
-    MARKERS,
-    MUTED,
-    RULE,
-    SERIES,
-    WIDTH,
-    Axis,
-    Layer,
-    Panel,
-    Plot,
-    bold,
-    boxes,
-    curve,
-    dots,
-    in_ink,
-    line,
-    note,
-    segments,
-    text,
-)
+from tabproof.report.plots.material import MAX_CURVES, Material, estimates, metric_name
 from tabproof.text import display_width
 
 ROW = 18.0
 # Below the rows of a panel: numbers, and their title.
 FOOT = 44.0
 MAX_COLUMNS, MAX_NAME_CELLS = 20, 24
-N_DEPENDENCES_BESIDE = 2
 DEPENDENCE_HEIGHT = 148.0
 MAX_CATEGORIES, MAX_CATEGORY_CELLS = 7, 12
 # The longest bar that shows where rows are, as a share of the panel.
@@ -47,253 +24,150 @@ BAR, BAR_ALPHA = 0.16, 0.4
 MAX_GROUPS, MAX_GROUP_CELLS = 15, 16
 NOTHING = Estimate(None)
 
-Limits = tuple[float, float]
 
-
-def draw_importance(material: Material, texts: Texts) -> Plot | None:
+def draw_importance(material: Material, t: Texts) -> th.Plot | None:
     """Draw how much a metric falls when a column is shuffled, the most important first."""
     known = [each for each in material.evidence.importances if each.drop.value is not None]
     if not known:
         return None
-    ranked = sorted(known, key=lambda each: -(each.drop.value or 0))
-    rows = ranked[:MAX_COLUMNS]
+    rows = sorted(known, key=lambda each: -(each.drop.value or 0))[:MAX_COLUMNS]
     drops = [row.drop for row in rows]
     places = np.arange(len(rows))[::-1]
-    limits = margined(min(0.0, *ends(drops)), max(0.0, *ends(drops)))
     y_limits = (-0.5, len(rows) - 0.5)
-    key = texts("common.with_interval") if any(drop.interval for drop in drops) else None
-    layers = _estimates(drops, places, SERIES[0], key)
-    layers.append(line([0, 0], y_limits, RULE, size=1))
-    if len(ranked) > len(rows):
-        layers.append(note(texts("importance.left_out", n=len(ranked) - len(rows))))
-    metric = metric_name(material.evidence.metric, texts)
-    names = [shorten(row.column, MAX_NAME_CELLS) for row in rows]
-    x = x_axis(limits, WIDTH / 2, texts("importance.x", metric=metric))
-    panel = Panel(layers, x, Axis(y_limits, places.tolist(), in_ink(names), has_grid=False))
-    columns = texts("common.comma").join(row.column for row in rows[:3])
-    return Plot(
-        texts("importance.title"),
-        material.subtitle(texts),
-        texts("importance.words", columns=columns),
-        [(ROW * len(rows) + FOOT, [panel])],
+    key = t("common.with_interval") if any(drop.interval for drop in drops) else None
+    layers = estimates(drops, places, th.SERIES[0], key)
+    layers.append(th.line([0, 0], y_limits, th.RULE, size=1))
+    if len(known) > len(rows):
+        layers.append(th.note(t("importance.left_out", n=len(known) - len(rows))))
+    title = t("importance.x", metric=metric_name(material.evidence.metric, t))
+    names = th.in_ink([shorten(row.column, MAX_NAME_CELLS) for row in rows])
+    panel = th.Panel(
+        layers,
+        x_axis(margined([0.0, *ends(drops)]), th.WIDTH / 2, title),
+        th.Axis(y_limits, places.tolist(), names, has_grid=False),
     )
+    columns = t("common.comma").join(row.column for row in rows[:3])
+    return material.plot(t, "importance", [(ROW * len(rows) + FOOT, [panel])], columns=columns)
 
 
-def _estimates(
-    estimates: Sequence[Estimate],
-    places: Sequence[float] | np.ndarray,
-    colour: str,
-    key: str | None = None,
-    **style: object,
-) -> list[Layer]:
-    """Draw a dot for each value, and a line for its interval where it has one."""
-    values = [(each.value, y) for each, y in zip(estimates, places, strict=True)]
-    known = [(value, y) for value, y in values if value is not None]
-    intervals = [(each.interval, y) for each, y in zip(estimates, places, strict=True)]
-    wide = [(*interval, y) for interval, y in intervals if interval is not None]
-    layers = [dots([value for value, _ in known], [y for _, y in known], colour, key)]
-    if wide:
-        low, high, y = np.transpose(wide)
-        layers.append(segments(low, y, high, y, colour, key, **style))
-    return layers
-
-
-def draw_dependence(material: Material, texts: Texts) -> Plot | None:
+def draw_dependence(material: Material, t: Texts) -> th.Plot | None:
     """Draw a panel for each column, with the partial dependence of each label."""
     known = [each for each in material.evidence.dependences if len(each.values)]
     if not known:
         return None
     labels = list(dict.fromkeys(each.label for each in known))[:MAX_CURVES]
-    columns: dict[str, list[Dependence]] = {}
+    columns: dict[str, dict[int, Dependence]] = {}
     for each in known:
         if each.label in labels:
-            columns.setdefault(each.column, []).append(each)
-    means = [mean for each in known for mean in each.means]
-    limits = margined(min(means), max(means), 0.12)
-    keys = {label: texts("dependence.label", label=shorten(label)) for label in labels}
-    bars = texts("dependence.bars")
-    panels = [
-        _categories(column, drawn, keys, bars, limits, texts)
-        if any(isinstance(value, str) for value in drawn[0].values)
-        else _numbers(column, drawn, keys, bars, limits)
-        for column, drawn in columns.items()
-    ]
-    n = N_DEPENDENCES_BESIDE
-    if len(panels) % n:
-        panels.append(EMPTY)
-    rows = [(DEPENDENCE_HEIGHT, panels[start : start + n]) for start in range(0, len(panels), n)]
-    return Plot(
-        texts("dependence.title"),
-        material.subtitle(texts),
-        texts("dependence.words", columns=texts("common.comma").join(columns)),
-        rows,
-    )
+            columns.setdefault(each.column, {})[labels.index(each.label)] = each
+    limits = margined([mean for each in known for mean in each.means], 0.12)
+    keys = [t("dependence.label", label=shorten(label)) for label in labels]
+    panels = [_dependence(drawn, keys, limits, t) for drawn in columns.values()]
+    rows = th.facets(panels, DEPENDENCE_HEIGHT)
+    return material.plot(t, "dependence", rows, columns=t("common.comma").join(columns))
 
 
-def _numbers(
-    column: str, drawn: Sequence[Dependence], keys: dict[str, str], bars: str, limits: Limits
-) -> Panel:
-    values = np.array(drawn[0].values, dtype=float)
-    layers: list[Layer] = []
-    for each in drawn:
-        place, key = list(keys).index(each.label), keys[each.label]
-        layers.append(curve(values, each.means, place, key))
-        if len(values) == 1:
-            layers.append(dots(values, each.means, SERIES[place], key, shape=MARKERS[place]))
-    heights = np.array(drawn[0].shares) / (max(drawn[0].shares) or 1)
-    head = limits[0] + heights * BAR * (limits[1] - limits[0])
-    x = x_axis(margined(values.min(), values.max(), 0.03), WIDTH / 3, has_grid=False)
-    half = 0.01 * (x.limits[1] - x.limits[0])
-    layers.append(boxes((values - half, values + half), (limits[0], head), RULE, BAR_ALPHA, bars))
-    return Panel(layers, x, number_axis(limits, bold(shorten(column)), 4))
+def _dependence(
+    drawn: dict[int, Dependence], keys: Sequence[str], limits: tuple[float, float], t: Texts
+) -> th.Panel:
+    """Draw curves over numbers, or dots in a row for each category, and bars of rows."""
+    first = next(iter(drawn.values()))
+    title, height = th.bold(shorten(first.column)), limits[1] - limits[0]
+    shares = np.array(first.shares) / (max(first.shares) or 1)
+    layers: list[th.Layer] = []
+    bars: list[ArrayLike]
+    if not any(isinstance(value, str) for value in first.values):
+        values = np.array(first.values, dtype=float)
+        for place, each in drawn.items():
+            layers.append(th.curve(values, each.means, place, keys[place]))
+            if len(values) == 1:
+                layers.append(th.dots(values, each.means, place, keys[place]))
+        x = x_axis(margined(values, 0.03), th.WIDTH / 3, has_grid=False)
+        half = 0.01 * (x.limits[1] - x.limits[0])
+        bars = [values - half, values + half, limits[0], limits[0] + shares * BAR * height]
+        y = number_axis(limits, title, 4)
+    else:
+        n = len(first.values)
+        kept = sorted(sorted(range(n), key=lambda at: -first.shares[at])[:MAX_CATEGORIES])
+        names = [shorten(str(first.values[at]), MAX_CATEGORY_CELLS) for at in kept]
+        if n > len(kept):
+            names.append(t("dependence.left_out", n=n - len(kept)))
+        n_lines = max(len(names), 3)
+        ticks = n_lines - 1 - np.arange(len(names))
+        at = ticks[: len(kept)]
+        for place, each in drawn.items():
+            layers.append(th.dots(np.array(each.means)[kept], at, place, keys[place]))
+        high = limits[0] + BAR * 1.5 * height * shares[kept]
+        bars = [limits[0], high, at - 0.35, at + 0.35]
+        x = x_axis(limits, th.WIDTH / 2 - LETTER * max(map(display_width, names)) - 20)
+        y = th.Axis((-0.5, n_lines - 0.5), ticks.tolist(), th.in_ink(names), title, False)
+    layers.append(th.boxes(bars, th.RULE, BAR_ALPHA, t("dependence.bars")))
+    return th.Panel(layers, x, y)
 
 
-def _categories(
-    column: str,
-    drawn: Sequence[Dependence],
-    keys: dict[str, str],
-    bars: str,
-    limits: Limits,
-    texts: Texts,
-) -> Panel:
-    first = drawn[0]
-    commonest = sorted(range(len(first.values)), key=lambda place: -first.shares[place])
-    kept = sorted(commonest[:MAX_CATEGORIES])
-    names = [shorten(str(first.values[place]), MAX_CATEGORY_CELLS) for place in kept]
-    if len(commonest) > len(kept):
-        names.append(texts("dependence.left_out", n=len(commonest) - len(kept)))
-    n_lines = max(len(names), 3)
-    y = n_lines - 1 - np.arange(n_lines)
-    layers: list[Layer] = []
-    for each in drawn:
-        place, means = list(keys).index(each.label), [each.means[place] for place in kept]
-        style = {"shape": MARKERS[place]}
-        layers.append(dots(means, y[: len(kept)], SERIES[place], keys[each.label], **style))
-    shares = np.array(first.shares)[kept]
-    high = limits[0] + BAR * 1.5 * (limits[1] - limits[0]) * shares / (max(first.shares) or 1)
-    y_kept = y[: len(kept)]
-    layers.append(boxes((limits[0], high), (y_kept - 0.35, y_kept + 0.35), RULE, BAR_ALPHA, bars))
-    width = WIDTH / 2 - LETTER * max(map(display_width, names)) - 20
-    title = bold(shorten(column))
-    y_axis = Axis((-0.5, n_lines - 0.5), y[: len(names)].tolist(), in_ink(names), title, False)
-    return Panel(layers, x_axis(limits, width), y_axis)
-
-
-def draw_slices(material: Material, texts: Texts) -> Plot | None:
+def draw_slices(material: Material, t: Texts) -> th.Plot | None:
     """Draw a row for each group of each column: a metric, and how often a label is predicted."""
-    found = [column for column in material.evidence.slices if column.groups]
-    drawn = [_commonest(column) for column in found]
-    groups = [group for column in drawn for group in column.groups]
-    metric = _metric(material.evidence.metric, groups)
-    if metric is None:
+    rows: list[tuple[str, Group, float]] = []
+    heads, height, n_left_out = {}, 0.0, 0
+    for column in material.evidence.slices:
+        if column.groups:
+            by_size = sorted(enumerate(column.groups), key=lambda each: -each[1].n_rows)
+            kept = [column.groups[n] for n in sorted(n for n, _ in by_size[:MAX_GROUPS])]
+            n_left_out += len(column.groups) - len(kept)
+            heads[-height - 0.5] = shorten(column.column, MAX_GROUP_CELLS + 4)
+            rows += [(column.column, each, -height - 1.5 - n) for n, each in enumerate(kept)]
+            height += len(kept) + 1.3
+    known = [name for _, group, _ in rows for name in group.metrics if ends([group.metrics[name]])]
+    if not known:
         return None
-    heights, heads, place = [], [], 0.0
-    for column in drawn:
-        heads.append(-place - 0.5)
-        heights += [-place - 1.5 - n for n in range(len(column.groups))]
-        place += len(column.groups) + 1.3
-    limits = (0.3 - place, 0.0)
-    n_left_out = sum(len(column.groups) for column in found) - len(groups)
-    name = metric_name(metric, texts)
-    overall = material.evidence.metrics.get(metric, NOTHING)
-    estimates = [group.metrics.get(metric, NOTHING) for group in groups]
-    panels = [
-        _group_names(drawn, heads, heights, limits, texts),
-        _group_estimates(name, groups, estimates, heights, limits, texts, overall),
-    ]
-    if n_left_out:
-        left_out = note(texts("slices.left_out", n=n_left_out))
-        panels[1] = replace(panels[1], layers=[*panels[1].layers, left_out])
-    if material.is_binary and all(len(group.shares) > 1 for group in groups):
-        title = shorten(texts("slices.share", label=material.label(1)), 20)
-        shares = [group.shares[1] for group in groups]
-        panels.append(_group_estimates(title, groups, shares, heights, limits, texts))
-    names = [shorten(group.name, MAX_GROUP_CELLS) for group in groups]
-    width = LETTER * (max(map(display_width, names)) + 8)
-    panels[0] = replace(panels[0], width=width / (WIDTH - width) * (len(panels) - 1))
-    return Plot(
-        texts("slices.title"),
-        material.subtitle(texts),
-        _slice_words(drawn, metric, texts),
-        [(place * ROW + 38, panels)],
-    )
-
-
-def _group_names(
-    drawn: Sequence[Slice],
-    heads: Sequence[float],
-    heights: Sequence[float],
-    limits: Limits,
-    texts: Texts,
-) -> Panel:
-    groups = [group for column in drawn for group in column.groups]
-    columns = [shorten(column.column, MAX_GROUP_CELLS + 4) for column in drawn]
+    metric = material.evidence.metric if material.evidence.metric in known else known[0]
+    overall, title = material.evidence.metrics.get(metric, NOTHING), metric_name(metric, t)
+    columns = [(title, [group.metrics.get(metric, NOTHING) for _, group, _ in rows], overall)]
+    if material.is_binary and all(len(group.shares) > 1 for _, group, _ in rows):
+        title = shorten(t("slices.share", label=material.label(1)), 20)
+        columns.append((title, [group.shares[1] for _, group, _ in rows], NOTHING))
+    y, limits = np.array([y for _, _, y in rows]), (0.3 - height, 0.0)
+    small = np.array([group.is_small for _, group, _ in rows])
+    parts = [part for part in (np.flatnonzero(~small), np.flatnonzero(small)) if len(part)]
+    names = [shorten(group.name, MAX_GROUP_CELLS) for _, group, _ in rows]
+    right = {"hjust": 1, "color": th.MUTED}
     layers = [
-        text([0] * len(heads), heads, columns, hjust=0, fontface="bold"),
-        text([1] * len(heads), heads, [texts("slices.rows")] * len(heads), hjust=1, color=MUTED),
+        th.text(0, list(heads), list(heads.values()), hjust=0, fontface="bold"),
+        th.text(1, list(heads), [t("slices.rows")] * len(heads), **right),
+        th.text(1, y, [f"{group.n_rows:,}" for _, group, _ in rows], **right),
     ]
-    for is_small, colour in ((False, INK), (True, MUTED)):
-        rows = [(g, y) for g, y in zip(groups, heights, strict=True) if g.is_small is is_small]
-        names = [shorten(group.name, MAX_GROUP_CELLS) for group, _ in rows]
-        y = [y for _, y in rows]
-        layers.append(text([0] * len(y), y, names, hjust=0, color=colour))
-        counts = [f"{group.n_rows:,}" for group, _ in rows]
-        layers.append(text([1] * len(y), y, counts, hjust=1, color=MUTED))
+    for part in parts:
+        colour = th.MUTED if small[part[0]] else th.INK
+        layers.append(th.text(0, y[part], [names[n] for n in part], hjust=0, color=colour))
     # An empty title and label keep the rows at the height of those in the other panels.
-    x_axis = Axis((0.0, 1.0), [0.5], ["\u00a0"], has_grid=False)
-    return Panel(layers, x_axis, Axis(limits, [], [], "\u00a0"))
-
-
-def _group_estimates(
-    title: str,
-    groups: Sequence[Group],
-    estimates: Sequence[Estimate],
-    heights: Sequence[float],
-    limits: Limits,
-    texts: Texts,
-    overall: Estimate = NOTHING,
-) -> Panel:
-    layers: list[Layer] = []
-    for is_small, colour in ((False, SERIES[0]), (True, RULE)):
-        rows = [n for n, group in enumerate(groups) if group.is_small is is_small]
-        if rows:
-            of_rows = [estimates[n] for n in rows]
-            key = texts("slices.small" if is_small else "common.with_interval")
-            style = {"linetype": DOTTED} if is_small else {}
-            layers += _estimates(of_rows, [heights[n] for n in rows], colour, key, **style)
-    if overall.value is not None:
-        key = texts("slices.all_rows")
-        layers.append(line([overall.value] * 2, limits, INK, key, size=1.2, linetype=DOTTED))
-    numbers = ends([overall, *estimates])
-    x_limits = margined(min(numbers), max(numbers)) if numbers else (0.0, 1.0)
-    return Panel(layers, x_axis(x_limits, WIDTH / 4), Axis(limits, [], [], title))
-
-
-def _commonest(column: Slice) -> Slice:
-    by_size = sorted(range(len(column.groups)), key=lambda place: -column.groups[place].n_rows)
-    kept = sorted(by_size[:MAX_GROUPS])
-    return replace(column, groups=[column.groups[place] for place in kept])
-
-
-def _metric(wanted: str, groups: Sequence[Group]) -> str | None:
-    """Return the metric of the evidence, or the first that any group has."""
-    names = [wanted, *(name for group in groups for name in group.metrics)]
-    for name in names:
-        if any(group.metrics.get(name, NOTHING).value is not None for group in groups):
-            return name
-    return None
-
-
-def _slice_words(drawn: Sequence[Slice], metric: str, texts: Texts) -> str:
-    values = [
-        (value, f"{column.column} {group.name}")
-        for column in drawn
-        for group in column.groups
-        if (value := group.metrics.get(metric, NOTHING).value) is not None and not group.is_small
-    ]
-    name = metric_name(metric, texts)
-    if not values:
-        return texts("slices.words_small", metric=name)
-    (low, lowest), (high, highest) = min(values), max(values)
-    ends = {"low": f"{low:.3f}", "lowest": lowest, "high": f"{high:.3f}", "highest": highest}
-    return texts("slices.words", metric=name, **ends)
+    x = th.Axis((0.0, 1.0), [0.5], ["\u00a0"], has_grid=False)
+    width = LETTER * (max(map(display_width, names)) + 8)
+    width = width / (th.WIDTH - width) * len(columns)
+    panels = [th.Panel(layers, x, th.Axis(limits, [], [], "\u00a0"), width)]
+    for title, values, of_all in columns:
+        layers = []
+        for part in parts:
+            is_small = small[part[0]]
+            colour, dashes = (th.RULE, th.DOTTED) if is_small else (th.SERIES[0], "solid")
+            key = t("slices.small" if is_small else "common.with_interval")
+            known_values = [values[n] for n in part]
+            layers += estimates(known_values, y[part], colour, key, linetype=dashes)
+        if of_all.value is not None:
+            key, x_all = t("slices.all_rows"), [of_all.value] * 2
+            layers.append(th.line(x_all, limits, th.INK, key, size=1.2, linetype=th.DOTTED))
+        if n_left_out and len(panels) == 1:
+            layers.append(th.note(t("slices.left_out", n=n_left_out)))
+        x = x_axis(margined(ends([of_all, *values]) or [0, 1]), th.WIDTH / 4)
+        panels.append(th.Panel(layers, x, th.Axis(limits, [], [], title)))
+    # In words: the lowest and the highest value.
+    spread = sorted(
+        (value.value, f"{column} {group.name}")
+        for (column, group, _), value in zip(rows, columns[0][1], strict=True)
+        if value.value is not None and not group.is_small
+    )
+    words = {"metric": columns[0][0]}
+    if spread:
+        (low, lowest), (high, highest) = spread[0], spread[-1]
+        words |= {"low": f"{low:.3f}", "lowest": lowest, "high": f"{high:.3f}", "highest": highest}
+    kind = "" if spread else "_small"
+    return material.plot(t, "slices", [(height * ROW + 38, panels)], kind, **words)

@@ -1,7 +1,8 @@
 """What plots are drawn from: the evidence of a run, its hold-out set and its search."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,13 @@ from scipy.special import ndtri
 from tabproof.evaluation_result import Estimate, Evidence
 from tabproof.report.format import shorten
 from tabproof.report.language import Texts
-from tabproof.report.plots.theme import SERIES, Layer, note
+from tabproof.report.plots import theme as th
 
 Floats = NDArray[np.float64]
 Points = tuple[Floats, Floats]
+Rows = Sequence[tuple[float, Sequence[th.Panel]]]
 
-MAX_CURVES = len(SERIES)
-DEFAULT_THRESHOLD = 0.5
+MAX_CURVES = len(th.SERIES)
 LEVEL = 0.95
 # A drawn curve may be off by half of this share of an axis: a third of a pixel on a telephone.
 STEP = 1 / 600
@@ -47,48 +48,73 @@ class Material:
     def threshold(self) -> float:
         """The probability from which on the positive one of two labels is predicted."""
         threshold = self.evidence.decision.threshold
-        return DEFAULT_THRESHOLD if threshold is None else threshold
+        return 0.5 if threshold is None else threshold
 
     @property
     def drawn_classes(self) -> list[int]:
         """Codes with a curve: some rows have the label and some do not; one per colour."""
-        codes = [1] if self.is_binary else range(len(self.evidence.labels))
-        return [code for code in codes if 0 < (self.y == code).sum() < len(self.y)][:MAX_CURVES]
+        return codes_with_curve(self.y, len(self.evidence.labels))[:MAX_CURVES]
+
+    @property
+    def truths(self) -> list[tuple[NDArray[np.bool_], Floats]]:
+        """For each class with a curve, which rows have it and their probabilities."""
+        return [(self.y == code, self.proba[:, code]) for code in self.drawn_classes]
 
     def label(self, code: int, max_cells: int = 24) -> str:
         """Return a label, shortened."""
         return shorten(self.evidence.labels[code], max_cells)
 
-    def subtitle(self, texts: Texts) -> str:
-        """Return the name of the run and its number of held-out rows."""
-        return f"{shorten(self.name, 36)}: {texts('common.held_out', n=len(self.y))}"
-
-    def left_out(self, texts: Texts) -> list[Layer]:
+    def left_out(self, t: Texts) -> list[th.Layer]:
         """Return a note for the legend on classes without a curve."""
         n_left_out = 0 if self.is_binary else len(self.evidence.labels) - len(self.drawn_classes)
-        return [note(texts("common.left_out", n=n_left_out))] if n_left_out else []
+        return [th.note(t("common.left_out", n=n_left_out))] if n_left_out else []
+
+    def plot(self, t: Texts, name: str, rows: Rows, kind: str = "", /, **words: Any) -> th.Plot:
+        """Make a plot of the texts `name.title` and `name.words`, with words in their places.
+
+        kind: ends the key of a text that is not the same for all kinds.
+        """
+        subtitle = f"{shorten(self.name, 36)}: {t('common.held_out', n=len(self.y))}"
+        keys = [f"{name}.title", f"{name}.words"]
+        title, alt = (t(f"{key}{kind}" if f"{key}{kind}" in t else key, **words) for key in keys)
+        return th.Plot(title, subtitle, alt, rows)
 
 
-def metric_name(name: str, texts: Texts) -> str:
+def codes_with_curve(y: NDArray[np.int64], n_labels: int) -> list[int]:
+    """Return the codes that some rows have and some do not; of two labels the positive one."""
+    codes = [1] if n_labels == 2 else range(n_labels)
+    return [code for code in codes if 0 < (y == code).sum() < len(y)]
+
+
+def share_panel(layers: Sequence[th.Layer], t: Texts, name: str) -> th.Panel:
+    """Make a panel whose axes both go from 0 to 1."""
+    return th.Panel(layers, th.Axis(title=t(f"{name}.x")), th.Axis(title=t(f"{name}.y")))
+
+
+def metric_name(name: str, t: Texts) -> str:
     """Return the name of a metric for people."""
-    key = f"metrics.{name}"
-    return texts(key) if key in texts else name
+    return t.get(f"metrics.{name}", name)
 
 
-def in_numbers(estimate: Estimate, texts: Texts) -> str:
+def in_numbers(estimate: Estimate, t: Texts) -> str:
     """Write a value and its interval."""
     if estimate.value is None:
-        return texts("common.undefined")
+        return t("common.undefined")
     if estimate.interval is None:
         return f"{estimate.value:.3f}"
     low, high = (f"{end:.3f}" for end in estimate.interval)
-    return texts("common.interval", value=f"{estimate.value:.3f}", low=low, high=high)
+    return t("common.interval", value=f"{estimate.value:.3f}", low=low, high=high)
 
 
-def ends(estimates: Sequence[Estimate]) -> list[float]:
-    """Return all values and ends of intervals that are defined."""
-    numbers = [end for each in estimates for end in (each.value, each.low, each.high)]
-    return [number for number in numbers if number is not None]
+def estimates(
+    known: Sequence[Estimate], y: ArrayLike, colour: str, key: str | None = None, **style: Any
+) -> list[th.Layer]:
+    """Draw a dot for each value, and a line for its interval where it has one."""
+    value, low, high = np.array([astuple(each) for each in known], dtype=float).T
+    layers = [th.dots(value, y, 0, key, color=colour)]
+    if np.isfinite(low).any():
+        layers.append(th.segments([low, y, high, y], colour, key, **style))
+    return layers
 
 
 def wilson_intervals(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Points:
@@ -109,11 +135,6 @@ def thinned(x: Floats, y: Floats) -> Points:
     is_new = np.ones(len(x), bool)
     is_new[1:-1] = (cells[1:-1] != cells[:-2]).any(axis=1)
     return x[is_new], y[is_new]
-
-
-def steps(x: Floats, y: Floats) -> Points:
-    """Return the corners of a staircase that keeps each height until the next x."""
-    return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
 
 
 def bars(heights: Floats) -> Points:

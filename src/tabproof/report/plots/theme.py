@@ -22,45 +22,30 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import lets_plot as lp
 
-INK, MUTED, RULE, GRID = "#1b1b1b", "#595959", "#767676", "#e2e2e2"
-# Okabe and Ito (2008), safe for colour-blind readers: of each hue the nearest shade that stands
-# out from the background, three to one (WCAG 2.2, 1.4.11).
-SERIES = ("#0072b2", "#d55e00", "#00916a", "#b8609a", "#a87400", "#3592cc", "#101010")
-ON_BLACK = {
-    INK: "#ececec",
-    MUTED: "#b8b8b8",
-    RULE: "#949494",
-    GRID: "#3d3d3d",
-    "#0072b2": "#58aef0",
-    "#d55e00": "#f0803c",
-    "#00916a": "#2fc79a",
-    "#b8609a": "#e29bc2",
-    "#a87400": "#f2c14e",
-    "#3592cc": "#b3defa",
-    "#101010": "#ffffff",
+# On a white and on a black background, by the name of the CSS variable. The series are Okabe and
+# Ito's (2008), safe for colour-blind readers: of each hue the nearest shade that stands out from
+# the background, three to one (WCAG 2.2, 1.4.11).
+COLOURS = {
+    "ink": ("#1b1b1b", "#ececec"),
+    "muted": ("#595959", "#b8b8b8"),
+    "rule": ("#767676", "#949494"),
+    "grid": ("#e2e2e2", "#3d3d3d"),
+    "series-1": ("#0072b2", "#58aef0"),
+    "series-2": ("#d55e00", "#f0803c"),
+    "series-3": ("#00916a", "#2fc79a"),
+    "series-4": ("#b8609a", "#e29bc2"),
+    "series-5": ("#a87400", "#f2c14e"),
+    "series-6": ("#3592cc", "#b3defa"),
+    "series-7": ("#101010", "#ffffff"),
+    # The background of a plot that stands alone.
+    "paper": ("#ffffff", "#161616"),
 }
-NAMES = {
-    INK: "ink",
-    MUTED: "muted",
-    RULE: "rule",
-    GRID: "grid",
-    **{colour: f"series-{number}" for number, colour in enumerate(SERIES, start=1)},
-}
-# The backgrounds of a plot that stands alone.
-PAPER = ("#ffffff", "#161616")
+INK, MUTED, RULE, GRID, *SERIES, _ = (light for light, _ in COLOURS.values())
 # Different in print without colours too; lengths are multiples of the width of the line.
 DASHES: tuple[Any, ...] = (
-    "solid",
-    [4, 1.5],
-    [1.5, 1],
-    [4, 1.2, 1, 1.2],
-    [0.6, 1.4],
-    [6, 2],
-    [3, 1, 1, 1, 1, 1],
+    *("solid", [4, 1.5], [1.5, 1], [4, 1.2, 1, 1.2], [0.6, 1.4], [6, 2], [3, 1, 1, 1, 1, 1]),
 )
 DOTTED, DASHED = [1, 1.5], [4, 2]
-# The style of a line for comparison: chance, say.
-REFERENCE: dict[str, Any] = {"size": 1.3, "linetype": DOTTED}
 # Shapes of lets-plot: circle, square, triangles, diamond, plus, cross.
 MARKERS = (16, 15, 17, 23, 25, 3, 4)
 
@@ -71,8 +56,6 @@ HEAD = 50
 # A square plot, with its axes, and one that is lower.
 HEIGHT, LOW_HEIGHT = 300, 250
 MAX_CELLS, MAX_KEY_CELLS = 60, 53
-SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-SHARE_LABELS = ("0", "0.2", "0.4", "0.6", "0.8", "1")
 # What lets-plot draws for a size of 1: of lines and markers, and of text.
 PIXELS, TEXT_PIXELS = 2.2, 2.0
 
@@ -89,8 +72,7 @@ class Layer:
 
 def line(x: ArrayLike, y: ArrayLike, colour: str, key: str | None = None, **style: Any) -> Layer:
     """Draw a line through points; NaN interrupts it."""
-    style = {"color": colour, "size": 1.8, **style}
-    return Layer(lp.geom_path, {"x": x, "y": y}, style, key)
+    return Layer(lp.geom_path, {"x": x, "y": y}, {"color": colour, "size": 1.8, **style}, key)
 
 
 def curve(x: ArrayLike, y: ArrayLike, place: int, key: str, size: float = 1.8) -> Layer:
@@ -98,56 +80,45 @@ def curve(x: ArrayLike, y: ArrayLike, place: int, key: str, size: float = 1.8) -
     return line(x, y, SERIES[place], key, size=size, linetype=DASHES[place])
 
 
-def dots(x: ArrayLike, y: ArrayLike, colour: str, key: str | None = None, **style: Any) -> Layer:
-    """Draw a marker at each point."""
-    style = {"color": colour, "fill": colour, "size": 6, "shape": MARKERS[0], **style}
-    style["stroke"] = 1 if style["shape"] in (3, 4) else 0
-    return Layer(lp.geom_point, {"x": x, "y": y}, style, key)
+def reference(y: ArrayLike, key: str) -> Layer:
+    """Draw a line from 0 to 1 for comparison: chance, say."""
+    return line([0, 1], y, RULE, key, size=1.3, linetype=DOTTED)
 
 
-def segments(
-    x: ArrayLike,
-    y: ArrayLike,
-    xend: ArrayLike,
-    yend: ArrayLike,
-    colour: str,
-    key: str | None = None,
-    **style: Any,
-) -> Layer:
-    """Draw a line from each point (x, y) to its (xend, yend)."""
-    style = {"color": colour, "size": 1.4, **style}
-    return Layer(lp.geom_segment, {"x": x, "y": y, "xend": xend, "yend": yend}, style, key)
+def dots(x: ArrayLike, y: ArrayLike, place: int, key: str | None = None, **given: Any) -> Layer:
+    """Draw the marker of a series at each point."""
+    shape = MARKERS[place]
+    style = {"color": SERIES[place], "size": 6, "shape": shape, "stroke": int(shape in (3, 4))}
+    style |= given
+    return Layer(lp.geom_point, {"x": x, "y": y}, {"fill": style["color"], **style}, key)
 
 
-def area(
-    x: ArrayLike, y: ArrayLike, colour: str, key: str | None = None, alpha: float = 0.22
-) -> Layer:
+def segments(ends: Sequence[ArrayLike], colour: str, key: str | None = None, **style: Any) -> Layer:
+    """Draw lines; ends: x and y of their starts, x and y of their ends."""
+    data = dict(zip(("x", "y", "xend", "yend"), ends, strict=True))
+    return Layer(lp.geom_segment, data, {"color": colour, "size": 1.4, **style}, key)
+
+
+def area(x: ArrayLike, y: ArrayLike, colour: str, key: str | None = None, **style: Any) -> Layer:
     """Fill a polygon."""
-    return Layer(
-        lp.geom_polygon, {"x": x, "y": y}, {"fill": colour, "alpha": alpha, "size": 0}, key
-    )
+    style = {"fill": colour, "alpha": 0.22, "size": 0, **style}
+    return Layer(lp.geom_polygon, {"x": x, "y": y}, style, key)
+
+
+def boxes(
+    ends: Sequence[ArrayLike], colour: str, alpha: ArrayLike, key: str | None = None
+) -> Layer:
+    """Fill rectangles; ends: where they begin and end in x, and in y."""
+    data = dict(zip(("xmin", "xmax", "ymin", "ymax"), ends, strict=True))
+    # One for each box is data, one for all is a style, which the legend shows too.
+    data, style = (data | {"alpha": alpha}, {}) if np.ndim(alpha) else (data, {"alpha": alpha})
+    return Layer(lp.geom_rect, data, {"fill": colour, "size": 0, **style}, key)
 
 
 def text(x: ArrayLike, y: ArrayLike, label: Sequence[str], **style: Any) -> Layer:
     """Write at each point."""
-    return Layer(
-        lp.geom_text, {"x": x, "y": y, "label": label}, {"color": INK, "size": SIZE, **style}
-    )
-
-
-def boxes(
-    x: tuple[ArrayLike, ArrayLike],
-    y: tuple[ArrayLike, ArrayLike],
-    colour: str,
-    alpha: ArrayLike,
-    key: str | None = None,
-) -> Layer:
-    """Fill rectangles, each from and to an x and a y."""
-    data = {"xmin": x[0], "xmax": x[1], "ymin": y[0], "ymax": y[1]}
-    style = {"fill": colour, "size": 0}
-    if np.ndim(alpha):
-        return Layer(lp.geom_rect, {**data, "alpha": alpha}, style, key)
-    return Layer(lp.geom_rect, data, {**style, "alpha": alpha}, key)
+    data = {"x": x, "y": y, "label": label}
+    return Layer(lp.geom_text, data, {"color": INK, "size": SIZE, **style})
 
 
 def note(key: str) -> Layer:
@@ -157,11 +128,11 @@ def note(key: str) -> Layer:
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis; labels may have several lines."""
+    """An axis, by default of shares; labels may have several lines."""
 
     limits: tuple[float, float] = (0.0, 1.0)
-    ticks: Sequence[float] = SHARES
-    labels: Sequence[str] = SHARE_LABELS
+    ticks: Sequence[float] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    labels: Sequence[str] = ("0", "0.2", "0.4", "0.6", "0.8", "1")
     title: str = ""
     has_grid: bool = True
     angle: float | None = None
@@ -171,17 +142,13 @@ class Axis:
 class Panel:
     """Layers, the first on top and first in the legend; the title of y is above, to be read.
 
-    width: relative to the panels beside it.
+    width: relative to the panels beside it. A panel without layers stays empty.
     """
 
-    layers: Sequence[Layer]
-    x: Axis
-    y: Axis
+    layers: Sequence[Layer] = ()
+    x: Axis = Axis()
+    y: Axis = Axis()
     width: float = 1.0
-
-
-# Keeps a place in a row of panels.
-EMPTY = Panel([], Axis(ticks=[], labels=[]), Axis(ticks=[], labels=[]))
 
 
 @dataclass(frozen=True)
@@ -201,38 +168,48 @@ class Plot:
         lines = [(key, line) for key, lines in keys.items() for line in lines]
         labels: dict[str, list[Any]] = {}
         for place, (key, _) in enumerate(lines):
-            labels.setdefault(key, []).append(lp.layer_key(_placeholder(place), index=place))
+            labels.setdefault(key, []).append(lp.layer_key(f"\ue002{place}\ue003", index=place))
         heights = [height for height, _ in self.rows]
-        rows = [_row(panels, labels) for _, panels in self.rows]
-        space = {"hspace": 0, "vspace": 0}
+        space, rows = {"hspace": 0, "vspace": 0}, []
+        for _, row in self.rows:
+            drawn = [_panel(panel, labels) if panel.layers else None for panel in row]
+            widths = [panel.width for panel in row]
+            is_alone = len(row) == 1
+            rows.append(drawn[0] if is_alone else lp.gggrid(drawn, widths=widths, **space))
         grid = lp.gggrid(rows, ncol=1, heights=heights, guides="collect", **space)
         subtitle = _literal(shorten(self.subtitle, MAX_CELLS))
         title = lp.ggtitle(bold(_literal(self.title)), subtitle)
         height = HEAD + LINE * len(lines) + sum(heights)
         look = lp.theme(plot_margin=[5, 0, 5, 8], plot_title=_text(TITLE_SIZE, margin=[0, 0, 3, 0]))
-        drawn = (grid + LOOK + look + title + lp.ggsize(WIDTH, height)).to_svg()
+        svg = (grid + LOOK + look + title + lp.ggsize(WIDTH, height)).to_svg()
         for place, (_, line) in enumerate(lines):
-            drawn = drawn.replace(_placeholder(place), escape(line))
-        return _tidied(drawn, name, self.alt)
+            svg = svg.replace(f"\ue002{place}\ue003", escape(line))
+        return _tidied(svg, name, self.alt)
 
 
-def _text(size: float, **style: Any) -> Any:
+def facets(panels: Sequence[Panel], height: float) -> list[tuple[float, Sequence[Panel]]]:
+    """Return rows of two panels each; where labels lean, a row is higher."""
+    pairs = [[*panels[n : n + 2], Panel()][:2] for n in range(0, len(panels), 2)]
+    return [(height + 34.0 * any(p.x.angle is not None for p in pair), pair) for pair in pairs]
+
+
+def _text(size: float = SIZE, **style: Any) -> Any:
     return lp.element_text(size=size, **style)
 
 
 BLANK = lp.element_blank()
 # Colours and weights of text are in STYLE, by the class that lets-plot gives it.
 LOOK = lp.theme_void() + lp.theme(
-    plot_title=_text(SIZE, margin=[0, 0, 5, 0]),
+    plot_title=_text(margin=[0, 0, 5, 0]),
     plot_title_position="plot",
-    plot_subtitle=_text(SIZE, margin=[0, 0, 3, 0]),
+    plot_subtitle=_text(margin=[0, 0, 3, 0]),
     plot_margin=[2, 8, 2, 2],
     plot_background=BLANK,
     plot_inset=0,
     legend_position="top",
     legend_justification=[0, 1],
     legend_direction="vertical",
-    legend_text=_text(SIZE),
+    legend_text=_text(),
     legend_title=BLANK,
     legend_background=BLANK,
     legend_key=BLANK,
@@ -241,23 +218,14 @@ LOOK = lp.theme_void() + lp.theme(
     legend_key_width=24,
     legend_key_height=LINE - 1,
     legend_key_spacing_y=1,
-    axis_text=_text(SIZE),
-    axis_title_x=_text(SIZE, hjust=1, margin=[3, 0, 0, 0]),
+    axis_text=_text(),
+    axis_title_x=_text(hjust=1, margin=[3, 0, 0, 0]),
     panel_background=BLANK,
     panel_grid_major=lp.element_line(color=GRID, size=0.8),
 )
 
 
-def _row(panels: Sequence[Panel], labels: dict[str, list[Any]]) -> Any:
-    drawn = [_panel(panel, labels) if panel.layers else None for panel in panels]
-    if len(panels) == 1:
-        return drawn[0]
-    widths = [panel.width for panel in panels]
-    return lp.gggrid(drawn, ncol=len(panels), widths=widths, hspace=0, vspace=0)
-
-
 def _panel(panel: Panel, labels: dict[str, list[Any]]) -> Any:
-    x, y = panel.x, panel.y
     drawn = lp.ggplot() + lp.scale_alpha_identity()
     for layer in reversed(panel.layers):
         columns = zip(layer.data, np.broadcast_arrays(*layer.data.values()), strict=True)
@@ -276,22 +244,21 @@ def _panel(panel: Panel, labels: dict[str, list[Any]]) -> Any:
     # lets-plot would draw an explanation again for each panel that it is in.
     for layer in panel.layers:
         labels.pop(layer.key or "", None)
-    if y.title:
-        drawn += lp.ggtitle(_literal(y.title))
-    for axis, scale in ((x, lp.scale_x_continuous), (y, lp.scale_y_continuous)):
-        title = _literal(axis.title) if axis is x else ""
-        drawn += scale(title, breaks=list(axis.ticks), labels=list(map(_literal, axis.labels)))
-    drawn += lp.coord_cartesian(xlim=_widened(x.limits), ylim=_widened(y.limits))
-    changes = {f"panel_grid_major_{n}": BLANK for n in "xy" if not getattr(panel, n).has_grid}
-    if x.angle is not None:
-        changes["axis_text_x"] = _text(SIZE, angle=x.angle)
-    return drawn + LOOK + lp.theme(**changes)
-
-
-def _widened(limits: tuple[float, float]) -> list[float]:
-    # A line along an edge would be cut in half.
-    room = (limits[1] - limits[0]) / 200
-    return [limits[0] - room, limits[1] + room]
+    if panel.y.title:
+        drawn += lp.ggtitle(_literal(panel.y.title))
+    limits, changes = {}, {}
+    scales = (lp.scale_x_continuous, panel.x.title), (lp.scale_y_continuous, "")
+    for name, axis, (scale, title) in zip("xy", (panel.x, panel.y), scales, strict=True):
+        labels_of_axis = list(map(_literal, axis.labels))
+        drawn += scale(_literal(title), breaks=list(axis.ticks), labels=labels_of_axis)
+        # A line along an edge would be cut in half.
+        room = (axis.limits[1] - axis.limits[0]) / 200
+        limits[f"{name}lim"] = [axis.limits[0] - room, axis.limits[1] + room]
+        if not axis.has_grid:
+            changes[f"panel_grid_major_{name}"] = BLANK
+    if panel.x.angle is not None:
+        changes["axis_text_x"] = _text(angle=panel.x.angle)
+    return drawn + lp.coord_cartesian(**limits) + LOOK + lp.theme(**changes)
 
 
 # --- SVG: what lets-plot wrote, smaller, the same bytes each time, with variables for colours.
@@ -312,10 +279,6 @@ def _literal(text: str) -> str:
     return text.translate(LITERAL)
 
 
-def _placeholder(line: int) -> str:
-    return f"\ue002{line}\ue003"
-
-
 def bold(text: str) -> str:
     """Mark the title or a label of an axis as bold."""
     return f"\ue004{text}"
@@ -328,30 +291,23 @@ def in_ink(labels: Sequence[str]) -> list[str]:
 
 def variable(colour: str) -> str:
     """Return the CSS variable of a colour."""
-    return f"var(--plot-{NAMES[colour]})"
+    names = [name for name, (light, _) in COLOURS.items() if light == colour]
+    return f"var(--plot-{names[0]})" if names else colour
 
 
-def _variables(colours: dict[str, str], paper: str) -> str:
-    named = {NAMES[colour]: value for colour, value in colours.items()}
-    return ";".join(f"--plot-{name}:{value}" for name, value in {**named, "paper": paper}.items())
-
-
+LIGHT, DARK = (
+    ";".join(f"--plot-{name}:{shades[n]}" for name, shades in COLOURS.items()) for n in (0, 1)
+)
 # The same in each plot, so that many can stand in one page.
 STYLE = (
-    f".plot{{{_variables({colour: colour for colour in NAMES}, PAPER[0])}}}"
-    "@media screen and (prefers-color-scheme: dark)"
-    f"{{.plot{{{_variables(ON_BLACK, PAPER[1])}}}}}"
+    f".plot{{{LIGHT}}}@media screen and (prefers-color-scheme: dark){{.plot{{{DARK}}}}}"
     # Alone, a plot has a background of its own; in a page, the page's.
     "svg.plot:root{color-scheme:light dark;background:var(--plot-paper)}"
     f".plot text{{font-family:{FONTS};fill:{variable(INK)}}}"
     f".plot .muted{{fill:{variable(MUTED)}}}.plot .bold{{font-weight:bold}}"
 )
-MARKS = {"\ue004": "bold", "\ue005": "ink"}
-CLASSES = {
-    "plot-subtitle": "muted",
-    "axis-text-x": "muted",
-    "axis-text-y": "muted",
-    "bold": "bold",
+CLASSES = dict.fromkeys(("plot-subtitle", "axis-text-x", "axis-text-y"), "muted") | {
+    "\ue004": "bold"
 }
 
 
@@ -361,8 +317,7 @@ def _tidied(drawn: str, name: str, alt: str) -> str:
     if root.get("width") is None:
         # lets-plot draws the message of an error.
         raise RuntimeError(" ".join("".join(root.itertext()).split()))
-    ids: dict[str, str] = {}
-    body = "".join(_elements(root, name, ids))
+    body = "".join(_elements(root, name, {}))
     size = f"0 0 {float(root.get('width', 0)):g} {float(root.get('height', 0)):g}"
     return (
         f'<svg xmlns="{SVG[1:-1]}" viewBox="{size}" class="plot" role="img" '
@@ -376,30 +331,28 @@ def _elements(parent: ElementTree.Element, name: str, ids: dict[str, str]) -> It
         tag = child.tag.removeprefix(SVG)
         if tag == "style" or child.get("r") == "0.0":
             continue
+        if len(child) > 1 and {each.tag for each in child} in ({f"{SVG}circle"}, {f"{SVG}line"}):
+            child, tag = _joined(child), "path"
         if tag == "text":
             inside = escape("".join(child.itertext()).strip())
+            if inside[:1] in {"\ue004", "\ue005"}:
+                child.set("class", inside[0])
+                inside = inside[1:]
         else:
             inside = "".join(_elements(child, name, ids))
-        if inside[:1] in MARKS:
-            child.set("class", MARKS[inside[0]])
-            inside = inside[1:]
+        attributes = "".join(_attributes(child, tag, name, ids))
         if tag == "svg":
             # A panel; as an element of its own it would cut off labels at its edges.
             place = f"translate({child.get('x', 0)} {child.get('y', 0)})"
             yield f'<g transform="{NUMBER.sub(_rounded, place)}">{inside}</g>\n'
-            continue
-        if len(child) > 1 and {each.tag for each in child} in ({f"{SVG}circle"}, {f"{SVG}line"}):
-            yield _joined(child)
-            continue
-        attributes = "".join(_attributes(child, tag, name, ids))
-        if tag == "g" and not (attributes and inside):
+        elif tag == "g" and not (attributes and inside):
             yield inside
         elif (attributes or inside) and (inside or tag not in {"text", "defs"}):
             yield f"<{tag}{attributes}>{inside}</{tag}>\n" if inside else f"<{tag}{attributes}/>\n"
 
 
-def _joined(marks: ElementTree.Element) -> str:
-    """Draw the dots or lines of a layer as one path: a tenth of the bytes."""
+def _joined(marks: ElementTree.Element) -> ElementTree.Element:
+    """Return the dots or lines of a layer as one path: a tenth of the bytes."""
     first = marks[0]
     if first.tag == f"{SVG}circle":
         # A line without length, with round ends.
@@ -410,8 +363,7 @@ def _joined(marks: ElementTree.Element) -> str:
         ends = (map(each.get, ("x1", "y1", "x2", "y2")) for each in marks)
         d = "".join("M{} {}L{} {}".format(*end) for end in ends)
         style = {key: value for key, value in first.items() if key.startswith("stroke")}
-    path = ElementTree.Element("path", {"d": d, **style})
-    return f"<path{''.join(_attributes(path, 'path', '', {}))}/>\n"
+    return ElementTree.Element("path", {"d": d, **style})
 
 
 def _attributes(
@@ -441,8 +393,8 @@ def _attributes(
 
 
 def _variable(colour: re.Match[str]) -> str:
-    code = "#{:02x}{:02x}{:02x}".format(*map(int, colour.groups())) if colour[1] else colour[0]
-    return variable(code) if code in NAMES else code
+    parts = colour.groups()
+    return variable("#{:02x}{:02x}{:02x}".format(*map(int, parts)) if parts[0] else colour[0])
 
 
 def _rounded(number: re.Match[str]) -> str:

@@ -1,24 +1,60 @@
-"""Curves of several runs: the area under each is the run's own number."""
+"""The band around a ROC curve; curves of several runs, the area under which is a metric."""
 
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from sklearn.metrics import roc_curve
 
 from tabproof.evaluation.metrics import score
 from tabproof.report.contenders import HoldOut
 from tabproof.report.language import Texts
-from tabproof.report.plots.overlays import (
-    MAX_CURVES,
-    Line,
+from tabproof.report.plots.curves import (
+    MAX_RUNS,
     draw_overlays,
     precision_recall,
     reliability,
     roc,
+    roc_band,
 )
+from tabproof.report.plots.material import Points
 from tests.report.contenders import ODD, held_out
 
 TEXTS = Texts("sweep", "en")
+
+
+def band_at(points: Points, x: float) -> tuple[float, float]:
+    """Return the lower and the upper edge of a band at x."""
+    band = np.column_stack(points)
+    top = int(np.flatnonzero((band == 1).all(axis=1))[0])
+    upper, lower = band[: top + 1], band[top:][::-1]
+    return (
+        float(lower[lower[:, 0] <= x, 1].max(initial=0)),
+        float(upper[upper[:, 0] <= x, 1].max(initial=0)),
+    )
+
+
+def test_the_band_holds_its_curve_and_is_wide_where_rows_are_few() -> None:
+    x, y = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0])
+    few, many = (roc_band(x, y, np.repeat([0, 1], n)) for n in (5, 500))
+    assert np.min(few) >= 0
+    assert np.max(few) <= 1
+    # A perfect curve of five rows is not certain to be perfect.
+    assert band_at(few, 0.5)[0] < 0.6 < 0.98 < band_at(many, 0.5)[0]
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.6])
+def test_the_true_curve_is_in_the_band_at_least_95_times_in_100(rate: float) -> None:
+    rng = np.random.default_rng(0)
+    truth = float(norm.cdf(norm.ppf(rate) + 1.2))
+    y = np.repeat([0, 1], [140, 60])
+    inside = 0
+    for _ in range(300):
+        scores = rng.normal(size=200) + 1.2 * y
+        low, high = band_at(roc_band(*roc_curve(y, scores)[:2], y), rate)
+        inside += low <= truth <= high
+    assert inside / 300 >= 0.95
 
 
 def tied(hold_out: HoldOut) -> HoldOut:
@@ -63,8 +99,8 @@ def test_what_always_comes_true_lies_on_the_diagonal() -> None:
 @pytest.mark.parametrize("n_labels", [2, 3])
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_pictures_hold_every_run_by_name(n_labels: int, language: str) -> None:
-    lines = [Line(name, held_out(2, n, n_labels)) for n, name in enumerate([*ODD[:3], "d", "e"])]
-    pictures = draw_overlays(lines, "adult", "group-0", Texts("sweep", language))
+    runs = {name: held_out(2, n, n_labels) for n, name in enumerate([*ODD[:3], "d", "e"])}
+    pictures = draw_overlays(runs, "adult", "group-0", Texts("sweep", language))
     assert list(pictures) == ["roc", "precision_recall", "reliability"]
     for svg in pictures.values():
         texts = {each.text for each in elements_of(svg) if each.tag.endswith("text")}
@@ -72,29 +108,29 @@ def test_pictures_hold_every_run_by_name(n_labels: int, language: str) -> None:
 
 
 def test_more_runs_than_colours_are_left_out() -> None:
-    lines = [Line(f"run {n}", held_out(2, n)) for n in range(MAX_CURVES + 2)]
-    svg = draw_overlays(lines, "adult", "group-0", TEXTS)["roc"]
-    assert f"run {MAX_CURVES - 1}" in svg
-    assert f"run {MAX_CURVES}" not in svg
+    runs = {f"run {n}": held_out(2, n) for n in range(MAX_RUNS + 2)}
+    svg = draw_overlays(runs, "adult", "group-0", TEXTS)["roc"]
+    assert f"run {MAX_RUNS - 1}" in svg
+    assert f"run {MAX_RUNS}" not in svg
 
 
 def test_ids_in_pictures_of_one_page_do_not_clash() -> None:
-    lines = [Line("a", held_out(2))]
+    runs = {"a": held_out(2)}
     found = [
         {element.get("id") for element in elements_of(svg)} - {None}
         for prefix in ("group-0", "group-1")
-        for svg in draw_overlays(lines, "adult", prefix, TEXTS).values()
+        for svg in draw_overlays(runs, "adult", prefix, TEXTS).values()
     ]
     assert sum(map(len, found)) == len(set().union(*found))
 
 
 def test_rows_of_one_label_have_no_curves_but_a_reliability() -> None:
     one_label = HoldOut(np.zeros(20, np.int64), np.full((20, 2), 0.5))
-    assert list(draw_overlays([Line("a", one_label)], "adult", "g", TEXTS)) == ["reliability"]
-    assert draw_overlays([], "adult", "g", TEXTS) == {}
+    assert list(draw_overlays({"a": one_label}, "adult", "g", TEXTS)) == ["reliability"]
+    assert draw_overlays({}, "adult", "g", TEXTS) == {}
 
 
 def test_a_large_hold_out_makes_no_large_picture() -> None:
-    lines = [Line(f"run {n}", held_out(2, n, n_rows=50_000)) for n in range(6)]
-    pictures = draw_overlays(lines, "adult", "g", TEXTS)
+    runs = {f"run {n}": held_out(2, n, n_rows=50_000) for n in range(6)}
+    pictures = draw_overlays(runs, "adult", "g", TEXTS)
     assert max(map(len, pictures.values())) < 150_000
