@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 
 from tabproof.runtime.live import SearchDisplay
 from tests.conftest import ROOT
@@ -93,12 +93,12 @@ def test_the_display_fits_any_terminal(
     n_rungs: int,
 ) -> None:
     console = Console(width=width, height=height, record=True, file=StringIO())
-    display = SearchDisplay(console)
-    console.print(display)
+    display = SearchDisplay()
+    console.print(Group(*display.draw(console, False)))
     assert console.export_text().strip() == ""
     for rung in range(1, n_rungs + 1):
-        display.update_search(report(rung, best_score=score, best_params=params, seconds_left=left))
-    console.print(display)
+        display.update(report(rung, best_score=score, best_params=params, seconds_left=left))
+    console.print(Group(*display.draw(console, False)))
     lines = console.export_text().splitlines()
     assert len(lines) <= max(height - 1, 1)
     assert all(cell_len(line) <= width for line in lines)

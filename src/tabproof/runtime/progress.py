@@ -1,7 +1,7 @@
 """Show how far a run is: a live display on a terminal, plain lines in a log or a pipe.
 
-The live display is in `live.py`, which is imported only where there is a terminal: rich takes
-a tenth of a second to import.
+rich, and `live.py` with it, is imported only where there is a terminal: it takes a tenth of a
+second.
 """
 
 import logging
@@ -18,8 +18,8 @@ from typing import Any
 from tabproof.runtime.console import LOG_ONLY
 from tabproof.text import counted, format_params
 
-# A long rung or step is logged this often.
-SECONDS_BETWEEN_LINES = 30
+# A long rung or step is logged this often; a live display leaves out a shorter step.
+SECONDS_BETWEEN_LINES, SECONDS_UNSEEN = 30, 1.0
 # Maximum characters of parameters in a line of the log.
 MAX_PARAMS = 80
 
@@ -62,7 +62,50 @@ class Progress:
         return self.n_done >= self.n_fits and (self.rung > 1 or self.share >= 1)
 
 
-class SearchLog:
+def as_clock(seconds: float) -> str:
+    """Format a duration as 0:07, 12:34 or 1:02:03."""
+    minutes, rest = divmod(round(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _destination(*, bar: bool) -> tuple[bool, logging.Logger]:
+    """Return whether a live display is shown, and the logger of lines.
+
+    The log always has the lines. So has the console, unless `bar` is False or the live display
+    takes their place.
+    """
+    # Jobs of a sweep that run in parallel share a terminal: none of them may move its cursor.
+    can_move = os.environ.get("TERM", "dumb") not in ("dumb", "unknown") or os.name == "nt"
+    is_alone = multiprocessing.parent_process() is None
+    is_live = bar and sys.stdout.isatty() and can_move and is_alone
+    return is_live, log if bar and not is_live else logging.getLogger(LOG_ONLY)
+
+
+@contextmanager
+def search_display(*, bar: bool) -> Iterator[Callable[[Progress], None]]:
+    """Show a search inside the block; yield the function to which it reports."""
+    is_live, logger = _destination(bar=bar)
+    lines = _SearchLog(logger)
+    try:
+        if not is_live:
+            yield lines.update
+            return
+        from tabproof.runtime.live import SearchDisplay, live_display
+
+        display = SearchDisplay()
+
+        def update(progress: Progress) -> None:
+            display.update(progress)
+            lines.update(progress)
+
+        with live_display(display.draw):
+            yield update
+    finally:
+        lines.close()
+
+
+class _SearchLog:
     """Log a line when a rung ends, and every half minute while it runs."""
 
     def __init__(self, log: logging.Logger) -> None:
@@ -72,7 +115,6 @@ class SearchLog:
         self._is_logged = False
 
     def update(self, progress: Progress) -> None:
-        """Take in a report, and log what is due."""
         if self._last is None or self._last.rung != progress.rung:
             self.close()
             self._began, self._is_logged = progress.seconds, False
@@ -113,13 +155,6 @@ def _format_best(progress: Progress) -> str:
     return f"best {progress.score:.4f} ({params})"
 
 
-def as_clock(seconds: float) -> str:
-    """Format a duration as 0:07, 12:34 or 1:02:03."""
-    minutes, rest = divmod(round(max(seconds, 0)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 class StepProgress:
     """Count the fits of a long step, and log every half minute how many have begun."""
 
@@ -132,76 +167,68 @@ class StepProgress:
 
     def begin_fit(self, step: str, n_fits: int) -> None:
         """Count a fit of n_fits; a new step starts counting again."""
-        if step != self._step:
-            self._step, self._n_begun = step, 0
-        self._n_begun, self._n_fits = self._n_begun + 1, n_fits
+        self._n_begun = self._n_begun + 1 if step == self._step else 1
+        self._step, self._n_fits = step, n_fits
         if self._clock() - self._logged >= SECONDS_BETWEEN_LINES:
             self._log.info(str(self))
             self._logged = self._clock()
-
-    def __str__(self) -> str:
-        fits = f": fit {self._n_begun:,} of {self._n_fits:,}" if self._n_fits else ""
-        return f"{self._step}{fits}, {as_clock(self.seconds)} passed"
 
     @property
     def seconds(self) -> float:
         """Seconds since the step began."""
         return self._clock() - self._began
 
-
-@contextmanager
-def search_display(*, bar: bool) -> Iterator[Callable[[Progress], None]]:
-    """Show a search inside the block; yield the function to which it reports.
-
-    The log always has a line per rung. So has the console, unless `bar` is False or the live
-    display takes their place.
-    """
-    is_live = bar and _is_terminal()
-    lines = SearchLog(log if bar and not is_live else logging.getLogger(LOG_ONLY))
-    try:
-        if not is_live:
-            yield lines.update
-            return
-        from tabproof.runtime.live import SearchDisplay
-
-        with SearchDisplay() as display:
-
-            def update(progress: Progress) -> None:
-                display.update_search(progress)
-                lines.update(progress)
-
-            yield update
-    finally:
-        lines.close()
+    def __str__(self) -> str:
+        fits = f": fit {self._n_begun:,} of {self._n_fits:,}" if self._n_fits else ""
+        return f"{self._step}{fits}, {as_clock(self.seconds)} passed"
 
 
 @contextmanager
 def step_display(step: str, *, bar: bool) -> Iterator[StepProgress]:
-    """Show inside the block how long a step takes, and its fits if it reports them.
-
-    The log has a line every half minute while fits are reported. So has the console, unless
-    `bar` is False or the live display takes their place.
-    """
-    is_live = bar and _is_terminal()
-    progress = StepProgress(step, log if bar and not is_live else logging.getLogger(LOG_ONLY))
+    """Show inside the block how long a step takes, and its fits if it reports them."""
+    is_live, logger = _destination(bar=bar)
+    progress = StepProgress(step, logger)
     if not is_live:
         yield progress
         return
-    from tabproof.runtime.live import StepDisplay
+    from rich.text import Text
 
-    with StepDisplay(progress):
+    from tabproof.runtime.live import live_display
+
+    def draw(_console: object, is_final: bool) -> Iterator[Text]:
+        if progress.seconds >= SECONDS_UNSEEN and not is_final:
+            yield Text(str(progress), no_wrap=True, overflow="ellipsis")
+
+    with live_display(draw, transient=True):
         yield progress
 
 
-def _is_terminal() -> bool:
-    # Jobs of a sweep that run in parallel share a terminal: none of them may move its cursor.
-    can_move = os.environ.get("TERM", "dumb") not in ("dumb", "unknown") or os.name == "nt"
-    return sys.stdout.isatty() and can_move and multiprocessing.parent_process() is None
+@contextmanager
+def rows_display(*, bar: bool) -> Iterator[Callable[[int, float], None]]:
+    """Show a bar on stderr inside the block, if that is a terminal.
+
+    Yields the function that takes the number of rows done, and their share of all.
+    """
+    if not (bar and sys.stderr.isatty()):
+        yield lambda _rows, _share: None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TextColumn("{task.fields[rows]} rows"),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as display:
+        task = display.add_task("scoring", total=1.0, rows="0")
+        yield lambda rows, share: display.update(task, completed=share, rows=f"{rows:,}")
 
 
 def progress_callbacks(*, bar: bool) -> list[Any]:
     """Return callbacks for scikit-learn's search: a line per rung, and a bar on a terminal."""
-    callbacks: list[Any] = [RungLog(log if bar else logging.getLogger(LOG_ONLY))]
+    callbacks: list[Any] = [_RungLog(log if bar else logging.getLogger(LOG_ONLY))]
     if bar and sys.stdout.isatty():
         from sklearn.callback import ProgressBar
 
@@ -209,7 +236,7 @@ def progress_callbacks(*, bar: bool) -> list[Any]:
     return callbacks
 
 
-class RungLog:
+class _RungLog:
     """A callback (sklearn.callback.FitCallback) that logs each rung when it ends."""
 
     def __init__(self, log: logging.Logger) -> None:
@@ -219,16 +246,13 @@ class RungLog:
     def setup(self, estimator: Any, context: Any) -> None:
         """Do nothing; the protocol requires it."""
 
-    def teardown(self, estimator: Any, context: Any) -> None:
-        """Do nothing; the protocol requires it."""
+    teardown = setup
 
     def on_fit_task_begin(self, estimator: Any, context: Any, **_: Any) -> None:  # noqa: ARG002 - of the protocol
-        """Note when a rung begins."""
         if context.task_name == "halving-iteration":
             self._began = perf_counter()
 
     def on_fit_task_end(self, estimator: Any, context: Any, **_: Any) -> None:
-        """Log the rung that has ended."""
         if context.task_name == "halving-iteration":
             self._log.info(
                 "rung %d: %d candidates on %d rows, %d folds, %.1f s",
