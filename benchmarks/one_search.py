@@ -25,7 +25,7 @@ from sklearn.pipeline import Pipeline
 
 from tabproof import data, experiment
 from tabproof.config import TrainConfig, check_config, register_schema, typed
-from tabproof.runtime.workers import worker_pool
+from tabproof.runtime.threads import worker_pool
 from tabproof.search import RungSearchCV, parse_schedule
 
 CONF = Path(__file__).parents[1] / "conf"

@@ -24,7 +24,7 @@ from benchmarks.one_search import SEED, composed, make_search
 from benchmarks.verdict import print_verdict
 from tabproof import experiment, modeling
 from tabproof.auc import auc_components, standard_error
-from tabproof.runtime.workers import worker_pool
+from tabproof.runtime.threads import worker_pool
 from tabproof.search import PortfolioSearchCV, RungSearchCV, parse_schedule
 
 N_SPLITS, N_REPEATS = 5, 5

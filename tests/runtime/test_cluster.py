@@ -19,12 +19,15 @@ from threadpoolctl import threadpool_limits
 
 from tabproof.artifacts import worker_facts
 from tabproof.errors import PackageMissingError, UserError, WorkerKilledError
-from tabproof.runtime.cluster import Cluster, cluster_pool, compare_workers, connected
-from tabproof.runtime.errors import (
+from tabproof.runtime.cluster import (
+    Cluster,
     ClusterDiffersError,
     ClusterLostError,
     ClusterUnreachableError,
     CodeMissingError,
+    cluster_pool,
+    compare_workers,
+    connected,
 )
 from tabproof.search.runner import Runner
 from tests.conftest import ROOT

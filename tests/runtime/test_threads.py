@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from tabproof.runtime.threads import limited_threads, n_cores
-from tabproof.runtime.workers import n_openmp_threads, n_workers
+from tabproof.runtime.threads import limited_threads, n_cores, n_openmp_threads, n_workers
 from tests.conftest import ROOT
 
 PROBE = """

@@ -12,7 +12,7 @@ BEGIN = """
 import os, sys, time
 from pathlib import Path
 from joblib import Parallel, delayed
-from tabproof.runtime.workers import worker_pool
+from tabproof.runtime.threads import worker_pool
 
 if __name__ == "__main__":
     with worker_pool(2, 1, Path(os.devnull)):

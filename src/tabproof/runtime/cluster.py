@@ -5,6 +5,7 @@ backend runs the parallel loops of a search on the cluster.
 """
 
 import asyncio
+import concurrent.futures
 import os
 import pickle
 import platform
@@ -15,7 +16,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from io import BytesIO
 from threading import RLock
@@ -28,14 +29,8 @@ from joblib import parallel_config
 from joblib.parallel import ParallelBackendBase, SequentialBackend
 from threadpoolctl import threadpool_limits
 
-from tabproof.errors import SAME_CODE, PackageMissingError, WorkerKilledError
-from tabproof.runtime.errors import (
-    ClusterDiffersError,
-    ClusterLostError,
-    ClusterUnreachableError,
-    CodeMissingError,
-)
-from tabproof.runtime.threads import BLAS_VARIABLES
+from tabproof.errors import SAME_CODE, PackageMissingError, UserError, WorkerKilledError
+from tabproof.runtime.threads import BLAS_VARIABLES, OPENMP_VARIABLE
 
 # Returns what must be the same on every machine: names, and versions or hashes.
 Facts = Callable[[], Mapping[str, str]]
@@ -55,10 +50,41 @@ SETTINGS = {
 }
 
 
+class ClusterUnreachableError(UserError):
+    """A cluster that does not answer or has no workers."""
+
+    template = (
+        "the cluster at {address} cannot be used: {reason};"
+        " docs/cluster.md explains how to start its scheduler and workers"
+    )
+
+
+class ClusterDiffersError(UserError):
+    """A machine of a cluster has another version than this one: its numbers could differ."""
+
+    template = "{place} has {what} {there}, and here is {here}; " + SAME_CODE
+
+
+class CodeMissingError(UserError):
+    """A worker that cannot import this project."""
+
+    template = "{place} cannot import this project ({reason}); " + SAME_CODE
+
+
+class ClusterLostError(UserError):
+    """The scheduler went away while it was needed."""
+
+    exit_code = 1
+    template = (
+        "the scheduler of the cluster is gone, and with it the work of its workers;"
+        " start the cluster and the command again"
+    )
+
+
 # --- On the machine that asks -------------------------------------------------------------
 
 
-class Shared:
+class _Shared:
     """Values that are sent to the cluster once, as long as they live here, not with every call.
 
     send puts bytes into the cluster and returns a reference. kinds are types that are always
@@ -97,17 +123,6 @@ class Shared:
         return sent
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # it ships no types
-    def __init__(self, buffer: BytesIO, shared: Shared) -> None:
-        super().__init__(buffer, PROTOCOL)
-        self._shared = shared
-        self.places: dict[Any, int] = {}
-
-    def persistent_id(self, value: Any) -> int | None:
-        sent = self._shared.reference_to(value)
-        return None if sent is None else self.places.setdefault(sent, len(self.places))
-
-
 def _n_bytes(value: Any) -> int:
     if isinstance(value, np.ndarray):
         return value.nbytes if value.dtype != object else SHARED_BYTES * (value.size > 1000)
@@ -115,6 +130,17 @@ def _n_bytes(value: Any) -> int:
     if pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series)):
         return int(np.sum(value.memory_usage()))
     return 0
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # it ships no types
+    def __init__(self, buffer: BytesIO, shared: _Shared) -> None:
+        super().__init__(buffer, PROTOCOL)
+        self._shared = shared
+        self.places: dict[Any, int] = {}
+
+    def persistent_id(self, value: Any) -> int | None:
+        sent = self._shared.reference_to(value)
+        return None if sent is None else self.places.setdefault(sent, len(self.places))
 
 
 class _RemoteTraceback(Exception):  # noqa: N818 - as the libraries of processes call theirs
@@ -146,9 +172,7 @@ class Answer:
             raise ClusterLostError from error
         except Exception as error:
             if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("tabproof"):
-                raise CodeMissingError(
-                    place="a worker that joined", reason=error, remedy=SAME_CODE
-                ) from error
+                raise CodeMissingError(place="a worker that joined", reason=error) from error
             # joblib drops the traceback of what it raises again.
             error.__cause__ = _RemoteTraceback("".join(traceback.format_exception(error)))
             raise
@@ -158,10 +182,6 @@ class Answer:
         with suppress(Exception):  # a cluster that is gone has forgotten it
             self.future.cancel()
 
-    def add_done_callback(self, function: Callable[["Answer"], None]) -> None:
-        """Call `function(self)` in another thread when the result is there."""
-        self.future.add_done_callback(lambda _future: function(self))
-
 
 class Cluster:
     """Run calls on workers. `remarks` are warnings about the workers."""
@@ -170,8 +190,8 @@ class Cluster:
         self, client: Any, check: bytes, kinds: tuple[type, ...], remarks: tuple[str, ...]
     ) -> None:
         self._client, self._check = client, check
-        self._shared = Shared(self._send, kinds)
-        self._run_call = _by_value()
+        self._shared = _Shared(self._send, kinds)
+        self._run_call = _by_value("run_call")
         self.remarks = remarks
 
     @property
@@ -203,13 +223,13 @@ class Cluster:
         return self._client.submit(BytesIO, content, key=f"shared-{uuid4().hex}")
 
 
-def _by_value() -> Callable[..., Any]:
+def _by_value(name: str) -> Callable[..., Any]:
     # A nested function is pickled by value: only the worker must be able to import this project,
     # and an import error there is reported; the scheduler may be without it.
     def run(*arguments: Any) -> Any:
-        from tabproof.runtime.cluster import run_call
+        from tabproof.runtime import cluster
 
-        return run_call(*arguments)
+        return getattr(cluster, name)(*arguments)
 
     return run
 
@@ -226,7 +246,13 @@ def connected(
     client = _connect(address, timeout)
     try:
         try:
-            _compare_scheduler(client, timeout)
+            # Functions of the standard library: nothing of this project must be installed there.
+            ask = partial(client.run_on_scheduler, callback_timeout=timeout)
+            python, distributed = ask(platform.python_version_tuple), ask(version, "distributed")
+            here = {"python": ".".join(platform.python_version_tuple()[:2])}
+            here["distributed"] = version("distributed")
+            there = {"python": ".".join(python[:2]), "distributed": distributed}
+            _check_equal("the scheduler", here, there)
             expected = facts()
             check = pickle.dumps((facts, expected))
             remarks = tuple(compare_workers(client, check, expected, timeout))
@@ -240,45 +266,34 @@ def connected(
             client.close(timeout=timeout)
 
 
-@contextmanager
-def _copies_kept(client: Any, timeout: float) -> Iterator[None]:
-    # Every two seconds a scheduler drops copies that no call needs, which are then sent again.
-    def memory_manager(method: str) -> Any:
-        handler = client.scheduler.amm_handler
-        return client.sync(handler, method=method, callback_timeout=timeout)
-
-    if not memory_manager("running"):
-        yield
-        return
-    memory_manager("stop")
-    try:
-        yield
-    finally:
-        with suppress(Exception):  # a scheduler that is gone drops nothing
-            memory_manager("start")
-
-
 def _connect(address: str, timeout: float) -> Any:
     try:
         import dask
 
         dask.config.set(SETTINGS)
-        from distributed import Client
+        from distributed import Client, Security
+        from distributed.comm import connect
     except ModuleNotFoundError as error:
         raise PackageMissingError("runtime=dask", "distributed", "dask") from error
+
+    async def shake_hands() -> None:
+        # The client would wait for ever for a server that accepts the connection and sends nothing.
+        arguments = Security().get_connection_args("client")
+        comm = await asyncio.wait_for(connect(address, timeout=timeout, **arguments), timeout)
+        await comm.close()
+
     try:
-        asyncio.run(_shake_hands(address, timeout))
+        asyncio.run(shake_hands())
         with warnings.catch_warnings():
             # About versions that differ; they are compared below.
             warnings.simplefilter("ignore")
             client = Client(address, timeout=timeout, set_as_default=False)
-    except (OSError, TimeoutError) as error:
-        # A timeout has no message of its own.
-        cause = f" ({error.__cause__})" if str(error.__cause__ or "") else ""
-        reason = f"no scheduler answered within {timeout:g} s{cause}"
-        raise ClusterUnreachableError(address=address, reason=reason) from error
     except Exception as error:
         reason = f"connecting fails with {type(error).__name__}: {error}"
+        if isinstance(error, (OSError, TimeoutError)):
+            # A timeout has no message of its own.
+            cause = f" ({error.__cause__})" if str(error.__cause__ or "") else ""
+            reason = f"no scheduler answered within {timeout:g} s{cause}"
         raise ClusterUnreachableError(address=address, reason=reason) from error
     try:
         client.wait_for_workers(1, timeout=timeout)
@@ -289,48 +304,46 @@ def _connect(address: str, timeout: float) -> Any:
     return client
 
 
-async def _shake_hands(address: str, timeout: float) -> None:
-    # The client would wait for ever for a server that accepts the connection and sends nothing.
-    from distributed import Security
-    from distributed.comm import connect
+@contextmanager
+def _copies_kept(client: Any, timeout: float) -> Iterator[None]:
+    # Every two seconds a scheduler drops copies that no call needs, which are then sent again.
+    def memory_manager(method: str) -> Any:
+        handler = client.scheduler.amm_handler
+        return client.sync(handler, method=method, callback_timeout=timeout)
 
-    arguments = Security().get_connection_args("client")
-    comm = await asyncio.wait_for(connect(address, timeout=timeout, **arguments), timeout)
-    await comm.close()
-
-
-def _compare_scheduler(client: Any, timeout: float) -> None:
-    # Functions of the standard library: nothing of this project must be installed there.
-    def there(function: Callable[..., Any], *arguments: str) -> Any:
-        return client.run_on_scheduler(function, *arguments, callback_timeout=timeout)
-
-    here, found = platform.python_version_tuple()[:2], there(platform.python_version_tuple)[:2]
-    check_equal("the scheduler", {"python": ".".join(here)}, {"python": ".".join(found)})
-    found = there(version, "distributed")
-    check_equal("the scheduler", {"distributed": version("distributed")}, {"distributed": found})
+    was_running = memory_manager("running")
+    if was_running:
+        memory_manager("stop")
+    try:
+        yield
+    finally:
+        if was_running:
+            with suppress(Exception):  # a scheduler that is gone drops nothing
+                memory_manager("start")
 
 
 def compare_workers(
     client: Any, check: bytes, here: Mapping[str, str], timeout: float
 ) -> Iterator[str]:
     """Raise for the first worker that differs; yield a remark where only the processor does."""
-
-    def ask(check: bytes) -> Any:  # nested, as in _by_value
-        from tabproof.runtime.cluster import facts_here
-
-        return facts_here(check)
-
+    ask = _by_value("facts_here")
     answers = client.run(ask, check, callback_timeout=timeout, on_error="return")
     for worker, there in sorted(answers.items()):
         if isinstance(there, ImportError):
-            raise CodeMissingError(
-                place=f"worker {worker}", reason=there, remedy=SAME_CODE
-            ) from there
+            raise CodeMissingError(place=f"worker {worker}", reason=there) from there
         if isinstance(there, Exception):
             raise there
-        check_equal(f"worker {worker}", here, there)
+        _check_equal(f"worker {worker}", here, there)
         if there.get(PROCESSOR) != here.get(PROCESSOR):
             yield f"worker {worker} has another processor: last bits may differ from those here"
+
+
+def _check_equal(place: str, here: Mapping[str, str], there: Mapping[str, str]) -> None:
+    for name, value in here.items():
+        found = there.get(name, "none")
+        if name != PROCESSOR and found != value:
+            what = "this project's src" if name == "src" else name
+            raise ClusterDiffersError(place=place, what=what, there=found[:16], here=value[:16])
 
 
 # --- On a worker --------------------------------------------------------------------------
@@ -346,7 +359,7 @@ def run_call(check: bytes, call: bytes, *shared: BytesIO) -> Any:
     _check_this_worker(check)
     # For good, not for a while: BLAS has one limit for all threads of a process, and the first
     # call that ends would remove it for the others. Libraries loaded later read the variables.
-    os.environ.update(dict.fromkeys((*BLAS_VARIABLES, "OMP_NUM_THREADS"), "1"))
+    os.environ.update(dict.fromkeys((*BLAS_VARIABLES, OPENMP_VARIABLE), "1"))
     threadpool_limits(1)
     function, *arguments = _Unpickler(call, shared).load()
     return function(*arguments)
@@ -365,18 +378,7 @@ def _check_this_worker(check: bytes) -> None:
     from distributed import get_worker
 
     _, expected = pickle.loads(check)  # noqa: S301 - as above
-    check_equal(f"worker {get_worker().address}", expected, facts_here(check))
-
-
-def check_equal(place: str, here: Mapping[str, str], there: Mapping[str, str]) -> None:
-    """Raise ClusterDiffersError for the first fact that differs."""
-    for name, value in here.items():
-        found = there.get(name, "none")
-        if name != PROCESSOR and found != value:
-            what = "this project's src" if name == "src" else name
-            raise ClusterDiffersError(
-                place=place, what=what, there=found[:16], here=value[:16], remedy=SAME_CODE
-            )
+    _check_equal(f"worker {get_worker().address}", expected, facts_here(check))
 
 
 class _Unpickler(pickle.Unpickler):
@@ -414,21 +416,18 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib ships 
         # With 1 joblib would not use the cluster at all.
         return max(self._cluster.n_workers, 2)
 
-    def submit(
-        self, func: Any, callback: Callable[["Answer | _Refused"], None]
-    ) -> "Answer | _Refused":
+    def submit(self, func: Any, callback: Callable[[Answer], None]) -> Answer:
         """Send a batch of calls."""
         try:
             answer = self._cluster.submit(func)
         except Exception as error:  # in a thread of the client, which would swallow it
-            refused = _Refused(error)
-            callback(refused)
-            return refused
+            answer = Answer(concurrent.futures.Future(), (func,))
+            answer.future.set_exception(error)
         self._waiting.add(answer)
-        answer.add_done_callback(callback)
+        answer.future.add_done_callback(lambda _future: callback(answer))
         return answer
 
-    def retrieve_result_callback(self, out: "Answer | _Refused") -> Any:
+    def retrieve_result_callback(self, out: Answer) -> Any:
         """Return the result of a batch, or raise its error."""
         return out.result()
 
@@ -441,16 +440,6 @@ class ClusterBackend(ParallelBackendBase):  # type: ignore[misc] # joblib ships 
     def get_nested_backend(self) -> tuple[SequentialBackend, int | None]:
         """Return the backend of loops inside a call."""
         return SequentialBackend(nesting_level=1), None
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """The answer to a batch that could not be sent."""
-
-    error: Exception
-
-    def result(self) -> Any:
-        raise self.error
 
 
 @contextmanager

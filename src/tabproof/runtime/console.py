@@ -6,7 +6,6 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
-WARNING_MARK = "! "
 # A logger whose lines go to the log file only; the console gets them later.
 LOG_ONLY = "result"
 # dask's libraries log each lost connection; this project reports once what it means.
@@ -22,7 +21,11 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         super().__init__(sys.stdout)
-        self.addFilter(_is_for_the_console)
+        self.addFilter(
+            lambda record: (
+                record.levelno < logging.ERROR and record.name.partition(".")[0] not in FOR_THE_LOG
+            )
+        )
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print to the current sys.stdout."""
@@ -36,13 +39,8 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
     def format(self, record: logging.LogRecord) -> str:
         """Return the message without a timestamp or level."""
         message = record.getMessage()
-        if record.levelno < logging.WARNING:
-            return message
-        return WARNING_MARK + message.strip().partition("\n")[0]
-
-
-def _is_for_the_console(record: logging.LogRecord) -> bool:
-    return record.levelno < logging.ERROR and record.name.partition(".")[0] not in FOR_THE_LOG
+        first, _, _ = message.strip().partition("\n")
+        return f"! {first}" if record.levelno >= logging.WARNING else message
 
 
 class LogFile(logging.FileHandler):

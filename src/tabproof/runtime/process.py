@@ -20,12 +20,7 @@ from functools import cache
 from threading import Thread
 from time import sleep
 
-from tabproof.errors import (
-    DirectoryTakenError,
-    RunExistsError,
-    SweepFailedError,
-    UserError,
-)
+from tabproof.errors import DirectoryTakenError, RunExistsError, SweepFailedError, UserError
 from tabproof.runtime.console import complain
 
 log = logging.getLogger(__name__)
@@ -49,6 +44,19 @@ def _handler(number: int, handle: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(number, previous)
+
+
+@contextmanager
+def environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set variables of the environment inside the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
 
 
 @dataclass(frozen=True)
@@ -75,27 +83,21 @@ def run_child(command: Sequence[str], seconds: float | None, grace: float = GRAC
             command, env={**os.environ, PARENT: str(os.getpid())}
         )
         try:
-            code = _wait(child, seconds)
-            if code is None:
+            try:
+                child.wait(seconds)
+            except subprocess.TimeoutExpired:
                 is_late = True
                 child.send_signal(signal.SIGINT)
-                code = _wait(child, grace)
-            if code is None:
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(grace)
                 child.kill()
-                code = child.wait()
+            code = child.wait()
         except BaseException:
             # SIGTERM, which the terminal has not sent to the child.
             child.terminate()
             child.wait()
             raise
     return Ended(code, is_late, bool(interrupts))
-
-
-def _wait(child: "subprocess.Popen[bytes]", seconds: float | None) -> int | None:
-    try:
-        return child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return None
 
 
 def is_child() -> bool:
@@ -126,10 +128,6 @@ def end_with(parent: int) -> None:
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, handled like Ctrl-C."""
-
-
-def _raise_terminated() -> None:
-    raise Terminated
 
 
 @contextmanager
@@ -180,20 +178,9 @@ def kept_awake(*, asked: bool) -> Iterator[None]:
 TRACEBACK_SWITCH = "HYDRA_FULL_ERROR"
 ASKED = "TRAIN_FULL_ERROR"
 
-WRITE_ERRORS = {
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EEXIST,
-    errno.EFBIG,
-    errno.EIO,
-    errno.EISDIR,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.EPERM,
-    errno.EROFS,
-}
+WRITE_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EIO, errno.EISDIR}
+WRITE_ERRORS |= {errno.ENAMETOOLONG, errno.ENOENT, errno.ENOSPC, errno.ENOTDIR, errno.EPERM}
+WRITE_ERRORS |= {errno.EROFS}
 
 
 @contextmanager
@@ -204,47 +191,37 @@ def ending_in_one_line(
 
     translate returns a UserError for an exception of another library, or None.
     """
+
+    def terminate() -> None:
+        raise Terminated
+
     # Child processes find Hydra's switch on, so what the user asked for is in a second variable.
-    before = {name: os.environ.get(name) for name in (ASKED, TRACEBACK_SWITCH)}
-    asked = os.environ.setdefault(ASKED, before[TRACEBACK_SWITCH] or "0")
-    wants_traceback = asked == "1"
-    # With the switch on, Hydra raises instead of printing and exiting by itself.
-    os.environ[TRACEBACK_SWITCH] = "1"
+    asked = os.environ.get(ASKED) or os.environ.get(TRACEBACK_SWITCH) or "0"
     try:
-        with _handler(signal.SIGTERM, _raise_terminated):
+        # With the switch on, Hydra raises instead of printing and exiting by itself.
+        with (
+            environment({ASKED: asked, TRACEBACK_SWITCH: "1"}),
+            _handler(signal.SIGTERM, terminate),
+        ):
             yield
-    except KeyboardInterrupt as interrupt:
-        is_sigterm = isinstance(interrupt, Terminated)
-        name = "SIGTERM" if is_sigterm else "Ctrl-C"
-        complain(f"interrupted by {name} {_notes(interrupt) or 'before training began'}")
-        # As shells do: 128 and the number of the signal.
-        number = signal.SIGTERM if is_sigterm else signal.SIGINT
-        _end(interrupt, 128 + int(number), wants_traceback)
-    except Exception as error:
-        known = translate(error)
-        if known is not None:
+    except (KeyboardInterrupt, Exception) as error:
+        notes = " ".join(getattr(error, "__notes__", []))
+        if isinstance(error, KeyboardInterrupt):
+            number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
+            name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+            complain(f"interrupted by {name} {notes or 'before training began'}")
+            # As shells do: 128 and the number of the signal.
+            code = 128 + int(number)
+        elif (known := translate(error)) is not None:
             complain(str(known))
-            _end(error, known.exit_code, wants_traceback)
-        complain(
-            f"{type(error).__name__}: {error} {_notes(error)}"
-            f" ({TRACEBACK_SWITCH}=1 shows the traceback here)"
-        )
-        _end(error, 1, wants_traceback)
-    finally:
-        # Another command in this process reads them anew.
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            os.environ.update({} if value is None else {name: value})
-
-
-def _notes(error: BaseException) -> str:
-    return " ".join(getattr(error, "__notes__", []))
-
-
-def _end(error: BaseException, code: int, wants_traceback: bool) -> None:
-    if wants_traceback:
-        traceback.print_exception(error)
-    sys.exit(code)
+            code = known.exit_code
+        else:
+            switch = f"({TRACEBACK_SWITCH}=1 shows the traceback here)"
+            complain(f"{type(error).__name__}: {error} {notes} {switch}")
+            code = 1
+        if asked == "1":
+            traceback.print_exception(error)
+        sys.exit(code)
 
 
 class Jobs:

@@ -28,7 +28,7 @@ from tabproof.config import (
     seconds_of,
 )
 from tabproof.errors import RungNotScoredError
-from tabproof.runtime import process, progress, threads, workers
+from tabproof.runtime import process, progress, threads
 from tabproof.scorer import export
 
 if TYPE_CHECKING:
@@ -173,15 +173,15 @@ def pool(
 ) -> Iterator[int]:
     """Start the pool that parallel fits use; yield its number of workers."""
     runtime, n_rows = config.runtime, len(division.train)
-    n_threads = workers.n_openmp_threads(runtime.openmp_threads, n_rows=n_rows)
+    n_threads = threads.n_openmp_threads(runtime.openmp_threads, n_rows=n_rows)
     if cluster is not None:
         from tabproof.runtime.cluster import cluster_pool
 
         with cluster_pool(cluster, n_threads):
             yield cluster.n_workers
         return
-    n_workers = workers.n_workers(runtime.workers)
-    with workers.worker_pool(n_workers, n_threads, log_file):
+    n_workers = threads.n_workers(runtime.workers)
+    with threads.worker_pool(n_workers, n_threads, log_file):
         yield n_workers
 
 
