@@ -13,8 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tabproof.errors import UserError
 from tabproof.scorer import read_scorer
-from tabproof.scorer.errors import ScorerDamagedError
-from tabproof.scorer.format import SPEC
+from tabproof.scorer.format import SPEC, ScorerDamagedError
 from tests.scorer.fitted import boosting, exported, pipeline_of, small_boosting, table, vote_of
 
 MODELS = ("boosting", "linear", "vote", "sigmoid", "isotonic")

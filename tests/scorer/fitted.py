@@ -24,11 +24,10 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler,
 from tabproof.modeling import CategoryHasher, answers_out_of_fold, calibrate, make_pipeline
 from tabproof.scorer import Scorer, read_scorer
 from tabproof.scorer.export import export_pipeline
-from tabproof.scorer.export.parity import columns_of, hard_rows, parts_of
+from tabproof.scorer.export.parity import columns_of, hard_rows
 from tabproof.scorer.format import ARRAYS, SPEC, read_files
 from tabproof.scorer.model import TreesModel, VoteModel
 from tabproof.scorer.tree_evaluators import MAX_LEAVES, BitVectors, TreeWalker
-from tabproof.scorer.trees import read_trees
 
 EVALUATORS = {"BitVectors": BitVectors, "TreeWalker": TreeWalker}
 
@@ -154,27 +153,22 @@ def small_boosting(n_classes: int = 2) -> Exported:
 
 def scorers_of(files: Mapping[str, bytes]) -> dict[str, Scorer]:
     """Read a scorer, once for each way in which all its models can be evaluated."""
-    first = read_scorer(files)
-    parts = parts_of(first, files)
-    if not any(isinstance(model, TreesModel) for model in models_of(first)):
-        return {"linear": first}
-    trees = [
-        read_trees(arrays, sum(e.width for e in encodings)) if "trees.feature" in arrays else None
-        for encodings, arrays in parts
-    ]
+    trees = [model for model in models_of(read_scorer(files)) if isinstance(model, TreesModel)]
+    if not trees:
+        return {"linear": read_scorer(files)}
     scorers = {}
     for name, kind in EVALUATORS.items():
-        if kind is TreeWalker or all(t is None or t.n_leaves.max() <= MAX_LEAVES for t in trees):
+        if kind is TreeWalker or all(t.trees.n_leaves.max() <= MAX_LEAVES for t in trees):
             scorers[name] = read_scorer(files)
-            for model, own, part in zip(models_of(scorers[name]), trees, parts, strict=True):
-                if own is not None:
-                    model._evaluator = kind(own, part.encodings)
+            for model in models_of(scorers[name]):
+                if isinstance(model, TreesModel):
+                    model._evaluator = kind(model.trees, model.encodings)
     return scorers
 
 
 def models_of(scorer: Scorer) -> list[Any]:
     """Give the one model of a scorer, or each of a vote's."""
-    model = scorer._model
+    model = scorer.model
     return model.members if isinstance(model, VoteModel) else [model]
 
 
@@ -191,7 +185,7 @@ def assert_equals_pipeline(case: Exported, *, allowed: float = 0.0) -> None:
     """
     scorers = scorers_of(case.files)
     rng = np.random.default_rng(0)
-    for what, frame in hard_rows(case.scorer, case.files, case.X_test, rng, whole=True):
+    for what, frame in hard_rows(case.scorer, case.X_test, rng, whole=True):
         expected, columns = case.pipeline.predict_proba(frame), columns_of(case.scorer, frame)
         few = [column[:60] for column in columns]
         for name, scorer in scorers.items():

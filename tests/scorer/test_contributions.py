@@ -20,11 +20,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from tabproof.scorer import Contributions, Scorer, contributions, read_scorer
-from tabproof.scorer.contributions import TreesContributions, explain
+from tabproof.scorer import Contributions, NotExplainableError, Scorer, contributions, read_scorer
+from tabproof.scorer.contributions import TreesExplainer
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
-from tabproof.scorer.errors import NotExplainableError
 from tabproof.scorer.export.parity import columns_of, hard_rows
+from tabproof.scorer.format import TreesSpec
 from tabproof.scorer.model import softmax
 from tabproof.scorer.trees import Trees
 from tests.scorer.ensembles import CODES, all_rows, ensembles, make_trees, plainly
@@ -80,9 +80,7 @@ def test_contributions_sum_to_the_models_score(name: str, n_classes: int) -> Non
     # Target encoding and a linear model after it take no missing cells.
     case = fitted(name, n_classes, missing=name != "logistic regression, target")
     (model,) = models_of(case.scorer)
-    for what, frame in hard_rows(
-        case.scorer, case.files, case.X_test, np.random.default_rng(0), whole=False
-    ):
+    for what, frame in hard_rows(case.scorer, case.X_test, np.random.default_rng(0), whole=False):
         if name.startswith("logistic") and "extreme" in what:
             continue
         found, proba = explained(case, frame)
@@ -124,7 +122,7 @@ def test_the_scale_tells_how_to_compute_the_probability(
     else:
         columns, explainer = columns_of(case.scorer, case.X_test), case.scorer.explainer
         rows = np.full(len(proba), 0)
-        each = [explain(explainer, columns, rows + code).scores for code in range(n_classes)]
+        each = [explainer.explain(columns, rows + code).scores for code in range(n_classes)]
         np.testing.assert_allclose(softmax(np.stack(each, axis=1)), proba, atol=1e-12)
 
 
@@ -144,7 +142,7 @@ def test_contributions_equal_those_of_each_library(kind: str, n_classes: int) ->
     theirs = theirs.reshape(len(case.X_test), -1, X.shape[1] + 1)
     for sum_, code in enumerate([1] if n_classes == 2 else range(n_classes)):
         codes = np.full(len(case.X_test), code)
-        found = explain(case.scorer.explainer, columns, codes)
+        found = case.scorer.explainer.explain(columns, codes)
         allowed = 1e-5 if kind == "xgboost" else 1e-12
         np.testing.assert_allclose(found.values, theirs[:, sum_, :-1], rtol=0, atol=allowed)
         np.testing.assert_allclose(found.base, theirs[:, sum_, -1], rtol=0, atol=allowed)
@@ -186,7 +184,7 @@ def test_contributions_of_two_labels_are_opposite() -> None:
     case = small_boosting()
     columns = columns_of(case.scorer, case.X_test)
     rows = np.zeros(len(case.X_test), dtype=np.intp)
-    first, second = (explain(case.scorer.explainer, columns, rows + code) for code in (0, 1))
+    first, second = (case.scorer.explainer.explain(columns, rows + code) for code in (0, 1))
     np.testing.assert_array_equal(first.values, -second.values)
     np.testing.assert_array_equal(first.base, -second.base)
 
@@ -213,11 +211,11 @@ def test_a_vote_of_forests_has_the_mean_contributions() -> None:
     found, proba = explained(case, case.X_test)
     np.testing.assert_allclose(found.scores, proba.max(axis=1), atol=1e-12)
     of_members = []
-    for name, member in zip(members, case.scorer._model.members, strict=True):  # type: ignore[attr-defined]
+    for name, member in zip(members, case.scorer.model.members, strict=True):  # type: ignore[attr-defined]
         scorer = Scorer(case.scorer.columns, case.labels, member, None)
         columns = columns_of(case.scorer, case.X_test)
         assert name in case.pipeline["clf"].named_estimators_
-        of_members.append(explain(scorer.explainer, columns, found.codes).values)
+        of_members.append(scorer.explainer.explain(columns, found.codes).values)
     np.testing.assert_allclose(found.values, 0.75 * of_members[0] + 0.25 * of_members[1])
 
 
@@ -313,9 +311,9 @@ def index_of(encodings: Sequence[Encoding], feature: int) -> tuple[int, int]:
     raise AssertionError
 
 
-def prepared(trees: Trees, encodings: Sequence[Encoding], n_groups: int = 1) -> TreesContributions:
-    assert trees.covers is not None
-    return TreesContributions(trees, trees.covers, encodings, n_groups)
+def prepared(trees: Trees, encodings: Sequence[Encoding], n_groups: int = 1) -> TreesExplainer:
+    baseline = [0.0] * (n_groups * trees.values.shape[1])
+    return TreesExplainer(trees, encodings, TreesSpec("softmax", baseline, n_groups))
 
 
 def columns(rows: Sequence[Sequence[float]]) -> list[np.ndarray]:
@@ -353,7 +351,7 @@ def test_contributions_of_trees_and_their_base_sum_to_the_values(
 ) -> None:
     trees, encodings = drawn
     ours = prepared(trees, encodings)
-    found = ours.of_rows(columns(ROWS)).sum(axis=0) + ours.expected[:, np.newaxis]
+    found = ours.of_rows(columns(ROWS)).sum(axis=0) + ours.base[:, np.newaxis]
     wanted = np.array([np.sum(plainly(trees, encodings, row), axis=0) for row in ROWS])
     np.testing.assert_allclose(found.T, wanted, rtol=0, atol=1e-11, err_msg=way)
 
@@ -368,7 +366,7 @@ def test_each_group_of_trees_adds_to_its_own_sum() -> None:
         alone = [prepared(tree, ENCODINGS) for tree in chosen]
         sums = [one.of_rows(columns(ROWS))[:, 0] for one in alone]
         np.testing.assert_allclose(found.of_rows(columns(ROWS))[:, group], sum(sums), atol=1e-13)
-        assert found.expected[group] == pytest.approx(sum(one.expected[0] for one in alone))
+        assert found.base[group] == pytest.approx(sum(one.base[0] for one in alone))
 
 
 def trees_alone(trees: Trees, place: int) -> Trees:
@@ -394,7 +392,7 @@ def test_trees_of_one_leaf_have_no_contributions() -> None:
     trees = make_trees([1, 1], 2, np.random.default_rng(0))
     found = prepared(trees, ENCODINGS)
     assert not found.of_rows(columns(ROWS)).any()
-    np.testing.assert_allclose(found.expected, trees.values.sum(axis=0))
+    np.testing.assert_allclose(found.base, trees.values.sum(axis=0))
 
 
 def test_no_rows_of_trees_have_no_contributions() -> None:
@@ -414,6 +412,6 @@ def test_tables_stay_within_their_memory(monkeypatch: pytest.MonkeyPatch) -> Non
     )
 
 
-def table_bytes(found: TreesContributions) -> int:
-    groups = [group for block in found._blocks for group in block._groups]
-    return sum(group.table.nbytes for group in groups if group.table is not None)
+def table_bytes(found: TreesExplainer) -> int:
+    tables = [table for block in found._blocks for *_, table in block._groups]
+    return sum(table.nbytes for table in tables if table is not None)

@@ -314,7 +314,7 @@ def test_the_page_suffices(make: Callable[[], Exported], allowed: float) -> None
     assert_arrays_are_named(case)
     reader = Reader(case.files["scorer/scorer.json"], case.files["scorer/arrays.safetensors"])
     rng = np.random.default_rng(0)
-    for what, frame in hard_rows(case.scorer, case.files, case.X_test[:15], rng, whole=True):
+    for what, frame in hard_rows(case.scorer, case.X_test[:15], rng, whole=True):
         some = frame.iloc[:60]
         cells = some.astype("object").where(some.notna(), None).itertuples(index=False)
         proba = [reader.proba(row) for row in cells]

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from tabproof.errors import NewerFormatError
 from tabproof.scorer import Scorer, read_scorer
 from tabproof.scorer.encoding import CategoryEncoding
-from tabproof.scorer.errors import ScorerDamagedError
-from tabproof.scorer.format import ARRAYS, SPEC, read_files
+from tabproof.scorer.format import ARRAYS, SPEC, ScorerDamagedError, read_files
 from tests.scorer.damage import MODELS, changed, files_of, paths, refused, spec_of, with_spec
 from tests.scorer.fitted import arrays_of, safetensors, with_arrays
 

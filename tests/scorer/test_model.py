@@ -13,17 +13,10 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.extmath import softmax as softmax_of_sklearn
 
-from tabproof.scorer import model, read_scorer
+from tabproof.scorer import ScorerDamagedError, model, read_scorer
 from tabproof.scorer.encoding import NumberEncoding
-from tabproof.scorer.errors import ScorerDamagedError
 from tabproof.scorer.export.parity import columns_of
-from tabproof.scorer.model import (
-    logistic,
-    logistic_float32,
-    logistic_of_all,
-    softmax,
-    softmax_float32,
-)
+from tabproof.scorer.model import apply_link, logistic, softmax
 from tests.scorer.fitted import (
     Exported,
     arrays_of,
@@ -110,12 +103,14 @@ def test_logistic_has_the_bits_of_expit(raw: float) -> None:
 @pytest.mark.parametrize("raw", [*ENDS, *(-end for end in ENDS)])
 def test_logistic_at_the_ends(raw: float) -> None:
     assert logistic(raw) == float(expit(raw))
-    assert logistic_of_all(np.array([raw])).tolist() == [[1.0 - logistic(raw), logistic(raw)]]
+    assert apply_link("logistic", np.array([[raw]])).tolist() == [
+        [1.0 - logistic(raw), logistic(raw)]
+    ]
 
 
 def test_nan_stays_nan() -> None:
     assert np.isnan(logistic(np.nan))
-    assert np.isnan(logistic_of_all(np.array([np.nan]))).all()
+    assert np.isnan(apply_link("logistic", np.array([[np.nan]]))).all()
     assert np.isnan(softmax(np.array([[np.inf, np.inf, 0.0]]))).any()
     assert np.isnan(softmax(np.array([[np.nan, 1.0]]))).all()
 
@@ -162,26 +157,27 @@ ENDS_32 = np.array([0.0, 1e-45, 1e-30, 16.6, 17.4, 88.6, 88.7, 88.8, 104.0, 3e38
 def test_logistic_of_32_bits_equals_xgboosts() -> None:
     sums = np.concatenate([SUMS, ENDS_32, -ENDS_32])
     # Beyond 88 XGBoost's numbers are too small to matter, and another one's differ.
-    assert_allclose(logistic_float32(sums), of_xgboost(sums), rtol=0, atol=1e-30)
-    assert_array_equal(logistic_float32(SUMS), of_xgboost(SUMS))
+    found = apply_link("logistic_float32", sums[:, np.newaxis])
+    assert_allclose(found, of_xgboost(sums), rtol=0, atol=1e-30)
+    assert_array_equal(found[: len(SUMS)], of_xgboost(SUMS))
 
 
 @pytest.mark.parametrize("n_labels", [3, 9])
 def test_softmax_of_32_bits_equals_xgboosts(n_labels: int) -> None:
     sums = SUMS[: len(SUMS) // n_labels * n_labels].reshape(-1, n_labels)
-    found = softmax_float32(sums)
+    found = apply_link("softmax_float32", sums)
     assert_array_equal(found, of_xgboost(sums))
     for row, expected in zip(sums[:50], found, strict=False):
-        assert_array_equal(softmax_float32(row[np.newaxis])[0], expected)
+        assert_array_equal(apply_link("softmax_float32", row[np.newaxis])[0], expected)
 
 
 def test_nan_of_32_bits_stays_nan() -> None:
-    assert np.isnan(logistic_float32(np.array([np.nan]))).all()
-    assert np.isnan(softmax_float32(np.array([[np.inf, np.inf, 0.0]]))).any()
+    assert np.isnan(apply_link("logistic_float32", np.array([[np.nan]]))).all()
+    assert np.isnan(apply_link("softmax_float32", np.array([[np.inf, np.inf, 0.0]]))).any()
 
 
 def test_links_of_no_rows_give_no_rows() -> None:
-    assert logistic_float32(np.empty(0)).shape == (0, 2)
-    assert softmax_float32(np.empty((0, 3))).shape == (0, 3)
-    assert logistic_of_all(np.empty(0)).shape == (0, 2)
+    assert apply_link("logistic_float32", np.empty((0, 1))).shape == (0, 2)
+    assert apply_link("softmax_float32", np.empty((0, 3))).shape == (0, 3)
+    assert apply_link("logistic", np.empty((0, 1))).shape == (0, 2)
     assert softmax(np.empty((0, 3))).shape == (0, 3)

@@ -5,18 +5,19 @@ to the model's score up to rounding. A model that adds on several scales has non
 (NotExplainableError). docs/scorer.md gives the formulas.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Literal, Protocol
+from functools import cache, partial
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tabproof.errors import UserError
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
-from tabproof.scorer.errors import NotExplainableError
+from tabproof.scorer.format import Bools, Columns, Floats, Ints, TreesSpec
 from tabproof.scorer.model import LinearModel, Model, TreesModel, VoteModel
-from tabproof.scorer.trees import Bools, Floats, Ints, Trees
+from tabproof.scorer.trees import Trees
 
 # log_odds: for two labels. log_score: for more, the input of softmax.
 Scale = Literal["log_odds", "log_score", "probability"]
@@ -27,6 +28,12 @@ MAX_TABLE_COLUMNS = 10
 # Leaves that are processed together, and numbers in memory at a time for them and some rows.
 BLOCK_LEAVES, BLOCK_NUMBERS = 2**13, 2**20
 OLDER_VERSION = "an older version exported it; train it again"
+
+
+class NotExplainableError(UserError):
+    """A model that predicts, but has no exact contributions of columns."""
+
+    template = "this model's predictions cannot be explained: {reason}"
 
 
 @dataclass(frozen=True)
@@ -50,12 +57,12 @@ class Contributions:
         return scores
 
 
-class Explainer(Protocol):
+class Explainer:
     """Computes contributions for one kind of model.
 
     Attributes
     ----------
-    base : the expected value of each sum
+    base : the expected value of each sum, when nothing is known about a row
     work : how many numbers one row takes
     """
 
@@ -63,42 +70,34 @@ class Explainer(Protocol):
     base: Floats
     work: int
 
-    def of_rows(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+    def of_rows(self, columns: Columns) -> Floats:
         """Return contributions of shape (n_columns, n_sums, n_rows)."""
-        ...
+        raise NotImplementedError
+
+    def explain(self, columns: Columns, codes: NDArray[np.intp]) -> Contributions:
+        """Return the contributions to the labels in `codes`, one per row."""
+        is_one_sum = len(self.base) == 1
+        # A single sum is for the second of two labels, and its negative for the first.
+        sums = np.zeros_like(codes) if is_one_sum else codes
+        signs = np.where(codes == 1, 1.0, -1.0) if is_one_sum else np.ones(len(codes))
+        values = np.empty((len(codes), len(columns)))
+        step = max(1, BLOCK_NUMBERS // (len(columns) * len(self.base)))
+        for start in range(0, len(codes), step):
+            rows = slice(start, start + step)
+            of_all = self.of_rows([column[rows] for column in columns])
+            values[rows] = of_all[:, sums[rows], np.arange(of_all.shape[2])].T
+        base = signs * self.base[sums]
+        return Contributions(self.scale, codes, base, signs[:, np.newaxis] * values)
 
 
 def make_explainer(model: Model) -> Explainer:
     """Prepare a model; raise NotExplainableError."""
     if isinstance(model, TreesModel):
-        return TreesExplainer(model)
-    if isinstance(model, LinearModel):
-        return LinearExplainer(model)
-    if isinstance(model, VoteModel):
-        return VoteExplainer(model)
-    raise NotExplainableError(reason=f"{type(model).__name__} has neither trees nor weights")
+        return TreesExplainer(model.trees, model.encodings, model.spec)
+    return _LinearExplainer(model) if isinstance(model, LinearModel) else _VoteExplainer(model)
 
 
-def explain(
-    explainer: Explainer, columns: Sequence[NDArray[np.generic]], codes: NDArray[np.intp]
-) -> Contributions:
-    """Return the contributions to the labels in `codes`, one per row."""
-    is_one_sum = len(explainer.base) == 1
-    # A single sum is for the second of two labels, and its negative for the first.
-    sums = np.zeros_like(codes) if is_one_sum else codes
-    signs = np.where(codes == 1, 1.0, -1.0) if is_one_sum else np.ones(len(codes))
-    values = np.empty((len(codes), len(columns)))
-    step = max(1, BLOCK_NUMBERS // (len(columns) * len(explainer.base)))
-    for start in range(0, len(codes), step):
-        rows = slice(start, start + step)
-        of_all = explainer.of_rows([column[rows] for column in columns])
-        values[rows] = of_all[:, sums[rows], np.arange(of_all.shape[2])].T
-    return Contributions(
-        explainer.scale, codes, signs * explainer.base[sums], signs[:, np.newaxis] * values
-    )
-
-
-class LinearExplainer:
+class _LinearExplainer(Explainer):
     """A weighted sum: each column's part minus its mean over the training rows.
 
     Shapley values of a linear model with independent columns (Štrumbelj and Kononenko, 2014).
@@ -110,11 +109,10 @@ class LinearExplainer:
             raise NotExplainableError(reason=reason)
         self._model, self._means = model, model.mean_parts
         self.base = model.intercepts + np.sum(self._means, axis=0)
-        self.scale: Scale = _scale_of(len(self.base))
+        self.scale = "log_odds" if len(self.base) == 1 else "log_score"
         self.work = len(self._means) * len(self.base)
 
-    def of_rows(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Return contributions of shape (n_columns, n_sums, n_rows)."""
+    def of_rows(self, columns: Columns) -> Floats:
         # Extreme values overflow; they have no probability either.
         with np.errstate(over="ignore", invalid="ignore"):
             parts = [
@@ -124,8 +122,10 @@ class LinearExplainer:
         return np.stack(parts)
 
 
-class VoteExplainer:
+class _VoteExplainer(Explainer):
     """A vote of forests: the Shapley values of a mean are the mean of its members' values."""
+
+    scale = "probability"
 
     def __init__(self, model: VoteModel) -> None:
         for member in model.members:
@@ -137,12 +137,10 @@ class VoteExplainer:
                 )
         self._members = [make_explainer(member) for member in model.members]
         self._shares: list[float] = model.shares.tolist()
-        self.scale: Scale = "probability"
         self.work = sum(member.work for member in self._members)
         self.base = self._mean([member.base for member in self._members])
 
-    def of_rows(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Return contributions of shape (n_columns, n_sums, n_rows)."""
+    def of_rows(self, columns: Columns) -> Floats:
         return self._mean([member.of_rows(columns) for member in self._members])
 
     def _mean(self, parts: Sequence[Floats]) -> Floats:
@@ -151,146 +149,127 @@ class VoteExplainer:
         return mean
 
 
-class TreesExplainer:
-    """Trees: contributions to the sums of boosting, or to the mean of a forest."""
+class TreesExplainer(Explainer):
+    """Path-dependent Tree SHAP: contributions to the sums of boosting, or the mean of a forest."""
 
-    def __init__(self, model: TreesModel) -> None:
-        trees, spec = model.trees, model.spec
+    def __init__(self, trees: Trees, encodings: Sequence[Encoding], spec: TreesSpec) -> None:
         if trees.covers is None:
             reason = f"its scorer/ does not say how many rows reached each node: {OLDER_VERSION}"
             raise NotExplainableError(reason=reason)
-        self._trees = TreesContributions(trees, trees.covers, model.encodings, spec.n_groups)
-        self.work = self._trees.work
-        is_mean = spec.link == "mean"
-        self.scale: Scale = "probability" if is_mean else _scale_of(len(spec.baseline))
-        self._divisor = trees.n_trees // spec.n_groups if is_mean else 1
-        self.base = (np.array(spec.baseline) + self._trees.expected) / self._divisor
-
-    def of_rows(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Return contributions of shape (n_columns, n_sums, n_rows)."""
-        return self._trees.of_rows(columns) / self._divisor
-
-
-def _scale_of(n_sums: int) -> Scale:
-    return "log_odds" if n_sums == 1 else "log_score"
-
-
-# --- Path-dependent Tree SHAP: the sums of an ensemble of trees.
-
-
-class TreesContributions:
-    """Contributions to the sums of an ensemble; tree i adds to group i modulo n_groups.
-
-    Attributes
-    ----------
-    expected : the expected sums when nothing is known about a row, of shape (n_sums,)
-    work : how many numbers one row takes
-    """
-
-    def __init__(
-        self, trees: Trees, covers: Floats, encodings: Sequence[Encoding], n_groups: int
-    ) -> None:
-        width = trees.values.shape[1]
-        paths = Paths(trees, covers, encodings)
-        leaves = np.flatnonzero(trees.is_leaf)
-        group = trees.tree_of_node[leaves] % n_groups
-        found = []
-        for number in range(n_groups):
+        paths = _Paths(trees, trees.covers, encodings)
+        width, leaves = trees.values.shape[1], np.flatnonzero(trees.is_leaf)
+        group = trees.tree_of_node[leaves] % spec.n_groups
+        expected = np.zeros(width * spec.n_groups)
+        found: list[tuple[_Conditions, Floats, slice]] = []
+        for number in range(spec.n_groups):
             of_group = np.flatnonzero(group == number)
+            sums = slice(width * number, width * (number + 1))
             for start in range(0, len(of_group), BLOCK_LEAVES):
                 chosen = of_group[start : start + BLOCK_LEAVES]
-                conditions = paths.conditions_of(leaves[chosen])
-                found.append((conditions, trees.values[chosen], width * number))
-        max_columns = _max_table_columns([conditions for conditions, *_ in found])
-        # Trees of a single leaf test no column.
-        self._blocks = [_Block(*parts, max_columns) for parts in found if len(parts[0].leaf)]
-        self._n_sums = width * n_groups
-        self.expected = np.zeros(self._n_sums)
-        for conditions, values, first_sum in found:
-            shares = np.ones(len(values))
-            np.multiply.at(shares, conditions.leaf, conditions.share)
-            self.expected[first_sum : first_sum + width] += shares @ values
-        n_pairs = [block.n_pairs for block in self._blocks]
-        self.work = sum(n_pairs)
-        self._block_rows = max(1, BLOCK_NUMBERS // max(n_pairs, default=1))
+                conditions, values = paths.conditions_of(leaves[chosen]), trees.values[chosen]
+                shares = np.ones(len(values))
+                np.multiply.at(shares, conditions.leaf, conditions.share)
+                expected[sums] += shares @ values
+                # Trees of a single leaf test no column.
+                if len(conditions.leaf):
+                    found.append((conditions, values, sums))
+        # Up to how many columns per path all tables together fit into MAX_TABLE_BYTES.
+        numbers = np.arange(MAX_TABLE_COLUMNS + 1)
+        sizes = np.zeros(len(numbers))
+        for conditions, *_ in found:
+            n_columns = np.bincount(conditions.leaf)
+            counts = np.bincount(n_columns, minlength=len(numbers))[: len(numbers)]
+            sizes += 8 * counts * numbers * 2**numbers
+        max_columns = int(np.searchsorted(np.cumsum(sizes), MAX_TABLE_BYTES, side="right")) - 1
+        self._blocks = [_Block(*parts, max_columns) for parts in found]
+        is_mean = spec.link == "mean"
+        self.scale = "log_odds" if len(expected) == 1 else "log_score"
+        if is_mean:
+            self.scale = "probability"
+        self._divisor = trees.n_trees // spec.n_groups if is_mean else 1
+        self.base = (np.array(spec.baseline) + expected) / self._divisor
+        self.work = sum(block.n_pairs for block in self._blocks)
+        most = max((block.n_pairs for block in self._blocks), default=1)
+        self._block_rows = max(1, BLOCK_NUMBERS // most)
 
-    def of_rows(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+    def of_rows(self, columns: Columns) -> Floats:
         """Return contributions of shape (n_columns, n_sums, n_rows)."""
         n_rows = len(columns[0])
-        total = np.zeros((len(columns), self._n_sums, n_rows))
+        total = np.zeros((len(columns), len(self.base), n_rows))
         for start in range(0, n_rows, self._block_rows):
             rows = slice(start, start + self._block_rows)
             for block in self._blocks:
                 block.add_to(total[:, :, rows], [column[rows] for column in columns])
-        return total
+        return total / self._divisor
 
 
-def _max_table_columns(found: Sequence["Conditions"]) -> int:
-    """Return up to how many columns per path all tables together fit into MAX_TABLE_BYTES."""
-    numbers = np.arange(MAX_TABLE_COLUMNS + 1)
-    sizes = np.zeros(MAX_TABLE_COLUMNS + 1)
-    for conditions in found:
-        n_columns = np.bincount(conditions.leaf)
-        counts = np.bincount(n_columns, minlength=len(numbers))[: len(numbers)]
-        sizes += 8 * counts * numbers * 2**numbers
-    return int(np.searchsorted(np.cumsum(sizes), MAX_TABLE_BYTES, side="right")) - 1
+class _Test(NamedTuple):
+    """A column that paths test, their pairs, and whether cells meet each: (n_pairs, n_cells)."""
+
+    column: int
+    pairs: Ints
+    are_met: Callable[[NDArray[np.generic]], Bools]
+
+
+class _Conditions(NamedTuple):
+    """Pairs of a leaf and a column that its path tests, by number of columns, then by leaf.
+
+    Attributes
+    ----------
+    leaf : of each pair, an index into the given leaves
+    share : of the training rows that reach the column's nodes, the share that goes on to the leaf
+    """
+
+    leaf: Ints
+    share: Floats
+    tests: Sequence[_Test]
 
 
 class _Block:
     """Leaves of trees that add to the same sums."""
 
     def __init__(
-        self, conditions: "Conditions", values: Floats, first_sum: int, max_table_columns: int
+        self, conditions: _Conditions, values: Floats, sums: slice, max_table_columns: int
     ) -> None:
-        self.n_pairs = len(conditions.leaf)
-        self._sums = slice(first_sum, first_sum + values.shape[1])
-        self._groups: list[_Group] = []
+        self.n_pairs, self._sums = len(conditions.leaf), sums
+        # Leaves whose paths test equally many columns: their pairs, which are consecutive, their
+        # shares, and a table of shape (n_columns, n_leaves · 2^n_columns) unless it would be large.
+        self._groups: list[tuple[slice, Floats, Floats | None]] = []
         n_columns = np.bincount(conditions.leaf)[conditions.leaf]
         for number in np.unique(n_columns).tolist():
-            first, end = np.searchsorted(n_columns, [number, number + 1]).tolist()
-            shares = conditions.share[first:end].reshape(-1, number, 1)
+            pairs = slice(*np.searchsorted(n_columns, [number, number + 1]).tolist())
+            shares = conditions.share[pairs].reshape(-1, number, 1)
             table = _make_table(shares) if number <= max_table_columns else None
-            self._groups.append(_Group(slice(first, end), shares, table))
+            self._groups.append((pairs, shares, table))
         # For each test, the values of the leaves of its pairs: shape (n_sums, n_pairs).
         self._tests = [
             (test, np.ascontiguousarray(values[conditions.leaf[test.pairs]].T))
             for test in conditions.tests
         ]
 
-    def add_to(self, total: Floats, columns: Sequence[NDArray[np.generic]]) -> None:
+    def add_to(self, total: Floats, columns: Columns) -> None:
         """Add to contributions of shape (n_columns, n_sums, n_rows)."""
         met = np.empty((self.n_pairs, total.shape[2]), dtype=bool)
         for test, _ in self._tests:
             met[test.pairs] = test.are_met(columns[test.column])
-        units = np.concatenate([group.units(met) for group in self._groups])
+        units = np.concatenate([_units(met[p], shares, table) for p, shares, table in self._groups])
         for test, values in self._tests:
             total[test.column, self._sums] += values @ units[test.pairs]
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Leaves of a block whose paths test equally many columns; their pairs are consecutive.
-
-    `table` has the shape (n_columns, n_leaves · 2^n_columns), or is None where it would be large.
-    """
-
-    pairs: slice
-    shares: Floats
-    table: Floats | None
-
-    def units(self, met: Bools) -> Floats:
-        """Return contributions to a value of 1, of shape (n_pairs, n_rows)."""
-        n_leaves, n_columns, _ = self.shares.shape
-        met = met[self.pairs].reshape(n_leaves, n_columns, -1)
-        if self.table is None:
-            return unit_contributions(self.shares, met).reshape(-1, met.shape[2])
-        way = np.repeat(np.arange(n_leaves)[:, np.newaxis] << n_columns, met.shape[2], axis=1)
-        for column in range(n_columns):
-            way += met[:, column].astype(np.intp) << column
-        units = np.empty(met.shape)
-        for column in range(n_columns):
-            units[:, column] = self.table[column].take(way)
-        return units.reshape(-1, met.shape[2])
+def _units(met: Bools, shares: Floats, table: Floats | None) -> Floats:
+    """Return contributions to a value of 1, of shape (n_pairs, n_rows), like `met`."""
+    n_leaves, n_columns, _ = shares.shape
+    met = met.reshape(n_leaves, n_columns, -1)
+    if table is None:
+        return unit_contributions(shares, met).reshape(-1, met.shape[2])
+    way = np.repeat(np.arange(n_leaves)[:, np.newaxis] << n_columns, met.shape[2], axis=1)
+    for column in range(n_columns):
+        way += met[:, column].astype(np.intp) << column
+    units = np.empty(met.shape)
+    for column in range(n_columns):
+        units[:, column] = table[column].take(way)
+    return units.reshape(-1, met.shape[2])
 
 
 def _make_table(shares: Floats) -> Floats:
@@ -315,108 +294,29 @@ def unit_contributions(shares: Floats, met: Bools) -> Floats:
     """
     n_columns = shares.shape[1]
     total = np.zeros(np.broadcast_shapes(shares.shape, met.shape))
-    for t, weight in _quadrature((n_columns + 1) // 2):
+    # The nodes of Gauss-Legendre quadrature, and their weights, are for the interval from -1 to 1.
+    for node, weight in zip(*_leggauss((n_columns + 1) // 2), strict=True):
+        t = (node + 1) / 2
         left_out = (1 - t) * shares
         factors = np.where(met, t + left_out, left_out)
         # (o - z) / factor, also where the factor is zero: then the product is zero too.
         ratios = np.where(met, (1 - shares) / (t + left_out), -1 / (1 - t))
-        total += ratios * (weight * factors.prod(axis=1, keepdims=True))
+        total += ratios * (weight / 2 * factors.prod(axis=1, keepdims=True))
     return total
 
 
-@cache
-def _quadrature(number: int) -> list[tuple[float, float]]:
-    """Return the nodes of Gauss-Legendre quadrature between 0 and 1, and their weights."""
-    nodes, weights = np.polynomial.legendre.leggauss(number)
-    return list(zip(((nodes + 1) / 2).tolist(), (weights / 2).tolist(), strict=True))
+_leggauss = cache(np.polynomial.legendre.leggauss)
 
 
-# --- What the path to each leaf requires of each column.
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """Pairs of a leaf and a column that its path tests, by number of columns, then by leaf.
-
-    Attributes
-    ----------
-    leaf, column : of each pair, indices into the given leaves and the columns
-    share : of the training rows that reach the column's nodes, the share that goes on to the leaf
-    tests : for each tested column, its pairs and what they require
-    """
-
-    leaf: Ints
-    column: Ints
-    share: Floats
-    tests: tuple["IntervalTest | CategoryTest", ...]
-
-
-@dataclass(frozen=True)
-class IntervalTest:
-    """A column of one feature, which must be above `low` and not above `high` (NaN: no bound)."""
-
-    column: int
-    pairs: Ints
-    encoding: Encoding
-    low: Floats
-    high: Floats
-    takes_missing: Bools
-
-    def are_met(self, cells: NDArray[np.generic]) -> Bools:
-        """Return shape (n_pairs, n_cells)."""
-        if isinstance(self.encoding, CategoryEncoding):
-            values = self.encoding.codes[cells.astype(np.intp, copy=False), 0]
-        else:
-            values = self.encoding.apply_to_all(cells.astype(np.float64, copy=False))
-        # Not `>`: without a lower bound every number is above it.
-        met: Bools = (values <= self.high[:, np.newaxis]) > (values <= self.low[:, np.newaxis])
-        missing = np.isnan(values)
-        if missing.any():
-            met[:, missing] = self.takes_missing[:, np.newaxis]
-        return met
-
-
-@dataclass(frozen=True)
-class CategoryTest:
-    """A categorical column. `open`: shape (n_pairs, n_categories + 2), which meet a pair."""
-
-    column: int
-    pairs: Ints
-    open: Bools
-
-    def are_met(self, cells: NDArray[np.generic]) -> Bools:
-        """Return shape (n_pairs, n_cells)."""
-        return self.open.take(cells.astype(np.intp, copy=False), axis=1)
-
-
-@dataclass(frozen=True)
-class _Steps:
-    """Nodes on the paths to leaves, ordered by leaf and column, so that pairs are consecutive.
-
-    Attributes
-    ----------
-    node, left : each node, and whether the path goes left there
-    starts, column, pair : the first node of each pair, its column, and its index in Conditions
-    """
-
-    node: Ints
-    left: Bools
-    starts: Ints
-    column: Ints
-    pair: Ints
-
-
-class Paths:
-    """Finds the conditions of leaves."""
+class _Paths:
+    """Finds what the path to each leaf requires of each column."""
 
     def __init__(self, trees: Trees, covers: Floats, encodings: Sequence[Encoding]) -> None:
-        self._trees = trees
-        self._encodings = encodings
+        self._trees, self._encodings = trees, encodings
         widths = [encoding.width for encoding in encodings]
         self._first_feature = np.cumsum([0, *widths])
         self._column_of = np.repeat(np.arange(len(encodings)), widths)
-        n_nodes = len(trees.feature)
-        inner = np.flatnonzero(~trees.is_leaf)
+        inner, n_nodes = np.flatnonzero(~trees.is_leaf), len(trees.feature)
         self._parent = np.full(n_nodes, -1)
         self._parent[inner + 1] = self._parent[trees.right[inner]] = inner
         total = covers[inner + 1] + covers[trees.right[inner]]
@@ -425,33 +325,10 @@ class Paths:
         self._share = np.ones(n_nodes)
         self._share[inner + 1], self._share[trees.right[inner]] = left, 1 - left
 
-    def conditions_of(self, leaves: Ints) -> Conditions:
+    def conditions_of(self, leaves: Ints) -> _Conditions:
         """Return the conditions of these leaves, given as nodes."""
-        leaf, child = self._steps_to(leaves)
-        node = self._parent[child]
-        column = self._column_of[self._trees.feature[node]]
-        order = np.lexsort((column, leaf))
-        leaf, child, node, column = leaf[order], child[order], node[order], column[order]
-        is_first = np.ones(len(leaf), dtype=bool)
-        is_first[1:] = (leaf[1:] != leaf[:-1]) | (column[1:] != column[:-1])
-        starts = np.flatnonzero(is_first)
-        share = np.multiply.reduceat(self._share[child], starts) if len(starts) else np.empty(0)
-        n_columns = np.bincount(leaf[starts], minlength=len(leaves))
-        # By number of columns, so that leaves with equally many are consecutive.
-        by_number = np.argsort(n_columns[leaf[starts]], kind="stable")
-        pair = np.empty(len(starts), dtype=np.int64)
-        pair[by_number] = np.arange(len(starts))
-        steps = _Steps(node, child == node + 1, starts, column[starts], pair)
-        return Conditions(
-            leaf[starts][by_number],
-            column[starts][by_number],
-            share[by_number],
-            tuple(self._make_test(int(k), steps) for k in np.unique(steps.column)),
-        )
-
-    def _steps_to(self, leaves: Ints) -> tuple[Ints, Ints]:
-        """Return indices into leaves, and the nodes on the way to each, without roots."""
-        indices, nodes = [], []
+        trees, indices, nodes = self._trees, [], []
+        # All paths go up together, without their roots.
         here, child = np.arange(len(leaves)), leaves
         while len(here):
             below = self._parent[child] >= 0
@@ -459,28 +336,68 @@ class Paths:
             indices.append(here)
             nodes.append(child)
             child = self._parent[child]
-        return np.concatenate(indices), np.concatenate(nodes)
+        leaf, child = np.concatenate(indices), np.concatenate(nodes)
+        node = self._parent[child]
+        column = self._column_of[trees.feature[node]]
+        # By leaf and column, so that the nodes of a pair are consecutive.
+        order = np.lexsort((column, leaf))
+        leaf, child, node, column = leaf[order], child[order], node[order], column[order]
+        left, is_first = child == node + 1, np.ones(len(leaf), dtype=bool)
+        is_first[1:] = (leaf[1:] != leaf[:-1]) | (column[1:] != column[:-1])
+        starts = np.flatnonzero(is_first)
+        ends = np.append(starts[1:], len(node))
+        share = np.multiply.reduceat(self._share[child], starts) if len(starts) else np.empty(0)
+        n_columns = np.bincount(leaf[starts], minlength=len(leaves))
+        # By number of columns, so that leaves with equally many are consecutive.
+        by_number = np.argsort(n_columns[leaf[starts]], kind="stable")
+        pair = np.empty(len(starts), dtype=np.int64)
+        pair[by_number] = np.arange(len(starts))
+        tests = []
+        for tested in np.unique(column).tolist():
+            own = np.flatnonzero(column[starts] == tested)
+            counts = ends[own] - starts[own]
+            first = np.cumsum(counts) - counts
+            steps = np.repeat(starts[own] - first, counts) + np.arange(counts.sum())
+            are_met = self._make_are_met(tested, node[steps], left[steps], first)
+            tests.append(_Test(tested, pair[own], are_met))
+        return _Conditions(leaf[starts][by_number], share[by_number], tests)
 
-    def _make_test(self, column: int, steps: _Steps) -> IntervalTest | CategoryTest:
-        own = np.flatnonzero(steps.column == column)
-        ends = np.append(steps.starts[1:], len(steps.node))
-        counts = ends[own] - steps.starts[own]
-        starts = np.cumsum(counts) - counts
-        chosen = np.repeat(steps.starts[own] - starts, counts) + np.arange(counts.sum())
-        node, left = steps.node[chosen], steps.left[chosen]
-        encoding, pairs, trees = self._encodings[column], steps.pair[own], self._trees
+    def _make_are_met(
+        self, column: int, node: Ints, left: Bools, starts: Ints
+    ) -> Callable[[NDArray[np.generic]], Bools]:
+        """Return the test of pairs; `starts` are their first nodes, `left` where paths go left."""
+        encoding, trees = self._encodings[column], self._trees
         has_sets = (trees.category_set[node] >= 0).any()
         if isinstance(encoding, NumberEncoding) or (encoding.width == 1 and not has_sets):
             threshold = trees.threshold[node]
-            return IntervalTest(
-                column,
-                pairs,
+            return partial(
+                _are_between,
                 encoding,
-                np.fmax.reduceat(np.where(left, np.nan, threshold), starts),
-                np.minimum.reduceat(np.where(left, threshold, np.inf), starts),
-                np.logical_and.reduceat(trees.missing_left[node] == left, starts),
+                np.fmax.reduceat(np.where(left, np.nan, threshold), starts)[:, np.newaxis],
+                np.minimum.reduceat(np.where(left, threshold, np.inf), starts)[:, np.newaxis],
+                np.logical_and.reduceat(trees.missing_left[node] == left, starts)[:, np.newaxis],
             )
         features = trees.feature[node] - self._first_feature[column]
         is_open = trees.goes_left(node, encoding.codes[:, features]) == left
         open_indices = np.logical_and.reduceat(is_open, starts, axis=1).T
-        return CategoryTest(column, pairs, np.ascontiguousarray(open_indices))
+        return partial(_are_open, np.ascontiguousarray(open_indices))
+
+
+def _are_between(
+    encoding: Encoding, low: Floats, high: Floats, takes_missing: Bools, cells: NDArray[np.generic]
+) -> Bools:
+    """Test one feature, which must be above `low` and not above `high` (NaN: no bound)."""
+    if isinstance(encoding, CategoryEncoding):
+        values = encoding.codes[cells.astype(np.intp, copy=False), 0]
+    else:
+        values = encoding.apply_to_all(cells.astype(np.float64, copy=False))
+    # Not `>`: without a lower bound every number is above it.
+    met: Bools = (values <= high) > (values <= low)
+    missing = np.isnan(values)
+    if missing.any():
+        met[:, missing] = takes_missing
+    return met
+
+
+def _are_open(is_open: Bools, cells: NDArray[np.generic]) -> Bools:
+    return is_open.take(cells.astype(np.intp, copy=False), axis=1)

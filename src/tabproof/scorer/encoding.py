@@ -7,23 +7,22 @@ are for unseen categories and for missing cells.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabproof.scorer.errors import ScorerDamagedError
 from tabproof.scorer.format import (
     Arrays,
-    CategorySpec,
     ColumnSpec,
+    Floats,
     NumberSpec,
     Operation,
-    codes_name,
+    ScorerDamagedError,
 )
 
-Floats = NDArray[np.float64]
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 # What people write as a number. Python's float() would also take nan, inf and 1_000.
 NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
@@ -106,12 +105,11 @@ class CategoryEncoding:
     name: str
     categories: tuple[str, ...]
     codes: Floats
-    index_of: dict[str, int] = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Index the categories by name."""
-        indices = {category: index for index, category in enumerate(self.categories)}
-        object.__setattr__(self, "index_of", indices)
+    @cached_property
+    def index_of(self) -> dict[str, int]:
+        """The index of each category by its name."""
+        return {category: index for index, category in enumerate(self.categories)}
 
     @property
     def width(self) -> int:
@@ -140,51 +138,23 @@ def make_encodings(specs: Sequence[ColumnSpec], arrays: Arrays) -> tuple[Encodin
     """Make encodings from specs and arrays; raise ScorerDamagedError where they do not fit."""
     if not specs or len({spec.name for spec in specs}) < len(specs):
         raise ScorerDamagedError("it has no columns, or duplicate column names")
-    return tuple(_make_encoding(spec, arrays.get(codes_name(i))) for i, spec in enumerate(specs))
-
-
-def _make_encoding(spec: ColumnSpec, codes: NDArray[np.generic] | None) -> Encoding:
-    if isinstance(spec, NumberSpec):
-        if any(operation == "divide" and operand == 0 for operation, operand in spec.steps):
-            raise ScorerDamagedError(f"column '{spec.name}' is divided by zero")
-        operations = [operation for operation, _ in spec.steps]
-        for before, operation in zip(["", *operations], operations, strict=False):
-            if operation == "float32" and before != "clip_float32":
-                raise ScorerDamagedError(f"column '{spec.name}' is rounded before it is clipped")
-        return NumberEncoding(spec.name, tuple(spec.steps))
-    n_rows = len(spec.categories) + 2
-    if codes is None or codes.dtype != np.float64 or codes.ndim != 2 or len(codes) != n_rows:
-        raise ScorerDamagedError(f"column '{spec.name}' has no table of {n_rows} rows")
-    if len(set(spec.categories)) < len(spec.categories):
-        raise ScorerDamagedError(f"column '{spec.name}' has duplicate categories")
-    return CategoryEncoding(spec.name, tuple(spec.categories), codes)  # type: ignore[arg-type]
-
-
-def make_vote_columns(specs: Sequence[ColumnSpec]) -> tuple[Encoding, ...]:
-    """Make the columns that a vote's clients send; its members make the features."""
-    for spec in specs:
-        if isinstance(spec, NumberSpec) and spec.steps:
-            raise ScorerDamagedError(f"column '{spec.name}' of a vote has steps; members have them")
-    no_features: Arrays = {
-        codes_name(i): np.empty((len(spec.categories) + 2, 0))
-        for i, spec in enumerate(specs)
-        if isinstance(spec, CategorySpec)
-    }
-    return make_encodings(specs, no_features)
-
-
-def make_member_encodings(
-    columns: Sequence[Encoding], steps: Sequence[list[tuple[Operation, float]]], arrays: Arrays
-) -> tuple[Encoding, ...]:
-    """Make one member's encodings of a vote's columns."""
-    if len(steps) != len(columns):
-        raise ScorerDamagedError(f"a member has steps for {len(steps)} of {len(columns)} columns")
-    specs: list[ColumnSpec] = []
-    for column, own_steps in zip(columns, steps, strict=True):
-        if isinstance(column, NumberEncoding):
-            specs.append(NumberSpec(column.name, own_steps))
-        elif own_steps:
-            raise ScorerDamagedError(f"column '{column.name}' of categories has steps")
-        else:
-            specs.append(CategorySpec(column.name, list(column.categories)))
-    return make_encodings(specs, arrays)
+    encodings: list[Encoding] = []
+    for index, spec in enumerate(specs):
+        if isinstance(spec, NumberSpec):
+            operations = [operation for operation, _ in spec.steps]
+            if ("divide", 0) in spec.steps:
+                raise ScorerDamagedError(f"column '{spec.name}' is divided by zero")
+            for before, operation in zip(["", *operations], operations, strict=False):
+                if operation == "float32" and before != "clip_float32":
+                    raise ScorerDamagedError(
+                        f"column '{spec.name}' is rounded before it is clipped"
+                    )
+            encodings.append(NumberEncoding(spec.name, tuple(spec.steps)))
+            continue
+        codes, n_rows = arrays.get(f"codes.{index}"), len(spec.categories) + 2
+        if codes is None or codes.dtype != np.float64 or codes.ndim != 2 or len(codes) != n_rows:
+            raise ScorerDamagedError(f"column '{spec.name}' has no table of {n_rows} rows")
+        if len(set(spec.categories)) < len(spec.categories):
+            raise ScorerDamagedError(f"column '{spec.name}' has duplicate categories")
+        encodings.append(CategoryEncoding(spec.name, tuple(spec.categories), codes))
+    return tuple(encodings)

@@ -4,7 +4,7 @@ To change it: raise FORMAT, add a line to the table in docs/scorer.md, and keep 
 format for as long as promoted models have it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from tabproof.errors import NewerFormatError
-from tabproof.scorer.errors import ScorerDamagedError
+from tabproof.errors import NewerFormatError, UserError
 
 FORMAT = 3
 # Nothing in these files has another meaning today, so they are read too.
@@ -22,12 +21,27 @@ OLDER_FORMATS = (1, 2)
 SPEC, ARRAYS = "scorer/scorer.json", "scorer/arrays.safetensors"
 
 Arrays = dict[str, NDArray[Any]]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+# The cells of many rows, column by column.
+Columns = Sequence[NDArray[np.generic]]
 # Applied to a number one after the other; `fill` replaces a missing one.
 Operation = Literal["fill", "add", "subtract", "multiply", "divide", "clip_float32", "float32"]
 # Those that end in float32 take sums of 32-bit floats.
 Link = Literal["logistic", "softmax", "mean", "logistic_float32", "softmax_float32"]
 # What is calibrated: the model's sums before the link, or its probabilities.
 Response = Literal["sums", "probabilities", "probabilities_float32"]
+
+
+class ScorerDamagedError(UserError):
+    """Files that are not a valid scorer."""
+
+    exit_code = 1
+    template = "scorer/ cannot be read: {reason}; promote or train another run"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)
 
 
 class NumberSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="number"):
@@ -146,26 +160,3 @@ def read_files(files: Mapping[str, bytes]) -> tuple[ScorerSpec, Arrays]:
         raise ScorerDamagedError(f"there is no {error.args[0]}") from error
     except (msgspec.DecodeError, SafetensorError, RecursionError, ValueError) as error:
         raise ScorerDamagedError(str(error)) from error
-
-
-def codes_name(index: int) -> str:
-    """Return the name of the array of the categorical column at this index."""
-    return f"codes.{index}"
-
-
-def add_member_prefix(index: int, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Return a vote member's arrays under their names in the file."""
-    return {f"members.{index}.{name}": array for name, array in arrays.items()}
-
-
-def split_by_member(arrays: Mapping[str, NDArray[Any]], n_members: int) -> list[Arrays]:
-    """Return each member's arrays, under the names that a model of its own would use."""
-    # In one pass: a file may claim any number of members.
-    found: dict[str, Arrays] = {str(index): {} for index in range(n_members)}
-    for name, array in arrays.items():
-        if name.startswith("members."):
-            index, _, own_name = name.removeprefix("members.").partition(".")
-            if index not in found:
-                raise ScorerDamagedError(f"'{name}' belongs to no member")
-            found[index][own_name] = array
-    return list(found.values())

@@ -2,31 +2,28 @@
 
 from collections.abc import Sequence
 from math import exp
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabproof.scorer.encoding import (
-    CategoryEncoding,
-    Encoding,
-    NumberEncoding,
-    make_member_encodings,
-)
-from tabproof.scorer.errors import ScorerDamagedError
+from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding, make_encodings
 from tabproof.scorer.format import (
     Arrays,
+    CategorySpec,
+    Columns,
+    ColumnSpec,
+    Floats,
     LinearSpec,
     Link,
     ModelSpec,
+    NumberSpec,
+    ScorerDamagedError,
     TreesSpec,
     VoteSpec,
-    split_by_member,
 )
 from tabproof.scorer.tree_evaluators import BLOCK_ROWS, BitVectors, TreeWalker
-from tabproof.scorer.trees import Floats, read_trees
-
-# --- Links: from sums to probabilities, with the operations of each library in its order.
+from tabproof.scorer.trees import read_trees
 
 
 def logistic(raw: float) -> float:
@@ -38,12 +35,6 @@ def logistic(raw: float) -> float:
         return 0.0
 
 
-def logistic_of_all(raw: Floats) -> Floats:
-    """Return probabilities of shape (n_rows, 2) for sums of shape (n_rows,)."""
-    positive = np.array([logistic(value) for value in raw.tolist()])
-    return np.stack([1.0 - positive, positive], axis=1)
-
-
 def softmax(raw: Floats) -> Floats:
     """Return probabilities for sums of shape (n_rows, n_labels)."""
     # The difference of two infinite sums is NaN, as in scikit-learn; the callers refuse it.
@@ -53,19 +44,25 @@ def softmax(raw: Floats) -> Floats:
     return proba
 
 
-def logistic_float32(raw: Floats) -> Floats:
-    """Return XGBoost's probabilities for 32-bit sums of shape (n_rows,), bit for bit."""
-    # Beyond that exp overflows; XGBoost has the same limit.
-    powers = _exp_float32(np.minimum(-raw.astype(np.float32), np.float32(88.7)))
-    positive = np.float32(1) / (powers + np.float32(1))
-    return np.stack([np.float32(1) - positive, positive], axis=1).astype(np.float64)
+def apply_link(link: Link, sums: Floats, n_rounds: int = 1) -> Floats:
+    """Return probabilities for sums of shape (n_rows, n_sums), bit for bit as each library does.
 
-
-def softmax_float32(raw: Floats) -> Floats:
-    """Return XGBoost's probabilities for 32-bit sums of shape (n_rows, n_labels), bit for bit."""
-    sums = raw.astype(np.float32)
+    n_rounds : what the link `mean` divides by
+    """
+    if link == "mean":
+        return sums / n_rounds
+    if link == "softmax":
+        return softmax(sums)
+    if link == "logistic":
+        positive = np.array([logistic(value) for value in sums[:, 0].tolist()])
+        return np.stack([1.0 - positive, positive], axis=1)
+    sums_32, one = sums.astype(np.float32), np.float32(1)
+    if link == "logistic_float32":
+        # Beyond that exp overflows; XGBoost has the same limit.
+        second = one / (_exp_float32(np.minimum(-sums_32[:, 0], np.float32(88.7))) + one)
+        return np.stack([one - second, second], axis=1).astype(np.float64)
     with np.errstate(invalid="ignore"):
-        powers = _exp_float32(sums - sums.max(axis=1, keepdims=True))
+        powers = _exp_float32(sums_32 - sums_32.max(axis=1, keepdims=True))
     # XGBoost adds in 64 bits, in order, and divides in 32.
     totals = powers.astype(np.float64).cumsum(axis=1)[:, -1:].astype(np.float32)
     return (powers / totals).astype(np.float64)
@@ -79,47 +76,11 @@ def _exp_float32(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return powers
 
 
-def _apply_link(link: Link, sums: Floats, n_rounds: int) -> Floats:
-    match link:
-        case "logistic":
-            return logistic_of_all(sums[:, 0])
-        case "logistic_float32":
-            return logistic_float32(sums[:, 0])
-        case "softmax":
-            return softmax(sums)
-        case "softmax_float32":
-            return softmax_float32(sums)
-        case "mean":
-            return sums / n_rounds
-
-
-def _check_link(link: Link, n_sums: int, n_labels: int) -> None:
-    is_logistic = link in ("logistic", "logistic_float32")
-    expected = 1 if is_logistic else n_labels
-    if n_sums != expected or (is_logistic and n_labels != 2):
-        raise ScorerDamagedError(f"{n_sums} sums do not fit {n_labels} labels with '{link}'")
-
-
-# --- Models.
-
-
-class Model(Protocol):
-    """Predicts probabilities; see Scorer for what a row is."""
-
-    def predict_row(self, row: Sequence[float]) -> list[float]:
-        """Return a probability per label."""
-        ...
-
-    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Return probabilities of shape (n_rows, n_labels), for rows that fit into memory."""
-        ...
-
-
 class SummedModel:
     """A model whose probabilities are a link of sums."""
 
+    encodings: Sequence[Encoding]
     _link: Link
-    # What the link `mean` divides by.
     _n_rounds = 1
 
     def predict_row(self, row: Sequence[float]) -> list[float]:
@@ -128,20 +89,26 @@ class SummedModel:
         if self._link == "logistic":
             positive = logistic(sums[0])
             return [1.0 - positive, positive]
-        proba: list[float] = _apply_link(self._link, np.array([sums]), self._n_rounds)[0].tolist()
+        proba: list[float] = apply_link(self._link, np.array([sums]), self._n_rounds)[0].tolist()
         return proba
 
-    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
-        """Return probabilities of shape (n_rows, n_labels)."""
-        return _apply_link(self._link, self.sums(columns), self._n_rounds)
+    def predict_proba(self, columns: Columns) -> Floats:
+        """Return probabilities of shape (n_rows, n_labels), for rows that fit into memory."""
+        return apply_link(self._link, self.sums(columns), self._n_rounds)
 
     def sums_of_row(self, row: Sequence[float]) -> list[float]:
         """Return the sums before the link; for `mean`, before the division."""
         raise NotImplementedError
 
-    def sums(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+    def sums(self, columns: Columns) -> Floats:
         """Return the sums before the link, of shape (n_rows, n_sums)."""
         raise NotImplementedError
+
+    def _check_sums(self, n_sums: int, n_labels: int) -> None:
+        expected = 1 if self._link in ("logistic", "logistic_float32") else n_labels
+        if n_sums != expected or (n_sums == 1 and n_labels != 2):
+            reason = f"{n_sums} sums do not fit {n_labels} labels with '{self._link}'"
+            raise ScorerDamagedError(reason)
 
 
 class TreesModel(SummedModel):
@@ -164,7 +131,7 @@ class TreesModel(SummedModel):
         self.spec, self.trees, self.encodings = spec, trees, tuple(encodings)
         self._link, self._n_groups = spec.link, spec.n_groups
         self._n_sums = spec.n_groups * trees.values.shape[1]
-        _check_link(spec.link, self._n_sums, n_labels)
+        self._check_sums(self._n_sums, n_labels)
         if len(spec.baseline) != self._n_sums or not np.isfinite(spec.baseline).all():
             raise ScorerDamagedError("'baseline' is not one finite number per sum")
         if spec.n_groups < 1 or trees.n_trees % spec.n_groups:
@@ -185,7 +152,7 @@ class TreesModel(SummedModel):
         sums: list[float] = self._sums(self._evaluator.leaf_values_of_row(row))[0].tolist()
         return sums
 
-    def sums(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+    def sums(self, columns: Columns) -> Floats:
         """Return the sums before the link, of shape (n_rows, n_sums)."""
         sums = np.empty((len(columns[0]), self._n_sums))
         for start in range(0, len(sums), BLOCK_ROWS):
@@ -229,11 +196,18 @@ class LinearModel(SummedModel):
         for name, array in (("coefficients", weights), ("intercepts", intercepts)):
             if array.dtype != np.float64 or not np.isfinite(array).all():
                 raise ScorerDamagedError(f"'{name}' are not finite 64-bit floats")
-        _check_link(spec.link, len(intercepts), n_labels)
-        self._link = spec.link
-        self.intercepts = intercepts
+        self._link, self.encodings, self.intercepts = spec.link, tuple(encodings), intercepts
+        self._check_sums(len(intercepts), n_labels)
         ends = np.cumsum(widths)[:-1]
-        self.mean_parts = _mean_parts(weights, arrays.get("means"), ends)
+        self.mean_parts: list[Floats] | None = None
+        if (means := arrays.get("means")) is not None:
+            if means.dtype != np.float64 or means.shape != weights.shape[1:]:
+                raise ScorerDamagedError(f"'means' are not {sum(widths)} 64-bit floats")
+            with np.errstate(over="ignore", invalid="ignore"):
+                parts = np.split(weights * means, ends, axis=1)
+                self.mean_parts = [part.sum(axis=1) for part in parts]
+            if not np.isfinite(self.mean_parts).all():
+                raise ScorerDamagedError("'means' are not finite")
         self._parts: list[tuple[NumberEncoding | None, Floats]] = [
             # The sum of a category's features is the same in each row, so it is computed once.
             (None, encoding.codes @ part.T)
@@ -257,7 +231,7 @@ class LinearModel(SummedModel):
             sums = [total + added for total, added in zip(sums, parts, strict=True)]
         return sums
 
-    def sums(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+    def sums(self, columns: Columns) -> Floats:
         """Return the sums before the link, of shape (n_rows, n_sums)."""
         sums = np.tile(self.intercepts, (len(columns[0]), 1))
         # Infinite parts of two columns can cancel out: the sum is NaN.
@@ -275,20 +249,6 @@ class LinearModel(SummedModel):
         return values[:, np.newaxis] * part
 
 
-def _mean_parts(
-    weights: Floats, means: Floats | None, ends: NDArray[np.intp]
-) -> list[Floats] | None:
-    if means is None:
-        return None
-    if means.dtype != np.float64 or means.shape != weights.shape[1:]:
-        raise ScorerDamagedError(f"'means' are not {weights.shape[1]} 64-bit floats")
-    with np.errstate(over="ignore", invalid="ignore"):
-        parts = [part.sum(axis=1) for part in np.split(weights * means, ends, axis=1)]
-    if not np.isfinite(parts).all():
-        raise ScorerDamagedError("'means' are not finite")
-    return parts
-
-
 class VoteModel:
     """Models whose probabilities are averaged: added in order, then divided by the total weight.
 
@@ -296,7 +256,7 @@ class VoteModel:
     """
 
     def __init__(
-        self, spec: VoteSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
+        self, spec: VoteSpec, arrays: Arrays, columns: Sequence[ColumnSpec], n_labels: int
     ) -> None:
         weights = np.array([member.weight for member in spec.members], dtype=np.float64)
         with np.errstate(over="ignore"):
@@ -304,11 +264,34 @@ class VoteModel:
             total = float(weights.sum())
         if not (weights >= 0).all() or not 0 < total < np.inf:
             raise ScorerDamagedError("the weights of members are negative, infinite or all 0")
+        no_features: Arrays = {}
+        for index, column in enumerate(columns):
+            if isinstance(column, CategorySpec):
+                no_features[f"codes.{index}"] = np.empty((len(column.categories) + 2, 0))
+            elif column.steps:
+                reason = f"column '{column.name}' of a vote has steps; members have them"
+                raise ScorerDamagedError(reason)
+        self.encodings = make_encodings(columns, no_features)
+        # In one pass: a file may claim any number of members.
+        own_arrays: dict[str, Arrays] = {str(index): {} for index in range(len(weights))}
+        for name, array in arrays.items():
+            if name.startswith("members."):
+                number, _, own_name = name.removeprefix("members.").partition(".")
+                if number not in own_arrays:
+                    raise ScorerDamagedError(f"'{name}' belongs to no member")
+                own_arrays[number][own_name] = array
         self.members: list[Model] = []
-        parts = split_by_member(arrays, len(spec.members))
-        for member, part in zip(spec.members, parts, strict=True):
-            own = make_member_encodings(encodings, member.steps, part)
-            self.members.append(make_model(member.model, part, own, n_labels))
+        for member, own in zip(spec.members, own_arrays.values(), strict=True):
+            if len(member.steps) != len(columns):
+                reason = f"a member has steps for {len(member.steps)} of {len(columns)} columns"
+                raise ScorerDamagedError(reason)
+            own_columns: list[ColumnSpec] = []
+            for column, steps in zip(columns, member.steps, strict=True):
+                if isinstance(column, CategorySpec) and steps:
+                    raise ScorerDamagedError(f"column '{column.name}' of categories has steps")
+                is_number = isinstance(column, NumberSpec)
+                own_columns.append(NumberSpec(column.name, steps) if is_number else column)
+            self.members.append(make_model(member.model, own_columns, own, n_labels))
         self._weights = weights[:, np.newaxis, np.newaxis]
         self._total = total
         self.shares = weights / total
@@ -322,7 +305,7 @@ class VoteModel:
             sums = [s + p for s, p in zip(sums, parts, strict=True)] if sums else parts
         return [s / self._total for s in sums]
 
-    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+    def predict_proba(self, columns: Columns) -> Floats:
         """Return probabilities of shape (n_rows, n_labels)."""
         proba = np.stack([member.predict_proba(columns) for member in self.members])
         proba *= self._weights
@@ -330,12 +313,16 @@ class VoteModel:
         return sums / self._total
 
 
+Model = TreesModel | LinearModel | VoteModel
+
+
 def make_model(
-    spec: ModelSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
+    spec: ModelSpec, columns: Sequence[ColumnSpec], arrays: Arrays, n_labels: int
 ) -> Model:
     """Make a model from its spec and arrays; raise ScorerDamagedError where they do not fit."""
     if isinstance(spec, VoteSpec):
-        return VoteModel(spec, arrays, encodings, n_labels)
+        return VoteModel(spec, arrays, columns, n_labels)
+    encodings = make_encodings(columns, arrays)
     if isinstance(spec, TreesSpec):
         return TreesModel(spec, arrays, encodings, n_labels)
     return LinearModel(spec, arrays, encodings, n_labels)

@@ -1,18 +1,123 @@
 """The scorer: a pipeline's predict_proba, from data alone."""
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabproof.scorer.calibration import Calibration, make_calibration
-from tabproof.scorer.contributions import Contributions, Explainer, explain, make_explainer
-from tabproof.scorer.encoding import CategoryEncoding, Encoding, make_encodings, make_vote_columns
-from tabproof.scorer.errors import ScorerDamagedError
-from tabproof.scorer.format import VoteSpec, read_files
-from tabproof.scorer.model import Model, make_model
-from tabproof.scorer.trees import Floats
+from tabproof.scorer.contributions import Contributions, Explainer, make_explainer
+from tabproof.scorer.encoding import CategoryEncoding, Encoding
+from tabproof.scorer.format import (
+    Arrays,
+    CalibrationSpec,
+    Columns,
+    Floats,
+    IsotonicSpec,
+    ModelSpec,
+    ScorerDamagedError,
+    SigmoidSpec,
+    VoteSpec,
+    read_files,
+)
+from tabproof.scorer.model import Model, SummedModel, logistic, make_model, softmax
+
+# Keeps the logarithm of a probability finite.
+SMALLEST = 1e-12
+
+
+class Calibration:
+    """The last stage after a model: map sums or probabilities to calibrated probabilities.
+
+    The order of operations is that of scikit-learn's CalibratedClassifierCV. scikit-learn tells
+    logits from probabilities by the values in a batch; here the file says which they are (`of`),
+    so a row alone gets the same bits as in a batch.
+    """
+
+    def __init__(
+        self, spec: CalibrationSpec, arrays: Arrays, model: ModelSpec, n_labels: int
+    ) -> None:
+        self.of, link = spec.of, "vote" if isinstance(model, VoteSpec) else model.link
+        if self.of == "sums" and link != ("logistic" if n_labels == 2 else "softmax"):
+            raise ScorerDamagedError(f"sums of '{link}' cannot be calibrated")
+        if self.of != "sums" and link.endswith("float32") != (self.of == "probabilities_float32"):
+            raise ScorerDamagedError(f"'{link}' does not give '{self.of}'")
+        n_curves = 1 if n_labels == 2 else n_labels
+        # One for each label against all others; for two labels only for the second.
+        self._curves: list[Callable[[Floats], Floats]] = []
+        if isinstance(spec, SigmoidSpec):
+            if len(spec.slopes) != n_curves or len(spec.intercepts) != n_curves:
+                raise ScorerDamagedError(f"a sigmoid has {n_curves} slopes and intercepts")
+            pairs = zip(spec.slopes, spec.intercepts, strict=True)
+            self._curves = [partial(_sigmoid, *pair) for pair in pairs]
+        elif isinstance(spec, IsotonicSpec):
+            for index in range(n_curves):
+                x, y = _points(index, arrays)
+                self._curves.append(partial(_interpolate, x, y))
+        elif spec.factor > 0:
+            self._factor = spec.factor
+        else:
+            raise ScorerDamagedError("the factor of a temperature is not above 0")
+
+    def apply(self, response: Floats) -> Floats:
+        """Return probabilities for sums of shape (n_rows, n_sums), or for probabilities."""
+        if not self._curves:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return softmax(self._factor * self._logits(response))
+        each = np.empty((len(response), len(self._curves)))
+        # Two labels have one sum but two probabilities, of which the second is used.
+        is_second = len(self._curves) == 1 and self.of != "sums"
+        columns = response[:, 1:] if is_second else response
+        for index, curve in enumerate(self._curves):
+            # Interpolation can end one bit above the higher point.
+            each[:, index] = np.minimum(curve(columns[:, index]), 1.0)
+        if len(self._curves) == 1:
+            return np.concatenate([1.0 - each, each], axis=1)
+        totals = each.sum(axis=1, keepdims=True)
+        # Where every label gets 0, all are equally likely.
+        proba = np.full_like(each, 1 / len(self._curves))
+        np.divide(each, totals, out=proba, where=totals != 0)
+        return proba
+
+    def _logits(self, response: Floats) -> Floats:
+        if self.of == "sums":
+            is_one = response.shape[1] == 1
+            return np.concatenate([-response, response], axis=1) if is_one else response
+        kind: Any = np.float32 if self.of == "probabilities_float32" else np.float64
+        proba = response.astype(kind)
+        if proba.shape[1] == 2:
+            # Only from the second: the first of a forest or a vote may differ from this by a bit.
+            proba = np.stack([kind(1) - proba[:, 1], proba[:, 1]], axis=1)
+        logits: Floats = np.log(proba + kind(SMALLEST)).astype(np.float64)
+        return logits
+
+
+def _sigmoid(slope: float, intercept: float, values: Floats) -> Floats:
+    with np.errstate(over="ignore", invalid="ignore"):
+        raw = -(slope * values + intercept)
+    return np.array([logistic(value) for value in raw.tolist()])
+
+
+def _interpolate(x: Floats, y: Floats, values: Floats) -> Floats:
+    return np.interp(values, x, y)
+
+
+def _points(index: int, arrays: Arrays) -> list[Floats]:
+    points = []
+    for name in (f"calibration.{index}.x", f"calibration.{index}.y"):
+        found = arrays.get(name)
+        if found is None or found.dtype != np.float64 or found.ndim != 1:
+            raise ScorerDamagedError(f"'{name}' is missing, or not a list of 64-bit floats")
+        if not np.isfinite(found).all():
+            raise ScorerDamagedError(f"'{name}' has values that are not finite")
+        points.append(found)
+    x, y = points
+    if len(x) != len(y) or len(x) == 0:
+        raise ScorerDamagedError(f"'calibration.{index}' has {len(x)} x and {len(y)} y")
+    if (np.diff(x) <= 0).any() or (np.diff(y) < 0).any() or y[0] < 0 or y[-1] > 1:
+        raise ScorerDamagedError(f"'calibration.{index}' does not rise from 0 to 1")
+    return points
 
 
 class Scorer:
@@ -30,23 +135,29 @@ class Scorer:
         threshold: float | None,
         calibration: Calibration | None = None,
     ) -> None:
-        self.columns = tuple(columns)
-        self.labels = tuple(labels)
-        self.threshold = threshold
-        self._model = model
-        self._calibration = calibration
+        self.columns, self.labels, self.threshold = tuple(columns), tuple(labels), threshold
+        self.model, self._calibration = model, calibration
 
     def predict_row(self, row: Sequence[float]) -> list[float]:
         """Score one row, with the bits of `predict_proba`, but faster."""
-        if self._calibration is None:
-            return self._model.predict_row(row)
-        return self._calibration.predict_row(self._model, row)
+        calibration, model = self._calibration, self.model
+        if calibration is None:
+            return model.predict_row(row)
+        if calibration.of == "sums" and isinstance(model, SummedModel):
+            response = model.sums_of_row(row)
+        else:
+            response = model.predict_row(row)
+        proba: list[float] = calibration.apply(np.array([response]))[0].tolist()
+        return proba
 
-    def predict_proba(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+    def predict_proba(self, columns: Columns) -> Floats:
         """Score rows, given column by column; return shape (n_rows, n_labels)."""
-        if self._calibration is None:
-            return self._model.predict_proba(columns)
-        return self._calibration.predict_proba(self._model, columns)
+        calibration, model = self._calibration, self.model
+        if calibration is None:
+            return model.predict_proba(columns)
+        if calibration.of == "sums" and isinstance(model, SummedModel):
+            return calibration.apply(model.sums(columns))
+        return calibration.apply(model.predict_proba(columns))
 
     def label_of(self, proba: Sequence[float]) -> str:
         """Return the second of two labels above the threshold, else the first most likely one."""
@@ -64,16 +175,16 @@ class Scorer:
     @cached_property
     def explainer(self) -> Explainer:
         """What computes contributions; raises NotExplainableError."""
-        return make_explainer(self._model)
+        return make_explainer(self.model)
 
-    def contributions(self, columns: Sequence[NDArray[np.generic]], proba: Floats) -> Contributions:
+    def contributions(self, columns: Columns, proba: Floats) -> Contributions:
         """Return what each column adds, for the second of two labels or the predicted one of more.
 
         `proba` is what predict_proba returned for these rows. Raises NotExplainableError.
         """
         is_binary = len(self.labels) == 2
         codes = np.ones(len(proba), dtype=np.intp) if is_binary else self.codes_of(proba)
-        return explain(self.explainer, columns, codes)
+        return self.explainer.explain(columns, codes)
 
     @property
     def category_columns(self) -> tuple[CategoryEncoding, ...]:
@@ -84,16 +195,13 @@ class Scorer:
 def read_scorer(files: Mapping[str, bytes]) -> Scorer:
     """Make a scorer from the files of a run's `scorer/`; raise ScorerDamagedError."""
     spec, arrays = read_files(files)
-    if len(spec.labels) < 2 or len(set(spec.labels)) < len(spec.labels):
+    n_labels = len(spec.labels)
+    if n_labels < 2 or len(set(spec.labels)) < n_labels:
         raise ScorerDamagedError("labels are missing or duplicate")
-    if (spec.threshold is None) != (len(spec.labels) > 2):
+    if (spec.threshold is None) != (n_labels > 2):
         raise ScorerDamagedError("two labels need a threshold, and more labels have none")
-    if isinstance(spec.model, VoteSpec):
-        encodings = make_vote_columns(spec.columns)
-    else:
-        encodings = make_encodings(spec.columns, arrays)
-    model = make_model(spec.model, arrays, encodings, len(spec.labels))
+    model = make_model(spec.model, spec.columns, arrays, n_labels)
     calibration = None
     if spec.calibration is not None:
-        calibration = make_calibration(spec.calibration, arrays, spec.model, len(spec.labels))
-    return Scorer(encodings, spec.labels, model, spec.threshold, calibration)
+        calibration = Calibration(spec.calibration, arrays, spec.model, n_labels)
+    return Scorer(model.encodings, spec.labels, model, spec.threshold, calibration)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
-from tabproof.scorer.trees import Floats, Ints, Trees, subtree_ends
+from tabproof.scorer.format import Columns, Floats, Ints
+from tabproof.scorer.trees import Trees, subtree_ends
 
 MAX_LEAVES = 64
 # Larger tables do not fit into the processor's caches, and walking the trees is as fast.
@@ -66,7 +67,7 @@ class BitVectors:
         )
         return bool(n_cells * trees.n_trees * 8 <= MAX_TABLE_BYTES)
 
-    def leaf_values(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+    def leaf_values(self, columns: Columns) -> Floats:
         """Return values of shape (n_trees, n_rows, width), for at most BLOCK_ROWS rows."""
         n_rows = len(columns[0])
         open_leaves = np.tile(self._all_open, (n_rows, 1))
@@ -201,7 +202,7 @@ class TreeWalker:
         self._leaf = np.cumsum(self._is_leaf) - 1
         self._has_sets = bool((trees.category_set >= 0).any())
 
-    def leaf_values(self, columns: Sequence[NDArray[np.generic]]) -> Floats:
+    def leaf_values(self, columns: Columns) -> Floats:
         """Return values of shape (n_trees, n_rows, width)."""
         features = np.concatenate(
             [e.features(c) for e, c in zip(self._encodings, columns, strict=True)],  # type: ignore[arg-type]

@@ -4,18 +4,11 @@ The nodes of a tree are stored in preorder: the left child follows its parent, a
 index of the right child. So every step goes forward, and walking down a tree always ends.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tabproof.scorer.errors import ScorerDamagedError
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from tabproof.scorer.format import Arrays, Bools, Floats, Ints, ScorerDamagedError
 
 N_CODES = 256  # codes of categories are below this
 
@@ -80,58 +73,53 @@ class Trees:
         return np.where(missing, self.missing_left[nodes], left)
 
 
-ARRAYS = {
-    "trees.n_nodes": np.int32,
-    "trees.feature": np.int32,
-    "trees.threshold": np.float64,
-    "trees.right": np.int32,
-    "trees.missing_left": np.uint8,
-    "trees.category_set": np.int32,
-    "trees.left_codes": np.uint8,
-    "trees.values": np.float64,
+DTYPES = {
+    "n_nodes": np.int32,
+    "feature": np.int32,
+    "threshold": np.float64,
+    "right": np.int32,
+    "missing_left": np.uint8,
+    "category_set": np.int32,
+    "left_codes": np.uint8,
+    "values": np.float64,
 }
 # Only contributions need it; files of format 1 and 2 do not have it.
 COVERS = "trees.covers"
 
 
-def as_arrays(trees: Trees) -> dict[str, NDArray[Any]]:
+def as_arrays(trees: Trees) -> Arrays:
     """Return the arrays of the file; sets of codes are packed as bits."""
     content = {
-        "trees.n_nodes": np.diff(np.append(trees.roots, len(trees.feature))),
-        "trees.feature": trees.feature,
-        "trees.threshold": trees.threshold,
-        "trees.right": np.where(trees.is_leaf, 0, trees.right - trees.roots[trees.tree_of_node]),
-        "trees.missing_left": trees.missing_left,
-        "trees.category_set": trees.category_set,
-        "trees.left_codes": np.packbits(trees.left_codes, axis=1, bitorder="little"),
-        "trees.values": trees.values,
+        **vars(trees),
+        "n_nodes": np.diff(np.append(trees.roots, len(trees.feature))),
+        "right": np.where(trees.is_leaf, 0, trees.right - trees.roots[trees.tree_of_node]),
+        "left_codes": np.packbits(trees.left_codes, axis=1, bitorder="little"),
     }
-    arrays = {name: content[name].astype(dtype) for name, dtype in ARRAYS.items()}
+    arrays = {f"trees.{name}": content[name].astype(dtype) for name, dtype in DTYPES.items()}
     return arrays if trees.covers is None else {**arrays, COVERS: trees.covers.astype(np.float64)}
 
 
-def read_trees(arrays: Mapping[str, NDArray[Any]], n_features: int) -> Trees:
+def read_trees(arrays: Arrays, n_features: int) -> Trees:
     """Validate the arrays and return the trees; raise ScorerDamagedError."""
-    for name, dtype in ARRAYS.items():
-        found = arrays.get(name)
+    for name, dtype in DTYPES.items():
+        found = arrays.get(f"trees.{name}")
         if found is None or found.dtype != dtype:
-            raise ScorerDamagedError(f"'{name}' is missing, or not of {np.dtype(dtype)}")
+            raise ScorerDamagedError(f"'trees.{name}' is missing, or not of {np.dtype(dtype)}")
     n_nodes = arrays["trees.n_nodes"].astype(np.int64)
     if n_nodes.ndim != 1 or len(n_nodes) == 0 or (n_nodes < 1).any():
         raise ScorerDamagedError("'trees.n_nodes' is not a list of numbers above 0")
-    roots = np.cumsum(n_nodes) - n_nodes
+    total, roots = int(n_nodes.sum()), np.cumsum(n_nodes) - n_nodes
+    for name in DTYPES.keys() - {"n_nodes", "left_codes", "values"}:
+        if arrays[f"trees.{name}"].shape != (total,):
+            message = f"'trees.{name}' does not have one value for each of {total} nodes"
+            raise ScorerDamagedError(message)
     feature = arrays["trees.feature"].astype(np.int64)
-    total = int(n_nodes.sum())
-    for name in ARRAYS.keys() - {"trees.n_nodes", "trees.left_codes", "trees.values"}:
-        if arrays[name].shape != (total,):
-            raise ScorerDamagedError(f"'{name}' does not have one value for each of {total} nodes")
     packed, values = arrays["trees.left_codes"], arrays["trees.values"]
     if packed.ndim != 2 or packed.shape[1] != N_CODES // 8:
         raise ScorerDamagedError(f"'trees.left_codes' does not have {N_CODES // 8} bytes per set")
     if values.ndim != 2 or len(values) != (feature < 0).sum() or not np.isfinite(values).all():
         raise ScorerDamagedError("'trees.values' does not have finite values for each leaf")
-    covers = arrays.get(COVERS)
-    if covers is not None:
+    if (covers := arrays.get(COVERS)) is not None:
         if covers.dtype != np.float64 or covers.shape != (total,):
             raise ScorerDamagedError(f"'{COVERS}' does not have a 64-bit float for each node")
         # The sum of two larger ones could overflow.
@@ -148,31 +136,22 @@ def read_trees(arrays: Mapping[str, NDArray[Any]], n_features: int) -> Trees:
         values=values,
         covers=covers,
     )
-    _check_structure(trees, n_nodes, n_features)
-    return trees
-
-
-def _check_structure(trees: Trees, n_nodes: Ints, n_features: int) -> None:
-    inner = np.flatnonzero(~trees.is_leaf)
-    ends = np.repeat(trees.roots + n_nodes, n_nodes)
-    right = trees.right[inner]
-    wrong_child = np.zeros(len(trees.feature), dtype=bool)
-    wrong_child[inner] = (right <= inner + 1) | (right >= ends[inner])
+    is_inner, node, end = ~trees.is_leaf, np.arange(total), np.repeat(roots + n_nodes, n_nodes)
     problems = {
-        "a feature that does not exist": trees.feature >= n_features,
+        "a feature that does not exist": feature >= n_features,
         "a threshold that is no number": np.isnan(trees.threshold),
         "a set that does not exist": trees.category_set >= len(trees.left_codes),
-        "children, but is the last of its tree": (~trees.is_leaf)
-        & (np.arange(len(trees.feature)) + 1 >= ends),
-        "a child outside of its tree": wrong_child,
+        "children, but is the last of its tree": is_inner & (node + 1 >= end),
+        "a child outside of its tree": is_inner
+        & ((trees.right <= node + 1) | (trees.right >= end)),
     }
-    for problem, found in problems.items():
-        if found.any():
-            raise ScorerDamagedError(f"node {int(found.argmax())} has {problem}")
-    subtrees = subtree_ends(trees.is_leaf)
-    expected = np.append(trees.roots[1:], len(trees.feature))
-    if (subtrees[inner + 1] != right).any() or (subtrees[trees.roots] != expected).any():
+    for problem, is_wrong in problems.items():
+        if is_wrong.any():
+            raise ScorerDamagedError(f"node {int(is_wrong.argmax())} has {problem}")
+    inner, subtrees = np.flatnonzero(is_inner), subtree_ends(trees.is_leaf)
+    if (subtrees[inner + 1] != trees.right[inner]).any() or (subtrees[roots] != end[roots]).any():
         raise ScorerDamagedError("nodes are not in preorder")
+    return trees
 
 
 def subtree_ends(is_leaf: Bools) -> Ints:

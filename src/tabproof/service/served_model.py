@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from tabproof.artifacts import Summary, VerifiedRun, read_verified
 from tabproof.schema import CategoryColumn, Column, Schema
-from tabproof.scorer import Scorer, read_scorer
-from tabproof.scorer.errors import NotExplainableError
+from tabproof.scorer import NotExplainableError, Scorer, read_scorer
 from tabproof.service.answers import (
     ColumnInfo,
     Explanation,

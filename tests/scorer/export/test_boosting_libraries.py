@@ -10,9 +10,13 @@ from lightgbm import LGBMClassifier
 from xgboost import XGBClassifier
 
 from tabproof.errors import TooManyCategoriesError
-from tabproof.scorer import read_scorer
-from tabproof.scorer.errors import NotExportableError, ScorerDamagedError, ScorerDiffersError
-from tabproof.scorer.export import check_exportable, check_parity
+from tabproof.scorer import ScorerDamagedError, read_scorer
+from tabproof.scorer.export import (
+    NotExportableError,
+    ScorerDiffersError,
+    check_exportable,
+    check_parity,
+)
 from tabproof.scorer.tree_evaluators import BitVectors
 from tests.scorer.fitted import (
     PAIRS,
@@ -319,7 +323,7 @@ def test_catboost_splits_of_missing_from_all_else(nan_mode: str) -> None:
 def test_catboost_trees_that_ask_the_same_all_over_a_depth_stay_small_as_bits() -> None:
     case = exported(pipeline_of("ordinal", catboost(depth=6, iterations=500)), *table())
     assert (arrays_of(case.files)["trees.n_nodes"] == 127).mean() > 0.8
-    assert isinstance(case.scorer._model._evaluator, BitVectors)  # type: ignore[attr-defined]
+    assert isinstance(case.scorer.model._evaluator, BitVectors)  # type: ignore[attr-defined]
 
 
 def test_catboost_nothing_is_written_where_it_runs(

@@ -23,8 +23,7 @@ from sklearn.preprocessing import (
 
 from tabproof.modeling import CategoryHasher, make_pipeline
 from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding
-from tabproof.scorer.errors import NotExportableError
-from tabproof.scorer.export import check_exportable, check_parity
+from tabproof.scorer.export import NotExportableError, check_exportable, check_parity
 from tabproof.scorer.export.columns import UNSEEN, as_cells, export_columns
 from tabproof.scorer.export.estimator import find_categories
 from tests.scorer.fitted import (

@@ -25,9 +25,14 @@ from xgboost import XGBClassifier
 
 from tabproof.modeling import join_fitted, make_pipeline, with_threshold
 from tabproof.scorer.encoding import CategoryEncoding
-from tabproof.scorer.errors import NotExportableError, ScorerDiffersError
-from tabproof.scorer.export import check_exportable, check_parity, export_pipeline
-from tabproof.scorer.export.parity import columns_of, hard_rows, parts_of
+from tabproof.scorer.export import (
+    NotExportableError,
+    ScorerDiffersError,
+    check_exportable,
+    check_parity,
+    export_pipeline,
+)
+from tabproof.scorer.export.parity import columns_of, hard_rows
 from tabproof.scorer.format import read_files
 from tests.scorer.fitted import (
     Exported,
@@ -37,6 +42,7 @@ from tests.scorer.fitted import (
     boosting,
     changed_spec,
     exported,
+    models_of,
     one_by_one,
     pipeline_of,
     small_vote,
@@ -113,7 +119,7 @@ def test_a_dropped_member_is_not_exported() -> None:
     pipeline = vote_of(trees(), weights=[1, 2, 3, 4]).set_params(clf__forest="drop")
     check_exportable(pipeline)
     case = exported(pipeline, *table(n_rows=150))
-    assert len(parts_of(case.scorer, case.files)) == 3
+    assert len(models_of(case.scorer)) == 3
     assert_equals_pipeline(case)
 
 
@@ -123,7 +129,7 @@ def test_columns_are_what_a_client_sends() -> None:
     city, job = case.scorer.category_columns
     assert city.categories == ("", "None", "a_b", "nan", "東京")
     assert job.categories == ("a", "b")
-    widths = [[e.width for e in part.encodings] for part in parts_of(case.scorer, case.files)]
+    widths = [[e.width for e in model.encodings] for model in models_of(case.scorer)]
     assert widths == [[1, 1, 1, 1, 1], [1, 5, 1, 1, 2], [1, 1, 1, 1, 1]]
 
 
@@ -141,7 +147,7 @@ def test_members_may_know_other_categories() -> None:
     joined = join_fitted(members, {"all": 1, "some": 2, "line": 0.5})
     case = Exported(joined, X, X, ("a", "b"), export_pipeline(joined, X, ["a", "b"]))
     assert len(case.scorer.category_columns[0].categories) == 5
-    some = parts_of(case.scorer, case.files)[1].encodings[1]
+    some = models_of(case.scorer)[1].encodings[1]
     assert isinstance(some, CategoryEncoding)
     assert np.isnan(some.codes[:3]).all(), "unseen by this member, as by its pipeline"
     assert_equals_pipeline(case, allowed=1e-12)
@@ -156,7 +162,7 @@ def test_the_same_vote_gives_the_same_bytes() -> None:
 def test_hard_rows_reach_the_nodes_of_every_member() -> None:
     case = exported(vote_of(trees()), *table(n_rows=150))
     rng = np.random.default_rng(0)
-    whats = [what for what, _ in hard_rows(case.scorer, case.files, case.X_test, rng, whole=False)]
+    whats = [what for what, _ in hard_rows(case.scorer, case.X_test, rng, whole=False)]
     assert whats.count("rows on thresholds and beside them") == 4
     assert whats.count("rows that lack what a node tests") == 4
 
@@ -164,9 +170,7 @@ def test_hard_rows_reach_the_nodes_of_every_member() -> None:
 def test_extreme_numbers_are_accepted_by_every_member() -> None:
     # Boosting takes any, forests refuse what 32 bits do not hold: nothing would be compared.
     case = exported(vote_of(trees()), *table(n_rows=150))
-    for what, frame in hard_rows(
-        case.scorer, case.files, case.X_test, np.random.default_rng(0), whole=True
-    ):
+    for what, frame in hard_rows(case.scorer, case.X_test, np.random.default_rng(0), whole=True):
         if what == "rows with extreme numbers":
             assert frame["age"].abs().max() > 1e29
             case.pipeline.predict_proba(frame)
@@ -321,7 +325,7 @@ def test_the_calibrated_response_is_that_of_scikit_learn(name: str) -> None:
 def test_isotonic_curves_at_their_points_and_beside_them(n_classes: int) -> None:
     case = calibrated("forest", "isotonic", n_classes)
     (pair,) = case.pipeline.calibrated_classifiers_
-    curve = case.scorer._calibration._calibrate
+    curve = case.scorer._calibration.apply
     for place, calibrator in enumerate(pair.calibrators):
         x = calibrator.X_thresholds_
         tried = np.concatenate([x, np.nextafter(x, -1), np.nextafter(x, 2), [-1e300, 1e300, 0.5]])
@@ -344,8 +348,8 @@ def test_a_row_whose_sums_look_like_probabilities_has_the_bits_of_a_batch() -> N
     # scikit-learn takes sums of one row, all from 0 to 1 and 1 together, for probabilities.
     case = calibrated("linear", "temperature", 3)
     calibration = case.scorer._calibration
-    alone = calibration._calibrate(np.array([[0.2, 0.3, 0.5]]))
-    batch = calibration._calibrate(np.array([[0.2, 0.3, 0.5], [4.0, -2.0, 0.0]]))
+    alone = calibration.apply(np.array([[0.2, 0.3, 0.5]]))
+    batch = calibration.apply(np.array([[0.2, 0.3, 0.5], [4.0, -2.0, 0.0]]))
     assert_array_equal(alone[0], batch[0])
 
 

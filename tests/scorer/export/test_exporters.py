@@ -34,8 +34,7 @@ from xgboost import XGBClassifier
 
 from tabproof.experiment import make_plan
 from tabproof.modeling import make_pipeline
-from tabproof.scorer.errors import NotExportableError
-from tabproof.scorer.export import check_exportable, export_pipeline
+from tabproof.scorer.export import NotExportableError, check_exportable, export_pipeline
 from tabproof.scorer.export.exporters import EXPORTERS
 from tabproof.scorer.format import ARRAYS, SPEC
 from tests.conftest import ROOT, composed, train

@@ -16,8 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tabproof.experiment import load_rows, make_plan
 from tabproof.scorer import read_scorer
-from tabproof.scorer.errors import ScorerDiffersError
-from tabproof.scorer.export import check_parity, export_pipeline
+from tabproof.scorer.export import ScorerDiffersError, check_parity, export_pipeline
 from tabproof.scorer.export.parity import columns_of
 from tabproof.steps.search import make_pipeline
 from tests.conftest import OPENML_HOME, ROOT, composed, needs_openml_home

@@ -4,7 +4,7 @@ None of the libraries is imported here: they are optional.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,18 +16,20 @@ import pandas as pd
 from tabproof.errors import TooManyCategoriesError
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
 from tabproof.scorer.export.estimator import (
+    Encodings,
     EstimatorExporter,
+    Exported,
+    Nodes,
     Positions,
     RefusedOptions,
     find_categories,
+    join_trees,
     other_than,
     round_to_float32,
+    unpack_sets,
 )
-from tabproof.scorer.export.tree_nodes import Nodes, join_trees, unpack_sets
-from tabproof.scorer.format import Arrays, TreesSpec
-from tabproof.scorer.trees import N_CODES, Bools, Floats, Ints, as_arrays
-
-Exported = tuple[TreesSpec, Arrays, Sequence[Encoding]]
+from tabproof.scorer.format import Floats, Ints, Link, TreesSpec
+from tabproof.scorer.trees import N_CODES, as_arrays
 
 
 class LightGBMExporter(EstimatorExporter):
@@ -52,7 +54,7 @@ class LightGBMExporter(EstimatorExporter):
         "sigmoid": other_than(1),
     }
 
-    def encode(self, estimator: Any, X: pd.DataFrame) -> tuple[list[Encoding], Positions]:
+    def encode(self, estimator: Any, X: pd.DataFrame) -> tuple[Encodings, Positions]:
         """Encode categories as LightGBM does: by their index in the column's type."""
         known = iter(estimator.booster_.pandas_categorical)
         encodings: list[Encoding] = []
@@ -69,20 +71,14 @@ class LightGBMExporter(EstimatorExporter):
             encodings.append(CategoryEncoding(name, tuple(categories), codes[:, np.newaxis]))
         return encodings, np.arange(X.shape[1])
 
-    def export(
-        self, estimator: Any, encodings: Sequence[Encoding], positions: Positions
-    ) -> Exported:
+    def export(self, estimator: Any, encodings: Encodings, positions: Positions) -> Exported:
         """Return the model, its arrays and the encodings."""
         header, *trees = estimator.booster_.model_to_string().split("\nTree=")
-        n_groups = int(dict(_lightgbm_fields(header))["num_tree_per_iteration"])
-        spec = TreesSpec(
-            link="logistic" if n_groups == 1 else "softmax",
-            # The first trees contain it.
-            baseline=[0.0] * n_groups,
-            n_groups=n_groups,
-        )
+        n_groups = int(_lightgbm_fields(header)["num_tree_per_iteration"])
+        # The first trees contain the baseline.
+        spec = TreesSpec("logistic" if n_groups == 1 else "softmax", [0.0] * n_groups, n_groups)
         # A blank line ends a tree.
-        nodes = [_lightgbm_nodes(dict(_lightgbm_fields(t.partition("\n\n")[0]))) for t in trees]
+        nodes = [_lightgbm_nodes(_lightgbm_fields(t.partition("\n\n")[0])) for t in trees]
         return spec, as_arrays(join_trees(nodes, positions)), encodings
 
 
@@ -92,10 +88,8 @@ IS_SET, DEFAULT_LEFT, MISSING_IS_NAN = 1, 2, 8
 ZERO = float(np.float32(1e-35))
 
 
-def _lightgbm_fields(text: str) -> Iterator[tuple[str, str]]:
-    for line in text.splitlines():
-        name, _, value = line.partition("=")
-        yield name, value
+def _lightgbm_fields(text: str) -> dict[str, str]:
+    return {name: value for name, _, value in (line.partition("=") for line in text.splitlines())}
 
 
 def _lightgbm_nodes(fields: Mapping[str, str]) -> Nodes:
@@ -117,31 +111,28 @@ def _lightgbm_nodes(fields: Mapping[str, str]) -> Nodes:
     edge = np.where(threshold < 0, np.nextafter(-ZERO, -np.inf), ZERO)
     beside_zero = np.where(np.abs(threshold) <= ZERO, edge, threshold)
     # Leaves have numbers of their own: -1 is the first, -2 the second, …
-    children = {
-        name: np.where(found < 0, n_inner - 1 - found, found)
-        for name, found in ((name, integers(name)) for name in ("left_child", "right_child"))
-    }
+    left, right = (
+        np.where(found < 0, n_inner - 1 - found, found)
+        for found in map(integers, ("left_child", "right_child"))
+    )
+    # Each set has as many words of 32 bits as it needs.
+    bounds, words = integers("cat_boundaries"), integers("cat_threshold")
+    sets = np.zeros((max(len(bounds) - 1, 0), N_CODES // 32), dtype=np.int64)
+    for row, begin, end in zip(sets, bounds[:-1], bounds[1:], strict=True):
+        row[: end - begin] = words[begin:end]
     # A tree of one leaf has no counts, and no row is separated from another in it.
     leaf_counts = integers("leaf_count") if n_leaves > 1 else np.ones(1)
     return Nodes(
-        left=np.append(children["left_child"], of_leaves),
-        right=np.append(children["right_child"], of_leaves),
+        left=np.append(left, of_leaves),
+        right=np.append(right, of_leaves),
         feature=np.append(integers("split_feature"), of_leaves),
         threshold=np.append(beside_zero, np.zeros(n_leaves)),
         missing_left=np.append(missing_left, np.zeros(n_leaves, dtype=bool)),
         values=np.append(np.zeros(n_inner), np.array(fields["leaf_value"].split(), float))[:, None],
         covers=np.append(integers("internal_count"), leaf_counts).astype(np.float64),
         category_set=np.append(np.where(is_set, threshold, -1).astype(np.int64), of_leaves),
-        left_codes=_lightgbm_sets(integers("cat_boundaries"), integers("cat_threshold")),
+        left_codes=unpack_sets(sets),
     )
-
-
-def _lightgbm_sets(bounds: Ints, words: Ints) -> Bools:
-    # Each set has as many words of 32 bits as it needs.
-    sets = np.zeros((max(len(bounds) - 1, 0), N_CODES // 32), dtype=np.int64)
-    for row, begin, end in zip(sets, bounds[:-1], bounds[1:], strict=True):
-        row[: end - begin] = words[begin:end]
-    return unpack_sets(sets)
 
 
 class XGBoostExporter(EstimatorExporter):
@@ -162,9 +153,7 @@ class XGBoostExporter(EstimatorExporter):
         "missing": lambda value: not isnan(value),
     }
 
-    def export(
-        self, estimator: Any, encodings: Sequence[Encoding], positions: Positions
-    ) -> Exported:
+    def export(self, estimator: Any, encodings: Encodings, positions: Positions) -> Exported:
         """Return the model, its arrays and the encodings."""
         booster = estimator.get_booster()
         content = json.loads(booster.save_raw("json"))
@@ -174,12 +163,19 @@ class XGBoostExporter(EstimatorExporter):
         # With several trees per round and class, the trees of a class are stored together.
         in_turns = np.stack([np.flatnonzero(group == g) for g in range(n_groups)], axis=1).ravel()
         trees = join_trees([_xgboost_nodes(model["trees"][i]) for i in in_turns], positions)
-        spec = TreesSpec(
-            link="logistic_float32" if n_groups == 1 else "softmax_float32",
-            baseline=_xgboost_baseline(type(booster)(), content),
-            n_groups=n_groups,
-        )
-        return spec, as_arrays(trees), round_to_float32(encodings)
+        # XGBoost itself computes the logit of base_score, because its logarithm has 32 bits: the
+        # model without its trees predicts it.
+        model.update(trees=[], tree_info=[], iteration_indptr=[0])
+        model["gbtree_model_param"]["num_trees"] = "0"
+        parameters = content["learner"]["learner_model_param"]
+        # Otherwise it would wait for labels to average.
+        parameters["boost_from_average"] = "0"
+        empty = type(booster)()
+        empty.load_model(bytearray(json.dumps(content), "utf-8"))
+        row = np.zeros((1, int(parameters["num_feature"])))
+        baseline = np.ravel(empty.inplace_predict(row, predict_type="margin")).tolist()
+        link: Link = "logistic_float32" if n_groups == 1 else "softmax_float32"
+        return TreesSpec(link, baseline, n_groups), as_arrays(trees), round_to_float32(encodings)
 
 
 def _xgboost_nodes(tree: Mapping[str, Any]) -> Nodes:
@@ -198,23 +194,6 @@ def _xgboost_nodes(tree: Mapping[str, Any]) -> Nodes:
     )
 
 
-def _xgboost_baseline(empty: Any, content: dict[str, Any]) -> list[float]:
-    """Compute the logit of base_score with XGBoost itself: its logarithm has 32 bits.
-
-    The model is loaded into the booster `empty` without its trees; `content` is changed.
-    """
-    model = content["learner"]["gradient_booster"]["model"]
-    model.update(trees=[], tree_info=[], iteration_indptr=[0])
-    model["gbtree_model_param"]["num_trees"] = "0"
-    parameters = content["learner"]["learner_model_param"]
-    # Otherwise it would wait for labels to average.
-    parameters["boost_from_average"] = "0"
-    empty.load_model(bytearray(json.dumps(content), "utf-8"))
-    row = np.zeros((1, int(parameters["num_feature"])))
-    margins: list[float] = np.ravel(empty.inplace_predict(row, predict_type="margin")).tolist()
-    return margins
-
-
 class CatBoostExporter(EstimatorExporter):
     """Exports trees whose leaves have a value per sum, from CatBoost's JSON."""
 
@@ -226,9 +205,7 @@ class CatBoostExporter(EstimatorExporter):
         **dict.fromkeys(("cat_features", "text_features", "embedding_features"), lambda _: True),
     }
 
-    def export(
-        self, estimator: Any, encodings: Sequence[Encoding], positions: Positions
-    ) -> Exported:
+    def export(self, estimator: Any, encodings: Encodings, positions: Positions) -> Exported:
         """Return the model, its arrays and the encodings; only borders are 32-bit floats."""
         # CatBoost writes JSON to files only.
         with TemporaryDirectory() as directory:
@@ -243,9 +220,7 @@ class CatBoostExporter(EstimatorExporter):
             _catboost_nodes(tree, columns, scale, len(baseline))
             for tree in content["oblivious_trees"]
         ]
-        spec = TreesSpec(
-            link="logistic" if len(baseline) == 1 else "softmax", baseline=baseline, n_groups=1
-        )
+        spec = TreesSpec("logistic" if len(baseline) == 1 else "softmax", baseline, n_groups=1)
         return spec, as_arrays(join_trees(nodes, positions)), round_to_float32(encodings)
 
 

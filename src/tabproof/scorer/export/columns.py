@@ -4,7 +4,7 @@ For numbers the arithmetic is read from the fitted steps. For categories the res
 category, an unseen one and a missing cell go through the fitted steps, and the output is kept.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,21 +28,13 @@ from tabproof.scorer.format import Operation
 Steps = list[tuple[Operation, float]]
 # No category of training looks like it.
 UNSEEN = "\ue000 never seen"
-
-
-def _scaler_steps(scaler: StandardScaler, index: int) -> Steps:
-    steps: Steps = []
-    if scaler.with_mean:
-        steps.append(("subtract", float(scaler.mean_[index])))
-    if scaler.with_std:
-        steps.append(("divide", float(scaler.scale_[index])))
-    return steps
-
-
 # What each transformer does to a number, by the column's index among its columns.
 NUMERIC: dict[type, Callable[[Any, int], Steps]] = {
     SimpleImputer: lambda imputer, index: [("fill", float(imputer.statistics_[index]))],
-    StandardScaler: _scaler_steps,
+    StandardScaler: lambda scaler, index: (
+        Steps([("subtract", float(scaler.mean_[index]))] if scaler.with_mean else [])
+        + Steps([("divide", float(scaler.scale_[index]))] if scaler.with_std else [])
+    ),
     MinMaxScaler: lambda scaler, index: [
         ("multiply", float(scaler.scale_[index])),
         ("add", float(scaler.min_[index])),
@@ -105,41 +97,45 @@ def export_columns(preprocess: Any, X: pd.DataFrame) -> tuple[list[Encoding], Po
     X are the rows on which the pipeline was fitted.
     """
     found: dict[str, Encoding] = {}
-    for name, chain, columns in preprocess.transformers_:
-        if name == "numeric":
-            for index, column in enumerate(map(str, columns)):
+    for group, chain, columns in preprocess.transformers_:
+        names = list(map(str, columns))
+        if group == "numeric":
+            for index, name in enumerate(names):
                 steps = [s for step in _steps_of(chain) for s in NUMERIC[type(step)](step, index)]
-                found[column] = NumberEncoding(column, tuple(steps))
-        elif len(columns):
-            found |= dict(_encode_categories(chain, X[list(columns)]))
+                found[name] = NumberEncoding(name, tuple(steps))
+        elif names:
+            categories = {name: find_categories(X[name]) for name in columns}
+            n_rows = max(map(len, categories.values())) + 2
+            # All columns are transformed together; shorter ones are padded with missing cells.
+            frame = pd.DataFrame(
+                {
+                    name: as_cells([*own, UNSEEN, *[None] * (n_rows - 1 - len(own))])
+                    for name, own in categories.items()
+                }
+            )
+            transformed = chain.transform(frame)
+            dense = transformed.toarray() if issparse(transformed) else transformed
+            features = np.asarray(dense, dtype=np.float64)
+            last, first = _steps_of(chain)[-1], 0
+            width_of = CATEGORICAL.get(type(last))
+            # The features of one column are consecutive, in the order of columns.
+            for index, (name, own) in enumerate(zip(names, categories.values(), strict=True)):
+                end = first + (getattr(last, WIDTH) if width_of is None else width_of(last, index))
+                codes = features[: len(own) + 2, first:end]
+                found[name] = CategoryEncoding(name, tuple(own), codes)
+                first = end
     encodings = [found[str(name)] for name in X.columns]
-    widths = {encoding.name: encoding.width for encoding in encodings}
-    first = dict(zip(widths, np.cumsum([0, *widths.values()]).tolist(), strict=False))
-    fitted = [str(name) for _, _, names in preprocess.transformers_ for name in names]
-    positions = [first[name] + i for name in fitted for i in range(widths[name])]
+    ends = np.cumsum([encoding.width for encoding in encodings])
+    features_of = {
+        e.name: range(end - e.width, end) for e, end in zip(encodings, ends, strict=True)
+    }
+    positions = [
+        position
+        for *_, columns in preprocess.transformers_
+        for name in map(str, columns)
+        for position in features_of[name]
+    ]
     return encodings, np.array(positions, dtype=np.intp)
-
-
-def _encode_categories(chain: Pipeline, X: pd.DataFrame) -> Iterator[tuple[str, Encoding]]:
-    categories = {name: find_categories(X[name]) for name in X.columns}
-    cells = {name: [*found, UNSEEN, None] for name, found in categories.items()}
-    n_rows = max(map(len, cells.values()))
-    # All columns are transformed together; shorter ones are padded with missing cells.
-    frame = pd.DataFrame(
-        {name: as_cells(c + [None] * (n_rows - len(c))) for name, c in cells.items()}
-    )
-    transformed = chain.transform(frame)
-    dense = transformed.toarray() if issparse(transformed) else transformed
-    features = np.asarray(dense, dtype=np.float64)
-    last = _steps_of(chain)[-1]
-    width_of = CATEGORICAL.get(type(last))
-    first = 0
-    # The features of one column are consecutive, in the order of columns.
-    for index, (name, found) in enumerate(categories.items()):
-        end = first + (getattr(last, WIDTH) if width_of is None else width_of(last, index))
-        codes = features[: len(found) + 2, first:end]
-        yield str(name), CategoryEncoding(str(name), tuple(found), codes)
-        first = end
 
 
 def as_cells(values: Sequence[str | None]) -> pd.Series:

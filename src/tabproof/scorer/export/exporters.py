@@ -1,4 +1,4 @@
-"""Export a fitted pipeline as data.
+"""Export a fitted pipeline as data, a vote of pipelines, or a calibrated one.
 
 To add an estimator: a subclass of EstimatorExporter and a line in EXPORTERS; docs/scorer.md has
 the steps.
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
@@ -19,9 +20,8 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from tabproof.errors import listed
+from tabproof.errors import UserError, listed
 from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding
-from tabproof.scorer.errors import NotExportableError
 from tabproof.scorer.export.boosting_libraries import (
     CatBoostExporter,
     LightGBMExporter,
@@ -34,15 +34,7 @@ from tabproof.scorer.export.columns import (
     export_columns,
     find_column_obstacle,
 )
-from tabproof.scorer.export.composites import (
-    ExportedModel,
-    export_calibration,
-    find_vote_obstacle,
-    join_members,
-    members_of,
-    pipeline_of,
-)
-from tabproof.scorer.export.estimator import EstimatorExporter
+from tabproof.scorer.export.estimator import EstimatorExporter, Exported, find_categories
 from tabproof.scorer.export.sklearn_models import (
     ForestExporter,
     HistGradientBoostingExporter,
@@ -50,13 +42,22 @@ from tabproof.scorer.export.sklearn_models import (
 )
 from tabproof.scorer.format import (
     FORMAT,
+    Arrays,
+    CalibrationSpec,
     CategorySpec,
+    ColumnSpec,
+    IsotonicSpec,
     LinearSpec,
+    MemberSpec,
     ModelSpec,
     NumberSpec,
+    Operation,
+    Response,
     ScorerSpec,
+    SigmoidSpec,
+    TemperatureSpec,
+    VoteSpec,
     as_files,
-    codes_name,
 )
 
 # Optional libraries are given by name, so that they are not imported here.
@@ -72,7 +73,20 @@ EXPORTERS: dict[type | str, EstimatorExporter] = {
     LogisticRegressionCV: LinearExporter(),
 }
 
-DEFAULT_THRESHOLD = 0.5
+
+class NotExportableError(UserError):
+    """A pipeline that cannot be written as data alone; within: the configuration key of it."""
+
+    template = (
+        "{what} cannot be exported as data, so the service could not run it; what can: {known};"
+        " export=false trains it all the same"
+    )
+
+    def __init__(self, what: str, within: str) -> None:
+        known = [*EXPORTERS, VotingClassifier, *NUMERIC, *CATEGORICAL]
+        names = [k.rpartition(".")[2] if isinstance(k, str) else k.__name__ for k in known]
+        what = f"{within}.{what}" if within else what
+        super().__init__(what=what, known=listed(list(dict.fromkeys(names)), 20))
 
 
 def check_exportable(pipeline: Pipeline, *, within: str = "") -> None:
@@ -85,15 +99,15 @@ def check_exportable(pipeline: Pipeline, *, within: str = "") -> None:
     passthrough = isinstance(preprocess, str)
     # Classes are compared exactly: a subclass may predict in its own way.
     if type(estimator) is VotingClassifier:
-        obstacle = find_vote_obstacle(estimator, passthrough=passthrough)
+        obstacle = _find_vote_obstacle(estimator, passthrough=passthrough)
     else:
         exporter = _find_exporter(estimator, within)
         obstacle = find_column_obstacle(preprocess)
         obstacle = obstacle or exporter.obstacle(estimator, passthrough=passthrough)
     if obstacle is not None:
-        raise _not_exportable(obstacle, within)
+        raise NotExportableError(obstacle, within)
     if type(estimator) is VotingClassifier:
-        for name, member in members_of(estimator):
+        for name, member in _members_of(estimator):
             check_exportable(member, within=f"model.members.{name}")
 
 
@@ -101,15 +115,44 @@ def _find_exporter(estimator: Any, within: str = "") -> EstimatorExporter:
     kind = type(estimator)
     exporter = EXPORTERS.get(kind, EXPORTERS.get(f"{kind.__module__}.{kind.__qualname__}"))
     if exporter is None:
-        raise _not_exportable(f"model.estimator: {kind.__name__}", within)
+        raise NotExportableError(f"model.estimator: {kind.__name__}", within)
     return exporter
 
 
-def _not_exportable(what: str, within: str) -> NotExportableError:
-    known = [*EXPORTERS, VotingClassifier, *NUMERIC, *CATEGORICAL]
-    names = [k.rpartition(".")[2] if isinstance(k, str) else k.__name__ for k in known]
-    what = f"{within}.{what}" if within else what
-    return NotExportableError(what=what, known=listed(list(dict.fromkeys(names)), 20))
+def _find_vote_obstacle(estimator: VotingClassifier, *, passthrough: bool) -> str | None:
+    if not passthrough:
+        return "preprocess before a vote"
+    if estimator.voting != "soft":
+        return f"model.estimator.voting={estimator.voting}"
+    if estimator.weights is not None and min(estimator.weights) < 0:
+        return "model.estimator.weights below zero"
+    members = _members_of(estimator)
+    for name, member in members:
+        if not isinstance(member, Pipeline) or [*member.named_steps] != ["preprocess", "clf"]:
+            return f"model.members.{name}: {type(member).__name__}"
+        if isinstance(member["clf"], VotingClassifier):
+            return f"model.members.{name}: a vote among members of a vote"
+    kinds = {type(member["clf"]).__name__ for _, member in members}
+    if estimator.weights is None and kinds == {"XGBClassifier"}:
+        # NumPy averages 32-bit floats in 32 bits, unless they are weighted.
+        return "model.estimator.weights=null for members that are all XGBClassifier"
+    return None
+
+
+def _members_of(estimator: VotingClassifier) -> list[tuple[str, Any]]:
+    """Return the members by name, fitted ones if the vote is fitted."""
+    # A search can leave members out with the value `drop`.
+    kept = [(name, member) for name, member in estimator.estimators if member != "drop"]
+    members = getattr(estimator, "estimators_", [member for _, member in kept])
+    return [(name, member) for (name, _), member in zip(kept, members, strict=True)]
+
+
+def pipeline_of(model: Any) -> Pipeline:
+    """Return the pipeline of a model, which may be calibrated."""
+    if not isinstance(model, CalibratedClassifierCV):
+        return model
+    (pair,) = model.calibrated_classifiers_
+    return pair.estimator
 
 
 def export_pipeline(
@@ -123,35 +166,26 @@ def export_pipeline(
     threshold : the second of two labels is predicted above it; None: 0.5
     """
     model: ModelSpec
+    columns: list[ColumnSpec] = []
     pipeline = pipeline_of(fitted)
     if type(pipeline["clf"]) is VotingClassifier:
-        members = [_export(member, X_train) for _, member in members_of(pipeline["clf"])]
-        model, arrays, columns = join_members(pipeline["clf"], members, X_train)
+        model, arrays, columns = _export_vote(pipeline["clf"], X_train)
     else:
-        model, arrays, columns = _export(pipeline, X_train)
-        for index, column in enumerate(columns):
-            if isinstance(column, CategoryEncoding):
-                arrays[codes_name(index)] = column.codes
-    calibration, points = export_calibration(fitted, model)
+        model, arrays, encodings = _export(pipeline, X_train)
+        for index, encoding in enumerate(encodings):
+            if isinstance(encoding, CategoryEncoding):
+                arrays[f"codes.{index}"] = encoding.codes
+                columns.append(CategorySpec(encoding.name, list(encoding.categories)))
+            else:
+                columns.append(NumberSpec(encoding.name, list(encoding.steps)))
+    calibration, points = _export_calibration(fitted, model)
     if threshold is None and len(labels) == 2:
-        threshold = DEFAULT_THRESHOLD
-    spec = ScorerSpec(
-        format=FORMAT,
-        labels=list(labels),
-        threshold=threshold,
-        columns=[
-            NumberSpec(column.name, list(column.steps))
-            if isinstance(column, NumberEncoding)
-            else CategorySpec(column.name, list(column.categories))
-            for column in columns
-        ],
-        model=model,
-        calibration=calibration,
-    )
+        threshold = 0.5
+    spec = ScorerSpec(FORMAT, list(labels), threshold, columns, model, calibration)
     return as_files(spec, {**arrays, **points})
 
 
-def _export(pipeline: Pipeline, X_train: pd.DataFrame) -> ExportedModel:
+def _export(pipeline: Pipeline, X_train: pd.DataFrame) -> Exported:
     preprocess, estimator = pipeline["preprocess"], pipeline["clf"]
     exporter = _find_exporter(estimator)
     if isinstance(preprocess, str):
@@ -163,3 +197,56 @@ def _export(pipeline: Pipeline, X_train: pd.DataFrame) -> ExportedModel:
         means = [c.features(cells_of(c, X_train[c.name])).mean(axis=0) for c in columns]
         arrays["means"] = np.concatenate(means)
     return spec, arrays, columns
+
+
+def _export_vote(
+    vote: VotingClassifier, X_train: pd.DataFrame
+) -> tuple[VoteSpec, Arrays, list[ColumnSpec]]:
+    """Return a vote, the arrays of its members, and the columns that a client sends."""
+    columns: list[ColumnSpec] = []
+    for name in map(str, X_train.columns):
+        if isinstance(X_train[name].dtype, pd.CategoricalDtype):
+            columns.append(CategorySpec(name, find_categories(X_train[name])))
+        else:
+            columns.append(NumberSpec(name))
+    all_weights = [1.0] * len(vote.estimators) if vote.weights is None else vote.weights
+    pairs = zip(vote.estimators, all_weights, strict=True)
+    weights = [float(weight) for (_, member), weight in pairs if member != "drop"]
+    arrays: Arrays = {}
+    members = []
+    for number, (weight, (_, member)) in enumerate(zip(weights, _members_of(vote), strict=True)):
+        model, own, encodings = _export(member, X_train)
+        steps: list[list[tuple[Operation, float]]] = []
+        for index, (column, encoding) in enumerate(zip(columns, encodings, strict=True)):
+            steps.append(list(encoding.steps) if isinstance(encoding, NumberEncoding) else [])
+            if isinstance(encoding, CategoryEncoding) and isinstance(column, CategorySpec):
+                # By the vote's categories; a member may not have seen all of them.
+                rows = [encoding.index_of.get(c, encoding.unseen) for c in column.categories]
+                own[f"codes.{index}"] = encoding.codes[[*rows, encoding.unseen, encoding.missing]]
+        members.append(MemberSpec(weight, steps, model))
+        arrays |= {f"members.{number}.{name}": array for name, array in own.items()}
+    return VoteSpec(members), arrays, columns
+
+
+def _export_calibration(
+    fitted: Any, uncalibrated: ModelSpec
+) -> tuple[CalibrationSpec | None, Arrays]:
+    if not isinstance(fitted, CalibratedClassifierCV):
+        return None, {}
+    (pair,) = fitted.calibrated_classifiers_
+    of: Response = "probabilities"
+    # scikit-learn prefers decision_function.
+    if hasattr(pair.estimator, "decision_function"):
+        of = "sums"
+    elif not isinstance(uncalibrated, VoteSpec) and uncalibrated.link.endswith("float32"):
+        of = "probabilities_float32"
+    if fitted.method == "temperature":
+        return TemperatureSpec(of, float(pair.calibrators[0].beta_)), {}
+    if fitted.method == "sigmoid":
+        slopes = [float(each.a_) for each in pair.calibrators]
+        return SigmoidSpec(of, slopes, [float(each.b_) for each in pair.calibrators]), {}
+    points: Arrays = {}
+    for index, each in enumerate(pair.calibrators):
+        points[f"calibration.{index}.x"] = np.asarray(each.X_thresholds_, dtype=np.float64)
+        points[f"calibration.{index}.y"] = np.asarray(each.y_thresholds_, dtype=np.float64)
+    return IsotonicSpec(of), points

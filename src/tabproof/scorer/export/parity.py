@@ -2,25 +2,19 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabproof.scorer.encoding import (
-    FLOAT32_MAX,
-    Encoding,
-    NumberEncoding,
-    make_member_encodings,
-)
-from tabproof.scorer.errors import ScorerDiffersError
+from tabproof.errors import UserError
+from tabproof.scorer.encoding import FLOAT32_MAX, NumberEncoding
 from tabproof.scorer.export.columns import UNSEEN, as_cells, cells_of
-from tabproof.scorer.export.composites import pipeline_of
-from tabproof.scorer.format import Arrays, VoteSpec, as_files, read_files, split_by_member
+from tabproof.scorer.export.exporters import pipeline_of
+from tabproof.scorer.format import Floats
+from tabproof.scorer.model import LinearModel, TreesModel, VoteModel
 from tabproof.scorer.scorer import Scorer, read_scorer
-from tabproof.scorer.trees import Floats, Ints, Trees, read_trees
 
 ALLOWED = 1e-12
 # An isotonic curve can be steep, and magnifies the last bits that the order of BLAS leaves open in
@@ -34,6 +28,17 @@ EXTREMES = (1e300, -1e300, 1e30, -1e30, 1e9, -1e9, 1e-300, 0.0, -0.0)
 UNCHANGED = "the rows as they are"
 
 
+class ScorerDiffersError(UserError):
+    """An exported scorer whose probabilities are not the pipeline's."""
+
+    exit_code = 1
+    template = (
+        "the exported scorer differs from the pipeline by {difference:.3g} on {rows}"
+        " ({allowed:g} is allowed), so it must not be served: please report this;"
+        " export=false trains without it"
+    )
+
+
 @dataclass(frozen=True)
 class Parity:
     """The largest difference between scorer and pipeline, and the number of rows compared."""
@@ -44,12 +49,7 @@ class Parity:
 
 
 def check_parity(
-    fitted: Any,
-    files: Mapping[str, bytes],
-    X: pd.DataFrame,
-    *,
-    seed: int,
-    whole: bool = False,
+    fitted: Any, files: Mapping[str, bytes], X: pd.DataFrame, *, seed: int, whole: bool = False
 ) -> Parity:
     """Compare on a sample of X and on changed rows of it; raise ScorerDiffersError.
 
@@ -60,15 +60,13 @@ def check_parity(
     """
     scorer, pipeline, uncalibrated = read_scorer(files), pipeline_of(fitted), None
     if pipeline is not fitted:
-        spec, arrays = read_files(files)
-        without = msgspec.structs.replace(spec, calibration=None)
-        uncalibrated = read_scorer(as_files(without, arrays))
+        uncalibrated = Scorer(scorer.columns, scorer.labels, scorer.model, scorer.threshold)
     allowed = ALLOWED if uncalibrated is None else ALLOWED_CALIBRATED
     rng = np.random.default_rng(seed)
     if not whole and len(X) > N_SAMPLED_ROWS:
         X = X.iloc[rng.choice(len(X), N_SAMPLED_ROWS, replace=False)]
     n_rows, worst = 0, 0.0
-    for rows, frame in hard_rows(scorer, files, X, rng, whole=whole):
+    for rows, frame in hard_rows(scorer, X, rng, whole=whole):
         if uncalibrated is not None:
             _compare(pipeline, uncalibrated, rows, frame, ALLOWED)
         difference = _compare(fitted, scorer, rows, frame, allowed)
@@ -120,63 +118,34 @@ def columns_of(scorer: Scorer, X: pd.DataFrame) -> list[NDArray[Any]]:
 # --- Rows on which a wrong exporter differs from the pipeline, made from ordinary ones.
 
 
-class ModelPart(NamedTuple):
-    """The encodings and arrays of a scorer's model, or of one member of a vote."""
-
-    encodings: Sequence[Encoding]
-    arrays: Arrays
-
-
-def parts_of(scorer: Scorer, files: Mapping[str, bytes]) -> list[ModelPart]:
-    """Return the single model of a scorer, or each of a vote's."""
-    spec, arrays = read_files(files)
-    if not isinstance(spec.model, VoteSpec):
-        return [ModelPart(scorer.columns, arrays)]
-    members = spec.model.members
-    return [
-        ModelPart(make_member_encodings(scorer.columns, member.steps, own), own)
-        for member, own in zip(members, split_by_member(arrays, len(members)), strict=True)
-    ]
-
-
 def hard_rows(
-    scorer: Scorer,
-    files: Mapping[str, bytes],
-    X: pd.DataFrame,
-    rng: np.random.Generator,
-    *,
-    whole: bool,
+    scorer: Scorer, X: pd.DataFrame, rng: np.random.Generator, *, whole: bool
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield a description and rows. With `whole`, for every node instead of a sample."""
     yield UNCHANGED, X
     yield "rows with 20 % of cells missing", X.mask(rng.random(X.shape) < SHARE)
-    yield "rows with 20 % of categories never seen", _with_unseen(scorer, X, rng)
-    parts = parts_of(scorer, files)
-    yield "rows with extreme numbers", _with_extremes(parts, X, rng)
-    yield "rows without any value", X.iloc[:1].mask(np.ones((1, X.shape[1]), dtype=bool))
-    with_trees = [part for part in parts if "trees.feature" in part.arrays]
-    for part in with_trees:
-        limit = (MAX_NODES if whole else N_SAMPLED_NODES) // len(with_trees)
-        at_nodes = _RowsAtNodes(part, columns_of(scorer, X), X, rng, limit)
-        if len(at_nodes.nodes):
-            yield "rows on thresholds and beside them", at_nodes.on_thresholds()
-            yield "rows that lack what a node tests", at_nodes.lacking()
-
-
-def _with_unseen(scorer: Scorer, X: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     changed = X.copy()
-    for encoding in scorer.category_columns:
-        cells = X[encoding.name].astype("object").where(X[encoding.name].notna(), None)
+    for category in scorer.category_columns:
+        cells = X[category.name].astype("object").where(X[category.name].notna(), None)
         cells = cells.mask(rng.random(len(X)) < SHARE, UNSEEN)
-        changed[encoding.name] = as_cells(cells.tolist()).set_axis(X.index)
-    return changed
+        changed[category.name] = as_cells(cells.tolist()).set_axis(X.index)
+    yield "rows with 20 % of categories never seen", changed
+    models = scorer.model.members if isinstance(scorer.model, VoteModel) else [scorer.model]
+    yield "rows with extreme numbers", _with_extremes(models, X, rng)
+    yield "rows without any value", X.iloc[:1].mask(np.ones((1, X.shape[1]), dtype=bool))
+    with_trees = [model for model in models if isinstance(model, TreesModel)]
+    for model in with_trees:
+        limit = (MAX_NODES if whole else N_SAMPLED_NODES) // len(with_trees)
+        yield from _rows_at_nodes(model, columns_of(scorer, X), X, rng, limit)
 
 
 def _with_extremes(
-    parts: Sequence[ModelPart], X: pd.DataFrame, rng: np.random.Generator
+    models: Sequence[TreesModel | LinearModel | VoteModel],
+    X: pd.DataFrame,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     changed = X.copy()
-    for encodings in zip(*(part.encodings for part in parts), strict=True):
+    for encodings in zip(*(model.encodings for model in models), strict=True):
         name, numbers = encodings[0].name, [e for e in encodings if isinstance(e, NumberEncoding)]
         if not numbers:
             continue
@@ -194,62 +163,49 @@ def _accepts(encoding: NumberEncoding, value: float) -> bool:
     return abs(NumberEncoding(encoding.name, tuple(steps)).apply(value)) <= limit
 
 
-class _RowsAtNodes:
-    """Inner nodes, each with a row that reaches it if there is one."""
-
-    def __init__(
-        self,
-        part: ModelPart,
-        columns: Sequence[NDArray[Any]],
-        X: pd.DataFrame,
-        rng: np.random.Generator,
-        limit: int,
-    ) -> None:
-        self._X = X
-        # By feature.
-        self._encodings = [e for e in part.encodings for _ in range(e.width)]
-        self._trees = trees = read_trees(part.arrays, len(self._encodings))
-        features = [e.features(c) for e, c in zip(part.encodings, columns, strict=True)]
-        found = _find_visitors(trees, np.concatenate(features, axis=1))
-        inner = np.flatnonzero(~trees.is_leaf)
-        self.nodes: Ints = inner if len(inner) <= limit else rng.choice(inner, limit, replace=False)
-        any_row = rng.integers(len(X), size=len(self.nodes))
-        self._rows = np.where(found[self.nodes] < 0, any_row, found[self.nodes])
-
-    def lacking(self) -> pd.DataFrame:
-        """Return the rows without the value that their node tests."""
-        rows = self._X.iloc[self._rows].reset_index(drop=True)
-        names = np.array([self._encodings[f].name for f in self._trees.feature[self.nodes]])
-        for name in np.unique(names):
-            rows[name] = rows[name].mask(names == name)
-        return rows
-
-    def on_thresholds(self) -> pd.DataFrame:
-        """Return the rows with the threshold of their node, and with the numbers next to it."""
-        rows = self._X.iloc[np.repeat(self._rows, 3)].reset_index(drop=True)
-        changed: dict[str, Floats] = {}
-        for i, node in enumerate(self.nodes.tolist()):
-            encoding = self._encodings[self._trees.feature[node]]
-            threshold = float(self._trees.threshold[node])
-            if isinstance(encoding, NumberEncoding) and np.isfinite(threshold):
-                column = changed.setdefault(encoding.name, rows[encoding.name].to_numpy(copy=True))
-                column[3 * i : 3 * i + 3] = _around(encoding, threshold)
-        return rows.assign(**changed)
-
-
-def _find_visitors(trees: Trees, features: Floats) -> Ints:
-    """Return for each node a row that reaches it, or -1."""
+def _rows_at_nodes(
+    model: TreesModel,
+    columns: Sequence[NDArray[Any]],
+    X: pd.DataFrame,
+    rng: np.random.Generator,
+    limit: int,
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield changes of rows that reach an inner node; of any row where none reaches it."""
+    trees = model.trees
+    parts = [e.features(c) for e, c in zip(model.encodings, columns, strict=True)]
+    features = np.concatenate(parts, axis=1)
+    # For each node a row that reaches it, or -1.
     visitors = np.full(len(trees.feature), -1)
     node = np.tile(trees.roots, len(features))
     row = np.repeat(np.arange(len(features)), trees.n_trees)
     while len(node):
         visitors[node] = row
-        inner = ~trees.is_leaf[node]
-        node, row = node[inner], row[inner]
+        is_inner = ~trees.is_leaf[node]
+        node, row = node[is_inner], row[is_inner]
         values = features[row, trees.feature[node]]
         goes_left = trees.goes_left(node, values[np.newaxis])[0]
         node = np.where(goes_left, node + 1, trees.right[node])
-    return visitors
+    inner = np.flatnonzero(~trees.is_leaf)
+    if len(inner) == 0:
+        return
+    nodes = inner if len(inner) <= limit else rng.choice(inner, limit, replace=False)
+    any_row = rng.integers(len(X), size=len(nodes))
+    reached = np.where(visitors[nodes] < 0, any_row, visitors[nodes])
+    encodings = [e for e in model.encodings for _ in range(e.width)]
+    tested = [encodings[feature] for feature in trees.feature[nodes]]
+    frame = X.iloc[np.repeat(reached, 3)].reset_index(drop=True)
+    changed: dict[str, Floats] = {}
+    for i, encoding in enumerate(tested):
+        threshold = float(trees.threshold[nodes[i]])
+        if isinstance(encoding, NumberEncoding) and np.isfinite(threshold):
+            cells = changed.setdefault(encoding.name, frame[encoding.name].to_numpy(copy=True))
+            cells[3 * i : 3 * i + 3] = _around(encoding, threshold)
+    yield "rows on thresholds and beside them", frame.assign(**changed)
+    lacking = X.iloc[reached].reset_index(drop=True)
+    names = np.array([encoding.name for encoding in tested])
+    for name in np.unique(names):
+        lacking[name] = lacking[name].mask(names == name)
+    yield "rows that lack what a node tests", lacking
 
 
 def _around(encoding: NumberEncoding, threshold: float) -> list[float]:
