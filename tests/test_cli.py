@@ -113,11 +113,31 @@ def test_a_path_that_cannot_be_used_is_named_with_the_reason(command: str) -> No
     assert cli.as_user_error(ValueError("a fault of ours"), cli.train) is None
 
 
+@pytest.mark.parametrize(
+    ("command", "function", "said"),
+    [
+        (["runs", "list"], "tabproof.runs.listing.list_runs", ""),
+        (["train"], "tabproof.train.main", " before training began"),
+    ],
+)
+def test_an_interrupt_names_training_only_where_there_is_some(
+    command: list[str], function: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(function, interrupted)
+    done = typed_in(*command)
+    assert (done.returncode, done.stderr) == (130, f"error: interrupted by Ctrl-C{said}\n")
+
+
 def test_every_key_of_score_is_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
     options = {parameter.name for parameter in cli.score.params} - {"words"}
     assert options == {field.name for field in fields(Options)}
     called = []
-    monkeypatch.setattr("tabproof.score.score", called.append)
+    monkeypatch.setattr("tabproof.batch.parse", called.append)
+    monkeypatch.setattr("tabproof.batch.score_files.score", lambda _: None)
+    monkeypatch.setattr("tabproof.batch.score_files.log", lambda *_: None)
     cli.run(cli.score, ["output=o.csv", "--input", "i.csv", "--strict", "--bad-rows=b"], "score")
     assert called == [["output=o.csv", "input=i.csv", "strict=true", "bad_rows=b"]]
 

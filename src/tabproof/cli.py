@@ -6,9 +6,11 @@ and the limits of threads are set before a numeric library is loaded.
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.shell_completion import (
@@ -26,7 +28,6 @@ COMPLETE = "_TABPROOF_COMPLETE"
 
 # --- How commands are described.
 
-F = TypeVar("F", bound=Callable[..., Any])
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -39,7 +40,8 @@ def main(name: str | None = None) -> None:
     program = "tabproof" if name is None else f"python -m src.{name}"
     if instruction := os.environ.get(COMPLETE):
         sys.exit(shell_complete(command, {}, program, COMPLETE, instruction))
-    with process.ending_in_one_line(lambda error: _translate(error, command)):
+    early = "before training began" if command.name == "train" else ""
+    with process.ending_in_one_line(lambda error: _translate(error, command), early):
         answer = run(command, sys.argv[1:], program)
         if isinstance(answer, str):
             console.say(_as_typed(answer))
@@ -193,42 +195,58 @@ def serve(arguments: list[str]) -> None:
     serve(arguments, click.get_current_context().command_path)
 
 
+# --- What several commands take.
+
+PATH = click.Path(path_type=Path)
+
+
+def _option(name: str, words: str, metavar: str | None = None, **settings: Any) -> click.Option:
+    return click.Option([f"--{name}"], help=words, metavar=metavar, **settings)
+
+
+def _flag(name: str, words: str) -> click.Option:
+    return click.Option([f"--{name}"], help=words, is_flag=True)
+
+
+def _directory(name: str, words: str) -> click.Option:
+    return _option(name, f"{words} ({name})", "DIR", type=PATH, default=name)
+
+
+OUTPUTS, MODELS = _directory("outputs", "where runs lie"), _directory("models", "promoted models")
+RUN, NAME = (click.Argument([name], type=_Run()) for name in ("run", "name"))
+
+
 # --- score
 
-
-def _score_options(function: F) -> F:
-    """Add an option for each key that `score` takes."""
-    keys = (
-        ("input", "FILES", ".csv, .csv.gz, .parquet, a directory of them, or - (CSV on stdin)"),
-        ("output", "FILES", ".csv, .csv.gz, .parquet, a directory (one per input), or - (stdout)"),
-        ("run", "RUN", "a promoted name, the beginning of a run id, a run directory (latest)"),
-        ("keep", "NAMES", "input columns to carry along: all, or names: id,name (none)"),
-        ("bad_rows", "FILE", "where rows go that cannot be scored (<output>.bad.csv)"),
-        ("separator", "CHARACTER", r"of CSV; '\t' is a tab (,)"),
-        ("encoding", "NAME", "of CSV; cp932 for what Excel writes in Japanese (utf-8)"),
-        ("decimal", "CHARACTER", "of CSV: . or , (.)"),
-        ("batch_rows", "N", "rows at a time (32768, fewer of wide tables)"),
-        ("workers", "N", "threads (one per core)"),
-        ("runtime", "NAME", "local, or dask: on the workers of a cluster (local)"),
-        ("address", "ADDRESS", "of the cluster's scheduler: tcp://host:8786"),
-        ("outputs", "DIR", "where runs lie (outputs)"),
-        ("models", "DIR", "where promoted models lie (models)"),
-    )
-    flags = (
-        ("explain", "add what each column adds to a prediction (no)"),
-        ("strict", "refuse columns that are missing, unknown or of another type (no)"),
-        ("progress", "show a bar on a terminal (yes)"),
-    )
-    for key, words in reversed(flags):
-        function = click.option(f"--{key}/--no-{key}", default=None, help=words)(function)
-    for key, metavar, words in reversed(keys):
-        kind = _Run() if key == "run" else None
-        option = f"--{key.replace('_', '-')}"
-        function = click.option(option, type=kind, metavar=metavar, help=words)(function)
-    return function
+SCORE_OPTIONS = (
+    ("input", "FILES", ".csv, .csv.gz, .parquet, a directory of them, or - (CSV on stdin)"),
+    ("output", "FILES", ".csv, .csv.gz, .parquet, a directory (one per input), or - (stdout)"),
+    ("run", "RUN", "a promoted name, the beginning of a run id, a run directory (latest)"),
+    ("keep", "NAMES", "input columns to carry along: all, or names: id,name (none)"),
+    ("bad-rows", "FILE", "where rows go that cannot be scored (<output>.bad.csv)"),
+    ("separator", "CHARACTER", r"of CSV; '\t' is a tab (,)"),
+    ("encoding", "NAME", "of CSV; cp932 for what Excel writes in Japanese (utf-8)"),
+    ("decimal", "CHARACTER", "of CSV: . or , (.)"),
+    ("batch-rows", "N", "rows at a time (32768, fewer of wide tables)"),
+    ("workers", "N", "threads (one per core)"),
+    ("runtime", "NAME", "local, or dask: on the workers of a cluster (local)"),
+    ("address", "ADDRESS", "of the cluster's scheduler: tcp://host:8786"),
+    ("outputs", "DIR", "where runs lie (outputs)"),
+    ("models", "DIR", "where promoted models lie (models)"),
+    ("explain/--no-explain", None, "add what each column adds to a prediction (no)"),
+    ("strict/--no-strict", None, "refuse columns that are missing, unknown or mistyped (no)"),
+    ("progress/--no-progress", None, "show a bar on a terminal (yes)"),
+)
 
 
 @tabproof.command(
+    params=[
+        click.Argument(["words"], nargs=-1, metavar="[KEY=VALUE]..."),
+        *(
+            _option(name, words, metavar, default=None, type=_Run() if name == "run" else None)
+            for name, metavar, words in SCORE_OPTIONS
+        ),
+    ],
     epilog="""\
 Every option can be written key=value, too: input=customers.csv, strict=true.
 
@@ -238,41 +256,38 @@ examples:
   python -m src.score run=1f26612c input=incoming/ output=scored/ workers=1
   gunzip -c big.csv.gz | python -m src.score input=- output=- | head
 
-Killed, the same command goes on where it was. docs/batch.md has more."""
+Killed, the same command goes on where it was. docs/batch.md has more.""",
 )
-@click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
-@_score_options
 def score(words: tuple[str, ...], **options: str | bool | None) -> None:
     """Score files with a trained model."""
     # The sums of BLAS must not depend on the machine; the program has threads of its own.
     os.environ.update(dict.fromkeys(threads.BLAS_VARIABLES, "1"))
     # Loads the numeric libraries, which read the limits once.
-    from tabproof.score import score
+    from tabproof import batch
+    from tabproof.batch import score_files
 
-    values = {
-        key: str(value).lower() if isinstance(value, bool) else value
-        for key, value in options.items()
-        if value is not None
-    }
-    score([*words, *(f"{key}={value}" for key, value in values.items())])
+    given = {key: value for key, value in options.items() if value is not None}
+    flags = {key: str(value).lower() for key, value in given.items() if isinstance(value, bool)}
+    with score_files.ending_with_its_reader(), score_files.telling_what_stays():
+        asked = batch.parse(
+            [*words, *(f"{key}={value}" for key, value in {**given, **flags}.items())]
+        )
+        score_files.log(score_files.score(asked), asked)
 
 
 # --- replay
 
-PATH = click.Path(path_type=Path)
-with_outputs = click.option(
-    "--outputs", type=PATH, default="outputs", metavar="DIR", help="where runs lie (outputs)"
-)
-with_models = click.option(
-    "--models",
-    type=PATH,
-    default="models",
-    metavar="DIR",
-    help="where promoted models lie (models)",
-)
-
 
 @tabproof.command(
+    params=[
+        RUN,
+        click.Argument(["overrides"], nargs=-1, metavar="[KEY=VALUE]..."),
+        _option("output", "keep the replay there", "DIR", type=PATH),
+        _flag("check", "compare without training"),
+        _flag("environment", "in a fresh one, of the run's own versions"),
+        OUTPUTS,
+        MODELS,
+    ],
     epilog="""\
 RUN: its directory, the beginning of its id, 'latest' or a promoted name
 
@@ -283,15 +298,8 @@ examples:
   python -m src.replay RUN --check                 what differs here, without training
   python -m src.replay RUN --environment           with the very versions the run recorded
 
-exit code: 0 identical, 1 something differs, 2 nothing that could be replayed"""
+exit code: 0 identical, 1 something differs, 2 nothing that could be replayed""",
 )
-@click.argument("run", type=_Run())
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--output", type=PATH, metavar="DIR", help="keep the replay there")
-@click.option("--check", is_flag=True, help="compare without training")
-@click.option("--environment", is_flag=True, help="in a fresh one, of the run's own versions")
-@with_outputs
-@with_models
 def replay(run: str, overrides: tuple[str, ...], **options: Any) -> int:
     """Train a run again from its own directory, and compare."""
     from tabproof import config
@@ -307,27 +315,9 @@ def replay(run: str, overrides: tuple[str, ...], **options: Any) -> int:
 
 # --- runs
 
-with_json = click.option("--json", "as_json", is_flag=True, help="for programs")
-with_run = click.argument("run", type=_Run())
-with_place = click.argument("place", type=PATH, default="outputs")
-with_name = click.argument("name", type=_Run())
-with_language = click.option(
-    "--language", type=click.Choice(LANGUAGES), help="of the page (the runs' own)"
-)
-with_store = click.option("--store", metavar="PLACE", help="s3://bucket/prefix (MODEL_STORE)")
-with_who = click.option("--who", help="for the history (you, here)")
-with_why = click.option("--why", metavar="TEXT", default="", help="for the history")
 
-
-def with_filters(function: F) -> F:
-    """Add the options that choose among runs."""
-    for name, metavar, words in (
-        ("--until", "DATE", "only runs of this day and before"),
-        ("--since", "DATE", "only runs of this day and later"),
-        ("--dataset", "NAME", "only runs of this dataset"),
-    ):
-        function = click.option(name, metavar=metavar, help=words)(function)
-    return function
+def _answer(module: str, function: str, **asked: Any) -> Any:
+    return getattr(import_module(f"tabproof.runs.{module}"), function)(**asked)
 
 
 @tabproof.group(
@@ -357,176 +347,85 @@ def runs() -> None:
     """List, compare, tidy up and promote runs."""
 
 
-@runs.command("list")
-@with_outputs
-@with_filters
-@click.option(
-    "--where", metavar="CONDITION", multiple=True, help="as in 'roc_auc>=0.9'; may be repeated"
+PLACE = click.Argument(["place"], type=PATH, default="outputs")
+RUNS = click.Argument(["names"], nargs=-1, metavar="RUN...", required=True, type=_Run())
+FILTERS = (
+    _option("dataset", "only runs of this dataset", "NAME"),
+    _option("since", "only runs of this day and later", "DATE"),
+    _option("until", "only runs of this day and before", "DATE"),
 )
-@click.option("--min-auc", metavar="X", help="the same as --where 'roc_auc>=X'")
-@click.option("--sort", default="when", help="when, dataset, seconds or a metric (when)")
-@with_json
-def list_runs(where: tuple[str, ...], min_auc: str | None, **asked: Any) -> str:
-    """List runs, complete or not."""
-    from tabproof.runs import listing
-
-    conditions = [*where, *([] if min_auc is None else [f"roc_auc>={min_auc}"])]
-    return listing.list_runs(where=conditions, **asked)
-
-
-@runs.command()
-@with_run
-@with_outputs
-@with_models
-@with_json
-def show(**asked: Any) -> str:
-    """Show what a run is, its numbers, and how to repeat it."""
-    from tabproof.runs import listing
-
-    return listing.show(**asked)
-
-
-@runs.command()
-@click.argument("names", metavar="RUN...", nargs=-1, required=True, type=_Run())
-@with_outputs
-@with_models
-@with_json
-def compare(**asked: Any) -> str:
-    """Show what differs between runs, and whether it is noise."""
-    from tabproof.runs.compare import compare
-
-    return compare(**asked)
-
-
-@runs.command()
-@with_outputs
-@with_filters
-@click.option("--metric", default="roc_auc", help="to rank by (roc_auc)")
-@click.option("--csv", type=PATH, metavar="FILE", help="write this file too")
-@click.option("--markdown", type=PATH, metavar="FILE", help="write this file too")
-@click.option("--html", type=PATH, metavar="FILE", help="write this page too")
-@with_language
-def leaderboard(**asked: Any) -> str:
-    """Rank complete runs."""
-    from tabproof.runs import listing
-
-    return listing.show_leaderboard(**asked)
-
-
-@runs.command()
-@with_place
-def check(place: Path) -> str:
-    """Check that runs are complete: exit code 0 all are, 1 some failed, 2 not over."""
-    from tabproof.runs.check import check
-
-    return check(place)
-
-
-@runs.command()
-@with_place
-@click.option(
-    "--html",
-    is_flag=True,
-    help="write PLACE/report.html instead: runs side by side, curves overlaid, what is noise",
+LISTED = (
+    _option("where", "as in 'roc_auc>=0.9'; may be repeated", "CONDITION", multiple=True),
+    _option("min-auc", "the same as --where 'roc_auc>=X'", "X"),
+    _option("sort", "when, dataset, seconds or a metric (when)", default="when"),
 )
-@with_language
-def report(**asked: Any) -> str:
-    """Print a markdown table of the newest runs, or write a page of all."""
-    from tabproof.runs import listing
-
-    return listing.report(**asked)
-
-
-@runs.command()
-@with_run
-@with_outputs
-@with_models
-def verify(**asked: Any) -> str:
-    """Compare every byte with its hash; RUN may be a promoted NAME or NAME/VERSION."""
-    from tabproof.runs import promote
-
-    return promote.verify(**asked)
-
-
-@runs.command()
-@with_outputs
-@with_models
-@with_filters
-@click.option("--yes", is_flag=True, help="do not ask")
-@click.option("--dry-run", is_flag=True, help="show what would go")
-def prune(**asked: Any) -> str:
-    """Remove runs; promoted and best ones stay."""
-    from tabproof.runs.prune import prune
-
-    return prune(**asked)
-
-
-@runs.command()
-@with_run
-@with_outputs
-@with_models
-@click.option("--name", help="of the model (its dataset's)")
-@click.option("--if-better", is_flag=True, help="than the current one, p < 0.05")
-@with_who
-@with_why
-def promote(**asked: Any) -> str:
-    """Make a run the one that is served."""
-    from tabproof.runs import promote
-
-    return promote.promote(**asked)
-
-
-@runs.command()
-@with_name
-@with_models
-@click.option("--to", metavar="VERSION", help="any version, or the beginning of its id")
-@with_who
-@with_why
-def rollback(**asked: Any) -> str:
-    """Serve the version before."""
-    from tabproof.runs import promote
-
-    return promote.rollback(**asked)
-
-
-@runs.command()
-@with_name
-@with_models
-@with_json
-def history(**asked: Any) -> str:
-    """Show who made what current."""
-    from tabproof.runs import promote
-
-    return promote.history(**asked)
-
-
-@runs.command()
-@with_name
-@with_models
-@with_store
-@click.option(
-    "--sign",
-    type=PATH,
-    metavar="KEY",
-    help="private key, a PEM file: the service may ask for a signature",
+RANKED = (
+    _option("metric", "to rank by (roc_auc)", default="roc_auc"),
+    _option("csv", "write this file too", "FILE", type=PATH),
+    _option("markdown", "write this file too", "FILE", type=PATH),
+    _option("html", "write this page too", "FILE", type=PATH),
 )
-@click.option(
-    "--replace", is_flag=True, help="what is there under the same run id, from another execution"
-)
-def push(**asked: Any) -> str:
-    """Bring a promoted model into the store."""
-    from tabproof.runs import promote
+HTML = _flag("html", "write PLACE/report.html instead: runs side by side, and what is noise")
+JSON = click.Option(["--json", "as_json"], is_flag=True, help="for programs")
+LANGUAGE = _option("language", "of the page (the runs' own)", type=click.Choice(LANGUAGES))
+REMOVAL = _flag("yes", "do not ask"), _flag("dry-run", "show what would go")
+MODEL = _option("name", "of the model (its dataset's)")
+IF_BETTER = _flag("if-better", "than the current one, p < 0.05")
+VERSION = _option("to", "any version, or the beginning of its id", "VERSION")
+WHO = _option("who", "your name (you, here)"), _option("why", "the reason", "TEXT", default="")
+STORE = _option("store", "s3://bucket/prefix (MODEL_STORE)", "PLACE")
+KEY = _option("sign", "private key (PEM): the service may ask for a signature", "KEY", type=PATH)
+REPLACE = _flag("replace", "what is there under the same run id, from another execution")
+OVERWRITE = _flag("overwrite", "promotions that were made here")
 
-    return promote.push(**asked)
-
-
-@runs.command()
-@with_name
-@with_models
-@with_store
-@click.option("--overwrite", is_flag=True, help="promotions that were made here")
-def pull(**asked: Any) -> str:
-    """Bring what the store's pointer names into the registry."""
-    from tabproof.runs import promote
-
-    return promote.pull(**asked)
+# Of each command: the function of tabproof.runs that answers it, its parameters, and its help.
+for _name, _function, _params, _words in (
+    (
+        "list", "listing.list_runs", (OUTPUTS, *FILTERS, *LISTED, JSON),
+        "List runs, complete or not.",
+    ),
+    (
+        "show", "listing.show", (RUN, OUTPUTS, MODELS, JSON),
+        "Show what a run is, its numbers, and how to repeat it.",
+    ),
+    (
+        "compare", "compare.compare", (RUNS, OUTPUTS, MODELS, JSON),
+        "Show what differs between runs, and whether it is noise.",
+    ),
+    (
+        "leaderboard", "listing.show_leaderboard", (OUTPUTS, *FILTERS, *RANKED, LANGUAGE),
+        "Rank complete runs.",
+    ),
+    (
+        "check", "listing.check", (PLACE,),
+        "Check that runs are complete: exit code 0 all are, 1 some failed, 2 not over.",
+    ),
+    (
+        "report", "listing.report", (PLACE, HTML, LANGUAGE),
+        "Print a markdown table of the newest runs, or write a page of all.",
+    ),
+    (
+        "verify", "promote.verify", (RUN, OUTPUTS, MODELS),
+        "Compare every byte with its hash; RUN may be a promoted NAME or NAME/VERSION.",
+    ),
+    (
+        "prune", "prune.prune", (OUTPUTS, MODELS, *FILTERS, *REMOVAL),
+        "Remove runs; promoted and best ones stay.",
+    ),
+    (
+        "promote", "promote.promote", (RUN, OUTPUTS, MODELS, MODEL, IF_BETTER, *WHO),
+        "Make a run the one that is served.",
+    ),
+    ("rollback", "promote.rollback", (NAME, MODELS, VERSION, *WHO), "Serve the version before."),
+    ("history", "promote.history", (NAME, MODELS, JSON), "Show who made what current."),
+    (
+        "push", "promote.push", (NAME, MODELS, STORE, KEY, REPLACE),
+        "Copy a promoted model into the store.",
+    ),
+    (
+        "pull", "promote.pull", (NAME, MODELS, STORE, OVERWRITE),
+        "Copy what the store's pointer names into the registry.",
+    ),
+):  # fmt: skip
+    _callback = partial(_answer, *_function.split("."))
+    runs.add_command(_WithExamples(_name, help=_words, params=[*_params], callback=_callback))

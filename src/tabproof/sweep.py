@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
@@ -25,7 +25,7 @@ from tabproof.config import (
     seconds_of,
 )
 from tabproof.errors import InvalidValueError, SweepFailedError, UserError
-from tabproof.runs import leaderboard
+from tabproof.runs import listing
 from tabproof.runtime import console, process
 from tabproof.runtime.threads import n_cores
 
@@ -226,18 +226,20 @@ def _write_leaderboard(
     """Write the leaderboard and the report, and print the leaderboard."""
     words = [run.path.name.partition("_")[2].split(",") for run in found]
     common = set.intersection(*map(set, words)) if len(words) > 1 else set()
-    entries = leaderboard.ranked(
-        leaderboard.entry_from(run, choices=" ".join(word for word in each if word not in common))
-        for run, each in zip(found, words, strict=True)
-    )
-    for ending, text in (
-        ("csv", leaderboard.as_csv(entries)),
-        ("md", leaderboard.as_markdown(entries)),
-    ):
-        artifacts.write_atomically(directory.path / f"leaderboard.{ending}", text.encode())
+    entries = []
+    for run, each in zip(found, words, strict=True):
+        record = run.record
+        differing = [word for word in each if word not in common]
+        dataset = artifacts.chosen("dataset", each) if record.dataset == "?" else None
+        overrides = differing or record.overrides
+        record = replace(record, dataset=dataset or record.dataset, overrides=overrides)
+        entries.append(replace(run, record=record))
+    entries = listing.ranked(entries)
+    for ending, form in (("csv", listing.as_csv), ("md", listing.as_markdown)):
+        artifacts.write_atomically(directory.path / f"leaderboard.{ending}", form(entries).encode())
     if any(config.report.page for config in composed.configs):
         _write_report(directory, found, composed)
-    console.say(leaderboard.as_text(entries, width=WIDTH))
+    console.say(listing.as_text(entries, width=WIDTH))
 
 
 def _write_report(

@@ -15,26 +15,28 @@ MIN_WIDTH = 12
 def aligned(
     rows: Sequence[Sequence[str]],
     *,
-    width: int,
-    headings: Sequence[str],
-    numbers: Iterable[str] = (),
+    width: int | None = None,
+    numbers: Sequence[int] = (),
     flexible: Sequence[int] = (),
 ) -> str:
-    """Return rows with aligned columns; flexible: positions of columns to shorten, in order."""
+    """Return rows with aligned columns, as long as they are without a width.
+
+    numbers: positions of columns to align right. flexible: of columns to shorten, in order.
+    """
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
-    right = {place for place, heading in enumerate(headings) if heading in set(numbers)}
-    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+    total = sum(widths) + len(GAP) * (len(widths) - 1)
+    excess = 0 if width is None else max(total - width, 0)
     for place in flexible:
-        cut = min(max(widths[place] - MIN_WIDTH, 0), max(excess, 0))
+        cut = min(max(widths[place] - MIN_WIDTH, 0), excess)
         widths[place] -= cut
         excess -= cut
     # If that is not enough, the widest of them are shortened further.
-    for _ in range(max(excess, 0)):
+    for _ in range(excess):
         widest = max(flexible, key=widths.__getitem__)
         widths[widest] = max(widths[widest] - 1, min(widths[widest], MIN_WIDTH // 2))
     return "\n".join(
         GAP.join(
-            _padded(cell, widths[place], to_the_right=place in right)
+            _padded(cell, widths[place], to_the_right=place in numbers)
             for place, cell in enumerate(row)
         ).rstrip()
         for row in rows

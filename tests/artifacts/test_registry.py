@@ -28,7 +28,7 @@ from tabproof.artifacts.registry import (
     rollback_stack,
 )
 from tabproof.errors import InvalidValueError, NewerFormatError
-from tabproof.runs.errors import NotBetterError
+from tabproof.runs.promote import NotBetterError
 from tests.artifacts.making import make_run, names_in
 
 A, B, C = "aaaa0000", "bbbb0000", "cccc0000"

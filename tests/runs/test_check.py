@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.runs.check import check
-from tabproof.runs.errors import NotASetOfRunsError
+from tabproof.artifacts.errors import OutputsError
+from tabproof.runs.listing import check
 from tests.artifacts.making import (
     DAY,
     make_failed,
@@ -99,5 +99,5 @@ def test_a_damaged_run_has_failed(sweep: Path) -> None:
 
 def test_a_place_without_runs_is_refused(outputs: Path) -> None:
     outputs.mkdir()
-    with pytest.raises(NotASetOfRunsError, match="holds no runs; it takes outputs"):
+    with pytest.raises(OutputsError, match="holds no runs; it takes outputs"):
         check(outputs)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tabproof.artifacts import Record
-from tabproof.runs.leaderboard import Entry, as_csv, as_markdown, as_text, entry_of, ranked
+from tabproof.artifacts import Found, Record, read_record
+from tabproof.runs.listing import as_csv, as_markdown, as_text, ranked
 from tabproof.text import display_width
 from tests.artifacts.making import make_failed, make_recorded_run, make_running, make_unfinished
 
@@ -21,68 +21,64 @@ RECORD = Record(
     run_id="aaaa0000",
     mode="full",
     model="Voting",
+    overrides=["model=vote", "seed=1"],
     metrics={"roc_auc": 0.93, "log_loss": 0.2},
     intervals={"roc_auc": (0.92, 0.94)},
     seconds=12.6,
 )
-LINE = Entry(Path("outputs/2026-11-23/a"), RECORD, "adult", "seed=1", "roc_auc")
+LINE = Found(Path("outputs/2026-11-23/a"), "", RECORD)
 
 
-def line(value: float | None = 0.93, metric: str = "roc_auc", **changes: Any) -> Entry:
-    """Return an entry with another value."""
-    record = replace(RECORD, metrics={metric: value})
-    return replace(LINE, record=record, metric=metric, **changes)
+def line(value: float | None = 0.93, metric: str = "roc_auc", **changes: Any) -> Found:
+    """Return a run with another value, or other facts."""
+    return replace(LINE, record=replace(RECORD, metrics={metric: value}, **changes))
+
+
+def row_of(found: Found, metric: str = "roc_auc") -> dict[str, str]:
+    return next(csv.DictReader(io.StringIO(as_csv([found], metric))))
 
 
 def test_a_complete_run_gives_its_numbers(tmp_path: Path) -> None:
     overrides = ["dataset=adult", "search=full", "runtime.workers=2", "model=vote", "seed=1"]
     run = make_recorded_run(tmp_path / "a", "aaaa0000", 0.93, overrides=overrides, model="Voting")
-    entry = entry_of(run)
-    assert (entry.path, entry.dataset, entry.choices, entry.value) == (run, "adult", "seed=1", 0.93)
-    assert entry.interval == (0.92, pytest.approx(0.94))
+    found = Found(run, "", read_record(run))
+    row = row_of(found)
+    assert (row["path"], row["dataset"], row["choices"]) == (str(run), "adult", "seed=1")
+    assert [float(row[key]) for key in ("value", "low", "high")] == pytest.approx(
+        [0.93, 0.92, 0.94]
+    )
     # Model and search are shown whether they were chosen or not.
-    assert (entry.record.model, entry.record.mode) == ("Voting", "full")
-    assert entry_of(run, choices="seed=2 search=full").choices == "seed=2"
-    assert entry_of(run, metric="accuracy").interval == (0.75, 0.84)
-    assert entry_of(run, metric="f1").value is None
+    assert (row["model"], row["search"]) == ("Voting", "full")
+    assert row_of(found, "accuracy")["low"] == "0.75"
+    assert row_of(found, "f1")["value"] == ""
 
 
 def test_a_search_that_ended_early_is_partial_and_has_a_number(tmp_path: Path) -> None:
-    found = entry_of(make_recorded_run(tmp_path / "a", "aaaa", stopped="its time\nwas up"))
-    assert (found.record.state, found.value, found.record.cause) == (
-        "partial",
-        0.9,
-        "its time was up",
-    )
+    found = read_record(make_recorded_run(tmp_path / "a", "aaaa", stopped="its time\nwas up"))
+    assert (found.state, found.value("roc_auc")) == ("partial", 0.9)
+    assert found.cause == "its time was up"
 
 
 def test_what_is_no_run_says_why(tmp_path: Path) -> None:
-    found = entry_of(make_failed(tmp_path / "a", "no\ntable"))
-    assert (found.record.state, found.dataset, found.record.cause) == (
-        "failed",
-        "adult",
-        "no table",
-    )
-    assert entry_of(make_running(tmp_path / "b")).record.state == "running"
-    assert entry_of(make_unfinished(tmp_path / "c", None)).record.state == "not started"
-    nowhere = entry_of(tmp_path / "d", choices="dataset=wine seed=1")
-    assert (nowhere.record.state, nowhere.dataset, nowhere.choices) == (
-        "not started", "wine", "seed=1",
-    )  # fmt: skip
+    found = read_record(make_failed(tmp_path / "a", "no\ntable"))
+    assert (found.state, found.dataset, found.cause) == ("failed", "adult", "no table")
+    assert read_record(make_running(tmp_path / "b")).state == "running"
+    assert read_record(make_unfinished(tmp_path / "c", None)).state == "not started"
+    assert read_record(tmp_path / "d").state == "not started"
 
 
 def test_a_process_that_is_gone_was_interrupted(tmp_path: Path) -> None:
-    found = entry_of(make_unfinished(tmp_path / "a", {"state": "running", "pid": 2**22 + 1}))
-    assert (found.record.state, found.record.cause) == ("interrupted", "process 4194305 is gone")
+    found = read_record(make_unfinished(tmp_path / "a", {"state": "running", "pid": 2**22 + 1}))
+    assert (found.state, found.cause) == ("interrupted", "process 4194305 is gone")
 
 
 def test_a_run_that_is_being_sealed_is_running_and_later_was_interrupted(tmp_path: Path) -> None:
     run = make_recorded_run(tmp_path / "a", "aaaa0000")
     (run / "manifest.json").unlink()
-    assert entry_of(run).record.state == "running"
+    assert read_record(run).state == "running"
     os.utime(run / "summary.json", (1, 1))
-    found = entry_of(run)
-    assert (found.record.state, found.value) == ("interrupted", None)
+    found = read_record(run)
+    assert (found.state, found.value("roc_auc")) == ("interrupted", None)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "summary.json"])
@@ -91,41 +87,40 @@ def test_what_is_damaged_has_no_number(name: str, tmp_path: Path) -> None:
     (run / name).write_bytes((run / name).read_bytes().replace(b"0.9", b"1.0") + b" ")
     if name == "manifest.json":
         (run / name).write_bytes(b"{")
-    found = entry_of(run)
-    assert (found.record.state, found.value) == ("failed", None)
-    assert name in str(found.record.cause)
+    found = read_record(run)
+    assert (found.state, found.value("roc_auc")) == ("failed", None)
+    assert name in str(found.cause)
 
 
 def test_a_newer_format_is_told(tmp_path: Path) -> None:
     run = make_recorded_run(tmp_path / "a", "aaaa0000")
     content = json.loads((run / "manifest.json").read_bytes())
     (run / "manifest.json").write_text(json.dumps({**content, "format": 9}))
-    assert "format 9" in str(entry_of(run).record.cause)
+    assert "format 9" in str(read_record(run).cause)
     newer = make_recorded_run(tmp_path / "b", "bbbb0000", format=9)
-    assert "summary.json has format 9" in str(entry_of(newer).record.cause)
+    assert "summary.json has format 9" in str(read_record(newer).cause)
 
 
 def test_a_run_that_lies_elsewhere_is_read_there(tmp_path: Path) -> None:
     run = make_recorded_run(tmp_path / "a", "aaaa0000", 0.93)
     job = make_unfinished(tmp_path / "b", {"state": "skipped", "reason": str(run)})
-    assert entry_of(job).value == 0.93
+    assert read_record(job).value("roc_auc") == 0.93
     (run / "manifest.json").unlink()
-    assert entry_of(job).record.state == "not started"
+    assert read_record(job).state == "not started"
 
 
 def test_the_best_of_each_dataset_comes_first_and_what_has_no_number_last() -> None:
-    order = [
-        (each.dataset, each.value)
-        for each in ranked([line(0.8), line(None), line(dataset="a"), LINE])
-    ]
-    assert order == [("a", 0.93), ("adult", 0.93), ("adult", 0.8), ("adult", None)]
-    losses = [line(value, "log_loss") for value in (0.4, 0.2)]
-    assert [each.value for each in ranked(losses)] == [0.2, 0.4]
+    found = ranked([line(0.8), line(None), line(dataset="a"), LINE])
+    assert [(each.record.dataset, each.record.value("roc_auc")) for each in found] == [
+        ("a", 0.93), ("adult", 0.93), ("adult", 0.8), ("adult", None),
+    ]  # fmt: skip
+    losses = ranked([line(value, "log_loss") for value in (0.4, 0.2)], "log_loss")
+    assert [each.record.value("log_loss") for each in losses] == [0.2, 0.4]
 
 
 def test_the_text_is_aligned_and_as_wide_as_asked() -> None:
-    record = replace(RECORD, metrics={}, state="failed", cause="a long story " * 20)
-    lines = [LINE, replace(LINE, dataset="顧客 データ", record=record)]
+    failed = replace(RECORD, metrics={}, state="failed", cause="a long story " * 20)
+    lines = [LINE, replace(LINE, record=replace(failed, dataset="顧客 データ"))]
     wide = as_text(lines, width=10_000).splitlines()
     assert wide[1].split("  ")[-1] == "complete"
     assert len({display_width(each[: each.index("Voting")]) for each in wide[1:]}) == 1
@@ -135,12 +130,14 @@ def test_the_text_is_aligned_and_as_wide_as_asked() -> None:
 
 
 def test_files_hold_what_the_lines_say() -> None:
-    odd = line(1 / 3, choices='a|b "<script>', path=Path("a b/名前"))
-    odd = replace(odd, record=replace(odd.record, cause="x\\y"))
-    row = next(csv.DictReader(io.StringIO(as_csv([odd]))))
-    assert (float(row["value"]), row["choices"], row["path"]) == (1 / 3, odd.choices, "a b/名前")
+    odd = line(1 / 3, overrides=['a|b "<script>'], cause="x\\y")
+    odd = replace(odd, path=Path("a b/名前"))
+    row = row_of(odd)
+    assert (float(row["value"]), row["choices"], row["path"]) == (
+        1 / 3, 'a|b "<script>', "a b/名前",
+    )  # fmt: skip
     assert (row["model"], row["search"]) == ("Voting", "full")
-    assert (float(row["low"]), float(row["high"])) == LINE.interval
+    assert (float(row["low"]), float(row["high"])) == RECORD.intervals["roc_auc"]
     body = as_markdown([odd]).splitlines()[2]
     assert 'a\\|b "&lt;script>' in body
     assert body.replace("\\|", "").count("|") == 10

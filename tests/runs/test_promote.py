@@ -15,7 +15,7 @@ import pytest
 from tabproof.artifacts import Registry
 from tabproof.artifacts.errors import UnverifiedRunError
 from tabproof.runs import promote
-from tabproof.runs.errors import NotBetterError, NotComparableError
+from tabproof.runs.promote import NotBetterError, NotComparableError
 from tests.artifacts.making import make_run, predictions, summary
 from tests.conftest import Done, typed_in
 

@@ -13,7 +13,7 @@ from tabproof.artifacts import FinishedFits, Registry, SweepDirectory, find_run,
 from tabproof.artifacts.errors import RegistryDamagedError
 from tabproof.artifacts.files import point_to
 from tabproof.runs import prune
-from tabproof.runs.errors import NotAskedError
+from tabproof.runs.prune import NotAskedError
 from tests.artifacts.making import (
     DAY,
     make_failed,

@@ -12,7 +12,7 @@ import pytest
 
 from tabproof import artifacts
 from tabproof.errors import InvalidValueError
-from tabproof.runs.side_by_side import MOST_GROUPS, MOST_READ, MOST_ROWS, write_page
+from tabproof.runs.side_by_side import MAX_GROUPS, MAX_READ, MAX_ROWS, write_page
 from tests.artifacts.making import make_failed, make_recorded_run, make_running, predictions
 
 N_ROWS = 200
@@ -273,8 +273,8 @@ def test_of_very_many_the_best_are_read_and_the_rest_is_counted(
     seconds = write_page(page, many, name="many")
     words = words_of(page.read_text(encoding="utf-8"))
     # One more for each group that was said to have rows of its own.
-    assert len(read) <= MOST_READ + MOST_GROUPS
-    assert f"Runs not shown: {100 * MOST_GROUPS - MOST_ROWS:,}." in words
-    assert f"that are not shown: {10_000 - 100 * MOST_GROUPS:,}." in words
+    assert len(read) <= MAX_READ + MAX_GROUPS
+    assert f"Runs not shown: {100 * MAX_GROUPS - MAX_ROWS:,}." in words
+    assert f"that are not shown: {10_000 - 100 * MAX_GROUPS:,}." in words
     assert page.stat().st_size < 1_000_000
     assert seconds < 20

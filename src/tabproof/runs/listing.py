@@ -1,5 +1,7 @@
-"""List runs, show one, rank them, and write the table or page of a sweep."""
+"""List runs, rank them, show one, check that all are complete, and write tables and pages."""
 
+import csv as csv_format
+import io
 import json
 import os
 import re
@@ -10,62 +12,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import eq, ge, gt, le, lt
 from pathlib import Path
-from typing import Any
 
-from tabproof import artifacts, text
-from tabproof.artifacts import Found, one_line
-from tabproof.errors import InvalidValueError, PathError
+from tabproof import artifacts
+from tabproof.artifacts import COMPLETE, Found, Record, one_line
+from tabproof.artifacts.errors import OutputsError
+from tabproof.errors import InvalidValueError, PathError, listed
 from tabproof.evaluation_result import LOWER_IS_BETTER
-from tabproof.runs import leaderboard, side_by_side
-from tabproof.runs.errors import UnknownMetricError
+from tabproof.text import aligned, escape_markdown, format_params
 
 CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*")
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": ge, "<=": le, ">": gt, "<": lt, "==": eq, "=": eq,
 }  # fmt: skip
-HEADINGS = (
-    "when", "dataset", "model", "search", "choices", "AUC", "accuracy", "seconds", "run", "state",
+COLUMNS = (
+    "when", "dataset", "model", "search", "choices", "roc_auc", "accuracy", "seconds", "run id",
+    "state",
 )  # fmt: skip
-NUMBERS = ("AUC", "accuracy", "seconds")
-# Positions of the columns to shorten: choices, model, dataset, search.
-FLEXIBLE = (4, 2, 1, 3)
 # Columns of a table that goes to a file or a program.
 WIDTH = 100
+SHORT_ID = 8
 
-
-def list_runs(
-    *,
-    outputs: Path,
-    dataset: str | None,
-    since: str | None,
-    until: str | None,
-    where: Sequence[str],
-    sort: str,
-    as_json: bool,
-) -> str:
-    """List runs, complete or not, the newest or the best first.
-
-    A run that is not complete has a second line, with its directory and the cause.
-    """
-    found = filtered(artifacts.read_records(outputs), dataset=dataset, since=since, until=until)
-    found = _sorted(_where(found, where), sort)
-    if as_json:
-        return json.dumps([_as_json(each) for each in found], indent=2, ensure_ascii=False)
-    if not found:
-        return f"no such run in {outputs}"
-    n_columns, lines = width(WIDTH), []
-    rows = [HEADINGS, *map(_cells, found)]
-    heading, *table = text.aligned(
-        rows, width=n_columns, headings=HEADINGS, numbers=NUMBERS, flexible=FLEXIBLE
-    ).splitlines()
-    for each, line in zip(found, table, strict=True):
-        lines.append(line)
-        if each.record.state not in artifacts.COMPLETE:
-            path, cause = f"  {one_line(str(each.path))}", each.record.cause
-            detail = f"{path}  {cause}" if cause else path
-            fits = max(n_columns, len(path) + 1)
-            lines.append(detail if len(detail) <= fits else f"{detail[: fits - 1]}…")
-    return "\n".join([heading, *lines])
+# --- What several commands use.
 
 
 def filtered(
@@ -89,35 +56,33 @@ def filtered(
     ]
 
 
-def _where(found: list[Found], conditions: Sequence[str]) -> list[Found]:
-    for condition in conditions:
-        match = CONDITION.fullmatch(condition)
-        try:
-            name, sign, bound = match.groups() if match else ("", "", "")
-            limit = float(bound)
-        except ValueError as error:
-            takes = "a metric, one of >= <= > < =, and a number, as in 'roc_auc>=0.9'"
-            raise InvalidValueError("--where", condition, takes) from error
-        _check_known(name, found, "--where")
-        compare = COMPARISONS[sign]
-        valued = [(each, _value(each, name)) for each in found]
-        found = [each for each, value in valued if value is not None and compare(value, limit)]
-    return found
+def terminal_width(otherwise: int | None) -> int | None:
+    """Return the columns of the terminal; without one, COLUMNS or the other width."""
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return otherwise
 
 
-def _sorted(found: list[Found], key: str) -> list[Found]:
-    if key == "when":
-        return found
-    if key == "dataset":
-        return sorted(found, key=lambda each: each.record.dataset)
-    _check_known(key, found, "--sort")
-    sign = 1 if key in LOWER_IS_BETTER or key == "seconds" else -1
+def format_metric(record: Record, name: str, interval: str = "") -> str:
+    """Return a metric as text; interval: the form of its interval, as in ' ({:.4f} … {:.4f})'."""
+    value, ends = record.value(name), record.interval(name)
+    return ("" if value is None else f"{value:.4f}") + (interval.format(*ends) if ends else "")
 
-    def rank(each: Found) -> tuple[bool, float]:
-        value = _value(each, key)
-        return value is None, sign * (value or 0)
 
-    return sorted(found, key=rank)
+def rank(value: float | None, metric: str) -> tuple[bool, float]:
+    """Return a sort key by a metric, or by seconds: the best first, what has no value last."""
+    sign = 1 if metric in LOWER_IS_BETTER or metric == "seconds" else -1
+    return value is None, sign * (value or 0.0)
+
+
+def ranked(found: Iterable[Found], metric: str = "roc_auc") -> list[Found]:
+    """Sort runs by dataset, then the best first."""
+
+    def key(each: Found) -> tuple[str, bool, float, str, str]:
+        record = each.record
+        return record.dataset, *rank(record.value(metric), metric), record.choices, str(each.path)
+
+    return sorted(found, key=key)
 
 
 def _value(found: Found, name: str) -> float | None:
@@ -126,128 +91,120 @@ def _value(found: Found, name: str) -> float | None:
 
 def _check_known(name: str, found: Iterable[Found], key: str) -> None:
     known = {"seconds", *(metric for each in found for metric in each.record.metrics)}
-    # Where there are no runs, nothing is known.
+    # Without runs, nothing is known.
     if len(known) > 1 and name not in known:
-        raise UnknownMetricError(key, name, sorted(known))
+        raise InvalidValueError(key, name, f"what a run has: {listed(sorted(known))}")
 
 
-def _cells(found: Found) -> tuple[str, ...]:
+def _cells(found: Found, columns: Iterable[str], metric: str = "roc_auc") -> list[str]:
+    """Return what a table shows of a run; other columns than these are metrics."""
     record = found.record
-    return (
-        found.when[:16],
-        one_line(record.dataset),
-        one_line(record.model),
-        record.mode or "",
-        one_line(record.choices),
-        number(record.value("roc_auc")),
-        number(record.value("accuracy")),
-        "" if record.seconds is None else f"{record.seconds:.1f}",
-        (record.run_id or "")[: leaderboard.SHORT_ID],
-        record.state,
-    )
-
-
-def _as_json(found: Found) -> dict[str, Any]:
-    record = found.record
-    keys = ("state", "run_id", "dataset", "model", "mode", "choices", "metrics", "intervals")
-    return {
-        "path": artifacts.path_text(found.path),
-        "when": found.when,
-        **{key: getattr(record, key) for key in keys},
-        "overrides": list(record.overrides),
-        "best_params": record.best_params,
-        "seconds": record.seconds,
-        "data": record.data,
-        "cause": record.cause,
-    }
-
-
-def number(value: float | None) -> str:
-    """Return a metric as text."""
-    return "" if value is None else f"{value:.4f}"
-
-
-def width(otherwise: int) -> int:
-    """Return the columns of the terminal; without one, COLUMNS or the other width."""
-    if sys.stdout.isatty() or "COLUMNS" in os.environ:
-        return shutil.get_terminal_size().columns
-    return otherwise
-
-
-def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
-    """Show what a run is, its numbers, and how to repeat it."""
-    found = artifacts.read_complete_run(artifacts.find_run(run, outputs, models))
-    if as_json:
-        content = {
-            "path": artifacts.path_text(found.path),
-            "overrides": found.record.overrides,
-            **json.loads(found.summary.to_json()),
-        }
-        return json.dumps(content, indent=2, ensure_ascii=False)
-    summary, record = found.summary, found.record
-    lines = {
-        "run": f"{found.run_id}, {record.state}" + (f": {record.cause}" if record.cause else ""),
-        "directory": f"{one_line(str(found.path))} ({found.n_files} files)",
-        "dataset": f"{record.dataset}, {summary.n_train} rows to train on,"
-        f" {summary.n_test} held out",
+    shown = {
+        "when": found.when[:16],
+        "dataset": one_line(record.dataset),
         "model": one_line(record.model),
-        "search": summary.mode,
-        "choices": one_line(record.choices) or "none",
-        **{name: _with_interval(record, name) for name in record.metrics},
-        "best": one_line(text.format_params(record.best_params)),
-        "candidates": str(summary.n_candidates),
+        "search": record.mode or "",
+        "choices": one_line(record.choices),
+        "95 %": "{:.4f} … {:.4f}".format(*ends) if (ends := record.interval(metric)) else "",
         "seconds": "" if record.seconds is None else f"{record.seconds:.1f}",
-        "data": str(record.data),
-        "code": _code(summary),
-        "versions": ", ".join(f"{name} {version}" for name, version in summary.versions.items()),
-        "again": f"python -m src.replay {shlex.quote(str(found.path))}",
-        "anew": shlex.join(["python", "-m", "src.train", *record.overrides]),
+        "run id": record.run_id or "",
+        "state": record.state,
     }
-    widest = max(map(len, lines))
-    return "\n".join(f"{name.ljust(widest)}  {line}".rstrip() for name, line in lines.items())
+    return [shown[name] if name in shown else format_metric(record, name) for name in columns]
 
 
-def _with_interval(record: artifacts.Record, name: str) -> str:
-    interval = record.interval(name)
-    between = "" if interval is None else "  (95 %: {:.4f} … {:.4f})".format(*interval)
-    return number(record.value(name)) + between
+# --- runs list
 
 
-def _code(summary: artifacts.Summary) -> str:
-    git = summary.git
-    changed = ", with changes that were not committed" if git.get("clean") is False else ""
-    commit = git.get("commit")
-    return summary.code[:16] + (f", commit {commit}{changed}" if commit else "")
+def list_runs(
+    *,
+    outputs: Path,
+    where: Sequence[str],
+    sort: str,
+    as_json: bool,
+    min_auc: str | None = None,
+    **filters: str | None,
+) -> str:
+    """List runs, complete or not, the newest or the best first.
+
+    A run that is not complete has a second line, with its directory and the cause.
+    """
+    found = filtered(artifacts.read_records(outputs), **filters)
+    for condition in [*where, *([] if min_auc is None else [f"roc_auc>={min_auc}"])]:
+        match = CONDITION.fullmatch(condition)
+        try:
+            name, sign, bound = match.groups() if match else ("", "", "")
+            limit = float(bound)
+        except ValueError as error:
+            takes = "a metric, one of >= <= > < =, and a number, as in 'roc_auc>=0.9'"
+            raise InvalidValueError("--where", condition, takes) from error
+        _check_known(name, found, "--where")
+        valued = [(each, _value(each, name)) for each in found]
+        found = [each for each, v in valued if v is not None and COMPARISONS[sign](v, limit)]
+    if sort == "dataset":
+        found.sort(key=lambda each: each.record.dataset)
+    elif sort != "when":
+        _check_known(sort, found, "--sort")
+        found.sort(key=lambda each: rank(_value(each, sort), sort))
+    if as_json:
+        keys = ["state", "run_id", "dataset", "model", "mode", "choices", "metrics", "intervals"]
+        keys += ["overrides", "best_params", "seconds", "data", "cause"]
+        content = [
+            {
+                "path": artifacts.path_text(each.path),
+                "when": each.when,
+                **{key: getattr(each.record, key) for key in keys},
+            }
+            for each in found
+        ]
+        return json.dumps(content, indent=2, ensure_ascii=False)
+    if not found:
+        return f"no such run in {outputs}"
+    width, place = terminal_width(WIDTH), COLUMNS.index("run id")
+    cells = [_cells(each, COLUMNS) for each in found]
+    rows = [COLUMNS, *([*row[:place], row[place][:SHORT_ID], row[-1]] for row in cells)]
+    # Choices, model, dataset and search are shortened, in this order.
+    table = aligned(rows, width=width, numbers=(5, 6, 7), flexible=(4, 2, 1, 3))
+    heading, *lines = table.splitlines()
+    for n, each in enumerate(found):
+        if each.record.state not in COMPLETE:
+            path = f"  {one_line(str(each.path))}"
+            detail = f"{path}  {each.record.cause}" if each.record.cause else path
+            fits = max(width or 0, len(path) + 1)
+            lines[n] += "\n" + (detail if len(detail) <= fits else f"{detail[: fits - 1]}…")
+    return "\n".join([heading, *lines])
+
+
+# --- runs leaderboard, and that of a sweep
 
 
 def show_leaderboard(
     *,
     outputs: Path,
-    dataset: str | None,
-    since: str | None,
-    until: str | None,
     metric: str,
     csv: Path | None,
     markdown: Path | None,
     html: Path | None,
     language: str | None,
+    **filters: str | None,
 ) -> str:
     """Rank complete runs; write the files that are asked for."""
-    runs = filtered(artifacts.read_records(outputs), dataset=dataset, since=since, until=until)
-    found = [each for each in runs if each.record.state in artifacts.COMPLETE]
+    runs = filtered(artifacts.read_records(outputs), **filters)
+    found = ranked((each for each in runs if each.record.state in COMPLETE), metric)
     _check_known(metric, found, "--metric")
-    entries = leaderboard.ranked(leaderboard.entry_from(each, metric=metric) for each in found)
-    for path, text_of in ((csv, leaderboard.as_csv), (markdown, leaderboard.as_markdown)):
+    for path, text_of in ((csv, as_csv), (markdown, as_markdown)):
         if path is not None:
             with _written(path):
-                path.write_text(text_of(entries), encoding="utf-8", newline="\n")
+                path.write_text(text_of(found, metric), encoding="utf-8", newline="\n")
     if html is not None:
+        # Loads the libraries of plots.
+        from tabproof.runs.side_by_side import write_page
+
         with _written(html):
-            name = outputs.absolute().name
-            side_by_side.write_page(html, found, name=name, metric=metric, language=language)
-    if not entries:
+            write_page(html, found, name=outputs.absolute().name, metric=metric, language=language)
+    if not found:
         return f"no complete run in {outputs}"
-    return leaderboard.as_text(entries, width=width(WIDTH))
+    return as_text(found, metric, width=terminal_width(WIDTH))
 
 
 @contextmanager
@@ -259,6 +216,52 @@ def _written(path: Path) -> Iterator[None]:
         raise PathError("cannot write", error, remedy, path=path) from error
 
 
+# Positions of the leaderboard's columns of numbers.
+NUMBERS = (4, 6)
+
+
+def _rows(found: Iterable[Found], metric: str) -> Iterator[list[str]]:
+    columns = ["dataset", "model", "search", "choices", metric, "95 %", "seconds", "run id"]
+    yield [*columns, "state"]
+    for each in found:
+        cause = "" if each.record.cause is None else f": {each.record.cause}"
+        yield [*_cells(each, columns, metric), f"{each.record.state}{cause}"]
+
+
+def as_text(found: Iterable[Found], metric: str = "roc_auc", *, width: int | None) -> str:
+    """Return an aligned leaderboard; cells that are too long for the width are shortened."""
+    # The beginning of an id is enough to name a run.
+    rows = [[*row[:7], row[7][:SHORT_ID], row[8]] for row in _rows(found, metric)]
+    # State, choices, model and dataset are shortened, in this order.
+    return aligned(rows, width=width, numbers=NUMBERS, flexible=(8, 3, 1, 0))
+
+
+def as_csv(found: Iterable[Found], metric: str = "roc_auc") -> str:
+    """Return a CSV file with every number in full, for programs."""
+    out = io.StringIO()
+    writer = csv_format.writer(out, lineterminator="\n")
+    names = ["dataset", "choices", "state", "metric", "value", "low", "high", "seconds", "run_id"]
+    writer.writerow([*names, "cause", "path", "model", "search"])
+    for each in found:
+        record = each.record
+        first = (one_line(record.dataset), one_line(record.choices), record.state, metric)
+        numbers = (record.value(metric), *(record.interval(metric) or (None, None)))
+        last = (record.run_id, record.cause, artifacts.path_text(each.path), record.model)
+        writer.writerow([*first, *numbers, record.seconds, *last, record.mode])
+    return out.getvalue()
+
+
+def as_markdown(found: Iterable[Found], metric: str = "roc_auc") -> str:
+    """Return a table for a README or a pull request."""
+    headings, *rows = _rows(found, metric)
+    rule = ["---:" if place in NUMBERS else "---" for place in range(len(headings))]
+    escaped = (list(map(escape_markdown, row)) for row in rows)
+    return "".join(f"| {' | '.join(row)} |\n" for row in (headings, rule, *escaped))
+
+
+# --- runs report
+
+
 def report(place: Path, *, html: bool, language: str | None) -> str:
     """Return a table of the newest complete run of each dataset and search.
 
@@ -266,28 +269,127 @@ def report(place: Path, *, html: bool, language: str | None) -> str:
     """
     found, sweep = artifacts.read_set(place), artifacts.SweepDirectory(place)
     if html:
-        n_not_begun = 0
-        if sweep.is_begun:
-            n_not_begun = max(sweep.plan.get("n_jobs", 0) - len(found), 0)
-        else:
-            # Runs elsewhere are among the others.
-            found = filtered(found)
-        page, name = place / artifacts.REPORT, place.absolute().name
+        from tabproof.runs.side_by_side import write_page
+
+        n_jobs = sweep.plan.get("n_jobs", 0) if sweep.is_begun else 0
+        # Outside of a sweep, runs elsewhere are among the others.
+        shown = found if sweep.is_begun else filtered(found)
+        page, missing = place / artifacts.REPORT, max(n_jobs - len(found), 0)
+        name = place.absolute().name
         with _written(page):
-            seconds = side_by_side.write_page(
-                page, found, name=name, language=language, n_not_begun=n_not_begun
-            )
+            seconds = write_page(page, shown, name=name, language=language, n_not_begun=missing)
         return f"report {one_line(str(page))} ({seconds:.1f} s)"
-    newest: dict[tuple[str, str], Found] = {}
+    newest: dict[tuple[str, str], Record] = {}
     for each in filtered(found):
-        if each.record.state in artifacts.COMPLETE:
-            newest.setdefault((each.record.dataset, each.record.mode or ""), each)
+        if each.record.state in COMPLETE:
+            newest.setdefault((each.record.dataset, each.record.mode or ""), each.record)
     rows = ["|dataset|mode|AUC|ACC|best|elapsed[s]|", "|---|---|---:|---:|---|---:|"]
-    for (dataset, mode), each in sorted(newest.items()):
-        record = each.record
+    for (dataset, mode), record in sorted(newest.items(), key=lambda item: item[0]):
         elapsed = "" if record.seconds is None else str(round(record.seconds))
-        auc, accuracy = number(record.value("roc_auc")), number(record.value("accuracy"))
-        best = text.escape_markdown(one_line(str(dict(record.best_params))))
-        name = text.escape_markdown(one_line(dataset))
-        rows.append(f"|{name}|{mode}|{auc}|{accuracy}|{best}|{elapsed}|")
+        metrics = "|".join(format_metric(record, metric) for metric in ("roc_auc", "accuracy"))
+        best = escape_markdown(one_line(str(dict(record.best_params))))
+        rows.append(f"|{escape_markdown(one_line(dataset))}|{mode}|{metrics}|{best}|{elapsed}|")
     return "\n".join(rows)
+
+
+# --- runs show
+
+
+def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
+    """Show what a run is, its numbers, and how to repeat it."""
+    found = artifacts.read_complete_run(artifacts.find_run(run, outputs, models))
+    summary, record, git = found.summary, found.record, found.summary.git
+    if as_json:
+        facts = {"path": artifacts.path_text(found.path), "overrides": record.overrides}
+        content = {**facts, **json.loads(summary.to_json())}
+        return json.dumps(content, indent=2, ensure_ascii=False)
+    changed = ", with changes that were not committed" if git.get("clean") is False else ""
+    commit = f", commit {git['commit']}{changed}" if git.get("commit") else ""
+    interval = "  (95 %: {:.4f} … {:.4f})"
+    lines = {
+        "run": f"{found.run_id}, {record.state}" + (f": {record.cause}" if record.cause else ""),
+        "directory": f"{one_line(str(found.path))} ({found.n_files} files)",
+        "dataset": f"{record.dataset}, {summary.n_train} rows to train on,"
+        f" {summary.n_test} held out",
+        "model": one_line(record.model),
+        "search": summary.mode,
+        "choices": one_line(record.choices) or "none",
+        **{name: format_metric(record, name, interval) for name in record.metrics},
+        "best": one_line(format_params(record.best_params)),
+        "candidates": str(summary.n_candidates),
+        "seconds": "" if record.seconds is None else f"{record.seconds:.1f}",
+        "data": str(record.data),
+        "code": summary.code[:16] + commit,
+        "versions": ", ".join(f"{name} {version}" for name, version in summary.versions.items()),
+        "again": f"python -m src.replay {shlex.quote(str(found.path))}",
+        "anew": shlex.join(["python", "-m", "src.train", *record.overrides]),
+    }
+    widest = max(map(len, lines))
+    return "\n".join(f"{name.ljust(widest)}  {line}".rstrip() for name, line in lines.items())
+
+
+# --- runs check
+
+FAILED = {"failed", "interrupted"}
+# By name; a run that is no job of a sweep is a single one.
+Jobs = dict[str, Record]
+
+
+class CheckResult(str):
+    """The lines to print, and the exit code of the program."""
+
+    __slots__ = ("exit_code",)
+    exit_code: int
+
+
+def check(place: Path) -> CheckResult:
+    """Report for each dataset whether its newest run, or all of its newest sweep, is complete.
+
+    The exit code is 0 if all are, 1 if one failed, 2 if one is running or has not started.
+    """
+    jobs = _newest_jobs(place)
+    if not jobs:
+        reason = "holds no runs; it takes outputs, a sweep's directory or a run's"
+        raise OutputsError(path=place, reason=reason)
+    lines, states = [], set()
+    for dataset, records in sorted(jobs.items()):
+        states |= {record.state for record in records.values()}
+        partial = [record.cause for record in records.values() if record.state == "partial"]
+        line = "OK" + (f" (partial: {partial[0]})" if partial else "")
+        for word in ("NOT STARTED", "RUNNING", "FAIL"):
+            names = FAILED if word == "FAIL" else {word.lower()}
+            if found := [job for job, record in records.items() if record.state in names]:
+                several = [f"{len(found)} of {len(records)}", one_line(found[0])]
+                cause = [str(records[found[0]].cause)] if word == "FAIL" else []
+                parts = [*(several if len(records) > 1 else []), *cause]
+                line = f"{word} {': '.join(parts)}".rstrip()
+        lines.append(f"{one_line(dataset)}: {line}")
+    result = CheckResult("\n".join(lines))
+    result.exit_code = 1 if states & FAILED else 2 if states - COMPLETE else 0
+    return result
+
+
+def _newest_jobs(place: Path) -> dict[str, Jobs]:
+    """Return by dataset the jobs of the newest run or sweep that has one of them."""
+    groups: dict[Path, dict[str, Jobs]] = {}
+    for found in artifacts.read_set(place):
+        parts = found.path.relative_to(place).parts
+        # <date>/<run>, or <date>/<sweep>/<job>; otherwise the place is a sweep or a run itself.
+        is_dated = artifacts.is_date(parts[0] if parts else "")
+        group = groups.setdefault(place.joinpath(*parts[:2]) if is_dated else place, {})
+        group.setdefault(found.record.dataset, {})[found.path.name] = found.record
+    if artifacts.SweepDirectory(place).is_begun:
+        groups.setdefault(place, {})
+    newest: dict[str, Jobs] = {}
+    for path, group in groups.items():
+        if (sweep := artifacts.SweepDirectory(path)).is_begun:
+            begun = {name.partition("_")[0] for jobs in group.values() for name in jobs}
+            # The plan has the configurations of the first jobs, and the number of all jobs.
+            known = sweep.plan.get("determinants", {}).get("jobs", {})
+            for number in map(str, range(max(sweep.plan.get("n_jobs", 0), len(known)))):
+                if number not in begun:
+                    table = known.get(number, {"dataset": {"name": "others"}}).get("dataset", {})
+                    dataset = str(table.get("name") or Path(str(table.get("path", "?"))).stem)
+                    group.setdefault(dataset, {})[number] = Record("not started", dataset)
+        newest = {**group, **newest}
+    return newest

@@ -185,11 +185,12 @@ WRITE_ERRORS |= {errno.EROFS}
 
 @contextmanager
 def ending_in_one_line(
-    translate: Callable[[BaseException], UserError | None],
+    translate: Callable[[BaseException], UserError | None], early: str = ""
 ) -> Iterator[None]:
     """Turn whatever is raised into one line on stderr and an exit code.
 
-    translate returns a UserError for an exception of another library, or None.
+    translate returns a UserError for an exception of another library, or None. early: what an
+    interrupt without notes is told with.
     """
 
     def terminate() -> None:
@@ -209,7 +210,7 @@ def ending_in_one_line(
         if isinstance(error, KeyboardInterrupt):
             number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
             name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-            complain(f"interrupted by {name} {notes or 'before training began'}")
+            complain(f"interrupted by {name} {notes or early}".rstrip())
             # As shells do: 128 and the number of the signal.
             code = 128 + int(number)
         elif (known := translate(error)) is not None:
