@@ -42,6 +42,12 @@ LOWER_IS_BETTER = frozenset({"brier", "log_loss", "ece"})
 OF_TWO_LABELS = frozenset({"specificity"})
 
 
+def rank(value: float | None, metric: str) -> tuple[bool, float]:
+    """Return a sort key by a metric, or by seconds: the best first, what has no value last."""
+    sign = 1 if metric in LOWER_IS_BETTER or metric == "seconds" else -1
+    return value is None, sign * (value or 0.0)
+
+
 def check_metrics_fit(names: Sequence[str], labels: Sequence[str]) -> None:
     """Refuse metrics of two labels where the target has more."""
     for name in names:

@@ -17,7 +17,7 @@ from tabproof import artifacts
 from tabproof.artifacts import COMPLETE, Found, Record, one_line
 from tabproof.artifacts.errors import OutputsError
 from tabproof.errors import InvalidValueError, PathError, listed
-from tabproof.evaluation_result import LOWER_IS_BETTER
+from tabproof.evaluation_result import rank
 from tabproof.text import aligned, escape_markdown, format_params
 
 CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*")
@@ -67,12 +67,6 @@ def format_metric(record: Record, name: str, interval: str = "") -> str:
     """Return a metric as text; interval: the form of its interval, as in ' ({:.4f} … {:.4f})'."""
     value, ends = record.value(name), record.interval(name)
     return ("" if value is None else f"{value:.4f}") + (interval.format(*ends) if ends else "")
-
-
-def rank(value: float | None, metric: str) -> tuple[bool, float]:
-    """Return a sort key by a metric, or by seconds: the best first, what has no value last."""
-    sign = 1 if metric in LOWER_IS_BETTER or metric == "seconds" else -1
-    return value is None, sign * (value or 0.0)
 
 
 def ranked(found: Iterable[Found], metric: str = "roc_auc") -> list[Found]:
