@@ -1,4 +1,4 @@
-"""What tests share: configurations composed as the command line composes them, and runs."""
+"""Shared by the tests: configurations composed as on the command line, and runs."""
 
 import logging
 import os
@@ -8,6 +8,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -47,12 +49,12 @@ needs_openml_home = pytest.mark.skipif(
 )
 
 
-# What a test does not look at it need not wait for.
+# Choices that make a run fast, where a test does not need what they leave out.
 QUICK = {"checks": "none", "evaluation": "minimal", "report": "none"}
 
 
 def quickly(overrides: Sequence[str]) -> list[str]:
-    """Leave out of a run what it was not asked for; a resumed sweep is what it was."""
+    """Return overrides for a fast run; none for a resumed sweep, which keeps its choices."""
     if any(override.startswith("sweep.resume=") for override in overrides):
         return []
     asked = {override.partition("=")[0] for override in overrides}
@@ -61,8 +63,14 @@ def quickly(overrides: Sequence[str]) -> list[str]:
 
 def composed(*overrides: str) -> TrainConfig:
     """Compose and check a configuration as the command line does; see quickly."""
+    return deepcopy(_composed(*quickly(overrides), *overrides))
+
+
+@cache
+def _composed(*overrides: str) -> TrainConfig:
+    # Hydra needs a third of a second for it.
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = typed(compose("train", overrides=[*quickly(overrides), *overrides]))
+        config = typed(compose("train", overrides=list(overrides)))
     check_config(config)
     return config
 
@@ -71,7 +79,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def process(command: str, *words: object, cwd: Path = ROOT, **options: Any) -> Done:
-    """Run `python -m src.<command>` in a process of its own, and return what came of it."""
+    """Run `python -m src.<command>` in a process of its own; return its output and exit code."""
     return subprocess.run(
         [sys.executable, "-m", f"src.{command}", *map(str, words)],
         cwd=cwd,
@@ -83,9 +91,9 @@ def process(command: str, *words: object, cwd: Path = ROOT, **options: Any) -> D
 
 
 def typed_in(command: str, *words: object, cwd: Path = ROOT) -> Done:
-    """Run `python -m src.<command>` in this process, as far as it can be told apart from one.
+    """Run `python -m src.<command>` in this process; return its output and exit code.
 
-    Not for what changes the process for good (`runtime.niceness`) or is about signals.
+    Not for what changes the process for good (`runtime.niceness`), nor for signals.
     """
     with ExitStack() as stack:
         out, err = (stack.enter_context(TemporaryFile()) for _ in range(2))
@@ -105,7 +113,7 @@ def typed_in(command: str, *words: object, cwd: Path = ROOT) -> Done:
 
 @contextmanager
 def _as_new_process() -> Iterator[None]:
-    """Put back what a command changes in its process."""
+    """Restore what a command changes in its process."""
     root = logging.getLogger()
     handlers, level, arguments = list(root.handlers), root.level, list(sys.argv)
     environment = dict(os.environ)
@@ -163,7 +171,7 @@ def train(*arguments: str, env: dict[str, str] | None = None) -> Done:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the directory of a complete run; tests leave it as it is."""
+    """Return the directory of a complete run; tests must not change it."""
     path = tmp_path_factory.mktemp("outputs") / "run"
     whole = [f"{group}=default" for group in QUICK]
     done = train("dataset=wine", "model=logistic_regression", *whole, f"hydra.run.dir={path}")

@@ -45,12 +45,12 @@ def test_changed_files_are_found(run: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_runs_that_begin_in_the_same_second_have_directories_of_their_own(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(3) as pool:
-        done = list(pool.map(lambda _: process("train", *QUICK, cwd=tmp_path), range(3)))
-    assert [one.returncode for one in done] == [0, 0, 0]
+def test_runs_that_start_in_the_same_second_have_different_directories(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: process("train", *QUICK, cwd=tmp_path), range(2)))
+    assert [one.returncode for one in done] == [0, 0]
     runs = [path.parent for path in tmp_path.glob("outputs/*/*/manifest.json")]
-    assert len(runs) == 3
+    assert len(runs) == 2
     for run in runs:
         check_complete(run)
     latest = tmp_path / "outputs" / "latest"
@@ -77,15 +77,15 @@ def start_run(path: Path, **options: Any) -> subprocess.Popen[str]:
 
 MOMENTS = [
     ".hydra/config.yaml",
-    "status.json",
+    pytest.param("status.json", marks=pytest.mark.slow),
     pytest.param("config.yaml", marks=pytest.mark.slow),
     pytest.param("schema.json", marks=pytest.mark.slow),
     pytest.param("estimator.joblib", marks=pytest.mark.slow),
     pytest.param("cv_results.csv", marks=pytest.mark.slow),
     "predictions.parquet",
-    "evaluation.json",
+    pytest.param("evaluation.json", marks=pytest.mark.slow),
     pytest.param("plots/roc.svg", marks=pytest.mark.slow),
-    "report.html",
+    pytest.param("report.html", marks=pytest.mark.slow),
     pytest.param("model_card.md", marks=pytest.mark.slow),
     "summary.json",
     "manifest.json",
@@ -102,13 +102,13 @@ def test_a_run_killed_at_any_moment_is_complete_or_has_no_manifest(
         time.sleep(0.001)
     started.send_signal(signal.SIGKILL)
     started.communicate()
-    assert (run / ".hydra").exists(), "the run never began"
+    assert (run / ".hydra").exists(), "the run did not start"
     manifest = read_manifest(run)
     assert manifest is not None or moment != "manifest.json"
     assert manifest is None or changed_files(run, manifest) == []
 
 
-@pytest.mark.parametrize("limit", [200, 20_000, 26_000])
+@pytest.mark.parametrize("limit", [200, pytest.param(20_000, marks=pytest.mark.slow), 26_000])
 def test_a_full_disk_is_one_line_and_leaves_no_manifest(limit: int, tmp_path: Path) -> None:
     # A limit on the size of files makes a write fail in the middle of a file, as a full disk does.
     def limit_files() -> None:

@@ -1,4 +1,4 @@
-"""The door, as users and their scripts know it."""
+"""The command `python -m src.train`, as users and their scripts see it."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def test_the_classic_run_lands_on_its_published_table(
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
-def test_a_wrong_command_is_answered_in_one_line_and_leaves_nothing(
+def test_a_wrong_command_is_refused_in_one_line_and_writes_nothing(
     arguments: list[str], words: str, tmp_path: Path
 ) -> None:
     done = train(*arguments, f"hydra.run.dir={tmp_path}/outputs/day/run")
@@ -103,7 +103,7 @@ def test_a_traceback_is_shown_on_request_only(tmp_path: Path) -> None:
 
 
 def start_searching(run: Path, *arguments: str, n_fits: int = 2) -> subprocess.Popen[str]:
-    """Begin a search of fits that take a while, and wait until some are finished."""
+    """Start a search with slow fits, and wait until some are finished."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -127,7 +127,7 @@ def start_searching(run: Path, *arguments: str, n_fits: int = 2) -> subprocess.P
 @pytest.mark.parametrize(
     ("sent", "code"), [([signal.SIGINT] * 2, 130), ([signal.SIGTERM], 143)], ids=str
 )
-def test_an_interrupted_run_says_what_it_keeps(
+def test_an_interrupted_run_names_what_it_keeps(
     sent: list[signal.Signals], code: int, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
@@ -168,12 +168,12 @@ def test_ctrl_c_ends_a_search_early_with_the_best_so_far(tmp_path: Path) -> None
 def wait_for(condition, timeout: float = 60.0) -> None:  # type: ignore[no-untyped-def]
     deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.02)
 
 
 @pytest.mark.slow
-def test_a_sweep_goes_on_after_a_failure_and_tells_of_it(tmp_path: Path) -> None:
+def test_a_sweep_continues_after_a_failure_and_reports_it(tmp_path: Path) -> None:
     done = train(
         "-m",
         "dataset=wine,breast_cancer",
@@ -194,7 +194,7 @@ def test_a_sweep_goes_on_after_a_failure_and_tells_of_it(tmp_path: Path) -> None
 
 
 def train_without_converging(run: Path, search: str) -> str:
-    """Train what warns in every fit; gives the console."""
+    """Train a model that warns in every fit; return the console output."""
     done = train(
         "dataset=wine",
         "model=logistic_regression",
@@ -210,15 +210,15 @@ def train_without_converging(run: Path, search: str) -> str:
 
 
 @pytest.mark.slow
-def test_what_workers_warn_of_stands_in_the_log_not_on_the_console(tmp_path: Path) -> None:
+def test_warnings_of_workers_are_in_the_log_and_not_on_the_console(tmp_path: Path) -> None:
     train_without_converging(tmp_path / "run", "classic")
     assert "worker: " in (tmp_path / "run" / "train.log").read_text()
 
 
 @pytest.mark.slow
-def test_what_fits_warn_of_is_told_once_with_their_number(tmp_path: Path) -> None:
+def test_a_warning_of_many_fits_is_shown_once_with_their_number(tmp_path: Path) -> None:
     console = train_without_converging(tmp_path / "run", "fast")
-    # Once of all fits of the search, and once of the last, on all rows.
+    # Once for all fits of the search, and once for the last fit, on all rows.
     assert len(re.findall("lbfgs failed to converge", console)) == 2
     log = (tmp_path / "run" / "train.log").read_text()
     assert "WARNING tabproof.steps.search: while searching: lbfgs failed" in log
