@@ -51,7 +51,7 @@ def plan_of(dataset: str, choice: str, data_home: str) -> tuple[Any, Any]:
 def estimator_of(config: Any, plan: Any, budget: float | None) -> Any:
     """Make the estimator that a choice comes to, which searches when it is fitted."""
     pipelines, cv = plan.search.pipelines, StratifiedKFold(5, shuffle=True, random_state=SEED)
-    engine = config.search.engine.value
+    engine = config.search.engine
     if engine == "none":
         return clone(pipelines[""])
     if engine == "halving":

@@ -10,8 +10,7 @@ from typing import Any
 from omegaconf import MISSING as MANDATORY
 
 from tabproof.config.command_line import explanation
-from tabproof.config.paths import choices
-from tabproof.config.schema import GROUPS, TrainConfig
+from tabproof.config.schema import GROUPS, TrainConfig, choices
 
 PAGE = Path(__file__).with_name("configuration.md")
 _MODULE = re.compile(r"typing\.|tabproof\.config\.\w+\.")
@@ -19,7 +18,7 @@ _MODULE = re.compile(r"typing\.|tabproof\.config\.\w+\.")
 INTRODUCTION = """\
 # Configuration
 
-<!-- Written by `make docs` from src/tabproof/config/*schema.py and conf/. Change those. -->
+<!-- Written by `make docs` from src/tabproof/config/schema.py and conf/. Change those. -->
 
 A run is composed from one file of each group of `conf/`, and any key can be changed on the
 command line:

@@ -24,7 +24,7 @@ from hypothesis import settings
 
 from tabproof.cli import main
 from tabproof.config import TrainConfig, check_config, register_schema, typed
-from tabproof.config.paths import CONF
+from tabproof.config.schema import CONF
 
 ROOT = Path(__file__).parents[1]
 OPENML_HOME = ROOT / ".." / "shared" / "openml_home"

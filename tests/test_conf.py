@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tabproof.config.errors import IncompatiblePreprocessError
+from tabproof.config.checks import IncompatiblePreprocessError
 from tabproof.experiment import run_experiment
 from tests.conftest import OPENML_HOME, composed, needs_openml_home
 

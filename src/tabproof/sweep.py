@@ -15,15 +15,8 @@ from typing import Any
 
 from tabproof import artifacts
 from tabproof.artifacts.errors import ResumeDiffersError, SearchRunningError
-from tabproof.config import (
-    Composed,
-    FileDatasetConfig,
-    RungSearchConfig,
-    SweepConfig,
-    TrainConfig,
-    identity_of,
-    seconds_of,
-)
+from tabproof.config import Composed, TrainConfig, identity_of, seconds_of
+from tabproof.config.schema import FileDatasetConfig, RungSearchConfig, SweepConfig
 from tabproof.errors import InvalidValueError, SweepFailedError, UserError
 from tabproof.runs import listing
 from tabproof.runtime import console, process

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from tabproof import config as conf
-from tabproof.config.paths import CONF
+from tabproof.config.schema import CONF
 from tabproof.errors import UserError
 
 conf.register_schema()

@@ -8,19 +8,9 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from tabproof.config import check_command_line, command_line, help_text, quoted
-from tabproof.config.errors import (
-    ConfigurationError,
-    IncompatiblePreprocessError,
-    KeyOfOtherChoiceError,
-    ResumeInSweepError,
-    ResumeUnreadableError,
-    UnknownChoiceError,
-    UnknownFreeKeyError,
-    UnknownGridError,
-    WrongTypeError,
-)
-from tabproof.config.paths import CONF
-from tabproof.config.schema import GROUPS
+from tabproof.config.checks import IncompatiblePreprocessError
+from tabproof.config.hydra_errors import ConfigurationError
+from tabproof.config.schema import CONF, GROUPS
 from tabproof.errors import (
     FileMissingError,
     InvalidValueError,
@@ -50,32 +40,32 @@ def elsewhere(tmp_path, monkeypatch):
         ("++search.x=1", UnknownKeyError, ["'search.x'", "did you mean"]),
         ("test_size=0.3", UnknownKeyError, ["'test_size'", "cv.test_size"]),
         ("data=adult", UnknownKeyError, ["'data'", "dataset"]),
-        ("dataset=adlut", UnknownChoiceError, ["dataset=adlut", "'adult'", "'file'", "'wine'"]),
-        ("search=ful", UnknownChoiceError, ["search=ful", "'fast'", "'full'", "'none'"]),
-        ("experiment=x", UnknownChoiceError, ["experiment=x", "'classic'"]),
-        ("model.estimator.max_iter=3", UnknownFreeKeyError, ["+model.estimator.max_iter=…"]),
-        ("search.n_splits=abc", WrongTypeError, ["search.n_splits", "'abc'", "Integer"]),
-        ("search.n_splits=2.9", WrongTypeError, ["search.n_splits", "'2.9'", "Integer"]),
-        ("search.n_splits=true", WrongTypeError, ["search.n_splits", "'True'", "Integer"]),
-        ("seed=null", WrongTypeError, ["seed", "not Optional"]),
-        ("cv.test_size=a-fifth", WrongTypeError, ["cv.test_size", "'a-fifth'", "Float"]),
-        ("search.engine=bayes", WrongTypeError, ["search.engine", "'bayes'", "none, grid"]),
+        ("dataset=adlut", ConfigurationError, ["dataset=adlut", "'adult'", "'file'", "'wine'"]),
+        ("search=ful", ConfigurationError, ["search=ful", "'fast'", "'full'", "'none'"]),
+        ("experiment=x", ConfigurationError, ["experiment=x", "'classic'"]),
+        ("model.estimator.max_iter=3", ConfigurationError, ["+model.estimator.max_iter=…"]),
+        ("search.n_splits=abc", ConfigurationError, ["search.n_splits", "'abc'", "Integer"]),
+        ("search.n_splits=2.9", ConfigurationError, ["search.n_splits", "'2.9'", "Integer"]),
+        ("search.n_splits=true", ConfigurationError, ["search.n_splits", "'True'", "Integer"]),
+        ("seed=null", ConfigurationError, ["seed", "not Optional"]),
+        ("cv.test_size=a-fifth", ConfigurationError, ["cv.test_size", "'a-fifth'", "Float"]),
+        ("search.engine=bayes", InvalidValueError, ["search.engine=bayes", "grid", "search=…"]),
         ("search.engine=random", InvalidValueError, ["search.engine=random", "search=…"]),
-        ("dataset.pos_label=[a]", WrongTypeError, ["dataset.pos_label", "list"]),
+        ("dataset.pos_label=[a]", ConfigurationError, ["dataset.pos_label", "list"]),
         ("seed=-1", InvalidValueError, ["seed=-1", "0 to 4294967295"]),
         ("search.n_splits=1", InvalidValueError, ["search.n_splits=1", "2 or more"]),
         ("cv.test_size=2", InvalidValueError, ["cv.test_size=2", "between 0 and 1"]),
         ("cv.test_size=0", InvalidValueError, ["cv.test_size=0", "between 0 and 1"]),
         ("search=classic search.factor=1", InvalidValueError, ["=1.0", "1.1 or more"]),
-        ("search.factor=2", KeyOfOtherChoiceError, ["'search.factor'", "search=classic"]),
-        ("search=none search.resume=true", KeyOfOtherChoiceError, ["search=fast", "search=tpe"]),
-        ("search.n_candidates=9", KeyOfOtherChoiceError, ["search=random", "search=tpe"]),
+        ("search.factor=2", ConfigurationError, ["'search.factor'", "search=classic"]),
+        ("search=none search.resume=true", ConfigurationError, ["search=fast", "search=tpe"]),
+        ("search.n_candidates=9", ConfigurationError, ["search=random", "search=tpe"]),
         ("search.time_budget=1", InvalidValueError, ["search.time_budget=1", "90s, 10m"]),
         ("search=random search.n_candidates=0", InvalidValueError, ["=0", "1 or more"]),
         ("runtime.workers=0", InvalidValueError, ["runtime.workers=0", "1 or more"]),
         ("runtime.niceness=20", InvalidValueError, ["runtime.niceness=20", "0 to 19"]),
         ("search.min_resources=foo", InvalidValueError, ["=foo", "auto, or 1 or more"]),
-        ("search.param_grid=huge", UnknownGridError, ["=huge", "'fast'", "'full'"]),
+        ("search.param_grid=huge", InvalidValueError, ["=huge", "'fast'", "'full'"]),
         ("dataset=file", MissingValueError, ["dataset.path", "dataset.path=…"]),
         ("dataset=file dataset.path=a.csv", MissingValueError, ["dataset.target=…"]),
         ("cv=grouped", MissingValueError, ["cv.group_column=…"]),
@@ -114,7 +104,6 @@ def test_a_choice_that_is_no_name_is_the_users_mistake(override):
 def test_a_key_of_another_choice_is_answered_with_that_choice(override, choice):
     key = override.partition("=")[0]
     error = refusal(override)
-    assert isinstance(error, UnknownKeyError)
     assert f"did you mean {key}" not in str(error), "what was asked cannot be what was meant"
     assert_says(error, choice)
 
@@ -310,7 +299,6 @@ def test_a_complete_run_is_not_overwritten_by_the_directory_asked_for(arguments)
 )
 def test_a_sweep_that_cannot_go_on_does_not_begin_anew_in_silence(arguments):
     error = refusal(*arguments)
-    assert isinstance(error, ResumeInSweepError)
     assert_says(error, "search.resume=", "single run", "-m sweep.resume=")
 
 
@@ -326,7 +314,6 @@ def test_of_a_sweep_it_gives_the_directory_and_the_first_jobs():
 
 def test_what_hydra_alone_can_read_cannot_be_resumed():
     error = refusal("--config-dir=.", "search.resume=true")
-    assert isinstance(error, ResumeUnreadableError)
     assert_says(error, "--config-dir", "conf/")
 
 

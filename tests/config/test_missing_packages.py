@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.config.errors import CannotInstantiateError
-from tabproof.config.paths import CONF
-from tabproof.config.typed import EXTRAS, make
+from tabproof.config.schema import CONF
+from tabproof.config.typed import EXTRAS, CannotInstantiateError, make
 from tabproof.errors import PackageMissingError
 from tabproof.experiment import make_plan
 from tests.conftest import ROOT, composed

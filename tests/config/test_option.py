@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tabproof.config import seconds_of
-from tabproof.config.option import Allowed, range_errors
+from tabproof.config.option import DURATION, Allowed, range_errors
 from tabproof.config.schema import GROUPS, TrainConfig
 from tests.config.composing import changed, config
 
@@ -27,7 +27,12 @@ ROWS = Allowed(ge=1, also=("auto", "exhaust"), unit="rows")
         (Allowed(ge=100, also=(0,)), [0, 100], [1, 99, False, 0.0], "0, or 100 or more"),
         (ROWS, [1, "auto", "exhaust"], [0, 1.5, True, [1], "foo", None], "exhaust, or 1 or more"),
         (Allowed(choices=("a", "b")), ["a", "b"], ["c", "", None, ["a"]], "one of a, b"),
-        (Allowed(is_duration=True), ["1s", "1d2h30m0.5s"], ["10", "0s", "-5m", "", 1], "90s, 10m"),
+        (
+            Allowed(pattern=DURATION, words="90s, 10m"),
+            ["1s", "1d2h30m0.5s"],
+            ["10", "0s", "-5m", "", 1],
+            "90s, 10m",
+        ),
     ],
     ids=str,
 )

@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from tabproof.config import help_text
-from tabproof.config.paths import CONF, choices, own_conf
+from tabproof.config.schema import CONF, choices, own_conf
 from tests.conftest import ROOT
 
 

@@ -4,8 +4,7 @@ import pytest
 import yaml
 
 from docs.write_configuration import PAGE, page
-from tabproof.config.paths import CONF
-from tabproof.config.schema import GROUPS, TrainConfig
+from tabproof.config.schema import CONF, GROUPS, TrainConfig
 
 SCHEMAS = [TrainConfig, *(schema for group in GROUPS.values() for schema in group.values())]
 

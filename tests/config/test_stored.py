@@ -7,9 +7,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from tabproof import config as conf
-from tabproof.config.errors import KeyDecidesError, StoredConfigError
-from tabproof.config.paths import CONF
-from tabproof.config.stored import NOT_STORED
+from tabproof.config.schema import CONF, RungSearchConfig
+from tabproof.config.stored import NOT_STORED, KeyDecidesError, StoredConfigError
 from tabproof.errors import OverrideSyntaxError, UserError
 from tests.config.composing import assert_says, config
 
@@ -66,10 +65,10 @@ def test_the_runtime_is_this_machines_own() -> None:
 def test_a_replay_searches_by_itself_and_to_its_end() -> None:
     text = kept("search=full", "search.time_budget=1s", "search.resume=true", "skip_completed=true")
     search = conf.recompose(text, [], to_its_end=True).config.search
-    assert isinstance(search, conf.RungSearchConfig)
+    assert isinstance(search, RungSearchConfig)
     assert (search.time_budget, search.resume) == (None, False)
     partial = recomposed(text)
-    assert isinstance(partial.search, conf.RungSearchConfig)
+    assert isinstance(partial.search, RungSearchConfig)
     assert partial.search.time_budget == "1s"
     # What is there already is what a replay is compared with.
     assert not recomposed(text, "skip_completed=true").skip_completed

@@ -15,7 +15,7 @@ from tabproof.config import (
     searched_grid,
     typed,
 )
-from tabproof.config.errors import ConfigurationError
+from tabproof.config.hydra_errors import ConfigurationError
 from tabproof.config.schema import (
     BuiltinDatasetConfig,
     ColumnType,
@@ -24,7 +24,6 @@ from tabproof.config.schema import (
     OpenMLDatasetConfig,
     OrderedCvConfig,
 )
-from tabproof.config.search_schema import Engine
 from tabproof.errors import UnknownKeyError
 from tests.config.composing import changed, composed, config
 
@@ -152,7 +151,7 @@ def test_without_a_search_no_grid_is_in_the_identity():
         ("dataset.pos_label", "<=50K"),
         ("cv.test_size", 0.25),
         ("cv._target_", "tabproof.data.OrderedRows"),
-        ("search.engine", Engine.none),
+        ("search.engine", "none"),
         ("search.n_splits", 4),
         ("search.scoring", "accuracy"),
         ("search.min_resources", 30),

@@ -12,7 +12,8 @@ import pytest
 from tabproof.artifacts import changed_files, newest_complete_run, read_manifest
 from tabproof.artifacts.errors import AmbiguousRunError, NoSuchRunError
 from tabproof.artifacts.manifest import seal
-from tabproof.config.errors import IncompatiblePreprocessError, KeyDecidesError
+from tabproof.config.checks import IncompatiblePreprocessError
+from tabproof.config.stored import KeyDecidesError
 from tabproof.errors import NewerFormatError, UserError
 from tabproof.replay.errors import NotReplayableError, ReplayDataMissingError, ReplayOutputError
 from tests.conftest import train

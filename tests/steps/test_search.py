@@ -20,9 +20,9 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression
 
 from tabproof import artifacts, experiment
-from tabproof.config import VoteConfig, check_config, typed
-from tabproof.config.errors import CannotInstantiateError
-from tabproof.config.paths import CONF
+from tabproof.config import check_config, typed
+from tabproof.config.schema import CONF, VoteConfig
+from tabproof.config.typed import CannotInstantiateError
 from tabproof.errors import RungNotScoredError, UserError
 from tabproof.experiment import run_experiment
 from tabproof.modeling import check_grid
@@ -92,7 +92,7 @@ LINEAR = "search.members.linear"
         (["search=random", "+model.param_space.clf__tol={low: -1.0, high: 1.0}"], "clf__tol"),
         (["search=random", "search.n_candidates=0"], "search.n_candidates=0 .* 1 or more"),
         (["search=tpe", "search.batch_size=-1"], "search.batch_size=-1 .* 1 or more"),
-        (["search=portfolio", "search.param_grid=huge"], "search.param_grid=huge names no grid"),
+        (["search=portfolio", "search.param_grid=huge"], "search.param_grid=huge cannot work"),
         (["search=portfolio", f"+{LINEAR}.model.param_grids.fast.clf__Q=[1]"], "clf__Q"),
         (["search=portfolio", f"{LINEAR}.model.estimator._target_=no.such"], f"{LINEAR}.model"),
         (

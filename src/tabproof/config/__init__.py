@@ -13,26 +13,7 @@ from tabproof.config.command_line import (
 )
 from tabproof.config.hydra_errors import as_user_error
 from tabproof.config.option import seconds_of
-from tabproof.config.paths import CONF
-from tabproof.config.schema import (
-    DaskRuntimeConfig,
-    FileDatasetConfig,
-    SweepConfig,
-    ThresholdConfig,
-    TrainConfig,
-    register_schema,
-)
-from tabproof.config.search_schema import (
-    Engine,
-    GridSearchConfig,
-    HalvingSearchConfig,
-    MemberConfig,
-    PortfolioSearchConfig,
-    RandomSearchConfig,
-    RungSearchConfig,
-    TpeSearchConfig,
-    VoteConfig,
-)
+from tabproof.config.schema import CONF, TrainConfig, register_schema
 from tabproof.config.stored import Recomposed, as_yaml, command_of, machine_runtime, recompose
 from tabproof.config.typed import (
     identity_of,
@@ -46,21 +27,8 @@ from tabproof.config.typed import (
 __all__ = [
     "CONF",
     "Composed",
-    "DaskRuntimeConfig",
-    "Engine",
-    "FileDatasetConfig",
-    "GridSearchConfig",
-    "HalvingSearchConfig",
-    "MemberConfig",
-    "PortfolioSearchConfig",
-    "RandomSearchConfig",
     "Recomposed",
-    "RungSearchConfig",
-    "SweepConfig",
-    "ThresholdConfig",
-    "TpeSearchConfig",
     "TrainConfig",
-    "VoteConfig",
     "as_user_error",
     "as_yaml",
     "check_command_line",

@@ -6,7 +6,7 @@ composed once before Hydra starts, and a typing error leaves no files.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, product
 from math import prod
 from pathlib import Path
@@ -15,16 +15,13 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.plugins.completion_plugin import DefaultCompletionPlugin
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import OmegaConf, open_dict, read_write
 
 from tabproof.config.checks import check_config
-from tabproof.config.errors import ResumeInSweepError, ResumeUnreadableError, UnknownChoiceError
-from tabproof.config.paths import CONF, choices
-from tabproof.config.schema import GROUPS, TrainConfig, register_schema
-from tabproof.config.search_schema import RungSearchConfig
+from tabproof.config.hydra_errors import ConfigurationError, unknown_choice
+from tabproof.config.schema import CONF, GROUPS, TrainConfig, choices, register_schema
 from tabproof.config.typed import check_keys, typed
 from tabproof.errors import DirectoryTakenError, RunExistsError
 
@@ -62,20 +59,18 @@ def help_text() -> str:
     return USAGE + "".join(lines) + FOOTER
 
 
+def explanation(path: Path) -> str:
+    """Return the first comment of a file of conf/."""
+    found = re.search(r"^# (?!@package)(.*)", path.read_text(encoding="utf-8"), re.M)
+    return found[1].strip() if found else ""
+
+
 def completions(words: Sequence[str], incomplete: str) -> list[str]:
     """Return Hydra's proposals for the last word of a command line."""
     register_schema()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         plugin = DefaultCompletionPlugin(GlobalHydra.instance().config_loader())
         return plugin._query("train", " ".join([*words, incomplete]))
-
-
-def explanation(path: Path) -> str:
-    """Return the first comment of a file of conf/."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("# ") and "@package" not in line:
-            return line.removeprefix("# ").strip()
-    return ""
 
 
 # A word with characters that Hydra's grammar does not know, outside quotes, in a list or not.
@@ -87,7 +82,13 @@ def quoted(arguments: Sequence[str]) -> list[str]:
 
     Arguments that the grammar accepts are not changed.
     """
-    parser = OverridesParser.create()
+    parser, found = OverridesParser.create(), []
+
+    def in_quotes(value: str) -> str:
+        # In Hydra's grammar a backslash is one, except before a quote.
+        escaped = re.sub(r'(\\*)"', r'\1\1\\"', value)
+        escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
+        return f'"{escaped}"'
 
     def is_readable(argument: str) -> bool:
         try:
@@ -96,43 +97,33 @@ def quoted(arguments: Sequence[str]) -> list[str]:
             return False
         return True
 
-    def readable(argument: str) -> str:
+    for argument in arguments:
         key, equals, value = argument.partition("=")
-        if argument.startswith("-") or not equals:
-            return argument
-        whole = f"{key}={_in_quotes(value)}"
-        by_word = f"{key}={NON_ASCII_WORD.sub(lambda word: _in_quotes(word[0]), value)}"
-        if value.startswith(("[", "{")):
-            attempts = [argument, by_word]
-        elif "," in value:
-            attempts = [argument, by_word, whole]
-        else:
-            attempts = [argument, whole]
-        return next(filter(is_readable, attempts), argument)
-
-    return [readable(argument) for argument in arguments]
-
-
-def _in_quotes(value: str) -> str:
-    # In Hydra's grammar a backslash is one, except before a quote.
-    escaped = re.sub(r'(\\*)"', r'\1\1\\"', value)
-    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
-    return f'"{escaped}"'
+        is_list = value.startswith(("[", "{"))
+        attempts = [argument]
+        if is_list or "," in value:
+            by_word = NON_ASCII_WORD.sub(lambda word: in_quotes(word[0]), value)
+            attempts.append(f"{key}={by_word}")
+        if not is_list:
+            attempts.append(f"{key}={in_quotes(value)}")
+        is_override = equals and not argument.startswith("-")
+        found.append(next(filter(is_readable, attempts), argument) if is_override else argument)
+    return found
 
 
 # Composing takes a tenth of a second, so only the first jobs of a large sweep are checked.
 MAX_JOBS_CHECKED = 50
 
 
-@dataclass(frozen=True)
+@dataclass
 class Composed:
     """The configurations of a command line, and the directory of the run or of the last job.
 
     sweep: the directory of the sweep. configs: of a sweep, those of its first jobs.
     """
 
-    configs: list[TrainConfig]
-    directory: Path
+    directory: Path = Path()
+    configs: list[TrainConfig] = field(default_factory=list)
     sweep: Path | None = None
     n_jobs: int = 1
 
@@ -153,19 +144,27 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
     shows_only, is_sweep = bool(flags & {"-c", "--cfg"}), bool(flags & {"-m", "--multirun"})
     if unread := sorted(flags - {"-m", "--multirun", "-c", "--cfg"}):
         if any(override.startswith("search.resume=") for override in overrides):
-            raise ResumeUnreadableError(flags=unread)
+            raise ConfigurationError(
+                f"search.resume cannot be used with {', '.join(unread)}: the configuration is known"
+                " only later; put the file into conf/, or give the overrides on the command line"
+            )
         return None
     if shows_only:
         overrides = [override for override in overrides if "=" in override]
-    composed = None
+    composed = Composed()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-        parsed = parser.parse_overrides(overrides)
-        for override in parsed:
+        values = []
+        for override in parser.parse_overrides(overrides):
             group = override.key_or_group
             if group in GROUPS and override.value() is None and not override.is_delete():
-                raise UnknownChoiceError(group, "null", list(choices(group)))
-        values = [_values(override) for override in parsed]
+                raise unknown_choice(group, "null", list(choices(group)))
+            # One override for each of its values, as Hydra's basic sweeper makes them.
+            words = [override.input_line or ""]
+            if override.is_sweep_override():
+                key = override.get_key_element()
+                words = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            values.append(words)
         jobs = map(list, islice(product(*values), MAX_JOBS_CHECKED)) if is_sweep else [overrides]
         for number, job in enumerate(jobs):
             cfg = compose("train", overrides=job, return_hydra_config=True)
@@ -176,40 +175,27 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
                 continue
             config = typed(cfg)
             check_config(config)
-            directory = _directory_of(hydra_config, number if is_sweep else None)
-            resumes_search = (
-                isinstance(config.search, RungSearchConfig) and config.search.resume is not False
-            )
-            if config.sweep.resume is None:
-                if not resumes_search:
-                    _check_is_free(directory)
-                elif is_sweep:
-                    raise ResumeInSweepError(asked=getattr(config.search, "resume", None))
-            sweep = Path(hydra_config.sweep.dir) if is_sweep else None
-            configs = [*composed.configs, config] if composed else [config]
-            n_jobs = prod(map(len, values)) if is_sweep else 1
-            composed = Composed(configs, directory, sweep, n_jobs)
-    return composed
-
-
-def _values(override: Override) -> list[str]:
-    """Return an override for each of its values, as Hydra's basic sweeper does."""
-    if not override.is_sweep_override():
-        return [override.input_line or ""]
-    key = override.get_key_element()
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
-
-
-def _directory_of(hydra_config: DictConfig, job_number: int | None) -> Path:
-    """Return where Hydra will put a job, as its own resolver `hydra:` does."""
-    # Hydra reads this configuration from a global, and sets it again for the job itself.
-    HydraConfig.instance().set_config(OmegaConf.create({"hydra": hydra_config}))
-    if job_number is None:
-        return Path(hydra_config.run.dir)
-    with read_write(hydra_config), open_dict(hydra_config):
-        hydra_config.job.num = job_number
-    HydraConfig.instance().set_config(OmegaConf.create({"hydra": hydra_config}))
-    return Path(hydra_config.sweep.dir) / str(hydra_config.sweep.subdir)
+            if is_sweep:
+                with read_write(hydra_config), open_dict(hydra_config):
+                    hydra_config.job.num = number
+            # Resolvers such as `hydra:job.num` read a global; Hydra sets it again for the job.
+            HydraConfig.instance().set_config(OmegaConf.create({"hydra": hydra_config}))
+            if is_sweep:
+                composed.sweep = Path(hydra_config.sweep.dir)
+                composed.directory = composed.sweep / str(hydra_config.sweep.subdir)
+            else:
+                composed.directory = Path(hydra_config.run.dir)
+            asked = getattr(config.search, "resume", False)
+            if config.sweep.resume is None and asked is False:
+                _check_is_free(composed.directory)
+            elif config.sweep.resume is None and is_sweep:
+                raise ConfigurationError(
+                    f"search.resume={asked} is for a single run; a sweep goes on with"
+                    " -m sweep.resume=<its directory>"
+                )
+            composed.configs.append(config)
+    composed.n_jobs = prod(map(len, values)) if is_sweep else 1
+    return composed if composed.configs else None
 
 
 def _check_is_free(directory: Path) -> None:

@@ -1,6 +1,6 @@
 """Translation of Hydra's and OmegaConf's exceptions into errors of one line."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -21,66 +21,69 @@ from omegaconf.errors import (
 )
 from yaml import MarkedYAMLError
 
-from tabproof.config.errors import (
-    ConfigurationError,
-    KeyOfOtherChoiceError,
-    UnknownChoiceError,
-    UnknownFreeKeyError,
-    WrongTypeError,
-    YamlSyntaxError,
+from tabproof.config.schema import GROUPS, TrainConfig, choices
+from tabproof.errors import (
+    MissingValueError,
+    OverrideSyntaxError,
+    UnknownKeyError,
+    UserError,
+    listed,
 )
-from tabproof.config.paths import choices
-from tabproof.config.schema import GROUPS, TrainConfig
-from tabproof.errors import MissingValueError, OverrideSyntaxError, UnknownKeyError, UserError
+
+
+class ConfigurationError(UserError):
+    """A configuration that cannot be composed."""
 
 
 def as_user_error(error: BaseException) -> UserError | None:
     """Translate an exception of composing; return None for any other exception."""
     if isinstance(error, UserError):
         return error
-    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return YamlSyntaxError(mark.name, mark.line + 1, str(error.problem))
+    if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark) is not None:
+        where = f"{mark.name}, line {mark.line + 1}"
+        return ConfigurationError(f"{where} is no valid YAML: {error.problem}")
     if isinstance(error, OverrideParseException):
         return OverrideSyntaxError(error.override)
     if isinstance(error, MissingConfigException):
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
-        return UnknownChoiceError(
-            group, choice, [option for option in error.options or [] if option]
-        )
+        return unknown_choice(group, choice, [each for each in error.options or [] if each])
     # A mistake on the command line is the cause of Hydra's error; one in a file its context.
     origin = error.__cause__ or error.__context__
     if isinstance(error, ConfigCompositionException) and isinstance(origin, OmegaConfBaseException):
-        return _translate(origin)
+        error = origin
+    line = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, OmegaConfBaseException):
-        return _translate(error)
+        key, parent = error.full_key or str(error.key or ""), error.parent_node
+        if isinstance(error, MissingMandatoryValue):
+            return MissingValueError(key)
+        if isinstance(error, InterpolationResolutionError):
+            return ConfigurationError(f"{key}: {line}")
+        if not isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+            line = f"{line[:1].lower()}{line[1:]}"
+            return ConfigurationError(f"{key}: {line}; see docs/configuration.md")
+        if isinstance(parent, DictConfig) and not is_dataclass(OmegaConf.get_type(parent)):
+            # A node without a schema takes any key, once it is added.
+            present = listed(list(map(str, parent))) or "no keys yet"
+            added = f"'+{key}=…' adds it ({key.rpartition('.')[0]} has {present})"
+            return ConfigurationError(f"there is no '{key}' yet; {added}")
+        return unknown_key(key)
     if isinstance(error, HydraException) or str(error).startswith("Config group override"):
-        line = _first_line(error)
         if line.startswith("Ambiguous value"):
             line += ": several values make a sweep, which needs -m"
         return ConfigurationError(line)
     return None
 
 
-def _translate(error: OmegaConfBaseException) -> UserError:
-    key, parent = error.full_key or str(error.key or ""), error.parent_node
-    if isinstance(error, MissingMandatoryValue):
-        return MissingValueError(key)
-    if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
-        # A node without a schema takes any key, once it is added.
-        if isinstance(parent, DictConfig) and not is_dataclass(OmegaConf.get_type(parent)):
-            return UnknownFreeKeyError(key, list(map(str, parent)))
-        return unknown_key(key)
-    if isinstance(error, InterpolationResolutionError):
-        return ConfigurationError(f"{key}: {_first_line(error)}")
-    return WrongTypeError(key, _first_line(error))
+def unknown_choice(group: str, choice: str, known: Sequence[str]) -> ConfigurationError:
+    """Return the error for a choice that a config group does not have."""
+    if not known:
+        found = f"there is no config '{choice}'; a configuration of the project is 'train'"
+        return ConfigurationError(found)
+    found = f"{group}={choice}: there is no such choice"
+    return ConfigurationError(f"{found}; there are {listed(known, 20)}")
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def unknown_key(key: str) -> UnknownKeyError:
+def unknown_key(key: str) -> UserError:
     """Return the error for a key that this configuration does not have."""
     if key not in valid_keys():
         return UnknownKeyError(key, nearest_keys(key))
@@ -91,21 +94,21 @@ def unknown_key(key: str) -> UnknownKeyError:
         if name in {f.name for f in fields(node)}
     ]
     files = {choice: path.read_text(encoding="utf-8") for choice, path in choices(group).items()}
-    has_key = [c for c, text in files.items() if any(schema in text for schema in schemas)]
-    return KeyOfOtherChoiceError(key, [f"{group}={choice}" for choice in has_key])
+    has_key = [
+        f"{group}={choice}" for choice, text in files.items() if any(s in text for s in schemas)
+    ]
+    return ConfigurationError(f"only {' or '.join(has_key)} has the key '{key}'")
 
 
 @cache
 def valid_keys() -> tuple[str, ...]:
     """Return every key of the schema with its path: `seed`, `search.n_splits`, …."""
-
-    def keys() -> Iterator[str]:
-        for f in fields(TrainConfig):
-            yield f.name
-            for schema in GROUPS.get(f.name, {}).values():
-                yield from (f"{f.name}.{inner.name}" for inner in fields(schema))
-
-    return tuple(dict.fromkeys(keys()))
+    found = []
+    for f in fields(TrainConfig):
+        found.append(f.name)
+        for schema in GROUPS.get(f.name, {}).values():
+            found += [f"{f.name}.{inner.name}" for inner in fields(schema)]
+    return tuple(dict.fromkeys(found))
 
 
 def nearest_keys(key: str) -> list[str]:

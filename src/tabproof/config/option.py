@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import partial
 from math import isfinite
+from operator import ge, gt, le, lt
 from typing import Any
 
 from omegaconf import MISSING
@@ -11,22 +13,23 @@ from omegaconf import MISSING
 from tabproof.errors import InvalidValueError
 
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-DURATION = re.compile(f"(?:{PART.pattern})+")
+DURATION = r"\s*(?=.*[1-9])(?:\d+(?:\.\d+)?[smhd])+\s*"
 
 
 def seconds_of(text: str) -> float | None:
     """Return the seconds of a duration such as 90s or 1h30m; None if it is not one above zero."""
-    if DURATION.fullmatch(text.strip()) is None:
+    if re.fullmatch(DURATION, text) is None:
         return None
-    return sum(float(number) * UNIT_SECONDS[unit] for number, unit in PART.findall(text)) or None
+    parts = re.findall(r"([\d.]+)([smhd])", text)
+    return sum(float(number) * UNIT_SECONDS[unit] for number, unit in parts)
 
 
 @dataclass(frozen=True)
 class Allowed:
     """The values that a key takes; bounds that are `int` allow whole numbers only.
 
-    choices: for a list, what each element may be. also: values beside the range.
+    choices: for a list, what each element may be. also: values beside the others. pattern: of a
+    text, described by words.
     """
 
     ge: float | None = None
@@ -36,7 +39,8 @@ class Allowed:
     choices: Sequence[Any] = ()
     also: Sequence[Any] = ()
     unit: str = ""
-    is_duration: bool = False
+    pattern: str = ""
+    words: str = ""
 
     def __contains__(self, value: object) -> bool:
         """Whether the key takes a value."""
@@ -44,35 +48,31 @@ class Allowed:
             return value in self.choices
         if any(value == other and type(value) is type(other) for other in self.also):
             return True
-        if self.is_duration:
-            return isinstance(value, str) and seconds_of(value) is not None
+        if self.pattern:
+            return isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
         bounds = [bound for bound in (self.ge, self.gt, self.le, self.lt) if bound is not None]
         kind = int if all(isinstance(bound, int) for bound in bounds) else (int, float)
         if not isinstance(value, kind) or isinstance(value, bool) or not isfinite(value):
             return False
-        return (
-            (self.ge is None or value >= self.ge)
-            and (self.gt is None or value > self.gt)
-            and (self.le is None or value <= self.le)
-            and (self.lt is None or value < self.lt)
-        )
+        held = ((ge, self.ge), (gt, self.gt), (le, self.le), (lt, self.lt))
+        return all(bound is None or holds(value, bound) for holds, bound in held)
 
     def __str__(self) -> str:
         """Return the values as an error message and the documentation show them."""
+        if self.words:
+            return self.words
         if self.choices:
             return f"one of {', '.join(map(str, self.choices))}"
-        if self.is_duration:
-            return "a time such as 90s, 10m, 1h30m"
-        ge, gt, le, lt = (
+        above, low, at_most, high = (
             "" if bound is None else f"{bound:g}" if isinstance(bound, float) else str(bound)
             for bound in (self.ge, self.gt, self.le, self.lt)
         )
-        if ge:
-            text = f"from {ge} to {le}" if le else f"{ge} or more"
-        elif lt:
-            text = f"between {gt} and {lt}"
+        if above:
+            text = f"from {above} to {at_most}" if at_most else f"{above} or more"
+        elif high:
+            text = f"between {low} and {high}"
         else:
-            text = f"more than {gt}, at most {le}" if le else f"more than {gt}"
+            text = f"more than {low}" + (f", at most {at_most}" if at_most else "")
         if self.also:
             text = f"{', '.join(map(str, self.also))}, or {text}"
         return f"{text} {self.unit}".rstrip()
@@ -104,6 +104,10 @@ def option(
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+# A key that is no part of the run id.
+neutral = partial(option, decides_numbers=False)
 
 
 def range_errors(node: Any, path: str = "") -> Iterator[InvalidValueError]:

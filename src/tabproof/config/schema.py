@@ -1,4 +1,4 @@
-"""The schema of conf/: every group and key, its type and what it means.
+"""The schema of conf/: every group and key, its type and what it means; and where conf/ lies.
 
 A misspelt key or a wrong type fails while composing because these classes are the
 first entry of each defaults list. docs/configuration.md is generated from them.
@@ -8,29 +8,36 @@ import re
 import secrets
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
-from tabproof.config.option import option
-from tabproof.config.search_schema import (
-    GridSearchConfig,
-    HalvingSearchConfig,
-    ModelConfig,
-    PortfolioSearchConfig,
-    PreprocessConfig,
-    RandomSearchConfig,
-    SearchConfig,
-    TpeSearchConfig,
-    VoteConfig,
-)
+from tabproof.config.option import DURATION, neutral, option
 from tabproof.evaluation_result import METRICS
+from tabproof.runtime import SCHEDULER_ADDRESS
 from tabproof.text import LANGUAGES
 
 BUILTIN_NAMES = ("breast_cancer", "digits", "iris", "wine")
 CALIBRATIONS = ("none", "sigmoid", "isotonic", "temperature")
 OBJECTIVES = ("default", "max_f1", "cost", "min_recall")
+
+
+# A dictionary whose entries in another order make something else.
+ordered = partial(option, default={}, is_ordered=True)
+first_rows = partial(option, default="auto", ge=1, unit="rows")
+duration = partial(neutral, default=None, pattern=DURATION, words="a time such as 90s, 10m, 1h30m")
+
+
+def engine(name: str) -> Any:
+    """Declare the engine of a search: another name would be a false record of what ran."""
+    words = f"{name} with these keys; search=… chooses another engine"
+    return option("how candidates are searched", name, choices=(name,), words=words)
 
 
 class ColumnType(Enum):
@@ -67,15 +74,9 @@ class OpenMLDatasetConfig(DatasetConfig):
     _target_: str = option("the function that loads it", "tabproof.data.load_openml")
     name: str = option("the name on OpenML")
     version: int = option("the version on OpenML; no default, because the newest changes", ge=1)
-    data_home: str = option(
-        "where downloads are cached, in scikit-learn's layout", "data_cache", decides_numbers=False
-    )
-    n_retries: int = option(
-        "how often a failed download is tried again, after 1, 2, 4, … seconds",
-        4,
-        decides_numbers=False,
-        ge=0,
-        le=10,
+    data_home: str = neutral("where downloads are cached, in scikit-learn's layout", "data_cache")
+    n_retries: int = neutral(
+        "how often a failed download is tried again, after 1, 2, 4, … seconds", 4, ge=0, le=10
     )
 
 
@@ -85,16 +86,25 @@ class FileDatasetConfig(DatasetConfig):
 
     _target_: str = option("the function that loads it", "tabproof.data.load_file")
     # Its content is in the data's fingerprint: a copy elsewhere is the same data.
-    path: str = option("a `.csv`, `.csv.gz` or `.parquet` file", decides_numbers=False)
+    path: str = neutral(
+        "where it lies",
+        pattern=r"(?s:.*)\.(csv|csv\.gz|parquet)",
+        words="a file that ends in .csv, .csv.gz, .parquet",
+    )
     target: str = option("the column to predict")
-    separator: str = option("what separates the cells of a CSV file; `\\t` for tabs", ",")
+    separator: str = option(
+        "what separates the cells of a CSV file",
+        ",",
+        pattern=r'[^\r\n"]|\\t',
+        words="one character, or \\t for tabs",
+    )
     encoding: str = option("of a CSV file: `utf-8`, `cp932`, `shift_jis`, …", "utf-8")
-    decimal: str = option("the decimal point of a CSV file: `.` or `,`", ".")
+    decimal: str = option(
+        "the decimal point of a CSV file", ".", choices=(".", ","), words=". or ,"
+    )
     drop_columns: list[str] = option("columns that are not features: ids, free text", [])
     column_types: dict[str, ColumnType] = option(
-        "types by column: `{zip: category}`. Otherwise numbers are numbers and everything else is"
-        " a category",
-        {},
+        "types by column: `{zip: category}`; else numbers are numbers, the rest categories", {}
     )
 
 
@@ -103,9 +113,7 @@ class CvConfig:
     """How rows are divided into folds and hold-out."""
 
     _target_: str = option("the class of `tabproof.data` that divides the rows")
-    test_size: float = option(
-        "the share of rows (of groups, where grouped) held out", 0.2, gt=0.0, lt=1.0
-    )
+    test_size: float = option("the share of rows (of groups) held out", 0.2, gt=0.0, lt=1.0)
 
 
 @dataclass
@@ -134,23 +142,161 @@ class GroupedCvConfig(CvConfig):
 
 
 @dataclass
+class PreprocessConfig:
+    """What happens to columns before the estimator; learned inside training folds only."""
+
+    numeric: dict[str, Any] = ordered("steps for number columns, by name, each by `_target_`")
+    categorical: dict[str, Any] = ordered("steps for category columns, likewise")
+    keeps_categories: bool = option("whether categories reach the estimator as categories", False)
+    keeps_missing: bool = option("whether missing values reach the estimator", False)
+
+
+@dataclass
+class ModelConfig:
+    """An estimator and its grids."""
+
+    estimator: dict[str, Any] = option("the estimator: `_target_` and its parameters")
+    # The run id depends on the grid, or the space, that is searched.
+    param_grids: dict[str, Any] = neutral(
+        "grids by name, each: parameter of the pipeline (`clf__max_depth`) → list of values", {}
+    )
+    param_space: dict[str, Any] = neutral(
+        "what `search=random` and `search=tpe` draw from: parameter → list of values, or"
+        " `{low: …, high: …, log: true}` (whole numbers if both are)",
+        {},
+    )
+    accepts_categories: bool = option("whether the estimator takes pandas categories", False)
+    accepts_missing: bool = option("whether the estimator takes missing values", False)
+    max_categories: int | None = option("the most categories of a column that it takes", None)
+
+
+@dataclass
+class MemberConfig:
+    """One of several models, with a preprocessing of its own."""
+
+    model: ModelConfig = option("its estimator")
+    preprocess: PreprocessConfig = option("what happens to columns before it")
+
+
+@dataclass
+class VoteConfig(ModelConfig):
+    """Several models as one: `estimator` takes `members` as scikit-learn's `estimators`."""
+
+    members: dict[str, MemberConfig] = ordered(
+        "by name, each with `model` and `preprocess` as in those groups; grids address them as"
+        " `clf__<name>__clf__<parameter>`"
+    )
+
+
+@dataclass
+class SearchConfig:
+    """How the best parameters are found."""
+
+    name: str = neutral("shown as `mode` in the result line")
+    engine: str = engine("none")
+    scoring: str = option(
+        "a scorer of scikit-learn; `roc_auc` means one-vs-rest, macro, for several classes",
+        "roc_auc",
+    )
+    n_splits: int = option("folds", 5, ge=2)
+
+
+@dataclass
+class HalvingSearchConfig(SearchConfig):
+    """scikit-learn's own successive halving over rows."""
+
+    engine: str = engine("halving")
+    # The run id depends on the values of the grid.
+    param_grid: str = neutral("which of `model.param_grids` is searched")
+    factor: float = option(
+        "each rung keeps one candidate in `factor`, on `factor` times the rows", 3, ge=1.1
+    )
+    # Any: OmegaConf 2.3 cannot merge a union into a nested schema.
+    min_resources: Any = first_rows(
+        "rows of the first rung; `exhaust`: so that the last rung has all rows; `auto`: the same,"
+        " and every fold holds at least 10 rows of the rarest class",
+        also=("auto", "exhaust"),
+    )
+
+
+@dataclass
+class RungSearchConfig(SearchConfig):
+    """Keys of every search by rungs."""
+
+    schedule: list[Any] = option(
+        "for each rung: how many `candidates` enter (`all`, a number, or a share such as `20%`),"
+        " the shares of their `iterations` and of the training `rows`, and the number of `folds`"
+    )
+    min_resources: Any = first_rows(
+        "the fewest training rows of a rung; `auto`: 5,000 (fewer save no time), and enough for 10"
+        " rows of the rarest class",
+        also=("auto",),
+    )
+    time_budget: str | None = duration(
+        "how long the search with its last fit may take; null: no limit. A search that it ends is"
+        " marked as partial"
+    )
+    resume: Any = neutral(
+        "whether the newest unfinished run of this configuration is continued, if there is one",
+        False,
+        also=(True, False),
+        pattern="(?s:.*)",
+        words="true, false, or the directory of an unfinished run",
+    )
+
+
+@dataclass
+class GridSearchConfig(RungSearchConfig):
+    """All combinations of a grid."""
+
+    engine: str = engine("grid")
+    # The run id depends on the values of the grid.
+    param_grid: str = neutral("which of `model.param_grids` is searched")
+
+
+@dataclass
+class RandomSearchConfig(RungSearchConfig):
+    """Settings drawn from `model.param_space`."""
+
+    engine: str = engine("random")
+    n_candidates: int = option("how many settings are tried", 60, ge=1)
+
+
+@dataclass
+class TpeSearchConfig(RandomSearchConfig):
+    """Settings of `model.param_space` that Optuna proposes from the scores of the first rung."""
+
+    engine: str = engine("tpe")
+    batch_size: int = option(
+        "settings proposed and fitted at once; the next batch learns from them", 10, ge=1
+    )
+
+
+@dataclass
+class PortfolioSearchConfig(RungSearchConfig):
+    """Several models under one budget, and an ensemble of them."""
+
+    engine: str = engine("portfolio")
+    members: dict[str, MemberConfig] = ordered(
+        "the models by name; `model=` and `preprocess=` of the run are not used"
+    )
+    param_grid: str = neutral("which grid of each member's `param_grids` is searched", "fast")
+    ensemble: bool = option(
+        "use a weighted mean of the last rung's models if it scores better than the best", True
+    )
+
+
+@dataclass
 class ChecksConfig:
-    """Checks of the data before training."""
+    """Checks of the data before training; each limit says what is reported."""
 
     enabled: bool = option("whether the data is checked", True)
     fail: bool = option("end the run before training if anything is found", False)
-    leak_auc: float = option(
-        "a column whose AUC alone reaches this is reported as a leak", 0.995, ge=0.5, le=1.0
-    )
-    missing_share: float = option(
-        "a column whose share of missing values reaches this is reported", 0.95, ge=0.0, le=1.0
-    )
-    minority_share: float = option("a class rarer than this is reported", 0.05, ge=0.0, le=1.0)
+    leak_auc: float = option("a column with this AUC alone is a leak", 0.995, ge=0.5, le=1.0)
+    missing_share: float = option("columns that lack this share", 0.95, ge=0.0, le=1.0)
+    minority_share: float = option("classes with a smaller share", 0.05, ge=0.0, le=1.0)
     drift_auc: float = option(
-        "the AUC above which a classifier that separates hold-out and training rows is reported",
-        0.6,
-        ge=0.5,
-        le=1.0,
+        "a classifier that separates hold-out and training rows better", 0.6, ge=0.5, le=1.0
     )
 
 
@@ -166,26 +312,18 @@ class CalibrationConfig:
 class ThresholdConfig:
     """The probability from which on the second of two labels is predicted."""
 
-    objective: str = option(
-        "how the threshold is chosen; default is 0.5", "default", choices=OBJECTIVES
-    )
+    objective: str = option("how it is chosen; default: 0.5", "default", choices=OBJECTIVES)
     n_splits: int = option("folds of the training rows it is chosen on", 5, ge=2)
-    # Numbers, checked later: as list[list[float]] OmegaConf would refuse whole ones.
+    # Any: as floats, OmegaConf would refuse whole numbers.
     costs: list[list[Any]] | None = option(
         "of objective=cost: what each outcome costs, a row per true and a column per predicted"
         " label, in the order of labels, the positive one second",
         None,
     )
     min_recall: float | None = option(
-        "of objective=min_recall: the most precise threshold that finds this share of the"
-        " positive rows",
-        None,
-        gt=0.0,
-        le=1.0,
+        "of objective=min_recall: the share of positive rows that is found", None, gt=0.0, le=1.0
     )
-    min_precision: float | None = option(
-        "of objective=min_recall: the smallest precision", None, gt=0.0, le=1.0
-    )
+    min_precision: float | None = option("for min_recall: least precision", None, gt=0.0, le=1.0)
 
 
 @dataclass
@@ -194,23 +332,14 @@ class EvaluationConfig:
 
     name: str = option("shown in the report")
     metrics: list[str] = option("explained in docs/evaluation.md", [], choices=tuple(METRICS))
+    # With fewer than 100, the ends of an interval are a matter of chance.
     n_bootstrap: int = option(
-        # With fewer, the ends of an interval are a matter of chance.
-        "resamples of the hold-out, for intervals without a formula; 0: no such intervals",
-        1000,
-        ge=100,
-        also=(0,),
+        "resamples for intervals without a formula; 0: no such intervals", 1000, ge=100, also=(0,)
     )
     slices: list[str] = option("columns whose groups are evaluated separately", [])
-    n_permutations: int = option(
-        "how often each column is shuffled for its importance; 0: not measured", 5, ge=0
-    )
-    n_dependences: int = option(
-        "number of the most important columns whose partial dependence is plotted", 6, ge=0
-    )
-    n_repeats: int = option(
-        "how often cross-validation is repeated on the training rows; 0: not done", 0, ge=0
-    )
+    n_permutations: int = option("shuffles of a column for its importance; 0: none", 5, ge=0)
+    n_dependences: int = option("top columns whose partial dependence is plotted", 6, ge=0)
+    n_repeats: int = option("repeats of cross-validation on training rows; 0: none", 0, ge=0)
     n_splits: int = option("its folds", 5, ge=2)
     learning_curve: bool = option("fit the model on parts of the training rows, too", False)
 
@@ -219,10 +348,10 @@ class EvaluationConfig:
 class ReportConfig:
     """What is written for people."""
 
-    language: str = option("of all that is written", "en", decides_numbers=False, choices=LANGUAGES)
-    plots: bool = option("draw the pictures of plots/", True, decides_numbers=False)
-    page: bool = option("write report.html, in which all is together", True, decides_numbers=False)
-    model_card: bool = option("write model_card.md", True, decides_numbers=False)
+    language: str = neutral("of all that is written", "en", choices=LANGUAGES)
+    plots: bool = neutral("draw the pictures of plots/", True)
+    page: bool = neutral("write report.html, in which all is together", True)
+    model_card: bool = neutral("write model_card.md", True)
 
 
 @dataclass
@@ -230,21 +359,14 @@ class SweepConfig:
     """How the jobs of `-m` are run: each is a process of its own."""
 
     fail_fast: bool = option("begin no further job once one has failed", False)
-    time_limit: str | None = option(
+    time_limit: str | None = duration(
         "how long a job may take. Then it is interrupted, so that it keeps the best so far, and"
-        " killed 30 s later; null: no limit",
-        None,
-        is_duration=True,
+        " killed 30 s later; null: no limit"
     )
     retries: int = option("how often a failed job is started again", 0, ge=0)
-    resume: str | None = option(
-        "the directory of a sweep that was killed or has failed jobs: only jobs that are missing"
-        " are run",
-        None,
-    )
+    resume: str | None = option("the directory of an unfinished sweep: missing jobs run", None)
     accept_changes: bool = option(
-        "resume though configuration, data or code have changed: complete jobs stay as they are",
-        False,
+        "resume though configuration, data or code have changed; complete jobs stay", False
     )
 
 
@@ -252,29 +374,25 @@ class SweepConfig:
 class RuntimeConfig:
     """How the run uses the machine: changes how long it takes, never a number."""
 
-    workers: int | None = option(
-        "processes that fit candidates; null: as many as save time", None, ge=1
-    )
+    workers: int | None = option("processes of fits; null: as many as save time", None, ge=1)
     openmp_threads: int | None = option(
-        "threads of one fit outside the workers (inside them it is 1); null: OMP_NUM_THREADS"
-        " where it is set, else as many as save time",
-        None,
-        ge=1,
+        "threads of a fit (1 in workers); null: OMP_NUM_THREADS, else what saves time", None, ge=1
     )
     niceness: int = option("priority: 19 gives way to all other programs", 0, ge=0, le=19)
     inhibit_sleep: bool = option("keep the machine from falling asleep (systemd-inhibit)", False)
-    progress: bool = option(
-        "show the progress of the search: live on a terminal, else a line per rung; false: only in"
-        " train.log",
-        True,
-    )
+    progress: bool = option("show the search's progress; false: only in train.log", True)
 
 
 @dataclass
 class DaskRuntimeConfig(RuntimeConfig):
     """Fits on the workers of a cluster, one thread each; docs/cluster.md starts one."""
 
-    address: str | None = option("its scheduler: `tcp://host:8786`, or `tls://…`", None)
+    address: str | None = option(
+        "its scheduler: `tcp://host:8786`, or `tls://…`",
+        None,
+        pattern=SCHEDULER_ADDRESS.pattern,
+        words="what dask scheduler prints, such as tcp://host:8786",
+    )
     timeout: float = option("how long to wait for the cluster", 10, gt=0.0, unit="seconds")
 
 
@@ -288,17 +406,15 @@ class TrainConfig:
     model: ModelConfig = option("the estimator")
     preprocess: PreprocessConfig = option("what happens to columns before it")
     search: SearchConfig = option("how its parameters are found")
-    checks: ChecksConfig = option("what is looked for in the data", decides_numbers=False)
+    checks: ChecksConfig = neutral("what is looked for in the data")
     calibration: CalibrationConfig = option("how probabilities are calibrated")
     threshold: ThresholdConfig = option("how a probability becomes a label")
     evaluation: EvaluationConfig = option("what is measured on the rows held out")
-    report: ReportConfig = option("what is written for people", decides_numbers=False)
-    runtime: RuntimeConfig = option("how it uses the machine", decides_numbers=False)
-    sweep: SweepConfig = option("how the jobs of `-m` are run", decides_numbers=False)
-    skip_completed: bool = option(
-        "do nothing if outputs/ holds a complete run of the same id",
-        False,
-        decides_numbers=False,
+    report: ReportConfig = neutral("what is written for people")
+    runtime: RuntimeConfig = neutral("how it uses the machine")
+    sweep: SweepConfig = neutral("how the jobs of `-m` are run")
+    skip_completed: bool = neutral(
+        "do nothing if outputs/ holds a complete run of the same id", False
     )
     export: bool = option(
         "write `scorer/`, the model as data, which the service needs; false also trains models"
@@ -339,20 +455,53 @@ GROUPS: dict[str, dict[str, type]] = {
 }
 
 
-def _as_file_name(text: str) -> str:
-    # A name may have 255 bytes, and a letter of Japanese has three.
-    return re.sub(r"[^\w=,.+-]+", "_", text).encode()[:150].decode(errors="ignore")
-
-
 def register_schema() -> None:
     """Make the schema, and what conf/ uses beside it, known to Hydra."""
     # Cached: one run has one directory, however often its name is asked for.
     OmegaConf.register_new_resolver(
         "unique", lambda: secrets.token_hex(4), use_cache=True, replace=True
     )
-    OmegaConf.register_new_resolver("words", _as_file_name, replace=True)
+    OmegaConf.register_new_resolver(
+        "words",
+        # A file name may have 255 bytes, and a letter of Japanese has three.
+        lambda text: re.sub(r"[^\w=,.+-]+", "_", text).encode()[:150].decode(errors="ignore"),
+        replace=True,
+    )
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
     for group, schemas in GROUPS.items():
         for name, schema in schemas.items():
             store.store(group=f"schema/{group}", name=name, node=schema)
+
+
+# --- Where conf/ lies: in the package, and of a project with its own, in the current directory too.
+
+PACKAGE = Path(__file__).resolve().parents[1]
+# A wheel carries conf/ inside the package; in the project it is a directory at the root.
+CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
+
+
+def own_conf() -> Path | None:
+    """Return the current directory's conf/, if it is another one than CONF."""
+    here = Path.cwd() / "conf"
+    return here if here.is_dir() and not here.samefile(CONF) else None
+
+
+def choices(group: str) -> dict[str, Path]:
+    """Return the choices of a config group with their files; the project's own replace ours."""
+    found = {path.stem: path for path in (CONF / group).glob("*.yaml")}
+    if (own := own_conf()) is not None:
+        found |= {path.stem: path for path in (own / group).glob("*.yaml")}
+    return dict(sorted(found.items()))
+
+
+class OwnConf(SearchPathPlugin):
+    """Puts the current directory's conf/ before CONF on Hydra's search path."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add it where there is one."""
+        if (own := own_conf()) is not None:
+            search_path.prepend("current-directory", f"file://{own}", anchor="main")
+
+
+Plugins.instance().register(OwnConf)

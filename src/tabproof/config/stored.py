@@ -3,22 +3,37 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from tabproof.config.errors import ConfigurationError, KeyDecidesError, StoredConfigError
-from tabproof.config.hydra_errors import as_user_error, unknown_key
-from tabproof.config.paths import CONF
-from tabproof.config.schema import GROUPS, RuntimeConfig, TrainConfig
-from tabproof.config.search_schema import MemberConfig
+from tabproof.config.hydra_errors import ConfigurationError, as_user_error, unknown_key
+from tabproof.config.schema import CONF, GROUPS, MemberConfig, RuntimeConfig, TrainConfig
 from tabproof.config.typed import identity_of, typed
-from tabproof.errors import OverrideSyntaxError
+from tabproof.errors import OverrideSyntaxError, UserError
 
 # Keys that decide no number: they are taken from this machine, not from the run.
 NOT_STORED = {f.name for f in fields(TrainConfig) if not f.metadata["decides_numbers"]}
+
+
+class StoredConfigError(UserError):
+    """The config.yaml of a run cannot be composed by this version."""
+
+    template = (
+        "the run's config.yaml cannot be composed by this version: {reason};"
+        " check out the commit that its summary.json names"
+    )
+
+
+class KeyDecidesError(UserError):
+    """A replay cannot change a key that decides numbers."""
+
+    template = (
+        "'{key}' decides numbers, so the run would be another one: a replay takes keys such as"
+        " runtime.workers, dataset.path, dataset.data_home; python -m src.train takes all keys"
+    )
 
 
 def as_yaml(config: TrainConfig) -> str:
@@ -47,8 +62,7 @@ class Recomposed:
 
 def machine_runtime(overrides: Sequence[str]) -> RuntimeConfig:
     """Return the runtime of this machine, as conf/ and the overrides of `runtime` say."""
-    runtime: RuntimeConfig = OmegaConf.to_object(_composed_here(overrides).runtime)  # type: ignore[assignment]
-    return runtime
+    return cast(RuntimeConfig, OmegaConf.to_object(_composed_here(overrides).runtime))
 
 
 def recompose(text: str, overrides: Sequence[str], *, to_its_end: bool) -> Recomposed:
@@ -101,9 +115,8 @@ def _merge_stored(cfg: DictConfig, text: str) -> DictConfig:
     stored = OmegaConf.create(text)
     if not isinstance(stored, DictConfig):
         raise ConfigurationError("it holds no keys")
-    known = {f.name for f in fields(TrainConfig)}
     for key in map(str, stored):
-        if key not in known:
+        if key not in {f.name for f in fields(TrainConfig)}:
             raise unknown_key(key)
         if key not in NOT_STORED:
             cfg[key] = _with_schema(key, stored[key]) if key in GROUPS else stored[key]
@@ -115,27 +128,22 @@ def _with_schema(group: str, node: DictConfig) -> DictConfig:
     keys = {str(key) for key in node}
 
     def misfit(schema: type) -> tuple[int, int, int]:
-        names = {f.name for f in fields(schema)}
-        return len(keys - names), _contradiction(schema, node), len(names - keys)
+        """Count unknown keys, whether `engine` or `_target_` differs, and missing keys."""
+        defaults = {f.name: f.default for f in fields(schema)}
+        name = "engine" if "engine" in defaults else "_target_"
+        default = defaults.get(name, MISSING)
+        differs = 1 if default == MISSING else 2 * (default != node.get(name, default))
+        return len(keys - set(defaults)), differs, len(set(defaults) - keys)
 
     # Where even the best schema lacks a key, merging raises an error that names the key.
     schema = min(GROUPS[group].values(), key=misfit)
     plain = {key: value for key, value in node.items() if key != "members"}
-    merged: DictConfig = OmegaConf.merge(OmegaConf.structured(schema), plain)  # type: ignore[assignment]
+    merged = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(schema), plain))
     for name, member in node.get("members", {}).items():
         merged.members[name] = OmegaConf.structured(MemberConfig)
-        merged.members[name].model = _with_schema("model", member.model)
-        merged.members[name].preprocess = _with_schema("preprocess", member.preprocess)
+        for part in ("model", "preprocess"):
+            merged.members[name][part] = _with_schema(part, member[part])
     return merged
-
-
-def _contradiction(schema: type, node: DictConfig) -> int:
-    """Return 0 if a schema's default equals the node's value, 1 if it has none, else 2."""
-    for f in fields(schema):
-        if f.name in ("_target_", "engine") and f.name in node:
-            default = getattr(f.default, "value", f.default)
-            return 1 if default == MISSING else 2 * (default != node[f.name])
-    return 0
 
 
 def _new_keys(now: Any, then: Any, path: str = "") -> list[str]:

@@ -9,21 +9,26 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from tabproof.config.errors import CannotInstantiateError, ConfigurationError
-from tabproof.config.hydra_errors import unknown_key
-from tabproof.config.schema import TrainConfig
-from tabproof.config.search_schema import (
+from tabproof.config.hydra_errors import ConfigurationError, unknown_key
+from tabproof.config.schema import (
     GridSearchConfig,
     HalvingSearchConfig,
     MemberConfig,
     PortfolioSearchConfig,
     RandomSearchConfig,
+    TrainConfig,
     VoteConfig,
 )
 from tabproof.errors import MissingValueError, PackageMissingError, UserError
 
 # Packages that are extras of the project, each with the name of its extra.
 EXTRAS = ("catboost", "lightgbm", "xgboost")
+
+
+class CannotInstantiateError(UserError):
+    """A `_target_` cannot be imported or called."""
+
+    template = "{key}: {target} cannot be made: {reason}"
 
 
 def make(key: str, node: Any, **arguments: Any) -> Any:
@@ -34,8 +39,9 @@ def make(key: str, node: Any, **arguments: Any) -> Any:
     if isinstance(node, dict) and "_target_" not in node:
         raise MissingValueError(f"{key}._target_")
     if isinstance(node, str):
-        raise CannotInstantiateError(key, node, "a step is written {_target_: package.Class, …}")
-    target = node["_target_"] if isinstance(node, dict) else node._target_
+        reason = "a step is written {_target_: package.Class, …}"
+        raise CannotInstantiateError(key=key, target=node, reason=reason)
+    target = str(node["_target_"] if isinstance(node, dict) else node._target_)
     try:
         # Plain lists and dictionaries: scikit-learn fails on those of OmegaConf.
         return instantiate(node, _convert_="all", **arguments)
@@ -48,7 +54,7 @@ def make(key: str, node: Any, **arguments: Any) -> Any:
         if isinstance(root, ModuleNotFoundError) and root.name in EXTRAS:
             raise PackageMissingError(f"{key}: {target}", root.name, root.name) from None
         reason = str(root).splitlines()[0]
-        raise CannotInstantiateError(key, str(target), reason) from error
+        raise CannotInstantiateError(key=key, target=target, reason=reason) from error
 
 
 def typed(cfg: DictConfig) -> TrainConfig:
@@ -85,12 +91,8 @@ def members_of(config: TrainConfig) -> dict[str, MemberConfig]:
 
 def most_categories(members: Iterable[MemberConfig]) -> int | None:
     """Return the largest number of categories of a column that every model accepts."""
-    limits = [
-        each.model.max_categories
-        for each in members
-        if each.preprocess.keeps_categories and each.model.max_categories is not None
-    ]
-    return min(limits, default=None)
+    limits = [each.model.max_categories for each in members if each.preprocess.keeps_categories]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def searched_grid(config: TrainConfig) -> dict[str, list[Any]] | None:
@@ -106,10 +108,8 @@ def identity_of(config: TrainConfig) -> dict[str, Any]:
     search = config.search
     searched: Any = searched_grid(config)
     if isinstance(search, PortfolioSearchConfig):
-        searched = {
-            key: member.model.param_grids[search.param_grid]
-            for key, member in search.members.items()
-        }
+        members = search.members.items()
+        searched = {key: each.model.param_grids[search.param_grid] for key, each in members}
     elif isinstance(search, RandomSearchConfig):
         searched = config.model.param_space
     identity["search"]["searched"] = searched
@@ -118,16 +118,14 @@ def identity_of(config: TrainConfig) -> dict[str, Any]:
 
 def _deciding_part(value: Any) -> Any:
     if is_dataclass(value):
-        parts = {
-            f: _deciding_part(getattr(value, f.name))
-            for f in fields(value)
-            if f.metadata["decides_numbers"]
-        }
-        # Steps in another order are another pipeline; keys of a dictionary have no order.
-        return {
-            f.name: [list(entry) for entry in part.items()] if f.metadata["is_ordered"] else part
-            for f, part in parts.items()
-        }
+        found = {}
+        for f in fields(value):
+            if f.metadata["decides_numbers"]:
+                part = _deciding_part(getattr(value, f.name))
+                # Steps in another order are another pipeline; keys of a dictionary have no order.
+                is_ordered = f.metadata["is_ordered"]
+                found[f.name] = [list(entry) for entry in part.items()] if is_ordered else part
+        return found
     if isinstance(value, dict):
         return {key: _deciding_part(item) for key, item in value.items()}
     return value.value if isinstance(value, Enum) else value

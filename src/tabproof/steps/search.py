@@ -13,7 +13,8 @@ from joblib import parallel_config
 from sklearn.pipeline import Pipeline
 
 from tabproof import artifacts, data, modeling, search
-from tabproof.config import (
+from tabproof.config import TrainConfig, make, searched_grid, seconds_of
+from tabproof.config.schema import (
     DaskRuntimeConfig,
     HalvingSearchConfig,
     MemberConfig,
@@ -21,11 +22,7 @@ from tabproof.config import (
     RandomSearchConfig,
     RungSearchConfig,
     TpeSearchConfig,
-    TrainConfig,
     VoteConfig,
-    make,
-    searched_grid,
-    seconds_of,
 )
 from tabproof.errors import RungNotScoredError
 from tabproof.runtime import process, progress, threads
