@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tabproof.search import AllAtOnce, RungSearchCV
+from tabproof.search import Proposer, RungSearchCV
 from tests.search.making import TIMES, WHOLE, assert_same_search, searching, table
 
 STRICT: dict[str, Any] = {"cv": 2, "error_score": "raise"}
@@ -61,7 +61,7 @@ def test_a_clone_searches_the_same() -> None:
 
 def test_fit_can_be_called_again() -> None:
     X, y = table()
-    search = searching(grid=AllAtOnce([{"max_depth": 1}, {"max_depth": 2}]))
+    search = searching(grid=Proposer([{"max_depth": 1}, {"max_depth": 2}]))
     first = clone(search).fit(X, y)
     assert first.n_candidates_ == 3
     assert_same_search(first, search.fit(X, y))

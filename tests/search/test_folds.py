@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import parallel_config
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from tabproof.search import Progress, Rung, RungSearchCV, folds
+from tabproof.search.candidates import Candidate
 from tabproof.search.folds import (
     FEW_ROWS,
     Fold,
     Problem,
-    SpillDirectory,
-    draw_rows,
     make_fold,
+    rows_of,
     spill,
-    training_rows,
+    spill_directory,
 )
 from tests.conftest import ROOT
 from tests.search.making import WHOLE, CountingScaler, assert_same_search, searching, table
@@ -144,7 +146,6 @@ def test_without_classes_rows_are_drawn_all_the_same() -> None:
 
 def test_all_rows_need_no_drawing() -> None:
     y = table()[1]
-    np.testing.assert_array_equal(draw_rows(y, len(y), 0, stratified=True), np.arange(len(y)))
     assert problem(y).rows(WHOLE, 0) is None
 
 
@@ -156,7 +157,7 @@ def test_rows_are_selected_by_position_in_every_kind_of_table(kind: str) -> None
     labels = {"array": y, "frame": pd.Series(y, index=index), "list": y.tolist()}
     train, test = np.arange(5, 20), np.arange(5)
     fold = make_fold(None, tables[kind], labels[kind], train, test, raises=True)
-    part = training_rows(fold, np.array([0, 2]))
+    part = rows_of(fold.X_train, fold.y_train, np.array([0, 2]))
     np.testing.assert_array_equal(np.asarray(part[0]), X[[5, 7]])
     np.testing.assert_array_equal(np.asarray(part[1]), y[[5, 7]])
     np.testing.assert_array_equal(np.asarray(fold.X_test), X[:5])
@@ -185,6 +186,18 @@ def test_shared_steps_that_differ_are_fitted_each() -> None:
     search, fits = counted(scaled(), grid, schedule=(WHOLE,))
     last = (search.best_params_["countingscaler__factor"], 200)
     assert fits == sorted([last, *((f, n) for f in (1.0, 2.0) for n in (133, 133, 134))])
+
+
+def test_steps_whose_trees_differ_are_not_shared() -> None:
+    # A tree of one row has one leaf, whatever its limit; a step that selects columns has all rows.
+    chosen = [
+        Pipeline(
+            [("select", SelectFromModel(ExtraTreesClassifier(max_leaf_nodes=n))), ("m", Ridge())]
+        )
+        for n in (2, 50)
+    ]
+    one, other = (Candidate(0, {}, pipeline).parts[1] for pipeline in chosen)
+    assert one != other
 
 
 def test_only_folds_that_are_needed_are_prepared() -> None:
@@ -253,7 +266,7 @@ def fold_of(X: Any) -> Fold:
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_a_mapped_array_is_the_same(order: Any, dtype: Any, folder: Path) -> None:
     values = np.array(np.tile(LARGE, (1, 2)), dtype=dtype, order=order)
-    with SpillDirectory() as directory:
+    with spill_directory() as directory:
         mapped = spill(fold_of(values), path_of(directory), "0")
         assert isinstance(mapped.X_train, np.memmap)
         np.testing.assert_array_equal(mapped.X_train, values)
@@ -283,18 +296,18 @@ def test_without_space_nothing_is_mapped(folder: Path, monkeypatch: pytest.Monke
 def test_a_directory_is_made_when_it_is_needed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with SpillDirectory() as directory:
+    with spill_directory() as directory:
         assert not list(folder.iterdir())
         assert path_of(directory) == path_of(directory)
         assert len(list(folder.iterdir())) == 1
     assert not list(folder.iterdir())
     monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder / "nowhere"))
-    with SpillDirectory() as directory:
-        assert directory.path() is None
+    with spill_directory() as directory:
+        assert directory() is None
 
 
-def path_of(directory: SpillDirectory) -> Path:
-    path = directory.path()
+def path_of(directory: Callable[[], Path | None]) -> Path:
+    path = directory()
     assert path is not None
     return path
 
@@ -340,9 +353,9 @@ def test_a_search_that_is_killed_leaves_nothing_in_memory(folder: Path) -> None:
     code = (
         "import time, numpy as np\n"
         "from tabproof.search.folds import Fold\n"
-        "from tabproof.search.folds import SpillDirectory, spill\n"
-        "X, directory = np.zeros((1000, 1000)), SpillDirectory()\n"
-        "spill(Fold(X, None, X, None), directory.path(), '0')\n"
+        "from tabproof.search.folds import spill, spill_directory\n"
+        "X, making = np.zeros((1000, 1000)), spill_directory()\n"
+        "spill(Fold(X, None, X, None), making.__enter__()(), '0')\n"
         "print('there', flush=True)\n"
         "time.sleep(60)"
     )

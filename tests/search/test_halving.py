@@ -12,11 +12,10 @@ from sklearn.datasets import make_classification
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes the import below work
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import HalvingGridSearchCV, StratifiedKFold
-from sklearn.pipeline import Pipeline
 
 from tabproof.errors import InvalidValueError, RungNotScoredError
 from tabproof.modeling import make_pipeline
-from tabproof.search import HalvingSettings, fit_halving
+from tabproof.search import SearchResult, fit_halving
 from tabproof.search.halving import MIN_ROWS_PER_CLASS, describe_rungs, first_rung
 
 SEED = 0
@@ -30,28 +29,22 @@ def table(n_rows: int = 300, share: float = 0.5) -> tuple[pd.DataFrame, np.ndarr
     return X, (score > score.quantile(1 - share)).to_numpy(np.int64)
 
 
-def settings_of(**changes: Any) -> HalvingSettings:
+def searched(X: pd.DataFrame, y: np.ndarray, grid: Any = None, **changes: Any) -> SearchResult:
+    grid = grid or {"clf__C": [0.01, 0.1, 1.0, 10.0]}
     standard: dict[str, Any] = {
-        "param_grid": {"clf__C": [0.01, 0.1, 1.0, 10.0]},
+        "cv": StratifiedKFold(3, shuffle=True, random_state=SEED),
         "scoring": "roc_auc",
         "factor": 3,
         "min_resources": "auto",
         "seed": SEED,
     }
-    return HalvingSettings(**{**standard, **changes})
-
-
-def pipeline() -> Pipeline:
-    return make_pipeline({}, {}, LogisticRegression(), seed=0)
-
-
-def folds(n_splits: int = 3) -> StratifiedKFold:
-    return StratifiedKFold(n_splits, shuffle=True, random_state=SEED)
+    pipeline = make_pipeline({}, {}, LogisticRegression(), seed=0)
+    return fit_halving(pipeline, grid, X, y, **{**standard, **changes})
 
 
 def test_the_same_search_gives_the_same_numbers() -> None:
     X, y = table()
-    first, second = (fit_halving(pipeline(), settings_of(), X, y, cv=folds()) for _ in range(2))
+    first, second = (searched(X, y) for _ in range(2))
     scores = [column for column in first.cv_results if "score" in column and "time" not in column]
     pd.testing.assert_frame_equal(first.cv_results[scores], second.cv_results[scores])
     assert first.best_params == second.best_params
@@ -60,11 +53,11 @@ def test_the_same_search_gives_the_same_numbers() -> None:
 
 def test_only_the_grid_is_searched() -> None:
     X, y = table()
-    result = fit_halving(pipeline(), settings_of(), X, y, cv=folds())
-    searched = {params["clf__C"] for params in result.cv_results["params"]}
-    assert searched == {0.01, 0.1, 1.0, 10.0}
+    result = searched(X, y)
+    values = {params["clf__C"] for params in result.cv_results["params"]}
+    assert values == {0.01, 0.1, 1.0, 10.0}
     assert result.n_candidates == 4
-    assert result.best_params in [{"clf__C": c} for c in searched]
+    assert result.best_params in [{"clf__C": c} for c in values]
 
 
 def test_a_rung_without_a_score_is_an_error_that_says_how_many_rows_suffice() -> None:
@@ -73,22 +66,22 @@ def test_a_rung_without_a_score_is_an_error_that_says_how_many_rows_suffice() ->
         RungNotScoredError,
         match=r"rung 1 on 12 rows .*[Oo]nly one class.*search.min_resources=300 ",
     ):
-        fit_halving(pipeline(), settings_of(min_resources=12), X, y, cv=folds())
-    fit_halving(pipeline(), settings_of(min_resources=300), X, y, cv=folds())
+        searched(X, y, min_resources=12)
+    searched(X, y, min_resources=300)
 
 
 def test_fits_that_all_fail_are_an_error_with_their_cause() -> None:
     X, y = table()
     X.loc[:, "c"] = np.nan
     with pytest.raises(RungNotScoredError, match=r"Input X contains NaN.*search\.scoring"):
-        fit_halving(pipeline(), settings_of(), X, y, cv=folds())
+        searched(X, y)
 
 
 def test_a_fold_that_could_not_be_scored_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     X, y = table()
     grid = {"clf__solver": ["lbfgs", "liblinear"], "clf__l1_ratio": [0.0, 1.0]}
     with caplog.at_level(logging.WARNING):
-        result = fit_halving(pipeline(), settings_of(param_grid=grid), X, y, cv=folds())
+        result = searched(X, y, grid)
     failed = [line for line in result.not_scored if line.startswith("rung 1, fold 0")]
     assert failed == ["rung 1, fold 0, {'clf__l1_ratio': 1.0, 'clf__solver': 'lbfgs'}"]
     assert "not scored: rung 1, fold 0" in caplog.text
@@ -98,14 +91,14 @@ def test_a_fold_that_could_not_be_scored_is_reported(caplog: pytest.LogCaptureFi
 def test_a_first_rung_out_of_range_is_refused_with_the_range(min_resources: int) -> None:
     X, y = table()
     with pytest.raises(InvalidValueError, match=r"3 to 300 \(the training rows\)"):
-        fit_halving(pipeline(), settings_of(min_resources=min_resources), X, y, cv=folds())
+        searched(X, y, min_resources=min_resources)
 
 
 def test_a_tie_of_all_finalists_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     X, y = table()
     grid = {"clf__max_iter": [1000, 2000]}
     with caplog.at_level(logging.WARNING):
-        fit_halving(pipeline(), settings_of(param_grid=grid), X, y, cv=folds())
+        searched(X, y, grid)
     assert "the choice is arbitrary" in caplog.text
 
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tabproof.search import AllAtOnce, Rung, RungSearchCV
+from tabproof.search import Proposer, Rung, RungSearchCV
 from tabproof.search.runner import Runner
 from tests.search.making import assert_same_search, searching, table
 
@@ -153,7 +153,7 @@ def test_resuming_with_workers_is_the_same() -> None:
     assert_same_model(expected, boosting(finished=watched, n_jobs=2, pool_seconds=0.0).fit(X, Y))
 
 
-class InBatches(AllAtOnce):
+class InBatches(Proposer):
     """A list in batches of three that keeps the scores."""
 
     def __init__(self, settings: Any) -> None:
@@ -171,7 +171,7 @@ class InBatches(AllAtOnce):
 def test_batches_find_the_same_as_one_batch() -> None:
     settings = [{"max_depth": depth, "max_leaf_nodes": 8} for depth in (1, 2, 3, 4, 5, 6, 7)]
     batches = InBatches(settings)
-    together = searching(grid=AllAtOnce(settings)).fit(X, Y)
+    together = searching(grid=Proposer(settings)).fit(X, Y)
     apart = searching(grid=batches).fit(X, Y)
     # Only the place of the defaults differs: they are in the first batch.
     assert apart.best_params_ == together.best_params_

@@ -182,7 +182,7 @@ def test_there_is_no_estimate_after_the_first_fits() -> None:
 def test_the_estimate_counts_fits_that_were_there_already() -> None:
     made = clock()
     add_fits(made, "", 1.0, 1.0, 1.0)
-    made.skip(HALF)
+    made.add(HALF, "", None)
     assert made.seconds_left() == pytest.approx(2 / WORK)
     assert made.share == pytest.approx(4 * WORK / (4 * WORK + 2))
 

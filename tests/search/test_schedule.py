@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabproof.search import Rung, as_table, parse_schedule
-from tabproof.search.errors import ScheduleError
-from tabproof.search.schedule import DEFAULT, WHOLE
+from tabproof.search.schedule import DEFAULT, WHOLE, ScheduleError
 
 
 def line(**changes: Any) -> dict[str, Any]:

@@ -2,22 +2,20 @@
 
 from tabproof.runtime.progress import Progress
 from tabproof.search.estimator import RungSearchCV
-from tabproof.search.halving import HalvingSettings, fit_halving
+from tabproof.search.halving import fit_halving
 from tabproof.search.portfolio import PortfolioSearchCV
 from tabproof.search.results import SearchResult, result_of, unsearched
 from tabproof.search.schedule import Rung, as_table, parse_schedule
 from tabproof.search.spaces import (
-    AllAtOnce,
     Proposer,
     TpeProposer,
+    extremes,
     parse_space,
     sample,
     sampler_class,
 )
 
 __all__ = [
-    "AllAtOnce",
-    "HalvingSettings",
     "PortfolioSearchCV",
     "Progress",
     "Proposer",
@@ -26,6 +24,7 @@ __all__ = [
     "SearchResult",
     "TpeProposer",
     "as_table",
+    "extremes",
     "fit_halving",
     "parse_schedule",
     "parse_space",

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -10,12 +10,8 @@ from numbers import Real
 from typing import Any
 
 import joblib
+from sklearn import ensemble
 from sklearn.base import clone
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-)
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
@@ -43,11 +39,7 @@ DEPTHS = ("max_depth", "depth")
 
 @dataclass(frozen=True)
 class Candidate:
-    """An estimator that is configured and not fitted.
-
-    place is its number among all candidates. family names the kind of model, where there are
-    several.
-    """
+    """An unfitted estimator; place is its number among all, family its kind of model."""
 
     place: int
     params: Mapping[str, Any]
@@ -59,7 +51,15 @@ class Candidate:
         """Sort key: of two candidates with the same score the smaller one wins."""
         params = self.estimator.get_params(deep=True)
         found = {name.rpartition("__")[2]: value for name, value in params.items()}
-        return tuple(sign * _size(name, found.get(name)) for name, sign in SIMPLICITY.items())
+        key = []
+        for name, sign in SIMPLICITY.items():
+            value = found.get(name)
+            size = float(value) if isinstance(value, Real) else 0.0
+            # No limit is the largest; LightGBM writes no limit as a depth of -1.
+            if value is None or (name in DEPTHS and isinstance(value, Real) and size <= 0):
+                size = inf
+            key.append(sign * size)
+        return tuple(key)
 
     @cached_property
     def parts(self) -> tuple[Any | None, str, Any]:
@@ -67,14 +67,7 @@ class Candidate:
         if not isinstance(self.estimator, Pipeline) or len(self.estimator.steps) < 2:
             return None, "", self.estimator
         before = self.estimator[:-1]
-        return before, signature(before, n_rows=1), self.estimator[-1]
-
-
-def _size(name: str, value: Any) -> float:
-    # No limit is the largest; LightGBM writes no limit as a depth of -1.
-    if value is None or (name in DEPTHS and isinstance(value, Real) and value <= 0):
-        return inf
-    return float(value) if isinstance(value, Real) else 0.0
+        return before, signature(before, None), self.estimator[-1]
 
 
 class CandidatePool:
@@ -101,30 +94,24 @@ class CandidatePool:
         """Add proposals; return those not equivalent to an earlier one, defaults first."""
         new = self._make(proposals)
         if not self._defaults:
-            new += self._add_defaults(new)
+            # The defaults may be among the proposals.
+            found: dict[tuple[str, str], int] = {}
+            for c in new:
+                found.setdefault((c.family, signature(c.estimator, None)), c.place)
+            for family, estimator in self._estimators.items():
+                place = found.get((family, signature(estimator, None)))
+                if place is None:
+                    new += self._make([{FAMILY: family} if family else {}])
+                    place = new[-1].place
+                self._defaults.append(place)
         signatures = {c.place: signature(c.estimator, self._n_rows) for c in new}
-        for candidate in sorted(new, key=lambda c: (c.simplicity, c.place)):
-            self._first_by_signature.setdefault(signatures[candidate.place], candidate.place)
-        for candidate in new:
-            self.first_of[candidate.place] = self._first_by_signature[signatures[candidate.place]]
-        first = [c for c in new if self.first_of[c.place] == c.place]
+        for c in sorted(new, key=lambda c: (c.simplicity, c.place)):
+            self._first_by_signature.setdefault(signatures[c.place], c.place)
+        self.first_of |= {c: self._first_by_signature[text] for c, text in signatures.items()}
         defaults = {candidate.place for candidate in self.defaults}
         # The defaults first: they have been tried even if the search is stopped early.
+        first = [c for c in new if self.first_of[c.place] == c.place]
         return sorted(first, key=lambda c: c.place not in defaults)
-
-    def _add_defaults(self, proposed: Sequence[Candidate]) -> list[Candidate]:
-        """Find the defaults of each family among the proposals, and add those that are missing."""
-        found: dict[tuple[str, str], int] = {}
-        for candidate in proposed:
-            found.setdefault((candidate.family, settings(candidate.estimator)), candidate.place)
-        added: list[Candidate] = []
-        for family, estimator in self._estimators.items():
-            place = found.get((family, settings(estimator)))
-            if place is None:
-                added += self._make([{FAMILY: family} if family else {}])
-                place = added[-1].place
-            self._defaults.append(place)
-        return added
 
     def _make(self, proposals: Sequence[Mapping[str, Any]]) -> list[Candidate]:
         made = []
@@ -144,41 +131,39 @@ class CandidatePool:
 
 # --- Equivalent candidates ----------------------------------------------------------------
 
-FORESTS = (ExtraTreesClassifier, RandomForestClassifier, DecisionTreeClassifier)
+FORESTS = (
+    ensemble.ExtraTreesClassifier,
+    ensemble.RandomForestClassifier,
+    DecisionTreeClassifier,
+)
 # A tree of this depth can have more leaves than any table has rows.
 MAX_DEPTH = 60
 
 
-def signature(estimator: Any, n_rows: int) -> str:
-    """Describe an estimator so that two with the same signature fit the same model on n_rows."""
-    return _describe(estimator, lambda part: _binding_limits(part, n_rows))
+def signature(estimator: Any, n_rows: int | None) -> str:
+    """Describe an estimator so that two with the same signature fit the same model on n_rows.
 
-
-def settings(estimator: Any) -> str:
-    """Describe an estimator by its parameters alone."""
-    return _describe(estimator, lambda _part: {})
-
-
-def _describe(estimator: Any, changes: Callable[[Any], Mapping[str, Any]]) -> str:
+    With None it is described by its parameters alone.
+    """
     described = {"": f"{type(estimator).__module__}.{type(estimator).__qualname__}"}
-    params = {**estimator.get_params(deep=False), **changes(estimator)}
-    for name, value in params.items():
-        described[name] = json.dumps(_plain(value, changes), default=_hash)
+    limits = {} if n_rows is None else _binding_limits(estimator, n_rows)
+    for name, value in {**estimator.get_params(deep=False), **limits}.items():
+        described[name] = json.dumps(_plain(value, n_rows), default=_hash)
     return json.dumps(described, sort_keys=True)
 
 
-def _plain(value: Any, changes: Callable[[Any], Mapping[str, Any]]) -> Any:
+def _plain(value: Any, n_rows: int | None) -> Any:
     """Replace estimators inside a value by their descriptions."""
     if isinstance(value, (list, tuple)):
-        return [_plain(item, changes) for item in value]
+        return [_plain(item, n_rows) for item in value]
     if isinstance(value, Mapping):
         # As pairs: for JSON the keys 1 and "1" are equal, and it cannot sort keys of mixed types.
         return sorted(
-            [repr(key), json.dumps(_plain(item, changes), default=_hash)]
+            [repr(key), json.dumps(_plain(item, n_rows), default=_hash)]
             for key, item in value.items()
         )
     is_estimator = hasattr(value, "get_params") and not isinstance(value, type)
-    return _describe(value, changes) if is_estimator else value
+    return signature(value, n_rows) if is_estimator else value
 
 
 def _hash(value: Any) -> str:
@@ -194,7 +179,7 @@ def _binding_limits(estimator: Any, n_rows: int) -> dict[str, Any]:
         if type(estimator).__name__ == "LGBMClassifier" and estimator.max_depth > 0:
             by_depth = 2 ** min(estimator.max_depth, MAX_DEPTH)
             return {"num_leaves": min(estimator.num_leaves, by_depth)}
-        if isinstance(estimator, HistGradientBoostingClassifier):
+        if isinstance(estimator, ensemble.HistGradientBoostingClassifier):
             most_leaves = n_rows // estimator.min_samples_leaf
         # Without a limit of leaves forests grow depth first, and draw columns in another order.
         elif isinstance(estimator, FORESTS) and estimator.max_leaf_nodes is not None:

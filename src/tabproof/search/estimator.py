@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from copy import copy, deepcopy
+from dataclasses import KW_ONLY, dataclass
 from time import perf_counter
 from typing import Any
 
@@ -20,14 +21,15 @@ from sklearn.utils.multiclass import type_of_target
 from tabproof.runtime.progress import Progress
 from tabproof.search.candidates import CandidatePool
 from tabproof.search.fitting import Fit
-from tabproof.search.folds import AUTO, Problem, SpillDirectory
+from tabproof.search.folds import AUTO, Problem, spill_directory
 from tabproof.search.results import make_cv_results
 from tabproof.search.rungs import Clock, RungSearch, best_of
 from tabproof.search.runner import POOL_SECONDS, Runner
 from tabproof.search.schedule import DEFAULT, Rung
-from tabproof.search.spaces import AllAtOnce, Proposer
+from tabproof.search.spaces import Proposer
 
 
+@dataclass(eq=False, repr=False)
 class RungSearchCV(BaseSearchCV):
     """Find the best of many candidates; most of them get only a part of the work.
 
@@ -60,38 +62,21 @@ class RungSearchCV(BaseSearchCV):
     # Whether the predictions of the finalists on the test rows of each fold are kept.
     _keep_proba = False
 
-    def __init__(
-        self,
-        estimator: Any,
-        param_grid: Any,
-        *,
-        schedule: Sequence[Rung] = DEFAULT,
-        scoring: Any = None,
-        cv: Any = None,
-        n_jobs: int | None = None,
-        min_resources: int | str = AUTO,
-        random_state: int | None = 0,
-        error_score: Any = np.nan,
-        time_budget: float | None = None,
-        should_stop: Callable[[], str | None] | None = None,
-        finished: MutableMapping[str, Fit] | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
-        pool_seconds: float = POOL_SECONDS,
-    ) -> None:
-        self.estimator = estimator
-        self.param_grid = param_grid
-        self.schedule = schedule
-        self.scoring = scoring
-        self.cv = cv
-        self.n_jobs = n_jobs
-        self.min_resources = min_resources
-        self.random_state = random_state
-        self.error_score = error_score
-        self.time_budget = time_budget
-        self.should_stop = should_stop
-        self.finished = finished
-        self.on_progress = on_progress
-        self.pool_seconds = pool_seconds
+    estimator: Any
+    param_grid: Any
+    _: KW_ONLY
+    schedule: Sequence[Rung] = DEFAULT
+    scoring: Any = None
+    cv: Any = None
+    n_jobs: int | None = None
+    min_resources: int | str = AUTO
+    random_state: int | None = 0
+    error_score: Any = np.nan
+    time_budget: float | None = None
+    should_stop: Callable[[], str | None] | None = None
+    finished: MutableMapping[str, Fit] | None = None
+    on_progress: Callable[[Progress], None] | None = None
+    pool_seconds: float = POOL_SECONDS
 
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> "RungSearchCV":
         """Search, then fit the best candidate on all rows."""
@@ -134,7 +119,7 @@ class RungSearchCV(BaseSearchCV):
 
     def _proposer(self) -> Proposer:
         if isinstance(self.param_grid, (Mapping, list)):
-            return AllAtOnce(list(ParameterGrid(self.param_grid)))
+            return Proposer(list(ParameterGrid(self.param_grid)))
         # A copy, so that the next fit can ask for all proposals again.
         proposer: Proposer = copy(self.param_grid)
         return proposer
@@ -146,48 +131,56 @@ class RungSearchCV(BaseSearchCV):
         """Run the schedule, and set the attributes that describe its results."""
         proposer = self._proposer()
         self.pool_ = pool = CandidatePool(self._families(), problem.n_train)
+        self._clock = clock = Clock(problem, self.schedule, max(proposer.n_candidates, 1))
         reason: str | None = None
 
         def should_stop() -> str | None:
             nonlocal reason
             # Once stopped it stays stopped: later fits could not be compared.
-            reason = reason or self._reason_to_stop(rungs.clock, self._seconds_to_choose(problem))
+            reason = reason or self._reason_to_stop(self._seconds_to_choose(problem))
             return reason
 
         # The directory is left last, as workers have mapped its files.
         with (
-            SpillDirectory() as directory,
+            spill_directory() as directory,
             Runner(self.n_jobs, should_stop, self.pool_seconds) as runner,
         ):
             rungs = RungSearch(
                 problem,
                 self.schedule,
                 runner,
+                clock,
                 {} if self.finished is None else self.finished,
                 self.on_progress,
                 directory,
-                n_candidates=max(proposer.n_candidates, 1),
                 keep_proba=self._keep_proba,
                 raises=self.error_score == "raise",
             )
             self._n_workers = runner.n_jobs
-            n_asked = self._run_first_rung(rungs, proposer, should_stop)
+            n_asked = 0
+            while batch := proposer.ask():
+                n_known = len(pool.candidates)
+                n_asked += len(batch)
+                first = rungs.run(0, pool.add(batch))
+                if should_stop():
+                    break
+                searched = [pool.candidates[pool.first_of[n_known + i]] for i in range(len(batch))]
+                proposer.tell([first.score(c, range(first.n_folds)) for c in searched])
+            if not pool.candidates:
+                rungs.run(0, pool.add([]))
             rungs.run_others(pool.defaults)
-        self._clock = rungs.clock
         self.rungs_ = rungs.scores
         n_not_proposed = max(proposer.n_candidates - n_asked, 0) if reason else 0
         is_whole = len(self.rungs_) == len(self.schedule) and self.rungs_[-1].is_complete
         self.stopped_ = None if is_whole and not n_not_proposed else reason
 
-        best, score = best_of(self.rungs_, pool.defaults[0])
-        self._best = best
-        self.best_params_ = dict(best.params)
-        self.best_score_ = score
+        self._best, self.best_score_ = best_of(self.rungs_, pool.defaults[0])
+        self.best_params_ = dict(self._best.params)
         self.cv_results_ = make_cv_results(
             self.rungs_, pool.candidates, pool.first_of, self.n_splits_
         )
         is_last = self.cv_results_["iter"] == self.rungs_[-1].number
-        is_best = self.cv_results_["candidate"] == best.place
+        is_best = self.cv_results_["candidate"] == self._best.place
         self.best_index_ = int(np.flatnonzero(is_best & is_last)[0])
         first = self.rungs_[0]
         self.n_candidates_ = len(pool.candidates) + n_not_proposed
@@ -195,53 +188,31 @@ class RungSearchCV(BaseSearchCV):
             all(first.fit_of(pool.candidates[place], f) is None for f in range(first.n_folds))
             for place in pool.first_of.values()
         )
-        self._warn()
 
-    def _run_first_rung(
-        self, rungs: RungSearch, proposer: Proposer, should_stop: Callable[[], str | None]
-    ) -> int:
-        """Run the first rung for all proposals, batch by batch; return their number."""
-        pool, n_asked = self.pool_, 0
-        while batch := list(proposer.ask()):
-            begin = len(pool.candidates)
-            n_asked += len(batch)
-            first = rungs.run_first(pool.add(batch))
-            if should_stop():
-                return n_asked
-            searched = [
-                pool.candidates[pool.first_of[place]] for place in range(begin, begin + len(batch))
-            ]
-            proposer.tell([first.score(c, range(first.n_folds)) for c in searched])
-        if not pool.candidates:
-            rungs.run_first(pool.add([]))
-        return n_asked
-
-    def _reason_to_stop(self, clock: Clock, seconds_to_choose: float) -> str | None:
-        asked = self.should_stop() if self.should_stop is not None else None
-        if asked is not None or self.time_budget is None:
-            return asked
-        # The last fits, of the best candidates on all rows, are part of the budget.
-        end = clock.seconds + seconds_to_choose + clock.seconds_of_last_fits
-        return "the time budget is used up" if end > self.time_budget else None
-
-    def _seconds_to_choose(self, _problem: Problem) -> float:
-        """Estimate the time between the last score and the last fit."""
-        return 0.0
-
-    def _warn(self) -> None:
-        """Repeat the warnings of fits, and warn about fits that failed, once each."""
+        # Repeat the warnings of fits, and warn about fits that failed, once each.
         fits = self.fits_
         for text, n in Counter(text for fit in fits for text in fit.warned).items():
             warnings.warn(f"{text} ({n} of {len(fits)} fits)", UserWarning, stacklevel=3)
         failed = [fit.error.strip() for fit in fits if fit.error]
         if failed:
-            cause = failed[0].splitlines()[-1]
             warnings.warn(
-                f"{len(failed)} of {len(fits)} fits failed, the first with {cause};"
-                " cv_results_['error'] has the tracebacks",
+                f"{len(failed)} of {len(fits)} fits failed, the first with"
+                f" {failed[0].splitlines()[-1]}; cv_results_['error'] has the tracebacks",
                 FitFailedWarning,
                 stacklevel=3,
             )
+
+    def _reason_to_stop(self, seconds_to_choose: float) -> str | None:
+        asked = self.should_stop() if self.should_stop is not None else None
+        if asked is not None or self.time_budget is None:
+            return asked
+        # The last fits, of the best candidates on all rows, are part of the budget.
+        end = self._clock.seconds + seconds_to_choose + self._clock.seconds_of_last_fits
+        return "the time budget is used up" if end > self.time_budget else None
+
+    def _seconds_to_choose(self, _problem: Problem) -> float:
+        """Estimate the time between the last score and the last fit."""
+        return 0.0
 
     @property
     def fits_(self) -> list[Fit]:

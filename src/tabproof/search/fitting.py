@@ -12,27 +12,20 @@ from typing import Any
 import numpy as np
 from joblib import parallel_config
 from numpy.typing import NDArray
+from sklearn import ensemble
 from sklearn.base import clone
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import ThreadpoolController
 
-from tabproof.search.folds import Fold, Positions, training_rows
+from tabproof.search.folds import Fold, Positions, rows_of
 
-BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+BOOSTING = (ensemble.HistGradientBoostingClassifier, ensemble.HistGradientBoostingRegressor)
 FORESTS = (
-    RandomForestClassifier,
-    RandomForestRegressor,
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
+    ensemble.RandomForestClassifier,
+    ensemble.RandomForestRegressor,
+    ensemble.ExtraTreesClassifier,
+    ensemble.ExtraTreesRegressor,
 )
 # A larger model takes longer to send and store than its iterations take to repeat.
 MAX_STATE_BYTES = 16 * 2**20
@@ -46,14 +39,13 @@ _controller: ThreadpoolController | None = None
 
 @dataclass(frozen=True)
 class Task:
-    """A fit to be done.
+    """A fit to be done, of the candidate at a place.
 
-    key identifies it within the search. rows are the training rows of the fold to use, None for
-    all. state is the same model after fewer iterations, pickled. keep_state and keep_proba: what
-    to return besides the score. raises: raise errors of the fit instead of returning them.
+    rows are the training rows of the fold to use, None for all. state is the same model after
+    fewer iterations, pickled. keep_state and keep_proba: what to return besides the score.
+    raises: raise errors of the fit instead of returning them.
     """
 
-    key: str
     place: int
     fold_number: int
     fold: Fold
@@ -110,17 +102,23 @@ def _fit_and_score(task: Task) -> Fit:
         return Fit(float("nan"), error=fold.error)
     start = perf_counter()
     try:
-        X, y = training_rows(fold, task.rows)
+        X, y = fold.X_train, fold.y_train
+        if task.rows is not None:
+            X, y = rows_of(X, y, task.rows)
         estimator = clone(task.estimator)
         columns = splittable_columns(estimator, X)
         if columns is not None:
             X = X[:, columns]
         if task.state is not None:
-            fitted = pickle.loads(task.state)  # noqa: S301 - made by this search
-            fitted = continue_fit(estimator, fitted, X, y)
+            earlier = pickle.loads(task.state)  # noqa: S301 - made by this search
+            fitted = continue_fit(estimator, earlier, X, y)
         else:
             fitted = estimator.fit(X) if y is None else estimator.fit(X, y)
-        model = fitted if columns is None else _with_all_columns(fitted, columns)
+        model = fitted
+        if columns is not None:
+            # The scorer has all columns.
+            choose = FunctionTransformer(_choose, kw_args={"columns": columns})
+            model = make_pipeline(choose, fitted)
         middle = perf_counter()
         score = float(task.scorer(model, fold.X_test, fold.y_test))
         end = perf_counter()
@@ -142,17 +140,14 @@ def _fit_and_score(task: Task) -> Fit:
 def iteration_params(estimator: Any) -> dict[str, int]:
     """Return the parameters that count iterations, nested ones too, with their values."""
     params = estimator.get_params(deep=True)
-    parts = {"": estimator} | {
-        f"{name}__": part
-        for name, part in params.items()
-        if hasattr(part, "get_params") and not isinstance(part, type)
-    }
-    counters = [prefix + name for prefix, part in parts.items() for name in _counters(part)]
-    return {
-        name: params[name]
-        for name in counters
-        if isinstance(params.get(name), Integral) and params[name] > 1
-    }
+    parts = {f"{name}__": part for name, part in params.items() if hasattr(part, "get_params")}
+    counters = [
+        prefix + name
+        for prefix, part in {"": estimator, **parts}.items()
+        if not isinstance(part, type)
+        for name in _counters(part)
+    ]
+    return {k: params[k] for k in counters if isinstance(params.get(k), Integral) and params[k] > 1}
 
 
 def _counters(estimator: Any) -> tuple[str, ...]:
@@ -165,11 +160,11 @@ def can_continue(estimator: Any) -> bool:
     if isinstance(estimator, BOOSTING):
         # A warm start draws columns from the beginning of the seed's sequence again.
         is_same = bool(estimator.max_features == 1.0)
-    elif isinstance(estimator, FORESTS):
-        # Class weights depend on all rows, and scikit-learn warns about them in warm starts.
-        is_same = getattr(estimator, "class_weight", None) is None
     else:
-        return False
+        # Class weights depend on all rows, and scikit-learn warns about them in warm starts.
+        is_same = (
+            isinstance(estimator, FORESTS) and getattr(estimator, "class_weight", None) is None
+        )
     return is_same and isinstance(estimator.random_state, int)
 
 
@@ -177,24 +172,16 @@ def continue_fit(estimator: Any, fitted: Any, X: Any, y: Any) -> Any:
     """Continue `fitted`, which has fewer iterations, up to the iterations of `estimator`."""
     (name,) = (name for name in _counters(estimator) if hasattr(estimator, name))
     wanted = getattr(estimator, name)
-    is_done = wanted == getattr(fitted, name) or has_stopped(fitted)
+    is_done = wanted == getattr(fitted, name)
+    if isinstance(fitted, BOOSTING) and fitted.do_early_stopping_:
+        # The last iteration that was asked for may be the one at which it would have stopped.
+        scores = fitted.validation_score_ if len(fitted.validation_score_) else fitted.train_score_
+        is_done |= bool(fitted.n_iter_ < fitted.max_iter or fitted._should_stop(scores))
     fitted.set_params(**{name: wanted})
     if is_done:
         return fitted
     fitted.set_params(warm_start=True).fit(X, y)
     return fitted.set_params(warm_start=estimator.warm_start)
-
-
-def has_stopped(estimator: Any) -> bool:
-    """Return whether a fitted model stopped early by itself."""
-    if not isinstance(estimator, BOOSTING) or not estimator.do_early_stopping_:
-        return False
-    # The last iteration that was asked for may be the one at which it would have stopped.
-    scores = estimator.validation_score_ if len(estimator.validation_score_) else None
-    return bool(
-        estimator.n_iter_ < estimator.max_iter
-        or estimator._should_stop(estimator.train_score_ if scores is None else scores)
-    )
 
 
 # --- Columns that no tree can split on ----------------------------------------------------
@@ -205,9 +192,22 @@ def splittable_columns(estimator: Any, X: Any) -> NDArray[np.intp] | None:
 
     None means all columns, also where it is unknown or does not pay off.
     """
-    if not _treats_columns_alike(estimator) or type(X) not in (np.ndarray, np.memmap):
-        return None
-    if X.ndim != 2 or not len(X) or X.dtype.kind not in "fiub":
+    if (
+        not isinstance(estimator, BOOSTING)
+        # Columns drawn at random would be other ones.
+        or estimator.max_features != 1.0
+        # These refer to columns by their positions.
+        or estimator.monotonic_cst is not None
+        or estimator.interaction_cst is not None
+        or not (
+            estimator.categorical_features is None
+            or str(estimator.categorical_features) == "from_dtype"
+        )
+        or type(X) not in (np.ndarray, np.memmap)
+        or X.ndim != 2
+        or not len(X)
+        or X.dtype.kind not in "fiub"
+    ):
         return None
     # Where nearly all rows have one value, one side of any split has too few rows. The first row
     # stands for the commonest value: where it is another one, the column is kept.
@@ -215,25 +215,6 @@ def splittable_columns(estimator: Any, X: Any) -> NDArray[np.intp] | None:
     columns = np.flatnonzero(n_others >= estimator.min_samples_leaf)
     pays_off = len(columns) and len(columns) <= (1 - MIN_SHARE_LEFT_OUT) * X.shape[1]
     return columns if pays_off else None
-
-
-def _treats_columns_alike(estimator: Any) -> bool:
-    if not isinstance(estimator, BOOSTING):
-        return False
-    features = estimator.categorical_features
-    return (
-        # Columns drawn at random would be other ones.
-        estimator.max_features == 1.0
-        # These refer to columns by their positions.
-        and estimator.monotonic_cst is None
-        and estimator.interaction_cst is None
-        and (features is None or (isinstance(features, str) and features == "from_dtype"))
-    )
-
-
-def _with_all_columns(fitted: Any, columns: NDArray[np.intp]) -> Any:
-    """Return a model that takes all columns, from one that was fitted on some."""
-    return make_pipeline(FunctionTransformer(_choose, kw_args={"columns": columns}), fitted)
 
 
 def _choose(X: Any, columns: NDArray[np.intp]) -> Any:

@@ -4,8 +4,10 @@ import os
 import shutil
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from joblib.externals.loky.backend import resource_tracker
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
 
 from tabproof.search.schedule import Rung
 
@@ -48,8 +51,8 @@ def make_fold(
 
     raises: raise an error of a step, instead of keeping it for the candidates.
     """
-    X_train, X_test = _rows(X, train), _rows(X, test)
-    y_train, y_test = _rows(y, train), _rows(y, test)
+    X_train, y_train = rows_of(X, y, train)
+    X_test, y_test = rows_of(X, y, test)
     if before is None:
         return Fold(X_train, y_train, X_test, y_test)
     before = clone(before)
@@ -64,32 +67,9 @@ def make_fold(
     return Fold(X_train, y_train, X_test, y_test)
 
 
-def training_rows(fold: Fold, rows: Positions | None) -> tuple[Any, Any]:
-    """Return the training rows of a fold, or some of them."""
-    if rows is None:
-        return fold.X_train, fold.y_train
-    return _rows(fold.X_train, rows), _rows(fold.y_train, rows)
-
-
-def _rows(values: Any, positions: Positions) -> Any:
-    if values is None:
-        return None
-    if hasattr(values, "iloc"):
-        return values.iloc[positions]
-    if hasattr(values, "shape"):
-        return values[positions]
-    return [values[position] for position in positions]
-
-
-def draw_rows(y: Any, n_rows: int, seed: int, *, stratified: bool) -> Positions:
-    """Draw training rows, sorted; stratified: classes keep their proportion."""
-    everything = np.arange(len(y))
-    if n_rows >= len(y):
-        return everything
-    drawn, _ = train_test_split(
-        everything, train_size=n_rows, stratify=y if stratified else None, random_state=seed
-    )
-    return np.sort(drawn)
+def rows_of(X: Any, y: Any, positions: Positions) -> tuple[Any, Any]:
+    """Return the rows at these positions, of tables and lists; y may be None."""
+    return _safe_indexing(X, positions), None if y is None else _safe_indexing(y, positions)
 
 
 @dataclass(frozen=True)
@@ -130,11 +110,19 @@ class Problem:
 
     def rows(self, rung: Rung, fold: int) -> Positions | None:
         """Draw the training rows of a fold that a rung uses; None for all of them."""
-        n_rows, train = self.n_rows(rung, fold), self.splits[fold][0]
-        if n_rows == len(train):
-            return None
-        y = np.zeros(len(train)) if self.classes is None else self.classes[train]
-        return draw_rows(y, n_rows, self.seed, stratified=self.classes is not None)
+        n_rows = self.n_rows(rung, fold)
+        return None if n_rows == len(self.splits[fold][0]) else self._draw(n_rows, fold)
+
+    def _draw(self, n_rows: int, fold: int) -> Positions:
+        """Draw training rows, sorted; classes keep their proportion."""
+        train = self.splits[fold][0]
+        drawn, _ = train_test_split(
+            np.arange(len(train)),
+            train_size=n_rows,
+            stratify=None if self.classes is None else self.classes[train],
+            random_state=self.seed,
+        )
+        return np.sort(drawn)
 
     def smallest_sufficient(self, fold: int) -> int:
         """Return how many training rows are needed to hold every class at least once."""
@@ -147,8 +135,7 @@ class Problem:
         # Rows left over go to the classes with the largest remainders: of k classes the rarest
         # gets none if its share is less than a k-th of a row.
         for n_rows in range(max(n_classes, len(y) // (n_classes * rarest)), len(y) - n_classes):
-            drawn = draw_rows(y, n_rows, self.seed, stratified=True)
-            if len(np.unique(y[drawn])) == n_classes:
+            if len(np.unique(y[self._draw(n_rows, fold)])) == n_classes:
                 return n_rows
         return len(y)
 
@@ -164,59 +151,44 @@ class Problem:
 
 def spill(fold: Fold, directory: Path, name: str) -> Fold:
     """Write large arrays into files of a directory; return the fold with the arrays mapped."""
-    parts = {"X_train": fold.X_train, "X_test": fold.X_test}
-    return replace(
-        fold,
-        **{part: _map(values, directory / f"{name}_{part}.npy") for part, values in parts.items()},
-    )
+    mapped = {}
+    for part in ("X_train", "X_test"):
+        values, path = getattr(fold, part), directory / f"{name}_{part}.npy"
+        is_plain = type(values) is np.ndarray and not values.dtype.hasobject
+        if not is_plain or values.nbytes < MIN_SPILL_BYTES:
+            continue
+        try:
+            np.save(path, values)
+            mapped[part] = np.load(path, mmap_mode="r")
+        except OSError:
+            # No space left: joblib sends a copy to each worker.
+            path.unlink(missing_ok=True)
+    return replace(fold, **mapped)
 
 
-def _map(values: Any, path: Path) -> Any:
-    if type(values) is not np.ndarray or values.nbytes < MIN_SPILL_BYTES or values.dtype.hasobject:
-        return values
-    try:
-        np.save(path, values)
-        return np.load(path, mmap_mode="r")
-    except OSError:
-        # No space left: joblib sends a copy to each worker.
-        path.unlink(missing_ok=True)
-        return values
+@contextmanager
+def spill_directory() -> Iterator[Callable[[], Path | None]]:
+    """Yield a function that returns a directory for spilled folds; None where it cannot be made.
 
-
-def unspill(fold: Fold) -> None:
-    """Remove the files of a fold; a process that has mapped them keeps the rows."""
-    for values in (fold.X_train, fold.X_test):
-        if isinstance(values, np.memmap):
-            Path(str(values.filename)).unlink(missing_ok=True)
-
-
-class SpillDirectory:
-    """A directory for spilled folds, in memory where the system supports it.
-
-    It is made when the first worker may need it, and removed after the search, even if this
-    process is killed.
+    It is made at the first call, in memory where the system supports it, and removed after the
+    search, even if this process is killed.
     """
 
-    def __init__(self) -> None:
-        self._path: Path | None = None
+    @cache
+    def path() -> Path | None:
+        in_memory = str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None
+        place = os.environ.get("JOBLIB_TEMP_FOLDER") or in_memory
+        try:
+            made = tempfile.mkdtemp(prefix="search_", dir=place)
+        except OSError:
+            return None
+        # The process that cleans up after joblib's workers removes it if this one is killed.
+        resource_tracker.register(made, "folder")
+        return Path(made)
 
-    def __enter__(self) -> "SpillDirectory":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._path is not None:
-            shutil.rmtree(self._path, ignore_errors=True)
-            resource_tracker.unregister(str(self._path), "folder")
-
-    def path(self) -> Path | None:
-        """Return the directory; None where it cannot be made."""
-        if self._path is None:
-            in_memory = str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None
-            place = os.environ.get("JOBLIB_TEMP_FOLDER") or in_memory
-            try:
-                self._path = Path(tempfile.mkdtemp(prefix="search_", dir=place))
-            except OSError:
-                return None
-            # The process that cleans up after joblib's workers removes it if this one is killed.
-            resource_tracker.register(str(self._path), "folder")
-        return self._path
+    try:
+        yield path
+    finally:
+        if path.cache_info().currsize and (made := path()) is not None:
+            shutil.rmtree(made, ignore_errors=True)
+            resource_tracker.unregister(str(made), "folder")

@@ -8,7 +8,6 @@ import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,92 +27,71 @@ MIN_ROWS_PER_CLASS = 10
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class HalvingSettings:
-    """min_resources as in conf/search/classic.yaml."""
-
-    param_grid: Mapping[str, Sequence[Any]]
-    scoring: str
-    factor: float
-    min_resources: int | str
-    seed: int
-
-    @property
-    def n_candidates(self) -> int:
-        """The number of combinations in the grid."""
-        return len(ParameterGrid(self.param_grid))
-
-
 def fit_halving(
     pipeline: Pipeline,
-    settings: HalvingSettings,
+    param_grid: Mapping[str, Sequence[Any]],
     X: pd.DataFrame,
     y: NDArray[np.int64],
     *,
     cv: Any,
+    scoring: str,
+    factor: float,
+    min_resources: int | str,
+    seed: int,
     groups: Any = None,
     callbacks: Sequence[Any] = (),
 ) -> SearchResult:
-    """Search, then fit the best candidate on all rows."""
+    """Search, then fit the best on all rows; min_resources as in conf/search/classic.yaml."""
+    n_rows, n_candidates = len(y), len(ParameterGrid(param_grid))
     test_parts = [test for _, test in cv.split(X, y, groups)]
-    sufficient = first_rung(
-        y,
-        test_parts,
-        n_candidates=settings.n_candidates,
-        factor=settings.factor,
-        seed=settings.seed,
-    )
+    log.info("%d candidates, %d folds, scored by %s", n_candidates, len(test_parts), scoring)
+    sufficient = first_rung(y, test_parts, n_candidates=n_candidates, factor=factor, seed=seed)
+    if isinstance(min_resources, int):
+        # Each fold needs at least one row to test.
+        least = max(-(-n_rows // len(test)) for test in test_parts)
+        if not least <= min_resources <= n_rows:
+            valid = f"auto, exhaust, or {least} to {n_rows} (the training rows)"
+            raise InvalidValueError("search.min_resources", min_resources, valid)
+    elif min_resources == "auto":
+        min_resources = sufficient
+        rungs = describe_rungs(sufficient, n_rows, n_candidates, factor)
+        log.info("rungs of %s rows", ", ".join(map(str, rungs)))
     search = HalvingGridSearchCV(
         pipeline,
-        dict(settings.param_grid),
-        scoring=settings.scoring,
+        dict(param_grid),
+        scoring=scoring,
         cv=cv,
-        factor=settings.factor,
-        min_resources=_min_resources(settings, len(y), test_parts, sufficient),
-        random_state=settings.seed,
+        factor=factor,
+        min_resources=min_resources,
+        random_state=seed,
         return_train_score=False,
     )
     search.set_callbacks(*callbacks)
-    _fit_and_report(search, X, y, groups, sufficient)
+    not_scored = _fit_and_report(search, X, y, groups, sufficient)
     return SearchResult(
         pipeline=search.best_estimator_,
         best_params=search.best_params_,
         best_score=float(search.best_score_),
-        scoring=settings.scoring,
+        scoring=scoring,
         cv_results=pd.DataFrame(search.cv_results_),
-        n_candidates=settings.n_candidates,
+        n_candidates=n_candidates,
         rungs=list(search.n_resources_),
-        not_scored=_folds_not_scored(search.cv_results_),
+        not_scored=not_scored,
     )
-
-
-def _min_resources(
-    settings: HalvingSettings,
-    n_rows: int,
-    test_parts: Sequence[NDArray[np.int64]],
-    sufficient: int,
-) -> int | str:
-    asked = settings.min_resources
-    if isinstance(asked, int):
-        # Each fold needs at least one row to test.
-        least = max(-(-n_rows // len(test)) for test in test_parts)
-        if not least <= asked <= n_rows:
-            valid = f"auto, exhaust, or {least} to {n_rows} (the training rows)"
-            raise InvalidValueError("search.min_resources", asked, valid)
-    if asked != "auto":
-        return asked
-    rungs = describe_rungs(sufficient, n_rows, settings.n_candidates, settings.factor)
-    log.info("rungs of %s rows", ", ".join(map(str, rungs)))
-    return sufficient
 
 
 def _fit_and_report(
     search: Any, X: pd.DataFrame, y: NDArray[np.int64], groups: Any, sufficient: int
-) -> None:
+) -> list[str]:
+    """Fit; return the folds that were not scored, and raise RungNotScoredError for a whole rung."""
+
     def not_scored(rung: int, reason: str) -> RungNotScoredError:
         n_rows = search.n_resources_[rung]
+        # The first exception in a message that quotes tracebacks.
+        raised = re.search(r"^[\w.]+(?:Error|Exception): .*$", reason, flags=re.MULTILINE)
+        cause = raised[0] if raised else reason.splitlines()[0]
         more = sufficient if sufficient > n_rows else None
-        return RungNotScoredError(rung + 1, n_rows, _first_exception(reason), sufficient=more)
+        return RungNotScoredError(rung + 1, n_rows, cause, sufficient=more)
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -135,29 +113,19 @@ def _fit_and_report(
             known = [cause for cause in causes if "non-finite" not in cause]
             unknown = "every score is NaN (train.log has the warnings of the workers)"
             raise not_scored(rung, known[0] if known else unknown)
-    for fold in _folds_not_scored(results):
+    keys = sorted(key for key in results if re.fullmatch(r"split\d+_test_score", key))
+    folds = [
+        f"rung {rungs[i] + 1}, fold {key.removeprefix('split').split('_')[0]}, {params}"
+        for key in keys
+        for i, params in enumerate(results["params"])
+        if np.isnan(results[key][i])
+    ]
+    for fold in folds:
         log.warning("not scored: %s", fold)
     last = means[rungs == search.n_iterations_ - 1]
     if len(last) > 1 and np.ptp(last) == 0:
         log.warning("all candidates of the last rung have the same score: the choice is arbitrary")
-
-
-def _first_exception(message: str) -> str:
-    """Return the first exception in a message that quotes tracebacks."""
-    raised = re.search(r"^[\w.]+(?:Error|Exception): .*$", message, flags=re.MULTILINE)
-    return raised[0] if raised else message.splitlines()[0]
-
-
-def _folds_not_scored(results: Mapping[str, Any]) -> list[str]:
-    folds = sorted(
-        key for key in results if key.startswith("split") and key.endswith("_test_score")
-    )
-    return [
-        f"rung {results['iter'][i] + 1}, fold {fold.removeprefix('split').split('_')[0]}, {params}"
-        for fold in folds
-        for i, params in enumerate(results["params"])
-        if np.isnan(results[fold][i])
-    ]
+    return folds
 
 
 # --- The number of rows in the first rung -------------------------------------------------
@@ -179,7 +147,17 @@ def first_rung(
 
     folds : the positions of the test rows of each fold.
     """
-    needed, n_rows = _smallest_scorable(y, folds, seed), len(y)
+    n_rows, needed = len(y), 0
+    for test in folds:
+        # Successive halving takes the first rows of exactly this permutation
+        # (sklearn.utils.resample without replacement, seeded), more in each rung.
+        drawn = y[resample(test, replace=False, random_state=seed)]
+        for label in np.unique(y):
+            positions = np.flatnonzero(drawn == label)
+            if len(positions) < MIN_ROWS_PER_CLASS:
+                return n_rows
+            share = (positions[MIN_ROWS_PER_CLASS - 1] + 1) / len(test)
+            needed = max(needed, int(np.ceil(share * n_rows)) + 1)
     for k in reversed(range(_n_rungs(n_candidates, factor))):
         size = int(n_rows // factor**k)
         if size < needed:
@@ -201,18 +179,3 @@ def describe_rungs(first: int, n_rows: int, n_candidates: int, factor: float) ->
 def _n_rungs(n_candidates: int, factor: float) -> int:
     # After these fewer than `factor` candidates are left.
     return 1 + math.floor(math.log(n_candidates, factor))
-
-
-def _smallest_scorable(y: NDArray[np.int64], folds: Sequence[NDArray[np.int64]], seed: int) -> int:
-    n_rows, needed = len(y), 0
-    for test in folds:
-        # Successive halving takes the first rows of exactly this permutation
-        # (sklearn.utils.resample without replacement, seeded), more in each rung.
-        drawn = y[resample(test, replace=False, random_state=seed)]
-        for label in np.unique(y):
-            positions = np.flatnonzero(drawn == label)
-            if len(positions) < MIN_ROWS_PER_CLASS:
-                return n_rows
-            share = (positions[MIN_ROWS_PER_CLASS - 1] + 1) / len(test)
-            needed = max(needed, int(np.ceil(share * n_rows)) + 1)
-    return needed

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import ParameterGrid
 
-from tabproof.search.candidates import FAMILY, Candidate
+from tabproof.search.candidates import FAMILY
 from tabproof.search.estimator import RungSearchCV
 from tabproof.search.folds import Problem
-from tabproof.search.spaces import AllAtOnce, Proposer
+from tabproof.search.spaces import Proposer
 
 Floats = NDArray[np.float64]
 # Scores predictions of the test rows of a fold.
@@ -28,7 +28,7 @@ USUAL_ROUNDS = 11
 
 
 class OutOfTime(Exception):  # noqa: N818 - no error: it ends a selection
-    """Raised by a scorer to end the selection."""
+    """The time budget ends; raised by a scorer."""
 
 
 class PortfolioSearchCV(RungSearchCV):
@@ -70,13 +70,8 @@ class PortfolioSearchCV(RungSearchCV):
         return sorted({"members", "param_grids", "join", *passed_on})
 
     def _proposer(self) -> Proposer:
-        return AllAtOnce(
-            [
-                {FAMILY: name, **params}
-                for name, grid in self.param_grids.items()
-                for params in ParameterGrid(grid)
-            ]
-        )
+        grids = [(name, ParameterGrid(grid)) for name, grid in self.param_grids.items()]
+        return Proposer([{FAMILY: name, **params} for name, grid in grids for params in grid])
 
     def _families(self) -> dict[str, Any]:
         return dict(self.members)
@@ -97,31 +92,46 @@ class PortfolioSearchCV(RungSearchCV):
     def _seconds_to_choose(self, problem: Problem) -> float:
         last = self.schedule[-1]
         n_finalists = last.n_candidates(self.n_candidates) + len(self.members)
-        n_folds = last.n_folds(len(problem.splits))
         # Of select_members on all folds and expected_score together.
-        n_scores = USUAL_ROUNDS * n_finalists * n_folds**2
+        n_scores = USUAL_ROUNDS * n_finalists * last.n_folds(len(problem.splits)) ** 2
         return self._seconds_per_score * n_scores
 
     def _refit(self, problem: Problem) -> Any:
         self.weights_ = {self._best.place: 1.0}
         self.ensemble_score_ = float("nan")
-        classes = np.unique(np.asarray(problem.y))
-        finalists = self._finalists(len(classes))
-        if self.join is None or len(finalists) < 2 or len(self.rungs_[-1].common_folds) < 2:
+        last, y = self.rungs_[-1], np.asarray(problem.y)
+        classes, folds = np.unique(y), last.common_folds
+        finalists, probas = [], []
+        for candidate in sorted(last.succeeded(), key=lambda c: c.place):
+            fits = {fold: last.fit_of(candidate, fold) for fold in folds}
+            found = {fold: fit.proba for fold, fit in fits.items() if fit is not None}
+            # None where it was not kept; fewer classes where the training rows lack one.
+            if all(p is not None and p.shape[1] == len(classes) for p in found.values()):
+                finalists.append(candidate)
+                probas.append(found)
+        if self.join is None or len(finalists) < 2 or len(folds) < 2:
             return super()._refit(problem)
+
+        def score(fold: int, proba: Floats) -> float:
+            # Where the search was stopped, time for this was reserved.
+            if not self.stopped_ and (reason := self._reason_to_stop(0.0)):
+                raise OutOfTime(reason)
+            return float(self.scorer_(_FixedProba(classes, proba), proba, truth[fold]))
+
+        truth = {fold: y[problem.splits[fold][1]] for fold in folds}
         try:
-            score, counts = self._select(problem, classes, finalists)
+            expected = expected_score(probas, folds, score)
+            counts = select_members(probas, folds, score)
         except OutOfTime as reason:
             self.stopped_ = str(reason)
             return super()._refit(problem)
-        self.ensemble_score_ = score
-        if not score > self.best_score_ or len(counts) < 2:
+        self.ensemble_score_ = expected
+        if not expected > self.best_score_ or len(counts) < 2:
             return super()._refit(problem)
 
-        total = sum(counts.values())
-        chosen = [(finalists[i], n / total) for i, n in sorted(counts.items())]
+        chosen = [(finalists[i], n / counts.total()) for i, n in sorted(counts.items())]
         self.weights_ = {candidate.place: weight for candidate, weight in chosen}
-        self.best_score_ = score
+        self.best_score_ = expected
         self.best_params_ = {
             "ensemble": [{"weight": weight, **candidate.params} for candidate, weight in chosen]
         }
@@ -133,41 +143,6 @@ class PortfolioSearchCV(RungSearchCV):
             fitted[name] = clone(candidate.estimator).fit(problem.X, problem.y)
             weights[name] = weight
         return self.join(fitted, weights)
-
-    def _finalists(self, n_classes: int) -> list[Candidate]:
-        """Return the candidates that predict every class on every fold, first proposed first."""
-        last = self.rungs_[-1]
-
-        def predicts_all(candidate: Candidate, fold: int) -> bool:
-            # None where it was not kept; fewer classes where the training rows lack one.
-            fit = last.fit_of(candidate, fold)
-            return fit is not None and fit.proba is not None and fit.proba.shape[1] == n_classes
-
-        found = [
-            c for c in last.succeeded() if all(predicts_all(c, fold) for fold in last.common_folds)
-        ]
-        return sorted(found, key=lambda c: c.place)
-
-    def _select(
-        self, problem: Problem, classes: NDArray[Any], finalists: Sequence[Candidate]
-    ) -> tuple[float, Counter[int]]:
-        """Return the expected score of an ensemble, and how often each finalist is in it."""
-        last = self.rungs_[-1]
-        folds = last.common_folds
-        probas: Any = [
-            {fold: fit.proba for fold in folds if (fit := last.fit_of(c, fold)) is not None}
-            for c in finalists
-        ]
-        y = np.asarray(problem.y)
-        truth = {fold: y[problem.splits[fold][1]] for fold in folds}
-
-        def score(fold: int, proba: Floats) -> float:
-            # Where the search was stopped, time for this was reserved.
-            if not self.stopped_ and (reason := self._reason_to_stop(self._clock, 0.0)):
-                raise OutOfTime(reason)
-            return float(self.scorer_(_FixedProba(classes, proba), proba, truth[fold]))
-
-        return expected_score(probas, folds, score), select_members(probas, folds, score)
 
 
 class _FixedProba(ClassifierMixin, BaseEstimator):
@@ -188,40 +163,30 @@ class _FixedProba(ClassifierMixin, BaseEstimator):
 # --- Greedy selection of an ensemble, from predictions out of folds (Caruana et al., 2004) --
 
 
-def select_members(
-    probas: Sequence[Sequence[Floats]], folds: Sequence[int], score: FoldScorer
-) -> Counter[int]:
+def select_members(probas: Sequence[Any], folds: Sequence[int], score: FoldScorer) -> Counter[int]:
     """Count how often each candidate is taken, with replacement, to score best on the folds.
 
     probas : by candidate and fold, of shape (n_rows_of_fold, n_classes). Of additions with the
     same score the first candidate is taken, and of rounds with the same score the earliest.
     """
-    sums = [np.zeros_like(probas[0][fold]) for fold in folds]
+    sums = {fold: np.zeros_like(probas[0][fold]) for fold in folds}
     taken: list[int] = []
     best_score, best_length = -np.inf, 0
     while len(taken) < MAX_ROUNDS and len(taken) - best_length < PATIENCE:
         n = len(taken) + 1
         scores = [
-            np.mean(
-                [
-                    score(fold, (total + candidate[fold]) / n)
-                    for fold, total in zip(folds, sums, strict=True)
-                ]
-            )
-            for candidate in probas
+            np.mean([score(fold, (total + proba[fold]) / n) for fold, total in sums.items()])
+            for proba in probas
         ]
-        place = int(np.argmax(scores))
-        taken.append(place)
-        for total, fold in zip(sums, folds, strict=True):
-            total += probas[place][fold]
-        if scores[place] > best_score:
-            best_score, best_length = float(scores[place]), n
+        taken.append(int(np.argmax(scores)))
+        for fold, total in sums.items():
+            total += probas[taken[-1]][fold]
+        if scores[taken[-1]] > best_score:
+            best_score, best_length = float(scores[taken[-1]]), n
     return Counter(taken[:best_length])
 
 
-def expected_score(
-    probas: Sequence[Sequence[Floats]], folds: Sequence[int], score: FoldScorer
-) -> float:
+def expected_score(probas: Sequence[Any], folds: Sequence[int], score: FoldScorer) -> float:
     """Return the mean score over folds, of ensembles that were selected on the other folds.
 
     The score on the folds of the selection itself would be too good.
@@ -230,5 +195,5 @@ def expected_score(
     for held_out in folds:
         counts = select_members(probas, [fold for fold in folds if fold != held_out], score)
         parts = [n * probas[place][held_out] for place, n in sorted(counts.items())]
-        scores.append(score(held_out, np.sum(parts, axis=0) / sum(counts.values())))
+        scores.append(score(held_out, np.sum(parts, axis=0) / counts.total()))
     return float(np.mean(scores))

@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tabproof.search.candidates import Candidate
 from tabproof.search.rungs import RungScores
 
 if TYPE_CHECKING:
     from tabproof.search.estimator import RungSearchCV
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -58,16 +55,15 @@ def unsearched(pipeline: Any, scoring: str, n_rows: int) -> SearchResult:
 
 def result_of(search: "RungSearchCV", scoring: str) -> SearchResult:
     """Return the result of a fitted search."""
-    keys, not_scored, any_killed = [], [], False
+    keys, not_scored = [], []
     for scores in search.rungs_:
         for (place, fold), fit in sorted(scores.fits.items()):
-            if fit.was_killed:
-                any_killed = True
-            else:
+            if not fit.was_killed:
                 keys.append(f"{scores.number}/{place}/{fold}")
             if np.isnan(fit.score):
                 params = dict(search.pool_.candidates[place].params)
                 not_scored.append(f"rung {scores.number + 1}, fold {fold}, {params}")
+    any_killed = len(keys) < sum(len(scores.fits) for scores in search.rungs_)
     finished = sorted(keys) if search.stopped_ or any_killed else []
     ensemble_score = getattr(search, "ensemble_score_", np.nan)
     if finished and not np.isnan(ensemble_score):
@@ -96,75 +92,52 @@ def make_cv_results(
     n_splits: int,
 ) -> dict[str, Any]:
     """Return cv_results_; first_of maps each candidate to the one searched in its place."""
-    rows = [
-        _row(scores, place, entrant, n_splits)
-        for scores in rungs
-        for entrants in [{candidate.place: candidate for candidate in scores.entrants}]
-        for place in range(len(candidates))
-        if (entrant := entrants.get(first_of[place])) is not None
-    ]
+    rows, order = [], []
+    for scores in rungs:
+        entrants = {candidate.place: candidate for candidate in scores.entrants}
+        ranks = {candidate.place: rank for rank, candidate in enumerate(scores.ranking())}
+        for place in range(len(candidates)):
+            entrant = entrants.get(first_of[place])
+            if entrant is None:
+                continue
+            fits = [scores.fit_of(entrant, fold) for fold in range(scores.n_folds)]
+            done = [fit for fit in fits if fit is not None]
+            found = [np.nan if fit is None else fit.score for fit in fits]
+            splits = [*found, *[np.nan] * (n_splits - len(found))]
+            fit_seconds = [fit.fit_seconds for fit in done] or [np.nan]
+            score_seconds = [fit.score_seconds for fit in done] or [np.nan]
+            row = {
+                "iter": scores.number,
+                "n_resources": scores.n_rows,
+                "n_folds": scores.n_folds,
+                "candidate": place,
+                "same_as": scores.same_as[entrant.place],
+                "n_iterations_share": float(scores.rung.iterations),
+                "mean_fit_time": np.mean(fit_seconds),
+                "std_fit_time": np.std(fit_seconds),
+                "mean_score_time": np.mean(score_seconds),
+                "std_score_time": np.std(score_seconds),
+                **{f"split{fold}_test_score": score for fold, score in enumerate(splits)},
+                "mean_test_score": np.mean(found),
+                # As scikit-learn has it: the deviation over folds, not the one of their mean.
+                "std_test_score": np.std(found),
+                "error": "\n".join(dict.fromkeys(fit.error for fit in done if fit.error)),
+            }
+            rows.append(row)
+            # Later rungs rank before earlier ones; in a rung equivalent candidates share a rank,
+            # and those without a fit come last.
+            order.append((-scores.number, ranks.get(entrant.place, len(candidates))))
     table: dict[str, Any] = {
-        key: np.array([row[key] for row in rows], dtype=dtype)
-        for key, dtype in _columns(n_splits).items()
+        key: np.array([row[key] for row in rows], dtype=object if key == "error" else None)
+        for key in rows[0]
     }
     for name in dict.fromkeys(name for c in candidates for name in c.params):
         values: Any = np.ma.MaskedArray(np.empty(len(rows), dtype=object), mask=True)
-        for i, row in enumerate(rows):
-            params = candidates[row["candidate"]].params
-            if name in params:
-                values[i] = params[name]
+        for i, place in enumerate(table["candidate"]):
+            if name in candidates[place].params:
+                values[i] = candidates[place].params[name]
         table[f"param_{name}"] = values
-    table["params"] = [dict(candidates[row["candidate"]].params) for row in rows]
-    table["rank_test_score"] = _ranks(rows, rungs)
+    table["params"] = [dict(candidates[place].params) for place in table["candidate"]]
+    rank_of = {key: rank for rank, key in enumerate(sorted(set(order)), start=1)}
+    table["rank_test_score"] = np.array([rank_of[key] for key in order], dtype=np.int32)
     return table
-
-
-def _columns(n_splits: int) -> dict[str, Any]:
-    counts = ("iter", "n_resources", "n_folds", "candidate", "same_as")
-    scores = [f"split{fold}_test_score" for fold in range(n_splits)]
-    times = ["mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time"]
-    numbers = ["n_iterations_share", *times, *scores, "mean_test_score", "std_test_score"]
-    return dict.fromkeys(counts, np.int64) | dict.fromkeys(numbers, np.float64) | {"error": object}
-
-
-def _row(scores: RungScores, place: int, entrant: Candidate, n_splits: int) -> Row:
-    fits = [scores.fit_of(entrant, fold) for fold in range(scores.n_folds)]
-    done = [fit for fit in fits if fit is not None]
-    found = [np.nan if fit is None else fit.score for fit in fits]
-    splits = [*found, *[np.nan] * (n_splits - len(found))]
-    return {
-        "ranked_as": entrant.place,
-        "candidate": place,
-        "same_as": scores.same_as[entrant.place],
-        "iter": scores.number,
-        "n_resources": scores.n_rows,
-        "n_folds": scores.n_folds,
-        "n_iterations_share": scores.rung.iterations,
-        **_times("fit", [fit.fit_seconds for fit in done]),
-        **_times("score", [fit.score_seconds for fit in done]),
-        **{f"split{fold}_test_score": score for fold, score in enumerate(splits)},
-        "mean_test_score": np.mean(found),
-        # As scikit-learn has it: the deviation over folds, not the one of their mean.
-        "std_test_score": np.std(found),
-        "error": "\n".join(dict.fromkeys(fit.error for fit in done if fit.error)),
-    }
-
-
-def _times(what: str, seconds: Sequence[float]) -> dict[str, float]:
-    mean, deviation = (np.mean(seconds), np.std(seconds)) if seconds else (np.nan, np.nan)
-    return {f"mean_{what}_time": float(mean), f"std_{what}_time": float(deviation)}
-
-
-def _ranks(rows: Sequence[Row], rungs: Sequence[RungScores]) -> NDArray[np.int32]:
-    """Rank rows: later rungs before earlier ones, and in a rung by its ranking.
-
-    Equivalent candidates share a rank, and failed fits come last.
-    """
-    ranks = {
-        (scores.number, candidate.place): rank
-        for scores in rungs
-        for rank, candidate in enumerate(scores.ranking())
-    }
-    keys = [(-row["iter"], ranks.get((row["iter"], row["ranked_as"]), len(ranks))) for row in rows]
-    order = {key: number + 1 for number, key in enumerate(sorted(set(keys)))}
-    return np.array([order[key] for key in keys], dtype=np.int32)

@@ -1,10 +1,10 @@
 """Rung after rung: fit the candidates, rank them, and let fewer of them enter the next rung."""
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from math import inf, isnan
+from math import inf, isnan, nan
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -18,8 +18,8 @@ from tabproof.errors import RungNotScoredError
 from tabproof.runtime.progress import Progress
 from tabproof.search.candidates import Candidate, signature
 from tabproof.search.fitting import DIED, Fit, Task, can_continue, iteration_params, run_task
-from tabproof.search.folds import Fold, Problem, SpillDirectory, make_fold, spill, unspill
-from tabproof.search.runner import Runner, failed_fit
+from tabproof.search.folds import Fold, Problem, make_fold, spill
+from tabproof.search.runner import Runner
 from tabproof.search.schedule import Rung
 
 # The part of a fit that takes the same time for any number of iterations and rows. Measured with
@@ -128,15 +128,12 @@ class Clock:
     _rates: dict[str, list[float]] = field(default_factory=dict)
     _start: float = field(default_factory=perf_counter)
 
-    def add(self, rung: Rung, family: str, fit: Fit) -> None:
-        """Count a fit of a candidate of that family."""
+    def add(self, rung: Rung, family: str, fit: Fit | None) -> None:
+        """Count a fit of a candidate of that family; None for one that was there already."""
         work = self._work(rung)
         self._done += work
-        self._rates.setdefault(family, []).append((fit.fit_seconds + fit.score_seconds) / work)
-
-    def skip(self, rung: Rung) -> None:
-        """Count a fit that was there already."""
-        self._done += self._work(rung)
+        if fit is not None:
+            self._rates.setdefault(family, []).append((fit.fit_seconds + fit.score_seconds) / work)
 
     @property
     def seconds(self) -> float:
@@ -175,16 +172,7 @@ class Clock:
         return FIXED_SHARE + (1 - FIXED_SHARE) * share
 
 
-@dataclass(frozen=True)
-class FoldJob:
-    """The shared steps before the last one, to be fitted on a fold."""
-
-    key: tuple[str, int]
-    before: Any
-    fold: int
-    raises: bool
-
-
+@dataclass
 class RungSearch:
     """Runs the rungs of a schedule; `scores` has one entry per rung that has begun.
 
@@ -193,79 +181,58 @@ class RungSearch:
     the search; otherwise its candidate ranks last.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        schedule: Sequence[Rung],
-        runner: Runner,
-        finished: MutableMapping[str, Fit],
-        on_progress: Callable[[Progress], None] | None,
-        spill_directory: SpillDirectory,
-        *,
-        n_candidates: int,
-        keep_proba: bool = False,
-        raises: bool = False,
-    ) -> None:
-        self._problem, self._schedule, self._runner = problem, schedule, runner
-        self._finished, self._on_progress = finished, on_progress
-        self._spill_directory = spill_directory
-        self._keep_proba, self._raises = keep_proba, raises
-        self._folds: dict[tuple[str, int], Fold] = {}
-        self._always: set[int] = set()
-        self._best: tuple[float, Candidate] | None = None
-        self._next_look = 0.0
-        self.clock = Clock(problem, schedule, n_candidates)
-        self.scores: list[RungScores] = []
-
-    def run_first(self, entrants: list[Candidate]) -> RungScores:
-        """Run the first rung for a batch of candidates; later batches join the same rung."""
-        batch = self._new_scores(0, entrants)
-        if self.scores:
-            self.scores[0].entrants += batch.entrants
-            self.scores[0].same_as |= batch.same_as
-        else:
-            self.scores.append(batch)
-        self._run(self.scores[0], entrants)
-        return self.scores[0]
+    problem: Problem
+    schedule: Sequence[Rung]
+    runner: Runner
+    clock: Clock
+    finished: MutableMapping[str, Fit]
+    on_progress: Callable[[Progress], None] | None
+    spill_directory: Callable[[], Path | None]
+    keep_proba: bool
+    raises: bool
+    scores: list[RungScores] = field(default_factory=list)
+    _folds: dict[tuple[str, int], Fold] = field(default_factory=dict)
+    _always: set[int] = field(default_factory=set)
+    _best: tuple[float | None, Mapping[str, Any]] = (None, {})
+    _next_look: float = 0.0
 
     def run_others(self, always: Sequence[Candidate]) -> None:
-        """Run the other rungs; end early where the search is stopped.
+        """Run the rungs after the first; end early where the search is stopped.
 
         always: candidates that enter every rung, whatever their score.
         """
         self._always = {candidate.place for candidate in always}
         # Equivalent candidates are fitted once, so only now is the number of candidates known.
         n_candidates = self.clock.n_candidates = len(self.scores[0].entrants)
-        for number, rung in enumerate(self._schedule[1:], start=1):
-            before = self.scores[-1]
-            self._check_scored(before)
-            if not before.is_complete:
+        self._check_scored()
+        for number, rung in enumerate(self.schedule[1:], start=1):
+            if not self.scores[-1].is_complete:
                 return
-            ranking = before.succeeded()
+            ranking = self.scores[-1].succeeded()
             entrants = choose_entrants(ranking, rung.n_candidates(n_candidates), always)
-            scores = self._new_scores(number, entrants)
             needed = {candidate.parts[1] for candidate in entrants}
-            for key in [key for key in self._folds if key[0] not in needed]:
-                unspill(self._folds.pop(key))
-            self.scores.append(scores)
-            self._run(scores, entrants)
-        self._check_scored(self.scores[-1])
+            for steps in [steps for steps in self._folds if steps[0] not in needed]:
+                fold = self._folds.pop(steps)
+                for values in (fold.X_train, fold.X_test):
+                    if isinstance(values, np.memmap):
+                        # A process that has mapped the file keeps the rows.
+                        Path(str(values.filename)).unlink(missing_ok=True)
+            self.run(number, entrants)
+            self._check_scored()
 
-    def _new_scores(self, number: int, entrants: list[Candidate]) -> RungScores:
-        rung = self._schedule[number]
-        n_folds = rung.n_folds(len(self._problem.splits))
-        n_rows = max(self._problem.n_rows(rung, fold) for fold in range(n_folds))
-        first_of: dict[str, int] = {}
-        same_as = {
-            c.place: first_of.setdefault(signature(c.estimator, n_rows), c.place) for c in entrants
-        }
-        return RungScores(number, rung, list(entrants), n_folds, n_rows, same_as=same_as)
-
-    def _run(self, scores: RungScores, entrants: Sequence[Candidate]) -> None:
-        """Fit the entrants on the folds of a rung."""
-        problem, rung, number = self._problem, scores.rung, scores.number
-        folds = range(scores.n_folds)
+    def run(self, number: int, entrants: Sequence[Candidate]) -> RungScores:
+        """Fit candidates on the folds of a rung; in the first rung, batch by batch."""
+        problem, rung = self.problem, self.schedule[number]
+        folds = range(rung.n_folds(len(problem.splits)))
         n_rows = [problem.n_rows(rung, fold) for fold in folds]
+        if number == len(self.scores):
+            self.scores.append(RungScores(number, rung, [], len(folds), max(n_rows)))
+        scores = self.scores[number]
+        scores.entrants += entrants
+        first_of: dict[str, int] = {}
+        for c in entrants:
+            text = signature(c.estimator, scores.n_rows)
+            scores.same_as[c.place] = first_of.setdefault(text, c.place)
 
         # Fold by fold, so that a search that is stopped can compare all candidates on some folds.
         # In a fold those that always enter come first: short fits fill the end of a rung better,
@@ -273,9 +240,8 @@ class RungSearch:
         fitted = [c for c in entrants if scores.same_as[c.place] == c.place]
         fitted.sort(key=lambda c: c.place not in self._always)
         jobs = [(candidate, fold) for fold in folds for candidate in fitted]
-        n_done = len(scores.fits)
-        n_fits = n_done + len(jobs)
-        self._report(scores, n_done, n_fits)
+        n_fits = len(scores.fits) + len(jobs)
+        self._report(scores, n_fits)
 
         # Take over fits of the rung before that had as much work, and those of a resumed search.
         before = self.scores[number - 1] if number else None
@@ -288,22 +254,28 @@ class RungSearch:
                 and problem.n_rows(before.rung, fold) == n_rows[fold]
             ):
                 fit = before.fit_of(candidate, fold)
-            fit = fit or self._finished.get(_key(number, candidate, fold))
+            fit = fit or self.finished.get(_key(number, candidate.place, fold))
             if fit is None:
                 waiting.append((candidate, fold))
-                continue
-            scores.fits[candidate.place, fold] = fit
-            n_done += 1
-            self.clock.skip(rung)
+            else:
+                scores.fits[candidate.place, fold] = fit
+                self.clock.add(rung, candidate.family, None)
         if not waiting:
-            self._report(scores, n_done, n_fits)
-            return
+            self._report(scores, n_fits)
+            return scores
 
         # Fit the steps that candidates share, once per fold.
-        self._prepare_folds(waiting)
+        steps = {(c.parts[1], fold): c.parts[0] for c, fold in waiting}
+        unfitted = [item for item in steps.items() if item[0] not in self._folds]
+        directory = self.spill_directory() if self.runner.has_local_workers else None
+        data = problem.X, problem.y, problem.splits
+        prepare = partial(_prepare, data, directory, self.raises)
+        left = self.clock.seconds_left
+        for (of_fold, _), fold_data in self.runner.run(prepare, unfitted, left, _killed_fold):
+            self._folds[of_fold] = fold_data
 
         # A fit may continue one of the rung before, and be continued in the next rung.
-        following = self._schedule[number + 1] if number + 1 < len(self._schedule) else None
+        following = self.schedule[number + 1] if number + 1 < len(self.schedule) else None
         keep_state = (
             following is not None
             and following.iterations > rung.iterations
@@ -318,58 +290,45 @@ class RungSearch:
             earlier = None
             if before is not None and can_continue(last_step):
                 earlier = before.fit_of(candidate, fold)
+            shortened = clone(last_step)
+            if rung.iterations < 1:
+                asked = iteration_params(last_step)
+                shortened.set_params(**{name: rung.n_iterations(n) for name, n in asked.items()})
             tasks.append(
                 Task(
-                    key=_key(number, candidate, fold),
                     place=candidate.place,
                     fold_number=fold,
                     fold=self._folds[key, fold],
-                    estimator=_shortened(last_step, rung),
+                    estimator=shortened,
                     scorer=problem.scorer,
                     rows=rows[fold],
                     state=None if earlier is None else earlier.state,
                     keep_state=keep_state,
                     # The last rung may take over fits of the one before.
-                    keep_proba=self._keep_proba and rung.iterations == 1,
-                    raises=self._raises,
+                    keep_proba=self.keep_proba and rung.iterations == 1,
+                    raises=self.raises,
                 )
             )
 
         # Results arrive in any order; nothing that is decided depends on it.
         by_place = {candidate.place: candidate for candidate in entrants}
-        left = self.clock.seconds_left
-        for task, fit in self._runner.run(run_task, tasks, left, failed_fit):
+        for task, fit in self.runner.run(run_task, tasks, left, _killed_fit):
             candidate = by_place[task.place]
-            self._keep(task.key, candidate, fit)
+            # A resumed search tries a killed fit again: the machine may have more memory then.
+            if not fit.was_killed:
+                try:
+                    self.finished[_key(number, task.place, task.fold_number)] = fit
+                except OSError as error:
+                    error.add_note(f"while keeping the fit of {dict(candidate.params)}")
+                    raise
             scores.fits[task.place, task.fold_number] = fit
-            n_done += 1
             self.clock.add(rung, candidate.family, fit)
-            self._report(scores, n_done, n_fits)
+            self._report(scores, n_fits)
+        return scores
 
-    def _prepare_folds(self, waiting: Sequence[tuple[Candidate, int]]) -> None:
-        jobs: dict[tuple[str, int], FoldJob] = {}
-        for candidate, fold in waiting:
-            before, key, _ = candidate.parts
-            if (key, fold) not in self._folds:
-                jobs.setdefault((key, fold), FoldJob((key, fold), before, fold, self._raises))
-        problem = self._problem
-        directory = self._spill_directory.path() if self._runner.has_local_workers else None
-        prepare = partial(_prepare, problem.X, problem.y, problem.splits, directory)
-        left = self.clock.seconds_left
-        for job, fold_data in self._runner.run(prepare, list(jobs.values()), left, _killed_fold):
-            self._folds[job.key] = fold_data
-
-    def _keep(self, key: str, candidate: Candidate, fit: Fit) -> None:
-        if fit.was_killed:
-            return  # a resumed search tries it again: the machine may have more memory then
-        try:
-            self._finished[key] = fit
-        except OSError as error:
-            error.add_note(f"while keeping the fit of {dict(candidate.params)}")
-            raise
-
-    def _check_scored(self, scores: RungScores) -> None:
-        """Raise RungNotScoredError if a rung has nothing to choose from."""
+    def _check_scored(self) -> None:
+        """Raise RungNotScoredError if the last rung has nothing to choose from."""
+        scores = self.scores[-1]
         all_failed = all(isnan(fit.score) for fit in scores.fits.values())
         # With fewer fits it was stopped before a single candidate was run on all folds.
         all_failed &= len(scores.fits) >= scores.n_folds
@@ -377,8 +336,7 @@ class RungSearch:
             return
         errors = [fit.error for fit in scores.fits.values() if fit.error]
         reason = errors[0].strip().splitlines()[-1] if errors else "every score is NaN"
-        folds = range(scores.n_folds)
-        sufficient = max(self._problem.smallest_sufficient(fold) for fold in folds)
+        sufficient = max(self.problem.smallest_sufficient(fold) for fold in range(scores.n_folds))
         raise RungNotScoredError(
             scores.number + 1,
             scores.n_rows,
@@ -386,21 +344,23 @@ class RungSearch:
             sufficient=sufficient if sufficient > scores.n_rows else None,
         )
 
-    def _report(self, scores: RungScores, n_done: int, n_fits: int) -> None:
-        if self._on_progress is None:
+    def _report(self, scores: RungScores, n_fits: int) -> None:
+        if self.on_progress is None:
             return
-        start = perf_counter()
+        start, n_done = perf_counter(), len(scores.fits)
         # With a thousand candidates looking for the best takes longer than a small fit.
         if start >= self._next_look or n_done in (0, n_fits):
-            self._best = _best_so_far(scores)
+            folds = scores.common_folds or [0]
+            scored = [(scores.score(c, folds), c.params) for c in scores.entrants]
+            known = [pair for pair in scored if not isnan(pair[0])]
+            self._best = max(known, key=lambda pair: pair[0]) if known else (None, {})
             end = perf_counter()
             self._next_look = end + PAUSE_FACTOR * (end - start)
-        score, params = (None, {}) if self._best is None else (self._best[0], self._best[1].params)
         left = self.clock.seconds_left()
-        self._on_progress(
+        self.on_progress(
             Progress(
                 rung=scores.number + 1,
-                n_rungs=len(self._schedule),
+                n_rungs=len(self.schedule),
                 n_candidates=len(scores.entrants),
                 iterations=scores.rung.iterations,
                 n_rows=scores.n_rows,
@@ -408,47 +368,40 @@ class RungSearch:
                 n_done=n_done,
                 n_fits=n_fits,
                 share=self.clock.share,
-                best_score=score,
-                best_params=params,
+                best_score=self._best[0],
+                best_params=self._best[1],
                 seconds=self.clock.seconds,
-                seconds_left=None if left is None else left / self._runner.n_jobs,
+                seconds_left=None if left is None else left / self.runner.n_jobs,
             )
         )
 
 
-def _key(number: int, candidate: Candidate, fold: int) -> str:
+def _key(number: int, place: int, fold: int) -> str:
     # A fit is kept under this name in the run directory.
-    return f"rung-{number}_candidate-{candidate.place}_fold-{fold}"
-
-
-def _best_so_far(scores: RungScores) -> tuple[float, Candidate] | None:
-    folds = scores.common_folds or [0]
-    scored = [(scores.score(c, folds), -i, c) for i, c in enumerate(scores.entrants)]
-    known = [item for item in scored if not isnan(item[0])]
-    best = max(known, key=lambda item: item[:2]) if known else None
-    return None if best is None else (best[0], best[2])
+    return f"rung-{number}_candidate-{place}_fold-{fold}"
 
 
 def _prepare(
-    X: Any, y: Any, splits: Any, directory: Path | None, job: FoldJob, _n_threads: int | None
+    data: tuple[Any, Any, Any],
+    directory: Path | None,
+    raises: bool,
+    job: tuple[tuple[str, int], Any],
+    _n_threads: int | None,
 ) -> Fold:
-    train, test = splits[job.fold]
+    X, y, splits = data
+    (key, number), before = job
     # A ColumnTransformer would start workers of its own.
     with parallel_config("sequential"):
-        fold = make_fold(job.before, X, y, train, test, raises=job.raises)
+        fold = make_fold(before, X, y, *splits[number], raises=raises)
     if directory is None:
         return fold
     # Here, in the worker: a mapped array is sent back by the name of its file.
-    return spill(fold, directory, f"{sha256(job.key[0].encode()).hexdigest()}_{job.fold}")
+    return spill(fold, directory, f"{sha256(key.encode()).hexdigest()}_{number}")
 
 
-def _killed_fold(_job: FoldJob) -> Fold:
+def _killed_fold(_job: Any) -> Fold:
     return Fold(None, None, None, None, DIED)
 
 
-def _shortened(estimator: Any, rung: Rung) -> Any:
-    shortened = clone(estimator)
-    if rung.iterations < 1:
-        asked = iteration_params(estimator)
-        shortened.set_params(**{name: rung.n_iterations(n) for name, n in asked.items()})
-    return shortened
+def _killed_fit(_task: Task) -> Fit:
+    return Fit(nan, error=DIED)

@@ -18,7 +18,6 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 
 from tabproof.errors import WorkerKilledError
-from tabproof.search.fitting import DIED, Fit
 
 # What starting a pool of processes costs, measured with loky on two cores.
 POOL_SECONDS = 1.5
@@ -223,8 +222,3 @@ def _is_local() -> bool:
     backend, _ = get_active_backend()
     # Backends of joblib itself, except the one for dask, which is in another module.
     return type(backend).__module__ == "joblib._parallel_backends"
-
-
-def failed_fit(_job: Any) -> Fit:
-    """Return the fit of a candidate whose process was killed."""
-    return Fit(float("nan"), error=DIED)

@@ -7,16 +7,21 @@ A rung is a line of four keys in YAML:
     {candidates: 1, iterations: 100%, rows: 100%, folds: all}
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 from typing import Any
 
-from tabproof.search.errors import ScheduleError
+from tabproof.errors import UserError
 
 ALL = "all"
 KEYS = ("candidates", "iterations", "rows", "folds")
+
+
+class ScheduleError(UserError):
+    """A schedule of rungs that cannot find a best candidate."""
+
+    template = "search.schedule: {reason}"
 
 
 @dataclass(frozen=True)
@@ -74,37 +79,34 @@ DEFAULT: tuple[Rung, ...] = (
 
 def parse_schedule(lines: Sequence[Mapping[str, Any]]) -> tuple[Rung, ...]:
     """Parse rungs; raise ScheduleError unless the work grows from rung to rung up to all of it."""
-    if not lines:
-        raise ScheduleError(reason="it has no rung")
-    rungs = tuple(_parse_rung(number, line) for number, line in enumerate(lines, start=1))
-    for number, (before, rung) in enumerate(itertools.pairwise(rungs), start=2):
-        if any(now < then for now, then in zip(rung.work, before.work, strict=True)):
+    rungs: list[Rung] = []
+    for number, line in enumerate(lines, start=1):
+        if not isinstance(line, Mapping) or set(line) != set(KEYS):
+            found = ", ".join(map(str, line)) if isinstance(line, Mapping) else line
+            raise ScheduleError(reason=f"rung {number} has {found}; a rung has {', '.join(KEYS)}")
+        folds = _number(number, "folds", line["folds"], shares=False)
+        rung = Rung(
+            _number(number, "candidates", line["candidates"]),
+            _number(number, "iterations", line["iterations"], counts=False) or 1.0,
+            _number(number, "rows", line["rows"], counts=False) or 1.0,
+            None if folds is None else int(folds),
+        )
+        before = rungs[-1].work if rungs else (0.0, 0.0, 0.0)
+        if any(now < then for now, then in zip(rung.work, before, strict=True)):
             raise ScheduleError(reason=f"rung {number} ({rung}) asks for less than the one before")
-        if rung.work == before.work:
+        if rung.work == before:
             raise ScheduleError(
                 reason=f"rung {number} ({rung}) has no more iterations, rows or folds than the one"
                 " before; raise one of them, or remove the rung"
             )
+        rungs.append(rung)
+    if not rungs:
+        raise ScheduleError(reason="it has no rung")
     if rungs[-1].work != WHOLE.work:
         raise ScheduleError(
             reason=f"the last rung ({rungs[-1]}) must have iterations: 100%, rows: 100%, folds: all"
         )
-    return rungs
-
-
-def _parse_rung(number: int, line: Any) -> Rung:
-    if not isinstance(line, Mapping) or set(line) != set(KEYS):
-        found = ", ".join(map(str, line)) if isinstance(line, Mapping) else line
-        raise ScheduleError(reason=f"rung {number} has {found}; a rung has {', '.join(KEYS)}")
-    folds = _number(number, "folds", line["folds"], shares=False)
-    iterations = _number(number, "iterations", line["iterations"], counts=False)
-    rows = _number(number, "rows", line["rows"], counts=False)
-    return Rung(
-        _number(number, "candidates", line["candidates"]),
-        1.0 if iterations is None else iterations,
-        1.0 if rows is None else rows,
-        None if folds is None else int(folds),
-    )
+    return tuple(rungs)
 
 
 def _number(
@@ -114,15 +116,14 @@ def _number(
     text = str(value).strip()
     if text in (ALL, "100%"):
         return None
-    if counts and isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+    if counts and type(value) is int and value >= 1:
         return float(value)
-    if shares and text.endswith("%"):
-        try:
-            share = float(text[:-1]) / 100
-        except ValueError:
-            share = 0.0
-        if 0 < share < 1:
-            return share
+    try:
+        share = float(text.removesuffix("%")) / 100 if shares and text.endswith("%") else 0.0
+    except ValueError:
+        share = 0.0
+    if 0 < share < 1:
+        return share
     forms = [form for form, holds in (("a number", counts), ("a share as 25%", shares)) if holds]
     valid = f"{', '.join([ALL, *forms[:-1]])} or {forms[-1]}"
     raise ScheduleError(reason=f"rung {number} has {key}: {value}; it takes {valid}")
@@ -130,10 +131,8 @@ def _number(
 
 def as_table(rungs: Sequence[Rung], n_candidates: int, n_splits: int) -> list[str]:
     """Format the schedule as lines of a table."""
-    lines = ["rung  candidates  iterations    rows  folds"]
-    for number, rung in enumerate(rungs, start=1):
-        lines.append(
-            f"{number:>4}  {rung.n_candidates(n_candidates):>10,}  {rung.iterations:>10.0%}"
-            f"  {rung.rows:>6.0%}  {rung.n_folds(n_splits):>5}"
-        )
-    return lines
+    return ["rung  candidates  iterations    rows  folds"] + [
+        f"{number:>4}  {rung.n_candidates(n_candidates):>10,}  {rung.iterations:>10.0%}"
+        f"  {rung.rows:>6.0%}  {rung.n_folds(n_splits):>5}"
+        for number, rung in enumerate(rungs, start=1)
+    ]

@@ -79,7 +79,7 @@ def make_search_plan(config: TrainConfig) -> SearchPlan:
         grid = searched_grid(config)
         grids = {} if grid is None else {"": grid}
         plan = SearchPlan({"": make_pipeline(config)}, grids, {}, schedule)
-    extremes = {name: part.extremes for name, part in plan.space.items()}
+    extremes = search.extremes(plan.space)
     for family, pipeline in plan.pipelines.items():
         modeling.check_grid(pipeline, {**plan.grids.get(family, {}), **extremes})
         if config.export:
@@ -236,7 +236,7 @@ def _engine(
             plan.space, asked.n_candidates, asked.batch_size, seed, run.study
         )
     elif isinstance(asked, RandomSearchConfig):
-        proposer = search.AllAtOnce(search.sample(plan.space, asked.n_candidates, seed))
+        proposer = search.Proposer(search.sample(plan.space, asked.n_candidates, seed))
     else:
         proposer = dict(plan.grids[""])
     return search.RungSearchCV(plan.pipelines[""], proposer, **options)
@@ -269,22 +269,16 @@ def _by_halving(
     scoring: str,
     cv: Any,
 ) -> search.SearchResult:
-    settings = search.HalvingSettings(
-        param_grid=plan.grids[""],
+    return search.fit_halving(
+        plan.pipelines[""],
+        plan.grids[""],
+        division.X_train,
+        division.y_train,
+        cv=cv,
         scoring=scoring,
         factor=asked.factor,
         min_resources=asked.min_resources,
         seed=config.seed,
-    )
-    log.info(
-        "%d candidates, %d folds, scored by %s", settings.n_candidates, asked.n_splits, scoring
-    )
-    return search.fit_halving(
-        plan.pipelines[""],
-        settings,
-        division.X_train,
-        division.y_train,
-        cv=cv,
         groups=division.groups,
         callbacks=progress.progress_callbacks(bar=config.runtime.progress),
     )
