@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabproof.batch import Model, WantedColumn
+from tabproof.batch.cells import WantedColumn
+from tabproof.batch.scoring import Model
 
 
 def make_table(n_rows: int, seed: int = 0) -> pd.DataFrame:

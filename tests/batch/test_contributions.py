@@ -10,9 +10,8 @@ import pytest
 
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts.verify import read_verified
-from tabproof.batch import Model, WantedColumn
-from tabproof.batch.errors import KeptColumnError
-from tabproof.batch.scoring import output_schema
+from tabproof.batch.cells import WantedColumn
+from tabproof.batch.scoring import KeptColumnError, Model, output_schema
 from tests.batch.making import make_model
 from tests.batch.scoring import N_ROWS, read, score, stopped, write_csv
 from tests.scorer.fitted import with_arrays

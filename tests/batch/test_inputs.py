@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.batch import make_plan
-from tabproof.batch.errors import BatchPathError, NoInputFilesError
+from tabproof.batch.plan import BatchPathError, make_plan
 
 
 @pytest.fixture
@@ -65,7 +64,7 @@ def test_paths_that_cannot_be_meant_are_refused(
 
 
 def test_a_directory_without_tables_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NoInputFilesError):
+    with pytest.raises(BatchPathError, match="no file in it has one of these endings"):
         make_plan(str(tmp_path), "-")
 
 

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.batch import make_plan
-from tabproof.batch.errors import BadRowsPathError, BatchPathError
-from tabproof.batch.plan import ANSWERS, PARTS, READ
+from tabproof.batch.plan import ANSWERS, PARTS, READ, BatchPathError, make_plan
 from tabproof.errors import InvalidValueError
 
 
@@ -52,7 +50,7 @@ BAD_ROWS = [
 def test_bad_rows_have_a_file_of_their_own(
     source: str, output: str, bad_rows: str | None, reason: str
 ) -> None:
-    with pytest.raises(BadRowsPathError, match=f": {reason}.*; say bad_rows="):
+    with pytest.raises(BatchPathError, match=f": {reason}.*; say bad_rows="):
         make_plan(source, output, aside(bad_rows))
 
 
@@ -67,7 +65,7 @@ def test_what_stdin_reads_is_not_written(here: Path) -> None:
     before, source = os.dup(0), os.open(here / "a.csv", os.O_RDONLY)
     os.dup2(source, 0)
     try:
-        with pytest.raises(BadRowsPathError, match=READ):
+        with pytest.raises(BatchPathError, match=READ):
             make_plan("-", "b.csv", Path("a.csv"))
     finally:
         os.dup2(before, 0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tabproof.batch import csv_file
 from tabproof.batch.csv_file import Block, blocks
-from tabproof.batch.errors import EndlessRecordError
+from tabproof.batch.plan import BatchInputError
 
 
 def cut(content: bytes, size: int, start: int = 0) -> list[Block]:
@@ -95,5 +95,5 @@ def test_an_open_quote_is_told_and_left_out() -> None:
 
 def test_a_record_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_file, "MAX_RECORD_BYTES", 100)
-    with pytest.raises(EndlessRecordError, match=r"at byte 4 does not end within 100 bytes"):
+    with pytest.raises(BatchInputError, match=r"at byte 4 does not end within 100 bytes"):
         cut(b'1,2\n3,"' + b"4\n" * 200, 20)

@@ -5,8 +5,9 @@ looked up once.
 """
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,17 @@ from pyarrow import types
 
 # --- From NumPy to Arrow and back, without pandas.
 
-ARROW_TYPES = {"f": pa.float64(), "i": pa.int64()}
+# pa.array(), pa.scalar() and to_numpy() import pandas, which takes longer than most scoring.
+ARROW_TYPES = {np.dtype(np.float64): pa.float64(), np.dtype(np.int64): pa.int64()}
 DTYPES = {pa.float64(): np.float64, pa.int64(): np.int64, pa.uint8(): np.uint8}
 
 
 def numbers_array(values: NDArray[Any]) -> pa.Array:
     """Return an array of float64 or int64 without nulls, sharing memory if possible."""
-    kind = values.dtype.kind
-    content = np.ascontiguousarray(values, dtype={"f": np.float64, "i": np.int64}[kind])
-    return pa.Array.from_buffers(ARROW_TYPES[kind], len(content), [None, pa.py_buffer(content)])
+    dtype = np.float64 if values.dtype.kind == "f" else np.int64
+    content = np.ascontiguousarray(values, dtype)
+    kind = ARROW_TYPES[content.dtype]
+    return pa.Array.from_buffers(kind, len(content), [None, pa.py_buffer(content)])
 
 
 def texts_array(texts: Sequence[str]) -> pa.Array:
@@ -34,21 +37,6 @@ def texts_array(texts: Sequence[str]) -> pa.Array:
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
-
-
-def number_scalar(value: int) -> pa.Scalar:
-    """Return a scalar of int64."""
-    return numbers_array(np.array([value]))[0]
-
-
-def text_scalar(text: str) -> pa.Scalar:
-    """Return a scalar of text."""
-    return texts_array([text])[0]
-
-
-def null_scalar(kind: pa.DataType) -> pa.Scalar:
-    """Return a null."""
-    return pa.nulls(1, kind)[0]
 
 
 def as_numpy(array: pa.Array) -> NDArray[Any]:
@@ -93,44 +81,6 @@ class WantedColumn:
         return self.unseen + 1
 
 
-@dataclass(frozen=True)
-class Difference:
-    """How an input's columns differ from the model's.
-
-    Attributes
-    ----------
-    unreadable : columns of a type that cannot be used, and the type
-    doubtful : columns that are read cell by cell, though their type is not the model's
-    """
-
-    missing: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-    unreadable: dict[str, str] = field(default_factory=dict)
-    doubtful: dict[str, str] = field(default_factory=dict)
-
-
-def compare(
-    wanted: Sequence[WantedColumn], found: dict[str, pa.DataType], *, is_text: bool
-) -> Difference:
-    """Compare by name and, unless all cells are text as in a CSV, by type."""
-    names = {column.name for column in wanted}
-    unreadable, doubtful = {}, {}
-    for column in wanted:
-        if column.name not in found or is_text:
-            continue
-        kind = value_type(found[column.name])
-        if not _is_readable(kind):
-            unreadable[column.name] = str(kind)
-        elif column.categories is None and (is_string(kind) or types.is_boolean(kind)):
-            doubtful[column.name] = str(kind)
-    return Difference(
-        missing=tuple(column.name for column in wanted if column.name not in found),
-        unknown=tuple(name for name in found if name not in names),
-        unreadable=unreadable,
-        doubtful=doubtful,
-    )
-
-
 def value_type(kind: pa.DataType) -> pa.DataType:
     """Return the type of the cells, also of a dictionary."""
     return kind.value_type if types.is_dictionary(kind) else kind
@@ -141,16 +91,24 @@ def is_string(kind: pa.DataType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
-def _is_readable(kind: pa.DataType) -> bool:
-    # As in training, times, bytes, lists and records are neither numbers nor categories.
-    return bool(
-        is_string(kind)
-        or types.is_boolean(kind)
-        or types.is_integer(kind)
-        or types.is_floating(kind)
-        or types.is_decimal(kind)
-        or types.is_null(kind)
-    )
+def find_wrong_types(
+    wanted: Sequence[WantedColumn], found: dict[str, pa.DataType], *, strict: bool
+) -> dict[str, str]:
+    """Return the columns of a type that cannot be used, and the type.
+
+    strict: also those that are read cell by cell, because their type is not the model's.
+    """
+    wrong = {}
+    for column in wanted:
+        if column.name in found:
+            kind = value_type(found[column.name])
+            is_doubtful = is_string(kind) or types.is_boolean(kind)
+            is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+            # As in training, times, bytes, lists and records are neither numbers nor categories.
+            is_readable = is_doubtful or is_number or types.is_null(kind)
+            if not is_readable or (strict and column.categories is None and is_doubtful):
+                wrong[column.name] = str(kind)
+    return wrong
 
 
 # --- Texts of a CSV, read as in training.
@@ -169,7 +127,7 @@ WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
 Bools = NDArray[np.bool_]
 
 _MISSING = texts_array(sorted(MISSING_TEXTS))
-NOTHING, NO_NUMBER = null_scalar(pa.string()), text_scalar("no number")
+NOTHING, NO_NUMBER = pa.nulls(1, pa.string())[0], texts_array(["no number"])[0]
 
 
 def as_spelled(text: str, known: Container[str], *, decimal: str = ".") -> str:
@@ -209,6 +167,7 @@ def read_numbers(
     return values, ~np.isfinite(values) & ~as_numpy(missing)
 
 
+# Characters shown of a cell that is no number.
 MAX_SHOWN = 60
 
 Cells = NDArray[Any]
@@ -241,14 +200,6 @@ class Rows:
             raise ValueError("positions and rows differ in length")
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """The model's input for all rows, and the first fault (column, reason) of bad rows."""
-
-    columns: list[Cells]
-    faults: dict[int, tuple[str, str]] = field(default_factory=dict)
-
-
 class CellReader:
     """Reads cells of one kind of input for one model.
 
@@ -263,54 +214,55 @@ class CellReader:
         is_text: bool,
         decimal: str = ".",
     ) -> None:
-        self._wanted = tuple(wanted)
-        self._name = name_category
-        self._is_text = is_text
-        self._decimal = decimal
-        self._places = {
-            column.name: _places(column, is_text=is_text)
-            for column in wanted
-            if column.categories is not None
-        }
+        self._wanted, self._name = tuple(wanted), name_category
+        self._is_text, self._decimal = is_text, decimal
+        self._places: dict[str, dict[str, int]] = {}
+        for column in wanted:
+            places = {name: place for place, name in enumerate(column.categories or ())}
+            if is_text:
+                if places.keys() <= set(TRUTHS.values()):
+                    places |= {t: places[name] for t, name in TRUTHS.items() if name in places}
+                # A known category is never missing, whatever its name.
+                places = {**dict.fromkeys(MISSING_TEXTS, column.missing), **places}
+            self._places[column.name] = places
 
-    def encode(self, rows: Rows) -> Encoded:
-        """Encode the model's columns; absent ones are missing in each row."""
+    def encode(self, rows: Rows) -> tuple[list[Cells], dict[int, tuple[str, str]]]:
+        """Return the model's columns, and the first fault (column, reason) of bad rows.
+
+        Absent columns are missing in each row.
+        """
         columns: list[Cells] = []
         faults: dict[int, tuple[str, str]] = {}
         for wanted in self._wanted:
             if wanted.name not in rows.table.column_names:
                 missing = np.nan if wanted.categories is None else wanted.missing
                 columns.append(np.full(rows.table.num_rows, missing))
-                continue
-            column = rows.table[wanted.name]
-            if wanted.categories is None:
+            elif wanted.categories is None:
+                column = rows.table[wanted.name]
                 columns.append(self._read_numbers(column, wanted.name, faults))
             else:
-                places = [self._read_categories(chunk, wanted) for chunk in column.chunks]
+                chunks = rows.table[wanted.name].chunks
+                places = [self._read_categories(chunk, wanted) for chunk in chunks]
                 columns.append(np.concatenate([np.empty(0, dtype=np.intp), *places]))
-        return Encoded(columns, faults)
+        return columns, faults
 
     def _read_categories(self, cells: pa.Array, wanted: WantedColumn) -> Cells:
         encoded = cells if types.is_dictionary(cells.type) else cells.dictionary_encode()
-        place_of = self._places[wanted.name]
-        # None and NaN, the only value that differs from itself, are missing.
-        places = [
-            wanted.missing
-            if value is None or value != value
-            else place_of.get(self._known_name(value, place_of), wanted.unseen)
-            for value in encoded.dictionary.to_pylist()
-        ]
+        place_of, places = self._places[wanted.name], []
+        for value in encoded.dictionary.to_pylist():
+            # None and NaN, the only value that differs from itself, are missing.
+            if value is None or value != value:
+                places.append(wanted.missing)
+                continue
+            name = self._name(value)
+            if isinstance(value, str):
+                name = as_spelled(name, place_of, decimal=self._decimal)
+            places.append(place_of.get(name, wanted.unseen))
         # The last entry is for null cells.
         lookup = np.array([*places, wanted.missing], dtype=np.intp)
-        indices = pc.fill_null(encoded.indices.cast(pa.int64()), number_scalar(len(places)))
-        found: Cells = lookup[as_numpy(indices)]
+        last = numbers_array(np.array([len(places)]))[0]
+        found: Cells = lookup[as_numpy(pc.fill_null(encoded.indices.cast(pa.int64()), last))]
         return found
-
-    def _known_name(self, value: object, known: Container[str]) -> str:
-        name = self._name(value)
-        if not isinstance(value, str):
-            return name
-        return as_spelled(name, known, decimal=self._decimal)
 
     def _read_numbers(
         self, column: pa.ChunkedArray, name: str, faults: dict[int, tuple[str, str]]
@@ -323,54 +275,31 @@ class CellReader:
                 cells.cast(pa.string()), decimal=self._decimal, with_missing_texts=self._is_text
             )
         else:
-            values = _as_floats(cells)
+            if types.is_decimal(cells.type):
+                # Arrow's direct conversion is wrong in the last bit for some values.
+                cells = cells.cast(pa.string())
+            values = as_numpy(cells.cast(pa.float64(), safe=False))
             refused = np.isinf(values)
         for place in np.flatnonzero(refused).tolist():
-            fault = "infinite" if np.isinf(values[place]) else "no number"
-            faults.setdefault(place, (name, f"{shown(cells[place].as_py())} is {fault}"))
+            text, fault = str(cells[place].as_py()), "no number"
+            text = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+            if np.isinf(values[place]):
+                fault = "infinite"
+            faults.setdefault(place, (name, f"{text!r} is {fault}"))
         return values
 
 
-def _as_floats(cells: pa.Array) -> NDArray[np.float64]:
-    if types.is_decimal(cells.type):
-        # Arrow's direct conversion is wrong in the last bit for some values.
-        cells = cells.cast(pa.string())
-    return as_numpy(cells.cast(pa.float64(), safe=False))
-
-
-def _places(column: WantedColumn, *, is_text: bool) -> dict[str, int]:
-    places = {name: place for place, name in enumerate(column.categories or ())}
-    if not is_text:
-        return places
-    if places.keys() <= set(TRUTHS.values()):
-        places |= {text: places[name] for text, name in TRUTHS.items() if name in places}
-    # A known category is never missing, whatever its name.
-    return {**dict.fromkeys(MISSING_TEXTS, column.missing), **places}
-
-
-def shown(value: object) -> str:
-    """Return a cell's text for a message."""
-    text = str(value)
-    text = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
-    return repr(text)
-
-
-def count_unseen(wanted: Sequence[WantedColumn], columns: Sequence[Cells]) -> Mapping[str, int]:
-    """Count, by column, cells with a category that training never saw."""
-    counts = {
-        column.name: int((cells == column.unseen).sum())
-        for column, cells in zip(wanted, columns, strict=True)
-        if column.categories is not None
-    }
-    return {name: count for name, count in counts.items() if count}
-
-
-def count_outside(wanted: Sequence[WantedColumn], columns: Sequence[Cells]) -> Mapping[str, int]:
-    """Count, by column, numbers outside of the range that training saw."""
-    counts = {}
+def count_unusual(
+    wanted: Sequence[WantedColumn], columns: Sequence[Cells]
+) -> tuple[Counter[str], Counter[str]]:
+    """Count, by column, categories that training never saw, and numbers outside of its range."""
+    unseen, outside = Counter[str](), Counter[str]()
     for column, cells in zip(wanted, columns, strict=True):
+        if column.categories is not None:
+            unseen[column.name] = int((cells == column.unseen).sum())
         if column.minimum is not None and column.maximum is not None:
             # Missing numbers compare as neither.
-            outside = (cells < column.minimum) | (cells > column.maximum)
-            counts[column.name] = int(outside.sum())
-    return {name: count for name, count in counts.items() if count}
+            is_outside = (cells < column.minimum) | (cells > column.maximum)
+            outside[column.name] = int(is_outside.sum())
+    # Without the zeros.
+    return +unseen, +outside

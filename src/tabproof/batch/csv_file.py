@@ -5,9 +5,8 @@ import csv
 import gzip
 import io
 import sys
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, Protocol, cast
 
@@ -18,13 +17,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from tabproof.batch.cells import Fault, Rows, as_numpy, numbers_array
-from tabproof.batch.errors import (
-    BatchEncodingError,
-    BatchInputError,
-    BatchSeparatorError,
-    EndlessRecordError,
-)
-from tabproof.batch.plan import InputFile, refuse_duplicates
+from tabproof.batch.plan import HEAD_BYTES, BatchInputError, InputFile
 
 # --- Blocks of whole records, for threads to parse.
 
@@ -60,33 +53,29 @@ def blocks(stream: Stream, start: int, size: int, separator: str, name: str) -> 
 
     Their ends depend on start and size only, however few bytes a pipe gives at a time.
     """
-    kept, wanted = b"", size
+    buffer, wanted = b"", size
     while True:
         # The same number of bytes from the start of a block, also after a command was killed.
-        buffer = kept + _read_whole(stream, max(wanted - len(kept), 0))
-        at_end = len(buffer) < wanted
+        parts, left = [buffer], wanted - len(buffer)
+        while left > 0 and (part := stream.read(left)):
+            parts.append(part)
+            left -= len(part)
+        buffer = b"".join(parts)
         end, unclosed = last_record_end(buffer[:wanted], separator)
-        if at_end and not unclosed:
-            end = len(buffer)
-        if at_end:
+        if len(buffer) < wanted:
             if buffer:
-                yield Block(buffer[:end], start + len(buffer), unclosed=end < len(buffer))
+                content = buffer[:end] if unclosed else buffer
+                yield Block(content, start + len(buffer), unclosed and end < len(buffer))
             return
         if end:
             yield Block(buffer[:end], start + end)
-            kept, wanted, start = buffer[end:], size, start + end
+            buffer, wanted, start = buffer[end:], size, start + end
         elif wanted >= MAX_RECORD_BYTES:
-            raise EndlessRecordError(name=name, offset=start, limit=MAX_RECORD_BYTES)
+            reason = f"the record at byte {start:,} does not end within {MAX_RECORD_BYTES:,} bytes;"
+            reason += " a quote that is opened there is never closed"
+            raise BatchInputError(name=name, reason=reason)
         else:
-            kept, wanted = buffer, 2 * wanted
-
-
-def _read_whole(stream: Stream, size: int) -> bytes:
-    parts, left = [], size
-    while left and (part := stream.read(left)):
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
+            wanted *= 2
 
 
 def last_record_end(buffer: bytes, separator: str) -> tuple[int, bool]:
@@ -143,19 +132,21 @@ STAND_IN = "tabproof.batch.stand_in"
 codecs.register_error(STAND_IN, _stand_in)
 
 
-def is_utf8(encoding: str) -> bool:
-    """Return whether the encoding needs no conversion, with or without a byte order mark."""
-    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-
-
 def cleaned(content: bytes) -> tuple[bytes, bool]:
     """Return valid UTF-8, and whether it may contain UNDECODABLE."""
-    marked = UNDECODABLE.encode()
     try:
         content.decode()
     except UnicodeDecodeError:
         return content.decode(errors=STAND_IN).encode(), True
-    return content, marked in content
+    return content, UNDECODABLE.encode() in content
+
+
+def _open(file: InputFile) -> IO[bytes]:
+    if file.path is None:
+        return sys.stdin.buffer
+    if file.kind == "csv.gz":
+        return cast(IO[bytes], gzip.open(file.path))
+    return file.path.open("rb")
 
 
 class Utf8Stream:
@@ -163,16 +154,14 @@ class Utf8Stream:
 
     def __init__(self, file: InputFile, encoding: str) -> None:
         self._raw = _open(file)
-        self._is_plain = file.kind == "csv" and file.path is not None and is_utf8(encoding)
-        self._decoder = None
-        self._ahead = b""
-        self._offset = 0
-        self._mark = 0
-        if not is_utf8(encoding):
-            self._decoder = codecs.getincrementaldecoder(encoding)(STAND_IN)
-        elif self.head(3) == codecs.BOM_UTF8:
-            self._mark = len(self._ahead[:3])
-            self._ahead = self._ahead[3:]
+        self.close = self._raw.close
+        self._ahead, self._offset, self._mark = b"", 0, 0
+        # UTF-8 needs no conversion, with or without a byte order mark.
+        is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+        self._is_plain = file.kind == "csv" and file.path is not None and is_utf8
+        self._decoder = None if is_utf8 else codecs.getincrementaldecoder(encoding)(STAND_IN)
+        if is_utf8 and self.head(3) == codecs.BOM_UTF8:
+            self._mark, self._ahead = 3, self._ahead[3:]
 
     def head(self, size: int) -> bytes:
         """Return the next bytes without consuming them; fewer at the end."""
@@ -196,10 +185,6 @@ class Utf8Stream:
         while self._offset < offset and self.read(min(CHUNK_BYTES, offset - self._offset)):
             pass
 
-    def close(self) -> None:
-        """Close the file."""
-        self._raw.close()
-
     @property
     def raw_offset(self) -> int:
         """The number of bytes read from the file, before decompression; 0 for a pipe."""
@@ -218,27 +203,9 @@ class Utf8Stream:
                 return text.encode(errors="surrogatepass")
 
 
-def _open(file: InputFile) -> IO[bytes]:
-    if file.path is None:
-        return sys.stdin.buffer
-    if file.kind == "csv.gz":
-        return cast(IO[bytes], gzip.open(file.path))
-    return file.path.open("rb")
-
-
 SEPARATORS = ",;\t|"
-HEAD_BYTES = 2**20
 # Of a block: enough for threads to share, and several fit into memory.
 MIN_BLOCK_BYTES, MAX_BLOCK_BYTES = 2**16, 2**22
-
-
-@dataclass(frozen=True)
-class CsvForm:
-    """The format of a CSV."""
-
-    separator: str = ","
-    encoding: str = "utf-8"
-    decimal: str = "."
 
 
 class CsvFile:
@@ -246,38 +213,34 @@ class CsvFile:
 
     is_text = True
 
-    def __init__(self, file: InputFile, form: CsvForm) -> None:
-        self.file, self.form = file, form
-        with _refusing(file):
-            self._stream = Utf8Stream(file, form.encoding)
+    def __init__(self, file: InputFile, separator: str, encoding: str) -> None:
+        self.file, self._separator = file, separator
+        with file.reading():
+            self._stream = Utf8Stream(file, encoding)
             head = self._stream.head(HEAD_BYTES)
-        self.names, self._first = _read_header(head, file, form)
-        self._bytes_per_row = _bytes_per_row(head[self._first :])
+        self.close = self._stream.close
+        self.names, self._first = _read_header(head, file, separator, encoding)
+        body = head[self._first :]
+        n_lines = body.count(b"\n") or body.count(b"\r") or 1
+        self._bytes_per_row = max(len(body) // n_lines, 1)
+        self._size = file.path.stat().st_size if file.path else 0
         self.types = dict.fromkeys(self.names, pa.string())
-
-    def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
 
     def share_read(self) -> float:
         """Return the share of the file that was read; 0 if its size is unknown."""
-        return self._stream.raw_offset / self.file.size if self.file.size else 0.0
-
-    def check(self, needed: Sequence[str]) -> None:
-        """Refuse duplicate names among the needed columns."""
-        refuse_duplicates(self.names, needed)
+        return self._stream.raw_offset / self._size if self._size else 0.0
 
     def pieces(self, start: int, batch_rows: int, _needed: Sequence[str]) -> Iterator[Block]:
         """Yield blocks of about batch_rows rows after the one that ended at start."""
         start = max(start, self._first)
         size = min(max(batch_rows * self._bytes_per_row, MIN_BLOCK_BYTES), MAX_BLOCK_BYTES)
-        with _refusing(self.file):
+        with self.file.reading():
             self._stream.skip_to(start)
-            yield from blocks(self._stream, start, size, self.form.separator, self.file.name)
+            yield from blocks(self._stream, start, size, self._separator, self.file.name)
 
     def to_rows(self, needed: Sequence[str], lookups: Sequence[str]) -> "CsvRows":
         """Return a parser of blocks: needed columns as text, lookups as dictionaries."""
-        return CsvRows(tuple(self.names), self.form.separator, tuple(needed), frozenset(lookups))
+        return CsvRows(tuple(self.names), self._separator, tuple(needed), frozenset(lookups))
 
 
 @dataclass(frozen=True)
@@ -303,7 +266,12 @@ class CsvRows:
             faults.append(Fault(n_rows, "", "a quote is opened here and never closed"))
             n_rows += 1
         if has_undecodable:
-            wrong = _undecodable(table)
+            # The first such column of each row.
+            wrong: dict[int, str] = {}
+            for name in table.column_names:
+                texts = table[name].cast(pa.string()).combine_chunks()
+                hit = as_numpy(pc.match_substring(texts, UNDECODABLE))
+                wrong = dict.fromkeys(np.flatnonzero(hit).tolist(), name) | wrong
             reason = "holds bytes that are no text in this encoding"
             faults += [Fault(int(positions[p]), name, reason) for p, name in wrong.items()]
             good = np.delete(np.arange(len(positions)), list(wrong))
@@ -347,66 +315,42 @@ class CsvRows:
         return table.rename_columns(list(places)), refused
 
 
-def _undecodable(table: pa.Table) -> dict[int, str]:
-    """Return the rows with undecodable bytes, and the first such column of each."""
-    found: dict[int, str] = {}
-    for name in table.column_names:
-        texts = table[name].cast(pa.string()).combine_chunks()
-        hit = as_numpy(pc.match_substring(texts, UNDECODABLE))
-        for place in np.flatnonzero(hit).tolist():
-            found.setdefault(place, name)
-    return found
-
-
-def _read_header(head: bytes, file: InputFile, form: CsvForm) -> tuple[list[str], int]:
+def _read_header(
+    head: bytes, file: InputFile, separator: str, encoding: str
+) -> tuple[list[str], int]:
     """Return the names, and the offset after them."""
     content, has_undecodable = cleaned(head)
-    lines = io.StringIO(content.decode(), newline="")
-    n_characters = 0
+    lines: list[str] = []
 
-    def counted() -> Iterator[str]:
-        nonlocal n_characters
-        for line in lines:
-            n_characters += len(line)
+    def noted() -> Iterator[str]:
+        for line in io.StringIO(content.decode(), newline=""):
+            lines.append(line)
             yield line
 
     try:
-        reader = csv.reader(counted(), delimiter=form.separator)
-        names = next((row for row in reader if row), None)
+        names = next((row for row in csv.reader(noted(), delimiter=separator) if row), None)
     except csv.Error as error:
         reason = f"its header is no CSV ({error})"
         raise BatchInputError(name=file.name, reason=reason) from error
     if names is None:
         raise BatchInputError(name=file.name, reason="it is empty; a header is needed")
-    header = content.decode()[:n_characters]
+    header = "".join(lines)
     if has_undecodable and UNDECODABLE in header:
-        raise BatchEncodingError(file.name, form.encoding, _encoding_that_reads(file))
+        works = None
+        if file.path is not None:
+            # It loads pandas, which nothing else here needs.
+            from tabproof.data.file import encoding_that_reads
+
+            with closing(_open(file)) as raw:
+                first_line = raw.read(HEAD_BYTES).lstrip(b"\r\n").splitlines()[0]
+            works = encoding_that_reads(first_line)
+        remedy = f"encoding={works} reads its header" if works else "say which: encoding=…"
+        reason = f"it is not encoded in {encoding}; {remedy}"
+        raise BatchInputError(name=file.name, reason=reason)
     if len(names) == 1:
         seen = max(SEPARATORS, key=names[0].count)
-        if seen != form.separator and seen in names[0] and not header.startswith('"'):
-            shown = "\\t" if seen == "\t" else seen
-            raise BatchSeparatorError(name=file.name, separator=form.separator, seen=shown)
+        if seen != separator and seen in names[0] and not header.startswith('"'):
+            seen = "\\t" if seen == "\t" else seen
+            reason = f"it has one column only when cut at '{separator}'; its header holds '{seen}':"
+            raise BatchInputError(name=file.name, reason=f"{reason} try 'separator={seen}'")
     return names, len(header.encode())
-
-
-def _encoding_that_reads(file: InputFile) -> str | None:
-    if file.path is None:
-        return None
-    # It loads pandas, which nothing else here needs.
-    from tabproof.data.file import encoding_that_reads
-
-    with closing(_open(file)) as raw:
-        return encoding_that_reads(raw.read(HEAD_BYTES).lstrip(b"\r\n").splitlines()[0])
-
-
-def _bytes_per_row(body: bytes) -> int:
-    n_lines = body.count(b"\n") or body.count(b"\r") or 1
-    return max(len(body) // n_lines, 1)
-
-
-@contextmanager
-def _refusing(file: InputFile) -> Iterator[None]:
-    try:
-        yield
-    except (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowInvalid) as error:
-        raise BatchInputError(name=file.name, reason=str(error).splitlines()[0]) from error

@@ -1,201 +1,212 @@
 """Make one output from its inputs, part by part; parts of a killed command are not repeated."""
 
-import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabproof.batch import outputs
-from tabproof.batch.cells import CellReader, Rows, number_scalar
-from tabproof.batch.checking import CheckedTask, Inputs, Settings
-from tabproof.batch.errors import InputChangedError
-from tabproof.batch.outputs import BadRows
+from tabproof.batch.cells import CellReader, find_wrong_types, numbers_array
+from tabproof.batch.csv_file import CsvFile
+from tabproof.batch.options import Options
+from tabproof.batch.parquet_file import ParquetFile
 from tabproof.batch.parts import Parts
-from tabproof.batch.plan import InputFile
-from tabproof.batch.scoring import ROW, Model, Part, Tally, score
-from tabproof.errors import listed
+from tabproof.batch.plan import InputFile, Task
+from tabproof.batch.scoring import ROW, KeptColumnError, Model, Part, Tally, output_schema, score
+from tabproof.errors import ColumnMissingError, DuplicateColumnsError, UserError, listed
 
+# Rows and cells of a piece: larger ones are no faster, and several are in memory at a time.
+BATCH_ROWS, BATCH_CELLS = 2**15, 2**19
+
+Source = CsvFile | ParquetFile
 # Called with the number of rows done, and their share of all.
 Show = Callable[[int, float], None]
 
 
-@contextmanager
-def shown(*, bar: bool) -> Iterator[Show]:
-    """Show a progress bar on a terminal, and nothing elsewhere."""
-    if not (bar and sys.stderr.isatty()):
-        yield lambda _rows, _share: None
-        return
-    # Importing rich takes a tenth of the start time, which most runs can save.
-    from rich import progress
-    from rich.console import Console
+class ColumnsDifferError(UserError):
+    """All differences between an input's columns and the model's."""
 
-    columns = (
-        progress.BarColumn(),
-        progress.TaskProgressColumn(),
-        progress.TextColumn("{task.fields[rows]} rows"),
-        progress.TimeRemainingColumn(),
+    def __init__(
+        self,
+        name: str,
+        missing: Sequence[str],
+        unknown: Sequence[str],
+        wrong: Mapping[str, str],
+        *,
+        strict: bool,
+    ) -> None:
+        parts = [f"missing {listed(missing, 20)}"] if missing else []
+        parts += [f"unknown {listed(unknown, 20)}"] if unknown else []
+        parts += ["wrong type " + ", ".join(f"'{k}' ({v})" for k, v in wrong.items())] * bool(wrong)
+        asked = ", and strict=true" if strict else ""
+        super().__init__(f"{name} does not have the model's columns{asked}: {'; '.join(parts)}")
+
+
+class InputChangedError(UserError):
+    """An input that was changed while it was read."""
+
+    template = (
+        "{names} changed while it was scored, so nothing was written;"
+        " score it again when nothing writes to it"
     )
-    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as display:
-        task = display.add_task("scoring", total=1.0, rows="0")
-        yield lambda rows, share: display.update(task, completed=share, rows=f"{rows:,}")
-
-
-# --- Calls in threads or on machines: results in order, few in memory.
-
-Piece = TypeVar("Piece")
-Result = TypeVar("Result")
-
-# Larger than the arrays of scoring, smaller than what glibc never keeps (32 MB).
-LARGEST_KEPT = 24 * 2**20
-
-
-class Future(Protocol):
-    """The result of a call, later."""
-
-    def result(self) -> Any:
-        """Wait for the result and return it."""
-        ...
-
-    def cancel(self) -> object:
-        """Cancel the call, if it has not begun."""
-        ...
-
-
-class Executor(Protocol):
-    """Runs several calls at a time, in threads or on a cluster."""
-
-    def submit(self, function: Callable[..., Any], piece: Any, /) -> Future:
-        """Schedule a call."""
-        ...
 
 
 @dataclass(frozen=True)
 class Pool:
-    """An executor, and the number of pieces that are read or scored ahead."""
+    """Runs calls in threads or on a cluster; n_ahead pieces are read or scored ahead.
 
-    executor: Executor
+    submit returns an object with `result()` and `cancel()`, as executors do.
+    """
+
+    submit: Callable[..., Any]
     n_ahead: int
 
-
-def in_order(
-    pool: Pool, pieces: Iterable[Piece], function: Callable[[Piece], Result]
-) -> Generator[Result]:
-    """Yield the result of each piece in order; at most n_ahead others are held."""
-    waiting: deque[Future] = deque()
-    try:
-        for piece in pieces:
-            waiting.append(pool.executor.submit(function, piece))
-            if len(waiting) > pool.n_ahead:
+    def in_order(self, pieces: Iterable[Any], function: Callable[[Any], Part]) -> Generator[Part]:
+        """Yield the result of each piece in order; at most n_ahead others are held."""
+        waiting: deque[Any] = deque()
+        try:
+            for piece in pieces:
+                waiting.append(self.submit(function, piece))
+                if len(waiting) > self.n_ahead:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
-def keep_freed_memory() -> None:
-    """Make the C library reuse freed memory instead of returning it to the system.
+@dataclass(frozen=True)
+class CheckedTask:
+    """A task that can begin, the kept columns, and columns that inputs lack or have too many."""
 
-    glibc does so for blocks up to the largest that was ever freed. Without this, a third of the
-    time of scoring is spent on returning pages and asking for them again.
-    """
-    np.empty(LARGEST_KEPT, dtype=np.uint8)
+    task: Task
+    schema: pa.Schema
+    kept: tuple[str, ...]
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
 
 
 class Job:
-    """Scores tasks with one model; `parts` is None if no parts are kept."""
+    """Scores tasks with one model. target: the column it predicts, which an input may have."""
 
-    def __init__(
-        self, model: Model, inputs: Inputs, settings: Settings, parts: Parts | None, pool: Pool
-    ) -> None:
-        self._model, self._inputs, self._settings = model, inputs, settings
-        self._parts, self._pool = parts, pool
+    def __init__(self, model: Model, options: Options, target: str, pool: Pool) -> None:
+        self._model, self._options, self._target, self._pool = model, options, target, pool
+        self._lookups = [c.name for c in model.columns if c.categories is not None]
+        # Standard input cannot be opened again.
+        self._stdin: CsvFile | None = None
 
-    def run(self, number: int, checked: CheckedTask, show: Show) -> Tally:
-        """Write an output and its bad rows; raise InputChangedError."""
+    def check(self, task: Task) -> CheckedTask:
+        """Compare the columns of a task's inputs; raise an error if they cannot be scored."""
+        first, types = task.inputs[0], dict[str, pa.DataType]()
+        columns, strict = self._model.columns, self._options.strict
+        model_names = [column.name for column in columns]
+        known = {*model_names, self._target}
+        missing: list[str] = []
+        unknown: list[str] = []
+        for file in task.inputs:
+            source = self._open(file)
+            names = source.names if self._options.keep is None else self._options.keep
+            for name in names:
+                if name not in source.types:
+                    raise ColumnMissingError(f"keep, {file.name}", name, source.names)
+            needed = self._needed(source, names)
+            if twice := [name for name in needed if source.names.count(name) > 1]:
+                raise DuplicateColumnsError(twice)
+            kept = {name: source.types[name] for name in names}
+            lacks = [name for name in model_names if name not in source.types]
+            others = [name for name in source.types if name not in {*known, *kept}]
+            # All cells of a CSV are text.
+            wrong = {} if source.is_text else find_wrong_types(columns, source.types, strict=strict)
+            if wrong or (strict and (lacks or others)) or len(lacks) == len(columns):
+                raise ColumnsDifferError(file.name, lacks, others, wrong, strict=strict)
+            missing += lacks
+            unknown += others
+            if file is first:
+                types = kept
+            elif kept != types:
+                name = next(n for n in {**types, **kept} if types.get(n) != kept.get(n))
+                reason = f"is not the same in {first.name} and {file.name}, which go to one output"
+                raise KeptColumnError(name=name, reason=reason)
+            if file.path is not None:
+                source.close()
+        schema = output_schema(self._model, types)
+        return CheckedTask(task, schema, tuple(types), tuple(missing), tuple(unknown))
+
+    def _open(self, file: InputFile) -> Source:
+        if file.kind == "parquet":
+            return ParquetFile(file, self._lookups)
+        if file.path is not None:
+            return CsvFile(file, self._options.separator, self._options.encoding)
+        if self._stdin is None:
+            self._stdin = CsvFile(file, self._options.separator, self._options.encoding)
+        return self._stdin
+
+    def _needed(self, source: Source, kept: Sequence[str]) -> list[str]:
+        """Return the columns to read."""
+        wanted = [c.name for c in self._model.columns if c.name in source.types]
+        return list(dict.fromkeys([*wanted, *kept]))
+
+    def run(self, number: int, checked: CheckedTask, parts: Parts | None, show: Show) -> Tally:
+        """Write an output and its bad rows; without `parts`, none are kept."""
         task, tally = checked.task, Tally()
         if task.output is not None:
             task.output.parent.mkdir(exist_ok=True)
         before = [file.identity() for file in task.inputs]
-        scratch = None if self._parts is None else self._parts.scratch
+        scratch = None if parts is None else parts.scratch("output")
         with (
             # Closed last, so that the bad rows exist when the output appears.
-            outputs.opened(
-                task.output, scratch and scratch("output"), task.kind, checked.schema
-            ) as output,
-            BadRows(task.bad_rows) as bad,
-            closing(self._parts_of(number, checked, show)) as parts,
+            outputs.opened(task.output, scratch, task.kind, checked.schema) as write,
+            outputs.bad_rows(task.bad_rows) as write_bad,
+            closing(self._parts_of(number, checked, parts, show)) as found,
         ):
-            for part in parts:
-                rows = pc.add(part.table[ROW], number_scalar(tally.n_rows))
-                output.write(part.table.set_column(0, checked.schema.field(ROW), rows))
-                bad.write(part, tally.n_rows)
+            for part in found:
+                n_before = numbers_array(np.array([tally.n_rows]))[0]
+                rows = pc.add(part.table[ROW], n_before)
+                write(part.table.set_column(0, checked.schema.field(ROW), rows))
+                write_bad(part, tally.n_rows)
                 tally.add(part)
             if before != [file.identity() for file in task.inputs]:
-                names = listed([file.name for file in task.inputs], 3)
-                raise InputChangedError(names=names)
-        if self._parts is not None and task.output is not None:
-            self._parts.finish(number, task.output, tally)
+                raise InputChangedError(names=listed([file.name for file in task.inputs], 3))
+        if parts is not None and task.output is not None:
+            parts.finish(number, task.output, tally)
         return tally
 
-    def _parts_of(self, number: int, checked: CheckedTask, show: Show) -> Generator[Part]:
-        """Yield the finished parts, then make the others."""
-        n_parts, source, end = 0, 0, 0
-        for part in () if self._parts is None else self._parts.finished(number):
-            n_parts, source, end = n_parts + 1, part.source, part.end
-            yield part
-        for place, file in enumerate(checked.task.inputs[source:], start=source):
-            for part in self._score(checked, file, place, end if place == source else 0, show):
-                if self._parts is not None:
-                    self._parts.add(number, n_parts, part)
-                n_parts += 1
-                yield part
-
-    def _score(
-        self, checked: CheckedTask, file: InputFile, place: int, start: int, show: Show
+    def _parts_of(
+        self, number: int, checked: CheckedTask, parts: Parts | None, show: Show
     ) -> Generator[Part]:
-        settings = self._settings
-        source = self._inputs.open(file)
-        needed = self._inputs.needed(source, checked.kept)
-        lookups = [name for name in self._inputs.lookups if name in needed]
-        reader = CellReader(
-            self._model.columns,
-            self._model.name_category,
-            is_text=source.is_text,
-            decimal=settings.form.decimal,
-        )
-        score_piece = partial(
-            _score_piece,
-            self._model,
-            reader,
-            source.to_rows(needed, lookups),
-            checked.schema,
-            place,
-        )
-        n_columns = len(needed) + len(self._model.added_columns)
-        with closing(source):
-            pieces = source.pieces(start, settings.rows_of_batch(n_columns), needed)
-            with closing(in_order(self._pool, pieces, score_piece)) as parts:
-                for part in parts:
-                    show(part.n_rows, (place + source.share_read()) / len(checked.task.inputs))
+        """Yield the finished parts, then make the others."""
+        n_parts, first, end = 0, 0, 0
+        for part in () if parts is None else parts.finished(number):
+            n_parts, first, end = n_parts + 1, part.source, part.end
+            yield part
+        inputs, model = checked.task.inputs, self._model
+        for place, file in enumerate(inputs[first:], start=first):
+            source = self._open(file)
+            needed = self._needed(source, checked.kept)
+            reader = CellReader(
+                model.columns,
+                model.name_category,
+                is_text=source.is_text,
+                decimal=self._options.decimal,
+            )
+            to_rows = source.to_rows(needed, [name for name in self._lookups if name in needed])
+            n_columns = len(needed) + len(model.added_columns)
+            fewer = max(BATCH_CELLS // max(n_columns, 1), 1)
+            batch_rows = self._options.batch_rows or min(BATCH_ROWS, fewer)
+            start = end if place == first else 0
+            pieces = source.pieces(start, batch_rows, needed)
+            make = partial(score, model, reader, to_rows, checked.schema, place)
+            with closing(source), closing(self._pool.in_order(pieces, make)) as scored:
+                for part in scored:
+                    show(part.n_rows, (place + source.share_read()) / len(inputs))
+                    if parts is not None:
+                        parts.add(number, n_parts, part)
+                    n_parts += 1
                     yield part
-
-
-def _score_piece(
-    model: Model,
-    reader: CellReader,
-    to_rows: Callable[[Any], Rows],
-    schema: pa.Schema,
-    source: int,
-    piece: Any,
-) -> Part:
-    # All arguments can be pickled: another machine may do this.
-    return score(model, reader, to_rows(piece), schema, source, piece.end)

@@ -7,9 +7,10 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,28 @@ import pyarrow as pa
 
 from tabproof.artifacts.files import atomic_file, locked
 from tabproof.batch.cells import Fault
-from tabproof.batch.errors import PartsInUseError, PartsTakenError
 from tabproof.batch.scoring import Part, Tally
-from tabproof.errors import listed
+from tabproof.errors import UserError
 
 PLAN, LOCK, SCRATCH = "plan.json", "lock", "scratch"
 OURS = re.compile(r"plan\.json|lock|scratch.*|\d+\.done|\d+-\d+\.part")
 KEY = b"part"
 GO_ON = "the same command resumes from there"
+
+
+class PartsInUseError(UserError):
+    """Parts that another process is writing."""
+
+    template = "another process is scoring into {directory}; wait for it, or stop it"
+
+
+class PartsTakenError(UserError):
+    """A directory for finished parts that has other files."""
+
+    template = (
+        "{directory} is for finished parts, and it has {found};"
+        " move that away, or choose another output"
+    )
 
 
 class Parts:
@@ -34,10 +49,16 @@ class Parts:
     """
 
     def __init__(self, directory: Path, plan: Mapping[str, Any] | None) -> None:
-        self.directory = directory
-        self.is_kept = plan is not None
-        self.has_other_plan = False
-        self._begin(plan)
+        self.directory, self.is_kept = directory, plan is not None
+        foreign = [path.name for path in directory.iterdir() if not OURS.fullmatch(path.name)]
+        if foreign:
+            raise PartsTakenError(directory=directory, found=foreign)
+        found = _read_json(directory / PLAN)
+        self.has_other_plan = found is not None and found != plan
+        if plan is None or found != plan:
+            self._clear()
+            if plan is not None:
+                self._write(PLAN, json.dumps(plan, indent=2).encode())
 
     def finished(self, task: int) -> Iterator[Part]:
         """Yield the finished parts, from the first on."""
@@ -49,24 +70,24 @@ class Parts:
     def add(self, task: int, number: int, part: Part) -> None:
         """Keep a part."""
         if self.is_kept:
-            with atomic_file(self._path(task, number), self.scratch("part")) as file:
-                file.write(_as_bytes(part))
+            self._write(f"{task}-{number}.part", _as_bytes(part))
 
     def finish(self, task: int, output: Path, tally: Tally) -> None:
         """Record that an output is complete, and delete its parts."""
         if self.is_kept:
-            said = {"output": _stamp(output), "tally": tally.as_plain()}
-            with atomic_file(self._done(task), self.scratch("done")) as file:
-                file.write(json.dumps(said).encode())
+            said = {"output": _stamp(output), "tally": vars(tally)}
+            self._write(f"{task}.done", json.dumps(said).encode())
         for path in self.directory.glob(f"{task}-*.part"):
             path.unlink()
 
     def tally_of(self, task: int, output: Path) -> Tally | None:
         """Return the counts of a complete output, if it was not changed since."""
-        said = _read_json(self._done(task))
+        said = _read_json(self.directory / f"{task}.done")
         if said is None or not output.exists() or said["output"] != _stamp(output):
             return None
-        return Tally.from_plain(said["tally"])
+        tally = Tally(**said["tally"])
+        tally.unseen, tally.outside = Counter(tally.unseen), Counter(tally.outside)
+        return tally
 
     def scratch(self, name: str) -> Path:
         """Return a path for temporary content, on the same disk."""
@@ -85,17 +106,9 @@ class Parts:
         """Whether nothing is finished."""
         return not any(path.suffix in (".part", ".done") for path in self.directory.iterdir())
 
-    def _begin(self, plan: Mapping[str, Any] | None) -> None:
-        foreign = [path.name for path in self.directory.iterdir() if not OURS.fullmatch(path.name)]
-        if foreign:
-            raise PartsTakenError(directory=self.directory, found=listed(foreign, 4))
-        found = _read_json(self.directory / PLAN)
-        if plan is None or found != plan:
-            self.has_other_plan = found is not None
-            self._clear()
-            if plan is not None:
-                with atomic_file(self.directory / PLAN, self.scratch("plan")) as file:
-                    file.write(json.dumps(plan, indent=2).encode())
+    def _write(self, name: str, content: bytes | pa.Buffer) -> None:
+        with atomic_file(self.directory / name, self.scratch("new")) as file:
+            file.write(content)
 
     def _clear(self) -> None:
         # The plan first: parts without a plan are ignored.
@@ -107,14 +120,15 @@ class Parts:
     def _path(self, task: int, number: int) -> Path:
         return self.directory / f"{task}-{number}.part"
 
-    def _done(self, task: int) -> Path:
-        return self.directory / f"{task}.done"
-
 
 @contextmanager
 def opened(directory: Path, plan: Mapping[str, Any] | None) -> Iterator[Parts]:
     """Lock the directory, also after a process was killed in it, and yield its parts."""
-    with _locked(directory):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(directory / LOCK))
+        except BlockingIOError as error:
+            raise PartsInUseError(directory=directory) from error
         parts = Parts(directory, plan)
         try:
             yield parts
@@ -125,16 +139,6 @@ def opened(directory: Path, plan: Mapping[str, Any] | None) -> Iterator[Parts]:
                 parts.remove()
             raise
         parts.remove()
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(directory / LOCK))
-        except BlockingIOError as error:
-            raise PartsInUseError(directory=directory) from error
-        yield
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -151,14 +155,8 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _as_bytes(part: Part) -> pa.Buffer:
-    said = {
-        "n_rows": part.n_rows,
-        "source": part.source,
-        "end": part.end,
-        "faults": [list(asdict(fault).values()) for fault in part.faults],
-        "unseen": dict(part.unseen),
-        "outside": dict(part.outside),
-    }
+    said = {name: value for name, value in vars(part).items() if name != "table"}
+    said["faults"] = [astuple(fault) for fault in part.faults]
     schema = part.table.schema.with_metadata({KEY: json.dumps(said).encode()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:

@@ -3,27 +3,48 @@
 import hashlib
 import os
 import stat
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabproof.batch.errors import BadRowsPathError, BatchPathError, NoInputFilesError
-from tabproof.errors import DuplicateColumnsError, InvalidValueError
+import pyarrow as pa
 
-# --- Inputs.
+from tabproof.errors import InvalidValueError, UserError
 
 KINDS = ("csv", "csv.gz", "parquet")
 STANDARD = "-"
+STDIN, STDOUT = 0, 1
 # Ends the name of a file of bad rows, which is no input of a directory.
 BAD = ".bad.csv"
 HEAD_BYTES = 2**20
+READ, ANSWERS = "the input is read from there", "the answers go there"
+PARTS = "finished parts lie there"
+IRREGULAR = {
+    stat.S_IFCHR: "character device",
+    stat.S_IFBLK: "block device",
+    stat.S_IFIFO: "FIFO",
+    stat.S_IFSOCK: "socket",
+}
 
 
-def kind_of(path: Path) -> str | None:
-    """Return a file's kind by its name."""
-    return next((kind for kind in KINDS if path.name.lower().endswith(f".{kind}")), None)
+class BatchPathError(UserError):
+    """An input, an output or a file of bad rows that cannot be used."""
+
+    def __init__(self, key: str, path: str | Path, reason: str) -> None:
+        std = "stdin" if key == "input" else "stdout"
+        valid = f"it takes .csv, .csv.gz, .parquet, a directory, or - ({std})"
+        if key == "bad_rows":
+            valid = "say bad_rows=…, a file of its own"
+        super().__init__(f"{key}={path}: {reason}; {valid}")
+
+
+class BatchInputError(UserError):
+    """An input that its reader refuses."""
+
+    template = "{name} cannot be read: {reason}"
 
 
 @dataclass(frozen=True)
@@ -37,11 +58,6 @@ class InputFile:
     def name(self) -> str:
         """The name for messages."""
         return "standard input" if self.path is None else str(self.path)
-
-    @property
-    def size(self) -> int | None:
-        """The number of bytes, if known."""
-        return None if self.path is None else self.path.stat().st_size
 
     def identity(self) -> dict[str, Any] | None:
         """Return what changes when the file changes; None for standard input."""
@@ -57,12 +73,16 @@ class InputFile:
             "head": head,
         }
 
-
-def refuse_duplicates(names: Sequence[str], needed: Sequence[str]) -> None:
-    """Refuse duplicate names of an input among the needed columns."""
-    duplicates = [name for name in needed if names.count(name) > 1]
-    if duplicates:
-        raise DuplicateColumnsError(list(dict.fromkeys(duplicates)))
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Raise BatchInputError where the content is damaged."""
+        try:
+            yield
+        except (EOFError, zlib.error, pa.ArrowException, OSError) as error:
+            # Errors for a damaged file have no errno.
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise BatchInputError(name=self.name, reason=str(error).splitlines()[0]) from error
 
 
 @dataclass(frozen=True)
@@ -78,44 +98,6 @@ class Task:
     bad_rows: Path | None
 
 
-def find_inputs(text: str) -> tuple[InputFile, ...]:
-    """Return the files to score; raise BatchPathError."""
-    if text == STANDARD:
-        return (InputFile(None, "csv"),)
-    path = Path(text).expanduser()
-    if path.is_dir():
-        found = [InputFile(p, kind_of(p) or "") for p in sorted(path.iterdir()) if _is_input(p)]
-        if not found:
-            endings = ", ".join(f".{kind}" for kind in KINDS)
-            raise NoInputFilesError(path=path, endings=endings)
-        return tuple(found)
-    kind = kind_of(path)
-    if not path.is_file() or kind is None:
-        found_here = "its ending is none of these" if path.exists() else "nothing is there"
-        raise BatchPathError("input", text, found_here)
-    return (InputFile(path, kind),)
-
-
-def _is_input(path: Path) -> bool:
-    # Hidden files may be incomplete.
-    is_ignored = path.name.startswith(".") or path.name.endswith(BAD)
-    return path.is_file() and kind_of(path) is not None and not is_ignored
-
-
-STDIN, STDOUT = 0, 1
-READ, ANSWERS = "the input is read from there", "the answers go there"
-PARTS = "finished parts lie there"
-IRREGULAR = {
-    stat.S_IFCHR: "character device",
-    stat.S_IFBLK: "block device",
-    stat.S_IFIFO: "FIFO",
-    stat.S_IFSOCK: "socket",
-}
-
-# A path without links, or device and inode, which hard links share.
-Mark = Path | tuple[int, int]
-
-
 @dataclass(frozen=True)
 class Plan:
     """All outputs of one command, and the directory for its parts, if it keeps any."""
@@ -126,37 +108,70 @@ class Plan:
 
 def make_plan(input_text: str, output_text: str, bad_rows: Path | None = None) -> Plan:
     """Find the inputs and plan the outputs; raise an error for a path that cannot be used."""
-    inputs = find_inputs(input_text)
+    inputs = _find_inputs(input_text)
     if output_text == STANDARD:
         plan = Plan((Task(inputs, None, "csv", bad_rows),), None)
     else:
-        plan = _make_files(inputs, output_text, bad_rows)
+        plan = _plan_files(inputs, output_text, bad_rows)
     if bad_rows is not None and len(plan.tasks) > 1:
         valid = "no file where there are several outputs: each has its own"
         raise InvalidValueError("bad_rows", bad_rows, valid)
     _refuse_overlap(plan, input_text, output_text)
     if bad_rows is not None:
-        _refuse_without_directory(bad_rows, plan.tasks[0])
+        # The directory of outputs is made when the first is written.
+        place, output = bad_rows.resolve(), plan.tasks[0].output
+        made = output.resolve().parent if output else None
+        if place == made:
+            raise BatchPathError("bad_rows", bad_rows, ANSWERS)
+        if place.parent != made and not place.parent.is_dir():
+            reason = f"its directory {bad_rows.parent} does not exist"
+            raise BatchPathError("bad_rows", bad_rows, reason)
     return plan
 
 
-def _make_files(inputs: tuple[InputFile, ...], text: str, bad_rows: Path | None) -> Plan:
+def _kind_of(path: Path) -> str | None:
+    return next((kind for kind in KINDS if path.name.lower().endswith(f".{kind}")), None)
+
+
+def _find_inputs(text: str) -> tuple[InputFile, ...]:
+    if text == STANDARD:
+        return (InputFile(None, "csv"),)
+    path = Path(text).expanduser()
+    if path.is_dir():
+        found = tuple(
+            InputFile(file, kind)
+            for file in sorted(path.iterdir())
+            # Hidden files may be incomplete.
+            if not file.name.startswith(".") and not file.name.endswith(BAD) and file.is_file()
+            if (kind := _kind_of(file)) is not None
+        )
+        if not found:
+            raise BatchPathError("input", text, "no file in it has one of these endings")
+        return found
+    kind = _kind_of(path)
+    if not path.is_file() or kind is None:
+        found_here = "its ending is none of these" if path.exists() else "nothing is there"
+        raise BatchPathError("input", text, found_here)
+    return (InputFile(path, kind),)
+
+
+def _plan_files(inputs: tuple[InputFile, ...], text: str, bad_rows: Path | None) -> Plan:
     output = Path(text).expanduser()
-    parts = output.with_name(f"{output.name}.parts")
+    parts, kind = output.with_name(f"{output.name}.parts"), _kind_of(output)
     if not output.name or not parts.parent.is_dir():
         raise BatchPathError("output", text, "its directory does not exist")
     if irregular := _irregular(output):
         raise BatchPathError("output", text, f"{irregular}; write into it by output=- > {text}")
+    is_new_name = not output.suffix and not output.exists()
     outputs: list[tuple[tuple[InputFile, ...], Path, str]]
-    if _is_directory(output, text):
+    if text.endswith("/") or (kind is None and (output.is_dir() or is_new_name)):
         if None in {file.path for file in inputs}:
             raise BatchPathError("output", text, "standard input goes to one file")
         outputs = [((file,), output / Path(file.name).name, file.kind) for file in inputs]
+    elif kind is None or output.is_dir():
+        found = "a directory is there" if output.is_dir() else "its ending is none of these"
+        raise BatchPathError("output", text, found)
     else:
-        kind = kind_of(output)
-        if kind is None or output.is_dir():
-            found = "a directory is there" if output.is_dir() else "its ending is none of these"
-            raise BatchPathError("output", text, found)
         outputs = [(inputs, output, kind)]
     tasks = [
         Task(some, place, kind, bad_rows or place.with_name(place.name + BAD))
@@ -165,9 +180,8 @@ def _make_files(inputs: tuple[InputFile, ...], text: str, bad_rows: Path | None)
     return Plan(tuple(tasks), parts)
 
 
-def _is_directory(output: Path, text: str) -> bool:
-    is_new_name = not output.suffix and not output.exists()
-    return text.endswith("/") or (kind_of(output) is None and (output.is_dir() or is_new_name))
+# A path without links, or device and inode, which hard links share.
+Mark = Path | tuple[int, int]
 
 
 def _refuse_overlap(plan: Plan, input_text: str, output_text: str) -> None:
@@ -188,7 +202,7 @@ def _refuse_overlap(plan: Plan, input_text: str, output_text: str) -> None:
         taken |= dict.fromkeys(_marks(task.output, STDOUT), ANSWERS)
     for task in plan.tasks:
         if task.bad_rows and (reason := _refusal(task.bad_rows, taken, plan.parts)):
-            raise BadRowsPathError(path=task.bad_rows, reason=reason)
+            raise BatchPathError("bad_rows", task.bad_rows, reason)
 
 
 def _refusal(path: Path, taken: Mapping[Mark, str], parts: Path | None) -> str | None:
@@ -196,24 +210,13 @@ def _refusal(path: Path, taken: Mapping[Mark, str], parts: Path | None) -> str |
     place = path.resolve()
     if parts and parts.resolve() in (place, *place.parents):
         return PARTS
-    for mark in (place.parent, *_marks(path)):
+    for mark in (place.parent, *_marks(path, STDOUT)):
         if mark in taken:
             return taken[mark]
     return "a directory is there" if path.is_dir() else _irregular(path)
 
 
-def _refuse_without_directory(bad_rows: Path, task: Task) -> None:
-    place = bad_rows.resolve()
-    # The directory of outputs is made when the first is written.
-    made = task.output.resolve().parent if task.output else None
-    if place == made:
-        raise BadRowsPathError(path=bad_rows, reason=ANSWERS)
-    if place.parent != made and not place.parent.is_dir():
-        reason = f"its directory {bad_rows.parent} does not exist"
-        raise BadRowsPathError(path=bad_rows, reason=reason)
-
-
-def _marks(path: Path | None, standard: int = STDOUT) -> list[Mark]:
+def _marks(path: Path | None, standard: int) -> list[Mark]:
     """Return what identifies a file, or the standard stream used instead."""
     marks: list[Mark] = [path.resolve()] if path else []
     with suppress(OSError):

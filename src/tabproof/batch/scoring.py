@@ -8,26 +8,32 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pyarrow import types
 
 from tabproof.batch.cells import (
     CellReader,
     Fault,
     Rows,
     WantedColumn,
-    count_outside,
-    count_unseen,
+    count_unusual,
     is_string,
     numbers_array,
     texts_array,
     value_type,
 )
-from tabproof.batch.errors import KeptColumnError
+from tabproof.errors import UserError
 
 ROW, LABEL, PROBA = "row", "label", "proba_"
 BASE, CONTRIBUTION = "base_value", "contribution_"
 NO_PROBABILITY = "has numbers so extreme that no probability comes out"
 
 Floats = NDArray[np.float64]
+
+
+class KeptColumnError(UserError):
+    """A column that cannot be kept in the output."""
+
+    template = "keep: '{name}' {reason}"
 
 
 class Contributions(Protocol):
@@ -91,82 +97,6 @@ class Part:
     outside: Mapping[str, int]
 
 
-def output_schema(model: Model, kept: Mapping[str, pa.DataType]) -> pa.Schema:
-    """Return the schema of an output; raise KeptColumnError for a name that is taken."""
-    own = [(ROW, pa.int64()), *((f"{PROBA}{label}", pa.float64()) for label in model.labels)]
-    own.append((LABEL, pa.string()))
-    own += [(name, pa.float64()) for name in model.added_columns]
-    for name in kept:
-        if name in dict(own):
-            reason = "the output has a column of that name itself"
-            raise KeptColumnError(name=name, reason=reason)
-    return pa.schema([*own, *((name, _as_kept(kind)) for name, kind in kept.items())])
-
-
-def _as_kept(kind: pa.DataType) -> pa.DataType:
-    # However texts are stored.
-    return pa.string() if is_string(value_type(kind)) else kind
-
-
-def score(
-    model: Model, reader: CellReader, rows: Rows, schema: pa.Schema, source: int, end: int
-) -> Part:
-    """Score rows; those with a bad cell are left out and listed as faults."""
-    encoded = reader.encode(rows)
-    faults = encoded.faults
-    good = np.delete(np.arange(rows.table.num_rows), list(faults))
-    columns = [cells[good] for cells in encoded.columns] if faults else encoded.columns
-    proba = np.empty((0, len(model.labels)))
-    if len(good):
-        proba = model.predict_proba(columns)
-    undecided = np.isnan(proba).any(axis=1)
-    if undecided.any():
-        faults |= {int(place): ("", NO_PROBABILITY) for place in good[undecided]}
-        good, proba = good[~undecided], proba[~undecided]
-        columns = [cells[~undecided] for cells in columns]
-    found = [Fault(int(rows.positions[place]), *fault) for place, fault in faults.items()]
-    return Part(
-        table=_as_table(model, rows, good, columns, proba, schema),
-        n_rows=rows.n_rows,
-        source=source,
-        end=end,
-        faults=tuple(sorted([*rows.faults, *found], key=lambda fault: fault.row)),
-        unseen=count_unseen(model.columns, columns),
-        outside=count_outside(model.columns, columns),
-    )
-
-
-def _as_table(
-    model: Model,
-    rows: Rows,
-    good: NDArray[np.intp],
-    columns: Sequence[NDArray[Any]],
-    proba: Floats,
-    schema: pa.Schema,
-) -> pa.Table:
-    own = [numbers_array(rows.positions[good]), *map(numbers_array, proba.T)]
-    own.append(texts_array(model.labels).take(numbers_array(model.codes_of(proba))))
-    if model.explain is not None:
-        found = model.explain(columns, proba)
-        own += [numbers_array(found.base), *map(numbers_array, found.values.T)]
-    kept = []
-    for column_field in list(schema)[len(own) :]:
-        column = rows.table[column_field.name]
-        if pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(column_field.type):
-            column = column.cast(column.type.value_type)
-        column = column.cast(column_field.type)
-        kept.append(
-            column if len(good) == rows.table.num_rows else column.take(numbers_array(good))
-        )
-    # One chunk, as after reading a part: pages of Parquet may follow chunks.
-    return pa.Table.from_arrays([*own, *kept], schema=schema).combine_chunks()
-
-
-# --- Counts.
-
-SHOWN_COLUMNS = 5
-
-
 @dataclass
 class Tally:
     """Counts of rows; of cells with unseen categories and numbers outside the range, by column."""
@@ -176,62 +106,73 @@ class Tally:
     unseen: Counter[str] = field(default_factory=Counter)
     outside: Counter[str] = field(default_factory=Counter)
 
-    def add(self, part: Part) -> None:
-        """Count a part."""
-        self.n_rows += part.n_rows
-        self.n_bad += len(part.faults)
-        self.unseen.update(part.unseen)
-        self.outside.update(part.outside)
-
-    def join(self, other: "Tally") -> None:
+    def add(self, other: "Tally | Part") -> None:
         """Add other counts."""
         self.n_rows += other.n_rows
-        self.n_bad += other.n_bad
+        self.n_bad += other.n_bad if isinstance(other, Tally) else len(other.faults)
         self.unseen.update(other.unseen)
         self.outside.update(other.outside)
 
-    def as_plain(self) -> dict[str, Any]:
-        """Return a dictionary for from_plain."""
-        return {
-            "n_rows": self.n_rows,
-            "n_bad": self.n_bad,
-            "unseen": dict(self.unseen),
-            "outside": dict(self.outside),
-        }
 
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> "Tally":
-        """Make counts from a dictionary of as_plain."""
-        counts = Counter(plain["unseen"]), Counter(plain["outside"])
-        return cls(plain["n_rows"], plain["n_bad"], *counts)
-
-    def warnings(self) -> list[str]:
-        """Return warnings about the cells."""
-        lines = []
-        if self.unseen:
-            lines.append(f"categories that training never saw: {_counts(self.unseen)}")
-        if self.outside:
-            lines.append(f"numbers outside of the training range: {_counts(self.outside)}")
-        return lines
-
-    def result_line(self, seconds: float, n_missing_columns: int, output: str) -> str:
-        """Return the last line; scripts read it, so its format is fixed."""
-        return (
-            f"[SCORED] rows={self.n_rows} elapsed_sec={seconds:.2f}"
-            f" rows_per_sec={round(self.n_rows / max(seconds, 1e-9))} bad={self.n_bad}"
-            f" unseen={self.unseen.total()} outside={self.outside.total()}"
-            f" missing_columns={n_missing_columns} output={output}"
-        )
+def output_schema(model: Model, kept: Mapping[str, pa.DataType]) -> pa.Schema:
+    """Return the schema of an output; raise KeptColumnError for a name that is taken."""
+    fields = [(ROW, pa.int64()), *((f"{PROBA}{label}", pa.float64()) for label in model.labels)]
+    fields.append((LABEL, pa.string()))
+    fields += [(name, pa.float64()) for name in model.added_columns]
+    own = dict(fields)
+    for name, kind in kept.items():
+        if name in own:
+            reason = "the output has a column of that name itself"
+            raise KeptColumnError(name=name, reason=reason)
+        # However texts are stored.
+        fields.append((name, pa.string() if is_string(value_type(kind)) else kind))
+    return pa.schema(fields)
 
 
-def _counts(counts: Counter[str]) -> str:
-    shown = [f"'{name}' ({count:,})" for name, count in counts.most_common(SHOWN_COLUMNS)]
-    more = len(counts) - len(shown)
-    return ", ".join(shown) + (f" and {more} more column(s)" if more > 0 else "")
+def score(
+    model: Model,
+    reader: CellReader,
+    to_rows: Callable[[Any], Rows],
+    schema: pa.Schema,
+    source: int,
+    piece: Any,
+) -> Part:
+    """Score a piece of an input; rows with a bad cell are left out and listed as faults.
 
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first few names of columns."""
-    shown = ", ".join(f"'{name}'" for name in names[:SHOWN_COLUMNS])
-    more = len(names) - SHOWN_COLUMNS
-    return f"{shown} and {more} more" if more > 0 else shown
+    All arguments can be pickled: another machine may do this.
+    """
+    rows = to_rows(piece)
+    columns, faults = reader.encode(rows)
+    good = np.delete(np.arange(rows.table.num_rows), list(faults))
+    if faults:
+        columns = [cells[good] for cells in columns]
+    proba = model.predict_proba(columns) if len(good) else np.empty((0, len(model.labels)))
+    undecided = np.isnan(proba).any(axis=1)
+    if undecided.any():
+        faults |= {int(place): ("", NO_PROBABILITY) for place in good[undecided]}
+        good, proba = good[~undecided], proba[~undecided]
+        columns = [cells[~undecided] for cells in columns]
+    arrays = [numbers_array(rows.positions[good]), *map(numbers_array, proba.T)]
+    arrays.append(texts_array(model.labels).take(numbers_array(model.codes_of(proba))))
+    if model.explain is not None:
+        found = model.explain(columns, proba)
+        arrays += [numbers_array(found.base), *map(numbers_array, found.values.T)]
+    for kept in list(schema)[len(arrays) :]:
+        column = rows.table[kept.name]
+        if types.is_dictionary(column.type) and not types.is_dictionary(kept.type):
+            column = column.cast(column.type.value_type)
+        column = column.cast(kept.type)
+        is_whole = len(good) == rows.table.num_rows
+        arrays.append(column if is_whole else column.take(numbers_array(good)))
+    all_faults = [*rows.faults, *(Fault(int(rows.positions[p]), *f) for p, f in faults.items())]
+    unseen, outside = count_unusual(model.columns, columns)
+    return Part(
+        # One chunk, as after reading a part: pages of Parquet may follow chunks.
+        table=pa.Table.from_arrays(arrays, schema=schema).combine_chunks(),
+        n_rows=rows.n_rows,
+        source=source,
+        end=piece.end,
+        faults=tuple(sorted(all_faults, key=lambda fault: fault.row)),
+        unseen=unseen,
+        outside=outside,
+    )
