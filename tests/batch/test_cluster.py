@@ -1,5 +1,6 @@
 """Scored on a cluster, files have the bytes that they have here, whatever happens there."""
 
+import os
 import pickle
 import shutil
 import signal
@@ -13,7 +14,7 @@ import pytest
 
 from tabproof.batch.parquet_file import Slice
 from tests.batch.scoring import command, names_in, score, until_parts
-from tests.conftest import ROOT
+from tests.conftest import ROOT, process
 from tests.runtime.cluster import SECONDS, RealCluster, real_cluster
 
 # Each starts a cluster of processes.
@@ -39,18 +40,18 @@ def test_a_file_has_the_bytes_that_it_has_here_though_a_worker_is_killed(
 ) -> None:
     task = [f"input={long_input / kind}", "batch_rows=2000"]
     score(words[0], words[-1], *task, f"output={tmp_path / f'here{ending}'}")
-    process = subprocess.Popen(
+    scorer = subprocess.Popen(
         command(*words, *task, f"output={tmp_path / f'there{ending}'}"),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    until_parts(tmp_path / f"there{ending}.parts", 10, process)
+    until_parts(tmp_path / f"there{ending}.parts", 10, scorer)
     real.kill()
     real.add_worker()
-    stdout, stderr = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0, stderr
+    stdout, stderr = scorer.communicate(timeout=SECONDS)
+    assert scorer.returncode == 0, stderr
     # What the libraries have to say about a lost worker is nobody's concern.
     assert stderr == ""
     assert f"cluster   {real.address}, 2 threads\n" in stdout
@@ -72,13 +73,13 @@ def test_interrupted_on_a_cluster_it_goes_on_here(
     words: list[str], long_input: Path, tmp_path: Path
 ) -> None:
     task = [f"input={long_input / 'in.csv'}", f"output={tmp_path / 'out.csv'}", "batch_rows=2000"]
-    process = subprocess.Popen(
+    scorer = subprocess.Popen(
         command(*words, *task), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-    until_parts(tmp_path / "out.csv.parts", 10, process)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=SECONDS)
-    assert process.returncode == 130
+    until_parts(tmp_path / "out.csv.parts", 10, scorer)
+    scorer.send_signal(signal.SIGINT)
+    _, said = scorer.communicate(timeout=SECONDS)
+    assert scorer.returncode == 130
     kept = f"with what is finished kept in {tmp_path / 'out.csv'}.parts"
     assert said.decode() == (
         f"error: interrupted by Ctrl-C {kept}: the same command resumes from there\n"
@@ -92,14 +93,12 @@ def test_a_cluster_that_cannot_be_used_is_one_line(
     model: Path, real: RealCluster, long_input: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(ROOT / "src", tmp_path / "src")
-    with (tmp_path / "src" / "schema.py").open("a") as file:
+    with (tmp_path / "src" / "tabproof" / "schema.py").open("a") as file:
         file.write("# changed\n")
     shutil.copy(long_input / "in.parquet", tmp_path / "in.parquet")
     words = [f"run={model}", f"input={tmp_path / 'in.parquet'}", f"output={tmp_path / 'out.csv'}"]
     words += ["runtime=dask", f"address={real.address}"]
-    done = subprocess.run(
-        command(*words), cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS
-    )
+    done = process("score", *words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": "src"})
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("error: worker tcp://127.0.0.1:")

@@ -80,12 +80,18 @@ def test_rows_that_are_bad_are_absent_and_an_output_may_have_none(
     assert len(nothing) == 0
 
 
+@pytest.fixture(scope="module")
+def long_source(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("long") / "in.parquet"
+    pd.concat([rows] * 10, ignore_index=True).to_parquet(path)
+    return path
+
+
 @pytest.mark.slow
 def test_a_killed_command_goes_on_to_the_same_bytes(
-    model: Path, long_input: Path, tmp_path: Path
+    model: Path, long_source: Path, tmp_path: Path
 ) -> None:
-    words = [f"run={model}", f"input={long_input / 'in.parquet'}", "explain=true"]
-    words += ["batch_rows=4000", "workers=1"]
+    words = [f"run={model}", f"input={long_source}", "explain=true", "batch_rows=500", "workers=1"]
     score(*words, f"output={tmp_path / 'whole.parquet'}")
     output = tmp_path / "killed.parquet"
     code, _ = stopped([*words, f"output={output}"], Path(f"{output}.parts"), 9)
@@ -96,14 +102,14 @@ def test_a_killed_command_goes_on_to_the_same_bytes(
 
 @pytest.mark.slow
 def test_parts_without_them_are_not_those_of_this_command(
-    model: Path, long_input: Path, tmp_path: Path
+    model: Path, long_source: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.parquet"
-    words = [f"run={model}", f"input={long_input / 'in.parquet'}", f"output={output}"]
-    stopped([*words, "batch_rows=2000"], Path(f"{output}.parts"), 9)
-    said = score(*words, "batch_rows=2000", "explain=true")
-    assert "of another model, input or option" in said
-    assert len(read(output)[OWN]) == 60 * N_ROWS
+    words = [f"run={model}", f"input={long_source}", f"output={output}", "batch_rows=200"]
+    stopped(words, Path(f"{output}.parts"), 9)
+    said = score(*words, "explain=true")
+    assert "belongs to another model, input or option" in said
+    assert len(read(output)[OWN]) == 10 * N_ROWS
 
 
 def test_a_model_that_cannot_be_explained_is_refused_before_anything_is_read(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tabproof.batch.cells import Fault, Rows, as_numpy, numbers_array
 from tabproof.batch.plan import HEAD_BYTES, BatchInputError, InputFile
+from tabproof.errors import UserError
 
 # --- Blocks of whole records, for threads to parse.
 
@@ -152,13 +153,12 @@ def _open(file: InputFile) -> IO[bytes]:
 class Utf8Stream:
     """Reads forward; offsets are counted in UTF-8, after the byte order mark."""
 
-    def __init__(self, file: InputFile, encoding: str) -> None:
-        self._raw = _open(file)
-        self.close = self._raw.close
+    def __init__(self, raw: IO[bytes], encoding: str, *, can_seek: bool) -> None:
+        self._raw = raw
         self._ahead, self._offset, self._mark = b"", 0, 0
         # UTF-8 needs no conversion, with or without a byte order mark.
         is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-        self._is_plain = file.kind == "csv" and file.path is not None and is_utf8
+        self._is_plain = can_seek and is_utf8
         self._decoder = None if is_utf8 else codecs.getincrementaldecoder(encoding)(STAND_IN)
         if is_utf8 and self.head(3) == codecs.BOM_UTF8:
             self._mark, self._ahead = 3, self._ahead[3:]
@@ -215,11 +215,17 @@ class CsvFile:
 
     def __init__(self, file: InputFile, separator: str, encoding: str) -> None:
         self.file, self._separator = file, separator
-        with file.reading():
-            self._stream = Utf8Stream(file, encoding)
-            head = self._stream.head(HEAD_BYTES)
-        self.close = self._stream.close
-        self.names, self._first = _read_header(head, file, separator, encoding)
+        raw = _open(file)
+        self.close = raw.close
+        try:
+            with file.reading():
+                can_seek = file.kind == "csv" and file.path is not None
+                self._stream = Utf8Stream(raw, encoding, can_seek=can_seek)
+                head = self._stream.head(HEAD_BYTES)
+            self.names, self._first = _read_header(head, file, separator, encoding)
+        except UserError:
+            self.close()
+            raise
         body = head[self._first :]
         n_lines = body.count(b"\n") or body.count(b"\r") or 1
         self._bytes_per_row = max(len(body) // n_lines, 1)

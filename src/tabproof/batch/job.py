@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -112,30 +112,34 @@ class Job:
         unknown: list[str] = []
         for file in task.inputs:
             source = self._open(file)
-            names = source.names if self._options.keep is None else self._options.keep
-            for name in names:
-                if name not in source.types:
-                    raise ColumnMissingError(f"keep, {file.name}", name, source.names)
-            needed = self._needed(source, names)
-            if twice := [name for name in needed if source.names.count(name) > 1]:
-                raise DuplicateColumnsError(twice)
-            kept = {name: source.types[name] for name in names}
-            lacks = [name for name in model_names if name not in source.types]
-            others = [name for name in source.types if name not in {*known, *kept}]
-            # All cells of a CSV are text.
-            wrong = {} if source.is_text else find_wrong_types(columns, source.types, strict=strict)
-            if wrong or (strict and (lacks or others)) or len(lacks) == len(columns):
-                raise ColumnsDifferError(file.name, lacks, others, wrong, strict=strict)
-            missing += lacks
-            unknown += others
-            if file is first:
-                types = kept
-            elif kept != types:
-                name = next(n for n in {**types, **kept} if types.get(n) != kept.get(n))
-                reason = f"is not the same in {first.name} and {file.name}, which go to one output"
-                raise KeptColumnError(name=name, reason=reason)
-            if file.path is not None:
-                source.close()
+            # Standard input is read on.
+            with nullcontext() if file.path is None else closing(source):
+                names = source.names if self._options.keep is None else self._options.keep
+                for name in names:
+                    if name not in source.types:
+                        raise ColumnMissingError(f"keep, {file.name}", name, source.names)
+                needed = self._needed(source, names)
+                if twice := [name for name in needed if source.names.count(name) > 1]:
+                    raise DuplicateColumnsError(twice)
+                kept = {name: source.types[name] for name in names}
+                lacks = [name for name in model_names if name not in source.types]
+                others = [name for name in source.types if name not in {*known, *kept}]
+                # All cells of a CSV are text.
+                wrong = (
+                    {} if source.is_text else find_wrong_types(columns, source.types, strict=strict)
+                )
+                if wrong or (strict and (lacks or others)) or len(lacks) == len(columns):
+                    raise ColumnsDifferError(file.name, lacks, others, wrong, strict=strict)
+                missing += lacks
+                unknown += others
+                if file is first:
+                    types = kept
+                elif kept != types:
+                    name = next(n for n in {**types, **kept} if types.get(n) != kept.get(n))
+                    reason = (
+                        f"is not the same in {first.name} and {file.name}, which go to one output"
+                    )
+                    raise KeptColumnError(name=name, reason=reason)
         schema = output_schema(self._model, types)
         return CheckedTask(task, schema, tuple(types), tuple(missing), tuple(unknown))
 
