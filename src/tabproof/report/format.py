@@ -2,9 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite, log10
+
+from markupsafe import Markup
 
 from tabproof.evaluation_result import Estimate
 from tabproof.text import display_width
@@ -73,11 +75,11 @@ def escaped(text: str) -> str:
     return AMPERSAND.sub("&amp;", SPECIAL.sub(r"\\\g<0>", line))
 
 
-def fenced(code: str, language: str = "") -> str:
+def fenced(code: str, language: str = "") -> Markup:
     """Return a code block with fences that the code cannot close."""
     longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
     fence = "`" * max(longest + 1, 3)
-    return f"{fence}{language}\n{code.rstrip()}\n{fence}"
+    return Markup(f"{fence}{language}\n{code.rstrip()}\n{fence}")  # noqa: S704
 
 
 # --- Names of columns, labels and groups, which may be any text.
@@ -101,6 +103,11 @@ def shown(text: object, limit: int | None = None) -> str:
     if any(unicodedata.bidirectional(letter) in FROM_THE_RIGHT for letter in line):
         return f"{ISOLATE}{line}{END_ISOLATE}"
     return line
+
+
+def listed(names: Sequence[str], limit: int, comma: str) -> str:
+    """Join the first names, with an ellipsis for the others."""
+    return comma.join([*names[:limit], *["…"] * (len(names) > limit)])
 
 
 def in_a_sentence(text: object) -> str:
@@ -175,12 +182,10 @@ def cases(estimate: Estimate) -> tuple[int, dict[str, str]]:
 
 def printable(text: str) -> str:
     """Return text in one line, without characters that XML forbids."""
-    line = " ".join(text.split())
-    return "".join(MARK if _is_forbidden(letter) else letter for letter in line)
-
-
-def _is_forbidden(letter: str) -> bool:
-    return unicodedata.category(letter) in {"Cc", "Cs"} or letter in "\ufffe\uffff"
+    return "".join(
+        MARK if unicodedata.category(letter) in {"Cc", "Cs"} or letter in "\ufffe\uffff" else letter
+        for letter in " ".join(text.split())
+    )
 
 
 def shorten(text: str, max_cells: int = 24) -> str:

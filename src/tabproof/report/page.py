@@ -1,30 +1,23 @@
-"""report.html: one file that needs no network and runs no script."""
+"""report.html, one file that needs no network and runs no script, and model_card.md.
 
-from collections.abc import Mapping, Sequence
+The model card is Markdown with the metadata of the Hugging Face hub.
+"""
+
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tabproof.evaluation_result import Estimate
+from tabproof.report import format as fmt
 from tabproof.report import sections
-from tabproof.report.facts import ReportFacts
-from tabproof.report.format import (
-    CHANCE,
-    bar,
-    count,
-    decimal,
-    in_a_sentence,
-    n_decimals,
-    plain,
-    shown,
-    shown_lines,
-    span_of,
-)
 from tabproof.report.language import Texts
-from tabproof.report.sections import metric_name
+from tabproof.report.sections import ReportFacts, metric_name
+from tabproof.text import format_params
 
 HERE = Path(__file__).parent
 SECTIONS = (
@@ -38,115 +31,198 @@ PLACED = {
     "learning": ("learning_curve",),
     "candidates": ("search",),
 }
-
-
-def render_report(facts: ReportFacts, language: str) -> str:
-    """Write the page; raises LanguageNotOfferedError."""
-    t = Texts("report", language)
-    page = make_environment(language).get_template("report.html")
-    content = _content(facts, t)
-    optional = ("pictures", "slices", "importances", "has_learning", "repeated", "files")
-    empty = {name.removeprefix("has_") for name in optional if not content[name]}
-    names = [name for name in SECTIONS if name not in empty and f"{name}s" not in empty]
-    return page.render(sections=names, **content)
+TASK = "tabular-classification"
+# Names of metrics on the Hugging Face hub, where it has one.
+HUB_NAMES = {"mcc": "matthews_correlation", "brier": "brier_score"}
+DECIMALS = 6
 
 
 @cache
-def make_environment(language: str) -> Environment:
-    """Make the environment of HTML templates, which escapes all values."""
+def make_environment(language: str, *, markdown: bool = False) -> Environment:
+    """Make the environment of templates: of HTML, or of Markdown, which escape all values."""
     t = Texts("report", language)
     environment = Environment(
         loader=FileSystemLoader(HERE),
-        autoescape=True,
+        # Escaping for Markdown covers HTML.
+        autoescape=not markdown,  # noqa: S701
+        finalize=_escaped_for_markdown if markdown else None,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=markdown,
     )
     environment.globals["t"] = t
     environment.globals["style"] = Markup((HERE / "style.css").read_text(encoding="utf-8"))  # noqa: S704
+    filters = ("count", "decimal", "plain", "shown", "fenced")
+    environment.filters.update({name: getattr(fmt, name) for name in filters})
     environment.filters.update(
-        value=value_text,
-        interval=partial(interval_text, t),
-        count=count,
-        decimal=decimal,
-        plain=plain,
-        shown=shown,
-        sentence=in_a_sentence,
+        value=value_text, interval=partial(interval_text, t), sentence=fmt.in_a_sentence
     )
     return environment
 
 
+def _escaped_for_markdown(value: object) -> str:
+    return value if isinstance(value, Markup) else fmt.escaped(str(value))
+
+
 def value_text(estimate: Estimate) -> str:
     """Write the value of an estimate."""
-    return decimal(estimate.value, n_decimals(estimate))
+    return fmt.decimal(estimate.value, fmt.n_decimals(estimate))
 
 
 def interval_text(t: Texts, estimate: Estimate, key: str = "headline.interval_of") -> str:
     """Write the interval of an estimate; nothing where there is none."""
     if estimate.interval is None:
         return ""
-    low, high = (decimal(end, n_decimals(estimate)) for end in estimate.interval)
+    low, high = (fmt.decimal(end, fmt.n_decimals(estimate)) for end in estimate.interval)
     return t(key, low=low, high=high)
 
 
-def _content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
-    evidence = facts.evidence
-    placed = {name for names in PLACED.values() for name in names}
-    free = [name for name in facts.pictures if name not in placed]
+def _shared(facts: ReportFacts, t: Texts) -> dict[str, Any]:
+    """Return what both pages show."""
+    evidence, (name, estimate) = facts.evidence, facts.main
     return {
         "summary": facts.summary,
-        "dataset": facts.dataset,
         "evidence": evidence,
         "predicts": sections.predicts(facts, t),
-        "positive": in_a_sentence(evidence.labels[1]) if facts.is_binary else None,
-        "main": _main(facts, t),
+        "main": {"name": metric_name(name, t), "estimate": estimate},
         "meanings": list(sections.meanings(facts, t)),
-        "cautions": list(sections.cautions(facts, t)),
-        "tiles": sections.tiles(facts),
-        "findings": sections.findings(facts, t.language),
-        "is_checked": facts.is_checked,
         "metrics": sections.metric_rows(evidence.metrics, t),
         "decision": sections.decision(facts, t),
-        "pictures": _pictures(facts.pictures, free, t),
-        "placed": {key: _pictures(facts.pictures, names, t) for key, names in PLACED.items()},
-        "slices": sections.slice_tables(facts, t),
+        "slices": [sections.slice_table(part, facts, t) for part in evidence.slices],
+        "candidates": sections.best_candidates(facts.candidates),
+        "limits": list(sections.limits(facts, t)),
+        "commands": sections.commands(facts),
+    }
+
+
+def render_report(facts: ReportFacts, language: str) -> str:
+    """Write the page; raises LanguageNotOfferedError."""
+    t, evidence = Texts("report", language), facts.evidence
+    name, estimate = facts.main
+    span = fmt.span_of(name)
+    ends = [fmt.plain(end) for end in span or ()]
+    if span is not None and name in fmt.CHANCE:
+        span = (fmt.CHANCE[name], span[1])
+        words = (t("headline.chance"), t("headline.perfect"))
+        ends = [f"{end:g} {word}" for end, word in zip(span, words, strict=True)]
+    sizes = {
+        "rows_learned": evidence.n_train,
+        "rows_held_out": evidence.n_test,
+        "columns": facts.n_columns,
+        "candidates": facts.summary["n_candidates"],
+    }
+    if facts.is_checked or facts.findings:
+        sizes["findings"] = len(facts.findings)
+    placed = {name for names in PLACED.values() for name in names}
+    repeated = evidence.repeated
+    content = {
+        **_shared(facts, t),
+        "dataset": facts.dataset,
+        "positive": fmt.in_a_sentence(evidence.labels[1]) if facts.is_binary else None,
+        "bar": fmt.bar(estimate, span),
+        "ends": ends,
+        "cautions": list(sections.cautions(facts, t)),
+        "tiles": {name: fmt.count(number) for name, number in sizes.items()},
+        "findings": [sections.finding_text(each, language) for each in facts.findings],
+        "is_checked": facts.is_checked,
+        "pictures": _pictures(facts, [name for name in facts.pictures if name not in placed], t),
+        "placed": {key: _pictures(facts, names, t) for key, names in PLACED.items()},
         "metric": metric_name(evidence.metric, t),
         "importances": sections.importance_rows(evidence.importances),
         "n_unimportant": max(len(evidence.importances) - sections.MAX_COLUMNS, 0),
         "has_learning": bool(evidence.learning_curve),
         "learning": sections.learning(facts, t),
-        "undefined_folds": sections.undefined_folds(facts, t.language),
-        "repeated": sections.repeated_rows(evidence.repeated, t),
-        "candidates": sections.best_candidates(facts.candidates),
-        "limits": list(sections.limits(facts, t)),
-        "config_yaml": shown_lines(facts.config_yaml),
+        "undefined_folds": sections.finding_text(facts.finding_of("undefined_folds"), language),
+        "repeated": repeated
+        and sections.metric_rows(repeated.metrics, t, repeated.standard_errors),
+        "config_yaml": fmt.shown_lines(facts.config_yaml),
         "origin": sections.origin(facts, t),
-        "commands": sections.commands(facts),
         "files": sections.files(facts, t),
     }
+    optional = ("pictures", "slices", "importances", "has_learning", "repeated", "files")
+    empty = {name.removeprefix("has_") for name in optional if not content[name]}
+    names = [name for name in SECTIONS if name not in empty and f"{name}s" not in empty]
+    return make_environment(language).get_template("report.html").render(sections=names, **content)
 
 
-def _pictures(plots: Mapping[str, str], names: Sequence[str], t: Texts) -> list[dict[str, str]]:
+def _pictures(facts: ReportFacts, names: Sequence[str], t: Texts) -> list[dict[str, str]]:
     """Return those plots that were drawn, with their captions."""
-    keys = {name: f"pictures.{name}" for name in names if name in plots}
     return [
-        {"svg": Markup(plots[name]), "caption": t(key) if key in t else shown(name)}  # noqa: S704
-        for name, key in keys.items()
+        {
+            "svg": Markup(facts.pictures[name]),  # noqa: S704
+            "caption": t.get(f"pictures.{name}", fmt.shown(name)),
+        }
+        for name in names
+        if name in facts.pictures
     ]
 
 
-def _main(facts: ReportFacts, t: Texts) -> dict[str, Any]:
-    name, estimate = facts.main
-    span = span_of(name)
-    ends = [plain(end) for end in span or ()]
-    if span is not None and name in CHANCE:
-        span = (CHANCE[name], span[1])
-        words = (t("headline.chance"), t("headline.perfect"))
-        ends = [f"{end:g} {word}" for end, word in zip(span, words, strict=True)]
-    return {
-        "name": metric_name(name, t),
-        "estimate": estimate,
-        "interval": interval_text(t, estimate, "headline.interval"),
-        "bar": bar(estimate, span),
-        "ends": ends,
+# --- The model card.
+
+
+def render_card(facts: ReportFacts, language: str) -> str:
+    """Write the card; raises LanguageNotOfferedError."""
+    t, evidence, summary = Texts("report", language), facts.evidence, facts.summary
+    shared = _shared(facts, t)
+    model = facts.config.get("model") or {}
+    parts = [model.get("estimator"), *(model.get("members") or {}).values()]
+    classes = [part["_target_"] for part in parts if isinstance(part, dict) and "_target_" in part]
+    procedure = t("candidates.none")
+    if shared["candidates"] is not None:
+        of_search = {name: summary[name] for name in ("mode", "n_candidates", "scoring")}
+        procedure = t("card.procedure_text", **of_search)
+    python = [
+        "import joblib",
+        "",
+        'pipeline = joblib.load("estimator.joblib")',
+        "# rows: a pandas DataFrame with the columns of schema.json",
+        "proba = pipeline.predict_proba(rows)",
+        f"# its columns: {[fmt.in_a_sentence(label) for label in evidence.labels]!r}",
+    ]
+    made = evidence.decision
+    if facts.is_binary and made.threshold is not None and made.objective != "default":
+        python.append(f"is_positive = proba[:, 1] > {made.threshold!r}")
+    best = summary.get("best_params")
+    content = {
+        **shared,
+        "metadata": Markup(_metadata(facts, t)),  # noqa: S704
+        "dataset": fmt.shown(facts.dataset),
+        "labels": sections.labels_in_words(evidence.labels, t),
+        "kind": fmt.shown(", ".join(map(str, classes)) or "–"),
+        "parameters": fmt.shown(format_params(best)) if best else t("card.as_configured"),
+        "procedure": procedure,
+        "versions": sections.versions_in_words(summary),
+        "n_columns": facts.n_columns,
+        "python": "\n".join(python),
     }
+    card = make_environment(language, markdown=True).get_template("model_card.md").render(content)
+    return card.rstrip() + "\n"
+
+
+def _metadata(facts: ReportFacts, t: Texts) -> str:
+    """Write the YAML on top of the card as the hub specifies it; no licence: no run knows one."""
+    metrics: list[dict[str, Any]] = []
+    for name, estimate in facts.evidence.metrics.items():
+        if estimate.value is None:
+            continue
+        metric = {"type": HUB_NAMES.get(name, name), "name": metric_name(name, t)}
+        metrics.append({**metric, "value": round(float(estimate.value), DECIMALS)})
+        if estimate.interval is not None:
+            ends = [round(float(end), DECIMALS) for end in estimate.interval]
+            metrics[-1]["args"] = {"interval_95": ends}
+    content: dict[str, Any] = {
+        "language": t.language,
+        "library_name": "sklearn",
+        "pipeline_tag": TASK,
+        "tags": ["sklearn", TASK],
+        "metrics": [metric["type"] for metric in metrics],
+    }
+    if metrics:
+        name, sha256 = fmt.shown(facts.dataset), facts.summary["data"]["sha256"]
+        table = {"type": name, "name": name, "split": "test", "revision": sha256}
+        result = {"task": {"type": TASK}, "dataset": table, "metrics": metrics}
+        model = {"name": f"{name}-{facts.summary['run_id']}", "results": [result]}
+        content["model-index"] = [model]
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{text}---"

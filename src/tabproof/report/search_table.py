@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 
 from tabproof.text import format_params, format_value, short_names
 
-Flags = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-
 NEARLY_ALL = 0.9
 
 
@@ -35,7 +32,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class SearchTable:
-    """Candidates and rungs; entered, failed and scores have a row per candidate, a column per rung.
+    """Candidates and rungs; failed and scores have a row per candidate, a column per rung.
 
     finalists: distinct candidates of the last rung, the best first. winner: one of them, or None
     where nothing was scored.
@@ -43,9 +40,8 @@ class SearchTable:
 
     params: Sequence[Mapping[str, Any]]
     rungs: Sequence[Rung]
-    entered: Flags
-    failed: Flags
-    scores: Floats
+    failed: NDArray[np.bool_]
+    scores: NDArray[np.float64]
     finalists: Sequence[int]
     winner: int | None
 
@@ -61,12 +57,12 @@ class SearchTable:
 
     @cached_property
     def varied(self) -> list[str]:
-        """Parameters with more than one value."""
-        return [name for name in self.names if len(set(self.values_of(name))) > 1]
-
-    def values_of(self, name: str) -> list[str]:
-        """Return the values of a parameter as text, of candidates that have it."""
-        return [format_value(params[name]) for params in self.params if name in params]
+        """Parameters with more than one value, of the candidates that have them."""
+        values: dict[str, set[str]] = {name: set() for name in self.names}
+        for params in self.params:
+            for name, value in params.items():
+                values[name].add(format_value(value))
+        return [name for name in self.names if len(values[name]) > 1]
 
     @property
     def broad_rung(self) -> int:
@@ -84,103 +80,58 @@ class SearchTable:
 def read_search(cv_results: pd.DataFrame) -> SearchTable:
     """Read a frame with a row per candidate and rung."""
     frame = cv_results.reset_index(drop=True)
-    params = _params(frame)
-    places, first_rows = _places(frame, params)
-    numbers, rungs = np.unique(frame["iter"], return_inverse=True)
-    parts = [frame[rungs == rung] for rung in range(len(numbers))]
-    shape = len(first_rows), len(numbers)
-    entered, failed = np.zeros(shape, bool), np.zeros(shape, bool)
-    scores = np.full(shape, np.nan)
-    for rung, part in enumerate(parts):
-        met = places[part.index]
-        entered[met, rung], failed[met, rung] = True, _has_failed(part)
-        scores[met, rung] = _scores(part)
-    winning = _winning_row(parts)
+    params = [dict(row) for row in frame["params"]]
+    known = {f"param_{name}" for row in params for name in row}
+    # Choices that are no parameter of an estimator, such as the kind of model, have only a column.
+    for column in frame.filter(regex="^param_"):
+        if column not in known:
+            for row, value in zip(params, frame[column], strict=True):
+                row[str(column).removeprefix("param_")] = value
+    ids = frame["candidate"] if "candidate" in frame else pd.Series(map(repr, params))
+    candidates = pd.factorize(ids)[0]
+    first_rows = np.unique(candidates, return_index=True)[1]
+    shape = len(first_rows), frame["iter"].nunique()
+    failed, scores = np.zeros(shape, bool), np.full(shape, np.nan)
+    rungs: list[Rung] = []
+    winning: int | None = None
+    for place, (_, part) in enumerate(frame.groupby("iter")):
+        has_failed = part["mean_test_score"].isna()
+        if "error" in part:
+            has_failed = part["error"].fillna("") != ""
+        # In a search that was stopped, the folds that all candidates of the rung have.
+        splits = part.filter(regex=r"^split\d+_test_score$")
+        splits = splits.loc[:, splits[~has_failed].notna().all()]
+        means = part["mean_test_score"].astype(float)
+        if not np.isfinite(means).any() and len(splits.columns):
+            means = splits.mean(axis=1, skipna=False)
+        failed[candidates[part.index], place] = has_failed
+        scores[candidates[part.index], place] = means
+        ranked = part.sort_values("rank_test_score", kind="stable")
+        # The last rung in which all can be compared decides.
+        scored = ranked.index[np.isfinite(means[ranked.index])]
+        if len(scored) and ("error" not in part or len(splits.columns) or place == 0):
+            winning = int(scored[0])
+        first = part.iloc[0]
+        rung = Rung(
+            number=int(first["iter"]) + 1,
+            n_candidates=len(part),
+            n_different=part["same_as"].nunique() if "same_as" in part else len(part),
+            iterations=float(first["n_iterations_share"]) if "n_iterations_share" in part else None,
+            n_rows=int(first["n_resources"]),
+            n_folds=int(first["n_folds"]) if "n_folds" in part else None,
+        )
+        rungs.append(rung)
+    # By rank, one of those that are equal in the last rung.
+    finalists = ranked
+    if winning is not None and winning in ranked.index:
+        finalists = ranked.loc[[winning, *ranked.index.drop([winning])]]
+    if "same_as" in finalists:
+        finalists = finalists.drop_duplicates("same_as")
     return SearchTable(
         params=[params[row] for row in first_rows],
-        rungs=[_rung(int(number), part) for number, part in zip(numbers, parts, strict=True)],
-        entered=entered,
+        rungs=rungs,
         failed=failed,
         scores=scores,
-        finalists=[int(places[row]) for row in _final_rows(parts[-1], winning)],
-        winner=None if winning is None else int(places[winning]),
-    )
-
-
-def _params(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    params = [dict(row) for row in frame["params"]]
-    known = {name for row in params for name in row}
-    # Columns beside the parameters: the kind of model, for example.
-    for column in frame.columns:
-        name = str(column).removeprefix("param_")
-        if name != column and name not in known:
-            for row, value in zip(params, frame[column], strict=True):
-                row[name] = value
-    return params
-
-
-def _places(
-    frame: pd.DataFrame, params: Sequence[Mapping[str, Any]]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the candidate of each row by number, and the first row of each candidate."""
-    known_by = frame["candidate"] if "candidate" in frame else [repr(row) for row in params]
-    places, _ = pd.factorize(pd.Series(known_by))
-    return places, np.unique(places, return_index=True)[1]
-
-
-def _has_failed(part: pd.DataFrame) -> Flags:
-    if "error" in part:
-        return (part["error"].fillna("") != "").to_numpy(dtype=bool)
-    return part["mean_test_score"].isna().to_numpy(dtype=bool)
-
-
-def _common_splits(part: pd.DataFrame) -> list[str]:
-    """Return the folds that all candidates of a rung have, in a search that was stopped."""
-    failed = _has_failed(part)
-    splits = part.filter(regex=r"^split\d+_test_score$")
-    return [str(name) for name in splits if (splits[name].notna() | failed).all()]
-
-
-def _scores(part: pd.DataFrame) -> Floats:
-    means = part["mean_test_score"]
-    splits = _common_splits(part)
-    if not np.isfinite(means).any() and splits:
-        means = part[splits].mean(axis=1, skipna=False)
-    return means.to_numpy(dtype=float)
-
-
-def _winning_row(parts: Sequence[pd.DataFrame]) -> int | None:
-    """Return the best row of the last rung in which all can be compared."""
-    for part in reversed(parts):
-        scores = _scores(part)
-        is_decided = "error" not in part or _common_splits(part) or part is parts[0]
-        if is_decided and np.isfinite(scores).any():
-            return int(_ranked(part[np.isfinite(scores)]).index[0])
-    return None
-
-
-def _ranked(part: pd.DataFrame) -> pd.DataFrame:
-    return part.sort_values("rank_test_score", kind="stable")
-
-
-def _final_rows(part: pd.DataFrame, winning: int | None) -> list[int]:
-    """Return the rows of the last rung by rank, one of those that are equal there."""
-    ranked = _ranked(part)
-    if winning is not None and winning in ranked.index:
-        ranked = ranked.loc[[winning, *(row for row in ranked.index if row != winning)]]
-    if "same_as" in ranked:
-        ranked = ranked.drop_duplicates("same_as")
-    return [int(row) for row in ranked.index]
-
-
-def _rung(number: int, part: pd.DataFrame) -> Rung:
-    first = part.iloc[0]
-    share = float(first["n_iterations_share"]) if "n_iterations_share" in part else None
-    return Rung(
-        number=number + 1,
-        n_candidates=len(part),
-        n_different=part["same_as"].nunique() if "same_as" in part else len(part),
-        iterations=share,
-        n_rows=int(first["n_resources"]),
-        n_folds=int(first["n_folds"]) if "n_folds" in part else None,
+        finalists=candidates[finalists.index].tolist(),
+        winner=None if winning is None else int(candidates[winning]),
     )

@@ -1,36 +1,27 @@
 """The content of the sections of a report: sentences, rows of tables, and commands to copy."""
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+import yaml
 
+from tabproof.artifacts import model_name_of
 from tabproof.evaluation_result import (
     LOWER_IS_BETTER,
     Estimate,
+    Evidence,
     Finding,
     Importance,
-    RepeatedScores,
     Slice,
 )
-from tabproof.report.facts import ReportFacts
-from tabproof.report.format import (
-    bar,
-    cases,
-    common_span,
-    count,
-    decimal,
-    in_a_sentence,
-    is_hidden,
-    n_decimals,
-    plain,
-    shown,
-    span_of,
-)
+from tabproof.report import format as fmt
 from tabproof.report.language import Texts
 from tabproof.report.search_table import read_search
 
@@ -46,86 +37,140 @@ MAX_COLUMNS = 15
 MAX_METRICS, MAX_LABELS = 3, 4
 # Characters of a fact in a finding, which may list columns.
 MAX_FACT = 400
+# Findings of the evaluation, which have a section of their own.
+OF_THE_MODEL = ("learning_curve", "undefined_folds")
 
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class ReportFacts:
+    """Everything that report.html and model_card.md show of a run.
+
+    summary: the content of summary.json. candidates: cv_results of the search. pictures: SVG by
+    name, trusted as they are. target: the predicted column. files: in the run directory.
+    """
+
+    evidence: Evidence
+    summary: Mapping[str, Any]
+    candidates: pd.DataFrame | None
+    config_yaml: str
+    pictures: Mapping[str, str]
+    command: Sequence[str]
+    run_path: str
+    target: str | None = None
+    files: Sequence[str] = ()
+
+    @property
+    def main(self) -> tuple[str, Estimate]:
+        """The name and the estimate of the main metric."""
+        metrics, name = self.evidence.metrics, self.evidence.metric
+        name = name if name in metrics else next(iter(metrics), name)
+        return name, metrics.get(name, NOTHING)
+
+    @property
+    def dataset(self) -> str:
+        """The name of the table, without its source: adult, not openml_adult."""
+        return model_name_of(self.summary["dataset"])
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The findings of the data checks."""
+        return [each for each in self.evidence.findings if each.check not in OF_THE_MODEL]
+
+    def finding_of(self, check: str) -> Finding | None:
+        """Return the finding of a check; None where it has none."""
+        return next((each for each in self.evidence.findings if each.check == check), None)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether one label is positive."""
+        return len(self.evidence.labels) == 2
+
+    @property
+    def n_columns(self) -> int:
+        """Number of feature columns."""
+        return len(self.summary["data"]["columns"]) - 1
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration."""
+        # CSafeLoader is safe too.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        content = yaml.load(self.config_yaml, loader)  # noqa: S506
+        return content if isinstance(content, dict) else {}
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the data checks ran."""
+        return bool((self.config.get("checks") or {}).get("enabled"))
+
+
 def metric_name(name: str, t: Texts) -> str:
     """Return the name of a metric for people, or the name itself."""
-    return t(f"metric.{name}") if f"metric.{name}" in t else name
-
-
-# --- Summary: what the main metric means, and cautions.
+    return t.get(f"metric.{name}", name)
 
 
 def meanings(facts: ReportFacts, t: Texts) -> Iterator[str]:
     """Explain the main metric, and compare accuracy with always predicting one label."""
-    name, estimate = facts.main
+    evidence, (name, estimate) = facts.evidence, facts.main
+    labels = [fmt.in_a_sentence(label) for label in evidence.labels]
     if estimate.value is None:
         yield t("headline.undefined", metric=metric_name(name, t))
     elif name == "roc_auc":
-        of, numbers = cases(estimate)
+        of, numbers = fmt.cases(estimate)
         key = "pairs" if facts.is_binary else "pairs_of_each"
         suffix = "_without_interval" if estimate.interval is None else ""
-        labels = [in_a_sentence(label) for label in facts.evidence.labels]
-        ends = {"negative": labels[0], "positive": labels[-1]}
-        yield t(f"headline.{key}{suffix}", of=of, **ends, **numbers)
+        numbers |= {"negative": labels[0], "positive": labels[-1]}
+        yield t(f"headline.{key}{suffix}", of=of, **numbers)
     elif name != "accuracy" and f"explained.{name}" in t:
         yield t(f"explained.{name}")
-    accuracy = facts.evidence.metrics.get("accuracy", NOTHING)
-    if accuracy.value is not None and any(facts.evidence.n_by_label):
-        yield from _accuracy(facts, accuracy, t)
-
-
-def _accuracy(facts: ReportFacts, accuracy: Estimate, t: Texts) -> Iterator[str]:
-    n_by_label, decision = facts.evidence.n_by_label, facts.evidence.decision
-    of, numbers = cases(accuracy)
-    most = max(n_by_label)
-    share = most / sum(n_by_label)
-    if accuracy.interval is None:
-        suffix, key = "_without_interval", "base"
-    else:
+    accuracy = evidence.metrics.get("accuracy", NOTHING)
+    if accuracy.value is None or not any(evidence.n_by_label):
+        return
+    of, numbers = fmt.cases(accuracy)
+    most = max(evidence.n_by_label)
+    share = most / sum(evidence.n_by_label)
+    suffix, key = "_without_interval", "base"
+    if accuracy.interval is not None:
         low, high = accuracy.interval
         suffix = ""
         key = "base_below" if low > share else "base_above" if high < share else "base_within"
     yield t(f"headline.accuracy{suffix}", of=of, **numbers)
-    label = in_a_sentence(facts.evidence.labels[list(n_by_label).index(most)])
+    label = labels[list(evidence.n_by_label).index(most)]
     yield t(f"headline.{key}", of=of, label=label, base=round(share * of))
-    objective = f"decision.objective_{decision.objective}"
-    if decision.objective != "default" and objective in t:
+    objective = f"decision.objective_{evidence.decision.objective}"
+    if evidence.decision.objective != "default" and objective in t:
         yield t("headline.objective", objective=t(objective))
 
 
 def cautions(facts: ReportFacts, t: Texts) -> Iterator[str]:
     """Return the reasons why the numbers may mean less than they seem."""
     evidence, interval = facts.evidence, facts.main[1].interval
-    n_test = count(evidence.n_test)
+    n_test = fmt.count(evidence.n_test)
     if interval is not None:
         width = interval[1] - interval[0]
         if width > WIDE:
             yield t("headline.wide", n_test=n_test, width=f"{width:.2f}")
-        if facts.is_grouped:
+        # Several rows of one subject.
+        if (facts.config.get("cv") or {}).get("group_column"):
             yield t("headline.grouped")
     elif facts.main[1].value is not None:
         yield t("headline.no_interval", n_test=n_test)
     few = [
-        f"{t('headline.quoted', text=in_a_sentence(label))} ({count(n_rows)})"
+        f"{t('headline.quoted', text=fmt.in_a_sentence(label))} ({fmt.count(n_rows)})"
         for label, n_rows in zip(evidence.labels, evidence.n_by_label, strict=True)
         if n_rows < FEW
     ]
     if few:
-        yield t("headline.few", labels=_listed(few, MAX_FEW_LABELS, ", "))
+        yield t("headline.few", labels=fmt.listed(few, MAX_FEW_LABELS, ", "))
     if facts.summary.get("stopped"):
-        yield t("headline.stopped", n_not_tried=count(facts.summary.get("n_not_tried") or 0))
-
-
-def _listed(names: Sequence[str], limit: int, comma: str) -> str:
-    return comma.join([*names[:limit], *["…"] * (len(names) > limit)])
+        yield t("headline.stopped", n_not_tried=fmt.count(facts.summary.get("n_not_tried") or 0))
 
 
 def labels_in_words(labels: Sequence[str], t: Texts) -> str:
     """List labels, the first few of many."""
-    quoted = [t("headline.quoted", text=in_a_sentence(each)) for each in labels]
+    quoted = [t("headline.quoted", text=fmt.in_a_sentence(each)) for each in labels]
     if len(labels) > MAX_LISTED_LABELS:
         more = t("headline.more_labels", n_labels=len(labels))
         return ", ".join(quoted[:MAX_LISTED_LABELS]) + more
@@ -137,115 +182,65 @@ def predicts(facts: ReportFacts, t: Texts) -> str:
     labels = labels_in_words(facts.evidence.labels, t)
     if facts.target is None:
         return t("headline.predicts_one_of", labels=labels)
-    return t("headline.predicts", target=in_a_sentence(facts.target), labels=labels)
+    return t("headline.predicts", target=fmt.in_a_sentence(facts.target), labels=labels)
 
 
-def tiles(facts: ReportFacts) -> dict[str, str]:
-    """Return the size of the run, by key of the texts."""
-    evidence = facts.evidence
-    numbers = {
-        "rows_learned": evidence.n_train,
-        "rows_held_out": evidence.n_test,
-        "columns": facts.n_columns,
-        "candidates": facts.summary["n_candidates"],
-    }
-    if facts.is_checked or facts.findings:
-        numbers["findings"] = len(facts.findings)
-    return {name: count(number) for name, number in numbers.items()}
-
-
-# --- Data checks.
-
-
-@dataclass(frozen=True)
-class FindingText:
-    """A finding in the language of the page, or in English as it was logged."""
-
-    title: str
-    text: str
-    columns: Sequence[str]
-    is_english: bool
-
-
-def findings(facts: ReportFacts, language: str) -> list[FindingText]:
-    """Return the findings of the data checks."""
-    return [_finding_text(finding, language) for finding in facts.findings]
-
-
-def undefined_folds(facts: ReportFacts, language: str) -> FindingText | None:
-    """Return the finding that folds of repeated cross-validation leave metrics undefined."""
-    finding = facts.finding_of("undefined_folds")
-    return None if finding is None else _finding_text(finding, language)
-
-
-def _finding_text(finding: Finding, language: str) -> FindingText:
+def finding_text(finding: Finding | None, language: str) -> Row | None:
+    """Return a finding in the language of the page, or in English as it was logged."""
+    if finding is None:
+        return None
     texts = Texts("findings", language)
-    values = {key: _fact(value) for key, value in finding.facts.items()}
+    values: Row = {}
+    for key, value in finding.facts.items():
+        if isinstance(value, str):
+            value = fmt.shown(value, MAX_FACT)
+        elif isinstance(value, list | tuple):
+            value = ", ".join(map(fmt.in_a_sentence, value))
+        elif isinstance(value, Mapping):
+            value = ", ".join(f"{fmt.in_a_sentence(str(name))} ({n})" for name, n in value.items())
+        values[key] = value
     try:
         title, text = (texts(f"{finding.check}.{key}", **values) for key in ("title", "text"))
         is_english = False
     except (KeyError, IndexError, ValueError):
         # A finding of another version: the logged message is still right.
-        title = shown(finding.check.replace("_", " ").capitalize())
-        text, is_english = shown(finding.message), True
+        title = fmt.shown(finding.check.replace("_", " ").capitalize())
+        text, is_english = fmt.shown(finding.message), True
     # Most texts name the columns, some only the first few.
-    columns = [column for column in finding.columns if shown(column) not in text]
-    return FindingText(title, text, columns, is_english)
+    columns = [column for column in finding.columns if fmt.shown(column) not in text]
+    return {"title": title, "text": text, "columns": columns, "is_english": is_english}
 
 
-def _fact(value: Any) -> Any:
-    if isinstance(value, str):
-        return shown(value, MAX_FACT)
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(in_a_sentence, value))
-    if isinstance(value, Mapping):
-        return ", ".join(f"{in_a_sentence(str(key))} ({each})" for key, each in value.items())
-    return value
-
-
-# --- Metrics, importances and groups.
-
-
-def metric_rows(metrics: Mapping[str, Estimate], t: Texts) -> list[Row]:
-    """Return a row per metric, with its meaning."""
+def metric_rows(
+    metrics: Mapping[str, Estimate], t: Texts, errors: Mapping[str, float] | None = None
+) -> list[Row]:
+    """Return a row per metric, with its meaning; errors: standard errors by metric."""
     return [
         {
             "name": metric_name(name, t),
             "estimate": estimate,
-            "bar": bar(estimate, span_of(name)),
-            "meaning": t(f"explained.{name}") if f"explained.{name}" in t else "",
+            "bar": fmt.bar(estimate, fmt.span_of(name)),
+            # One digit more than the mean has: it is much smaller than the interval.
+            "error": fmt.decimal((errors or {}).get(name), fmt.n_decimals(estimate) + 1),
+            "meaning": t.get(f"explained.{name}", ""),
             "is_lower_better": name in LOWER_IS_BETTER,
         }
         for name, estimate in metrics.items()
     ]
 
 
-def repeated_rows(repeated: RepeatedScores | None, t: Texts) -> list[Row]:
-    """Return a row per metric of repeated cross-validation, with its standard error."""
-    if repeated is None:
-        return []
-    rows = metric_rows(repeated.metrics, t)
-    for row, (name, mean) in zip(rows, repeated.metrics.items(), strict=True):
-        # One digit more than the mean has: it is much smaller than the interval.
-        row["error"] = decimal(repeated.standard_errors.get(name), n_decimals(mean) + 1)
-    return rows
-
-
 def importance_rows(importances: Sequence[Importance]) -> list[Row]:
     """Return a row per column, the most important first, with bars on a common axis."""
     ordered = sorted(importances, key=lambda each: -(each.drop.value or 0.0))[:MAX_COLUMNS]
-    span = common_span([Estimate(0.0), *(each.drop for each in ordered)])
+    span = fmt.common_span([Estimate(0.0), *(each.drop for each in ordered)])
     return [
-        {"column": each.column, "drop": each.drop, "bar": bar(each.drop, span)} for each in ordered
+        {"column": each.column, "drop": each.drop, "bar": fmt.bar(each.drop, span)}
+        for each in ordered
     ]
 
 
-def slice_tables(facts: ReportFacts, t: Texts) -> list[Row]:
-    """Return a table per column, with a row per group."""
-    return [_slice_table(part, facts, t) for part in facts.evidence.slices]
-
-
-def _slice_table(part: Slice, facts: ReportFacts, t: Texts) -> Row:
+def slice_table(part: Slice, facts: ReportFacts, t: Texts) -> Row:
+    """Return the groups of a column, each with the first metrics and the shares of labels."""
     labels = facts.evidence.labels
     # Of two labels the positive one is enough.
     codes = [1] if facts.is_binary else list(range(min(len(labels), MAX_LABELS)))
@@ -253,25 +248,24 @@ def _slice_table(part: Slice, facts: ReportFacts, t: Texts) -> Row:
     preferred = dict.fromkeys([facts.main[0], "accuracy", "f1", *measured])
     names = [name for name in preferred if name in measured][:MAX_METRICS]
     table = [[group.metrics.get(name, NOTHING) for name in names] for group in part.groups]
-    span = common_span(estimates[0] for estimates in table if estimates)
+    span = fmt.common_span(estimates[0] for estimates in table if estimates)
     groups = [
         {
             "name": group.name,
             "n_rows": group.n_rows,
             "n_by_label": [group.n_by_label[code] for code in codes],
             "estimates": estimates,
-            "bar": bar(estimates[0], span) if estimates else None,
+            "bar": fmt.bar(estimates[0], span) if estimates else None,
             "shares": [group.shares[code] for code in codes],
             "is_small": group.is_small,
         }
         for group, estimates in zip(part.groups, table, strict=True)
     ]
-    ratios = [
-        t("slices.no_ratio", label=in_a_sentence(labels[code]))
-        if (ratio := part.ratios[code]) is None
-        else t("slices.ratio", label=in_a_sentence(labels[code]), ratio=decimal(ratio, 2))
-        for code in codes
-    ]
+    ratios = []
+    for code in codes:
+        label, ratio = fmt.in_a_sentence(labels[code]), part.ratios[code]
+        key = "slices.no_ratio" if ratio is None else "slices.ratio"
+        ratios.append(t(key, label=label, ratio=fmt.decimal(ratio, 2)))
     return {
         "column": part.column,
         "labels": [labels[code] for code in codes],
@@ -281,31 +275,27 @@ def _slice_table(part: Slice, facts: ReportFacts, t: Texts) -> Row:
     }
 
 
-# --- Calibration and threshold, learning curve, search.
-
-
 def decision(facts: ReportFacts, t: Texts) -> dict[str, str]:
     """Return how a probability becomes a label, by key of the texts."""
     evidence, made = facts.evidence, facts.evidence.decision
-    calibration = f"decision.calibration_{evidence.calibration}"
-    objective = f"decision.objective_{made.objective}"
-    label = in_a_sentence(evidence.labels[-1])
+    label = fmt.in_a_sentence(evidence.labels[-1])
     if not facts.is_binary:
         rule = t("decision.most_probable")
     elif made.threshold is None or made.objective == "default":
         rule = t("decision.above_half", label=label)
     else:
         rule = t("decision.from_threshold", label=label, threshold=f"{made.threshold:.4g}")
+    calibration, objective = fmt.shown(evidence.calibration), fmt.shown(made.objective)
     lines = {
-        "calibration": t(calibration) if calibration in t else shown(evidence.calibration),
+        "calibration": t.get(f"decision.calibration_{evidence.calibration}", calibration),
         "rule": rule,
-        "chosen_for": t(objective) if objective in t else shown(made.objective),
+        "chosen_for": t.get(f"decision.objective_{made.objective}", objective),
     }
     required = {"min_recall": made.min_recall, "min_precision": made.min_precision}
-    lines |= {name: plain(value) for name, value in required.items() if value is not None}
+    lines |= {name: fmt.plain(value) for name, value in required.items() if value is not None}
     if made.score is not None:
         score = f"score_{made.objective}"
-        lines[score if f"decision.{score}" in t else "score"] = decimal(made.score)
+        lines[score if f"decision.{score}" in t else "score"] = fmt.decimal(made.score)
     return lines
 
 
@@ -317,12 +307,12 @@ def learning(facts: ReportFacts, t: Texts) -> str | None:
         return None
     found = finding.facts
     sentences = [texts(f"learning_curve.{found['end']}")]
-    numbers = {name: count(found[name]) for name in ("n_before", "n_rows") if name in found}
-    ends = {name: decimal(found[name]) for name in ("gain", "low", "high") if name in found}
+    values = {name: fmt.count(found[name]) for name in ("n_before", "n_rows") if name in found}
+    values |= {name: fmt.decimal(found[name]) for name in ("gain", "low", "high") if name in found}
     if found.get("low") is not None:
-        sentences.append(texts("learning_curve.change", **numbers, **ends))
+        sentences.append(texts("learning_curve.change", **values))
     elif found.get("gain") is not None:
-        sentences.append(texts("learning_curve.change_alone", **numbers, **ends))
+        sentences.append(texts("learning_curve.change_alone", **values))
     if found.get("left_out"):
         sentences.append(texts("learning_curve.left_out", sizes=", ".join(found["left_out"])))
     return " ".join(sentences)
@@ -347,46 +337,41 @@ def best_candidates(cv_results: pd.DataFrame | None) -> Row | None:
         }
         for n in order[:MAX_CANDIDATES]
     ]
+    n_all = table.n_candidates
     return {
         "best": best,
-        "n_all": table.n_candidates,
-        "n_failed": table.n_candidates - len(scored),
+        "n_all": n_all,
+        "n_failed": n_all - len(scored),
         "n_rungs": len(table.rungs),
     }
-
-
-# --- Limitations.
 
 
 def limits(facts: ReportFacts, t: Texts) -> Iterator[str]:
     """Return what the numbers do not show."""
     evidence = facts.evidence
     yield from cautions(facts, t)
-    yield t("limits.same_source", n_test=count(evidence.n_test))
+    yield t("limits.same_source", n_test=fmt.count(evidence.n_test))
     yield t("limits.extrapolation")
     yield t("limits.selection")
     if not evidence.slices:
         yield t("limits.no_slices")
     small = [
-        f"{in_a_sentence(part.column)} = {in_a_sentence(group.name)}"
+        f"{fmt.in_a_sentence(part.column)} = {fmt.in_a_sentence(group.name)}"
         for part in evidence.slices
         for group in part.groups
         if group.is_small
     ]
     if small:
-        names = _listed(small, MAX_SMALL_GROUPS, "; ")
-        yield t("limits.small_groups", n_groups=count(len(small)), names=names)
+        names = fmt.listed(small, MAX_SMALL_GROUPS, "; ")
+        yield t("limits.small_groups", n_groups=fmt.count(len(small)), names=names)
     if evidence.calibration == "none":
         yield t("limits.not_calibrated")
     if evidence.importances or evidence.dependences:
         yield t("limits.not_causes")
     if facts.findings:
-        yield t("limits.findings", n_findings=count(len(facts.findings)))
+        yield t("limits.findings", n_findings=fmt.count(len(facts.findings)))
     elif not facts.is_checked:
         yield t("limits.not_checked")
-
-
-# --- Data and versions, commands, files.
 
 
 def origin(facts: ReportFacts, t: Texts) -> dict[str, str]:
@@ -394,7 +379,7 @@ def origin(facts: ReportFacts, t: Texts) -> dict[str, str]:
     summary = facts.summary
     lines = {"run_id": summary["run_id"], "fingerprint": summary["data"]["sha256"]}
     if summary.get("n_rows_without_target"):
-        lines["without_target"] = count(summary["n_rows_without_target"])
+        lines["without_target"] = fmt.count(summary["n_rows_without_target"])
     commit = summary["git"].get("commit") or "–"
     is_changed = summary["git"].get("commit") and not summary["git"].get("clean")
     lines["commit"] = f"{commit} ({t('origin.not_clean')})" if is_changed else commit
@@ -404,7 +389,7 @@ def origin(facts: ReportFacts, t: Texts) -> dict[str, str]:
     lines["platform"] = ", ".join(str(part) for part in parts if part)
     if parity := summary.get("parity"):
         largest = parity["max_difference"]
-        difference, n_rows = f"{largest:.0e}" if largest else "0", count(parity["n_rows"])
+        difference, n_rows = f"{largest:.0e}" if largest else "0", fmt.count(parity["n_rows"])
         lines["parity"] = t("origin.parity_text", difference=difference, n_rows=n_rows)
     return lines
 
@@ -415,18 +400,17 @@ def versions_in_words(summary: Mapping[str, Any]) -> str:
 
 
 def files(facts: ReportFacts, t: Texts) -> list[Row]:
-    """Return the files beside the page, with links."""
-    keys = [f"files.{name.rstrip('/').replace('.', '_')}" for name in facts.files]
+    """Return the files of the run directory, with links."""
+    meanings = (t.get(f"files.{name.rstrip('/').replace('.', '_')}", "") for name in facts.files)
     return [
-        {"name": name, "link": f"./{quote(name)}", "meaning": t(key) if key in t else ""}
-        for name, key in zip(facts.files, keys, strict=True)
+        {"name": name, "link": f"./{quote(name)}", "meaning": meaning}
+        for name, meaning in zip(facts.files, meanings, strict=True)
     ]
 
 
 def commands(facts: ReportFacts) -> dict[str, str]:
     """Return the command lines of the run to copy, by what they do."""
-    run = facts.run_path
-    python = ["python", "-m"]
+    run, python = facts.run_path, ["python", "-m"]
     score = [*python, "src.score", f"run={run}", "input=new.csv", "output=scored.csv"]
     promote = command_line([*python, "src.runs", "promote", run, "--name", "NAME"])
     return {
@@ -439,16 +423,12 @@ def commands(facts: ReportFacts) -> dict[str, str]:
 
 def command_line(words: Sequence[str]) -> str:
     """Quote words for a POSIX shell; words with hidden characters for bash."""
-    return " ".join(map(_quoted, words))
-
-
-def _quoted(word: str) -> str:
-    if not any(map(is_hidden, word)):
-        return shlex.quote(word)
-    letters = ""
-    for letter in word:
-        if is_hidden(letter):
-            letters += f"\\U{ord(letter):08x}"
-        else:
-            letters += f"\\{letter}" if letter in "\\'" else letter
-    return f"$'{letters}'"
+    quoted = []
+    for word in words:
+        if not any(map(fmt.is_hidden, word)):
+            quoted.append(shlex.quote(word))
+            continue
+        word = re.sub(r"[\\']", r"\\\g<0>", word)
+        letters = (f"\\U{ord(letter):08x}" if fmt.is_hidden(letter) else letter for letter in word)
+        quoted.append(f"$'{''.join(letters)}'")
+    return " ".join(quoted)

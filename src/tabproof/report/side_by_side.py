@@ -1,40 +1,22 @@
 """The page of many runs: tests against the best run, a table and curves for each group."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from jinja2 import FileSystemLoader
 from markupsafe import Markup
 
 from tabproof.evaluation.comparison import Comparison, compare, compare_in_all
-from tabproof.report.contenders import (
-    Contender,
-    Failure,
-    Group,
-    HoldOut,
-    Sweep,
-    columns_of,
-    format_choice,
-    names_of,
-)
-from tabproof.report.format import (
-    MINUS,
-    NOTHING,
-    bar,
-    common_span,
-    count,
-    decimal,
-    in_a_sentence,
-    n_decimals,
-)
+from tabproof.report import format as fmt
+from tabproof.report.contenders import Contender, Group, Sweep, columns_of, format_choice, names_of
 from tabproof.report.language import Texts
 from tabproof.report.page import make_environment
 from tabproof.report.plots.curves import MAX_RUNS, draw_overlays
 from tabproof.report.plots.theme import DASHES, SERIES, variable
-from tabproof.report.sections import metric_name
+from tabproof.report.sections import Row, metric_name
 
 HERE = Path(__file__).parent
 LEVEL = 0.05
@@ -46,8 +28,7 @@ MAX_NAMED, MAX_FAILURES = 5, 100
 # --- Differences from the best run.
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """The difference of a run from the best, and its adjusted p-value."""
 
     comparison: Comparison
@@ -68,7 +49,8 @@ def compare_with_best(contenders: Sequence[Contender], metric: str) -> list[Diff
     known = {n: each.hold_out for n, each in enumerate(contenders) if each.hold_out is not None}
     best = next(iter(known.values()), None)
     tests: dict[int, Comparison] = {}
-    if best is not None and _is_testable(best):
+    # Without rows of both labels there is no area under a ROC curve.
+    if best is not None and (best.proba.shape[1] > 2 or 0 < int(best.y.sum()) < len(best.y)):
         for n, hold_out in list(known.items())[1:]:
             tests[n] = (
                 compare_in_all(best.y, hold_out.proba, best.proba)[-1]
@@ -80,166 +62,127 @@ def compare_with_best(contenders: Sequence[Contender], metric: str) -> list[Diff
     return [differences.get(n) for n in range(len(contenders))]
 
 
-def _is_testable(hold_out: HoldOut) -> bool:
-    # Without rows of both labels there is no area under a ROC curve.
-    return hold_out.proba.shape[1] > 2 or 0 < int(hold_out.y.sum()) < len(hold_out.y)
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjust p-values for their number (Holm, 1979)."""
-    order = np.argsort(p_values, kind="stable")
-    factors = len(p_values) - np.arange(len(p_values))
+    ordered = pd.Series(p_values, dtype=float).sort_values()
     # A larger p-value must not become the smaller one.
-    raised = np.maximum.accumulate(np.asarray(p_values)[order] * factors)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(raised, 1.0)
-    return [float(value) for value in adjusted]
+    raised = (ordered * np.arange(len(ordered), 0, -1)).cummax()
+    adjusted: list[float] = raised.clip(upper=1.0).sort_index().tolist()
+    return adjusted
 
 
 # --- A group of runs: sentences, table, plots.
 
 
-def make_section(group: Group, language: str) -> dict[str, Any]:
+def make_section(group: Group, language: str) -> Row:
     """Compare, describe and draw a group."""
     t, metrics = Texts("sweep", language), Texts("report", language)
     contenders = group.contenders
     names = names_of([each.choices for each in contenders], [each.run_id for each in contenders])
-    names = [in_a_sentence(name) for name in names]
+    names = [fmt.in_a_sentence(name) for name in names]
     differences = compare_with_best(contenders, group.metric)
     drawn = [n for n, each in enumerate(contenders) if each.hold_out is not None][:MAX_RUNS]
-    tested = [each.comparison.metric for each in differences if each is not None]
+    tested = [each for each in differences if each is not None]
     # A test calls its metric AUC.
-    tested_metric = {"AUC": "roc_auc"}.get(tested[0], tested[0]) if tested else None
-    as_good = [
-        name
-        for name, each in zip(names, differences, strict=True)
-        if each is not None and not each.is_significant
-    ]
-    dataset, metric = in_a_sentence(group.dataset), metric_name(group.metric, metrics)
-    named = t("group.comma").join([*as_good[:MAX_NAMED], *["…"] * (len(as_good) > MAX_NAMED)])
+    tested_metric = tested[0].comparison.metric if tested else None
+    tested_metric = "roc_auc" if tested_metric == "AUC" else tested_metric
+    pairs = zip(names, differences, strict=True)
+    as_good = [name for name, each in pairs if each is not None and not each.is_significant]
+    dataset, metric = fmt.in_a_sentence(group.dataset), metric_name(group.metric, metrics)
+    named = fmt.listed(as_good, MAX_NAMED, t("group.comma"))
     table = _table(group, differences, drawn)
-    sentences = _sentences(group, table, names[0], metric, t)
+
+    def sentences() -> Iterator[str]:
+        if group.hold_out is None:
+            yield t("group.unread")
+        elif group.n_runs > 1:
+            yield t("group.rows", n_rows=fmt.count(len(group.hold_out.y)))
+        best = table["rows"][0]
+        key, (low, high) = "group.best_with_interval", best["ends"] or ("", "")
+        key = key if best["ends"] else "group.best"
+        yield t(key, name=names[0], metric=metric, value=best["value"], low=low, high=high)
+        if tested:
+            key = {0: "all_more", len(tested): "all_noise"}.get(len(as_good), "some_noise")
+            numbers = {"n_tested": fmt.count(len(tested)), "n_noise": fmt.count(len(as_good))}
+            yield t(f"group.{key}", names=named, **numbers)
+        n_read = sum(each.hold_out is not None for each in contenders)
+        n_others = sum(each.has_other_rows for each in contenders)
+        if 0 < n_read < len(contenders) - n_others:
+            yield t("group.untested", n_tested=fmt.count(n_read))
+
+    pictures: list[tuple[Markup, str]] = []
+    runs = {f"{n + 1}  {names[n]}": each for n in drawn if (each := contenders[n].hold_out)}
+    if group.hold_out is not None:
+        n_rows, n_labels = group.hold_out.proba.shape
+        subtitle = t("picture.rows", dataset=dataset, n_rows=fmt.count(n_rows))
+        kind = "two" if n_labels == 2 else "more"
+        for name, svg in draw_overlays(runs, subtitle, group.id, t).items():
+            # Texts are escaped in the plots.
+            pictures.append((Markup(svg), t(f"{name}.{kind}")))  # noqa: S704
+    title = dataset
+    if group.number is not None:
+        title = t("group.numbered", dataset=dataset, number=group.number)
     return {
         "group": group,
-        "title": dataset
-        if group.number is None
-        else t("group.numbered", dataset=dataset, number=group.number),
+        "title": title,
         "metric": metric,
         "tested": tested_metric and metric_name(tested_metric, metrics),
         "best": names[0],
         "as_good": named,
-        "sentences": [*sentences, *_comparison(group, len(tested), len(as_good), named, t)],
+        "sentences": list(sentences()),
         "table": table,
-        "pictures": _pictures(group, {n: names[n] for n in drawn}, t),
+        "pictures": pictures,
         "n_left_out": group.n_runs - sum(each.n_times for each in contenders),
     }
 
 
-def _sentences(
-    group: Group, table: dict[str, Any], name: str, metric: str, t: Texts
-) -> Iterator[str]:
-    if group.hold_out is None:
-        yield t("group.unread")
-    elif group.n_runs > 1:
-        yield t("group.rows", n_rows=count(len(group.hold_out.y)))
-    best = table["rows"][0]
-    facts = {"name": name, "metric": metric, "value": best["value"]}
-    if best["ends"] is None:
-        yield t("group.best", **facts)
-    else:
-        yield t("group.best_with_interval", low=best["ends"][0], high=best["ends"][1], **facts)
-
-
-def _comparison(group: Group, n_tested: int, n_as_good: int, names: str, t: Texts) -> Iterator[str]:
-    if n_tested and not n_as_good:
-        yield t("group.all_more", n_tested=count(n_tested))
-    elif n_tested and n_as_good == n_tested:
-        yield t("group.all_noise", n_tested=count(n_tested))
-    elif n_tested:
-        numbers = {"n_tested": count(n_tested), "n_noise": count(n_as_good)}
-        yield t("group.some_noise", names=names, **numbers)
-    n_read = sum(each.hold_out is not None for each in group.contenders)
-    n_others = sum(each.has_other_rows for each in group.contenders)
-    if 0 < n_read < len(group.contenders) - n_others:
-        yield t("group.untested", n_tested=count(n_read))
-
-
-def _table(
-    group: Group, differences: Sequence[Difference | None], drawn: Sequence[int]
-) -> dict[str, Any]:
+def _table(group: Group, differences: Sequence[Difference | None], drawn: Sequence[int]) -> Row:
     """Return columns of choices (None: all others), rows, and the ends of the axis of bars."""
     contenders = group.contenders
     own, shared = columns_of([each.choices for each in contenders])
     estimates = [each.metrics[group.metric] for each in contenders]
-    span = common_span(estimates)
-    decimals = max(MIN_DECIMALS, *map(n_decimals, estimates))
+    span = fmt.common_span(estimates)
+    decimals = max(MIN_DECIMALS, *map(fmt.n_decimals, estimates))
     rows = []
     for place, (each, estimate) in enumerate(zip(contenders, estimates, strict=True)):
         cells = [each.choices.get(key) for key in own]
         if shared:
             others = [format_choice(k, each.choices[k]) for k in shared if k in each.choices]
             cells.append(", ".join(others) or None)
+        difference, p_value = fmt.NOTHING, fmt.NOTHING
+        verdict = "other_rows" if each.has_other_rows else "untested"
+        if (found := differences[place]) is not None:
+            difference = fmt.decimal(found.comparison.difference, DECIMALS)
+            if not difference.startswith(fmt.MINUS) and difference.strip("0."):
+                difference = f"+{difference}"
+            p_value = f"< {MIN_P}" if found.p_value < MIN_P else f"{found.p_value:.2g}"
+            verdict = "more" if found.is_significant else "noise"
         row = {
             "place": place + 1,
             "contender": each,
             "cells": cells,
-            "value": decimal(estimate.value, decimals),
-            "ends": estimate.interval and [decimal(end, decimals) for end in estimate.interval],
-            "bar": bar(estimate, span),
+            "value": fmt.decimal(estimate.value, decimals),
+            "ends": estimate.interval and [fmt.decimal(end, decimals) for end in estimate.interval],
+            "bar": fmt.bar(estimate, span),
             "series": drawn.index(place) if place in drawn else None,
+            "difference": difference,
+            "p_value": p_value,
+            "verdict": verdict if place else "best",
         }
-        rows.append(row | _difference(each, differences[place], is_best=place == 0))
+        rows.append(row)
     return {
         "columns": [*own, None] if shared else own,
         "rows": rows,
-        "ends": span and [decimal(end, MIN_DECIMALS) for end in span],
+        "ends": span and [fmt.decimal(end, MIN_DECIMALS) for end in span],
     }
-
-
-def _difference(
-    contender: Contender, difference: Difference | None, *, is_best: bool
-) -> dict[str, str]:
-    if difference is None:
-        verdict = "other_rows" if contender.has_other_rows else "untested"
-        cells = {"difference": NOTHING, "p_value": NOTHING, "verdict": verdict}
-    else:
-        text, p_value = decimal(difference.comparison.difference, DECIMALS), difference.p_value
-        is_positive = not text.startswith(MINUS) and text.strip("0.")
-        cells = {
-            "difference": f"+{text}" if is_positive else text,
-            "p_value": f"< {MIN_P}" if p_value < MIN_P else f"{p_value:.2g}",
-            "verdict": "more" if difference.is_significant else "noise",
-        }
-    return cells | {"verdict": "best"} if is_best else cells
-
-
-def _pictures(group: Group, names: dict[int, str], t: Texts) -> list[tuple[Markup, str]]:
-    runs = {
-        f"{n + 1}  {name}": hold_out
-        for n, name in names.items()
-        if (hold_out := group.contenders[n].hold_out) is not None
-    }
-    if not runs:
-        return []
-    first = next(iter(runs.values()))
-    n_rows = count(len(first.y))
-    subtitle = t("picture.rows", dataset=in_a_sentence(group.dataset), n_rows=n_rows)
-    kind = "two" if first.proba.shape[1] == 2 else "more"
-    # Texts are escaped in the plots.
-    return [
-        (Markup(svg), t(f"{name}.{kind}"))  # noqa: S704
-        for name, svg in draw_overlays(runs, subtitle, group.id, t).items()
-    ]
 
 
 # --- The page: one file that needs no network and runs no script.
 
 
-def render_sweep(sweep: Sweep, sections: Sequence[dict[str, Any]], language: str) -> str:
+def render_sweep(sweep: Sweep, sections: Sequence[Row], language: str) -> str:
     """Write the page; raises LanguageNotOfferedError."""
-    t = Texts("sweep", language)
-    shared = make_environment(language)
-    environment = shared.overlay(loader=FileSystemLoader(HERE))
+    t, shared = Texts("sweep", language), make_environment(language)
     has = {
         "overview": len(sections) > 1,
         "standings": bool(sections),
@@ -248,28 +191,24 @@ def render_sweep(sweep: Sweep, sections: Sequence[dict[str, Any]], language: str
         "files": bool(sweep.files),
     }
     style = str(shared.globals["style"]) + (HERE / "sweep.css").read_text(encoding="utf-8")
-    return environment.get_template(
-        "sweep.html"
-    ).render(
+    failures = [
+        (each, t.get(f"state.{each.state.replace(' ', '_')}", each.state))
+        for each in sweep.failures[:MAX_FAILURES]
+    ]
+    # Colour and dashes of each curve, as attributes of SVG.
+    samples = [
+        (variable(colour), "" if dashes == "solid" else " ".join(str(n * 1.8) for n in dashes))
+        for colour, dashes in zip(SERIES, DASHES, strict=True)
+    ]
+    page = shared.overlay(loader=FileSystemLoader(HERE)).get_template("sweep.html")
+    return page.render(
         t=t,
         style=Markup(style),  # noqa: S704 - our own
         sections=[name for name, is_there in has.items() if is_there],
         sweep=sweep,
         most_runs=max((each["group"].n_runs for each in sections), default=0),
         groups=sections,
-        failures=[(each, _state(each, t)) for each in sweep.failures[:MAX_FAILURES]],
+        failures=failures,
         n_more_failures=max(len(sweep.failures) - MAX_FAILURES, 0),
-        samples=[_sample(place) for place in range(MAX_RUNS)],
+        samples=samples,
     )
-
-
-def _state(failure: Failure, t: Texts) -> str:
-    key = f"state.{failure.state.replace(' ', '_')}"
-    return t(key) if key in t else failure.state
-
-
-def _sample(place: int) -> tuple[str, str]:
-    """Return colour and dashes of a curve as attributes of SVG."""
-    dashes = DASHES[place]
-    pattern = "" if isinstance(dashes, str) else " ".join(str(each * 1.8) for each in dashes)
-    return variable(SERIES[place]), pattern

@@ -3,33 +3,25 @@
 from collections.abc import Callable
 
 from tabproof.report.language import Texts
-from tabproof.report.plots.columns import draw_dependence, draw_importance, draw_slices
-from tabproof.report.plots.curves import draw_learning_curve, draw_precision_recall, draw_roc
+from tabproof.report.plots import columns, curves, predictions, search
 from tabproof.report.plots.material import Material
-from tabproof.report.plots.predictions import (
-    draw_calibration,
-    draw_confusion,
-    draw_distributions,
-    draw_threshold,
-)
-from tabproof.report.plots.search import draw_search
 from tabproof.report.plots.theme import Plot
 
 __all__ = ["Material", "draw_plots"]
 
 # In the order of the report. A new plot is a function here and its texts in texts/plots.toml.
 PLOTS: dict[str, Callable[[Material, Texts], Plot | None]] = {
-    "roc": draw_roc,
-    "precision_recall": draw_precision_recall,
-    "calibration": draw_calibration,
-    "distributions": draw_distributions,
-    "confusion": draw_confusion,
-    "threshold": draw_threshold,
-    "importance": draw_importance,
-    "dependence": draw_dependence,
-    "slices": draw_slices,
-    "learning_curve": draw_learning_curve,
-    "search": draw_search,
+    "roc": curves.draw_roc,
+    "precision_recall": curves.draw_precision_recall,
+    "calibration": predictions.draw_calibration,
+    "distributions": predictions.draw_distributions,
+    "confusion": predictions.draw_confusion,
+    "threshold": predictions.draw_threshold,
+    "importance": columns.draw_importance,
+    "dependence": columns.draw_dependence,
+    "slices": columns.draw_slices,
+    "learning_curve": curves.draw_learning_curve,
+    "search": search.draw_search,
 }
 
 
