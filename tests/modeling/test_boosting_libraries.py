@@ -16,9 +16,9 @@ from tests.scorer.fitted import table
 X, Y = table(n_rows=6000, seed=3)
 LIBRARIES = ["lightgbm", "xgboost", "catboost"]
 FEW_ROUNDS = {
-    "lightgbm": "model.estimator.n_estimators=20",
-    "xgboost": "model.estimator.n_estimators=20",
-    "catboost": "model.estimator.iterations=20",
+    "lightgbm": "model.estimator.n_estimators=8",
+    "xgboost": "model.estimator.n_estimators=8",
+    "catboost": "model.estimator.iterations=8",
 }
 
 

@@ -20,7 +20,6 @@ from tabproof.modeling import (
     calibrate,
     calibrated_proba,
     make_pipeline,
-    proba_out_of_fold,
 )
 from tabproof.modeling.calibration import Splits
 
@@ -82,7 +81,7 @@ def test_calibrated_proba_equals_predict_proba(name: str, method: str, n_classes
 def test_each_row_is_predicted_by_a_clone_that_was_not_fitted_on_it() -> None:
     X, y = table(2)
     pipeline, splits = model("forest").fit(X, y), folds(X, y)
-    found = proba_out_of_fold(pipeline, X, y, splits)
+    found = answers_out_of_fold(pipeline, X, y, splits, method="predict_proba")
     for train, test in splits:
         assert_array_equal(
             found[test], model("forest").fit(X[train], y[train]).predict_proba(X[test])

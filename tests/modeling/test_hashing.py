@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.tree import DecisionTreeClassifier
 
 from tabproof.modeling import CategoryHasher, check_grid, make_pipeline
-from tabproof.modeling.errors import InvalidParameterError
+from tabproof.modeling.grid import InvalidParameterError
 
 
 def frame(**columns: list[str | None]) -> pd.DataFrame:

@@ -6,39 +6,28 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 
-from tabproof.modeling.given import GivenProba, GivenSums
+from tabproof.modeling.given import Codes, Floats, GivenProba, GivenSums
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
-def proba_out_of_fold(pipeline: Pipeline, X: Any, y: Codes, splits: Splits) -> Floats:
-    """Return probabilities out of folds, of shape (n_rows, n_classes).
+def answers_out_of_fold(
+    pipeline: Pipeline, X: Any, y: Codes, splits: Splits, *, method: str | None = None
+) -> Floats:
+    """Return predictions out of folds; fits run on joblib's workers, if there are any.
 
-    Fits run on joblib's workers, if there are any.
+    method : None takes what a calibrator is fitted on, as in scikit-learn: decision values of
+    shape (n_rows,) or (n_rows, n_classes) if the pipeline has a decision_function, else
+    probabilities of shape (n_rows, n_classes).
     """
-    return _out_of_fold(pipeline, X, y, splits, "predict_proba")
-
-
-def answers_out_of_fold(pipeline: Pipeline, X: Any, y: Codes, splits: Splits) -> Floats:
-    """Return the predictions out of folds that a calibrator is fitted on.
-
-    As in scikit-learn: decision values of shape (n_rows,) or (n_rows, n_classes) if the pipeline
-    has a decision_function, else probabilities of shape (n_rows, n_classes).
-    """
-    has_sums = hasattr(pipeline, "decision_function")
-    method = "decision_function" if has_sums else "predict_proba"
-    return _out_of_fold(pipeline, X, y, splits, method)
-
-
-def _out_of_fold(pipeline: Pipeline, X: Any, y: Codes, splits: Splits, method: str) -> Floats:
+    if method is None:
+        has_sums = hasattr(pipeline, "decision_function")
+        method = "decision_function" if has_sums else "predict_proba"
     answers = cross_val_predict(pipeline, X, y, cv=splits, method=method)
     # XGBoost predicts in 32 bits, and a calibrator fitted on those would interpolate in 32 bits.
     return np.asarray(answers, dtype=np.float64)
@@ -66,11 +55,6 @@ def calibrate(pipeline: Pipeline, answers: Floats, y: Codes, method: str) -> Cal
         if hasattr(pipeline, name):
             setattr(calibrated, name, getattr(pipeline, name))
     return calibrated
-
-
-def to_calibrate_on(calibrated: CalibratedClassifierCV, splits: Splits) -> CalibratedClassifierCV:
-    """Return an unfitted copy for other rows, whose folds are splits."""
-    return clone(calibrated).set_params(cv=list(splits))
 
 
 def calibrated_proba(calibrated: CalibratedClassifierCV, answers: Floats) -> Floats:

@@ -12,9 +12,12 @@ Codes = NDArray[np.int64]
 
 class _Given(ClassifierMixin, BaseEstimator):
     def fit(self, _X: Any, y: Codes) -> Self:
-        """Learn the classes."""
         self.classes_ = np.unique(y)
         return self
+
+    def predict(self, X: Floats) -> Codes:
+        codes: Codes = self.classes_[X.argmax(axis=1) if X.ndim > 1 else (X > 0) * 1]
+        return codes
 
 
 class GivenSums(_Given):
@@ -24,11 +27,6 @@ class GivenSums(_Given):
         """Return the rows."""
         return X
 
-    def predict(self, X: Floats) -> Codes:
-        """Return the class with the largest value."""
-        codes: Codes = self.classes_[(X > 0).astype(np.int64) if X.ndim == 1 else X.argmax(axis=1)]
-        return codes
-
 
 class GivenProba(_Given):
     """Rows are probabilities, one per class."""
@@ -36,8 +34,3 @@ class GivenProba(_Given):
     def predict_proba(self, X: Floats) -> Floats:
         """Return the rows."""
         return X
-
-    def predict(self, X: Floats) -> Codes:
-        """Return the most probable class."""
-        codes: Codes = self.classes_[X.argmax(axis=1)]
-        return codes

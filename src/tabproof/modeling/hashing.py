@@ -1,6 +1,5 @@
 """Encode categories as a fixed number of columns, however many categories there are."""
 
-from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -12,7 +11,7 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-Floats = NDArray[np.float64]
+from tabproof.modeling.given import Floats
 
 
 class CategoryHasher(TransformerMixin, BaseEstimator):
@@ -41,20 +40,17 @@ class CategoryHasher(TransformerMixin, BaseEstimator):
         """Learn the categories."""
         self._validate_params()
         columns = _columns(X)
+        hasher = FeatureHasher(self.n_features, input_type="string")
         self.n_features_in_ = len(columns)
         self.feature_names_in_ = np.array([str(column.name) for column in columns], dtype=object)
         self.categories_ = [sorted(column.dropna().unique()) for column in columns]
-        # After the rows of the categories: one for unknown categories, one for missing cells.
-        self.tables_ = [
-            np.concatenate(
-                [
-                    self._hashed([f"={category}" for category in categories]),
-                    np.zeros((1, self.n_features)),
-                    self._hashed(["nothing"]) * column.isna().any(),
-                ]
-            )
-            for column, categories in zip(columns, self.categories_, strict=True)
-        ]
+        self.tables_ = []
+        for column, categories in zip(columns, self.categories_, strict=True):
+            names = [*(f"={category}" for category in categories), "nothing"]
+            hashed = hasher.transform([[name] for name in names]).toarray()
+            hashed[-1] *= column.isna().any()
+            # After the rows of the categories: one for unknown categories, one for missing cells.
+            self.tables_.append(np.insert(hashed, len(categories), 0.0, axis=0))
         return self
 
     def transform(self, X: Any) -> Floats:
@@ -73,13 +69,6 @@ class CategoryHasher(TransformerMixin, BaseEstimator):
         """Return names made of the column and a number."""
         names = [f"{name}_{i}" for name in self.feature_names_in_ for i in range(self.n_features)]
         return np.array(names, dtype=object)
-
-    def _hashed(self, names: Sequence[str]) -> Floats:
-        if not names:
-            return np.empty((0, self.n_features))
-        hasher = FeatureHasher(self.n_features, input_type="string")
-        hashed: Floats = hasher.transform([[name] for name in names]).toarray()
-        return hashed
 
 
 def _columns(X: Any) -> list[pd.Series]:

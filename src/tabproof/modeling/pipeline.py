@@ -21,40 +21,33 @@ def make_pipeline(
     read. Without steps the estimator gets the frame as it is, categories included. Every
     random_state that is None becomes the seed, in nested members too.
     """
-    preprocess = _preprocess(numeric, categorical) if numeric or categorical else "passthrough"
+    preprocess: Any = "passthrough"
+    if numeric or categorical:
+        numeric_steps, categorical_steps = (
+            Pipeline([*steps.items()]) if steps else "passthrough"
+            for steps in (numeric, categorical)
+        )
+        preprocess = ColumnTransformer(
+            [
+                ("numeric", numeric_steps, make_column_selector(dtype_include="number")),
+                ("categorical", categorical_steps, make_column_selector(dtype_include="category")),
+            ],
+            verbose_feature_names_out=False,
+        )
     pipeline = Pipeline([("preprocess", preprocess), ("clf", estimator)])
-    parameters = pipeline.get_params()
-    left_open = [
-        name
-        for name, value in parameters.items()
-        if name.endswith("__random_state") and value is None
-    ]
-    folds = {
-        f"{name}__cv": StratifiedKFold(part.cv, shuffle=True, random_state=seed)
-        for name, part in parameters.items()
-        if draws_its_folds(part)
-    }
-    return pipeline.set_params(**dict.fromkeys(left_open, seed), **folds)
+    chosen: dict[str, Any] = {}
+    for name, value in pipeline.get_params().items():
+        if name.endswith("__random_state") and value is None:
+            chosen[name] = seed
+        elif draws_its_folds(value):
+            chosen[f"{name}__cv"] = StratifiedKFold(value.cv, shuffle=True, random_state=seed)
+    return pipeline.set_params(**chosen)
 
 
 def draws_its_folds(part: Any) -> bool:
     """Return whether a step is a TargetEncoder with a number of folds, shuffled without a seed."""
     # Not by its random_state, which is deprecated in scikit-learn 1.9 and no longer None.
     return isinstance(part, TargetEncoder) and isinstance(part.cv, int)
-
-
-def _preprocess(numeric: Mapping[str, Any], categorical: Mapping[str, Any]) -> ColumnTransformer:
-    return ColumnTransformer(
-        [
-            ("numeric", _chain(numeric), make_column_selector(dtype_include="number")),
-            ("categorical", _chain(categorical), make_column_selector(dtype_include="category")),
-        ],
-        verbose_feature_names_out=False,
-    )
-
-
-def _chain(steps: Mapping[str, Any]) -> Any:
-    return Pipeline(list(steps.items())) if steps else "passthrough"
 
 
 def join_fitted(members: Mapping[str, Pipeline], weights: Mapping[str, float]) -> Pipeline:
@@ -70,9 +63,8 @@ def join_fitted(members: Mapping[str, Pipeline], weights: Mapping[str, float]) -
     for name, member in voters.items():
         if not np.array_equal(member.classes_, classes):
             raise ValueError(f"{name} was fitted on {member.classes_}, not on {classes}")
-    vote = VotingClassifier(
-        [*voters.items()], voting="soft", weights=[float(weights[name]) for name in voters]
-    )
+    shares = [float(weights[name]) for name in voters]
+    vote = VotingClassifier([*voters.items()], voting="soft", weights=shares)
     vote.estimators_ = [*voters.values()]
     vote.named_estimators_ = Bunch(**voters)
     vote.le_ = LabelEncoder().fit(classes)

@@ -91,7 +91,7 @@ def _proba_out_of_fold(
     log.info("choosing a threshold (%s) on %d folds", config.threshold.objective, n_splits)
     splits = division.splits(n_splits)
     if scores is None:
-        return modeling.proba_out_of_fold(pipeline, X, y, splits)
+        return modeling.answers_out_of_fold(pipeline, X, y, splits, method="predict_proba")
     return modeling.calibrated_proba(fitted, modeling.answers_out_of_fold(pipeline, X, y, splits))
 
 
@@ -115,4 +115,4 @@ def make_unfitted(
     splits = list(division.rows.folds(n_splits).split(X, y, groups))
     if any(len(np.unique(y[train])) < n_labels for train, _ in splits):
         return None
-    return modeling.to_calibrate_on(model.pipeline, splits)
+    return clone(model.pipeline).set_params(cv=splits)
