@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tabproof import cli
-from tabproof.batch import Options
+from tabproof.batch.options import Options
 from tabproof.errors import CommandLineError, PathError, UnknownKeyError
 from tabproof.replay import replay as replaying
 from tests.conftest import ROOT, typed_in
@@ -135,9 +135,7 @@ def test_every_key_of_score_is_an_option(monkeypatch: pytest.MonkeyPatch) -> Non
     options = {parameter.name for parameter in cli.score.params} - {"words"}
     assert options == {field.name for field in fields(Options)}
     called = []
-    monkeypatch.setattr("tabproof.batch.parse", called.append)
-    monkeypatch.setattr("tabproof.batch.score_files.score", lambda _: None)
-    monkeypatch.setattr("tabproof.batch.score_files.log", lambda *_: None)
+    monkeypatch.setattr("tabproof.batch.score_files.main", called.append)
     cli.run(cli.score, ["output=o.csv", "--input", "i.csv", "--strict", "--bad-rows=b"], "score")
     assert called == [["output=o.csv", "input=i.csv", "strict=true", "bad_rows=b"]]
 

@@ -263,16 +263,11 @@ def score(words: tuple[str, ...], **options: str | bool | None) -> None:
     # The sums of BLAS must not depend on the machine; the program has threads of its own.
     os.environ.update(dict.fromkeys(threads.BLAS_VARIABLES, "1"))
     # Loads the numeric libraries, which read the limits once.
-    from tabproof import batch
     from tabproof.batch import score_files
 
     given = {key: value for key, value in options.items() if value is not None}
     flags = {key: str(value).lower() for key, value in given.items() if isinstance(value, bool)}
-    with score_files.ending_with_its_reader(), score_files.telling_what_stays():
-        asked = batch.parse(
-            [*words, *(f"{key}={value}" for key, value in {**given, **flags}.items())]
-        )
-        score_files.log(score_files.score(asked), asked)
+    score_files.main([*words, *(f"{key}={value}" for key, value in {**given, **flags}.items())])
 
 
 # --- replay

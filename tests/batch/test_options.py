@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.batch import parse
+from tabproof.batch.options import parse
 from tabproof.errors import UserError
 
 FILES = ["input=a.csv", "output=b.csv"]

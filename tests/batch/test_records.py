@@ -16,7 +16,7 @@ from tabproof.batch.plan import BatchInputError
 def cut(content: bytes, size: int, start: int = 0) -> list[Block]:
     stream = io.BytesIO(content)
     stream.seek(start)
-    return list(blocks(stream, start, size, ",", "a.csv"))
+    return list(blocks(stream.read, start, size, ",", "a.csv"))
 
 
 def rows(content: bytes) -> list[dict[str, str]]:
@@ -80,7 +80,7 @@ def test_a_pipe_that_gives_little_at_a_time_changes_nothing() -> None:
             return super().read(min(size or 0, 3))
 
     content = b'1,2\n3,"4\n4"\n5,6\n' * 5
-    assert list(blocks(Pipe(content), 0, 20, ",", "a.csv")) == cut(content, 20)
+    assert list(blocks(Pipe(content).read, 0, 20, ",", "a.csv")) == cut(content, 20)
 
 
 def test_carriage_returns_alone_end_records_too() -> None:

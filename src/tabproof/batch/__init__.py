@@ -2,7 +2,3 @@
 
 Needs Arrow and NumPy, not pandas.
 """
-
-from tabproof.batch.options import Options, parse
-
-__all__ = ["Options", "parse"]

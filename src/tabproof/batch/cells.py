@@ -19,15 +19,14 @@ from pyarrow import types
 # --- From NumPy to Arrow and back, without pandas.
 
 # pa.array(), pa.scalar() and to_numpy() import pandas, which takes longer than most scoring.
-ARROW_TYPES = {np.dtype(np.float64): pa.float64(), np.dtype(np.int64): pa.int64()}
 DTYPES = {pa.float64(): np.float64, pa.int64(): np.int64, pa.uint8(): np.uint8}
 
 
 def numbers_array(values: NDArray[Any]) -> pa.Array:
     """Return an array of float64 or int64 without nulls, sharing memory if possible."""
-    dtype = np.float64 if values.dtype.kind == "f" else np.int64
-    content = np.ascontiguousarray(values, dtype)
-    kind = ARROW_TYPES[content.dtype]
+    is_float = values.dtype.kind == "f"
+    content = np.ascontiguousarray(values, np.float64 if is_float else np.int64)
+    kind = pa.float64() if is_float else pa.int64()
     return pa.Array.from_buffers(kind, len(content), [None, pa.py_buffer(content)])
 
 

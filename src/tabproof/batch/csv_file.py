@@ -5,10 +5,10 @@ import csv
 import gzip
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import IO, Protocol, cast
+from typing import IO, cast
 
 import numpy as np
 import pyarrow as pa
@@ -26,16 +26,6 @@ QUOTE, RETURN, LINE_BREAK = b'"'[0], b"\r"[0], b"\n"[0]
 # A longer record means that a quote is never closed.
 MAX_RECORD_BYTES = 64 * 2**20
 
-Places = NDArray[np.intp]
-
-
-class Stream(Protocol):
-    """Bytes to read; an empty result is the end."""
-
-    def read(self, size: int) -> bytes:
-        """Return at most size bytes."""
-        ...
-
 
 @dataclass(frozen=True)
 class Block:
@@ -49,7 +39,9 @@ class Block:
     unclosed: bool = False
 
 
-def blocks(stream: Stream, start: int, size: int, separator: str, name: str) -> Iterator[Block]:
+def blocks(
+    read: Callable[[int], bytes], start: int, size: int, separator: str, name: str
+) -> Iterator[Block]:
     """Cut the rest of a stream, which is at offset start, into blocks of about size bytes.
 
     Their ends depend on start and size only, however few bytes a pipe gives at a time.
@@ -58,7 +50,7 @@ def blocks(stream: Stream, start: int, size: int, separator: str, name: str) -> 
     while True:
         # The same number of bytes from the start of a block, also after a command was killed.
         parts, left = [buffer], wanted - len(buffer)
-        while left > 0 and (part := stream.read(left)):
+        while left > 0 and (part := read(left)):
             parts.append(part)
             left -= len(part)
         buffer = b"".join(parts)
@@ -97,7 +89,7 @@ def last_record_end(buffer: bytes, separator: str) -> tuple[int, bool]:
         limit = int(quotes[n_before - 1])
 
 
-def _true_quotes(buffer: bytes, separator: str) -> Places:
+def _true_quotes(buffer: bytes, separator: str) -> NDArray[np.intp]:
     """Return the opening and closing quotes in turn; a doubled one closes and opens again."""
     letters = np.frombuffer(buffer, dtype=np.uint8)
     quotes = np.flatnonzero(letters == QUOTE)
@@ -123,14 +115,8 @@ UNDECODABLE = "\ufdd0"
 CHUNK_BYTES = 2**20
 
 
-def _stand_in(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return UNDECODABLE, error.end
-
-
 STAND_IN = "tabproof.batch.stand_in"
-codecs.register_error(STAND_IN, _stand_in)
+codecs.register_error(STAND_IN, lambda error: (UNDECODABLE, cast(UnicodeDecodeError, error).end))
 
 
 def cleaned(content: bytes) -> tuple[bytes, bool]:
@@ -185,13 +171,6 @@ class Utf8Stream:
         while self._offset < offset and self.read(min(CHUNK_BYTES, offset - self._offset)):
             pass
 
-    @property
-    def raw_offset(self) -> int:
-        """The number of bytes read from the file, before decompression; 0 for a pipe."""
-        file = getattr(self._raw, "fileobj", self._raw)
-        offset: int = file.tell() if file.seekable() else 0
-        return offset
-
     def _next(self, size: int) -> bytes:
         if self._decoder is None:
             return self._raw.read(size)
@@ -216,7 +195,7 @@ class CsvFile:
     def __init__(self, file: InputFile, separator: str, encoding: str) -> None:
         self.file, self._separator = file, separator
         raw = _open(file)
-        self.close = raw.close
+        self.close, self._file = raw.close, getattr(raw, "fileobj", raw)
         try:
             with file.reading():
                 can_seek = file.kind == "csv" and file.path is not None
@@ -234,7 +213,8 @@ class CsvFile:
 
     def share_read(self) -> float:
         """Return the share of the file that was read; 0 if its size is unknown."""
-        return self._stream.raw_offset / self._size if self._size else 0.0
+        # Before decompression.
+        return self._file.tell() / self._size if self._size else 0.0
 
     def pieces(self, start: int, batch_rows: int, _needed: Sequence[str]) -> Iterator[Block]:
         """Yield blocks of about batch_rows rows after the one that ended at start."""
@@ -242,7 +222,7 @@ class CsvFile:
         size = min(max(batch_rows * self._bytes_per_row, MIN_BLOCK_BYTES), MAX_BLOCK_BYTES)
         with self.file.reading():
             self._stream.skip_to(start)
-            yield from blocks(self._stream, start, size, self._separator, self.file.name)
+            yield from blocks(self._stream.read, start, size, self._separator, self.file.name)
 
     def to_rows(self, needed: Sequence[str], lookups: Sequence[str]) -> "CsvRows":
         """Return a parser of blocks: needed columns as text, lookups as dictionaries."""
@@ -261,7 +241,9 @@ class CsvRows:
     def __call__(self, block: Block) -> Rows:
         """Parse a block."""
         content, has_undecodable = cleaned(block.content)
-        table, refused = self._parse(content)
+        # The number of fields of each row that does not fit, by row.
+        refused: dict[int, int] = {}
+        table = self._parse(content, refused)
         n_rows = table.num_rows + len(refused)
         positions = np.delete(np.arange(n_rows), list(refused))
         faults = [
@@ -284,10 +266,7 @@ class CsvRows:
             table, positions = table.take(numbers_array(good)), positions[good]
         return Rows(table, n_rows, positions, tuple(faults))
 
-    def _parse(self, content: bytes) -> tuple[pa.Table, dict[int, int]]:
-        """Return a table, and the number of fields of each row that does not fit, by row."""
-        refused: dict[int, int] = {}
-
+    def _parse(self, content: bytes, refused: dict[int, int]) -> pa.Table:
         def skip(row: pa_csv.InvalidRow) -> str:
             refused[row.number - 1] = row.actual_columns
             return "skip"
@@ -296,7 +275,7 @@ class CsvRows:
         by_value = pa.dictionary(pa.int32(), text)
         types = {name: by_value if name in self.lookups else text for name in self.needed}
         if not content.strip(b"\r\n"):
-            return pa.schema(list(types.items())).empty_table(), refused
+            return pa.schema(list(types.items())).empty_table()
         # By index: columns that are not needed may have duplicate names.
         places = {name: str(self.names.index(name)) for name in self.needed}
         table = pa_csv.read_csv(
@@ -318,7 +297,7 @@ class CsvRows:
                 strings_can_be_null=False,
             ),
         )
-        return table.rename_columns(list(places)), refused
+        return table.rename_columns(list(places))
 
 
 def _read_header(

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import perf_counter
@@ -20,7 +20,7 @@ from tabproof.artifacts.errors import NotServableError
 from tabproof.batch import parts
 from tabproof.batch.cells import WantedColumn
 from tabproof.batch.job import Job, Pool
-from tabproof.batch.options import Options
+from tabproof.batch.options import Options, parse
 from tabproof.batch.plan import STANDARD, Plan, make_plan
 from tabproof.batch.scoring import Model, Tally
 from tabproof.errors import listed
@@ -38,6 +38,22 @@ LARGEST_KEPT = 24 * 2**20
 BROKEN_PIPE = 141
 # Columns named in a warning.
 SHOWN_COLUMNS = 5
+
+
+def main(words: Sequence[str]) -> None:
+    """Score as words of the form key=value say, and print what came of it."""
+    try:
+        options = parse(words)
+        log(score(options), options)
+    except BrokenPipeError:
+        # Whoever read standard output has seen enough: end as other programs do.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
+    except KeyboardInterrupt as interrupt:
+        # Where something is kept, a note says so.
+        if not getattr(interrupt, "__notes__", []):
+            interrupt.add_note("before anything was written")
+        raise
 
 
 def score(options: Options) -> str:
@@ -191,24 +207,3 @@ def log(line: str, options: Options) -> None:
         sys.stderr.write(line + "\n")
     else:
         console.say(line)
-
-
-@contextmanager
-def ending_with_its_reader() -> Iterator[None]:
-    """End as other programs do when whoever read standard output has seen enough."""
-    try:
-        yield
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BROKEN_PIPE)
-
-
-@contextmanager
-def telling_what_stays() -> Iterator[None]:
-    """Note for whoever interrupts what there is: nothing, unless somebody has said so."""
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        if not getattr(interrupt, "__notes__", []):
-            interrupt.add_note("before anything was written")
-        raise
