@@ -117,7 +117,7 @@ def test_a_path_that_cannot_be_used_is_named_with_the_reason(command: str) -> No
     ("command", "function", "said"),
     [
         (["runs", "list"], "tabproof.runs.listing.list_runs", ""),
-        (["train"], "tabproof.train.main", " before training began"),
+        (["train"], "tabproof.sweep.main", " before training began"),
     ],
 )
 def test_an_interrupt_names_training_only_where_there_is_some(
@@ -143,17 +143,34 @@ def test_every_key_of_score_is_an_option(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_overrides_and_options_of_a_replay_stand_in_any_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    requests = []
-    monkeypatch.setattr(replaying, "replay", requests.append)
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(
+        replaying, "replay", lambda run, keys, **options: asked.append((run, keys, options))
+    )
     words = ["--check", "RUN", "runtime.workers=2", "--output=there", "dataset.path=(a).csv"]
     cli.run(cli.replay, words, "replay")
-    (request,) = requests
-    assert request.run == "RUN"
-    assert request.overrides == ["runtime.workers=2", 'dataset.path="(a).csv"']
-    assert (request.output, request.check, request.environment) == (Path("there"), True, False)
-    # A replay in an environment of its own is asked for the same.
-    cli.run(cli.replay, request.arguments(), "replay")
-    assert requests[1] == request
+    run, keys, options = asked[0]
+    assert run == "RUN"
+    assert keys == ["runtime.workers=2", 'dataset.path="(a).csv"']
+    assert options == {
+        "output": Path("there"),
+        "check": True,
+        "environment": False,
+        "outputs": Path("outputs"),
+        "models": Path("models"),
+    }
+
+
+def test_a_replay_in_a_fresh_environment_is_asked_for_the_same(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(
+        replaying, "replay_in_fresh_environment", lambda _, words: asked.append(words) or 0
+    )
+    words = [str(run), "runtime.workers=2", "--outputs=a", "--models=b", f"--output={tmp_path}"]
+    cli.run(cli.replay, [*words, "--check", "--environment"], "replay")
+    assert asked == [[*words, "--check"]]
 
 
 def test_a_misspelt_runtime_of_a_replay_is_named() -> None:

@@ -20,7 +20,7 @@ import pytest
 from tabproof.artifacts import changed_files, read_manifest
 from tabproof.artifacts.errors import ResumeDiffersError, SearchRunningError
 from tabproof.config import Composed
-from tabproof.sweep import NothingToResumeError, overrides_to_resume
+from tabproof.sweep import NothingToResumeError, arguments_for_hydra
 from tests.conftest import ROOT, composed, train
 
 TIMES = r"^(mean|std)_(fit|score)_time$"
@@ -211,7 +211,7 @@ def test_resuming_with_other_data_is_refused_and_with_the_same_data_works(
 def asked_to_resume(arguments: list[str], run: Path | bool) -> list[str]:
     wish = run if isinstance(run, Path) else str(run).lower()
     config = composed(*arguments, f"search.resume={wish}")
-    return overrides_to_resume(Composed([config], Path("outputs/2000-01-01/new")))
+    return arguments_for_hydra([], Composed([config], Path("outputs/2000-01-01/new")))
 
 
 @pytest.mark.parametrize(

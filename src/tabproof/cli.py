@@ -182,7 +182,7 @@ def tabproof() -> None:
 @tabproof.command(cls=_Train, add_help_option=False)
 def train(arguments: list[str]) -> str | None:
     """Train a model, or with -m a sweep of models."""
-    from tabproof.train import main
+    from tabproof.sweep import main
 
     return main(arguments)
 
@@ -303,9 +303,9 @@ def replay(run: str, overrides: tuple[str, ...], **options: Any) -> int:
     keys = config.quoted(overrides)
     with threads.limited_threads(config.machine_runtime(keys).openmp_threads):
         # Loads the numeric libraries, which read the limits once.
-        from tabproof.replay.replay import Request, replay
+        from tabproof.replay.replay import replay
 
-        return replay(Request(run=run, overrides=keys, **options))
+        return replay(run, keys, **options)
 
 
 # --- runs

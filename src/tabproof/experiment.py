@@ -83,10 +83,11 @@ def train(
         report.publish(config, run, division, found, proba, evidence, summary)
     summary = replace(summary, seconds=timings.rounded)
     run.write_summary(summary)
-    for line in [*evaluate.describe(evidence, refits), f"run id    {summary.run_id}"]:
-        log.info(line)
-    log.info("run       %s", run.shown_path)
-    for line in report.locations(config, run):
+    places = {"run": run.shown_path}
+    places |= {"report": run.shown_path / artifacts.REPORT} if config.report.page else {}
+    places |= {"plots": run.shown_path / "plots"} if config.report.plots else {}
+    lines = (f"{name:<10}{place}" for name, place in {"run id": summary.run_id, **places}.items())
+    for line in [*evaluate.describe(evidence, refits), *lines]:
         log.info(line)
     console.end_log(summary.result_line())
     return summary
@@ -142,7 +143,9 @@ def load_rows(config: TrainConfig, plan: Plan) -> data.Division:
     """Load the table, and hold rows out."""
     columns = list(plan.rows.non_feature_columns)
     table: data.Table = make("dataset", config.dataset, non_feature_columns=columns)
-    division = data.divide(table, plan.rows, config.search.n_splits if plan.search.searches else 1)
+    division = data.divide(
+        table, plan.rows, config.search.n_splits if plan.search.grids or plan.search.space else 1
+    )
     for line in data.describe_division(division):
         log.info(line)
     return division

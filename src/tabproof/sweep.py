@@ -1,28 +1,32 @@
-"""Sweeps: each job is a process of its own, and jobs that are missing can be run later.
+"""The train command: a single run, or a sweep in which each job is a process of its own.
 
-Also which unfinished run a command resumes.
+Also which unfinished run a command resumes, and which jobs of a sweep are missing.
 """
 
 import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
 from tabproof import artifacts
+from tabproof import config as conf
 from tabproof.artifacts.errors import ResumeDiffersError, SearchRunningError
-from tabproof.config import Composed, TrainConfig, identity_of, seconds_of
-from tabproof.config.schema import FileDatasetConfig, RungSearchConfig, SweepConfig
+from tabproof.config import schema
 from tabproof.errors import InvalidValueError, SweepFailedError, UserError
 from tabproof.runs import listing
-from tabproof.runtime import console, process
-from tabproof.runtime.threads import n_cores
+from tabproof.runtime import console, process, threads
 
-RESUME = "sweep.resume="
+RESUME, N_JOBS = "sweep.resume=", "hydra.launcher.n_jobs="
 MULTIRUN_FLAGS = {"-m", "--multirun"}
 MAY_CHANGE = ("sweep.", "runtime.")
 LATEST_LOG = Path("logs") / "latest.log"
@@ -30,6 +34,8 @@ LATEST_LOG = Path("logs") / "latest.log"
 WIDTH = 120
 
 log = logging.getLogger(__name__)
+
+conf.register_schema()
 
 
 class NothingToResumeError(UserError):
@@ -41,87 +47,48 @@ class NothingToResumeError(UserError):
     )
 
 
-class ResumedSweepFixedError(UserError):
-    """A resumed sweep is given other choices."""
+class SweepNotResumedError(UserError):
+    """sweep.resume is given without -m, or with other choices."""
 
-    def __init__(self, asked: Sequence[str]) -> None:
-        super().__init__(
-            f"{', '.join(asked)}: a resumed sweep keeps its choices; beside sweep.resume only"
-            " sweep.… and runtime.… may be given"
-        )
+    template = "{asked}; resume a sweep with: python -m src.train -m sweep.resume=…"
 
 
-class NotASweepError(UserError):
-    """sweep.resume is given without -m."""
+def main(arguments: Sequence[str]) -> str | None:
+    """Run one job, or a sweep of jobs, as a command line asks for; return the help if it does."""
+    if {"-h", "--help"} & set(arguments):
+        return conf.help_text()
+    process.end_with_parent()
+    arguments = resumed(conf.quoted(arguments))
+    composed = conf.check_command_line(arguments)
+    # Hydra reads sys.argv.
+    sys.argv[1:] = arguments_for_hydra(arguments, composed)
+    jobs = process.Jobs()
 
-    template = "sweep.resume={asked} needs -m: python -m src.train -m sweep.resume=…"
+    @hydra.main(version_base="1.3", config_path=str(conf.CONF), config_name="train")
+    def train(cfg: DictConfig) -> None:
+        hydra_config = HydraConfig.get()
+        directory = Path(hydra_config.runtime.output_dir)
+        in_sweep = hydra_config.mode is RunMode.MULTIRUN
+        in_this_process = "BasicLauncher" in hydra_config.launcher["_target_"]
+        with jobs.job(directory.name, in_sweep=in_sweep, in_this_process=in_this_process):
+            config = conf.typed(cfg)
+            if in_sweep and run_job(hydra_config, config.sweep):
+                return
+            conf.check_config(config)
+            with threads.limited_threads(config.runtime.openmp_threads):
+                # Loads the numeric libraries, which read the limits once.
+                from tabproof.experiment import run_experiment
 
+                keep_refused = in_sweep or process.is_child()
+                console.say(run_experiment(config, directory, keep_refused=keep_refused))
 
-# --- Which unfinished run a command resumes.
-
-
-def overrides_to_resume(composed: Composed | None) -> list[str]:
-    """Return the override for Hydra that names the directory of the run to resume, if any."""
-    if composed is None or composed.sweep is not None:
-        return []
-    search = composed.config.search
-    if not isinstance(search, RungSearchConfig) or search.resume is False:
-        return []
-    found: Path | None
-    if isinstance(search.resume, str):
-        found = Path(search.resume)
-        if artifacts.read_plan(found) is None or artifacts.is_complete(found):
-            raise NothingToResumeError(asked=search.resume)
-    elif artifacts.read_plan(composed.directory) is not None:
-        found = composed.directory  # hydra.run.dir names it
-    else:
-        found = newest_of(composed.config, Path(artifacts.OUTPUTS))
-    if found is None:
-        return []
-    # The run checks this too, but Hydra would have written into its directory by then.
-    if artifacts.is_searched(found):
-        raise SearchRunningError(path=found)
-    if differing := _differences(found, composed.config):
-        raise ResumeDiffersError(found, differing)
-    return [f"hydra.run.dir={_quoted(found)}"]
-
-
-def newest_of(config: TrainConfig, outputs: Path) -> Path | None:
-    """Return the newest unfinished run of a configuration.
-
-    Raises ResumeDiffersError if there is none, but an unfinished run of the same dataset and
-    engine that no process is running.
-    """
-    now = artifacts.as_plain(identity_of(config))
-    similar = None
-    for run in artifacts.unfinished_runs(outputs):
-        if not _differences(run, config):
-            return run
-        then = (artifacts.read_plan(run) or {}).get("config", {})
-        is_similar = (then.get("dataset"), _engine(then)) == (now["dataset"], _engine(now))
-        if similar is None and is_similar and not artifacts.is_searched(run):
-            similar = run
-    if similar is not None:
-        raise ResumeDiffersError(similar, _differences(similar, config))
+    with sweep(arguments, composed):
+        train()
+        jobs.raise_failure()
     return None
 
 
-def _differences(run: Path, config: TrainConfig) -> list[str]:
-    then = (artifacts.read_plan(run) or {}).get("config", {})
-    return artifacts.differences(then, artifacts.as_plain(identity_of(config)), "config")
-
-
-def _engine(identity: dict[str, Any]) -> object:
-    search = identity.get("search")
-    return search.get("engine") if isinstance(search, dict) else None
-
-
-def _quoted(path: Path | str) -> str:
-    # A directory's name may hold characters of Hydra's grammar.
-    return "'" + str(path).replace("'", r"\'") + "'"
-
-
-# --- The sweep as a whole.
+# --- Which unfinished run or sweep a command resumes.
 
 
 def resumed(arguments: Sequence[str]) -> list[str]:
@@ -132,27 +99,88 @@ def resumed(arguments: Sequence[str]) -> list[str]:
     text = asked[-1].removeprefix(RESUME).strip("'\"")
     others = [a for a in arguments if a not in MULTIRUN_FLAGS and not a.startswith(RESUME)]
     if not MULTIRUN_FLAGS & set(arguments):
-        raise NotASweepError(asked=text)
-    if refused := [a for a in others if not a.startswith(MAY_CHANGE)]:
-        raise ResumedSweepFixedError(refused)
+        raise SweepNotResumedError(f"sweep.resume={text} needs -m")
+    if refused := ", ".join(a for a in others if not a.startswith(MAY_CHANGE)):
+        kept = "a resumed sweep keeps its choices, except for sweep.… and runtime.…"
+        raise SweepNotResumedError(f"{refused}: {kept}")
     began_with = artifacts.SweepDirectory(Path(text)).plan["arguments"]
     directory = _quoted(text)
     return ["-m", *began_with, *others, f"hydra.sweep.dir={directory}", f"{RESUME}{directory}"]
 
 
-def for_hydra(arguments: Sequence[str], composed: Composed | None) -> list[str]:
-    """Return the arguments for Hydra, which must not write into the directories of the jobs."""
-    if composed is None or composed.sweep is None:
+def arguments_for_hydra(arguments: Sequence[str], composed: conf.Composed | None) -> list[str]:
+    """Return the arguments for Hydra, with the directory to write into where we know it."""
+    if composed is None:
         return list(arguments)
-    # argparse takes no overrides on both sides of a flag.
-    overrides = [argument for argument in arguments if argument not in MULTIRUN_FLAGS]
-    # Hydra composes it again, and its date and time would be others.
-    directory = f"hydra.sweep.dir={_quoted(composed.sweep)}"
-    return ["-m", *overrides, directory, "hydra.output_subdir=null", "hydra/job_logging=sweep"]
+    if composed.sweep is not None:
+        # argparse takes no overrides on both sides of a flag.
+        overrides = [argument for argument in arguments if argument not in MULTIRUN_FLAGS]
+        # Hydra composes the directory again, with another date and time, and must not write into
+        # the directories of the jobs.
+        directory = f"hydra.sweep.dir={_quoted(composed.sweep)}"
+        return ["-m", *overrides, directory, "hydra.output_subdir=null", "hydra/job_logging=sweep"]
+    search = composed.config.search
+    if not isinstance(search, schema.RungSearchConfig) or search.resume is False:
+        return list(arguments)
+    found: Path | None
+    if isinstance(search.resume, str):
+        found = Path(search.resume)
+        if artifacts.read_plan(found) is None or artifacts.is_complete(found):
+            raise NothingToResumeError(asked=search.resume)
+    elif artifacts.read_plan(composed.directory) is not None:
+        found = composed.directory  # hydra.run.dir names it
+    else:
+        found = newest_of(composed.config, Path(artifacts.OUTPUTS))
+    if found is None:
+        return list(arguments)
+    # The run checks this too, but Hydra would have written into its directory by then.
+    if artifacts.is_searched(found):
+        raise SearchRunningError(path=found)
+    if differing := _compare(found, composed.config)[1]:
+        raise ResumeDiffersError(found, differing)
+    return [*arguments, f"hydra.run.dir={_quoted(found)}"]
+
+
+def newest_of(config: conf.TrainConfig, outputs: Path) -> Path | None:
+    """Return the newest unfinished run of a configuration.
+
+    Raises ResumeDiffersError if there is none, but an unfinished run of the same dataset and
+    engine that no process is running.
+    """
+    similar: tuple[Path, list[str]] | None = None
+    for run in artifacts.unfinished_runs(outputs):
+        is_similar, differing = _compare(run, config)
+        if not differing:
+            return run
+        if similar is None and is_similar and not artifacts.is_searched(run):
+            similar = run, differing
+    if similar is not None:
+        raise ResumeDiffersError(*similar)
+    return None
+
+
+def _compare(run: Path, config: conf.TrainConfig) -> tuple[bool, list[str]]:
+    """Return whether an unfinished run has the dataset and the engine, and all that differs."""
+    then = (artifacts.read_plan(run) or {}).get("config", {})
+    now = artifacts.as_plain(conf.identity_of(config))
+    engine, engine_now = (
+        each["search"].get("engine") if isinstance(each.get("search"), dict) else None
+        for each in (then, now)
+    )
+    is_similar = (then.get("dataset"), engine) == (now["dataset"], engine_now)
+    return is_similar, artifacts.differences(then, now, "config")
+
+
+def _quoted(path: Path | str) -> str:
+    # A directory's name may hold characters of Hydra's grammar.
+    return "'" + str(path).replace("'", r"\'") + "'"
+
+
+# --- The sweep as a whole.
 
 
 @contextmanager
-def sweep(arguments: Sequence[str], composed: Composed | None) -> Iterator[None]:
+def sweep(arguments: Sequence[str], composed: conf.Composed | None) -> Iterator[None]:
     """Open the directory of a sweep for the block, then write its leaderboard and report.
 
     Does nothing for a single run. Raises SweepFailedError if a job failed.
@@ -162,13 +190,21 @@ def sweep(arguments: Sequence[str], composed: Composed | None) -> Iterator[None]
         return
     directory = artifacts.SweepDirectory(composed.sweep)
     began_with = [argument for argument in arguments if argument not in MULTIRUN_FLAGS]
-    _check_n_jobs(began_with)
-    directory.open(
-        began_with,
-        _determinants(composed),
-        n_jobs=composed.n_jobs,
-        accept_changes=composed.configs[0].sweep.accept_changes,
-    )
+    for n_jobs in (a.removeprefix(N_JOBS) for a in began_with if a.startswith(N_JOBS)):
+        if n_jobs.isdecimal() and int(n_jobs) > threads.n_cores():
+            valid = f"at most one job per core, {threads.n_cores()}"
+            raise InvalidValueError(N_JOBS.rstrip("="), int(n_jobs), valid)
+    # What a resumed sweep must have in common with the first run of it. A table of OpenML is
+    # determined by its name and version.
+    tables = [config.dataset for config in composed.configs]
+    paths = {table.path for table in tables if isinstance(table, schema.FileDatasetConfig)}
+    determinants = {
+        "jobs": {str(n): conf.identity_of(config) for n, config in enumerate(composed.configs)},
+        "data": {path: sha256(Path(path).read_bytes()).hexdigest() for path in sorted(paths)},
+        "code": artifacts.deciding_code_hash(),
+    }
+    accept_changes = composed.configs[0].sweep.accept_changes
+    directory.open(began_with, determinants, n_jobs=composed.n_jobs, accept_changes=accept_changes)
     try:
         directory.link_log(LATEST_LOG)
         directory.mark(f"=== START {artifacts.timestamp()} {directory.path} ===")
@@ -195,48 +231,30 @@ def sweep(arguments: Sequence[str], composed: Composed | None) -> Iterator[None]
         directory.close()
 
 
-def _check_n_jobs(arguments: Sequence[str]) -> None:
-    key = "hydra.launcher.n_jobs="
-    for text in (a.removeprefix(key) for a in arguments if a.startswith(key)):
-        if text.isdecimal() and int(text) > n_cores():
-            valid = f"at most one job per core, {n_cores()}"
-            raise InvalidValueError(key.rstrip("="), int(text), valid)
-
-
-def _determinants(composed: Composed) -> dict[str, object]:
-    """Return what a resumed sweep must have in common with the first run of it."""
-    jobs = {str(number): identity_of(config) for number, config in enumerate(composed.configs)}
-    tables = [config.dataset for config in composed.configs]
-    # A table of OpenML is determined by its name and version.
-    paths = {table.path for table in tables if isinstance(table, FileDatasetConfig)}
-    data = {path: sha256(Path(path).read_bytes()).hexdigest() for path in sorted(paths)}
-    return {"jobs": jobs, "data": data, "code": artifacts.deciding_code_hash()}
-
-
 def _write_leaderboard(
-    directory: artifacts.SweepDirectory, found: Sequence[artifacts.Found], composed: Composed
+    directory: artifacts.SweepDirectory, found: Sequence[artifacts.Found], composed: conf.Composed
 ) -> None:
     """Write the leaderboard and the report, and print the leaderboard."""
     words = [run.path.name.partition("_")[2].split(",") for run in found]
     common = set.intersection(*map(set, words)) if len(words) > 1 else set()
-    entries = []
+    shown = []
     for run, each in zip(found, words, strict=True):
         record = run.record
+        if record.dataset == "?":
+            record = replace(record, dataset=artifacts.chosen("dataset", each) or "?")
         differing = [word for word in each if word not in common]
-        dataset = artifacts.chosen("dataset", each) if record.dataset == "?" else None
-        overrides = differing or record.overrides
-        record = replace(record, dataset=dataset or record.dataset, overrides=overrides)
-        entries.append(replace(run, record=record))
-    entries = listing.ranked(entries)
+        record = replace(record, overrides=differing or record.overrides)
+        shown.append(replace(run, record=record))
+    shown = listing.ranked(shown)
     for ending, form in (("csv", listing.as_csv), ("md", listing.as_markdown)):
-        artifacts.write_atomically(directory.path / f"leaderboard.{ending}", form(entries).encode())
+        artifacts.write_atomically(directory.path / f"leaderboard.{ending}", form(shown).encode())
     if any(config.report.page for config in composed.configs):
         _write_report(directory, found, composed)
-    console.say(listing.as_text(entries, width=WIDTH))
+    console.say(listing.as_text(shown, width=WIDTH))
 
 
 def _write_report(
-    directory: artifacts.SweepDirectory, found: Sequence[artifacts.Found], composed: Composed
+    directory: artifacts.SweepDirectory, found: Sequence[artifacts.Found], composed: conf.Composed
 ) -> None:
     # Loads the libraries of plots.
     from tabproof.runs import side_by_side
@@ -264,45 +282,19 @@ def _write_report(
 # --- One job of a sweep.
 
 
-@dataclass(frozen=True)
-class Job:
-    """A job as Hydra has composed it: its directory, and the overrides that make it."""
-
-    directory: Path
-    overrides: Sequence[str]
-    dataset: str
-    n_at_once: int
-
-    @classmethod
-    def of(cls, hydra_config: Any) -> "Job":
-        """Return the job that Hydra has started."""
-        # The launcher of joblib has the number of jobs at once, or -1; others run one job at a
-        # time, or each on a machine of its own.
-        n_at_once = hydra_config.launcher.get("n_jobs", 1)
-        return cls(
-            Path(hydra_config.runtime.output_dir),
-            list(hydra_config.overrides.task),
-            str(hydra_config.runtime.choices.dataset),
-            n_at_once if n_at_once > 0 else n_cores(),
-        )
-
-
-def run_job(hydra_config: Any, asked: SweepConfig) -> bool:
+def run_job(hydra_config: Any, asked: schema.SweepConfig) -> bool:
     """Run a job of a sweep in a process of its own; return False if this process has to run it."""
-    job = Job.of(hydra_config)
-    name, directory = job.directory.name, artifacts.SweepDirectory(job.directory.parent)
+    job, dataset = Path(hydra_config.runtime.output_dir), hydra_config.runtime.choices.dataset
+    directory = artifacts.SweepDirectory(job.parent)
     if not directory.is_begun:
         return False
     # A damaged run counts as complete here: it is reported at the end, and nothing is removed.
-    found = artifacts.read_record(job.directory)
-    if artifacts.is_complete(job.directory) or found.elsewhere is not None:
-        directory.mark(f"--- DS={job.dataset} SKIP complete {name}")
-        return True
-    if directory.is_stopped:
-        directory.mark(f"--- DS={job.dataset} SKIP stopped {name}")
+    is_done = artifacts.is_complete(job) or artifacts.read_record(job).elsewhere is not None
+    if is_done or directory.is_stopped:
+        directory.mark(f"--- DS={dataset} SKIP {'complete' if is_done else 'stopped'} {job.name}")
         return True
     for attempt in range(asked.retries + 1):
-        ended = _run(directory, job, asked)
+        ended = _run(directory, job, hydra_config, asked)
         if ended.is_interrupted:
             directory.stop()
             interrupt = KeyboardInterrupt()
@@ -311,7 +303,7 @@ def run_job(hydra_config: Any, asked: SweepConfig) -> bool:
         # A mistake of the user is the same mistake the next time.
         if ended.code in (0, UserError.exit_code):
             break
-        log.warning("%s: %s", name, _cause(artifacts.read_record(job.directory)))
+        log.warning("%s: %s", job.name, _cause(artifacts.read_record(job)))
         if attempt < asked.retries:
             log.info("begun again, %d of %d times", attempt + 1, asked.retries)
     if ended.code != 0 and asked.fail_fast:
@@ -319,34 +311,35 @@ def run_job(hydra_config: Any, asked: SweepConfig) -> bool:
     return True
 
 
-def _run(directory: artifacts.SweepDirectory, job: Job, asked: SweepConfig) -> process.Ended:
-    start, name = perf_counter(), job.directory.name
-    overrides = [each for each in job.overrides if not each.startswith(RESUME)]
-    overrides.append(f"hydra.run.dir={_quoted(job.directory)}")
-    if artifacts.clear_job(job.directory, keeps_fits=not asked.accept_changes):
-        overrides.append(f"search.resume={_quoted(job.directory)}")
-    overrides += _share_of_cores(job)
-    directory.mark(f"--- DS={job.dataset} start {artifacts.timestamp()} {name}")
-    seconds = None if asked.time_limit is None else seconds_of(asked.time_limit)
+def _run(
+    directory: artifacts.SweepDirectory, job: Path, hydra_config: Any, asked: schema.SweepConfig
+) -> process.Ended:
+    start, dataset = perf_counter(), hydra_config.runtime.choices.dataset
+    task = list(hydra_config.overrides.task)
+    overrides = [each for each in task if not each.startswith(RESUME)]
+    overrides.append(f"hydra.run.dir={_quoted(job)}")
+    if artifacts.clear_job(job, keeps_fits=not asked.accept_changes):
+        overrides.append(f"search.resume={_quoted(job)}")
+    # The launcher of joblib has the number of jobs at once, or -1; others run one job at a time,
+    # or each on a machine of its own.
+    n_jobs = hydra_config.launcher.get("n_jobs", 1)
+    n_at_once = n_jobs if n_jobs > 0 else threads.n_cores()
+    if n_at_once > 1:
+        # The cores are divided among jobs, unless the user has chosen otherwise.
+        n = max(threads.n_cores() // n_at_once, 1)
+        wanted = {"runtime.workers": n, "runtime.openmp_threads": n, "runtime.progress": False}
+        chosen = {override.partition("=")[0] for override in task}
+        if "runtime" in chosen:  # runtime=serial, for example, has its own numbers
+            wanted = {"runtime.progress": False}
+        overrides += [f"{key}={value}" for key, value in wanted.items() if key not in chosen]
+    directory.mark(f"--- DS={dataset} start {artifacts.timestamp()} {job.name}")
+    seconds = None if asked.time_limit is None else conf.seconds_of(asked.time_limit)
     ended = process.run_child([sys.executable, "-m", "tabproof", "train", *overrides], seconds)
     result = "OK" if ended.code == 0 else "FAIL"
-    late = ", its time was up" if ended.is_late else ""
-    took = f"{perf_counter() - start:.0f} s{late}"
-    directory.mark(f"--- DS={job.dataset} {result} rc={ended.code} {name} ({took})")
+    took = f"{perf_counter() - start:.0f} s" + (", its time was up" if ended.is_late else "")
+    directory.mark(f"--- DS={dataset} {result} rc={ended.code} {job.name} ({took})")
     return ended
 
 
-def _share_of_cores(job: Job) -> list[str]:
-    """Divide the cores among jobs that run at once, unless the user has chosen otherwise."""
-    if job.n_at_once == 1:
-        return []
-    cores = max(n_cores() // job.n_at_once, 1)
-    wanted = {"runtime.workers": cores, "runtime.openmp_threads": cores, "runtime.progress": False}
-    chosen = {override.partition("=")[0] for override in job.overrides}
-    if "runtime" in chosen:  # runtime=serial, for example, has its own numbers
-        wanted = {"runtime.progress": False}
-    return [f"{key}={value}" for key, value in wanted.items() if key not in chosen]
-
-
 def _cause(record: artifacts.Record) -> str:
-    return record.cause or f"{record.state}; what it said stands on the console"
+    return record.cause or f"{record.state}; its messages are on the console"

@@ -153,7 +153,6 @@ def test_it_holds_no_training_stack(serve: Image) -> None:
         "tabproof.evaluation",
         "tabproof.modeling",
         "tabproof.scorer.export",
-        "tabproof.train",
     ]
     words = f"import importlib.util as u; print([n for n in {heavy} if u.find_spec(n)])"
     with Container(serve, ["python", "-c", words]) as container:

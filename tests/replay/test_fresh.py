@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pytest
 
+from tabproof.artifacts import VerifiedRun
 from tabproof.replay import fresh
-from tabproof.replay.errors import (
-    EnvironmentFailedError,
-    NoEnvironmentError,
-    NotReplayableError,
-    PythonMissingError,
-)
-from tabproof.replay.recorded import Recorded, read_recorded
+from tabproof.replay.fresh import EnvironmentFailedError, NotReplayableError, PythonMissingError
+from tabproof.replay.replay import read_recorded
 from tests.conftest import process
 
 HERE = ".".join(map(str, sys.version_info[:2]))
 
 
 @pytest.fixture
-def recorded(run: Path) -> Recorded:
-    return read_recorded(run)
+def recorded(run: Path) -> VerifiedRun:
+    return read_recorded(run).run
 
 
-def test_a_run_says_which_python_and_what_is_pinned(recorded: Recorded) -> None:
+def with_environment(run: VerifiedRun, text: str) -> VerifiedRun:
+    return replace(run, files={**run.files, "environment.txt": text.encode()})
+
+
+def test_a_run_says_which_python_and_what_is_pinned(recorded: VerifiedRun) -> None:
     minor, pinned = fresh.read_environment(recorded)
     assert minor == HERE
     assert any(line.startswith("scikit-learn==") for line in pinned)
@@ -44,30 +44,30 @@ def test_a_run_says_which_python_and_what_is_pinned(recorded: Recorded) -> None:
         "",
     ],
 )
-def test_what_is_no_pinned_version_is_refused(line: str, recorded: Recorded) -> None:
-    text = f"{recorded.environment}{line}\n"
+def test_what_is_no_pinned_version_is_refused(line: str, recorded: VerifiedRun) -> None:
+    text = recorded.files["environment.txt"].decode()
     with pytest.raises(NotReplayableError, match="no name==version"):
-        fresh.read_environment(replace(recorded, environment=text))
+        fresh.read_environment(with_environment(recorded, f"{text}{line}\n"))
 
 
-def test_a_run_of_an_earlier_version_has_no_environment(recorded: Recorded) -> None:
-    with pytest.raises(NoEnvironmentError, match=r"environment\.txt"):
-        fresh.read_environment(replace(recorded, environment=None))
+def test_a_run_of_an_earlier_version_has_no_environment(recorded: VerifiedRun) -> None:
+    with pytest.raises(NotReplayableError, match=r"environment\.txt.* without --environment"):
+        fresh.read_environment(replace(recorded, files={}))
     for text in ("", "numpy==2\n"):
         with pytest.raises(NotReplayableError, match="names no Python"):
-            fresh.read_environment(replace(recorded, environment=text))
+            fresh.read_environment(with_environment(recorded, text))
 
 
-def test_a_python_that_is_not_here_is_named(recorded: Recorded) -> None:
-    other = replace(recorded, environment="# Python 2.6.1\nnumpy==2\n")
+def test_a_python_that_is_not_here_is_named(recorded: VerifiedRun) -> None:
+    other = with_environment(recorded, "# Python 2.6.1\nnumpy==2\n")
     with pytest.raises(PythonMissingError, match=r"needs Python 2\.6.*python2\.6 is not on"):
         fresh.replay_in_fresh_environment(other, [str(recorded.path), "--check"])
 
 
 @pytest.mark.slow
-def test_a_version_that_cannot_be_had_is_told_in_one_line(recorded: Recorded) -> None:
+def test_a_version_that_cannot_be_had_is_told_in_one_line(recorded: VerifiedRun) -> None:
     # A version that nobody published; of a package that is asked for all the same.
-    other = replace(recorded, environment=f"# Python {HERE}.0\njoblib==0.0.1234\n")
+    other = with_environment(recorded, f"# Python {HERE}.0\njoblib==0.0.1234\n")
     with pytest.raises(EnvironmentFailedError, match="pip install failed: ERROR: ") as raised:
         fresh.replay_in_fresh_environment(other, [str(recorded.path), "--check"])
     assert "\n" not in str(raised.value)

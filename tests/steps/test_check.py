@@ -1,16 +1,14 @@
 """What cannot be trained or evaluated is refused in one line before anything is fitted."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tabproof.data.checks import DataChecksFailedError
 from tabproof.data.table import DataError
-from tabproof.errors import TooManyCategoriesError, UserError
+from tabproof.errors import InvalidValueError, TooManyCategoriesError
 from tabproof.steps import check
-from tabproof.steps.errors import CostShapeError, FoldLacksClassError, LabelsToDecideError
 from tests.steps.cases import Case, frame, grouped
 from tests.steps.test_evaluate import REPEATED, table_with
 
@@ -33,12 +31,20 @@ def test_every_fold_needs_a_row_of_each_class(
     assert f"use fewer folds ({key})" in str(error)
 
 
-def test_there_are_as_many_groups_as_folds(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (["calibration=sigmoid"], "calibration.n_splits=5"),
+        (["evaluation.n_repeats=1", "evaluation.n_splits=4"], "evaluation.n_splits=4"),
+        (["evaluation.learning_curve=true"], "evaluation.n_splits=5"),
+    ],
+)
+def test_there_are_as_many_groups_as_folds(tmp_path: Path, overrides: list[str], key: str) -> None:
     table = frame()
     table["who"] = np.arange(len(table)) % 4
-    error = grouped(tmp_path, table, "calibration=sigmoid").refusal()
+    error = grouped(tmp_path, table, *overrides).refusal()
     assert isinstance(error, DataError)
-    assert "calibration.n_splits=5: the training rows hold 3 group(s)" in str(error)
+    assert f"{key}: the training rows hold 3 group(s)" in str(error)
 
 
 def test_a_class_in_a_single_group_is_refused(tmp_path: Path) -> None:
@@ -49,27 +55,26 @@ def test_a_class_in_a_single_group_is_refused(tmp_path: Path) -> None:
     table = frame(400)
     table["label"] = np.where(np.isin(table["who"], chosen), "rare", "common")
     error = grouped(tmp_path, table, "threshold=max_f1", "threshold.n_splits=2").refusal()
-    assert isinstance(error, FoldLacksClassError)
+    assert isinstance(error, DataError)
     assert "threshold.n_splits=2: all rows of class 'rare' are in one fold" in str(error)
 
 
 @pytest.mark.parametrize(
-    ("overrides", "kind", "words"),
+    ("overrides", "words"),
     [
-        (["threshold=max_f1"], LabelsToDecideError, "the target has 3: 'c0', 'c1', 'c2'"),
-        (["threshold=cost"], CostShapeError, "2 row(s) of 2, and the target has 3 labels"),
+        (["threshold=max_f1"], "two labels, and the target has 3: 'c0', 'c1', 'c2'"),
+        (["threshold=cost"], "it takes 3 rows (true labels) of 3 numbers (predicted ones)"),
         (
             ["threshold=cost", "threshold.costs=[[0,1,1],[1,0,1],[1,1,0]]"],
-            LabelsToDecideError,
             "threshold=default predicts the most probable",
         ),
     ],
 )
 def test_more_labels_than_two_have_no_threshold(
-    tmp_path: Path, overrides: list[str], kind: type[UserError], words: str
+    tmp_path: Path, overrides: list[str], words: str
 ) -> None:
-    error: Any = Case(tmp_path, frame(n_classes=3), *overrides).refusal()
-    assert isinstance(error, kind)
+    error = Case(tmp_path, frame(n_classes=3), *overrides).refusal()
+    assert isinstance(error, InvalidValueError)
     assert words in str(error)
 
 

@@ -1,4 +1,4 @@
-"""A run trained again from its own directory, and what differs.
+"""Train a run again from its own directory, and show what differs.
 
 Importing this package loads no numeric library: their threads are limited first.
 """

@@ -1,137 +1,99 @@
-"""What differs between a run and here: each difference in words, by what it is in."""
+"""What differs between a recorded run and this machine or a replay, as lines of text."""
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-# Of a summary: numbers and choices that must come out again, whatever the machine.
+from tabproof.artifacts import flattened
+
+# The numbers and choices of a summary that a replay must reproduce, whatever the machine.
 NUMBERS = (
-    "metrics",
-    "intervals",
-    "calibration",
-    "decision",
-    "findings",
-    "best_score",
-    "best_params",
-    "ensemble_score",
-    "n_train",
-    "n_test",
-    "n_rows_without_target",
-    "n_candidates",
-    "n_not_tried",
-    "rungs",
-    "not_scored",
-    "stopped",
-    "labels",
-    "parity",
-)
-# Of a list of names, in one line.
-SHOWN = 12
+    "metrics", "intervals", "calibration", "decision", "findings", "best_score", "best_params",
+    "ensemble_score", "n_train", "n_test", "n_rows_without_target", "n_candidates", "n_not_tried",
+    "rungs", "not_scored", "stopped", "labels", "parity",
+)  # fmt: skip
+# Maximum names or places per list, and characters per version.
+MAX_NAMES, MAX_CHARACTERS = 12, 40
 
 
 def data_differences(
     then: Mapping[str, Any], now: Mapping[str, Any], n_then: int | None, n_now: int
 ) -> list[str]:
-    """Compare fingerprints, as summary.json holds them, and name the columns."""
+    """Compare fingerprints, as in summary.json, and name the columns that differ."""
     if then.get("sha256") == now["sha256"]:
         return []
     one, two = dict(then.get("columns", {})), now["columns"]
     common = [name for name in one if name in two]
-    changed = [name for name in common if one[name] != two[name]]
-    found = [] if n_then in (None, n_now) else [f"{n_then:,} rows, now {n_now:,}"]
-    found += _named("changed in", changed, all_of=len(common))
-    found += _named("no longer there:", [name for name in one if name not in two])
-    found += _named("new:", [name for name in two if name not in one])
+    lines = [] if n_then in (None, n_now) else [f"{n_then:,} rows, now {n_now:,}"]
+    for what, columns in (
+        ("changed in", [name for name in common if one[name] != two[name]]),
+        ("no longer there:", [name for name in one if name not in two]),
+        ("new:", [name for name in two if name not in one]),
+    ):
+        if what == "changed in" and len(columns) == len(common) > 1:
+            lines.append(f"{what} all {len(columns)} columns")
+        elif columns:
+            more = f", … ({len(columns)} in all)" if len(columns) > MAX_NAMES else ""
+            lines.append(f"{what} {', '.join(map(repr, columns[:MAX_NAMES]))}{more}")
     if common != [name for name in two if name in one]:
-        found.append("the order of columns")
-    return found or ["the columns are the same, the places of rows without a target are not"]
+        lines.append("the order of columns")
+    return lines or ["the columns are the same, the places of rows without a target are not"]
 
 
-def _named(what: str, columns: Sequence[str], all_of: int = 0) -> list[str]:
-    if not columns:
-        return []
-    if len(columns) == all_of > 1:
-        return [f"{what} all {all_of} columns"]
-    more = f", … ({len(columns)} in all)" if len(columns) > SHOWN else ""
-    return [f"{what} {', '.join(repr(name) for name in columns[:SHOWN])}{more}"]
-
-
-def version_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Compare versions of libraries: `scikit-learn 1.8.0, now 1.9.1`."""
-    return [
-        f"{name} {_short(then.get(name))}, now {_short(now.get(name))}"
-        for name in sorted({*then, *now})
-        if then.get(name) != now.get(name)
-    ]
-
-
-def _short(version: Any) -> str:
-    # Code that no distribution brought has a hash for a version.
-    return "absent" if version is None else str(version)[:16]
-
-
-def platform_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Compare machines: of lists what one has and the other has not."""
-    found = []
+def fact_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Compare versions or machines: `scikit-learn 1.8.0, now 1.9.1`."""
+    lines = []
     for key in sorted({*then, *now}):
         one, two = then.get(key), now.get(key)
-        if one == two:
-            continue
         if isinstance(one, list) and isinstance(two, list):
             gone = ", ".join(str(each) for each in one if each not in two) or "nothing"
             new = ", ".join(str(each) for each in two if each not in one) or "nothing"
-            found.append(f"{key}: {gone} only there, {new} only here")
-        else:
-            found.append(f"{key}: {one}, now {two}")
-    return found
+            lines += [f"{key}: {gone} only there, {new} only here"] if one != two else []
+        elif one != two:
+            # Code that is not from a distribution has a long hash as its version.
+            old, new = ("absent" if v is None else str(v)[:MAX_CHARACTERS] for v in (one, two))
+            lines.append(f"{key} {old}, now {new}")
+    return lines
+
+
+def recorded_numbers(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Return every number that a replay must reproduce, by its place, as JSON.
+
+    As JSON, no digit is lost, and NaN equals itself.
+    """
+    parts = {key: summary[key] for key in NUMBERS if summary.get(key, {}) != {}}
+    return {place: _as_json(value) for place, value in flattened(parts)}
 
 
 def number_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Compare every number that a run recorded: `metrics.roc_auc 0.99, now 0.98`."""
-    one, two = dict(_leaves(then)), dict(_leaves(now))
-    if now.get("parity") is None:
-        # Of a scorer that this time was not asked for.
-        one = {key: value for key, value in one.items() if not key.startswith("parity")}
+    one, two = recorded_numbers(then), recorded_numbers(now)
     return [
-        f"{key} {value}, now {two.get(key, 'absent')}"
-        for key, value in one.items()
-        if two.get(key) != value
+        f"{place} {value}, now {two.get(place, 'absent')}"
+        for place, value in one.items()
+        # A replay without export has no parity.
+        if two.get(place) != value and not (place.startswith("parity") and not now.get("parity"))
     ]
 
 
-def count_numbers(summary: Mapping[str, Any]) -> int:
-    """Count what `number_differences` compares."""
-    return len(dict(_leaves(summary)))
-
-
-def _leaves(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    # As JSON writes them: no digit is lost, and NaN equals itself.
-    for key in NUMBERS:
-        value = summary.get(key)
-        if isinstance(value, dict):
-            yield from ((f"{key}.{name}", _as_json(part)) for name, part in value.items())
-        elif key in summary:
-            yield key, _as_json(value)
-
-
 def evidence_differences(then: bytes, now: bytes) -> list[str]:
-    """Compare two evaluation.json number for number, and name the places that differ."""
+    """Compare two evaluation.json number by number, and name the places that differ."""
     one, two = (dict(_places(json.loads(content))) for content in (then, now))
     found = [
         f"{place} {one.get(place, 'absent')}, now {two.get(place, 'absent')}"
         for place in {**one, **two}
         if one.get(place) != two.get(place)
     ]
-    more = len(found) - SHOWN
-    return [*found[:SHOWN], f"and in {more} more places"] if more > 0 else found
+    more = len(found) - MAX_NAMES
+    return [*found[:MAX_NAMES], f"and in {more} more places"] if more > 0 else found
 
 
 def _places(tree: Any, above: str = "") -> Iterator[tuple[str, str]]:
-    """Give every leaf with its place, as in `slices[0].groups[2].n_rows`."""
+    """Yield every leaf with its place, as in `slices[0].groups[2].n_rows`."""
     if isinstance(tree, dict):
         for name, part in tree.items():
             yield from _places(part, f"{above}.{name}" if above else name)
@@ -147,7 +109,7 @@ def _as_json(value: Any) -> str:
 
 
 def prediction_differences(then: bytes, now: bytes) -> list[str]:
-    """Compare two predictions.parquet value for value; their bytes are the caller's affair."""
+    """Compare two predictions.parquet value by value; their bytes may differ."""
     one, two = (pd.read_parquet(io.BytesIO(content)) for content in (then, now))
     if list(one.columns) != list(two.columns):
         return [f"columns {', '.join(one.columns)}, now {', '.join(two.columns)}"]
@@ -157,8 +119,7 @@ def prediction_differences(then: bytes, now: bytes) -> list[str]:
             return [f"{len(one):,} rows held out, now {len(two):,}, of which {n_common:,} the same"]
         return ["the rows held out are the same, in another order"]
     found = [] if one["y_true"].equals(two["y_true"]) else ["the true labels"]
-    columns = [name for name in one.columns if name.startswith("proba_")]
-    before, after = (frame[columns].to_numpy(np.float64) for frame in (one, two))
+    before, after = (frame.filter(regex="^proba_").to_numpy(np.float64) for frame in (one, two))
     differing = ~((before == after) | (np.isnan(before) & np.isnan(after)))
     if differing.any():
         n_rows, largest = differing.any(axis=1).sum(), np.nanmax(np.abs(before - after))

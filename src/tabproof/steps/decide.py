@@ -56,7 +56,12 @@ def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> 
     if asked.objective == "default":
         threshold = DEFAULT_THRESHOLD if len(division.table.labels) == 2 else None
         return Decided(fitted, fitted, Decision(asked.objective, threshold), calibration.method)
-    proba = _proba_out_of_fold(config, division, pipeline, fitted, scores)
+    is_calibrated = scores is not None
+    if scores is None or asked.n_splits != calibration.n_splits:
+        log.info("choosing a threshold (%s) on %d folds", asked.objective, asked.n_splits)
+        splits, method = division.splits(asked.n_splits), None if is_calibrated else "predict_proba"
+        scores = modeling.answers_out_of_fold(pipeline, X, y, splits, method=method)
+    proba = modeling.calibrated_proba(fitted, scores) if is_calibrated else scores
     # Options of other objectives are refused with the configuration.
     if asked.costs is not None:
         chosen = modeling.choose_cheapest(proba, y, asked.costs)
@@ -75,24 +80,6 @@ def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> 
     )
     estimator = modeling.with_threshold(fitted, chosen.threshold)
     return Decided(fitted, estimator, decision, calibration.method)
-
-
-def _proba_out_of_fold(
-    config: TrainConfig,
-    division: data.Division,
-    pipeline: Pipeline,
-    fitted: Any,
-    scores: NDArray[np.float64] | None,
-) -> NDArray[np.float64]:
-    """Return the probabilities to choose a threshold on; scores are those of the calibration."""
-    n_splits, X, y = config.threshold.n_splits, division.X_train, division.y_train
-    if scores is not None and n_splits == config.calibration.n_splits:
-        return modeling.calibrated_proba(fitted, scores)
-    log.info("choosing a threshold (%s) on %d folds", config.threshold.objective, n_splits)
-    splits = division.splits(n_splits)
-    if scores is None:
-        return modeling.answers_out_of_fold(pipeline, X, y, splits, method="predict_proba")
-    return modeling.calibrated_proba(fitted, modeling.answers_out_of_fold(pipeline, X, y, splits))
 
 
 def make_unfitted(

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,19 +37,15 @@ def refit(
     config: TrainConfig, division: data.Division, model: Decided, on_fit: OnFit | None = None
 ) -> Refits:
     """Fit the chosen model on parts of the training rows, if the configuration asks for it."""
-    asked = config.evaluation
+    asked, repeated, curve = config.evaluation, None, None
     training = model.pipeline, division.X_train, division.y_train
-
-    def maker(what: str, n_fits: int) -> Callable[[NDArray[np.int64]], Any]:
-        def make_estimator(positions: NDArray[np.int64]) -> Any:
-            if on_fit is not None:
-                on_fit(what, n_fits)
-            return make_unfitted(config, division, model, positions)
-
-        return make_estimator
-
-    repeated, curve = None, None
     findings: list[Finding] = []
+
+    def make_estimator(what: str, n_fits: int, positions: NDArray[np.int64]) -> Any:
+        if on_fit is not None:
+            on_fit(what, n_fits)
+        return make_unfitted(config, division, model, positions)
+
     if asked.n_repeats:
         n_fits = asked.n_splits * asked.n_repeats
         log.info("repeating cross-validation: %d fits", n_fits)
@@ -60,16 +57,14 @@ def refit(
             n_repeats=asked.n_repeats,
             names=metric_names(config),
             threshold=model.decision.threshold,
-            make_estimator=maker("repeated cross-validation", n_fits),
+            make_estimator=partial(make_estimator, "repeated cross-validation", n_fits),
         )
     if asked.learning_curve:
         log.info("learning curve: fits on parts of the training rows")
-        curve = evaluation.learning_curve(
-            *training,
-            division.splits(asked.n_splits),
-            seed=config.seed,
-            make_estimator=maker("learning curve", len(evaluation.FRACTIONS) * asked.n_splits),
-        )
+        n_fits = len(evaluation.FRACTIONS) * asked.n_splits
+        make = partial(make_estimator, "learning curve", n_fits)
+        splits = division.splits(asked.n_splits)
+        curve = evaluation.learning_curve(*training, splits, seed=config.seed, make_estimator=make)
         findings.append(curve.finding)
     return Refits(repeated, () if curve is None else curve.points, findings)
 
@@ -95,11 +90,10 @@ def evaluate_holdout(
         "n_bootstrap": asked.n_bootstrap,
         "seed": seed,
     }
-    importances = (
-        evaluation.importances(predict, X, y, n_repeats=asked.n_permutations, seed=seed)
-        if asked.n_permutations
-        else []
-    )
+    importances = []
+    if asked.n_permutations:
+        n_repeats = asked.n_permutations
+        importances = evaluation.importances(predict, X, y, n_repeats=n_repeats, seed=seed)
     evidence = Evidence(
         labels=labels,
         n_train=len(division.train),

@@ -1,7 +1,6 @@
 """Step 5: write what people read of a run: plots, the page, the model card."""
 
 import json
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,23 +20,22 @@ def publish(
     evidence: Evidence,
     summary: artifacts.Summary,
 ) -> None:
-    """Write what the configuration asks for."""
-    asked = config.report
+    """Write the plots, the page and the model card, as the configuration asks."""
+    asked, pictures, files = config.report, {}, list(artifacts.FOR_PEOPLE)
     if asked.plots or asked.page:
         # Slow to import: a wrong parameter is reported before that.
         from tabproof.report.plots import Material, draw_plots
 
+        name = f"{artifacts.model_name_of(division.table.name)}, {config.search.name}"
         material = Material(
             evidence=evidence,
             y=division.y_test,
             proba=proba,
             cv_results=search.cv_results,
             scoring=search.scoring,
-            name=f"{artifacts.model_name_of(division.table.name)}, {config.search.name}",
+            name=name,
         )
         pictures = draw_plots(material, asked.language)
-    else:
-        pictures = {}
     if asked.plots:
         run.write_plots(pictures)
     if not (asked.page or asked.model_card):
@@ -53,18 +51,9 @@ def publish(
         command=command_of(run.path),
         run_path=str(run.shown_path),
         target=division.table.target,
-        files=[*artifacts.FOR_PEOPLE, *([artifacts.MODEL_CARD] if asked.model_card else [])],
+        files=[*files, artifacts.MODEL_CARD] if asked.model_card else files,
     )
     if asked.page:
         run.write_report(render_report(facts, asked.language))
     if asked.model_card:
         run.write_model_card(render_card(facts, asked.language))
-
-
-def locations(config: TrainConfig, run: artifacts.RunDirectory) -> Iterator[str]:
-    """Return lines that say where the page and the plots are."""
-    asked = config.report
-    if asked.page:
-        yield f"report    {run.shown_path / artifacts.REPORT}"
-    if asked.plots:
-        yield f"plots     {run.shown_path / 'plots'}"

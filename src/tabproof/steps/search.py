@@ -13,17 +13,8 @@ from joblib import parallel_config
 from sklearn.pipeline import Pipeline
 
 from tabproof import artifacts, data, modeling, search
-from tabproof.config import TrainConfig, make, searched_grid, seconds_of
-from tabproof.config.schema import (
-    DaskRuntimeConfig,
-    HalvingSearchConfig,
-    MemberConfig,
-    PortfolioSearchConfig,
-    RandomSearchConfig,
-    RungSearchConfig,
-    TpeSearchConfig,
-    VoteConfig,
-)
+from tabproof import config as conf
+from tabproof.config import schema
 from tabproof.errors import RungNotScoredError
 from tabproof.runtime import process, progress, threads
 from tabproof.scorer import export
@@ -51,32 +42,27 @@ class SearchPlan:
     @property
     def deciding(self) -> list[object]:
         """Objects whose libraries decide numbers."""
-        pipelines = [
-            part for each in self.pipelines.values() for part in each.get_params().values()
-        ]
-        return [*pipelines, *self.proposers]
-
-    @property
-    def searches(self) -> bool:
-        """Whether there is anything to choose from."""
-        return bool(self.grids or self.space)
+        parts = (part for each in self.pipelines.values() for part in each.get_params().values())
+        return [*parts, *self.proposers]
 
 
-def make_search_plan(config: TrainConfig) -> SearchPlan:
+def make_search_plan(config: conf.TrainConfig) -> SearchPlan:
     """Make the pipelines, and try every value of the search space on them."""
     asked = config.search
-    schedule = search.parse_schedule(asked.schedule) if isinstance(asked, RungSearchConfig) else ()
-    if isinstance(asked, PortfolioSearchConfig):
+    schedule = (
+        search.parse_schedule(asked.schedule) if isinstance(asked, schema.RungSearchConfig) else ()
+    )
+    if isinstance(asked, schema.PortfolioSearchConfig):
         pipelines = make_members("search.members", asked.members, seed=config.seed)
         grids = {name: m.model.param_grids[asked.param_grid] for name, m in asked.members.items()}
         plan = SearchPlan(pipelines, grids, {}, schedule)
-    elif isinstance(asked, RandomSearchConfig):
+    elif isinstance(asked, schema.RandomSearchConfig):
         pipelines = {"": make_pipeline(config)}
         space = search.parse_space(config.model.param_space)
-        proposers = (search.sampler_class(),) if isinstance(asked, TpeSearchConfig) else ()
+        proposers = (search.sampler_class(),) if isinstance(asked, schema.TpeSearchConfig) else ()
         plan = SearchPlan(pipelines, {}, space, schedule, proposers)
     else:
-        grid = searched_grid(config)
+        grid = conf.searched_grid(config)
         grids = {} if grid is None else {"": grid}
         plan = SearchPlan({"": make_pipeline(config)}, grids, {}, schedule)
     extremes = search.extremes(plan.space)
@@ -88,17 +74,19 @@ def make_search_plan(config: TrainConfig) -> SearchPlan:
     return plan
 
 
-def make_pipeline(config: TrainConfig) -> Pipeline:
+def make_pipeline(config: conf.TrainConfig) -> Pipeline:
     """Return the unfitted pipeline of a run; with members, one that contains theirs."""
-    if not isinstance(config.model, VoteConfig):
-        return make_member("", MemberConfig(config.model, config.preprocess), seed=config.seed)
+    if not isinstance(config.model, schema.VoteConfig):
+        return make_member(
+            "", schema.MemberConfig(config.model, config.preprocess), seed=config.seed
+        )
     members = make_members("model.members", config.model.members, seed=config.seed)
-    estimator = make("model.estimator", config.model.estimator, estimators=[*members.items()])
+    estimator = conf.make("model.estimator", config.model.estimator, estimators=[*members.items()])
     return modeling.make_pipeline({}, {}, estimator, seed=config.seed)
 
 
 def make_members(
-    key: str, members: Mapping[str, MemberConfig], *, seed: int
+    key: str, members: Mapping[str, schema.MemberConfig], *, seed: int
 ) -> dict[str, Pipeline]:
     """Return a pipeline of each member. key : where members are in the configuration."""
     return {
@@ -106,51 +94,24 @@ def make_members(
     }
 
 
-def make_member(prefix: str, member: MemberConfig, *, seed: int) -> Pipeline:
+def make_member(prefix: str, member: schema.MemberConfig, *, seed: int) -> Pipeline:
     """Return a model behind its preprocessing. prefix : of its keys, for error messages."""
-
-    def steps_of(kind: str, nodes: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: make(f"{prefix}preprocess.{kind}.{name}", node) for name, node in nodes.items()
+    numeric, categorical = (
+        {
+            name: conf.make(f"{prefix}preprocess.{kind}.{name}", node)
+            for name, node in getattr(member.preprocess, kind).items()
         }
-
-    return modeling.make_pipeline(
-        steps_of("numeric", member.preprocess.numeric),
-        steps_of("categorical", member.preprocess.categorical),
-        make(f"{prefix}model.estimator", member.model.estimator),
-        seed=seed,
+        for kind in ("numeric", "categorical")
     )
-
-
-def find_best(
-    config: TrainConfig,
-    plan: SearchPlan,
-    division: data.Division,
-    run: artifacts.RunDirectory,
-    determinants: artifacts.Plan,
-    n_workers: int,
-) -> search.SearchResult:
-    """Search on the training rows, with the workers of the current pool."""
-    scoring = modeling.scorer_for(config.search.scoring, len(division.table.labels))
-    asked, cv = config.search, division.rows.folds(config.search.n_splits)
-    if isinstance(asked, RungSearchConfig):
-        finished = run.open_fits(determinants)
-        options = {"scoring": scoring, "cv": cv, "finished": finished}
-        return _by_rungs(config, asked, plan, division, run, options)
-    if isinstance(asked, HalvingSearchConfig):
-        return _by_halving(config, asked, plan, division, scoring, cv)
-    log.info("no search: fitting the estimator as configured")
-    # A single fit starts no processes: its parallel parts run in threads.
-    with parallel_config("threading", n_jobs=min(n_workers, threads.n_cores())):
-        pipeline = plan.pipelines[""].fit(division.X_train, division.y_train)
-    return search.unsearched(pipeline, scoring, len(division.train))
+    estimator = conf.make(f"{prefix}model.estimator", member.model.estimator)
+    return modeling.make_pipeline(numeric, categorical, estimator, seed=seed)
 
 
 @contextmanager
-def connected(config: TrainConfig) -> Iterator["Cluster | None"]:
+def connected(config: conf.TrainConfig) -> Iterator["Cluster | None"]:
     """Connect to the configured cluster; None if there is none."""
     runtime = config.runtime
-    if not isinstance(runtime, DaskRuntimeConfig):
+    if not isinstance(runtime, schema.DaskRuntimeConfig):
         yield None
         return
     # Needs packages of an extra.
@@ -166,7 +127,7 @@ def connected(config: TrainConfig) -> Iterator["Cluster | None"]:
 
 @contextmanager
 def pool(
-    config: TrainConfig, division: data.Division, log_file: Path, cluster: "Cluster | None"
+    config: conf.TrainConfig, division: data.Division, log_file: Path, cluster: "Cluster | None"
 ) -> Iterator[int]:
     """Start the pool that parallel fits use; yield its number of workers."""
     runtime, n_rows = config.runtime, len(division.train)
@@ -182,9 +143,46 @@ def pool(
         yield n_workers
 
 
-def _by_rungs(
-    config: TrainConfig,
-    asked: RungSearchConfig,
+def find_best(
+    config: conf.TrainConfig,
+    plan: SearchPlan,
+    division: data.Division,
+    run: artifacts.RunDirectory,
+    determinants: artifacts.Plan,
+    n_workers: int,
+) -> search.SearchResult:
+    """Search on the training rows, with the workers of the current pool."""
+    asked, cv = config.search, division.rows.folds(config.search.n_splits)
+    scoring = modeling.scorer_for(asked.scoring, len(division.table.labels))
+    X, y, groups = division.X_train, division.y_train, division.groups
+    if isinstance(asked, schema.RungSearchConfig):
+        finished = run.open_fits(determinants)
+        options = {"scoring": scoring, "cv": cv, "finished": finished}
+        return _search_by_rungs(config, asked, plan, division, run, options)
+    if isinstance(asked, schema.HalvingSearchConfig):
+        return search.fit_halving(
+            plan.pipelines[""],
+            plan.grids[""],
+            X,
+            y,
+            cv=cv,
+            scoring=scoring,
+            factor=asked.factor,
+            min_resources=asked.min_resources,
+            seed=config.seed,
+            groups=groups,
+            callbacks=progress.progress_callbacks(bar=config.runtime.progress),
+        )
+    log.info("no search: fitting the estimator as configured")
+    # A single fit starts no processes: its parallel parts run in threads.
+    with parallel_config("threading", n_jobs=min(n_workers, threads.n_cores())):
+        pipeline = plan.pipelines[""].fit(X, y)
+    return search.unsearched(pipeline, scoring, len(y))
+
+
+def _search_by_rungs(
+    config: conf.TrainConfig,
+    asked: schema.RungSearchConfig,
     plan: SearchPlan,
     division: data.Division,
     run: artifacts.RunDirectory,
@@ -200,13 +198,25 @@ def _by_rungs(
             "schedule": plan.schedule,
             "min_resources": asked.min_resources,
             "random_state": config.seed,
-            "time_budget": None if asked.time_budget is None else seconds_of(asked.time_budget),
+            "time_budget": asked.time_budget and conf.seconds_of(asked.time_budget),
             "should_stop": should_stop,
             "on_progress": show,
         }
-        if isinstance(config.runtime, DaskRuntimeConfig):
+        if isinstance(config.runtime, schema.DaskRuntimeConfig):
             options["pool_seconds"] = 0.0  # the workers are running already
-        engine = _engine(config, plan, run, options)
+        engine: search.RungSearchCV
+        if isinstance(asked, schema.PortfolioSearchConfig):
+            join = modeling.join_fitted if asked.ensemble else None
+            engine = search.PortfolioSearchCV(plan.pipelines, plan.grids, join=join, **options)
+        else:
+            proposer: Any = dict(plan.grids.get("", {}))
+            if isinstance(asked, schema.TpeSearchConfig):
+                sizes = asked.n_candidates, asked.batch_size
+                proposer = search.TpeProposer(plan.space, *sizes, config.seed, run.study)
+            elif isinstance(asked, schema.RandomSearchConfig):
+                sample = search.sample(plan.space, asked.n_candidates, config.seed)
+                proposer = search.Proposer(sample)
+            engine = search.RungSearchCV(plan.pipelines[""], proposer, **options)
         for line in search.as_table(plan.schedule, engine.n_candidates, asked.n_splits):
             log.info(line)
         with warnings.catch_warnings(record=True) as caught:
@@ -220,65 +230,15 @@ def _by_rungs(
     for warning in caught:
         log.warning("while searching: %s", str(warning.message).strip())
     result = search.result_of(engine, options["scoring"])
-    _log_result(result)
-    return result
-
-
-def _engine(
-    config: TrainConfig, plan: SearchPlan, run: artifacts.RunDirectory, options: dict[str, Any]
-) -> search.RungSearchCV:
-    asked, seed = config.search, config.seed
-    if isinstance(asked, PortfolioSearchConfig):
-        join = modeling.join_fitted if asked.ensemble else None
-        return search.PortfolioSearchCV(plan.pipelines, plan.grids, join=join, **options)
-    if isinstance(asked, TpeSearchConfig):
-        proposer: Any = search.TpeProposer(
-            plan.space, asked.n_candidates, asked.batch_size, seed, run.study
-        )
-    elif isinstance(asked, RandomSearchConfig):
-        proposer = search.Proposer(search.sample(plan.space, asked.n_candidates, seed))
-    else:
-        proposer = dict(plan.grids[""])
-    return search.RungSearchCV(plan.pipelines[""], proposer, **options)
-
-
-def _log_result(result: search.SearchResult) -> None:
     for fold in result.not_scored:
         log.warning("not scored: %s", fold)
     if result.stopped is not None:
         log.warning(
             "stopped early (%s) after %d fits; %d of %d candidates were not tried: the best so far"
             " is kept, and the run is marked as partial",
-            result.stopped,
-            result.n_fits,
-            result.n_not_tried,
-            result.n_candidates,
+            *(result.stopped, result.n_fits, result.n_not_tried, result.n_candidates),
         )
     if result.ensemble_score is not None:
-        log.info(
-            "an ensemble of the finalists: %.4f on folds it was not chosen on",
-            result.ensemble_score,
-        )
-
-
-def _by_halving(
-    config: TrainConfig,
-    asked: HalvingSearchConfig,
-    plan: SearchPlan,
-    division: data.Division,
-    scoring: str,
-    cv: Any,
-) -> search.SearchResult:
-    return search.fit_halving(
-        plan.pipelines[""],
-        plan.grids[""],
-        division.X_train,
-        division.y_train,
-        cv=cv,
-        scoring=scoring,
-        factor=asked.factor,
-        min_resources=asked.min_resources,
-        seed=config.seed,
-        groups=division.groups,
-        callbacks=progress.progress_callbacks(bar=config.runtime.progress),
-    )
+        score = result.ensemble_score
+        log.info("an ensemble of the finalists: %.4f on folds it was not chosen on", score)
+    return result
