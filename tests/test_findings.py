@@ -4,7 +4,7 @@ import json
 import tomllib
 from string import Formatter
 
-from tabproof.findings import CATALOGUE, finding_text, list_named, make_finding, summary_of
+from tabproof.evaluation_result import CATALOGUE, finding_text, list_named, make_finding, summary_of
 
 
 def test_both_languages_name_the_same_facts() -> None:

@@ -1,25 +1,21 @@
 """evaluation.json: what was measured of a run's model. Pages and plots are made of it.
 
-Plain data. A number is None if it is not defined; labels, groups and columns are texts.
+Plain data. A number is None if it is not defined; labels, groups and columns are texts. Findings
+are worded from the catalogue texts/findings.toml: in English here and in logs; pages word the same
+facts in their own language.
 """
 
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tabproof.errors import NewerFormatError, UserError
-
-
-class MetricDoesNotFitError(UserError):
-    """A metric of two labels for a target with more."""
-
-    template = (
-        "evaluation.metrics has '{name}', which is defined for two labels; the target has"
-        " {n_labels}: {labels}; leave it out, or use 'recall', the mean over all labels"
-    )
-
+from tabproof.errors import NewerFormatError
+from tabproof.text import format_value
 
 FORMAT = 1
 
@@ -41,18 +37,15 @@ METRICS = (
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "ece"})
 OF_TWO_LABELS = frozenset({"specificity"})
 
+CATALOGUE = Path(__file__).parent / "texts" / "findings.toml"
+# Columns, or labels, that are named; the total is given too.
+N_NAMED = 10
+
 
 def rank(value: float | None, metric: str) -> tuple[bool, float]:
     """Return a sort key by a metric, or by seconds: the best first, what has no value last."""
     sign = 1 if metric in LOWER_IS_BETTER or metric == "seconds" else -1
     return value is None, sign * (value or 0.0)
-
-
-def check_metrics_fit(names: Sequence[str], labels: Sequence[str]) -> None:
-    """Refuse metrics of two labels where the target has more."""
-    for name in names:
-        if name in OF_TWO_LABELS and len(labels) != 2:
-            raise MetricDoesNotFitError(name=name, n_labels=len(labels), labels=labels)
 
 
 @dataclass(frozen=True)
@@ -87,6 +80,44 @@ class Finding:
     message: str
     columns: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def make_finding(check: str, columns: Sequence[str] = (), **facts: Any) -> Finding:
+    """Return a finding worded in English. facts : plain JSON values for the places of its text."""
+    return Finding(check, finding_text(check, **facts), tuple(columns[:N_NAMED]), facts)
+
+
+def finding_text(check: str, key: str = "text", **facts: Any) -> str:
+    """Return an English text of the catalogue; a mapping is listed as `name (value), …`."""
+    words = {
+        name: ", ".join(f"{format_value(key)} ({each})" for key, each in value.items())
+        if isinstance(value, Mapping)
+        else value
+        for name, value in facts.items()
+    }
+    return _catalogue()[check][key]["en"].format(**words)
+
+
+def summary_of(finding: Finding) -> str:
+    """Return the title of a finding and its columns, in lower case, for a list in a sentence."""
+    title = _catalogue()[finding.check]["title"]["en"]
+    title = title[0].lower() + title[1:]
+    if not finding.columns:
+        return title
+    columns = ", ".join(f"'{format_value(name)}'" for name in finding.columns)
+    more = finding.facts.get("n_columns", 0) > len(finding.columns)
+    return f"{title} ({columns}{', …' if more else ''})"
+
+
+def list_named(values: Iterable[tuple[str, str]]) -> str:
+    """List columns or labels, each with a figure, in one line that needs no language."""
+    words = [f"'{format_value(name)}' ({figure})" for name, figure in values]
+    return ", ".join(words[:N_NAMED]) + (", …" if len(words) > N_NAMED else "")
+
+
+@cache
+def _catalogue() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    return tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """One run, from a typed configuration to a complete run directory."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from tabproof import artifacts, data
 from tabproof.config import TrainConfig, as_yaml, identity_of, make
-from tabproof.evaluation_result import Evidence, Finding
+from tabproof.evaluation_result import Evidence
 from tabproof.runtime import console, progress, threads
 from tabproof.runtime.process import kept_awake
 from tabproof.runtime.progress import StepProgress
@@ -44,10 +44,17 @@ def train(
     config: TrainConfig, run: artifacts.RunDirectory, timings: progress.Timings
 ) -> artifacts.Summary:
     """Run all steps and write all files but the manifest."""
-    plan = make_plan(config)
+    plan, root = make_plan(config), artifacts.project_root()
     with search.connected(config) as cluster:
-        inputs = prepare_inputs(config, plan, timings)
-        division, determinants = inputs.division, inputs.determinants
+        with timings.step("loading data"):
+            division = load_rows(config, plan)
+        with _step("checking data", config, timings):
+            findings = check.check(config, division)
+        # Before training, not after it: the working tree may change during hours of training.
+        code, determinants = (
+            artifacts.read_code_state(root),
+            find_determinants(config, plan, division),
+        )
         if config.skip_completed:
             artifacts.skip_completed(artifacts.run_id_of(**determinants), Path(artifacts.OUTPUTS))
         with search.pool(config, division, run.log, cluster) as n_workers:
@@ -59,19 +66,26 @@ def train(
                 decided = decide.decide(config, division, found.pipeline)
             with _step("refitting", config, timings) as shown:
                 refits = evaluate.refit(config, division, decided, shown.begin_fit)
+    pipeline, table = decided.pipeline, division.table
+    files: Mapping[str, bytes] = {}
+    parity: export.Parity | None = None
     with _step("exporting", config, timings):
-        files, parity = export_scorer(config, division, decided)
+        if config.export:
+            threshold = decided.decision.threshold
+            files = export.export_pipeline(
+                pipeline, division.X_train, table.labels, threshold=threshold
+            )
+            parity = export.check_parity(pipeline, files, division.X_test, seed=config.seed)
     with _step("evaluating", config, timings):
         # The exported scorer gives the same numbers, ten times as fast.
-        predict = export.make_predict(files) if files else decided.pipeline.predict_proba
+        predict = export.make_predict(files) if files else pipeline.predict_proba
         proba, evidence = evaluate.evaluate_holdout(
-            config, division, decided, predict, refits, inputs.findings
+            config, division, decided, predict, refits, findings
         )
     with timings.step("writing"):
-        root, table = artifacts.project_root(), division.table
         run.write_config(as_yaml(config))
         run.write_environment(artifacts.environment_text(root, determinants["versions"]))
-        run.write_patch(inputs.code.patch)
+        run.write_patch(code.patch)
         run.write_schema(data.describe(table, division.X_train).to_json())
         run.write_estimator(decided.estimator)
         run.write_scorer(files)
@@ -79,7 +93,17 @@ def train(
         run.write_predictions(division.row_ids_test, division.truth_test, proba, table.labels)
         run.write_evidence(evidence.to_json())
     with _step("reporting", config, timings):
-        summary = summarize(config, inputs, found, parity, evidence, n_workers, timings)
+        summary = _summarize(
+            config,
+            table,
+            determinants,
+            found,
+            evidence,
+            parity=None if parity is None else asdict(parity),
+            git=code.version,
+            workers=n_workers,
+            seconds=timings.rounded,
+        )
         report.publish(config, run, division, found, proba, evidence, summary)
     summary = replace(summary, seconds=timings.rounded)
     run.write_summary(summary)
@@ -117,28 +141,6 @@ def make_plan(config: TrainConfig) -> Plan:
     return Plan(rows, search.make_search_plan(config))
 
 
-@dataclass(frozen=True)
-class RunInputs:
-    """Data split, findings and run identity, before fitting."""
-
-    plan: Plan
-    division: data.Division
-    findings: Sequence[Finding]
-    determinants: dict[str, Any]
-    code: artifacts.CodeState
-
-
-def prepare_inputs(config: TrainConfig, plan: Plan, timings: progress.Timings) -> RunInputs:
-    """Load, divide and check the rows, and record what the numbers depend on."""
-    with timings.step("loading data"):
-        division = load_rows(config, plan)
-    with _step("checking data", config, timings):
-        findings = check.check(config, division)
-    # Before training, not after it: the working tree may change during hours of training.
-    code = artifacts.read_code_state(artifacts.project_root())
-    return RunInputs(plan, division, findings, find_determinants(config, plan, division), code)
-
-
 def load_rows(config: TrainConfig, plan: Plan) -> data.Division:
     """Load the table, and hold rows out."""
     columns = list(plan.rows.non_feature_columns)
@@ -162,36 +164,15 @@ def find_determinants(config: TrainConfig, plan: Plan, division: data.Division) 
     }
 
 
-def export_scorer(
-    config: TrainConfig, division: data.Division, decided: decide.Decided
-) -> tuple[Mapping[str, bytes], export.Parity | None]:
-    """Export the model as data, by file, and check on held-out rows that it predicts the same.
-
-    Empty and None with export=false.
-    """
-    if not config.export:
-        return {}, None
-    files = export.export_pipeline(
-        decided.pipeline,
-        division.X_train,
-        division.table.labels,
-        threshold=decided.decision.threshold,
-    )
-    parity = export.check_parity(decided.pipeline, files, division.X_test, seed=config.seed)
-    return files, parity
-
-
-def summarize(
+def _summarize(
     config: TrainConfig,
-    inputs: RunInputs,
+    table: data.Table,
+    determinants: Mapping[str, Any],
     found: SearchResult,
-    parity: export.Parity | None,
     evidence: Evidence,
-    n_workers: int,
-    timings: progress.Timings,
+    **others: Any,
 ) -> artifacts.Summary:
     """Collect the numbers and what determines them; the run id is a hash of the latter."""
-    table, determinants = inputs.division.table, inputs.determinants
     # A search that was stopped returns the best so far: another run than the whole one.
     finished = {"finished": found.finished} if found.finished else {}
     return artifacts.Summary(
@@ -208,7 +189,10 @@ def summarize(
         calibration=evidence.calibration,
         decision=asdict(evidence.decision),
         findings=[finding.check for finding in evidence.findings],
-        parity=None if parity is None else asdict(parity),
+        data=artifacts.DataFingerprint(**asdict(data.fingerprint(table))),
+        code=determinants["code"],
+        versions=determinants["versions"],
+        platform=determinants["platform"],
         scoring=found.scoring,
         best_score=found.best_score,
         best_params=found.best_params,
@@ -218,11 +202,5 @@ def summarize(
         stopped=found.stopped,
         n_not_tried=found.n_not_tried,
         ensemble_score=found.ensemble_score,
-        data=artifacts.DataFingerprint(**asdict(data.fingerprint(table))),
-        code=determinants["code"],
-        versions=determinants["versions"],
-        platform=determinants["platform"],
-        git=inputs.code.version,
-        workers=n_workers,
-        seconds=timings.rounded,
+        **others,
     )

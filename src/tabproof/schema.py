@@ -89,13 +89,7 @@ def _column(content: dict[str, Any]) -> Column:
     name, missing_share = str(content["name"]), float(content["missing_share"])
     if content["kind"] == "category":
         return CategoryColumn(name, tuple(map(str, content["categories"])), missing_share)
-    return NumberColumn(name, _bound(content["minimum"]), _bound(content["maximum"]), missing_share)
-
-
-def _bound(value: Any) -> float | None:
-    if value is None:
-        return None
-    number = float(value)
-    if not isfinite(number):
+    ends = [None if content[k] is None else float(content[k]) for k in ("minimum", "maximum")]
+    if not all(end is None or isfinite(end) for end in ends):
         raise ValueError("a range that is not finite")
-    return number
+    return NumberColumn(name, *ends, missing_share)

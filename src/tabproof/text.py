@@ -95,14 +95,12 @@ def _printable(text: str) -> str:
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
     """Map parameters to names without their steps, as far as names still differ."""
-    suffixes = {name: _suffixes(name) for name in names}
+    suffixes = {}
+    for name in names:
+        parts = name.split("__")
+        suffixes[name] = ["__".join(parts[-n:]) for n in range(1, len(parts) + 1)]
     found = [suffix for each in suffixes.values() for suffix in each]
     return {
         name: next((suffix for suffix in each if found.count(suffix) == 1), name)
         for name, each in suffixes.items()
     }
-
-
-def _suffixes(name: str) -> list[str]:
-    parts = name.split("__")
-    return ["__".join(parts[-n:]) for n in range(1, len(parts) + 1)]

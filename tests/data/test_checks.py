@@ -17,7 +17,7 @@ from tabproof.data.checks import (
 )
 from tabproof.data.table import make_table
 from tabproof.errors import UserError
-from tabproof.findings import finding_text
+from tabproof.evaluation_result import finding_text
 from tests.conftest import OPENML_HOME, needs_openml_home
 from tests.data.divisions import divided, noise
 from tests.data.tables import csv, labelled, table

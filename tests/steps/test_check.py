@@ -78,6 +78,14 @@ def test_more_labels_than_two_have_no_threshold(
     assert words in str(error)
 
 
+def test_a_metric_of_two_labels_does_not_fit_three(tmp_path: Path) -> None:
+    asked = "evaluation.metrics=[roc_auc,specificity]"
+    Case(tmp_path, frame(), asked).check()
+    error = Case(tmp_path, frame(n_classes=3), asked).refusal()
+    assert "evaluation.metrics=specificity cannot work; it takes metrics of 3 labels" in str(error)
+    assert "'c0', 'c1', 'c2'" in str(error)
+
+
 def test_costs_of_three_labels_do_not_fit_two(tmp_path: Path) -> None:
     costs = "threshold.costs=[[0,1,1],[1,0,1],[1,1,0]]"
     error = Case(tmp_path, frame(), "threshold=cost", costs).refusal()

@@ -15,8 +15,7 @@ from tabproof.auc import Bools, Codes, Floats, rank_aucs
 from tabproof.data.division import Division
 from tabproof.data.table import Table
 from tabproof.errors import UserError
-from tabproof.evaluation_result import Finding
-from tabproof.findings import list_named, make_finding
+from tabproof.evaluation_result import Finding, list_named, make_finding
 
 Folds = Sequence[tuple[Codes, Codes]]
 

@@ -22,8 +22,14 @@ from sklearn.base import clone
 from tabproof.auc import Codes, Floats, has_every_class
 from tabproof.evaluation.metrics import score
 from tabproof.evaluation.slices import stratified_order
-from tabproof.evaluation_result import Estimate, Finding, LearningPoint, RepeatedScores
-from tabproof.findings import finding_text, make_finding
+from tabproof.evaluation_result import (
+    Estimate,
+    Finding,
+    LearningPoint,
+    RepeatedScores,
+    finding_text,
+    make_finding,
+)
 
 Positions = NDArray[np.intp]
 Split = tuple[Positions, Positions]

@@ -11,8 +11,7 @@ from tabproof.config import TrainConfig, members_of, most_categories
 from tabproof.data.checks import DataChecksFailedError
 from tabproof.data.table import DataError
 from tabproof.errors import InvalidValueError, TooManyCategoriesError, listed
-from tabproof.evaluation_result import Finding, check_metrics_fit
-from tabproof.findings import make_finding, summary_of
+from tabproof.evaluation_result import OF_TWO_LABELS, Finding, make_finding, summary_of
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +85,11 @@ def _check_decision(config: TrainConfig, division: data.Division) -> None:
 def _check_evaluation(config: TrainConfig, division: data.Division) -> None:
     """Refuse metrics, slices and folds that do not fit the data."""
     asked = config.evaluation
-    check_metrics_fit(metric_names(config), division.table.labels)
+    labels, names = division.table.labels, metric_names(config)
+    if len(labels) != 2 and (unfit := [name for name in names if name in OF_TWO_LABELS]):
+        valid = f"metrics of {len(labels)} labels, {listed(labels)}: {unfit[0]} is of two; use"
+        valid += " recall, the mean over all labels"
+        raise InvalidValueError("evaluation.metrics", unfit[0], valid)
     evaluation.check_slices(division.table.X, asked.slices)
     if asked.n_repeats or asked.learning_curve:
         division.check_folds("evaluation.n_splits", asked.n_splits)
