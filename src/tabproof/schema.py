@@ -89,7 +89,7 @@ def _column(content: dict[str, Any]) -> Column:
     name, missing_share = str(content["name"]), float(content["missing_share"])
     if content["kind"] == "category":
         return CategoryColumn(name, tuple(map(str, content["categories"])), missing_share)
-    ends = [None if content[k] is None else float(content[k]) for k in ("minimum", "maximum")]
-    if not all(end is None or isfinite(end) for end in ends):
+    low, high = (None if (v := content[k]) is None else float(v) for k in ("minimum", "maximum"))
+    if not all(end is None or isfinite(end) for end in (low, high)):
         raise ValueError("a range that is not finite")
-    return NumberColumn(name, *ends, missing_share)
+    return NumberColumn(name, low, high, missing_share)

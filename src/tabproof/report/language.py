@@ -4,7 +4,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-from tabproof import findings
+from tabproof import evaluation_result
 from tabproof.errors import LanguageNotOfferedError
 from tabproof.text import LANGUAGES
 
@@ -39,7 +39,7 @@ class Texts:
 def read_catalogue(name: str) -> dict[str, dict[str, str]]:
     """Read a catalogue: by key `section.name`, a text per language."""
     # That of findings is used below this layer too, for logs.
-    path = findings.CATALOGUE if name == "findings" else CATALOGUES / f"{name}.toml"
+    path = evaluation_result.CATALOGUE if name == "findings" else CATALOGUES / f"{name}.toml"
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
         f"{section}.{key}": entry

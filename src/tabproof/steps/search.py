@@ -77,9 +77,8 @@ def make_search_plan(config: conf.TrainConfig) -> SearchPlan:
 def make_pipeline(config: conf.TrainConfig) -> Pipeline:
     """Return the unfitted pipeline of a run; with members, one that contains theirs."""
     if not isinstance(config.model, schema.VoteConfig):
-        return make_member(
-            "", schema.MemberConfig(config.model, config.preprocess), seed=config.seed
-        )
+        member = schema.MemberConfig(config.model, config.preprocess)
+        return make_member("", member, seed=config.seed)
     members = make_members("model.members", config.model.members, seed=config.seed)
     estimator = conf.make("model.estimator", config.model.estimator, estimators=[*members.items()])
     return modeling.make_pipeline({}, {}, estimator, seed=config.seed)
