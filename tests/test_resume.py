@@ -211,7 +211,7 @@ def test_resuming_with_other_data_is_refused_and_with_the_same_data_works(
 def asked_to_resume(arguments: list[str], run: Path | bool) -> list[str]:
     wish = run if isinstance(run, Path) else str(run).lower()
     config = composed(*arguments, f"search.resume={wish}")
-    return arguments_for_hydra([], Composed([config], Path("outputs/2000-01-01/new")))
+    return arguments_for_hydra([], Composed(Path("outputs/2000-01-01/new"), [config]))
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import (
-    BashComplete,
-    CompletionItem,
-    add_completion_class,
-    shell_complete,
-)
+from click import shell_completion
+from click.shell_completion import CompletionItem
 
 from tabproof.errors import CommandLineError, PathError, UserError
 from tabproof.runtime import console, process, threads
@@ -39,9 +35,16 @@ def main(name: str | None = None) -> None:
     command = tabproof if name is None else tabproof.commands[name]
     program = "tabproof" if name is None else f"python -m src.{name}"
     if instruction := os.environ.get(COMPLETE):
-        sys.exit(shell_complete(command, {}, program, COMPLETE, instruction))
-    early = "before training began" if command.name == "train" else ""
-    with process.ending_in_one_line(lambda error: _translate(error, command), early):
+        sys.exit(shell_completion.shell_complete(command, {}, program, COMPLETE, instruction))
+    early = "before training began" if "train" in (name, *sys.argv[1:2]) else ""
+
+    def translate(error: BaseException) -> UserError | None:
+        known = as_user_error(error, command)
+        if known is not None:
+            known.args = (_as_typed(str(known)),)
+        return known
+
+    with process.ending_in_one_line(translate, early):
         answer = run(command, sys.argv[1:], program)
         if isinstance(answer, str):
             console.say(_as_typed(answer))
@@ -58,19 +61,12 @@ def run(command: click.Command, arguments: Sequence[str], program: str) -> Any:
         return end.exit_code
 
 
-# Where a path cannot be used: what could not be done, and what helps.
-PATH_ERRORS = {
-    "train": ("cannot write", "make room, or choose another place with hydra.run.dir=…"),
-    "runs": (
-        "cannot use",
-        "what was promoted before still is; make room or give the right, or choose another place"
-        " with --outputs or --models",
-    ),
-    "replay": (
-        "the replay cannot use",
-        "the run itself was only read; make room, or choose another place with --output",
-    ),
-    "score": ("cannot read or write", ""),
+# What helps if a path cannot be used.
+REMEDIES = {
+    "train": "make room, or choose another place with hydra.run.dir=…",
+    "runs": "what was promoted before still is; make room or give the right, or choose another"
+    " place with --outputs or --models",
+    "replay": "the run itself was only read; make room, or choose another place with --output",
 }
 
 
@@ -90,16 +86,9 @@ def as_user_error(error: BaseException, command: click.Command) -> UserError | N
     if isinstance(error, OSError) and (
         error.errno in process.WRITE_ERRORS or command.name in ("runs", "score")
     ):
-        action, remedy = PATH_ERRORS.get(str(command.name), ("cannot use", ""))
-        return PathError(action, error, remedy)
+        action = "cannot write" if command.name == "train" else "cannot use"
+        return PathError(action, error, REMEDIES.get(str(command.name), ""))
     return None
-
-
-def _translate(error: BaseException, command: click.Command) -> UserError | None:
-    known = as_user_error(error, command)
-    if known is not None:
-        known.args = (_as_typed(str(known)),)
-    return known
 
 
 def _as_typed(message: str) -> str:
@@ -138,10 +127,10 @@ class _Train(_Untouched):
         return [CompletionItem(word) for word in config.completions(ctx.args, incomplete)]
 
 
-class _Bash(BashComplete):
+class _Bash(shell_completion.BashComplete):
     # A key and its value are one word, and what ends in `=` is not finished.
     source_template = (
-        BashComplete.source_template.replace(
+        shell_completion.BashComplete.source_template.replace(
             "    return 0",
             "    [[ ${COMPREPLY[0]:-} == *[=./] ]] && compopt -o nospace\n    return 0",
         )
@@ -149,7 +138,7 @@ class _Bash(BashComplete):
     )
 
 
-add_completion_class(_Bash)
+shell_completion.add_completion_class(_Bash)
 
 
 class _Run(click.ParamType[str]):
