@@ -1,14 +1,9 @@
 """The service as a process: `python -m api`, with uvicorn's options behind."""
 
-import os
-import signal
 import sys
 
-# A container's first process ignores signals that it does not handle, and imports take a second.
-signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-
-from tabproof.errors import UserError  # noqa: E402 - the handler comes first
-from tabproof.service.command import serve  # noqa: E402
+from tabproof.errors import UserError
+from tabproof.service import serve
 
 if __name__ == "__main__":
     try:

@@ -179,7 +179,7 @@ def train(arguments: list[str]) -> str | None:
 @tabproof.command(cls=_Untouched, add_help_option=False)
 def serve(arguments: list[str]) -> None:
     """Serve promoted models over HTTP; options are uvicorn's."""
-    from tabproof.service.command import serve
+    from tabproof.service import serve
 
     serve(arguments, click.get_current_context().command_path)
 

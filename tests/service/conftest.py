@@ -49,7 +49,7 @@ def table_run(tmp_path_factory: pytest.TempPathFactory, make_csv: Callable[..., 
 
 @pytest.fixture(scope="session")
 def table(table_run: Path) -> ServedModel:
-    return load_model(table_run, name="table", source="outputs/table", promoted=False)
+    return load_model(table_run, name="table", source="outputs/table")
 
 
 def endpoints_of(table: ServedModel) -> Endpoints:

@@ -8,19 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabproof.service.answers import RefusedError
-from tabproof.service.bodies import decode_batch as decode_batch_of
-from tabproof.service.bodies import decode_predict
 from tabproof.service.inference_protocol import decode
+from tabproof.service.rows import decode_row, decode_rows
 
 CELLS = st.none() | st.booleans() | st.text() | st.floats(allow_nan=False, allow_infinity=False)
 ROWS = st.dictionaries(st.text(), CELLS, max_size=6)
 HUGE = b"1" + b"0" * 5000
 
 
-decode_batch = partial(decode_batch_of, max_rows=10_000)
+decode_batch = partial(decode_rows, max_rows=10_000)
 
 
-def refusal(content: bytes, decoder: object = decode_predict) -> RefusedError:
+def refusal(content: bytes, decoder: object = decode_row) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
         decoder(content)  # type: ignore[operator]
     return caught.value
@@ -28,12 +27,12 @@ def refusal(content: bytes, decoder: object = decode_predict) -> RefusedError:
 
 @given(ROWS)
 def test_row_round_trips(row: dict[str, object]) -> None:
-    assert decode_predict(json.dumps({"features": row}).encode()).features == row
+    assert decode_row(json.dumps({"features": row}).encode()) == row
 
 
 @given(st.lists(ROWS, max_size=4))
 def test_rows_round_trip(rows: list[dict[str, object]]) -> None:
-    assert decode_batch(json.dumps({"rows": rows}, ensure_ascii=False).encode()).rows == rows
+    assert decode_batch(json.dumps({"rows": rows}, ensure_ascii=False).encode()) == rows
 
 
 @given(st.text(min_size=1, max_size=5), st.dictionaries(st.text(), CELLS, max_size=3))
@@ -41,7 +40,7 @@ def test_duplicate_key_is_refused(key: str, others: dict[str, object]) -> None:
     pairs = [(key, 1), *others.items(), (key, 2)]
     cells = ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in pairs)
     for text, decoder in (
-        (f'{{"features":{{{cells}}}}}', decode_predict),
+        (f'{{"features":{{{cells}}}}}', decode_row),
         (f'{{"rows":[{{}},{{{cells}}}]}}', decode_batch),
     ):
         assert refusal(text.encode(), decoder).status == 400
@@ -117,4 +116,4 @@ def test_too_many_empty_rows_are_refused_before_decoding() -> None:
     found = refusal(b'{"rows":[' + b",".join([b"{}"] * 200_000) + b"]}", decode_batch)
     assert found.status == 413
     # Braces in texts are not rows.
-    assert decode_batch(json.dumps({"rows": [{"a": "{" * 50_000}]}).encode()).rows
+    assert decode_batch(json.dumps({"rows": [{"a": "{" * 50_000}]}).encode())

@@ -171,11 +171,14 @@ LARGE = {
 def test_large_bodies_are_processed_in_a_worker_thread(
     table: ServedModel, server: Server, path: str, body: bytes, status: int
 ) -> None:
-    prediction = endpoints_of(table).find_prediction(path)
+    endpoints = endpoints_of(table)
+    prediction = endpoints.find_prediction(path)
     assert prediction is not None
 
+    endpoint, names = prediction
+
     async def answer(content: bytes) -> Answer | None:
-        found = prediction[1](b"", content, {})
+        found = endpoints.predict(endpoint.body, names, b"", content, {})
         assert not isinstance(found, Answer)
         with suppress(RefusedError):
             return await found
@@ -191,7 +194,7 @@ def test_small_bodies_are_processed_at_once(table: ServedModel) -> None:
     for path, body in bodies.items():
         prediction = endpoints.find_prediction(path)
         assert prediction is not None
-        assert isinstance(prediction[1](b"", body, {}), Answer)
+        assert isinstance(endpoints.predict(prediction[0].body, {}, b"", body, {}), Answer)
 
 
 # --- Information and reloads

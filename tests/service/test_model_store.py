@@ -19,8 +19,7 @@ from tabproof.artifacts import Registry
 from tabproof.artifacts import manifest as manifests
 from tabproof.errors import UserError
 from tabproof.service.answers import RefusedError
-from tabproof.service.errors import OutsideRootsError
-from tabproof.service.model_store import ModelStore, beneath
+from tabproof.service.model_store import ModelStore, OutsideRootsError, beneath
 from tabproof.service.settings import Settings
 from tests.artifacts.remote.loopback import Between, Bucket, answering, content_of, pull, push
 from tests.conftest import ROOT
@@ -53,7 +52,7 @@ def damage(home: Path, name: str = "wine") -> None:
 def test_without_models_the_error_names_the_next_steps(tmp_path: Path) -> None:
     store = store_of(tmp_path)
     with pytest.raises(RefusedError, match=r"train one .* promote it") as caught:
-        store.served.default()
+        store.served.find()
     assert caught.value.status == 503
 
 
@@ -64,7 +63,7 @@ def test_promoted_models_come_before_newer_runs(home: Path) -> None:
 def test_newest_complete_run_is_served_if_nothing_is_promoted(home: Path) -> None:
     shutil.rmtree(home / "models")
     (home / "outputs" / "2025-01-01" / "incomplete").mkdir(parents=True)
-    model = store_of(home).served.default()
+    model = store_of(home).served.find()
     assert (model.promoted, model.source) == (False, "outputs/2024-01-01/table")
 
 
@@ -73,7 +72,7 @@ def test_damaged_promotion_is_not_replaced_by_a_run(home: Path) -> None:
     store = store_of(home)
     assert names(store) == set()
     with pytest.raises(RefusedError, match=r"scorer\.json"):
-        store.served.default()
+        store.served.find()
 
 
 def test_default_is_the_last_promoted_or_the_configured_model(home: Path, run: Path) -> None:
@@ -94,23 +93,25 @@ def test_default_is_the_last_promoted_or_the_configured_model(home: Path, run: P
 def test_missing_default_model_is_reported(home: Path) -> None:
     store = store_of(home, default_model="win")
     with pytest.raises(RefusedError, match=r"API_DEFAULT_MODEL names 'win'.* wine"):
-        store.served.default()
+        store.served.find()
     assert store.served.find("wine")
 
 
 def test_reload_loads_new_promotions(home: Path, table_run: Path) -> None:
     store = store_of(home)
     Registry(home / "models").promote(table_run, "table", "me", "")
-    assert set(store.reload(None)) == names(store) == {"wine", "table"}
+    assert store.reload(None)
+    assert names(store) == {"wine", "table"}
 
 
 def test_reload_by_path_loads_a_run_a_model_or_a_version(home: Path) -> None:
     store = store_of(home)
     version = store.served.find("wine").run_id
     for path in ("models/wine", f"models/wine/versions/{version}"):
-        assert set(store.reload(str(home / path))) == {"wine"}
-    found = store.reload(str(home / "outputs" / "2024-01-01" / "table"))
-    (name,) = set(found) - {"wine"}
+        store.reload(str(home / path))
+        assert names(store) == {"wine"}
+    store.reload(str(home / "outputs" / "2024-01-01" / "table"))
+    (name,) = names(store) - {"wine"}
     assert store.served.default_name == name
     assert names(store) == {"wine", name}
 
@@ -209,18 +210,18 @@ def test_concurrent_reloads_keep_each_others_models(
 
 def test_follow_loads_only_changed_pointers(home: Path, table_run: Path) -> None:
     store = store_of(home)
-    assert not store.follow()
+    assert not store.reload(None, thoroughly=False)
     Registry(home / "models").promote(table_run, "wine", "me", "")
-    assert store.follow()
+    assert store.reload(None, thoroughly=False)
     assert store.served.find("wine").run_id == Registry(home / "models").current("wine").version
-    assert not store.follow()
+    assert not store.reload(None, thoroughly=False)
 
 
 def test_run_loaded_by_path_stays_while_pointers_are_unchanged(home: Path) -> None:
     store = store_of(home)
     store.reload(str(home / "outputs" / "2024-01-01" / "table"))
     tried = store.served
-    assert not store.follow()
+    assert not store.reload(None, thoroughly=False)
     assert store.served is tried
 
 
@@ -229,7 +230,7 @@ def test_damaged_model_does_not_block_other_promotions(home: Path, table_run: Pa
     before = store.served.find("wine")
     damage(home)
     Registry(home / "models").promote(table_run, "table", "me", "")
-    assert store.follow()
+    assert store.reload(None, thoroughly=False)
     with pytest.raises(UserError, match="'wine'"):
         store.reload(None)
     assert names(store) == {"wine", "table"}
@@ -241,7 +242,7 @@ def test_missing_registry_is_not_replaced_by_a_run(home: Path) -> None:
     before = dict(store.served.models)
     shutil.move(home / "models", home / "away")
     with pytest.raises(UserError, match="no longer holds a promoted model"):
-        store.follow()
+        store.reload(None, thoroughly=False)
     with pytest.raises(UserError, match="no longer holds a promoted model"):
         store.reload(None)
     assert store.served.models == before
@@ -255,7 +256,7 @@ def test_newest_run_with_a_scorer_is_served(tmp_path: Path, table_run: Path) -> 
     manifests.seal(newer, "abc")
     store = ModelStore(Settings(tmp_path / "models", tmp_path / "outputs"))
     store.load()
-    assert store.served.default().source.endswith("older")
+    assert store.served.find().source.endswith("older")
 
 
 def test_unreadable_pointer_is_reported(home: Path, monkeypatch: Any) -> None:

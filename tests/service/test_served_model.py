@@ -21,15 +21,14 @@ from tabproof.scorer import read_scorer
 from tabproof.service import served_model
 from tabproof.service.answers import RefusedError
 from tabproof.service.endpoints import Answer, read_flag
-from tabproof.service.errors import ModelUnusableError
-from tabproof.service.served_model import ServedModel, check_explained_rows, load_model
+from tabproof.service.served_model import ModelUnusableError, ServedModel, load_model
 from tests.scorer.fitted import exported, pipeline_of, with_arrays
 from tests.service.conftest import ROWS, endpoints_of
 from tests.service.serving import Server
 
 
 def load(path: Path) -> ServedModel:
-    return load_model(path, name=None, source="outputs/run", promoted=False)
+    return load_model(path, name=None, source="outputs/run")
 
 
 @pytest.fixture
@@ -230,7 +229,7 @@ def test_explanations_run_in_a_worker_thread(table: ServedModel) -> None:
     for path, body in bodies.items():
         prediction = endpoints.find_prediction(path)
         assert prediction is not None
-        found = prediction[1](b"explain=true", body, {})
+        found = endpoints.predict(prediction[0].body, {}, b"explain=true", body, {})
         assert not isinstance(found, Answer)
         found.close()  # type: ignore[attr-defined]
 
@@ -238,15 +237,15 @@ def test_explanations_run_in_a_worker_thread(table: ServedModel) -> None:
 def test_explained_rows_are_limited_by_work(
     table: ServedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_explained_rows(table.scorer, 10_000)
+    table.predict_rows([{}] * 10_000, strict=False, explain=True)
     monkeypatch.setattr(served_model, "MAX_WORK", 3 * table.scorer.explainer.work)
-    check_explained_rows(table.scorer, 3)
+    table.predict_rows([{}] * 3, strict=False, explain=True)
     with pytest.raises(RefusedError) as caught:
         table.predict_rows([{}] * 4, strict=False, explain=True)
     assert caught.value.status == 413
     assert "4 rows are more than the 3 that can be explained" in caught.value.detail
     monkeypatch.setattr(served_model, "MAX_WORK", 0)
-    check_explained_rows(table.scorer, 1)
+    table.predict_row({}, strict=False, explain=True)
 
 
 @pytest.fixture
@@ -263,7 +262,7 @@ def older(table_run: Path, tmp_path: Path) -> Path:
 def test_model_without_contributions_is_served_and_refuses_explain(
     older: Path, table: ServedModel
 ) -> None:
-    model = load_model(older, name="older", source="outputs/run", promoted=False)
+    model = load_model(older, name="older", source="outputs/run")
     for row in ROWS:
         expected = table.predict_row(row, strict=False).probabilities
         assert model.predict_row(row, strict=False).probabilities == expected

@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
-from tabproof.service.errors import SettingError
+from tabproof.service.settings import SettingError
 from tabproof.service.telemetry import Telemetry
 from tests.service.serving import Server
 
@@ -154,6 +155,6 @@ def test_unwritable_log_is_refused(tmp_path: Path) -> None:
 
 def test_applications_have_separate_counters(tmp_path: Path) -> None:
     ours, others = Telemetry(str(tmp_path / "a")), Telemetry(str(tmp_path / "b"))
-    ours.reload([], succeeded=True)
-    assert b'api_reloads_total{result="succeeded"}' in ours.page()
-    assert b"api_reloads_total{" not in others.page()
+    ours.models([], "succeeded")
+    assert b'api_reloads_total{result="succeeded"}' in generate_latest(ours.registry)
+    assert b"api_reloads_total{" not in generate_latest(others.registry)

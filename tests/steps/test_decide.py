@@ -232,7 +232,7 @@ def expected(run: Path, rows: pd.DataFrame) -> np.ndarray:
 def test_the_service_predicts_these_labels(
     run: Path, rows: pd.DataFrame, expected: np.ndarray
 ) -> None:
-    model = load_model(run, name="decided", source="outputs/run", promoted=False)
+    model = load_model(run, name="decided", source="outputs/run")
     sent = rows.to_dict("records")
     batch = model.predict_rows(sent, strict=True)
     assert_array_equal(batch.label, expected)

@@ -1,6 +1,6 @@
 """Response bodies, from which the OpenAPI document is made, and errors with an HTTP status."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -152,39 +152,36 @@ class SchemaInfo(msgspec.Struct):
     example: dict[str, float | str | None]
 
 
-# --- Errors with an HTTP status
+# --- Headers, and errors with an HTTP status
+
+Headers = Mapping[bytes, bytes]
+RawHeaders = list[tuple[bytes, bytes]]
+SECURITY_HEADERS: RawHeaders = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+
+
+def json_headers(content: bytes) -> RawHeaders:
+    """Return the headers of a JSON body."""
+    length = str(len(content)).encode()
+    return [(b"content-type", b"application/json"), (b"content-length", length)]
+
+
+def common_headers(request_id: str, *, closes: bool) -> RawHeaders:
+    """Return the headers of every response; closes: the connection ends with it."""
+    headers = [(b"x-request-id", request_id.encode()), *SECURITY_HEADERS]
+    return [*headers, (b"connection", b"close")] if closes else headers
 
 
 class RefusedError(Exception):
     """End a request with a status and a message for the client."""
 
-    def __init__(
-        self,
-        status: int,
-        detail: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        difference: Difference | None = None,
-    ) -> None:
+    difference: Difference | None = None
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.status, self.detail = status, detail
-        self.headers, self.difference = headers or {}, difference
-
-
-def missing_model_detail(
-    failed: Mapping[str, str], default: str | None = None, served: Sequence[str] = ()
-) -> str:
-    """Return why there is no default model, and what to do."""
-    if served and default not in failed:
-        return (
-            f"API_DEFAULT_MODEL names '{default}', which is not served; served at"
-            f" /models/{{name}}/predict: {', '.join(served)}; promote a model under that name, or"
-            " change API_DEFAULT_MODEL"
-        )
-    if failed:
-        causes = "; ".join(f"'{name}' cannot be loaded: {why}" for name, why in failed.items())
-        return f"no model is served: {causes}; promote another one, then POST /reload"
-    return (
-        "there is no model yet: train one (make train), promote it (python -m src.runs promote"
-        " latest), then POST /reload or restart the service"
-    )
+        self.status, self.detail, self.headers = status, detail, headers or {}

@@ -24,9 +24,6 @@ from tabproof.service.telemetry import Telemetry
 
 log = logging.getLogger("uvicorn.error")
 
-# Bytes: the largest for which glibc learns it (DEFAULT_MMAP_THRESHOLD_MAX is 32 MiB).
-LARGEST_ARRAY = 24 * 2**20
-
 
 def make_app(settings: Settings) -> FastAPI:
     """Make the application; models are loaded when it starts."""
@@ -35,11 +32,36 @@ def make_app(settings: Settings) -> FastAPI:
     lifecycle = Lifecycle(settings.drain_seconds, telemetry)
     endpoints = Endpoints(store, settings, telemetry, lifecycle)
 
+    def show_served(reload: str = "") -> None:
+        served = store.served
+        telemetry.models(served.models.values(), reload)
+        for name, model in served.models.items():
+            is_default = " (default)" if name == served.default_name else ""
+            log.info("serving '%s'%s: run %s from %s", name, is_default, model.run_id, model.source)
+        if not served.models:
+            log.warning("no model is served yet; GET /health explains what to do")
+
+    async def watch() -> None:
+        """Reload when a pointer changes; a failure is logged, and the old model stays."""
+        logged = ""
+        while settings.watch_seconds:
+            await asyncio.sleep(settings.watch_seconds)
+            message = ""
+            try:
+                if await asyncio.to_thread(store.reload, None, thoroughly=False):
+                    show_served("succeeded")
+            except UserError as error:
+                message = str(error)
+                if message != logged:
+                    telemetry.models(store.served.models.values(), "refused")
+                    log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
+            logged = message
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # glibc returns each freed array to the system until a large one was freed; after that,
-        # batches take half the time.
-        np.empty(LARGEST_ARRAY, np.uint8)
+        # batches take half the time. It learns up to 32 MiB (DEFAULT_MMAP_THRESHOLD_MAX).
+        np.empty(24 * 2**20, np.uint8)
         # Telemetry logs each request.
         logging.getLogger("uvicorn.access").disabled = True
         lifecycle.attach()
@@ -48,13 +70,12 @@ def make_app(settings: Settings) -> FastAPI:
             log.error("model '%s' cannot be loaded: %s", name, why)
         for name, why in store.served.store.items():
             log.error("'%s' cannot be pulled: %s; the cached version is served", name, why)
-        telemetry.models(store.served.models.values())
-        _log_served(store)
-        watch = asyncio.create_task(_watch(store, telemetry, settings.watch_seconds))
+        show_served()
+        watching = asyncio.create_task(watch())
         yield
-        watch.cancel()
+        watching.cancel()
         with suppress(asyncio.CancelledError):
-            await watch
+            await watching
 
     app = FastAPI(
         title="Predictions",
@@ -67,9 +88,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _refuse)
     app.include_router(endpoints.router)
     app.openapi = lambda: document(store.served, settings)  # type: ignore[method-assign]
-    app.add_middleware(
-        Gate, settings=settings, endpoints=endpoints, telemetry=telemetry, lifecycle=lifecycle
-    )
+    app.add_middleware(Gate, endpoints=endpoints)
     return app
 
 
@@ -80,35 +99,6 @@ async def _refuse(_: Request, error: Exception) -> Response:
     if status == 405:
         detail = f"this path takes {headers.get('Allow', 'other methods')}"
     raise RefusedError(status, detail, headers=headers) from error
-
-
-def _log_served(store: ModelStore) -> None:
-    served = store.served
-    for name, model in served.models.items():
-        is_default = " (default)" if name == served.default_name else ""
-        log.info("serving '%s'%s: run %s from %s", name, is_default, model.run_id, model.source)
-    if not served.models:
-        log.warning("no model is served yet; GET /health explains what to do")
-
-
-async def _watch(store: ModelStore, telemetry: Telemetry, seconds: float) -> None:
-    """Reload when a pointer changes; a failure is logged, and the old model stays in service."""
-    if not seconds:
-        return
-    logged = ""
-    while True:
-        await asyncio.sleep(seconds)
-        message = ""
-        try:
-            if await asyncio.to_thread(store.follow):
-                telemetry.reload(store.served.models.values(), succeeded=True)
-                _log_served(store)
-        except UserError as error:
-            message = str(error)
-            if message != logged:
-                telemetry.reload(store.served.models.values(), succeeded=False)
-                log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
-        logged = message
 
 
 def app_from_environment() -> FastAPI:

@@ -8,28 +8,23 @@ import asyncio
 import logging
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from secrets import token_hex
 from time import perf_counter
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tabproof.service.answers import Problem, RefusedError
-from tabproof.service.endpoints import ENDPOINTS, Answer, Endpoints
+from tabproof.service.answers import Problem, RawHeaders, RefusedError, common_headers, json_headers
+from tabproof.service.endpoints import ENDPOINTS, Answer, Endpoints, knows_secret
 from tabproof.service.inference_protocol import LENGTH_HEADER
-from tabproof.service.security import check_key, response_headers
-from tabproof.service.server import Lifecycle
-from tabproof.service.settings import Settings
-from tabproof.service.telemetry import Telemetry
+from tabproof.service.telemetry import LogLine
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 MAX_HEADER_BYTES = 2**16
-# Seconds for which the rest of a refused body is read, so that the client reads the response.
-LINGER_SECONDS = 2.0
-# Bytes read of it, as a multiple of the largest body that is allowed.
-MAX_DRAINED = 4
-
+# The rest of a refused body is read for some seconds, up to a multiple of the largest body that
+# is allowed: closing while the client is still sending would make it lose the response.
+LINGER_SECONDS, MAX_DRAINED = 2.0, 4
 # Paths without placeholders, which contain nothing that a client typed.
 PLAIN_PATHS = {endpoint.path for endpoint in ENDPOINTS if "{" not in endpoint.path}
 
@@ -43,32 +38,19 @@ class Exchange:
     scope: Scope
     receive: Receive
     send: Send
-    request_id: bytes
-    started: float = field(default_factory=perf_counter)
-    route: str = "unmatched"
-    status: int = 500
-    run_id: str | None = None
-    rows: int = 0
-    is_answered: bool = False
+    headers: dict[bytes, bytes]
+    line: LogLine
     # More of the body is to come, and the bytes received so far.
-    has_more_body: bool = False
+    has_more_body: bool
     n_bytes: int = 0
+    is_answered: bool = False
 
 
 class Gate:
     """ASGI middleware around the whole application."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        settings: Settings,
-        endpoints: Endpoints,
-        telemetry: Telemetry,
-        lifecycle: Lifecycle,
-    ) -> None:
-        self._app, self._settings, self._endpoints = app, settings, endpoints
-        self._telemetry, self._lifecycle = telemetry, lifecycle
+    def __init__(self, app: ASGIApp, endpoints: Endpoints) -> None:
+        self._app, self._endpoints, self._settings = app, endpoints, endpoints.settings
         self._encode = msgspec.json.Encoder().encode
         self._in_flight = self._bytes_in_flight = 0
 
@@ -77,35 +59,30 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        started = perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = headers.get(b"x-request-id", b"")
         if REQUEST_ID.fullmatch(request_id) is None:
             request_id = token_hex(8).encode()
-        exchange = Exchange(scope, receive, send, request_id)
         length = headers.get(b"content-length", b"0")
-        exchange.has_more_body = length != b"0" or b"transfer-encoding" in headers
+        has_body = length != b"0" or b"transfer-encoding" in headers
+        line = LogLine(request_id=request_id.decode(), method=scope["method"])
+        exchange = Exchange(scope, receive, send, headers, line, has_body)
         try:
-            await self._answer(exchange, headers)
+            await self._answer(exchange)
         except RefusedError as refusal:
             await self._refuse(exchange, refusal)
         except ConnectionError:
-            exchange.status = 499  # the client disconnected
+            exchange.line.status = 499  # the client disconnected
         except Exception:
-            log.exception("request %s failed", request_id.decode())
+            log.exception("request %s failed", line.request_id)
             failure = RefusedError(500, "the service failed; its log has the traceback")
             await self._refuse(exchange, failure)
         finally:
-            self._telemetry.request(
-                request_id=request_id.decode(),
-                method=scope["method"],
-                route=exchange.route,
-                status=exchange.status,
-                seconds=perf_counter() - exchange.started,
-                run_id=exchange.run_id,
-                rows=exchange.rows,
-            )
+            self._endpoints.telemetry.request(line, perf_counter() - started)
 
-    async def _answer(self, exchange: Exchange, headers: dict[bytes, bytes]) -> None:
+    async def _answer(self, exchange: Exchange) -> None:
+        headers, key = exchange.headers, self._settings.key
         n_bytes = sum(len(name) + len(value) for name, value in exchange.scope["headers"])
         if n_bytes > MAX_HEADER_BYTES:
             raise RefusedError(431, f"the headers are larger than {MAX_HEADER_BYTES:,} bytes")
@@ -113,11 +90,15 @@ class Gate:
         if found is None:
             await self._pass_on(exchange)
             return
-        endpoint, predict = found
-        exchange.route = endpoint.path
+        endpoint, names = found
+        exchange.line.route = endpoint.path
         if exchange.scope["method"] != "POST":
             raise RefusedError(405, "predictions take POST", headers={"Allow": "POST"})
-        check_key(self._settings.key, headers)
+        if key and not knows_secret(
+            key, headers.get(b"authorization", b""), headers.get(b"x-api-key", b"")
+        ):
+            reason = "predictions need the header X-API-Key"
+            raise RefusedError(401, reason, headers={"WWW-Authenticate": "Bearer"})
         content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         has_bytes = endpoint.body == "tensors" and LENGTH_HEADER in headers
         if content_type != b"application/json" and not has_bytes:
@@ -127,20 +108,22 @@ class Gate:
             raise self._busy("requests")
         self._in_flight += 1
         try:
-            content = await self._body(exchange, headers)
-            answer = predict(exchange.scope["query_string"], content, headers)
+            content = await self._body(exchange)
+            query = exchange.scope["query_string"]
+            answer = self._endpoints.predict(endpoint.body, names, query, content, headers)
             if not isinstance(answer, Answer):
                 answer = await answer
         finally:
             self._in_flight -= 1
             self._bytes_in_flight -= exchange.n_bytes
-        exchange.run_id, exchange.rows = answer.run_id, len(answer.labels)
-        self._telemetry.predictions(answer.model, answer.labels)
-        await self._send(exchange, 200, answer.content, [])
+        exchange.line.run_id, exchange.line.rows = answer.model.run_id, len(answer.labels)
+        self._endpoints.telemetry.predictions(answer.model.name, answer.labels)
+        await self._respond(exchange, 200, answer.content, [])
 
-    async def _body(self, exchange: Exchange, headers: dict[bytes, bytes]) -> bytes:
+    async def _body(self, exchange: Exchange) -> bytes:
         """Receive the body, within the limits of size and time."""
-        if int(headers.get(b"content-length", b"0")) > self._settings.max_body_bytes:
+        limit = self._settings.max_body_bytes
+        if int(exchange.headers.get(b"content-length", b"0")) > limit:
             raise self._too_large()
         parts: list[bytes] = []
         more = True
@@ -153,7 +136,7 @@ class Gate:
                     parts.append(message.get("body", b""))
                     exchange.n_bytes += len(parts[-1])
                     self._bytes_in_flight += len(parts[-1])
-                    if exchange.n_bytes > self._settings.max_body_bytes:
+                    if exchange.n_bytes > limit:
                         raise self._too_large()
                     if self._bytes_in_flight > self._settings.max_bytes_in_flight:
                         raise self._busy("bytes")
@@ -171,72 +154,60 @@ class Gate:
         return RefusedError(413, f"the body is larger than {limit:,} bytes; send it in parts")
 
     async def _pass_on(self, exchange: Exchange) -> None:
-        """Pass the request on to FastAPI, and add the headers of every response."""
-
-        async def receive() -> Message:
-            message = await exchange.receive()
-            exchange.n_bytes += len(message.get("body", b""))
-            if exchange.n_bytes > self._settings.max_body_bytes:
-                raise self._too_large()
-            exchange.has_more_body = message.get("more_body", False)
-            return message
+        """Pass the request on to FastAPI, whose routes read no body."""
 
         async def send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                await self._drain_body(exchange, 0.0)
-                exchange.status, exchange.is_answered = message["status"], True
-                own = {name for name, _ in message["headers"]}
-                added = [header for header in self._headers(exchange) if header[0] not in own]
-                message["headers"] = [*message["headers"], *added]
-            elif exchange.has_more_body and not message.get("more_body", False):
-                await exchange.send({**message, "more_body": True})
-                await self._drain_body(exchange, LINGER_SECONDS)
-                message = {"type": "http.response.body", "body": b""}
-            await exchange.send(message)
+            await self._send(exchange, message)
 
         try:
-            await self._app(exchange.scope, receive, send)
+            await self._app(exchange.scope, exchange.receive, send)
         finally:
             route = exchange.scope.get("route")
             path: str = exchange.scope["path"]
             # A method that is not allowed matches no route, but its path is known.
-            template = path if path in PLAIN_PATHS else exchange.route
-            exchange.route = getattr(route, "path", template)
+            template = path if path in PLAIN_PATHS else exchange.line.route
+            exchange.line.route = getattr(route, "path", template)
 
     async def _refuse(self, exchange: Exchange, refusal: RefusedError) -> None:
         if exchange.is_answered:
             return  # the response has begun
-        problem = Problem(refusal.detail, exchange.request_id.decode(), refusal.difference)
+        problem = Problem(refusal.detail, exchange.line.request_id, refusal.difference)
         is_protocol = exchange.scope["path"].startswith("/v2")
         content = self._encode({"error": refusal.detail} if is_protocol else problem)
         headers = [(k.lower().encode(), v.encode()) for k, v in refusal.headers.items()]
-        await self._send(exchange, refusal.status, content, headers)
+        await self._respond(exchange, refusal.status, content, headers)
 
-    async def _send(
-        self, exchange: Exchange, status: int, content: bytes, more: list[tuple[bytes, bytes]]
+    async def _respond(
+        self, exchange: Exchange, status: int, content: bytes, headers: RawHeaders
     ) -> None:
-        await self._drain_body(exchange, 0.0)
-        exchange.status, exchange.is_answered = status, True
-        headers = [*self._headers(exchange, content), *more]
-        await exchange.send({"type": "http.response.start", "status": status, "headers": headers})
-        if exchange.has_more_body:
-            await exchange.send({"type": "http.response.body", "body": content, "more_body": True})
-            await self._drain_body(exchange, LINGER_SECONDS)
-            content = b""
-        await exchange.send({"type": "http.response.body", "body": content})
+        headers = [*json_headers(content), *headers]
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        await self._send(exchange, start)
+        await self._send(exchange, {"type": "http.response.body", "body": content})
 
-    def _headers(
-        self, exchange: Exchange, content: bytes | None = None
-    ) -> list[tuple[bytes, bytes]]:
-        # The rest of an unread body may be endless, so the connection is closed.
-        closes = self._lifecycle.is_closing or exchange.has_more_body
-        return response_headers(exchange.request_id, content, closes=closes)
+    async def _send(self, exchange: Exchange, message: Message) -> None:
+        """Send a message of a response, with the headers that every response has."""
+        if message["type"] == "http.response.start":
+            await self._drain_body(exchange, 0.0)
+            exchange.line.status, exchange.is_answered = message["status"], True
+            # The rest of an unread body may be endless, so the connection is closed.
+            closes = self._endpoints.lifecycle.is_closing or exchange.has_more_body
+            common, own = (
+                common_headers(exchange.line.request_id, closes=closes),
+                message["headers"],
+            )
+            names = {name for name, _ in own}
+            message["headers"] = [*own, *(header for header in common if header[0] not in names)]
+        elif exchange.has_more_body and not message.get("more_body", False):
+            await exchange.send({**message, "more_body": True})
+            await self._drain_body(exchange, LINGER_SECONDS)
+            message = {"type": "http.response.body", "body": b""}
+        await exchange.send(message)
 
     async def _drain_body(self, exchange: Exchange, seconds: float) -> None:
-        """Read and drop the rest of the body for some seconds; 0 drops what has arrived.
-
-        Closing while the client is still sending would make it lose the response.
-        """
+        """Read and drop the rest of the body for some seconds; 0 drops what has arrived."""
+        if not exchange.has_more_body:
+            return
         left = MAX_DRAINED * self._settings.max_body_bytes
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

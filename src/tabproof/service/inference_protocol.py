@@ -11,10 +11,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tabproof.schema import CategoryColumn
-from tabproof.service.answers import RefusedError
-from tabproof.service.bodies import decode_as
-from tabproof.service.rows import Cell, Row
+from tabproof.service.answers import PredictionBatch, RefusedError
+from tabproof.service.rows import Cell, Row, decode_body, refuse_duplicates
 from tabproof.service.served_model import ServedModel
 
 # The header that announces tensors as bytes behind the JSON of a request.
@@ -28,8 +26,8 @@ TEXTS = "BYTES"
 FORM = '{"inputs": [{"name": column, "shape": [rows], "datatype": "FP64", "data": […]}, …]}'
 
 
-class Tensor(msgspec.Struct):
-    """An input: data flat or nested, or as bytes behind the JSON (`binary_data_size`)."""
+class Tensor(msgspec.Struct, omit_defaults=True):
+    """Data: flat; of an input also nested, or bytes behind the JSON (`binary_data_size`)."""
 
     name: str
     shape: list[int]
@@ -42,29 +40,29 @@ class Tensor(msgspec.Struct):
         return RefusedError(status, f"inputs['{self.name}']{reason}")
 
     def read_bytes(self, content: bytes) -> list[Any]:
-        """Return the cells of the binary form; NaN becomes a missing cell."""
-        if self.datatype == TEXTS:
-            return self._read_texts(content)
-        dtype = np.dtype(NUMBERS[self.datatype])
-        if len(content) != prod(self.shape) * dtype.itemsize:
-            raise self.refusal(" has a shape that does not fit its bytes")
-        values: list[Any] = np.frombuffer(content, dtype).tolist()
-        return values if dtype.kind != "f" else [None if v != v else v for v in values]
+        """Return the cells of the binary form; NaN becomes a missing cell.
 
-    def _read_texts(self, content: bytes) -> list[Any]:
-        """Return texts; each is preceded by its length in four bytes."""
-        found: list[Any] = []
-        start, n_cells = 0, prod(self.shape)
-        while start < len(content) and len(found) <= n_cells:
+        Numbers lie side by side; each text is preceded by its length in four bytes.
+        """
+        n_cells = prod(self.shape)
+        if self.datatype != TEXTS:
+            dtype = np.dtype(NUMBERS[self.datatype])
+            if len(content) != n_cells * dtype.itemsize:
+                raise self.refusal(" has a shape that does not fit its bytes")
+            values: list[Any] = np.frombuffer(content, dtype).tolist()
+            return values if dtype.kind != "f" else [None if v != v else v for v in values]
+        texts: list[Any] = []
+        start = 0
+        while start < len(content) and len(texts) <= n_cells:
             end = start + 4 + int.from_bytes(content[start : start + 4], "little")
             if end > len(content):
                 raise self.refusal(" ends inside a text")
             try:
-                found.append(content[start + 4 : end].decode())
+                texts.append(content[start + 4 : end].decode())
             except UnicodeDecodeError:
                 raise self.refusal(" has a text that is not valid UTF-8") from None
             start = end
-        return found
+        return texts
 
     def cells(self) -> list[Cell]:
         """Return the cells; clients may send them with one level of nesting."""
@@ -98,23 +96,17 @@ class InferRequest(msgspec.Struct):
     outputs: list[RequestedOutput] | None = None
 
 
-class OutputTensor(msgspec.Struct):
-    """An output, with flat data."""
-
-    name: str
-    shape: list[int]
-    datatype: str
-    data: list[Any]
-
-
 class InferResponse(msgspec.Struct, omit_defaults=True):
     """The body of a response; parameters: the warnings, as text."""
 
     model_name: str
     model_version: str
-    outputs: list[OutputTensor]
+    outputs: list[Tensor]
     id: str | None = None
     parameters: dict[str, Any] = {}
+
+
+_decode = msgspec.json.Decoder(InferRequest).decode
 
 
 def decode(content: bytes, json_length: bytes | None, max_cells: int) -> InferRequest:
@@ -128,7 +120,8 @@ def decode(content: bytes, json_length: bytes | None, max_cells: int) -> InferRe
         if not 0 <= n_bytes <= len(content):
             raise RefusedError(400, "Inference-Header-Content-Length is not the length of the JSON")
         content, tail = content[:n_bytes], content[n_bytes:]
-    request = decode_as(InferRequest, content, FORM)
+    request = decode_body(_decode, content, FORM)
+    refuse_duplicates(content)
     for tensor in request.inputs:
         if tensor.datatype not in NUMBERS and tensor.datatype != TEXTS:
             raise tensor.refusal(f".datatype is not one of {', '.join([*NUMBERS, TEXTS])}")
@@ -148,13 +141,12 @@ def decode(content: bytes, json_length: bytes | None, max_cells: int) -> InferRe
 
 def rows_of(request: InferRequest, model: ServedModel) -> list[Row]:
     """Return the rows of tensors; raise RefusedError."""
-    names = [column.name for column in model.schema.columns]
-    tensors, width = request.inputs, len(names)
+    names, tensors = [column.name for column in model.schema.columns], request.inputs
     columns: dict[str, list[Cell]] = {}
     if not tensors:
         raise RefusedError(422, f"inputs is empty; a body is {FORM}")
     if len(tensors) == 1 and tensors[0].name not in names:
-        (matrix,) = tensors
+        matrix, width = tensors[0], len(names)
         cells = matrix.cells()
         if matrix.shape[1:] != [width] or len(cells) != prod(matrix.shape):
             raise matrix.refusal(
@@ -162,62 +154,51 @@ def rows_of(request: InferRequest, model: ServedModel) -> list[Row]:
                 " send one tensor per column, or one with all columns in the order of /schema"
             )
         columns = {name: cells[place::width] for place, name in enumerate(names)}
-    else:
-        for tensor in tensors:
-            if tensor.name in columns:
-                raise RefusedError(422, f"inputs has '{tensor.name}' twice")
-            if tensor.shape not in ([n := len(tensor.data or [])], [n, 1]):
-                raise tensor.refusal(" has a shape that does not fit its data")
-            columns[tensor.name] = tensor.cells()
+        tensors = []
+    for tensor in tensors:
+        if tensor.name in columns:
+            raise RefusedError(422, f"inputs has '{tensor.name}' twice")
+        if tensor.shape not in ([n := len(tensor.data or [])], [n, 1]):
+            raise tensor.refusal(" has a shape that does not fit its data")
+        columns[tensor.name] = tensor.cells()
     lengths = {len(cells) for cells in columns.values()}
     if len(lengths) > 1:
         raise RefusedError(422, f"inputs have different numbers of rows: {sorted(lengths)}")
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
 
-def infer(
-    request: InferRequest, rows: list[Row], model: ServedModel
-) -> tuple[InferResponse, list[str]]:
-    """Predict; return the response and the labels."""
-    batch = model.predict_rows(rows, strict=False)
-    labels = model.scorer.labels
-    n_rows = len(rows)
+def response_of(request: InferRequest, batch: PredictionBatch, model: ServedModel) -> InferResponse:
+    """Return predictions as tensors."""
+    shape = [len(batch.label), len(batch.probabilities)]
     flat = [p for row in zip(*batch.probabilities.values(), strict=True) for p in row]
     outputs = {
-        "predict": OutputTensor("predict", [n_rows], "BYTES", list(batch.label)),
-        "predict_proba": OutputTensor("predict_proba", [n_rows, len(labels)], "FP64", flat),
+        "predict": Tensor("predict", shape[:1], TEXTS, batch.label),
+        "predict_proba": Tensor("predict_proba", shape, "FP64", flat),
     }
     wanted = [output.name for output in request.outputs or []] or list(outputs)
     if set(wanted) - outputs.keys():
         raise RefusedError(422, f"there is no output of that name; outputs: {', '.join(outputs)}")
-    warnings = [f"{w.column}: {w.message}" for w in batch.warnings]
-    response = InferResponse(
+    warnings = "; ".join(f"{w.column}: {w.message}" for w in batch.warnings)
+    return InferResponse(
         model_name=model.name,
         model_version=model.run_id,
         id=request.id,
         outputs=[outputs[name] for name in wanted],
-        parameters={"warnings": "; ".join(warnings)} if warnings else {},
+        parameters={"warnings": warnings} if warnings else {},
     )
-    return response, batch.label
 
 
 def metadata(model: ServedModel) -> dict[str, Any]:
     """Describe the tensors of a model."""
-    inputs = [
-        {
-            "name": column.name,
-            "datatype": "BYTES" if isinstance(column, CategoryColumn) else "FP64",
-            "shape": [-1],
-        }
-        for column in model.schema.columns
-    ]
+    columns, n_labels = model.schema.columns, len(model.scorer.labels)
+    kinds = [(c.name, "FP64" if c.kind == "number" else TEXTS) for c in columns]
     return {
         "name": model.name,
         "versions": [model.run_id],
         "platform": "tabproof-scorer",
-        "inputs": inputs,
+        "inputs": [Tensor(name, [-1], datatype) for name, datatype in kinds],
         "outputs": [
-            {"name": "predict", "datatype": "BYTES", "shape": [-1]},
-            {"name": "predict_proba", "datatype": "FP64", "shape": [-1, len(model.scorer.labels)]},
+            Tensor("predict", [-1], TEXTS),
+            Tensor("predict_proba", [-1, n_labels], "FP64"),
         ],
     }

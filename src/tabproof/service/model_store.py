@@ -5,7 +5,6 @@ A request takes one reference to `ModelStore.served` and keeps it; a reload repl
 
 import logging
 import os
-import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,16 +16,34 @@ from typing import TYPE_CHECKING
 from tabproof.artifacts import Promotion, Registry, VerifiedRun, newest_complete_run
 from tabproof.artifacts.errors import NotInStoreError, StoreError
 from tabproof.artifacts.remote.address import parse_address
-from tabproof.errors import UserError
-from tabproof.service.answers import RefusedError, missing_model_detail
-from tabproof.service.errors import ModelUnusableError, OutsideRootsError, ReloadError
-from tabproof.service.served_model import ServedModel, load_model
+from tabproof.errors import UserError, printable
+from tabproof.service.answers import RefusedError
+from tabproof.service.served_model import ModelUnusableError, ServedModel, load_model
 from tabproof.service.settings import Settings
 
 if TYPE_CHECKING:
     from tabproof.artifacts.remote.signature import SignatureKeys
 
 log = logging.getLogger("uvicorn.error")
+
+
+class ReloadError(UserError):
+    """Models could not be loaded; those served before stay in service."""
+
+    def __init__(self, causes: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"'{name}': {why}" for name, why in causes.items()))
+
+
+class OutsideRootsError(UserError):
+    """A client named a path that it may not read."""
+
+    def __init__(self, asked: str, roots: Sequence[Path], reason: str) -> None:
+        # Clients must not learn where the roots are on this machine.
+        names = [str(root) if not root.is_absolute() else root.name for root in roots]
+        super().__init__(
+            f"'{printable(asked)}' {reason}; it takes a run's directory under"
+            f" {' or '.join(names)}, as in {names[-1]}/<date>/<run>"
+        )
 
 
 @dataclass(frozen=True)
@@ -42,26 +59,36 @@ class Served:
     failed: Mapping[str, str] = field(default_factory=dict)
     store: Mapping[str, str] = field(default_factory=dict)
 
-    def find(self, name: str | None, version: str | None = None) -> ServedModel:
+    def find(self, name: str | None = None, version: str | None = None) -> ServedModel:
         """Return a model, the default one without a name; raise RefusedError if not served."""
-        if name is None:
-            return self.default()
-        found = self.models.get(name)
+        found = self.models.get((self.default_name or "") if name is None else name)
         if found is None:
+            if name is None:
+                raise RefusedError(503, self.why_no_default(), headers={"Retry-After": "5"})
             names = ", ".join(sorted(self.models)) or "none"
             raise RefusedError(404, f"there is no model of that name; served: {names}")
         if version is not None and version != found.run_id:
             raise RefusedError(404, f"of model '{name}' only version {found.run_id} is served")
         return found
 
-    def default(self) -> ServedModel:
-        """Return the default model; raise RefusedError if there is none."""
-        found = self.models.get(self.default_name or "")
-        if found is None:
-            failed = {**self.store, **self.failed}
-            detail = missing_model_detail(failed, self.default_name, sorted(self.models))
-            raise RefusedError(503, detail, headers={"Retry-After": "5"})
-        return found
+    def why_no_default(self) -> str:
+        """Return why there is no default model, and what to do; empty if there is one."""
+        if (self.default_name or "") in self.models:
+            return ""
+        failed = {**self.store, **self.failed}
+        if self.models and self.default_name not in failed:
+            return (
+                f"API_DEFAULT_MODEL names '{self.default_name}', which is not served; served at"
+                f" /models/{{name}}/predict: {', '.join(sorted(self.models))}; promote a model"
+                " under that name, or change API_DEFAULT_MODEL"
+            )
+        if failed:
+            causes = "; ".join(f"'{name}' cannot be loaded: {why}" for name, why in failed.items())
+            return f"no model is served: {causes}; promote another one, then POST /reload"
+        return (
+            "there is no model yet: train one (make train), promote it (python -m src.runs promote"
+            " latest), then POST /reload or restart the service"
+        )
 
 
 class ModelStore:
@@ -72,7 +99,8 @@ class ModelStore:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._registry = Registry(settings.registry)
+        self._registry = Registry(settings.cache if settings.store else settings.models)
+        self._roots = [self._registry.root, settings.outputs]
         self._address = parse_address(settings.store) if settings.store else None
         # The public keys that must have signed models; None if signatures are optional.
         self._keys: SignatureKeys | None = None
@@ -94,39 +122,28 @@ class ModelStore:
 
     def load(self) -> None:
         """Load the promoted models, or else the newest run; record failures."""
-        with self._lock, suppress(ReloadError):
-            self._pull(thoroughly=True)
-            self._load(None)
+        with suppress(ReloadError):
+            self.reload(None)
 
-    def reload(self, path: str | None) -> Mapping[str, ServedModel]:
-        """Load all models again, or the one that path names; return the served models.
+    def reload(self, path: str | None, *, thoroughly: bool = True) -> bool:
+        """Load all models again, or the one that path names; return whether any was loaded.
 
-        A model that cannot be loaded stays as it was; then UserError names the cause.
+        A model that cannot be loaded stays as it was; then UserError names the cause. Without
+        thoroughly only those are loaded whose pointers changed, whether they could be loaded
+        before or not.
         """
         with self._lock:
             if path is not None:
                 self._load_path(path)
-            else:
-                self._pull(thoroughly=True)
-                self._load(None)
-                if self.served.store:
-                    raise ReloadError(self.served.store)
-            return self.served.models
-
-    def follow(self) -> bool:
-        """Load the models whose pointers changed; return whether any did. Raises UserError.
-
-        A model that fails is loaded again when its pointer changes, or on request.
-        """
-        with self._lock:
-            self._pull(thoroughly=False)
+                return True
+            self._pull(thoroughly=thoroughly)
             found, known = self._versions(), self._pointers
             moved = {name for name in {*found, *known} if found.get(name) != known.get(name)}
-            if moved:
-                self._load(moved)
+            if thoroughly or moved:
+                self._load(found, None if thoroughly else moved)
             if self.served.store:
                 raise ReloadError(self.served.store)
-            return bool(moved)
+            return thoroughly or bool(moved)
 
     def _pull(self, *, thoroughly: bool) -> None:
         """Pull every model of the store within the time limit; record failures.
@@ -165,24 +182,19 @@ class ModelStore:
             self._removed, names = removed, found
         for name in names:
             with recorded(name):
-                if thoroughly or not self._is_current(name, RemoteModel(store, name).history()):
-                    pull(store, self._registry, name, keys=self._keys, overwrite=True)
+                if not thoroughly:
+                    with suppress(UserError):  # damaged: pulling repairs it
+                        if RemoteModel(store, name).history() == self._registry.history(name):
+                            continue
+                pull(store, self._registry, name, keys=self._keys, overwrite=True)
         self.served = replace(self.served, store=failed)
 
-    def _is_current(self, name: str, history: list[Promotion]) -> bool:
-        try:
-            return self._registry.history(name) == history
-        except UserError:
-            return False  # damaged: pulling repairs it
-
-    def _load(self, names: Collection[str] | None) -> None:
+    def _load(self, versions: dict[str, str], names: Collection[str] | None) -> None:
         """Load promoted models, all or those named; raise ReloadError for those that fail."""
-        versions = self._versions()
         if not versions:
             self._load_newest()
             return
-        self._pointers = versions
-        served = self.served
+        served, self._pointers = self.served, versions
         models = {
             name: model
             for name, model in served.models.items()
@@ -221,14 +233,13 @@ class ModelStore:
             if not self.served.models:
                 self.served = Served(failed=failed)
             raise ReloadError(failed) from error
-        default = self._default_name([model.name])
-        models = {model.name: model}
+        default, models = self._default_name([model.name]), {model.name: model}
         self.served = replace(self.served, models=models, default_name=default, failed={})
 
     def _load_path(self, path: str) -> None:
         promotions = self._registry.root
         try:
-            found = beneath(path, [promotions, self._settings.outputs])
+            found = beneath(path, self._roots)
             # A version of a promoted model keeps its name; a run takes that of its dataset.
             promoted = found.is_relative_to(promotions)
             name = found.relative_to(promotions).parts[0] if promoted else None
@@ -263,13 +274,9 @@ class ModelStore:
                 signature = self._registry.signature_of(name, run.run_id) if name else None
                 self._keys.check(name or run.path.name, run.run_id, run.sealed, signature)
 
-        source = path.name
-        for root in (self._registry.root, self._settings.outputs):
-            if path.is_relative_to(root):
-                source = (Path(root.name) / path.relative_to(root)).as_posix()
-                break
-        promoted = name is not None
-        return load_model(path, name=name, source=source, promoted=promoted, check=check_signature)
+        root = next(root for root in self._roots if path.is_relative_to(root))
+        source = (Path(root.name) / path.relative_to(root)).as_posix()
+        return load_model(path, name=name, source=source, check=check_signature)
 
     def _versions(self) -> dict[str, str]:
         """Return the version of each pointer; '?' for a damaged pointer."""
@@ -277,8 +284,24 @@ class ModelStore:
             names = self._registry.names()
         except OSError as error:
             raise ReloadError({"registry": self.message_of(error)}) from error
-        found = {name: self._current(name) for name in names}
-        return {name: "?" if p is None else p.version for name, p in found.items()}
+        return {name: p.version if (p := self._current(name)) else "?" for name in names}
+
+    def _current(self, name: str) -> Promotion | None:
+        with suppress(UserError, OSError):  # damaged: loading it reports the damage
+            return self._registry.current(name)
+        return None
+
+    def _default_name(self, names: Collection[str]) -> str | None:
+        if self._settings.default_model or len(names) <= 1:
+            return self._settings.default_model or next(iter(names), None)
+        switched = {}
+        for name in names:
+            if promotion := self._current(name):
+                switched[name] = 0.0
+                # Text would compare the local hours of different time zones.
+                with suppress(ValueError):
+                    switched[name] = datetime.fromisoformat(promotion.when).timestamp()
+        return max(switched, key=lambda name: (switched[name], name), default=None)
 
     def message_of(self, error: UserError | OSError) -> str:
         """Return an error's message for clients, without the location of the roots."""
@@ -288,39 +311,14 @@ class ModelStore:
         if self._address is not None:
             address = str(self._address)
             message = message.replace(f"{address}/", "").replace(address, "the store")
-        for root in (self._registry.root, self._settings.outputs):
+        for root in self._roots:
             if root.is_absolute():
                 message = message.replace(str(root), root.name)
         return message
 
-    def _default_name(self, names: Collection[str]) -> str | None:
-        wanted = self._settings.default_model
-        if wanted:
-            return wanted
-        if len(names) <= 1:
-            return next(iter(names), None)
-        current = {name: self._current(name) for name in names}
-        switched = {name: _moment(p.when) for name, p in current.items() if p is not None}
-        return max(switched, key=lambda name: (switched[name], name), default=None)
-
-    def _current(self, name: str) -> Promotion | None:
-        try:
-            return self._registry.current(name)
-        except (UserError, OSError):
-            return None  # damaged: loading it reports the damage
-
-
-def _moment(when: str) -> float:
-    # Text would compare the local hours of different time zones.
-    try:
-        return datetime.fromisoformat(when).timestamp()
-    except ValueError:
-        return 0.0
-
 
 # --- Paths that clients may name
 
-MAX_LENGTH = 1024
 # A run's path contains none of these; each can be used to escape from a root.
 FORBIDDEN = ("\\", "%", "~", "://")
 
@@ -328,40 +326,29 @@ FORBIDDEN = ("\\", "%", "~", "://")
 def beneath(text: str, roots: Sequence[Path]) -> Path:
     """Return the existing directory below a root that text names, without following links.
 
-    text: begins with the name of a root, or is absolute. A root itself may be a link, because the
-    operator configured it. Raises OutsideRootsError.
+    text: begins with the name of a root, as in responses, or is absolute. A root itself may be a
+    link, because the operator configured it. Raises OutsideRootsError.
     """
     faults = {
-        f"is longer than {MAX_LENGTH:,} characters": len(text) > MAX_LENGTH,
+        "is longer than 1,024 characters": len(text) > 1024,
         # Control characters, and lone surrogates, which are not valid UTF-8.
         "has characters that cannot be printed": not text.isprintable(),
         f"contains one of {' '.join(FORBIDDEN)}": any(mark in text for mark in FORBIDDEN),
         "has an empty part, '.' or '..'": {"", ".", ".."} & {*text.removeprefix("/").split("/")},
     }
-    for fault, applies in faults.items():
-        if applies:
-            raise OutsideRootsError(text, roots, fault)
-    asked = (Path.cwd() / text).parts
+    fault = next((fault for fault, applies in faults.items() if applies), "")
+    if fault:
+        raise OutsideRootsError(text, roots, fault)
+    fault, asked, (first, _, rest) = "is not below a root", Path.cwd() / text, text.partition("/")
     for root in roots:
-        if text.startswith(f"{root.name}/"):
-            # The form in which responses show paths.
-            below = tuple(text.split("/")[1:])
-            if _is_plain(root, below):
-                return root.joinpath(*below)
+        found = [Path(rest)] if rest and first == root.name else []
         # A configured root may contain '..'; a client's path may not.
-        above = Path(os.path.abspath(root)).parts  # noqa: PTH100 - absolute() keeps it
-        if len(asked) > len(above) and asked[: len(above)] == above:
-            below = asked[len(above) :]
-            if not _is_plain(root, below):
-                raise OutsideRootsError(text, roots, "does not exist, or passes through a link")
-            return root.joinpath(*below)
-    raise OutsideRootsError(text, roots, "is not below a root")
-
-
-def _is_plain(root: Path, below: Sequence[str]) -> bool:
-    """Return whether each part is a directory, and none is a link."""
-    paths = (root.joinpath(*below[:end]) for end in range(1, len(below) + 1))
-    try:
-        return all(stat.S_ISDIR(path.lstat().st_mode) for path in paths)
-    except OSError:
-        return False
+        above = Path(os.path.abspath(root))  # noqa: PTH100 - absolute() keeps it
+        if above in asked.parents:
+            found.append(asked.relative_to(above))
+        for below in found:
+            path, fault = root / below, "does not exist, or passes through a link"
+            with suppress(OSError):
+                if path.is_dir() and path.resolve() == root.resolve() / below:
+                    return path
+    raise OutsideRootsError(text, roots, fault)

@@ -1,18 +1,24 @@
-"""Convert the JSON rows of clients to values for the scorer, with a warning for each change.
+"""Decode request bodies, and convert their rows to values for the scorer.
 
-Ordinary cells take a fast path; all others go through `_Column.unusual`. Messages never contain a
-cell's value, which may be personal data.
+Bodies are decoded strictly; errors name the field that is wrong. Cells that are changed get a
+warning. Ordinary cells take a fast path; all others go through `_Column.unusual`. Messages never
+contain a cell's value, which may be personal data.
 """
 
+import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from math import inf, nan
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from math import inf, isinf, nan
+from types import NoneType
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tabproof.errors import printable
 from tabproof.schema import Column, NumberColumn, Schema
 from tabproof.scorer import Scorer, as_category, as_number
 from tabproof.scorer.encoding import CategoryEncoding, Encoding
@@ -20,29 +26,26 @@ from tabproof.service.answers import Difference, RefusedError, RowWarning, Warni
 
 Cell = str | int | float | bool | None
 Row = Mapping[str, Cell]
+Body = TypeVar("Body")
 
 ABSENT: Any = object()
-MAX_FLOAT = sys.float_info.max
 # Maximum warnings of one kind in one column; the others are only counted.
 MAX_WARNINGS = 100
 # Maximum columns in one row that the model does not know.
 MAX_UNKNOWN = 1000
+TOO_DEEP = "the body is nested too deeply"
 
 
 class RowReader:
     """Convert rows for one model."""
 
     def __init__(self, schema: Schema, scorer: Scorer) -> None:
-        self._columns = [
-            _Column(column, encoding)
-            for column, encoding in zip(schema.columns, scorer.columns, strict=True)
-        ]
+        self._columns = list(map(_Column, schema.columns, scorer.columns))
         self._names = {column.name for column in self._columns}
 
-    def _check_width(self, row: Row, place: int | None = None) -> None:
+    def _check_width(self, row: Row, where: str) -> None:
         most = MAX_UNKNOWN + len(self._columns)
         if len(row) > most:
-            where = "features" if place is None else f"rows[{place}]"
             raise RefusedError(422, f"{where} holds {len(row):,} cells, more than {most:,}")
 
     def read(self, row: Row, warnings: list[RowWarning]) -> list[float]:
@@ -64,7 +67,7 @@ class RowReader:
                 n_absent += 1
             values.append(column.unusual(value, warnings))
         if len(row) + n_absent > len(self._columns):
-            self._check_width(row)
+            self._check_width(row, "features")
             warnings += [
                 RowWarning(name, "unknown_column", "is not a column of the model: ignored")
                 for name in sorted(row.keys() - self._names)[:MAX_WARNINGS]
@@ -79,41 +82,41 @@ class RowReader:
         n_absent = 0
         for column in self._columns:
             cells = [row.get(column.name, ABSENT) for row in rows]
-            found = column.usual_array(cells)
-            if found is None:
-                found, absent = column.unusual_array(cells, warnings)
-                n_absent += absent
-            columns.append(found)
+            kinds = set(map(type, cells))
+            if object in kinds:
+                n_absent += cells.count(ABSENT)
+            columns.append(column.array(cells, kinds, warnings))
         if sum(map(len, rows)) + n_absent > len(rows) * len(self._columns):
+            first: dict[str, int] = {}
+            counts: Counter[str] = Counter()
             for place, row in enumerate(rows):
-                self._check_width(row, place)
-            counts: dict[str, tuple[int, int]] = {}
-            for place, row in enumerate(rows):
+                self._check_width(row, f"rows[{place}]")
                 for name in row.keys() - self._names:
-                    first, count = counts.get(name, (place, 0))
-                    counts[name] = (first, count + 1)
-            for name, (first, count) in sorted(counts.items())[:MAX_WARNINGS]:
+                    first.setdefault(name, place)
+                    counts[name] += 1
+            for name, count in sorted(counts.items())[:MAX_WARNINGS]:
                 message = f"is not a column of the model: ignored in {count} row(s)"
-                warnings.append(RowWarning(name, "unknown_column", message, first))
+                warnings.append(RowWarning(name, "unknown_column", message, first[name]))
         return columns
 
     def check_strictly(self, row: Row, place: int | None = None) -> None:
         """Refuse a row that does not have exactly the columns, of the right types."""
         wrong_type = {
-            column.name: column.kind_wanted
+            column.name: "number" if column.place_of is None else "text"
             for column in self._columns
-            if not column.is_of_type(row.get(column.name))
+            if type(row.get(column.name)) not in column.kinds
         }
         missing = [column.name for column in self._columns if column.name not in row]
         unknown = sorted(row.keys() - self._names)
         if missing or unknown or wrong_type:
             where = "" if place is None else f"rows[{place}]: "
-            raise RefusedError(
+            refusal = RefusedError(
                 422,
                 f"{where}the columns differ: {len(missing)} missing, {len(unknown)} unknown,"
                 f" {len(wrong_type)} of the wrong type; without strict=true they are converted",
-                difference=Difference(missing, unknown, wrong_type),
             )
+            refusal.difference = Difference(missing, unknown, wrong_type)
+            raise refusal
 
 
 class _Column:
@@ -121,23 +124,15 @@ class _Column:
 
     def __init__(self, column: Column, encoding: Encoding) -> None:
         self.name = column.name
+        self.kinds: set[type] = {float, int, NoneType}
         self.place_of: dict[str, int] | None = None
         self._unseen = self._missing = nan
-        self.low, self.high = -MAX_FLOAT, MAX_FLOAT
+        self.low, self.high = -sys.float_info.max, sys.float_info.max
         if isinstance(encoding, CategoryEncoding):
-            self.place_of = encoding.index_of
+            self.kinds, self.place_of = {str, NoneType}, encoding.index_of
             self._unseen, self._missing = encoding.unseen, encoding.missing
         elif isinstance(column, NumberColumn) and column.span is not None:
             self.low, self.high = column.span
-        self.kind_wanted = "number" if self.place_of is None else "text"
-
-    def is_of_type(self, value: Cell) -> bool:
-        """Return whether a cell is null or has the JSON type of the column."""
-        if value is None:
-            return True
-        if self.place_of is None:
-            return isinstance(value, (int, float)) and not isinstance(value, bool)
-        return isinstance(value, str)
 
     def unusual(self, value: Cell, warnings: list[RowWarning], row: int | None = None) -> float:
         """Convert a cell that is missing, unseen, out of range or of another type; warn of it."""
@@ -154,17 +149,15 @@ class _Column:
             place = self.place_of.get(as_category(value))
             if place is None:
                 warn("unseen_category", "has a category that is not in the training data")
-                return self._unseen
-            return place
+            return self._unseen if place is None else place
         where = f"features.{self.name}" if row is None else f"rows[{row}].{self.name}"
         if isinstance(value, bool):
             raise RefusedError(422, f"{where} takes a number, not true or false")
         if isinstance(value, str):
-            text = as_number(value)
-            if text is None:
+            number = as_number(value)
+            if number is None:
                 warn("not_a_number", "has a text that is not a number: treated as missing")
                 return nan
-            number = text
         else:
             try:
                 number = float(value)
@@ -176,30 +169,22 @@ class _Column:
             warn("out_of_range", f"is outside the training range, {self.low:g} to {self.high:g}")
         return number
 
-    def usual_array(self, cells: Sequence[Any]) -> NDArray[np.generic] | None:
-        """Convert a column at once; return None if a cell needs `unusual`."""
-        kinds = set(map(type, cells))
-        if self.place_of is None:
-            if not kinds <= {float, int, type(None)}:
-                return None
-            try:
+    def array(
+        self, cells: Sequence[Any], kinds: set[type], warnings: list[RowWarning]
+    ) -> NDArray[np.generic]:
+        """Convert a column at once, or cell by cell if one of them needs `unusual`."""
+        if self.place_of is not None and kinds <= self.kinds:
+            if NoneType in kinds:
+                places = [self._missing if c is None else self.place_of.get(c) for c in cells]
+            else:
+                places = list(map(self.place_of.get, cells))
+            if None not in places:
+                return np.array(places, dtype=np.intp)
+        elif kinds <= self.kinds:
+            with suppress(OverflowError):
                 numbers = np.array(cells, dtype=np.float64)
-            except OverflowError:
-                return None
-            outside = (numbers < self.low) | (numbers > self.high)
-            return None if outside.any() else numbers
-        if not kinds <= {str, type(None)}:
-            return None
-        if type(None) in kinds:
-            places = [self._missing if c is None else self.place_of.get(c) for c in cells]
-        else:
-            places = list(map(self.place_of.get, cells))
-        return None if None in places else np.array(places, dtype=np.intp)
-
-    def unusual_array(
-        self, cells: Sequence[Any], warnings: list[RowWarning]
-    ) -> tuple[NDArray[np.generic], int]:
-        """Convert cell by cell; return the values and the number of absent cells."""
+                if not ((numbers < self.low) | (numbers > self.high)).any():
+                    return numbers
         found: list[RowWarning] = []
         values = [self.unusual(cell, found, row) for row, cell in enumerate(cells)]
         counts: Counter[WarningKind] = Counter()
@@ -211,5 +196,101 @@ class _Column:
             if count > MAX_WARNINGS:
                 message = f"and in {count - MAX_WARNINGS} more rows"
                 warnings.append(RowWarning(self.name, kind, message))
-        n_absent = sum(cell is ABSENT for cell in cells)
-        return np.array(values, dtype=np.float64 if self.place_of is None else np.intp), n_absent
+        return np.array(values, dtype=np.float64 if self.place_of is None else np.intp)
+
+
+# --- Bodies
+
+
+class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
+    """One row."""
+
+    features: dict[str, Cell]
+
+
+class BatchBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Many rows."""
+
+    rows: list[dict[str, Cell]]
+
+
+_predict = msgspec.json.Decoder(PredictBody).decode
+_batch = msgspec.json.Decoder(BatchBody).decode
+
+
+def decode_row(content: bytes) -> Row:
+    """Decode the body of /predict."""
+    row = decode_body(_predict, content, '{"features": {column: value, …}}').features
+    # Each key has a colon. Fewer keys than colons may mean a duplicate key, of which the decoder
+    # keeps the last. Colons inside texts only make this check run more often.
+    if content.count(b":") != 1 + len(row):
+        refuse_duplicates(content)
+    return row
+
+
+def decode_rows(content: bytes, max_rows: int) -> Sequence[Row]:
+    """Decode the body of /predict_batch."""
+    # A small body can hold millions of empty rows, and each of them takes memory. Each has a brace;
+    # others can only be inside texts.
+    if content.count(b"{") > 10 * (max_rows + 1):
+        raise RefusedError(413, f"there are more than {max_rows:,} rows; send them in parts")
+    rows = decode_body(_batch, content, '{"rows": [{column: value, …}, …]}').rows
+    if content.count(b":") != 1 + sum(map(len, rows)):
+        refuse_duplicates(content)
+    return rows
+
+
+def decode_body(decoder: Callable[[bytes], Body], content: bytes, form: str) -> Body:
+    """Decode a body; form: what it should look like."""
+    try:
+        return decoder(content)
+    except msgspec.ValidationError as error:
+        raise RefusedError(422, f"{_with_field(str(error), content)}; a body is {form}") from None
+    except RecursionError:
+        raise RefusedError(400, TOO_DEEP) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        reason = str(error) if isinstance(error, msgspec.DecodeError) else "invalid UTF-8"
+        raise RefusedError(400, f"the body is not valid JSON: {reason}; a body is {form}") from None
+
+
+def _with_field(message: str, content: bytes) -> str:
+    """Return the message with the field's name, which msgspec writes as `[...]`."""
+    body: Any = None
+    if "[...]" in message:
+        with suppress(ValueError, RecursionError):
+            body = json.loads(content, parse_int=float)
+    if not isinstance(body, dict):
+        return message
+    rows = {"features": body.get("features")}
+    if isinstance(body.get("rows"), list):
+        rows = {f"rows[{place}]": row for place, row in enumerate(body["rows"])}
+    for place, row in rows.items():
+        for key, value in row.items() if isinstance(row, dict) else ():
+            field = f"{place}.{printable(key, 60)}"
+            if isinstance(value, (list, dict)):
+                found = "an array" if isinstance(value, list) else "an object"
+                return f"{field} takes a number, a text or null, not {found}"
+            if isinstance(value, float) and isinf(value):
+                return f"{field} has a number that does not fit into 64 bits"
+    return message
+
+
+def refuse_duplicates(content: bytes) -> None:
+    """Refuse a body with a key that appears twice in one object."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+            key = printable(twice, 60)
+            raise RefusedError(400, f"the key '{key}' appears twice in one object")
+        return found
+
+    # The decoder has found all other errors before; json.loads only allows less nesting.
+    try:
+        json.loads(content, object_pairs_hook=unique, parse_int=float)
+    except RecursionError:
+        raise RefusedError(400, TOO_DEEP) from None
+    except ValueError:
+        # The decoder does not check fields that are not in the struct.
+        raise RefusedError(400, "the body is not valid UTF-8") from None

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.artifacts import Summary, VerifiedRun, read_verified
-from tabproof.schema import CategoryColumn, Column, Schema
+from tabproof.errors import UserError
+from tabproof.schema import CategoryColumn, Schema
 from tabproof.scorer import NotExplainableError, Scorer, read_scorer
 from tabproof.service.answers import (
     ColumnInfo,
@@ -22,12 +23,19 @@ from tabproof.service.answers import (
     RowWarning,
     SchemaInfo,
 )
-from tabproof.service.errors import ModelUnusableError
 from tabproof.service.rows import Row, RowReader
 
 SCHEMA, SUMMARY, SCORER = "schema.json", "summary.json", "scorer/"
-EXTREME = "the numbers are too extreme for a probability"
-Floats = NDArray[np.float64]
+TOO_EXTREME = "the numbers are too extreme for a probability"
+# One request occupies the worker thread for at most about ten seconds, whatever the model, and its
+# response has at most about ten megabytes.
+MAX_WORK, MAX_NUMBERS = 10**8, 2**19
+
+
+class ModelUnusableError(UserError):
+    """A run is intact but cannot be served."""
+
+    template = "{source} cannot be served: {reason}"
 
 
 @dataclass(frozen=True)
@@ -54,18 +62,15 @@ class ServedModel:
         label = scorer.label_of(proba)
         # NaN, when extreme numbers of several columns cancel out.
         if not 0.0 <= proba[0] <= 1.0:
-            raise RefusedError(422, EXTREME)
-        threshold = scorer.threshold
-        return Prediction(
-            pred_proba=max(proba) if threshold is None else proba[1],
-            label=label,
-            probabilities=dict(zip(scorer.labels, proba, strict=True)),
-            threshold=threshold,
-            model=self.name,
-            run_id=self.run_id,
-            warnings=warnings,
-            explanation=explain_row(scorer, values, proba) if explain else msgspec.UNSET,
+            raise RefusedError(422, TOO_EXTREME)
+        threshold, probabilities = scorer.threshold, dict(zip(scorer.labels, proba, strict=True))
+        pred_proba = max(proba) if threshold is None else proba[1]
+        found = Prediction(
+            pred_proba, label, probabilities, threshold, self.name, self.run_id, warnings
         )
+        if explain:
+            found.explanation = explain_row(scorer, values, proba)
+        return found
 
     def predict_rows(
         self, rows: Sequence[Row], *, strict: bool, explain: bool = False
@@ -74,28 +79,23 @@ class ServedModel:
         if strict:
             for place, row in enumerate(rows):
                 self.reader.check_strictly(row, place)
-        if explain:
-            check_explained_rows(self.scorer, len(rows))
         warnings: list[RowWarning] = []
         columns = self.reader.read_many(rows, warnings)
         scorer = self.scorer
         proba = scorer.predict_proba(columns)
         broken = ~np.isfinite(proba).all(axis=1)
         if broken.any():
-            raise RefusedError(422, f"rows[{int(broken.argmax())}]: {EXTREME}")
-        chosen = proba[:, 1] if scorer.threshold is not None else proba.max(axis=1)
-        return PredictionBatch(
-            pred_proba=chosen.tolist(),
-            label=[scorer.labels[code] for code in scorer.codes_of(proba).tolist()],
-            probabilities={
-                label: proba[:, code].tolist() for code, label in enumerate(scorer.labels)
-            },
-            threshold=scorer.threshold,
-            model=self.name,
-            run_id=self.run_id,
-            warnings=warnings,
-            explanation=explain_rows(scorer, columns, proba) if explain else msgspec.UNSET,
+            raise RefusedError(422, f"rows[{int(broken.argmax())}]: {TOO_EXTREME}")
+        threshold = scorer.threshold
+        pred_proba = (proba.max(axis=1) if threshold is None else proba[:, 1]).tolist()
+        label = [scorer.labels[code] for code in scorer.codes_of(proba).tolist()]
+        probabilities = dict(zip(scorer.labels, proba.T.tolist(), strict=True))
+        found = PredictionBatch(
+            pred_proba, label, probabilities, threshold, self.name, self.run_id, warnings
         )
+        if explain:
+            found.explanation = explain_rows(scorer, columns, proba)
+        return found
 
     def info(self, *, default: bool) -> ModelInfo:
         """Return the entry of /models."""
@@ -120,31 +120,24 @@ class ServedModel:
             labels=list(self.schema.labels),
             required_columns=[column.name for column in columns],
             numeric_columns=[column.name for column in columns if column.kind == "number"],
-            columns=[_column_info(column) for column in columns],
+            columns=[msgspec.convert(each, ColumnInfo, from_attributes=True) for each in columns],
             example=self.example(),
         )
 
     def example(self) -> dict[str, float | str | None]:
         """Return a row with the middle of each range and the first category of each column."""
-        return {column.name: _example_cell(column) for column in self.schema.columns}
-
-
-def _column_info(column: Column) -> ColumnInfo:
-    if isinstance(column, CategoryColumn):
-        return ColumnInfo(
-            column.name, "category", column.missing_share, categories=list(column.categories)
-        )
-    return ColumnInfo(column.name, "number", column.missing_share, column.minimum, column.maximum)
-
-
-def _example_cell(column: Column) -> float | str | None:
-    if isinstance(column, CategoryColumn):
-        return column.categories[0] if column.categories else None
-    if column.span is None:
-        return None
-    low, high = column.span
-    middle = low / 2 + high / 2
-    return float(round(middle)) if low <= round(middle) <= high else middle
+        found: dict[str, float | str | None] = {}
+        for column in self.schema.columns:
+            if isinstance(column, CategoryColumn):
+                found[column.name] = next(iter(column.categories), None)
+            elif column.span is None:
+                found[column.name] = None
+            else:
+                low, high = column.span
+                middle = low / 2 + high / 2
+                is_within = low <= round(middle) <= high
+                found[column.name] = float(round(middle)) if is_within else middle
+        return found
 
 
 def load_model(
@@ -152,12 +145,11 @@ def load_model(
     *,
     name: str | None,
     source: str,
-    promoted: bool,
     check: Callable[[VerifiedRun], None] | None = None,
 ) -> ServedModel:
     """Load a verified run and try it once; raise no other errors than UserError.
 
-    name: None takes the name of the dataset, as for runs from outputs/.
+    name: that of a promoted model; None takes the name of the dataset, as for runs from outputs/.
     check: called before anything of the run is parsed; raises for a run that is not trusted.
     """
 
@@ -186,7 +178,7 @@ def load_model(
         name=summary.model_name if name is None else name,
         run_id=run.run_id,
         source=source,
-        promoted=promoted,
+        promoted=name is not None,
         schema=schema,
         scorer=scorer,
         reader=RowReader(schema, scorer),
@@ -205,29 +197,9 @@ def load_model(
 
 # --- Contributions
 
-# One request occupies the worker thread for at most about ten seconds, whatever the model, and its
-# response has at most about ten megabytes.
-MAX_WORK, MAX_NUMBERS = 10**8, 2**19
-
-
-def check_explained_rows(scorer: Scorer, n_rows: int) -> None:
-    """Refuse a model without contributions, and more rows than can be explained in time."""
-    try:
-        work = scorer.explainer.work
-    except NotExplainableError as error:
-        raise RefusedError(422, str(error)) from error
-    most = max(1, min(MAX_WORK // max(work, 1), MAX_NUMBERS // len(scorer.columns)))
-    if n_rows > most:
-        raise RefusedError(
-            413,
-            f"{n_rows:,} rows are more than the {most:,} that can be explained in one request with"
-            " this model; send them in parts, or without explain",
-        )
-
 
 def explain_row(scorer: Scorer, row: Sequence[float], proba: Sequence[float]) -> Explanation:
     """Return the contributions of one row to its probability."""
-    check_explained_rows(scorer, 1)
     columns = [np.array([value]) for value in row]
     batch = explain_rows(scorer, columns, np.array([proba]), place="")
     return Explanation(
@@ -242,14 +214,25 @@ def explain_row(scorer: Scorer, row: Sequence[float], proba: Sequence[float]) ->
 def explain_rows(
     scorer: Scorer,
     columns: Sequence[NDArray[np.generic]],
-    proba: Floats,
+    proba: NDArray[np.float64],
     *,
     place: str = "rows[{}]: ",
 ) -> ExplanationBatch:
-    """Return the contributions of many rows; call check_explained_rows first.
+    """Return the contributions of many rows; place: how an error names a row by its number.
 
-    place: how an error names a row by its number.
+    Refuse a model without contributions, and more rows than can be explained in time.
     """
+    try:
+        work = scorer.explainer.work
+    except NotExplainableError as error:
+        raise RefusedError(422, str(error)) from error
+    most = max(1, min(MAX_WORK // max(work, 1), MAX_NUMBERS // len(scorer.columns)))
+    if len(proba) > most:
+        raise RefusedError(
+            413,
+            f"{len(proba):,} rows are more than the {most:,} that can be explained in one request"
+            " with this model; send them in parts, or without explain",
+        )
     found = scorer.contributions(columns, proba)
     broken = ~np.isfinite(found.scores)
     if broken.any():

@@ -11,9 +11,8 @@ from typing import Any
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tabproof.service.answers import Problem
-from tabproof.service.security import response_headers
-from tabproof.service.telemetry import Telemetry
+from tabproof.service.answers import Problem, common_headers, json_headers
+from tabproof.service.telemetry import LogLine, Telemetry
 
 # More than the middleware allows, because bytes behind the head may be counted with it.
 MAX_HEAD_BYTES = 2**19
@@ -40,22 +39,21 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Start the timer for the first head."""
         super().connection_made(transport)
-        self._wait_for_head()
+        self._time_head(is_awaited=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""
-        self._stop_waiting()
+        self._time_head(is_awaited=False)
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Start the timer for a further head."""
+        """Start the timer for a head."""
         super().on_message_begin()
-        if self._timer is None:
-            self._wait_for_head()
+        self._time_head(is_awaited=True)
 
     def on_headers_complete(self) -> None:
         """Stop the timer; the middleware limits the body."""
-        self._stop_waiting()
+        self._time_head(is_awaited=False)
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
@@ -72,19 +70,17 @@ class BoundedHttp(HttpToolsProtocol):
         """Answer invalid HTTP in the form of all other errors."""
         self._refuse(400, msg)
 
-    def _wait_for_head(self) -> None:
+    def _time_head(self, *, is_awaited: bool) -> None:
         self._n_head_bytes = 0
-        self._timer = self.loop.call_later(
-            HEAD_SECONDS, self._refuse, 408, "the head of the request took too long to arrive"
-        )
-
-    def _stop_waiting(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if is_awaited:
+            detail = "the head of the request took too long to arrive"
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._refuse, 408, detail)
 
     def _refuse(self, status: int, detail: str) -> None:
-        self._stop_waiting()
+        self._time_head(is_awaited=False)
         if self.transport.is_closing() or self._is_refused:
             return
         self._is_refused = True
@@ -97,7 +93,7 @@ class BoundedHttp(HttpToolsProtocol):
             cycle.message_event.set()
         request_id = token_hex(8)
         content = msgspec.json.encode(Problem(detail, request_id))
-        headers = response_headers(request_id.encode(), content, closes=True)
+        headers = [*json_headers(content), *common_headers(request_id, closes=True)]
         head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
         self.transport.write(head + lines + b"\r\n" + content)
@@ -105,9 +101,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
-        self._telemetry.request(
-            request_id=request_id, method="unread", route="unmatched", status=status
-        )
+        self._telemetry.request(LogLine(request_id=request_id, status=status))
 
 
 class Lifecycle:
@@ -118,7 +112,7 @@ class Lifecycle:
         self.is_closing = False
         self._drain_seconds = drain_seconds
         self._telemetry = telemetry
-        self._stopping: asyncio.Task[None] | None = None
+        self._stopping: list[asyncio.Task[None]] = []
 
     def attach(self) -> None:
         """Adjust uvicorn: exit code 0 after SIGTERM, no Server header, limits on request heads."""
@@ -131,13 +125,13 @@ class Lifecycle:
         if config.http_protocol_class is HttpToolsProtocol:
             config.http_protocol_class = partial(BoundedHttp, self._telemetry)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._start_stopping, server)
-
-    def _start_stopping(self, server: Any) -> None:
-        if self._stopping is None:
-            self._stopping = asyncio.get_running_loop().create_task(self._stop(server))
+        loop.add_signal_handler(
+            signal.SIGTERM, lambda: self._stopping.append(loop.create_task(self._stop(server)))
+        )
 
     async def _stop(self, server: Any) -> None:
+        if not self.is_ready:
+            return  # a second signal changes nothing
         log.info("SIGTERM: no longer ready; finishing what is in flight")
         self.is_ready = False
         await asyncio.sleep(self._drain_seconds)

@@ -7,9 +7,8 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from tabproof.service.errors import SettingError
+from tabproof.errors import UserError
 
-PREFIXES = ("API_", "MODEL_")
 # Settings that the service, `push` and `pull` share; their variables begin with MODEL_.
 SHARED = ("store", "cache", "store_timeout_seconds", "signature_key")
 # Seconds between attempts when a store is configured.
@@ -19,6 +18,12 @@ BOOLEANS = {
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
 MIN_SECRET = 16
+
+
+class SettingError(UserError):
+    """An environment variable of the service has an invalid value."""
+
+    template = "{variable}={found} is not valid; it takes {valid} (docs/service.md)"
 
 
 def setting(doc: str, default: Any, least: float | None = None) -> Any:
@@ -77,30 +82,26 @@ class Settings:
         """Read and check the variables; raise SettingError for an invalid one."""
         chosen = {
             setting.name: _parsed(variable, setting, environment[variable])
-            for setting in fields(cls)
-            if (variable := variable_of(setting.name)) in environment
+            for variable, setting in VARIABLES.items()
+            if variable in environment
         }
         if chosen.get("store"):
             chosen.setdefault("watch_seconds", STORE_WATCH_SECONDS)
         return cls(**chosen)
 
-    @property
-    def registry(self) -> Path:
-        """Return the directory of promoted models: the cache if there is a store."""
-        return self.cache if self.store else self.models
 
-
-def variable_of(name: str) -> str:
-    """Return the environment variable of a setting."""
-    return f"{'MODEL' if name in SHARED else 'API'}_{name.upper()}"
+# The settings by their environment variables.
+VARIABLES = {
+    f"{'MODEL' if setting.name in SHARED else 'API'}_{setting.name.upper()}": setting
+    for setting in fields(Settings)
+}
 
 
 def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
     """Return unknown variables with our prefix, and the variable that was probably meant."""
-    known = [variable_of(setting.name) for setting in fields(Settings)]
-    unknown = [name for name in environment if name.startswith(PREFIXES) and name not in known]
-    nearest = {name: get_close_matches(name, known, n=1, cutoff=0.8) for name in unknown}
-    return {name: found[0] for name, found in nearest.items() if found}
+    unknown = [name for name in environment if name.startswith(("API_", "MODEL_"))]
+    nearest = {name: get_close_matches(name, VARIABLES, n=1, cutoff=0.8) for name in unknown}
+    return {name: found[0] for name, found in nearest.items() if found and found != [name]}
 
 
 def _parsed(variable: str, setting: Any, text: str) -> Any:
