@@ -1,7 +1,7 @@
 """Make one output from its inputs, part by part; parts of a killed command are not repeated."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -31,21 +31,6 @@ Show = Callable[[int, float], None]
 
 class ColumnsDifferError(UserError):
     """All differences between an input's columns and the model's."""
-
-    def __init__(
-        self,
-        name: str,
-        missing: Sequence[str],
-        unknown: Sequence[str],
-        wrong: Mapping[str, str],
-        *,
-        strict: bool,
-    ) -> None:
-        parts = [f"missing {listed(missing, 20)}"] if missing else []
-        parts += [f"unknown {listed(unknown, 20)}"] if unknown else []
-        parts += ["wrong type " + ", ".join(f"'{k}' ({v})" for k, v in wrong.items())] * bool(wrong)
-        asked = ", and strict=true" if strict else ""
-        super().__init__(f"{name} does not have the model's columns{asked}: {'; '.join(parts)}")
 
 
 class InputChangedError(UserError):
@@ -129,7 +114,20 @@ class Job:
                     {} if source.is_text else find_wrong_types(columns, source.types, strict=strict)
                 )
                 if wrong or (strict and (lacks or others)) or len(lacks) == len(columns):
-                    raise ColumnsDifferError(file.name, lacks, others, wrong, strict=strict)
+                    differences = {
+                        "missing": listed(lacks, 20),
+                        "unknown": listed(others, 20),
+                        "wrong type": ", ".join(
+                            f"'{name}' ({kind})" for name, kind in wrong.items()
+                        ),
+                    }
+                    found = "; ".join(
+                        f"{what} {names}" for what, names in differences.items() if names
+                    )
+                    asked = ", and strict=true" if strict else ""
+                    raise ColumnsDifferError(
+                        f"{file.name} does not have the model's columns{asked}: {found}"
+                    )
                 missing += lacks
                 unknown += others
                 if file is first:

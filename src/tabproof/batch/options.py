@@ -22,15 +22,7 @@ LARGEST = 10_000_000
 
 @dataclass(frozen=True)
 class Options:
-    """Options of one command.
-
-    Attributes
-    ----------
-    keep : None for all columns
-    workers : None for one per core
-    batch_rows : None for as many as keep memory small
-    address : of the scheduler, with runtime=dask
-    """
+    """Options of one command. `keep`: None for all columns."""
 
     input: str
     output: str

@@ -56,14 +56,16 @@ class Parts:
         found = _read_json(directory / PLAN)
         self.has_other_plan = found is not None and found != plan
         if plan is None or found != plan:
-            self._clear()
+            self.clear()
             if plan is not None:
                 self._write(PLAN, json.dumps(plan, indent=2).encode())
 
     def finished(self, task: int) -> Iterator[Part]:
         """Yield the finished parts, from the first on."""
         number = 0
-        while self.is_kept and (part := _read(self._path(task, number))) is not None:
+        while (
+            self.is_kept and (part := _read(self.directory / f"{task}-{number}.part")) is not None
+        ):
             yield part
             number += 1
 
@@ -93,14 +95,6 @@ class Parts:
         """Return a path for temporary content, on the same disk."""
         return self.directory / f"{SCRATCH}.{name}"
 
-    def remove(self) -> None:
-        """Remove all parts: the output is complete, or no part can be used."""
-        self._clear()
-        (self.directory / LOCK).unlink(missing_ok=True)
-        # Another process may have made a new lock in the directory.
-        with suppress(OSError):
-            self.directory.rmdir()
-
     @property
     def is_empty(self) -> bool:
         """Whether nothing is finished."""
@@ -110,15 +104,13 @@ class Parts:
         with atomic_file(self.directory / name, self.scratch("new")) as file:
             file.write(content)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Remove all but the lock."""
         # The plan first: parts without a plan are ignored.
         (self.directory / PLAN).unlink(missing_ok=True)
         for path in self.directory.iterdir():
             if path.name != LOCK:
                 path.unlink()
-
-    def _path(self, task: int, number: int) -> Path:
-        return self.directory / f"{task}-{number}.part"
 
 
 @contextmanager
@@ -129,16 +121,21 @@ def opened(directory: Path, plan: Mapping[str, Any] | None) -> Iterator[Parts]:
             stack.enter_context(locked(directory / LOCK))
         except BlockingIOError as error:
             raise PartsInUseError(directory=directory) from error
-        parts = Parts(directory, plan)
+        parts, is_kept = Parts(directory, plan), False
         try:
             yield parts
         except BaseException as error:
-            if parts.is_kept and not parts.is_empty:
+            is_kept = parts.is_kept and not parts.is_empty
+            if is_kept:
                 error.add_note(f"with what is finished kept in {directory}: {GO_ON}")
-            else:
-                parts.remove()
             raise
-        parts.remove()
+        finally:
+            if not is_kept:
+                parts.clear()
+                (directory / LOCK).unlink(missing_ok=True)
+                # Another process may have made a new lock in the directory.
+                with suppress(OSError):
+                    directory.rmdir()
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -33,12 +33,14 @@ IRREGULAR = {
 class BatchPathError(UserError):
     """An input, an output or a file of bad rows that cannot be used."""
 
+    template = "{key}={path}: {reason}; {valid}"
+
     def __init__(self, key: str, path: str | Path, reason: str) -> None:
         std = "stdin" if key == "input" else "stdout"
         valid = f"it takes .csv, .csv.gz, .parquet, a directory, or - ({std})"
         if key == "bad_rows":
             valid = "say bad_rows=…, a file of its own"
-        super().__init__(f"{key}={path}: {reason}; {valid}")
+        super().__init__(key=key, path=path, reason=reason, valid=valid)
 
 
 class BatchInputError(UserError):

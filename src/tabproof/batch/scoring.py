@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from tabproof.batch.cells import (
     value_type,
 )
 from tabproof.errors import UserError
+from tabproof.scorer import Contributions
 
 ROW, LABEL, PROBA = "row", "label", "proba_"
 BASE, CONTRIBUTION = "base_value", "contribution_"
@@ -34,20 +35,6 @@ class KeptColumnError(UserError):
     """A column that cannot be kept in the output."""
 
     template = "keep: '{name}' {reason}"
-
-
-class Contributions(Protocol):
-    """What each column adds to the base in each row."""
-
-    @property
-    def base(self) -> Floats:
-        """The base of each row."""
-        ...
-
-    @property
-    def values(self) -> Floats:
-        """What columns add, of shape (n_rows, n_columns)."""
-        ...
 
 
 @dataclass(frozen=True)
