@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.one_search import SEED, composed, make_search
 from benchmarks.verdict import print_verdict
 from tabproof import experiment, modeling
-from tabproof.auc import auc_components, standard_error
+from tabproof.auc import auc_components, error_and_freedom
 from tabproof.runtime.threads import worker_pool
 from tabproof.search import PortfolioSearchCV, RungSearchCV, parse_schedule
 
@@ -122,7 +122,7 @@ def print_adult(choices: Sequence[str], data_home: str) -> list[bool]:
         seconds = perf_counter() - start
         y, proba = division.y_test, estimator.predict_proba(division.X_test)
         auc = float(roc_auc_score(y, proba[:, 1]))
-        error = standard_error(y, auc_components(y, proba))
+        error, _ = error_and_freedom(y, auc_components(y, proba)) or (np.nan, np.nan)
         print(f"  {choice:<12}{auc:>8.4f}{error:>8.4f}{seconds:>9.0f}", flush=True)
         if choice == "portfolio":
             met.append(print_verdict(choice, auc, at_least=LEAST_ADULT))

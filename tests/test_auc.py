@@ -12,11 +12,11 @@ from tabproof.auc import (
     auc_components,
     auc_interval,
     auc_of,
+    error_and_freedom,
     estimate_of,
     has_every_class,
     p_value_of,
     rank_aucs,
-    standard_error,
 )
 from tests.evaluation.samples import auc_variance_by_definition, two_classes
 
@@ -46,9 +46,9 @@ def test_components_add_up_to_the_auc_with_delongs_variance(
     one, other = (auc_components(y, two_classes(scores / 6)) for scores in (first, second))
     assert auc_of(one) == pytest.approx(roc_auc_score(y, first), abs=1e-12)
     covariance = delong_by_definition(y, first, second)
-    assert standard_error(y, one) ** 2 == pytest.approx(covariance[0, 0], abs=1e-12)
+    assert error_and_freedom(y, one)[0] ** 2 == pytest.approx(covariance[0, 0], abs=1e-12)
     of_difference = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-    assert standard_error(y, one - other) ** 2 == pytest.approx(of_difference, abs=1e-12)
+    assert error_and_freedom(y, one - other)[0] ** 2 == pytest.approx(of_difference, abs=1e-12)
 
 
 def test_the_auc_of_three_classes_is_the_mean_of_one_against_the_rest() -> None:
@@ -59,7 +59,7 @@ def test_the_auc_of_three_classes_is_the_mean_of_one_against_the_rest() -> None:
     expected = roc_auc_score(y, proba, multi_class="ovr")
     assert auc_of(components) == pytest.approx(expected, abs=1e-12)
     expected = auc_variance_by_definition(y, proba)
-    assert standard_error(y, components) ** 2 == pytest.approx(expected, rel=1e-9)
+    assert error_and_freedom(y, components)[0] ** 2 == pytest.approx(expected, rel=1e-9)
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 2)), min_size=1, max_size=30))
@@ -113,7 +113,7 @@ def test_one_row_of_a_class_gives_neither_interval_nor_difference() -> None:
     y, components = np.array([0, 0, 0, 1]), np.array([0.1, 0.2, 0.0, 0.4])
     assert estimate_of(0.5, y, components).interval is None
     assert p_value_of(0.5, y, components) == 1
-    assert np.isnan(standard_error(y, components))
+    assert error_and_freedom(y, components) is None
     assert auc_interval(np.array([1, 0, 0]), two_classes([0.5, 0.2, 0.9]), 0.5) is None
     assert auc_interval(np.array([0, 1, 2, 2]), np.eye(3)[[0, 1, 2, 2]], 1.0) is None
 

@@ -85,7 +85,7 @@ def auc_of(components: Floats) -> float:
     return float(components.sum()) / 2
 
 
-def _error_and_freedom(y: Codes, components: Floats) -> tuple[float, float] | None:
+def error_and_freedom(y: Codes, components: Floats) -> tuple[float, float] | None:
     """Return the standard error and the degrees of freedom; None where a class has one row.
 
     Rows vary independently, those of a class alike, so the variances of the classes add up.
@@ -100,15 +100,9 @@ def _error_and_freedom(y: Codes, components: Floats) -> tuple[float, float] | No
     return variance**0.5, variance**2 / float((terms**2 / (sizes - 1)).sum())
 
 
-def standard_error(y: Codes, components: Floats) -> float:
-    """Return the standard error of what components add up to; nan where a class has one row."""
-    found = _error_and_freedom(y, components)
-    return np.nan if found is None else found[0]
-
-
 def estimate_of(value: float, y: Codes, components: Floats) -> Estimate:
     """Return a value with its 95 % interval, of the AUC or of a difference, on its own scale."""
-    found = _error_and_freedom(y, components)
+    found = error_and_freedom(y, components)
     if found is None:
         return Estimate(value)
     error, freedom = found
@@ -118,7 +112,7 @@ def estimate_of(value: float, y: Codes, components: Floats) -> Estimate:
 
 def p_value_of(difference: float, y: Codes, components: Floats) -> float:
     """Return the two-sided p-value of a difference; below 0.05 where `estimate_of` excludes 0."""
-    found = _error_and_freedom(y, components)
+    found = error_and_freedom(y, components)
     if found is None or difference == 0:
         return 1.0
     error, freedom = found

@@ -46,10 +46,11 @@ def main(name: str | None = None) -> None:
 
     with process.ending_in_one_line(translate, early):
         answer = run(command, sys.argv[1:], program)
-        if isinstance(answer, str):
-            console.say(_as_typed(answer))
-        # `runs check` reports by its exit code, too.
-        sys.exit(answer if isinstance(answer, int) else getattr(answer, "exit_code", 0))
+        # `runs check` has a text and an exit code.
+        text, code = answer if isinstance(answer, tuple) else (answer, answer)
+        if isinstance(text, str):
+            console.say(_as_typed(text))
+        sys.exit(code if isinstance(code, int) else 0)
 
 
 def run(command: click.Command, arguments: Sequence[str], program: str) -> Any:

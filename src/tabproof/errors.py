@@ -247,25 +247,7 @@ class OutOfReachError(UserError):
     """A recall, or a recall with a precision, that no threshold reaches."""
 
     exit_code = 1
-
-    def __init__(
-        self,
-        min_recall: float,
-        min_precision: float | None,
-        best_recall: float,
-        best_precision: float | None,
-    ) -> None:
-        asked = f"threshold.min_recall={min_recall}"
-        if min_precision is None:
-            best = f"the best is {best_recall:.4f}, unless every row is predicted positive"
-        else:
-            asked += f" with threshold.min_precision={min_precision}"
-            best = f"with that precision the best recall is {best_recall:.4f}"
-            if best_precision is not None:
-                best += f", and with that recall the best precision {best_precision:.4f}"
-        super().__init__(
-            f"{asked} is out of reach: on the folds of the training rows {best}; lower it"
-        )
+    template = "{asked} is out of reach: on the folds of the training rows {best}; lower it"
 
 
 class RunExistsError(UserError):

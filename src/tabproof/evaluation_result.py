@@ -21,19 +21,9 @@ FORMAT = 1
 
 # The choices of evaluation.metrics; evaluation/metrics.py defines them.
 METRICS = (
-    "roc_auc",
-    "average_precision",
-    "accuracy",
-    "balanced_accuracy",
-    "precision",
-    "recall",
-    "specificity",
-    "f1",
-    "mcc",
-    "brier",
-    "log_loss",
-    "ece",
-)
+    "roc_auc", "average_precision", "accuracy", "balanced_accuracy", "precision", "recall",
+    "specificity", "f1", "mcc", "brier", "log_loss", "ece",
+)  # fmt: skip
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "ece"})
 OF_TWO_LABELS = frozenset({"specificity"})
 

@@ -83,13 +83,16 @@ def choose_most_precise(
     chosen = _choose(proba, y, precision_if_found, best)
     if chosen.score >= (min_precision or 0.0):
         return chosen
-    precise = precision >= (min_precision or 0.0)
-    raise OutOfReachError(
-        min_recall,
-        min_precision,
-        best_recall=float(recall[precise].max(initial=0.0)),
-        best_precision=float(precision[reached].max()) if reached.any() else None,
-    )
+    asked = f"threshold.min_recall={min_recall}"
+    best_recall = recall[precision >= (min_precision or 0.0)].max(initial=0.0)
+    best_text = f"the best is {best_recall:.4f}, unless every row is predicted positive"
+    if min_precision is not None:
+        asked += f" with threshold.min_precision={min_precision}"
+        best_text = f"with that precision the best recall is {best_recall:.4f}"
+        if reached.any():
+            best_precision = precision[reached].max()
+            best_text += f", and with that recall the best precision {best_precision:.4f}"
+    raise OutOfReachError(asked, best_text)
 
 
 def with_threshold(fitted: Any, threshold: float) -> FixedThresholdClassifier:

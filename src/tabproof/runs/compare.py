@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 from tabproof import artifacts, text
 from tabproof.errors import InvalidValueError, listed
-from tabproof.runs.listing import format_metric, terminal_width
+from tabproof.runs.listing import format_metric
 
 # Differences with a larger p-value are called noise.
 LEVEL = 0.05
@@ -109,7 +110,7 @@ def _as_text(
         if len(keys) > MAX_KEYS:
             rows.append([f"… and {len(keys) - MAX_KEYS} more (--json)", *blank])
     # In a file or a pipe, values are needed whole.
-    width, flexible = terminal_width(None), range(len(runs), 0, -1)
+    width, flexible = get_terminal_size((1 << 20, 24)).columns, range(len(runs), 0, -1)
     lines = [text.aligned(rows, width=width, flexible=flexible)]
     for found in tests:
         head = f"-- {found['run']} against {found['first']}"

@@ -3,15 +3,13 @@
 import csv as csv_format
 import io
 import json
-import os
 import re
 import shlex
-import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import eq, ge, gt, le, lt
 from pathlib import Path
+from shutil import get_terminal_size
 
 from tabproof import artifacts
 from tabproof.artifacts import COMPLETE, Found, Record, one_line
@@ -28,8 +26,8 @@ COLUMNS = (
     "when", "dataset", "model", "search", "choices", "roc_auc", "accuracy", "seconds", "run id",
     "state",
 )  # fmt: skip
-# Columns of a table that goes to a file or a program.
-WIDTH = 100
+# The size of a table that goes to a file or a program.
+SIZE = (100, 24)
 SHORT_ID = 8
 
 # --- What several commands use.
@@ -54,13 +52,6 @@ def filtered(
         and (since is None or since <= each.when[:10])
         and (until is None or each.when[:10] <= until)
     ]
-
-
-def terminal_width(otherwise: int | None) -> int | None:
-    """Return the columns of the terminal; without one, COLUMNS or the other width."""
-    if sys.stdout.isatty() or "COLUMNS" in os.environ:
-        return shutil.get_terminal_size().columns
-    return otherwise
 
 
 def format_metric(record: Record, name: str, interval: str = "") -> str:
@@ -154,7 +145,7 @@ def list_runs(
         return json.dumps(content, indent=2, ensure_ascii=False)
     if not found:
         return f"no such run in {outputs}"
-    width, place = terminal_width(WIDTH), COLUMNS.index("run id")
+    width, place = get_terminal_size(SIZE).columns, COLUMNS.index("run id")
     cells = [_cells(each, COLUMNS) for each in found]
     rows = [COLUMNS, *([*row[:place], row[place][:SHORT_ID], row[-1]] for row in cells)]
     # Choices, model, dataset and search are shortened, in this order.
@@ -164,7 +155,7 @@ def list_runs(
         if each.record.state not in COMPLETE:
             path = f"  {one_line(str(each.path))}"
             detail = f"{path}  {each.record.cause}" if each.record.cause else path
-            fits = max(width or 0, len(path) + 1)
+            fits = max(width, len(path) + 1)
             lines[n] += "\n" + (detail if len(detail) <= fits else f"{detail[: fits - 1]}…")
     return "\n".join([heading, *lines])
 
@@ -198,7 +189,7 @@ def show_leaderboard(
             write_page(html, found, name=outputs.absolute().name, metric=metric, language=language)
     if not found:
         return f"no complete run in {outputs}"
-    return as_text(found, metric, width=terminal_width(WIDTH))
+    return as_text(found, metric, width=get_terminal_size(SIZE).columns)
 
 
 @contextmanager
@@ -329,17 +320,10 @@ FAILED = {"failed", "interrupted"}
 Jobs = dict[str, Record]
 
 
-class CheckResult(str):
-    """The lines to print, and the exit code of the program."""
+def check(place: Path) -> tuple[str, int]:
+    """Return for each dataset whether its newest run, or all of its newest sweep, is complete.
 
-    __slots__ = ("exit_code",)
-    exit_code: int
-
-
-def check(place: Path) -> CheckResult:
-    """Report for each dataset whether its newest run, or all of its newest sweep, is complete.
-
-    The exit code is 0 if all are, 1 if one failed, 2 if one is running or has not started.
+    Also an exit code: 0 if all are, 1 if one failed, 2 if one is running or has not started.
     """
     jobs = _newest_jobs(place)
     if not jobs:
@@ -358,9 +342,7 @@ def check(place: Path) -> CheckResult:
                 parts = [*(several if len(records) > 1 else []), *cause]
                 line = f"{word} {': '.join(parts)}".rstrip()
         lines.append(f"{one_line(dataset)}: {line}")
-    result = CheckResult("\n".join(lines))
-    result.exit_code = 1 if states & FAILED else 2 if states - COMPLETE else 0
-    return result
+    return "\n".join(lines), 1 if states & FAILED else 2 if states - COMPLETE else 0
 
 
 def _newest_jobs(place: Path) -> dict[str, Jobs]:

@@ -11,10 +11,11 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from tabproof import artifacts, text
+from tabproof import artifacts
 from tabproof.artifacts.errors import NotARunError, NotPromotedError
 from tabproof.artifacts.remote.address import Address, parse_address
 from tabproof.errors import MissingValueError, UserError
+from tabproof.text import aligned
 
 # --if-better takes a difference with a smaller p-value.
 LEVEL = 0.05
@@ -40,42 +41,41 @@ class NotBetterError(UserError):
 
 def push(name: str, *, store: str | None, sign: Path | None, replace: bool, models: Path) -> str:
     """Copy the current version of a model into the store, and switch its pointer."""
-    address = _address(store)
-    from tabproof.artifacts.remote.store import open_store
-    from tabproof.artifacts.remote.transfer import push as push_model
+    address, registry = _address(store), artifacts.Registry(models)
+    from tabproof.artifacts.remote import store as stores
+    from tabproof.artifacts.remote import transfer
 
-    registry = artifacts.Registry(models)
-    done = push_model(open_store(address), registry, name, sign_by=sign, replace=replace)
+    opened = stores.open_store(address)
+    done = transfer.push(opened, registry, name, sign_by=sign, replace=replace)
     what = f"{name} {done.version}"
-    lines = [
-        f"pushed    {what} to {address}" if done.moved else f"{what} is current there already",
-        f"files     {done.n_files}, {done.n_bytes:,} bytes; {done.n_sent} sent, all read back",
-        f"signed    {'yes' if done.signed else 'no'}",
-        f"serve it  MODEL_STORE={address}",
-    ]
-    return "\n".join(lines)
+    first = f"pushed    {what} to {address}" if done.moved else f"{what} is current there already"
+    return (
+        f"{first}\n"
+        f"files     {done.n_files}, {done.n_bytes:,} bytes; {done.n_sent} sent, all read back\n"
+        f"signed    {'yes' if done.signed else 'no'}\n"
+        f"serve it  MODEL_STORE={address}"
+    )
 
 
 def pull(name: str, *, store: str | None, overwrite: bool, models: Path) -> str:
     """Copy what the store's pointer names into the registry, and switch the pointer there."""
-    address = _address(store)
-    from tabproof.artifacts.remote.store import open_store
-    from tabproof.artifacts.remote.transfer import pull as pull_model
+    address, registry, keys = _address(store), artifacts.Registry(models), None
+    from tabproof.artifacts.remote import store as stores
+    from tabproof.artifacts.remote import transfer
 
-    keys = None
     if text_of_keys := os.environ.get("MODEL_SIGNATURE_KEY"):
         from tabproof.artifacts.remote.signature import read_keys
 
         keys = read_keys(text_of_keys)
-    registry = artifacts.Registry(models)
-    done = pull_model(open_store(address), registry, name, keys=keys, overwrite=overwrite)
+    opened = stores.open_store(address)
+    done = transfer.pull(opened, registry, name, keys=keys, overwrite=overwrite)
     what = f"{name} {done.version}"
-    lines = [
-        f"pulled    {what} from {address}" if done.moved else f"{what} is current already",
-        f"files     {done.n_files}; {done.n_fetched} fetched, each as it was sealed",
-        f"look      python -m src.runs history {name}",
-    ]
-    return "\n".join(lines)
+    first = f"pulled    {what} from {address}" if done.moved else f"{what} is current already"
+    return (
+        f"{first}\n"
+        f"files     {done.n_files}; {done.n_fetched} fetched, each as it was sealed\n"
+        f"look      python -m src.runs history {name}"
+    )
 
 
 def _address(asked: str | None) -> Address:
@@ -103,8 +103,7 @@ def promote(
         before = registry.current(name)
         check = partial(_figures_if_better, predictions) if if_better else None
         after = registry.promote(path, name, who or _me(), why, check)
-    first = f"promoted  {name} {after.version}, from {path}"
-    return _summary(first, name, before, after, models)
+    return _summary(name, before, after, models, f"promoted  {name} {after.version}, from {path}")
 
 
 def rollback(name: str, *, to: str | None, who: str | None, why: str, models: Path) -> str:
@@ -112,7 +111,43 @@ def rollback(name: str, *, to: str | None, who: str | None, why: str, models: Pa
     with _changing(models) as registry:
         before = registry.current(name)
         after = registry.rollback(name, who or _me(), why, to)
-    return _summary(f"current   {name} {after.version}", name, before, after, models)
+    return _summary(name, before, after, models, f"current   {name} {after.version}")
+
+
+@contextmanager
+def _changing(models: Path) -> Iterator[artifacts.Registry]:
+    """Yield the registry; an interrupt inside the block says in which state it is."""
+    try:
+        yield artifacts.Registry(models)
+    except KeyboardInterrupt as interrupt:
+        state = "what is current is whole: the version before, or already the new one"
+        interrupt.add_note(f"while changing the registry; {state}")
+        raise
+
+
+Version = artifacts.Promotion
+
+
+def _summary(name: str, before: Version | None, after: Version, models: Path, first: str) -> str:
+    if after == before:
+        return f"{name}: {after.version} is current already; its copy is intact"
+    elsewhere = "" if models == Path("models") else f" --models {shlex.quote(str(models))}"
+    lines = [first, f"before    {after.previous or 'nothing'}"]
+    lines += [f"why       {after.why}"] if after.why else []
+    lines.append("serve it  make api, or tabproof serve")
+    if after.previous:
+        to = f" --to {after.previous}" if after.action == "rollback" else ""
+        lines.append(f"go back   python -m src.runs rollback {name}{to}{elsewhere}")
+    return "\n".join([*lines, f"look      python -m src.runs history {name}{elsewhere}"])
+
+
+def _me() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user may have no name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def history(name: str, *, as_json: bool, models: Path) -> str:
@@ -125,11 +160,10 @@ def history(name: str, *, as_json: bool, models: Path) -> str:
         past = [asdict(entry) for entry in entries]
         content = {"name": name, "current": entries[-1].version, "history": past}
         return json.dumps(content, indent=2, ensure_ascii=False)
-    headings = ("", "when", "action", "version", "who", "why")
-    rows = [("", e.when, e.action, e.version, e.who, e.why) for e in entries]
+    rows = [("", "when", "action", "version", "who", "why")]
+    rows += [("", e.when, e.action, e.version, e.who, e.why) for e in entries]
     rows[-1] = ("*", *rows[-1][1:])
-    table = text.aligned([headings, *rows])
-    return f"{table}\n* is current; versions are in {models / name}"
+    return f"{aligned(rows)}\n* is current; versions are in {models / name}"
 
 
 def verify(run: str, *, outputs: Path, models: Path) -> str:
@@ -162,46 +196,3 @@ def _figures_if_better(candidate: artifacts.VerifiedPredictions, current: Path) 
     if not comparison.is_better(LEVEL):
         raise NotBetterError(comparison.in_words(), LEVEL)
     return comparison.in_words()
-
-
-def _summary(
-    first: str,
-    name: str,
-    before: artifacts.Promotion | None,
-    after: artifacts.Promotion,
-    models: Path,
-) -> str:
-    if after == before:
-        return f"{name}: {after.version} is current already; its copy is intact"
-    elsewhere = "" if models == Path("models") else f" --models {shlex.quote(str(models))}"
-    lines = [first, f"before    {after.previous or 'nothing'}"]
-    if after.why:
-        lines.append(f"why       {after.why}")
-    lines.append("serve it  make api, or tabproof serve")
-    if after.previous:
-        to = f" --to {after.previous}" if after.action == "rollback" else ""
-        lines.append(f"go back   python -m src.runs rollback {name}{to}{elsewhere}")
-    lines.append(f"look      python -m src.runs history {name}{elsewhere}")
-    return "\n".join(lines)
-
-
-@contextmanager
-def _changing(models: Path) -> Iterator[artifacts.Registry]:
-    """Yield the registry; an interrupt inside the block says in which state it is."""
-    try:
-        yield artifacts.Registry(models)
-    except KeyboardInterrupt as interrupt:
-        interrupt.add_note(
-            "while changing the registry; what is current is whole: the version before, or already"
-            " the new one"
-        )
-        raise
-
-
-def _me() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        # A container's user may have no name.
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"

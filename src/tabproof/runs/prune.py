@@ -65,7 +65,11 @@ def prune(*, outputs: Path, models: Path, yes: bool, dry_run: bool, **filters: s
             del sizes[each.path]
         else:
             _remove(each.path, outputs)
-    _repair_latest(outputs)
+    link = outputs / LATEST
+    with suppress(OSError):
+        if link.is_symlink() and not link.exists():
+            newest = artifacts.newest_complete_run(outputs)
+            link.unlink() if newest is None else point_to(link, newest)
     return "\n".join(
         [*lines, f"removed {counted(len(sizes), 'run')}, {_megabytes(sizes.values())}"]
     )
@@ -128,12 +132,3 @@ def _remove(run: Path, outputs: Path) -> None:
             if folder == outputs or outputs not in folder.parents:
                 break
             folder.rmdir()
-
-
-def _repair_latest(outputs: Path) -> None:
-    """Let `outputs/latest` point at a run again, where what it pointed at is gone."""
-    link = outputs / LATEST
-    with suppress(OSError):
-        if link.is_symlink() and not link.exists():
-            newest = artifacts.newest_complete_run(outputs)
-            link.unlink() if newest is None else point_to(link, newest)
