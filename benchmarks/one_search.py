@@ -27,6 +27,7 @@ from tabproof import data, experiment
 from tabproof.config import TrainConfig, check_config, register_schema, typed
 from tabproof.runtime.threads import worker_pool
 from tabproof.search import RungSearchCV, parse_schedule
+from tabproof.steps.search import make_plan
 
 CONF = Path(__file__).parents[1] / "conf"
 SEED, N_SPLITS = 42, 5
@@ -56,11 +57,11 @@ def load(dataset: str, data_home: str, times: int) -> tuple[Pipeline, dict[str, 
     """Make the classic pipeline and grid, and load the dataset, its training rows so many times."""
     home = [] if dataset == "breast_cancer" else [f"dataset.data_home={data_home}"]
     config = composed("experiment=classic", f"dataset={dataset}", *home)
-    plan = experiment.make_plan(config)
+    plan = make_plan(config)
     division: data.Division = experiment.load_rows(config, plan)
     X, y = repeated(division.X_train, division.y_train, times)
     table = Table(X, y, division.X_test, division.y_test)
-    return plan.search.pipelines[""], dict(plan.search.grids[""]), table
+    return plan.pipelines[""], dict(plan.grids[""]), table
 
 
 def repeated(X: pd.DataFrame, y: np.ndarray, times: int) -> tuple[pd.DataFrame, np.ndarray]:

@@ -26,6 +26,7 @@ from tabproof import experiment, modeling
 from tabproof.auc import auc_components, error_and_freedom
 from tabproof.runtime.threads import worker_pool
 from tabproof.search import PortfolioSearchCV, RungSearchCV, parse_schedule
+from tabproof.steps.search import make_plan
 
 N_SPLITS, N_REPEATS = 5, 5
 # What is tried, by what `python -m src.train` would be told.
@@ -45,17 +46,17 @@ def plan_of(dataset: str, choice: str, data_home: str) -> tuple[Any, Any]:
     """Make what a choice searches, and load the table."""
     home = f"dataset.data_home={data_home}"
     config = composed(f"dataset={dataset}", home, *CHOICES[choice])
-    return config, experiment.make_plan(config)
+    return config, make_plan(config)
 
 
 def estimator_of(config: Any, plan: Any, budget: float | None) -> Any:
     """Make the estimator that a choice comes to, which searches when it is fitted."""
-    pipelines, cv = plan.search.pipelines, StratifiedKFold(5, shuffle=True, random_state=SEED)
+    pipelines, cv = plan.pipelines, StratifiedKFold(5, shuffle=True, random_state=SEED)
     engine = config.search.engine
     if engine == "none":
         return clone(pipelines[""])
     if engine == "halving":
-        return make_search("halving", pipelines[""], dict(plan.search.grids[""]))
+        return make_search("halving", pipelines[""], dict(plan.grids[""]))
     options = {
         "schedule": parse_schedule(config.search.schedule),
         "scoring": "roc_auc",
@@ -65,8 +66,8 @@ def estimator_of(config: Any, plan: Any, budget: float | None) -> Any:
     }
     if engine == "portfolio":
         join = modeling.join_fitted
-        return PortfolioSearchCV(pipelines, plan.search.grids, join=join, **options)
-    return RungSearchCV(pipelines[""], dict(plan.search.grids[""]), **options)
+        return PortfolioSearchCV(pipelines, plan.grids, join=join, **options)
+    return RungSearchCV(pipelines[""], dict(plan.grids[""]), **options)
 
 
 def auc_of_fold(choice: str, data_home: str, train: Any, test: Any) -> float:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def train(
     config: TrainConfig, run: artifacts.RunDirectory, timings: progress.Timings
 ) -> artifacts.Summary:
     """Run all steps and write all files but the manifest."""
-    plan, root = make_plan(config), artifacts.project_root()
+    plan, root = search.make_plan(config), artifacts.project_root()
     with search.connected(config) as cluster:
         with timings.step("loading data"):
             division = load_rows(config, plan)
@@ -59,9 +59,7 @@ def train(
             artifacts.skip_completed(artifacts.run_id_of(**determinants), Path(artifacts.OUTPUTS))
         with search.pool(config, division, run.log, cluster) as n_workers:
             with timings.step("searching"):
-                found = search.find_best(
-                    config, plan.search, division, run, determinants, n_workers
-                )
+                found = search.find_best(config, plan, division, run, determinants, n_workers)
             with _step("deciding", config, timings):
                 decided = decide.decide(config, division, found.pipeline)
             with _step("refitting", config, timings) as shown:
@@ -124,42 +122,26 @@ def _step(name: str, config: TrainConfig, timings: progress.Timings) -> Iterator
         yield shown
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is made, and may be wrong, before data is read."""
-
-    rows: data.Rows
-    search: search.SearchPlan
-
-
-def make_plan(config: TrainConfig) -> Plan:
-    """Make what the configuration names, so that a wrong parameter fails before a download."""
-    rows: data.Rows = make("cv", config.cv, seed=config.seed)
-    if config.evaluation.n_repeats:
-        # Raises for a rule that divides rows in one way only.
-        rows.repeated_folds(config.evaluation.n_splits, config.evaluation.n_repeats)
-    return Plan(rows, search.make_search_plan(config))
-
-
-def load_rows(config: TrainConfig, plan: Plan) -> data.Division:
+def load_rows(config: TrainConfig, plan: search.Plan) -> data.Division:
     """Load the table, and hold rows out."""
     columns = list(plan.rows.non_feature_columns)
     table: data.Table = make("dataset", config.dataset, non_feature_columns=columns)
-    division = data.divide(
-        table, plan.rows, config.search.n_splits if plan.search.grids or plan.search.space else 1
-    )
+    n_splits = config.search.n_splits if plan.grids or plan.space else 1
+    division = data.divide(table, plan.rows, n_splits)
     for line in data.describe_division(division):
         log.info(line)
     return division
 
 
-def find_determinants(config: TrainConfig, plan: Plan, division: data.Division) -> dict[str, Any]:
+def find_determinants(
+    config: TrainConfig, plan: search.Plan, division: data.Division
+) -> dict[str, Any]:
     """Return what decides the numbers: configuration, data, code, libraries and processor."""
     return {
         "config": identity_of(config),
         "data": data.fingerprint(division.table).sha256,
         "code": artifacts.deciding_code_hash(),
-        "versions": artifacts.library_versions(using=plan.search.deciding),
+        "versions": artifacts.library_versions(using=plan.deciding),
         "platform": artifacts.platform_facts(),
     }
 

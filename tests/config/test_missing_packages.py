@@ -9,7 +9,7 @@ import pytest
 from tabproof.config.schema import CONF
 from tabproof.config.typed import EXTRAS, CannotInstantiateError, make
 from tabproof.errors import PackageMissingError
-from tabproof.experiment import make_plan
+from tabproof.steps.search import make_plan
 from tests.conftest import ROOT, composed
 
 # As where it is not installed: an import finds nothing.

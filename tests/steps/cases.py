@@ -10,9 +10,10 @@ from sklearn.pipeline import Pipeline
 from tabproof.config import TrainConfig
 from tabproof.errors import UserError
 from tabproof.evaluation_result import Finding
-from tabproof.experiment import load_rows, make_plan
+from tabproof.experiment import load_rows
 from tabproof.steps import check
 from tabproof.steps import decide as deciding
+from tabproof.steps.search import make_plan
 from tests.conftest import composed
 
 QUICK = ("search=none", "model=logistic_regression", "preprocess=onehot")
@@ -48,7 +49,7 @@ class Case:
         return check.check(self.config, self.division)
 
     def fitted(self) -> Pipeline:
-        return self.plan.search.pipelines[""].fit(self.division.X_train, self.division.y_train)
+        return self.plan.pipelines[""].fit(self.division.X_train, self.division.y_train)
 
     def decide(self) -> deciding.Decided:
         return deciding.decide(self.config, self.division, self.fitted())

@@ -100,7 +100,7 @@ def test_the_threshold_is_the_best_on_calibrated_rows_out_of_folds(tmp_path: Pat
         division = case.division
         y, sums = division.y_train, np.empty(len(division.train))
         for train, test in case.rows.folds(n_splits).split(division.X_train, y):
-            model = case.plan.search.pipelines[""]
+            model = case.plan.pipelines[""]
             model = model.fit(division.X_train.iloc[train], y[train])
             sums[test] = model.decision_function(division.X_train.iloc[test])
         (sigmoid,) = decided.pipeline.calibrated_classifiers_[0].calibrators

@@ -35,16 +35,14 @@ WINE = ["dataset=wine", "model=logistic_regression"]
 
 def test_without_a_search_the_estimator_is_fitted_as_it_is(tmp_path: Path) -> None:
     config = composed(*WINE, "search=none")
-    plan = experiment.make_plan(config)
+    plan = searching.make_plan(config)
     division = experiment.load_rows(config, plan)
-    result = searching.find_best(
-        config, plan.search, division, artifacts.RunDirectory(tmp_path), {}, 1
-    )
+    result = searching.find_best(config, plan, division, artifacts.RunDirectory(tmp_path), {}, 1)
     assert result.best_params == {}
     assert result.best_score is None
     assert result.stopped is None
-    assert not plan.search.grids
-    assert not plan.search.space
+    assert not plan.grids
+    assert not plan.space
     pipeline = make_pipeline(config).fit(division.X_train, division.y_train)
     np.testing.assert_array_equal(
         result.pipeline.predict_proba(division.X_test), pipeline.predict_proba(division.X_test)

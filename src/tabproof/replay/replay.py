@@ -17,6 +17,7 @@ from tabproof.errors import FileMissingError, InvalidValueError, UserError
 from tabproof.replay import differences
 from tabproof.replay.fresh import NotReplayableError, replay_in_fresh_environment
 from tabproof.runtime import console
+from tabproof.steps.search import make_plan
 
 NEEDED = (stored.CONFIG, stored.SUMMARY, stored.PREDICTIONS)
 # A replay in which one of these differs is not identical; others may differ.
@@ -145,7 +146,7 @@ def _compare_inputs(recorded: Recorded, again: conf.Recomposed) -> Iterator[Comp
     then = recorded.summary
     # The training logs again what loading says.
     with _logging_to(logging.NullHandler()):
-        plan = experiment.make_plan(again.config)
+        plan = make_plan(again.config)
         division = experiment.load_rows(again.config, plan)
         now = artifacts.as_plain(experiment.find_determinants(again.config, plan, division))
     lines = []

@@ -26,52 +26,53 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SearchPlan:
-    """What is searched, made before data is read.
+class Plan:
+    """What is made, and may be wrong, before data is read.
 
-    pipelines by family, a single one under ""; grids likewise, empty if nothing is searched;
-    space is what random candidates are drawn from.
+    rows divide the table. pipelines by family, a single one under ""; grids likewise, empty if
+    nothing is searched; space is what random candidates are drawn from. deciding: objects whose
+    libraries decide numbers.
     """
 
+    rows: data.Rows
     pipelines: Mapping[str, Pipeline]
     grids: Mapping[str, Mapping[str, list[Any]]]
     space: Mapping[str, Any]
     schedule: tuple[search.Rung, ...]
-    proposers: tuple[object, ...] = ()
-
-    @property
-    def deciding(self) -> list[object]:
-        """Objects whose libraries decide numbers."""
-        parts = (part for each in self.pipelines.values() for part in each.get_params().values())
-        return [*parts, *self.proposers]
+    deciding: list[object]
 
 
-def make_search_plan(config: conf.TrainConfig) -> SearchPlan:
-    """Make the pipelines, and try every value of the search space on them."""
-    asked = config.search
-    schedule = (
-        search.parse_schedule(asked.schedule) if isinstance(asked, schema.RungSearchConfig) else ()
-    )
+def make_plan(config: conf.TrainConfig) -> Plan:
+    """Make what the configuration names, so that a wrong parameter fails before a download.
+
+    Every value of the search space is tried on the pipelines.
+    """
+    rows: data.Rows = conf.make("cv", config.cv, seed=config.seed)
+    if config.evaluation.n_repeats:
+        # Raises for a rule that divides rows in one way only.
+        rows.repeated_folds(config.evaluation.n_splits, config.evaluation.n_repeats)
+    asked, grids, space = config.search, {}, {}
+    schedule: tuple[search.Rung, ...] = ()
+    if isinstance(asked, schema.RungSearchConfig):
+        schedule = search.parse_schedule(asked.schedule)
     if isinstance(asked, schema.PortfolioSearchConfig):
         pipelines = make_members("search.members", asked.members, seed=config.seed)
         grids = {name: m.model.param_grids[asked.param_grid] for name, m in asked.members.items()}
-        plan = SearchPlan(pipelines, grids, {}, schedule)
-    elif isinstance(asked, schema.RandomSearchConfig):
-        pipelines = {"": make_pipeline(config)}
-        space = search.parse_space(config.model.param_space)
-        proposers = (search.sampler_class(),) if isinstance(asked, schema.TpeSearchConfig) else ()
-        plan = SearchPlan(pipelines, {}, space, schedule, proposers)
     else:
-        grid = conf.searched_grid(config)
-        grids = {} if grid is None else {"": grid}
-        plan = SearchPlan({"": make_pipeline(config)}, grids, {}, schedule)
-    extremes = search.extremes(plan.space)
-    for family, pipeline in plan.pipelines.items():
-        modeling.check_grid(pipeline, {**plan.grids.get(family, {}), **extremes})
+        pipelines = {"": make_pipeline(config)}
+        if isinstance(asked, schema.RandomSearchConfig):
+            space = search.parse_space(config.model.param_space)
+        elif (grid := conf.searched_grid(config)) is not None:
+            grids = {"": grid}
+    deciding = [part for each in pipelines.values() for part in each.get_params().values()]
+    if isinstance(asked, schema.TpeSearchConfig):
+        deciding.append(search.sampler_class())
+    for family, pipeline in pipelines.items():
+        modeling.check_grid(pipeline, {**grids.get(family, {}), **search.extremes(space)})
         if config.export:
             export.check_exportable(pipeline)
     modeling.check_scoring_name(asked.scoring)
-    return plan
+    return Plan(rows, pipelines, grids, space, schedule, deciding)
 
 
 def make_pipeline(config: conf.TrainConfig) -> Pipeline:
@@ -144,7 +145,7 @@ def pool(
 
 def find_best(
     config: conf.TrainConfig,
-    plan: SearchPlan,
+    plan: Plan,
     division: data.Division,
     run: artifacts.RunDirectory,
     determinants: artifacts.Plan,
@@ -182,7 +183,7 @@ def find_best(
 def _search_by_rungs(
     config: conf.TrainConfig,
     asked: schema.RungSearchConfig,
-    plan: SearchPlan,
+    plan: Plan,
     division: data.Division,
     run: artifacts.RunDirectory,
     options: dict[str, Any],

@@ -32,11 +32,11 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from tabproof.experiment import make_plan
 from tabproof.modeling import make_pipeline
 from tabproof.scorer.export import NotExportableError, check_exportable, export_pipeline
 from tabproof.scorer.export.exporters import EXPORTERS
 from tabproof.scorer.format import ARRAYS, SPEC
+from tabproof.steps.search import make_plan
 from tests.conftest import ROOT, composed, train
 from tests.scorer.fitted import PREPROCESS, boosting, exported, pipeline_of, small_boosting, table
 
