@@ -28,11 +28,11 @@ ONE = fingerprint("1", a="x", b="y", target="z")
         (fingerprint("2", b="y", a="x", target="z"), ["the order of columns"]),
     ],
 )
-def test_of_data_the_columns_are_named(now: dict[str, Any], said: list[str]) -> None:
+def test_differing_columns_are_named(now: dict[str, Any], said: list[str]) -> None:
     assert differences.data_differences(ONE, now, 9, 9) == said
 
 
-def test_of_data_the_number_of_rows_is_told_and_their_places() -> None:
+def test_numbers_and_places_of_rows_are_compared() -> None:
     now = fingerprint("2", a="x", b="y", target="Z")
     found = differences.data_differences(ONE, now, 1200, 1100)
     assert found == ["1,200 rows, now 1,100", "changed in 'target'"]
@@ -40,7 +40,7 @@ def test_of_data_the_number_of_rows_is_told_and_their_places() -> None:
     assert "the columns are the same" in places
 
 
-def test_a_run_that_kept_no_columns_has_new_ones_only() -> None:
+def test_a_run_without_column_hashes_has_only_new_columns() -> None:
     found = differences.data_differences({"sha256": "0"}, ONE, None, 9)
     assert found == ["new: 'a', 'b', 'target'"]
 
@@ -51,7 +51,7 @@ def test_many_columns_are_counted() -> None:
     assert line.endswith("'c11', … (40 in all)")
 
 
-def test_versions_and_platforms_are_told_with_both_sides() -> None:
+def test_versions_and_platforms_are_shown_with_both_values() -> None:
     assert differences.fact_differences({"a": "1", "b": "2"}, {"a": "1", "b": "3"}) == [
         "b 2, now 3"
     ]
@@ -63,7 +63,7 @@ def test_versions_and_platforms_are_told_with_both_sides() -> None:
     assert differences.fact_differences({"libc": "g"}, {"libc": "m"}) == ["libc g, now m"]
 
 
-def test_a_number_differs_by_its_last_digit_and_no_number_equals_itself() -> None:
+def test_numbers_are_compared_to_the_last_digit_and_nan_equals_nan() -> None:
     accuracy = 0.1 + 0.2
     then = {"metrics": {"accuracy": 0.3, "auc": math.nan}, "best_params": {"clf__C": 1}}
     same = {"metrics": {"accuracy": 0.3, "auc": math.nan}, "best_params": {"clf__C": 1}}
@@ -81,7 +81,7 @@ def test_a_number_differs_by_its_last_digit_and_no_number_equals_itself() -> Non
     ]
 
 
-def test_numbers_that_came_later_and_a_scorer_not_asked_for_are_no_difference() -> None:
+def test_new_numbers_and_a_missing_scorer_are_no_difference() -> None:
     then = {"metrics": {"auc": 1.0}, "parity": {"largest": 1e-16}}
     now = {"metrics": {"auc": 1.0, "kappa": 0.5}, "parity": None, "best_score": 1.0}
     assert differences.number_differences(then, now) == []
@@ -112,13 +112,13 @@ PROBA = np.array([[0.25, 0.75], [1.0, 0.0], [0.5, 0.5], [np.nan, 1.0]])
         ),
     ],
 )
-def test_predictions_are_compared_value_for_value(now: bytes, said: list[str]) -> None:
+def test_predictions_are_compared_value_by_value(now: bytes, said: list[str]) -> None:
     found = differences.prediction_differences(predictions(PROBA), now)
     assert len(found) == len(said)
     assert all(line.startswith(begins) for line, begins in zip(found, said, strict=True))
 
 
-def test_every_place_of_the_evidence_that_differs_is_named() -> None:
+def test_every_differing_place_of_the_evaluation_is_named() -> None:
     then = b'{"metrics": {"f1": {"value": 0.5}}, "slices": [{"column": "sex"}]}'
     now = b'{"metrics": {"f1": {"value": 0.25}}, "slices": [{"column": "sex"}, {"column": "race"}]}'
     assert differences.evidence_differences(then, then) == []

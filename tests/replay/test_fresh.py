@@ -24,7 +24,7 @@ def with_environment(run: VerifiedRun, text: str) -> VerifiedRun:
     return replace(run, files={**run.files, "environment.txt": text.encode()})
 
 
-def test_a_run_says_which_python_and_what_is_pinned(recorded: VerifiedRun) -> None:
+def test_the_environment_of_a_run_has_python_and_pinned_versions(recorded: VerifiedRun) -> None:
     minor, pinned = fresh.read_environment(recorded)
     assert minor == HERE
     assert any(line.startswith("scikit-learn==") for line in pinned)
@@ -44,7 +44,7 @@ def test_a_run_says_which_python_and_what_is_pinned(recorded: VerifiedRun) -> No
         "",
     ],
 )
-def test_what_is_no_pinned_version_is_refused(line: str, recorded: VerifiedRun) -> None:
+def test_a_line_that_is_no_pinned_version_is_refused(line: str, recorded: VerifiedRun) -> None:
     text = recorded.files["environment.txt"].decode()
     with pytest.raises(NotReplayableError, match="no name==version"):
         fresh.read_environment(with_environment(recorded, f"{text}{line}\n"))
@@ -58,14 +58,14 @@ def test_a_run_of_an_earlier_version_has_no_environment(recorded: VerifiedRun) -
             fresh.read_environment(with_environment(recorded, text))
 
 
-def test_a_python_that_is_not_here_is_named(recorded: VerifiedRun) -> None:
+def test_a_missing_python_is_named(recorded: VerifiedRun) -> None:
     other = with_environment(recorded, "# Python 2.6.1\nnumpy==2\n")
     with pytest.raises(PythonMissingError, match=r"needs Python 2\.6.*python2\.6 is not on"):
         fresh.replay_in_fresh_environment(other, [str(recorded.path), "--check"])
 
 
 @pytest.mark.slow
-def test_a_version_that_cannot_be_had_is_told_in_one_line(recorded: VerifiedRun) -> None:
+def test_a_version_that_cannot_be_installed_is_reported_in_one_line(recorded: VerifiedRun) -> None:
     # A version that nobody published; of a package that is asked for all the same.
     other = with_environment(recorded, f"# Python {HERE}.0\njoblib==0.0.1234\n")
     with pytest.raises(EnvironmentFailedError, match="pip install failed: ERROR: ") as raised:

@@ -76,7 +76,7 @@ def test_a_run_of_one_worker_replays_to_the_same_bytes_with_two(
     assert changed_files(again, manifest) == []
 
 
-def test_an_identical_replay_leaves_nothing_and_is_not_the_latest(
+def test_an_identical_replay_leaves_no_files(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in small.rglob("*")}
@@ -90,9 +90,7 @@ def test_an_identical_replay_leaves_nothing_and_is_not_the_latest(
     assert {path: path.stat().st_mtime_ns for path in small.rglob("*")} == before
 
 
-def test_a_run_copied_elsewhere_replays(
-    small: Path, table: Path, tmp_path: Path, capsys: Capsys
-) -> None:
+def test_a_copied_run_replays(small: Path, table: Path, tmp_path: Path, capsys: Capsys) -> None:
     copy = shutil.copytree(small, tmp_path / "コピー of a run")
     shutil.rmtree(copy / ".hydra", ignore_errors=True)
     elsewhere = shutil.copy(table, tmp_path / "other name 表.csv")
@@ -102,7 +100,7 @@ def test_a_run_copied_elsewhere_replays(
     assert line_of(said, "data").endswith(" the same")
 
 
-def test_another_table_is_named_by_its_columns_before_training(
+def test_columns_of_another_table_are_named_before_training(
     small: Path, table: Path, tmp_path: Path, capsys: Capsys
 ) -> None:
     frame = pd.read_csv(table)
@@ -128,7 +126,7 @@ def test_another_table_is_named_by_its_columns_before_training(
     assert "numbers" not in said
 
 
-def test_columns_and_rows_that_came_or_went_are_named(
+def test_new_and_missing_columns_and_rows_are_named(
     small: Path, table: Path, tmp_path: Path, capsys: Capsys
 ) -> None:
     frame = pd.read_csv(table).rename(columns={"income": "salary"}).iloc[:100]
@@ -173,7 +171,7 @@ def test_numbers_decide_whatever_else_differs(small: Path, tmp_path: Path, capsy
     assert (code, said.splitlines()[-1]) == (0, last)
 
 
-def test_a_number_that_was_another_is_told_and_the_replay_kept_but_not_as_a_run(
+def test_a_differing_number_is_shown_and_the_replay_kept_but_not_listed(
     small: Path, tmp_path: Path, capsys: Capsys
 ) -> None:
     outputs = tmp_path / "outputs"
@@ -191,7 +189,7 @@ def test_a_number_that_was_another_is_told_and_the_replay_kept_but_not_as_a_run(
     assert not (outputs / "latest").exists()
 
 
-def test_predictions_of_the_same_values_in_other_bytes_are_identical(
+def test_the_same_predictions_in_other_bytes_are_identical(
     small: Path, tmp_path: Path, capsys: Capsys
 ) -> None:
     # As another version of the library that writes them would have it.
@@ -204,7 +202,7 @@ def test_predictions_of_the_same_values_in_other_bytes_are_identical(
     assert line_of(said, "predictions").endswith("in a file of other bytes")
 
 
-def test_a_configuration_of_another_meaning_is_found_by_the_run_id(
+def test_a_changed_configuration_is_found_by_the_run_id(
     small: Path, tmp_path: Path, capsys: Capsys
 ) -> None:
     run = shutil.copytree(small, tmp_path / "run")
@@ -216,15 +214,13 @@ def test_a_configuration_of_another_meaning_is_found_by_the_run_id(
     assert "differs: config.yaml gives run id" in line_of(said, "configuration")
 
 
-def test_a_run_that_was_stopped_is_no_promise(small: Path, tmp_path: Path, capsys: Capsys) -> None:
+def test_a_replay_of_a_stopped_run_has_a_note(small: Path, tmp_path: Path, capsys: Capsys) -> None:
     run = forged(small, tmp_path / "run", lambda s: s.update(stopped="Ctrl-C"))
     _, said = answer(capsys, run, "--check")
     assert line_of(said, "note").endswith("a search that time ends cannot be repeated")
 
 
-def test_without_its_file_it_says_which_and_how_to_give_another(
-    table: Path, tmp_path: Path
-) -> None:
+def test_a_missing_data_file_is_named_with_the_override_to_use(table: Path, tmp_path: Path) -> None:
     moved = shutil.copy(table, tmp_path / "table.csv")
     run = trained(Path(moved), tmp_path / "run", "model=logistic_regression", "search=none")
     Path(moved).unlink()
@@ -292,9 +288,7 @@ def test_a_summary_of_a_newer_format_or_without_facts_is_refused(
         replayed(lacking, "--check")
 
 
-def test_an_output_of_somebody_else_is_refused_before_anything_is_written(
-    small: Path, tmp_path: Path
-) -> None:
+def test_an_output_that_is_taken_is_refused_before_writing(small: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     for taken in (tmp_path, small, small / "plots" / "new"):
         with pytest.raises(InvalidValueError, match=r"--output=.*outside of the run"):
@@ -305,7 +299,7 @@ def test_an_output_of_somebody_else_is_refused_before_anything_is_written(
     assert not (tmp_path / "new").exists()
 
 
-def test_an_id_that_two_runs_begin_with_is_no_run(small: Path, tmp_path: Path) -> None:
+def test_the_beginning_of_two_ids_is_refused(small: Path, tmp_path: Path) -> None:
     for run_id in ("abcd1", "abcd2"):
         run = shutil.copytree(small, tmp_path / "2026-01-01" / run_id)
         (run / "manifest.json").unlink()

@@ -47,14 +47,14 @@ def told(place: Path) -> tuple[list[str], int]:
     return text.splitlines(), code
 
 
-def test_all_complete_is_0(outputs: Path) -> None:
+def test_exit_code_0_means_all_runs_are_complete(outputs: Path) -> None:
     make_recorded_run(outputs / DAY / "09-00-00_a", "aaaa0000")
     early = make_recorded_run(outputs / DAY / "09-00-01_b", "b0", dataset="wine", stopped="at 10 s")
     assert told(outputs) == (["adult: OK", "wine: OK (partial: at 10 s)"], 0)
     assert told(early) == (["wine: OK (partial: at 10 s)"], 0)
 
 
-def test_the_newest_run_of_a_dataset_counts(outputs: Path) -> None:
+def test_check_looks_at_the_newest_run_of_a_dataset(outputs: Path) -> None:
     make_failed(outputs / "2026-11-20/09-00-00_a")
     make_recorded_run(outputs / "2026-11-21/09-00-00_a", "aaaa0000")
     assert told(outputs) == (["adult: OK"], 0)
@@ -62,19 +62,19 @@ def test_the_newest_run_of_a_dataset_counts(outputs: Path) -> None:
     assert told(outputs) == (["adult: FAIL no space"], 1)
 
 
-def test_a_failure_counts_more_than_what_is_running(outputs: Path) -> None:
+def test_a_failure_counts_more_than_a_running_run(outputs: Path) -> None:
     make_running(outputs / DAY / "09-00-00_a")
     assert told(outputs) == (["adult: RUNNING"], 2)
     make_failed(outputs / DAY / "09-00-00_b", dataset="wine")
     assert told(outputs) == (["adult: RUNNING", "wine: FAIL no such table"], 1)
 
 
-def test_a_process_that_is_gone_has_failed(outputs: Path) -> None:
+def test_a_run_whose_process_is_gone_has_failed(outputs: Path) -> None:
     make_unfinished(outputs / DAY / "09-00-00_a", {"state": "running", "pid": 2**22 + 1})
     assert told(outputs) == (["adult: FAIL process 4194305 is gone"], 1)
 
 
-def test_a_sweep_is_all_of_its_jobs(sweep: Path, outputs: Path) -> None:
+def test_a_sweep_is_complete_when_all_jobs_are(sweep: Path, outputs: Path) -> None:
     expected = ["adult: OK", "wine: OK", "客: NOT STARTED"]
     assert told(sweep) == told(outputs) == (expected, 2)
     make_unfinished(sweep / "2_dataset=file", None, dataset="客")
@@ -84,7 +84,7 @@ def test_a_sweep_is_all_of_its_jobs(sweep: Path, outputs: Path) -> None:
     assert told(sweep)[1] == 1
 
 
-def test_a_job_whose_run_lies_elsewhere_is_done(sweep: Path, outputs: Path) -> None:
+def test_a_job_with_a_complete_run_elsewhere_is_complete(sweep: Path, outputs: Path) -> None:
     run = make_recorded_run(outputs / "2026-11-20/09-00-00_a", "cccc0000", dataset="file_客")
     make_unfinished(sweep / "2_x", {"state": "skipped", "reason": str(run)})
     assert told(sweep) == (["adult: OK", "wine: OK", "客: OK"], 0)
@@ -97,7 +97,7 @@ def test_a_damaged_run_has_failed(sweep: Path) -> None:
     assert "is damaged" in lines[0]
 
 
-def test_a_place_without_runs_is_refused(outputs: Path) -> None:
+def test_a_directory_without_runs_is_refused(outputs: Path) -> None:
     outputs.mkdir()
     with pytest.raises(OutputsError, match="holds no runs; it takes outputs"):
         check(outputs)

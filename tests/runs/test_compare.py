@@ -41,7 +41,7 @@ def in_words(*names: str) -> str:
     return compare(names, outputs=OUTPUTS, models=Path("models"), as_json=False)
 
 
-def test_only_what_differs_is_shown() -> None:
+def test_only_keys_that_differ_are_shown() -> None:
     made("a", "aaaa0000", noisy(1, 1), versions={"numpy": "2.4.6", "scipy": "1"})
     made("b", "bbbb0000", {
         **noisy(1, 1), "config.yaml": b"seed: 42\nsearch:\n  name: fast\n  n_splits: 3\n",
@@ -59,7 +59,7 @@ def test_only_what_differs_is_shown() -> None:
     assert "-- data: the same" in told
 
 
-def test_a_difference_of_chance_is_called_noise() -> None:
+def test_a_random_difference_is_called_noise() -> None:
     made("a", "aaaa0000", noisy(1, 1))
     made("b", "bbbb0000", noisy(1, 5))
     made("c", "cccc0000", noisy(0.3, 3))
@@ -77,7 +77,7 @@ def test_a_difference_of_chance_is_called_noise() -> None:
     )
 
 
-def test_several_classes_are_compared_by_accuracy_alone() -> None:
+def test_several_classes_are_compared_by_accuracy_only() -> None:
     proba = np.tile(np.eye(3), (5, 1))
     labels, truth = ("a", "b", "c"), ["a", "b", "c"] * 5
     files = {"predictions.parquet": predictions(proba, truth, labels)}
@@ -96,7 +96,7 @@ def test_several_classes_are_compared_by_accuracy_alone() -> None:
         (noisy(1, 2, truth=["no"] * N_ROWS), {}, "the true labels"),
     ],
 )
-def test_other_rows_are_not_tested(
+def test_runs_with_other_rows_are_not_tested(
     files: dict[str, bytes], said: dict[str, Any], what: str
 ) -> None:
     made("a", "aaaa0000", noisy(1, 1))
@@ -106,7 +106,7 @@ def test_other_rows_are_not_tested(
     assert f"no test is possible, since {what} differ" in in_words("aaaa", "bbbb")
 
 
-def test_tables_without_a_common_column_do_not_flood_the_terminal() -> None:
+def test_many_differing_columns_are_cut() -> None:
     for name in ("a", "b"):
         columns = {f"{name}{number}": "0" for number in range(100)}
         data = {"sha256": name * 64, "columns": columns}

@@ -38,7 +38,7 @@ def row_of(found: Found, metric: str = "roc_auc") -> dict[str, str]:
     return next(csv.DictReader(io.StringIO(as_csv([found], metric))))
 
 
-def test_a_complete_run_gives_its_numbers(tmp_path: Path) -> None:
+def test_a_complete_run_has_its_numbers(tmp_path: Path) -> None:
     overrides = ["dataset=adult", "search=full", "runtime.workers=2", "model=vote", "seed=1"]
     run = make_recorded_run(tmp_path / "a", "aaaa0000", 0.93, overrides=overrides, model="Voting")
     found = Found(run, "", read_record(run))
@@ -59,7 +59,7 @@ def test_a_search_that_ended_early_is_partial_and_has_a_number(tmp_path: Path) -
     assert found.cause == "its time was up"
 
 
-def test_what_is_no_run_says_why(tmp_path: Path) -> None:
+def test_an_incomplete_run_has_its_state_and_cause(tmp_path: Path) -> None:
     found = read_record(make_failed(tmp_path / "a", "no\ntable"))
     assert (found.state, found.dataset, found.cause) == ("failed", "adult", "no table")
     assert read_record(make_running(tmp_path / "b")).state == "running"
@@ -67,12 +67,12 @@ def test_what_is_no_run_says_why(tmp_path: Path) -> None:
     assert read_record(tmp_path / "d").state == "not started"
 
 
-def test_a_process_that_is_gone_was_interrupted(tmp_path: Path) -> None:
+def test_a_run_whose_process_is_gone_was_interrupted(tmp_path: Path) -> None:
     found = read_record(make_unfinished(tmp_path / "a", {"state": "running", "pid": 2**22 + 1}))
     assert (found.state, found.cause) == ("interrupted", "process 4194305 is gone")
 
 
-def test_a_run_that_is_being_sealed_is_running_and_later_was_interrupted(tmp_path: Path) -> None:
+def test_a_run_without_its_manifest_is_running_and_later_interrupted(tmp_path: Path) -> None:
     run = make_recorded_run(tmp_path / "a", "aaaa0000")
     (run / "manifest.json").unlink()
     assert read_record(run).state == "running"
@@ -82,7 +82,7 @@ def test_a_run_that_is_being_sealed_is_running_and_later_was_interrupted(tmp_pat
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "summary.json"])
-def test_what_is_damaged_has_no_number(name: str, tmp_path: Path) -> None:
+def test_a_damaged_run_has_no_number(name: str, tmp_path: Path) -> None:
     run = make_recorded_run(tmp_path / "a", "aaaa0000")
     (run / name).write_bytes((run / name).read_bytes().replace(b"0.9", b"1.0") + b" ")
     if name == "manifest.json":
@@ -92,7 +92,7 @@ def test_what_is_damaged_has_no_number(name: str, tmp_path: Path) -> None:
     assert name in str(found.cause)
 
 
-def test_a_newer_format_is_told(tmp_path: Path) -> None:
+def test_a_newer_format_is_reported(tmp_path: Path) -> None:
     run = make_recorded_run(tmp_path / "a", "aaaa0000")
     content = json.loads((run / "manifest.json").read_bytes())
     (run / "manifest.json").write_text(json.dumps({**content, "format": 9}))
@@ -101,7 +101,7 @@ def test_a_newer_format_is_told(tmp_path: Path) -> None:
     assert "summary.json has format 9" in str(read_record(newer).cause)
 
 
-def test_a_run_that_lies_elsewhere_is_read_there(tmp_path: Path) -> None:
+def test_a_run_elsewhere_is_read_there(tmp_path: Path) -> None:
     run = make_recorded_run(tmp_path / "a", "aaaa0000", 0.93)
     job = make_unfinished(tmp_path / "b", {"state": "skipped", "reason": str(run)})
     assert read_record(job).value("roc_auc") == 0.93
@@ -109,7 +109,7 @@ def test_a_run_that_lies_elsewhere_is_read_there(tmp_path: Path) -> None:
     assert read_record(job).state == "not started"
 
 
-def test_the_best_of_each_dataset_comes_first_and_what_has_no_number_last() -> None:
+def test_the_best_of_each_dataset_is_first_and_runs_without_a_number_last() -> None:
     found = ranked([line(0.8), line(None), line(dataset="a"), LINE])
     assert [(each.record.dataset, each.record.value("roc_auc")) for each in found] == [
         ("a", 0.93), ("adult", 0.93), ("adult", 0.8), ("adult", None),
@@ -118,7 +118,7 @@ def test_the_best_of_each_dataset_comes_first_and_what_has_no_number_last() -> N
     assert [each.record.value("log_loss") for each in losses] == [0.2, 0.4]
 
 
-def test_the_text_is_aligned_and_as_wide_as_asked() -> None:
+def test_the_table_is_aligned_and_fits_its_width() -> None:
     failed = replace(RECORD, metrics={}, state="failed", cause="a long story " * 20)
     lines = [LINE, replace(LINE, record=replace(failed, dataset="顧客 データ"))]
     wide = as_text(lines, width=10_000).splitlines()
@@ -129,7 +129,7 @@ def test_the_text_is_aligned_and_as_wide_as_asked() -> None:
     assert narrow[2].endswith("…")
 
 
-def test_files_hold_what_the_lines_say() -> None:
+def test_csv_and_markdown_have_the_same_facts() -> None:
     odd = line(1 / 3, overrides=['a|b "<script>'], cause="x\\y")
     odd = replace(odd, path=Path("a b/名前"))
     row = row_of(odd)
@@ -143,6 +143,6 @@ def test_files_hold_what_the_lines_say() -> None:
     assert body.replace("\\|", "").count("|") == 10
 
 
-def test_a_name_that_is_no_text_can_be_written() -> None:
+def test_a_path_that_is_not_utf8_can_be_written() -> None:
     odd = [replace(LINE, path=Path(os.fsdecode(b"a\xff")))]
     assert b"\\udcff" in as_csv(odd).encode()

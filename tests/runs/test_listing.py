@@ -49,7 +49,7 @@ def listed(*arguments: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("runs")
-def test_runs_are_listed_the_newest_first() -> None:
+def test_runs_are_listed_newest_first() -> None:
     lines = typed("list").splitlines()
     assert lines.pop(2) == "  outputs/2026-11-23/12-00-00_adult 失敗  no such table"
     assert [line.split()[1] for line in lines[1:]] == ["12:00", "11:00", "10:00", "09:00"]
@@ -59,7 +59,7 @@ def test_runs_are_listed_the_newest_first() -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_a_list_fits_into_its_width_and_shows_states_whole() -> None:
+def test_a_list_fits_its_width_and_shows_whole_states() -> None:
     words = ["seed=1", "cv=grouped", "cv.group_column=customer", "calibration=isotonic"]
     path = OUTPUTS / DAY / "14-00-00_x"
     model = "HistGradientBoosting"
@@ -86,7 +86,7 @@ def test_a_list_is_filtered_and_sorted() -> None:
     ]  # fmt: skip
 
 
-def test_a_run_is_shown_by_whatever_names_it(runs: list[Path]) -> None:
+def test_a_run_is_found_by_id_path_or_latest(runs: list[Path]) -> None:
     for name in ("latest", "bbbb", "bbbb0000", str(runs[2]), str(runs[2].resolve())):
         assert typed("show", name).startswith("run ")
     told = typed("show", "latest")
@@ -98,7 +98,7 @@ def test_a_run_is_shown_by_whatever_names_it(runs: list[Path]) -> None:
     assert content["path"] == str(runs[2])
 
 
-def test_a_run_that_says_little_is_shown_too() -> None:
+def test_a_run_with_few_facts_is_shown_too() -> None:
     make_run(OUTPUTS / DAY / "a", "cccc0000")
     assert "wine" in typed("show", "latest")
     assert "cccc0000" in typed("list")
@@ -120,7 +120,7 @@ def test_the_leaderboard_is_printed_and_written() -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_the_report_is_a_table_of_the_newest_of_each() -> None:
+def test_the_report_has_the_newest_run_of_each_dataset() -> None:
     assert typed("report").splitlines() == [
         "|dataset|mode|AUC|ACC|best|elapsed[s]|",
         "|---|---|---:|---:|---|---:|",
@@ -130,7 +130,7 @@ def test_the_report_is_a_table_of_the_newest_of_each() -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_the_page_of_all_runs_lies_where_they_lie() -> None:
+def test_the_page_of_all_runs_is_written_beside_them() -> None:
     assert typed("report", "--html", "--language", "ja").startswith("report outputs/report.html (")
     page = (OUTPUTS / "report.html").read_text(encoding="utf-8")
     assert '<html lang="ja">' in page
@@ -146,7 +146,7 @@ def test_the_page_of_all_runs_lies_where_they_lie() -> None:
     assert len(typed("list").splitlines()) == 6
 
 
-def test_where_there_are_no_runs_a_list_is_empty() -> None:
+def test_without_runs_a_list_is_empty() -> None:
     OUTPUTS.mkdir()
     assert typed("list") == "no such run in outputs\n"
     assert typed("list", "--json", "--sort", "roc_auc") == "[]\n"
@@ -184,7 +184,7 @@ def test_where_there_are_no_runs_a_list_is_empty() -> None:
     ],
 )
 @pytest.mark.usefixtures("runs")
-def test_bad_input_is_told_in_one_line(arguments: list[str], words: str) -> None:
+def test_bad_input_is_reported_in_one_line(arguments: list[str], words: str) -> None:
     for name, content in (("newer 新", b'{"format": 7}'), ("damaged", b"{"), ("empty", None)):
         Path(name).mkdir()
         if content is not None:
@@ -193,14 +193,14 @@ def test_bad_input_is_told_in_one_line(arguments: list[str], words: str) -> None
 
 
 @pytest.mark.usefixtures("runs")
-def test_a_file_that_cannot_be_written_is_told() -> None:
+def test_a_file_that_cannot_be_written_is_reported() -> None:
     for form in ("csv", "html"):
         told = typed("leaderboard", f"--{form}", f"nowhere/b.{form}", code=1)
         assert f"cannot write nowhere/b.{form}" in told
 
 
 @pytest.mark.usefixtures("runs")
-def test_a_corrupt_index_is_told_in_one_line_and_made_anew() -> None:
+def test_a_corrupt_index_is_reported_in_one_line_and_rebuilt() -> None:
     (OUTPUTS / ".index.sqlite").write_bytes(b"nothing of the kind")
     done = typed_in("runs", "list", cwd=Path.cwd())
     assert done.returncode == 0
@@ -210,7 +210,7 @@ def test_a_corrupt_index_is_told_in_one_line_and_made_anew() -> None:
     assert typed_in("runs", "list", cwd=Path.cwd()).stderr == ""
 
 
-def test_a_check_ends_with_what_it_has_found(runs: list[Path]) -> None:
+def test_the_exit_code_of_check_is_its_result(runs: list[Path]) -> None:
     done = typed_in("runs", "check", cwd=Path.cwd())
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout == "adult: FAIL no such table\nwine: OK\n"
@@ -218,7 +218,7 @@ def test_a_check_ends_with_what_it_has_found(runs: list[Path]) -> None:
 
 
 @pytest.mark.usefixtures("runs")
-def test_what_is_not_yet_begun_is_listed() -> None:
+def test_a_run_that_has_not_started_is_listed() -> None:
     make_unfinished(OUTPUTS / DAY / "13-00-00_x", None)
     assert typed("list").splitlines()[1].endswith("not started")
 
@@ -228,7 +228,7 @@ def test_a_promoted_name_is_shown(runs: list[Path]) -> None:
     assert "models/adult/versions/aaaa0000" in typed("show", "adult")
 
 
-def test_a_run_that_was_trained_is_looked_at(run: Path) -> None:
+def test_a_trained_run_is_shown_compared_and_checked(run: Path) -> None:
     told = typed("show", str(run))
     assert "accuracy" in told
     assert "(95 %: " in told

@@ -57,7 +57,7 @@ def promoted(run: Path, *, if_better: bool = False, why: str = "") -> str:
     )
 
 
-def test_a_day_in_the_life_of_a_model(here: Path) -> None:
+def test_promote_roll_back_history_and_verify(here: Path) -> None:
     make_run(DAY / "09-00-00_wine", "aaaa0000")
     first = typed("promote", "latest")
     assert first.stdout.splitlines() == [
@@ -94,7 +94,7 @@ def test_a_day_in_the_life_of_a_model(here: Path) -> None:
     assert "plots/roc.svg is shorter" in done.stderr
 
 
-def test_a_run_that_was_trained_is_promoted_verified_and_found(run: Path) -> None:
+def test_a_trained_run_is_promoted_verified_and_found(run: Path) -> None:
     assert promoted(run).startswith("promoted  wine ")
     version = Registry(Path("models")).version_named("wine")
     assert typed("verify", "wine").stdout.startswith(f"OK  models/wine/versions/{version}: ")
@@ -111,7 +111,7 @@ def test_a_run_that_was_trained_is_promoted_verified_and_found(run: Path) -> Non
         (["promote", "."], "no complete run"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(arguments: list[str], words: str) -> None:
+def test_a_refused_command_prints_one_line(arguments: list[str], words: str) -> None:
     done = typed(*arguments)
     assert done.returncode in (1, 2)
     assert done.stdout == ""
@@ -119,7 +119,7 @@ def test_what_cannot_be_done_is_told_in_one_line(arguments: list[str], words: st
     assert not Path("models").exists()
 
 
-def test_a_place_that_cannot_be_written_is_told_in_one_line(here: Path) -> None:
+def test_a_registry_that_cannot_be_written_is_reported_in_one_line(here: Path) -> None:
     make_run(DAY / "a", "aaaa0000")
     (here / "models").touch()
     done = typed("promote", "latest")
@@ -133,13 +133,13 @@ def test_a_model_has_the_name_of_its_dataset(dataset: str) -> None:
     assert Registry(Path("models")).names() == ["wine"]
 
 
-def test_a_dataset_whose_name_cannot_be_one_asks_for_another() -> None:
+def test_a_dataset_name_that_cannot_name_a_model_needs_the_option_name() -> None:
     make_run(DAY / "a", "aaaa0000", dataset="file_結果")
     assert "choose another with --name" in typed("promote", "latest").stderr
     assert typed("promote", "latest", "--name", "results").returncode == 0
 
 
-def test_an_interrupted_promotion_says_what_stays() -> None:
+def test_an_interrupted_promotion_says_that_the_registry_is_whole() -> None:
     make_run(DAY / "a", "aaaa0000", {"scorer/large": bytes(200 << 20)})
     process = subprocess.Popen(
         [sys.executable, "-m", "tabproof", "runs", "promote", "latest"],
@@ -155,7 +155,7 @@ def test_an_interrupted_promotion_says_what_stays() -> None:
     assert not Path("models/wine/.incoming").exists()
 
 
-def test_only_what_is_better_is_promoted_and_the_history_says_by_how_much() -> None:
+def test_if_better_promotes_better_runs_only_and_history_has_the_difference() -> None:
     poor = make_run(DAY / "a", "aaaa0000", {"predictions.parquet": noisy(2, 1)})
     good = make_run(DAY / "b", "bbbb0000", {"predictions.parquet": noisy(0.5, 2)})
     alike = make_run(DAY / "c", "cccc0000", {"predictions.parquet": noisy(0.5, 3)})
@@ -171,7 +171,7 @@ def test_only_what_is_better_is_promoted_and_the_history_says_by_how_much() -> N
     assert "current already" in promoted(good, if_better=True)
 
 
-def test_the_order_of_the_rows_held_out_does_not_matter() -> None:
+def test_the_order_of_held_out_rows_does_not_matter() -> None:
     order = np.random.default_rng(5).permutation(N_ROWS)
     truth = [("no", "yes")[code] for code in TRUTH[order]]
     sure = np.column_stack([1 - TRUTH, TRUTH])[order].astype(float)
@@ -181,7 +181,7 @@ def test_the_order_of_the_rows_held_out_does_not_matter() -> None:
     assert "AUC 1.0000" in promoted(run, if_better=True)
 
 
-def test_more_classes_are_compared_by_accuracy() -> None:
+def test_if_better_compares_several_classes_by_accuracy() -> None:
     labels = ("a", "b", "c")
     truth = np.arange(90) % 3
     words = [labels[code] for code in truth]
@@ -205,7 +205,7 @@ OTHER = {
 
 
 @pytest.mark.parametrize("what", OTHER)
-def test_what_was_not_judged_by_the_same_rows_is_not_compared(what: str) -> None:
+def test_if_better_refuses_other_rows(what: str) -> None:
     promoted(make_run(DAY / "a", "aaaa0000", {"predictions.parquet": noisy(2, 1)}))
     files = {"predictions.parquet": noisy(0.5, 1), **OTHER[what]}
     other = make_run(DAY / "b", "bbbb0000", files)
@@ -214,7 +214,7 @@ def test_what_was_not_judged_by_the_same_rows_is_not_compared(what: str) -> None
     promoted(other)
 
 
-def test_without_all_rows_there_is_no_comparison() -> None:
+def test_if_better_refuses_a_subset_of_the_rows() -> None:
     promoted(make_run(DAY / "a", "aaaa0000", {"predictions.parquet": noisy(2, 1)}))
     with pytest.raises(NotComparableError, match="4 rows, the current version 400, of which 4"):
         promoted(make_run(DAY / "b", "bbbb0000"), if_better=True)
@@ -234,7 +234,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("files", UNUSABLE.values(), ids=UNUSABLE)
-def test_a_run_whose_hashes_hold_and_whose_words_do_not_is_refused(
+def test_a_run_with_right_hashes_and_wrong_content_is_refused(
     files: dict[str, bytes],
 ) -> None:
     promoted(make_run(DAY / "a", "aaaa0000"))
@@ -242,7 +242,7 @@ def test_a_run_whose_hashes_hold_and_whose_words_do_not_is_refused(
         promoted(make_run(DAY / "b", "bbbb0000", files), if_better=True)
 
 
-def test_a_current_version_that_is_damaged_is_not_compared_with(here: Path) -> None:
+def test_a_damaged_current_version_is_refused(here: Path) -> None:
     promoted(make_run(DAY / "a", "aaaa0000"))
     shutil.rmtree(here / "models/wine/versions/aaaa0000/plots")
     with pytest.raises(UnverifiedRunError, match="plots"):

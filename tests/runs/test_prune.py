@@ -61,7 +61,7 @@ def left(runs: dict[str, Path]) -> set[str]:
 KEPT = {"promoted", "best", "wine", "running", "young"}
 
 
-def test_promoted_best_and_running_ones_stay(runs: dict[str, Path]) -> None:
+def test_promoted_best_and_running_runs_are_kept(runs: dict[str, Path]) -> None:
     told = pruned()
     assert left(runs) == KEPT
     assert "(promoted as adult)" in told
@@ -71,7 +71,7 @@ def test_promoted_best_and_running_ones_stay(runs: dict[str, Path]) -> None:
     assert pruned().endswith("nothing to remove")
 
 
-def test_a_dry_run_removes_nothing_and_names_all(runs: dict[str, Path]) -> None:
+def test_a_dry_run_removes_nothing_and_lists_all(runs: dict[str, Path]) -> None:
     told = pruned(dry_run=True, yes=True)
     assert left(runs) == set(runs)
     assert told.count("\nremove  ") == 4
@@ -79,7 +79,7 @@ def test_a_dry_run_removes_nothing_and_names_all(runs: dict[str, Path]) -> None:
     assert told.endswith("would remove 4 runs, 0.0 MB")
 
 
-def test_filters_name_what_may_go_and_not_what_is_best(runs: dict[str, Path]) -> None:
+def test_filters_select_candidates_but_not_the_best_runs(runs: dict[str, Path]) -> None:
     pruned(dataset="wine")
     pruned(until="2026-11-20")
     assert left(runs) == set(runs)
@@ -87,14 +87,14 @@ def test_filters_name_what_may_go_and_not_what_is_best(runs: dict[str, Path]) ->
     assert left(runs) == KEPT | {"partial"}
 
 
-def test_without_a_terminal_nothing_goes_unsaid(runs: dict[str, Path]) -> None:
+def test_without_a_terminal_nothing_is_removed_without_yes(runs: dict[str, Path]) -> None:
     with pytest.raises(NotAskedError, match="nothing was removed: 4 runs"):
         pruned(yes=False)
     assert left(runs) == set(runs)
 
 
 @pytest.mark.parametrize(("answer", "goes"), [(b"y\n", True), (b"\n", False), (b"no\n", False)])
-def test_a_person_is_asked_first(runs: dict[str, Path], answer: bytes, goes: bool) -> None:
+def test_the_user_is_asked_first(runs: dict[str, Path], answer: bytes, goes: bool) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "tabproof", "runs", "prune"],
@@ -117,7 +117,7 @@ def test_a_person_is_asked_first(runs: dict[str, Path], answer: bytes, goes: boo
     assert ("nothing was removed" in out) is not goes
 
 
-def test_a_search_that_goes_on_is_not_touched(runs: dict[str, Path]) -> None:
+def test_a_running_search_is_kept(runs: dict[str, Path]) -> None:
     (runs["failed"] / "status.json").unlink()
     os.utime(runs["failed"], (1, 1))
     fits = FinishedFits(runs["failed"] / "search", {"a": 1})
@@ -129,7 +129,7 @@ def test_a_search_that_goes_on_is_not_touched(runs: dict[str, Path]) -> None:
     assert not runs["failed"].exists()
 
 
-def test_the_jobs_of_a_sweep_that_is_running_stay(runs: dict[str, Path]) -> None:
+def test_jobs_of_a_running_sweep_are_kept(runs: dict[str, Path]) -> None:
     sweep = SweepDirectory(runs["job"].parent)
     sweep.open([], {}, n_jobs=1, accept_changes=False)
     pruned()
@@ -140,7 +140,7 @@ def test_the_jobs_of_a_sweep_that_is_running_stay(runs: dict[str, Path]) -> None
     assert sweep.is_begun
 
 
-def test_a_run_that_begins_while_one_is_asked_stays(
+def test_a_run_that_starts_during_the_question_is_kept(
     runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def agree(*_: object) -> bool:
@@ -153,13 +153,13 @@ def test_a_run_that_begins_while_one_is_asked_stays(
     assert runs["failed"].exists()
 
 
-def test_latest_points_at_a_run_again(runs: dict[str, Path]) -> None:
+def test_latest_points_to_a_run_again(runs: dict[str, Path]) -> None:
     point_to(OUTPUTS / "latest", runs["partial"])
     pruned()
     assert (OUTPUTS / "latest").resolve() == find_run("latest", OUTPUTS).resolve()
 
 
-def test_a_removal_that_is_killed_leaves_no_run(
+def test_a_killed_removal_leaves_no_complete_run(
     runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(_: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_removal_that_is_killed_leaves_no_run(
     assert not is_complete(runs["partial"])
 
 
-def test_nothing_goes_where_nobody_knows_what_is_promoted(runs: dict[str, Path]) -> None:
+def test_nothing_is_removed_if_the_registry_is_damaged(runs: dict[str, Path]) -> None:
     (MODELS / "adult/pointer.json").write_text("{")
     with pytest.raises(RegistryDamagedError):
         pruned()
@@ -181,16 +181,14 @@ def test_nothing_goes_where_nobody_knows_what_is_promoted(runs: dict[str, Path])
 
 
 @pytest.mark.parametrize("content", ['{"format": 99}', "damaged", ""])
-def test_what_cannot_be_read_may_be_a_good_run_and_stays(
-    runs: dict[str, Path], content: str
-) -> None:
+def test_a_run_that_cannot_be_read_is_kept(runs: dict[str, Path], content: str) -> None:
     (runs["other"] / "manifest.json").write_text(content)
     told = pruned()
     assert runs["other"].exists()
     assert f"keep    {runs['other']}  (cannot be read)" in told
 
 
-def test_a_run_that_became_complete_while_one_is_asked_stays(
+def test_a_run_that_completes_during_the_question_is_kept(
     runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def agree(*_: object) -> bool:

@@ -68,7 +68,7 @@ def test_runs_are_ranked_and_tested_against_the_best(tmp_path: Path) -> None:
     assert '<html lang="en">' in page
 
 
-def test_other_rows_are_never_compared(tmp_path: Path) -> None:
+def test_runs_with_other_rows_are_not_compared(tmp_path: Path) -> None:
     one, other = ["dataset=adult", "seed=1"], ["dataset=adult", "seed=2"]
     elsewhere = noisy(1, row_ids=range(1, N_ROWS + 1))
     made(tmp_path, 0, overrides=one)
@@ -93,7 +93,7 @@ def test_other_rows_are_never_compared(tmp_path: Path) -> None:
     ],
     ids=["data", "labels", "truth"],
 )
-def test_other_data_labels_or_truth_are_other_rows(
+def test_other_data_labels_or_true_labels_are_other_rows(
     tmp_path: Path, said: dict[str, Any], files: dict[str, bytes] | None
 ) -> None:
     made(tmp_path, 0)
@@ -103,7 +103,7 @@ def test_other_data_labels_or_truth_are_other_rows(
     assert "tested against it" not in words
 
 
-def test_the_same_rows_are_compared_however_they_were_asked_for(tmp_path: Path) -> None:
+def test_the_same_rows_are_compared_whatever_the_overrides(tmp_path: Path) -> None:
     made(tmp_path, 0, overrides=["dataset=adult"])
     made(tmp_path, 1, overrides=["dataset=adult", "seed=42", "+experiment=classic"])
     words = words_of(page_of(tmp_path))
@@ -111,7 +111,7 @@ def test_the_same_rows_are_compared_however_they_were_asked_for(tmp_path: Path) 
     assert "hold-out 2" not in words
 
 
-def test_what_failed_or_still_runs_is_told_with_its_cause(tmp_path: Path) -> None:
+def test_failed_and_running_runs_are_listed_with_their_cause(tmp_path: Path) -> None:
     made(tmp_path, 0)
     log = make_failed(tmp_path / "1_job 失敗", "no <b>table") / "train.log"
     log.touch()
@@ -133,7 +133,7 @@ def flip(path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["predictions.parquet", "summary.json", "manifest.json", "scorer/arrays"]
 )
-def test_a_damaged_run_is_told_and_not_drawn(tmp_path: Path, name: str) -> None:
+def test_a_damaged_run_is_listed_and_not_drawn(tmp_path: Path, name: str) -> None:
     flip(made(tmp_path, 0) / name)
     made(tmp_path, 1)
     page = page_of(tmp_path)
@@ -148,7 +148,7 @@ def test_a_damaged_run_is_told_and_not_drawn(tmp_path: Path, name: str) -> None:
     [b"", b"no parquet", noisy(np.nan)["predictions.parquet"], predictions(np.empty((0, 2)), [])],
     ids=["empty", "other", "nan", "no rows"],
 )
-def test_predictions_of_no_use_are_told(tmp_path: Path, content: bytes) -> None:
+def test_unusable_predictions_are_listed(tmp_path: Path, content: bytes) -> None:
     made(tmp_path, 0, {"predictions.parquet": content})
     made(tmp_path, 1)
     words = words_of(page_of(tmp_path))
@@ -156,12 +156,12 @@ def test_predictions_of_no_use_are_told(tmp_path: Path, content: bytes) -> None:
     assert "0_job adult damaged" in words
 
 
-def test_where_nothing_can_be_read_there_is_a_page(tmp_path: Path) -> None:
+def test_a_page_is_written_even_if_no_run_can_be_read(tmp_path: Path) -> None:
     flip(made(tmp_path, 0) / "predictions.parquet")
     assert "0 of 1 runs are complete." in words_of(page_of(tmp_path))
 
 
-def test_a_link_leads_to_the_page_of_each_run(tmp_path: Path) -> None:
+def test_each_run_links_to_its_page(tmp_path: Path) -> None:
     sweep = tmp_path / "スイープ"
     made(sweep, 0, {**noisy(1), "report.html": b"its own"}, overrides=["model=a,b=c"])
     page = page_of(sweep)
@@ -173,7 +173,7 @@ def test_a_link_leads_to_the_page_of_each_run(tmp_path: Path) -> None:
     assert f'href="{link}"' in page.read_text(encoding="utf-8")
 
 
-def test_a_run_that_was_done_already_is_read_where_it_lies(tmp_path: Path) -> None:
+def test_a_run_that_was_complete_before_is_read_where_it_is(tmp_path: Path) -> None:
     run = made(tmp_path / "before", 0, {**noisy(1), "report.html": b"its own"})
     job = make_failed(tmp_path / "sweep" / "0_job")
     (job / "status.json").write_text(json.dumps({"state": "skipped", "reason": str(run)}))
@@ -182,7 +182,7 @@ def test_a_run_that_was_done_already_is_read_where_it_lies(tmp_path: Path) -> No
     assert 'href="../before/0_job/report.html"' in page
 
 
-def test_runs_of_one_id_are_one_line(tmp_path: Path) -> None:
+def test_runs_with_the_same_id_are_one_row(tmp_path: Path) -> None:
     for number in range(3):
         make_recorded_run(tmp_path / f"{number}_job", "aaaa0000", files=noisy(1))
     page = page_of(tmp_path)
@@ -201,7 +201,7 @@ def test_several_labels_are_compared_by_accuracy(tmp_path: Path) -> None:
     assert page.count("<figure>") == 3
 
 
-def test_a_metric_that_is_asked_for_orders_the_runs(tmp_path: Path) -> None:
+def test_runs_are_ranked_by_the_given_metric(tmp_path: Path) -> None:
     for number, loss in ((0, 0.4), (1, 0.2)):
         metrics = {"roc_auc": 0.9 - number / 10, "log_loss": loss}
         made(tmp_path, number, metrics=metrics)
@@ -210,20 +210,20 @@ def test_a_metric_that_is_asked_for_orders_the_runs(tmp_path: Path) -> None:
     assert rows_of(page_of(tmp_path, metric="f1"))[1].startswith("1 m0 –")
 
 
-def test_the_language_is_that_of_the_runs_unless_another_is_asked_for(tmp_path: Path) -> None:
+def test_the_language_is_that_of_the_runs_unless_given(tmp_path: Path) -> None:
     made(tmp_path, 0, {**noisy(1), "config.yaml": b"report:\n  language: ja\n"})
     assert '<html lang="ja">' in page_of(tmp_path)
     assert '<html lang="en">' in page_of(tmp_path, language="en")
 
 
-def test_nothing_is_written_into_a_run(tmp_path: Path) -> None:
+def test_no_page_is_written_into_a_run(tmp_path: Path) -> None:
     run = made(tmp_path, 0)
     with pytest.raises(InvalidValueError, match="a run has a page of its own"):
         page_of(run)
     assert not (run / "report.html").exists()
 
 
-def test_a_page_is_written_whole_or_not_at_all(
+def test_a_page_is_written_completely_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(tmp_path, 0)
@@ -245,7 +245,7 @@ def test_the_same_runs_give_the_same_page(tmp_path: Path) -> None:
     assert page_of(tmp_path) == page_of(tmp_path)
 
 
-def test_of_very_many_the_best_are_read_and_the_rest_is_counted(
+def test_of_many_runs_the_best_are_read_and_the_rest_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []

@@ -70,9 +70,7 @@ def test_a_class_in_a_single_group_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_more_labels_than_two_have_no_threshold(
-    tmp_path: Path, overrides: list[str], words: str
-) -> None:
+def test_a_threshold_needs_two_labels(tmp_path: Path, overrides: list[str], words: str) -> None:
     error = Case(tmp_path, frame(n_classes=3), *overrides).refusal()
     assert isinstance(error, InvalidValueError)
     assert words in str(error)

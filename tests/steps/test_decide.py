@@ -111,7 +111,7 @@ def test_the_threshold_is_the_best_on_calibrated_rows_out_of_folds(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("method", "warns"), [("isotonic", True), ("sigmoid", False)])
-def test_isotonic_calibration_on_few_rows_is_warned_of(
+def test_isotonic_calibration_on_few_rows_gives_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, method: str, warns: bool
 ) -> None:
     Case(tmp_path, frame(), f"calibration={method}").decide()

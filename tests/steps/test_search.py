@@ -197,7 +197,7 @@ def test_the_schedule_is_logged_before_it_is_run(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ensemble", [True, False])
-def test_what_a_portfolio_ends_in_is_exported_like_any_model(
+def test_the_result_of_a_portfolio_is_exported_like_any_model(
     ensemble: bool, tmp_path: Path
 ) -> None:
     config = composed(
@@ -237,7 +237,7 @@ def test_a_vote_holds_a_pipeline_per_member_in_their_order() -> None:
     ]
 
 
-def test_a_member_is_the_model_that_it_would_be_alone() -> None:
+def test_a_member_is_the_same_model_as_alone() -> None:
     config = composed("model=vote")
     assert isinstance(config.model, VoteConfig)
     members = make_members("model.members", config.model.members, seed=config.seed)
@@ -276,7 +276,7 @@ def test_weights_and_parameters_come_from_the_configuration() -> None:
     assert pipeline.get_params()["clf__forest__clf__n_estimators"] == 7
 
 
-def test_what_else_takes_estimators_takes_members() -> None:
+def test_other_ensembles_take_members_too() -> None:
     config = composed("model=vote")
     config.model.estimator = {"_target_": "sklearn.ensemble.StackingClassifier"}
     pipeline = make_pipeline(config)
@@ -298,7 +298,7 @@ def test_what_else_takes_estimators_takes_members() -> None:
         ("model.estimator._target_=sklearn.linear_model.LogisticRegression", "model.estimator"),
     ],
 )
-def test_what_cannot_be_made_is_named_by_its_key(override: str, key: str) -> None:
+def test_an_estimator_that_cannot_be_made_is_named_by_its_key(override: str, key: str) -> None:
     with pytest.raises(CannotInstantiateError, match=rf"^{re.escape(key)}: "):
         make_pipeline(composed("model=vote", override))
 
