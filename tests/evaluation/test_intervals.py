@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 
 from tabproof.evaluation import intervals as ours
 from tabproof.evaluation import measure
-from tabproof.evaluation.intervals import WEIGHTED, Sample, bootstrap_intervals, share_interval
+from tabproof.evaluation.intervals import Sample, bootstrap_intervals, share_interval
 from tabproof.evaluation.metrics import score
 from tabproof.evaluation_result import METRICS
 from tests.evaluation.samples import Codes, Floats, binormal, three_classes, tiny, two_classes
@@ -94,7 +94,9 @@ def test_a_value_of_three_labels_is_in_its_interval_for_any_rows(rows: tuple) ->
     check_laws(*rows, names=OF_MORE)
 
 
-NAMES = list(WEIGHTED)
+# Those without a formula for an interval.
+NAMES = ["average_precision", "balanced_accuracy", "precision", "recall", "f1", "mcc"]
+NAMES += ["brier", "log_loss", "ece"]
 
 
 def intervals(y: Codes, proba: Floats, names: list[str], n: int = 200, seed: int = 0) -> dict:
@@ -133,7 +135,8 @@ def test_the_spread_of_a_label_of_two_rows_is_not_halved() -> None:
     y, proba = np.array([0, 0, 1, 1, 1]), two_classes([0.1, 0.7, 0.2, 0.5, 0.9])
     losses = (proba[:, 1] - y) ** 2
     sample = ours.Sample(y, proba, None)
-    found = ours._resampled(sample, ["brier"], 100_000, 0)["brier"]
+    drawn = ours._drawn(sample.counts, 100_000, seed=0)
+    found = np.concatenate([sample.metrics(weights, ["brier"])["brier"] for weights in drawn])
     expected = sum(len(part) * part.var(ddof=1) for part in (losses[:2], losses[2:])) / 5**2
     assert found.var() == pytest.approx(expected, rel=0.02)
 
@@ -251,13 +254,11 @@ def test_weighted_metrics_are_scikit_learns(n_classes: int, decimals: int) -> No
     sample = Sample(y, proba, 0.4 if n_classes == 2 else None)
     # Small whole numbers, many 0: as resamples have them.
     weights = rng.integers(0, 4, size=(20, len(y))).astype(float)
-    sums = sample.sums(np.vstack([sample.in_order(row) for row in weights]))
     expected = [scikit_learns(y, proba, row, 0.4) for row in weights]
-    for name in expected[0]:
-        found = WEIGHTED[name](sample, sums)
+    for name, found in sample.metrics(weights[:, sample.order], expected[0]).items():
         assert found == pytest.approx([row[name] for row in expected], abs=1e-12), name
 
 
 def test_matthews_coefficient_is_0_where_one_label_is_predicted() -> None:
     sample = Sample(np.array([0, 1, 1]), np.tile([0.2, 0.8], (3, 1)), None)
-    assert WEIGHTED["mcc"](sample, sample.sums(np.ones((1, 3)))).tolist() == [0]
+    assert sample.metrics(np.ones((1, 3)), ["mcc"])["mcc"].tolist() == [0]

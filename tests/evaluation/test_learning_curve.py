@@ -1,7 +1,7 @@
 """Whether more rows would help, seen from fewer."""
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ import pytest
 from joblib import parallel_config
 from numpy.typing import NDArray
 from scipy.stats import t as student
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_moons
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
@@ -20,8 +20,9 @@ from sklearn.svm import SVC
 
 from tabproof.data import StratifiedRows
 from tabproof.evaluation import repeated_scores
-from tabproof.evaluation.learning_curve import LearningCurve, corrected_error, learning_curve
+from tabproof.evaluation.learning_curve import corrected_error, learning_curve
 from tabproof.evaluation.slices import stratified_order
+from tabproof.evaluation_result import Finding, LearningPoint
 from tests.evaluation.samples import binormal
 
 
@@ -32,9 +33,16 @@ def rows(n_rows: int, n_classes: int = 2) -> tuple[pd.DataFrame, NDArray[np.int6
     return X.assign(a=X["a"] + 0.8 * y), y
 
 
-def curve(estimator: Any, X: pd.DataFrame, y: NDArray[np.int64], **options: Any) -> LearningCurve:
-    splits = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, y))
-    return learning_curve(estimator, X, y, splits, seed=0, **options)
+class Curve(NamedTuple):
+    points: list[LearningPoint]
+    finding: Finding
+
+
+def curve(
+    estimator: Any, X: pd.DataFrame, y: NDArray[np.int64], splits: Any = None, **options: Any
+) -> Curve:
+    splits = splits or list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, y))
+    return Curve(*learning_curve(lambda _: clone(estimator), X, y, splits, seed=0, **options))
 
 
 def test_the_last_point_is_cross_validation_with_its_corrected_interval() -> None:
@@ -105,7 +113,7 @@ def test_parts_are_nested_and_keep_the_shares_of_classes() -> None:
     X, y = rows(200)
     y = (np.arange(200) % 5 == 0).astype(np.int64)
     Recording.fitted = []
-    learning_curve(Recording(), X, y, [(np.arange(150), np.arange(150, 200))], seed=0)
+    curve(Recording(), X, y, [(np.arange(150), np.arange(150, 200))])
     parts = Recording.fitted
     assert [len(part) for part in parts] == [15, 38, 75, 150]
     for smaller, larger in pairwise(parts):
@@ -164,9 +172,7 @@ def test_the_end_of_a_curve_without_two_points_is_unknown() -> None:
 
 def test_one_fold_has_no_interval() -> None:
     X, y = rows(100)
-    found = learning_curve(
-        KNeighborsClassifier(3), X, y, [(np.arange(80), np.arange(80, 100))], seed=0
-    )
+    found = curve(KNeighborsClassifier(3), X, y, [(np.arange(80), np.arange(80, 100))])
     assert all(point.unseen.interval is None for point in found.points)
     assert found.finding.facts["end"] == "unclear"
 
@@ -191,7 +197,10 @@ def splits_of(X: pd.DataFrame, y: np.ndarray, n_splits: int = 4, n_repeats: int 
     return [split for splitter in splitters for split in splitter.split(X, y)]
 
 
-OPTIONS = {"labels": ["no", "yes"], "n_splits": 4, "n_repeats": 3}
+def repeated(X: pd.DataFrame, y: np.ndarray, splits: list, **options: Any) -> Any:
+    estimator = options.pop("estimator", LogisticRegression())
+    options = {"labels": ["no", "yes"], "n_splits": 4, "n_repeats": 3, **options}
+    return repeated_scores(lambda _: clone(estimator), X, y, splits, **options)
 
 
 def test_the_corrected_error_is_that_of_scikit_learns_published_example() -> None:
@@ -219,9 +228,7 @@ def test_the_corrected_error_is_the_papers_formula_by_hand() -> None:
 def test_mean_and_interval_are_those_of_the_folds() -> None:
     X, y = table()
     splits = splits_of(X, y)
-    found, findings = repeated_scores(
-        LogisticRegression(), X, y, splits, names=["roc_auc"], **OPTIONS
-    )
+    found, findings = repeated(X, y, splits, names=["roc_auc"])
     scores = cross_val_score(LogisticRegression(), X, y, scoring="roc_auc", cv=splits)
     # 12 fits; a third as many rows are scored as learned from.
     error = np.sqrt((1 / 12 + 1 / 3) * scores.var(ddof=1))
@@ -237,26 +244,24 @@ def test_mean_and_interval_are_those_of_the_folds() -> None:
 def test_where_fits_run_changes_no_number(backend: str) -> None:
     X, y = table()
     splits = splits_of(X, y)
-    alone = repeated_scores(LogisticRegression(), X, y, splits, names=NAMES, **OPTIONS)
+    alone = repeated(X, y, splits, names=NAMES)
     with parallel_config(backend, n_jobs=2):
-        together = repeated_scores(LogisticRegression(), X, y, splits, names=NAMES, **OPTIONS)
+        together = repeated(X, y, splits, names=NAMES)
     assert together == alone
 
 
 def test_the_threshold_decides_in_every_fold() -> None:
     X, y = table()
     splits = splits_of(X, y)
-    found, _ = repeated_scores(
-        LogisticRegression(), X, y, splits, names=["recall", "accuracy"], threshold=0.0, **OPTIONS
-    )
+    found, _ = repeated(X, y, splits, names=["recall", "accuracy"], threshold=0.0)
     assert found.metrics["recall"].value == 1
     assert found.metrics["accuracy"].value == pytest.approx(0.4, abs=0.01)
 
 
 def test_scores_that_are_all_the_same_are_no_certainty() -> None:
     X, y = table()
-    found, _ = repeated_scores(
-        DummyClassifier(), X, y, splits_of(X, y), names=["roc_auc", "mcc"], **OPTIONS
+    found, _ = repeated(
+        X, y, splits_of(X, y), estimator=DummyClassifier(), names=["roc_auc", "mcc"]
     )
     assert [(e.value, e.interval) for e in found.metrics.values()] == [(0.5, None), (0.0, None)]
     assert found.standard_errors == {}
@@ -269,10 +274,8 @@ def test_folds_that_lack_a_label_are_reported_and_the_rest_is_the_mean() -> None
     train, test = whole[0]
     only_no = np.setdiff1d(test, yes)
     splits = [*whole, (train, only_no), (no[:20], test)]  # the last has nothing to learn
-    found, findings = repeated_scores(
-        LogisticRegression(), X, y, splits, names=["roc_auc", "accuracy"], **OPTIONS
-    )
-    alone, _ = repeated_scores(LogisticRegression(), X, y, whole, names=["roc_auc"], **OPTIONS)
+    found, findings = repeated(X, y, splits, names=["roc_auc", "accuracy"])
+    alone, _ = repeated(X, y, whole, names=["roc_auc"])
     assert found.metrics["roc_auc"].value == alone.metrics["roc_auc"].value
     (finding,) = findings
     assert finding.check == "undefined_folds"
@@ -284,8 +287,6 @@ def test_a_metric_that_no_fold_defines_is_none() -> None:
     X, y = table()
     train, test = splits_of(X, y)[0]
     splits = [(train, np.setdiff1d(test, np.flatnonzero(y == 1)))] * 2
-    found, findings = repeated_scores(
-        LogisticRegression(), X, y, splits, names=["roc_auc"], **OPTIONS
-    )
+    found, findings = repeated(X, y, splits, names=["roc_auc"])
     assert found.metrics["roc_auc"].value is None
     assert len(findings) == 1

@@ -42,8 +42,8 @@ def test_a_fold_whose_model_cannot_be_made_is_left_out_and_reported() -> None:
     X, y = table_with(40)[["age"]], (np.arange(200) < 40).astype(np.int64)
     splits = [(np.arange(0, 200, 2), np.arange(1, 200, 2))]
     found, findings = repeated_scores(
-        None, X, y, splits, labels=["no", "yes"], n_splits=1, n_repeats=1, names=["roc_auc"],
-        make_estimator=lambda _: None,
+        lambda _: None, X, y, splits, names=["roc_auc"], labels=["no", "yes"],
+        n_splits=1, n_repeats=1,
     )  # fmt: skip
     assert found.metrics["roc_auc"].value is None
     assert [finding.check for finding in findings] == ["undefined_folds"]

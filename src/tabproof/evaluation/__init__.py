@@ -2,18 +2,12 @@
 
 from tabproof.evaluation.importance import dependences, importances
 from tabproof.evaluation.intervals import measure
-from tabproof.evaluation.learning_curve import (
-    FRACTIONS,
-    LearningCurve,
-    learning_curve,
-    repeated_scores,
-)
+from tabproof.evaluation.learning_curve import FRACTIONS, learning_curve, repeated_scores
 from tabproof.evaluation.metrics import predicted_codes, score
 from tabproof.evaluation.slices import check_slices, make_slices
 
 __all__ = [
     "FRACTIONS",
-    "LearningCurve",
     "check_slices",
     "dependences",
     "importances",

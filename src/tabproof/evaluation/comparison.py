@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
-from tabproof.auc import Bools, Codes, Floats, auc_components, p_value_of, rank_aucs
+from tabproof.auc import Codes, Floats, auc_components, p_value_of, rank_aucs
 
 
 @dataclass(frozen=True)
@@ -41,30 +41,27 @@ class Comparison:
 
 
 def compare(y: Codes, candidate: Floats, current: Floats) -> Comparison:
-    """Compare probabilities of shape (n_rows, n_classes) for rows of classes y, (n_rows,)."""
-    if candidate.shape[1] != 2:
-        return _compare_accuracies(candidate.argmax(axis=1) == y, current.argmax(axis=1) == y)
-    is_positive = (y == 1)[:, np.newaxis]
-    ours, theirs = (float(rank_aucs(proba[:, 1], is_positive)[0]) for proba in (candidate, current))
-    # The components of the difference, rather than a covariance matrix: their variance is never
-    # negative by rounding, and zero where both models rank alike.
-    components = auc_components(y, candidate) - auc_components(y, current)
-    p_value = p_value_of(ours - theirs, y, components)
-    return Comparison("AUC", "DeLong", ours, theirs, p_value)
+    """Compare the AUCs with two classes, the accuracies with more; arguments as below."""
+    return compare_in_all(y, candidate, current)[0]
 
 
 def compare_in_all(y: Codes, candidate: Floats, current: Floats) -> list[Comparison]:
-    """Compare the accuracies and, with two classes, the AUCs first."""
-    right = [proba.argmax(axis=1) == y for proba in (candidate, current)]
-    aucs = [compare(y, candidate, current)] if candidate.shape[1] == 2 else []
-    return [*aucs, _compare_accuracies(*right)]
+    """Compare the AUCs, with two classes, then the accuracies.
 
-
-def _compare_accuracies(candidate: Bools, current: Bools) -> Comparison:
+    y : classes of the rows, (n_rows,). candidate, current : probabilities, (n_rows, n_classes).
+    """
+    found = []
+    if candidate.shape[1] == 2:
+        is_positive = (y == 1)[:, np.newaxis]
+        ours, theirs = (float(rank_aucs(p[:, 1], is_positive)[0]) for p in (candidate, current))
+        # The components of the difference, rather than a covariance matrix: their variance is
+        # never negative by rounding, and zero where both models rank alike.
+        components = auc_components(y, candidate) - auc_components(y, current)
+        p_value = p_value_of(ours - theirs, y, components)
+        found.append(Comparison("AUC", "DeLong", ours, theirs, p_value))
+    is_right, was_right = (proba.argmax(axis=1) == y for proba in (candidate, current))
     # Rows on which both are right or both wrong say nothing about which is better.
-    gained = int((candidate & ~current).sum())
-    lost = int((current & ~candidate).sum())
+    gained, lost = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
     p_value = min(1.0, 2 * float(binom.cdf(min(gained, lost), gained + lost, 0.5)))
-    return Comparison(
-        "accuracy", "McNemar", float(candidate.mean()), float(current.mean()), p_value
-    )
+    ours, theirs = float(is_right.mean()), float(was_right.mean())
+    return [*found, Comparison("accuracy", "McNemar", ours, theirs, p_value)]

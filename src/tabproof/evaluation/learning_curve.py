@@ -8,8 +8,6 @@ folds for every size: smaller parts of them overlap less, so their intervals are
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,6 @@ import pandas as pd
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from scipy.stats import t as student
-from sklearn.base import clone
 
 from tabproof.auc import Codes, Floats, has_every_class
 from tabproof.evaluation.metrics import score
@@ -47,7 +44,7 @@ def estimate_mean(
     if not len(values):
         return Estimate(None)
     mean = float(values.mean())
-    if not _varies(values):
+    if not np.ptp(values) > 0:
         return Estimate(mean)
     half = float(student.ppf(0.975, len(values) - 1)) * corrected_error(values, share)
     return Estimate(mean, max(bounds[0], mean - half), min(bounds[1], mean + half))
@@ -58,10 +55,6 @@ def corrected_error(values: Floats, share: float) -> float:
     return math.sqrt((1 / len(values) + share) * float(values.var(ddof=1)))
 
 
-def _varies(values: Floats) -> bool:
-    return len(values) > 1 and float(np.ptp(values)) > 0
-
-
 # --- Repeated cross-validation.
 
 # The range of a metric; of the others it is 0 to 1.
@@ -69,7 +62,7 @@ RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, math.inf), "brier": (0.0, 2.0)}
 
 
 def repeated_scores(
-    estimator: Any,
+    make_estimator: MakeEstimator,
     X: pd.DataFrame,
     y: Codes,
     splits: Sequence[Split],
@@ -79,17 +72,16 @@ def repeated_scores(
     n_repeats: int,
     names: Sequence[str],
     threshold: float | None = None,
-    make_estimator: MakeEstimator | None = None,
 ) -> tuple[RepeatedScores, list[Finding]]:
-    """Fit a clone on each split's first positions, and score it on its second.
+    """Fit on each split's first positions, and score on its second.
 
     splits : n_splits times n_repeats of them. Fits run where joblib's configuration says. A metric
     that some fold leaves undefined is the mean over the others, which is a finding.
-    make_estimator : for estimators that depend on the rows they are fitted on; by default clones.
     """
-    make = make_estimator or (lambda _: clone(estimator))
     found = Parallel()(
-        delayed(_fit_and_score)(make(split[0]), X, y, split, len(labels), names, threshold)
+        delayed(_fit_and_score)(
+            make_estimator(split[0]), X, y, split, len(labels), names, threshold
+        )
         for split in splits
     )
     share = sum(len(test) for _, test in splits) / sum(len(train) for train, _ in splits)
@@ -101,7 +93,7 @@ def repeated_scores(
         n_splits,
         n_repeats,
         {name: estimate_mean(v, share, RANGES.get(name, (0.0, 1.0))) for name, v in known.items()},
-        {name: corrected_error(v, share) for name, v in known.items() if _varies(v)},
+        {name: corrected_error(v, share) for name, v in known.items() if len(v) and np.ptp(v) > 0},
     )
     missing = {name: len(splits) - len(v) for name, v in known.items() if len(v) < len(splits)}
     if not missing:
@@ -135,32 +127,23 @@ FRACTIONS = (0.1, 0.25, 0.5, 1.0)
 NEGLIGIBLE = 0.005
 
 
-@dataclass(frozen=True)
-class LearningCurve:
-    """Points by size, and whether the curve still rises at its end."""
-
-    points: list[LearningPoint]
-    finding: Finding
-
-
 def learning_curve(
-    estimator: Any,
+    make_estimator: MakeEstimator,
     X: pd.DataFrame,
     y: Codes,
     splits: Sequence[Split],
     *,
     seed: int,
     fractions: Sequence[float] = FRACTIONS,
-    make_estimator: MakeEstimator | None = None,
-) -> LearningCurve:
-    """Fit on parts of each fold's training rows; a smaller part is contained in the larger ones.
+) -> tuple[list[LearningPoint], Finding]:
+    """Return points by size, and whether the curve still rises at its end.
+
+    A smaller part of a fold's training rows is contained in the larger ones.
 
     splits : training and test positions of two folds or more. y : (n_rows,), codes from 0 on
     without a gap. Fits run where joblib's configuration says. A size on which a fit fails, or that
     lacks a class in a fold, is left out, and the finding gives the reason.
-    make_estimator : for estimators that depend on the rows they are fitted on; by default clones.
     """
-    make = make_estimator or (lambda _: clone(estimator))
     orders = [train[stratified_order(y[train], seed)] for train, _ in splits]
     parts = [
         [order[: round(fraction * len(order))] for order in orders]
@@ -168,7 +151,7 @@ def learning_curve(
     ]
     n_classes = int(y.max()) + 1
     fits = Parallel()(
-        delayed(_fit)(make(rows), X.iloc[rows], y[rows], X.iloc[test], y[test], n_classes)
+        delayed(_fit)(make_estimator(rows), X.iloc[rows], y[rows], X.iloc[test], y[test], n_classes)
         for part in parts
         for rows, (_, test) in zip(part, splits, strict=True)
     )
@@ -185,7 +168,7 @@ def learning_curve(
         estimates = [estimate_mean(values, share, (0.0, 1.0)) for values in seen_and_unseen]
         points.append(LearningPoint(n_rows, *estimates))
         unseen.append(seen_and_unseen[1])
-    return LearningCurve(points, _conclude(points, unseen, left_out, share))
+    return points, _conclude(points, unseen, left_out, share)
 
 
 def _fit(
@@ -224,16 +207,19 @@ def _conclude(
     share: float,
 ) -> Finding:
     """Report whether the last step gains; the gain of each fold is that of the same test rows."""
-    facts: dict[str, Any] = {"left_out": dict(left_out)}
+    facts: dict[str, Any] = {"left_out": dict(left_out), "end": "unknown"}
     texts = []
-    if len(points) < 2:
-        facts["end"] = "unknown"
-    else:
-        *_, (before, last) = pairwise(points)
+    if len(points) > 1:
         gains = unseen[-1] - unseen[-2]
         gain = estimate_mean(gains, share)
-        facts |= {"end": "flat" if len(gains) > 1 and not gains.any() else _end(gain)}
-        facts |= {"n_before": before.n_rows, "n_rows": last.n_rows}
+        facts["end"] = "unclear"
+        if gain.low is not None and gain.low > 0:
+            facts["end"] = "rises"
+        elif (gain.high is not None and gain.high < NEGLIGIBLE) or (
+            len(gains) > 1 and not gains.any()
+        ):
+            facts["end"] = "flat"
+        facts |= {"n_before": points[-2].n_rows, "n_rows": points[-1].n_rows}
         facts |= {"gain": gain.value, "low": gain.low, "high": gain.high}
         numbers = {name: f"{facts[name]:,}" for name in ("n_before", "n_rows")}
         numbers |= {k: f"{facts[k]:+.4f}" for k in ("gain", "low", "high") if facts[k] is not None}
@@ -243,12 +229,3 @@ def _conclude(
     if left_out:
         texts.append(finding_text("learning_curve", "left_out", sizes=left_out))
     return Finding("learning_curve", " ".join(texts), facts=facts)
-
-
-def _end(gain: Estimate) -> str:
-    if gain.interval is None:
-        return "unclear"
-    low, high = gain.interval
-    if low > 0:
-        return "rises"
-    return "flat" if high < NEGLIGIBLE else "unclear"

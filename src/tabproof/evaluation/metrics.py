@@ -6,12 +6,13 @@ that has none, or is a share of no rows.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 from sklearn import metrics as sk
 
-from tabproof.auc import Codes, Floats
+from tabproof.auc import Codes, Floats, has_every_class
 
 # --- Expected calibration error: the distance of probabilities from observed shares.
 
@@ -20,13 +21,6 @@ N_BINS = 10
 FARTHEST = 10.0
 # Sums over a million rows in different orders differ by less.
 ROUNDING = 1e-9
-
-
-def expected_calibration_error(y: Codes, proba: Floats) -> float:
-    """Return the error; proba : (n_rows, n_classes)."""
-    confidence, was_true = claims(y, proba)
-    excess = np.bincount(calibration_bins(confidence), confidence - was_true)
-    return float(np.abs(excess).sum() / len(y))
 
 
 def claims(y: Codes, proba: Floats) -> tuple[Floats, Floats]:
@@ -86,20 +80,6 @@ def predicted_codes(proba: Floats, threshold: float | None = None) -> Codes:
     return (proba[:, 1] > threshold).astype(np.int64)
 
 
-def score(
-    y: Codes, proba: Floats, *, names: Sequence[str], threshold: float | None = None
-) -> dict[str, float | None]:
-    """Return metrics by name; y : (n_rows,), one row or more, perhaps not of every label."""
-    predicted = predicted_codes(proba, threshold)
-    lacks_label = bool(np.bincount(y, minlength=proba.shape[1]).min() == 0)
-    needing = NEED_ALL_OF_TWO if proba.shape[1] == 2 else NEED_ALL_OF_MORE
-    found = {
-        name: np.nan if lacks_label and name in needing else _METRICS[name](y, proba, predicted)
-        for name in names
-    }
-    return {name: None if np.isnan(value) else float(value) for name, value in found.items()}
-
-
 def squared_distances(y: Codes, proba: Floats) -> Floats:
     """Return each row's squared distance from the truth; with two labels, of the positive one."""
     truth = y[:, np.newaxis] == np.arange(proba.shape[1])
@@ -112,55 +92,42 @@ def log_losses(y: Codes, proba: Floats) -> Floats:
     return np.asarray(-np.log(np.clip(proba[np.arange(len(y)), y], least, 1 - least)))
 
 
-def _roc_auc(y: Codes, proba: Floats, _: Codes) -> float:
-    classes = np.arange(proba.shape[1])
-    scores = proba[:, 1] if len(classes) == 2 else proba
-    return float(sk.roc_auc_score(y, scores, multi_class="ovr", labels=classes))
-
-
-def _average_precision(y: Codes, proba: Floats, _: Codes) -> float:
-    if proba.shape[1] == 2:
-        return float(sk.average_precision_score(y, proba[:, 1]))
-    return float(sk.average_precision_score(y[:, np.newaxis] == np.arange(proba.shape[1]), proba))
-
-
-def _of_positive_or_macro(function: Callable[..., float]) -> Callable[..., float]:
-    def metric(y: Codes, proba: Floats, predicted: Codes) -> float:
-        if proba.shape[1] == 2:
-            return float(function(y, predicted, zero_division=np.nan))
-        # A label that is never predicted is missed: 0, rather than left out of the mean.
-        return float(function(y, predicted, average="macro", zero_division=0))
-
-    return metric
-
-
-def _f1(y: Codes, proba: Floats, predicted: Codes) -> float:
-    # Without positive rows recall is not defined, and f1 is not, though scikit-learn returns 0.
-    return _of_positive_or_macro(sk.f1_score)(y, proba, predicted) if (y == 1).any() else np.nan
-
-
-def _specificity(y: Codes, _: Floats, predicted: Codes) -> float:
-    return float(sk.recall_score(y, predicted, pos_label=0, zero_division=np.nan))
-
-
-def _log_loss(y: Codes, proba: Floats, _: Codes) -> float:
-    return float(sk.log_loss(y, proba, labels=np.arange(proba.shape[1])))
-
-
-_METRICS: dict[str, Callable[[Codes, Floats, Codes], float]] = {
-    "roc_auc": _roc_auc,
-    "average_precision": _average_precision,
-    "accuracy": lambda y, _, predicted: float(sk.accuracy_score(y, predicted)),
-    "balanced_accuracy": lambda y, _, predicted: float(sk.balanced_accuracy_score(y, predicted)),
-    "precision": _of_positive_or_macro(sk.precision_score),
-    "recall": _of_positive_or_macro(sk.recall_score),
-    "specificity": _specificity,
-    "f1": _f1,
-    "mcc": lambda y, _, predicted: float(sk.matthews_corrcoef(y, predicted)),
-    "brier": lambda y, proba, _: float(squared_distances(y, proba).mean()),
-    "log_loss": _log_loss,
-    "ece": lambda y, proba, _: expected_calibration_error(y, proba),
-}
 # Not defined if a label has no row.
 NEED_ALL_OF_TWO = {"roc_auc", "average_precision", "balanced_accuracy", "mcc"}
 NEED_ALL_OF_MORE = NEED_ALL_OF_TWO | {"precision", "recall", "f1"}
+
+
+def score(
+    y: Codes, proba: Floats, *, names: Sequence[str], threshold: float | None = None
+) -> dict[str, float | None]:
+    """Return metrics by name; y : (n_rows,), one row or more, perhaps not of every label."""
+    classes, is_binary = np.arange(proba.shape[1]), proba.shape[1] == 2
+    predicted = predicted_codes(proba, threshold)
+    # A label that is never predicted is missed: 0, rather than left out of the mean.
+    of: Any = {"zero_division": np.nan} if is_binary else {"average": "macro", "zero_division": 0}
+    truths, scores = (y, proba[:, 1]) if is_binary else (y[:, np.newaxis] == classes, proba)
+
+    def calibration_error() -> float:
+        confidence, was_true = claims(y, proba)
+        excess = np.bincount(calibration_bins(confidence), confidence - was_true)
+        return float(np.abs(excess).sum() / len(y))
+
+    metrics: dict[str, Callable[[], float]] = {
+        "roc_auc": lambda: sk.roc_auc_score(y, scores, multi_class="ovr", labels=classes),
+        "average_precision": lambda: sk.average_precision_score(truths, scores),
+        "accuracy": lambda: sk.accuracy_score(y, predicted),
+        "balanced_accuracy": lambda: sk.balanced_accuracy_score(y, predicted),
+        "precision": lambda: sk.precision_score(y, predicted, **of),
+        "recall": lambda: sk.recall_score(y, predicted, **of),
+        "specificity": lambda: sk.recall_score(y, predicted, pos_label=0, zero_division=np.nan),
+        # Without positive rows recall is not defined, and f1 is not, though scikit-learn returns 0.
+        "f1": lambda: sk.f1_score(y, predicted, **of) if (y == 1).any() else np.nan,
+        "mcc": lambda: sk.matthews_corrcoef(y, predicted),
+        "brier": lambda: float(squared_distances(y, proba).mean()),
+        "log_loss": lambda: sk.log_loss(y, proba, labels=classes),
+        "ece": calibration_error,
+    }
+    needing = NEED_ALL_OF_TWO if is_binary else NEED_ALL_OF_MORE
+    undefined = set() if has_every_class(y, len(classes)) else needing
+    found = {name: np.nan if name in undefined else metrics[name]() for name in names}
+    return {name: None if np.isnan(value) else float(value) for name, value in found.items()}

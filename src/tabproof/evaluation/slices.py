@@ -5,8 +5,7 @@ ratio, of each label: the least share over the greatest (parity: Agarwal et al.,
 groups are left out of it: a group of three rows would decide it.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabproof.errors import ColumnMissingError, printable
-from tabproof.evaluation.errors import TooManyGroupsError
+from tabproof.auc import Codes, Floats
+from tabproof.errors import ColumnMissingError, UserError, printable
 from tabproof.evaluation.intervals import measure, share_interval
 from tabproof.evaluation.metrics import predicted_codes
 from tabproof.evaluation_result import Estimate, Group, Slice
@@ -38,37 +37,21 @@ def stratified_order(y: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
 MISSING = "(missing)"
 
 
-@dataclass(frozen=True)
-class Values:
-    """The values in a column: categories or numbers in order, missing last.
+def values_of(column: pd.Series) -> tuple[list[str], NDArray[np.intp]]:
+    """Return the names of a column's values, missing last, and the position of each row's value.
 
-    codes : the position of each row's value in names.
+    Categories or numbers, in order. A name of missing values is one that no other value has.
     """
-
-    names: list[str]
-    codes: NDArray[np.intp]
-
-
-def values_of(column: pd.Series) -> Values:
-    """Return the values of a column of at least one row."""
     codes, uniques = pd.factorize(column, sort=True)
     names = [as_category(value) for value in uniques]
     if (codes < 0).any():
         codes = np.where(codes < 0, len(names), codes)
-        names = [*names, missing_among(names)]
-    return Values(names, codes)
+        missing = MISSING
+        while missing in names:
+            missing = f"({missing})"
+        names.append(missing)
+    return names, codes
 
-
-def missing_among(names: Collection[str]) -> str:
-    """Return a name for missing values that no other value has."""
-    name = MISSING
-    while name in names:
-        name = f"({name})"
-    return name
-
-
-Codes = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 MAX_VALUES = 50
 # The US National Center for Health Statistics publishes no proportion of fewer than 30 (Parker et
@@ -76,6 +59,15 @@ MAX_VALUES = 50
 # (Parker et al., 2023, 2(200)): here the rows of a class, from which recall and AUC are computed.
 MIN_ROWS = 30
 MIN_ROWS_OF_CLASS = 10
+
+
+class TooManyGroupsError(UserError):
+    """A column of slices with too many values."""
+
+    template = (
+        "evaluation.slices: column '{column}' has {n_values:,} different values; a column of at"
+        " most {limit} gives groups that are large enough"
+    )
 
 
 def check_slices(X: pd.DataFrame, names: Sequence[str]) -> None:
@@ -105,14 +97,25 @@ def make_slices(
     y : (n_rows,). proba : (n_rows, n_classes). A metric that is not defined in a group, such as
     AUC if all its rows have one label, is None.
     """
-    predicted = predicted_codes(proba, threshold)
+    predicted, n_labels = predicted_codes(proba, threshold), len(labels)
+
+    def predicted_shares(rows: NDArray[np.bool_]) -> Any:
+        # Imported here, since most runs have no slices.
+        from fairlearn.metrics import MetricFrame, selection_rate
+
+        # Named by number, since labels may have any name.
+        rates = {str(code): partial(selection_rate, pos_label=code) for code in range(n_labels)}
+        y = predicted[rows]
+        return MetricFrame(metrics=rates, y_true=y, y_pred=y, sensitive_features=codes[rows])
+
     slices = []
     for column in dict.fromkeys(columns):
-        values = values_of(X_test[column])
-        shares = _shares(predicted, values.codes, len(labels))
+        values, codes = values_of(X_test[column])
+        shares = np.asarray(predicted_shares(codes >= 0).by_group, dtype=float)
         groups = []
-        for place, name in enumerate(values.names):
-            rows = values.codes == place
+        for place, value in enumerate(values):
+            rows = codes == place
+            n_rows, counts = int(rows.sum()), np.bincount(y[rows], minlength=n_labels).tolist()
             metrics = measure(
                 y[rows],
                 proba[rows],
@@ -121,45 +124,23 @@ def make_slices(
                 n_bootstrap=n_bootstrap,
                 seed=seed,
             )
-            groups.append(_group(name, y[rows], metrics, shares[place]))
-        slices.append(Slice(column, groups, _ratios(predicted, values.codes, groups)))
+            groups.append(
+                Group(
+                    value,
+                    n_rows=n_rows,
+                    n_by_label=counts,
+                    metrics=metrics,
+                    shares=[
+                        Estimate(s, *share_interval(s, n_rows)) for s in shares[place].tolist()
+                    ],
+                    is_small=n_rows < MIN_ROWS or min(counts) < MIN_ROWS_OF_CLASS,
+                )
+            )
+        large = [place for place, group in enumerate(groups) if not group.is_small]
+        ratios: list[float | None] = [None] * n_labels
+        if len(large) > 1:
+            found = predicted_shares(np.isin(codes, large)).ratio()
+            # Not defined for a label that is not predicted.
+            ratios = [None if np.isnan(ratio) else float(ratio) for ratio in found]
+        slices.append(Slice(column, groups, ratios))
     return slices
-
-
-def _group(name: str, y: Codes, metrics: dict[str, Estimate], shares: Floats) -> Group:
-    counts = np.bincount(y, minlength=len(shares)).tolist()
-    return Group(
-        name,
-        n_rows=len(y),
-        n_by_label=counts,
-        metrics=metrics,
-        shares=[Estimate(share, *share_interval(share, len(y))) for share in shares.tolist()],
-        is_small=len(y) < MIN_ROWS or min(counts) < MIN_ROWS_OF_CLASS,
-    )
-
-
-def _ratios(
-    predicted: Codes, codes: NDArray[np.intp], groups: Sequence[Group]
-) -> list[float | None]:
-    """Compare the groups that are not small; None with fewer than two, or without the label."""
-    n_labels = len(groups[0].shares)
-    large = [place for place, group in enumerate(groups) if not group.is_small]
-    if len(large) < 2:
-        return [None] * n_labels
-    rows = np.isin(codes, large)
-    ratios = _selection_rates(predicted[rows], codes[rows], n_labels).ratio()
-    return [None if np.isnan(ratio) else float(ratio) for ratio in ratios]
-
-
-def _shares(predicted: Codes, codes: NDArray[np.intp], n_labels: int) -> Floats:
-    """Return by group the shares of its rows that are predicted to have each label."""
-    return np.asarray(_selection_rates(predicted, codes, n_labels).by_group, dtype=float)
-
-
-def _selection_rates(predicted: Codes, codes: NDArray[np.intp], n_labels: int) -> Any:
-    # Imported here, since most runs have no slices.
-    from fairlearn.metrics import MetricFrame, selection_rate
-
-    # Named by number, since labels may have any name.
-    rates = {str(code): partial(selection_rate, pos_label=code) for code in range(n_labels)}
-    return MetricFrame(metrics=rates, y_true=predicted, y_pred=predicted, sensitive_features=codes)

@@ -37,8 +37,9 @@ def refit(
     config: TrainConfig, division: data.Division, model: Decided, on_fit: OnFit | None = None
 ) -> Refits:
     """Fit the chosen model on parts of the training rows, if the configuration asks for it."""
-    asked, repeated, curve = config.evaluation, None, None
-    training = model.pipeline, division.X_train, division.y_train
+    asked, repeated = config.evaluation, None
+    points: Sequence[LearningPoint] = ()
+    training = division.X_train, division.y_train
     findings: list[Finding] = []
 
     def make_estimator(what: str, n_fits: int, positions: NDArray[np.int64]) -> Any:
@@ -50,6 +51,7 @@ def refit(
         n_fits = asked.n_splits * asked.n_repeats
         log.info("repeating cross-validation: %d fits", n_fits)
         repeated, findings = evaluation.repeated_scores(
+            partial(make_estimator, "repeated cross-validation", n_fits),
             *training,
             division.splits(asked.n_splits, asked.n_repeats),
             labels=division.table.labels,
@@ -57,16 +59,15 @@ def refit(
             n_repeats=asked.n_repeats,
             names=metric_names(config),
             threshold=model.decision.threshold,
-            make_estimator=partial(make_estimator, "repeated cross-validation", n_fits),
         )
     if asked.learning_curve:
         log.info("learning curve: fits on parts of the training rows")
         n_fits = len(evaluation.FRACTIONS) * asked.n_splits
         make = partial(make_estimator, "learning curve", n_fits)
         splits = division.splits(asked.n_splits)
-        curve = evaluation.learning_curve(*training, splits, seed=config.seed, make_estimator=make)
-        findings.append(curve.finding)
-    return Refits(repeated, () if curve is None else curve.points, findings)
+        points, finding = evaluation.learning_curve(make, *training, splits, seed=config.seed)
+        findings.append(finding)
+    return Refits(repeated, points, findings)
 
 
 def evaluate_holdout(
