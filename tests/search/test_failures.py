@@ -17,8 +17,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from tabproof.errors import RungNotScoredError
 from tabproof.search import Rung
+from tabproof.search.estimator import result_of
 from tabproof.search.fitting import DIED
-from tabproof.search.results import result_of
 from tests.search.making import (
     WHOLE,
     Failing,

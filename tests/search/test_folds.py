@@ -23,9 +23,9 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
-from tabproof.search import Progress, Rung, RungSearchCV, folds
+from tabproof.search import Progress, Rung, RungSearchCV, fitting
 from tabproof.search.candidates import Candidate
-from tabproof.search.folds import (
+from tabproof.search.fitting import (
     FEW_ROWS,
     Fold,
     Problem,
@@ -288,7 +288,7 @@ def test_small_arrays_and_other_tables_are_not_mapped(values: Any, folder: Path)
 
 def test_without_space_nothing_is_mapped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert spill(fold_of(LARGE), folder / "nowhere", "0").X_train is LARGE
-    monkeypatch.setattr(folds.np, "load", _no_room)
+    monkeypatch.setattr(fitting.np, "load", _no_room)
     assert spill(fold_of(LARGE), folder, "0").X_train is LARGE
     assert not list(folder.iterdir())
 
@@ -321,7 +321,7 @@ def test_a_search_whose_rows_are_mapped_is_the_same(
 ) -> None:
     X, y = table()
     alone = searching().fit(X, y)
-    monkeypatch.setattr(folds, "MIN_SPILL_BYTES", 100)
+    monkeypatch.setattr(fitting, "MIN_SPILL_BYTES", 100)
     assert_same_search(alone, searching(n_jobs=2, pool_seconds=0.0).fit(X, y))
     assert not list(folder.glob("search_*"))
 
@@ -330,7 +330,7 @@ def test_folds_that_no_finalist_needs_are_removed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     X, y = table()
-    monkeypatch.setattr(folds, "MIN_SPILL_BYTES", 100)
+    monkeypatch.setattr(fitting, "MIN_SPILL_BYTES", 100)
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     grid = {"standardscaler__with_std": [True, False], "standardscaler__with_mean": [True, False]}
     n_files: list[int] = []
@@ -352,8 +352,8 @@ def test_folds_that_no_finalist_needs_are_removed(
 def test_a_search_that_is_killed_leaves_nothing_in_memory(folder: Path) -> None:
     code = (
         "import time, numpy as np\n"
-        "from tabproof.search.folds import Fold\n"
-        "from tabproof.search.folds import spill, spill_directory\n"
+        "from tabproof.search.fitting import Fold\n"
+        "from tabproof.search.fitting import spill, spill_directory\n"
         "X, making = np.zeros((1000, 1000)), spill_directory()\n"
         "spill(Fold(X, None, X, None), making.__enter__()(), '0')\n"
         "print('there', flush=True)\n"

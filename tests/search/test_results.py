@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 from tabproof.search import result_of
-from tabproof.search.results import __doc__ as documentation
+from tabproof.search.estimator import __doc__ as documentation
 from tests.search.making import SCHEDULE, Failing, searching, table
 
 GRID = [{"C": [0.1, 1.0]}, {"C": [1.0], "class_weight": ["balanced", None]}]

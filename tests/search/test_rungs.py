@@ -12,8 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from tabproof.search import Rung
 from tabproof.search.candidates import Candidate
-from tabproof.search.fitting import Fit
-from tabproof.search.folds import Problem
+from tabproof.search.fitting import Fit, Problem
 from tabproof.search.rungs import Clock, RungScores, best_of, choose_entrants
 from tests.search.making import WHOLE, searching, table
 

@@ -1,10 +1,9 @@
 """The search for the best candidate: rungs, proposals, portfolios."""
 
 from tabproof.runtime.progress import Progress
-from tabproof.search.estimator import RungSearchCV
+from tabproof.search.estimator import RungSearchCV, SearchResult, result_of, unsearched
 from tabproof.search.halving import fit_halving
 from tabproof.search.portfolio import PortfolioSearchCV
-from tabproof.search.results import SearchResult, result_of, unsearched
 from tabproof.search.schedule import Rung, as_table, parse_schedule
 from tabproof.search.spaces import (
     Proposer,

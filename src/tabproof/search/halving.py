@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import resample
 
 from tabproof.errors import InvalidValueError, RungNotScoredError
-from tabproof.search.results import SearchResult
+from tabproof.search.estimator import SearchResult
 
 # With fewer rows of a class in a fold, its score is noise.
 MIN_ROWS_PER_CLASS = 10
@@ -54,8 +54,8 @@ def fit_halving(
             raise InvalidValueError("search.min_resources", min_resources, valid)
     elif min_resources == "auto":
         min_resources = sufficient
-        rungs = describe_rungs(sufficient, n_rows, n_candidates, factor)
-        log.info("rungs of %s rows", ", ".join(map(str, rungs)))
+        sizes = describe_rungs(sufficient, n_rows, n_candidates, factor)
+        log.info("rungs of %s rows", ", ".join(map(str, sizes)))
     search = HalvingGridSearchCV(
         pipeline,
         dict(param_grid),
@@ -67,31 +67,14 @@ def fit_halving(
         return_train_score=False,
     )
     search.set_callbacks(*callbacks)
-    not_scored = _fit_and_report(search, X, y, groups, sufficient)
-    return SearchResult(
-        pipeline=search.best_estimator_,
-        best_params=search.best_params_,
-        best_score=float(search.best_score_),
-        scoring=scoring,
-        cv_results=pd.DataFrame(search.cv_results_),
-        n_candidates=n_candidates,
-        rungs=list(search.n_resources_),
-        not_scored=not_scored,
-    )
-
-
-def _fit_and_report(
-    search: Any, X: pd.DataFrame, y: NDArray[np.int64], groups: Any, sufficient: int
-) -> list[str]:
-    """Fit; return the folds that were not scored, and raise RungNotScoredError for a whole rung."""
 
     def not_scored(rung: int, reason: str) -> RungNotScoredError:
-        n_rows = search.n_resources_[rung]
+        n_used = search.n_resources_[rung]
         # The first exception in a message that quotes tracebacks.
         raised = re.search(r"^[\w.]+(?:Error|Exception): .*$", reason, flags=re.MULTILINE)
         cause = raised[0] if raised else reason.splitlines()[0]
-        more = sufficient if sufficient > n_rows else None
-        return RungNotScoredError(rung + 1, n_rows, cause, sufficient=more)
+        more = sufficient if sufficient > n_used else None
+        return RungNotScoredError(rung + 1, n_used, cause, sufficient=more)
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -125,7 +108,16 @@ def _fit_and_report(
     last = means[rungs == search.n_iterations_ - 1]
     if len(last) > 1 and np.ptp(last) == 0:
         log.warning("all candidates of the last rung have the same score: the choice is arbitrary")
-    return folds
+    return SearchResult(
+        pipeline=search.best_estimator_,
+        best_params=search.best_params_,
+        best_score=float(search.best_score_),
+        scoring=scoring,
+        cv_results=pd.DataFrame(results),
+        n_candidates=n_candidates,
+        rungs=list(search.n_resources_),
+        not_scored=folds,
+    )
 
 
 # --- The number of rows in the first rung -------------------------------------------------

@@ -12,7 +12,7 @@ from sklearn.model_selection import ParameterGrid
 
 from tabproof.search.candidates import FAMILY
 from tabproof.search.estimator import RungSearchCV
-from tabproof.search.folds import Problem
+from tabproof.search.fitting import Problem
 from tabproof.search.spaces import Proposer
 
 Floats = NDArray[np.float64]

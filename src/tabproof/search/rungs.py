@@ -17,8 +17,18 @@ from sklearn.base import clone
 from tabproof.errors import RungNotScoredError
 from tabproof.runtime.progress import Progress
 from tabproof.search.candidates import Candidate, signature
-from tabproof.search.fitting import DIED, Fit, Task, can_continue, iteration_params, run_task
-from tabproof.search.folds import Fold, Problem, make_fold, spill
+from tabproof.search.fitting import (
+    DIED,
+    Fit,
+    Fold,
+    Problem,
+    Task,
+    can_continue,
+    iteration_params,
+    make_fold,
+    run_task,
+    spill,
+)
 from tabproof.search.runner import Runner
 from tabproof.search.schedule import Rung
 

@@ -89,7 +89,57 @@ class Runner:
         while waiting and not self._has_workers(seconds_left) and not self._should_stop():
             job = waiting.popleft()
             yield job, function(job, n_threads)
-        yield from self._run_in_pool(function, list(waiting), on_death)
+        left = list(waiting)
+        while left and not self._should_stop():
+            begun: set[int] = set()
+            ended: set[int] = set()
+            try:
+                for number, result in self._pool()(self._calls(function, left, begun)):
+                    ended.add(number)
+                    yield left[number], result
+            except WorkerKilledError as error:
+                # A cluster has tried the call on several workers by then, and names it.
+                culprit: int = error.call[0].items[0][1][1]
+                yield left[culprit], on_death(left[culprit])
+                begun = {*ended, culprit}
+            except TerminatedWorkerError:
+                log.warning("a worker was killed; its fits are tried once more, one at a time")
+                for number in sorted(begun - ended):
+                    self._restart()
+                    # If workers die without a job too, none of the jobs is the cause.
+                    try:
+                        _start(self._pool(), self.n_jobs)
+                    except TerminatedWorkerError:
+                        log.warning(
+                            "workers die when they start: the search continues without them"
+                        )
+                        self._restart()
+                        self._cannot_start = True
+                        rest = [job for n, job in enumerate(left) if n >= number and n not in ended]
+                        yield from (
+                            (job, function(job, 1)) for job in rest if not self._should_stop()
+                        )
+                        return
+                    # One of the running jobs may kill again.
+                    call = delayed(_numbered)(function, number, left[number])
+                    try:
+                        ((_, result),) = self._pool()([call])
+                    except TerminatedWorkerError:
+                        result = on_death(left[number])
+                    yield left[number], result
+            else:
+                return
+            self._restart()
+            left = [job for number, job in enumerate(left) if number not in begun]
+
+    def _calls(
+        self, function: Callable[[Job, int | None], Result], jobs: Sequence[Job], begun: set[int]
+    ) -> Iterator[Any]:
+        for number, job in enumerate(jobs):
+            if self._should_stop():
+                return
+            begun.add(number)
+            yield delayed(_numbered)(function, number, job)
 
     def _has_workers(self, seconds_left: Callable[[], float | None]) -> bool:
         """Return whether workers run; start them in the background where they pay off."""
@@ -106,70 +156,6 @@ class Runner:
             )
             self._starting.start()
         return False
-
-    def _run_in_pool(
-        self,
-        function: Callable[[Job, int | None], Result],
-        jobs: Sequence[Job],
-        on_death: Callable[[Job], Result],
-    ) -> Iterator[tuple[Job, Result]]:
-        if not jobs or self._should_stop():
-            return
-        begun: set[int] = set()
-        ended: set[int] = set()
-
-        def calls() -> Iterator[Any]:
-            for number, job in enumerate(jobs):
-                if self._should_stop():
-                    return
-                begun.add(number)
-                yield delayed(_numbered)(function, number, job)
-
-        try:
-            for number, result in self._pool()(calls()):
-                ended.add(number)
-                yield jobs[number], result
-        except TerminatedWorkerError:
-            yield from self._after_death(function, jobs, begun, ended, on_death)
-        except WorkerKilledError as error:
-            # A cluster has tried the call on several workers by then, and names it.
-            culprit: int = error.call[0].items[0][1][1]
-            yield jobs[culprit], on_death(jobs[culprit])
-            self._restart()
-            rest = [job for n, job in enumerate(jobs) if n not in ended and n != culprit]
-            yield from self._run_in_pool(function, rest, on_death)
-
-    def _after_death(
-        self,
-        function: Callable[[Job, int | None], Result],
-        jobs: Sequence[Job],
-        begun: set[int],
-        ended: set[int],
-        on_death: Callable[[Job], Result],
-    ) -> Iterator[tuple[Job, Result]]:
-        """Continue after a worker was killed: one of the running jobs may kill again."""
-        log.warning("a worker was killed; its fits are tried once more, one at a time")
-        for number in sorted(begun - ended):
-            self._restart()
-            # If workers die without a job too, none of the jobs is the cause.
-            try:
-                _start(self._pool(), self.n_jobs)
-            except TerminatedWorkerError:
-                log.warning("workers die when they start: the search continues without them")
-                self._restart()
-                self._cannot_start = True
-                left = [job for n, job in enumerate(jobs) if n >= number and n not in ended]
-                yield from ((job, function(job, 1)) for job in left if not self._should_stop())
-                return
-            call = delayed(_numbered)(function, number, jobs[number])
-            try:
-                ((_, result),) = self._pool()([call])
-            except TerminatedWorkerError:
-                result = on_death(jobs[number])
-            yield jobs[number], result
-        self._restart()
-        rest = [job for number, job in enumerate(jobs) if number not in begun]
-        yield from self._run_in_pool(function, rest, on_death)
 
     def _pool(self) -> Any:
         if self._parallel is None:
@@ -199,8 +185,7 @@ def _try_to_start(parallel: Any, n_jobs: int) -> None:
 
 
 def _start(parallel: Any, n_jobs: int) -> None:
-    for _ in parallel(delayed(_do_nothing)() for _ in range(n_jobs)):
-        pass
+    list(parallel(delayed(_do_nothing)() for _ in range(n_jobs)))
 
 
 def _do_nothing() -> None:
