@@ -26,8 +26,7 @@ def answers_out_of_fold(
     probabilities of shape (n_rows, n_classes).
     """
     if method is None:
-        has_sums = hasattr(pipeline, "decision_function")
-        method = "decision_function" if has_sums else "predict_proba"
+        method = "decision_function" if hasattr(pipeline, "decision_function") else "predict_proba"
     answers = cross_val_predict(pipeline, X, y, cv=splits, method=method)
     # XGBoost predicts in 32 bits, and a calibrator fitted on those would interpolate in 32 bits.
     return np.asarray(answers, dtype=np.float64)
@@ -66,5 +65,6 @@ def calibrated_proba(calibrated: CalibratedClassifierCV, answers: Floats) -> Flo
 
 
 def _given(pipeline: Pipeline, classes: Codes) -> GivenSums | GivenProba:
-    has_sums = hasattr(pipeline, "decision_function")
-    return (GivenSums if has_sums else GivenProba)().fit(None, classes)
+    return (GivenSums if hasattr(pipeline, "decision_function") else GivenProba)().fit(
+        None, classes
+    )

@@ -42,13 +42,30 @@ class BitVectors:
         # A flat array is four times as fast to take from.
         self._values = trees.values[:, 0] if trees.values.shape[1] == 1 else trees.values
         masks = _MaskMaker(trees, self._word)
-        self._columns: list[_Column] = []
+        # For each column that is tested: its index, its encoding, the thresholds between its cells
+        # if it has numbers, and the mask of each cell; of numbers, the last is a missing value.
+        self._columns: list[tuple[int, Encoding, Floats | None, Words]] = []
+        # The same in Python's own types, which are faster for a single row, with the index of the
+        # cell for a missing value. The encoding is None where there is nothing to apply.
+        self._row_form: list[
+            tuple[int, NumberEncoding | None, list[float] | None, int, list[int]]
+        ] = []
         first_feature = 0
         for index, encoding in enumerate(encodings):
-            if len(masks.nodes_of(first_feature, encoding.width)):
-                self._columns.append(_Column(index, encoding, first_feature, masks))
+            nodes = masks.nodes_of(first_feature, encoding.width)
+            if len(nodes) and isinstance(encoding, CategoryEncoding):
+                table = masks.make(nodes, encoding.codes, first_feature)
+                self._columns.append((index, encoding, None, table))
+                self._row_form.append((index, None, None, 0, _as_ints(table)))
+            elif len(nodes) and isinstance(encoding, NumberEncoding):
+                thresholds = np.unique(trees.threshold[nodes])
+                # Each threshold stands for the interval that ends with it.
+                cells = np.concatenate([thresholds, [np.inf, np.nan]])
+                table = masks.make(nodes, cells[:, np.newaxis], first_feature)
+                self._columns.append((index, encoding, thresholds, table))
+                own, missing = encoding if encoding.steps else None, len(thresholds) + 1
+                self._row_form.append((index, own, thresholds.tolist(), missing, _as_ints(table)))
             first_feature += encoding.width
-        self._row_form = [column.row_form() for column in self._columns]
         n_bits = 8 * np.dtype(self._word).itemsize
         unused: Words = (n_bits - n_leaves).astype(self._word)
         self._all_open: Words = ~np.zeros_like(unused) >> unused
@@ -69,12 +86,16 @@ class BitVectors:
 
     def leaf_values(self, columns: Columns) -> Floats:
         """Return values of shape (n_trees, n_rows, width), for at most BLOCK_ROWS rows."""
-        n_rows = len(columns[0])
-        open_leaves = np.tile(self._all_open, (n_rows, 1))
+        open_leaves = np.tile(self._all_open, (len(columns[0]), 1))
         mask = np.empty_like(open_leaves)
-        for column in self._columns:
-            cells = column.find_cells(columns[column.index])
-            column.masks.take(cells, axis=0, out=mask, mode="clip")
+        for index, encoding, thresholds, masks in self._columns:
+            if thresholds is None or isinstance(encoding, CategoryEncoding):
+                cells = columns[index].astype(np.intp, copy=False)
+            else:
+                numbers = encoding.apply_to_all(columns[index].astype(np.float64, copy=False))
+                cells = np.searchsorted(thresholds, numbers)
+                cells[np.isnan(numbers)] = len(thresholds) + 1
+            masks.take(cells, axis=0, out=mask, mode="clip")
             np.bitwise_and(open_leaves, mask, out=open_leaves)
         return self._values_of(open_leaves)
 
@@ -103,11 +124,15 @@ class BitVectors:
         return values.reshape(*values.shape[:2], -1)
 
 
+def _as_ints(masks: Words) -> list[int]:
+    return [int.from_bytes(mask.tobytes(), "little") for mask in masks]
+
+
 class _MaskMaker:
     """Makes masks of the leaves that stay open when a row goes left or right at each node."""
 
     def __init__(self, trees: Trees, word: Any) -> None:
-        self.trees, self._word = trees, word
+        self._trees, self._word = trees, word
         inner = np.flatnonzero(~trees.is_leaf)
         self._inner = inner[np.argsort(trees.feature[inner], kind="stable")]
         self._features = trees.feature[self._inner]
@@ -120,15 +145,14 @@ class _MaskMaker:
         bounds = np.searchsorted(self._features, [first_feature, first_feature + width])
         return np.sort(self._inner[slice(*bounds)])
 
-    def make(self, features: Floats, first_feature: int) -> Words:
+    def make(self, nodes: Ints, features: Floats, first_feature: int) -> Words:
         """Make masks of shape (n_cells, n_trees) for cells of shape (n_cells, width)."""
-        trees = self.trees
-        nodes = self.nodes_of(first_feature, features.shape[1])
+        trees = self._trees
         tree = self._tree_of_node[nodes]
         starts = np.flatnonzero(np.append(True, tree[1:] != tree[:-1]))
         left = self._bits(nodes + 1, trees.right[nodes], tree)
         right = self._bits(trees.right[nodes], self._ends[nodes], tree)
-        masks = np.full((len(features), trees.n_trees), ~self._word(0))
+        masks: Words = np.full((len(features), trees.n_trees), ~self._word(0))
         for start in range(0, len(features), BLOCK_CELLS):
             cells = slice(start, start + BLOCK_CELLS)
             values = features[cells][:, trees.feature[nodes] - first_feature]
@@ -139,7 +163,7 @@ class _MaskMaker:
 
     def _bits(self, first: Ints, end: Ints, tree: Ints) -> Words:
         """Return words in which the leaves of the nodes from first to end are set."""
-        of_root = self._leaf_number[self.trees.roots[tree]]
+        of_root = self._leaf_number[self._trees.roots[tree]]
         low, high = self._leaf_number[first] - of_root, self._leaf_number[end] - of_root
         ones = ~self._word(0)
         n_bits = 8 * np.dtype(self._word).itemsize
@@ -147,43 +171,6 @@ class _MaskMaker:
         below = ones >> (n_bits - high).astype(self._word)
         bits: Words = (below >> low.astype(self._word)) << low.astype(self._word)
         return bits
-
-
-class _Column:
-    """The cells of a column and their masks; of numbers, the last cell is a missing value."""
-
-    def __init__(
-        self, index: int, encoding: Encoding, first_feature: int, masks: _MaskMaker
-    ) -> None:
-        self.index = index
-        self._encoding = encoding
-        if isinstance(encoding, CategoryEncoding):
-            self._thresholds = np.empty(0)
-            self.masks = masks.make(encoding.codes, first_feature)
-            return
-        nodes = masks.nodes_of(first_feature, 1)
-        self._thresholds = np.unique(masks.trees.threshold[nodes])
-        # Each threshold stands for the interval that ends with it.
-        cells = np.concatenate([self._thresholds, [np.inf, np.nan]])
-        self.masks = masks.make(cells[:, np.newaxis], first_feature)
-
-    def find_cells(self, values: NDArray[np.generic]) -> NDArray[np.intp]:
-        """Return the cell of each value."""
-        if isinstance(self._encoding, CategoryEncoding):
-            return values.astype(np.intp, copy=False)
-        numbers = self._encoding.apply_to_all(values.astype(np.float64, copy=False))
-        cells = np.searchsorted(self._thresholds, numbers)
-        cells[np.isnan(numbers)] = len(self._thresholds) + 1
-        return cells
-
-    def row_form(self) -> tuple[int, NumberEncoding | None, list[float] | None, int, list[int]]:
-        """Return the same in Python's own types, which are faster for a single row."""
-        masks = [int.from_bytes(mask.tobytes(), "little") for mask in self.masks]
-        if isinstance(self._encoding, CategoryEncoding):
-            return self.index, None, None, 0, masks
-        thresholds = self._thresholds.tolist()
-        encoding = self._encoding if self._encoding.steps else None
-        return self.index, encoding, thresholds, len(thresholds) + 1, masks
 
 
 class TreeWalker:

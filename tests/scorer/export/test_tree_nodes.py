@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tabproof.scorer.export.estimator import Nodes, join_trees
+from tabproof.scorer.export.estimators import Nodes, join_trees
 from tabproof.scorer.trees import Trees, as_arrays, read_trees
 from tests.scorer.ensembles import make_trees
 

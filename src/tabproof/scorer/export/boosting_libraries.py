@@ -15,7 +15,7 @@ import pandas as pd
 
 from tabproof.errors import TooManyCategoriesError
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
-from tabproof.scorer.export.estimator import (
+from tabproof.scorer.export.estimators import (
     Encodings,
     EstimatorExporter,
     Exported,

@@ -22,7 +22,7 @@ from sklearn.preprocessing import (
 )
 
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
-from tabproof.scorer.export.estimator import Positions, find_categories
+from tabproof.scorer.export.estimators import Positions, find_categories
 from tabproof.scorer.format import Operation
 
 Steps = list[tuple[Operation, float]]

@@ -22,11 +22,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from tabproof.errors import UserError, listed
 from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding
-from tabproof.scorer.export.boosting_libraries import (
-    CatBoostExporter,
-    LightGBMExporter,
-    XGBoostExporter,
-)
+from tabproof.scorer.export import boosting_libraries, estimators
 from tabproof.scorer.export.columns import (
     CATEGORICAL,
     NUMERIC,
@@ -34,12 +30,7 @@ from tabproof.scorer.export.columns import (
     export_columns,
     find_column_obstacle,
 )
-from tabproof.scorer.export.estimator import EstimatorExporter, Exported, find_categories
-from tabproof.scorer.export.sklearn_models import (
-    ForestExporter,
-    HistGradientBoostingExporter,
-    LinearExporter,
-)
+from tabproof.scorer.export.estimators import EstimatorExporter, Exported, find_categories
 from tabproof.scorer.format import (
     FORMAT,
     Arrays,
@@ -62,15 +53,15 @@ from tabproof.scorer.format import (
 
 # Optional libraries are given by name, so that they are not imported here.
 EXPORTERS: dict[type | str, EstimatorExporter] = {
-    "catboost.core.CatBoostClassifier": CatBoostExporter(),
-    "lightgbm.sklearn.LGBMClassifier": LightGBMExporter(),
-    "xgboost.sklearn.XGBClassifier": XGBoostExporter(),
-    HistGradientBoostingClassifier: HistGradientBoostingExporter(),
-    RandomForestClassifier: ForestExporter(),
-    ExtraTreesClassifier: ForestExporter(),
-    DecisionTreeClassifier: ForestExporter(),
-    LogisticRegression: LinearExporter(),
-    LogisticRegressionCV: LinearExporter(),
+    "catboost.core.CatBoostClassifier": boosting_libraries.CatBoostExporter(),
+    "lightgbm.sklearn.LGBMClassifier": boosting_libraries.LightGBMExporter(),
+    "xgboost.sklearn.XGBClassifier": boosting_libraries.XGBoostExporter(),
+    HistGradientBoostingClassifier: estimators.HistGradientBoostingExporter(),
+    RandomForestClassifier: estimators.ForestExporter(),
+    ExtraTreesClassifier: estimators.ForestExporter(),
+    DecisionTreeClassifier: estimators.ForestExporter(),
+    LogisticRegression: estimators.LinearExporter(),
+    LogisticRegressionCV: estimators.LinearExporter(),
 }
 
 

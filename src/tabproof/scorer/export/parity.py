@@ -13,7 +13,7 @@ from tabproof.scorer.encoding import FLOAT32_MAX, NumberEncoding
 from tabproof.scorer.export.columns import UNSEEN, as_cells, cells_of
 from tabproof.scorer.export.exporters import pipeline_of
 from tabproof.scorer.format import Floats
-from tabproof.scorer.model import LinearModel, TreesModel, VoteModel
+from tabproof.scorer.model import TreesModel, VoteModel
 from tabproof.scorer.scorer import Scorer, read_scorer
 
 ALLOWED = 1e-12
@@ -131,29 +131,21 @@ def hard_rows(
         changed[category.name] = as_cells(cells.tolist()).set_axis(X.index)
     yield "rows with 20 % of categories never seen", changed
     models = scorer.model.members if isinstance(scorer.model, VoteModel) else [scorer.model]
-    yield "rows with extreme numbers", _with_extremes(models, X, rng)
+    changed = X.copy()
+    for encodings in zip(*(model.encodings for model in models), strict=True):
+        numbers = [encoding for encoding in encodings if isinstance(encoding, NumberEncoding)]
+        if numbers:
+            fitting = [x for x in EXTREMES if all(_accepts(encoding, x) for encoding in numbers)]
+            extremes = pd.Series(rng.choice(fitting, len(X)), index=X.index)
+            # One per row on average: two that cancel out leave no number to compare.
+            hit, name = rng.random(len(X)) < 1 / X.shape[1], numbers[0].name
+            changed[name] = X[name].mask(hit, extremes)
+    yield "rows with extreme numbers", changed
     yield "rows without any value", X.iloc[:1].mask(np.ones((1, X.shape[1]), dtype=bool))
     with_trees = [model for model in models if isinstance(model, TreesModel)]
     for model in with_trees:
         limit = (MAX_NODES if whole else N_SAMPLED_NODES) // len(with_trees)
         yield from _rows_at_nodes(model, columns_of(scorer, X), X, rng, limit)
-
-
-def _with_extremes(
-    models: Sequence[TreesModel | LinearModel | VoteModel],
-    X: pd.DataFrame,
-    rng: np.random.Generator,
-) -> pd.DataFrame:
-    changed = X.copy()
-    for encodings in zip(*(model.encodings for model in models), strict=True):
-        name, numbers = encodings[0].name, [e for e in encodings if isinstance(e, NumberEncoding)]
-        if not numbers:
-            continue
-        chosen = rng.choice([x for x in EXTREMES if all(_accepts(e, x) for e in numbers)], len(X))
-        # One per row on average: two that cancel out leave no number to compare.
-        hit = rng.random(len(X)) < 1 / X.shape[1]
-        changed[name] = X[name].mask(hit, pd.Series(chosen, index=X.index))
-    return changed
 
 
 def _accepts(encoding: NumberEncoding, value: float) -> bool:
@@ -210,27 +202,27 @@ def _rows_at_nodes(
 
 def _around(encoding: NumberEncoding, threshold: float) -> list[float]:
     """Return the number below a threshold, the threshold, and the number above it."""
+
+    def invert(value: float) -> float:
+        # The number that the steps map to a value, or to a neighbour of it.
+        for operation, operand in reversed(encoding.steps):
+            match operation:
+                case "add":
+                    value -= operand
+                case "subtract":
+                    value += operand
+                case "multiply":
+                    value /= operand
+                case "divide":
+                    value *= operand
+        return value
+
     if "float32" in [operation for operation, _ in encoding.steps]:
         # The next double is the same 32-bit float.
         near = np.float32(np.clip(threshold, -FLOAT32_MAX, FLOAT32_MAX))
         with np.errstate(over="ignore"):
             beside = [np.nextafter(near, np.float32(end)) for end in (-np.inf, np.inf)]
         numbers = np.clip([beside[0], near, beside[1]], -FLOAT32_MAX, FLOAT32_MAX)
-        return [_invert(encoding, float(number)) for number in numbers]
-    value = _invert(encoding, threshold)
+        return [invert(float(number)) for number in numbers]
+    value = invert(threshold)
     return [np.nextafter(value, -np.inf), value, np.nextafter(value, np.inf)]
-
-
-def _invert(encoding: NumberEncoding, value: float) -> float:
-    """Return the number that the steps map to a value, or to a neighbour of it."""
-    for operation, operand in reversed(encoding.steps):
-        match operation:
-            case "add":
-                value -= operand
-            case "subtract":
-                value += operand
-            case "multiply":
-                value /= operand
-            case "divide":
-                value *= operand
-    return value
