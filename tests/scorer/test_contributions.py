@@ -20,8 +20,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from tabproof.scorer import Contributions, NotExplainableError, Scorer, contributions, read_scorer
-from tabproof.scorer.contributions import TreesExplainer
+from tabproof.scorer import NotExplainableError, Scorer, contributions, read_scorer
+from tabproof.scorer.contributions import Contributions, TreesExplainer
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
 from tabproof.scorer.export.parity import columns_of, hard_rows
 from tabproof.scorer.format import TreesSpec

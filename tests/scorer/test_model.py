@@ -13,9 +13,10 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.extmath import softmax as softmax_of_sklearn
 
-from tabproof.scorer import ScorerDamagedError, model, read_scorer
+from tabproof.scorer import model, read_scorer
 from tabproof.scorer.encoding import NumberEncoding
 from tabproof.scorer.export.parity import columns_of
+from tabproof.scorer.format import ScorerDamagedError
 from tabproof.scorer.model import apply_link, logistic, softmax
 from tests.scorer.fitted import (
     Exported,

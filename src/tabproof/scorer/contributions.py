@@ -58,16 +58,12 @@ class Contributions:
 
 
 class Explainer:
-    """Computes contributions for one kind of model.
-
-    Attributes
-    ----------
-    base : the expected value of each sum, when nothing is known about a row
-    work : how many numbers one row takes
-    """
+    """Computes contributions for one kind of model."""
 
     scale: Scale
+    # The expected value of each sum, when nothing is known about a row.
     base: Floats
+    # How many numbers one row takes.
     work: int
 
     def of_rows(self, columns: Columns) -> Floats:
@@ -212,15 +208,11 @@ class _Test(NamedTuple):
 
 
 class _Conditions(NamedTuple):
-    """Pairs of a leaf and a column that its path tests, by number of columns, then by leaf.
+    """Pairs of a leaf and a column that its path tests, by number of columns, then by leaf."""
 
-    Attributes
-    ----------
-    leaf : of each pair, an index into the given leaves
-    share : of the training rows that reach the column's nodes, the share that goes on to the leaf
-    """
-
+    # Indices into the given leaves.
     leaf: Ints
+    # Of the training rows that reach the column's nodes, the share that goes on to the leaf.
     share: Floats
     tests: Sequence[_Test]
 
@@ -238,8 +230,16 @@ class _Block:
         n_columns = np.bincount(conditions.leaf)[conditions.leaf]
         for number in np.unique(n_columns).tolist():
             pairs = slice(*np.searchsorted(n_columns, [number, number + 1]).tolist())
-            shares = conditions.share[pairs].reshape(-1, number, 1)
-            table = _make_table(shares) if number <= max_table_columns else None
+            shares, table = conditions.share[pairs].reshape(-1, number, 1), None
+            if number <= max_table_columns:
+                ways = np.arange(2**number) >> np.arange(number)[:, np.newaxis] & 1 > 0
+                table = np.empty((number, len(shares), 2**number))
+                step = max(1, BLOCK_NUMBERS // ways.size)
+                for start in range(0, len(shares), step):
+                    leaves = slice(start, start + step)
+                    units = unit_contributions(shares[leaves], ways[np.newaxis])
+                    table[:, leaves] = units.swapaxes(0, 1)
+                table = table.reshape(number, -1)
             self._groups.append((pairs, shares, table))
         # For each test, the values of the leaves of its pairs: shape (n_sums, n_pairs).
         self._tests = [
@@ -252,45 +252,27 @@ class _Block:
         met = np.empty((self.n_pairs, total.shape[2]), dtype=bool)
         for test, _ in self._tests:
             met[test.pairs] = test.are_met(columns[test.column])
-        units = np.concatenate([_units(met[p], shares, table) for p, shares, table in self._groups])
+        units = np.empty(met.shape)
+        for pairs, shares, table in self._groups:
+            n_leaves, n_columns, _ = shares.shape
+            own = met[pairs].reshape(n_leaves, n_columns, -1)
+            found = units[pairs].reshape(own.shape)
+            if table is None:
+                found[:] = unit_contributions(shares, own)
+                continue
+            way = np.repeat(np.arange(n_leaves)[:, np.newaxis] << n_columns, own.shape[2], axis=1)
+            for column in range(n_columns):
+                way += own[:, column].astype(np.intp) << column
+            for column in range(n_columns):
+                found[:, column] = table[column].take(way)
         for test, values in self._tests:
             total[test.column, self._sums] += values @ units[test.pairs]
 
 
-def _units(met: Bools, shares: Floats, table: Floats | None) -> Floats:
-    """Return contributions to a value of 1, of shape (n_pairs, n_rows), like `met`."""
-    n_leaves, n_columns, _ = shares.shape
-    met = met.reshape(n_leaves, n_columns, -1)
-    if table is None:
-        return unit_contributions(shares, met).reshape(-1, met.shape[2])
-    way = np.repeat(np.arange(n_leaves)[:, np.newaxis] << n_columns, met.shape[2], axis=1)
-    for column in range(n_columns):
-        way += met[:, column].astype(np.intp) << column
-    units = np.empty(met.shape)
-    for column in range(n_columns):
-        units[:, column] = table[column].take(way)
-    return units.reshape(-1, met.shape[2])
-
-
-def _make_table(shares: Floats) -> Floats:
-    n_leaves, n_columns, _ = shares.shape
-    bits = np.arange(2**n_columns) >> np.arange(n_columns)[:, np.newaxis] & 1
-    ways = bits[np.newaxis].astype(bool)
-    table = np.empty((n_columns, n_leaves, 2**n_columns))
-    step = max(1, BLOCK_NUMBERS // ways.size)
-    for start in range(0, n_leaves, step):
-        units = unit_contributions(shares[start : start + step], ways)
-        table[:, start : start + step] = units.swapaxes(0, 1)
-    return table.reshape(n_columns, -1)
-
-
 def unit_contributions(shares: Floats, met: Bools) -> Floats:
-    """Return the contribution of each column of a leaf whose value is 1.
+    """Return the contribution of each column of leaves whose value is 1.
 
-    Parameters
-    ----------
-    shares : shape (n_leaves, n_columns, 1)
-    met : shape (n_leaves or 1, n_columns, n_ways)
+    Shapes: (n_leaves, n_columns, 1) of shares, and (n_leaves or 1, n_columns, n_ways) of met.
     """
     n_columns = shares.shape[1]
     total = np.zeros(np.broadcast_shapes(shares.shape, met.shape))

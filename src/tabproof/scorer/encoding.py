@@ -6,10 +6,12 @@ are for unseen categories and for missing cells.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
+from operator import add, mul, sub, truediv
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ from tabproof.scorer.format import (
     ScorerDamagedError,
 )
 
+ARITHMETIC: dict[str, Callable[[Any, float], Any]]
+ARITHMETIC = {"add": add, "subtract": sub, "multiply": mul, "divide": truediv}
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 # What people write as a number. Python's float() would also take nan, inf and 1_000.
 NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
@@ -54,21 +58,14 @@ class NumberEncoding:
     def apply(self, value: float) -> float:
         """Apply the steps to one number, with the same bits as `apply_to_all`."""
         for operation, operand in self.steps:
-            match operation:
-                case "fill":
-                    value = operand if value != value else value
-                case "add":
-                    value += operand
-                case "subtract":
-                    value -= operand
-                case "multiply":
-                    value *= operand
-                case "divide":
-                    value /= operand
-                case "clip_float32":
-                    value = min(max(value, -FLOAT32_MAX), FLOAT32_MAX) if value == value else value
-                case "float32":
-                    value = float(np.float32(value))
+            if operation == "fill":
+                value = operand if value != value else value
+            elif operation == "clip_float32":
+                value = min(max(value, -FLOAT32_MAX), FLOAT32_MAX) if value == value else value
+            elif operation == "float32":
+                value = float(np.float32(value))
+            else:
+                value = ARITHMETIC[operation](value, operand)
         return value
 
     def apply_to_all(self, values: Floats) -> Floats:
@@ -76,24 +73,17 @@ class NumberEncoding:
         # An overflow is infinity, for one number as for many: not worth a warning.
         with np.errstate(over="ignore", invalid="ignore"):
             for operation, operand in self.steps:
-                match operation:
-                    case "fill":
-                        values = np.where(np.isnan(values), operand, values)
-                    case "add":
-                        values = values + operand
-                    case "subtract":
-                        values = values - operand
-                    case "multiply":
-                        values = values * operand
-                    case "divide":
-                        values = values / operand
-                    case "clip_float32":
-                        values = np.clip(values, -FLOAT32_MAX, FLOAT32_MAX)
-                    case "float32":
-                        values = values.astype(np.float32).astype(np.float64)
+                if operation == "fill":
+                    values = np.where(np.isnan(values), operand, values)
+                elif operation == "clip_float32":
+                    values = np.clip(values, -FLOAT32_MAX, FLOAT32_MAX)
+                elif operation == "float32":
+                    values = values.astype(np.float32).astype(np.float64)
+                else:
+                    values = ARITHMETIC[operation](values, operand)
         return values
 
-    def features(self, values: Floats) -> Floats:
+    def features(self, values: NDArray[Any]) -> Floats:
         """Return a matrix of one column."""
         return self.apply_to_all(values)[:, np.newaxis]
 
@@ -126,9 +116,10 @@ class CategoryEncoding:
         """The index for a missing cell."""
         return len(self.categories) + 1
 
-    def features(self, indices: NDArray[np.intp]) -> Floats:
+    def features(self, indices: NDArray[Any]) -> Floats:
         """Return a matrix of `width` columns."""
-        return self.codes[indices]
+        features: Floats = self.codes[indices]
+        return features
 
 
 Encoding = NumberEncoding | CategoryEncoding

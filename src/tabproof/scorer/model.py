@@ -177,11 +177,8 @@ class TreesModel(SummedModel):
 class LinearModel(SummedModel):
     """A weighted sum of features: one sum for two labels, else one per label.
 
-    The parts are added column by column, for one row as for many.
-
-    Attributes
-    ----------
-    mean_parts : the mean of each column's part over the training rows; None if unknown
+    The parts are added column by column, for one row as for many. `mean_parts` are the means of
+    the columns' parts over the training rows; None if unknown.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The scorer: a pipeline's predict_proba, from data alone."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,6 @@ from tabproof.scorer.format import (
 )
 from tabproof.scorer.model import Model, SummedModel, logistic, make_model, softmax
 
-# Keeps the logarithm of a probability finite.
-SMALLEST = 1e-12
-
 
 class Calibration:
     """The last stage after a model: map sums or probabilities to calibrated probabilities.
@@ -45,16 +42,14 @@ class Calibration:
             raise ScorerDamagedError(f"'{link}' does not give '{self.of}'")
         n_curves = 1 if n_labels == 2 else n_labels
         # One for each label against all others; for two labels only for the second.
-        self._curves: list[Callable[[Floats], Floats]] = []
+        self._curves: list[Any] = []
+        self._is_sigmoid = isinstance(spec, SigmoidSpec)
         if isinstance(spec, SigmoidSpec):
             if len(spec.slopes) != n_curves or len(spec.intercepts) != n_curves:
                 raise ScorerDamagedError(f"a sigmoid has {n_curves} slopes and intercepts")
-            pairs = zip(spec.slopes, spec.intercepts, strict=True)
-            self._curves = [partial(_sigmoid, *pair) for pair in pairs]
+            self._curves = list(zip(spec.slopes, spec.intercepts, strict=True))
         elif isinstance(spec, IsotonicSpec):
-            for index in range(n_curves):
-                x, y = _points(index, arrays)
-                self._curves.append(partial(_interpolate, x, y))
+            self._curves = [_points(index, arrays) for index in range(n_curves)]
         elif spec.factor > 0:
             self._factor = spec.factor
         else:
@@ -69,9 +64,15 @@ class Calibration:
         # Two labels have one sum but two probabilities, of which the second is used.
         is_second = len(self._curves) == 1 and self.of != "sums"
         columns = response[:, 1:] if is_second else response
-        for index, curve in enumerate(self._curves):
-            # Interpolation can end one bit above the higher point.
-            each[:, index] = np.minimum(curve(columns[:, index]), 1.0)
+        for index, (first, second) in enumerate(self._curves):
+            values = columns[:, index]
+            if self._is_sigmoid:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    raw = -(first * values + second)
+                each[:, index] = [logistic(value) for value in raw.tolist()]
+            else:
+                # Interpolation can end one bit above the higher point.
+                each[:, index] = np.minimum(np.interp(values, first, second), 1.0)
         if len(self._curves) == 1:
             return np.concatenate([1.0 - each, each], axis=1)
         totals = each.sum(axis=1, keepdims=True)
@@ -89,18 +90,9 @@ class Calibration:
         if proba.shape[1] == 2:
             # Only from the second: the first of a forest or a vote may differ from this by a bit.
             proba = np.stack([kind(1) - proba[:, 1], proba[:, 1]], axis=1)
-        logits: Floats = np.log(proba + kind(SMALLEST)).astype(np.float64)
+        # The number that is added keeps the logarithm finite.
+        logits: Floats = np.log(proba + kind(1e-12)).astype(np.float64)
         return logits
-
-
-def _sigmoid(slope: float, intercept: float, values: Floats) -> Floats:
-    with np.errstate(over="ignore", invalid="ignore"):
-        raw = -(slope * values + intercept)
-    return np.array([logistic(value) for value in raw.tolist()])
-
-
-def _interpolate(x: Floats, y: Floats, values: Floats) -> Floats:
-    return np.interp(values, x, y)
 
 
 def _points(index: int, arrays: Arrays) -> list[Floats]:

@@ -191,10 +191,8 @@ class TreeWalker:
 
     def leaf_values(self, columns: Columns) -> Floats:
         """Return values of shape (n_trees, n_rows, width)."""
-        features = np.concatenate(
-            [e.features(c) for e, c in zip(self._encodings, columns, strict=True)],  # type: ignore[arg-type]
-            axis=1,
-        )
+        parts = [e.features(c) for e, c in zip(self._encodings, columns, strict=True)]
+        features = np.concatenate(parts, axis=1)
         n_rows, n_trees = len(features), self._trees.n_trees
         leaves = np.empty((n_rows, n_trees), dtype=np.int64)
         step = max(1, BLOCK_PAIRS // n_trees)

@@ -10,13 +10,11 @@ from lightgbm import LGBMClassifier
 from xgboost import XGBClassifier
 
 from tabproof.errors import TooManyCategoriesError
-from tabproof.scorer import ScorerDamagedError, read_scorer
-from tabproof.scorer.export import (
-    NotExportableError,
-    ScorerDiffersError,
-    check_exportable,
-    check_parity,
-)
+from tabproof.scorer import read_scorer
+from tabproof.scorer.export import check_exportable, check_parity
+from tabproof.scorer.export.exporters import NotExportableError
+from tabproof.scorer.export.parity import ScorerDiffersError
+from tabproof.scorer.format import ScorerDamagedError
 from tabproof.scorer.tree_evaluators import BitVectors
 from tests.scorer.fitted import (
     PAIRS,

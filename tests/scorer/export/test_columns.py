@@ -23,9 +23,10 @@ from sklearn.preprocessing import (
 
 from tabproof.modeling import CategoryHasher, make_pipeline
 from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding
-from tabproof.scorer.export import NotExportableError, check_exportable, check_parity
+from tabproof.scorer.export import check_exportable, check_parity
 from tabproof.scorer.export.columns import UNSEEN, as_cells, export_columns
 from tabproof.scorer.export.estimators import find_categories
+from tabproof.scorer.export.exporters import NotExportableError
 from tests.scorer.fitted import (
     as_category,
     assert_equals_pipeline,

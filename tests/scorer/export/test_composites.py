@@ -25,14 +25,9 @@ from xgboost import XGBClassifier
 
 from tabproof.modeling import join_fitted, make_pipeline, with_threshold
 from tabproof.scorer.encoding import CategoryEncoding
-from tabproof.scorer.export import (
-    NotExportableError,
-    ScorerDiffersError,
-    check_exportable,
-    check_parity,
-    export_pipeline,
-)
-from tabproof.scorer.export.parity import columns_of, hard_rows
+from tabproof.scorer.export import check_exportable, check_parity, export_pipeline
+from tabproof.scorer.export.exporters import NotExportableError
+from tabproof.scorer.export.parity import ScorerDiffersError, columns_of, hard_rows
 from tabproof.scorer.format import read_files
 from tests.scorer.fitted import (
     Exported,

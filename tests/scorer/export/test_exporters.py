@@ -33,8 +33,8 @@ from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from tabproof.modeling import make_pipeline
-from tabproof.scorer.export import NotExportableError, check_exportable, export_pipeline
-from tabproof.scorer.export.exporters import EXPORTERS
+from tabproof.scorer.export import check_exportable, export_pipeline
+from tabproof.scorer.export.exporters import EXPORTERS, NotExportableError
 from tabproof.scorer.format import ARRAYS, SPEC
 from tabproof.steps.search import make_plan
 from tests.conftest import ROOT, composed, train

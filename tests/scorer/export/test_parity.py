@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 
 from tabproof.experiment import load_rows
 from tabproof.scorer import read_scorer
-from tabproof.scorer.export import ScorerDiffersError, check_parity, export_pipeline
-from tabproof.scorer.export.parity import columns_of
+from tabproof.scorer.export import check_parity, export_pipeline
+from tabproof.scorer.export.parity import ScorerDiffersError, columns_of
 from tabproof.steps.search import make_pipeline, make_plan
 from tests.conftest import OPENML_HOME, ROOT, composed, needs_openml_home
 from tests.scorer.fitted import (

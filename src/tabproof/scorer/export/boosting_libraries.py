@@ -5,7 +5,6 @@ None of the libraries is imported here: they are optional.
 
 import json
 from collections.abc import Mapping
-from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -21,10 +20,8 @@ from tabproof.scorer.export.estimators import (
     Exported,
     Nodes,
     Positions,
-    RefusedOptions,
     find_categories,
     join_trees,
-    other_than,
     round_to_float32,
     unpack_sets,
 )
@@ -35,23 +32,20 @@ from tabproof.scorer.trees import N_CODES, as_arrays
 class LightGBMExporter(EstimatorExporter):
     """Exports trees round by round, and in each round class by class, from LightGBM's text."""
 
-    # Under every name that LightGBM accepts.
-    refused_options: ClassVar[RefusedOptions] = {
-        # Random forests average.
-        **dict.fromkeys(("boosting_type", "boosting", "boost"), other_than("gbdt", "gbrt", "dart")),
+    # Under every name that LightGBM accepts. Random forests average.
+    valid_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        **dict.fromkeys(("boosting_type", "boosting", "boost"), ("gbdt", "gbrt", "dart")),
         **dict.fromkeys(
             ("objective", "objective_type", "app", "application", "loss"),
-            other_than("binary", "multiclass", "softmax"),
+            ("binary", "multiclass", "softmax"),
         ),
+        **dict.fromkeys(("linear_tree", "linear_trees", "zero_as_missing"), (False,)),
         **dict.fromkeys(
-            ("linear_tree", "linear_trees", "zero_as_missing", "pred_early_stop"), bool
+            ("categorical_feature", "categorical_features", "categorical_column"), ("auto",)
         ),
-        **dict.fromkeys(
-            ("categorical_feature", "categorical_features", "categorical_column"),
-            other_than("auto"),
-        ),
-        **dict.fromkeys(("cat_feature", "cat_column"), other_than("auto")),
-        "sigmoid": other_than(1),
+        **dict.fromkeys(("cat_feature", "cat_column"), ("auto",)),
+        "pred_early_stop": (False,),
+        "sigmoid": (1,),
     }
 
     def encode(self, estimator: Any, X: pd.DataFrame) -> tuple[Encodings, Positions]:
@@ -82,12 +76,6 @@ class LightGBMExporter(EstimatorExporter):
         return spec, as_arrays(join_trees(nodes, positions)), encodings
 
 
-# The bits of `decision_type`.
-IS_SET, DEFAULT_LEFT, MISSING_IS_NAN = 1, 2, 8
-# LightGBM takes what is no further from zero for zero.
-ZERO = float(np.float32(1e-35))
-
-
 def _lightgbm_fields(text: str) -> dict[str, str]:
     return {name: value for name, _, value in (line.partition("=") for line in text.splitlines())}
 
@@ -101,15 +89,14 @@ def _lightgbm_nodes(fields: Mapping[str, str]) -> Nodes:
     n_inner = n_leaves - 1
     of_leaves = np.full(n_leaves, -1)
     decision = integers("decision_type")
-    is_set = (decision & IS_SET).astype(bool)
+    is_set, default_left, missing_is_nan = (decision & bit != 0 for bit in (1, 2, 8))
     threshold = np.array(fields.get("threshold", "").split(), dtype=np.float64)
     # If training had no missing number, LightGBM takes one for zero; no set contains one.
-    as_zero = threshold >= 0
-    default = (decision & DEFAULT_LEFT).astype(bool)
-    missing_left = np.where((decision & MISSING_IS_NAN) > 0, default, as_zero) & ~is_set
-    # What LightGBM takes for zero must go where zero goes.
-    edge = np.where(threshold < 0, np.nextafter(-ZERO, -np.inf), ZERO)
-    beside_zero = np.where(np.abs(threshold) <= ZERO, edge, threshold)
+    missing_left = np.where(missing_is_nan, default_left, threshold >= 0) & ~is_set
+    # LightGBM takes what is no further from zero for zero: it must go where zero goes.
+    zero = float(np.float32(1e-35))
+    edge = np.where(threshold < 0, np.nextafter(-zero, -np.inf), zero)
+    beside_zero = np.where(np.abs(threshold) <= zero, edge, threshold)
     # Leaves have numbers of their own: -1 is the first, -2 the second, …
     left, right = (
         np.where(found < 0, n_inner - 1 - found, found)
@@ -141,16 +128,17 @@ class XGBoostExporter(EstimatorExporter):
     XGBoost compares and adds 32-bit floats and takes their exp, so the links end in float32.
     """
 
-    refused_options: ClassVar[RefusedOptions] = {
+    valid_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         # dart weighs its trees, gblinear has none.
-        "booster": other_than("gbtree"),
-        "objective": other_than("binary:logistic", "multi:softprob"),
-        "multi_strategy": other_than("one_output_per_tree"),
-        "device": other_than("cpu"),
+        "booster": ("gbtree",),
+        "objective": ("binary:logistic", "multi:softprob"),
+        "multi_strategy": ("one_output_per_tree",),
+        "device": ("cpu",),
         # Its own categories refuse unseen ones.
-        "enable_categorical": bool,
-        "feature_types": lambda _: True,
-        "missing": lambda value: not isnan(value),
+        "enable_categorical": (False,),
+        "feature_types": (),
+        # Only NaN.
+        "missing": (),
     }
 
     def export(self, estimator: Any, encodings: Encodings, positions: Positions) -> Exported:
@@ -197,12 +185,12 @@ def _xgboost_nodes(tree: Mapping[str, Any]) -> Nodes:
 class CatBoostExporter(EstimatorExporter):
     """Exports trees whose leaves have a value per sum, from CatBoost's JSON."""
 
-    refused_options: ClassVar[RefusedOptions] = {
+    valid_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         # Other trees are written in another way.
-        "grow_policy": other_than("SymmetricTree"),
-        **dict.fromkeys(("loss_function", "objective"), other_than("Logloss", "MultiClass")),
+        "grow_policy": ("SymmetricTree",),
+        **dict.fromkeys(("loss_function", "objective"), ("Logloss", "MultiClass")),
         # These become numbers by hashes and counts of labels.
-        **dict.fromkeys(("cat_features", "text_features", "embedding_features"), lambda _: True),
+        **dict.fromkeys(("cat_features", "text_features", "embedding_features"), ()),
     }
 
     def export(self, estimator: Any, encodings: Encodings, positions: Positions) -> Exported:

@@ -52,8 +52,6 @@ CATEGORICAL: dict[type, Callable[[Any, int], int]] = {
 # Other transformers give the number in this attribute, such as tabproof.modeling.CategoryHasher,
 # which cannot be imported here.
 WIDTH = "features_per_column"
-# Transformers that may come before the last one.
-BEFORE_LAST = {SimpleImputer}
 # Options with which a transformer does something else, or refuses what a client may send.
 OBSTACLES: dict[str, Callable[[Any], bool]] = {
     "add_indicator": bool,
@@ -76,7 +74,7 @@ def find_column_obstacle(preprocess: Any) -> str | None:
             elif step is steps[-1]:
                 is_known = kind in CATEGORICAL or hasattr(step, WIDTH)
             else:
-                is_known = kind in BEFORE_LAST
+                is_known = kind is SimpleImputer
             if not is_known:
                 return found
             for option, is_obstacle in OBSTACLES.items():

@@ -3,8 +3,9 @@
 The nodes of HistGradientBoostingClassifier are private; the parity check of each run covers it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isnan
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,7 +29,6 @@ from tabproof.scorer.trees import N_CODES, Trees, as_arrays, subtree_ends
 Encodings = Sequence[Encoding]
 # For each feature of the estimator, its index among the features of the encodings.
 Positions = NDArray[np.intp]
-RefusedOptions = Mapping[str, Callable[[Any], bool]]
 # A pipeline as data: its model, arrays and encodings.
 Exported = tuple[SingleSpec, Arrays, Encodings]
 
@@ -36,8 +36,8 @@ Exported = tuple[SingleSpec, Arrays, Encodings]
 class EstimatorExporter:
     """Exports one kind of estimator; subclasses override what differs."""
 
-    # Options, and whether a value of theirs has no data-only form.
-    refused_options: ClassVar[RefusedOptions] = {}
+    # Values of options that have a data-only form; None and NaN always have one.
+    valid_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
 
     def obstacle(self, estimator: Any, *, passthrough: bool) -> str | None:  # noqa: ARG002
         """Return the option that has no data-only form, if there is one; needs no fit.
@@ -45,8 +45,9 @@ class EstimatorExporter:
         With `passthrough`, columns reach the estimator unchanged, categories too.
         """
         for option, value in estimator.get_params(deep=False).items():
-            is_refused = self.refused_options.get(option)
-            if value is not None and is_refused is not None and is_refused(value):
+            is_empty = value is None or (isinstance(value, float) and isnan(value))
+            valid = self.valid_options.get(option)
+            if valid is not None and not is_empty and value not in valid:
                 shown = str(value).lower() if isinstance(value, bool) else value
                 return f"model.estimator: {type(estimator).__name__} with {option}={shown}"
         return None
@@ -58,11 +59,6 @@ class EstimatorExporter:
     def export(self, estimator: Any, encodings: Encodings, positions: Positions) -> Exported:
         """Return the model, its arrays, and the encodings with what it does to features."""
         raise NotImplementedError
-
-
-def other_than(*valid: Any) -> Callable[[Any], bool]:
-    """Refuse all values of an option but these."""
-    return lambda value: value not in valid
 
 
 # 32 bits hold no larger numbers, and no threshold separates them from the largest.

@@ -149,12 +149,9 @@ def pipeline_of(model: Any) -> Pipeline:
 def export_pipeline(
     fitted: Any, X_train: pd.DataFrame, labels: Sequence[str], *, threshold: float | None = None
 ) -> dict[str, bytes]:
-    """Return the files of `scorer/` by name.
+    """Return the files of `scorer/` by name; the default threshold is 0.5.
 
-    Parameters
-    ----------
     fitted : a pipeline fitted on X_train, or CalibratedClassifierCV of one
-    threshold : the second of two labels is predicted above it; None: 0.5
     """
     model: ModelSpec
     columns: list[ColumnSpec] = []

@@ -1,6 +1,6 @@
 """Check that a scorer gives the pipeline's probabilities, on rows where exporters can be wrong."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabproof.errors import UserError
-from tabproof.scorer.encoding import FLOAT32_MAX, NumberEncoding
+from tabproof.scorer.encoding import ARITHMETIC, FLOAT32_MAX, NumberEncoding
 from tabproof.scorer.export.columns import UNSEEN, as_cells, cells_of
 from tabproof.scorer.export.exporters import pipeline_of
-from tabproof.scorer.format import Floats
+from tabproof.scorer.format import Columns, Floats
 from tabproof.scorer.model import TreesModel, VoteModel
 from tabproof.scorer.scorer import Scorer, read_scorer
 
@@ -26,6 +26,7 @@ SHARE = 0.2
 N_SAMPLED_NODES, MAX_NODES = 600, 20_000
 EXTREMES = (1e300, -1e300, 1e30, -1e30, 1e9, -1e9, 1e-300, 0.0, -0.0)
 UNCHANGED = "the rows as they are"
+INVERSE = {"add": "subtract", "subtract": "add", "multiply": "divide", "divide": "multiply"}
 
 
 class ScorerDiffersError(UserError):
@@ -51,12 +52,9 @@ class Parity:
 def check_parity(
     fitted: Any, files: Mapping[str, bytes], X: pd.DataFrame, *, seed: int, whole: bool = False
 ) -> Parity:
-    """Compare on a sample of X and on changed rows of it; raise ScorerDiffersError.
+    """Compare files and the fitted model that they were made from; raise ScorerDiffersError.
 
-    Parameters
-    ----------
-    fitted : the model from which the files were made
-    whole : take all rows of X and every threshold, instead of a sample
+    This takes a sample of X and changed rows of it; with `whole` all rows and every threshold.
     """
     scorer, pipeline, uncalibrated = read_scorer(files), pipeline_of(fitted), None
     if pipeline is not fitted:
@@ -87,21 +85,18 @@ def _compare(
             raise
         return None
     columns = columns_of(scorer, frame)
-    difference = _difference(expected, scorer.predict_proba(columns))
     # A single row is evaluated in another way.
     some = zip(*(column[:N_SAMPLED_ROWS].tolist() for column in columns), strict=True)
-    one_by_one = np.array([scorer.predict_row(row) for row in some])
-    difference = max(difference, _difference(expected[:N_SAMPLED_ROWS], one_by_one))
+    difference = 0.0
+    for found in (scorer.predict_proba(columns), np.array([scorer.predict_row(r) for r in some])):
+        wanted = expected[: len(found)]
+        # Where the pipeline gives no number, the scorer must not give one either.
+        is_same = (np.isnan(wanted) == np.isnan(found)).all()
+        largest = np.nanmax(np.abs(wanted - found), initial=0.0) if is_same else np.inf
+        difference = max(difference, float(largest))
     if not difference <= allowed:
         raise ScorerDiffersError(rows=rows, difference=difference, allowed=allowed)
     return difference
-
-
-def _difference(expected: Floats, found: Floats) -> float:
-    # Where the pipeline gives no number, the scorer must not give one either.
-    if (np.isnan(expected) != np.isnan(found)).any():
-        return float("inf")
-    return float(np.nanmax(np.abs(expected - found), initial=0.0))
 
 
 def make_predict(files: Mapping[str, bytes]) -> Callable[[pd.DataFrame], Floats]:
@@ -156,11 +151,7 @@ def _accepts(encoding: NumberEncoding, value: float) -> bool:
 
 
 def _rows_at_nodes(
-    model: TreesModel,
-    columns: Sequence[NDArray[Any]],
-    X: pd.DataFrame,
-    rng: np.random.Generator,
-    limit: int,
+    model: TreesModel, columns: Columns, X: pd.DataFrame, rng: np.random.Generator, limit: int
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield changes of rows that reach an inner node; of any row where none reaches it."""
     trees = model.trees
@@ -206,15 +197,8 @@ def _around(encoding: NumberEncoding, threshold: float) -> list[float]:
     def invert(value: float) -> float:
         # The number that the steps map to a value, or to a neighbour of it.
         for operation, operand in reversed(encoding.steps):
-            match operation:
-                case "add":
-                    value -= operand
-                case "subtract":
-                    value += operand
-                case "multiply":
-                    value /= operand
-                case "divide":
-                    value *= operand
+            if operation in INVERSE:
+                value = ARITHMETIC[INVERSE[operation]](value, operand)
         return value
 
     if "float32" in [operation for operation, _ in encoding.steps]:
