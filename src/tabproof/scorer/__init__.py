@@ -4,8 +4,16 @@ Reading and evaluating need NumPy only. Writing needs scikit-learn, so `tabproof
 is not imported here.
 """
 
-from tabproof.scorer.contributions import NotExplainableError, Scale
+from tabproof.scorer.contributions import Contributions, NotExplainableError, Scale
 from tabproof.scorer.encoding import as_category, as_number
 from tabproof.scorer.scorer import Scorer, read_scorer
 
-__all__ = ["NotExplainableError", "Scale", "Scorer", "as_category", "as_number", "read_scorer"]
+__all__ = [
+    "Contributions",
+    "NotExplainableError",
+    "Scale",
+    "Scorer",
+    "as_category",
+    "as_number",
+    "read_scorer",
+]

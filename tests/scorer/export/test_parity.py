@@ -1,8 +1,6 @@
 """The parity check finds every change of the files."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,11 +13,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from tabproof.experiment import load_rows
-from tabproof.scorer import read_scorer
+from tabproof.scorer import export, read_scorer
 from tabproof.scorer.export import check_parity, export_pipeline
 from tabproof.scorer.export.parity import ScorerDiffersError, columns_of
 from tabproof.steps.search import make_pipeline, make_plan
-from tests.conftest import OPENML_HOME, ROOT, composed, needs_openml_home
+from tests.conftest import OPENML_HOME, composed, needs_openml_home, train
 from tests.scorer.fitted import (
     Exported,
     arrays_of,
@@ -218,33 +216,14 @@ def test_a_pipeline_that_predicts_nan_is_found() -> None:
         check_parity(NoNumbers(), case.files, case.X_test, seed=0)  # type: ignore[arg-type]
 
 
-TAMPERING = """
-import runpy
-from tabproof.scorer import export
-from tests.scorer.fitted import arrays_of, with_arrays
+def test_a_run_whose_scorer_differs_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*arguments: Any, **options: Any) -> dict[str, bytes]:
+        files = export_pipeline(*arguments, **options)
+        return with_arrays(files, intercepts=arrays_of(files)["intercepts"] * 1.001)
 
-right = export.export_pipeline
-
-def wrong(*arguments, **options):
-    files = right(*arguments, **options)
-    return with_arrays(files, intercepts=arrays_of(files)["intercepts"] * 1.001)
-
-export.export_pipeline = wrong
-runpy.run_module("src.train", run_name="__main__")
-"""
-
-
-def test_a_run_whose_scorer_differs_fails(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", TAMPERING, "dataset=wine", "model=logistic_regression"),
-            *("search=none", f"hydra.run.dir={tmp_path}/run"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    monkeypatch.setattr(export, "export_pipeline", wrong)
+    words = ["dataset=wine", "model=logistic_regression", "search=none"]
+    done = train(*words, f"hydra.run.dir={tmp_path}/run")
     assert done.returncode == 1, done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert "the exported scorer differs from the pipeline by" in done.stderr
