@@ -70,12 +70,8 @@ def _restored(kind: type[UserError], message: str) -> UserError:
 class PathError(UserError):
     """A path that the system refuses to read or to write.
 
-    Parameters
-    ----------
-    action : what could not be done, as in "cannot write"
-    error : the system's reason; its notes are part of the message
-    remedy : what helps
-    path : the path, where `error` does not have it
+    action: as in "cannot write". error: its notes are part of the message. path: where `error`
+    does not have it.
     """
 
     exit_code = 1
@@ -233,21 +229,11 @@ class LanguageNotOfferedError(UserError):
     template = "report.language='{asked}' is not offered; reports are written in {offered}"
 
 
-class ConstantPredictionsError(UserError):
-    """A model whose predictions are all the same, so that no threshold separates rows."""
+class NoThresholdError(UserError):
+    """No threshold separates rows, or none reaches a recall or a recall with a precision."""
 
     exit_code = 1
-    template = (
-        "no threshold can be chosen: the out-of-fold probability of every training row is"
-        " {proba:.4g}; use threshold=default"
-    )
-
-
-class OutOfReachError(UserError):
-    """A recall, or a recall with a precision, that no threshold reaches."""
-
-    exit_code = 1
-    template = "{asked} is out of reach: on the folds of the training rows {best}; lower it"
+    template = "no threshold can be chosen: on the folds of the training rows {found}; {remedy}"
 
 
 class RunExistsError(UserError):

@@ -12,7 +12,7 @@ from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.utils.validation import check_is_fitted
 
-from tabproof.errors import ConstantPredictionsError, OutOfReachError
+from tabproof.errors import NoThresholdError
 from tabproof.modeling import (
     choose_cheapest,
     choose_max_f1,
@@ -101,7 +101,7 @@ def test_no_threshold_with_the_recall_is_more_precise(
         assert chosen.score == precision == pytest.approx(max(reached))
         assert recall >= min_recall
         return
-    with pytest.raises(OutOfReachError) as raised:
+    with pytest.raises(NoThresholdError) as raised:
         choose_most_precise(proba, y, min_recall, min_precision)
     recalls = [recall for recall, precision in points if precision >= (min_precision or 0)]
     assert f"{max(recalls, default=0):.4f}" in str(raised.value)
@@ -112,7 +112,7 @@ def test_no_threshold_with_the_recall_is_more_precise(
 
 def test_predicting_every_row_positive_does_not_count() -> None:
     proba, y = both(np.array([0.1, 0.2, 0.3, 0.4])), np.array([1, 0, 0, 1])
-    with pytest.raises(OutOfReachError, match=r"the best is 0\.5000, unless every row"):
+    with pytest.raises(NoThresholdError, match=r"the best recall is 0\.5000, unless every row"):
         choose_most_precise(proba, y, 0.9, None)
 
 
@@ -126,7 +126,7 @@ def test_expensive_false_alarms_give_a_threshold_above_all_rows() -> None:
 def test_constant_predictions_are_an_error(
     choose: Callable[[np.ndarray, np.ndarray], object],
 ) -> None:
-    with pytest.raises(ConstantPredictionsError, match=r"0\.25"):
+    with pytest.raises(NoThresholdError, match=r"0\.25"):
         choose(both(np.full(4, 0.25)), np.array([0, 1, 0, 1]))
 
 

@@ -15,7 +15,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import f1_score
 from sklearn.model_selection import FixedThresholdClassifier
 
-from tabproof.errors import OutOfReachError
+from tabproof.errors import NoThresholdError
 from tabproof.evaluation.metrics import predicted_codes
 from tabproof.experiment import run_experiment
 from tabproof.scorer import read_scorer
@@ -131,7 +131,7 @@ def test_workers_change_no_number(tmp_path: Path) -> None:
 def test_a_recall_out_of_reach_is_refused_with_the_best_possible(tmp_path: Path) -> None:
     case = Case(tmp_path, frame(), "threshold=min_recall", "threshold.min_recall=0.95")
     case.config.threshold.min_precision = 0.999
-    with pytest.raises(OutOfReachError, match=r"best recall is 0\.\d+, and with that recall"):
+    with pytest.raises(NoThresholdError, match=r"best recall is 0\.\d+, and with that recall"):
         case.decide()
 
 

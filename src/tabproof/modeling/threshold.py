@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import make_scorer, precision_recall_curve
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
-from tabproof.errors import ConstantPredictionsError, OutOfReachError
+from tabproof.errors import NoThresholdError
 from tabproof.modeling.given import Codes, Floats, GivenProba
 
 # Scores predicted codes against true ones; greater is better.
@@ -63,7 +63,7 @@ def choose_most_precise(
 ) -> Chosen:
     """Choose the threshold with the best precision, the score, among those with that recall.
 
-    Raises OutOfReachError where there is none. Predicting every row positive reaches any recall
+    Raises NoThresholdError where there is none. Predicting every row positive reaches any recall
     but decides nothing, so it does not count.
     """
 
@@ -83,16 +83,14 @@ def choose_most_precise(
     chosen = _choose(proba, y, precision_if_found, best)
     if chosen.score >= (min_precision or 0.0):
         return chosen
-    asked = f"threshold.min_recall={min_recall}"
     best_recall = recall[precision >= (min_precision or 0.0)].max(initial=0.0)
-    best_text = f"the best is {best_recall:.4f}, unless every row is predicted positive"
+    found = f"the best recall is {best_recall:.4f}, unless every row is predicted positive"
     if min_precision is not None:
-        asked += f" with threshold.min_precision={min_precision}"
-        best_text = f"with that precision the best recall is {best_recall:.4f}"
+        found = f"with threshold.min_precision={min_precision} the best recall is {best_recall:.4f}"
         if reached.any():
             best_precision = precision[reached].max()
-            best_text += f", and with that recall the best precision {best_precision:.4f}"
-    raise OutOfReachError(asked, best_text)
+            found += f", and with that recall the best precision {best_precision:.4f}"
+    raise NoThresholdError(found, f"lower threshold.min_recall={min_recall}")
 
 
 def with_threshold(fitted: Any, threshold: float) -> FixedThresholdClassifier:
@@ -112,7 +110,8 @@ def with_threshold(fitted: Any, threshold: float) -> FixedThresholdClassifier:
 def _choose(proba: Floats, y: Codes, objective: Objective, also: Any = ()) -> Chosen:
     distinct = np.unique(proba[:, 1])
     if np.isclose(distinct[0], distinct[-1]):
-        raise ConstantPredictionsError(float(distinct[0]))
+        found = f"every row has the probability {distinct[0]:.4g}"
+        raise NoThresholdError(found, "use threshold=default")
     # The scores of positive rows, and both ends: between two of them only rows of the first label
     # change, which improves no objective.
     positive = np.unique(proba[y == 1, 1])

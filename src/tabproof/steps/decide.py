@@ -40,7 +40,7 @@ class Decided:
 def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> Decided:
     """Calibrate a fitted pipeline and choose its threshold, on training rows out of folds.
 
-    Raises OutOfReachError, ConstantPredictionsError. Fits run on joblib's workers; their number
+    Raises NoThresholdError. Fits run on joblib's workers; their number
     changes no result.
     """
     X, y = division.X_train, division.y_train
