@@ -15,15 +15,14 @@ from tabproof.evaluation_result import OF_TWO_LABELS, Finding, make_finding, sum
 
 log = logging.getLogger(__name__)
 
-# The result line and every leaderboard have these metrics.
-ALWAYS = ("roc_auc", "accuracy")
 # With fewer rows of a label, one of them moves a metric by a tenth.
 FEW_ROWS_OF_LABEL = 10
 
 
 def metric_names(config: TrainConfig) -> list[str]:
     """Return the metrics of a run, in the order in which they are shown."""
-    return list(dict.fromkeys([*ALWAYS, *config.evaluation.metrics]))
+    # The result line and every leaderboard have the first two.
+    return list(dict.fromkeys(["roc_auc", "accuracy", *config.evaluation.metrics]))
 
 
 def check(config: TrainConfig, division: data.Division) -> list[Finding]:

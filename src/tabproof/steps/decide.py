@@ -21,8 +21,6 @@ from tabproof.evaluation_result import Decision
 
 log = logging.getLogger(__name__)
 
-# Above this the second of two labels is the more probable one.
-DEFAULT_THRESHOLD = 0.5
 # Isotonic calibration overfits with fewer rows (Niculescu-Mizil and Caruana, 2005).
 FEW_ROWS = 1_000
 
@@ -54,7 +52,8 @@ def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> 
         scores = modeling.answers_out_of_fold(pipeline, X, y, splits)
         fitted = modeling.calibrate(pipeline, scores, y, calibration.method)
     if asked.objective == "default":
-        threshold = DEFAULT_THRESHOLD if len(division.table.labels) == 2 else None
+        # Above it the second of two labels is the more probable one.
+        threshold = 0.5 if len(division.table.labels) == 2 else None
         return Decided(fitted, fitted, Decision(asked.objective, threshold), calibration.method)
     is_calibrated = scores is not None
     if scores is None or asked.n_splits != calibration.n_splits:
@@ -70,14 +69,9 @@ def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> 
     else:
         chosen = modeling.choose_max_f1(proba, y)
     log.info("threshold %.4f (%s: %.4f on folds)", chosen.threshold, asked.objective, chosen.score)
-    decision = Decision(
-        asked.objective,
-        chosen.threshold,
-        chosen.score,
-        asked.costs and [[float(cost) for cost in row] for row in asked.costs],
-        asked.min_recall,
-        asked.min_precision,
-    )
+    costs = asked.costs and [[float(cost) for cost in row] for row in asked.costs]
+    limits = asked.min_recall, asked.min_precision
+    decision = Decision(asked.objective, chosen.threshold, chosen.score, costs, *limits)
     estimator = modeling.with_threshold(fitted, chosen.threshold)
     return Decided(fitted, estimator, decision, calibration.method)
 

@@ -19,7 +19,6 @@ from tabproof.text import counted
 
 log = logging.getLogger(__name__)
 
-Predict = Callable[[pd.DataFrame], NDArray[np.float64]]
 # Is called with what is fitted, and the number of fits, each time that a fit begins.
 OnFit = Callable[[str, int], None]
 
@@ -74,7 +73,7 @@ def evaluate_holdout(
     config: TrainConfig,
     division: data.Division,
     model: Decided,
-    predict: Predict,
+    predict: Callable[[pd.DataFrame], NDArray[np.float64]],
     refits: Refits,
     findings: Sequence[Finding],
 ) -> tuple[NDArray[np.float64], Evidence]:
