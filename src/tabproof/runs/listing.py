@@ -23,7 +23,7 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": ge, "<=": le, ">": gt, "<": lt, "==": eq, "=": eq,
 }  # fmt: skip
 COLUMNS = (
-    "when", "dataset", "model", "search", "choices", "roc_auc", "accuracy", "seconds", "run id",
+    "when", "dataset", "model", "search", "choices", "roc_auc", "accuracy", "seconds", "run",
     "state",
 )  # fmt: skip
 # The size of a table that goes to a file or a program.
@@ -92,6 +92,8 @@ def _cells(found: Found, columns: Iterable[str], metric: str = "roc_auc") -> lis
         "choices": one_line(record.choices),
         "95 %": "{:.4f} … {:.4f}".format(*ends) if (ends := record.interval(metric)) else "",
         "seconds": "" if record.seconds is None else f"{record.seconds:.1f}",
+        # The beginning of an id is enough to name a run.
+        "run": (record.run_id or "")[:SHORT_ID],
         "run id": record.run_id or "",
         "state": record.state,
     }
@@ -145,11 +147,9 @@ def list_runs(
         return json.dumps(content, indent=2, ensure_ascii=False)
     if not found:
         return f"no such run in {outputs}"
-    width, place = get_terminal_size(SIZE).columns, COLUMNS.index("run id")
-    cells = [_cells(each, COLUMNS) for each in found]
-    rows = [COLUMNS, *([*row[:place], row[place][:SHORT_ID], row[-1]] for row in cells)]
+    width, rows = get_terminal_size(SIZE).columns, [_cells(each, COLUMNS) for each in found]
     # Choices, model, dataset and search are shortened, in this order.
-    table = aligned(rows, width=width, numbers=(5, 6, 7), flexible=(4, 2, 1, 3))
+    table = aligned([COLUMNS, *rows], width=width, numbers=(5, 6, 7), flexible=(4, 2, 1, 3))
     heading, *lines = table.splitlines()
     for n, each in enumerate(found):
         if each.record.state not in COMPLETE:
@@ -215,7 +215,6 @@ def _rows(found: Iterable[Found], metric: str) -> Iterator[list[str]]:
 
 def as_text(found: Iterable[Found], metric: str = "roc_auc", *, width: int | None) -> str:
     """Return an aligned leaderboard; cells that are too long for the width are shortened."""
-    # The beginning of an id is enough to name a run.
     rows = [[*row[:7], row[7][:SHORT_ID], row[8]] for row in _rows(found, metric)]
     # State, choices, model and dataset are shortened, in this order.
     return aligned(rows, width=width, numbers=NUMBERS, flexible=(8, 3, 1, 0))
