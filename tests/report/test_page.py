@@ -9,7 +9,7 @@ import pytest
 from tabproof.errors import LanguageNotOfferedError
 from tabproof.evaluation_result import Decision, Estimate, Evidence, Finding, Importance
 from tabproof.report import ReportFacts, render_report, sections
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts
 from tabproof.text import LANGUAGES
 from tests.report.making import (
     CONFIG,

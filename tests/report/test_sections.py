@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tabproof.evaluation_result import Decision, Estimate
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts
 from tabproof.report.sections import (
     MAX_CANDIDATES,
     best_candidates,

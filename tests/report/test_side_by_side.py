@@ -12,7 +12,7 @@ from tabproof.errors import LanguageNotOfferedError
 from tabproof.evaluation.comparison import compare
 from tabproof.evaluation_result import Estimate
 from tabproof.report.contenders import Failure, Group, HoldOut, Sweep
-from tabproof.report.language import read_catalogue
+from tabproof.report.format import read_catalogue
 from tabproof.report.side_by_side import compare_with_best, holm, make_section, render_sweep
 from tabproof.text import LANGUAGES
 from tests.report.contenders import ODD, contender, group_of, held_out

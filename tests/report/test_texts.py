@@ -8,7 +8,7 @@ import pytest
 
 import tabproof.report as report
 from tabproof.evaluation_result import METRICS
-from tabproof.report.language import read_catalogue
+from tabproof.report.format import read_catalogue
 from tabproof.text import LANGUAGES
 
 TEXTS = read_catalogue("report")

@@ -1,37 +1,78 @@
-"""Numbers and texts as pages and plots show them; the only module that escapes and shortens."""
+"""Texts in English and Japanese, and how pages and plots show numbers and names.
+
+The only module that escapes and shortens.
+"""
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import cache
 from math import ceil, isfinite, log10
+from pathlib import Path
 
 from markupsafe import Markup
 
+from tabproof import evaluation_result
+from tabproof.errors import LanguageNotOfferedError
 from tabproof.evaluation_result import Estimate
-from tabproof.text import display_width
+from tabproof.text import LANGUAGES, display_width
+
+
+class Texts:
+    """The texts of a catalogue in one language: `texts("roc.title", n_rows=200)`.
+
+    A catalogue is a file of texts/; an entry of it holds one text per language.
+    """
+
+    def __init__(self, catalogue: str, language: str) -> None:
+        if language not in LANGUAGES:
+            raise LanguageNotOfferedError(language, LANGUAGES)
+        self.language = language
+        self._entries = read_catalogue(catalogue)
+
+    def __call__(self, key: str, /, **values: object) -> str:
+        """Return the text of a key with values in its {places}."""
+        return self._entries[key][self.language].format(**values)
+
+    def get(self, key: str, default: str) -> str:
+        """Return the text of a key, or the default where the catalogue does not have it."""
+        return self(key) if key in self else default
+
+    def metric(self, name: str) -> str:
+        """Return the name of a metric for people, or the name itself."""
+        return self.get(f"metric.{name}", name)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+
+@cache
+def read_catalogue(name: str) -> dict[str, dict[str, str]]:
+    """Read a catalogue: by key `section.name`, a text per language."""
+    path = Path(__file__).parent / "texts" / f"{name}.toml"
+    if name == "findings":
+        # Used below this layer too, for logs.
+        path = evaluation_result.CATALOGUE
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {
+        f"{section}.{key}": entry
+        for section, entries in content.items()
+        for key, entry in entries.items()
+    }
+
 
 # --- An interval as a bar on an axis, in percent of its length.
 
 Span = tuple[float, float]
-SHARE: Span = (0.0, 1.0)
 SPANS: dict[str, Span | None] = {"mcc": (-1.0, 1.0), "log_loss": None}
 # The value of chance, for metrics where it does not depend on the data.
 CHANCE = {"roc_auc": 0.5}
 
 
-@dataclass(frozen=True)
-class Bar:
-    """Positions of a value and its interval; width is None without an interval."""
-
-    dot: float
-    left: float
-    width: float | None
-
-
 def span_of(metric: str) -> Span | None:
     """Return the limits of a metric; None where it has none."""
-    return SPANS.get(metric, SHARE)
+    return SPANS.get(metric, (0.0, 1.0))
 
 
 def ends(estimates: Iterable[Estimate]) -> list[float]:
@@ -46,20 +87,19 @@ def common_span(estimates: Iterable[Estimate]) -> Span | None:
     return (min(found), max(found)) if found and min(found) < max(found) else None
 
 
-def bar(estimate: Estimate, span: Span | None) -> Bar | None:
-    """Return the positions of an estimate on an axis; None where it is undefined."""
+def bar(estimate: Estimate, span: Span | None) -> dict[str, float | None] | None:
+    """Return the positions of an estimate on an axis; None where it is undefined.
+
+    These are the value (dot), the lower end of the interval (left) and its width, None without.
+    """
     if span is None or estimate.value is None:
         return None
-    dot = _place(estimate.value, span)
-    if estimate.interval is None:
-        return Bar(dot, dot, None)
-    left, right = (_place(end, span) for end in estimate.interval)
-    return Bar(dot, left, round(right - left, 2))
-
-
-def _place(value: float, span: Span) -> float:
     low, high = span
-    return round(100 * min(max((value - low) / (high - low), 0.0), 1.0), 2)
+    numbers = (estimate.value, *(estimate.interval or ()))
+    shares = (min(max((number - low) / (high - low), 0.0), 1.0) for number in numbers)
+    dot, *interval = (round(100 * share, 2) for share in shares)
+    width = round(interval[1] - interval[0], 2) if interval else None
+    return {"dot": dot, "left": interval[0] if interval else dot, "width": width}
 
 
 # --- Markdown.
@@ -69,9 +109,11 @@ SPECIAL = re.compile(r"([\\`*\[\]<>|~$])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 AMPERSAND = re.compile(r"&(?=#?\w+;)")
 
 
-def escaped(text: str) -> str:
-    """Escape text for Markdown, with the tables of GitHub and HTML."""
-    line = " ".join(text.split())
+def escaped(value: object) -> str:
+    """Escape text for Markdown, with the tables of GitHub and HTML; leave markup as it is."""
+    if isinstance(value, Markup):
+        return value
+    line = " ".join(str(value).split())
     return AMPERSAND.sub("&amp;", SPECIAL.sub(r"\\\g<0>", line))
 
 
@@ -88,36 +130,6 @@ MARK = "\N{REPLACEMENT CHARACTER}"
 ISOLATE, END_ISOLATE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 # Invisible characters that are part of words and emoji.
 JOINERS = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
-FROM_THE_RIGHT = {"R", "AL"}
-IN_A_SENTENCE = 60
-
-
-def shown(text: object, limit: int | None = None) -> str:
-    """Return text in one line that cannot change the direction of the text around it.
-
-    limit: maximum number of characters, with the ellipsis.
-    """
-    line = "".join(_visible(letter) for letter in " ".join(str(text).split()))
-    if limit is not None and len(line) > limit:
-        line = line[: limit - 1].rstrip() + "…"
-    if any(unicodedata.bidirectional(letter) in FROM_THE_RIGHT for letter in line):
-        return f"{ISOLATE}{line}{END_ISOLATE}"
-    return line
-
-
-def listed(names: Sequence[str], limit: int, comma: str) -> str:
-    """Join the first names, with an ellipsis for the others."""
-    return comma.join([*names[:limit], *["…"] * (len(names) > limit)])
-
-
-def in_a_sentence(text: object) -> str:
-    """Return text short enough for a sentence."""
-    return shown(text, IN_A_SENTENCE)
-
-
-def shown_lines(text: str) -> str:
-    """Return text of several lines, with hidden characters marked."""
-    return "\n".join("".join(map(_visible, line)) for line in text.split("\n"))
 
 
 def is_hidden(letter: str) -> bool:
@@ -125,27 +137,47 @@ def is_hidden(letter: str) -> bool:
     return unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and letter not in JOINERS
 
 
-def _visible(letter: str) -> str:
-    return MARK if is_hidden(letter) else letter
+def marked(line: str) -> str:
+    """Return a line with hidden characters marked."""
+    return "".join(MARK if is_hidden(letter) else letter for letter in line)
 
+
+def shown(text: object, limit: int | None = None) -> str:
+    """Return text in one line that cannot change the direction of the text around it.
+
+    limit: maximum number of characters, with the ellipsis.
+    """
+    line = marked(" ".join(str(text).split()))
+    if limit is not None and len(line) > limit:
+        line = line[: limit - 1].rstrip() + "…"
+    if any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in line):
+        return f"{ISOLATE}{line}{END_ISOLATE}"
+    return line
+
+
+def in_a_sentence(text: object) -> str:
+    """Return text short enough for a sentence."""
+    return shown(text, 60)
+
+
+def listed(names: Sequence[str], limit: int, comma: str) -> str:
+    """Join the first names, with an ellipsis for the others."""
+    return comma.join([*names[:limit], *["…"] * (len(names) > limit)])
+
+
+# --- Numbers.
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
 DECIMALS, LEAST, MOST = 3, 2, 4
-# A narrower interval is a point.
-NO_WIDTH = 1e-12
-# Rounding may change a number by at most this share of half its interval.
-ROUNDING = 1 / 3
 
 
 def n_decimals(estimate: Estimate) -> int:
     """Return the number of decimals that the interval justifies."""
-    if estimate.interval is None:
-        return DECIMALS
-    half = (estimate.interval[1] - estimate.interval[0]) / 2
-    if half < NO_WIDTH:
-        return DECIMALS
-    return min(max(ceil(-log10(half * ROUNDING)), LEAST), MOST)
+    low, high = estimate.interval or (0.0, 0.0)
+    half = (high - low) / 2
+    # A narrower interval is a point. Rounding may change a number by a third of half its interval.
+    return DECIMALS if half < 1e-12 else min(max(ceil(-log10(half / 3)), LEAST), MOST)
 
 
 def decimal(value: float | None, decimals: int = DECIMALS) -> str:
@@ -154,8 +186,7 @@ def decimal(value: float | None, decimals: int = DECIMALS) -> str:
         return NOTHING
     text = f"{value:.{decimals}f}"
     # No minus zero.
-    is_zero = not text.strip("-0.")
-    return text.lstrip("-") if is_zero else text.replace("-", MINUS)
+    return text.replace("-", MINUS) if text.strip("-0.") else text.lstrip("-")
 
 
 def count(number: int) -> str:
@@ -172,9 +203,7 @@ def cases(estimate: Estimate) -> tuple[int, dict[str, str]]:
     """Return a share as cases of 100, or of 1,000 where its interval is narrow: 79, 71 to 85."""
     of = 10 ** min(n_decimals(estimate), 3)
     ends = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    return of, {
-        name: NOTHING if end is None else count(round(end * of)) for name, end in ends.items()
-    }
+    return of, {k: NOTHING if end is None else count(round(end * of)) for k, end in ends.items()}
 
 
 # --- Text in a plot, measured in Latin letters: Japanese letters are twice as wide.

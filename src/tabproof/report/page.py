@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,8 +16,8 @@ from markupsafe import Markup
 from tabproof.evaluation_result import Estimate
 from tabproof.report import format as fmt
 from tabproof.report import sections
-from tabproof.report.language import Texts
-from tabproof.report.sections import ReportFacts, metric_name
+from tabproof.report.format import Texts
+from tabproof.report.sections import ReportFacts
 from tabproof.text import format_params
 
 HERE = Path(__file__).parent
@@ -31,6 +32,7 @@ PLACED = {
     "learning": ("learning_curve",),
     "candidates": ("search",),
 }
+MAX_COLUMNS, MAX_LABELS = 15, 6
 TASK = "tabular-classification"
 # Names of metrics on the Hugging Face hub, where it has one.
 HUB_NAMES = {"mcc": "matthews_correlation", "brier": "brier_score"}
@@ -45,7 +47,7 @@ def make_environment(language: str, *, markdown: bool = False) -> Environment:
         loader=FileSystemLoader(HERE),
         # Escaping for Markdown covers HTML.
         autoescape=not markdown,  # noqa: S701
-        finalize=_escaped_for_markdown if markdown else None,
+        finalize=fmt.escaped if markdown else None,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -53,16 +55,12 @@ def make_environment(language: str, *, markdown: bool = False) -> Environment:
     )
     environment.globals["t"] = t
     environment.globals["style"] = Markup((HERE / "style.css").read_text(encoding="utf-8"))  # noqa: S704
-    filters = ("count", "decimal", "plain", "shown", "fenced")
+    filters = ("bar", "count", "decimal", "plain", "shown", "fenced")
     environment.filters.update({name: getattr(fmt, name) for name in filters})
     environment.filters.update(
         value=value_text, interval=partial(interval_text, t), sentence=fmt.in_a_sentence
     )
     return environment
-
-
-def _escaped_for_markdown(value: object) -> str:
-    return value if isinstance(value, Markup) else fmt.escaped(str(value))
 
 
 def value_text(estimate: Estimate) -> str:
@@ -81,17 +79,29 @@ def interval_text(t: Texts, estimate: Estimate, key: str = "headline.interval_of
 def _shared(facts: ReportFacts, t: Texts) -> dict[str, Any]:
     """Return what both pages show."""
     evidence, (name, estimate) = facts.evidence, facts.main
+    quoted = [t("headline.quoted", text=fmt.in_a_sentence(each)) for each in evidence.labels]
+    labels = t("headline.or").join(quoted)
+    if len(quoted) > MAX_LABELS:
+        more = t("headline.more_labels", n_labels=len(quoted))
+        labels = ", ".join(quoted[:MAX_LABELS]) + more
+    predicts = t("headline.predicts_one_of", labels=labels)
+    if facts.target is not None:
+        target = fmt.in_a_sentence(facts.target)
+        predicts = t("headline.predicts", target=target, labels=labels)
     return {
         "summary": facts.summary,
         "evidence": evidence,
-        "predicts": sections.predicts(facts, t),
-        "main": {"name": metric_name(name, t), "estimate": estimate},
+        "labels": labels,
+        "predicts": predicts,
+        "n_columns": len(facts.summary["data"]["columns"]) - 1,
+        "main": {"name": t.metric(name), "estimate": estimate},
         "meanings": list(sections.meanings(facts, t)),
         "metrics": sections.metric_rows(evidence.metrics, t),
         "decision": sections.decision(facts, t),
         "slices": [sections.slice_table(part, facts, t) for part in evidence.slices],
         "candidates": sections.best_candidates(facts.candidates),
         "limits": list(sections.limits(facts, t)),
+        "origin": sections.origin(facts, t),
         "commands": sections.commands(facts),
     }
 
@@ -106,18 +116,28 @@ def render_report(facts: ReportFacts, language: str) -> str:
         span = (fmt.CHANCE[name], span[1])
         words = (t("headline.chance"), t("headline.perfect"))
         ends = [f"{end:g} {word}" for end, word in zip(span, words, strict=True)]
+    shared = _shared(facts, t)
     sizes = {
         "rows_learned": evidence.n_train,
         "rows_held_out": evidence.n_test,
-        "columns": facts.n_columns,
+        "columns": shared["n_columns"],
         "candidates": facts.summary["n_candidates"],
     }
     if facts.is_checked or facts.findings:
         sizes["findings"] = len(facts.findings)
     placed = {name for names in PLACED.values() for name in names}
+    important = sorted(evidence.importances, key=lambda each: -(each.drop.value or 0.0))
+    important = important[:MAX_COLUMNS]
+    # The axis of their bars.
+    drops = fmt.common_span([Estimate(0.0), *(each.drop for each in important)])
+    keys = {name: f"files.{name.rstrip('/').replace('.', '_')}" for name in facts.files}
+    files = [
+        {"name": name, "link": f"./{quote(name)}", "meaning": t.get(key, "")}
+        for name, key in keys.items()
+    ]
     repeated = evidence.repeated
     content = {
-        **_shared(facts, t),
+        **shared,
         "dataset": facts.dataset,
         "positive": fmt.in_a_sentence(evidence.labels[1]) if facts.is_binary else None,
         "bar": fmt.bar(estimate, span),
@@ -128,17 +148,17 @@ def render_report(facts: ReportFacts, language: str) -> str:
         "is_checked": facts.is_checked,
         "pictures": _pictures(facts, [name for name in facts.pictures if name not in placed], t),
         "placed": {key: _pictures(facts, names, t) for key, names in PLACED.items()},
-        "metric": metric_name(evidence.metric, t),
-        "importances": sections.importance_rows(evidence.importances),
-        "n_unimportant": max(len(evidence.importances) - sections.MAX_COLUMNS, 0),
+        "metric": t.metric(evidence.metric),
+        "importances": important,
+        "drops": drops,
+        "n_unimportant": len(evidence.importances) - len(important),
         "has_learning": bool(evidence.learning_curve),
         "learning": sections.learning(facts, t),
         "undefined_folds": sections.finding_text(facts.finding_of("undefined_folds"), language),
         "repeated": repeated
         and sections.metric_rows(repeated.metrics, t, repeated.standard_errors),
-        "config_yaml": fmt.shown_lines(facts.config_yaml),
-        "origin": sections.origin(facts, t),
-        "files": sections.files(facts, t),
+        "config_yaml": "\n".join(map(fmt.marked, facts.config_yaml.split("\n"))),
+        "files": files,
     }
     optional = ("pictures", "slices", "importances", "has_learning", "repeated", "files")
     empty = {name.removeprefix("has_") for name in optional if not content[name]}
@@ -148,13 +168,10 @@ def render_report(facts: ReportFacts, language: str) -> str:
 
 def _pictures(facts: ReportFacts, names: Sequence[str], t: Texts) -> list[dict[str, str]]:
     """Return those plots that were drawn, with their captions."""
+    drawn = {name: facts.pictures[name] for name in names if name in facts.pictures}
     return [
-        {
-            "svg": Markup(facts.pictures[name]),  # noqa: S704
-            "caption": t.get(f"pictures.{name}", fmt.shown(name)),
-        }
-        for name in names
-        if name in facts.pictures
+        {"svg": Markup(svg), "caption": t.get(f"pictures.{name}", fmt.shown(name))}  # noqa: S704
+        for name, svg in drawn.items()
     ]
 
 
@@ -188,12 +205,9 @@ def render_card(facts: ReportFacts, language: str) -> str:
         **shared,
         "metadata": Markup(_metadata(facts, t)),  # noqa: S704
         "dataset": fmt.shown(facts.dataset),
-        "labels": sections.labels_in_words(evidence.labels, t),
         "kind": fmt.shown(", ".join(map(str, classes)) or "–"),
         "parameters": fmt.shown(format_params(best)) if best else t("card.as_configured"),
         "procedure": procedure,
-        "versions": sections.versions_in_words(summary),
-        "n_columns": facts.n_columns,
         "python": "\n".join(python),
     }
     card = make_environment(language, markdown=True).get_template("model_card.md").render(content)
@@ -206,7 +220,7 @@ def _metadata(facts: ReportFacts, t: Texts) -> str:
     for name, estimate in facts.evidence.metrics.items():
         if estimate.value is None:
             continue
-        metric = {"type": HUB_NAMES.get(name, name), "name": metric_name(name, t)}
+        metric = {"type": HUB_NAMES.get(name, name), "name": t.metric(name)}
         metrics.append({**metric, "value": round(float(estimate.value), DECIMALS)})
         if estimate.interval is not None:
             ends = [round(float(end), DECIMALS) for end in estimate.interval]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -18,11 +17,10 @@ from tabproof.evaluation_result import (
     Estimate,
     Evidence,
     Finding,
-    Importance,
     Slice,
 )
 from tabproof.report import format as fmt
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts
 from tabproof.report.search_table import read_search
 
 NOTHING = Estimate(None)
@@ -31,8 +29,7 @@ MAX_CANDIDATES = 50
 WIDE = 0.05
 # With fewer rows of a label, each row moves its recall by more than 0.03.
 FEW = 30
-MAX_FEW_LABELS, MAX_SMALL_GROUPS, MAX_LISTED_LABELS = 5, 8, 6
-MAX_COLUMNS = 15
+MAX_FEW_LABELS, MAX_SMALL_GROUPS = 5, 8
 # Of a table of groups; evaluation.json has all.
 MAX_METRICS, MAX_LABELS = 3, 4
 # Characters of a fact in a finding, which may list columns.
@@ -87,11 +84,6 @@ class ReportFacts:
         """Whether one label is positive."""
         return len(self.evidence.labels) == 2
 
-    @property
-    def n_columns(self) -> int:
-        """Number of feature columns."""
-        return len(self.summary["data"]["columns"]) - 1
-
     @cached_property
     def config(self) -> Mapping[str, Any]:
         """The configuration."""
@@ -106,17 +98,12 @@ class ReportFacts:
         return bool((self.config.get("checks") or {}).get("enabled"))
 
 
-def metric_name(name: str, t: Texts) -> str:
-    """Return the name of a metric for people, or the name itself."""
-    return t.get(f"metric.{name}", name)
-
-
 def meanings(facts: ReportFacts, t: Texts) -> Iterator[str]:
     """Explain the main metric, and compare accuracy with always predicting one label."""
     evidence, (name, estimate) = facts.evidence, facts.main
     labels = [fmt.in_a_sentence(label) for label in evidence.labels]
     if estimate.value is None:
-        yield t("headline.undefined", metric=metric_name(name, t))
+        yield t("headline.undefined", metric=t.metric(name))
     elif name == "roc_auc":
         of, numbers = fmt.cases(estimate)
         key = "pairs" if facts.is_binary else "pairs_of_each"
@@ -168,23 +155,6 @@ def cautions(facts: ReportFacts, t: Texts) -> Iterator[str]:
         yield t("headline.stopped", n_not_tried=fmt.count(facts.summary.get("n_not_tried") or 0))
 
 
-def labels_in_words(labels: Sequence[str], t: Texts) -> str:
-    """List labels, the first few of many."""
-    quoted = [t("headline.quoted", text=fmt.in_a_sentence(each)) for each in labels]
-    if len(labels) > MAX_LISTED_LABELS:
-        more = t("headline.more_labels", n_labels=len(labels))
-        return ", ".join(quoted[:MAX_LISTED_LABELS]) + more
-    return t("headline.or").join(quoted)
-
-
-def predicts(facts: ReportFacts, t: Texts) -> str:
-    """Return which target with which labels the model predicts."""
-    labels = labels_in_words(facts.evidence.labels, t)
-    if facts.target is None:
-        return t("headline.predicts_one_of", labels=labels)
-    return t("headline.predicts", target=fmt.in_a_sentence(facts.target), labels=labels)
-
-
 def finding_text(finding: Finding | None, language: str) -> Row | None:
     """Return a finding in the language of the page, or in English as it was logged."""
     if finding is None:
@@ -217,7 +187,7 @@ def metric_rows(
     """Return a row per metric, with its meaning; errors: standard errors by metric."""
     return [
         {
-            "name": metric_name(name, t),
+            "name": t.metric(name),
             "estimate": estimate,
             "bar": fmt.bar(estimate, fmt.span_of(name)),
             # One digit more than the mean has: it is much smaller than the interval.
@@ -226,16 +196,6 @@ def metric_rows(
             "is_lower_better": name in LOWER_IS_BETTER,
         }
         for name, estimate in metrics.items()
-    ]
-
-
-def importance_rows(importances: Sequence[Importance]) -> list[Row]:
-    """Return a row per column, the most important first, with bars on a common axis."""
-    ordered = sorted(importances, key=lambda each: -(each.drop.value or 0.0))[:MAX_COLUMNS]
-    span = fmt.common_span([Estimate(0.0), *(each.drop for each in ordered)])
-    return [
-        {"column": each.column, "drop": each.drop, "bar": fmt.bar(each.drop, span)}
-        for each in ordered
     ]
 
 
@@ -251,13 +211,11 @@ def slice_table(part: Slice, facts: ReportFacts, t: Texts) -> Row:
     span = fmt.common_span(estimates[0] for estimates in table if estimates)
     groups = [
         {
-            "name": group.name,
-            "n_rows": group.n_rows,
+            **vars(group),
             "n_by_label": [group.n_by_label[code] for code in codes],
             "estimates": estimates,
             "bar": fmt.bar(estimates[0], span) if estimates else None,
             "shares": [group.shares[code] for code in codes],
-            "is_small": group.is_small,
         }
         for group, estimates in zip(part.groups, table, strict=True)
     ]
@@ -269,7 +227,7 @@ def slice_table(part: Slice, facts: ReportFacts, t: Texts) -> Row:
     return {
         "column": part.column,
         "labels": [labels[code] for code in codes],
-        "metrics": [metric_name(name, t) for name in names],
+        "metrics": [t.metric(name) for name in names],
         "groups": groups,
         "ratios": ratios,
     }
@@ -337,13 +295,8 @@ def best_candidates(cv_results: pd.DataFrame | None) -> Row | None:
         }
         for n in order[:MAX_CANDIDATES]
     ]
-    n_all = table.n_candidates
-    return {
-        "best": best,
-        "n_all": n_all,
-        "n_failed": n_all - len(scored),
-        "n_rungs": len(table.rungs),
-    }
+    n_all, n_rungs = table.n_candidates, len(table.rungs)
+    return {"best": best, "n_all": n_all, "n_failed": n_all - len(scored), "n_rungs": n_rungs}
 
 
 def limits(facts: ReportFacts, t: Texts) -> Iterator[str]:
@@ -384,7 +337,7 @@ def origin(facts: ReportFacts, t: Texts) -> dict[str, str]:
     is_changed = summary["git"].get("commit") and not summary["git"].get("clean")
     lines["commit"] = f"{commit} ({t('origin.not_clean')})" if is_changed else commit
     lines["code"] = summary["code"]
-    lines["versions"] = versions_in_words(summary)
+    lines["versions"] = ", ".join(f"{name} {text}" for name, text in summary["versions"].items())
     parts = (summary["platform"].get(name) for name in ("system", "machine", "libc"))
     lines["platform"] = ", ".join(str(part) for part in parts if part)
     if parity := summary.get("parity"):
@@ -392,20 +345,6 @@ def origin(facts: ReportFacts, t: Texts) -> dict[str, str]:
         difference, n_rows = f"{largest:.0e}" if largest else "0", fmt.count(parity["n_rows"])
         lines["parity"] = t("origin.parity_text", difference=difference, n_rows=n_rows)
     return lines
-
-
-def versions_in_words(summary: Mapping[str, Any]) -> str:
-    """List names and versions in one line."""
-    return ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
-
-
-def files(facts: ReportFacts, t: Texts) -> list[Row]:
-    """Return the files of the run directory, with links."""
-    meanings = (t.get(f"files.{name.rstrip('/').replace('.', '_')}", "") for name in facts.files)
-    return [
-        {"name": name, "link": f"./{quote(name)}", "meaning": meaning}
-        for name, meaning in zip(facts.files, meanings, strict=True)
-    ]
 
 
 def commands(facts: ReportFacts) -> dict[str, str]:

@@ -12,11 +12,11 @@ from markupsafe import Markup
 from tabproof.evaluation.comparison import Comparison, compare, compare_in_all
 from tabproof.report import format as fmt
 from tabproof.report.contenders import Contender, Group, Sweep, columns_of, format_choice, names_of
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts
 from tabproof.report.page import make_environment
 from tabproof.report.plots.curves import MAX_RUNS, draw_overlays
 from tabproof.report.plots.theme import DASHES, SERIES, variable
-from tabproof.report.sections import Row, metric_name
+from tabproof.report.sections import Row
 
 HERE = Path(__file__).parent
 LEVEL = 0.05
@@ -88,7 +88,7 @@ def make_section(group: Group, language: str) -> Row:
     tested_metric = "roc_auc" if tested_metric == "AUC" else tested_metric
     pairs = zip(names, differences, strict=True)
     as_good = [name for name, each in pairs if each is not None and not each.is_significant]
-    dataset, metric = fmt.in_a_sentence(group.dataset), metric_name(group.metric, metrics)
+    dataset, metric = fmt.in_a_sentence(group.dataset), metrics.metric(group.metric)
     named = fmt.listed(as_good, MAX_NAMED, t("group.comma"))
     table = _table(group, differences, drawn)
 
@@ -126,7 +126,7 @@ def make_section(group: Group, language: str) -> Row:
         "group": group,
         "title": title,
         "metric": metric,
-        "tested": tested_metric and metric_name(tested_metric, metrics),
+        "tested": tested_metric and metrics.metric(tested_metric),
         "best": names[0],
         "as_good": named,
         "sentences": list(sentences()),

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_curve
 
 from tabproof.evaluation.metrics import score
 from tabproof.report.contenders import HoldOut
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts
 from tabproof.report.plots.curves import (
     MAX_RUNS,
     draw_overlays,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tabproof.evaluation_result import Decision, Dependence, Estimate, Importance
-from tabproof.report.language import read_catalogue
+from tabproof.report.format import read_catalogue
 from tabproof.report.plots import PLOTS, draw_plots
 from tabproof.report.plots.theme import COLOURS
 from tabproof.text import LANGUAGES

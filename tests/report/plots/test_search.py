@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts
 from tabproof.report.plots.search import draw_search
 from tests.report.plots.drawn import material_of, texts_of
 from tests.report.plots.searched import frame_of, made_up

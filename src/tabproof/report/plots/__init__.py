@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts
 from tabproof.report.plots import columns, curves, predictions, search
 from tabproof.report.plots.material import Material
 from tabproof.report.plots.theme import Plot

@@ -20,8 +20,6 @@ DECADES = 30
 # A parameter with more values than this gets round ticks, or a tick at every second word.
 MAX_VALUES, MAX_WORDS = 6, 12
 MAX_CELLS = 14
-# Between the numbers and a word such as None, as a share of the axis.
-WORD_GAP = 0.3
 
 
 def round_ticks(low: float, high: float, n_most: int = 5) -> list[float]:
@@ -120,7 +118,7 @@ def value_axis(values: Sequence[Any], width: float) -> Values:
             ticks = [d * n for d in decades for n in (1, 2, 5) if low <= d * n <= high]
     places = {number: log10(number) if by_decades else number for number in [*numbers, *ticks]}
     low, high = places[low], places[high]
-    beside = high + WORD_GAP * (high - low)
+    beside = high + 0.3 * (high - low)
     places |= dict.fromkeys(words, beside)
     shown = [*ticks, *words]
     labels = [shorten(format_value(value), MAX_CELLS) for value in shown]

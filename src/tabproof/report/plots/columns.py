@@ -6,19 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tabproof.evaluation_result import Dependence, Estimate, Group
-from tabproof.report.format import ends, shorten
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts, ends, shorten
 from tabproof.report.plots import theme as th
 from tabproof.report.plots.axes import LETTER, margined, number_axis, x_axis
-from tabproof.report.plots.material import MAX_CURVES, Material, estimates, metric_name
+from tabproof.report.plots.material import MAX_CURVES, Material, draw_estimates
 from tabproof.text import display_width
 
 ROW = 18.0
-# Below the rows of a panel: numbers, and their title.
-FOOT = 44.0
-MAX_COLUMNS, MAX_NAME_CELLS = 20, 24
-DEPENDENCE_HEIGHT = 148.0
-MAX_CATEGORIES, MAX_CATEGORY_CELLS = 7, 12
+MAX_COLUMNS, MAX_CATEGORIES = 20, 7
 # The longest bar that shows where rows are, as a share of the panel.
 BAR, BAR_ALPHA = 0.16, 0.4
 MAX_GROUPS, MAX_GROUP_CELLS = 15, 16
@@ -35,19 +30,21 @@ def draw_importance(material: Material, t: Texts) -> th.Plot | None:
     places = np.arange(len(rows))[::-1]
     y_limits = (-0.5, len(rows) - 0.5)
     key = t("common.with_interval") if any(drop.interval for drop in drops) else None
-    layers = estimates(drops, places, th.SERIES[0], key)
+    layers = draw_estimates(drops, places, th.SERIES[0], key)
     layers.append(th.line([0, 0], y_limits, th.RULE, size=1))
     if len(known) > len(rows):
         layers.append(th.note(t("importance.left_out", n=len(known) - len(rows))))
-    title = t("importance.x", metric=metric_name(material.evidence.metric, t))
-    names = th.in_ink([shorten(row.column, MAX_NAME_CELLS) for row in rows])
+    title = t("importance.x", metric=t.metric(material.evidence.metric))
+    names = th.in_ink([shorten(row.column, 24) for row in rows])
     panel = th.Panel(
         layers,
         x_axis(margined([0.0, *ends(drops)]), th.WIDTH / 2, title),
         th.Axis(y_limits, places.tolist(), names, has_grid=False),
     )
     columns = t("common.comma").join(row.column for row in rows[:3])
-    return material.plot(t, "importance", [(ROW * len(rows) + FOOT, [panel])], columns=columns)
+    # Below the rows: numbers, and their title.
+    height = ROW * len(rows) + 44
+    return material.plot(t, "importance", [(height, [panel])], columns=columns)
 
 
 def draw_dependence(material: Material, t: Texts) -> th.Plot | None:
@@ -63,7 +60,7 @@ def draw_dependence(material: Material, t: Texts) -> th.Plot | None:
     limits = margined([mean for each in known for mean in each.means], 0.12)
     keys = [t("dependence.label", label=shorten(label)) for label in labels]
     panels = [_dependence(drawn, keys, limits, t) for drawn in columns.values()]
-    rows = th.facets(panels, DEPENDENCE_HEIGHT)
+    rows = th.facets(panels, 148.0)
     return material.plot(t, "dependence", rows, columns=t("common.comma").join(columns))
 
 
@@ -89,7 +86,7 @@ def _dependence(
     else:
         n = len(first.values)
         kept = sorted(sorted(range(n), key=lambda at: -first.shares[at])[:MAX_CATEGORIES])
-        names = [shorten(str(first.values[at]), MAX_CATEGORY_CELLS) for at in kept]
+        names = [shorten(str(first.values[at]), 12) for at in kept]
         if n > len(kept):
             names.append(t("dependence.left_out", n=n - len(kept)))
         n_lines = max(len(names), 3)
@@ -121,7 +118,7 @@ def draw_slices(material: Material, t: Texts) -> th.Plot | None:
     if not known:
         return None
     metric = material.evidence.metric if material.evidence.metric in known else known[0]
-    overall, title = material.evidence.metrics.get(metric, NOTHING), metric_name(metric, t)
+    overall, title = material.evidence.metrics.get(metric, NOTHING), t.metric(metric)
     columns = [(title, [group.metrics.get(metric, NOTHING) for _, group, _ in rows], overall)]
     if material.is_binary and all(len(group.shares) > 1 for _, group, _ in rows):
         title = shorten(t("slices.share", label=material.label(1)), 20)
@@ -151,7 +148,7 @@ def draw_slices(material: Material, t: Texts) -> th.Plot | None:
             colour, dashes = (th.RULE, th.DOTTED) if is_small else (th.SERIES[0], "solid")
             key = t("slices.small" if is_small else "common.with_interval")
             known_values = [values[n] for n in part]
-            layers += estimates(known_values, y[part], colour, key, linetype=dashes)
+            layers += draw_estimates(known_values, y[part], colour, key, linetype=dashes)
         if of_all.value is not None:
             key, x_all = t("slices.all_rows"), [of_all.value] * 2
             layers.append(th.line(x_all, limits, th.INK, key, size=1.2, linetype=th.DOTTED))

@@ -1,34 +1,33 @@
 """Curves: ROC and precision-recall, of one run or of several, reliability, and learning curve."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from tabproof.evaluation.metrics import calibration_bins, claims
+from tabproof.evaluation.metrics import claims
 from tabproof.evaluation_result import Estimate
 from tabproof.report.contenders import HoldOut
-from tabproof.report.format import ends
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts
 from tabproof.report.plots import theme as th
 from tabproof.report.plots.axes import fitting, margined, number_axis
 from tabproof.report.plots.material import (
-    LEVEL,
     Floats,
     Material,
     Points,
-    codes_with_curve,
+    binned,
     in_numbers,
-    metric_name,
+    numbers,
     share_panel,
     thinned,
+    truths_of,
     wilson_intervals,
 )
 
-# From 100 to 1,000 rows, say, the first points would overlap on a linear axis.
-MANY_TIMES = 10
+Layers = list[th.Layer]
+
 # More runs in one plot could not be distinguished.
 MAX_RUNS = 6
 
@@ -40,34 +39,33 @@ def draw_roc(material: Material, t: Texts) -> th.Plot | None:
     confidence: two independent intervals of Wilson's at the root of 0.95 each (Hilgers, 1991;
     Pepe, 2003, section 2.2.2). It needs no resamples, and is wide where rows are few.
     """
-    rates: list[Points] = [sk.roc_curve(*truth)[:2] for truth in material.truths]
-    others = []
+    rates: list[Points] = [sk.roc_curve(*truth)[:2] for _, *truth in material.truths]
+    others = [*material.left_out(t), th.reference([0, 1], t("roc.chance"))]
     if material.is_binary and rates:
-        others.append(th.area(*roc_band(*rates[0], material.y), th.SERIES[0], t("roc.band")))
-    others += [*material.left_out(t), th.reference([0, 1], t("roc.chance"))]
-    areas = [sk.auc(*rate) for rate in rates]
-    return _plot_classes("roc", areas, rates, others, material, t)
+        band = roc_band(*rates[0], material.y)
+        others.insert(0, th.area(*band, th.SERIES[0], t("roc.band")))
+    return _plot_classes(material, t, "roc", [(sk.auc(*rate), rate) for rate in rates], others)
 
 
 def draw_precision_recall(material: Material, t: Texts) -> th.Plot | None:
     """Draw precision against recall, and the precision of chance."""
-    curves, areas, others = [], [], material.left_out(t)
-    for place, (is_class, proba) in enumerate(material.truths):
-        areas.append(sk.average_precision_score(is_class, proba))
+    curves, others = [], material.left_out(t)
+    for place, (_, is_class, proba) in enumerate(material.truths):
+        area = sk.average_precision_score(is_class, proba)
         precision, recall, _ = sk.precision_recall_curve(is_class, proba)
         # A staircase: each precision is kept until the next recall.
-        curves.append((np.repeat(recall, 2)[1:], np.repeat(precision, 2)[:-1]))
+        curves.append((area, (np.repeat(recall, 2)[1:], np.repeat(precision, 2)[:-1])))
         share = float(is_class.mean())
         colour, key = th.SERIES[place], None if place else t("precision_recall.base_rates")
         if material.is_binary:
             colour, key = th.RULE, t("precision_recall.base_rate", share=f"{share:.1%}")
         others.append(th.line([0, 1], [share] * 2, colour, key, size=1, linetype=th.DOTTED))
-    return _plot_classes("precision_recall", areas, curves, others, material, t)
+    return _plot_classes(material, t, "precision_recall", curves, others)
 
 
 def roc_band(x: Floats, y: Floats, truth: NDArray[np.int64]) -> Points:
     """Return the corners of the band, x and y: along its upper edge, back along its lower."""
-    level, n_positive, n_negative = math.sqrt(LEVEL), (truth == 1).sum(), (truth != 1).sum()
+    level, n_positive, n_negative = math.sqrt(0.95), (truth == 1).sum(), (truth != 1).sum()
     left, right = wilson_intervals(x * n_negative, n_negative, level)
     low, high = wilson_intervals(y * n_positive, n_positive, level)
     edges = zip(thinned(left, high), thinned(right, low), strict=True)
@@ -79,24 +77,19 @@ METRICS = {"roc": "roc_auc", "precision_recall": "average_precision"}
 
 
 def _plot_classes(
-    name: str,
-    areas: Sequence[float],
-    curves: Sequence[Points],
-    others: Sequence[th.Layer],
-    material: Material,
-    t: Texts,
+    material: Material, t: Texts, name: str, curves: list[tuple[float, Points]], others: Layers
 ) -> th.Plot | None:
-    """Draw a curve for each class, with the area under it, and other layers below."""
+    """Draw a curve for each class, given the area under it and its points; others: below."""
     if not curves:
         return None
     # The interval is known for the curve of two labels only.
     known = material.evidence.metrics.get(METRICS[name]) if material.is_binary else None
-    numbers = [in_numbers(known or Estimate(float(value)), t) for value in areas]
+    numbers = [in_numbers(known or Estimate(float(area)), t) for area, _ in curves]
     labels = [material.label(code) for code in material.drawn_classes]
     layers = []
-    for place, (label, number) in enumerate(zip(labels, numbers, strict=True)):
-        key = t(f"{name}.curve", label=label, number=number)
-        layers.append(th.curve(*thinned(*curves[place]), place, key))
+    for place, (_, points) in enumerate(curves):
+        key = t(f"{name}.curve", label=labels[place], number=numbers[place])
+        layers.append(th.curve(*thinned(*points), place, key))
     rows = [(th.HEIGHT, [share_panel([*layers, *others], t, name)])]
     return material.plot(t, name, rows, label=labels[0], n=numbers[0])
 
@@ -104,33 +97,31 @@ def _plot_classes(
 def draw_learning_curve(material: Material, t: Texts) -> th.Plot | None:
     """Draw the metric on training rows and on other rows, against the number of training rows."""
     points = sorted(material.evidence.learning_curve, key=lambda point: point.n_rows)
-    if not any(ends([point.unseen]) for point in points):
+    names = ("unseen", "seen")
+    curves = {name: numbers([getattr(point, name) for point in points]) for name in names}
+    is_known = np.isfinite(curves["unseen"][0])
+    if not is_known.any():
         return None
     sizes = np.array([point.n_rows for point in points], float)
-    scale = np.log10 if sizes[-1] >= MANY_TIMES * sizes[0] else np.asarray
-    layers: list[th.Layer] = []
-    bands: list[th.Layer] = []
-    for place, name in enumerate(("unseen", "seen")):
-        known = [(point.n_rows, getattr(point, name)) for point in points]
-        known = [(n, estimate) for n, estimate in known if ends([estimate])]
-        key, colour = t(f"learning_curve.{name}"), th.SERIES[place]
-        x = scale([float(n) for n, _ in known])
-        y = np.array([estimate.value for _, estimate in known], dtype=float)
-        layers += [th.curve(x, y, place, key), th.dots(x, y, place, key)]
-        banded = [(float(n), *each.interval) for n, each in known if each.interval]
-        if len(banded) > 1:
-            n, low, high = np.transpose(banded)
-            x = np.concatenate([scale(n), scale(n)[::-1]])
-            bands.append(th.area(x, np.concatenate([low, high[::-1]]), colour))
-    metric = metric_name(material.evidence.metric, t)
-    low, high = scale(sizes[0]), scale(sizes[-1])
-    limits, labels = margined([low, high], 0.04), [f"{n:,.0f}" for n in sizes]
-    x_axis = th.Axis(limits, scale(sizes).tolist(), labels, t("learning_curve.x"))
-    values = ends(each for point in points for each in (point.unseen, point.seen))
-    panel = th.Panel(
-        [*layers, *bands], fitting(x_axis, th.WIDTH - 60), number_axis(margined(values), metric)
-    )
-    last = [point for point in points if ends([point.unseen])][-1]
+    # From 100 to 1,000 rows, say, the first points would overlap on a linear axis.
+    x = np.log10(sizes) if sizes[-1] >= 10 * sizes[0] else sizes
+    layers: Layers = []
+    bands: Layers = []
+    for place, (name, (value, low, high)) in enumerate(curves.items()):
+        at, key = np.isfinite(value), t(f"learning_curve.{name}")
+        layers.append(th.curve(x[at], value[at], place, key))
+        layers.append(th.dots(x[at], value[at], place, key))
+        at = np.isfinite(low) & np.isfinite(high)
+        if at.sum() > 1:
+            around = np.r_[x[at], x[at][::-1]], np.r_[low[at], high[at][::-1]]
+            bands.append(th.area(*around, th.SERIES[place]))
+    metric = t.metric(material.evidence.metric)
+    labels = [f"{n:,.0f}" for n in sizes]
+    x_axis = th.Axis(margined(x, 0.04), x.tolist(), labels, t("learning_curve.x"))
+    both = np.concatenate(list(curves.values()), axis=None)
+    y_axis = number_axis(margined(both[np.isfinite(both)]), metric)
+    panel = th.Panel([*layers, *bands], fitting(x_axis, th.WIDTH - 60), y_axis)
+    last = points[np.flatnonzero(is_known)[-1]]
     words = {"metric": metric, "rows": last.n_rows, "n": in_numbers(last.unseen, t)}
     return material.plot(t, "learning_curve", [(th.LOW_HEIGHT, [panel])], **words)
 
@@ -147,19 +138,18 @@ def draw_overlays(
 
     runs: by their names in the legend. prefix: of ids, unique in a page.
     """
-    runs = dict(list(runs.items())[:MAX_RUNS])
     if not runs:
         return {}
     first = next(iter(runs.values()))
-    codes = codes_with_curve(first.y, first.proba.shape[1])
-    base = np.mean([(first.y == code).mean() for code in codes] or [0])
+    shares = [is_class.mean() for _, is_class, _ in truths_of(first.y, first.proba)]
+    base = np.mean(shares or [0])
     kind = "two" if first.proba.shape[1] == 2 else "more"
     plots = {}
     for name, points_of in CURVES.items():
-        if not codes and name != "reliability":
+        if not shares and name != "reliability":
             continue
         layers: list[th.Layer] = []
-        for place, (run, hold_out) in enumerate(runs.items()):
+        for place, (run, hold_out) in enumerate(list(runs.items())[:MAX_RUNS]):
             x, y = points_of(hold_out)
             if name == "reliability":
                 layers.append(th.dots(x, y, place, run, size=5))
@@ -176,7 +166,9 @@ def draw_overlays(
 
 def roc(hold_out: HoldOut) -> Points:
     """Return false and true positive rates."""
-    curves: list[Points] = [sk.roc_curve(*each)[:2] for each in _against_the_rest(hold_out)]
+    curves: list[Points] = [
+        sk.roc_curve(*truth)[:2] for _, *truth in truths_of(hold_out.y, hold_out.proba)
+    ]
     if len(curves) == 1:
         return curves[0]
     x = np.unique(np.concatenate([x for x, _ in curves]))
@@ -192,8 +184,8 @@ def roc(hold_out: HoldOut) -> Points:
 def precision_recall(hold_out: HoldOut) -> Points:
     """Return the corners of a staircase: on the way to each recall, the precision there."""
     curves = []
-    for each in _against_the_rest(hold_out):
-        precision, recall, _ = sk.precision_recall_curve(*each)
+    for _, is_class, proba in truths_of(hold_out.y, hold_out.proba):
+        precision, recall, _ = sk.precision_recall_curve(is_class, proba)
         # The last point belongs to no threshold.
         curves.append((recall[:-1][::-1], precision[:-1][::-1]))
     x = np.unique(np.concatenate([x for x, _ in curves]))
@@ -205,9 +197,8 @@ def precision_recall(hold_out: HoldOut) -> Points:
 def reliability(hold_out: HoldOut) -> Points:
     """Return by bin the mean probability of the claimed label, and the share that was right."""
     confidence, was_true = claims(hold_out.y, hold_out.proba)
-    bins = np.unique(calibration_bins(confidence), return_inverse=True)[1]
-    n_rows = np.bincount(bins)
-    return np.bincount(bins, confidence) / n_rows, np.bincount(bins, was_true) / n_rows
+    x, n_true, n_rows = binned(confidence, was_true)
+    return x, n_true / n_rows
 
 
 CURVES: dict[str, Callable[[HoldOut], Points]] = {
@@ -215,8 +206,3 @@ CURVES: dict[str, Callable[[HoldOut], Points]] = {
     "precision_recall": precision_recall,
     "reliability": reliability,
 }
-
-
-def _against_the_rest(hold_out: HoldOut) -> list[tuple[NDArray[np.bool_], Floats]]:
-    codes = codes_with_curve(hold_out.y, hold_out.proba.shape[1])
-    return [(hold_out.y == code, hold_out.proba[:, code]) for code in codes]

@@ -9,17 +9,17 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
+from tabproof.evaluation.metrics import calibration_bins
 from tabproof.evaluation_result import Estimate, Evidence
-from tabproof.report.format import shorten
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts, shorten
 from tabproof.report.plots import theme as th
 
 Floats = NDArray[np.float64]
 Points = tuple[Floats, Floats]
+Truths = list[tuple[int, NDArray[np.bool_], Floats]]
 Rows = Sequence[tuple[float, Sequence[th.Panel]]]
 
 MAX_CURVES = len(th.SERIES)
-LEVEL = 0.95
 # A drawn curve may be off by half of this share of an axis: a third of a pixel on a telephone.
 STEP = 1 / 600
 
@@ -51,14 +51,14 @@ class Material:
         return 0.5 if threshold is None else threshold
 
     @property
-    def drawn_classes(self) -> list[int]:
-        """Codes with a curve: some rows have the label and some do not; one per colour."""
-        return codes_with_curve(self.y, len(self.evidence.labels))[:MAX_CURVES]
+    def truths(self) -> Truths:
+        """What `truths_of` returns, of at most one class per colour."""
+        return truths_of(self.y, self.proba)[:MAX_CURVES]
 
     @property
-    def truths(self) -> list[tuple[NDArray[np.bool_], Floats]]:
-        """For each class with a curve, which rows have it and their probabilities."""
-        return [(self.y == code, self.proba[:, code]) for code in self.drawn_classes]
+    def drawn_classes(self) -> list[int]:
+        """Codes of classes with a curve."""
+        return [code for code, _, _ in self.truths]
 
     def label(self, code: int, max_cells: int = 24) -> str:
         """Return a label, shortened."""
@@ -80,20 +80,19 @@ class Material:
         return th.Plot(title, subtitle, alt, rows)
 
 
-def codes_with_curve(y: NDArray[np.int64], n_labels: int) -> list[int]:
-    """Return the codes that some rows have and some do not; of two labels the positive one."""
-    codes = [1] if n_labels == 2 else range(n_labels)
-    return [code for code in codes if 0 < (y == code).sum() < len(y)]
+def truths_of(y: NDArray[np.int64], proba: Floats) -> Truths:
+    """Return the classes that some rows have and some do not; of two classes the positive one.
+
+    Each is a code, whether each row has it, and the probability of it for each row.
+    """
+    codes = [1] if proba.shape[1] == 2 else range(proba.shape[1])
+    truths = ((code, y == code, proba[:, code]) for code in codes)
+    return [each for each in truths if 0 < each[1].sum() < len(y)]
 
 
 def share_panel(layers: Sequence[th.Layer], t: Texts, name: str) -> th.Panel:
     """Make a panel whose axes both go from 0 to 1."""
     return th.Panel(layers, th.Axis(title=t(f"{name}.x")), th.Axis(title=t(f"{name}.y")))
-
-
-def metric_name(name: str, t: Texts) -> str:
-    """Return the name of a metric for people."""
-    return t.get(f"metrics.{name}", name)
 
 
 def in_numbers(estimate: Estimate, t: Texts) -> str:
@@ -106,18 +105,30 @@ def in_numbers(estimate: Estimate, t: Texts) -> str:
     return t("common.interval", value=f"{estimate.value:.3f}", low=low, high=high)
 
 
-def estimates(
-    known: Sequence[Estimate], y: ArrayLike, colour: str, key: str | None = None, **style: Any
+def numbers(estimates: Sequence[Estimate]) -> Floats:
+    """Return values, lower and upper ends as an array of three rows; NaN where there is none."""
+    return np.array([astuple(each) for each in estimates], dtype=float).reshape(-1, 3).T
+
+
+def draw_estimates(
+    estimates: Sequence[Estimate], y: ArrayLike, colour: str, key: str | None, **style: Any
 ) -> list[th.Layer]:
     """Draw a dot for each value, and a line for its interval where it has one."""
-    value, low, high = np.array([astuple(each) for each in known], dtype=float).T
+    value, low, high = numbers(estimates)
     layers = [th.dots(value, y, 0, key, color=colour)]
     if np.isfinite(low).any():
         layers.append(th.segments([low, y, high, y], colour, key, **style))
     return layers
 
 
-def wilson_intervals(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Points:
+def binned(proba: Floats, is_true: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Return the mean probability, the number of true rows and of all rows in each bin."""
+    bins = np.unique(calibration_bins(proba), return_inverse=True)[1]
+    n_rows = np.bincount(bins).astype(float)
+    return np.bincount(bins, proba) / n_rows, np.bincount(bins, is_true), n_rows
+
+
+def wilson_intervals(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> Points:
     """Return the ends of Wilson's intervals (1927) for k of n rows; 0 to 1 where n is 0."""
     z = ndtri((1 + level) / 2)
     k, n = np.asarray(k, dtype=float), np.asarray(n, dtype=float)

@@ -2,43 +2,43 @@
 
 import numpy as np
 
-from tabproof.evaluation.metrics import calibration_bins, predicted_codes
+from tabproof.evaluation.metrics import predicted_codes
 from tabproof.evaluation_result import Estimate
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts
 from tabproof.report.plots import theme as th
 from tabproof.report.plots.axes import LETTER, margined, number_axis, round_ticks
-from tabproof.report.plots.material import Floats, Material, bars, in_numbers, wilson_intervals
+from tabproof.report.plots.material import (
+    Floats,
+    Material,
+    bars,
+    binned,
+    in_numbers,
+    wilson_intervals,
+)
 from tabproof.text import display_width
 
-# With more curves than this, their intervals would overlap.
-MAX_WITH_INTERVALS = 3
 N_BARS = 20
-# Minimum rows for twice as many bars.
-MANY_ROWS = 1000
 # Bars of rows below a calibration curve: where they begin, and the height of the highest.
 BAR_FOOT, BAR = -0.2, 0.15
 # Markers at 0 and 1 need room.
 SHARES_WITH_ROOM = (-0.02, 1.02)
-N_THRESHOLDS = 200
 # Maximum labels for which a confusion matrix shows shares, counts and all labels.
 MAX_WITH_SHARES, MAX_WITH_COUNTS, MAX_LABELS = 5, 8, 14
-MAX_LABEL_CELLS = 16
 # Ink can be read on the darkest cell.
 LIGHTEST, DARKEST = 0.04, 0.5
 
 
 def draw_calibration(material: Material, t: Texts) -> th.Plot | None:
     """Draw observed shares against predicted probabilities; for two labels also bars of rows."""
-    codes = material.drawn_classes
-    if not codes:
+    truths = material.truths
+    if not truths:
         return None
     layers: list[th.Layer] = []
-    has_intervals = len(codes) <= MAX_WITH_INTERVALS
+    # Of more curves, the intervals would overlap.
+    has_intervals = len(truths) <= 3
     name = "calibration.points" if has_intervals else "calibration.points_only"
-    for place, (code, (is_class, proba)) in enumerate(zip(codes, material.truths, strict=True)):
-        bins = np.unique(calibration_bins(proba), return_inverse=True)[1]
-        n_rows = np.bincount(bins).astype(float)
-        x, n_observed = np.bincount(bins, proba) / n_rows, np.bincount(bins, is_class)
+    for place, (code, is_class, proba) in enumerate(truths):
+        x, n_observed, n_rows = binned(proba, is_class)
         y = n_observed / n_rows
         least, most = int(n_rows.min()), int(n_rows.max())
         number = f"{least:,}" if least == most else t("common.range", low=least, high=most)
@@ -69,7 +69,7 @@ def draw_distributions(material: Material, t: Texts) -> th.Plot | None:
         return None
     layers: list[th.Layer] = []
     fills: list[th.Layer] = []
-    n_bars = N_BARS * (2 if len(material.y) >= MANY_ROWS else 1)
+    n_bars = N_BARS * (2 if len(material.y) >= 1000 else 1)
     highest = 0.0
     for place, code in enumerate(codes):
         proba = material.proba[material.y == code, 1 if material.is_binary else code]
@@ -96,7 +96,7 @@ def draw_threshold(material: Material, t: Texts) -> th.Plot | None:
     """Draw cost, or precision, recall and F1, against the threshold; for two labels only."""
     if not material.is_binary or not material.drawn_classes:
         return None
-    thresholds = np.linspace(0, 1, N_THRESHOLDS + 1)
+    thresholds = np.linspace(0, 1, 201)
     curves = _outcomes(material, thresholds)
     aim = next(iter(curves))
     y_axis = th.Axis(title=t("threshold.y_rates"))
@@ -167,7 +167,7 @@ def draw_confusion(material: Material, t: Texts) -> th.Plot | None:
     if material.is_binary:
         layers.append(th.note(t("common.threshold", value=f"{material.threshold:.3g}")))
     ticks = list(range(0, n, -(-n // MAX_LABELS)))
-    labels = [material.label(code, MAX_LABEL_CELLS) for code in ticks]
+    labels = [material.label(code, 16) for code in ticks]
     widest = max(map(display_width, labels)) * LETTER
     leans = widest + 6 > (th.WIDTH - widest) / len(labels)
     labels, places = th.in_ink(labels), [tick + 0.5 for tick in ticks]

@@ -8,25 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from tabproof.report.format import shorten
-from tabproof.report.language import Texts
+from tabproof.report.format import Texts, shorten
 from tabproof.report.plots import theme as th
 from tabproof.report.plots.axes import LETTER, Values, number_axis, value_axis
-from tabproof.report.plots.material import Floats, Material, metric_name
+from tabproof.report.plots.material import Floats, Material
 from tabproof.report.search_table import SearchTable, read_search
 from tabproof.text import display_width
 
 HEIGHT, PARAMETER_HEIGHT = 220.0, 130.0
-MAX_NAME, MAX_CELLS = 100, 54
-# Room for notes at the foot of the rungs, as a share of the height.
-FOOT = 0.09
 MAX_PARAMETERS = 6
 PANEL_WIDTH = th.WIDTH / 2 - 40
 # Maximum values of a parameter, and minimum candidates per value, for which medians are drawn.
 MAX_MEDIANS, MIN_MEDIAN = 8, 3
-N_BINS = 5
-# Marks nearer to each other than this, in pixels, look like one.
-MARK = 4.0
 
 
 def draw_search(material: Material, t: Texts) -> th.Plot | None:
@@ -36,7 +29,7 @@ def draw_search(material: Material, t: Texts) -> th.Plot | None:
         return None
     table = read_search(frame)
     named = list(table.finalists[: len(th.SERIES)])
-    metric = metric_name(material.scoring, t)
+    metric = t.metric(material.scoring)
     # As many parameters as there is room for: those that explain the scores best.
     names = table.varied
     if len(names) > MAX_PARAMETERS:
@@ -44,7 +37,8 @@ def draw_search(material: Material, t: Texts) -> th.Plot | None:
         chosen = sorted(names, key=lambda name: -shares[name])[:MAX_PARAMETERS]
         names = [name for name in names if name in chosen]
     scores = table.scores[:, table.broad_rung]
-    limits = limits_of(scores, scores[[table.winner]] if table.winner is not None else None)
+    winner = [] if table.winner is None else [table.winner]
+    limits = limits_of(scores, scores[winner])
     notes = []
     if names:
         rung = table.rungs[table.broad_rung].number
@@ -53,24 +47,26 @@ def draw_search(material: Material, t: Texts) -> th.Plot | None:
             notes.append(t("search.not_drawn", n=n_left_out))
         if n_below := int((scores < limits[0]).sum()):
             notes.append(t("search.below", n=n_below))
-    caption = shorten(t("common.comma").join(notes), MAX_CELLS)
+    caption = shorten(t("common.comma").join(notes), 54)
     rungs = _rungs(table, named, metric, caption, t)
     parameters = [_parameter(table, named, name, limits) for name in names]
     rows = [rungs, *th.facets(parameters, PARAMETER_HEIGHT)]
-    best = np.array([]) if table.winner is None else table.scores[table.winner]
-    words = t("search.words", n=table.n_candidates, metric=metric, score=_last_score(best, t))
+    score = _last_score(table.scores[winner].ravel(), t)
+    words = t("search.words", n=table.n_candidates, metric=metric, score=score)
     return th.Plot(t("search.title"), shorten(material.name, 56), words, rows)
 
 
-def limits_of(scores: Floats, always: Floats | None = None) -> tuple[float, float]:
-    """Return limits without scores far below the others, which would hide the best."""
+def limits_of(scores: Floats, always: Floats) -> tuple[float, float]:
+    """Return limits without scores far below the others, which would hide the best.
+
+    always: scores that are never left out.
+    """
     finite = scores[np.isfinite(scores)]
     if not len(finite):
         return 0.0, 1.0
     high, quarter = finite.max(), np.quantile(finite, 0.25)
     low = finite[finite >= quarter - 2 * (high - quarter)].min()
-    if always is not None:
-        low = min(low, always[np.isfinite(always)].min(initial=high))
+    low = min(low, always[np.isfinite(always)].min(initial=high))
     margin = (high - low) * 0.07 or max(abs(high) * 0.01, 1e-6)
     return float(low - margin), float(high + margin)
 
@@ -86,12 +82,13 @@ def _rungs(
     """Draw each candidate through its rungs; below, the numbers of the rungs and a caption."""
     low, high = limits_of(table.scores, table.scores[named])
     has_foot = bool(table.failed.any() or (table.scores < low).any())
-    foot = low - FOOT * (high - low) * has_foot
+    # Room for notes.
+    foot = low - 0.09 * (high - low) * has_foot
     layers: list[th.Layer] = []
     for place, candidate in enumerate(named):
         is_winner = candidate == table.winner
         scores = table.scores[candidate]
-        name, score = shorten(table.in_words(candidate), MAX_NAME), _last_score(scores, t)
+        name, score = shorten(table.in_words(candidate), 100), _last_score(scores, t)
         key = t("search.winner" if is_winner else "search.finalist", score=score, name=name)
         x = np.flatnonzero(np.isfinite(scores))
         layers.append(th.dots(x, scores[x], place, key, size=9 if is_winner else 6))
@@ -125,8 +122,19 @@ def _rungs(
             notes = [t(key, n=n) for key, n in counts.items() if n]
             y = foot + 12 * (high - foot) / HEIGHT * (np.arange(len(notes)) + 0.5)
             layers.append(th.text(rung, y, notes, color=th.INK if n_failed else th.MUTED))
-    # Below the rungs: their numbers, and room at the left for what these are.
-    rows = _rung_rows(table, t)
+    # Below the rungs: those of their numbers that are known, and room at the left for their names.
+    rungs = table.rungs
+    numbers = {
+        "rung": [str(rung.number) for rung in rungs],
+        "candidates": [f"{rung.n_candidates:,}" for rung in rungs],
+        "different": [f"{rung.n_different:,}" for rung in rungs],
+        "iterations": [f"{rung.iterations:.0%}" for rung in rungs if rung.iterations is not None],
+        "rows": [f"{rung.n_rows:,}" for rung in rungs],
+        "folds": [str(rung.n_folds) for rung in rungs if rung.n_folds is not None],
+    }
+    if all(rung.n_different == rung.n_candidates for rung in rungs):
+        del numbers["different"]
+    rows = {t(f"search.{name}"): row for name, row in numbers.items() if len(row) == len(rungs)}
     n_rungs, line = len(table.rungs), th.LINE * (high - low) / HEIGHT
     width = max(map(display_width, rows)) * LETTER + 10
     left = -0.5 - width * n_rungs / (th.WIDTH - 60 - width)
@@ -138,23 +146,6 @@ def _rungs(
     y_axis = replace(y_axis, limits=(y[-1] - 2.5 * line, high))
     panel = th.Panel(layers, th.Axis((left, n_rungs - 0.5), [], []), y_axis)
     return HEIGHT + th.LINE * (len(rows) + 2), [panel]
-
-
-def _rung_rows(table: SearchTable, t: Texts) -> dict[str, list[str]]:
-    """Return by name a number for each rung; nothing that is unknown."""
-    rungs = table.rungs
-    rows = {
-        "rung": [str(rung.number) for rung in rungs],
-        "candidates": [f"{rung.n_candidates:,}" for rung in rungs],
-    }
-    if any(rung.n_different < rung.n_candidates for rung in rungs):
-        rows["different"] = [f"{rung.n_different:,}" for rung in rungs]
-    if all(rung.iterations is not None for rung in rungs):
-        rows["iterations"] = [f"{rung.iterations:.0%}" for rung in rungs]
-    rows["rows"] = [f"{rung.n_rows:,}" for rung in rungs]
-    if all(rung.n_folds is not None for rung in rungs):
-        rows["folds"] = [str(rung.n_folds) for rung in rungs]
-    return {t(f"search.{name}"): row for name, row in rows.items()}
 
 
 def _parameter(
@@ -180,7 +171,8 @@ def _parameter(
             layers.append(th.segments([places - half, medians, places + half, medians], th.INK))
     points = np.column_stack([x, y])[is_known & (y >= limits[0])]
     scale = [PANEL_WIDTH, PARAMETER_HEIGHT] / np.ptp([values.axis.limits, limits], axis=1)
-    once = np.unique(np.round(points * scale / MARK), axis=0, return_index=True)[1]
+    # Marks nearer to each other than 4 pixels look like one.
+    once = np.unique(np.round(points * scale / 4), axis=0, return_index=True)[1]
     x, y = points[np.sort(once)].T
     layers.append(th.dots(x, y, 0, color=th.RULE, size=3.6, alpha=0.7))
     widths = [display_width(label) * LETTER + 6 for label in values.axis.labels]
@@ -202,7 +194,7 @@ def _explained(table: SearchTable, name: str) -> float:
     if known.sum() < 2:
         return 0.0
     ranks, positions = rankdata(scores[known]), values.positions[known]
-    edges = np.unique(np.quantile(positions, np.linspace(0, 1, N_BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(positions, [0.2, 0.4, 0.6, 0.8]))
     bins = np.searchsorted(edges, positions)
     # 0 in bins without a rank, which are not looked up.
     means = np.bincount(bins, ranks) / np.maximum(np.bincount(bins), 1)

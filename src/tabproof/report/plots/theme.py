@@ -50,14 +50,9 @@ DOTTED, DASHED = [1, 1.5], [4, 2]
 MARKERS = (16, 15, 17, 23, 25, 3, 4)
 
 # In pixels of the SVG, which is as wide as a telephone.
-WIDTH, SIZE, TITLE_SIZE, LINE = 360, 10.0, 13.0, 15.0
-# Above the legend: title and subtitle.
-HEAD = 50
+WIDTH, SIZE, LINE = 360, 10.0, 15.0
 # A square plot, with its axes, and one that is lower.
 HEIGHT, LOW_HEIGHT = 300, 250
-MAX_CELLS, MAX_KEY_CELLS = 60, 53
-# What lets-plot draws for a size of 1: of lines and markers, and of text.
-PIXELS, TEXT_PIXELS = 2.2, 2.0
 
 
 @dataclass(frozen=True)
@@ -163,7 +158,7 @@ class Plot:
     def to_svg(self, name: str) -> str:
         """Return the plot as SVG; name: unique in a page, begins the ids."""
         layers = [layer for _, row in self.rows for panel in row for layer in panel.layers]
-        keys = {each.key: wrap(each.key, MAX_KEY_CELLS, 2) for each in layers if each.key}
+        keys = {each.key: wrap(each.key, 53, 2) for each in layers if each.key}
         # Placeholders: lets-plot would break the lines of a legend itself, far too early.
         lines = [(key, line) for key, lines in keys.items() for line in lines]
         labels: dict[str, list[Any]] = {}
@@ -177,10 +172,11 @@ class Plot:
             is_alone = len(row) == 1
             rows.append(drawn[0] if is_alone else lp.gggrid(drawn, widths=widths, **space))
         grid = lp.gggrid(rows, ncol=1, heights=heights, guides="collect", **space)
-        subtitle = _literal(shorten(self.subtitle, MAX_CELLS))
+        subtitle = _literal(shorten(self.subtitle, 60))
         title = lp.ggtitle(bold(_literal(self.title)), subtitle)
-        height = HEAD + LINE * len(lines) + sum(heights)
-        look = lp.theme(plot_margin=[5, 0, 5, 8], plot_title=_text(TITLE_SIZE, margin=[0, 0, 3, 0]))
+        # Title and subtitle, legend, panels.
+        height = 50 + LINE * len(lines) + sum(heights)
+        look = lp.theme(plot_margin=[5, 0, 5, 8], plot_title=_text(13.0, margin=[0, 0, 3, 0]))
         svg = (grid + LOOK + look + title + lp.ggsize(WIDTH, height)).to_svg()
         for place, (_, line) in enumerate(lines):
             svg = svg.replace(f"\ue002{place}\ue003", escape(line))
@@ -237,7 +233,8 @@ def _panel(panel: Panel, labels: dict[str, list[Any]]) -> Any:
         if layer.geom is lp.geom_text:
             data["label"] = list(map(_literal, data["label"]))
         if "size" in style:
-            style["size"] /= TEXT_PIXELS if layer.geom is lp.geom_text else PIXELS
+            # The pixels that lets-plot draws for a size of 1.
+            style["size"] /= 2.0 if layer.geom is lp.geom_text else 2.2
         # No sampling: lets-plot would leave out points of long lines at random.
         options = {"tooltips": "none", "sampling": "none", "na_rm": True}
         drawn += layer.geom(lp.aes(**{name: name for name in data}), data=data, **options, **style)
@@ -267,7 +264,7 @@ FONTS = (
     "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,'Noto Sans',"
     "'Noto Sans CJK JP','Noto Sans JP','Hiragino Sans','Yu Gothic',sans-serif"
 )
-COLOUR = re.compile(r"rgb\((\d+),(\d+),(\d+)\)|#[0-9a-f]{6}")
+COLOUR = re.compile(r"rgb\(\d+,\d+,\d+\)|#[0-9a-f]{6}")
 NUMBER = re.compile(r"-?\d+\.\d+(?:E-\d+)?")
 DROPPED = {"buffered-rendering", "clip-bounds-jfx", "display", "fill-rule", "stroke-dashoffset"}
 # Markup and formulas that lets-plot would draw from anybody's text, and what stands for them.
@@ -290,7 +287,9 @@ def in_ink(labels: Sequence[str]) -> list[str]:
 
 
 def variable(colour: str) -> str:
-    """Return the CSS variable of a colour."""
+    """Return the CSS variable of a colour, which may be written as rgb(r,g,b) too."""
+    if colour.startswith("rgb("):
+        colour = "#{:02x}{:02x}{:02x}".format(*map(int, colour[4:-1].split(",")))
     names = [name for name, (light, _) in COLOURS.items() if light == colour]
     return f"var(--plot-{names[0]})" if names else colour
 
@@ -388,13 +387,8 @@ def _attributes(
         is_default = key.endswith("opacity") and value == "1.0"
         if key in DROPPED or is_default or is_unseen or not value:
             continue
-        value = COLOUR.sub(_variable, NUMBER.sub(_rounded, value))
+        value = COLOUR.sub(lambda found: variable(found[0]), NUMBER.sub(_rounded, value))
         yield f" {key}={quoteattr(value.strip())}"
-
-
-def _variable(colour: re.Match[str]) -> str:
-    parts = colour.groups()
-    return variable("#{:02x}{:02x}{:02x}".format(*map(int, parts)) if parts[0] else colour[0])
 
 
 def _rounded(number: re.Match[str]) -> str:
