@@ -13,9 +13,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from tabproof import evaluation_result
 from tabproof.errors import LanguageNotOfferedError
-from tabproof.evaluation_result import Estimate
+from tabproof.evaluation_result import CATALOGUE, Estimate
 from tabproof.text import LANGUAGES, display_width
 
 
@@ -53,7 +52,7 @@ def read_catalogue(name: str) -> dict[str, dict[str, str]]:
     path = Path(__file__).parent / "texts" / f"{name}.toml"
     if name == "findings":
         # Used below this layer too, for logs.
-        path = evaluation_result.CATALOGUE
+        path = CATALOGUE
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
         f"{section}.{key}": entry

@@ -12,28 +12,15 @@ import pandas as pd
 import yaml
 
 from tabproof.artifacts import model_name_of
-from tabproof.evaluation_result import (
-    LOWER_IS_BETTER,
-    Estimate,
-    Evidence,
-    Finding,
-    Slice,
-)
+from tabproof.evaluation_result import LOWER_IS_BETTER, Estimate, Evidence, Finding, Slice
 from tabproof.report import format as fmt
 from tabproof.report.format import Texts
 from tabproof.report.search_table import read_search
 
 NOTHING = Estimate(None)
 MAX_CANDIDATES = 50
-# A wider interval does not separate most models.
-WIDE = 0.05
-# With fewer rows of a label, each row moves its recall by more than 0.03.
-FEW = 30
-MAX_FEW_LABELS, MAX_SMALL_GROUPS = 5, 8
 # Of a table of groups; evaluation.json has all.
 MAX_METRICS, MAX_LABELS = 3, 4
-# Characters of a fact in a finding, which may list columns.
-MAX_FACT = 400
 # Findings of the evaluation, which have a section of their own.
 OF_THE_MODEL = ("learning_curve", "undefined_folds")
 
@@ -137,20 +124,22 @@ def cautions(facts: ReportFacts, t: Texts) -> Iterator[str]:
     n_test = fmt.count(evidence.n_test)
     if interval is not None:
         width = interval[1] - interval[0]
-        if width > WIDE:
+        # A wider interval does not separate most models.
+        if width > 0.05:
             yield t("headline.wide", n_test=n_test, width=f"{width:.2f}")
         # Several rows of one subject.
         if (facts.config.get("cv") or {}).get("group_column"):
             yield t("headline.grouped")
     elif facts.main[1].value is not None:
         yield t("headline.no_interval", n_test=n_test)
+    # With fewer rows of a label than 30, each row moves its recall by more than 0.03.
     few = [
         f"{t('headline.quoted', text=fmt.in_a_sentence(label))} ({fmt.count(n_rows)})"
         for label, n_rows in zip(evidence.labels, evidence.n_by_label, strict=True)
-        if n_rows < FEW
+        if n_rows < 30
     ]
     if few:
-        yield t("headline.few", labels=fmt.listed(few, MAX_FEW_LABELS, ", "))
+        yield t("headline.few", labels=fmt.listed(few, 5, ", "))
     if facts.summary.get("stopped"):
         yield t("headline.stopped", n_not_tried=fmt.count(facts.summary.get("n_not_tried") or 0))
 
@@ -163,7 +152,7 @@ def finding_text(finding: Finding | None, language: str) -> Row | None:
     values: Row = {}
     for key, value in finding.facts.items():
         if isinstance(value, str):
-            value = fmt.shown(value, MAX_FACT)
+            value = fmt.shown(value, 400)
         elif isinstance(value, list | tuple):
             value = ", ".join(map(fmt.in_a_sentence, value))
         elif isinstance(value, Mapping):
@@ -315,7 +304,7 @@ def limits(facts: ReportFacts, t: Texts) -> Iterator[str]:
         if group.is_small
     ]
     if small:
-        names = fmt.listed(small, MAX_SMALL_GROUPS, "; ")
+        names = fmt.listed(small, 8, "; ")
         yield t("limits.small_groups", n_groups=fmt.count(len(small)), names=names)
     if evidence.calibration == "none":
         yield t("limits.not_calibrated")

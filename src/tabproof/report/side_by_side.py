@@ -1,24 +1,21 @@
 """The page of many runs: tests against the best run, a table and curves for each group."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jinja2 import FileSystemLoader
 from markupsafe import Markup
 
 from tabproof.evaluation.comparison import Comparison, compare, compare_in_all
 from tabproof.report import format as fmt
 from tabproof.report.contenders import Contender, Group, Sweep, columns_of, format_choice, names_of
 from tabproof.report.format import Texts
-from tabproof.report.page import make_environment
+from tabproof.report.page import HERE, make_environment
 from tabproof.report.plots.curves import MAX_RUNS, draw_overlays
 from tabproof.report.plots.theme import DASHES, SERIES, variable
 from tabproof.report.sections import Row
 
-HERE = Path(__file__).parent
 LEVEL = 0.05
 # Decimals of values, which are ranked, and of their differences.
 MIN_DECIMALS, DECIMALS = 3, 4
@@ -200,8 +197,7 @@ def render_sweep(sweep: Sweep, sections: Sequence[Row], language: str) -> str:
         (variable(colour), "" if dashes == "solid" else " ".join(str(n * 1.8) for n in dashes))
         for colour, dashes in zip(SERIES, DASHES, strict=True)
     ]
-    page = shared.overlay(loader=FileSystemLoader(HERE)).get_template("sweep.html")
-    return page.render(
+    return shared.get_template("sweep.html").render(
         t=t,
         style=Markup(style),  # noqa: S704 - our own
         sections=[name for name, is_there in has.items() if is_there],

@@ -124,8 +124,8 @@ def draw_estimates(
 def binned(proba: Floats, is_true: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Return the mean probability, the number of true rows and of all rows in each bin."""
     bins = np.unique(calibration_bins(proba), return_inverse=True)[1]
-    n_rows = np.bincount(bins).astype(float)
-    return np.bincount(bins, proba) / n_rows, np.bincount(bins, is_true), n_rows
+    n_true, n_rows = (np.bincount(bins, each).astype(float) for each in (is_true, None))
+    return np.bincount(bins, proba) / n_rows, n_true, n_rows
 
 
 def wilson_intervals(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> Points:

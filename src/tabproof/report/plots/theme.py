@@ -206,9 +206,7 @@ LOOK = lp.theme_void() + lp.theme(
     legend_justification=[0, 1],
     legend_direction="vertical",
     legend_text=_text(),
-    legend_title=BLANK,
     legend_background=BLANK,
-    legend_key=BLANK,
     legend_margin=0,
     legend_box_spacing=6,
     legend_key_width=24,
@@ -216,7 +214,6 @@ LOOK = lp.theme_void() + lp.theme(
     legend_key_spacing_y=1,
     axis_text=_text(),
     axis_title_x=_text(hjust=1, margin=[3, 0, 0, 0]),
-    panel_background=BLANK,
     panel_grid_major=lp.element_line(color=GRID, size=0.8),
 )
 
