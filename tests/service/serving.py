@@ -2,12 +2,12 @@
 
 import http.client
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT
+ROOT = Path(__file__).resolve().parents[2]
+# Importing the service takes a second: servers are forked from a process that has imported it.
+FORKING = multiprocessing.get_context("forkserver")
+FORKING.set_forkserver_preload(["tabproof.service.app", "uvicorn.main", __name__])
 
 TOKEN = "an-administrator-s-token"  # noqa: S105 - only for tests
 STARTING_SECONDS = 60.0
@@ -54,15 +57,9 @@ class Server:
 
     def __enter__(self) -> "Server":
         # A file, because an unread pipe would block the server when it is full.
-        self._printed = tempfile.TemporaryFile("w+")
-        command = [sys.executable, "-m", "uvicorn", "api.app:app", "--port", str(self.port)]
-        self.process = subprocess.Popen(
-            [*command, "--no-server-header", "--no-access-log"],
-            cwd=ROOT,
-            env={**os.environ, **self._settings},
-            stdout=self._printed,
-            stderr=subprocess.STDOUT,
-        )
+        self._printed = tempfile.NamedTemporaryFile("r")
+        environment = {**os.environ, **self._settings}
+        self.process = Process(self.port, environment, self._printed.name)
         deadline = time.monotonic() + STARTING_SECONDS
         while True:
             try:
@@ -70,7 +67,7 @@ class Server:
             except OSError:
                 assert self.process.poll() is None, self.end()
                 assert time.monotonic() < deadline
-                time.sleep(0.05)
+                time.sleep(0.02)
             else:
                 return self
 
@@ -134,6 +131,48 @@ class Server:
             return Reply(answer.status, named, answer.read())
         finally:
             connection.close()
+
+
+class Process:
+    """A process with uvicorn's command line, with the methods of `subprocess.Popen`."""
+
+    def __init__(self, port: int, environment: Mapping[str, str], printed: str) -> None:
+        arguments = ["api.app:app", f"--port={port}", "--no-server-header", "--no-access-log"]
+        self._process = FORKING.Process(target=_run, args=(arguments, dict(environment), printed))
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, by: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, by)
+
+    def wait(self, timeout: float) -> int | None:
+        self._process.join(timeout)
+        if self.poll() is None:
+            raise subprocess.TimeoutExpired("uvicorn", timeout)
+        return self.poll()
+
+
+def _run(arguments: list[str], environment: dict[str, str], printed: str) -> None:
+    from uvicorn.main import main
+
+    os.chdir(ROOT)
+    os.environ.clear()
+    os.environ.update(environment)
+    with open(printed, "w") as file:  # noqa: PTH123 - a file descriptor is needed
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    main(arguments, standalone_mode=False)
 
 
 def head(line: str, *headers: str) -> bytes:

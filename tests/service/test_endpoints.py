@@ -228,6 +228,7 @@ def test_models_are_listed_with_their_runs(server: Server) -> None:
     assert [(m["name"], m["default"], m["promoted"]) for m in models] == [
         ("table", True, True), ("wine", False, True),
     ]  # fmt: skip
+    assert models[0]["labels"] == ["c0", "c1"]
     assert {m["name"]: m["run_id"] for m in models} == server.get("/health").json["models"]
     assert all(m["source"].startswith("models/") for m in models)
     assert all(0 <= m["metrics"]["accuracy"] <= 1 for m in models if "accuracy" in m["metrics"])

@@ -545,24 +545,3 @@ def test_unwritable_cache_is_reported(
     assert server.get("/ready").status == 503
     assert "it cannot be used: Not a directory" in detail_of(server)
     assert str(tmp_path) not in detail_of(server)
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "words"),
-    [
-        ("MODEL_STORE", "s3:/bucket", "is no model store"),
-        ("MODEL_STORE", "foo://bucket/x", "is no model store"),
-        ("MODEL_SIGNATURE_KEY", "/no/such/file", "cannot be read"),
-        ("MODEL_STORE_TIMEOUT_SECONDS", "0", "of 1 or more"),
-    ],
-)
-def test_invalid_store_setting_ends_the_start(variable: str, value: str, words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "import api.app"],
-        cwd=ROOT,
-        env={**os.environ, variable: value},
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
-    assert words in done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tabproof.service.app import app_from_environment
 from tabproof.service.settings import VARIABLES, SettingError, Settings, misspelt
 from tests.conftest import ROOT
 
@@ -64,9 +65,31 @@ def test_misspelt_variable_is_matched() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "text"), [("API_MAX_ROWS", "many"), ("API_LOG", "/no/such/directory/log")]
+    ("variable", "value", "words"),
+    [
+        ("API_MAX_ROWS", "many", "API_MAX_ROWS=many is not valid"),
+        ("MODEL_STORE", "s3:/bucket", "is no model store"),
+        ("MODEL_STORE", "foo://bucket/x", "is no model store"),
+        ("MODEL_SIGNATURE_KEY", "/no/such/file", "cannot be read"),
+        ("MODEL_STORE_TIMEOUT_SECONDS", "0", "of 1 or more"),
+    ],
 )
-def test_invalid_setting_ends_the_start_with_one_line(variable: str, text: str) -> None:
+def test_invalid_setting_ends_the_start_with_one_line(
+    variable: str,
+    value: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit) as ended:
+        app_from_environment()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (ended.value.code, words in line) == (2, True), line
+
+
+def test_process_with_an_invalid_setting_prints_no_traceback() -> None:
+    variable, text = "API_LOG", "/no/such/directory/log"
     done = subprocess.run(
         [sys.executable, "-m", "uvicorn", "api.app:app", "--port", "0"],
         cwd=ROOT,

@@ -165,13 +165,7 @@ SECURITY_HEADERS: RawHeaders = [
 ]
 
 
-def json_headers(content: bytes) -> RawHeaders:
-    """Return the headers of a JSON body."""
-    length = str(len(content)).encode()
-    return [(b"content-type", b"application/json"), (b"content-length", length)]
-
-
-def common_headers(request_id: str, *, closes: bool) -> RawHeaders:
+def response_headers(request_id: str, *, closes: bool) -> RawHeaders:
     """Return the headers of every response; closes: the connection ends with it."""
     headers = [(b"x-request-id", request_id.encode()), *SECURITY_HEADERS]
     return [*headers, (b"connection", b"close")] if closes else headers

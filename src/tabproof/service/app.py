@@ -14,10 +14,9 @@ from starlette.exceptions import HTTPException
 
 from tabproof.errors import UserError
 from tabproof.service.answers import RefusedError
-from tabproof.service.endpoints import Endpoints
+from tabproof.service.endpoints import Endpoints, document
 from tabproof.service.gate import Gate
 from tabproof.service.model_store import ModelStore
-from tabproof.service.openapi import document
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings, misspelt
 from tabproof.service.telemetry import Telemetry

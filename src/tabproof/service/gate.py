@@ -15,7 +15,7 @@ from time import perf_counter
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tabproof.service.answers import Problem, RawHeaders, RefusedError, common_headers, json_headers
+from tabproof.service.answers import Problem, RawHeaders, RefusedError, response_headers
 from tabproof.service.endpoints import ENDPOINTS, Answer, Endpoints, knows_secret
 from tabproof.service.inference_protocol import LENGTH_HEADER
 from tabproof.service.telemetry import LogLine
@@ -123,23 +123,25 @@ class Gate:
     async def _body(self, exchange: Exchange) -> bytes:
         """Receive the body, within the limits of size and time."""
         limit = self._settings.max_body_bytes
-        if int(exchange.headers.get(b"content-length", b"0")) > limit:
-            raise self._too_large()
+        declared = int(exchange.headers.get(b"content-length", b"0"))
         parts: list[bytes] = []
         more = True
         try:
             async with asyncio.timeout(self._settings.request_timeout_seconds):
-                while more:
+                while True:
+                    if max(declared, exchange.n_bytes) > limit:
+                        reason = f"the body is larger than {limit:,} bytes; send it in parts"
+                        raise RefusedError(413, reason)
+                    if self._bytes_in_flight > self._settings.max_bytes_in_flight:
+                        raise self._busy("bytes")
+                    if not more:
+                        break
                     message = await exchange.receive()
                     if message["type"] == "http.disconnect":
                         raise ConnectionError
                     parts.append(message.get("body", b""))
                     exchange.n_bytes += len(parts[-1])
                     self._bytes_in_flight += len(parts[-1])
-                    if exchange.n_bytes > limit:
-                        raise self._too_large()
-                    if self._bytes_in_flight > self._settings.max_bytes_in_flight:
-                        raise self._busy("bytes")
                     more = message.get("more_body", False)
         except TimeoutError:
             raise RefusedError(408, "the body took too long to arrive") from None
@@ -148,10 +150,6 @@ class Gate:
 
     def _busy(self, what: str) -> RefusedError:
         return RefusedError(503, f"too many {what} in flight", headers={"Retry-After": "1"})
-
-    def _too_large(self) -> RefusedError:
-        limit = self._settings.max_body_bytes
-        return RefusedError(413, f"the body is larger than {limit:,} bytes; send it in parts")
 
     async def _pass_on(self, exchange: Exchange) -> None:
         """Pass the request on to FastAPI, whose routes read no body."""
@@ -180,7 +178,8 @@ class Gate:
     async def _respond(
         self, exchange: Exchange, status: int, content: bytes, headers: RawHeaders
     ) -> None:
-        headers = [*json_headers(content), *headers]
+        kind, length = (b"content-type", b"application/json"), b"%d" % len(content)
+        headers = [kind, (b"content-length", length), *headers]
         start = {"type": "http.response.start", "status": status, "headers": headers}
         await self._send(exchange, start)
         await self._send(exchange, {"type": "http.response.body", "body": content})
@@ -193,7 +192,7 @@ class Gate:
             # The rest of an unread body may be endless, so the connection is closed.
             closes = self._endpoints.lifecycle.is_closing or exchange.has_more_body
             common, own = (
-                common_headers(exchange.line.request_id, closes=closes),
+                response_headers(exchange.line.request_id, closes=closes),
                 message["headers"],
             )
             names = {name for name, _ in own}

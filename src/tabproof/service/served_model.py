@@ -16,7 +16,6 @@ from tabproof.service.answers import (
     ColumnInfo,
     Explanation,
     ExplanationBatch,
-    ModelInfo,
     Prediction,
     PredictionBatch,
     RefusedError,
@@ -69,7 +68,11 @@ class ServedModel:
             pred_proba, label, probabilities, threshold, self.name, self.run_id, warnings
         )
         if explain:
-            found.explanation = explain_row(scorer, values, proba)
+            arrays = [np.array([value]) for value in values]
+            batch = explain_rows(scorer, arrays, np.array([proba]), place="")
+            added = {name: each[0] for name, each in batch.contributions.items()}
+            label, base, score = batch.label[0], batch.base_value[0], batch.score[0]
+            found.explanation = Explanation(label, batch.scale, base, added, score)
         return found
 
     def predict_rows(
@@ -97,19 +100,6 @@ class ServedModel:
             found.explanation = explain_rows(scorer, columns, proba)
         return found
 
-    def info(self, *, default: bool) -> ModelInfo:
-        """Return the entry of /models."""
-        return ModelInfo(
-            name=self.name,
-            run_id=self.run_id,
-            default=default,
-            labels=list(self.scorer.labels),
-            dataset=self.summary.dataset,
-            metrics=dict(self.summary.metrics),
-            source=self.source,
-            promoted=self.promoted,
-        )
-
     def schema_info(self) -> SchemaInfo:
         """Return the answer of /schema."""
         columns = self.schema.columns
@@ -120,7 +110,7 @@ class ServedModel:
             labels=list(self.schema.labels),
             required_columns=[column.name for column in columns],
             numeric_columns=[column.name for column in columns if column.kind == "number"],
-            columns=[msgspec.convert(each, ColumnInfo, from_attributes=True) for each in columns],
+            columns=msgspec.convert(columns, list[ColumnInfo], from_attributes=True),
             example=self.example(),
         )
 
@@ -159,11 +149,13 @@ def load_model(
     run = read_verified(path, lambda file: file in (SCHEMA, SUMMARY) or file.startswith(SCORER))
     if check is not None:
         check(run)
-    for needed in (SCHEMA, SUMMARY):
-        if needed not in run.files:
-            raise unusable(f"it has no {needed}")
-    if not any(file.startswith(SCORER) for file in run.files):
-        raise unusable(f"it has no {SCORER}: it was trained with export=false")
+    for needed, cause in (
+        (SCHEMA, ""),
+        (SUMMARY, ""),
+        (SCORER, ": it was trained with export=false"),
+    ):
+        if not any(file.startswith(needed) for file in run.files):
+            raise unusable(f"it has no {needed}{cause}")
     schema = Schema.from_json(run.files[SCHEMA].decode("utf-8", errors="replace"))
     scorer = read_scorer(run.files)
     columns = [(column.name, column.kind == "category") for column in schema.columns]
@@ -198,19 +190,6 @@ def load_model(
 # --- Contributions
 
 
-def explain_row(scorer: Scorer, row: Sequence[float], proba: Sequence[float]) -> Explanation:
-    """Return the contributions of one row to its probability."""
-    columns = [np.array([value]) for value in row]
-    batch = explain_rows(scorer, columns, np.array([proba]), place="")
-    return Explanation(
-        label=batch.label[0],
-        scale=batch.scale,
-        base_value=batch.base_value[0],
-        contributions={name: values[0] for name, values in batch.contributions.items()},
-        score=batch.score[0],
-    )
-
-
 def explain_rows(
     scorer: Scorer,
     columns: Sequence[NDArray[np.generic]],
@@ -238,11 +217,7 @@ def explain_rows(
     if broken.any():
         where = place.format(int(broken.argmax()))
         raise RefusedError(422, f"{where}the numbers are too extreme for contributions")
-    names = [column.name for column in scorer.columns]
-    return ExplanationBatch(
-        label=[scorer.labels[code] for code in found.codes.tolist()],
-        scale=found.scale,
-        base_value=found.base.tolist(),
-        contributions=dict(zip(names, found.values.T.tolist(), strict=True)),
-        score=found.scores.tolist(),
-    )
+    label = [scorer.labels[code] for code in found.codes.tolist()]
+    names, values = [column.name for column in scorer.columns], found.values.T.tolist()
+    added = dict(zip(names, values, strict=True))
+    return ExplanationBatch(label, found.scale, found.base.tolist(), added, found.scores.tolist())

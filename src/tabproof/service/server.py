@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tabproof.service.answers import Problem, common_headers, json_headers
+from tabproof.service.answers import Problem, response_headers
 from tabproof.service.telemetry import LogLine, Telemetry
 
 # More than the middleware allows, because bytes behind the head may be counted with it.
@@ -93,10 +93,11 @@ class BoundedHttp(HttpToolsProtocol):
             cycle.message_event.set()
         request_id = token_hex(8)
         content = msgspec.json.encode(Problem(detail, request_id))
-        headers = [*json_headers(content), *common_headers(request_id, closes=True)]
-        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
-        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-        self.transport.write(head + lines + b"\r\n" + content)
+        headers = response_headers(request_id, closes=True)
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in headers]
+        lines += [b"content-type: application/json", b"content-length: %d" % len(content)]
+        self.transport.write(b"\r\n".join([*lines, b"", content]))
         # Closing while the client is still sending would make it lose the response.
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -13,10 +13,7 @@ from tabproof.errors import UserError
 SHARED = ("store", "cache", "store_timeout_seconds", "signature_key")
 # Seconds between attempts when a store is configured.
 STORE_WATCH_SECONDS = 60.0
-BOOLEANS = {
-    **dict.fromkeys(("1", "true", "yes", "on"), True),
-    **dict.fromkeys(("0", "false", "no", "off"), False),
-}
+TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 MIN_SECRET = 16
 
 
@@ -36,12 +33,8 @@ class Settings:
     """The settings; the variable of `max_rows` is API_MAX_ROWS."""
 
     models: Path = setting("the registry: promoted models", Path("models"))
-    outputs: Path = setting(
-        "run directories; the newest is served if nothing is promoted", Path("outputs")
-    )
-    default_model: str = setting(
-        "the model of `/predict`; empty: the only one, or the last promoted", ""
-    )
+    outputs: Path = setting("runs; the newest is served if none is promoted", Path("outputs"))
+    default_model: str = setting("that of `/predict`; empty: the only or last promoted one", "")
     admin_token: str = setting("the token for `/reload`; empty: reloading is switched off", "")
     key: str = setting("the key for predictions; empty: no key is needed", "")
     docs: bool = setting("whether `/docs` and `/openapi.json` exist", True)
@@ -58,19 +51,14 @@ class Settings:
     drain_seconds: float = setting(
         "after SIGTERM, how long `/ready` returns 503 while requests are still served", 2.0, 0.0
     )
-    watch_seconds: float = setting(
-        "seconds between checks for newly promoted models; 0: never", 0.0, 0.0
-    )
+    watch_seconds: float = setting("seconds between checks for promotions; 0: never", 0.0, 0.0)
     log: str = setting("file of the request log; `-` is standard output", "-")
     store: str = setting(
         "a [model store](registry.md#the-model-store), `s3://bucket/prefix`, whose promoted"
         " models are served instead of `API_MODELS` and `API_OUTPUTS`",
         "",
     )
-    cache: Path = setting(
-        "local copies of the store's models, used when the store cannot be reached",
-        Path("model_cache"),
-    )
+    cache: Path = setting("copies of its models, used if it is unreachable", Path("model_cache"))
     store_timeout_seconds: float = setting("maximum total time for the store", 20.0, 1.0)
     signature_key: str = setting(
         "public keys (PEM text or a file); promoted models without a signature by one are refused",
@@ -108,7 +96,8 @@ def _parsed(variable: str, setting: Any, text: str) -> Any:
     kind, shown = type(setting.default), text
     value: Any
     if kind is bool:
-        valid, value = "true or false", BOOLEANS.get(text.lower())
+        valid = "true or false"
+        value = text.lower() in TRUE if text.lower() in TRUE + FALSE else None
     elif kind in (int, float):
         least = setting.metadata["least"]
         valid = f"a{' whole' if kind is int else ''} number of {least:g} or more"
