@@ -138,7 +138,9 @@ class Process:
 
     def __init__(self, port: int, environment: Mapping[str, str], printed: str) -> None:
         arguments = ["api.app:app", f"--port={port}", "--no-server-header", "--no-access-log"]
-        self._process = FORKING.Process(target=_run, args=(arguments, dict(environment), printed))
+        words = (arguments, dict(environment), printed)
+        # A daemon, so that the end of the tests waits for no server.
+        self._process = FORKING.Process(target=_run, args=words, daemon=True)
         self._process.start()
 
     @property
