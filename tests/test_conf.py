@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tabproof.config import check_config
 from tabproof.config.checks import IncompatiblePreprocessError
 from tabproof.experiment import run_experiment
 from tests.conftest import OPENML_HOME, composed, needs_openml_home
@@ -18,60 +20,112 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
-@pytest.mark.parametrize("preprocess", choices("preprocess"))
-@pytest.mark.parametrize("model", choices("model"))
-def test_every_model_with_every_preprocess_is_fitted_or_refused_ahead(
+def table(path: Path) -> list[str]:
+    return ["dataset=file", f"dataset.path={path}", "dataset.target=label"]
+
+
+def fitted(directory: Path, n_classes: int, *overrides: str) -> str:
+    """Run, and check the shape and the sums of the predicted probabilities."""
+    line = run_experiment(composed(*overrides), directory)
+    proba = pd.read_parquet(directory / "predictions.parquet").filter(like="proba_")
+    assert proba.shape == (24, n_classes)
+    assert proba.sum(axis=1).tolist() == pytest.approx([1.0] * 24)
+    return line
+
+
+# Forests and boosting of few trees: a search, or a vote, is tried, not its models.
+SMALL_VOTE = [
+    "model.members.boosting.model.estimator.max_iter=20",
+    "model.members.extra.model.estimator.n_estimators=10",
+    "model.members.forest.model.estimator.n_estimators=10",
+]
+SMALL_PORTFOLIO = [
+    "search.n_splits=2",
+    "search.members.boosting.model.estimator.max_iter=20",
+    "search.members.ordinal_boosting.model.estimator.max_iter=20",
+    "search.members.small_boosting.model.estimator.max_iter=20",
+    "search.members.extra_trees.model.estimator.n_estimators=10",
+    "search.members.forest.model.estimator.n_estimators=10",
+]
+
+# The default of each model, one more for each, and all for the model of most runs.
+PAIRS = [
+    ("hist_gradient_boosting", "native"),
+    ("hist_gradient_boosting", "onehot"),
+    ("hist_gradient_boosting", "ordinal"),
+    ("hist_gradient_boosting", "target"),
+    ("hist_gradient_boosting", "hashing"),
+    ("hist_gradient_boosting_small", "native"),
+    ("lightgbm", "native"),
+    ("lightgbm", "hashing"),
+    ("xgboost", "ordinal"),
+    ("xgboost", "target"),
+    ("catboost", "ordinal"),
+    ("catboost", "onehot"),
+    ("random_forest", "ordinal"),
+    ("random_forest", "hashing"),
+    ("extra_trees", "ordinal"),
+    ("extra_trees", "target"),
+    ("logistic_regression", "onehot"),
+    ("logistic_regression", "hashing"),
+    ("vote", "native"),
+]
+
+
+@pytest.mark.parametrize(("model", "preprocess"), PAIRS)
+def test_a_model_is_fitted_with_its_own_preprocess_and_with_others(
     model: str, preprocess: str, make_csv: Callable[..., Path], tmp_path: Path
 ) -> None:
-    overrides = [
-        "dataset=file",
-        f"dataset.path={make_csv(n_classes=3)}",
-        "dataset.target=label",
-        f"model={model}",
-        f"preprocess={preprocess}",
-        "search=none",
-    ]
-    try:
-        config = composed(*overrides)
-    except IncompatiblePreprocessError:
-        return
-    assert run_experiment(config, tmp_path).startswith("[RESULT] ds=file_small")
-    predictions = pd.read_parquet(tmp_path / "predictions.parquet")
-    assert predictions.filter(like="proba_").shape == (24, 3)
-    assert predictions.filter(like="proba_").sum(axis=1).tolist() == pytest.approx([1.0] * 24)
+    choice = [f"model={model}", f"preprocess={preprocess}", "search=none"]
+    choice += SMALL_VOTE if model == "vote" else []
+    line = fitted(tmp_path, 3, *table(make_csv(n_classes=3)), *choice)
+    assert line.startswith("[RESULT] ds=file_small")
 
 
-# Two classes are searched by the other tests.
+def test_every_model_and_preprocess_is_tried_above_and_others_are_refused() -> None:
+    assert {model for model, _ in PAIRS} == set(choices("model"))
+    assert {preprocess for _, preprocess in PAIRS} == set(choices("preprocess"))
+    preprocesses = {name: composed(f"preprocess={name}") for name in choices("preprocess")}
+    refused = set()
+    for model in choices("model"):
+        config = composed(f"model={model}")
+        for name, other in preprocesses.items():
+            try:
+                check_config(replace(config, preprocess=other.preprocess))
+            except IncompatiblePreprocessError:
+                refused.add((model, name))
+    natively = {"catboost", "xgboost", "random_forest", "extra_trees", "logistic_regression"}
+    assert refused == {
+        *((model, "native") for model in natively),
+        *(("logistic_regression", name) for name in ("ordinal", "target")),
+        *(("vote", name) for name in preprocesses if name != "native"),
+    }
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("n_classes", [pytest.param(2, marks=pytest.mark.slow), 3])
-@pytest.mark.parametrize("model", choices("model"))
+@pytest.mark.parametrize(("number", "model"), list(enumerate(choices("model"))))
 def test_every_model_is_searched_with_a_preprocess_of_its_own(
-    model: str, n_classes: int, make_csv: Callable[..., Path], tmp_path: Path
+    number: int, model: str, make_csv: Callable[..., Path], tmp_path: Path
 ) -> None:
-    table = [f"dataset.path={make_csv(n_classes=n_classes)}", "dataset.target=label"]
-    line = run_experiment(composed("dataset=file", *table, f"model={model}"), tmp_path)
-    predictions = pd.read_parquet(tmp_path / "predictions.parquet")
-    assert " mode=fast " in line
-    assert predictions.filter(like="proba_").shape == (24, n_classes)
-    assert predictions.filter(like="proba_").sum(axis=1).tolist() == pytest.approx([1.0] * 24)
+    n_classes = 2 + number % 2
+    path = make_csv(n_classes=n_classes)
+    assert " mode=fast " in fitted(tmp_path, n_classes, *table(path), f"model={model}")
 
 
-@pytest.mark.parametrize("n_classes", [2, pytest.param(3, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("preprocess", choices("preprocess"))
-def test_a_member_of_a_vote_takes_every_preprocess(
+# The others are those of conf/model/vote.yaml.
+@pytest.mark.parametrize(("preprocess", "n_classes"), [("target", 2), ("hashing", 3)])
+def test_a_member_of_a_vote_takes_another_preprocess(
     preprocess: str, n_classes: int, make_csv: Callable[..., Path], tmp_path: Path
 ) -> None:
-    config = composed(
-        "dataset=file",
-        f"dataset.path={make_csv(n_classes=n_classes)}",
-        "dataset.target=label",
+    fitted(
+        tmp_path,
+        n_classes,
+        *table(make_csv(n_classes=n_classes)),
         "search=none",
         "model=vote",
         f"preprocess@model.members.boosting.preprocess={preprocess}",
-        "model.members.extra.model.estimator.n_estimators=5",
-        "model.members.forest.model.estimator.n_estimators=5",
+        *SMALL_VOTE,
     )
-    assert run_experiment(config, tmp_path).startswith("[RESULT]")
 
 
 @pytest.mark.slow
@@ -83,9 +137,7 @@ def test_weights_of_classes_are_searched_and_exported(
     model: str, make_csv: Callable[..., Path], tmp_path: Path
 ) -> None:
     config = composed(
-        "dataset=file",
-        f"dataset.path={make_csv()}",
-        "dataset.target=label",
+        *table(make_csv()),
         f"model={model}",
         "search=fast",
         "~model.param_grids.fast",
@@ -105,10 +157,9 @@ def test_weights_of_classes_are_searched_and_exported(
 def test_every_search_and_runtime_is_fitted(
     search: str, runtime: str, make_csv: Callable[..., Path], tmp_path: Path
 ) -> None:
-    table = [f"dataset.path={make_csv()}", "dataset.target=label"]
     choice = [f"search={search}", f"runtime={runtime}", "model=logistic_regression"]
-    line = run_experiment(composed("dataset=file", *table, *choice), tmp_path)
-    assert f" mode={search} " in line
+    small = {"portfolio": SMALL_PORTFOLIO, "classic": ["search.n_splits=2"]}.get(search, [])
+    assert f" mode={search} " in fitted(tmp_path, 2, *table(make_csv()), *choice, *small)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +184,7 @@ def test_every_cv_is_fitted(
         frame = pd.read_csv(path)
         frame.assign(subject=frame.index // 3).to_csv(tmp_path / "grouped.csv", index=False)
         path, extra = tmp_path / "grouped.csv", ["cv.group_column=subject"]
-    table = [f"dataset.path={path}", "dataset.target=label", "model=logistic_regression"]
-    config = composed("dataset=file", *table, f"cv={cv}", *extra)
+    config = composed(*table(path), "model=logistic_regression", f"cv={cv}", *extra)
     line = run_experiment(config, tmp_path / "run")
     assert line.startswith("[RESULT]")
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from tabproof.artifacts.manifest import seal
 from tabproof.config import check_command_line, command_line, help_text, quoted
 from tabproof.config.checks import IncompatiblePreprocessError
 from tabproof.config.hydra_errors import ConfigurationError
@@ -283,7 +284,7 @@ def test_checking_leaves_nothing_behind(tmp_path):
 )
 def test_a_complete_run_is_not_overwritten_by_the_directory_asked_for(arguments):
     Path("my_run").mkdir()
-    Path("my_run/manifest.json").write_text("{}")
+    seal(Path("my_run"), "a" * 16)
     error = refusal(*arguments)
     assert isinstance(error, RunExistsError)
     assert_says(error, "my_run", "complete run", "another")

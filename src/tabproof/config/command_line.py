@@ -19,11 +19,11 @@ from hydra.errors import HydraException
 from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 from omegaconf import OmegaConf, open_dict, read_write
 
+from tabproof.artifacts.run_directory import refuse_taken
 from tabproof.config.checks import check_config
 from tabproof.config.hydra_errors import ConfigurationError, unknown_choice
 from tabproof.config.schema import CONF, GROUPS, TrainConfig, choices, register_schema
 from tabproof.config.typed import check_keys, typed
-from tabproof.errors import DirectoryTakenError, RunExistsError
 
 USAGE = """\
 Train a classifier on a table, and write a complete, reproducible run under outputs/.
@@ -187,7 +187,8 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
                 composed.directory = Path(hydra_config.run.dir)
             asked = getattr(config.search, "resume", False)
             if config.sweep.resume is None and asked is False:
-                _check_is_free(composed.directory)
+                # The run checks this too, but Hydra would have written into the directory by then.
+                refuse_taken(composed.directory)
             elif config.sweep.resume is None and is_sweep:
                 raise ConfigurationError(
                     f"search.resume={asked} is for a single run; a sweep goes on with"
@@ -196,12 +197,3 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
             composed.configs.append(config)
     composed.n_jobs = prod(map(len, values)) if is_sweep else 1
     return composed if composed.configs else None
-
-
-def _check_is_free(directory: Path) -> None:
-    # The run checks this too, but Hydra would have written into the directory by then.
-    if (directory / "manifest.json").exists():
-        raise RunExistsError(directory)
-    found = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
-    if set(found) - {".hydra", "train.log"}:
-        raise DirectoryTakenError(directory, found)

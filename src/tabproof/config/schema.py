@@ -6,11 +6,12 @@ first entry of each defaults list. docs/configuration.md is generated from them.
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -23,9 +24,27 @@ from tabproof.evaluation_result import METRICS
 from tabproof.runtime import SCHEDULER_ADDRESS
 from tabproof.text import LANGUAGES
 
+T = TypeVar("T")
+
 BUILTIN_NAMES = ("breast_cancer", "digits", "iris", "wine")
 CALIBRATIONS = ("none", "sigmoid", "isotonic", "temperature")
 OBJECTIVES = ("default", "max_f1", "cost", "min_recall")
+
+
+GROUPS: dict[str, dict[str, type]] = {}
+
+
+@dataclass_transform()
+def choice(group: str, name: str) -> Callable[[type[T]], type[T]]:
+    """Make a dataclass of a class, and the schema that files of conf/<group>/ name first.
+
+    They do so by `- /schema/<group>@_here_: <name>` in their defaults.
+    """
+
+    def register(cls: type[T]) -> type[T]:
+        return GROUPS.setdefault(group, {}).setdefault(name, dataclass(cls))
+
+    return register
 
 
 # A dictionary whose entries in another order make something else.
@@ -59,7 +78,7 @@ class DatasetConfig:
     )
 
 
-@dataclass
+@choice("dataset", "builtin")
 class BuiltinDatasetConfig(DatasetConfig):
     """A table that is part of scikit-learn."""
 
@@ -67,7 +86,7 @@ class BuiltinDatasetConfig(DatasetConfig):
     name: str = option("the name in scikit-learn", choices=BUILTIN_NAMES)
 
 
-@dataclass
+@choice("dataset", "openml")
 class OpenMLDatasetConfig(DatasetConfig):
     """A table of OpenML, by name and pinned version."""
 
@@ -80,7 +99,7 @@ class OpenMLDatasetConfig(DatasetConfig):
     )
 
 
-@dataclass
+@choice("dataset", "file")
 class FileDatasetConfig(DatasetConfig):
     """Your own CSV or Parquet file."""
 
@@ -116,14 +135,14 @@ class CvConfig:
     test_size: float = option("the share of rows (of groups) held out", 0.2, gt=0.0, lt=1.0)
 
 
-@dataclass
+@choice("cv", "stratified")
 class StratifiedCvConfig(CvConfig):
     """Independent rows: every part has the classes in the same proportion."""
 
     _target_: str = option("the class that divides the rows", "tabproof.data.StratifiedRows")
 
 
-@dataclass
+@choice("cv", "ordered")
 class OrderedCvConfig(CvConfig):
     """Rows in time: train on the past, hold out the last rows."""
 
@@ -133,7 +152,7 @@ class OrderedCvConfig(CvConfig):
     )
 
 
-@dataclass
+@choice("cv", "grouped")
 class GroupedCvConfig(CvConfig):
     """Repeated subjects: a group is in one part only."""
 
@@ -141,17 +160,7 @@ class GroupedCvConfig(CvConfig):
     group_column: str = option("the column that names the subject; it is not a feature")
 
 
-@dataclass
-class PreprocessConfig:
-    """What happens to columns before the estimator; learned inside training folds only."""
-
-    numeric: dict[str, Any] = ordered("steps for number columns, by name, each by `_target_`")
-    categorical: dict[str, Any] = ordered("steps for category columns, likewise")
-    keeps_categories: bool = option("whether categories reach the estimator as categories", False)
-    keeps_missing: bool = option("whether missing values reach the estimator", False)
-
-
-@dataclass
+@choice("model", "estimator")
 class ModelConfig:
     """An estimator and its grids."""
 
@@ -170,6 +179,16 @@ class ModelConfig:
     max_categories: int | None = option("the most categories of a column that it takes", None)
 
 
+@choice("preprocess", "columns")
+class PreprocessConfig:
+    """What happens to columns before the estimator; learned inside training folds only."""
+
+    numeric: dict[str, Any] = ordered("steps for number columns, by name, each by `_target_`")
+    categorical: dict[str, Any] = ordered("steps for category columns, likewise")
+    keeps_categories: bool = option("whether categories reach the estimator as categories", False)
+    keeps_missing: bool = option("whether missing values reach the estimator", False)
+
+
 @dataclass
 class MemberConfig:
     """One of several models, with a preprocessing of its own."""
@@ -178,7 +197,7 @@ class MemberConfig:
     preprocess: PreprocessConfig = option("what happens to columns before it")
 
 
-@dataclass
+@choice("model", "vote")
 class VoteConfig(ModelConfig):
     """Several models as one: `estimator` takes `members` as scikit-learn's `estimators`."""
 
@@ -188,7 +207,7 @@ class VoteConfig(ModelConfig):
     )
 
 
-@dataclass
+@choice("search", "none")
 class SearchConfig:
     """How the best parameters are found."""
 
@@ -199,24 +218,6 @@ class SearchConfig:
         "roc_auc",
     )
     n_splits: int = option("folds", 5, ge=2)
-
-
-@dataclass
-class HalvingSearchConfig(SearchConfig):
-    """scikit-learn's own successive halving over rows."""
-
-    engine: str = engine("halving")
-    # The run id depends on the values of the grid.
-    param_grid: str = neutral("which of `model.param_grids` is searched")
-    factor: float = option(
-        "each rung keeps one candidate in `factor`, on `factor` times the rows", 3, ge=1.1
-    )
-    # Any: OmegaConf 2.3 cannot merge a union into a nested schema.
-    min_resources: Any = first_rows(
-        "rows of the first rung; `exhaust`: so that the last rung has all rows; `auto`: the same,"
-        " and every fold holds at least 10 rows of the rarest class",
-        also=("auto", "exhaust"),
-    )
 
 
 @dataclass
@@ -245,7 +246,7 @@ class RungSearchConfig(SearchConfig):
     )
 
 
-@dataclass
+@choice("search", "grid")
 class GridSearchConfig(RungSearchConfig):
     """All combinations of a grid."""
 
@@ -254,7 +255,7 @@ class GridSearchConfig(RungSearchConfig):
     param_grid: str = neutral("which of `model.param_grids` is searched")
 
 
-@dataclass
+@choice("search", "random")
 class RandomSearchConfig(RungSearchConfig):
     """Settings drawn from `model.param_space`."""
 
@@ -262,7 +263,7 @@ class RandomSearchConfig(RungSearchConfig):
     n_candidates: int = option("how many settings are tried", 60, ge=1)
 
 
-@dataclass
+@choice("search", "tpe")
 class TpeSearchConfig(RandomSearchConfig):
     """Settings of `model.param_space` that Optuna proposes from the scores of the first rung."""
 
@@ -272,7 +273,7 @@ class TpeSearchConfig(RandomSearchConfig):
     )
 
 
-@dataclass
+@choice("search", "portfolio")
 class PortfolioSearchConfig(RungSearchConfig):
     """Several models under one budget, and an ensemble of them."""
 
@@ -286,7 +287,25 @@ class PortfolioSearchConfig(RungSearchConfig):
     )
 
 
-@dataclass
+@choice("search", "halving")
+class HalvingSearchConfig(SearchConfig):
+    """scikit-learn's own successive halving over rows."""
+
+    engine: str = engine("halving")
+    # The run id depends on the values of the grid.
+    param_grid: str = neutral("which of `model.param_grids` is searched")
+    factor: float = option(
+        "each rung keeps one candidate in `factor`, on `factor` times the rows", 3, ge=1.1
+    )
+    # Any: OmegaConf 2.3 cannot merge a union into a nested schema.
+    min_resources: Any = first_rows(
+        "rows of the first rung; `exhaust`: so that the last rung has all rows; `auto`: the same,"
+        " and every fold holds at least 10 rows of the rarest class",
+        also=("auto", "exhaust"),
+    )
+
+
+@choice("checks", "checks")
 class ChecksConfig:
     """Checks of the data before training; each limit says what is reported."""
 
@@ -300,7 +319,7 @@ class ChecksConfig:
     )
 
 
-@dataclass
+@choice("calibration", "calibration")
 class CalibrationConfig:
     """How probabilities are mapped to observed shares, on folds of the training rows."""
 
@@ -308,7 +327,7 @@ class CalibrationConfig:
     n_splits: int = option("folds whose predictions it is fitted on", 5, ge=2)
 
 
-@dataclass
+@choice("threshold", "threshold")
 class ThresholdConfig:
     """The probability from which on the second of two labels is predicted."""
 
@@ -326,7 +345,7 @@ class ThresholdConfig:
     min_precision: float | None = option("for min_recall: least precision", None, gt=0.0, le=1.0)
 
 
-@dataclass
+@choice("evaluation", "evaluation")
 class EvaluationConfig:
     """What is measured on the hold-out."""
 
@@ -344,7 +363,7 @@ class EvaluationConfig:
     learning_curve: bool = option("fit the model on parts of the training rows, too", False)
 
 
-@dataclass
+@choice("report", "report")
 class ReportConfig:
     """What is written for people."""
 
@@ -354,7 +373,33 @@ class ReportConfig:
     model_card: bool = neutral("write model_card.md", True)
 
 
-@dataclass
+@choice("runtime", "runtime")
+class RuntimeConfig:
+    """How the run uses the machine: changes how long it takes, never a number."""
+
+    workers: int | None = option("processes of fits; null: as many as save time", None, ge=1)
+    openmp_threads: int | None = option(
+        "threads of a fit (1 in workers); null: OMP_NUM_THREADS, else what saves time", None, ge=1
+    )
+    niceness: int = option("priority: 19 gives way to all other programs", 0, ge=0, le=19)
+    inhibit_sleep: bool = option("keep the machine from falling asleep (systemd-inhibit)", False)
+    progress: bool = option("show the search's progress; false: only in train.log", True)
+
+
+@choice("runtime", "dask")
+class DaskRuntimeConfig(RuntimeConfig):
+    """Fits on the workers of a cluster, one thread each; docs/cluster.md starts one."""
+
+    address: str | None = option(
+        "its scheduler: `tcp://host:8786`, or `tls://…`",
+        None,
+        pattern=SCHEDULER_ADDRESS.pattern,
+        words="what dask scheduler prints, such as tcp://host:8786",
+    )
+    timeout: float = option("how long to wait for the cluster", 10, gt=0.0, unit="seconds")
+
+
+@choice("sweep", "sweep")
 class SweepConfig:
     """How the jobs of `-m` are run: each is a process of its own."""
 
@@ -368,32 +413,6 @@ class SweepConfig:
     accept_changes: bool = option(
         "resume though configuration, data or code have changed; complete jobs stay", False
     )
-
-
-@dataclass
-class RuntimeConfig:
-    """How the run uses the machine: changes how long it takes, never a number."""
-
-    workers: int | None = option("processes of fits; null: as many as save time", None, ge=1)
-    openmp_threads: int | None = option(
-        "threads of a fit (1 in workers); null: OMP_NUM_THREADS, else what saves time", None, ge=1
-    )
-    niceness: int = option("priority: 19 gives way to all other programs", 0, ge=0, le=19)
-    inhibit_sleep: bool = option("keep the machine from falling asleep (systemd-inhibit)", False)
-    progress: bool = option("show the search's progress; false: only in train.log", True)
-
-
-@dataclass
-class DaskRuntimeConfig(RuntimeConfig):
-    """Fits on the workers of a cluster, one thread each; docs/cluster.md starts one."""
-
-    address: str | None = option(
-        "its scheduler: `tcp://host:8786`, or `tls://…`",
-        None,
-        pattern=SCHEDULER_ADDRESS.pattern,
-        words="what dask scheduler prints, such as tcp://host:8786",
-    )
-    timeout: float = option("how long to wait for the cluster", 10, gt=0.0, unit="seconds")
 
 
 @dataclass
@@ -413,46 +432,12 @@ class TrainConfig:
     report: ReportConfig = neutral("what is written for people")
     runtime: RuntimeConfig = neutral("how it uses the machine")
     sweep: SweepConfig = neutral("how the jobs of `-m` are run")
-    skip_completed: bool = neutral(
-        "do nothing if outputs/ holds a complete run of the same id", False
-    )
+    skip_completed: bool = neutral("do nothing if outputs/ has a complete run of this id", False)
     export: bool = option(
         "write `scorer/`, the model as data, which the service needs; false also trains models"
         " without such a form, and computes importances with the pipeline, ten times slower",
         True,
     )
-
-
-# Files of conf/<group>/ name their schema in their defaults: `- /schema/<group>@_here_: <name>`.
-GROUPS: dict[str, dict[str, type]] = {
-    "dataset": {
-        "builtin": BuiltinDatasetConfig,
-        "openml": OpenMLDatasetConfig,
-        "file": FileDatasetConfig,
-    },
-    "cv": {
-        "stratified": StratifiedCvConfig,
-        "ordered": OrderedCvConfig,
-        "grouped": GroupedCvConfig,
-    },
-    "model": {"estimator": ModelConfig, "vote": VoteConfig},
-    "preprocess": {"columns": PreprocessConfig},
-    "search": {
-        "none": SearchConfig,
-        "grid": GridSearchConfig,
-        "random": RandomSearchConfig,
-        "tpe": TpeSearchConfig,
-        "portfolio": PortfolioSearchConfig,
-        "halving": HalvingSearchConfig,
-    },
-    "checks": {"checks": ChecksConfig},
-    "calibration": {"calibration": CalibrationConfig},
-    "threshold": {"threshold": ThresholdConfig},
-    "evaluation": {"evaluation": EvaluationConfig},
-    "report": {"report": ReportConfig},
-    "runtime": {"runtime": RuntimeConfig, "dask": DaskRuntimeConfig},
-    "sweep": {"sweep": SweepConfig},
-}
 
 
 def register_schema() -> None:
