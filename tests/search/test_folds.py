@@ -156,7 +156,8 @@ def test_rows_are_selected_by_position_in_every_kind_of_table(kind: str) -> None
     tables = {"array": X, "frame": pd.DataFrame(X, index=index), "list": X.tolist()}
     labels = {"array": y, "frame": pd.Series(y, index=index), "list": y.tolist()}
     train, test = np.arange(5, 20), np.arange(5)
-    fold = make_fold(None, tables[kind], labels[kind], train, test, raises=True)
+    data = tables[kind], labels[kind], [(train, test)]
+    fold = make_fold(data, None, True, (("", 0), None), None)
     part = rows_of(fold.X_train, fold.y_train, np.array([0, 2]))
     np.testing.assert_array_equal(np.asarray(part[0]), X[[5, 7]])
     np.testing.assert_array_equal(np.asarray(part[1]), y[[5, 7]])

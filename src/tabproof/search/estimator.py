@@ -67,6 +67,8 @@ class RungSearchCV(BaseSearchCV):
     refit = True
     # Whether the predictions of the finalists on the test rows of each fold are kept.
     _keep_proba = False
+    # An estimate of the time between the last score and the last fit.
+    _seconds_to_choose = 0.0
 
     estimator: Any
     param_grid: Any
@@ -143,7 +145,7 @@ class RungSearchCV(BaseSearchCV):
         def should_stop() -> str | None:
             nonlocal reason
             # Once stopped it stays stopped: later fits could not be compared.
-            reason = reason or self._reason_to_stop(self._seconds_to_choose(problem))
+            reason = reason or self._reason_to_stop()
             return reason
 
         # The directory is left last, as workers have mapped its files.
@@ -208,17 +210,13 @@ class RungSearchCV(BaseSearchCV):
                 stacklevel=3,
             )
 
-    def _reason_to_stop(self, seconds_to_choose: float) -> str | None:
+    def _reason_to_stop(self) -> str | None:
         asked = self.should_stop() if self.should_stop is not None else None
         if asked is not None or self.time_budget is None:
             return asked
         # The last fits, of the best candidates on all rows, are part of the budget.
-        end = self._clock.seconds + seconds_to_choose + self._clock.seconds_of_last_fits
+        end = self._clock.seconds + self._seconds_to_choose + self._clock.seconds_of_last_fits
         return "the time budget is used up" if end > self.time_budget else None
-
-    def _seconds_to_choose(self, _problem: Problem) -> float:
-        """Estimate the time between the last score and the last fit."""
-        return 0.0
 
     @property
     def fits_(self) -> list[Fit]:

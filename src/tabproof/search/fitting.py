@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
 from math import ceil
 from numbers import Integral
 from pathlib import Path
@@ -57,26 +58,39 @@ class Fold:
 
 
 def make_fold(
-    before: Any | None, X: Any, y: Any, train: Positions, test: Positions, *, raises: bool
+    data: tuple[Any, Any, Sequence[tuple[Positions, Positions]]],
+    directory: Path | None,
+    raises: bool,
+    job: tuple[tuple[str, int], Any],
+    _n_threads: int | None,
 ) -> Fold:
     """Fit the steps before the last on the training rows, and transform all rows of the fold.
 
-    raises: raise an error of a step, instead of keeping it for the candidates.
+    data : X, y and the splits. directory : for large arrays. raises : raise an error of a step,
+    instead of keeping it for the candidates. job : the signature of the steps and the number of
+    the fold, and the steps, or None.
     """
-    X_train, y_train = rows_of(X, y, train)
-    X_test, y_test = rows_of(X, y, test)
-    if before is None:
-        return Fold(X_train, y_train, X_test, y_test)
-    before = clone(before)
-    try:
-        # Not fit().transform(): target encoders transform their training rows differently.
-        X_train = before.fit_transform(X_train, y_train)
-        X_test = before.transform(X_test)
-    except Exception:  # any error of a step is the result of its candidates
-        if raises:
-            raise
-        return Fold(None, None, None, None, traceback.format_exc())
-    return Fold(X_train, y_train, X_test, y_test)
+    X, y, splits = data
+    (key, number), before = job
+    X_train, y_train = rows_of(X, y, splits[number][0])
+    X_test, y_test = rows_of(X, y, splits[number][1])
+    if before is not None:
+        steps = clone(before)
+        try:
+            # A ColumnTransformer would start workers of its own.
+            with parallel_config("sequential"):
+                # Not fit().transform(): target encoders transform their training rows differently.
+                X_train = steps.fit_transform(X_train, y_train)
+                X_test = steps.transform(X_test)
+        except Exception:  # any error of a step is the result of its candidates
+            if raises:
+                raise
+            return Fold(None, None, None, None, traceback.format_exc())
+    fold = Fold(X_train, y_train, X_test, y_test)
+    if directory is None:
+        return fold
+    # Here, in the worker: a mapped array is sent back by the name of its file.
+    return spill(fold, directory, f"{sha256(key.encode()).hexdigest()}_{number}")
 
 
 def rows_of(X: Any, y: Any, positions: Positions) -> tuple[Any, Any]:

@@ -34,18 +34,10 @@ class OutOfTime(Exception):  # noqa: N818 - no error: it ends a selection
 class PortfolioSearchCV(RungSearchCV):
     """RungSearchCV over several estimators; the parameter `model` of a candidate names its own.
 
-    Parameters
-    ----------
-    members : estimators by name.
-    param_grids : their grids, by name.
-    join : makes one estimator of fitted ones and weights; None for the best one alone.
-    options : those of RungSearchCV.
-
-    Attributes
-    ----------
-    As in RungSearchCV; and `weights_`, the weight of each candidate (by its place) in the final
-    estimator; `ensemble_score_`, the score of the ensemble on folds that it was not selected on,
-    NaN where none was tried.
+    members and param_grids are by name. join makes one estimator of fitted ones and weights; None
+    for the best one alone. options are those of RungSearchCV. Also sets `weights_`, the weight of
+    each candidate (by its place) in the final estimator, and `ensemble_score_`, the score of the
+    ensemble on folds that it was not selected on, NaN where none was tried.
     """
 
     _keep_proba = True
@@ -78,23 +70,21 @@ class PortfolioSearchCV(RungSearchCV):
 
     def _make_problem(self, X: Any, y: Any, groups: Any) -> Problem:
         problem = super()._make_problem(X, y, groups)
-        self._seconds_per_score = 0.0
+        self._seconds_to_choose = 0.0
         if self.join is not None and self.time_budget is not None:
-            truth = np.asarray(problem.y)
+            truth, n_folds = np.asarray(problem.y), len(problem.splits)
             classes = np.unique(truth)
             proba = np.random.default_rng(0).dirichlet(np.ones(len(classes)), len(truth))
             start = perf_counter()
             self.scorer_(_FixedProba(classes, proba), proba, truth)
             # A score is of the test rows of one fold.
-            self._seconds_per_score = (perf_counter() - start) / len(problem.splits)
+            seconds = (perf_counter() - start) / n_folds
+            last = self.schedule[-1]
+            n_finalists = last.n_candidates(self.n_candidates) + len(self.members)
+            # Of select_members on all folds and expected_score together.
+            n_scores = USUAL_ROUNDS * n_finalists * last.n_folds(n_folds) ** 2
+            self._seconds_to_choose = seconds * n_scores
         return problem
-
-    def _seconds_to_choose(self, problem: Problem) -> float:
-        last = self.schedule[-1]
-        n_finalists = last.n_candidates(self.n_candidates) + len(self.members)
-        # Of select_members on all folds and expected_score together.
-        n_scores = USUAL_ROUNDS * n_finalists * last.n_folds(len(problem.splits)) ** 2
-        return self._seconds_per_score * n_scores
 
     def _refit(self, problem: Problem) -> Any:
         self.weights_ = {self._best.place: 1.0}
@@ -114,11 +104,12 @@ class PortfolioSearchCV(RungSearchCV):
 
         def score(fold: int, proba: Floats) -> float:
             # Where the search was stopped, time for this was reserved.
-            if not self.stopped_ and (reason := self._reason_to_stop(0.0)):
+            if not self.stopped_ and (reason := self._reason_to_stop()):
                 raise OutOfTime(reason)
             return float(self.scorer_(_FixedProba(classes, proba), proba, truth[fold]))
 
         truth = {fold: y[problem.splits[fold][1]] for fold in folds}
+        self._seconds_to_choose = 0.0
         try:
             expected = expected_score(probas, folds, score)
             counts = select_members(probas, folds, score)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from math import inf, isnan, nan
 from pathlib import Path
 from statistics import median
@@ -11,7 +10,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from joblib import parallel_config
 from sklearn.base import clone
 
 from tabproof.errors import RungNotScoredError
@@ -27,7 +25,6 @@ from tabproof.search.fitting import (
     iteration_params,
     make_fold,
     run_task,
-    spill,
 )
 from tabproof.search.runner import Runner
 from tabproof.search.schedule import Rung
@@ -39,6 +36,8 @@ FIXED_SHARE = 0.1
 MIN_FITS = 3
 # Looking for the best candidate so far may take a tenth of the time at most.
 PAUSE_FACTOR = 9.0
+# A fit is kept under this name in the run directory: rung, candidate and fold, from 0.
+KEY = "rung-{}_candidate-{}_fold-{}"
 
 
 @dataclass
@@ -264,7 +263,7 @@ class RungSearch:
                 and problem.n_rows(before.rung, fold) == n_rows[fold]
             ):
                 fit = before.fit_of(candidate, fold)
-            fit = fit or self.finished.get(_key(number, candidate.place, fold))
+            fit = fit or self.finished.get(KEY.format(number, candidate.place, fold))
             if fit is None:
                 waiting.append((candidate, fold))
             else:
@@ -279,7 +278,7 @@ class RungSearch:
         unfitted = [item for item in steps.items() if item[0] not in self._folds]
         directory = self.spill_directory() if self.runner.has_local_workers else None
         data = problem.X, problem.y, problem.splits
-        prepare = partial(_prepare, data, directory, self.raises)
+        prepare = partial(make_fold, data, directory, self.raises)
         left = self.clock.seconds_left
         for (of_fold, _), fold_data in self.runner.run(prepare, unfitted, left, _killed_fold):
             self._folds[of_fold] = fold_data
@@ -327,7 +326,7 @@ class RungSearch:
             # A resumed search tries a killed fit again: the machine may have more memory then.
             if not fit.was_killed:
                 try:
-                    self.finished[_key(number, task.place, task.fold_number)] = fit
+                    self.finished[KEY.format(number, task.place, task.fold_number)] = fit
                 except OSError as error:
                     error.add_note(f"while keeping the fit of {dict(candidate.params)}")
                     raise
@@ -384,29 +383,6 @@ class RungSearch:
                 seconds_left=None if left is None else left / self.runner.n_jobs,
             )
         )
-
-
-def _key(number: int, place: int, fold: int) -> str:
-    # A fit is kept under this name in the run directory.
-    return f"rung-{number}_candidate-{place}_fold-{fold}"
-
-
-def _prepare(
-    data: tuple[Any, Any, Any],
-    directory: Path | None,
-    raises: bool,
-    job: tuple[tuple[str, int], Any],
-    _n_threads: int | None,
-) -> Fold:
-    X, y, splits = data
-    (key, number), before = job
-    # A ColumnTransformer would start workers of its own.
-    with parallel_config("sequential"):
-        fold = make_fold(before, X, y, *splits[number], raises=raises)
-    if directory is None:
-        return fold
-    # Here, in the worker: a mapped array is sent back by the name of its file.
-    return spill(fold, directory, f"{sha256(key.encode()).hexdigest()}_{number}")
 
 
 def _killed_fold(_job: Any) -> Fold:
