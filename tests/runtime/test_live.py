@@ -151,7 +151,7 @@ def test_a_search_outlives_its_terminal(tmp_path: Path) -> None:
     going_on = """
 with search_display(bar=True) as show:
     show(report(n_done=3))
-    for _ in range(20):
+    for _ in range(8):
         time.sleep(0.1)
         logging.info("still here")
     show(report(n_done=9, share=1.0))
@@ -205,17 +205,17 @@ import tabproof.runtime.live
 tabproof.runtime.live.FRAMES_PER_SECOND = 2000
 sys.setswitchinterval(1e-6)
 with search_display(bar=True) as show:
-    for n in range(100):
+    for n in range(60):
         show(report(1 + n // 10, n % 10, best_params={}))
         logging.info("line %d", n)
 """
     with terminal(script(tmp_path, hurried), height=60) as watched:
         assert watched.wait() == 0, watched.text
         lines = [line for line in watched.screen if line]
-    assert lines[:100] == [f"line {n}" for n in range(100)]
-    assert [line.split()[0] for line in lines[100:]] == [
+    assert lines[:60] == [f"line {n}" for n in range(60)]
+    assert [line.split()[0] for line in lines[60:]] == [
         "rung",
-        *(f"{n}/2" for n in range(1, 11)),
+        *(f"{n}/2" for n in range(1, 7)),
         "best",
     ]
 
@@ -244,7 +244,7 @@ def test_letters_that_a_terminal_lacks_are_replaced(tmp_path: Path) -> None:
     reports = """
 with search_display(bar=True) as show:
     show(report(1, 3))
-    time.sleep(1)
+    time.sleep(0.5)
 print("to the end")
 """
     with terminal(script(tmp_path, reports), PYTHONIOENCODING="ascii") as watched:
@@ -270,8 +270,8 @@ print("after")
 
 
 def test_a_step_is_a_line_that_leaves_nothing(tmp_path: Path) -> None:
-    with terminal(script(tmp_path, STEP.format(seconds=2.5))) as watched:
-        watched.read(until="learning curve: fit 1 of 20, 0:02 passed")
+    with terminal(script(tmp_path, STEP.format(seconds=1.7))) as watched:
+        watched.read(until="learning curve: fit 1 of 20, 0:01 passed")
         assert watched.wait() == 0, watched.text
         assert [line for line in watched.screen if line] == ["! printed meanwhile", "after"]
 

@@ -84,65 +84,6 @@ class ClusterLostError(UserError):
 # --- On the machine that asks -------------------------------------------------------------
 
 
-class _Shared:
-    """Values that are sent to the cluster once, as long as they live here, not with every call.
-
-    send puts bytes into the cluster and returns a reference. kinds are types that are always
-    shared; large arrays and frames are too.
-    """
-
-    def __init__(self, send: Callable[[bytes], Any], kinds: tuple[type, ...]) -> None:
-        self._send, self._kinds = send, kinds
-        self._sent: dict[int, tuple[weakref.ref[Any], Any]] = {}
-        self._lock = RLock()
-
-    def pack(self, *call: Any) -> tuple[bytes, list[Any]]:
-        """Pickle a call; return the bytes and the references to its shared values, in order."""
-        buffer = BytesIO()
-        pickler = _Pickler(buffer, self)
-        with self._lock:
-            pickler.dump(call)
-        return buffer.getvalue(), list(pickler.places)
-
-    def reference_to(self, value: Any) -> Any:
-        """Return the reference to a value in the cluster; None where it is sent with the call."""
-        alive, sent = self._sent.get(id(value), (None, None))
-        if alive is not None and alive() is value:
-            return sent
-        if not (isinstance(value, self._kinds) or _n_bytes(value) >= SHARED_BYTES):
-            return None
-        key = id(value)
-
-        def forget(reference: weakref.ref[Any]) -> None:
-            # Another value may have got the id of one that is gone.
-            if self._sent.get(key, (None,))[0] is reference:
-                del self._sent[key]
-
-        sent = self._send(cloudpickle.dumps(value, PROTOCOL))
-        self._sent[key] = weakref.ref(value, forget), sent
-        return sent
-
-
-def _n_bytes(value: Any) -> int:
-    if isinstance(value, np.ndarray):
-        return value.nbytes if value.dtype != object else SHARED_BYTES * (value.size > 1000)
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series)):
-        return int(np.sum(value.memory_usage()))
-    return 0
-
-
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # it ships no types
-    def __init__(self, buffer: BytesIO, shared: _Shared) -> None:
-        super().__init__(buffer, PROTOCOL)
-        self._shared = shared
-        self.places: dict[Any, int] = {}
-
-    def persistent_id(self, value: Any) -> int | None:
-        sent = self._shared.reference_to(value)
-        return None if sent is None else self.places.setdefault(sent, len(self.places))
-
-
 class _RemoteTraceback(Exception):  # noqa: N818 - as the libraries of processes call theirs
     """The traceback of an exception that was raised on a worker."""
 
@@ -184,15 +125,19 @@ class Answer:
 
 
 class Cluster:
-    """Run calls on workers. `remarks` are warnings about the workers."""
+    """Run calls on workers. `remarks` are warnings about the workers.
+
+    Some values are sent once, as long as they live here, not with every call: large arrays and
+    frames, and values of the types in `kinds`.
+    """
 
     def __init__(
         self, client: Any, check: bytes, kinds: tuple[type, ...], remarks: tuple[str, ...]
     ) -> None:
-        self._client, self._check = client, check
-        self._shared = _Shared(self._send, kinds)
+        self._client, self._check, self._kinds, self.remarks = client, check, kinds, remarks
         self._run_call = _by_value("run_call")
-        self.remarks = remarks
+        self._sent: dict[int, tuple[weakref.ref[Any], Any]] = {}
+        self._lock = RLock()
 
     @property
     def n_workers(self) -> int:
@@ -209,8 +154,13 @@ class Cluster:
         # A unique key: dask would run two equal calls once.
         key = f"call-{uuid4().hex}"
         try:
-            call, shared = self._shared.pack(function, *arguments)
-            future = self._client.submit(self._run_call, self._check, call, *shared, key=key)
+            pickler = _Pickler(self.reference_to)
+            with self._lock:
+                pickler.dump((function, *arguments))
+            call = pickler.buffer.getvalue()
+            future = self._client.submit(
+                self._run_call, self._check, call, *pickler.places, key=key
+            )
         except ClosedClientError as error:
             raise ClusterLostError from error
         # A call sent while the client looks for its scheduler would be waited for for ever.
@@ -218,9 +168,44 @@ class Cluster:
             raise ClusterLostError
         return Answer(future, (function, *arguments))
 
-    def _send(self, content: bytes) -> Any:
+    def reference_to(self, value: Any) -> Any:
+        """Return the reference to a value in the cluster; None where it is sent with the call."""
+        key = id(value)
+        alive, sent = self._sent.get(key, (None, None))
+        if alive is not None and alive() is value:
+            return sent
+        n_bytes, pandas = 0, sys.modules.get("pandas")
+        if isinstance(value, np.ndarray):
+            is_object = value.dtype == object
+            n_bytes = SHARED_BYTES * (value.size > 1000) if is_object else value.nbytes
+        elif pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series)):
+            n_bytes = int(np.sum(value.memory_usage()))
+        if n_bytes < SHARED_BYTES and not isinstance(value, self._kinds):
+            return None
+
+        def forget(reference: weakref.ref[Any]) -> None:
+            # Another value may have got the id of one that is gone.
+            if self._sent.get(key, (None,))[0] is reference:
+                del self._sent[key]
+
         # By submit(), not scatter(): what a lost worker held is computed again, not lost.
-        return self._client.submit(BytesIO, content, key=f"shared-{uuid4().hex}")
+        content = cloudpickle.dumps(value, PROTOCOL)
+        sent = self._client.submit(BytesIO, content, key=f"shared-{uuid4().hex}")
+        self._sent[key] = weakref.ref(value, forget), sent
+        return sent
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # it ships no types
+    def __init__(self, reference_to: Callable[[Any], Any]) -> None:
+        self.buffer = BytesIO()
+        super().__init__(self.buffer, PROTOCOL)
+        self._reference_to = reference_to
+        # The references to shared values, in order.
+        self.places: dict[Any, int] = {}
+
+    def persistent_id(self, value: Any) -> int | None:
+        sent = self._reference_to(value)
+        return None if sent is None else self.places.setdefault(sent, len(self.places))
 
 
 def _by_value(name: str) -> Callable[..., Any]:
@@ -259,8 +244,18 @@ def connected(
         except (TimeoutError, OSError) as error:
             reason = f"its workers did not answer within {timeout:g} s"
             raise ClusterUnreachableError(address=address, reason=reason) from error
-        with _copies_kept(client, timeout):
+        # Every two seconds a scheduler drops copies that no call needs, which are then sent again.
+        handler = client.scheduler.amm_handler
+        manage = partial(client.sync, handler, callback_timeout=timeout)
+        drops_copies = manage(method="running")
+        if drops_copies:
+            manage(method="stop")
+        try:
             yield Cluster(client, check, kinds, remarks)
+        finally:
+            if drops_copies:
+                with suppress(Exception):  # a scheduler that is gone drops nothing
+                    manage(method="start")
     finally:
         with suppress(TimeoutError, OSError, asyncio.CancelledError):
             client.close(timeout=timeout)
@@ -302,24 +297,6 @@ def _connect(address: str, timeout: float) -> Any:
         reason = "its scheduler has no workers"
         raise ClusterUnreachableError(address=address, reason=reason) from error
     return client
-
-
-@contextmanager
-def _copies_kept(client: Any, timeout: float) -> Iterator[None]:
-    # Every two seconds a scheduler drops copies that no call needs, which are then sent again.
-    def memory_manager(method: str) -> Any:
-        handler = client.scheduler.amm_handler
-        return client.sync(handler, method=method, callback_timeout=timeout)
-
-    was_running = memory_manager("running")
-    if was_running:
-        memory_manager("stop")
-    try:
-        yield
-    finally:
-        if was_running:
-            with suppress(Exception):  # a scheduler that is gone drops nothing
-                memory_manager("start")
 
 
 def compare_workers(
