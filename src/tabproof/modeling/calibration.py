@@ -39,11 +39,10 @@ def calibrate(pipeline: Pipeline, answers: Floats, y: Codes, method: str) -> Cal
     CalibratedClassifierCV(pipeline, cv=splits, ensemble=False).fit on the same folds, except that
     the pipeline is not fitted again, so that it stays exactly the one that was searched.
     """
-    everything = np.arange(len(y))
     given = FrozenEstimator(_given(pipeline, np.unique(y)))
     # One job: these fits are too small for workers.
     fitted = CalibratedClassifierCV(
-        given, method=method, cv=[(everything, everything)], n_jobs=1, ensemble=False
+        given, method=method, cv=[(np.arange(len(y)),) * 2], n_jobs=1, ensemble=False
     ).fit(answers, y)
     (pair,) = fitted.calibrated_classifiers_
     pair.estimator = pipeline

@@ -7,21 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabproof.scorer import format as specs
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding, make_encodings
-from tabproof.scorer.format import (
-    Arrays,
-    CategorySpec,
-    Columns,
-    ColumnSpec,
-    Floats,
-    LinearSpec,
-    Link,
-    ModelSpec,
-    NumberSpec,
-    ScorerDamagedError,
-    TreesSpec,
-    VoteSpec,
-)
+from tabproof.scorer.format import Arrays, Columns, ColumnSpec, Floats, ScorerDamagedError
 from tabproof.scorer.tree_evaluators import BLOCK_ROWS, BitVectors, TreeWalker
 from tabproof.scorer.trees import read_trees
 
@@ -44,7 +32,7 @@ def softmax(raw: Floats) -> Floats:
     return proba
 
 
-def apply_link(link: Link, sums: Floats, n_rounds: int = 1) -> Floats:
+def apply_link(link: specs.Link, sums: Floats, n_rounds: int = 1) -> Floats:
     """Return probabilities for sums of shape (n_rows, n_sums), bit for bit as each library does.
 
     n_rounds : what the link `mean` divides by
@@ -80,7 +68,7 @@ class SummedModel:
     """A model whose probabilities are a link of sums."""
 
     encodings: Sequence[Encoding]
-    _link: Link
+    _link: specs.Link
     _n_rounds = 1
 
     def predict_row(self, row: Sequence[float]) -> list[float]:
@@ -119,7 +107,7 @@ class TreesModel(SummedModel):
     """
 
     def __init__(
-        self, spec: TreesSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
+        self, spec: specs.TreesSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
     ) -> None:
         trees = read_trees(arrays, sum(encoding.width for encoding in encodings))
         # A set of codes on a numeric column would make every number a cell of its own.
@@ -182,7 +170,7 @@ class LinearModel(SummedModel):
     """
 
     def __init__(
-        self, spec: LinearSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
+        self, spec: specs.LinearSpec, arrays: Arrays, encodings: Sequence[Encoding], n_labels: int
     ) -> None:
         intercepts, weights = arrays.get("intercepts"), arrays.get("coefficients")
         widths = [encoding.width for encoding in encodings]
@@ -253,7 +241,7 @@ class VoteModel:
     """
 
     def __init__(
-        self, spec: VoteSpec, arrays: Arrays, columns: Sequence[ColumnSpec], n_labels: int
+        self, spec: specs.VoteSpec, arrays: Arrays, columns: Sequence[ColumnSpec], n_labels: int
     ) -> None:
         weights = np.array([member.weight for member in spec.members], dtype=np.float64)
         with np.errstate(over="ignore"):
@@ -263,7 +251,7 @@ class VoteModel:
             raise ScorerDamagedError("the weights of members are negative, infinite or all 0")
         no_features: Arrays = {}
         for index, column in enumerate(columns):
-            if isinstance(column, CategorySpec):
+            if isinstance(column, specs.CategorySpec):
                 no_features[f"codes.{index}"] = np.empty((len(column.categories) + 2, 0))
             elif column.steps:
                 reason = f"column '{column.name}' of a vote has steps; members have them"
@@ -284,10 +272,10 @@ class VoteModel:
                 raise ScorerDamagedError(reason)
             own_columns: list[ColumnSpec] = []
             for column, steps in zip(columns, member.steps, strict=True):
-                if isinstance(column, CategorySpec) and steps:
+                if isinstance(column, specs.CategorySpec) and steps:
                     raise ScorerDamagedError(f"column '{column.name}' of categories has steps")
-                is_number = isinstance(column, NumberSpec)
-                own_columns.append(NumberSpec(column.name, steps) if is_number else column)
+                is_number = isinstance(column, specs.NumberSpec)
+                own_columns.append(specs.NumberSpec(column.name, steps) if is_number else column)
             self.members.append(make_model(member.model, own_columns, own, n_labels))
         self._weights = weights[:, np.newaxis, np.newaxis]
         self._total = total
@@ -314,12 +302,12 @@ Model = TreesModel | LinearModel | VoteModel
 
 
 def make_model(
-    spec: ModelSpec, columns: Sequence[ColumnSpec], arrays: Arrays, n_labels: int
+    spec: specs.ModelSpec, columns: Sequence[ColumnSpec], arrays: Arrays, n_labels: int
 ) -> Model:
     """Make a model from its spec and arrays; raise ScorerDamagedError where they do not fit."""
-    if isinstance(spec, VoteSpec):
+    if isinstance(spec, specs.VoteSpec):
         return VoteModel(spec, arrays, columns, n_labels)
     encodings = make_encodings(columns, arrays)
-    if isinstance(spec, TreesSpec):
+    if isinstance(spec, specs.TreesSpec):
         return TreesModel(spec, arrays, encodings, n_labels)
     return LinearModel(spec, arrays, encodings, n_labels)

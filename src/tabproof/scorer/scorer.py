@@ -7,20 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabproof.scorer import format as specs
 from tabproof.scorer.contributions import Contributions, Explainer, make_explainer
 from tabproof.scorer.encoding import CategoryEncoding, Encoding
-from tabproof.scorer.format import (
-    Arrays,
-    CalibrationSpec,
-    Columns,
-    Floats,
-    IsotonicSpec,
-    ModelSpec,
-    ScorerDamagedError,
-    SigmoidSpec,
-    VoteSpec,
-    read_files,
-)
+from tabproof.scorer.format import Arrays, Columns, Floats, ScorerDamagedError, read_files
 from tabproof.scorer.model import Model, SummedModel, logistic, make_model, softmax
 
 
@@ -33,9 +23,9 @@ class Calibration:
     """
 
     def __init__(
-        self, spec: CalibrationSpec, arrays: Arrays, model: ModelSpec, n_labels: int
+        self, spec: specs.CalibrationSpec, arrays: Arrays, model: specs.ModelSpec, n_labels: int
     ) -> None:
-        self.of, link = spec.of, "vote" if isinstance(model, VoteSpec) else model.link
+        self.of, link = spec.of, "vote" if isinstance(model, specs.VoteSpec) else model.link
         if self.of == "sums" and link != ("logistic" if n_labels == 2 else "softmax"):
             raise ScorerDamagedError(f"sums of '{link}' cannot be calibrated")
         if self.of != "sums" and link.endswith("float32") != (self.of == "probabilities_float32"):
@@ -43,12 +33,12 @@ class Calibration:
         n_curves = 1 if n_labels == 2 else n_labels
         # One for each label against all others; for two labels only for the second.
         self._curves: list[Any] = []
-        self._is_sigmoid = isinstance(spec, SigmoidSpec)
-        if isinstance(spec, SigmoidSpec):
+        self._is_sigmoid = isinstance(spec, specs.SigmoidSpec)
+        if isinstance(spec, specs.SigmoidSpec):
             if len(spec.slopes) != n_curves or len(spec.intercepts) != n_curves:
                 raise ScorerDamagedError(f"a sigmoid has {n_curves} slopes and intercepts")
             self._curves = list(zip(spec.slopes, spec.intercepts, strict=True))
-        elif isinstance(spec, IsotonicSpec):
+        elif isinstance(spec, specs.IsotonicSpec):
             self._curves = [_points(index, arrays) for index in range(n_curves)]
         elif spec.factor > 0:
             self._factor = spec.factor

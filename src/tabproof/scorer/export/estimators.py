@@ -13,24 +13,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
+from tabproof.scorer import format as specs
 from tabproof.scorer.encoding import FLOAT32_MAX, CategoryEncoding, Encoding, NumberEncoding
-from tabproof.scorer.format import (
-    Arrays,
-    Bools,
-    Floats,
-    Ints,
-    LinearSpec,
-    Operation,
-    SingleSpec,
-    TreesSpec,
-)
+from tabproof.scorer.format import Arrays, Bools, Floats, Ints
 from tabproof.scorer.trees import N_CODES, Trees, as_arrays, subtree_ends
 
 Encodings = Sequence[Encoding]
 # For each feature of the estimator, its index among the features of the encodings.
 Positions = NDArray[np.intp]
 # A pipeline as data: its model, arrays and encodings.
-Exported = tuple[SingleSpec, Arrays, Encodings]
+Exported = tuple[specs.SingleSpec, Arrays, Encodings]
 
 
 class EstimatorExporter:
@@ -62,7 +54,7 @@ class EstimatorExporter:
 
 
 # 32 bits hold no larger numbers, and no threshold separates them from the largest.
-ROUND: tuple[tuple[Operation, float], ...] = (("clip_float32", 0.0), ("float32", 0.0))
+ROUND: tuple[tuple[specs.Operation, float], ...] = (("clip_float32", 0.0), ("float32", 0.0))
 
 
 def round_to_float32(encodings: Encodings) -> list[Encoding]:
@@ -172,10 +164,9 @@ class HistGradientBoostingExporter(EstimatorExporter):
     def obstacle(self, estimator: Any, *, passthrough: bool) -> str | None:
         """Refuse categories that are not marked by the column's type."""
         chosen = estimator.categorical_features
-        if isinstance(chosen, str) and chosen == "from_dtype":
-            return None
-        # Unchanged categories such as '1' would be read as numbers.
-        if chosen is None and not passthrough:
+        is_from_dtype = isinstance(chosen, str) and chosen == "from_dtype"
+        # With None, unchanged categories such as '1' would be read as numbers.
+        if is_from_dtype or (chosen is None and not passthrough):
             return None
         return "model.estimator.categorical_features other than from_dtype"
 
@@ -198,11 +189,8 @@ class HistGradientBoostingExporter(EstimatorExporter):
         """Return the model, its arrays and the encodings."""
         nodes = [_boosting_nodes(tree) for trees in estimator._predictors for tree in trees]
         n_groups = estimator.n_trees_per_iteration_
-        spec = TreesSpec(
-            link="logistic" if n_groups == 1 else "softmax",
-            baseline=np.ravel(estimator._baseline_prediction).tolist(),
-            n_groups=n_groups,
-        )
+        baseline = np.ravel(estimator._baseline_prediction).tolist()
+        spec = specs.TreesSpec("logistic" if n_groups == 1 else "softmax", baseline, n_groups)
         return spec, as_arrays(join_trees(nodes, positions)), encodings
 
 
@@ -243,7 +231,7 @@ class ForestExporter(EstimatorExporter):
             for tree in (member.tree_ for member in members)
         ]
         trees = join_trees(nodes, positions)
-        spec = TreesSpec(link="mean", baseline=[0.0] * trees.values.shape[1], n_groups=1)
+        spec = specs.TreesSpec(link="mean", baseline=[0.0] * trees.values.shape[1], n_groups=1)
         # scikit-learn's trees compare 32-bit floats, and refuse larger numbers.
         return spec, as_arrays(trees), round_to_float32(encodings)
 
@@ -255,6 +243,6 @@ class LinearExporter(EstimatorExporter):
         """Return the model, its arrays and the encodings."""
         weights = np.empty_like(estimator.coef_, dtype=np.float64)
         weights[:, positions] = estimator.coef_
-        spec = LinearSpec(link="logistic" if len(weights) == 1 else "softmax")
+        spec = specs.LinearSpec(link="logistic" if len(weights) == 1 else "softmax")
         intercepts = np.broadcast_to(estimator.intercept_, len(weights)).astype(np.float64)
         return spec, {"coefficients": weights, "intercepts": intercepts}, encodings

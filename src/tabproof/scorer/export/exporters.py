@@ -21,6 +21,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from tabproof.errors import UserError, listed
+from tabproof.scorer import format as specs
 from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding
 from tabproof.scorer.export import boosting_libraries, estimators
 from tabproof.scorer.export.columns import (
@@ -31,25 +32,7 @@ from tabproof.scorer.export.columns import (
     find_column_obstacle,
 )
 from tabproof.scorer.export.estimators import EstimatorExporter, Exported, find_categories
-from tabproof.scorer.format import (
-    FORMAT,
-    Arrays,
-    CalibrationSpec,
-    CategorySpec,
-    ColumnSpec,
-    IsotonicSpec,
-    LinearSpec,
-    MemberSpec,
-    ModelSpec,
-    NumberSpec,
-    Operation,
-    Response,
-    ScorerSpec,
-    SigmoidSpec,
-    TemperatureSpec,
-    VoteSpec,
-    as_files,
-)
+from tabproof.scorer.format import FORMAT, Arrays, as_files
 
 # Optional libraries are given by name, so that they are not imported here.
 EXPORTERS: dict[type | str, EstimatorExporter] = {
@@ -153,8 +136,8 @@ def export_pipeline(
 
     fitted : a pipeline fitted on X_train, or CalibratedClassifierCV of one
     """
-    model: ModelSpec
-    columns: list[ColumnSpec] = []
+    model: specs.ModelSpec
+    columns: list[specs.ColumnSpec] = []
     pipeline = pipeline_of(fitted)
     if type(pipeline["clf"]) is VotingClassifier:
         model, arrays, columns = _export_vote(pipeline["clf"], X_train)
@@ -163,13 +146,13 @@ def export_pipeline(
         for index, encoding in enumerate(encodings):
             if isinstance(encoding, CategoryEncoding):
                 arrays[f"codes.{index}"] = encoding.codes
-                columns.append(CategorySpec(encoding.name, list(encoding.categories)))
+                columns.append(specs.CategorySpec(encoding.name, list(encoding.categories)))
             else:
-                columns.append(NumberSpec(encoding.name, list(encoding.steps)))
+                columns.append(specs.NumberSpec(encoding.name, list(encoding.steps)))
     calibration, points = _export_calibration(fitted, model)
     if threshold is None and len(labels) == 2:
         threshold = 0.5
-    spec = ScorerSpec(FORMAT, list(labels), threshold, columns, model, calibration)
+    spec = specs.ScorerSpec(FORMAT, list(labels), threshold, columns, model, calibration)
     return as_files(spec, {**arrays, **points})
 
 
@@ -181,7 +164,7 @@ def _export(pipeline: Pipeline, X_train: pd.DataFrame) -> Exported:
     else:
         encodings, positions = export_columns(preprocess, X_train)
     spec, arrays, columns = exporter.export(estimator, encodings, positions)
-    if isinstance(spec, LinearSpec):
+    if isinstance(spec, specs.LinearSpec):
         means = [c.features(cells_of(c, X_train[c.name])).mean(axis=0) for c in columns]
         arrays["means"] = np.concatenate(means)
     return spec, arrays, columns
@@ -189,14 +172,14 @@ def _export(pipeline: Pipeline, X_train: pd.DataFrame) -> Exported:
 
 def _export_vote(
     vote: VotingClassifier, X_train: pd.DataFrame
-) -> tuple[VoteSpec, Arrays, list[ColumnSpec]]:
+) -> tuple[specs.VoteSpec, Arrays, list[specs.ColumnSpec]]:
     """Return a vote, the arrays of its members, and the columns that a client sends."""
-    columns: list[ColumnSpec] = []
+    columns: list[specs.ColumnSpec] = []
     for name in map(str, X_train.columns):
         if isinstance(X_train[name].dtype, pd.CategoricalDtype):
-            columns.append(CategorySpec(name, find_categories(X_train[name])))
+            columns.append(specs.CategorySpec(name, find_categories(X_train[name])))
         else:
-            columns.append(NumberSpec(name))
+            columns.append(specs.NumberSpec(name))
     all_weights = [1.0] * len(vote.estimators) if vote.weights is None else vote.weights
     pairs = zip(vote.estimators, all_weights, strict=True)
     weights = [float(weight) for (_, member), weight in pairs if member != "drop"]
@@ -204,37 +187,37 @@ def _export_vote(
     members = []
     for number, (weight, (_, member)) in enumerate(zip(weights, _members_of(vote), strict=True)):
         model, own, encodings = _export(member, X_train)
-        steps: list[list[tuple[Operation, float]]] = []
+        steps: list[list[tuple[specs.Operation, float]]] = []
         for index, (column, encoding) in enumerate(zip(columns, encodings, strict=True)):
             steps.append(list(encoding.steps) if isinstance(encoding, NumberEncoding) else [])
-            if isinstance(encoding, CategoryEncoding) and isinstance(column, CategorySpec):
+            if isinstance(encoding, CategoryEncoding) and isinstance(column, specs.CategorySpec):
                 # By the vote's categories; a member may not have seen all of them.
                 rows = [encoding.index_of.get(c, encoding.unseen) for c in column.categories]
                 own[f"codes.{index}"] = encoding.codes[[*rows, encoding.unseen, encoding.missing]]
-        members.append(MemberSpec(weight, steps, model))
+        members.append(specs.MemberSpec(weight, steps, model))
         arrays |= {f"members.{number}.{name}": array for name, array in own.items()}
-    return VoteSpec(members), arrays, columns
+    return specs.VoteSpec(members), arrays, columns
 
 
 def _export_calibration(
-    fitted: Any, uncalibrated: ModelSpec
-) -> tuple[CalibrationSpec | None, Arrays]:
+    fitted: Any, uncalibrated: specs.ModelSpec
+) -> tuple[specs.CalibrationSpec | None, Arrays]:
     if not isinstance(fitted, CalibratedClassifierCV):
         return None, {}
     (pair,) = fitted.calibrated_classifiers_
-    of: Response = "probabilities"
+    of: specs.Response = "probabilities"
     # scikit-learn prefers decision_function.
     if hasattr(pair.estimator, "decision_function"):
         of = "sums"
-    elif not isinstance(uncalibrated, VoteSpec) and uncalibrated.link.endswith("float32"):
+    elif not isinstance(uncalibrated, specs.VoteSpec) and uncalibrated.link.endswith("float32"):
         of = "probabilities_float32"
     if fitted.method == "temperature":
-        return TemperatureSpec(of, float(pair.calibrators[0].beta_)), {}
+        return specs.TemperatureSpec(of, float(pair.calibrators[0].beta_)), {}
     if fitted.method == "sigmoid":
         slopes = [float(each.a_) for each in pair.calibrators]
-        return SigmoidSpec(of, slopes, [float(each.b_) for each in pair.calibrators]), {}
+        return specs.SigmoidSpec(of, slopes, [float(each.b_) for each in pair.calibrators]), {}
     points: Arrays = {}
     for index, each in enumerate(pair.calibrators):
         points[f"calibration.{index}.x"] = np.asarray(each.X_thresholds_, dtype=np.float64)
         points[f"calibration.{index}.y"] = np.asarray(each.y_thresholds_, dtype=np.float64)
-    return IsotonicSpec(of), points
+    return specs.IsotonicSpec(of), points
