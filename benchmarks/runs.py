@@ -38,7 +38,7 @@ def main() -> None:
 
 def tell(here: Path, verb: str) -> bool:
     """Measure a command from start to end, without an index and with it."""
-    (here / "outputs" / ".index.sqlite").unlink(missing_ok=True)
+    (here / "outputs" / ".index.json").unlink(missing_ok=True)
     cold, *warm = (seconds(here, verb) for _ in range(1 + N_TIMES))
     print(f"  {verb + ', cold':<26}{cold:10.2f}")
     return print_verdict(f"{verb}, warm", sorted(warm)[N_TIMES // 2], at_most=MOST_SECONDS)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tabproof.artifacts import changed_files, read_manifest
+from tabproof.artifacts import read_manifest
+from tests.artifacts.making import changed_files
 from tests.conftest import ROOT, process, train
 
 QUICK = ("dataset=wine", "search=none", "model=logistic_regression")

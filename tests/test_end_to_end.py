@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabproof.artifacts import changed_files, read_manifest
+from tabproof.artifacts import read_manifest
 from tabproof.experiment import run_experiment
 from tabproof.schema import Schema
+from tests.artifacts.making import changed_files
 from tests.conftest import OPENML_HOME, composed, needs_openml_home, train
 
 BOOSTING, FOREST = (

@@ -17,10 +17,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tabproof.artifacts import changed_files, read_manifest
-from tabproof.artifacts.errors import ResumeDiffersError, SearchRunningError
+from tabproof.artifacts import read_manifest
+from tabproof.artifacts.errors import ResumeDiffersError, RunningError
 from tabproof.config import Composed
 from tabproof.sweep import NothingToResumeError, arguments_for_hydra
+from tests.artifacts.making import changed_files
 from tests.conftest import ROOT, composed, train
 
 TIMES = r"^(mean|std)_(fit|score)_time$"
@@ -295,7 +296,7 @@ def test_a_second_process_is_refused_and_changes_nothing(
     with (run / "search" / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "another process is searching" in refused(run, *asked)
-        with pytest.raises(SearchRunningError):
+        with pytest.raises(RunningError):
             asked_to_resume(asked, run)
     assert files() == before
     asked_to_resume(asked, run)

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from tabproof import sweep as sweeping
-from tabproof.artifacts import SweepDirectory, changed_files, read_manifest
+from tabproof.artifacts import SweepDirectory, read_manifest
 from tabproof.config import Composed
 from tabproof.runs import side_by_side as sweep_reporting
+from tests.artifacts.making import changed_files
 from tests.conftest import ROOT, composed, quickly, train
 
 JOBS = ["dataset=wine", "search=none", "model=logistic_regression,random_forest"]

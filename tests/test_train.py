@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.artifacts import changed_files, read_manifest
+from tabproof.artifacts import read_manifest
+from tests.artifacts.making import changed_files
 from tests.conftest import OPENML_HOME, ROOT, needs_openml_home, train
 
 RESULT = re.compile(

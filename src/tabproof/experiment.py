@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tabproof import artifacts, data
+from tabproof.artifacts import provenance
+from tabproof.artifacts.run_directory import CONFIG, ENVIRONMENT, EVIDENCE, PATCH, SCHEMA, SUMMARY
 from tabproof.config import TrainConfig, as_yaml, identity_of, make
 from tabproof.evaluation_result import Evidence
 from tabproof.runtime import console, progress, threads
@@ -44,7 +46,7 @@ def train(
     config: TrainConfig, run: artifacts.RunDirectory, timings: progress.Timings
 ) -> artifacts.Summary:
     """Run all steps and write all files but the manifest."""
-    plan, root = search.make_plan(config), artifacts.project_root()
+    plan, root = search.make_plan(config), provenance.project_root()
     with search.connected(config) as cluster:
         with timings.step("loading data"):
             division = load_rows(config, plan)
@@ -52,11 +54,11 @@ def train(
             findings = check.check(config, division)
         # Before training, not after it: the working tree may change during hours of training.
         code, determinants = (
-            artifacts.read_code_state(root),
+            provenance.read_code_state(root),
             find_determinants(config, plan, division),
         )
         if config.skip_completed:
-            artifacts.skip_completed(artifacts.run_id_of(**determinants), Path(artifacts.OUTPUTS))
+            artifacts.skip_completed(provenance.run_id_of(**determinants), Path(artifacts.OUTPUTS))
         with search.pool(config, division, run.log, cluster) as n_workers:
             with timings.step("searching"):
                 found = search.find_best(config, plan, division, run, determinants, n_workers)
@@ -81,15 +83,17 @@ def train(
             config, division, decided, predict, refits, findings
         )
     with timings.step("writing"):
-        run.write_config(as_yaml(config))
-        run.write_environment(artifacts.environment_text(root, determinants["versions"]))
-        run.write_patch(code.patch)
-        run.write_schema(data.describe(table, division.X_train).to_json())
+        run.write(CONFIG, as_yaml(config))
+        run.write(ENVIRONMENT, provenance.environment_text(root, determinants["versions"]))
+        if code.patch is not None:
+            run.write(PATCH, code.patch)
+        run.write(SCHEMA, data.describe(table, division.X_train).to_json())
         run.write_estimator(decided.estimator)
-        run.write_scorer(files)
+        for name, content in files.items():
+            run.write(name, content)
         run.write_cv_results(found.cv_results)
         run.write_predictions(division.row_ids_test, division.truth_test, proba, table.labels)
-        run.write_evidence(evidence.to_json())
+        run.write(EVIDENCE, evidence.to_json())
     with _step("reporting", config, timings):
         summary = _summarize(
             config,
@@ -104,7 +108,7 @@ def train(
         )
         report.publish(config, run, division, found, proba, evidence, summary)
     summary = replace(summary, seconds=timings.rounded)
-    run.write_summary(summary)
+    run.write(SUMMARY, summary.to_json())
     places = {"run": run.shown_path}
     places |= {"report": run.shown_path / artifacts.REPORT} if config.report.page else {}
     places |= {"plots": run.shown_path / "plots"} if config.report.plots else {}
@@ -140,9 +144,9 @@ def find_determinants(
     return {
         "config": identity_of(config),
         "data": data.fingerprint(division.table).sha256,
-        "code": artifacts.deciding_code_hash(),
-        "versions": artifacts.library_versions(using=plan.deciding),
-        "platform": artifacts.platform_facts(),
+        "code": provenance.deciding_code_hash(),
+        "versions": provenance.library_versions(using=plan.deciding),
+        "platform": provenance.platform_facts(),
     }
 
 
@@ -158,7 +162,7 @@ def _summarize(
     # A search that was stopped returns the best so far: another run than the whole one.
     finished = {"finished": found.finished} if found.finished else {}
     return artifacts.Summary(
-        run_id=artifacts.run_id_of(**determinants, **finished),
+        run_id=provenance.run_id_of(**determinants, **finished),
         dataset=table.name,
         mode=config.search.name,
         model=artifacts.model_of(determinants["config"]),

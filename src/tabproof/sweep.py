@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 
 from tabproof import artifacts
 from tabproof import config as conf
-from tabproof.artifacts.errors import ResumeDiffersError, SearchRunningError
+from tabproof.artifacts.errors import ResumeDiffersError, RunningError
 from tabproof.config import schema
 from tabproof.errors import InvalidValueError, SweepFailedError, UserError
 from tabproof.runs import listing
@@ -135,7 +135,7 @@ def arguments_for_hydra(arguments: Sequence[str], composed: conf.Composed | None
         return list(arguments)
     # The run checks this too, but Hydra would have written into its directory by then.
     if artifacts.is_searched(found):
-        raise SearchRunningError(path=found)
+        raise RunningError(found, "another process")
     if differing := _compare(found, composed.config)[1]:
         raise ResumeDiffersError(found, differing)
     return [*arguments, f"hydra.run.dir={_quoted(found)}"]

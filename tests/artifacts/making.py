@@ -1,5 +1,6 @@
 """Small run directories, complete or not, for tests of what reads them."""
 
+import hashlib
 import io
 import json
 import os
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabproof.artifacts.manifest import seal
+from tabproof.artifacts.manifest import FileEntry, Manifest, seal
 
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="this system does not list open files in /proc"
@@ -91,6 +92,18 @@ def predictions(
     buffer = io.BytesIO()
     pd.DataFrame({"row_id": ids, "y_true": list(truth), **columns}).to_parquet(buffer, index=False)
     return buffer.getvalue()
+
+
+def changed_files(directory: Path, manifest: Manifest) -> list[str]:
+    """Return the names of files that are missing, changed or new since the run was completed."""
+    found = {}
+    for path in directory.rglob("*"):
+        name = path.relative_to(directory).as_posix()
+        if path.is_file() and name != "manifest.json" and not name.startswith("search/"):
+            content = path.read_bytes()
+            found[name] = FileEntry(hashlib.sha256(content).hexdigest(), len(content))
+    names = {*found, *manifest.files}
+    return sorted(name for name in names if found.get(name) != manifest.files.get(name))
 
 
 def names_in(folder: Path) -> list[str]:

@@ -13,17 +13,15 @@ from pathlib import Path
 import pytest
 
 import tabproof
-from tabproof.artifacts import (
+from tabproof.artifacts import deciding_code_hash, provenance, run_id_of
+from tabproof.artifacts.provenance import (
+    DECIDING,
     code_hash,
-    deciding_code_hash,
     environment_text,
     library_versions,
     platform_facts,
-    provenance,
     read_code_state,
-    run_id_of,
 )
-from tabproof.artifacts.provenance import DECIDING
 from tests.conftest import ROOT
 
 

@@ -10,26 +10,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabproof.artifacts import Registry, changed_files, read_manifest, read_verified
+from tabproof.artifacts import Registry, read_manifest, read_verified
 from tabproof.artifacts.errors import (
     AmbiguousRunError,
-    NoSuchVersionError,
-    NothingBeforeError,
     NotPromotedError,
     NotServableError,
     RegistryDamagedError,
-    RegistryNameError,
     UnverifiedRunError,
 )
 from tabproof.artifacts.registry import (
+    NoSuchVersionError,
+    NothingBeforeError,
     Promotion,
+    RegistryNameError,
     history_as_bytes,
     parse_history,
     rollback_stack,
 )
 from tabproof.errors import InvalidValueError, NewerFormatError
 from tabproof.runs.promote import NotBetterError
-from tests.artifacts.making import make_run, names_in
+from tests.artifacts.making import changed_files, make_run, names_in
 
 A, B, C = "aaaa0000", "bbbb0000", "cccc0000"
 

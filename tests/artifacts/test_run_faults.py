@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabproof.artifacts import RunDirectory, changed_files, read_manifest, record_outcome
+from tabproof.artifacts import RunDirectory, read_manifest, record_outcome
 from tabproof.errors import UserError
+from tests.artifacts.making import changed_files
 
 PLAN: dict[str, Any] = {"config": {"seed": 42}}
 CALLS = ("replace", "rename", "fsync", "mkdir", "unlink", "open")
@@ -97,10 +98,11 @@ def write_run(path: Path) -> None:
     run = RunDirectory(path)
     with record_outcome(run, lambda: "writing", keep_refused=False):
         run.open_fits(PLAN)["rung-0"] = {"score": 0.5}
-        run.write_config("seed: 42\n")
-        run.write_schema("{}")
+        run.write("config.yaml", "seed: 42\n")
+        run.write("schema.json", "{}")
         run.write_estimator({"weights": list(range(50))})
-        run.write_scorer({"scorer/scorer.json": b"{}", "scorer/arrays.bin": bytes(64)})
+        run.write("scorer/scorer.json", b"{}")
+        run.write("scorer/arrays.bin", bytes(64))
         run.write_cv_results(pd.DataFrame({"score": [0.5]}))
         run.write_predictions(np.arange(2), ["a", "b"], np.eye(2), ["a", "b"])
         run.complete("0" * 16)

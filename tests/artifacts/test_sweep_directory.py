@@ -5,13 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.artifacts import FinishedFits, RunDirectory, SweepDirectory, clear_job
-from tabproof.artifacts.errors import (
-    JobRunningError,
-    NoSweepError,
-    SweepDiffersError,
-    SweepRunningError,
-)
+from tabproof.artifacts import RunDirectory, SweepDirectory, clear_job
+from tabproof.artifacts.errors import ResumeDiffersError, RunningError
+from tabproof.artifacts.run_directory import FinishedFits, NoSweepError
 from tabproof.errors import DirectoryTakenError
 
 DETERMINANTS = {"jobs": {"0": {"seed": 1}}, "code": "0" * 64}
@@ -25,7 +21,7 @@ def opened(path: Path, *, accept_changes: bool = False, **changes: object) -> Sw
 
 def test_a_second_process_is_refused_and_told_the_first(tmp_path: Path) -> None:
     first = opened(tmp_path)
-    with pytest.raises(SweepRunningError, match=r"is being written by process \d+ on "):
+    with pytest.raises(RunningError, match=r"is being written by process \d+ on "):
         opened(tmp_path)
     first.close()
     opened(tmp_path).close()
@@ -34,7 +30,7 @@ def test_a_second_process_is_refused_and_told_the_first(tmp_path: Path) -> None:
 def test_a_changed_plan_is_refused_unless_changes_are_accepted(tmp_path: Path) -> None:
     opened(tmp_path).close()
     changed = {"jobs": {"0": {"seed": 2}}}
-    with pytest.raises(SweepDiffersError, match=r"jobs\.0\.seed \(1, now 2\)"):
+    with pytest.raises(ResumeDiffersError, match=r"jobs\.0\.seed \(1, now 2\)"):
         opened(tmp_path, **changed)
     # The refused one holds no lock.
     opened(tmp_path, accept_changes=True, **changed).close()
@@ -89,8 +85,8 @@ def test_a_search_that_can_be_resumed_is_kept(tmp_path: Path) -> None:
 def test_a_job_whose_process_still_runs_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tabproof.artifacts.sweep_directory.END_SECONDS", 0.3)
+    monkeypatch.setattr("tabproof.artifacts.run_directory.END_SECONDS", 0.3)
     RunDirectory(tmp_path / "job").begin()
-    with pytest.raises(JobRunningError, match=rf"process {os.getpid()} on "):
+    with pytest.raises(RunningError, match=rf"process {os.getpid()} on "):
         clear_job(tmp_path / "job", keeps_fits=True)
     assert (tmp_path / "job" / "status.json").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.artifacts import read_verified, verify
+from tabproof.artifacts import manifest, read_verified
 from tabproof.artifacts.errors import UnverifiedRunError
 from tabproof.errors import NewerFormatError
 from tests.artifacts.making import RUN_ID, make_recorded_run, make_run, names_in, needs_proc
@@ -149,7 +149,7 @@ def test_a_file_that_grew_is_refused_without_reading_it_all(small_run: Path) -> 
 def test_more_than_fits_into_memory_is_refused_before_it_is_read(
     small_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify, "MAX_WANTED", 999)
+    monkeypatch.setattr(manifest, "MAX_WANTED", 999)
     assert read_verified(small_run, lambda name: name == "summary.json")
     with pytest.raises(UnverifiedRunError, match="too large for memory"):
         read_verified(small_run, lambda name: name == "scorer/arrays")

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tabproof.artifacts import manifest as manifests
-from tabproof.artifacts.verify import read_verified
+from tabproof.artifacts.manifest import read_verified
 from tabproof.batch.cells import WantedColumn
 from tabproof.batch.scoring import KeptColumnError, Model, output_schema
 from tests.batch.making import make_model

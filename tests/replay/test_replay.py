@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tabproof.artifacts import changed_files, newest_complete_run, read_manifest
+from tabproof.artifacts import newest_complete_run, read_manifest
 from tabproof.artifacts.errors import AmbiguousRunError, NoSuchRunError
 from tabproof.artifacts.manifest import seal
 from tabproof.config.checks import IncompatiblePreprocessError
@@ -17,6 +17,7 @@ from tabproof.config.stored import KeyDecidesError
 from tabproof.errors import InvalidValueError, NewerFormatError, UserError
 from tabproof.replay.fresh import NotReplayableError
 from tabproof.replay.replay import ReplayDataMissingError
+from tests.artifacts.making import changed_files
 from tests.conftest import train
 from tests.replay.making import answer, forged, line_of, replayed, sealed_again, trained
 

@@ -201,7 +201,7 @@ def test_a_file_that_cannot_be_written_is_reported() -> None:
 
 @pytest.mark.usefixtures("runs")
 def test_a_corrupt_index_is_reported_in_one_line_and_rebuilt() -> None:
-    (OUTPUTS / ".index.sqlite").write_bytes(b"nothing of the kind")
+    (OUTPUTS / ".index.json").write_bytes(b"nothing of the kind")
     done = typed_in("runs", "list", cwd=Path.cwd())
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 6

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.artifacts import FinishedFits, Registry, SweepDirectory, find_run, is_complete
+from tabproof.artifacts import Registry, SweepDirectory, find_run, is_complete
 from tabproof.artifacts.errors import RegistryDamagedError
 from tabproof.artifacts.files import point_to
+from tabproof.artifacts.run_directory import FinishedFits
 from tabproof.runs import prune
 from tabproof.runs.prune import NotAskedError
 from tests.artifacts.making import (

@@ -4,7 +4,6 @@ Importing this package loads no numeric library: the service reads runs too, and
 threads must be set before numpy is loaded.
 """
 
-from tabproof.artifacts.checkpoint import FinishedFits, Plan, differences, is_searched, read_plan
 from tabproof.artifacts.files import point_to, write_atomically
 from tabproof.artifacts.find import (
     Found,
@@ -16,30 +15,21 @@ from tabproof.artifacts.find import (
     skip_completed,
     unfinished_runs,
 )
-from tabproof.artifacts.manifest import Manifest, changed_files, read_manifest
-from tabproof.artifacts.provenance import (
-    CodeState,
-    as_plain,
-    code_hash,
-    deciding_code_hash,
-    environment_text,
-    library_versions,
-    platform_facts,
-    project_root,
-    read_code_state,
-    run_id_of,
-    worker_facts,
-)
+from tabproof.artifacts.manifest import VerifiedRun, read_manifest, read_verified
+from tabproof.artifacts.provenance import as_plain, deciding_code_hash, run_id_of, worker_facts
 from tabproof.artifacts.record import (
     COMPLETE,
     CompleteRun,
+    DataFingerprint,
     Record,
+    Summary,
     VerifiedPredictions,
     choices_by_key,
     choices_text,
     chosen,
     differing_rows,
     flattened,
+    model_name_of,
     model_of,
     one_line,
     path_text,
@@ -49,80 +39,17 @@ from tabproof.artifacts.record import (
 )
 from tabproof.artifacts.registry import Promotion, Registry
 from tabproof.artifacts.run_directory import (
-    FOR_PEOPLE,
-    MODEL_CARD,
     OUTPUTS,
     REPORT,
+    Plan,
     RunDirectory,
     RunSkipped,
+    SweepDirectory,
+    clear_job,
+    differences,
     is_complete,
+    is_searched,
+    read_plan,
     record_outcome,
+    timestamp,
 )
-from tabproof.artifacts.summary import DataFingerprint, Summary, model_name_of
-from tabproof.artifacts.sweep_directory import SweepDirectory, clear_job, timestamp
-from tabproof.artifacts.verify import VerifiedRun, read_verified
-
-__all__ = [
-    "COMPLETE",
-    "FOR_PEOPLE",
-    "MODEL_CARD",
-    "OUTPUTS",
-    "REPORT",
-    "CodeState",
-    "CompleteRun",
-    "DataFingerprint",
-    "FinishedFits",
-    "Found",
-    "Manifest",
-    "Plan",
-    "Promotion",
-    "Record",
-    "Registry",
-    "RunDirectory",
-    "RunSkipped",
-    "Summary",
-    "SweepDirectory",
-    "VerifiedPredictions",
-    "VerifiedRun",
-    "as_plain",
-    "changed_files",
-    "choices_by_key",
-    "choices_text",
-    "chosen",
-    "clear_job",
-    "code_hash",
-    "deciding_code_hash",
-    "differences",
-    "differing_rows",
-    "environment_text",
-    "find_run",
-    "flattened",
-    "is_complete",
-    "is_date",
-    "is_searched",
-    "library_versions",
-    "model_name_of",
-    "model_of",
-    "newest_complete_run",
-    "one_line",
-    "path_text",
-    "platform_facts",
-    "point_to",
-    "project_root",
-    "read_code_state",
-    "read_complete_run",
-    "read_manifest",
-    "read_plan",
-    "read_predictions",
-    "read_record",
-    "read_records",
-    "read_set",
-    "read_verified",
-    "record_outcome",
-    "run_id_of",
-    "skip_completed",
-    "timestamp",
-    "unfinished_runs",
-    "worker_facts",
-    "write_atomically",
-]

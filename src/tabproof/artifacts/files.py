@@ -7,11 +7,11 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import get_ident
-from typing import IO, Any, TypeVar
+from typing import IO, Annotated, Any, TypeVar
 
 import msgspec
 
@@ -30,11 +30,8 @@ def atomic_file(
 ) -> Iterator[IO[bytes]]:
     """Open a file that appears under its name when the block ends, or not at all.
 
-    Parameters
-    ----------
-    path : replaced in one step
-    scratch : written until then, on the same disk; None takes a hidden name beside `path`
-    durable : whether the content must survive a power cut; a killed process never harms it
+    scratch: written until then, on the same disk; None takes a hidden name beside `path`.
+    durable: whether the content must survive a power cut; a killed process never harms it.
     """
     scratch = scratch or path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.tmp")
     try:
@@ -74,10 +71,17 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_directories(top: Path) -> None:
-    """Force the names in a directory and in all below it to the disk."""
-    for directory in [top, *(path for path in top.rglob("*") if path.is_dir())]:
-        sync(directory)
+@contextmanager
+def new_directory(path: Path) -> Iterator[None]:
+    """Make a directory to fill; at the end force all names in it to the disk, or remove it."""
+    path.mkdir()
+    try:
+        yield
+        for directory in [path, *(each for each in path.rglob("*") if each.is_dir())]:
+            sync(directory)
+    except BaseException:
+        remove(path)
+        raise
 
 
 def point_to(link: Path, target: Path) -> None:
@@ -113,16 +117,13 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[IO[str]]:
         with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             # The holder before may have removed the file: then this is a lock on nothing.
-            if _is_at(descriptor, path):
+            try:
+                is_there = os.path.samestat(os.fstat(descriptor), path.stat())
+            except FileNotFoundError:
+                continue
+            if is_there:
                 yield file
                 return
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def is_locked(path: Path) -> bool:
@@ -135,6 +136,17 @@ def is_locked(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         pass
     return False
+
+
+def folders_of(path: str | Path) -> list[str]:
+    """Return the directories in a directory that are not hidden; none where it cannot be read."""
+    # Another process may be removing it, or it may belong to another user.
+    with (
+        suppress(FileNotFoundError, NotADirectoryError, PermissionError),
+        os.scandir(path) as entries,
+    ):
+        return [e.path for e in entries if e.name[0] != "." and e.is_dir(follow_symlinks=False)]
+    return []
 
 
 @contextmanager
@@ -183,46 +195,32 @@ def read_limited(name: str | Path, limit: int, folder: int | None = None) -> byt
     return content
 
 
-def read_json(content: bytes, kind: type[T]) -> T:
-    """Parse JSON into a dataclass; raise ValueError for a wrong type or a duplicate key."""
-    return _converted(_parsed(content), kind)
-
-
-def read_versioned_json(content: bytes, kind: type[T], name: str, known: int) -> T:
-    """Parse JSON that holds its format; raise NewerFormatError for one above `known`."""
-    found = _parsed(content)
-    number = _converted(found, _Format).format
-    if number > known:
-        raise NewerFormatError(name, number, known)
-    if number < 1:
-        raise ValueError(f"has format {number}, which never existed")
-    return _converted(found, kind)
-
-
 @dataclass(frozen=True)
-class _Format:
-    format: int
+class _Versioned:
+    format: Annotated[int, msgspec.Meta(ge=1)]
 
 
-def _parsed(content: bytes) -> Any:
+def read_json(content: bytes, kind: type[T], name: str = "", newest: int | None = None) -> T:
+    """Parse JSON into a dataclass; raise ValueError for a wrong type or a duplicate key.
+
+    newest: the highest format that can be read, where the file `name` holds its format; raises
+    NewerFormatError for one above it.
+    """
+
+    def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # Of two values, one reader takes the first and another the last.
+        if len(found := dict(pairs)) != len(pairs):
+            raise ValueError("it has a duplicate key")
+        return found
+
     try:
-        return json.loads(content, object_pairs_hook=_without_duplicates)
+        found = json.loads(content, object_pairs_hook=without_duplicates)
+        if newest is not None:
+            number = msgspec.convert(found, _Versioned).format
+            if number > newest:
+                raise NewerFormatError(name, number, newest)
+        return msgspec.convert(found, kind)
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
-    except ValueError as error:
-        raise ValueError(f"has the wrong form: {error}") from error
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Of two values, one reader takes the first and another the last.
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("it has a duplicate key")
-    return found
-
-
-def _converted(found: Any, kind: type[T]) -> T:
-    try:
-        return msgspec.convert(found, kind)
-    except msgspec.ValidationError as error:
+    except (ValueError, msgspec.ValidationError) as error:
         raise ValueError(f"has the wrong form: {error}") from error

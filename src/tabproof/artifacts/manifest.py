@@ -1,29 +1,46 @@
 """The manifest: the run id, and hash and size of every other file. Written last.
 
-A run is complete if and only if it has a manifest.
+A run is complete if and only if it has a manifest. Runs are read and copied without trust in who
+wrote them: every byte is hashed as it is read, once. A manifest proves that nothing changed since
+it was written, not who wrote it.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from msgspec import Meta
 
-from tabproof.artifacts.errors import ManifestError
-from tabproof.artifacts.files import read_limited, read_versioned_json, sync, write_atomically
+from tabproof.artifacts.errors import ManifestError, UnverifiedRunError
+from tabproof.artifacts.files import (
+    new_directory,
+    open_folder,
+    opened_file,
+    read_chunks,
+    read_json,
+    read_limited,
+    sync,
+    write_atomically,
+    write_new,
+)
 
 NAME = "manifest.json"
 # The directory of a search's finished fits, until the run is complete.
 SEARCH = "search"
 FORMAT = 1
 MAX_SIZE = 4 << 20
-MAX_NAME = 512
-MAX_DEPTH = 16
+MAX_NAME, MAX_DEPTH = 512, 16
+# Bytes of all files that a reader wants: they are held in memory.
+MAX_WANTED = 2 << 30
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+# It is the name of a directory in the registry.
+RunId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,64}\Z")]
 
 
 @dataclass(frozen=True)
@@ -34,10 +51,6 @@ class FileEntry:
     size: Annotated[int, Meta(ge=0)]
 
 
-# It is the name of a directory in the registry.
-RunId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,64}\Z")]
-
-
 @dataclass(frozen=True)
 class Manifest:
     """files: by path in the run directory, with '/' on every system."""
@@ -45,11 +58,19 @@ class Manifest:
     run_id: RunId
     files: dict[str, FileEntry]
 
+    @property
+    def n_bytes(self) -> int:
+        """The size of all files."""
+        return sum(entry.size for entry in self.files.values())
+
+    def digest(self) -> str:
+        """Return the hash of the other fields, so that damage to the manifest is found too."""
+        lines = [f"{entry.sha256} {entry.size} {name}" for name, entry in self.files.items()]
+        return hashlib.sha256("\n".join([self.run_id, *lines]).encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class _Sealed(Manifest):
-    """sha256: of the other fields, so that damage to the manifest itself is found too."""
-
     sha256: Sha256
 
 
@@ -58,29 +79,45 @@ def seal(directory: Path, run_id: str) -> Manifest:
 
     Finished fits are left out: they are removed afterwards.
     """
-    files = {}
-    for name, path in sorted(_files_of(directory).items()):
-        files[name] = _entry_of(path)
-        sync(path)
-    for folder in {path.parent for path in _files_of(directory).values()} | {directory}:
+    files, folders = {}, {directory}
+    for path in directory.rglob("*"):
+        if path.is_file() and path != directory / NAME and directory / SEARCH not in path.parents:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                files[path.relative_to(directory).as_posix()] = FileEntry(digest, file.tell())
+            sync(path)
+            folders.add(path.parent)
+    for folder in folders:
         sync(folder)
-    manifest = Manifest(run_id, files)
-    content = {"format": FORMAT, **asdict(manifest), "sha256": _digest_of(manifest)}
+    manifest = Manifest(run_id, dict(sorted(files.items())))
+    content = {"format": FORMAT, **asdict(manifest), "sha256": manifest.digest()}
     text = json.dumps(content, indent=2, ensure_ascii=False)
     write_atomically(directory / NAME, text.encode())
     return manifest
 
 
-def _digest_of(manifest: Manifest) -> str:
-    lines = [manifest.run_id]
-    lines += [f"{entry.sha256} {entry.size} {name}" for name, entry in manifest.files.items()]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def read_manifest(directory: Path) -> Manifest | None:
+    """Read the manifest; return None where the run is not complete."""
+    try:
+        return parse(read_limited(directory / NAME, MAX_SIZE))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise ManifestError(path=directory / NAME, reason=str(error)) from error
 
 
-def _entry_of(path: Path) -> FileEntry:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-        return FileEntry(digest.hexdigest(), file.tell())
+def parse(content: bytes) -> Manifest:
+    """Parse a manifest; raise ValueError or NewerFormatError."""
+    sealed = read_json(content, _Sealed, NAME, FORMAT)
+    for name in sealed.files:
+        parts = name.split("/")
+        if {"", ".", ".."} & set(parts) or "\\" in name or "\0" in name or name == NAME:
+            raise ValueError(f"has a file name that is not allowed: {name!r:.100}")
+        if len(name) > MAX_NAME or len(parts) > MAX_DEPTH:
+            raise ValueError(f"has a file name that is too long or too deep: {name!r:.100}")
+    if sealed.digest() != sealed.sha256:
+        raise ValueError("was changed after the run was completed")
+    return Manifest(sealed.run_id, sealed.files)
 
 
 def verified(chunks: Iterable[bytes], entry: FileEntry) -> Iterator[bytes]:
@@ -101,45 +138,117 @@ def verified(chunks: Iterable[bytes], entry: FileEntry) -> Iterator[bytes]:
         raise ValueError("was changed")
 
 
-def _files_of(directory: Path) -> dict[str, Path]:
-    return {
-        path.relative_to(directory).as_posix(): path
-        for path in directory.rglob("*")
-        if path.is_file() and path != directory / NAME and directory / SEARCH not in path.parents
-    }
+@dataclass(frozen=True)
+class OpenRun:
+    """A run directory held open, so that all is read from it even if its name changes.
+
+    folder: its descriptor. sealed: the bytes of the manifest.
+    """
+
+    path: Path
+    folder: int
+    sealed: bytes
+    manifest: Manifest
+
+    def contents(self) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Yield name and content of every file, in chunks, and raise where a file differs.
+
+        A content that the caller does not read is hashed all the same. Nothing is proven before
+        the end.
+        """
+        missing = set(self.manifest.files)
+        folders = {str(parent) for name in missing for parent in PurePosixPath(name).parents}
+        for name, folder in self._walk("", self.folder, folders):
+            if name == NAME:
+                continue
+            if name not in missing:
+                raise UnverifiedRunError(path=self.path, name=name, reason="is not in the manifest")
+            chunks = self._hashed(name, folder)
+            yield name, chunks
+            for _ in chunks:
+                pass
+            missing.remove(name)
+        for name in sorted(missing):
+            raise UnverifiedRunError(path=self.path, name=name, reason="is missing")
+
+    def _walk(self, above: str, folder: int, folders: set[str]) -> Iterator[tuple[str, int]]:
+        with _refusing(self.path, above or "the directory"):
+            leaves = sorted(os.listdir(folder))
+        for leaf in leaves:
+            if (name := f"{above}{leaf}") not in folders:
+                yield name, folder
+                continue
+            with _refusing(self.path, name):
+                inside = open_folder(leaf, folder)
+            try:
+                yield from self._walk(f"{name}/", inside, folders)
+            finally:
+                os.close(inside)
+
+    def _hashed(self, name: str, folder: int) -> Iterator[bytes]:
+        entry, leaf = self.manifest.files[name], name.rpartition("/")[2]
+        with _refusing(self.path, name), opened_file(leaf, folder) as descriptor:
+            yield from verified(read_chunks(descriptor, entry.size + 1), entry)
+
+    def copy(self, target: Path) -> None:
+        """Copy the bytes that were verified into a new directory; on failure leave none."""
+        with new_directory(target):
+            for name, chunks in self.contents():
+                write_new(target / name, chunks)
+            write_new(target / NAME, [self.sealed])
 
 
-def read_manifest(directory: Path) -> Manifest | None:
-    """Read the manifest; return None where the run is not complete."""
+@contextmanager
+def opened_run(directory: Path) -> Iterator[OpenRun]:
+    """Open a run directory that is not a link, and read its manifest."""
+    with _refusing(directory, "the directory"):
+        folder = open_folder(directory)
     try:
-        return parse(read_limited(directory / NAME, MAX_SIZE))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        with _refusing(directory, NAME):
+            try:
+                sealed = read_limited(NAME, MAX_SIZE, folder)
+            except FileNotFoundError as error:
+                raise ValueError("is missing: the run is not complete") from error
+            manifest = parse(sealed)
+        yield OpenRun(directory, folder, sealed, manifest)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def _refusing(directory: Path, name: str) -> Iterator[None]:
+    try:
+        yield
     except ValueError as error:
-        raise ManifestError(path=directory / NAME, reason=str(error)) from error
+        raise UnverifiedRunError(path=directory, name=name, reason=str(error)) from error
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        raise UnverifiedRunError(path=directory, name=name, reason=reason) from error
 
 
-def parse(content: bytes) -> Manifest:
-    """Parse a manifest; raise ValueError or NewerFormatError."""
-    sealed = read_versioned_json(content, _Sealed, NAME, FORMAT)
-    for name in sealed.files:
-        _check_name(name)
-    manifest = Manifest(sealed.run_id, sealed.files)
-    if _digest_of(manifest) != sealed.sha256:
-        raise ValueError("was changed after the run was completed")
-    return manifest
+@dataclass(frozen=True)
+class VerifiedRun:
+    """files: the wanted files, by their names in the manifest: the very bytes that were hashed.
+
+    n_files: the number of files in the manifest. sealed: the bytes of the manifest itself.
+    """
+
+    path: Path
+    run_id: str
+    files: dict[str, bytes]
+    n_files: int
+    sealed: bytes
 
 
-def _check_name(name: str) -> None:
-    parts = name.split("/")
-    if {"", ".", ".."} & set(parts) or "\\" in name or "\0" in name or name == NAME:
-        raise ValueError(f"has a file name that is not allowed: {name!r:.100}")
-    if len(name) > MAX_NAME or len(parts) > MAX_DEPTH:
-        raise ValueError(f"has a file name that is too long or too deep: {name!r:.100}")
+def read_verified(directory: Path, wanted: Callable[[str], bool]) -> VerifiedRun:
+    """Verify a whole run directory and return the content of the files that are wanted.
 
-
-def changed_files(directory: Path, manifest: Manifest) -> list[str]:
-    """Return the names of files that are missing, changed or new since the run was completed."""
-    found = {name: _entry_of(path) for name, path in _files_of(directory).items()}
-    names = {*found, *manifest.files}
-    return sorted(name for name in names if found.get(name) != manifest.files.get(name))
+    Raises UnverifiedRunError where the directory is not exactly what its manifest says.
+    """
+    with opened_run(directory) as run:
+        files = run.manifest.files
+        if sum(entry.size for name, entry in files.items() if wanted(name)) > MAX_WANTED:
+            reason = "is too large for memory"
+            raise UnverifiedRunError(path=directory, name="what is read of it", reason=reason)
+        kept = {name: b"".join(chunks) for name, chunks in run.contents() if wanted(name)}
+    return VerifiedRun(directory, run.manifest.run_id, kept, len(files), run.sealed)

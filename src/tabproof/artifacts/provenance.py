@@ -24,6 +24,16 @@ from pathlib import Path
 from typing import Any
 
 RUN_ID_LENGTH = 16
+PACKAGE = Path(__file__).parents[1]
+PROJECT = "tabproof"
+# Libraries that compute, or decide what is computed.
+LIBRARIES = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
+# Libraries of extras.
+OPTIONAL = ("catboost", "dask", "distributed", "lightgbm", "xgboost", "xgboost-cpu")
+# A working tree may have a data set among its uncommitted files.
+MAX_PATCH = 1 << 20
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+PYTHON_LINE = "# Python "
 
 
 def run_id_of(**determinants: Any) -> str:
@@ -37,13 +47,8 @@ def as_plain(determinants: Mapping[str, Any]) -> Any:
 
 
 def _as_json(determinants: Mapping[str, Any]) -> str:
-    return json.dumps(determinants, sort_keys=True, ensure_ascii=False, default=_as_plain)
-
-
-def _as_plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} cannot be part of a run id")
+    # dict: of a mapping; it raises TypeError for what cannot be part of a run id.
+    return json.dumps(determinants, sort_keys=True, ensure_ascii=False, default=dict)
 
 
 # The parts of this package that decide numbers. A change of anything else (commands, reports, logs,
@@ -71,36 +76,20 @@ def code_hash(package: Path, parts: Collection[str] = ()) -> str:
     """
     if package.name == "__init__.py":
         package = package.parent
-    paths = sorted(package.rglob("*.py")) if package.is_dir() else [package]
-    if parts:
-        paths = [path for path in paths if _is_part(path.relative_to(package), parts)]
     digest = hashlib.sha256()
-    for path in paths:
-        name, content = path.relative_to(package.parent).as_posix().encode(), path.read_bytes()
-        digest.update(len(name).to_bytes(8, "little") + name)
-        digest.update(len(content).to_bytes(8, "little") + content)
+    for path in sorted(package.rglob("*.py")) if package.is_dir() else [package]:
+        inside = path.relative_to(package)
+        names = {each.as_posix() for each in (inside, *inside.parents)}
+        if parts and (path.name == "errors.py" or names.isdisjoint(parts)):
+            continue
+        for part in (path.relative_to(package.parent).as_posix().encode(), path.read_bytes()):
+            digest.update(len(part).to_bytes(8, "little") + part)
     return digest.hexdigest()
 
 
-def _is_part(path: Path, parts: Collection[str]) -> bool:
-    names = {path.as_posix(), *(parent.as_posix() for parent in path.parents)}
-    return path.name != "errors.py" and not names.isdisjoint(parts)
-
-
-def deciding_code_hash(package: Path = Path(__file__).parents[1]) -> str:
+def deciding_code_hash(package: Path = PACKAGE) -> str:
     """Hash the code of this package that decides numbers."""
     return code_hash(package, DECIDING)
-
-
-PROJECT = "tabproof"
-# Libraries that compute, or decide what is computed.
-LIBRARIES = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
-# Libraries of extras.
-OPTIONAL = ("catboost", "dask", "distributed", "lightgbm", "xgboost", "xgboost-cpu")
-# A working tree may have a data set among its uncommitted files.
-MAX_PATCH = 1 << 20
-NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-PYTHON_LINE = "# Python "
 
 
 def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
@@ -109,55 +98,37 @@ def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
     using: the objects of a pipeline, whose libraries count too, such as LightGBM. Code that is not
     part of an installed distribution is identified by its hash.
     """
+    versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    # A function has its module as an attribute; other objects have a type with one.
+    modules = (each.__module__ if callable(each) else type(each).__module__ for each in using)
     distributions = packages_distributions()
-    versions = {"python": platform.python_version()}
-    versions |= {name: version(name) for name in LIBRARIES}
-    for package in sorted({_package_of(item) for item in using} - sys.stdlib_module_names):
-        names = distributions.get(package, [])
+    for package in {module.partition(".")[0] for module in modules} - sys.stdlib_module_names:
+        names, source = distributions.get(package, []), sys.modules.get(package)
         # This project's code, installed or not, is in the code hash.
-        found = {name: version(name) for name in names if name != PROJECT}
-        source = sys.modules.get(package)
+        versions |= {name: version(name) for name in names if name != PROJECT}
         if not names and source is not None and source.__file__ is not None:
-            found[package] = code_hash(Path(source.__file__))
-        versions |= found
+            versions[package] = code_hash(Path(source.__file__))
     return dict(sorted(versions.items()))
 
 
+@cache  # files that change later do not change the code that runs
 def worker_facts() -> dict[str, str]:
     """Return what must be the same on every machine of a cluster.
 
     Only "processor" may differ; the last bits of numbers may then differ too.
     """
-    versions = {name: _version_of(name) for name in (*LIBRARIES, *OPTIONAL)}
     # The limits of threads must be set before numpy is imported.
     import numpy as np
 
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
-    return {
-        "python": ".".join(platform.python_version_tuple()[:2]),
-        **{name: found for name, found in versions.items() if found is not None},
-        "src": _own_code(),
-        "processor": " ".join([platform.machine(), *platform.libc_ver(), *simd.get("found", [])]),
-    }
-
-
-def _version_of(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-@cache
-def _own_code() -> str:
-    # Cached: files that change later do not change the code that runs.
-    return code_hash(Path(__file__).parents[1])
-
-
-def _package_of(item: object) -> str:
-    # A function has its module as an attribute; other objects have a type with one.
-    module = item.__module__ if callable(item) else type(item).__module__
-    return module.partition(".")[0]
+    facts = {"python": ".".join(platform.python_version_tuple()[:2]), "src": code_hash(PACKAGE)}
+    facts["processor"] = " ".join(
+        [platform.machine(), *platform.libc_ver(), *simd.get("found", [])]
+    )
+    for name in (*LIBRARIES, *OPTIONAL):
+        with suppress(PackageNotFoundError):
+            facts[name] = version(name)
+    return facts
 
 
 def platform_facts() -> dict[str, Any]:
@@ -197,33 +168,32 @@ class CodeState:
 
 def project_root() -> Path | None:
     """Return the root of the project that this code is in; None for an installed package."""
-    package = Path(__file__).resolve().parents[1]
+    package = PACKAGE.resolve()
     root = package.parents[1]
     is_project = package.parent.name == "src" and (root / "pyproject.toml").is_file()
     return root if is_project else None
 
 
 def read_code_state(root: Path | None) -> CodeState:
-    """Read the state of the code from git; nothing is known of an installed package."""
+    """Read the state of the code from git; nothing is known of an installed package.
+
+    The patch is what `git apply` takes, after the names of new files.
+    """
     if root is None:
         return CodeState({"commit": None, "clean": None}, None)
-    commit = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain")
+    commit, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
     clean = None if changes is None else changes == b""
     facts = {"commit": None if commit is None else commit.decode().strip(), "clean": clean}
-    return CodeState(facts, None if clean is not False else _patch(root))
-
-
-def _patch(root: Path) -> bytes:
-    """Return the uncommitted changes for `git apply`, after the names of new files."""
+    if clean is not False:
+        return CodeState(facts, None)
     names = _git(root, "ls-files", "--others", "--exclude-standard") or b""
-    head = b"".join(b"# not in git: " + name + b"\n" for name in names.splitlines())
+    patch = b"".join(b"# not in git: " + name + b"\n" for name in names.splitlines())
     # The user's git configuration may replace the patch by something else.
     plain = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index")
-    whole = head + (_git(root, "diff", "HEAD", *plain) or b"")
-    if len(whole) <= MAX_PATCH:
-        return whole
-    return b"# cut: only the first %d bytes follow\n" % MAX_PATCH + whole[:MAX_PATCH]
+    patch += _git(root, "diff", "HEAD", *plain) or b""
+    if len(patch) > MAX_PATCH:
+        patch = b"# cut: only the first %d bytes follow\n" % MAX_PATCH + patch[:MAX_PATCH]
+    return CodeState(facts, patch)
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:
@@ -253,47 +223,26 @@ def environment_text(root: Path | None, using: Iterable[str] = ()) -> str:
 
     using: distributions that this run needs beside those of the project, such as lightgbm.
     """
-    asked = _requirements_of_project(root)
-    found = _with_requirements([*asked, *using]) if asked else _all_installed()
-    lines = [f"{PYTHON_LINE}{platform.python_version()}"]
-    return "\n".join([*lines, *(f"{name}=={found[name]}" for name in sorted(found))]) + "\n"
-
-
-def _requirements_of_project(root: Path | None) -> list[str]:
+    asked: list[str] = []
+    with suppress(PackageNotFoundError):
+        asked = requires(PROJECT) or []
     if root is not None:
         with suppress(OSError, ValueError, KeyError):
             text = (root / "pyproject.toml").read_text(encoding="utf-8")
-            return _names(tomllib.loads(text)["project"]["dependencies"])
-    with suppress(PackageNotFoundError):
-        return _names(requires(PROJECT) or [])
-    return []
-
-
-def _with_requirements(asked: Iterable[str]) -> dict[str, str]:
-    """Return the versions of distributions and of all that they require, directly or not."""
+            asked = tomllib.loads(text)["project"]["dependencies"]
     found: dict[str, str] = {}
-    left = [_normal(name) for name in asked]
+    left = [*asked, *using] if asked else [each.metadata["Name"] for each in distributions()]
     while left:
-        name = left.pop()
-        if name in found or name == PROJECT:
+        line = left.pop()
+        named = NAME.match(line)
+        if named is None or "extra ==" in line.partition(";")[2]:
             continue
+        name = re.sub(r"[-_.]+", "-", named[0]).lower()
         # Some requirements are for other systems or versions of Python.
         with suppress(PackageNotFoundError):
-            known = distribution(name)
-            found[name] = known.version
-            left += [_normal(each) for each in _names(known.requires or [])]
-    return found
-
-
-def _all_installed() -> dict[str, str]:
-    found = {_normal(each.metadata["Name"]): each.version for each in distributions()}
-    return {name: number for name, number in found.items() if name != PROJECT}
-
-
-def _names(requirements: Iterable[str]) -> list[str]:
-    wanted = (line for line in requirements if "extra ==" not in line.partition(";")[2])
-    return [found[0] for line in wanted if (found := NAME.match(line))]
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+            if name not in found and name != PROJECT:
+                known = distribution(name)
+                found[name] = known.version
+                left += known.requires or []
+    lines = [f"{PYTHON_LINE}{platform.python_version()}"]
+    return "\n".join([*lines, *(f"{name}=={found[name]}" for name in sorted(found))]) + "\n"

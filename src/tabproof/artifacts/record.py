@@ -1,22 +1,26 @@
 """What is read of one run directory: in brief, in full, or its verified predictions."""
 
-import hashlib
 import io
 import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from tabproof.artifacts.checkpoint import is_searched
+from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts.errors import ManifestError, NotARunError, UnverifiedRunError
-from tabproof.artifacts.files import read_limited
-from tabproof.artifacts.manifest import NAME, Manifest, read_manifest
-from tabproof.artifacts.run_directory import CONFIG, PREDICTIONS, STATUS, SUMMARY, read_status
-from tabproof.artifacts.summary import Summary
-from tabproof.artifacts.verify import read_verified
+from tabproof.artifacts.files import read_json, read_limited
+from tabproof.artifacts.run_directory import (
+    CONFIG,
+    PREDICTIONS,
+    STATUS,
+    SUMMARY,
+    is_searched,
+    read_status,
+)
 from tabproof.errors import NewerFormatError
 
 if TYPE_CHECKING:
@@ -26,9 +30,111 @@ MAX_YAML = 1 << 20
 MAX_SUMMARY = 16 << 20
 # Longer than hashing and syncing the files of a run takes, in seconds.
 SEALING = 60
+SUMMARY_FORMAT = 1
+# How the loaders of data say where a table came from.
+SOURCES = ("builtin_", "openml_", "file_")
 
 State = Literal["complete", "partial", "failed", "interrupted", "running", "not started"]
 COMPLETE: set[State] = {"complete", "partial"}
+
+T = TypeVar("T")
+
+
+def one_line(text: str) -> str:
+    """Return the text as one line of printable characters."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else json.dumps(line)[1:-1]
+
+
+def path_text(path: Path) -> str:
+    """Return a path as text that can be encoded, whatever bytes its name has."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
+def model_name_of(dataset: str) -> str:
+    """Return the dataset's name without its source: builtin_wine is wine."""
+    source = next((source for source in SOURCES if dataset.startswith(source)), "")
+    return dataset.removeprefix(source)
+
+
+# --- summary.json: the numbers of a run and what they depend on. The only writer and reader.
+
+
+@dataclass(frozen=True)
+class DataFingerprint:
+    """SHA-256 of the data, in hexadecimal, and a shortened hash of each column."""
+
+    sha256: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What determines the run id, and the numbers that follow from it.
+
+    Fields with a default are missing in runs of earlier versions. mode: the search. model: the
+    estimator, or how many models a portfolio has. metrics, intervals: of the hold-out, 95 %
+    intervals. findings: data checks that found something. parity: the largest difference between
+    the exported scorer and the pipeline. best_score: the mean over the folds. rungs: the rows of
+    each. stopped: why a search ended early, which makes the run a partial one. ensemble_score: of
+    a weighted mean of finalists. seconds: by step.
+    """
+
+    run_id: str
+    dataset: str
+    mode: str
+    model: str = ""
+    labels: Sequence[str]
+    n_train: int
+    n_test: int
+    n_rows_without_target: int
+    metrics: Mapping[str, float | None]
+    intervals: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
+    calibration: str = "none"
+    decision: Mapping[str, Any] = field(default_factory=dict)
+    findings: Sequence[str] = ()
+    parity: Mapping[str, int | float] | None = None
+    scoring: str
+    best_score: float | None
+    best_params: Mapping[str, Any]
+    n_candidates: int
+    rungs: Sequence[int]
+    not_scored: Sequence[str]
+    stopped: str | None = None
+    n_not_tried: int = 0
+    ensemble_score: float | None = None
+    data: DataFingerprint
+    code: str
+    versions: Mapping[str, str]
+    platform: Mapping[str, Any]
+    git: Mapping[str, Any]
+    workers: int
+    seconds: Mapping[str, float]
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Self:
+        """Read a summary.json; raise ValueError or NewerFormatError."""
+        return read_json(content, cls, SUMMARY, SUMMARY_FORMAT)
+
+    def to_json(self) -> str:
+        """Return the content of summary.json, in the order of the fields."""
+        content = {"format": SUMMARY_FORMAT, **asdict(self)}
+        # A parameter may be a scalar of numpy.
+        return json.dumps(content, indent=2, ensure_ascii=False, default=lambda each: each.item())
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model when it is promoted."""
+        return model_name_of(self.dataset)
+
+    def result_line(self) -> str:
+        """Return the last line of a run, in the fixed form that scripts read."""
+        return (
+            f"[RESULT] ds={self.dataset} mode={self.mode}"
+            f" AUC={self.metrics['roc_auc']:.4f} ACC={self.metrics['accuracy']:.4f}"
+            f" best={dict(self.best_params)} elapsed_sec={round(self.seconds['total'])}"
+        )
+
 
 # --- What the user chose for a run, as Hydra recorded it.
 
@@ -37,9 +143,16 @@ HIDDEN_KEYS = {"dataset", "dataset.data_home", "skip_completed", "search.resume"
 HIDDEN_GROUPS = {"checks", "hydra", "report", "runtime", "sweep"}
 
 
+def _shown(overrides: Sequence[str]) -> Iterator[str]:
+    for word in overrides:
+        key = word.partition("=")[0].lstrip("+~")
+        if key not in HIDDEN_KEYS and key.partition(".")[0] not in HIDDEN_GROUPS:
+            yield word
+
+
 def choices_by_key(overrides: Sequence[str]) -> dict[str, str]:
     """Return the overrides by key, without the dataset and keys that change no number."""
-    parts = (word.partition("=") for word in overrides if not _is_hidden(word))
+    parts = (word.partition("=") for word in _shown(overrides))
     return {key.lstrip("+"): value for key, _, value in parts}
 
 
@@ -48,8 +161,9 @@ def choices_text(overrides: Sequence[str]) -> str:
 
     Dataset, model and search of a run are shown by themselves, whether they were chosen or not.
     """
-    shown = (word for word in overrides if not word.startswith(("model=", "search=")))
-    return " ".join(word for word in shown if not _is_hidden(word))
+    return " ".join(
+        each for each in _shown(overrides) if not each.startswith(("model=", "search="))
+    )
 
 
 def chosen(group: str, overrides: Sequence[str]) -> str | None:
@@ -70,36 +184,17 @@ def model_of(config: Mapping[str, Any]) -> str:
     return str(target).rpartition(".")[2].removesuffix("Classifier")
 
 
-def _is_hidden(override: str) -> bool:
-    key = override.partition("=")[0].lstrip("+~")
-    return key in HIDDEN_KEYS or key.partition(".")[0] in HIDDEN_GROUPS
-
-
-def _read_overrides(run: Path) -> list[str]:
-    found = _read_yaml(run / ".hydra" / "overrides.yaml")
-    return [str(word) for word in found] if isinstance(found, list) else []
-
-
-def _dataset_of_unfinished(run: Path, overrides: Sequence[str]) -> str:
-    # Reading hydra.yaml takes a millisecond, and the overrides nearly always name the dataset.
-    if dataset := chosen("dataset", overrides):
-        return dataset
-    found = _read_yaml(run / ".hydra" / "hydra.yaml")
-    for key in ("hydra", "runtime", "choices", "dataset"):
-        found = found.get(key) if isinstance(found, dict) else None
-    return "?" if found is None else str(found)
-
-
-def _read_yaml(path: Path) -> Any:
-    """Read a YAML file of plain data; return None where there is none."""
+def _read_yaml(path: Path, kind: type[T]) -> T:
+    """Read a YAML file of plain data; return an empty value where there is none of this kind."""
     # The service imports this module and reads no YAML.
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(read_limited(path, MAX_YAML), Loader=loader)  # noqa: S506 - a safe one
+        found = yaml.load(read_limited(path, MAX_YAML), Loader=loader)  # noqa: S506 - a safe one
     except (OSError, ValueError, yaml.YAMLError):
-        return None
+        return kind()
+    return found if isinstance(found, kind) else kind()
 
 
 # --- A run in brief, complete or not.
@@ -109,16 +204,10 @@ def _read_yaml(path: Path) -> Any:
 class Record:
     """What lists and leaderboards show of a run directory.
 
-    Attributes
-    ----------
-    state : "partial" is a complete run of a search that ended early
-    dataset : without its source; "?" where it is unknown
-    model, mode : the estimator and the search, whether they were chosen or the default
-    overrides : as typed on the command line
-    seconds : in total
-    data : the hash of the data
-    cause : why the run is not complete, in one line
-    elsewhere : the complete run of the same id that made this one unnecessary
+    state: "partial" is a complete run of a search that ended early. dataset: without its source;
+    "?" where it is unknown. model, mode: the estimator and the search, chosen or not. data: its
+    hash. cause: why the run is not complete, in one line. elsewhere: the complete run of the same
+    id that made this one unnecessary.
     """
 
     state: State
@@ -152,56 +241,62 @@ class Record:
 
 def read_record(run: Path) -> Record:
     """Read a run directory in any state; of its files only summary.json is verified."""
+    return _read(run)[0]
+
+
+def _read(run: Path) -> tuple[Record, manifests.Manifest | None, Summary | None]:
+    """Return the record; of a complete run its manifest and its verified summary too."""
+    found = _read_yaml(run / ".hydra" / "overrides.yaml", list)
+    overrides = [str(word) for word in found]
     run_id = None
     try:
-        manifest = read_manifest(run)
+        manifest = manifests.read_manifest(run)
         if manifest is None:
-            return _read_unfinished(run)
+            return _read_unfinished(run, overrides), None, None
         run_id = manifest.run_id
-        return _complete_record(run, run_id, read_summary(run, manifest))
+        content = read_limited(run / SUMMARY, MAX_SUMMARY)
+        entry = manifest.files.get(SUMMARY, manifests.FileEntry("", 0))
+        summary = Summary.from_json(b"".join(manifests.verified([content], entry)))
     except (ManifestError, NewerFormatError) as error:
         cause = str(error)
     except ValueError as error:
         cause = f"{run / SUMMARY} {error}"
     except OSError as error:
         cause = f"{error.filename or run} cannot be read: {error.strerror}"
-    overrides = _read_overrides(run)
+    else:
+        record = Record(
+            state="complete" if summary.stopped is None else "partial",
+            dataset=summary.model_name,
+            run_id=run_id,
+            mode=summary.mode,
+            overrides=overrides,
+            metrics=summary.metrics,
+            intervals=summary.intervals,
+            best_params=summary.best_params,
+            seconds=summary.seconds.get("total"),
+            data=summary.data.sha256,
+            cause=None if summary.stopped is None else one_line(summary.stopped),
+            # Runs of earlier versions do not record it.
+            model=summary.model or chosen("model", overrides) or "",
+        )
+        return record, manifest, summary
     dataset = _dataset_of_unfinished(run, overrides)
-    return Record("failed", dataset, run_id, overrides=overrides, cause=one_line(cause))
+    failed = Record("failed", dataset, run_id, overrides=overrides, cause=one_line(cause))
+    return failed, None, None
 
 
-def read_summary(run: Path, manifest: Manifest) -> Summary:
-    """Read summary.json and verify its hash; raise ValueError where it differs."""
-    content = read_limited(run / SUMMARY, MAX_SUMMARY)
-    entry = manifest.files.get(SUMMARY)
-    if entry is None or hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise ValueError("was changed after the run was completed")
-    return Summary.from_json(content)
+def _dataset_of_unfinished(run: Path, overrides: Sequence[str]) -> str:
+    # Reading hydra.yaml takes a millisecond, and the overrides nearly always name the dataset.
+    if dataset := chosen("dataset", overrides):
+        return dataset
+    found: Any = _read_yaml(run / ".hydra" / "hydra.yaml", dict)
+    for key in ("hydra", "runtime", "choices", "dataset"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return "?" if found is None else str(found)
 
 
-def _complete_record(run: Path, run_id: str, summary: Summary) -> Record:
-    overrides = _read_overrides(run)
-    return Record(
-        state="complete" if summary.stopped is None else "partial",
-        dataset=summary.model_name,
-        run_id=run_id,
-        mode=summary.mode,
-        overrides=overrides,
-        metrics=summary.metrics,
-        intervals=summary.intervals,
-        best_params=summary.best_params,
-        seconds=summary.seconds.get("total"),
-        data=summary.data.sha256,
-        cause=None if summary.stopped is None else one_line(summary.stopped),
-        # Runs of earlier versions do not record it.
-        model=summary.model or chosen("model", overrides) or "",
-    )
-
-
-def _read_unfinished(run: Path) -> Record:
-    overrides = _read_overrides(run)
-    config = _read_yaml(run / ".hydra" / "config.yaml")
-    config = config if isinstance(config, dict) else {}
+def _read_unfinished(run: Path, overrides: Sequence[str]) -> Record:
+    config: dict[str, Any] = _read_yaml(run / ".hydra" / "config.yaml", dict)
     record = Record(
         "not started",
         _dataset_of_unfinished(run, overrides),
@@ -216,44 +311,28 @@ def _read_unfinished(run: Path) -> Record:
     except ValueError as error:
         # The status is written in one step too, but a machine may stop at any moment.
         return replace(record, state="interrupted", cause=f"{STATUS} {error}")
+    if (status is None or status.state == "running") and is_searched(run):
+        return replace(record, state="running")
     if status is None:
-        return _without_status(run, record)
+        # It has not begun, or it is being completed.
+        with suppress(OSError):
+            if time.time() - (run / SUMMARY).stat().st_mtime < SEALING:
+                return replace(record, state="running")
+            cause = "it ended while its files were being hashed"
+            return replace(record, state="interrupted", cause=cause)
+        return record
     if status.state == "skipped":
         elsewhere = Path(status.reason or "")
-        if not status.reason or elsewhere == run or not (elsewhere / NAME).is_file():
+        if not status.reason or elsewhere == run or not (elsewhere / manifests.NAME).is_file():
             return record
         return replace(read_record(elsewhere), overrides=overrides, elsewhere=status.reason)
     if status.state != "running":
         cause = one_line(status.reason or "for a reason that was not recorded")
         return replace(record, state=status.state, cause=cause)
-    if status.is_alive or is_searched(run):
+    if status.is_alive:
         return replace(record, state="running")
     process = f"process {status.pid}" if status.pid else "its process"
     return replace(record, state="interrupted", cause=f"{process} is gone")
-
-
-def _without_status(run: Path, record: Record) -> Record:
-    """Distinguish a run that has not begun from one being completed, which has no status."""
-    if is_searched(run):
-        return replace(record, state="running")
-    try:
-        age = time.time() - (run / SUMMARY).stat().st_mtime
-    except OSError:
-        return record
-    if age < SEALING:
-        return replace(record, state="running")
-    return replace(record, state="interrupted", cause="it ended while its files were being hashed")
-
-
-def one_line(text: str) -> str:
-    """Return the text as one line of printable characters."""
-    line = " ".join(text.split())
-    return line if line.isprintable() else json.dumps(line)[1:-1]
-
-
-def path_text(path: Path) -> str:
-    """Return a path as text that can be encoded, whatever bytes its name has."""
-    return str(path).encode(errors="backslashreplace").decode()
 
 
 # --- A complete run in full.
@@ -273,19 +352,11 @@ class CompleteRun:
 
 def read_complete_run(path: Path) -> CompleteRun:
     """Read a run for display or comparison, and verify its summary; raise NotARunError."""
-    record = read_record(path)
-    manifest = read_manifest(path) if record.state in COMPLETE else None
-    if manifest is None:
+    record, manifest, summary = _read(path)
+    if manifest is None or summary is None:
         raise NotARunError(path, record.state, record.cause)
-    config = _read_yaml(path / CONFIG)
-    return CompleteRun(
-        path=path,
-        run_id=manifest.run_id,
-        record=record,
-        summary=read_summary(path, manifest),
-        config=config if isinstance(config, dict) else {},
-        n_files=len(manifest.files),
-    )
+    config, n_files = _read_yaml(path / CONFIG, dict), len(manifest.files)
+    return CompleteRun(path, manifest.run_id, record, summary, config, n_files)
 
 
 def flattened(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -331,10 +402,9 @@ class VerifiedPredictions:
 
 def read_predictions(run: Path) -> VerifiedPredictions:
     """Verify every byte of a run and read its predictions; raise UnverifiedRunError."""
-    found = read_verified(run, {SUMMARY, PREDICTIONS}.__contains__).files
-    for name in (SUMMARY, PREDICTIONS):
-        if name not in found:
-            raise UnverifiedRunError(path=run, name=name, reason="is missing")
+    found = manifests.read_verified(run, {SUMMARY, PREDICTIONS}.__contains__).files
+    for name in {SUMMARY, PREDICTIONS} - found.keys():
+        raise UnverifiedRunError(path=run, name=name, reason="is missing")
     try:
         return VerifiedPredictions(run, Summary.from_json(found[SUMMARY]), found[PREDICTIONS])
     except ValueError as error:

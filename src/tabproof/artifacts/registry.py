@@ -16,31 +16,20 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from msgspec import Meta
 
+from tabproof.artifacts import files
 from tabproof.artifacts.errors import (
     AmbiguousRunError,
-    NoSuchVersionError,
-    NothingBeforeError,
     NotPromotedError,
     NotServableError,
     RegistryDamagedError,
-    RegistryNameError,
     UnverifiedRunError,
 )
-from tabproof.artifacts.files import (
-    locked,
-    read_limited,
-    read_versioned_json,
-    remove,
-    sync,
-    write_atomically,
-)
-from tabproof.artifacts.manifest import RunId
-from tabproof.artifacts.verify import copy_run, opened_run, read_verified
-from tabproof.errors import InvalidValueError, NewerFormatError
+from tabproof.artifacts.manifest import RunId, opened_run, read_verified
+from tabproof.errors import InvalidValueError, NewerFormatError, UserError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 VERSION = re.compile(r"[0-9A-Za-z]{1,64}")
@@ -59,6 +48,31 @@ MAX_TEXT = 1000
 log = logging.getLogger(__name__)
 
 Action = Literal["promote", "rollback"]
+T = TypeVar("T")
+
+
+class RegistryNameError(UserError):
+    """A name that a promoted model cannot have."""
+
+    template = (
+        "'{name}' cannot name a model: a name is 1 to 64 letters of A-Z a-z 0-9 . _ - and begins"
+        " with a letter or digit; choose another with --name"
+    )
+
+
+class NoSuchVersionError(UserError):
+    """A version that was never promoted."""
+
+    template = "'{asked}' was never promoted as '{name}'; there are {versions}"
+
+
+class NothingBeforeError(UserError):
+    """A rollback from the first version."""
+
+    template = (
+        "{name}: nothing was promoted before {current}, so there is nothing to go back to;"
+        " --to goes to any promoted version (python -m src.runs history {name})"
+    )
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,7 @@ class _Pointer:
 
 def parse_history(content: bytes) -> list[Promotion]:
     """Parse a pointer; raise ValueError or NewerFormatError."""
-    pointer = read_versioned_json(content, _Pointer, POINTER, FORMAT)
+    pointer = files.read_json(content, _Pointer, POINTER, FORMAT)
     before = [None, *(entry.version for entry in pointer.history)]
     if [entry.previous for entry in pointer.history] != before[:-1]:
         raise ValueError("the entries of its history do not follow each other")
@@ -97,11 +111,8 @@ def parse_history(content: bytes) -> list[Promotion]:
 
 def history_as_bytes(history: Sequence[Promotion]) -> bytes:
     """Return the content of a pointer to the last entry."""
-    content = {
-        "format": FORMAT,
-        "current": history[-1].version,
-        "history": [asdict(entry) for entry in history],
-    }
+    entries = [asdict(entry) for entry in history]
+    content = {"format": FORMAT, "current": history[-1].version, "history": entries}
     return json.dumps(content, indent=2, ensure_ascii=False).encode()
 
 
@@ -146,13 +157,7 @@ class Registry:
 
     def history(self, name: str) -> list[Promotion]:
         """Return all entries of a name, the oldest first."""
-        path = self._folder(name) / POINTER
-        try:
-            return parse_history(read_limited(path, MAX_SIZE))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except ValueError as error:
-            raise RegistryDamagedError(path=path, reason=str(error)) from error
+        return _read(self._folder(name) / POINTER, MAX_SIZE, parse_history) or []
 
     def promoted_ids(self) -> Iterator[tuple[str, str]]:
         """Yield the id of every run that was ever promoted, with its name in the registry."""
@@ -164,33 +169,24 @@ class Registry:
         """Return the directory of a version; no part below the root is a link."""
         if not VERSION.fullmatch(version):
             raise NoSuchVersionError(asked=version, name=name, versions=self._versions(name))
-        versions = self._folder(name) / VERSIONS
-        _refuse_link(versions)
-        return versions / version
+        return self._folder(name, VERSIONS) / version
 
     def version_named(self, name: str, prefix: str | None = None) -> str:
         """Find a promoted version by the beginning of its id; None finds the current one."""
         current, versions = self.current(name), self._versions(name)
         if current is None:
             raise NotPromotedError(name, self.root, self.names())
-        if prefix is None:
-            return current.version
+        if prefix is None or prefix in versions:
+            return prefix or current.version
         found = [version for version in versions if prefix and version.startswith(prefix)]
-        if prefix in found:
-            return prefix
         if not found:
             raise NoSuchVersionError(asked=prefix, name=name, versions=versions)
         if len(found) > 1:
-            raise AmbiguousRunError(prefix, found)
+            raise AmbiguousRunError(asked=prefix, n_found=len(found), found=found)
         return found[0]
 
     def promote(
-        self,
-        run: Path,
-        name: str,
-        who: str,
-        why: str,
-        check: Callable[[Path], str] | None = None,
+        self, run: Path, name: str, who: str, why: str, check: Callable[[Path], str] | None = None
     ) -> Promotion:
         """Copy a run and make it the current version; return the entry.
 
@@ -200,151 +196,119 @@ class Registry:
         check : called with the directory of the current version, while no other process can
             change it; raises to refuse, and returns a text that is added to `why`
         """
-        _check_text("--who", who)
-        _check_text("--why", why)
-        folder = self._folder(name)
+        _check_texts(who, why)
+        self._folder(name)
         with opened_run(run) as candidate:
             version = candidate.manifest.run_id
             if not any(file.startswith(SCORER) for file in candidate.manifest.files):
                 raise NotServableError(path=run)
-            with _locked(folder):
-                history = self.history(name)
-                is_current = bool(history) and history[-1].version == version
-                if history and check is not None and not is_current:
-                    figures = check(self.path_of(name, history[-1].version))
+            with self.locked(name) as folder:
+                current = self.current(name)
+                if current is not None and check is not None and current.version != version:
+                    figures = check(self.path_of(name, current.version))
                     why = f"{why}; {figures}" if why else figures
-                path = self.path_of(name, version)
-                if _is_intact(path):
+                if self.is_intact(name, version):
                     # The same numbers are there; a damaged run is refused all the same.
                     for _ in candidate.contents():
                         pass
                 else:
-                    copy_run(candidate, folder / INCOMING)
-                    _place(path, folder)
-                if is_current:
-                    return history[-1]
-                return self._switch(name, version, "promote", who, why)
+                    candidate.copy(folder / INCOMING)
+                    self.place(name, version)
+                return self._switch(name, version, who, why, "promote")
 
     def rollback(self, name: str, who: str, why: str, to: str | None = None) -> Promotion:
         """Return to the previous version, or to any promoted version `to`."""
-        _check_text("--who", who)
-        _check_text("--why", why)
+        _check_texts(who, why)
         # Raises before the lock makes a directory for a name that does not exist.
         self.version_named(name)
-        with _locked(self._folder(name)):
-            history = self.history(name)
-            stack = rollback_stack(history)
+        with self.locked(name):
+            stack = rollback_stack(self.history(name))
             if to is None and len(stack) < 2:
                 raise NothingBeforeError(name=name, current=stack[-1])
             version = stack[-2] if to is None else self.version_named(name, to)
             _verify(self.path_of(name, version), version)
-            if version == stack[-1]:
-                return history[-1]
-            return self._switch(name, version, "rollback", who, why)
+            return self._switch(name, version, who, why, "rollback")
 
-    def receive(
-        self,
-        name: str,
-        history: list[Promotion],
-        sealed: bytes,
-        signature: bytes | None,
-        fetch: Callable[[Path], None],
-        check: Callable[[list[Promotion]], None],
-        *,
-        repair: bool,
-    ) -> list[Promotion]:
-        """Take over a history from a store, with its current version; return the history before.
+    def _switch(self, name: str, version: str, who: str, why: str, action: Action) -> Promotion:
+        """Make a version the current one, where it is not that already; return the entry."""
+        history = self.history(name)
+        previous = history[-1].version if history else None
+        if version != previous:
+            now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+            history += [Promotion(version, version, action, who, now, why, previous)]
+            self.write_history(name, history)
+        return history[-1]
 
-        Parameters
-        ----------
-        name, history, signature : what the store has
-        sealed : the manifest of the current version
-        fetch : fills a new directory; not called where the version is here already
-        check : called with the history here, while no other process can change it; raises to
-            refuse
-        repair : whether a damaged pointer counts as none
-        """
-        folder, version = self._folder(name), history[-1].version
+    @contextmanager
+    def locked(self, name: str) -> Iterator[Path]:
+        """Hold the lock of a model, remove what a killed process left, yield the directory."""
+        folder = self._folder(name)
+        (folder / VERSIONS).mkdir(parents=True, exist_ok=True)
+        with files.locked(folder / LOCK, wait=True):
+            for path in (folder / INCOMING, folder / RETIRED, *folder.glob(f".{POINTER}.*.tmp")):
+                files.remove(path)
+            for new in (folder, folder.parent, folder.parent.parent):
+                files.sync(new)
+            yield folder
+
+    def is_intact(self, name: str, version: str, sealed: bytes | None = None) -> bool:
+        """Return whether a whole version is there, with the manifest `sealed` if it is given."""
         path = self.path_of(name, version)
-        with _locked(folder):
-            try:
-                ours = self.history(name)
-            except RegistryDamagedError as error:
-                if not repair:
-                    raise
-                log.warning("%s; replacing it", error)
-                ours = []
-            check(ours)
-            if not _is_intact(path, sealed):
-                fetch(folder / INCOMING)
-                _verify(folder / INCOMING, version)
-                _place(path, folder)
-            if signature is not None:
-                (folder / SIGNATURES).mkdir(exist_ok=True)
-                write_atomically(self._signature_path(name, version), signature)
-            if ours != history:
-                write_atomically(folder / POINTER, history_as_bytes(history))
-        return ours
+        if not os.path.lexists(path):
+            return False
+        try:
+            return sealed in (None, _verify(path, version))
+        except (UnverifiedRunError, NewerFormatError) as error:
+            log.warning("%s; replacing it", error)
+            return False
+
+    def place(self, name: str, version: str) -> None:
+        """Rename the complete copy to its version; remove a damaged one that was there."""
+        folder, path = self._folder(name), self.path_of(name, version)
+        if os.path.lexists(path):
+            path.rename(folder / RETIRED)
+        (folder / INCOMING).rename(path)
+        files.sync(path.parent)
+        files.sync(folder)
+        files.remove(folder / RETIRED)
+
+    def write_history(self, name: str, history: Sequence[Promotion]) -> None:
+        """Replace the pointer and the history."""
+        files.write_atomically(self._folder(name) / POINTER, history_as_bytes(history))
 
     def signature_of(self, name: str, version: str) -> bytes | None:
         """Return the signature of a version's manifest; None where it has none."""
-        path = self._signature_path(name, version)
-        try:
-            return read_limited(path, MAX_SIGNATURE)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except ValueError as error:
-            raise RegistryDamagedError(path=path, reason=str(error)) from error
+        path = self._folder(name, SIGNATURES) / f"{version}.json"
+        return _read(path, MAX_SIGNATURE, bytes)
 
-    def _signature_path(self, name: str, version: str) -> Path:
-        folder = self._folder(name) / SIGNATURES
-        _refuse_link(folder)
-        return folder / f"{version}.json"
-
-    def _switch(self, name: str, version: str, action: Action, who: str, why: str) -> Promotion:
-        history = self.history(name)
-        entry = Promotion(
-            version=version,
-            run_id=version,
-            action=action,
-            who=who,
-            when=datetime.now().astimezone().isoformat(timespec="milliseconds"),
-            why=why,
-            previous=history[-1].version if history else None,
-        )
-        write_atomically(self._folder(name) / POINTER, history_as_bytes([*history, entry]))
-        return entry
+    def write_signature(self, name: str, version: str, signature: bytes) -> None:
+        """Write the signature of a version's manifest."""
+        path = self._folder(name, SIGNATURES) / f"{version}.json"
+        path.parent.mkdir(exist_ok=True)
+        files.write_atomically(path, signature)
 
     def _versions(self, name: str) -> list[str]:
         return sorted({entry.version for entry in self.history(name)})
 
-    def _folder(self, name: str) -> Path:
+    def _folder(self, name: str, *below: str) -> Path:
+        """Return the directory of a model, or one below it; none of them is a link."""
         if not NAME.fullmatch(name):
             raise RegistryNameError(name=name)
-        _refuse_link(self.root / name)
-        return self.root / name
+        path = self.root
+        for part in (name, *below):
+            path /= part
+            if path.is_symlink():
+                raise RegistryDamagedError(path=path, reason="is a symbolic link")
+        return path
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a model, and remove what a killed process left."""
-    (folder / VERSIONS).mkdir(parents=True, exist_ok=True)
-    with locked(folder / LOCK, wait=True):
-        for path in (folder / INCOMING, folder / RETIRED, *folder.glob(f".{POINTER}.*.tmp")):
-            remove(path)
-        for new in (folder, folder.parent, folder.parent.parent):
-            sync(new)
-        yield
-
-
-def _place(path: Path, folder: Path) -> None:
-    """Rename the complete copy to its version; remove a damaged one that was there."""
-    if os.path.lexists(path):
-        path.rename(folder / RETIRED)
-    (folder / INCOMING).rename(path)
-    sync(path.parent)
-    sync(folder)
-    remove(folder / RETIRED)
+def _read(path: Path, limit: int, parse: Callable[[bytes], T]) -> T | None:
+    try:
+        return parse(files.read_limited(path, limit))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise RegistryDamagedError(path=path, reason=str(error)) from error
 
 
 def _verify(path: Path, version: str) -> bytes:
@@ -355,23 +319,8 @@ def _verify(path: Path, version: str) -> bytes:
     return run.sealed
 
 
-def _is_intact(path: Path, sealed: bytes | None = None) -> bool:
-    """Return whether a whole version is there, and has the manifest `sealed` where it is given."""
-    if not os.path.lexists(path):
-        return False
-    try:
-        return sealed in (None, _verify(path, path.name))
-    except (UnverifiedRunError, NewerFormatError) as error:
-        log.warning("%s; replacing it", error)
-        return False
-
-
-def _check_text(key: str, text: str) -> None:
-    if len(text) > MAX_TEXT or not text.isprintable():
-        valid = f"one line of at most {MAX_TEXT:,} printable characters"
-        raise InvalidValueError(key, f"{text[:40]}…", valid)
-
-
-def _refuse_link(path: Path) -> None:
-    if path.is_symlink():
-        raise RegistryDamagedError(path=path, reason="is a symbolic link")
+def _check_texts(who: str, why: str) -> None:
+    for key, text in (("--who", who), ("--why", why)):
+        if len(text) > MAX_TEXT or not text.isprintable():
+            valid = f"one line of at most {MAX_TEXT:,} printable characters"
+            raise InvalidValueError(key, f"{text[:40]}…", valid)

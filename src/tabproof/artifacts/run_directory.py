@@ -1,25 +1,36 @@
-"""The run directory: the only module that knows the names of its files.
+"""Directories of runs and sweeps: the only module that knows the names of their files.
 
-Until the manifest exists, status.json says how far the run came. A directory without a manifest
-is not a run.
+Until the manifest exists, status.json says how far the run came, and search/ keeps the finished
+fits of its search. A directory without a manifest is not a run.
+
+<run>/search/plan.json     what determines the fits: configuration, data, code, versions
+<run>/search/<fit>.pickle  one fit, whole or not there
+<run>/search/lock          held by the process that runs the search
+
+<sweep>/sweep.json    the command line, and what determines the numbers of the jobs
+<sweep>/sweep.lock    held by the process that runs the sweep; names that process
+<sweep>/sweep.log     a line for each start and end of a job, for grep
+<sweep>/<job>/        a run directory
 """
 
 import json
 import logging
 import os
+import pickle
 import shutil
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from tabproof.artifacts.checkpoint import FinishedFits, Plan, read_plan
-from tabproof.artifacts.files import point_to, read_json, read_limited, write_atomically
+from tabproof.artifacts import files
+from tabproof.artifacts.errors import ResumeDiffersError, RunningError
 from tabproof.artifacts.manifest import NAME, SEARCH, Manifest, read_manifest, seal
-from tabproof.artifacts.summary import Summary
+from tabproof.artifacts.provenance import as_plain
 from tabproof.errors import DirectoryTakenError, RunExistsError, UserError
 
 if TYPE_CHECKING:
@@ -32,25 +43,30 @@ log = logging.getLogger(__name__)
 OUTPUTS, LATEST = "outputs", "latest"
 # In outputs/, beside the dates: a run that only repeats another is not in lists.
 REPLAYS = "replays"
-STATUS = "status.json"
+STATUS, LOG = "status.json", "train.log"
 SUMMARY, PREDICTIONS, EVIDENCE = "summary.json", "predictions.parquet", "evaluation.json"
+CV_RESULTS, SCHEMA, ESTIMATOR = "cv_results.csv", "schema.json", "estimator.joblib"
 REPORT, MODEL_CARD = "report.html", "model_card.md"
 CONFIG, ENVIRONMENT, PATCH = "config.yaml", "environment.txt", "code.patch"
 # Files of every run that a reader of its report may want to open.
 FOR_PEOPLE = (
-    EVIDENCE,
-    SUMMARY,
-    PREDICTIONS,
-    "cv_results.csv",
-    "schema.json",
-    CONFIG,
-    ENVIRONMENT,
-    "train.log",
-    "estimator.joblib",
+    *(EVIDENCE, SUMMARY, PREDICTIONS, CV_RESULTS, SCHEMA),
+    *(CONFIG, ENVIRONMENT, LOG, ESTIMATOR),
 )
 # What Hydra has written when a run begins.
-HYDRAS = {".hydra", "train.log"}
+HYDRAS = {".hydra", LOG}
 MAX_STATUS = 1 << 20
+PLAN, LOCK, SUFFIX = "plan.json", "lock", ".pickle"
+SWEEP_PLAN, SWEEP_LOCK = "sweep.json", "sweep.lock"
+SWEEP_LOG, STOPPED = "sweep.log", "sweep.stopped"
+SWEEP_FORMAT = 1
+# A job checks twice a second whether its sweep still runs, and ends if not.
+END_SECONDS = 5.0
+# Maximum characters shown per value in a difference.
+MAX_SHOWN = 40
+
+Plan = Mapping[str, Any]
+EndState = Literal["failed", "interrupted", "skipped"]
 
 
 class RunSkipped(Exception):  # noqa: N818 - not an error: the run that was asked for exists
@@ -61,6 +77,9 @@ class RunSkipped(Exception):  # noqa: N818 - not an error: the run that was aske
         self.run = run
 
 
+# --- The state of a run that is not complete.
+
+
 @dataclass(frozen=True)
 class Status:
     """status.json: the state of a run that is not complete, and the process that writes it.
@@ -69,7 +88,7 @@ class Status:
     the clock tick in which the process began. started: when the run began.
     """
 
-    state: Literal["running", "failed", "interrupted", "skipped"]
+    state: Literal["running"] | EndState
     reason: str | None = None
     pid: int | None = None
     host: str | None = None
@@ -103,17 +122,21 @@ class Status:
 
 def running_status() -> Status:
     """Return the status of a run that this process begins now."""
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
     pid = os.getpid()
-    return Status("running", None, pid, socket.gethostname(), _process_start(pid), now)
+    return Status("running", None, pid, socket.gethostname(), _process_start(pid), timestamp())
 
 
 def read_status(run: Path) -> Status | None:
     """Read the status of a run that is not complete; raise ValueError where it is damaged."""
     try:
-        return read_json(read_limited(run / STATUS, MAX_STATUS), Status)
+        return files.read_json(files.read_limited(run / STATUS, MAX_STATUS), Status)
     except FileNotFoundError:
         return None
+
+
+def timestamp() -> str:
+    """Return the local time to the second, in ISO 8601."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def _process_start(pid: int) -> str | None:
@@ -124,6 +147,98 @@ def _process_start(pid: int) -> str | None:
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {fields[19]}"
     except (OSError, IndexError):
         return None
+
+
+# --- The finished fits of a search, kept until the run is complete.
+
+
+class FinishedFits(MutableMapping[str, Any]):
+    """Fits by key; each is on disk as soon as it is set. Only processes of one user read them.
+
+    Raises RunningError where another process searches in the directory, and ResumeDiffersError
+    where the fits in it belong to another plan.
+    """
+
+    def __init__(self, directory: Path, plan: Plan) -> None:
+        self.directory = directory
+        run, now = directory.parent, as_plain(plan)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(files.locked(directory / LOCK))
+            except BlockingIOError as error:
+                raise RunningError(run, "another process") from error
+            found = read_plan(run)
+            if found is None:
+                self._write(directory / PLAN, json.dumps(now, indent=2).encode())
+            elif found != now:
+                raise ResumeDiffersError(run, differences(found, now))
+            self._lock = stack.pop_all()
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return pickle.loads(self._path(key).read_bytes())  # noqa: S301 - written below
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            raise KeyError(key) from error
+
+    def __setitem__(self, key: str, fit: Any) -> None:
+        self._write(self._path(key), pickle.dumps(fit, protocol=pickle.HIGHEST_PROTOCOL))
+
+    def __delitem__(self, key: str) -> None:
+        self._path(key).unlink()
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.stem for path in sorted(self.directory.glob(f"*{SUFFIX}")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def remove(self) -> None:
+        """Release the directory and remove it with all fits."""
+        self.close()
+        # Files that cannot be removed do no harm.
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def close(self) -> None:
+        """Release the directory, so that another process can resume the search."""
+        self._lock.close()
+
+    def _path(self, key: str) -> Path:
+        return self.directory / f"{key}{SUFFIX}"
+
+    def _write(self, path: Path, content: bytes) -> None:
+        # Not durable: syncing each fit is slow, and a fit lost to a power cut is fitted again.
+        files.write_atomically(path, content, durable=False)
+
+
+def read_plan(run: Path) -> dict[str, Any] | None:
+    """Return what determines the fits of an unfinished run; None where it has none."""
+    try:
+        return cast(dict[str, Any], json.loads((run / SEARCH / PLAN).read_bytes()))
+    except (OSError, ValueError):
+        return None
+
+
+def is_searched(run: Path) -> bool:
+    """Return whether another process is searching in the run directory."""
+    return files.is_locked(run / SEARCH / LOCK)
+
+
+def differences(then: Any, now: Any, path: str = "") -> list[str]:
+    """Return a text for each value that differs: `key (then, now new)`."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        return [
+            line
+            for key in sorted({*then, *now})
+            for line in differences(then.get(key), now.get(key), f"{path}.{key}".strip("."))
+        ]
+    if then == now:
+        return []
+    texts = (json.dumps(value, ensure_ascii=False) for value in (then, now))
+    before, after = (text[:MAX_SHOWN] + "…" * (len(text) > MAX_SHOWN) for text in texts)
+    return [f"{path} ({before}, now {after})"]
+
+
+# --- One run on disk, while it is written.
 
 
 def is_complete(path: Path) -> bool:
@@ -141,18 +256,27 @@ def refuse_taken(path: Path) -> None:
 
 
 class RunDirectory:
-    """One run on disk, while it is written."""
+    """One run on disk, while it is written.
+
+    log: the file that conf/hydra/job_logging names. study: the journal of the Optuna study.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.log, self.study = path, path / LOG, path / "optuna_study.log"
         self._fits: FinishedFits | None = None
+
+    @property
+    def shown_path(self) -> Path:
+        """The path relative to the current directory, where it is below it."""
+        here = Path.cwd()
+        return self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
 
     def begin(self) -> None:
         """Reserve the directory for this run: all files in it will be part of the run.
 
         A search that was killed in it can go on; `open_fits` checks whether it may.
         """
-        if read_plan(self.path) is not None and not self.is_complete:
+        if read_plan(self.path) is not None and read_manifest(self.path) is None:
             (self.path / STATUS).unlink(missing_ok=True)
         else:
             refuse_taken(self.path)
@@ -169,83 +293,22 @@ class RunDirectory:
         self._fits = FinishedFits(self.path / SEARCH, plan)
         return self._fits
 
-    def close(self) -> None:
-        """Release the search, so that another process can resume it."""
-        if self._fits is not None:
-            self._fits.close()
-
-    def drop_fits(self) -> None:
-        """Remove the finished fits, where nothing can resume from them."""
-        if self._fits is not None:
-            self._fits.remove()
-
-    @property
-    def study(self) -> Path:
-        """The journal of the Optuna study."""
-        return self.path / "optuna_study.log"
-
-    def fail(self, status: Status) -> None:
-        """Record why the run is not complete, and release its search."""
-        self.close()
-        write_atomically(self.path / STATUS, status.to_json().encode())
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the run has a manifest that can be read."""
-        return read_manifest(self.path) is not None
-
-    def discard(self) -> None:
-        """Remove the files of a refused run, and directories that are empty then.
-
-        Other files stay: hydra.run.dir may name a directory that holds more. A search that can be
-        resumed stays too.
-        """
-        if self._fits is not None and not len(self._fits):
-            self._fits.remove()
-        if read_plan(self.path) is not None:
-            return
-        shutil.rmtree(self.path / ".hydra", ignore_errors=True)
-        for name in (self.log.name, STATUS):
-            (self.path / name).unlink(missing_ok=True)
-        with suppress(OSError):
-            self.path.rmdir()
-            if self.path.parents[1].name == OUTPUTS:
-                self.path.parent.rmdir()  # the date, where this was its first run
-
-    def write_config(self, yaml: str) -> None:
-        """Write the resolved configuration: enough to run it again."""
-        self._write_text(CONFIG, yaml)
-
-    def write_environment(self, text: str) -> None:
-        """Write the versions of Python and the installed packages, as pip reads them."""
-        self._write_text(ENVIRONMENT, text)
-
-    def write_patch(self, patch: bytes | None) -> None:
-        """Write the uncommitted changes of the working tree, if there are any."""
-        if patch is not None:
-            (self.path / PATCH).write_bytes(patch)
+    def write(self, name: str, content: str | bytes) -> None:
+        """Write a file of the run; name: a constant of this module, or a path in the run."""
+        path = self.path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def write_estimator(self, pipeline: Any) -> None:
         """Write the fitted pipeline, for use in Python."""
         # The service imports this module and must not load joblib.
         import joblib
 
-        joblib.dump(pipeline, self.path / "estimator.joblib", compress=3)
-
-    def write_scorer(self, files: Mapping[str, bytes]) -> None:
-        """Write the exported model, which the service reads."""
-        for name, content in files.items():
-            path = self.path / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content)
-
-    def write_schema(self, json_text: str) -> None:
-        """Write the columns, their types and ranges, and the labels."""
-        self._write_text("schema.json", json_text)
+        joblib.dump(pipeline, self.path / ESTIMATOR, compress=3)
 
     def write_cv_results(self, results: "pd.DataFrame") -> None:
         """Write every candidate and its scores."""
-        results.to_csv(self.path / "cv_results.csv", index=False, lineterminator="\n")
+        results.to_csv(self.path / CV_RESULTS, index=False, lineterminator="\n")
 
     def write_predictions(
         self, row_ids: "NDArray[np.int64]", truth: Sequence[str], proba: Any, labels: Sequence[str]
@@ -258,40 +321,6 @@ class RunDirectory:
         frame = pd.DataFrame({"row_id": row_ids, "y_true": truth, **columns})
         frame.to_parquet(self.path / PREDICTIONS, index=False)
 
-    def write_summary(self, summary: Summary) -> None:
-        """Write the numbers, and what they depend on."""
-        self._write_text(SUMMARY, summary.to_json())
-
-    def write_evidence(self, content: bytes) -> None:
-        """Write the evaluation, for reports and comparisons."""
-        (self.path / EVIDENCE).write_bytes(content)
-
-    def write_plots(self, pictures: Mapping[str, str]) -> None:
-        """Write plots: SVG texts by name."""
-        directory = self.path / "plots"
-        directory.mkdir(exist_ok=True)
-        for name, svg in pictures.items():
-            self._write_text(f"plots/{name}.svg", svg)
-
-    def write_report(self, html: str) -> None:
-        """Write the report."""
-        self._write_text(REPORT, html)
-
-    def write_model_card(self, markdown: str) -> None:
-        """Write the model card, as hubs of models show it."""
-        self._write_text(MODEL_CARD, markdown)
-
-    @property
-    def shown_path(self) -> Path:
-        """The path relative to the current directory, where it is below it."""
-        here = Path.cwd()
-        return self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
-
-    @property
-    def log(self) -> Path:
-        """The file that conf/hydra/job_logging names."""
-        return self.path / "train.log"
-
     def complete(self, run_id: str) -> Manifest:
         """Write the manifest, which makes the run complete."""
         (self.path / STATUS).unlink(missing_ok=True)
@@ -303,15 +332,38 @@ class RunDirectory:
 
     def mark_latest(self) -> None:
         """Point `outputs/latest` here, where the file system has links."""
-        top = next((p for p in self.path.parents if p.name == OUTPUTS), None)
-        if top is None:
-            return
         # The run is complete without it.
-        with suppress(OSError):
-            point_to(top / LATEST, self.path)
+        with suppress(OSError, StopIteration):
+            top = next(path for path in self.path.parents if path.name == OUTPUTS)
+            files.point_to(top / LATEST, self.path)
 
-    def _write_text(self, name: str, text: str) -> None:
-        (self.path / name).write_text(text, encoding="utf-8", newline="\n")
+    def close(self) -> None:
+        """Release the search, so that another process can resume it."""
+        if self._fits is not None:
+            self._fits.close()
+
+    def fail(self, state: EndState, reason: str) -> None:
+        """Record why the run is not complete, and release its search."""
+        self.close()
+        files.write_atomically(self.path / STATUS, Status(state, reason).to_json().encode())
+
+    def discard(self) -> None:
+        """Remove the files of a refused run, and directories that are empty then.
+
+        Other files stay: hydra.run.dir may name a directory that holds more. A search that can be
+        resumed stays too.
+        """
+        if self._fits is not None and not self._fits:
+            self._fits.remove()
+        if read_plan(self.path) is not None:
+            return
+        shutil.rmtree(self.path / ".hydra", ignore_errors=True)
+        for name in (LOG, STATUS):
+            (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
+            if self.path.parents[1].name == OUTPUTS:
+                self.path.parent.rmdir()  # the date, where this was its first run
 
 
 @contextmanager
@@ -326,43 +378,171 @@ def record_outcome(
     run.begin()
     try:
         yield
-    except KeyboardInterrupt as interrupt:
-        if not _record(run, "interrupted", f"while {current_step()}", interrupt):
-            interrupt.add_note(
-                f"while {current_step()}; kept: {run.shown_path} with its log,"
-                " but it is no complete run"
-            )
-        raise
     except RunSkipped as skipped:
         if keep_refused:
-            run.fail(Status("skipped", str(skipped.run)))
+            run.fail("skipped", str(skipped.run))
         else:
             run.discard()
         raise
-    except UserError as error:
-        _record(run, "failed", str(error), error)
-        if error.exit_code == UserError.exit_code and not keep_refused:
-            run.discard()
-        raise
     except BaseException as error:
-        if not _record(run, "failed", f"{type(error).__name__}: {error}", error):
-            error.add_note(
-                f"while {current_step()}; the traceback is in {run.shown_path}/train.log"
-            )
+        state: EndState = "failed"
+        reason, note = str(error), ""
+        if isinstance(error, KeyboardInterrupt):
+            state, reason = "interrupted", f"while {current_step()}"
+            note = f"{reason}; kept: {run.shown_path} with its log, but it is no complete run"
+        elif not isinstance(error, UserError):
+            reason = f"{type(error).__name__}: {error}"
+            note = f"while {current_step()}; the traceback is in {run.shown_path}/train.log"
+        # On a full disk even this fails, and the first error must still reach the user.
+        with suppress(OSError):
+            if read_manifest(run.path) is not None:
+                note = f"at the very end; {run.shown_path} is a complete run"
+            else:
+                log.error("%s: %s", state, reason)  # noqa: TRY400 - others log the traceback
+                run.fail(state, reason)
+        if note:
+            error.add_note(note)
+        is_refused = isinstance(error, UserError) and error.exit_code == UserError.exit_code
+        if is_refused and not keep_refused:
+            run.discard()
         raise
     finally:
         run.close()
 
 
-def _record(
-    run: RunDirectory, state: Literal["failed", "interrupted"], reason: str, error: BaseException
-) -> bool:
-    """Record how a run ended; return True if it was complete already, and must not change."""
-    # On a full disk even this fails, and the first error must still reach the user.
-    with suppress(OSError):
-        if run.is_complete:
-            error.add_note(f"at the very end; {run.shown_path} is a complete run")
-            return True
-        log.error("%s: %s", state, reason)
-        run.fail(Status(state, reason))
+# --- A sweep on disk: its plan, the process that runs it, and its jobs.
+
+
+class NoSweepError(UserError):
+    """A directory holds no sweep that can be resumed."""
+
+    template = (
+        "{path} holds no sweep; sweep.resume takes the directory that a sweep named at its"
+        " start, outputs/<date>/<time>_sweep_…"
+    )
+
+
+class SweepDirectory:
+    """One sweep on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = ExitStack()
+
+    def open(
+        self,
+        arguments: Sequence[str],
+        determinants: Mapping[str, Any],
+        *,
+        n_jobs: int,
+        accept_changes: bool,
+    ) -> None:
+        """Lock the directory for this process, and write the plan or compare it.
+
+        Raises RunningError where another process holds it, ResumeDiffersError where the plan has
+        changed.
+        """
+        try:
+            lock = self._lock.enter_context(files.locked(self.path / SWEEP_LOCK))
+        except BlockingIOError as error:
+            holder = (self.path / SWEEP_LOCK).read_text(encoding="utf-8").strip()
+            raise RunningError(self.path, holder or "another process") from error
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {os.uname().nodename}")
+        lock.flush()
+        now = as_plain(determinants)
+        if self.is_begun:
+            differing = differences(self.plan["determinants"], now)
+            if differing and not accept_changes:
+                self.close()
+                raise ResumeDiffersError(self.path, differing)
+        else:
+            plan = {"format": SWEEP_FORMAT, "arguments": list(arguments), "n_jobs": n_jobs}
+            content = json.dumps({**plan, "determinants": now}, indent=2, ensure_ascii=False)
+            files.write_atomically(self.path / SWEEP_PLAN, content.encode())
+        (self.path / STOPPED).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Release the directory, so that another process can resume the sweep."""
+        self._lock.close()
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the directory has a plan."""
+        return (self.path / SWEEP_PLAN).exists()
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The plan; raises NoSweepError where the directory holds no sweep."""
+        try:
+            plan = json.loads((self.path / SWEEP_PLAN).read_bytes())
+            if isinstance(plan, dict) and isinstance(plan["arguments"], list):
+                return plan
+        except (OSError, ValueError, KeyError) as error:
+            raise NoSweepError(path=self.path) from error
+        raise NoSweepError(path=self.path)
+
+    @property
+    def jobs(self) -> list[Path]:
+        """The directories of the jobs that have begun, in the order of their numbers."""
+
+        def number(job: Path) -> tuple[int, str]:
+            digits = job.name.partition("_")[0]
+            return int(digits) if digits.isdecimal() else 0, job.name
+
+        return sorted(map(Path, files.folders_of(self.path)), key=number)
+
+    def mark(self, line: str) -> None:
+        """Append a line to the log in one write, so that lines of several processes do not mix."""
+        with (self.path / SWEEP_LOG).open("ab", buffering=0) as file:
+            file.write(f"{line}\n".encode())
+
+    def link_log(self, latest: Path) -> None:
+        """Point a link at the log, where the file system has links."""
+        with suppress(OSError):
+            latest.parent.mkdir(exist_ok=True)
+            files.point_to(latest, self.path / SWEEP_LOG)
+
+    def stop(self) -> None:
+        """Prevent further jobs from starting."""
+        (self.path / STOPPED).touch()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no more jobs may begin."""
+        return (self.path / STOPPED).exists()
+
+
+def clear_job(job: Path, *, keeps_fits: bool) -> bool:
+    """Empty a job's directory for another try; return True where its search is resumed instead.
+
+    Raises RunningError where its process still runs, DirectoryTakenError where it holds files
+    that no run has written.
+    """
+    # After its sweep was killed, the process of a job ends by itself.
+    deadline = time.monotonic() + END_SECONDS
+    while True:
+        status = None
+        with suppress(OSError, ValueError):
+            status = read_status(job)
+        if status is None or status.state != "running" or not status.is_alive:
+            break
+        # A process on another machine cannot be seen: accepting changes means that it has ended.
+        if not keeps_fits and status.host != socket.gethostname():
+            break
+        if time.monotonic() > deadline:
+            holder = f"process {status.pid} on {status.host} (if that machine is gone:"
+            raise RunningError(job, f"{holder} sweep.accept_changes=true)")
+        time.sleep(0.1)
+    if keeps_fits and read_plan(job) is not None:
+        return True
+    found = list(job.iterdir()) if job.is_dir() else []
+    names = {path.name for path in found}
+    # A run that is being completed has no status any more, but a summary.
+    if names - HYDRAS and not names & {STATUS, SUMMARY}:
+        raise DirectoryTakenError(job, sorted(names))
+    # The files that identify a run go last: this process too may be killed.
+    for path in sorted(found, key=lambda path: path.name in {STATUS, SUMMARY}):
+        if path.name not in HYDRAS:
+            files.remove(path)
     return False

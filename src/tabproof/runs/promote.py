@@ -13,7 +13,6 @@ from pathlib import Path
 
 from tabproof import artifacts
 from tabproof.artifacts.errors import NotARunError, NotPromotedError
-from tabproof.artifacts.remote.address import Address, parse_address
 from tabproof.errors import MissingValueError, UserError
 from tabproof.text import aligned
 
@@ -47,11 +46,11 @@ def push(name: str, *, store: str | None, sign: Path | None, replace: bool, mode
 
     opened = stores.open_store(address)
     done = transfer.push(opened, registry, name, sign_by=sign, replace=replace)
-    what = f"{name} {done.version}"
+    address, sealed, what = opened.address, done.manifest, f"{name} {done.manifest.run_id}"
     first = f"pushed    {what} to {address}" if done.moved else f"{what} is current there already"
     return (
         f"{first}\n"
-        f"files     {done.n_files}, {done.n_bytes:,} bytes; {done.n_sent} sent, all read back\n"
+        f"files     {len(sealed.files)}, {sealed.n_bytes:,} bytes; {done.n_copied} sent, all read back\n"
         f"signed    {'yes' if done.signed else 'no'}\n"
         f"serve it  MODEL_STORE={address}"
     )
@@ -69,16 +68,16 @@ def pull(name: str, *, store: str | None, overwrite: bool, models: Path) -> str:
         keys = read_keys(text_of_keys)
     opened = stores.open_store(address)
     done = transfer.pull(opened, registry, name, keys=keys, overwrite=overwrite)
-    what = f"{name} {done.version}"
+    address, what = opened.address, f"{name} {done.manifest.run_id}"
     first = f"pulled    {what} from {address}" if done.moved else f"{what} is current already"
     return (
         f"{first}\n"
-        f"files     {done.n_files}; {done.n_fetched} fetched, each as it was sealed\n"
+        f"files     {len(done.manifest.files)}; {done.n_copied} fetched, each as it was sealed\n"
         f"look      python -m src.runs history {name}"
     )
 
 
-def _address(asked: str | None) -> Address:
+def _address(asked: str | None) -> str:
     address = os.environ.get("MODEL_STORE", "") if asked is None else asked
     if not address:
         raise MissingValueError("--store or MODEL_STORE", "s3://bucket/prefix")

@@ -12,8 +12,7 @@ from tabproof import artifacts
 from tabproof.artifacts import Found, manifest
 from tabproof.artifacts.errors import OutputsError
 from tabproof.artifacts.files import is_locked, point_to, remove, sync
-from tabproof.artifacts.run_directory import LATEST
-from tabproof.artifacts.sweep_directory import LOCK
+from tabproof.artifacts.run_directory import LATEST, SWEEP_LOCK
 from tabproof.errors import UserError
 from tabproof.runs.listing import filtered, ranked
 from tabproof.text import counted
@@ -100,7 +99,7 @@ def _is_unreadable(found: Found) -> bool:
 def _has_ended(found: Found) -> bool:
     """Return whether no process is writing there, nor in the sweep that it is a part of."""
     path, state = found.path, found.record.state
-    if state == "running" or artifacts.is_searched(path) or is_locked(path.parent / LOCK):
+    if state == "running" or artifacts.is_searched(path) or is_locked(path.parent / SWEEP_LOCK):
         return False
     return state != "not started" or time.time() - path.stat().st_mtime > YOUNG
 

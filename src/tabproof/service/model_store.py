@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from tabproof.artifacts import Promotion, Registry, VerifiedRun, newest_complete_run
 from tabproof.artifacts.errors import NotInStoreError, StoreError
-from tabproof.artifacts.remote.address import parse_address
 from tabproof.errors import UserError, printable
 from tabproof.service.answers import RefusedError
 from tabproof.service.served_model import ModelUnusableError, ServedModel, load_model
@@ -101,14 +100,14 @@ class ModelStore:
         self._settings = settings
         self._registry = Registry(settings.cache if settings.store else settings.models)
         self._roots = [self._registry.root, settings.outputs]
-        self._address = parse_address(settings.store) if settings.store else None
+        self._address = ""
         # The public keys that must have signed models; None if signatures are optional.
         self._keys: SignatureKeys | None = None
         # Both need optional packages. A missing one is reported when the service starts.
-        if self._address:
+        if settings.store:
             from tabproof.artifacts.remote.store import open_store
 
-            open_store(self._address)
+            self._address = open_store(settings.store).address
         if settings.signature_key:
             from tabproof.artifacts.remote.signature import read_keys
 
@@ -151,7 +150,7 @@ class ModelStore:
         A model that cannot be pulled keeps its cached version. thoroughly: also pull models whose
         pointer did not change, to repair damaged copies.
         """
-        if self._address is None:
+        if not self._address:
             return
         from tabproof.artifacts.remote.store import open_store
         from tabproof.artifacts.remote.transfer import RemoteModel, model_names, pull
@@ -174,7 +173,7 @@ class ModelStore:
         with recorded("store"):
             found = model_names(store)
             if not found:
-                raise NotInStoreError(str(self._address), "it holds no model; push one")
+                raise NotInStoreError(self._address, "it holds no model; push one")
             removed = set(self._registry.names()) - set(found)
             for name in sorted(removed - self._removed):
                 message = "model '%s' is no longer in %s; the cached version is served"
@@ -220,7 +219,7 @@ class ModelStore:
         if any(model.promoted for model in self.served.models.values()):
             # Perhaps a mount was lost; a run that nobody promoted must not replace the model.
             raise ReloadError({"registry": "it no longer holds a promoted model"})
-        if self._address is not None or self._keys is not None:
+        if self._address or self._keys is not None:
             # With a store or with signatures, only promoted models may be served.
             raise ReloadError({"registry": "it holds no promoted model"})
         newest = newest_complete_run(self._settings.outputs, holding="scorer/")
@@ -308,8 +307,7 @@ class ModelStore:
         message = str(error)
         if isinstance(error, OSError):
             message = f"{error.filename} cannot be read: {error.strerror}"
-        if self._address is not None:
-            address = str(self._address)
+        if address := self._address:
             message = message.replace(f"{address}/", "").replace(address, "the store")
         for root in self._roots:
             if root.is_absolute():

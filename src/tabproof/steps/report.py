@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof import artifacts, data
+from tabproof.artifacts.run_directory import FOR_PEOPLE, MODEL_CARD, REPORT
 from tabproof.config import TrainConfig, as_yaml, command_of
 from tabproof.evaluation_result import Evidence
 from tabproof.search import SearchResult
@@ -21,7 +22,7 @@ def publish(
     summary: artifacts.Summary,
 ) -> None:
     """Write the plots, the page and the model card, as the configuration asks."""
-    asked, pictures, files = config.report, {}, list(artifacts.FOR_PEOPLE)
+    asked, pictures, files = config.report, {}, list(FOR_PEOPLE)
     if asked.plots or asked.page:
         # Slow to import: a wrong parameter is reported before that.
         from tabproof.report.plots import Material, draw_plots
@@ -36,8 +37,8 @@ def publish(
             name=name,
         )
         pictures = draw_plots(material, asked.language)
-    if asked.plots:
-        run.write_plots(pictures)
+    for name, svg in (pictures if asked.plots else {}).items():
+        run.write(f"plots/{name}.svg", svg)
     if not (asked.page or asked.model_card):
         return
     from tabproof.report import ReportFacts, render_card, render_report
@@ -51,9 +52,9 @@ def publish(
         command=command_of(run.path),
         run_path=str(run.shown_path),
         target=division.table.target,
-        files=[*files, artifacts.MODEL_CARD] if asked.model_card else files,
+        files=[*files, MODEL_CARD] if asked.model_card else files,
     )
     if asked.page:
-        run.write_report(render_report(facts, asked.language))
+        run.write(REPORT, render_report(facts, asked.language))
     if asked.model_card:
-        run.write_model_card(render_card(facts, asked.language))
+        run.write(MODEL_CARD, render_card(facts, asked.language))

@@ -225,7 +225,7 @@ def _search_by_rungs(
                 engine.fit(division.X_train, division.y_train, groups=division.groups)
             except RungNotScoredError:
                 if all(isnan(fit.score) for fit in options["finished"].values()):
-                    run.drop_fits()
+                    options["finished"].remove()
                 raise
     for warning in caught:
         log.warning("while searching: %s", str(warning.message).strip())

@@ -12,10 +12,9 @@ from pathlib import Path
 import boto3
 
 from tabproof.artifacts import Registry
-from tabproof.artifacts.remote.address import parse_address
 from tabproof.artifacts.remote.signature import SignatureKeys
 from tabproof.artifacts.remote.store import Store, open_store
-from tabproof.artifacts.remote.transfer import Pulled, Pushed
+from tabproof.artifacts.remote.transfer import Transfer
 from tabproof.artifacts.remote.transfer import pull as pull_model
 from tabproof.artifacts.remote.transfer import push as push_model
 
@@ -144,7 +143,7 @@ def answering(status: int, code: str) -> Iterator[str]:
 
 
 def place(address: str, seconds: float | None = None) -> Store:
-    return open_store(parse_address(address), seconds)
+    return open_store(address, seconds)
 
 
 def push(
@@ -154,7 +153,7 @@ def push(
     name: str = "wine",
     sign_by: Path | None = None,
     replace: bool = False,
-) -> Pushed:
+) -> Transfer:
     registry = Registry(models)
     return push_model(place(address), registry, name, sign_by=sign_by, replace=replace)
 
@@ -167,7 +166,7 @@ def pull(
     keys: SignatureKeys | None = None,
     overwrite: bool = False,
     seconds: float | None = None,
-) -> Pulled:
+) -> Transfer:
     where = place(address, seconds)
     return pull_model(where, Registry(models), name, keys=keys, overwrite=overwrite)
 

@@ -18,10 +18,9 @@ PUSH = """
 import sys
 from pathlib import Path
 from tabproof.artifacts import Registry
-from tabproof.artifacts.remote.address import parse_address
 from tabproof.artifacts.remote.store import open_store
 from tabproof.artifacts.remote.transfer import push
-push(open_store(parse_address(sys.argv[1])), Registry(Path(sys.argv[2])), "wine",
+push(open_store(sys.argv[1]), Registry(Path(sys.argv[2])), "wine",
      sign_by=None, replace=False)
 """
 PULL = PUSH.replace("import push\npush", "import pull\npull").replace(
@@ -62,12 +61,12 @@ def check_push_killed_at(
     promote(models, B)
     returncode = Killer(between, "PUT", moment, after=after).run(PUSH, bucket.address, models)
     between.decide = lambda _, __: "pass"
-    seen = pull(bucket.address, tmp_path / "reader").version
+    seen = pull(bucket.address, tmp_path / "reader").manifest.run_id
     assert seen in ((A, B) if after or returncode == 0 else (A,))
     assert read_verified(tmp_path / f"reader/wine/versions/{seen}", lambda _: False).run_id == seen
     # The next push is not disturbed.
-    assert push(bucket.address, models).version == B
-    assert pull(bucket.address, tmp_path / "reader").version == B
+    assert push(bucket.address, models).manifest.run_id == B
+    assert pull(bucket.address, tmp_path / "reader").manifest.run_id == B
     assert content_of(tmp_path / "reader") == content_of(models)
     return returncode
 
@@ -106,5 +105,5 @@ def test_a_pull_killed_at_a_step(
     assert returncode == -signal.SIGKILL
     assert Registry(here).current("wine").version == A  # type: ignore[union-attr]
     assert names_in(here / "wine/versions") == [A]
-    assert pull(bucket.address, here).version == B
+    assert pull(bucket.address, here).manifest.run_id == B
     assert names_in(here / "wine") == [".lock", "pointer.json", "versions"]

@@ -7,13 +7,9 @@ from typing import Any
 
 import pytest
 
-from tabproof.artifacts import Registry, verify
-from tabproof.artifacts.errors import (
-    NotInStoreError,
-    PullRefusedError,
-    RegistryDamagedError,
-    StoreError,
-)
+from tabproof.artifacts import Registry, manifest
+from tabproof.artifacts.errors import NotInStoreError, RegistryDamagedError, StoreError
+from tabproof.artifacts.remote.transfer import TransferRefusedError
 from tests.artifacts.remote.conftest import A, B, promote
 from tests.artifacts.remote.loopback import Bucket, content_of, pull, push
 
@@ -107,7 +103,7 @@ def test_a_name_of_both_a_file_and_a_directory_is_refused(bucket: Bucket, pulled
 
 
 def test_a_version_that_is_too_large_is_refused(bucket: Bucket, pulled: Path) -> None:
-    seal(bucket, {"large": {"sha256": "0" * 64, "size": verify.MAX_WANTED + 1}})
+    seal(bucket, {"large": {"sha256": "0" * 64, "size": manifest.MAX_WANTED + 1}})
     with pytest.raises(StoreError, match="more than 2,147,483,648 bytes"):
         pull(bucket.address, pulled)
 
@@ -116,17 +112,17 @@ def test_a_pointer_that_is_too_large_is_refused(
     bucket: Bucket, pulled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket.write(POINTER, bytes(5000))
-    monkeypatch.setattr("tabproof.artifacts.remote.transfer.MAX_SIZE", 4999)
+    monkeypatch.setattr("tabproof.artifacts.registry.MAX_SIZE", 4999)
     with pytest.raises(StoreError, match="larger than 4,999 bytes"):
         pull(bucket.address, pulled)
 
 
 def test_promotions_made_here_are_lost_only_with_overwrite(bucket: Bucket, pulled: Path) -> None:
     promote(pulled, "cccc0000")
-    with pytest.raises(PullRefusedError, match="cccc0000"):
+    with pytest.raises(TransferRefusedError, match="cccc0000"):
         pull(bucket.address, pulled)
     assert Registry(pulled).current("wine").version == "cccc0000"  # type: ignore[union-attr]
-    assert pull(bucket.address, pulled, overwrite=True).version == B
+    assert pull(bucket.address, pulled, overwrite=True).manifest.run_id == B
     assert (pulled / "wine/versions/cccc0000/manifest.json").exists()
 
 
@@ -137,9 +133,9 @@ def test_a_history_that_was_cut_is_followed_only_with_overwrite_and_a_warning(
     pull(bucket.address, pulled)
     history = json.loads(earlier)["history"][:1]
     bucket.write(POINTER, json.dumps({"format": 1, "current": A, "history": history}).encode())
-    with pytest.raises(PullRefusedError, match=B):
+    with pytest.raises(TransferRefusedError, match=B):
         pull(bucket.address, pulled)
-    assert pull(bucket.address, pulled, overwrite=True).version == A
+    assert pull(bucket.address, pulled, overwrite=True).manifest.run_id == A
     assert f"does not continue the one here; was {B}, is {A}" in caplog.text
 
 
@@ -149,15 +145,15 @@ def test_a_damaged_pointer_here_is_replaced_only_with_overwrite(
     (pulled / POINTER).write_bytes(b"{}")
     with pytest.raises(RegistryDamagedError):
         pull(bucket.address, pulled)
-    assert pull(bucket.address, pulled, overwrite=True).version == B
+    assert pull(bucket.address, pulled, overwrite=True).manifest.run_id == B
     assert Registry(pulled).current("wine").version == B  # type: ignore[union-attr]
 
 
 def test_a_damaged_copy_here_is_fetched_again(bucket: Bucket, pulled: Path) -> None:
     pull(bucket.address, pulled)
     (pulled / f"wine/versions/{B}/scorer/arrays").write_bytes(b"damaged")
-    assert pull(bucket.address, pulled).n_fetched > 0
-    assert pull(bucket.address, pulled).n_fetched == 0
+    assert pull(bucket.address, pulled).n_copied > 0
+    assert pull(bucket.address, pulled).n_copied == 0
 
 
 def test_a_name_that_no_model_can_have_is_refused(bucket: Bucket, pulled: Path) -> None:

@@ -6,14 +6,9 @@ from pathlib import Path
 import pytest
 
 from tabproof.artifacts import Registry
-from tabproof.artifacts.errors import (
-    NotPromotedError,
-    PushConflictError,
-    PushRefusedError,
-    StoreError,
-    UnverifiedRunError,
-)
+from tabproof.artifacts.errors import NotPromotedError, StoreError, UnverifiedRunError
 from tabproof.artifacts.remote import store
+from tabproof.artifacts.remote.transfer import TransferRefusedError
 from tests.artifacts.making import make_run
 from tests.artifacts.remote.conftest import A, B, promote
 from tests.artifacts.remote.loopback import Between, Bucket, content_of, pull, push
@@ -29,9 +24,9 @@ ODD = {
 def test_a_pull_returns_what_was_pushed(address: str, tmp_path: Path) -> None:
     models = promote(tmp_path / "models", A, ODD)
     pushed = push(address, models)
-    assert (pushed.version, pushed.moved, pushed.signed) == (A, True, False)
-    assert pushed.n_sent == pushed.n_files
-    assert pull(address, tmp_path / "other").n_fetched == pushed.n_files
+    assert (pushed.manifest.run_id, pushed.moved, pushed.signed) == (A, True, False)
+    assert pushed.n_copied == len(pushed.manifest.files)
+    assert pull(address, tmp_path / "other").n_copied == len(pushed.manifest.files)
     assert content_of(tmp_path / "other") == content_of(models)
 
 
@@ -40,10 +35,10 @@ def test_a_second_push_sends_nothing_and_a_second_pull_fetches_nothing(
 ) -> None:
     push(address, models)
     again = push(address, models)
-    assert (again.n_sent, again.moved) == (0, False)
+    assert (again.n_copied, again.moved) == (0, False)
     pull(address, tmp_path / "other")
     pulled = pull(address, tmp_path / "other")
-    assert (pulled.n_fetched, pulled.moved) == (0, False)
+    assert (pulled.n_copied, pulled.moved) == (0, False)
 
 
 def test_promotions_and_rollbacks_are_pushed_and_pulled(
@@ -51,11 +46,11 @@ def test_promotions_and_rollbacks_are_pushed_and_pulled(
 ) -> None:
     push(address, models)
     promote(models, B)
-    assert push(address, models).version == B
-    assert pull(address, tmp_path / "other").version == B
+    assert push(address, models).manifest.run_id == B
+    assert pull(address, tmp_path / "other").manifest.run_id == B
     Registry(models).rollback("wine", "me", "drift")
-    assert push(address, models).n_sent == 0
-    assert pull(address, tmp_path / "other").version == A
+    assert push(address, models).n_copied == 0
+    assert pull(address, tmp_path / "other").manifest.run_id == A
     assert Registry(tmp_path / "other").history("wine") == Registry(models).history("wine")
 
 
@@ -67,11 +62,11 @@ def test_a_store_with_a_longer_history_is_not_overwritten(
     pull(address, elsewhere)
     promote(models, B)
     push(address, models)
-    with pytest.raises(PushRefusedError, match=f"1 of its entries are not here.*{B} by me"):
+    with pytest.raises(TransferRefusedError, match=f"1 of its entries are not here.*{B} by me"):
         push(address, elsewhere)
     # Nor where both histories have new entries.
     promote(elsewhere, "cccc0000")
-    with pytest.raises(PushRefusedError, match="--overwrite"):
+    with pytest.raises(TransferRefusedError, match="--overwrite"):
         push(address, elsewhere)
     pull(address, elsewhere, overwrite=True)
     promote(elsewhere, "cccc0000")
@@ -85,7 +80,7 @@ def test_two_executions_of_the_same_run_are_not_mixed(
     other = promote(tmp_path / "others", A, {"scorer/arrays": b"other bytes", "train.log": b"x"})
     # The same history: only the bytes differ.
     (other / "wine/pointer.json").write_bytes((models / "wine/pointer.json").read_bytes())
-    with pytest.raises(PushConflictError, match="--replace"):
+    with pytest.raises(TransferRefusedError, match="--replace"):
         push(address, other)
     pull(address, tmp_path / "first")
     assert content_of(tmp_path / "first") == content_of(models)
@@ -101,11 +96,11 @@ def test_a_second_push_repairs_the_store(bucket: Bucket, models: Path, tmp_path:
         bucket.write(f"wine/versions/{A}/plots/roc.svg", damage)
         with pytest.raises(StoreError):
             pull(bucket.address, tmp_path / "other")
-        assert push(bucket.address, models).n_sent == (2 if damage == b"" else 1)
+        assert push(bucket.address, models).n_copied == (2 if damage == b"" else 1)
     pull(bucket.address, tmp_path / "other")
     bucket.write(f"wine/versions/{A}/manifest.json", b"{}")
-    assert push(bucket.address, models).n_sent == 0
-    assert pull(bucket.address, tmp_path / "third").version == A
+    assert push(bucket.address, models).n_copied == 0
+    assert pull(bucket.address, tmp_path / "third").manifest.run_id == A
 
 
 def test_a_damaged_version_is_not_pushed(address: str, models: Path) -> None:
@@ -148,9 +143,9 @@ def test_of_concurrent_pushes_of_different_histories_one_succeeds(
     ids = [f"{n}" * 8 for n in range(1, 5)]
     everyone = [promote(tmp_path / f"models-{i}", i) for i in ids]
     failed = push_concurrently(bucket.address, everyone)
-    assert {type(error) for error in failed} <= {PushRefusedError}
+    assert {type(error) for error in failed} <= {TransferRefusedError}
     assert len(failed) == len(ids) - 1
-    version = pull(bucket.address, tmp_path / "other").version
+    version = pull(bucket.address, tmp_path / "other").manifest.run_id
     assert content_of(tmp_path / "other") == content_of(tmp_path / f"models-{version}")
 
 
@@ -162,7 +157,7 @@ def test_of_concurrent_pushes_of_different_executions_one_succeeds(
         for n in range(4)
     ]
     failed = push_concurrently(bucket.address, everyone)
-    assert {type(error) for error in failed} <= {PushConflictError, PushRefusedError}
+    assert {type(error) for error in failed} <= {TransferRefusedError, TransferRefusedError}
     assert len(failed) == 3
     pull(bucket.address, tmp_path / "other")
     assert content_of(tmp_path / "other") in [content_of(models) for models in everyone]
@@ -197,9 +192,9 @@ def test_a_push_between_reading_and_writing_the_pointer_is_detected(
         return "pass"
 
     between.decide = overtake
-    with pytest.raises(PushRefusedError, match=B):
+    with pytest.raises(TransferRefusedError, match=B):
         push(bucket.address, models)
-    assert pull(bucket.address, tmp_path / "third").version == B
+    assert pull(bucket.address, tmp_path / "third").manifest.run_id == B
 
 
 def test_the_pointer_is_written_after_all_files_were_read_back(
@@ -238,4 +233,4 @@ def test_a_directory_store_is_a_registry(tmp_path: Path, models: Path) -> None:
     assert Registry(tmp_path / "store").history("wine") == Registry(models).history("wine")
     run = make_run(tmp_path / "b", B)
     Registry(tmp_path / "store").promote(run, "wine", "me", "")
-    assert pull(str(tmp_path / "store"), models).version == B
+    assert pull(str(tmp_path / "store"), models).manifest.run_id == B

@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from tabproof.artifacts import Registry
-from tabproof.artifacts.errors import KeyUnusableError, SignatureError
-from tabproof.artifacts.remote.signature import SignatureKeys, read_keys, sign
+from tabproof.artifacts.remote.signature import (
+    KeyUnusableError,
+    SignatureError,
+    SignatureKeys,
+    read_keys,
+    sign,
+)
 from tests.artifacts.remote.conftest import A, B, promote
 from tests.artifacts.remote.loopback import Bucket, content_of, pull, push
 
@@ -88,7 +93,7 @@ def test_a_pull_with_keys_accepts_only_signed_models(
         assert content_of(here) == before
     # The same push again, with the right key.
     assert not push(bucket.address, models, sign_by=keys / "ours.pem").moved
-    assert pull(bucket.address, here, keys=ours).version == B
+    assert pull(bucket.address, here, keys=ours).manifest.run_id == B
 
 
 def test_a_signature_is_pushed_and_pulled_with_its_model(

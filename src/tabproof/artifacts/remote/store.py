@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tabproof.artifacts.errors import NotInStoreError, StoreAddressError, StoreError
 from tabproof.artifacts.files import atomic_file, locked, write_atomically
-from tabproof.artifacts.remote.address import OBJECT_STORES, Address
 from tabproof.errors import PackageMissingError
 
 try:
@@ -31,6 +30,8 @@ try:
 except ImportError as error:
     raise PackageMissingError("a model store", error.name or "fsspec", "store") from error
 
+# Object stores with conditional writes.
+OBJECT_STORES = frozenset({"s3", "gs", "az", "abfs", "abfss"})
 # Bytes of one request: a slow connection transfers that much in a third of the time limit.
 PART = 8 << 20
 # Seconds of one step where no limit is set: a person waits longer than a service that starts.
@@ -38,6 +39,8 @@ TIMEOUT = 120.0
 # Files are small: waiting for answers takes longer than the transfer.
 N_PARALLEL = 8
 LOCK = ".lock"
+
+T = TypeVar("T")
 
 
 class ChangedMeanwhileError(Exception):
@@ -58,22 +61,25 @@ class Store:
     seconds: the limit for all calls together; without it each step has one of its own.
     """
 
-    def __init__(self, address: Address, seconds: float | None = None) -> None:
-        self.address = address
+    def __init__(self, protocol: str, root: str, seconds: float | None = None) -> None:
+        self.address = root if protocol == "file" else f"{protocol}://{root}"
+        self._root = root
         self._end = None if seconds is None else time.monotonic() + seconds
         # Twice as many as run at once: calls that were given up may still block a thread.
         self._pool = ThreadPoolExecutor(2 * N_PARALLEL, "store")
-        self._client = self._make_client(seconds or TIMEOUT)
+        self._client = self._connect(protocol, seconds or TIMEOUT)
 
-    def _make_client(self, _: float) -> Any:
+    def _connect(self, protocol: str, _: float) -> Any:
+        if protocol == "memory":
+            self._root = f"/{self._root}"
         try:
-            return fsspec.filesystem(self.address.protocol)
+            return fsspec.filesystem(protocol)
         except (ValueError, ImportError) as error:
-            raise StoreAddressError(text=str(self.address)) from error
+            raise StoreAddressError(text=self.address) from error
 
     def location(self, name: str) -> str:
         """Return where a file is, for messages."""
-        return f"{self.address}/{name}" if name else str(self.address)
+        return f"{self.address}/{name}" if name else self.address
 
     def names(self) -> list[str]:
         """Return the directories directly below the address."""
@@ -111,12 +117,12 @@ class Store:
         except NotInStoreError:
             return None
         if len(content) > limit:
-            raise self._too_large(name, limit)
+            raise StoreError(self.location(name), f"it is larger than {limit:,} bytes")
         return Content(content, content)
 
     def upload(self, name: str, path: Path) -> None:
         """Write a file, whatever is there."""
-        self._call(name, self._client.pipe_file, self._path(name), path.read_bytes())
+        self._put(name, path.read_bytes())
 
     def write(self, name: str, content: bytes, before: Content | None) -> None:
         """Write if the file is as it was read; raise ChangedMeanwhileError otherwise."""
@@ -127,21 +133,18 @@ class Store:
             found = None
         if found != expected:
             raise ChangedMeanwhileError
+        self._put(name, content)
+
+    def _put(self, name: str, content: bytes) -> None:
         self._call(name, self._client.pipe_file, self._path(name), content)
 
     def _read_range(self, name: str, start: int, end: int) -> bytes:
         return bytes(self._call(name, self._client.cat_file, self._path(name), start, end))
 
-    def _too_large(self, name: str, limit: int) -> StoreError:
-        return StoreError(self.location(name), f"it is larger than {limit:,} bytes")
-
     def _path(self, name: str) -> str:
-        root = f"/{self.address.root}" if self.address.protocol == "memory" else self.address.root
-        return f"{root}/{name}" if name else root
+        return "/".join(part for part in (self._root, name) if part)
 
-    def _call(
-        self, name: str, function: Callable[..., Any], *arguments: Any, **options: Any
-    ) -> Any:
+    def _call(self, name: str, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
         step = partial(function, *arguments, **options)
         with self._failures_of(name):
             if self._end is None:
@@ -170,10 +173,23 @@ class Store:
 class Bucket(Store):
     """A bucket of S3, Google or Azure, through obstore."""
 
-    def _make_client(self, seconds: float) -> Any:
+    def _connect(self, protocol: str, seconds: float) -> Any:
+        bucket, _, self._root = self._root.partition("/")
+        client: dict[str, Any] = {
+            "connect_timeout": timedelta(seconds=min(5.0, seconds / 3)),
+            # A third, so that there is time for another try when a connection dies.
+            "timeout": timedelta(seconds=seconds / 3),
+        }
+        if protocol == "s3" and os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+            # An endpoint without encryption is only ever set on purpose.
+            client["allow_http"] = True
+        retries = {"max_retries": 10, "retry_timeout": timedelta(seconds=seconds * 2 / 3)}
+        options: dict[str, Any] = {"client_options": client, "retry_config": retries}
+        if protocol == "s3":
+            # The store then refuses content that was damaged on the way.
+            options["config"] = {"checksum_algorithm": "SHA256"}
         with self._failures_of(""):
-            url = f"{self.address.protocol}://{self.address.bucket}"
-            return from_url(url, **_client_options(self.address.protocol, seconds))
+            return from_url(f"{protocol}://{bucket}", **options)
 
     def names(self) -> list[str]:
         """Return the directories directly below the address."""
@@ -184,32 +200,18 @@ class Bucket(Store):
     def sizes(self, folder: str) -> dict[str, int]:
         """Return the sizes of all files below a directory, by their names in it."""
         prefix = self._path(folder)
-
-        def all_files() -> dict[str, int]:
-            pages = obstore.list(self._client, prefix=prefix)
-            return {
-                file["path"][len(prefix) + 1 :]: file["size"] for page in pages for file in page
-            }
-
-        found: dict[str, int] = self._call(folder, all_files)
-        return found
+        found = self._call(folder, lambda: obstore.list(self._client, prefix=prefix).collect())
+        return {file["path"][len(prefix) + 1 :]: file["size"] for file in found}
 
     def read(self, name: str, limit: int) -> Content | None:
         """Read a file of at most `limit` bytes; return None where it is missing."""
-
-        def content() -> Content | None:
-            found = obstore.get(self._client, self._path(name))
-            # A file that is too large is not transferred.
-            is_larger = found.meta["size"] > limit
-            return None if is_larger else Content(bytes(found.bytes()), found.meta["e_tag"] or "")
-
         try:
-            found: Content | None = self._call(name, content)
+            found = self._call(name, obstore.get, self._client, self._path(name))
         except NotInStoreError:
             return None
-        if found is None:
-            raise self._too_large(name, limit)
-        return found
+        if found.meta["size"] > limit:  # it is not transferred
+            raise StoreError(self.location(name), f"it is larger than {limit:,} bytes")
+        return Content(bytes(self._call(name, found.bytes)), found.meta["e_tag"] or "")
 
     def upload(self, name: str, path: Path) -> None:
         """Write a file, whatever is there, without holding it in memory."""
@@ -231,34 +233,31 @@ class Bucket(Store):
                 return b""
             raise
 
-    def _path(self, name: str) -> str:
-        return "/".join(part for part in (self.address.prefix, name) if part)
-
 
 class Directory(Store):
     """A directory, which several machines may share."""
 
     def upload(self, name: str, path: Path) -> None:
         """Copy a file, which appears whole or not at all."""
-        target = Path(self._path(name))
         with self._failures_of(name):
+            target = Path(self._path(name))
             target.parent.mkdir(parents=True, exist_ok=True)
             with path.open("rb") as source, atomic_file(target) as copy:
                 shutil.copyfileobj(source, copy)
 
     def write(self, name: str, content: bytes, before: Content | None) -> None:
         """Write if the file is as it was read; raise ChangedMeanwhileError otherwise."""
+        lock = Path(self._path(name.partition("/")[0]), LOCK)
+        with self._failures_of(name), locked(lock, wait=True):
+            super().write(name, content, before)
+
+    def _put(self, name: str, content: bytes) -> None:
         target = Path(self._path(name))
-        with self._failures_of(name):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with locked(Path(self._path(name.partition("/")[0]), LOCK), wait=True):
-                found = target.read_bytes() if target.exists() else None
-                if found != (before.content if before else None):
-                    raise ChangedMeanwhileError
-                write_atomically(target, content)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, content)
 
     def _path(self, name: str) -> str:
-        path = Path(self.address.root)
+        path = Path(self._root)
         for part in name.split("/") if name else []:
             path /= part
             if path.is_symlink():
@@ -266,87 +265,82 @@ class Directory(Store):
         return str(path)
 
 
-def open_store(address: Address, seconds: float | None = None) -> Store:
+def parse_address(text: str) -> tuple[str, str]:
+    """Return protocol and root of MODEL_STORE or --store: a URL or a directory.
+
+    The root is bucket and prefix, or a path, without a final '/'. Raises StoreAddressError.
+    """
+    protocol, mark, rest = text.partition("://")
+    is_bucket = protocol in OBJECT_STORES
+    if not mark and text and text.split(":")[0] not in OBJECT_STORES:
+        return "file", str(Path(text).expanduser().resolve())
+    # Messages must not show a password.
+    if "@" in re.split("[/?#]", rest)[0] and not protocol.startswith("abfs"):
+        raise StoreAddressError(text=f"{protocol}://…")
+    parts = [part for part in rest.split("/") if part]
+    is_named = protocol.isalnum() and bool(parts) and not {".", ".."} & set(parts)
+    if not is_named or (is_bucket and (rest.startswith("/") or {"?", "#"} & set(rest))):
+        raise StoreAddressError(text=text)
+    return protocol, str(Path("/", *parts)) if protocol == "file" else "/".join(parts)
+
+
+def open_store(address: str, seconds: float | None = None) -> Store:
     """Open the store at an address; seconds: the limit for all calls together."""
-    if address.protocol in OBJECT_STORES:
-        return Bucket(address, seconds)
-    kind = Directory if address.protocol == "file" else Store
-    return kind(address, seconds)
-
-
-def _client_options(protocol: str, seconds: float) -> dict[str, Any]:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "") if protocol == "s3" else ""
-    options: dict[str, Any] = {
-        "client_options": {
-            "connect_timeout": timedelta(seconds=min(5.0, seconds / 3)),
-            # A third, so that there is time for another try when a connection dies.
-            "timeout": timedelta(seconds=seconds / 3),
-        },
-        "retry_config": {"max_retries": 10, "retry_timeout": timedelta(seconds=seconds * 2 / 3)},
-    }
-    if endpoint.startswith("http://"):
-        # An endpoint without encryption is only ever set on purpose.
-        options["client_options"]["allow_http"] = True
-    if protocol == "s3":
-        # The store then refuses content that was damaged on the way.
-        options["config"] = {"checksum_algorithm": "SHA256"}
-    return options
+    protocol, root = parse_address(address)
+    if protocol in OBJECT_STORES:
+        return Bucket(protocol, root, seconds)
+    return (Directory if protocol == "file" else Store)(protocol, root, seconds)
 
 
 # --- The reason of a failure in one line: the texts of stores are pages long.
 
-REASONS = {
-    "RequestTimeTooSkewed": "this machine's clock is wrong, so that the store refuses its"
-    " signatures; set the clock",
-    "NoSuchBucket": "there is no such bucket",
-    "PermanentRedirect": "the bucket is in another region; set AWS_REGION",
-    "AuthorizationHeaderMalformed": "the bucket is in another region; set AWS_REGION",
-}
-BAD_CREDENTIALS = {
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidToken",
-    "TokenRefreshRequired",
-}
-# The addresses at which clouds provide a machine with credentials.
-METADATA = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
+# A pattern, and what it means; the first that is found counts.
+REASONS = (
+    ("TimeoutError|kind: Timeout", "it does not answer in time"),
+    (
+        "<Code>RequestTimeTooSkewed<",
+        "this machine's clock is wrong, so that the store refuses its signatures; set the clock",
+    ),
+    ("<Code>NoSuchBucket<", "there is no such bucket"),
+    (
+        "<Code>(PermanentRedirect|AuthorizationHeaderMalformed)<|redirect without LOCATION",
+        "the bucket is in another region; set AWS_REGION",
+    ),
+    (
+        "<Code>(InvalidAccessKeyId|SignatureDoesNotMatch|Expired(Token|TokenException)"
+        "|InvalidToken|TokenRefreshRequired)<",
+        "it does not accept these credentials ({code})",
+    ),
+    (
+        # The addresses at which clouds provide a machine with credentials.
+        r"169\.254\.169\.254|169\.254\.170\.2|metadata\.google\.internal"
+        r"|Missing \w*(Key|Credential)",
+        "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of"
+        " your cloud, or give this machine a role",
+    ),
+    (
+        "status code: 40[13]",
+        "these credentials may not do that, or it is not there ({code_or_status})",
+    ),
+    ("kind: Connect", "it cannot be reached"),
+    ("HTTP error", "the connection broke"),
+    (r"status code: \d{3}.*<Code>", "it answers {status} ({code})"),
+    (r"status code: \d{3}", "it answers {status}"),
+)
 MAX_REASON = 160
 
 
 def failure_reason(error: BaseException) -> str:
     """Return why a store refused or failed, in a few words."""
-    text = str(error)
-    code = _group(r"<Code>(\w{1,60})</Code>", text)
-    status = _group(r"status code: (\d{3}[ \w]{0,40})", text)
-    if isinstance(error, TimeoutError) or "kind: Timeout" in text:
-        return "it does not answer in time"
-    if code in REASONS:
-        return REASONS[code]
-    if code in BAD_CREDENTIALS:
-        return f"it does not accept these credentials ({code})"
-    if "Received redirect without LOCATION" in text:
-        return REASONS["PermanentRedirect"]
-    if any(each in text for each in METADATA) or re.search(r"Missing \w*(Key|Credential)", text):
-        return (
-            "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those"
-            " of your cloud, or give this machine a role"
-        )
-    if status and (isinstance(error, PermissionError) or status[:3] in ("401", "403")):
-        return f"these credentials may not do that, or it is not there ({code or status})"
-    if "kind: Connect" in text:
-        return "it cannot be reached"
-    if "HTTP error" in text:
-        return "the connection broke"
-    if status:
-        return f"it answers {status}{f' ({code})' if code else ''}"
+    text = "TimeoutError" if isinstance(error, TimeoutError) else str(error)
+    code, status = (
+        match[1].strip() if (match := re.search(pattern, text)) else ""
+        for pattern in (r"<Code>(\w{1,60})</Code>", r"status code: (\d{3}[ \w]{0,40})")
+    )
+    for pattern, reason in REASONS:
+        if re.search(pattern, text, re.DOTALL):
+            return reason.format(code=code, status=status, code_or_status=code or status)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     line = text.strip().splitlines()[0] if text.strip() else type(error).__name__
     return line[:MAX_REASON]
-
-
-def _group(pattern: str, text: str) -> str:
-    match = re.search(pattern, text)
-    return match[1].strip() if match else ""
