@@ -50,7 +50,8 @@ def push(name: str, *, store: str | None, sign: Path | None, replace: bool, mode
     first = f"pushed    {what} to {address}" if done.moved else f"{what} is current there already"
     return (
         f"{first}\n"
-        f"files     {len(sealed.files)}, {sealed.n_bytes:,} bytes; {done.n_copied} sent, all read back\n"
+        f"files     {len(sealed.files)}, {sealed.n_bytes:,} bytes;"
+        f" {done.n_copied} sent, all read back\n"
         f"signed    {'yes' if done.signed else 'no'}\n"
         f"serve it  MODEL_STORE={address}"
     )
@@ -81,7 +82,7 @@ def _address(asked: str | None) -> str:
     address = os.environ.get("MODEL_STORE", "") if asked is None else asked
     if not address:
         raise MissingValueError("--store or MODEL_STORE", "s3://bucket/prefix")
-    return parse_address(address)
+    return address
 
 
 def promote(
