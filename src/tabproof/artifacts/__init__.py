@@ -25,7 +25,6 @@ from tabproof.artifacts.record import (
     Summary,
     VerifiedPredictions,
     choices_by_key,
-    choices_text,
     chosen,
     differing_rows,
     flattened,

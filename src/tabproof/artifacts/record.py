@@ -156,16 +156,6 @@ def choices_by_key(overrides: Sequence[str]) -> dict[str, str]:
     return {key.lstrip("+"): value for key, _, value in parts}
 
 
-def choices_text(overrides: Sequence[str]) -> str:
-    """Return the overrides in one line, without dataset, model, search and what changes no number.
-
-    Dataset, model and search of a run are shown by themselves, whether they were chosen or not.
-    """
-    return " ".join(
-        each for each in _shown(overrides) if not each.startswith(("model=", "search="))
-    )
-
-
 def chosen(group: str, overrides: Sequence[str]) -> str | None:
     """Return the choice of a config group; None where it was the default."""
     parts = (word.partition("=") for word in overrides)
@@ -226,8 +216,9 @@ class Record:
 
     @property
     def choices(self) -> str:
-        """What the user chose beside dataset, model and search, in one line."""
-        return choices_text(self.overrides)
+        """What the user chose beside dataset, model and search, which are shown by themselves."""
+        shown_apart = ("model=", "search=")
+        return " ".join(word for word in _shown(self.overrides) if not word.startswith(shown_apart))
 
     def value(self, metric: str) -> float | None:
         """Return a metric, where the run has it and it is finite."""

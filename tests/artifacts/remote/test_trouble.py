@@ -197,7 +197,7 @@ def test_push_and_pull_commands(bucket: Bucket, models: Path, tmp_path: Path) ->
     assert "5 fetched, each as it was sealed" in pulled.stdout
     nowhere = command("push", "wine", here)
     assert (nowhere.returncode, len(nowhere.stderr.splitlines())) == (2, 1)
-    assert "set MODEL_STORE" in nowhere.stderr
+    assert "MODEL_STORE must be given" in nowhere.stderr
     promote(models, B)
     command("push", "wine", here, "--store", bucket.address)
     bucket.remove(f"wine/versions/{B}/scorer/arrays")
