@@ -229,9 +229,9 @@ def test_scores_of_the_last_rung_are_those_of_cross_val_score(scoring: str, n_jo
     )
     grid = {"histgradientboostingclassifier__max_leaf_nodes": [3, 5, 9, 31]}
     schedule = (Rung(None, 0.5, 0.5, 1), Rung(3, 0.5, 1.0, 2), Rung(3, 1.0, 1.0, None))
-    search = searching(
-        pipeline, grid, cv=folds, scoring=scoring, schedule=schedule, n_jobs=n_jobs, pool_seconds=0
-    ).fit(frame, y)
+    options = {"cv": folds, "scoring": scoring, "schedule": schedule, "n_jobs": n_jobs}
+    with parallel_config("threading"):
+        search = searching(pipeline, grid, pool_seconds=0, **options).fit(frame, y)
     last = search.rungs_[-1]
     assert len(last.entrants) == 3
     for candidate in last.entrants:

@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from joblib import parallel_config
 
 from tabproof.search import Progress, Rung
 from tests.search.making import WHOLE, searching, table
@@ -13,7 +14,8 @@ X, Y = table()
 
 def reports_of(**options: Any) -> list[Progress]:
     reports: list[Progress] = []
-    searching(on_progress=reports.append, **options).fit(X, Y)
+    with parallel_config("threading"):
+        searching(on_progress=reports.append, **options).fit(X, Y)
     return reports
 
 

@@ -21,10 +21,6 @@ def where(job: tuple[int, int], _n_threads: int | None) -> int:
     return os.getpid()
 
 
-def lost(_job: tuple[int, int]) -> int:
-    raise AssertionError("no job kills its process")
-
-
 @contextmanager
 def runner(**options: Any) -> Iterator[Runner]:
     with (
@@ -40,7 +36,7 @@ def are_starting() -> bool:
 
 def pids(made: Runner, n: int, seconds_left: float | None = 100) -> list[int]:
     jobs = [(number, os.getpid()) for number in range(n)]
-    results = list(made.run(where, jobs, lambda: seconds_left, lost))
+    results = list(made.run(where, jobs, lambda: seconds_left, killed=0))
     assert sorted(job for job, _ in results) == jobs
     return [pid for _, pid in results]
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -41,9 +42,9 @@ def test_stopped_after_any_number_of_fits_a_search_has_a_best_candidate(
     n_fits: int, n_jobs: int, whole: RungSearchCV
 ) -> None:
     should_stop, finished = after(n_fits)
-    search = searching(
-        should_stop=should_stop, finished=finished, n_jobs=n_jobs, pool_seconds=0.0
-    ).fit(X, Y)
+    options = {"should_stop": should_stop, "finished": finished}
+    with parallel_config("threading"):
+        search = searching(n_jobs=n_jobs, pool_seconds=0.0, **options).fit(X, Y)
     assert search.predict_proba(X).shape == (200, 2)
     assert len(finished) == n_fits if n_jobs == 1 else n_fits <= len(finished) <= 13
     assert search.stopped_ == "enough"

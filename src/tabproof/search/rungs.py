@@ -92,8 +92,7 @@ class RungScores:
 
     def ranking(self) -> list[Candidate]:
         """Sort the entrants: best mean first, then the simplest, then the first proposed."""
-        folds = self.compared_folds
-        entrants = self.entrants
+        folds, entrants = self.compared_folds, self.entrants
         if not self.common_folds:
             # Stopped before every candidate was run once: rank those that were.
             entrants = [c for c in entrants if not isnan(self.score(c, folds))] or self.entrants
@@ -279,8 +278,8 @@ class RungSearch:
         directory = self.spill_directory() if self.runner.has_local_workers else None
         data = problem.X, problem.y, problem.splits
         prepare = partial(make_fold, data, directory, self.raises)
-        left = self.clock.seconds_left
-        for (of_fold, _), fold_data in self.runner.run(prepare, unfitted, left, _killed_fold):
+        killed, left = Fold(None, None, None, None, DIED), self.clock.seconds_left
+        for (of_fold, _), fold_data in self.runner.run(prepare, unfitted, left, killed):
             self._folds[of_fold] = fold_data
 
         # A fit may continue one of the rung before, and be continued in the next rung.
@@ -321,7 +320,7 @@ class RungSearch:
 
         # Results arrive in any order; nothing that is decided depends on it.
         by_place = {candidate.place: candidate for candidate in entrants}
-        for task, fit in self.runner.run(run_task, tasks, left, _killed_fit):
+        for task, fit in self.runner.run(run_task, tasks, left, Fit(nan, error=DIED)):
             candidate = by_place[task.place]
             # A resumed search tries a killed fit again: the machine may have more memory then.
             if not fit.was_killed:
@@ -383,11 +382,3 @@ class RungSearch:
                 seconds_left=None if left is None else left / self.runner.n_jobs,
             )
         )
-
-
-def _killed_fold(_job: Any) -> Fold:
-    return Fold(None, None, None, None, DIED)
-
-
-def _killed_fit(_task: Task) -> Fit:
-    return Fit(nan, error=DIED)

@@ -9,6 +9,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from copy import copy
 from threading import Thread
 from time import perf_counter
 from typing import Any, TypeVar
@@ -72,12 +73,12 @@ class Runner:
         function: Callable[[Job, int | None], Result],
         jobs: Sequence[Job],
         seconds_left: Callable[[], float | None],
-        on_death: Callable[[Job], Result],
+        killed: Result,
     ) -> Iterator[tuple[Job, Result]]:
         """Run function(job, n_threads) for each job; yield pairs of job and result.
 
         seconds_left estimates how long all jobs of the search still take in this process.
-        on_death returns the result of a job that kills its process.
+        killed is copied as the result of a job that kills its process.
         """
         if not _is_local() and _n_workers(self._asked) > self.n_jobs:
             # Workers have joined the cluster; joblib asks for their number once.
@@ -100,7 +101,7 @@ class Runner:
             except WorkerKilledError as error:
                 # A cluster has tried the call on several workers by then, and names it.
                 culprit: int = error.call[0].items[0][1][1]
-                yield left[culprit], on_death(left[culprit])
+                yield left[culprit], copy(killed)
                 begun = {*ended, culprit}
             except TerminatedWorkerError:
                 log.warning("a worker was killed; its fits are tried once more, one at a time")
@@ -125,7 +126,7 @@ class Runner:
                     try:
                         ((_, result),) = self._pool()([call])
                     except TerminatedWorkerError:
-                        result = on_death(left[number])
+                        result = copy(killed)
                     yield left[number], result
             else:
                 return
@@ -177,15 +178,15 @@ class Runner:
         self._parallel = None
 
 
+def _start(parallel: Any, n_jobs: int) -> None:
+    list(parallel(delayed(_do_nothing)() for _ in range(n_jobs)))
+
+
 def _try_to_start(parallel: Any, n_jobs: int) -> None:
     try:
         _start(parallel, n_jobs)
     except Exception:  # the first job will meet it again
         log.debug("workers did not start", exc_info=True)
-
-
-def _start(parallel: Any, n_jobs: int) -> None:
-    list(parallel(delayed(_do_nothing)() for _ in range(n_jobs)))
 
 
 def _do_nothing() -> None:
