@@ -344,7 +344,7 @@ def test_contributions_of_trees_are_shapley_values(
         np.testing.assert_allclose(found[:, :, place], wanted, rtol=0, atol=1e-12, err_msg=way)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=ensembles())
 def test_contributions_of_trees_and_their_base_sum_to_the_values(
     way: str, drawn: tuple[Trees, tuple[Encoding, ...]]

@@ -315,7 +315,7 @@ def test_the_page_suffices(make: Callable[[], Exported], allowed: float) -> None
     reader = Reader(case.files["scorer/scorer.json"], case.files["scorer/arrays.safetensors"])
     rng = np.random.default_rng(0)
     for what, frame in hard_rows(case.scorer, case.X_test[:15], rng, whole=True):
-        some = frame.iloc[:60]
+        some = frame.iloc[:30]
         cells = some.astype("object").where(some.notna(), None).itertuples(index=False)
         proba = [reader.proba(row) for row in cells]
         for scorer in scorers_of(case.files).values():

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from tabproof.scorer import tree_evaluators
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
-from tabproof.scorer.tree_evaluators import BLOCK_CELLS, MAX_TABLE_BYTES, BitVectors, TreeWalker
+from tabproof.scorer.tree_evaluators import BLOCK_CELLS, BitVectors, TreeWalker
 from tabproof.scorer.trees import Trees
 from tests.scorer.ensembles import CODES, all_rows, ensembles, make_trees, plainly
 
@@ -90,7 +90,8 @@ def test_more_cells_than_a_block() -> None:
     )
 
 
-def test_large_trees_and_tables_do_not_suit_bit_vectors() -> None:
+def test_large_trees_and_tables_do_not_suit_bit_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree_evaluators, "MAX_TABLE_BYTES", 2**20)
     encodings = (
         NumberEncoding("n", ()),
         CategoryEncoding("c", (), np.zeros((2, 1))),
@@ -100,8 +101,8 @@ def test_large_trees_and_tables_do_not_suit_bit_vectors() -> None:
     rng = np.random.default_rng(0)
     assert BitVectors.suits(make_trees([64], 1, rng), encodings)
     assert not BitVectors.suits(make_trees([64, 65], 1, rng), encodings)
-    many = make_trees([64] * 400, 1, rng)
-    assert (~many.is_leaf).sum() * 400 * 8 > MAX_TABLE_BYTES
+    many = make_trees([64] * 50, 1, rng)
+    assert (~many.is_leaf).sum() * 50 * 8 > 2**20
     # Few different thresholds make few cells, however many nodes ask for them.
     assert BitVectors.suits(many, encodings)
     all_different = replace(many, threshold=np.arange(len(many.feature), dtype=np.float64))

@@ -59,8 +59,7 @@ def calibrated_proba(calibrated: CalibratedClassifierCV, answers: Floats) -> Flo
     """Return calibrated probabilities for predictions of the pipeline: (n_rows, n_classes)."""
     pair = copy(calibrated.calibrated_classifiers_[0])
     pair.estimator = _given(pair.estimator, calibrated.classes_)
-    proba: Floats = pair.predict_proba(answers)
-    return proba
+    return np.asarray(pair.predict_proba(answers), dtype=np.float64)
 
 
 def _given(pipeline: Pipeline, classes: Codes) -> GivenSums | GivenProba:

@@ -20,9 +20,8 @@ class CategoryHasher(TransformerMixin, BaseEstimator):
     Which one, and the sign, come from scikit-learn's hash (MurmurHash3) of the category's name,
     which is the same in every process and on every machine. A missing cell is a category too.
 
-    A category that was not in the training rows becomes zeros. By its hash it would be taken for
-    categories that it has nothing in common with. This way a table describes a column completely,
-    so a scorer needs no hash function, whatever language it is written in.
+    An unseen category becomes zeros: its hash could be that of an unrelated category. So a table
+    describes a column completely, and a scorer in any language needs no hash function.
     """
 
     # scikit-learn's name for constraints, which check_grid uses too.
@@ -72,5 +71,4 @@ class CategoryHasher(TransformerMixin, BaseEstimator):
 
 
 def _columns(X: Any) -> list[pd.Series]:
-    frame = pd.DataFrame(X)
-    return [frame[name].astype("object").map(str, na_action="ignore") for name in frame.columns]
+    return [c.astype("object").map(str, na_action="ignore") for _, c in pd.DataFrame(X).items()]

@@ -16,14 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabproof.scorer.format import (
-    Arrays,
-    ColumnSpec,
-    Floats,
-    NumberSpec,
-    Operation,
-    ScorerDamagedError,
-)
+from tabproof.scorer import format as specs
+from tabproof.scorer.format import Arrays, Floats, ScorerDamagedError
 
 ARITHMETIC: dict[str, Callable[[Any, float], Any]]
 ARITHMETIC = {"add": add, "subtract": sub, "multiply": mul, "divide": truediv}
@@ -52,7 +46,7 @@ class NumberEncoding:
     """A numeric column: one feature. A missing number is NaN."""
 
     name: str
-    steps: tuple[tuple[Operation, float], ...]
+    steps: tuple[tuple[specs.Operation, float], ...]
     width: int = 1
 
     def apply(self, value: float) -> float:
@@ -125,13 +119,13 @@ class CategoryEncoding:
 Encoding = NumberEncoding | CategoryEncoding
 
 
-def make_encodings(specs: Sequence[ColumnSpec], arrays: Arrays) -> tuple[Encoding, ...]:
-    """Make encodings from specs and arrays; raise ScorerDamagedError where they do not fit."""
-    if not specs or len({spec.name for spec in specs}) < len(specs):
+def make_encodings(columns: Sequence[specs.ColumnSpec], arrays: Arrays) -> tuple[Encoding, ...]:
+    """Make the encodings; raise ScorerDamagedError where columns and arrays do not fit."""
+    if not columns or len({spec.name for spec in columns}) < len(columns):
         raise ScorerDamagedError("it has no columns, or duplicate column names")
     encodings: list[Encoding] = []
-    for index, spec in enumerate(specs):
-        if isinstance(spec, NumberSpec):
+    for index, spec in enumerate(columns):
+        if isinstance(spec, specs.NumberSpec):
             operations = [operation for operation, _ in spec.steps]
             if ("divide", 0) in spec.steps:
                 raise ScorerDamagedError(f"column '{spec.name}' is divided by zero")

@@ -11,15 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn import preprocessing
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import (
-    MinMaxScaler,
-    OneHotEncoder,
-    OrdinalEncoder,
-    StandardScaler,
-    TargetEncoder,
-)
 
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
 from tabproof.scorer.export.estimators import Positions, find_categories
@@ -31,11 +25,11 @@ UNSEEN = "\ue000 never seen"
 # What each transformer does to a number, by the column's index among its columns.
 NUMERIC: dict[type, Callable[[Any, int], Steps]] = {
     SimpleImputer: lambda imputer, index: [("fill", float(imputer.statistics_[index]))],
-    StandardScaler: lambda scaler, index: (
+    preprocessing.StandardScaler: lambda scaler, index: (
         Steps([("subtract", float(scaler.mean_[index]))] if scaler.with_mean else [])
         + Steps([("divide", float(scaler.scale_[index]))] if scaler.with_std else [])
     ),
-    MinMaxScaler: lambda scaler, index: [
+    preprocessing.MinMaxScaler: lambda scaler, index: [
         ("multiply", float(scaler.scale_[index])),
         ("add", float(scaler.min_[index])),
     ],
@@ -43,9 +37,9 @@ NUMERIC: dict[type, Callable[[Any, int], Steps]] = {
 # How many features the last transformer makes of the column at an index.
 CATEGORICAL: dict[type, Callable[[Any, int], int]] = {
     # Only the names are public, and 'a_b' may be a column or a category of the column 'a'.
-    OneHotEncoder: lambda encoder, index: int(encoder._n_features_outs[index]),
-    OrdinalEncoder: lambda _encoder, _index: 1,
-    TargetEncoder: lambda encoder, _index: (
+    preprocessing.OneHotEncoder: lambda encoder, index: int(encoder._n_features_outs[index]),
+    preprocessing.OrdinalEncoder: lambda _encoder, _index: 1,
+    preprocessing.TargetEncoder: lambda encoder, _index: (
         len(encoder.classes_) if encoder.target_type_ == "multiclass" else 1
     ),
 }

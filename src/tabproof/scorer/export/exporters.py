@@ -9,16 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn import ensemble, linear_model, tree
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-    VotingClassifier,
-)
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.tree import DecisionTreeClassifier
 
 from tabproof.errors import UserError, listed
 from tabproof.scorer import format as specs
@@ -39,12 +33,12 @@ EXPORTERS: dict[type | str, EstimatorExporter] = {
     "catboost.core.CatBoostClassifier": boosting_libraries.CatBoostExporter(),
     "lightgbm.sklearn.LGBMClassifier": boosting_libraries.LightGBMExporter(),
     "xgboost.sklearn.XGBClassifier": boosting_libraries.XGBoostExporter(),
-    HistGradientBoostingClassifier: estimators.HistGradientBoostingExporter(),
-    RandomForestClassifier: estimators.ForestExporter(),
-    ExtraTreesClassifier: estimators.ForestExporter(),
-    DecisionTreeClassifier: estimators.ForestExporter(),
-    LogisticRegression: estimators.LinearExporter(),
-    LogisticRegressionCV: estimators.LinearExporter(),
+    ensemble.HistGradientBoostingClassifier: estimators.HistGradientBoostingExporter(),
+    ensemble.RandomForestClassifier: estimators.ForestExporter(),
+    ensemble.ExtraTreesClassifier: estimators.ForestExporter(),
+    tree.DecisionTreeClassifier: estimators.ForestExporter(),
+    linear_model.LogisticRegression: estimators.LinearExporter(),
+    linear_model.LogisticRegressionCV: estimators.LinearExporter(),
 }
 
 
