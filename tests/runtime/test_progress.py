@@ -115,16 +115,17 @@ def test_parallel_jobs_of_a_sweep_draw_nothing(
     assert {record.name for record in caplog.records} == {"tabproof.runtime.progress"}
 
 
-class Clock:
-    now = 0.0
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("tabproof.runtime.progress.perf_counter", lambda: clock.now)
+    return clock
 
-    def __call__(self) -> float:
-        return self.now
 
-
-def test_fits_of_a_step_are_logged_every_half_minute(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Clock()
-    progress = StepProgress("refitting", logging.getLogger("tabproof.some"), clock)
+def test_fits_of_a_step_are_logged_every_half_minute(
+    clock: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    progress = StepProgress("refitting", logging.getLogger("tabproof.some"))
     for second in range(0, 100, 10):
         clock.now = float(second)
         progress.begin_fit("repeated cross-validation", 25)
@@ -134,8 +135,9 @@ def test_fits_of_a_step_are_logged_every_half_minute(caplog: pytest.LogCaptureFi
     ]
 
 
+@pytest.mark.usefixtures("clock")
 def test_the_next_part_of_a_step_starts_counting_again() -> None:
-    progress = StepProgress("refitting", logging.getLogger("tabproof.some"), Clock())
+    progress = StepProgress("refitting", logging.getLogger("tabproof.some"))
     assert str(progress) == "refitting, 0:00 passed"
     for _ in range(3):
         progress.begin_fit("repeated cross-validation", 25)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, cast
 
 import numpy as np
@@ -224,71 +225,36 @@ class CsvFile:
             self._stream.skip_to(start)
             yield from blocks(self._stream.read, start, size, self._separator, self.file.name)
 
-    def to_rows(self, needed: Sequence[str], lookups: Sequence[str]) -> "CsvRows":
+    def to_rows(self, needed: Sequence[str], lookups: Sequence[str]) -> Callable[[Block], Rows]:
         """Return a parser of blocks: needed columns as text, lookups as dictionaries."""
-        return CsvRows(tuple(self.names), self._separator, tuple(needed), frozenset(lookups))
+        text, by_value = pa.string(), pa.dictionary(pa.int32(), pa.string())
+        types = {name: by_value if name in lookups else text for name in needed}
+        return partial(_read_block, self.names, self._separator, types)
 
 
-@dataclass(frozen=True)
-class CsvRows:
-    """Parses blocks of a CSV whose header has these names."""
+def _read_block(
+    names: list[str], separator: str, types: dict[str, pa.DataType], block: Block
+) -> Rows:
+    content, has_undecodable = cleaned(block.content)
+    # The number of fields of each row that does not fit.
+    refused: dict[int, int] = {}
 
-    names: tuple[str, ...]
-    separator: str
-    needed: tuple[str, ...]
-    lookups: frozenset[str]
+    def skip(row: pa_csv.InvalidRow) -> str:
+        refused[row.number - 1] = row.actual_columns
+        return "skip"
 
-    def __call__(self, block: Block) -> Rows:
-        """Parse a block."""
-        content, has_undecodable = cleaned(block.content)
-        # The number of fields of each row that does not fit, by row.
-        refused: dict[int, int] = {}
-        table = self._parse(content, refused)
-        n_rows = table.num_rows + len(refused)
-        positions = np.delete(np.arange(n_rows), list(refused))
-        faults = [
-            Fault(row, "", f"{n_fields} field(s) instead of {len(self.names)}")
-            for row, n_fields in refused.items()
-        ]
-        if block.unclosed:
-            faults.append(Fault(n_rows, "", "a quote is opened here and never closed"))
-            n_rows += 1
-        if has_undecodable:
-            # The first such column of each row.
-            wrong: dict[int, str] = {}
-            for name in table.column_names:
-                texts = table[name].cast(pa.string()).combine_chunks()
-                hit = as_numpy(pc.match_substring(texts, UNDECODABLE))
-                wrong = dict.fromkeys(np.flatnonzero(hit).tolist(), name) | wrong
-            reason = "holds bytes that are no text in this encoding"
-            faults += [Fault(int(positions[p]), name, reason) for p, name in wrong.items()]
-            good = np.delete(np.arange(len(positions)), list(wrong))
-            table, positions = table.take(numbers_array(good)), positions[good]
-        return Rows(table, n_rows, positions, tuple(faults))
-
-    def _parse(self, content: bytes, refused: dict[int, int]) -> pa.Table:
-        def skip(row: pa_csv.InvalidRow) -> str:
-            refused[row.number - 1] = row.actual_columns
-            return "skip"
-
-        text = pa.string()
-        by_value = pa.dictionary(pa.int32(), text)
-        types = {name: by_value if name in self.lookups else text for name in self.needed}
-        if not content.strip(b"\r\n"):
-            return pa.schema(list(types.items())).empty_table()
+    if content.strip(b"\r\n"):
         # By index: columns that are not needed may have duplicate names.
-        places = {name: str(self.names.index(name)) for name in self.needed}
+        places = {name: str(names.index(name)) for name in types}
         table = pa_csv.read_csv(
             pa.BufferReader(content),
             pa_csv.ReadOptions(
                 use_threads=False,
                 block_size=len(content) + 1,
-                column_names=[str(place) for place in range(len(self.names))],
+                column_names=[str(place) for place in range(len(names))],
             ),
             pa_csv.ParseOptions(
-                delimiter=self.separator,
-                newlines_in_values=True,
-                invalid_row_handler=skip,
+                delimiter=separator, newlines_in_values=True, invalid_row_handler=skip
             ),
             pa_csv.ConvertOptions(
                 include_columns=list(places.values()),
@@ -296,8 +262,30 @@ class CsvRows:
                 # Which texts are missing depends on the column, and is decided later.
                 strings_can_be_null=False,
             ),
-        )
-        return table.rename_columns(list(places))
+        ).rename_columns(list(places))
+    else:
+        table = pa.schema(list(types.items())).empty_table()
+    n_rows = table.num_rows + len(refused)
+    positions = np.delete(np.arange(n_rows), list(refused))
+    faults = [
+        Fault(row, "", f"{n_fields} field(s) instead of {len(names)}")
+        for row, n_fields in refused.items()
+    ]
+    if block.unclosed:
+        faults.append(Fault(n_rows, "", "a quote is opened here and never closed"))
+        n_rows += 1
+    if has_undecodable:
+        # The first such column of each row.
+        wrong: dict[int, str] = {}
+        for name in table.column_names:
+            texts = table[name].cast(pa.string()).combine_chunks()
+            hit = as_numpy(pc.match_substring(texts, UNDECODABLE))
+            wrong = dict.fromkeys(np.flatnonzero(hit).tolist(), name) | wrong
+        reason = "holds bytes that are no text in this encoding"
+        faults += [Fault(int(positions[p]), name, reason) for p, name in wrong.items()]
+        good = np.delete(np.arange(len(positions)), list(wrong))
+        table, positions = table.take(numbers_array(good)), positions[good]
+    return Rows(table, n_rows, positions, tuple(faults))
 
 
 def _read_header(

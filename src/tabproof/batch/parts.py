@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +152,6 @@ def _stamp(path: Path) -> list[int]:
 
 def _as_bytes(part: Part) -> pa.Buffer:
     said = {name: value for name, value in vars(part).items() if name != "table"}
-    said["faults"] = [astuple(fault) for fault in part.faults]
     schema = part.table.schema.with_metadata({KEY: json.dumps(said).encode()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:

@@ -4,7 +4,6 @@ import hashlib
 import logging
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -96,7 +95,10 @@ def score(options: Options) -> str:
         ("numbers outside of the training range", total.outside),
     ):
         if counts:
-            log(f"! {what}: {_format_counts(counts)}", options)
+            most = counts.most_common(SHOWN_COLUMNS)
+            more = f" and {len(counts) - len(most)} more column(s)"
+            names = ", ".join(f"'{name}' ({count:,})" for name, count in most)
+            log(f"! {what}: {names}{more if len(counts) > len(most) else ''}", options)
     if total.n_bad:
         path = plan.tasks[0].bad_rows
         each = " and so on" if len(plan.tasks) > 1 else ""
@@ -109,12 +111,6 @@ def score(options: Options) -> str:
         f" unseen={total.unseen.total()} outside={total.outside.total()}"
         f" missing_columns={len(missing)} output={options.output}"
     )
-
-
-def _format_counts(counts: Counter[str]) -> str:
-    shown = [f"'{name}' ({count:,})" for name, count in counts.most_common(SHOWN_COLUMNS)]
-    more = len(counts) - len(shown)
-    return ", ".join(shown) + (f" and {more} more column(s)" if more > 0 else "")
 
 
 @contextmanager

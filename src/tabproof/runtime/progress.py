@@ -158,25 +158,23 @@ def _format_best(progress: Progress) -> str:
 class StepProgress:
     """Count the fits of a long step, and log every half minute how many have begun."""
 
-    def __init__(
-        self, step: str, log: logging.Logger, clock: Callable[[], float] = perf_counter
-    ) -> None:
-        self._log, self._clock = log, clock
-        self._began = self._logged = clock()
-        self._step, self._n_begun, self._n_fits = step, 0, 0
+    def __init__(self, step: str, log: logging.Logger) -> None:
+        self._log, self._step = log, step
+        self._n_begun = self._n_fits = 0
+        self._began = self._logged = perf_counter()
 
     def begin_fit(self, step: str, n_fits: int) -> None:
         """Count a fit of n_fits; a new step starts counting again."""
         self._n_begun = self._n_begun + 1 if step == self._step else 1
         self._step, self._n_fits = step, n_fits
-        if self._clock() - self._logged >= SECONDS_BETWEEN_LINES:
+        if perf_counter() - self._logged >= SECONDS_BETWEEN_LINES:
             self._log.info(str(self))
-            self._logged = self._clock()
+            self._logged = perf_counter()
 
     @property
     def seconds(self) -> float:
         """Seconds since the step began."""
-        return self._clock() - self._began
+        return perf_counter() - self._began
 
     def __str__(self) -> str:
         fits = f": fit {self._n_begun:,} of {self._n_fits:,}" if self._n_fits else ""
