@@ -57,7 +57,8 @@ def main(arguments: Sequence[str]) -> str | None:
     """Run one job, or a sweep of jobs, as a command line asks for; return the help if it does."""
     if {"-h", "--help"} & set(arguments):
         return conf.help_text()
-    process.end_with_parent()
+    if process.parent is not None:
+        process.end_with(process.parent)
     arguments = resumed(conf.quoted(arguments))
     composed = conf.check_command_line(arguments)
     # Hydra reads sys.argv.
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str]) -> str | None:
                 # Loads the numeric libraries, which read the limits once.
                 from tabproof.experiment import run_experiment
 
-                keep_refused = in_sweep or process.is_child()
+                keep_refused = in_sweep or process.parent is not None
                 console.say(run_experiment(config, directory, keep_refused=keep_refused))
 
     with sweep(arguments, composed):

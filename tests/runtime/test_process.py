@@ -51,9 +51,9 @@ def test_ctrl_c_goes_to_the_child_and_is_reported_afterwards() -> None:
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     child = (
         "import os, pathlib, sys, time\n"
-        "from tabproof.runtime.process import end_with_parent, is_child\n"
-        "assert is_child()\n"
-        "end_with_parent()\n"
+        "from tabproof.runtime.process import end_with, parent\n"
+        "assert parent\n"
+        "end_with(parent)\n"
         "pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))\n"
         "time.sleep(60)"
     )

@@ -164,7 +164,7 @@ class Job:
         scratch = None if parts is None else parts.scratch("output")
         with (
             # Closed last, so that the bad rows exist when the output appears.
-            outputs.opened(task.output, scratch, task.kind, checked.schema) as write,
+            outputs.opened(task.output, scratch, checked.schema) as write,
             outputs.bad_rows(task.bad_rows) as write_bad,
             closing(self._parts_of(number, checked, parts, show)) as found,
         ):

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from tabproof.artifacts.files import atomic_file
-from tabproof.batch.plan import STDOUT
+from tabproof.batch.plan import STDOUT, kind_of
 from tabproof.batch.scoring import PROBA, ROW, KeptColumnError, Part
 
 # From 1 to 9; higher levels take twice the time for a tenth less.
@@ -25,10 +25,9 @@ Write = Callable[[pa.Table], None]
 
 
 @contextmanager
-def opened(
-    path: Path | None, scratch: Path | None, kind: str, schema: pa.Schema
-) -> Iterator[Write]:
+def opened(path: Path | None, scratch: Path | None, schema: pa.Schema) -> Iterator[Write]:
     """Open an output, which appears when it is complete; stdout has no path and no scratch."""
+    kind = kind_of(path) if path else "csv"
     for field in schema:
         if kind != "parquet" and types.is_nested(field.type):
             reason = f"holds {field.type}, which CSV cannot; take output=….parquet"

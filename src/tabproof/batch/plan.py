@@ -96,7 +96,6 @@ class Task:
 
     inputs: tuple[InputFile, ...]
     output: Path | None
-    kind: str
     bad_rows: Path | None
 
 
@@ -112,7 +111,7 @@ def make_plan(input_text: str, output_text: str, bad_rows: Path | None = None) -
     """Find the inputs and plan the outputs; raise an error for a path that cannot be used."""
     inputs = _find_inputs(input_text)
     if output_text == STANDARD:
-        plan = Plan((Task(inputs, None, "csv", bad_rows),), None)
+        plan = Plan((Task(inputs, None, bad_rows),), None)
     else:
         plan = _plan_files(inputs, output_text, bad_rows)
     if bad_rows is not None and len(plan.tasks) > 1:
@@ -131,7 +130,8 @@ def make_plan(input_text: str, output_text: str, bad_rows: Path | None = None) -
     return plan
 
 
-def _kind_of(path: Path) -> str | None:
+def kind_of(path: Path) -> str | None:
+    """Return a file's kind by its name."""
     return next((kind for kind in KINDS if path.name.lower().endswith(f".{kind}")), None)
 
 
@@ -145,12 +145,12 @@ def _find_inputs(text: str) -> tuple[InputFile, ...]:
             for file in sorted(path.iterdir())
             # Hidden files may be incomplete.
             if not file.name.startswith(".") and not file.name.endswith(BAD) and file.is_file()
-            if (kind := _kind_of(file)) is not None
+            if (kind := kind_of(file)) is not None
         )
         if not found:
             raise BatchPathError("input", text, "no file in it has one of these endings")
         return found
-    kind = _kind_of(path)
+    kind = kind_of(path)
     if not path.is_file() or kind is None:
         found_here = "its ending is none of these" if path.exists() else "nothing is there"
         raise BatchPathError("input", text, found_here)
@@ -159,25 +159,22 @@ def _find_inputs(text: str) -> tuple[InputFile, ...]:
 
 def _plan_files(inputs: tuple[InputFile, ...], text: str, bad_rows: Path | None) -> Plan:
     output = Path(text).expanduser()
-    parts, kind = output.with_name(f"{output.name}.parts"), _kind_of(output)
+    parts, kind = output.with_name(f"{output.name}.parts"), kind_of(output)
     if not output.name or not parts.parent.is_dir():
         raise BatchPathError("output", text, "its directory does not exist")
     if irregular := _irregular(output):
         raise BatchPathError("output", text, f"{irregular}; write into it by output=- > {text}")
     is_new_name = not output.suffix and not output.exists()
-    outputs: list[tuple[tuple[InputFile, ...], Path, str]]
+    outputs = [(inputs, output)]
     if text.endswith("/") or (kind is None and (output.is_dir() or is_new_name)):
         if None in {file.path for file in inputs}:
             raise BatchPathError("output", text, "standard input goes to one file")
-        outputs = [((file,), output / Path(file.name).name, file.kind) for file in inputs]
+        outputs = [((file,), output / Path(file.name).name) for file in inputs]
     elif kind is None or output.is_dir():
         found = "a directory is there" if output.is_dir() else "its ending is none of these"
         raise BatchPathError("output", text, found)
-    else:
-        outputs = [(inputs, output, kind)]
     tasks = [
-        Task(some, place, kind, bad_rows or place.with_name(place.name + BAD))
-        for some, place, kind in outputs
+        Task(some, place, bad_rows or place.with_name(place.name + BAD)) for some, place in outputs
     ]
     return Plan(tuple(tasks), parts)
 

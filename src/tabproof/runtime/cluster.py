@@ -40,8 +40,6 @@ PROCESSOR = "processor"
 # Smaller values are sent with every call: sharing one costs as much as sending 30 kB.
 SHARED_BYTES = 2**15
 PROTOCOL = pickle.HIGHEST_PROTOCOL
-# Seconds in which a scheduler or a worker must answer.
-TIMEOUT = 10.0
 SETTINGS = {
     # This project prints what the user needs to know; the rest is in the log.
     "distributed.logging": {"version": 1, "incremental": True},
@@ -221,12 +219,12 @@ def _by_value(name: str) -> Callable[..., Any]:
 
 @contextmanager
 def connected(
-    address: str, *, facts: Facts, kinds: tuple[type, ...] = (), timeout: float = TIMEOUT
+    address: str, *, facts: Facts, kinds: tuple[type, ...] = (), timeout: float = 10.0
 ) -> Iterator[Cluster]:
     """Connect to a scheduler, and refuse workers that differ from this machine.
 
     facts must be importable by its name on the workers. Values of the types in `kinds` are sent
-    once, like large arrays and frames.
+    once, like large arrays and frames. A scheduler or a worker must answer within the timeout.
     """
     client = _connect(address, timeout)
     try:

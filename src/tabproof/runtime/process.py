@@ -25,12 +25,9 @@ from tabproof.runtime.console import complain
 
 log = logging.getLogger(__name__)
 
-# Seconds that a child has after SIGINT: a search that is interrupted still fits its best candidate.
-GRACE_SECONDS = 30.0
-WATCH_SECONDS = 0.5
 PARENT = "TRAIN_PARENT_PID"
-
-_parent = os.environ.pop(PARENT, None)
+# The process that started this one with `run_child`, if one did.
+parent = int(os.environ.pop(PARENT, "0")) or None
 
 
 @contextmanager
@@ -68,9 +65,10 @@ class Ended:
     is_interrupted: bool
 
 
-def run_child(command: Sequence[str], seconds: float | None, grace: float = GRACE_SECONDS) -> Ended:
+def run_child(command: Sequence[str], seconds: float | None, grace: float = 30.0) -> Ended:
     """Run a command on this terminal; after `seconds` send SIGINT, and SIGKILL after the grace.
 
+    A search that is interrupted still fits its best candidate.
     Ctrl-C does not end this process meanwhile: the terminal sends it to the child too, and this
     process waits for the child to end.
     """
@@ -100,17 +98,6 @@ def run_child(command: Sequence[str], seconds: float | None, grace: float = GRAC
     return Ended(code, is_late, bool(interrupts))
 
 
-def is_child() -> bool:
-    """Return whether `run_child` of another process started this one."""
-    return _parent is not None
-
-
-def end_with_parent() -> None:
-    """End a child of `run_child` as soon as its parent is gone, even if that was killed."""
-    if _parent is not None:
-        end_with(int(_parent))
-
-
 @cache
 def end_with(parent: int) -> None:
     """End this process as soon as its parent is gone, even if that was killed.
@@ -120,7 +107,7 @@ def end_with(parent: int) -> None:
 
     def watch() -> None:
         while os.getppid() == parent:
-            sleep(WATCH_SECONDS)
+            sleep(0.5)
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
