@@ -120,7 +120,7 @@ def arguments_for_hydra(arguments: Sequence[str], composed: conf.Composed | None
         # the directories of the jobs.
         directory = f"hydra.sweep.dir={_quoted(composed.sweep)}"
         return ["-m", *overrides, directory, "hydra.output_subdir=null", "hydra/job_logging=sweep"]
-    search = composed.config.search
+    search = composed.configs[0].search
     if not isinstance(search, schema.RungSearchConfig) or search.resume is False:
         return list(arguments)
     found: Path | None
@@ -131,13 +131,13 @@ def arguments_for_hydra(arguments: Sequence[str], composed: conf.Composed | None
     elif artifacts.read_plan(composed.directory) is not None:
         found = composed.directory  # hydra.run.dir names it
     else:
-        found = newest_of(composed.config, Path(artifacts.OUTPUTS))
+        found = newest_of(composed.configs[0], Path(artifacts.OUTPUTS))
     if found is None:
         return list(arguments)
     # The run checks this too, but Hydra would have written into its directory by then.
     if artifacts.is_searched(found):
         raise RunningError(found, "another process")
-    if differing := _compare(found, composed.config)[1]:
+    if differing := _compare(found, composed.configs[0])[1]:
         raise ResumeDiffersError(found, differing)
     return [*arguments, f"hydra.run.dir={_quoted(found)}"]
 

@@ -10,20 +10,9 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from tabproof.config import schema
 from tabproof.config.option import range_errors
-from tabproof.config.schema import (
-    DaskRuntimeConfig,
-    FileDatasetConfig,
-    GridSearchConfig,
-    HalvingSearchConfig,
-    MemberConfig,
-    ModelConfig,
-    OrderedCvConfig,
-    PortfolioSearchConfig,
-    RandomSearchConfig,
-    TrainConfig,
-    VoteConfig,
-)
+from tabproof.config.schema import TrainConfig
 from tabproof.errors import FileMissingError, InvalidValueError, MissingValueError, UserError
 
 MEMBER_NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
@@ -50,7 +39,7 @@ def check_config(config: TrainConfig) -> None:
 
 def _data_errors(config: TrainConfig) -> Iterator[UserError]:
     runtime, dataset, slices = config.runtime, config.dataset, config.evaluation.slices
-    if isinstance(runtime, DaskRuntimeConfig):
+    if isinstance(runtime, schema.DaskRuntimeConfig):
         if runtime.address is None:
             yield MissingValueError("runtime.address", "tcp://host:8786")
         if runtime.workers is not None:
@@ -58,7 +47,7 @@ def _data_errors(config: TrainConfig) -> Iterator[UserError]:
             yield InvalidValueError("runtime.workers", runtime.workers, valid)
     if len(set(slices)) < len(slices):
         yield InvalidValueError("evaluation.slices", slices, "each column once")
-    if not isinstance(dataset, FileDatasetConfig):
+    if not isinstance(dataset, schema.FileDatasetConfig):
         return
     try:
         "".encode(dataset.encoding)
@@ -83,35 +72,33 @@ def _data_errors(config: TrainConfig) -> Iterator[UserError]:
 
 
 def _search_errors(config: TrainConfig) -> Iterator[UserError]:
-    search = config.search
-    if isinstance(search, (GridSearchConfig, HalvingSearchConfig)):
-        yield from _grid_errors("model", search.param_grid, config.model)
-    if isinstance(search, PortfolioSearchConfig):
-        for name, member in search.members.items():
-            yield from _grid_errors(f"search.members.{name}.model", search.param_grid, member.model)
-    if isinstance(search, RandomSearchConfig) and not config.model.param_space:
+    search, models = config.search, {}
+    if isinstance(search, schema.PortfolioSearchConfig):
+        models = {f"search.members.{name}.model": m.model for name, m in search.members.items()}
+    elif isinstance(search, (schema.GridSearchConfig, schema.HalvingSearchConfig)):
+        models = {"model": config.model}
+    for where, model in models.items():
+        name, grids = str(getattr(search, "param_grid", "")), model.param_grids
+        grid, key = grids.get(name), f"{where}.param_grids.{name}"
+        if name not in grids:
+            known = ", ".join(f"'{each}'" for each in grids)
+            valid = f"one of {where}.param_grids: {known or 'there is none; or search=none'}"
+            yield InvalidValueError("search.param_grid", name, valid)
+        elif not isinstance(grid, dict) or not grid:
+            yield InvalidValueError(key, grid, "parameter: [values], at least one parameter")
+        else:
+            valid = "a list with at least one value"
+            for parameter, values in grid.items():
+                if not isinstance(values, list) or not values:
+                    yield InvalidValueError(f"{key}.{parameter}", values, valid)
+    if isinstance(search, schema.RandomSearchConfig) and not config.model.param_space:
         valid = "at least one parameter, as [values] or {low: …, high: …}"
         yield InvalidValueError("model.param_space", "nothing", valid)
 
 
-def _grid_errors(where: str, name: str, model: ModelConfig) -> Iterator[UserError]:
-    if name not in model.param_grids:
-        names = ", ".join(f"'{each}'" for each in model.param_grids)
-        valid = f"a grid of this model, which has {names or 'none: add one, or take search=none'}"
-        yield InvalidValueError("search.param_grid", name, f"{valid} ({where}.param_grids)")
-        return
-    grid, key = model.param_grids[name], f"{where}.param_grids.{name}"
-    if not isinstance(grid, dict) or not grid:
-        yield InvalidValueError(key, grid, "parameter: [values], at least one parameter")
-        return
-    for parameter, values in grid.items():
-        if not isinstance(values, list) or not values:
-            yield InvalidValueError(f"{key}.{parameter}", values, "a list with at least one value")
-
-
 def _decision_errors(config: TrainConfig) -> Iterator[UserError]:
     threshold = config.threshold
-    if isinstance(config.cv, OrderedCvConfig):
+    if isinstance(config.cv, schema.OrderedCvConfig):
         for key, value, valid in (
             ("calibration.method", config.calibration.method, "none"),
             ("threshold.objective", threshold.objective, "default"),
@@ -153,10 +140,10 @@ def _is_finite(value: Any) -> bool:
 
 def _preprocess_errors(config: TrainConfig) -> Iterator[UserError]:
     model, preprocess = config.model, config.preprocess
-    if isinstance(config.search, PortfolioSearchConfig):
+    if isinstance(config.search, schema.PortfolioSearchConfig):
         yield from _member_errors("search.members", config.search.members)
         return
-    if isinstance(model, VoteConfig):
+    if isinstance(model, schema.VoteConfig):
         yield from _member_errors("model.members", model.members)
         if preprocess.numeric or preprocess.categorical:
             yield IncompatiblePreprocessError(
@@ -170,10 +157,10 @@ def _preprocess_errors(config: TrainConfig) -> Iterator[UserError]:
         ):
             valid = f"{n_members} numbers, one per member, none below 0 and not all 0"
             yield InvalidValueError("model.estimator.weights", weights, valid)
-    yield from _estimator_errors("", MemberConfig(model, preprocess))
+    yield from _estimator_errors("", schema.MemberConfig(model, preprocess))
 
 
-def _member_errors(key: str, members: Mapping[str, MemberConfig]) -> Iterator[UserError]:
+def _member_errors(key: str, members: Mapping[str, schema.MemberConfig]) -> Iterator[UserError]:
     if not members:
         yield InvalidValueError(key, members, "at least one member: a name, its model, preprocess")
     for name, member in members.items():
@@ -181,12 +168,12 @@ def _member_errors(key: str, members: Mapping[str, MemberConfig]) -> Iterator[Us
         if MEMBER_NAME.fullmatch(name) is None or name in RESERVED_NAMES:
             valid = "names of letters and digits, such as boosting or trees_2"
             yield InvalidValueError(key, name, valid)
-        if isinstance(member.model, VoteConfig):
+        if isinstance(member.model, schema.VoteConfig):
             yield InvalidValueError(f"{key}.{name}.model", "a vote", "models other than votes")
         yield from _estimator_errors(f"{key}.{name}", member)
 
 
-def _estimator_errors(key: str, member: MemberConfig) -> Iterator[UserError]:
+def _estimator_errors(key: str, member: schema.MemberConfig) -> Iterator[UserError]:
     model, preprocess = member.model, member.preprocess
     estimator = str(model.estimator.get("_target_", "?")).rpartition(".")[2]
     whose, remedy = (f"{key}: ", f"preprocess@{key}.preprocess") if key else ("", "preprocess")

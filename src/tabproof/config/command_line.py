@@ -127,11 +127,6 @@ class Composed:
     sweep: Path | None = None
     n_jobs: int = 1
 
-    @property
-    def config(self) -> TrainConfig:
-        """The configuration of a single run."""
-        return self.configs[0]
-
 
 def check_command_line(arguments: Sequence[str]) -> Composed | None:
     """Compose and check a run, or the jobs of a sweep.

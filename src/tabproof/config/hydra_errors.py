@@ -5,20 +5,9 @@ from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
 
-from hydra.errors import (
-    ConfigCompositionException,
-    HydraException,
-    MissingConfigException,
-    OverrideParseException,
-)
+from hydra import errors as hydra
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import (
-    ConfigAttributeError,
-    ConfigKeyError,
-    InterpolationResolutionError,
-    MissingMandatoryValue,
-    OmegaConfBaseException,
-)
+from omegaconf import errors as omega
 from yaml import MarkedYAMLError
 
 from tabproof.config.schema import GROUPS, TrainConfig, choices
@@ -42,23 +31,23 @@ def as_user_error(error: BaseException) -> UserError | None:
     if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark) is not None:
         where = f"{mark.name}, line {mark.line + 1}"
         return ConfigurationError(f"{where} is no valid YAML: {error.problem}")
-    if isinstance(error, OverrideParseException):
+    if isinstance(error, hydra.OverrideParseException):
         return OverrideSyntaxError(error.override)
-    if isinstance(error, MissingConfigException):
+    if isinstance(error, hydra.MissingConfigException):
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         return unknown_choice(group, choice, [each for each in error.options or [] if each])
     # A mistake on the command line is the cause of Hydra's error; one in a file its context.
     origin = error.__cause__ or error.__context__
-    if isinstance(error, ConfigCompositionException) and isinstance(origin, OmegaConfBaseException):
-        error = origin
+    if isinstance(error, hydra.ConfigCompositionException):
+        error = origin if isinstance(origin, omega.OmegaConfBaseException) else error
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if isinstance(error, OmegaConfBaseException):
+    if isinstance(error, omega.OmegaConfBaseException):
         key, parent = error.full_key or str(error.key or ""), error.parent_node
-        if isinstance(error, MissingMandatoryValue):
+        if isinstance(error, omega.MissingMandatoryValue):
             return MissingValueError(key)
-        if isinstance(error, InterpolationResolutionError):
+        if isinstance(error, omega.InterpolationResolutionError):
             return ConfigurationError(f"{key}: {line}")
-        if not isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+        if not isinstance(error, (omega.ConfigKeyError, omega.ConfigAttributeError)):
             line = f"{line[:1].lower()}{line[1:]}"
             return ConfigurationError(f"{key}: {line}; see docs/configuration.md")
         if isinstance(parent, DictConfig) and not is_dataclass(OmegaConf.get_type(parent)):
@@ -67,7 +56,7 @@ def as_user_error(error: BaseException) -> UserError | None:
             added = f"'+{key}=…' adds it ({key.rpartition('.')[0]} has {present})"
             return ConfigurationError(f"there is no '{key}' yet; {added}")
         return unknown_key(key)
-    if isinstance(error, HydraException) or str(error).startswith("Config group override"):
+    if isinstance(error, hydra.HydraException) or str(error).startswith("Config group override"):
         if line.startswith("Ambiguous value"):
             line += ": several values make a sweep, which needs -m"
         return ConfigurationError(line)
@@ -88,15 +77,11 @@ def unknown_key(key: str) -> UserError:
     if key not in valid_keys():
         return UnknownKeyError(key, nearest_keys(key))
     group, _, name = key.rpartition(".")
-    schemas = [
-        f"/schema/{group}@_here_: {schema}\n"
-        for schema, node in GROUPS[group].items()
-        if name in {f.name for f in fields(node)}
-    ]
-    files = {choice: path.read_text(encoding="utf-8") for choice, path in choices(group).items()}
-    has_key = [
-        f"{group}={choice}" for choice, text in files.items() if any(s in text for s in schemas)
-    ]
+    has_name = [n for n, node in GROUPS[group].items() if name in {f.name for f in fields(node)}]
+    schemas, has_key = [f"/schema/{group}@_here_: {each}\n" for each in has_name], []
+    for choice, path in choices(group).items():
+        if any(schema in path.read_text(encoding="utf-8") for schema in schemas):
+            has_key.append(f"{group}={choice}")
     return ConfigurationError(f"only {' or '.join(has_key)} has the key '{key}'")
 
 

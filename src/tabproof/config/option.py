@@ -63,16 +63,14 @@ class Allowed:
             return self.words
         if self.choices:
             return f"one of {', '.join(map(str, self.choices))}"
-        above, low, at_most, high = (
-            "" if bound is None else f"{bound:g}" if isinstance(bound, float) else str(bound)
-            for bound in (self.ge, self.gt, self.le, self.lt)
-        )
-        if above:
-            text = f"from {above} to {at_most}" if at_most else f"{above} or more"
-        elif high:
-            text = f"between {low} and {high}"
+        if self.ge is not None:
+            text = f"{self.ge:.10g} or more"
+            if self.le is not None:
+                text = f"from {self.ge:.10g} to {self.le:.10g}"
+        elif self.lt is not None:
+            text = f"between {self.gt:.10g} and {self.lt:.10g}"
         else:
-            text = f"more than {low}" + (f", at most {at_most}" if at_most else "")
+            text = f"more than {self.gt:.10g}" + (f", at most {self.le:.10g}" if self.le else "")
         if self.also:
             text = f"{', '.join(map(str, self.also))}, or {text}"
         return f"{text} {self.unit}".rstrip()
@@ -86,14 +84,10 @@ def option(
     is_ordered: bool = False,
     **allowed: Any,
 ) -> Any:
-    """Declare a key with its explanation.
+    """Declare a key with its explanation, and with what `Allowed` takes.
 
-    Parameters
-    ----------
-    decides_numbers : False keeps the key out of the run id: it says where something is or how
-        long to wait, and no number depends on it
-    is_ordered : entries of the dictionary in another order make something else
-    allowed : `ge`, `gt`, `le`, `lt`, `choices` and so on, as `Allowed` takes them
+    decides_numbers: False keeps the key out of the run id: no number depends on it.
+    is_ordered: entries of the dictionary in another order make something else.
     """
     metadata = {
         "doc": doc,

@@ -72,9 +72,7 @@ class DatasetConfig:
 
     _target_: str = option("the function of `tabproof.data` that loads it")
     pos_label: str | None = option(
-        "the positive label, as the target spells it; null: the last of the sorted labels."
-        " Quote words that YAML reads as booleans: `'no'`",
-        None,
+        "the positive label, in quotes where YAML reads a boolean: `'no'`; null: the last one", None
     )
 
 
@@ -214,8 +212,7 @@ class SearchConfig:
     name: str = neutral("shown as `mode` in the result line")
     engine: str = engine("none")
     scoring: str = option(
-        "a scorer of scikit-learn; `roc_auc` means one-vs-rest, macro, for several classes",
-        "roc_auc",
+        "a scorer of scikit-learn; `roc_auc` of several classes: one-vs-rest, macro", "roc_auc"
     )
     n_splits: int = option("folds", 5, ge=2)
 
@@ -229,13 +226,10 @@ class RungSearchConfig(SearchConfig):
         " the shares of their `iterations` and of the training `rows`, and the number of `folds`"
     )
     min_resources: Any = first_rows(
-        "the fewest training rows of a rung; `auto`: 5,000 (fewer save no time), and enough for 10"
-        " rows of the rarest class",
-        also=("auto",),
+        "rows of a rung at least; `auto`: 5,000, with 10 of the rarest class", also=("auto",)
     )
     time_budget: str | None = duration(
-        "how long the search with its last fit may take; null: no limit. A search that it ends is"
-        " marked as partial"
+        "how long search and last fit may take; null: no limit. It marks the search as partial"
     )
     resume: Any = neutral(
         "whether the newest unfinished run of this configuration is continued, if there is one",
@@ -335,9 +329,7 @@ class ThresholdConfig:
     n_splits: int = option("folds of the training rows it is chosen on", 5, ge=2)
     # Any: as floats, OmegaConf would refuse whole numbers.
     costs: list[list[Any]] | None = option(
-        "of objective=cost: what each outcome costs, a row per true and a column per predicted"
-        " label, in the order of labels, the positive one second",
-        None,
+        "of objective=cost: a row per true and a column per predicted label, positive second", None
     )
     min_recall: float | None = option(
         "of objective=min_recall: the share of positive rows that is found", None, gt=0.0, le=1.0
@@ -405,8 +397,7 @@ class SweepConfig:
 
     fail_fast: bool = option("begin no further job once one has failed", False)
     time_limit: str | None = duration(
-        "how long a job may take. Then it is interrupted, so that it keeps the best so far, and"
-        " killed 30 s later; null: no limit"
+        "after it a job is interrupted, keeping its best, and killed 30 s later; null: no limit"
     )
     retries: int = option("how often a failed job is started again", 0, ge=0)
     resume: str | None = option("the directory of an unfinished sweep: missing jobs run", None)

@@ -9,16 +9,9 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from tabproof.config import schema
 from tabproof.config.hydra_errors import ConfigurationError, unknown_key
-from tabproof.config.schema import (
-    GridSearchConfig,
-    HalvingSearchConfig,
-    MemberConfig,
-    PortfolioSearchConfig,
-    RandomSearchConfig,
-    TrainConfig,
-    VoteConfig,
-)
+from tabproof.config.schema import TrainConfig
 from tabproof.errors import MissingValueError, PackageMissingError, UserError
 
 # Packages that are extras of the project, each with the name of its extra.
@@ -78,18 +71,18 @@ def check_keys(node: DictConfig, path: str = "") -> None:
             check_keys(child, f"{path}{key!s}.")
 
 
-def members_of(config: TrainConfig) -> dict[str, MemberConfig]:
+def members_of(config: TrainConfig) -> dict[str, schema.MemberConfig]:
     """Return every model with its preprocess, by the key of both; the top level has the key ''."""
-    if isinstance(config.search, PortfolioSearchConfig):
+    if isinstance(config.search, schema.PortfolioSearchConfig):
         members = config.search.members
         return {f"search.members.{name}": member for name, member in members.items()}
-    found = {"": MemberConfig(config.model, config.preprocess)}
-    if isinstance(config.model, VoteConfig):
+    found = {"": schema.MemberConfig(config.model, config.preprocess)}
+    if isinstance(config.model, schema.VoteConfig):
         found |= {f"model.members.{name}": each for name, each in config.model.members.items()}
     return found
 
 
-def most_categories(members: Iterable[MemberConfig]) -> int | None:
+def most_categories(members: Iterable[schema.MemberConfig]) -> int | None:
     """Return the largest number of categories of a column that every model accepts."""
     limits = [each.model.max_categories for each in members if each.preprocess.keeps_categories]
     return min((limit for limit in limits if limit is not None), default=None)
@@ -97,7 +90,7 @@ def most_categories(members: Iterable[MemberConfig]) -> int | None:
 
 def searched_grid(config: TrainConfig) -> dict[str, list[Any]] | None:
     """Return the grid that is searched; None if there is none."""
-    if isinstance(config.search, (GridSearchConfig, HalvingSearchConfig)):
+    if isinstance(config.search, (schema.GridSearchConfig, schema.HalvingSearchConfig)):
         return cast(dict[str, list[Any]], config.model.param_grids[config.search.param_grid])
     return None
 
@@ -107,10 +100,10 @@ def identity_of(config: TrainConfig) -> dict[str, Any]:
     identity = cast(dict[str, Any], _deciding_part(config))
     search = config.search
     searched: Any = searched_grid(config)
-    if isinstance(search, PortfolioSearchConfig):
+    if isinstance(search, schema.PortfolioSearchConfig):
         members = search.members.items()
         searched = {key: each.model.param_grids[search.param_grid] for key, each in members}
-    elif isinstance(search, RandomSearchConfig):
+    elif isinstance(search, schema.RandomSearchConfig):
         searched = config.model.param_space
     identity["search"]["searched"] = searched
     return identity
