@@ -1,6 +1,5 @@
 """A model whose library is not installed says so in one line, before data is read."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,29 +9,18 @@ from tabproof.config.schema import CONF
 from tabproof.config.typed import EXTRAS, CannotInstantiateError, make
 from tabproof.errors import PackageMissingError
 from tabproof.steps.search import make_plan
-from tests.conftest import ROOT, composed
-
-# As where it is not installed: an import finds nothing.
-WITHOUT = """
-import runpy, sys
-sys.modules[{package!r}] = None
-sys.argv = ["train", *{arguments!r}]
-runpy.run_module("src.train", run_name="__main__")
-"""
+from tests.conftest import ROOT, composed, train
 
 
 @pytest.mark.parametrize("package", EXTRAS)
-def test_one_line_says_how_to_install_it(package: str, tmp_path: Path) -> None:
+def test_one_line_says_how_to_install_it(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As where it is not installed: an import finds nothing.
+    monkeypatch.setitem(sys.modules, package, None)
     # The table is not there: were it read first, that would be the error.
     absent = ["dataset=adult", f"dataset.data_home={tmp_path}/none", "dataset.n_retries=0"]
-    arguments = [f"model={package}", *absent, f"hydra.run.dir={tmp_path}/run"]
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT.format(package=package, arguments=arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = train(f"model={package}", *absent, f"hydra.run.dir={tmp_path}/run")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert f"needs {package}, which is not installed" in done.stderr

@@ -125,19 +125,12 @@ class FileDatasetConfig(DatasetConfig):
     )
 
 
-@dataclass
-class CvConfig:
-    """How rows are divided into folds and hold-out."""
-
-    _target_: str = option("the class of `tabproof.data` that divides the rows")
-    test_size: float = option("the share of rows (of groups) held out", 0.2, gt=0.0, lt=1.0)
-
-
 @choice("cv", "stratified")
-class StratifiedCvConfig(CvConfig):
+class CvConfig:
     """Independent rows: every part has the classes in the same proportion."""
 
     _target_: str = option("the class that divides the rows", "tabproof.data.StratifiedRows")
+    test_size: float = option("the share of rows (of groups) held out", 0.2, gt=0.0, lt=1.0)
 
 
 @choice("cv", "ordered")
