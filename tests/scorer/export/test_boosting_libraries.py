@@ -155,7 +155,7 @@ def test_xgboost_equals_the_pipeline(preprocess: str, missing: bool, n_classes: 
     "parameters",
     [
         {"n_estimators": 1, "max_depth": 1},
-        {"n_estimators": 200, "learning_rate": 0.03},
+        {"n_estimators": 80, "learning_rate": 0.03},
         {"max_depth": 9, "min_child_weight": 0, "n_estimators": 3},
         {"base_score": 0.123456789},
         {"num_parallel_tree": 3, "subsample": 0.5},
@@ -263,7 +263,7 @@ def test_catboost_equals_the_pipeline(preprocess: str, missing: bool, n_classes:
     "parameters",
     [
         {"iterations": 1, "depth": 1},
-        {"depth": 6, "iterations": 100},
+        {"depth": 6, "iterations": 40},
         {"depth": 7},
         {"nan_mode": "Max"},
         {"boosting_type": "Ordered"},
