@@ -295,7 +295,7 @@ def test_a_second_process_is_refused_and_changes_nothing(
     before = files()
     with (run / "search" / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "another process is searching" in refused(run, *asked)
+        assert "is being written by another process" in refused(run, *asked)
         with pytest.raises(RunningError):
             asked_to_resume(asked, run)
     assert files() == before

@@ -92,6 +92,10 @@ def deciding_code_hash(package: Path = PACKAGE) -> str:
     return code_hash(package, DECIDING)
 
 
+# It reads the file lists of all distributions, which takes a quarter of a second.
+_distributions = cache(packages_distributions)
+
+
 def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
     """Return the versions of Python and of the libraries that decide numbers.
 
@@ -101,7 +105,7 @@ def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
     versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
     # A function has its module as an attribute; other objects have a type with one.
     modules = (each.__module__ if callable(each) else type(each).__module__ for each in using)
-    distributions = packages_distributions()
+    distributions = _distributions()
     for package in {module.partition(".")[0] for module in modules} - sys.stdlib_module_names:
         names, source = distributions.get(package, []), sys.modules.get(package)
         # This project's code, installed or not, is in the code hash.
