@@ -1,6 +1,5 @@
 """An account on loopback for each test, and the command line in front of it."""
 
-import functools
 import io
 import logging
 import os
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import Loader
 from moto.cloudformation.utils import yaml_tag_constructor
 from moto.server import ThreadedMotoServer
 
@@ -32,8 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def files_read_fast() -> Iterator[None]:
     """Read what boto3 knows of AWS once, not once a command: that is most of a test's time."""
     with pytest.MonkeyPatch.context() as patch:
-        read = functools.cache(JSONFileLoader().load_file)
-        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        found: dict[object, object] = {}
+        # Each loader has a cache of its own, and each command makes loaders.
+        patch.setattr(Loader, "_cache", property(lambda _: found, lambda *_: None), raising=False)
         # moto reads the template at every turn; the reader in C does it ten times as fast.
         yaml.add_multi_constructor("", yaml_tag_constructor, Loader=yaml.CLoader)
         patch.setattr(yaml, "Loader", yaml.CLoader)

@@ -77,7 +77,7 @@ def server(run: Path, tmp_path: Path) -> Any:
         yield server
 
 
-def test_a_new_image_that_does_not_predict_is_taken_back(
+def test_new_image_that_fails_the_smoke_test_is_rolled_back(
     cloud: Cloud, server: Server, tmp_path: Path
 ) -> None:
     cloud.rollout = ["COMPLETED"]
@@ -105,7 +105,7 @@ def test_a_new_image_that_does_not_predict_is_taken_back(
     assert "rolled back" in (tmp_path / "GITHUB_STEP_SUMMARY").read_text()
 
 
-def test_a_first_deployment_has_nothing_to_go_back_to(cloud: Cloud, tmp_path: Path) -> None:
+def test_first_deployment_has_no_revision_to_roll_back_to(cloud: Cloud, tmp_path: Path) -> None:
     run = Run(tmp_path, "http://127.0.0.1:9")
     done = run.step("Roll back after a failed smoke test")
     assert done.returncode == 1
@@ -116,7 +116,7 @@ def test_a_first_deployment_has_nothing_to_go_back_to(cloud: Cloud, tmp_path: Pa
 @pytest.mark.parametrize(
     ("inputs", "revision"), [({"revision": "1"}, 1), ({"image": digest_of("bbb")}, 2)]
 )
-def test_rolling_back_by_hand(
+def test_manual_rollback(
     cloud: Cloud, tmp_path: Path, inputs: dict[str, str], revision: int
 ) -> None:
     cloud.rollout = ["COMPLETED"]
@@ -131,7 +131,7 @@ def test_both_a_revision_and_an_image_are_refused(cloud: Cloud, tmp_path: Path) 
     assert cloud.running() == 3
 
 
-def test_what_the_stack_holds_already_but_does_not_run_does_not_pass(
+def test_image_that_is_in_the_stack_but_not_running_fails_the_check(
     cloud: Cloud, tmp_path: Path
 ) -> None:
     step = "Check that the image is running"
@@ -144,7 +144,7 @@ def test_what_the_stack_holds_already_but_does_not_run_does_not_pass(
 
 
 @pytest.mark.usefixtures("cloud")
-def test_what_is_read_of_the_stack_is_there(tmp_path: Path) -> None:
+def test_current_state_of_the_stack_is_read(tmp_path: Path) -> None:
     run = Run(tmp_path, "")
     run.passes("Read the current state")
     found = {n.rpartition(".")[2]: v for n, v in run.given.items() if n.startswith("steps.before")}

@@ -33,7 +33,7 @@ def change_sets(cloud: Cloud) -> list[str]:
     return [each["ExecutionStatus"] for each in found]
 
 
-def test_the_first_time_all_but_the_service_is_made(empty: Cloud, say: Say) -> None:
+def test_first_deployment_makes_everything_except_the_service(empty: Cloud, say: Say) -> None:
     said = say("deploy", "--yes")
     assert (said.code, said.err) == (0, "")
     assert empty.front.calls == FIRST
@@ -44,7 +44,7 @@ def test_the_first_time_all_but_the_service_is_made(empty: Cloud, say: Say) -> N
     assert not empty.backend.services
 
 
-def test_a_new_stack_takes_over_what_an_earlier_one_left(empty: Cloud, say: Say) -> None:
+def test_new_stack_takes_over_the_data_of_an_earlier_one(empty: Cloud, say: Say) -> None:
     assert say("deploy", "--yes").code == 0
     # CloudFormation imports only what is named in letters.
     sent = empty.stack.template
@@ -63,7 +63,7 @@ def test_an_image_is_deployed_by_its_digest(cloud: Cloud, say: Say) -> None:
     assert f"BucketName       {STACK}-models-" in said.out
 
 
-def test_what_is_not_said_stays(cloud: Cloud, say: Say) -> None:
+def test_parameters_that_are_not_given_keep_their_values(cloud: Cloud, say: Say) -> None:
     assert say("deploy", "--yes", "--set", "MaxTasks=9").code == 0
     assert say("deploy", "--yes", "--set", "MinTasks=2").code == 0
     found = cloud.stack.stack_parameters
@@ -74,7 +74,7 @@ def test_what_is_not_said_stays(cloud: Cloud, say: Say) -> None:
 @pytest.mark.parametrize(
     "text", ["MaxTasks: 7\nServeDocs: false", '{"MaxTasks": 7, "ServeDocs": false}']
 )
-def test_parameters_come_from_a_file_and_flags_go_before(
+def test_flags_override_the_parameter_file(
     cloud: Cloud, say: Say, tmp_path: Path, text: str
 ) -> None:
     file = tmp_path / "parameters"
@@ -84,7 +84,7 @@ def test_parameters_come_from_a_file_and_flags_go_before(
     assert cloud.stack.stack_parameters["MaxTasks"] == 8
 
 
-def test_the_same_again_is_said_and_leaves_no_change_set(cloud: Cloud, say: Say) -> None:
+def test_deployment_without_changes_leaves_no_change_set(cloud: Cloud, say: Say) -> None:
     assert say("deploy", "--yes", "--image", "bbb").code == 0
     before = change_sets(cloud)
     said = say("deploy", "--yes", "--image", "bbb")
@@ -93,8 +93,8 @@ def test_the_same_again_is_said_and_leaves_no_change_set(cloud: Cloud, say: Say)
     assert change_sets(cloud) == before
 
 
-class TestShown:
-    def test_and_declined_nothing_changes(self, cloud: Cloud, say: Say, answer: Answer) -> None:
+class TestConfirmation:
+    def test_declined_changes_are_not_made(self, cloud: Cloud, say: Say, answer: Answer) -> None:
         answer("no\n")
         said = say("deploy", "--image", "bbb")
         assert said.code == 0
@@ -104,18 +104,18 @@ class TestShown:
         assert change_sets(cloud) == []
         assert "ExecuteChangeSet" not in cloud.front.calls
 
-    def test_and_agreed_it_is_done(self, cloud: Cloud, say: Say, answer: Answer) -> None:
+    def test_confirmed_changes_are_made(self, cloud: Cloud, say: Say, answer: Answer) -> None:
         answer("y\n")
         assert say("deploy", "--image", "bbb").code == 0
         assert cloud.stack.stack_parameters["ImageUri"] == address_of("bbb")
 
-    def test_for_a_first_stack_nothing_stays_of_it(self, empty: Cloud, say: Say) -> None:
+    def test_declined_first_stack_leaves_nothing(self, empty: Cloud, say: Say) -> None:
         said = say("deploy", "--dry-run")
         assert said.code == 0
         assert "Add      Repository" in said.out
         assert stacks(empty) == []
 
-    def test_to_nobody_it_is_refused_before_anything_is_asked(self, cloud: Cloud, say: Say) -> None:
+    def test_without_a_terminal_nothing_is_sent(self, cloud: Cloud, say: Say) -> None:
         said = say("deploy", "--image", "bbb")
         assert said.code == 2
         assert "there is no terminal to ask at; --yes continues without asking" in said.err
@@ -134,7 +134,7 @@ class TestRefuses:
             (("--limit", "-1"), "argument --limit: invalid"),
         ],
     )
-    def test_words_before_anything_is_asked(
+    def test_invalid_arguments_before_any_call(
         self, empty: Cloud, say: Say, words: tuple[str, ...], reason: str
     ) -> None:
         said = say("deploy", "--yes", *words)
@@ -144,7 +144,7 @@ class TestRefuses:
         assert empty.front.calls == []
 
     @pytest.mark.parametrize("text", ["- a", "a: [", "a: {b: 1}", "\ud800"])
-    def test_a_file_that_holds_no_parameters(
+    def test_file_without_parameters(
         self, empty: Cloud, say: Say, tmp_path: Path, text: str
     ) -> None:
         file = tmp_path / "parameters"
@@ -156,13 +156,13 @@ class TestRefuses:
         assert len(said.err.splitlines()) == 1
         assert empty.front.calls == []
 
-    def test_an_image_that_is_not_there(self, cloud: Cloud, say: Say) -> None:
+    def test_missing_image(self, cloud: Cloud, say: Say) -> None:
         said = say("deploy", "--yes", "--image", "nix")
         assert said.code == 2
         assert "there is no image 'nix' in" in said.err
         assert cloud.front.calls == ["DescribeStacks", "DescribeImages", "DescribeImages"]
 
-    def test_an_image_before_there_is_a_repository(self, empty: Cloud, say: Say) -> None:
+    def test_image_without_a_repository(self, empty: Cloud, say: Say) -> None:
         said = say("deploy", "--yes", "--image", "aaa")
         assert said.code == 2
         assert "there is no repository mlops/api yet" in said.err
@@ -177,7 +177,7 @@ class TestRefuses:
             ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name mlops"),
         ],
     )
-    def test_a_stack_that_cannot_be_updated_now(
+    def test_stack_that_cannot_be_updated_now(
         self, cloud: Cloud, say: Say, state: str, remedy: str
     ) -> None:
         cloud.stack.status = state
@@ -187,7 +187,7 @@ class TestRefuses:
         assert remedy in said.err
         assert cloud.front.calls == ["DescribeStacks"]
 
-    def test_to_bring_back_by_chance_what_was_rolled_back(self, cloud: Cloud, say: Say) -> None:
+    def test_accidental_return_of_a_rolled_back_image(self, cloud: Cloud, say: Say) -> None:
         cloud.put_service_on(2)
         said = say("deploy", "--yes", "--set", "MaxTasks=9")
         assert said.code == 2
@@ -196,7 +196,7 @@ class TestRefuses:
         assert "CreateChangeSet" not in cloud.front.calls
         assert say("deploy", "--yes", "--set", "MaxTasks=9", "--image", "bbb").code == 0
 
-    def test_a_value_that_the_template_refuses(self, cloud: Cloud, say: Say) -> None:
+    def test_value_that_the_template_does_not_allow(self, cloud: Cloud, say: Say) -> None:
         why = "Parameter 'MaxTasks' must be one of AllowedValues"
         cloud.front.fails["CreateChangeSet"] = Failure("ValidationError", why)
         said = say("deploy", "--yes", "--set", "MaxTasks=0")
@@ -204,7 +204,7 @@ class TestRefuses:
         assert said.err == f"error: AWS refused CreateChangeSet: {why} (ValidationError)\n"
 
 
-def test_a_rolled_back_service_is_told_where_nothing_else_differs(cloud: Cloud, say: Say) -> None:
+def test_rolled_back_service_is_reported_if_nothing_else_differs(cloud: Cloud, say: Say) -> None:
     assert say("deploy", "--yes", "--image", "bbb").code == 0
     cloud.let_the_stack_say(3)
     cloud.put_service_on(2)
@@ -214,7 +214,7 @@ def test_a_rolled_back_service_is_told_where_nothing_else_differs(cloud: Cloud, 
     assert "rollback --to 3 takes it forward" in said.out
 
 
-def test_a_change_that_fails_tells_the_first_failures(cloud: Cloud, say: Say) -> None:
+def test_failed_change_reports_the_first_failures(cloud: Cloud, say: Say) -> None:
     def fail() -> None:
         if "ExecuteChangeSet" in cloud.front.calls:
             cloud.stack.status = "UPDATE_ROLLBACK_COMPLETE"
@@ -247,7 +247,7 @@ def event(resource: str, state: str, reason: str) -> str:
     )
 
 
-def test_a_change_that_never_ends_reaches_the_limit(cloud: Cloud, say: Say) -> None:
+def test_change_that_never_ends_reaches_the_time_limit(cloud: Cloud, say: Say) -> None:
     def busy() -> None:
         if "ExecuteChangeSet" in cloud.front.calls:
             cloud.stack.status = "UPDATE_IN_PROGRESS"
@@ -260,7 +260,7 @@ def test_a_change_that_never_ends_reaches_the_limit(cloud: Cloud, say: Say) -> N
 
 
 @pytest.mark.parametrize("number", range(len(NEXT)))
-def test_whichever_call_fails_nothing_stays_behind(cloud: Cloud, say: Say, number: int) -> None:
+def test_any_failing_call_leaves_nothing_behind(cloud: Cloud, say: Say, number: int) -> None:
     cloud.front.fails[number] = DENIED
     said = say("deploy", "--yes", "--image", "bbb")
     assert said.code == 1
@@ -277,7 +277,7 @@ def test_whichever_call_fails_nothing_stays_behind(cloud: Cloud, say: Say, numbe
 
 
 @pytest.mark.parametrize("number", range(len(FIRST)))
-def test_whichever_first_call_fails_no_empty_stack_stays(
+def test_any_failing_call_of_a_first_deployment_leaves_no_empty_stack(
     empty: Cloud, say: Say, number: int
 ) -> None:
     empty.front.fails[number] = DENIED

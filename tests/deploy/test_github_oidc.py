@@ -49,7 +49,7 @@ def actions(role: str) -> set[str]:
     return {a for each in listed for a in ([each] if isinstance(each, str) else each)}
 
 
-def test_the_template_is_sound() -> None:
+def test_template_passes_cfn_lint() -> None:
     lint = Path(sys.executable).parent / "cfn-lint"
     done = subprocess.run([lint, TEMPLATE], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
@@ -62,7 +62,7 @@ def test_the_template_is_sound() -> None:
         ("DeployRole", "${Subject}:environment:${Environment}"),
     ],
 )
-def test_one_repository_takes_a_role(role: str, subject: str) -> None:
+def test_only_one_repository_can_assume_a_role(role: str, subject: str) -> None:
     (statement,) = ROLES[role]["AssumeRolePolicyDocument"]["Statement"]
     issuer = "token.actions.githubusercontent.com"
     assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
@@ -84,13 +84,13 @@ def test_one_repository_takes_a_role(role: str, subject: str) -> None:
         ("octo/tabular", False),
     ],
 )
-def test_a_subject_names_one_repository(subject: str, *, is_one: bool) -> None:
+def test_subject_names_exactly_one_repository(subject: str, *, is_one: bool) -> None:
     pattern = CONTENT["Parameters"]["Subject"]["AllowedPattern"]
     assert bool(re.search(pattern, subject)) == is_one
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_may_nothing_by_a_wildcard(role: str) -> None:
+def test_roles_have_no_wildcard_actions(role: str) -> None:
     assert not [action for action in actions(role) if "*" in action]
     for statement in statements(role):
         if statement["Resource"] == "*":
@@ -104,7 +104,7 @@ def test_a_role_may_nothing_by_a_wildcard(role: str) -> None:
                 }
 
 
-def test_tasks_are_given_no_roles_but_the_stack_s() -> None:
+def test_only_roles_of_the_stack_are_passed_to_tasks() -> None:
     (passing,) = [each for each in statements("DeployRole") if each["Action"] == "iam:PassRole"]
     assert passing["Condition"] == {
         "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
@@ -116,7 +116,7 @@ def test_tasks_are_given_no_roles_but_the_stack_s() -> None:
         assert template["Resources"][name[1]]["Type"] == "AWS::IAM::Role"
 
 
-def test_the_deploying_role_may_do_what_is_asked_of_it(cloud: Cloud, say: Say) -> None:
+def test_deploy_role_allows_every_call_of_the_commands(cloud: Cloud, say: Say) -> None:
     cloud.rollout = ["COMPLETED"]
     assert say("status").code == 0
     assert say("rollback").code == 0

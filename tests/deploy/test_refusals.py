@@ -43,7 +43,9 @@ EARLY_SIGNATURE = Failure(
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
-def test_no_verb_goes_on_after_a_refusal(empty: Cloud, say: Say, verb: tuple[str, ...]) -> None:
+def test_no_command_continues_after_a_denied_call(
+    empty: Cloud, say: Say, verb: tuple[str, ...]
+) -> None:
     empty.front.fails["DescribeStacks"] = SKEWED
     said = say(*verb)
     assert said.code == 1
@@ -74,7 +76,7 @@ def test_no_verb_goes_on_after_a_refusal(empty: Cloud, say: Say, verb: tuple[str
     ],
     ids=lambda value: value.code if isinstance(value, Failure) else "",
 )
-def test_what_aws_refuses_is_told(empty: Cloud, say: Say, failure: Failure, reason: str) -> None:
+def test_denied_call_is_reported(empty: Cloud, say: Say, failure: Failure, reason: str) -> None:
     empty.front.fails["DescribeStacks"] = failure
     said = say("status")
     assert said.code == 1
@@ -83,8 +85,10 @@ def test_what_aws_refuses_is_told(empty: Cloud, say: Say, failure: Failure, reas
     assert empty.front.calls == ["DescribeStacks"]
 
 
-class TestBeforeAnythingIsSent:
-    def test_no_credentials(self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestBeforeAnyCall:
+    def test_missing_credentials(
+        self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         said = say("deploy", "--yes")
@@ -92,20 +96,22 @@ class TestBeforeAnythingIsSent:
         assert said.err.startswith("error: no credentials for AWS (none found): sign in")
         assert empty.front.calls == []
 
-    def test_half_of_them(self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_incomplete_credentials(
+        self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         said = say("status")
         assert said.code == 2
         assert "no credentials for AWS (Partial credentials found in env" in said.err
         assert empty.front.calls == []
 
-    def test_a_profile_that_is_not_there(self, empty: Cloud, say: Say) -> None:
+    def test_unknown_profile(self, empty: Cloud, say: Say) -> None:
         said = say("status", "--profile", "nobody")
         assert said.code == 2
         assert "The config profile (nobody) could not be found" in said.err
         assert empty.front.calls == []
 
-    def test_no_region(self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_region(self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_REGION")
         monkeypatch.delenv("AWS_DEFAULT_REGION")
         said = say("status")
@@ -114,9 +120,7 @@ class TestBeforeAnythingIsSent:
         assert empty.front.calls == []
 
     @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
-    def test_a_region_that_is_not_there(
-        self, empty: Cloud, say: Say, verb: tuple[str, ...]
-    ) -> None:
+    def test_unknown_region(self, empty: Cloud, say: Say, verb: tuple[str, ...]) -> None:
         said = say(*verb, "--region", "eu-wst-1")
         assert said.code == 2
         assert "there is no region 'eu-wst-1'; did you mean eu-west-1 or" in said.err
@@ -124,7 +128,7 @@ class TestBeforeAnythingIsSent:
 
 
 @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
-def test_either_variable_names_the_region(
+def test_both_region_variables_work(
     empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.delenv("AWS_REGION")
@@ -135,7 +139,7 @@ def test_either_variable_names_the_region(
 
 
 class TestWithoutAnAnswer:
-    def test_where_nobody_listens(
+    def test_refused_connection(
         self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         empty.front.close()
@@ -147,7 +151,9 @@ class TestWithoutAnAnswer:
         # The fixture closes it once more.
         empty.front.close = lambda: None  # type: ignore[method-assign]
 
-    def test_in_time(self, cloud: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_response_after_the_timeout(
+        self, cloud: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(aws, "READ_TIMEOUT", 0.5)
         cloud.front.fails["UpdateService"] = Failure("x", "x", seconds=1.5)
         said = say("rollback")
@@ -155,14 +161,16 @@ class TestWithoutAnAnswer:
         assert "AWS cannot be reached: Read timeout on endpoint URL" in said.err
         assert cloud.running() == 3
 
-    def test_that_is_of_aws(self, cloud: Cloud, say: Say) -> None:
+    def test_response_that_is_not_from_aws(self, cloud: Cloud, say: Say) -> None:
         cloud.front.after["DescribeStacks"] = lambda _: b"<html>sign in to this network"
         said = say("status")
         assert said.code == 1
         assert "the response is not from AWS, or incomplete" in said.err
 
 
-def test_throttled_it_asks_again(empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_throttled_call_is_repeated(
+    empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "3")
     empty.front.fails[0] = Failure("Throttling", "Rate exceeded")
     said = say("status")
@@ -170,7 +178,7 @@ def test_throttled_it_asks_again(empty: Cloud, say: Say, monkeypatch: pytest.Mon
     assert said.code == 2
 
 
-def test_interrupted_while_it_waits_it_says_what_goes_on(
+def test_interrupted_wait_says_what_continues(
     cloud: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_: float) -> None:
@@ -185,7 +193,7 @@ def test_interrupted_while_it_waits_it_says_what_goes_on(
     assert cloud.running() == 2
 
 
-def test_as_a_program_it_ends_with_one_line_and_its_code(empty: Cloud) -> None:
+def test_program_ends_with_one_line_and_an_exit_code(empty: Cloud) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "deploy", "status", "--stack", "absent"],
         cwd=ROOT,
@@ -200,7 +208,7 @@ def test_as_a_program_it_ends_with_one_line_and_its_code(empty: Cloud) -> None:
     assert empty.front.calls == ["DescribeStacks"]
 
 
-def test_who_deploys_needs_not_what_trains_or_serves() -> None:
+def test_deploying_needs_neither_training_nor_serving_packages() -> None:
     heavy = {"numpy", "pandas", "sklearn", "hydra", "omegaconf", "fastapi", "starlette", "msgspec"}
     words = f"import sys, deploy.__main__; print(*(set({sorted(heavy)!r}) & sys.modules.keys()))"
     loaded = subprocess.run(
@@ -209,7 +217,7 @@ def test_who_deploys_needs_not_what_trains_or_serves() -> None:
     assert loaded.stdout.split() == []
 
 
-def test_every_error_ends_a_program_with_a_failure_and_says_what_it_is() -> None:
+def test_every_error_has_a_message_and_a_failing_exit_code() -> None:
     from deploy import errors
     from tabproof.errors import UserError
 

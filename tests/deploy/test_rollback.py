@@ -19,7 +19,7 @@ CALLS = [
 ]
 
 
-def test_goes_to_the_revision_before_and_waits(cloud: Cloud, say: Say) -> None:
+def test_rollback_returns_to_the_previous_revision_and_waits(cloud: Cloud, say: Say) -> None:
     said = say("rollback")
     assert (said.code, said.err) == (0, "")
     assert cloud.running() == 2
@@ -32,7 +32,7 @@ def test_goes_to_the_revision_before_and_waits(cloud: Cloud, say: Say) -> None:
     assert "rollback --to N" in last
 
 
-def test_said_twice_goes_back_once(cloud: Cloud, say: Say) -> None:
+def test_second_rollback_does_not_go_back_further(cloud: Cloud, say: Say) -> None:
     assert say("rollback").code == 0
     before = len(cloud.front.calls)
     again = say("rollback")
@@ -42,7 +42,7 @@ def test_said_twice_goes_back_once(cloud: Cloud, say: Say) -> None:
     assert "UpdateService" not in cloud.front.calls[before:]
 
 
-def test_said_again_waits_for_what_the_first_began(cloud: Cloud, say: Say) -> None:
+def test_repeated_rollback_waits_for_the_running_one(cloud: Cloud, say: Say) -> None:
     cloud.front.fails[7] = DENIED
     assert say("rollback").code == 1
     cloud.front.fails.clear()
@@ -55,7 +55,9 @@ def test_said_again_waits_for_what_the_first_began(cloud: Cloud, say: Say) -> No
 @pytest.mark.parametrize(
     "words", [("--to", "1"), ("--image", "aaa"), ("--image", digest_of("aaa"))]
 )
-def test_goes_to_what_is_named(cloud: Cloud, say: Say, words: tuple[str, str]) -> None:
+def test_rollback_to_a_named_revision_or_image(
+    cloud: Cloud, say: Say, words: tuple[str, str]
+) -> None:
     said = say("rollback", *words)
     assert (said.code, said.err) == (0, "")
     assert cloud.running() == 1
@@ -65,14 +67,16 @@ def test_goes_to_what_is_named(cloud: Cloud, say: Say, words: tuple[str, str]) -
 @pytest.mark.parametrize(
     "words", [("--to", "3"), ("--image", "ccc"), ("--image", address_of("ccc"))]
 )
-def test_what_runs_already_is_left_alone(cloud: Cloud, say: Say, words: tuple[str, str]) -> None:
+def test_revision_that_already_runs_is_not_replaced(
+    cloud: Cloud, say: Say, words: tuple[str, str]
+) -> None:
     said = say("rollback", *words)
     assert said.code == 0
     assert said.out.startswith("nothing to do: the service runs revision 3")
     assert "UpdateService" not in cloud.front.calls
 
 
-def test_goes_forward_again(cloud: Cloud, say: Say) -> None:
+def test_rollback_can_go_forward_again(cloud: Cloud, say: Say) -> None:
     cloud.put_service_on(2)
     said = say("rollback", "--to", "3")
     assert said.code == 0
@@ -80,7 +84,7 @@ def test_goes_forward_again(cloud: Cloud, say: Say) -> None:
     assert "makes this permanent" not in said.out
 
 
-def test_an_image_of_no_revision_gets_a_copy_with_nothing_else_changed(
+def test_image_without_a_revision_gets_a_copy_that_differs_in_the_image_only(
     cloud: Cloud, say: Say
 ) -> None:
     cloud.push("zzz")
@@ -94,7 +98,7 @@ def test_an_image_of_no_revision_gets_a_copy_with_nothing_else_changed(
     assert cloud.revisions() == [1, 2, 3, 4]
 
 
-def test_a_copy_whose_rollout_could_not_begin_is_found_again(cloud: Cloud, say: Say) -> None:
+def test_copy_whose_rollout_did_not_start_is_reused(cloud: Cloud, say: Say) -> None:
     cloud.push("zzz")
     cloud.front.fails["UpdateService"] = DENIED
     assert say("rollback", "--image", "zzz").code == 1
@@ -104,7 +108,7 @@ def test_a_copy_whose_rollout_could_not_begin_is_found_again(cloud: Cloud, say: 
 
 
 class TestRefuses:
-    def test_where_nothing_came_before(self, cloud: Cloud, say: Say) -> None:
+    def test_rollback_without_an_earlier_revision(self, cloud: Cloud, say: Say) -> None:
         cloud.put_service_on(1)
         cloud.let_the_stack_say(1)
         said = say("rollback")
@@ -114,7 +118,7 @@ class TestRefuses:
     @pytest.mark.parametrize(
         ("number", "reason"), [("9", "is not there"), ("1", "is INACTIVE (deregistered)")]
     )
-    def test_a_revision_that_cannot_run(
+    def test_revision_that_cannot_run(
         self, cloud: Cloud, say: Say, number: str, reason: str
     ) -> None:
         cloud.client("ecs").deregister_task_definition(taskDefinition=f"{STACK}:1")
@@ -123,25 +127,25 @@ class TestRefuses:
         assert f"revision {number} of mlops {reason}; ACTIVE are 3, 2" in said.err
 
     @pytest.mark.usefixtures("cloud")
-    def test_a_tag_that_is_not_there_and_names_those_that_are(self, say: Say) -> None:
+    def test_unknown_tag_and_lists_the_existing_ones(self, say: Say) -> None:
         said = say("rollback", "--image", "nix")
         assert said.code == 2
         assert "there is no image 'nix' in" in said.err
         assert {"aaa", "bbb", "ccc"} <= set(said.err.replace(",", "").split())
 
-    def test_an_image_that_is_no_longer_there(self, cloud: Cloud, say: Say) -> None:
+    def test_deleted_image(self, cloud: Cloud, say: Say) -> None:
         cloud.remove_image("bbb")
         said = say("rollback")
         assert said.code == 2
         assert "revision 2 of mlops cannot start: its image" in said.err
 
     @pytest.mark.usefixtures("cloud")
-    def test_an_image_from_elsewhere(self, say: Say) -> None:
+    def test_image_of_another_repository(self, say: Say) -> None:
         said = say("rollback", "--image", "docker.io/library/nginx:1")
         assert said.code == 2
         assert "tasks may fetch from there only" in said.err
 
-    def test_while_the_stack_is_being_changed(self, cloud: Cloud, say: Say) -> None:
+    def test_rollback_during_a_change_of_the_stack(self, cloud: Cloud, say: Say) -> None:
         cloud.stack.status = "UPDATE_IN_PROGRESS"
         said = say("rollback")
         assert said.code == 2
@@ -149,7 +153,7 @@ class TestRefuses:
         assert cloud.front.calls == ["DescribeStacks"]
 
     @pytest.mark.usefixtures("empty")
-    def test_without_a_stack(self, say: Say) -> None:
+    def test_missing_stack(self, say: Say) -> None:
         said = say("rollback")
         assert said.code == 2
         assert said.err == (
@@ -157,14 +161,14 @@ class TestRefuses:
         )
 
     @pytest.mark.parametrize("words", [("--to", "0"), ("--to", "2", "--image", "aaa")])
-    def test_words_that_mean_nothing(self, cloud: Cloud, say: Say, words: tuple[str, ...]) -> None:
+    def test_invalid_arguments(self, cloud: Cloud, say: Say, words: tuple[str, ...]) -> None:
         said = say("rollback", *words)
         assert said.code == 2
         assert len(said.err.splitlines()) == 1
         assert cloud.front.calls == []
 
     # After a refusal nothing has changed, wherever it came.
-    def test_nothing_half_done(self, cloud: Cloud, say: Say) -> None:
+    def test_refused_rollback_changes_nothing(self, cloud: Cloud, say: Say) -> None:
         cloud.remove_image("aaa")
         for words in ((), ("--to", "9"), ("--to", "1"), ("--image", "nix")):
             if words:
@@ -174,14 +178,18 @@ class TestRefuses:
 
 
 class TestTheRollout:
-    def test_that_the_circuit_breaker_ends_is_a_failure(self, cloud: Cloud, say: Say) -> None:
+    def test_rollout_stopped_by_the_circuit_breaker_is_a_failure(
+        self, cloud: Cloud, say: Say
+    ) -> None:
         cloud.rollout = ["IN_PROGRESS", "FAILED"]
         said = say("rollback")
         assert said.code == 1
         assert "did not take revision 2: ECS deployment circuit breaker" in said.err
         assert "it is on revision 3" in said.err
 
-    def test_that_never_ends_reaches_the_limit_and_goes_on(self, cloud: Cloud, say: Say) -> None:
+    def test_rollout_that_never_ends_reaches_the_time_limit_and_continues(
+        self, cloud: Cloud, say: Say
+    ) -> None:
         cloud.rollout = ["IN_PROGRESS"]
         said = say("rollback", "--limit", "0.001")
         assert said.code == 1
@@ -196,7 +204,7 @@ class TestTheRollout:
 
 
 @pytest.mark.parametrize("number", range(len(CALLS)))
-def test_whichever_call_fails_it_is_told_in_one_line(cloud: Cloud, say: Say, number: int) -> None:
+def test_any_failing_call_is_reported_in_one_line(cloud: Cloud, say: Say, number: int) -> None:
     cloud.front.fails[number] = DENIED
     said = say("rollback")
     assert said.code == 1

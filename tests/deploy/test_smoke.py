@@ -76,7 +76,7 @@ def answers_of(prediction: object) -> list[tuple[int, bytes]]:
 
 
 class TestOfTheRealService:
-    def test_it_passes_where_a_model_predicts(self, run: Path, tmp_path: Path) -> None:
+    def test_service_with_a_model_passes(self, run: Path, tmp_path: Path) -> None:
         with Server(tmp_path, newest=run, key=KEY) as server:
             done = smoke(f"http://127.0.0.1:{server.port}/", key=KEY)
             answered = server.get("/health").json
@@ -84,7 +84,7 @@ class TestOfTheRealService:
         assert answered["models"][answered["default_model"]] in done.stdout
         assert "lives and predicts by" in done.stdout
 
-    def test_a_wrong_key_is_told_at_once_and_not_printed(self, run: Path, tmp_path: Path) -> None:
+    def test_wrong_key_is_reported_at_once_and_not_printed(self, run: Path, tmp_path: Path) -> None:
         with Server(tmp_path, newest=run, key=KEY) as server:
             began = time.monotonic()
             line = failure_of(smoke(f"http://127.0.0.1:{server.port}", key="wrong-and-secret"))
@@ -93,13 +93,13 @@ class TestOfTheRealService:
         assert "wrong-and-secret" not in line
         assert time.monotonic() - began < 5
 
-    def test_no_model_is_told(self, tmp_path: Path) -> None:
+    def test_missing_model_is_reported(self, tmp_path: Path) -> None:
         with Server(tmp_path) as server:
             line = failure_of(smoke(f"http://127.0.0.1:{server.port}", "--seconds", "0"))
         assert "lives but serves no model" in line
 
 
-def test_it_waits_for_a_load_balancer_that_has_no_target_yet() -> None:
+def test_waits_for_a_load_balancer_without_targets() -> None:
     page = b"<html>503 Service Temporarily Unavailable</html>"
     good = answers_of({"model": "m", "run_id": "r1", "label": "a", "probabilities": {"a": 1.0}})
     with answering((503, page), *good) as (url, asked):
@@ -108,19 +108,19 @@ def test_it_waits_for_a_load_balancer_that_has_no_target_yet() -> None:
     assert asked == ["/health", "/health", "/schema", "/predict"]
 
 
-def test_what_does_not_pass_is_not_waited_for() -> None:
+def test_permanent_failure_is_not_retried() -> None:
     with answering((404, b"{}")) as (url, asked):
         assert failure_of(smoke(url)).endswith("/health: status 404")
     assert asked == ["/health"]
 
 
-def test_no_answer_is_told_in_one_line() -> None:
+def test_missing_response_is_reported_in_one_line() -> None:
     with answering((200, b"")) as (url, _):
         pass
     assert "Connection refused" in failure_of(smoke(url, "--seconds", "0"))
 
 
-def test_the_key_goes_nowhere_else() -> None:
+def test_key_is_not_sent_to_another_host() -> None:
     with (
         answering((200, b"{}")) as (elsewhere, asked),
         answering((301, b""), Location=elsewhere) as (url, _),
@@ -141,12 +141,12 @@ def test_the_key_goes_nowhere_else() -> None:
         ([], "no probabilities"),
     ],
 )
-def test_an_answer_of_200_that_predicts_nothing_fails(prediction: object, words: str) -> None:
+def test_response_200_without_a_prediction_fails(prediction: object, words: str) -> None:
     with answering(*answers_of(prediction)) as (url, _), pytest.raises(SmokeError, match=words):
         check(Service(url), 1)
 
 
-def test_tasks_that_predict_by_different_models_are_told() -> None:
+def test_tasks_with_different_models_are_reported() -> None:
     whole = {"model": "m", "label": "a", "probabilities": {"a": 1.0}}
     good = answers_of(whole | {"run_id": "r1"})
     with answering(*good, *answers_of(whole | {"run_id": "r2"})[2:]) as (url, _):
@@ -167,12 +167,12 @@ def test_tasks_that_predict_by_different_models_are_told() -> None:
         "http://h/?q",
     ],
 )
-def test_what_is_no_address_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_address_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([url])
     assert f"'{url}' is no address like" in capsys.readouterr().err
 
 
-def test_a_key_that_no_header_carries_is_not_printed() -> None:
+def test_key_that_is_not_valid_in_a_header_is_not_printed() -> None:
     line = failure_of(smoke("http://127.0.0.1:9", key="secret\n"))
     assert line.endswith("API_KEY: it has characters that are invalid in a header")

@@ -42,7 +42,7 @@ def container() -> Any:
     return container
 
 
-def test_cfn_lint_has_nothing_to_say_not_even_for_information() -> None:
+def test_cfn_lint_finds_nothing() -> None:
     done = subprocess.run(
         [
             Path(sys.executable).with_name("cfn-lint"),
@@ -57,7 +57,7 @@ def test_cfn_lint_has_nothing_to_say_not_even_for_information() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_aws_takes_it_in_one_piece_and_without_aliases() -> None:
+def test_template_is_small_enough_and_has_no_aliases() -> None:
     assert len(TEXT.encode()) < 51_200
     # CloudFormation reads YAML 1.1 without anchors.
     assert not re.search(r"^\s*(-|\w+:)\s+[&*]\w", TEXT, re.MULTILINE)
@@ -74,13 +74,13 @@ def test_roles_name_actions_and_resources(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", of_kind("AWS::IAM::Role"))
-def test_only_tasks_of_this_account_take_a_role(role: str) -> None:
+def test_only_tasks_of_this_account_can_assume_a_role(role: str) -> None:
     (trust,) = RESOURCES[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": "AWS::AccountId"}
 
 
-def test_the_service_reads_one_prefix_and_nothing_else() -> None:
+def test_service_can_only_read_one_prefix() -> None:
     read, look = statements("TaskRole")
     assert read["Action"] == "s3:GetObject"
     assert read["Resource"] == "${ModelBucket.Arn}/${ModelBucketPrefix}/*"
@@ -91,7 +91,7 @@ def test_the_service_reads_one_prefix_and_nothing_else() -> None:
     ]
 
 
-def test_settings_that_a_task_reads_are_those_it_may_read() -> None:
+def test_task_may_read_exactly_its_settings() -> None:
     (reads,) = [each for each in statements("ExecutionRole") if each["Sid"] == "ReadTheSettings"]
     may = {arn.rpartition("/")[2] for arn in reads["Resource"]}
     made = {each["Name"].rpartition("/")[2] for each in of_kind("AWS::SSM::Parameter").values()}
@@ -101,7 +101,7 @@ def test_settings_that_a_task_reads_are_those_it_may_read() -> None:
     assert {each["Name"] for each in entries} == made | {"API_KEY"}
 
 
-def test_what_is_set_is_a_setting_of_the_service() -> None:
+def test_variables_of_the_container_are_settings_of_the_service() -> None:
     from tabproof.service.settings import VARIABLES
 
     names = {each["Name"].rpartition("/")[2] for each in of_kind("AWS::SSM::Parameter").values()}
@@ -110,7 +110,7 @@ def test_what_is_set_is_a_setting_of_the_service() -> None:
     assert names - {"AWS_REGION"} <= VARIABLES.keys()
 
 
-def test_the_container_can_write_nowhere_but_where_it_must() -> None:
+def test_container_can_only_write_to_its_volumes() -> None:
     found = container()
     assert found["ReadonlyRootFilesystem"] == "true" or found["ReadonlyRootFilesystem"] is True
     assert {each["ContainerPath"] for each in found["MountPoints"]} == {
@@ -126,7 +126,7 @@ def test_the_container_can_write_nowhere_but_where_it_must() -> None:
     assert 32 < found["StopTimeout"] <= 120
 
 
-def test_a_bad_deployment_is_stopped_and_undone() -> None:
+def test_failed_deployment_is_stopped_and_rolled_back() -> None:
     deployment = only("AWS::ECS::Service")["DeploymentConfiguration"]
     assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
     assert deployment["Alarms"]["Enable"] is True
@@ -135,7 +135,7 @@ def test_a_bad_deployment_is_stopped_and_undone() -> None:
     assert deployment["MinimumHealthyPercent"] == 100
 
 
-def test_one_task_at_least_and_autoscaling_decides_how_many() -> None:
+def test_autoscaling_sets_the_number_of_tasks() -> None:
     parameters = template.read()["Parameters"]
     assert parameters["MinTasks"]["MinValue"] == parameters["MinTasks"]["Default"] == 1
     assert "DesiredCount" not in only("AWS::ECS::Service")
@@ -145,7 +145,7 @@ def test_one_task_at_least_and_autoscaling_decides_how_many() -> None:
 
 
 @pytest.mark.parametrize("name", ["Repository", "ModelBucket", "LogGroup"])
-def test_data_outlives_the_stack_and_a_new_stack_takes_it_over(name: str) -> None:
+def test_data_is_kept_and_can_be_imported_by_a_new_stack(name: str) -> None:
     resource = RESOURCES[name]
     assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
     assert resource["UpdateReplacePolicy"] == "Retain"
@@ -153,11 +153,11 @@ def test_data_outlives_the_stack_and_a_new_stack_takes_it_over(name: str) -> Non
     assert {"RepositoryName", "BucketName", "LogGroupName"} & resource["Properties"].keys()
 
 
-def test_revisions_outlive_their_successors() -> None:
+def test_old_revisions_are_kept() -> None:
     assert RESOURCES["TaskDefinition"]["UpdateReplacePolicy"] == "Retain"
 
 
-def test_models_and_images_are_kept_well() -> None:
+def test_bucket_and_repository_are_protected() -> None:
     bucket, repository = only("AWS::S3::Bucket"), only("AWS::ECR::Repository")
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
@@ -167,14 +167,14 @@ def test_models_and_images_are_kept_well() -> None:
     assert json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
 
 
-def test_the_balancer_asks_for_health_and_tasks_listen_to_it_alone() -> None:
+def test_load_balancer_checks_health_and_alone_reaches_tasks() -> None:
     assert only("AWS::ElasticLoadBalancingV2::TargetGroup")["HealthCheckPath"] == "/health"
     (ingress,) = RESOURCES["TaskSecurityGroup"]["Properties"]["SecurityGroupIngress"]
     assert ingress["SourceSecurityGroupId"] == "LoadBalancerSecurityGroup"
     assert (ingress["FromPort"], ingress["ToPort"]) == (8000, 8000)
 
 
-def test_the_outputs_that_others_read_are_there() -> None:
+def test_stack_has_the_outputs_that_commands_read() -> None:
     promised = (
         "ClusterName ServiceName LoadBalancerUrl BucketName RepositoryUri TaskFamily LogGroup"
     )

@@ -32,7 +32,7 @@ def alarm(cloud: Cloud, name: str, state: str) -> None:
     cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="said so")
 
 
-def test_tells_all_in_lines(cloud: Cloud, say: Say) -> None:
+def test_status_reports_everything(cloud: Cloud, say: Say) -> None:
     said = say("status")
     assert (said.code, said.err) == (0, "")
     assert cloud.front.calls == CALLS
@@ -42,7 +42,7 @@ def test_tells_all_in_lines(cloud: Cloud, say: Say) -> None:
     assert said.out.endswith("\nhealthy\n")
 
 
-def test_tells_a_rollback_an_alarm_and_what_targets_say(cloud: Cloud, say: Say) -> None:
+def test_status_reports_a_rollback_an_alarm_and_target_health(cloud: Cloud, say: Say) -> None:
     groups = cloud.client("elbv2").describe_target_groups()["TargetGroups"]
     arn = groups[0]["TargetGroupArn"]
     cloud.service.load_balancers = [{"targetGroupArn": arn, "containerPort": 8000}]
@@ -58,7 +58,7 @@ def test_tells_a_rollback_an_alarm_and_what_targets_say(cloud: Cloud, say: Say) 
     assert lines[-1] == "not healthy, or not yet"
 
 
-def test_json_holds_the_same(cloud: Cloud, say: Say) -> None:
+def test_json_has_the_same_content(cloud: Cloud, say: Say) -> None:
     cloud.put_service_on(2, "IN_PROGRESS")
     cloud.remove_image("bbb")
     found = json.loads(say("status", "--json").out)
@@ -72,7 +72,7 @@ def test_json_holds_the_same(cloud: Cloud, say: Say) -> None:
 
 
 @pytest.mark.usefixtures("empty")
-def test_a_stack_without_a_service_says_what_comes_next(say: Say) -> None:
+def test_stack_without_a_service_reports_the_next_step(say: Say) -> None:
     assert say("deploy", "--yes").code == 0
     said = say("status")
     assert said.code == 0
@@ -80,14 +80,14 @@ def test_a_stack_without_a_service_says_what_comes_next(say: Say) -> None:
 
 
 @pytest.mark.usefixtures("empty")
-def test_without_a_stack(say: Say) -> None:
+def test_missing_stack(say: Say) -> None:
     said = say("status", "--stack", "other")
     assert said.code == 2
     assert "there is no stack 'other' in eu-west-1" in said.err
 
 
 @pytest.mark.parametrize("number", range(len(CALLS)))
-def test_whichever_call_fails_it_is_told_in_one_line(cloud: Cloud, say: Say, number: int) -> None:
+def test_any_failing_call_is_reported_in_one_line(cloud: Cloud, say: Say, number: int) -> None:
     cloud.front.fails[number] = DENIED
     said = say("status")
     assert said.code == 1

@@ -58,7 +58,7 @@ def kept(cloud: Cloud) -> list[str]:
 DATA = [BUCKET, "mlops/api", "/ecs/mlops"]
 
 
-def test_data_stays(standing: Cloud, say: Say) -> None:
+def test_teardown_keeps_the_data(standing: Cloud, say: Say) -> None:
     said = say("teardown", "--yes")
     assert (said.code, said.err) == (0, "")
     assert standing.front.calls == STACK_GOES
@@ -69,7 +69,7 @@ def test_data_stays(standing: Cloud, say: Say) -> None:
     assert standing.revisions() == []
 
 
-def test_told_to_it_deletes_data_with_all_versions(standing: Cloud, say: Say) -> None:
+def test_delete_data_removes_all_versions(standing: Cloud, say: Say) -> None:
     said = say("teardown", "--yes", "--delete-data")
     assert (said.code, said.err) == (0, "")
     assert standing.front.calls == STACK_GOES + DATA_GOES
@@ -77,14 +77,14 @@ def test_told_to_it_deletes_data_with_all_versions(standing: Cloud, say: Say) ->
     assert f"deleted: bucket {BUCKET} (3 versions)" in said.out
 
 
-def test_data_of_a_stack_that_is_gone_can_go_too(standing: Cloud, say: Say) -> None:
+def test_data_of_a_deleted_stack_can_be_deleted(standing: Cloud, say: Say) -> None:
     assert say("teardown", "--yes").code == 0
     assert say("teardown", "--yes", "--delete-data").code == 0
     assert kept(standing) == []
 
 
 @pytest.mark.usefixtures("standing")
-def test_said_again_there_is_nothing_to_do(say: Say) -> None:
+def test_repeated_teardown_has_nothing_to_do(say: Say) -> None:
     assert say("teardown", "--yes", "--delete-data").code == 0
     said = say("teardown", "--yes")
     assert said.code == 0
@@ -95,7 +95,7 @@ def test_said_again_there_is_nothing_to_do(say: Say) -> None:
 
 
 @pytest.mark.parametrize(("typed", "left"), [("mlops\n", 0), ("yes\n", 1), ("", 1)])
-def test_it_asks_for_the_name(
+def test_teardown_asks_for_the_name_of_the_stack(
     standing: Cloud, say: Say, answer: Answer, typed: str, left: int
 ) -> None:
     answer(typed)
@@ -108,20 +108,20 @@ def test_it_asks_for_the_name(
 
 
 class TestRefuses:
-    def test_where_nobody_can_be_asked(self, standing: Cloud, say: Say) -> None:
+    def test_teardown_without_a_terminal(self, standing: Cloud, say: Say) -> None:
         said = say("teardown")
         assert said.code == 2
         assert "there is no terminal to ask at; --yes continues without asking" in said.err
         assert standing.front.calls == []
 
-    def test_a_stack_that_is_being_changed(self, standing: Cloud, say: Say) -> None:
+    def test_stack_that_is_being_changed(self, standing: Cloud, say: Say) -> None:
         standing.stack.status = "UPDATE_IN_PROGRESS"
         said = say("teardown", "--yes", "--delete-data")
         assert said.code == 2
         assert "is being changed (UPDATE_IN_PROGRESS)" in said.err
         assert kept(standing) == DATA
 
-    def test_a_protected_stack(self, standing: Cloud, say: Say) -> None:
+    def test_protected_stack(self, standing: Cloud, say: Say) -> None:
         standing.stack.enable_termination_protection = True
         said = say("teardown", "--yes", "--delete-data")
         assert said.code == 2
@@ -141,7 +141,7 @@ def test_objects_that_cannot_be_deleted_are_counted(standing: Cloud, say: Say) -
 
 # Each call once: revisions are deregistered one by one.
 @pytest.mark.parametrize("number", [*range(8), *range(10, len(STACK_GOES + DATA_GOES))])
-def test_whichever_call_fails_the_same_again_completes_it(
+def test_repeated_teardown_completes_one_that_failed_at_any_call(
     standing: Cloud, say: Say, number: int
 ) -> None:
     calls = STACK_GOES + DATA_GOES

@@ -255,23 +255,20 @@ def decode_body(decoder: Callable[[bytes], Body], content: bytes, form: str) -> 
 
 def _with_field(message: str, content: bytes) -> str:
     """Return the message with the field's name, which msgspec writes as `[...]`."""
-    body: Any = None
-    if "[...]" in message:
-        with suppress(ValueError, RecursionError):
-            body = json.loads(content, parse_int=float)
-    if not isinstance(body, dict):
+    if "[...]" not in message:
         return message
-    rows = {"features": body.get("features")}
-    if isinstance(body.get("rows"), list):
-        rows = {f"rows[{place}]": row for place, row in enumerate(body["rows"])}
-    for place, row in rows.items():
-        for key, value in row.items() if isinstance(row, dict) else ():
-            field = f"{place}.{printable(key, 60)}"
-            if isinstance(value, (list, dict)):
-                found = "an array" if isinstance(value, list) else "an object"
-                return f"{field} takes a number, a text or null, not {found}"
-            if isinstance(value, float) and isinf(value):
-                return f"{field} has a number that does not fit into 64 bits"
+    # All before the first invalid cell has the form that was expected.
+    with suppress(ValueError, RecursionError, LookupError, AttributeError, TypeError):
+        body = json.loads(content, parse_int=float)
+        rows = {f"rows[{place}]": row for place, row in enumerate(body.get("rows", []))}
+        for place, row in (rows or {"features": body["features"]}).items():
+            for key, value in row.items():
+                field = f"{place}.{printable(key, 60)}"
+                if isinstance(value, (list, dict)):
+                    found = "an array" if isinstance(value, list) else "an object"
+                    return f"{field} takes a number, a text or null, not {found}"
+                if isinstance(value, float) and isinf(value):
+                    return f"{field} has a number that does not fit into 64 bits"
     return message
 
 
