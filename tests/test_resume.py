@@ -316,7 +316,7 @@ def test_a_time_budget_marks_the_run_as_partial(
     asked: list[str], whole: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    done = train(*asked, "search.time_budget=0.4s", f"hydra.run.dir={run}")
+    done = train(*asked, "search.time_budget=0.1s", f"hydra.run.dir={run}")
     assert done.returncode == 0, done.stderr
     assert "stopped early (the time budget is used up)" in done.stdout
     assert "the run is marked as partial" in done.stdout
