@@ -57,7 +57,7 @@ def endpoints_of(table: ServedModel) -> Endpoints:
     settings, telemetry = Settings(), Telemetry(os.devnull)
     store = ModelStore(settings)
     store.served = Served({"table": table}, "table")
-    return Endpoints(store, settings, telemetry, Lifecycle(0.0, telemetry))
+    return Endpoints(store, settings, telemetry, Lifecycle())
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tabproof.artifacts import Registry
 from tabproof.artifacts import manifest as manifests
 from tabproof.errors import UserError
 from tabproof.service.answers import RefusedError
-from tabproof.service.model_store import ModelStore, OutsideRootsError, beneath
+from tabproof.service.model_store import ModelStore, OutsideRootsError, ReloadError, beneath
 from tabproof.service.settings import Settings
 from tests.artifacts.remote.loopback import Between, Bucket, answering, content_of, pull, push
 from tests.conftest import ROOT
@@ -36,7 +37,8 @@ def home(tmp_path: Path, run: Path, table_run: Path) -> Path:
 
 def store_of(home: Path, **settings: str) -> ModelStore:
     store = ModelStore(Settings(home / "models", home / "outputs", **settings))
-    store.load()
+    with suppress(ReloadError):
+        store.reload(None)
     return store
 
 
@@ -254,8 +256,7 @@ def test_newest_run_with_a_scorer_is_served(tmp_path: Path, table_run: Path) -> 
     newer = shutil.copytree(table_run, day / "newer")
     shutil.rmtree(newer / "scorer")
     manifests.seal(newer, "abc")
-    store = ModelStore(Settings(tmp_path / "models", tmp_path / "outputs"))
-    store.load()
+    store = store_of(tmp_path)
     assert store.served.find().source.endswith("older")
 
 
@@ -264,8 +265,7 @@ def test_unreadable_pointer_is_reported(home: Path, monkeypatch: Any) -> None:
         raise PermissionError(13, "Permission denied", f"{home}/models/{name}/pointer.json")
 
     monkeypatch.setattr(Registry, "history", refuse)
-    store = ModelStore(Settings(home / "models", home / "outputs"))
-    store.load()
+    store = store_of(home)
     assert "Permission denied" in store.served.failed["wine"]
     assert str(home) not in store.served.failed["wine"]
 

@@ -16,7 +16,7 @@ from tabproof.errors import UserError
 from tabproof.service.answers import RefusedError
 from tabproof.service.endpoints import Endpoints, document
 from tabproof.service.gate import Gate
-from tabproof.service.model_store import ModelStore
+from tabproof.service.model_store import ModelStore, ReloadError
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings, misspelt
 from tabproof.service.telemetry import Telemetry
@@ -28,7 +28,7 @@ def make_app(settings: Settings) -> FastAPI:
     """Make the application; models are loaded when it starts."""
     store = ModelStore(settings)
     telemetry = Telemetry(settings.log)
-    lifecycle = Lifecycle(settings.drain_seconds, telemetry)
+    lifecycle = Lifecycle()
     endpoints = Endpoints(store, settings, telemetry, lifecycle)
 
     def show_served(reload: str = "") -> None:
@@ -63,8 +63,9 @@ def make_app(settings: Settings) -> FastAPI:
         np.empty(24 * 2**20, np.uint8)
         # Telemetry logs each request.
         logging.getLogger("uvicorn.access").disabled = True
-        lifecycle.attach()
-        await asyncio.to_thread(store.load)
+        lifecycle.attach(telemetry, settings.drain_seconds)
+        with suppress(ReloadError):
+            await asyncio.to_thread(store.reload, None)
         for name, why in store.served.failed.items():
             log.error("model '%s' cannot be loaded: %s", name, why)
         for name, why in store.served.store.items():

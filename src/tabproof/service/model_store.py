@@ -119,17 +119,12 @@ class ModelStore:
         # A requested reload and one of the watcher would overwrite each other's result.
         self._lock = Lock()
 
-    def load(self) -> None:
-        """Load the promoted models, or else the newest run; record failures."""
-        with suppress(ReloadError):
-            self.reload(None)
-
     def reload(self, path: str | None, *, thoroughly: bool = True) -> bool:
-        """Load all models again, or the one that path names; return whether any was loaded.
+        """Load all promoted models, or else the newest run, or the model that path names.
 
-        A model that cannot be loaded stays as it was; then UserError names the cause. Without
-        thoroughly only those are loaded whose pointers changed, whether they could be loaded
-        before or not.
+        Return whether any was loaded. A model that cannot be loaded stays as it was; its failure
+        is recorded in `served`, and ReloadError names the cause. Without thoroughly only those
+        are loaded whose pointers changed.
         """
         with self._lock:
             if path is not None:

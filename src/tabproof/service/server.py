@@ -108,14 +108,10 @@ class BoundedHttp(HttpToolsProtocol):
 class Lifecycle:
     """State of the process; is_closing: each response closes its connection."""
 
-    def __init__(self, drain_seconds: float, telemetry: Telemetry) -> None:
-        self.is_ready = True
-        self.is_closing = False
-        self._drain_seconds = drain_seconds
-        self._telemetry = telemetry
-        self._stopping: list[asyncio.Task[None]] = []
+    is_ready = True
+    is_closing = False
 
-    def attach(self) -> None:
+    def attach(self, telemetry: Telemetry, drain_seconds: float) -> None:
         """Adjust uvicorn: exit code 0 after SIGTERM, no Server header, limits on request heads."""
         handler = signal.getsignal(signal.SIGTERM)
         server: Any = getattr(handler, "__self__", None)
@@ -124,18 +120,21 @@ class Lifecycle:
         config = server.config
         config.encoded_headers = [h for h in config.encoded_headers if h[0] != b"server"]
         if config.http_protocol_class is HttpToolsProtocol:
-            config.http_protocol_class = partial(BoundedHttp, self._telemetry)
+            config.http_protocol_class = partial(BoundedHttp, telemetry)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(
-            signal.SIGTERM, lambda: self._stopping.append(loop.create_task(self._stop(server)))
-        )
+        tasks: list[asyncio.Task[None]] = []
 
-    async def _stop(self, server: Any) -> None:
+        def stop() -> None:
+            tasks.append(loop.create_task(self._stop(server, drain_seconds)))
+
+        loop.add_signal_handler(signal.SIGTERM, stop)
+
+    async def _stop(self, server: Any, drain_seconds: float) -> None:
         if not self.is_ready:
             return  # a second signal changes nothing
         log.info("SIGTERM: no longer ready; finishing what is in flight")
         self.is_ready = False
-        await asyncio.sleep(self._drain_seconds)
+        await asyncio.sleep(drain_seconds)
         # There are none yet while models are pulled at start-up.
         for listener in getattr(server, "servers", []):
             listener.close()
