@@ -159,8 +159,9 @@ def _summarize(
     **others: Any,
 ) -> artifacts.Summary:
     """Collect the numbers and what determines them; the run id is a hash of the latter."""
-    # A search that was stopped returns the best so far: another run than the whole one.
-    finished = {"finished": found.finished} if found.finished else {}
+    # A search that was stopped, even before its first fit, is another run than the whole one.
+    is_whole = found.stopped is None and not found.finished
+    finished = {} if is_whole else {"finished": found.finished}
     return artifacts.Summary(
         run_id=provenance.run_id_of(**determinants, **finished),
         dataset=table.name,
