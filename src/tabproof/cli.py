@@ -87,7 +87,8 @@ def as_user_error(error: BaseException, command: click.Command) -> UserError | N
     if isinstance(error, OSError) and (
         error.errno in process.WRITE_ERRORS or command.name in ("runs", "score")
     ):
-        action = "cannot write" if command.name == "train" else "cannot use"
+        actions = {"train": "cannot write", "score": "cannot read or write"}
+        action = actions.get(str(command.name), "cannot use")
         return PathError(action, error, REMEDIES.get(str(command.name), ""))
     return None
 
