@@ -27,7 +27,7 @@ from tabproof.scorer.export import export_pipeline
 from tabproof.scorer.export.parity import columns_of, hard_rows
 from tabproof.scorer.format import ARRAYS, SPEC, read_files
 from tabproof.scorer.model import TreesModel, VoteModel
-from tabproof.scorer.tree_evaluators import MAX_LEAVES, BitVectors, TreeWalker
+from tabproof.scorer.trees import MAX_LEAVES, BitVectors, TreeWalker
 
 EVALUATORS = {"BitVectors": BitVectors, "TreeWalker": TreeWalker}
 

@@ -120,5 +120,5 @@ def test_interpolation_that_ends_one_bit_above_1_gives_probabilities() -> None:
     spec = {"kind": "isotonic", "of": "probabilities"}
     files = with_arrays(calibrated(forest(), **spec), calibration__0__x=x, calibration__0__y=y)
     scorer = read_scorer(files)
-    found = scorer._calibration.apply(np.array([[1 - just_before, just_before]]))
+    found = scorer.calibration.apply(np.array([[1 - just_before, just_before]]))
     assert found.tolist() == [[0.0, 1.0]]

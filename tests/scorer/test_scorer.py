@@ -19,7 +19,7 @@ class Fixed:
 
 
 def scorer(labels: tuple[str, ...], threshold: float | None) -> Scorer:
-    return Scorer([NumberEncoding("n", ())], labels, Fixed(), threshold)  # type: ignore[arg-type]
+    return Scorer((NumberEncoding("n", ()),), labels, Fixed(), threshold)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tabproof.scorer import tree_evaluators
+from tabproof.scorer import trees as trees_module
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
-from tabproof.scorer.tree_evaluators import BLOCK_CELLS, BitVectors, TreeWalker
-from tabproof.scorer.trees import Trees
+from tabproof.scorer.trees import BLOCK_CELLS, BitVectors, Trees, TreeWalker
 from tests.scorer.ensembles import CODES, all_rows, ensembles, make_trees, plainly
 
 ROWS = all_rows()
@@ -91,7 +90,7 @@ def test_more_cells_than_a_block() -> None:
 
 
 def test_large_trees_and_tables_do_not_suit_bit_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree_evaluators, "MAX_TABLE_BYTES", 2**20)
+    monkeypatch.setattr(trees_module, "MAX_TABLE_BYTES", 2**20)
     encodings = (
         NumberEncoding("n", ()),
         CategoryEncoding("c", (), np.zeros((2, 1))),
@@ -143,7 +142,7 @@ ENCODINGS = (
 def test_walks_of_large_trees_in_blocks_of_any_size(
     sizes: list[int], pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree_evaluators, "BLOCK_PAIRS", pairs)
+    monkeypatch.setattr(trees_module, "BLOCK_PAIRS", pairs)
     trees = make_trees(sizes, 2, np.random.default_rng(1))
     rows = all_rows()
     columns = [np.array(column) for column in zip(*rows, strict=True)]

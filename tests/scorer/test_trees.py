@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from tabproof.scorer.format import ScorerDamagedError
-from tabproof.scorer.tree_evaluators import TreeWalker
-from tabproof.scorer.trees import COVERS, Trees, as_arrays, read_trees, subtree_ends
+from tabproof.scorer.trees import COVERS, Trees, TreeWalker, as_arrays, read_trees, subtree_ends
 from tests.scorer.ensembles import all_rows, ensembles, make_trees
 
 N_FEATURES = 5

@@ -52,10 +52,7 @@ class NumberSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="number"):
 
 
 class CategorySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="category"):
-    """A categorical column: as many features as its array `codes.<index of column>` is wide.
-
-    The array has a row per category, then one for unseen categories and one for missing cells.
-    """
+    """A categorical column; its features are the rows of the array `codes.<index of column>`."""
 
     name: str
     categories: list[str]
@@ -81,10 +78,7 @@ SingleSpec = TreesSpec | LinearSpec
 
 
 class MemberSpec(msgspec.Struct, frozen=True):
-    """One model of a vote, and the steps of its numeric columns (a list per column).
-
-    The names of its arrays, `codes.<i>` included, begin with `members.<index of member>.`.
-    """
+    """One model of a vote, the steps of its numbers, and its arrays `members.<i>.…`."""
 
     weight: float
     steps: list[list[tuple[Operation, float]]]
@@ -109,10 +103,7 @@ class SigmoidSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="sigmoid"):
 
 
 class IsotonicSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="isotonic"):
-    """Linear interpolation between the points `calibration.<i>.x` and `calibration.<i>.y`.
-
-    One pair of arrays for two labels, else one per label.
-    """
+    """Interpolation between the points `calibration.<i>.x` and `.y`, by number of the label."""
 
     of: Response
 

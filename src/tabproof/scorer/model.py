@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from tabproof.scorer import format as specs
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding, make_encodings
 from tabproof.scorer.format import Arrays, Columns, ColumnSpec, Floats, ScorerDamagedError
-from tabproof.scorer.tree_evaluators import BLOCK_ROWS, BitVectors, TreeWalker
-from tabproof.scorer.trees import read_trees
+from tabproof.scorer.trees import BLOCK_ROWS, BitVectors, TreeWalker, read_trees
 
 
 def logistic(raw: float) -> float:
@@ -67,7 +66,7 @@ def _exp_float32(values: NDArray[np.float32]) -> NDArray[np.float32]:
 class SummedModel:
     """A model whose probabilities are a link of sums."""
 
-    encodings: Sequence[Encoding]
+    encodings: tuple[Encoding, ...]
     _link: specs.Link
     _n_rounds = 1
 

@@ -1,6 +1,7 @@
 """The scorer: a pipeline's predict_proba, from data alone."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -102,6 +103,7 @@ def _points(index: int, arrays: Arrays) -> list[Floats]:
     return points
 
 
+@dataclass(eq=False, repr=False)
 class Scorer:
     """Predicts a probability per label, in the order of `labels`.
 
@@ -109,20 +111,15 @@ class Scorer:
     the column's `categories`, or the column's `unseen` or `missing`.
     """
 
-    def __init__(
-        self,
-        columns: Sequence[Encoding],
-        labels: Sequence[str],
-        model: Model,
-        threshold: float | None,
-        calibration: Calibration | None = None,
-    ) -> None:
-        self.columns, self.labels, self.threshold = tuple(columns), tuple(labels), threshold
-        self.model, self._calibration = model, calibration
+    columns: tuple[Encoding, ...]
+    labels: tuple[str, ...]
+    model: Model
+    threshold: float | None
+    calibration: Calibration | None = None
 
     def predict_row(self, row: Sequence[float]) -> list[float]:
         """Score one row, with the bits of `predict_proba`, but faster."""
-        calibration, model = self._calibration, self.model
+        calibration, model = self.calibration, self.model
         if calibration is None:
             return model.predict_row(row)
         if calibration.of == "sums" and isinstance(model, SummedModel):
@@ -134,7 +131,7 @@ class Scorer:
 
     def predict_proba(self, columns: Columns) -> Floats:
         """Score rows, given column by column; return shape (n_rows, n_labels)."""
-        calibration, model = self._calibration, self.model
+        calibration, model = self.calibration, self.model
         if calibration is None:
             return model.predict_proba(columns)
         if calibration.of == "sums" and isinstance(model, SummedModel):
@@ -186,4 +183,4 @@ def read_scorer(files: Mapping[str, bytes]) -> Scorer:
     calibration = None
     if spec.calibration is not None:
         calibration = Calibration(spec.calibration, arrays, spec.model, n_labels)
-    return Scorer(model.encodings, spec.labels, model, spec.threshold, calibration)
+    return Scorer(model.encodings, tuple(spec.labels), model, spec.threshold, calibration)

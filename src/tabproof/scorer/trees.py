@@ -1,16 +1,39 @@
-"""An ensemble of trees as validated arrays.
+"""An ensemble of trees: its validated arrays, and the leaf that each row reaches in each tree.
 
 The nodes of a tree are stored in preorder: the left child follows its parent, and `right` is the
 index of the right child. So every step goes forward, and walking down a tree always ends.
+
+Leaves are found by bit vectors, or level by level. Bit vectors (QuickScorer, Lucchese et al.,
+2015) are for trees of up to 64 leaves. The value of one column rules out leaves whatever the other
+columns are. So each cell of a column (an interval between thresholds, a category, a missing value)
+has a mask of the leaves that it leaves open, for all trees at once. ANDed over the columns, one
+leaf per tree remains.
 """
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tabproof.scorer.format import Arrays, Bools, Floats, Ints, ScorerDamagedError
+from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
+from tabproof.scorer.format import Arrays, Bools, Columns, Floats, Ints, ScorerDamagedError
 
-N_CODES = 256  # codes of categories are below this
+MAX_LEAVES = 64
+# Larger tables do not fit into the processor's caches, and walking the trees is as fast.
+MAX_TABLE_BYTES = 64 * 2**20
+BLOCK_ROWS = 2048
+# Masks of this many cells are made at once, to bound the memory.
+BLOCK_CELLS = 512
+# Pairs of a row and a tree that TreeWalker moves together: their state fits into the caches.
+BLOCK_PAIRS = 2**16
+
+# uint32 or uint64, as the largest tree needs.
+Words = NDArray[Any]
+# Codes of categories are below this.
+N_CODES = 256
 
 
 @dataclass(frozen=True)
@@ -167,3 +190,198 @@ def subtree_ends(is_leaf: Bools) -> Ints:
     wanted = (open_ends[:-1] - 1) * (n_nodes + 1) + np.arange(n_nodes)
     found = np.minimum(np.searchsorted(keys, wanted), n_nodes)
     return by_count[found]
+
+
+class BitVectors:
+    """Evaluates an ensemble whose trees have at most MAX_LEAVES leaves each."""
+
+    def __init__(self, trees: Trees, encodings: Sequence[Encoding]) -> None:
+        n_leaves = trees.n_leaves
+        self._word: Any = np.uint32 if n_leaves.max() <= 32 else np.uint64
+        leaves = np.flatnonzero(trees.is_leaf)
+        # Leaves are numbered from 0 within their tree; these are the numbers of the first.
+        self._first_leaf = np.searchsorted(leaves, trees.roots)
+        # A flat array is four times as fast to take from.
+        self._values = trees.values[:, 0] if trees.values.shape[1] == 1 else trees.values
+        masks = _MaskMaker(trees, self._word)
+        # For each column that is tested: its index, its encoding, the thresholds between its cells
+        # if it has numbers, and the mask of each cell; of numbers, the last is a missing value.
+        self._columns: list[tuple[int, Encoding, Floats | None, Words]] = []
+        # The same in Python's own types, which are faster for a single row, with the index of the
+        # cell for a missing value. The encoding is None where there is nothing to apply.
+        self._row_form: list[
+            tuple[int, NumberEncoding | None, list[float] | None, int, list[int]]
+        ] = []
+        first_feature = 0
+        for index, encoding in enumerate(encodings):
+            nodes = masks.nodes_of(first_feature, encoding.width)
+            if len(nodes) and isinstance(encoding, CategoryEncoding):
+                table = masks.make(nodes, encoding.codes, first_feature)
+                self._columns.append((index, encoding, None, table))
+                self._row_form.append((index, None, None, 0, _as_ints(table)))
+            elif len(nodes) and isinstance(encoding, NumberEncoding):
+                thresholds = np.unique(trees.threshold[nodes])
+                # Each threshold stands for the interval that ends with it.
+                cells = np.concatenate([thresholds, [np.inf, np.nan]])
+                table = masks.make(nodes, cells[:, np.newaxis], first_feature)
+                self._columns.append((index, encoding, thresholds, table))
+                own, missing = encoding if encoding.steps else None, len(thresholds) + 1
+                self._row_form.append((index, own, thresholds.tolist(), missing, _as_ints(table)))
+            first_feature += encoding.width
+        n_bits = 8 * np.dtype(self._word).itemsize
+        unused: Words = (n_bits - n_leaves).astype(self._word)
+        self._all_open: Words = ~np.zeros_like(unused) >> unused
+        self._all_open_of_row = int.from_bytes(self._all_open.tobytes(), "little")
+
+    @staticmethod
+    def suits(trees: Trees, encodings: Sequence[Encoding]) -> bool:
+        """Return whether the trees and the tables are small enough."""
+        if trees.n_leaves.max() > MAX_LEAVES:
+            return False
+        inner = np.flatnonzero(~trees.is_leaf)
+        # Nodes with the same test share a cell, such as all of one depth in CatBoost.
+        tests = np.stack([trees.feature[inner], trees.threshold[inner]], axis=1)
+        n_cells = len(np.unique(tests, axis=0)) + sum(
+            len(e.codes) for e in encodings if isinstance(e, CategoryEncoding)
+        )
+        return bool(n_cells * trees.n_trees * 8 <= MAX_TABLE_BYTES)
+
+    def leaf_values(self, columns: Columns) -> Floats:
+        """Return values of shape (n_trees, n_rows, width), for at most BLOCK_ROWS rows."""
+        open_leaves = np.tile(self._all_open, (len(columns[0]), 1))
+        mask = np.empty_like(open_leaves)
+        for index, encoding, thresholds, masks in self._columns:
+            if thresholds is None or isinstance(encoding, CategoryEncoding):
+                cells = columns[index].astype(np.intp, copy=False)
+            else:
+                numbers = encoding.apply_to_all(columns[index].astype(np.float64, copy=False))
+                cells = np.searchsorted(thresholds, numbers)
+                cells[np.isnan(numbers)] = len(thresholds) + 1
+            masks.take(cells, axis=0, out=mask, mode="clip")
+            np.bitwise_and(open_leaves, mask, out=open_leaves)
+        return self._values_of(open_leaves)
+
+    def leaf_values_of_row(self, row: Sequence[float]) -> Floats:
+        """Return values of shape (n_trees, 1, width)."""
+        open_leaves = self._all_open_of_row
+        for index, encoding, thresholds, missing, masks in self._row_form:
+            value = row[index]
+            if thresholds is None:
+                open_leaves &= masks[int(value)]
+                continue
+            if encoding is not None:
+                value = encoding.apply(value)
+            # NaN is the only value that differs from itself.
+            open_leaves &= masks[bisect_left(thresholds, value) if value == value else missing]
+        words = np.frombuffer(open_leaves.to_bytes(self._all_open.nbytes, "little"), self._word)
+        return self._values_of(words[np.newaxis])
+
+    def _values_of(self, open_leaves: Words) -> Floats:
+        # One bit per tree is set: converted to a float, its position is the exponent.
+        if self._word is np.uint32:
+            exponent = (open_leaves.astype(np.float32).view(np.int32) >> 23) - 127
+        else:
+            exponent = (open_leaves.astype(np.float64).view(np.int64) >> 52) - 1023
+        values: Floats = self._values.take((exponent + self._first_leaf).T, axis=0)
+        return values.reshape(*values.shape[:2], -1)
+
+
+def _as_ints(masks: Words) -> list[int]:
+    return [int.from_bytes(mask.tobytes(), "little") for mask in masks]
+
+
+class _MaskMaker:
+    """Makes masks of the leaves that stay open when a row goes left or right at each node."""
+
+    def __init__(self, trees: Trees, word: Any) -> None:
+        self._trees, self._word = trees, word
+        inner = np.flatnonzero(~trees.is_leaf)
+        self._inner = inner[np.argsort(trees.feature[inner], kind="stable")]
+        self._features = trees.feature[self._inner]
+        self._tree_of_node = trees.tree_of_node
+        self._leaf_number = np.append(0, np.cumsum(trees.is_leaf))
+        self._ends = subtree_ends(trees.is_leaf)
+
+    def nodes_of(self, first_feature: int, width: int) -> Ints:
+        """Return the nodes that test these features, in the order of trees."""
+        bounds = np.searchsorted(self._features, [first_feature, first_feature + width])
+        return np.sort(self._inner[slice(*bounds)])
+
+    def make(self, nodes: Ints, features: Floats, first_feature: int) -> Words:
+        """Make masks of shape (n_cells, n_trees) for cells of shape (n_cells, width)."""
+        trees = self._trees
+        tree = self._tree_of_node[nodes]
+        starts = np.flatnonzero(np.append(True, tree[1:] != tree[:-1]))
+        left = self._bits(nodes + 1, trees.right[nodes], tree)
+        right = self._bits(trees.right[nodes], self._ends[nodes], tree)
+        masks: Words = np.full((len(features), trees.n_trees), ~self._word(0))
+        for start in range(0, len(features), BLOCK_CELLS):
+            cells = slice(start, start + BLOCK_CELLS)
+            values = features[cells][:, trees.feature[nodes] - first_feature]
+            # Going left closes the leaves on the right, and no others.
+            open_leaves = np.where(trees.goes_left(nodes, values), ~right, ~left)
+            masks[cells, tree[starts]] = np.bitwise_and.reduceat(open_leaves, starts, axis=1)
+        return masks
+
+    def _bits(self, first: Ints, end: Ints, tree: Ints) -> Words:
+        """Return words in which the leaves of the nodes from first to end are set."""
+        of_root = self._leaf_number[self._trees.roots[tree]]
+        low, high = self._leaf_number[first] - of_root, self._leaf_number[end] - of_root
+        ones = ~self._word(0)
+        n_bits = 8 * np.dtype(self._word).itemsize
+        # At least one leaf is set, so no shift is by the whole width of a word.
+        below = ones >> (n_bits - high).astype(self._word)
+        bits: Words = (below >> low.astype(self._word)) << low.astype(self._word)
+        return bits
+
+
+class TreeWalker:
+    """Evaluates trees of any size; all rows take a step down all trees together."""
+
+    def __init__(self, trees: Trees, encodings: Sequence[Encoding]) -> None:
+        self._trees = trees
+        self._encodings = encodings
+        # Each feature is stored twice: once with -inf for a missing value, for nodes that send
+        # it left, and once as NaN, for which `<=` is false. So a step is one comparison.
+        self._column = 2 * np.maximum(trees.feature, 0) + ~trees.missing_left
+        self._next = np.stack([np.arange(len(trees.feature)) + 1, trees.right], axis=1).astype(
+            np.int32
+        )
+        self._is_leaf = trees.is_leaf
+        self._leaf = np.cumsum(self._is_leaf) - 1
+        self._has_sets = bool((trees.category_set >= 0).any())
+
+    def leaf_values(self, columns: Columns) -> Floats:
+        """Return values of shape (n_trees, n_rows, width)."""
+        parts = [e.features(c) for e, c in zip(self._encodings, columns, strict=True)]
+        features = np.concatenate(parts, axis=1)
+        n_rows, n_trees = len(features), self._trees.n_trees
+        leaves = np.empty((n_rows, n_trees), dtype=np.int64)
+        step = max(1, BLOCK_PAIRS // n_trees)
+        for start in range(0, n_rows, step):
+            leaves[start : start + step] = self._walk(features[start : start + step])
+        return self._trees.values.take(leaves.T, axis=0)
+
+    def leaf_values_of_row(self, row: Sequence[float]) -> Floats:
+        """Return values of shape (n_trees, 1, width)."""
+        return self.leaf_values([np.array([value]) for value in row])
+
+    def _walk(self, features: Floats) -> Ints:
+        n_rows, n_features = features.shape
+        doubled = np.repeat(features, 2, axis=1)
+        doubled[:, 0::2][np.isnan(features)] = -np.inf
+        flat = doubled.ravel()
+        node = np.tile(self._trees.roots, n_rows)
+        offset = np.repeat(np.arange(n_rows) * 2 * n_features, self._trees.n_trees)
+        walking = np.arange(len(node))
+        while True:
+            walking = walking[~self._is_leaf[node[walking]]]
+            if len(walking) == 0:
+                return self._leaf[node].reshape(n_rows, -1)
+            here = node[walking]
+            values = flat[offset[walking] + self._column[here]]
+            goes_right = ~(values <= self._trees.threshold[here])
+            if self._has_sets:
+                is_set = self._trees.category_set[here] >= 0
+                goes_right[is_set] = ~self._trees.goes_left(here[is_set], values[None, is_set])[0]
+            node[walking] = self._next[here, goes_right.view(np.int8)]

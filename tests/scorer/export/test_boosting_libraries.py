@@ -15,7 +15,7 @@ from tabproof.scorer.export import check_exportable, check_parity
 from tabproof.scorer.export.exporters import NotExportableError
 from tabproof.scorer.export.parity import ScorerDiffersError
 from tabproof.scorer.format import ScorerDamagedError
-from tabproof.scorer.tree_evaluators import BitVectors
+from tabproof.scorer.trees import BitVectors
 from tests.scorer.fitted import (
     PAIRS,
     arrays_of,

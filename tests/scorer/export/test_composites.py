@@ -320,7 +320,7 @@ def test_the_calibrated_response_is_that_of_scikit_learn(name: str) -> None:
 def test_isotonic_curves_at_their_points_and_beside_them(n_classes: int) -> None:
     case = calibrated("forest", "isotonic", n_classes)
     (pair,) = case.pipeline.calibrated_classifiers_
-    curve = case.scorer._calibration.apply
+    curve = case.scorer.calibration.apply
     for place, calibrator in enumerate(pair.calibrators):
         x = calibrator.X_thresholds_
         tried = np.concatenate([x, np.nextafter(x, -1), np.nextafter(x, 2), [-1e300, 1e300, 0.5]])
@@ -342,7 +342,7 @@ def test_isotonic_curves_at_their_points_and_beside_them(n_classes: int) -> None
 def test_a_row_whose_sums_look_like_probabilities_has_the_bits_of_a_batch() -> None:
     # scikit-learn takes sums of one row, all from 0 to 1 and 1 together, for probabilities.
     case = calibrated("linear", "temperature", 3)
-    calibration = case.scorer._calibration
+    calibration = case.scorer.calibration
     alone = calibration.apply(np.array([[0.2, 0.3, 0.5]]))
     batch = calibration.apply(np.array([[0.2, 0.3, 0.5], [4.0, -2.0, 0.0]]))
     assert_array_equal(alone[0], batch[0])
