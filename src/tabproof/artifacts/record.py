@@ -388,18 +388,18 @@ class VerifiedPredictions:
         # The errors of pyarrow are subclasses of these.
         except (KeyError, ValueError, TypeError, OSError) as error:
             reason = f"has the wrong form: {error}"
-            raise UnverifiedRunError(path=self.path, name=PREDICTIONS, reason=reason) from error
+            raise UnverifiedRunError(self.path, PREDICTIONS, reason) from error
 
 
 def read_predictions(run: Path) -> VerifiedPredictions:
     """Verify every byte of a run and read its predictions; raise UnverifiedRunError."""
     found = manifests.read_verified(run, {SUMMARY, PREDICTIONS}.__contains__).files
     for name in {SUMMARY, PREDICTIONS} - found.keys():
-        raise UnverifiedRunError(path=run, name=name, reason="is missing")
+        raise UnverifiedRunError(run, name, "is missing")
     try:
         return VerifiedPredictions(run, Summary.from_json(found[SUMMARY]), found[PREDICTIONS])
     except ValueError as error:
-        raise UnverifiedRunError(path=run, name=SUMMARY, reason=str(error)) from error
+        raise UnverifiedRunError(run, SUMMARY, str(error)) from error
 
 
 def differing_rows(

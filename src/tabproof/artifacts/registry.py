@@ -20,14 +20,7 @@ from typing import Annotated, Literal, TypeVar
 
 from msgspec import Meta
 
-from tabproof.artifacts import files
-from tabproof.artifacts.errors import (
-    AmbiguousRunError,
-    NotPromotedError,
-    NotServableError,
-    RegistryDamagedError,
-    UnverifiedRunError,
-)
+from tabproof.artifacts import errors, files
 from tabproof.artifacts.manifest import RunId, opened_run, read_verified
 from tabproof.errors import InvalidValueError, NewerFormatError, UserError
 
@@ -175,14 +168,14 @@ class Registry:
         """Find a promoted version by the beginning of its id; None finds the current one."""
         current, versions = self.current(name), self._versions(name)
         if current is None:
-            raise NotPromotedError(name, self.root, self.names())
+            raise errors.NotPromotedError(name, self.root, self.names())
         if prefix is None or prefix in versions:
             return prefix or current.version
         found = [version for version in versions if prefix and version.startswith(prefix)]
         if not found:
             raise NoSuchVersionError(asked=prefix, name=name, versions=versions)
         if len(found) > 1:
-            raise AmbiguousRunError(asked=prefix, n_found=len(found), found=found)
+            raise errors.AmbiguousRunError(asked=prefix, n_found=len(found), found=found)
         return found[0]
 
     def promote(
@@ -201,7 +194,7 @@ class Registry:
         with opened_run(run) as candidate:
             version = candidate.manifest.run_id
             if not any(file.startswith(SCORER) for file in candidate.manifest.files):
-                raise NotServableError(path=run)
+                raise errors.NotServableError(path=run)
             with self.locked(name) as folder:
                 current = self.current(name)
                 if current is not None and check is not None and current.version != version:
@@ -258,7 +251,7 @@ class Registry:
             return False
         try:
             return sealed in (None, _verify(path, version))
-        except (UnverifiedRunError, NewerFormatError) as error:
+        except (errors.UnverifiedRunError, NewerFormatError) as error:
             log.warning("%s; replacing it", error)
             return False
 
@@ -298,7 +291,7 @@ class Registry:
         for part in (name, *below):
             path /= part
             if path.is_symlink():
-                raise RegistryDamagedError(path=path, reason="is a symbolic link")
+                raise errors.RegistryDamagedError(path=path, reason="is a symbolic link")
         return path
 
 
@@ -308,14 +301,13 @@ def _read(path: Path, limit: int, parse: Callable[[bytes], T]) -> T | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
-        raise RegistryDamagedError(path=path, reason=str(error)) from error
+        raise errors.RegistryDamagedError(path=path, reason=str(error)) from error
 
 
 def _verify(path: Path, version: str) -> bytes:
     run = read_verified(path, lambda _: False)
     if run.run_id != version:
-        reason = f"is a copy of run {run.run_id}"
-        raise UnverifiedRunError(path=path, name="the directory", reason=reason)
+        raise errors.UnverifiedRunError(path, "the directory", f"is a copy of run {run.run_id}")
     return run.sealed
 
 
