@@ -200,7 +200,7 @@ def test_resuming_with_other_data_is_refused_and_with_the_same_data_works(
     other = tmp_path / "other.csv"
     other.write_text(table.read_text().replace("smith", "baker"))
     said = refused(run, *asked, f"dataset.path={other}")
-    assert "its fits are of something else: data (" in said
+    assert "it is of something else: 'data (" in said
     assert "search.resume=false" in said
     # The same table in another place is the same data.
     elsewhere = shutil.copy(table, tmp_path / table.name)
