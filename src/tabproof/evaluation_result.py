@@ -217,6 +217,11 @@ class Evidence:
     learning_curve: Sequence[LearningPoint] = ()
     repeated: RepeatedScores | None = None
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether there are two labels, of which the second is positive."""
+        return len(self.labels) == 2
+
     def to_json(self) -> bytes:
         """Return the evidence as JSON in the order above."""
         return msgspec.json.format(msgspec.json.encode(_File(FORMAT, self)), indent=2)

@@ -64,14 +64,11 @@ def read_catalogue(name: str) -> dict[str, dict[str, str]]:
 # --- An interval as a bar on an axis, in percent of its length.
 
 Span = tuple[float, float]
+SHARES: Span = (0.0, 1.0)
+# The limits of metrics that are not shares; None where there are none.
 SPANS: dict[str, Span | None] = {"mcc": (-1.0, 1.0), "log_loss": None}
 # The value of chance, for metrics where it does not depend on the data.
 CHANCE = {"roc_auc": 0.5}
-
-
-def span_of(metric: str) -> Span | None:
-    """Return the limits of a metric; None where it has none."""
-    return SPANS.get(metric, (0.0, 1.0))
 
 
 def ends(estimates: Iterable[Estimate]) -> list[float]:

@@ -56,16 +56,12 @@ def make_environment(language: str, *, markdown: bool = False) -> Environment:
     environment.globals["t"] = t
     environment.globals["style"] = Markup((HERE / "style.css").read_text(encoding="utf-8"))  # noqa: S704
     filters = ("bar", "count", "decimal", "plain", "shown", "fenced")
-    environment.filters.update({name: getattr(fmt, name) for name in filters})
-    environment.filters.update(
-        value=value_text, interval=partial(interval_text, t), sentence=fmt.in_a_sentence
-    )
+    environment.filters |= {name: getattr(fmt, name) for name in filters} | {
+        "value": lambda estimate: fmt.decimal(estimate.value, fmt.n_decimals(estimate)),
+        "interval": partial(interval_text, t),
+        "sentence": fmt.in_a_sentence,
+    }
     return environment
-
-
-def value_text(estimate: Estimate) -> str:
-    """Write the value of an estimate."""
-    return fmt.decimal(estimate.value, fmt.n_decimals(estimate))
 
 
 def interval_text(t: Texts, estimate: Estimate, key: str = "headline.interval_of") -> str:
@@ -110,7 +106,7 @@ def render_report(facts: ReportFacts, language: str) -> str:
     """Write the page; raises LanguageNotOfferedError."""
     t, evidence = Texts("report", language), facts.evidence
     name, estimate = facts.main
-    span = fmt.span_of(name)
+    span = fmt.SPANS.get(name, fmt.SHARES)
     ends = [fmt.plain(end) for end in span or ()]
     if span is not None and name in fmt.CHANCE:
         span = (fmt.CHANCE[name], span[1])
@@ -139,7 +135,7 @@ def render_report(facts: ReportFacts, language: str) -> str:
     content = {
         **shared,
         "dataset": facts.dataset,
-        "positive": fmt.in_a_sentence(evidence.labels[1]) if facts.is_binary else None,
+        "positive": fmt.in_a_sentence(evidence.labels[1]) if evidence.is_binary else None,
         "bar": fmt.bar(estimate, span),
         "ends": ends,
         "cautions": list(sections.cautions(facts, t)),
@@ -198,7 +194,7 @@ def render_card(facts: ReportFacts, language: str) -> str:
         f"# its columns: {[fmt.in_a_sentence(label) for label in evidence.labels]!r}",
     ]
     made = evidence.decision
-    if facts.is_binary and made.threshold is not None and made.objective != "default":
+    if evidence.is_binary and made.threshold is not None and made.objective != "default":
         python.append(f"is_positive = proba[:, 1] > {made.threshold!r}")
     best = summary.get("best_params")
     content = {

@@ -45,11 +45,6 @@ class SearchTable:
     finalists: Sequence[int]
     winner: int | None
 
-    @property
-    def n_candidates(self) -> int:
-        """Number of candidates, with equal ones."""
-        return len(self.params)
-
     @cached_property
     def names(self) -> dict[str, str]:
         """Short names of all parameters."""

@@ -66,11 +66,6 @@ class ReportFacts:
         """Return the finding of a check; None where it has none."""
         return next((each for each in self.evidence.findings if each.check == check), None)
 
-    @property
-    def is_binary(self) -> bool:
-        """Whether one label is positive."""
-        return len(self.evidence.labels) == 2
-
     @cached_property
     def config(self) -> Mapping[str, Any]:
         """The configuration."""
@@ -93,7 +88,7 @@ def meanings(facts: ReportFacts, t: Texts) -> Iterator[str]:
         yield t("headline.undefined", metric=t.metric(name))
     elif name == "roc_auc":
         of, numbers = fmt.cases(estimate)
-        key = "pairs" if facts.is_binary else "pairs_of_each"
+        key = "pairs" if facts.evidence.is_binary else "pairs_of_each"
         suffix = "_without_interval" if estimate.interval is None else ""
         numbers |= {"negative": labels[0], "positive": labels[-1]}
         yield t(f"headline.{key}{suffix}", of=of, **numbers)
@@ -178,7 +173,7 @@ def metric_rows(
         {
             "name": t.metric(name),
             "estimate": estimate,
-            "bar": fmt.bar(estimate, fmt.span_of(name)),
+            "bar": fmt.bar(estimate, fmt.SPANS.get(name, fmt.SHARES)),
             # One digit more than the mean has: it is much smaller than the interval.
             "error": fmt.decimal((errors or {}).get(name), fmt.n_decimals(estimate) + 1),
             "meaning": t.get(f"explained.{name}", ""),
@@ -192,7 +187,7 @@ def slice_table(part: Slice, facts: ReportFacts, t: Texts) -> Row:
     """Return the groups of a column, each with the first metrics and the shares of labels."""
     labels = facts.evidence.labels
     # Of two labels the positive one is enough.
-    codes = [1] if facts.is_binary else list(range(min(len(labels), MAX_LABELS)))
+    codes = [1] if facts.evidence.is_binary else list(range(min(len(labels), MAX_LABELS)))
     measured = dict.fromkeys(name for group in part.groups for name in group.metrics)
     preferred = dict.fromkeys([facts.main[0], "accuracy", "f1", *measured])
     names = [name for name in preferred if name in measured][:MAX_METRICS]
@@ -226,7 +221,7 @@ def decision(facts: ReportFacts, t: Texts) -> dict[str, str]:
     """Return how a probability becomes a label, by key of the texts."""
     evidence, made = facts.evidence, facts.evidence.decision
     label = fmt.in_a_sentence(evidence.labels[-1])
-    if not facts.is_binary:
+    if not facts.evidence.is_binary:
         rule = t("decision.most_probable")
     elif made.threshold is None or made.objective == "default":
         rule = t("decision.above_half", label=label)
@@ -284,7 +279,7 @@ def best_candidates(cv_results: pd.DataFrame | None) -> Row | None:
         }
         for n in order[:MAX_CANDIDATES]
     ]
-    n_all, n_rungs = table.n_candidates, len(table.rungs)
+    n_all, n_rungs = len(table.params), len(table.rungs)
     return {"best": best, "n_all": n_all, "n_failed": n_all - len(scored), "n_rungs": n_rungs}
 
 

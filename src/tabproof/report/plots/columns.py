@@ -120,7 +120,7 @@ def draw_slices(material: Material, t: Texts) -> th.Plot | None:
     metric = material.evidence.metric if material.evidence.metric in known else known[0]
     overall, title = material.evidence.metrics.get(metric, NOTHING), t.metric(metric)
     columns = [(title, [group.metrics.get(metric, NOTHING) for _, group, _ in rows], overall)]
-    if material.is_binary and all(len(group.shares) > 1 for _, group, _ in rows):
+    if material.evidence.is_binary and all(len(group.shares) > 1 for _, group, _ in rows):
         title = shorten(t("slices.share", label=material.label(1)), 20)
         columns.append((title, [group.shares[1] for _, group, _ in rows], NOTHING))
     y, limits = np.array([y for _, _, y in rows]), (0.3 - height, 0.0)

@@ -1,7 +1,7 @@
 """Curves: ROC and precision-recall, of one run or of several, reliability, and learning curve."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,7 @@ def draw_roc(material: Material, t: Texts) -> th.Plot | None:
     """
     rates: list[Points] = [sk.roc_curve(*truth)[:2] for _, *truth in material.truths]
     others = [*material.left_out(t), th.reference([0, 1], t("roc.chance"))]
-    if material.is_binary and rates:
+    if material.evidence.is_binary and rates:
         band = roc_band(*rates[0], material.y)
         others.insert(0, th.area(*band, th.SERIES[0], t("roc.band")))
     return _plot_classes(material, t, "roc", [(sk.auc(*rate), rate) for rate in rates], others)
@@ -57,7 +57,7 @@ def draw_precision_recall(material: Material, t: Texts) -> th.Plot | None:
         curves.append((area, (np.repeat(recall, 2)[1:], np.repeat(precision, 2)[:-1])))
         share = float(is_class.mean())
         colour, key = th.SERIES[place], None if place else t("precision_recall.base_rates")
-        if material.is_binary:
+        if material.evidence.is_binary:
             colour, key = th.RULE, t("precision_recall.base_rate", share=f"{share:.1%}")
         others.append(th.line([0, 1], [share] * 2, colour, key, size=1, linetype=th.DOTTED))
     return _plot_classes(material, t, "precision_recall", curves, others)
@@ -83,7 +83,7 @@ def _plot_classes(
     if not curves:
         return None
     # The interval is known for the curve of two labels only.
-    known = material.evidence.metrics.get(METRICS[name]) if material.is_binary else None
+    known = material.evidence.metrics.get(METRICS[name]) if material.evidence.is_binary else None
     numbers = [in_numbers(known or Estimate(float(area)), t) for area, _ in curves]
     labels = [material.label(code) for code in material.drawn_classes]
     layers = []
@@ -105,12 +105,10 @@ def draw_learning_curve(material: Material, t: Texts) -> th.Plot | None:
     sizes = np.array([point.n_rows for point in points], float)
     # From 100 to 1,000 rows, say, the first points would overlap on a linear axis.
     x = np.log10(sizes) if sizes[-1] >= 10 * sizes[0] else sizes
-    layers: Layers = []
-    bands: Layers = []
+    layers, bands = Layers(), Layers()
     for place, (name, (value, low, high)) in enumerate(curves.items()):
         at, key = np.isfinite(value), t(f"learning_curve.{name}")
-        layers.append(th.curve(x[at], value[at], place, key))
-        layers.append(th.dots(x[at], value[at], place, key))
+        layers += [draw(x[at], value[at], place, key) for draw in (th.curve, th.dots)]
         at = np.isfinite(low) & np.isfinite(high)
         if at.sum() > 1:
             around = np.r_[x[at], x[at][::-1]], np.r_[low[at], high[at][::-1]]
@@ -152,8 +150,7 @@ def draw_overlays(
         for place, (run, hold_out) in enumerate(list(runs.items())[:MAX_RUNS]):
             x, y = points_of(hold_out)
             if name == "reliability":
-                layers.append(th.dots(x, y, place, run, size=5))
-                layers.append(th.curve(x, y, place, run, size=1.3))
+                layers += [th.dots(x, y, place, run, size=5), th.curve(x, y, place, run, 1.3)]
             else:
                 layers.append(th.curve(*thinned(x, y), place, run))
         chance = [base, base] if name == "precision_recall" else [0, 1]
@@ -201,8 +198,4 @@ def reliability(hold_out: HoldOut) -> Points:
     return x, n_true / n_rows
 
 
-CURVES: dict[str, Callable[[HoldOut], Points]] = {
-    "roc": roc,
-    "precision_recall": precision_recall,
-    "reliability": reliability,
-}
+CURVES = {each.__name__: each for each in (roc, precision_recall, reliability)}

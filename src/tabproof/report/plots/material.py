@@ -40,11 +40,6 @@ class Material:
     name: str
 
     @property
-    def is_binary(self) -> bool:
-        """Two labels have one curve, that of the positive label."""
-        return len(self.evidence.labels) == 2
-
-    @property
     def threshold(self) -> float:
         """The probability from which on the positive one of two labels is predicted."""
         threshold = self.evidence.decision.threshold
@@ -66,7 +61,9 @@ class Material:
 
     def left_out(self, t: Texts) -> list[th.Layer]:
         """Return a note for the legend on classes without a curve."""
-        n_left_out = 0 if self.is_binary else len(self.evidence.labels) - len(self.drawn_classes)
+        n_left_out = (
+            0 if self.evidence.is_binary else len(self.evidence.labels) - len(self.drawn_classes)
+        )
         return [th.note(t("common.left_out", n=n_left_out))] if n_left_out else []
 
     def plot(self, t: Texts, name: str, rows: Rows, kind: str = "", /, **words: Any) -> th.Plot:

@@ -49,7 +49,7 @@ def draw_calibration(material: Material, t: Texts) -> th.Plot | None:
             layers.append(th.segments([x, low, x, high], th.SERIES[place]))
     layers += [*material.left_out(t), th.reference([0, 1], t("calibration.perfect"))]
     foot, top = SHARES_WITH_ROOM
-    if material.is_binary:
+    if material.evidence.is_binary:
         counts = np.histogram(material.proba[:, 1], N_BARS, (0, 1))[0]
         key = t("calibration.bars", n=int(counts.max()))
         x, y = bars(counts / counts.max() * BAR)
@@ -63,7 +63,7 @@ def draw_calibration(material: Material, t: Texts) -> th.Plot | None:
 
 def draw_distributions(material: Material, t: Texts) -> th.Plot | None:
     """Draw the probability of the positive label; of more than two labels, of the true one."""
-    codes = [1, 0] if material.is_binary else material.drawn_classes
+    codes = [1, 0] if material.evidence.is_binary else material.drawn_classes
     codes = [code for code in codes if (material.y == code).any()]
     if not codes:
         return None
@@ -72,15 +72,15 @@ def draw_distributions(material: Material, t: Texts) -> th.Plot | None:
     n_bars = N_BARS * (2 if len(material.y) >= 1000 else 1)
     highest = 0.0
     for place, code in enumerate(codes):
-        proba = material.proba[material.y == code, 1 if material.is_binary else code]
+        proba = material.proba[material.y == code, 1 if material.evidence.is_binary else code]
         shares = np.histogram(proba, n_bars, (0, 1))[0] / len(proba)
         highest = max(highest, float(shares.max()))
         key = t("distributions.label", label=material.label(code), n=len(proba))
         layers.append(th.curve(*bars(shares), place, key))
-        if material.is_binary:
+        if material.evidence.is_binary:
             fills.append(th.area(*bars(shares), th.SERIES[place]))
     threshold = f"{material.threshold:.3g}"
-    if material.is_binary:
+    if material.evidence.is_binary:
         key = t("common.threshold", value=threshold)
         layers.append(_upright(material.threshold, (0, highest), key))
     ticks = round_ticks(0, highest)
@@ -88,13 +88,13 @@ def draw_distributions(material: Material, t: Texts) -> th.Plot | None:
     y_axis = th.Axis((0, highest * 1.03), ticks, labels, t("distributions.y"))
     layers = [*layers, *material.left_out(t), *fills]
     rows = [(th.LOW_HEIGHT, [th.Panel(layers, th.Axis(title=t("distributions.x")), y_axis)])]
-    kind = "_binary" if material.is_binary else "_multiclass"
+    kind = "_binary" if material.evidence.is_binary else "_multiclass"
     return material.plot(t, "distributions", rows, kind, label=material.label(-1), n=threshold)
 
 
 def draw_threshold(material: Material, t: Texts) -> th.Plot | None:
     """Draw cost, or precision, recall and F1, against the threshold; for two labels only."""
-    if not material.is_binary or not material.drawn_classes:
+    if not material.evidence.is_binary or not material.drawn_classes:
         return None
     thresholds = np.linspace(0, 1, 201)
     curves = _outcomes(material, thresholds)
@@ -164,7 +164,7 @@ def draw_confusion(material: Material, t: Texts) -> th.Plot | None:
             layers.append(th.text(x, y - rise, [f"{share:.0%}" for share in shares]))
     alpha = LIGHTEST + (DARKEST - LIGHTEST) * shares
     layers.append(th.boxes([x - 0.5, x + 0.5, y - 0.5, y + 0.5], th.SERIES[0], alpha))
-    if material.is_binary:
+    if material.evidence.is_binary:
         layers.append(th.note(t("common.threshold", value=f"{material.threshold:.3g}")))
     ticks = list(range(0, n, -(-n // MAX_LABELS)))
     labels = [material.label(code, 16) for code in ticks]

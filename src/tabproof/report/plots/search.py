@@ -52,7 +52,7 @@ def draw_search(material: Material, t: Texts) -> th.Plot | None:
     parameters = [_parameter(table, named, name, limits) for name in names]
     rows = [rungs, *th.facets(parameters, PARAMETER_HEIGHT)]
     score = _last_score(table.scores[winner].ravel(), t)
-    words = t("search.words", n=table.n_candidates, metric=metric, score=score)
+    words = t("search.words", n=len(table.params), metric=metric, score=score)
     return th.Plot(t("search.title"), shorten(material.name, 56), words, rows)
 
 
