@@ -129,8 +129,6 @@ class CandidatePool:
         return made
 
 
-# --- Equivalent candidates ----------------------------------------------------------------
-
 FORESTS = (
     ensemble.ExtraTreesClassifier,
     ensemble.RandomForestClassifier,

@@ -44,7 +44,6 @@ class RungSearchCV(BaseSearchCV):
     estimator : an estimator; of a Pipeline the steps before the last are fitted once per fold
         for all candidates that agree in them.
     param_grid : as in GridSearchCV, or a Proposer.
-    schedule : rungs, see tabproof.search.schedule.
     scoring, cv, n_jobs : as in GridSearchCV; processes are started only where they pay off.
     min_resources : the least number of training rows in a rung, or `auto`.
     random_state : the seed by which the rows of a rung are drawn.
@@ -52,7 +51,6 @@ class RungSearchCV(BaseSearchCV):
     time_budget : seconds for the search and the last fit; None for no limit.
     should_stop : asked before each fit; a text stops the search and is the reason.
     finished : fits by key, such as those of a search that was killed; new fits are added.
-    on_progress : called with a Progress.
     pool_seconds : what it costs to start workers.
 
     Attributes
@@ -230,9 +228,6 @@ class RungSearchCV(BaseSearchCV):
         tags.input_tags.pairwise = False
         tags.array_api_support = False
         return tags
-
-
-# --- Results ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

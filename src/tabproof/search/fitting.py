@@ -43,9 +43,6 @@ MIN_SPILL_BYTES = 2**20
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where systems keep files in memory
 
 
-# --- Folds -------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Fold:
     """What the last step of a candidate is fitted and scored on, or why that failed."""
@@ -172,9 +169,6 @@ class Problem:
         return [int(n) for n in found]
 
 
-# --- Folds as files in shared memory, which all workers map -------------------------------
-
-
 def spill(fold: Fold, directory: Path, name: str) -> Fold:
     """Write large arrays into files of a directory; return the fold with the arrays mapped."""
     mapped = {}
@@ -219,8 +213,6 @@ def spill_directory() -> Iterator[Callable[[], Path | None]]:
             shutil.rmtree(made, ignore_errors=True)
             resource_tracker.unregister(str(made), "folder")
 
-
-# --- Fits ---------------------------------------------------------------------------------
 
 BOOSTING = (ensemble.HistGradientBoostingClassifier, ensemble.HistGradientBoostingRegressor)
 FORESTS = (
@@ -336,9 +328,6 @@ def _fit_and_score(task: Task) -> Fit:
     return Fit(score, middle - start, end - middle, state, proba)
 
 
-# --- Iterations ---------------------------------------------------------------------------
-
-
 def iteration_params(estimator: Any) -> dict[str, int]:
     """Return the parameters that count iterations, nested ones too, with their values."""
     params = estimator.get_params(deep=True)
@@ -384,9 +373,6 @@ def continue_fit(estimator: Any, fitted: Any, X: Any, y: Any) -> Any:
         return fitted
     fitted.set_params(warm_start=True).fit(X, y)
     return fitted.set_params(warm_start=estimator.warm_start)
-
-
-# --- Columns that no tree can split on ----------------------------------------------------
 
 
 def splittable_columns(estimator: Any, X: Any) -> NDArray[np.intp] | None:

@@ -120,9 +120,6 @@ def fit_halving(
     )
 
 
-# --- The number of rows in the first rung -------------------------------------------------
-
-
 def first_rung(
     y: NDArray[np.int64],
     folds: Sequence[NDArray[np.int64]],

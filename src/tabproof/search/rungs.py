@@ -69,11 +69,8 @@ class RungScores:
     @property
     def common_folds(self) -> list[int]:
         """The folds on which all entrants were run; only there can they be compared."""
-        return [
-            fold
-            for fold in range(self.n_folds)
-            if all(self.fit_of(candidate, fold) is not None for candidate in self.entrants)
-        ]
+        folds = range(self.n_folds)
+        return [fold for fold in folds if all(self.fit_of(c, fold) for c in self.entrants)]
 
     @property
     def compared_folds(self) -> list[int]:
@@ -97,11 +94,9 @@ class RungScores:
             # Stopped before every candidate was run once: rank those that were.
             entrants = [c for c in entrants if not isnan(self.score(c, folds))] or self.entrants
 
-        def key(candidate: Candidate) -> tuple[float, tuple[float, ...], int]:
-            score = self.score(candidate, folds)
-            return inf if isnan(score) else -score, candidate.simplicity, candidate.place
-
-        return sorted(entrants, key=key)
+        losses = {c.place: -self.score(c, folds) for c in entrants}
+        losses |= {place: inf for place, loss in losses.items() if isnan(loss)}
+        return sorted(entrants, key=lambda c: (losses[c.place], c.simplicity, c.place))
 
 
 def best_of(rungs: Sequence[RungScores], default: Candidate) -> tuple[Candidate, float]:
@@ -117,12 +112,11 @@ def choose_entrants(
     ranking: Sequence[Candidate], n: int, always: Sequence[Candidate]
 ) -> list[Candidate]:
     """Return the n best; candidates in `always` enter too, in place of the last ones."""
-    places = {candidate.place for candidate in always}
-    n_always = sum(candidate.place in places for candidate in ranking)
-    others = [candidate for candidate in ranking[:n] if candidate.place not in places]
+    chosen = {c.place for c in always}
+    others = [c.place for c in ranking[:n] if c.place not in chosen]
     # At least one other candidate enters, for the defaults to be compared with.
-    chosen = places | {candidate.place for candidate in others[: max(n - n_always, 1)]}
-    return [candidate for candidate in ranking if candidate.place in chosen]
+    chosen |= set(others[: max(n - sum(c.place in chosen for c in ranking), 1)])
+    return [c for c in ranking if c.place in chosen]
 
 
 @dataclass
