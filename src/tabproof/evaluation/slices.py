@@ -34,9 +34,6 @@ def stratified_order(y: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
     return place.argsort(kind="stable")
 
 
-MISSING = "(missing)"
-
-
 def values_of(column: pd.Series) -> tuple[list[str], NDArray[np.intp]]:
     """Return the names of a column's values, missing last, and the position of each row's value.
 
@@ -46,7 +43,7 @@ def values_of(column: pd.Series) -> tuple[list[str], NDArray[np.intp]]:
     names = [as_category(value) for value in uniques]
     if (codes < 0).any():
         codes = np.where(codes < 0, len(names), codes)
-        missing = MISSING
+        missing = "(missing)"
         while missing in names:
             missing = f"({missing})"
         names.append(missing)
