@@ -161,7 +161,7 @@ def test_overrides_and_options_of_a_replay_stand_in_any_order(
     }
 
 
-def test_a_replay_in_a_fresh_environment_is_asked_for_the_same(
+def test_a_replay_in_a_fresh_environment_is_requested_the_same(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []

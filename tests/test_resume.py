@@ -22,7 +22,7 @@ from tabproof.artifacts.errors import ResumeDiffersError, RunningError
 from tabproof.config import Composed
 from tabproof.sweep import NothingToResumeError, arguments_for_hydra
 from tests.artifacts.making import changed_files
-from tests.conftest import ROOT, composed, train
+from tests.conftest import ROOT, composed, quickly, train
 
 TIMES = r"^(mean|std)_(fit|score)_time$"
 # Fits of some hundredths of a second, most of which are continued in a later rung.
@@ -359,6 +359,7 @@ def test_every_search_engine_is_resumed_to_the_same_results(
     if search == ["search=tpe", "search.n_candidates=20"]:
         pytest.importorskip("optuna")
     arguments = ["dataset=breast_cancer", f"model={model}", *search]
+    arguments += quickly(arguments)
     done = train(*arguments, f"hydra.run.dir={tmp_path}/whole")
     assert done.returncode == 0, done.stderr
     n_fits = 0

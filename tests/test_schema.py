@@ -32,7 +32,7 @@ def test_a_schema_is_written_the_same_way_again(schema):
 
 
 @given(schemas)
-def test_the_json_says_its_format_and_the_kind_of_each_column(schema):
+def test_the_json_states_its_format_and_the_kind_of_each_column(schema):
     content = json.loads(schema.to_json())
     assert content["format"] == FORMAT
     kinds = {NumberColumn: "number", CategoryColumn: "category"}

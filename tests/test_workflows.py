@@ -108,7 +108,7 @@ def test_an_action_is_of_one_version_everywhere() -> None:
 
 
 @each
-def test_each_job_says_what_it_may(path: Path) -> None:
+def test_each_job_shows_what_it_may(path: Path) -> None:
     workflow = loaded(path)
     assert workflow["permissions"] == {}
     for job in workflow["jobs"].values():
@@ -163,7 +163,7 @@ def test_what_they_say_to_deploy_is_understood() -> None:
         parser().parse_args(shlex.split(re.sub(r'"\$\w+"', "7", either)))
 
 
-def test_what_they_read_of_the_stack_it_tells() -> None:
+def test_status_shows_what_they_read_of_the_stack() -> None:
     # Its short forms of functions are no plain YAML.
     template = (ROOT / "deploy" / "stack.yaml").read_text(encoding="utf-8")
     outputs = set(re.findall(r"^  (\w+):$", template.partition("\nOutputs:\n")[2], re.MULTILINE))
@@ -184,7 +184,7 @@ def test_what_they_read_of_the_stack_it_tells() -> None:
         ("rollback", "", True),
     ],
 )
-def test_what_nobody_can_deploy_is_refused_first(action: str, image: str, is_fine: bool) -> None:
+def test_what_cannot_be_deployed_is_refused_first(action: str, image: str, is_fine: bool) -> None:
     first = next(steps(WORKFLOWS[-1]))
     done = subprocess.run(
         ["bash", "-eo", "pipefail", "-c", first["run"]],

@@ -19,7 +19,7 @@ def opened(path: Path, *, accept_changes: bool = False, **changes: object) -> Sw
     return sweep
 
 
-def test_a_second_process_is_refused_and_told_the_first(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_and_the_first_is_named(tmp_path: Path) -> None:
     first = opened(tmp_path)
     with pytest.raises(RunningError, match=r"is being written by process \d+ on "):
         opened(tmp_path)

@@ -20,7 +20,7 @@ def small_run(tmp_path: Path) -> Path:
     return make_run(tmp_path / "run", files={"scorer/deep/er/file": b"deep", "empty": b""})
 
 
-def test_only_the_wanted_files_are_returned(small_run: Path) -> None:
+def test_only_the_matching_files_are_returned(small_run: Path) -> None:
     found = read_verified(small_run, lambda name: name.startswith("scorer/"))
     assert found.path == small_run
     assert found.run_id == RUN_ID

@@ -69,7 +69,7 @@ def test_what_is_explained_there_has_the_bytes_of_here(
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
 
 
-def test_interrupted_on_a_cluster_it_goes_on_here(
+def test_interrupted_on_a_cluster_it_continues_here(
     words: list[str], long_input: Path, tmp_path: Path
 ) -> None:
     task = [f"input={long_input / 'in.csv'}", f"output={tmp_path / 'out.csv'}", "batch_rows=2000"]

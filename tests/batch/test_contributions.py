@@ -88,7 +88,7 @@ def long_source(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.slow
-def test_a_killed_command_goes_on_to_the_same_bytes(
+def test_a_killed_command_continues_to_the_same_bytes(
     model: Path, long_source: Path, tmp_path: Path
 ) -> None:
     words = [f"run={model}", f"input={long_source}", "explain=true", "batch_rows=500", "workers=1"]

@@ -30,7 +30,7 @@ NA,,null,,
 """
 
 
-def test_bad_rows_are_set_aside_with_their_reasons(model: Path, tmp_path: Path) -> None:
+def test_bad_rows_are_separated_with_their_reasons(model: Path, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(BAD)
     said = score(
         f"run={model}", f"input={tmp_path / 'in.csv'}", f"output={tmp_path / 'out.parquet'}"
@@ -89,7 +89,7 @@ def test_bad_rows_may_lie_on_another_disk(model: Path, tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["in.csv", "out.csv"]
 
 
-def test_columns_are_told_once_or_refused_whole(
+def test_columns_are_reported_once_or_refused_whole(
     model: Path, rows: pd.DataFrame, tmp_path: Path
 ) -> None:
     frame = rows.drop(columns="city").assign(visits=rows["visits"].astype(str))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet"])
 @pytest.mark.parametrize("kind", ["in.csv", "in.parquet"])
-def test_killed_again_and_again_it_goes_on_to_the_same_bytes(
+def test_killed_again_and_again_it_continues_to_the_same_bytes(
     kind: str, ending: str, model: Path, long_input: Path, tmp_path: Path
 ) -> None:
     words = [f"run={model}", f"input={long_input / kind}", "batch_rows=10000", "keep=id"]
@@ -46,7 +46,7 @@ def test_killed_again_and_again_it_goes_on_to_the_same_bytes(
     assert not parts.exists()
 
 
-def test_an_interrupt_says_what_is_kept(model: Path, long_input: Path, tmp_path: Path) -> None:
+def test_an_interrupt_shows_what_is_kept(model: Path, long_input: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     words = [f"run={model}", f"input={long_input / 'in.csv'}", f"output={output}"]
     words.append("batch_rows=5000")

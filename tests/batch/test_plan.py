@@ -98,7 +98,7 @@ def test_a_file_is_not_taken_for_a_directory(here: Path) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_bad_rows_lie_beside_their_output_unless_told() -> None:
+def test_bad_rows_are_written_next_to_their_output_by_default() -> None:
     told = Path("in/../bad.csv")
     assert make_plan("a.csv", "b.csv").tasks[0].bad_rows == Path("b.csv.bad.csv")
     assert make_plan("a.csv", "b.csv", told).tasks[0].bad_rows == told

@@ -74,7 +74,7 @@ def test_a_block_can_be_the_first_to_be_read_again(text: str, size: int) -> None
         assert cut(text.encode(), size, start=block.end) == found[i + 1 :]
 
 
-def test_a_pipe_that_gives_little_at_a_time_changes_nothing() -> None:
+def test_a_pipe_that_delivers_little_at_a_time_changes_nothing() -> None:
     class Pipe(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             return super().read(min(size or 0, 3))
@@ -87,7 +87,7 @@ def test_carriage_returns_alone_end_records_too() -> None:
     assert [block.content for block in cut(b"1,2\r3,4\r5,6\r", 6)] == [b"1,2\r", b"3,4\r", b"5,6\r"]
 
 
-def test_an_open_quote_is_told_and_left_out() -> None:
+def test_an_open_quote_is_reported_and_left_out() -> None:
     (block,) = cut(b'1,2\n3,"4\n5,6\n', 100)
     assert block.content == b"1,2\n"
     assert block.unclosed

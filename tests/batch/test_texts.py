@@ -54,7 +54,7 @@ def test_a_number_keeps_its_bits(number: float) -> None:
     assert one(repr(number)) == (number, False)
 
 
-def test_a_faulty_text_changes_none_beside_it() -> None:
+def test_a_faulty_text_changes_none_next_to_it() -> None:
     texts = pa.array(["1.1", "x", None, " 2.2", "NA", "1e999"])
     values, refused = read_numbers(texts, with_missing_texts=True)
     np.testing.assert_array_equal(refused, [False, True, False, False, False, True])

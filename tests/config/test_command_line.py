@@ -109,7 +109,7 @@ def test_a_key_of_another_choice_is_answered_with_that_choice(override, choice):
     assert_says(error, choice)
 
 
-def test_the_way_to_force_a_column_type_is_told_and_works():
+def test_the_way_to_force_a_column_type_is_reported_and_works():
     Path("a.csv").write_text("zip,y\n1,u\n")
     file = ["dataset=file", "dataset.path=a.csv", "dataset.target=y"]
     error = refusal(*file, "dataset.column_types.zip=category")
@@ -176,7 +176,7 @@ def test_members_can_be_changed_left_out_and_added(arguments):
     check_command_line(["model=vote", *arguments])
 
 
-def test_a_member_that_is_added_changes_nothing_beside_itself():
+def test_a_member_that_is_added_changes_nothing_else():
     with_forest = OmegaConf.to_container(composed("model=vote", *FOREST))
     added = with_forest["model"]["members"].pop("more")
     assert added["model"]["estimator"]["n_estimators"] == 300
@@ -282,7 +282,7 @@ def test_checking_leaves_nothing_behind(tmp_path):
     ],
     ids=" ".join,
 )
-def test_a_complete_run_is_not_overwritten_by_the_directory_asked_for(arguments):
+def test_a_complete_run_is_not_overwritten_by_the_directory_requested(arguments):
     Path("my_run").mkdir()
     seal(Path("my_run"), "a" * 16)
     error = refusal(*arguments)
@@ -298,7 +298,7 @@ def test_a_complete_run_is_not_overwritten_by_the_directory_asked_for(arguments)
     ],
     ids=" ".join,
 )
-def test_a_sweep_that_cannot_go_on_does_not_begin_anew_in_silence(arguments):
+def test_a_sweep_that_cannot_continue_does_not_begin_anew_in_silence(arguments):
     error = refusal(*arguments)
     assert_says(error, "search.resume=", "single run", "-m sweep.resume=")
 

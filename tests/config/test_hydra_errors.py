@@ -104,14 +104,14 @@ def test_a_new_file_without_its_schema_line_does_not_open_the_door_to_typos(conf
     assert_says(error, "'search.n_split'", "search.n_splits")
 
 
-def test_a_new_file_without_its_schema_line_is_told_which_choices_have_its_keys(conf_copy):
+def test_a_new_file_without_its_schema_line_is_answered_with_which_choices_have_its_keys(conf_copy):
     (conf_copy / "search/mine.yaml").write_text(
         "name: mine\nengine: grid\nparam_grid: fast\n", encoding="utf-8"
     )
     assert_says(_complaint(conf_copy, "search=mine"), "'search.param_grid'", "search=fast")
 
 
-def test_a_project_without_that_config_says_which_there_is():
+def test_a_project_without_that_config_names_which_there_is():
     error = _complaint_of_config_name("trian")
     assert isinstance(error, ConfigurationError)
     assert_says(error, "'trian'", "'train'")
@@ -135,7 +135,7 @@ def test_what_composing_did_not_raise_is_not_called_a_users_mistake(error):
     assert as_user_error(error) is None
 
 
-def test_any_other_error_of_hydra_is_told_in_its_first_line():
+def test_any_other_error_of_hydra_is_reported_in_its_first_line():
     assert str(as_user_error(HydraException("first\nsecond"))) == "first"
 
 

@@ -13,7 +13,7 @@ from tests.conftest import ROOT, composed, train
 
 
 @pytest.mark.parametrize("package", EXTRAS)
-def test_one_line_says_how_to_install_it(
+def test_one_line_shows_how_to_install_it(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As where it is not installed: an import finds nothing.

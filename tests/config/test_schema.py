@@ -9,7 +9,7 @@ from tabproof.config.schema import CONF, GROUPS, TrainConfig
 SCHEMAS = [TrainConfig, *(schema for group in GROUPS.values() for schema in group.values())]
 
 
-def test_the_documentation_says_what_the_schema_says():
+def test_the_documentation_shows_what_the_schema_states():
     assert PAGE.read_text(encoding="utf-8") == page(), "run make docs"
 
 

@@ -100,7 +100,7 @@ def test_what_decides_numbers_is_refused_by_name(override: str) -> None:
 
 
 @pytest.mark.parametrize("override", ["runtime.wrokers=1", "dataset.nane=x", "runtime.workers=a"])
-def test_a_mistyped_override_is_told_as_in_training(override: str) -> None:
+def test_a_mistyped_override_is_reported_as_in_training(override: str) -> None:
     with pytest.raises(Exception, match=r"\w") as raised:
         recomposed(kept(), override)
     error = conf.as_user_error(raised.value)
@@ -124,7 +124,7 @@ def test_several_values_are_no_replay() -> None:
         ("dataset: 3", ""),
     ],
 )
-def test_what_is_no_configuration_of_ours_is_told_in_one_line(text: str, word: str) -> None:
+def test_what_is_no_configuration_of_ours_is_reported_in_one_line(text: str, word: str) -> None:
     with pytest.raises(UserError) as raised:
         recomposed(text)
     assert type(raised.value) is StoredConfigError

@@ -296,7 +296,7 @@ def test_members_that_were_typed_can_be_written_and_typed_again():
     assert OmegaConf.create(text).model.members.linear.model.estimator.C == 0.1
 
 
-def test_every_model_is_listed_with_its_preprocess_by_the_key_it_stands_under():
+def test_every_model_is_listed_with_its_preprocess_by_its_key():
     assert list(members_of(config())) == [""]
     found = members_of(config("model=vote"))
     assert list(found)[:2] == ["", "model.members.boosting"]
@@ -316,7 +316,7 @@ def test_every_model_is_listed_with_its_preprocess_by_the_key_it_stands_under():
     ],
     ids=str,
 )
-def test_the_strictest_model_that_gets_categories_says_how_many(overrides, most):
+def test_the_strictest_model_that_gets_categories_states_how_many(overrides, most):
     assert most_categories(members_of(config(*overrides)).values()) == most
 
 

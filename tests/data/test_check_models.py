@@ -23,7 +23,7 @@ def leak_of(columns, **wishes):
     return [] if found is None else list(found.columns)
 
 
-def test_noise_gives_nothing_away():
+def test_noise_is_no_leak():
     assert leak_of(noise(N)) == []
 
 
@@ -122,7 +122,7 @@ def test_few_rows_may_be_separated_by_chance():
     assert could_separate_by_chance(of(10_000, 9_998), 1).all()
 
 
-def test_a_category_of_one_row_says_nothing_about_other_rows():
+def test_a_category_of_one_row_does_not_influence_other_rows():
     y = np.arange(60) % 2
     folds = [(np.arange(60)[np.arange(60) % 3 != k], np.arange(k, 60, 3)) for k in range(3)]
     assert np.allclose(rates_on_other_rows(np.arange(60), y, folds), 0.5)

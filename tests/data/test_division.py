@@ -46,7 +46,7 @@ def test_hold_out_and_training_rows_share_no_row_and_leave_none(size, seed, n):
 
 @settings(max_examples=20, deadline=None)
 @given(test_sizes, seeds, st.integers(60, 90))
-def test_a_division_is_the_same_whenever_it_is_asked_for(size, seed, n):
+def test_a_division_is_the_same_whenever_it_is_requested(size, seed, n):
     for rows, table in _rules(size, seed, n):
         once, again = rows.hold_out(table), rows.hold_out(table)
         assert [part.tolist() for part in once] == [part.tolist() for part in again], rows

@@ -148,7 +148,7 @@ def test_a_wrong_encoding_is_refused_with_one_that_reads(tmp_path, encoding):
     assert csv(tmp_path, content, encoding=encoding).labels == ("いいえ", "はい")
 
 
-def test_utf_8_is_suggested_where_something_else_was_asked(tmp_path):
+def test_utf_8_is_suggested_where_something_else_was_requested(tmp_path):
     with pytest.raises(DataError, match=r"dataset.encoding=utf-8 reads it"):
         csv(tmp_path, GOOD, encoding="utf-16")
     with pytest.raises(DataError, match=r"dataset.encoding=utf-8 reads it"):
@@ -206,7 +206,7 @@ def test_a_wrong_separator_is_answered_with_the_right_one(tmp_path, found, shown
     assert list(csv(tmp_path, content, separator=shown).X.columns) == ["a", "b"]
 
 
-def test_a_comma_is_suggested_where_tabs_were_asked(tmp_path):
+def test_a_comma_is_suggested_where_tabs_were_requested(tmp_path):
     with pytest.raises(DataError, match=r"try 'dataset\.separator=,'"):
         csv(tmp_path, GOOD, separator="\t")
 
@@ -270,7 +270,7 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(tmp_path, opt
     assert f"there is no column '{column}'; there are 'a', 'b', 'y'" in str(raised.value)
 
 
-def test_a_parquet_file_with_whole_numbers_for_names_is_asked_for_them_as_text(tmp_path):
+def test_a_parquet_file_with_whole_numbers_for_names_is_refused(tmp_path):
     # As pandas writes DataFrame(array).to_parquet(path).
     frame = pd.DataFrame({0: [1, 2, 3], 1: [4, 5, 5], 2: [0, 1, 0]})
     table = parquet(tmp_path, frame, target="2", drop_columns=["1"])
@@ -298,7 +298,7 @@ def test_a_target_forced_to_be_a_category_keeps_its_leading_zeros(tmp_path):
     assert csv(tmp_path, content).labels == ("1", "2")
 
 
-def test_a_column_forced_to_be_a_number_says_how_many_cells_are_text(tmp_path):
+def test_a_column_forced_to_be_a_number_states_how_many_cells_are_text(tmp_path):
     content = "a,y\n1,u\nunknown,v\n?,u\n4,v\n"
     with pytest.raises(DataError) as raised:
         csv(tmp_path, content, column_types={"a": "number"})

@@ -106,7 +106,7 @@ def test_loading_writes_nothing_into_a_whole_cache(home):
 
 
 @pytest.mark.usefixtures("offline")
-def test_without_a_copy_and_a_network_the_error_says_what_works(tmp_path):
+def test_without_a_copy_and_a_network_the_error_shows_what_works(tmp_path):
     with pytest.raises(DataError) as raised:
         _load("credit-g", tmp_path / "empty")
     message = str(raised.value)
@@ -239,7 +239,9 @@ def test_what_was_downloaded_once_needs_no_server_again(server, home, tmp_path):
 
 
 @needs_openml_home
-def test_a_server_that_stumbles_is_asked_again_after_growing_waits(server, tmp_path, waits, caplog):
+def test_a_server_that_fails_sometimes_is_requested_again_after_growing_waits(
+    server, tmp_path, waits, caplog
+):
     # scikit-learn tries each request twice by itself, with a short pause.
     server.failures.extend([503] * 6)
     with caplog.at_level(logging.WARNING):
@@ -253,7 +255,7 @@ def test_a_server_that_stumbles_is_asked_again_after_growing_waits(server, tmp_p
 
 
 @needs_openml_home
-def test_patience_ends_after_the_retries_that_were_asked_for(server, tmp_path, waits):
+def test_patience_ends_after_the_retries_that_were_requested(server, tmp_path, waits):
     server.failures.extend([503] * 100)
     with pytest.raises(DataError, match="503"):
         _load("credit-g", tmp_path / "new", n_retries=2)

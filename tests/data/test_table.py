@@ -232,7 +232,7 @@ def _categories(values, forced=("a",)):
         ([Decimal("1.5"), None, Decimal(2)], [1.5, None, 2.0]),
     ],
 )
-def test_a_forced_number_is_what_its_text_says(values, numbers):
+def test_a_forced_number_equals_its_text(values, numbers):
     made = _numbers(values)
     assert made.dtype == "float64"
     assert [None if np.isnan(value) else value for value in made] == numbers

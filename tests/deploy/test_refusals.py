@@ -178,7 +178,7 @@ def test_throttled_call_is_repeated(
     assert said.code == 2
 
 
-def test_interrupted_wait_says_what_continues(
+def test_interrupted_wait_shows_what_continues(
     cloud: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_: float) -> None:

@@ -95,7 +95,7 @@ def test_repeated_teardown_has_nothing_to_do(say: Say) -> None:
 
 
 @pytest.mark.parametrize(("typed", "left"), [("mlops\n", 0), ("yes\n", 1), ("", 1)])
-def test_teardown_asks_for_the_name_of_the_stack(
+def test_teardown_requests_the_name_of_the_stack(
     standing: Cloud, say: Say, answer: Answer, typed: str, left: int
 ) -> None:
     answer(typed)

@@ -29,7 +29,7 @@ def test_aucs_are_those_of_the_metrics_and_a_real_gain_is_found() -> None:
 
 
 @pytest.mark.parametrize("n_positive", [12, 100])
-def test_equal_models_differ_as_often_as_the_level_says(n_positive: int) -> None:
+def test_equal_models_differ_as_often_as_the_level_states(n_positive: int) -> None:
     rng = np.random.default_rng(1)
     y = np.repeat([0, 1], [100, n_positive])
     found = []

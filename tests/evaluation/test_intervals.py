@@ -141,7 +141,7 @@ def test_the_spread_of_a_label_of_two_rows_is_not_halved() -> None:
     assert found.var() == pytest.approx(expected, rel=0.02)
 
 
-def test_the_seed_decides_and_what_else_is_asked_for_does_not() -> None:
+def test_the_seed_decides_and_what_else_is_requested_does_not() -> None:
     y, proba = binormal(np.random.default_rng(0), 150, 0.3, 0.8)
     once = intervals(y, proba, NAMES)
     assert once == intervals(y, proba, NAMES)
@@ -174,7 +174,7 @@ def test_a_flawless_hold_out_is_no_certainty() -> None:
     assert found["mcc"][0] < 0.9
 
 
-def test_a_model_that_always_says_the_same_is_no_certainty() -> None:
+def test_a_model_with_constant_predictions_gets_no_interval_of_zero_width() -> None:
     y = np.array([0, 1] * 12)
     found = intervals(y, np.full((24, 2), 0.5), ["f1", "mcc", "brier", "ece", "average_precision"])
     assert found["f1"] == (0, pytest.approx(1 - share_interval(1, 12)[0]))

@@ -49,7 +49,7 @@ def test_it_adds_less_than_250_megabytes(
     assert unpacked < MOST_BYTES
 
 
-def test_it_says_what_it_was_made_of(serve: Image) -> None:
+def test_it_shows_what_it_was_made_of(serve: Image) -> None:
     labels = serve.config["Labels"]
     assert labels["org.opencontainers.image.revision"] == REVISION
     assert labels["org.opencontainers.image.version"] == VERSION
@@ -82,7 +82,7 @@ def test_its_health_check_fails_where_nothing_serves(serve: Image) -> None:
         assert container.process.wait(30) == 1
 
 
-def test_it_runs_as_nobody_special_on_a_root_that_cannot_be_written(serve: Image) -> None:
+def test_it_runs_as_an_ordinary_user_on_a_root_that_cannot_be_written(serve: Image) -> None:
     with Container(serve) as container:
         container.ask("/health")
         seen = container.execute("python", "-c", LOOK_AROUND).stdout.splitlines()

@@ -16,7 +16,7 @@ def test_a_job_trains_and_its_model_is_promoted(trained: Trained) -> None:
     assert 0 < trained.probability < 1
 
 
-def test_its_size_is_told(
+def test_its_size_is_reported(
     train: Image, base: Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unpacked, packed = train.sizes_above(base, tmp_path)

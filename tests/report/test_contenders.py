@@ -3,14 +3,14 @@
 from tabproof.report.contenders import MAX_COLUMNS, columns_of, differing_keys, names_of
 
 
-def test_only_what_differs_is_told() -> None:
+def test_only_what_differs_is_reported() -> None:
     choices = [{"model": "vote", "search": "fast"}, {"search": "fast"}]
     assert differing_keys(choices) == ["model"]
     assert columns_of(choices) == (["model"], [])
     assert names_of(choices, ["aaaa", "bbbb"]) == ["vote", "bbbb"]
 
 
-def test_a_number_is_told_with_its_key() -> None:
+def test_a_number_is_reported_with_its_key() -> None:
     choices = [{"model": "vote", "search.n_splits": "3"}, {"model": "a", "search.n_splits": "5"}]
     assert names_of(choices, ["a", "b"]) == ["vote, n_splits=3", "a, n_splits=5"]
     assert names_of([{"export": "true"}, {"export": "false"}], ["a", "b"]) == [
@@ -19,7 +19,7 @@ def test_a_number_is_told_with_its_key() -> None:
     ]
 
 
-def test_runs_that_chose_alike_are_told_apart_by_id() -> None:
+def test_runs_that_chose_alike_are_distinguished_by_id() -> None:
     choices = [{"model": "vote"}, {"model": "vote"}, {"model": "a"}]
     assert names_of(choices, ["0123456789", "9876543210", "c"]) == [
         "vote 01234567",

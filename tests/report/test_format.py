@@ -74,7 +74,7 @@ def test_cases_stay_in_order(a: float, b: float, c: float) -> None:
 
 
 @given(st.text())
-def test_a_name_is_one_line_that_does_not_turn_the_text_beside_it(name: str) -> None:
+def test_a_name_is_one_line_that_does_not_turn_the_text_next_to_it(name: str) -> None:
     text = shown(name)
     assert len(text.splitlines()) <= 1
     text.encode()

@@ -86,7 +86,7 @@ def test_rows_of_a_table_have_the_cells_of_its_head() -> None:
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {5, 6}
 
 
-def test_the_threshold_in_use_stands_in_the_code() -> None:
+def test_the_threshold_in_use_is_in_the_code() -> None:
     assert "is_positive = proba[:, 1] > 0.1667" in render_card(facts_of(), "en")
     assert "is_positive" not in render_card(facts_of(evidence_of(("a", "b", "c"))), "en")
 

@@ -98,7 +98,9 @@ def odd_facts() -> ReportFacts:
     ],
     ids=["two labels", "three labels", "twelve labels", "odd names", "next to nothing"],
 )
-def test_a_page_is_whole_and_asks_nobody_for_anything(facts: ReportFacts, language: str) -> None:
+def test_a_page_is_whole_and_loads_nothing_from_elsewhere(
+    facts: ReportFacts, language: str
+) -> None:
     page = render_report(facts, language)
     read = Reader(page)
     assert read.open == []
@@ -151,7 +153,7 @@ def test_groups_too_small_are_marked() -> None:
     assert page.count(">few rows<") == 1
 
 
-def test_a_finding_of_another_version_is_told_as_it_was_logged() -> None:
+def test_a_finding_of_another_version_is_reported_as_it_was_logged() -> None:
     finding = Finding("of_tomorrow", "the moon <is> full", ("moon",))
     page = render_report(facts_of(evidence_of(findings=(finding,))), "ja")
     assert re.search(r'<p lang="en">the moon &lt;is&gt; full</p>', page)
@@ -209,7 +211,7 @@ def test_every_end_of_a_learning_curve_has_words(end: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_an_evaluation_found_is_told_in_each_language(language: str) -> None:
+def test_what_an_evaluation_found_is_reported_in_each_language(language: str) -> None:
     page = render_report(facts_of(evidence_of(findings=[SMALL, FOLDS])), language)
     assert 'lang="en"' not in page.partition("<body>")[2]
     text = Reader(page).text
@@ -217,7 +219,7 @@ def test_what_an_evaluation_found_is_told_in_each_language(language: str) -> Non
     assert "precision (7)" in text
 
 
-def test_rows_of_one_subject_are_said_to_narrow_intervals() -> None:
+def test_rows_of_one_subject_are_reported_to_narrow_intervals() -> None:
     said = "Intervals assume independent rows"
     grouped = facts_of(config_yaml="cv:\n  group_column: patient\n")
     assert said in Reader(render_report(grouped, "en")).text

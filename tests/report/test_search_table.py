@@ -70,7 +70,7 @@ def test_a_failed_candidate_is_no_winner_and_is_counted() -> None:
     assert table.winner == 0
 
 
-def test_where_nothing_was_scored_nobody_wins() -> None:
+def test_where_nothing_was_scored_there_is_no_winner() -> None:
     table = read_search(frame_of(PARAMS, [{0: None, 1: None}]))
     assert table.winner is None
 
@@ -102,7 +102,7 @@ def test_columns_that_are_no_parameters_of_an_estimator_are_read_too() -> None:
     assert table.in_words(1) == "C 2, model forest"
 
 
-def test_what_all_share_names_nobody_and_nothing_is_the_defaults() -> None:
+def test_what_all_share_names_no_run_and_nothing_is_the_defaults() -> None:
     params = [{"a__C": 1, "a__tol": 5}, {"a__C": 2, "a__tol": 5}, {}]
     table = read_search(frame_of(params, [{0: 0.7, 1: 0.9, 2: 0.8}]))
     assert [table.in_words(n) for n in range(3)] == ["C 1", "C 2", "defaults"]

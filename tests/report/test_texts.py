@@ -26,7 +26,7 @@ def places(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("key", TEXTS)
-def test_a_text_says_the_same_in_each_language(key: str) -> None:
+def test_a_text_is_translated_in_each_language(key: str) -> None:
     texts = TEXTS[key]
     assert sorted(texts) == sorted(LANGUAGES)
     assert all(text.strip() for text in texts.values())

@@ -139,7 +139,7 @@ def test_a_dataset_name_that_cannot_name_a_model_needs_the_option_name() -> None
     assert typed("promote", "latest", "--name", "results").returncode == 0
 
 
-def test_an_interrupted_promotion_says_that_the_registry_is_whole() -> None:
+def test_an_interrupted_promotion_states_that_the_registry_is_whole() -> None:
     make_run(DAY / "a", "aaaa0000", {"scorer/large": bytes(200 << 20)})
     process = subprocess.Popen(
         [sys.executable, "-m", "tabproof", "runs", "promote", "latest"],

@@ -95,7 +95,7 @@ def test_without_a_terminal_nothing_is_removed_without_yes(runs: dict[str, Path]
 
 
 @pytest.mark.parametrize(("answer", "goes"), [(b"y\n", True), (b"\n", False), (b"no\n", False)])
-def test_the_user_is_asked_first(runs: dict[str, Path], answer: bytes, goes: bool) -> None:
+def test_the_user_confirms_first(runs: dict[str, Path], answer: bytes, goes: bool) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "tabproof", "runs", "prune"],

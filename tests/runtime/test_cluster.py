@@ -327,7 +327,9 @@ def test_workers_that_join_later_are_compared_too(
             until(lambda: cluster.n_workers == 1)
 
 
-def test_without_its_libraries_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_libraries_the_error_names_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "dask", None)
     needs = "runtime=dask needs distributed, which is not installed; make init EXTRAS=\\[dask\\]"
     with (

@@ -225,7 +225,7 @@ with search_display(bar=True) as show:
     [("bar=False", {}, []), ("bar=True", {"TERM": "dumb"}, ["rung 1:", "rung 2:"])],
     ids=["bar=False", "a terminal that cannot move its cursor"],
 )
-def test_no_live_display_where_none_is_wanted_or_possible(
+def test_no_live_display_where_it_is_off_or_impossible(
     words: str, environment: dict[str, str], lines: list[str], tmp_path: Path
 ) -> None:
     reports = f"""

@@ -115,7 +115,7 @@ def test_a_warning_where_sleep_cannot_be_prevented(
     assert words in caplog.text
 
 
-def test_nothing_is_started_unless_asked(path: Path, tmp_path: Path) -> None:
+def test_nothing_is_started_by_default(path: Path, tmp_path: Path) -> None:
     command(path, f": > {tmp_path}/began")
     with kept_awake(asked=False):
         pass

@@ -22,7 +22,7 @@ with limited_threads({threads}):
 
 
 @pytest.mark.parametrize(("threads", "loaded"), [(1, False), (2, True)])
-def test_blas_gets_one_thread_and_openmp_what_was_asked(threads: int, loaded: bool) -> None:
+def test_blas_gets_one_thread_and_openmp_what_was_requested(threads: int, loaded: bool) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3"}
     code = PROBE.format(threads=threads, loaded=loaded)
     done = subprocess.run(

@@ -108,7 +108,7 @@ def test_contributions_sum_to_the_models_score(name: str, n_classes: int) -> Non
         ("forest", 3, "probability"),
     ],
 )
-def test_the_scale_tells_how_to_compute_the_probability(
+def test_the_scale_explains_how_to_compute_the_probability(
     name: str, n_classes: int, scale: str
 ) -> None:
     case = fitted(name, n_classes)

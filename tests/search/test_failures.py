@@ -144,7 +144,7 @@ def rare(n_rare: int) -> Any:
     return y
 
 
-def test_an_error_says_how_many_rows_suffice() -> None:
+def test_an_error_states_how_many_rows_suffice() -> None:
     y = rare(6)
     options: dict[str, Any] = {"schedule": (Rung(None, 1.0, 0.01, 1), WHOLE)}
     with pytest.raises(RungNotScoredError, match=r"rung 1 on 5 rows .*only one class") as raised:

@@ -60,7 +60,7 @@ def test_only_the_grid_is_searched() -> None:
     assert result.best_params in [{"clf__C": c} for c in values]
 
 
-def test_a_rung_without_a_score_is_an_error_that_says_how_many_rows_suffice() -> None:
+def test_a_rung_without_a_score_is_an_error_that_states_how_many_rows_suffice() -> None:
     X, y = table(share=0.05)
     with pytest.raises(
         RungNotScoredError,

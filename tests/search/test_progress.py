@@ -20,7 +20,7 @@ def reports_of(**options: Any) -> list[Progress]:
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_each_rung_begins_goes_on_and_ends(n_jobs: int) -> None:
+def test_each_rung_begins_continues_and_ends(n_jobs: int) -> None:
     reports = reports_of(n_jobs=n_jobs, pool_seconds=0.0)
     assert [each.rung for each in reports] == sorted(each.rung for each in reports)
     for rung in (1, 2, 3):

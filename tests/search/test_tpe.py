@@ -134,7 +134,7 @@ def test_a_search_that_is_stopped_counts_what_was_never_proposed() -> None:
     assert search.predict(X).shape == y.shape
 
 
-def test_without_optuna_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_optuna_the_error_shows_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(PackageMissingError, match=r"search=tpe needs optuna.*EXTRAS=\[tpe\]"):
         proposer()

@@ -111,7 +111,7 @@ def test_a_column_with_more_categories_than_the_estimator_takes_is_refused(tmp_p
     Case(tmp_path, table, "preprocess=onehot").check()
 
 
-def test_findings_are_logged_and_refused_only_if_asked(
+def test_findings_are_logged_and_refused_only_on_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     table = frame()

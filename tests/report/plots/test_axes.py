@@ -81,7 +81,7 @@ def test_numbers_over_decades_are_spaced_by_decades() -> None:
     assert np.diff(laid_out([1, 2, 11]).positions) == pytest.approx([1, 9])
 
 
-def test_none_is_beside_numbers() -> None:
+def test_none_sorts_with_numbers() -> None:
     positions, axis, of_words = laid_out([None, 3, 5])
     assert axis.labels == ["3", "5", "None"]
     assert positions[0] > positions[2] > positions[1]

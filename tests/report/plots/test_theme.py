@@ -43,7 +43,7 @@ def mixed(colour: str, paper: str, share: float) -> str:
     return "#" + "".join(f"{round(c * share + p * (1 - share)):02x}" for c, p in pairs)
 
 
-def test_contrast_is_what_its_definition_says() -> None:
+def test_contrast_equals_its_definition() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 

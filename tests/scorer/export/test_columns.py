@@ -171,7 +171,7 @@ def test_a_category_among_hundreds_has_its_row() -> None:
         assert_equals_pipeline(case)
 
 
-def test_a_transformer_of_ones_own_gives_its_number_of_features() -> None:
+def test_a_transformer_of_the_user_gives_its_number_of_features() -> None:
     categorical = {"encode": Length()}
     pipeline = make_pipeline({}, categorical, RandomForestClassifier(3), seed=0)
     check_exportable(pipeline)

@@ -317,7 +317,7 @@ def test_the_calibrated_response_is_that_of_scikit_learn(name: str) -> None:
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_isotonic_curves_at_their_points_and_beside_them(n_classes: int) -> None:
+def test_isotonic_curves_at_their_points_and_near_them(n_classes: int) -> None:
     case = calibrated("forest", "isotonic", n_classes)
     (pair,) = case.pipeline.calibrated_classifiers_
     curve = case.scorer.calibration.apply
@@ -391,7 +391,7 @@ def test_a_changed_model_is_found_where_calibration_hides_it() -> None:
 
 @pytest.mark.parametrize("name", ["hgb", "forest"])
 @pytest.mark.parametrize("calibration", [None, "isotonic"])
-def test_labels_equal_the_estimators_at_thresholds_and_beside_them(
+def test_labels_equal_the_estimators_at_thresholds_and_near_them(
     name: str, calibration: str | None
 ) -> None:
     case = exported(CALIBRATED[name][0](), *table(), calibration=calibration)
