@@ -125,7 +125,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: test
 test: $(TESTED) ## run the tests, in minutes
-	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 .PHONY: test-all
 test-all: $(TESTED) ## run the slow tests too
