@@ -14,6 +14,7 @@ from time import perf_counter
 from benchmarks.measurement import measure
 from benchmarks.verdict import print_verdict
 from tabproof.artifacts.manifest import seal
+from tabproof.artifacts.record import DataFingerprint, Summary
 
 N_RUNS = 10_000
 N_DAYS = 30
@@ -45,7 +46,7 @@ def tell(here: Path, verb: str) -> bool:
 
 
 def seconds(here: Path, verb: str) -> float:
-    """Give the seconds of one command in a process of its own."""
+    """Return the seconds of one command in a process of its own."""
     os.environ["PYTHONPATH"] = str(ROOT)
     command = [sys.executable, "-m", "src.runs", verb, "--outputs", str(here / "outputs")]
     return measure(command, here).seconds
@@ -64,27 +65,39 @@ def make_run(outputs: Path, number: int) -> None:
         status = {"state": "failed", "reason": "DataMissingError: no such table"}
         (run / "status.json").write_text(json.dumps(status))
         return
-    (run / "summary.json").write_text(json.dumps(summary(number, dataset, search), indent=2))
+    (run / "summary.json").write_text(summary(number, dataset, search))
     seal(run, f"{number:016x}")
 
 
-def summary(number: int, dataset: str, search: str) -> dict[str, object]:
-    """Give the summary of a run with numbers of its own."""
+def summary(number: int, dataset: str, search: str) -> str:
+    """Return the summary of a run with numbers of its own."""
     area = 0.5 + number * 7919 % 4999 / 10_000
     names = ("balanced_accuracy", "average_precision", "f1", "log_loss", "brier")
-    return {
-        "format": 1,
-        "run_id": f"{number:016x}",
-        "dataset": dataset,
-        "mode": search,
-        "metrics": {"roc_auc": area, "accuracy": area, **dict.fromkeys(names, area)},
-        "intervals": {"roc_auc": [area - 0.01, area + 0.01], "accuracy": None},
-        "best_params": {"clf__learning_rate": 0.1, "clf__max_leaf_nodes": 31},
-        "data": {"sha256": "f" * 64, "columns": {f"column {i}": "0" * 16 for i in range(30)}},
-        "versions": {"numpy": "2.4.6", "scikit-learn": "1.9.1"},
-        "seconds": {"searching": 9.5, "total": 12.25},
-        "stopped": None,
-    }
+    return Summary(
+        run_id=f"{number:016x}",
+        dataset=dataset,
+        mode=search,
+        model="HistGradientBoosting",
+        labels=["no", "yes"],
+        n_train=800,
+        n_test=200,
+        n_rows_without_target=0,
+        metrics={"roc_auc": area, "accuracy": area, **dict.fromkeys(names, area)},
+        intervals={"roc_auc": (area - 0.01, area + 0.01), "accuracy": None},
+        scoring="roc_auc",
+        best_score=area,
+        best_params={"clf__learning_rate": 0.1, "clf__max_leaf_nodes": 31},
+        n_candidates=8,
+        rungs=[800],
+        not_scored=[],
+        data=DataFingerprint("f" * 64, {f"column {i}": "0" * 16 for i in range(30)}),
+        code="0" * 64,
+        versions={"numpy": "2.4.6", "scikit-learn": "1.9.1"},
+        platform={},
+        git={"commit": None, "clean": None},
+        workers=2,
+        seconds={"searching": 9.5, "total": 12.25},
+    ).to_json()
 
 
 if __name__ == "__main__":
