@@ -1,6 +1,6 @@
 """The base class of errors that a user may meet, and errors that several packages raise.
 
-Errors of one package are in its `errors.py`, or beside the code that raises them.
+Errors of one package are in its `errors.py`, or next to the code that raises them.
 """
 
 from collections.abc import Sequence

@@ -30,7 +30,7 @@ def atomic_file(
 ) -> Iterator[IO[bytes]]:
     """Open a file that appears under its name when the block ends, or not at all.
 
-    scratch: written until then, on the same disk; None takes a hidden name beside `path`.
+    scratch: written until then, on the same disk; None takes a hidden name next to `path`.
     durable: whether the content must survive a power cut; a killed process never harms it.
     """
     scratch = scratch or path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.tmp")

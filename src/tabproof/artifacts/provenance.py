@@ -225,7 +225,7 @@ def _git(root: Path, *arguments: str) -> bytes | None:
 def environment_text(root: Path | None, using: Iterable[str] = ()) -> str:
     """Return Python's version and the requirements from which pip rebuilds this environment.
 
-    using: distributions that this run needs beside those of the project, such as lightgbm.
+    using: distributions that this run needs besides those of the project, such as lightgbm.
     """
     asked: list[str] = []
     with suppress(PackageNotFoundError):

@@ -216,7 +216,7 @@ class Record:
 
     @property
     def choices(self) -> str:
-        """What the user chose beside dataset, model and search, which are shown by themselves."""
+        """The overrides without dataset, model and search, which have their own columns."""
         shown_apart = ("model=", "search=")
         return " ".join(word for word in _shown(self.overrides) if not word.startswith(shown_apart))
 

@@ -30,7 +30,7 @@ POINTER, LOCK = "pointer.json", ".lock"
 FORMAT = 1
 # Enough for a hundred thousand promotions.
 MAX_SIZE = 64 << 20
-# Incomplete copies are beside versions/, where no reader looks, and so are signatures: a version
+# Incomplete copies are outside versions/, where no reader looks, and so are signatures: a version
 # holds what its manifest names, and nothing else.
 VERSIONS, SIGNATURES = "versions", "signatures"
 INCOMING, RETIRED = ".incoming", ".retired"

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OUTPUTS, LATEST = "outputs", "latest"
-# In outputs/, beside the dates: a run that only repeats another is not in lists.
+# In outputs/, outside the dated directories: lists do not show a run that repeats another.
 REPLAYS = "replays"
 STATUS, LOG = "status.json", "train.log"
 SUMMARY, PREDICTIONS, EVIDENCE = "summary.json", "predictions.parquet", "evaluation.json"

@@ -1,4 +1,4 @@
-"""Finished parts of an output, kept beside it until it is complete, so that a command can resume.
+"""Finished parts of an output, kept next to it until it is complete, so that a command can resume.
 
 <output>.parts/plan.json     what determines the parts: model, inputs, options
 <output>.parts/0-17.part     part 17 of output 0, as Arrow's IPC format has it

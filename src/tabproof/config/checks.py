@@ -1,4 +1,4 @@
-"""Combinations of keys that cannot work; the range of a single key is declared beside it.
+"""Combinations of keys that cannot work; the range of a single key is declared with the key.
 
 Nothing here reads data.
 """

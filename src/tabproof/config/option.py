@@ -28,7 +28,7 @@ def seconds_of(text: str) -> float | None:
 class Allowed:
     """The values that a key takes; bounds that are `int` allow whole numbers only.
 
-    choices: for a list, what each element may be. also: values beside the others. pattern: of a
+    choices: for a list, what each element may be. also: further valid values. pattern: of a
     text, described by words.
     """
 

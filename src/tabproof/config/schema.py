@@ -425,7 +425,7 @@ class TrainConfig:
 
 
 def register_schema() -> None:
-    """Make the schema, and what conf/ uses beside it, known to Hydra."""
+    """Register the schema, and the resolvers that conf/ uses, with Hydra."""
     # Cached: one run has one directory, however often its name is asked for.
     OmegaConf.register_new_resolver(
         "unique", lambda: secrets.token_hex(4), use_cache=True, replace=True

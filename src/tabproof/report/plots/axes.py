@@ -87,7 +87,7 @@ class Values(NamedTuple):
 def value_axis(values: Sequence[Any], width: float) -> Values:
     """Lay out the values of a parameter: numbers by size or by decades, else words in a row.
 
-    A single word among numbers, such as None, has a place beside them.
+    A single word among numbers, such as None, has a place after them.
     """
     # In Python, True is an integer.
     is_number = [
