@@ -46,7 +46,7 @@ def test_bad_rows_are_separated_with_their_reasons(model: Path, tmp_path: Path) 
         [9, "", "a quote is opened here and never closed"],
     ]
     assert read(tmp_path / "out.parquet")["row"].tolist() == [0, 4, 8]
-    assert "! 7 of 10 rows cannot be scored: set aside in" in said
+    assert "! 7 of 10 rows cannot be scored: written to" in said
     assert "bad=7 unseen=0 " in said
     # The next command finds none, so those of this one, or of a killed one, must not stay.
     (tmp_path / ".out.parquet.bad.csv.tmp").write_bytes(b"row,col")

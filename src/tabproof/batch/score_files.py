@@ -102,7 +102,7 @@ def score(options: Options) -> str:
     if total.n_bad:
         path = plan.tasks[0].bad_rows
         each = " and so on" if len(plan.tasks) > 1 else ""
-        where = f"set aside in {path}{each}" if path else "left out; bad_rows=… sets them aside"
+        where = f"written to {path}{each}" if path else "left out; bad_rows=… writes them to a file"
         log(f"! {total.n_bad:,} of {total.n_rows:,} rows cannot be scored: {where}", options)
     seconds = perf_counter() - start
     return (

@@ -165,9 +165,20 @@ def kept_awake(*, asked: bool) -> Iterator[None]:
 TRACEBACK_SWITCH = "HYDRA_FULL_ERROR"
 ASKED = "TRAIN_FULL_ERROR"
 
-WRITE_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EIO, errno.EISDIR}
-WRITE_ERRORS |= {errno.ENAMETOOLONG, errno.ENOENT, errno.ENOSPC, errno.ENOTDIR, errno.EPERM}
-WRITE_ERRORS |= {errno.EROFS}
+WRITE_ERRORS = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 
 @contextmanager
@@ -176,8 +187,8 @@ def ending_in_one_line(
 ) -> Iterator[None]:
     """Turn whatever is raised into one line on stderr and an exit code.
 
-    translate returns a UserError for an exception of another library, or None. early: what an
-    interrupt without notes is told with.
+    translate returns a UserError for an exception of another library, or None. early: the end of
+    the message about an interrupt that has no notes.
     """
 
     def terminate() -> None:

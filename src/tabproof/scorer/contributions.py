@@ -5,6 +5,7 @@ to the model's score up to rounding. A model that adds on several scales has non
 (NotExplainableError). docs/scorer.md gives the formulas.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -57,7 +58,7 @@ class Contributions:
         return scores
 
 
-class Explainer:
+class Explainer(ABC):
     """Computes contributions for one kind of model."""
 
     scale: Scale
@@ -66,9 +67,9 @@ class Explainer:
     # How many numbers one row takes.
     work: int
 
+    @abstractmethod
     def of_rows(self, columns: Columns) -> Floats:
         """Return contributions of shape (n_columns, n_sums, n_rows)."""
-        raise NotImplementedError
 
     def explain(self, columns: Columns, codes: NDArray[np.intp]) -> Contributions:
         """Return the contributions to the labels in `codes`, one per row."""

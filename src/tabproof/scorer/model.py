@@ -1,5 +1,6 @@
 """Models: from the cells of a row to probabilities."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import exp
 from typing import Any
@@ -63,7 +64,7 @@ def _exp_float32(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return powers
 
 
-class SummedModel:
+class SummedModel(ABC):
     """A model whose probabilities are a link of sums."""
 
     encodings: tuple[Encoding, ...]
@@ -83,13 +84,13 @@ class SummedModel:
         """Return probabilities of shape (n_rows, n_labels), for rows that fit into memory."""
         return apply_link(self._link, self.sums(columns), self._n_rounds)
 
+    @abstractmethod
     def sums_of_row(self, row: Sequence[float]) -> list[float]:
         """Return the sums before the link; for `mean`, before the division."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sums(self, columns: Columns) -> Floats:
         """Return the sums before the link, of shape (n_rows, n_sums)."""
-        raise NotImplementedError
 
     def _check_sums(self, n_sums: int, n_labels: int) -> None:
         expected = 1 if self._link in ("logistic", "logistic_float32") else n_labels

@@ -3,6 +3,7 @@
 The nodes of HistGradientBoostingClassifier are private; the parity check of each run covers it.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isnan
@@ -25,7 +26,7 @@ Positions = NDArray[np.intp]
 Exported = tuple[specs.SingleSpec, Arrays, Encodings]
 
 
-class EstimatorExporter:
+class EstimatorExporter(ABC):
     """Exports one kind of estimator; subclasses override what differs."""
 
     # Values of options that have a data-only form; None and NaN always have one.
@@ -48,9 +49,9 @@ class EstimatorExporter:
         """Encode columns that reach the estimator unchanged; here it takes numbers only."""
         return [NumberEncoding(str(name), ()) for name in X.columns], np.arange(X.shape[1])
 
+    @abstractmethod
     def export(self, estimator: Any, encodings: Encodings, positions: Positions) -> Exported:
         """Return the model, its arrays, and the encodings with what it does to features."""
-        raise NotImplementedError
 
 
 # 32 bits hold no larger numbers, and no threshold separates them from the largest.
