@@ -24,7 +24,7 @@ from sklearn.model_selection import HalvingGridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from tabproof import data, experiment
-from tabproof.config import TrainConfig, check_config, register_schema, typed
+from tabproof.config import TrainConfig, check_config, typed
 from tabproof.runtime.threads import worker_pool
 from tabproof.search import RungSearchCV, parse_schedule
 from tabproof.steps.search import make_plan
@@ -46,7 +46,6 @@ class Table:
 
 def composed(*overrides: str) -> TrainConfig:
     """Compose a configuration as the command line does."""
-    register_schema()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = typed(compose("train", overrides=list(overrides)))
     check_config(config)

@@ -23,7 +23,7 @@ from hydra.core.hydra_config import HydraConfig
 from hypothesis import settings
 
 from tabproof.cli import main
-from tabproof.config import TrainConfig, check_config, register_schema, typed
+from tabproof.config import TrainConfig, check_config, typed
 from tabproof.config.schema import CONF
 
 ROOT = Path(__file__).parents[1]
@@ -31,8 +31,6 @@ OPENML_HOME = ROOT / ".." / "shared" / "openml_home"
 
 # Whatever is installed, child processes import this checkout.
 os.environ["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
-
-register_schema()
 
 # `make test-all` takes the thorough profile. Tests give no number of examples of their own, unless
 # one example is slow, and no deadline: how long an example takes says nothing on a busy machine.

@@ -290,7 +290,6 @@ def replay(run: str, overrides: tuple[str, ...], **options: Any) -> int:
     """Train a run again from its own directory, and compare."""
     from tabproof import config
 
-    config.register_schema()
     keys = config.quoted(overrides)
     with threads.limited_threads(config.machine_runtime(keys).openmp_threads):
         # Loads the numeric libraries, which read the limits once.

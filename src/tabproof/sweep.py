@@ -35,8 +35,6 @@ WIDTH = 120
 
 log = logging.getLogger(__name__)
 
-conf.register_schema()
-
 
 class NothingToResumeError(UserError):
     """The directory does not hold an unfinished search."""

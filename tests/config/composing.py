@@ -13,8 +13,6 @@ from tabproof import config as conf
 from tabproof.config.schema import CONF
 from tabproof.errors import UserError
 
-conf.register_schema()
-
 
 def composed(*overrides: str, directory: Path = CONF) -> DictConfig:
     """Compose as Hydra does for one run."""

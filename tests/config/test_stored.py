@@ -41,18 +41,18 @@ def kept(*overrides: str) -> str:
 
 
 def recomposed(text: str, *overrides: str) -> conf.TrainConfig:
-    return conf.recompose(text, overrides, to_its_end=False).config
+    return conf.recompose(text, overrides, to_its_end=False)[0]
 
 
 @pytest.mark.parametrize("overrides", ALL, ids=" ".join)
 def test_all_that_conf_offers_comes_back_typed_as_it_was(overrides: list[str]) -> None:
     before = config(*overrides)
-    again = conf.recompose(kept(*overrides), [], to_its_end=False)
-    assert again.added == []
-    assert conf.identity_of(again.config) == conf.identity_of(before)
+    again, added = conf.recompose(kept(*overrides), [], to_its_end=False)
+    assert added == []
+    assert conf.identity_of(again) == conf.identity_of(before)
     for key in {f.name for f in fields(before)} - NOT_STORED:
-        assert type(getattr(again.config, key)) is type(getattr(before, key))
-        assert getattr(again.config, key) == getattr(before, key)
+        assert type(getattr(again, key)) is type(getattr(before, key))
+        assert getattr(again, key) == getattr(before, key)
 
 
 def test_the_runtime_is_this_machines_own() -> None:
@@ -64,7 +64,7 @@ def test_the_runtime_is_this_machines_own() -> None:
 
 def test_a_replay_searches_by_itself_and_to_its_end() -> None:
     text = kept("search=full", "search.time_budget=1s", "search.resume=true", "skip_completed=true")
-    search = conf.recompose(text, [], to_its_end=True).config.search
+    search = conf.recompose(text, [], to_its_end=True)[0].search
     assert isinstance(search, RungSearchConfig)
     assert (search.time_budget, search.resume) == (None, False)
     partial = recomposed(text)
@@ -134,5 +134,5 @@ def test_what_is_no_configuration_of_ours_is_reported_in_one_line(text: str, wor
 def test_keys_that_came_later_are_named() -> None:
     content = OmegaConf.create(kept("search=fast"))
     del content.search["min_resources"], content.runtime["niceness"]
-    again = conf.recompose(OmegaConf.to_yaml(content), [], to_its_end=True)
-    assert again.added == ["search.min_resources"]
+    _, added = conf.recompose(OmegaConf.to_yaml(content), [], to_its_end=True)
+    assert added == ["search.min_resources"]

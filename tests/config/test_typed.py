@@ -10,9 +10,8 @@ from omegaconf import OmegaConf
 from tabproof.config import (
     TrainConfig,
     identity_of,
-    members_of,
     most_categories,
-    searched_grid,
+    searched,
     typed,
 )
 from tabproof.config.hydra_errors import ConfigurationError
@@ -81,11 +80,11 @@ def test_parts_without_a_schema_take_any_key():
 
 
 def test_the_searched_grid_is_the_one_that_search_names():
-    assert searched_grid(config("search=full")) == config().model.param_grids["full"]
+    assert searched(config("search=full")) == config().model.param_grids["full"]
 
 
-def test_without_a_search_there_is_no_searched_grid():
-    assert searched_grid(config("search=none")) is None
+def test_without_a_search_there_is_no_searched():
+    assert searched(config("search=none")) is None
 
 
 def test_an_identity_is_plain_json():
@@ -296,13 +295,6 @@ def test_members_that_were_typed_can_be_written_and_typed_again():
     assert OmegaConf.create(text).model.members.linear.model.estimator.C == 0.1
 
 
-def test_every_model_is_listed_with_its_preprocess_by_its_key():
-    assert list(members_of(config())) == [""]
-    found = members_of(config("model=vote"))
-    assert list(found)[:2] == ["", "model.members.boosting"]
-    assert found["model.members.linear"].model.estimator["C"] == 0.1
-
-
 @pytest.mark.parametrize(
     ("overrides", "most"),
     [
@@ -317,7 +309,7 @@ def test_every_model_is_listed_with_its_preprocess_by_its_key():
     ids=str,
 )
 def test_the_strictest_model_that_gets_categories_states_how_many(overrides, most):
-    assert most_categories(members_of(config(*overrides)).values()) == most
+    assert most_categories(config(*overrides)) == most
 
 
 def test_a_configuration_without_the_schema_is_refused_in_words():

@@ -48,7 +48,7 @@ def forged(run: Path, to: Path, change: Callable[[dict[str, Any]], object]) -> P
     summary = json.loads((to / "summary.json").read_text())
     change(summary)
     (to / "summary.json").write_text(json.dumps(summary))
-    config = conf.recompose((run / "config.yaml").read_text(), [], to_its_end=True).config
+    config = conf.recompose((run / "config.yaml").read_text(), [], to_its_end=True)[0]
     facts = {key: summary.get(key) for key in ("code", "versions", "platform")}
     data = summary["data"]["sha256"]
     seal(to, run_id_of(config=conf.identity_of(config), data=data, **facts))

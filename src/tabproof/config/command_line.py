@@ -22,7 +22,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 from tabproof.artifacts.run_directory import refuse_taken
 from tabproof.config.checks import check_config
 from tabproof.config.hydra_errors import ConfigurationError, unknown_choice
-from tabproof.config.schema import CONF, GROUPS, TrainConfig, choices, register_schema
+from tabproof.config.schema import CONF, GROUPS, TrainConfig, choices
 from tabproof.config.typed import check_keys, typed
 
 USAGE = """\
@@ -67,7 +67,6 @@ def explanation(path: Path) -> str:
 
 def completions(words: Sequence[str], incomplete: str) -> list[str]:
     """Return Hydra's proposals for the last word of a command line."""
-    register_schema()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         plugin = DefaultCompletionPlugin(GlobalHydra.instance().config_loader())
         return plugin._query("train", " ".join([*words, incomplete]))

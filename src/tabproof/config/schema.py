@@ -27,22 +27,20 @@ from tabproof.text import LANGUAGES
 T = TypeVar("T")
 
 BUILTIN_NAMES = ("breast_cancer", "digits", "iris", "wine")
-CALIBRATIONS = ("none", "sigmoid", "isotonic", "temperature")
-OBJECTIVES = ("default", "max_f1", "cost", "min_recall")
-
-
 GROUPS: dict[str, dict[str, type]] = {}
 
 
 @dataclass_transform()
 def choice(group: str, name: str) -> Callable[[type[T]], type[T]]:
-    """Make a dataclass of a class, and the schema that files of conf/<group>/ name first.
+    """Make a dataclass of a class, and register it with Hydra.
 
-    They do so by `- /schema/<group>@_here_: <name>` in their defaults.
+    Files of conf/<group>/ name it first in their defaults: `- /schema/<group>@_here_: <name>`.
     """
 
     def register(cls: type[T]) -> type[T]:
-        return GROUPS.setdefault(group, {}).setdefault(name, dataclass(cls))
+        node = GROUPS.setdefault(group, {})[name] = dataclass(cls)
+        ConfigStore.instance().store(group=f"schema/{group}", name=name, node=node)
+        return node
 
     return register
 
@@ -59,11 +57,8 @@ def engine(name: str) -> Any:
     return option("how candidates are searched", name, choices=(name,), words=words)
 
 
-class ColumnType(Enum):
-    """The types that a column of a file can be given."""
-
-    number = "number"
-    category = "category"
+# The types that a column of a file can be given.
+ColumnType = Enum("ColumnType", {"number": "number", "category": "category"})
 
 
 @dataclass
@@ -310,7 +305,11 @@ class ChecksConfig:
 class CalibrationConfig:
     """How probabilities are mapped to observed shares, on folds of the training rows."""
 
-    method: str = option("how probabilities are mapped", "none", choices=CALIBRATIONS)
+    method: str = option(
+        "how probabilities are mapped",
+        "none",
+        choices=("none", "sigmoid", "isotonic", "temperature"),
+    )
     n_splits: int = option("folds whose predictions it is fitted on", 5, ge=2)
 
 
@@ -318,7 +317,11 @@ class CalibrationConfig:
 class ThresholdConfig:
     """The probability from which on the second of two labels is predicted."""
 
-    objective: str = option("how it is chosen; default: 0.5", "default", choices=OBJECTIVES)
+    objective: str = option(
+        "how it is chosen; default: 0.5",
+        "default",
+        choices=("default", "max_f1", "cost", "min_recall"),
+    )
     n_splits: int = option("folds of the training rows it is chosen on", 5, ge=2)
     # Any: as floats, OmegaConf would refuse whole numbers.
     costs: list[list[Any]] | None = option(
@@ -424,24 +427,20 @@ class TrainConfig:
     )
 
 
-def register_schema() -> None:
-    """Register the schema, and the resolvers that conf/ uses, with Hydra."""
-    # Cached: one run has one directory, however often its name is asked for.
-    OmegaConf.register_new_resolver(
-        "unique", lambda: secrets.token_hex(4), use_cache=True, replace=True
-    )
-    OmegaConf.register_new_resolver(
-        "words",
-        # A file name may have 255 bytes, and a letter of Japanese has three.
-        lambda text: re.sub(r"[^\w=,.+-]+", "_", text).encode()[:150].decode(errors="ignore"),
-        replace=True,
-    )
-    store = ConfigStore.instance()
-    store.store(name="train_schema", node=TrainConfig)
-    for group, schemas in GROUPS.items():
-        for name, schema in schemas.items():
-            store.store(group=f"schema/{group}", name=name, node=schema)
+ConfigStore.instance().store(name="train_schema", node=TrainConfig)
 
+# --- The resolvers that conf/ uses.
+
+# Cached: one run has one directory, however often its name is asked for.
+OmegaConf.register_new_resolver(
+    "unique", lambda: secrets.token_hex(4), use_cache=True, replace=True
+)
+OmegaConf.register_new_resolver(
+    "words",
+    # A file name may have 255 bytes, and a letter of Japanese has three.
+    lambda text: re.sub(r"[^\w=,.+-]+", "_", text).encode()[:150].decode(errors="ignore"),
+    replace=True,
+)
 
 # --- Where conf/ lies: in the package, and of a project with its own, in the current directory too.
 

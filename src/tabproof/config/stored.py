@@ -1,7 +1,7 @@
 """The configuration in a run directory: written, and composed again for a replay."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,29 +49,19 @@ def command_of(directory: Path) -> list[str]:
     return ["python", "-m", "src.train", *map(str, OmegaConf.load(overrides))]
 
 
-@dataclass(frozen=True)
-class Recomposed:
-    """A run's configuration.
-
-    added: keys that decide numbers and that did not exist when the run was trained.
-    """
-
-    config: TrainConfig
-    added: list[str]
-
-
 def machine_runtime(overrides: Sequence[str]) -> RuntimeConfig:
     """Return the runtime of this machine, as conf/ and the overrides of `runtime` say."""
     return cast(RuntimeConfig, OmegaConf.to_object(_composed_here(overrides).runtime))
 
 
-def recompose(text: str, overrides: Sequence[str], *, to_its_end: bool) -> Recomposed:
+def recompose(
+    text: str, overrides: Sequence[str], *, to_its_end: bool
+) -> tuple[TrainConfig, list[str]]:
     """Compose a run's config.yaml with the runtime of this machine.
 
-    Parameters
-    ----------
-    overrides : may change keys that decide no number; raises KeyDecidesError for others
-    to_its_end : ignore a time budget, which this machine might use up
+    Return it with the keys that decide numbers and did not exist when the run was trained.
+    Overrides may change keys that decide no number; KeyDecidesError is raised for others.
+    to_its_end: ignore a time budget, which this machine might use up.
     """
     cfg = _composed_here(overrides)
     others = [each for each in overrides if not _is_of_runtime(each)]
@@ -99,7 +89,7 @@ def recompose(text: str, overrides: Sequence[str], *, to_its_end: bool) -> Recom
     config = typed(cfg)
     now = OmegaConf.to_container(OmegaConf.structured(config))
     new_keys = _new_keys(now, OmegaConf.to_container(stored))
-    return Recomposed(config, [key for key in new_keys if key.split(".")[0] not in NOT_STORED])
+    return config, [key for key in new_keys if key.split(".")[0] not in NOT_STORED]
 
 
 def _composed_here(overrides: Sequence[str]) -> DictConfig:

@@ -1,6 +1,5 @@
 """From Hydra's DictConfig to plain, typed objects, and from those to estimators."""
 
-from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, cast
@@ -82,30 +81,29 @@ def members_of(config: TrainConfig) -> dict[str, schema.MemberConfig]:
     return found
 
 
-def most_categories(members: Iterable[schema.MemberConfig]) -> int | None:
+def most_categories(config: TrainConfig) -> int | None:
     """Return the largest number of categories of a column that every model accepts."""
-    limits = [each.model.max_categories for each in members if each.preprocess.keeps_categories]
+    members = [each for each in members_of(config).values() if each.preprocess.keeps_categories]
+    limits = [each.model.max_categories for each in members]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def searched_grid(config: TrainConfig) -> dict[str, list[Any]] | None:
-    """Return the grid that is searched; None if there is none."""
-    if isinstance(config.search, (schema.GridSearchConfig, schema.HalvingSearchConfig)):
-        return cast(dict[str, list[Any]], config.model.param_grids[config.search.param_grid])
-    return None
+def searched(config: TrainConfig) -> Any:
+    """Return what is searched: a grid, a space, or the grids of members; None if nothing is."""
+    search, model = config.search, config.model
+    if isinstance(search, schema.PortfolioSearchConfig):
+        members = search.members.items()
+        return {name: each.model.param_grids[search.param_grid] for name, each in members}
+    if isinstance(search, schema.RandomSearchConfig):
+        return model.param_space
+    name = getattr(search, "param_grid", None)
+    return None if name is None else model.param_grids[name]
 
 
 def identity_of(config: TrainConfig) -> dict[str, Any]:
     """Return the part of a configuration that decides numbers, as plain values."""
     identity = cast(dict[str, Any], _deciding_part(config))
-    search = config.search
-    searched: Any = searched_grid(config)
-    if isinstance(search, schema.PortfolioSearchConfig):
-        members = search.members.items()
-        searched = {key: each.model.param_grids[search.param_grid] for key, each in members}
-    elif isinstance(search, schema.RandomSearchConfig):
-        searched = config.model.param_space
-    identity["search"]["searched"] = searched
+    identity["search"]["searched"] = searched(config)
     return identity
 
 

@@ -66,7 +66,7 @@ def replay(
         words += [f"--output={output}"] if output else []
         words += ["--check"] if check else []
         return replay_in_fresh_environment(recorded.run, words)
-    again = _recompose(recorded, overrides)
+    config, added = _recompose(recorded, overrides)
     if output is not None:
         is_taken = output.resolve().is_relative_to(path.resolve())
         try:
@@ -77,7 +77,7 @@ def replay(
             valid = "an empty or new directory outside of the run; without it a replay makes one"
             raise InvalidValueError("--output", output, valid)
     _say("run", f"{path}, run id {run_id}")
-    differing = _report(_compare_inputs(recorded, again))
+    differing = _report(_compare_inputs(recorded, config, added))
     names = ", ".join(differing)
     if check:
         console.say(f"differs: {names}" if names else "nothing differs; not trained again")
@@ -91,7 +91,7 @@ def replay(
     log_file = console.LogFile(artifacts.RunDirectory(directory).log, encoding="utf-8")
     log_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     with _logging_to(console.ConsoleHandler(), log_file):
-        experiment.run_experiment(again.config, directory, is_latest=False)
+        experiment.run_experiment(config, directory, is_latest=False)
     differing += _report(_compare_results(recorded, directory))
     names = ", ".join(differing)
     if DECISIVE & set(differing):
@@ -126,32 +126,34 @@ def read_recorded(path: Path) -> Recorded:
         raise NotReplayableError(f"{path / name} {error}; take another run") from error
 
 
-def _recompose(recorded: Recorded, overrides: Sequence[str]) -> conf.Recomposed:
+def _recompose(recorded: Recorded, overrides: Sequence[str]) -> tuple[conf.TrainConfig, list[str]]:
     """Compose the run's configuration, with this machine's runtime, and check it."""
     # A search that a budget ended would end elsewhere here, whatever we do.
     was_whole = recorded.summary.stopped is None
-    again = conf.recompose(recorded.config, overrides, to_its_end=was_whole)
+    config, added = conf.recompose(recorded.config, overrides, to_its_end=was_whole)
     try:
-        conf.check_config(again.config)
+        conf.check_config(config)
     except FileMissingError as error:
         if any(each.startswith("dataset.path=") for each in overrides):
             raise
-        path = getattr(again.config.dataset, "path", "?")
+        path = getattr(config.dataset, "path", "?")
         raise ReplayDataMissingError(path, Path.cwd()) from error
-    return again
+    return config, added
 
 
-def _compare_inputs(recorded: Recorded, again: conf.Recomposed) -> Iterator[Comparison]:
+def _compare_inputs(
+    recorded: Recorded, config: conf.TrainConfig, added: Sequence[str]
+) -> Iterator[Comparison]:
     """Compare what decides the numbers, before training, which may take long."""
     then = recorded.summary
     # The training logs again what loading says.
     with _logging_to(logging.NullHandler()):
-        plan = make_plan(again.config)
-        division = experiment.load_rows(again.config, plan)
-        now = artifacts.as_plain(experiment.find_determinants(again.config, plan, division))
+        plan = make_plan(config)
+        division = experiment.load_rows(config, plan)
+        now = artifacts.as_plain(experiment.find_determinants(config, plan, division))
     lines = []
-    if again.added:
-        lines = [f"keys that the run did not have: {', '.join(again.added)}"]
+    if added:
+        lines = [f"keys that the run did not have: {', '.join(added)}"]
     # The id of a run that was stopped depends on which fits were finished.
     elif then.stopped is None:
         facts = {"code": then.code, "versions": then.versions, "platform": then.platform}

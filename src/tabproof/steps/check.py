@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tabproof import data, evaluation
-from tabproof.config import TrainConfig, members_of, most_categories
+from tabproof.config import TrainConfig, most_categories
 from tabproof.data.checks import DataChecksFailedError
 from tabproof.data.table import DataError
 from tabproof.errors import InvalidValueError, TooManyCategoriesError, listed
@@ -27,7 +27,7 @@ def metric_names(config: TrainConfig) -> list[str]:
 
 def check(config: TrainConfig, division: data.Division) -> list[Finding]:
     """Refuse what cannot be trained or evaluated; return what makes results untrue, logged too."""
-    table, limit = division.table, most_categories(members_of(config).values())
+    table, limit = division.table, most_categories(config)
     for name in table.X.select_dtypes("category").columns:
         n_categories = len(table.X[name].cat.categories)
         if limit is not None and n_categories > limit:

@@ -57,12 +57,12 @@ def make_plan(config: conf.TrainConfig) -> Plan:
         schedule = search.parse_schedule(asked.schedule)
     if isinstance(asked, schema.PortfolioSearchConfig):
         pipelines = make_members("search.members", asked.members, seed=config.seed)
-        grids = {name: m.model.param_grids[asked.param_grid] for name, m in asked.members.items()}
+        grids = conf.searched(config)
     else:
         pipelines = {"": make_pipeline(config)}
         if isinstance(asked, schema.RandomSearchConfig):
-            space = search.parse_space(config.model.param_space)
-        elif (grid := conf.searched_grid(config)) is not None:
+            space = search.parse_space(conf.searched(config))
+        elif (grid := conf.searched(config)) is not None:
             grids = {"": grid}
     deciding = [part for each in pipelines.values() for part in each.get_params().values()]
     if isinstance(asked, schema.TpeSearchConfig):
