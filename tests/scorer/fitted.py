@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.testing import assert_array_equal
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from pandas.api.types import union_categoricals
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
@@ -67,12 +69,23 @@ def as_category(values: Any) -> pd.Series:
 
 
 PREPROCESS = ("native", "onehot", "ordinal", "target", "hashing")
-# Preprocessing, missing cells or none, number of classes: each pair of values occurs.
+# Preprocessing, missing cells or none, number of classes: each pair of values occurs, and each
+# value also if the slow ones are left out.
 PAIRS = [
-    (preprocess, missing, 2 + (index + missing) % 2)
+    pytest.param(
+        preprocess,
+        missing,
+        2 + (index + missing) % 2,
+        marks=[pytest.mark.slow] if missing == (index > 2) else [],
+    )
     for index, preprocess in enumerate(PREPROCESS)
     for missing in (True, False)
 ]
+
+
+def in_breadth(*cases: Any) -> list[Any]:
+    """Mark cases that confirm in breadth what the others hold; `make test-all` runs them."""
+    return [pytest.param(case, marks=pytest.mark.slow) for case in cases]
 
 
 def pipeline_of(preprocess: str, estimator: Any) -> Pipeline:
@@ -183,28 +196,39 @@ def assert_equals_pipeline(case: Exported, *, allowed: float = 0.0) -> None:
 
     Whatever evaluates the model, which is every way that can.
     """
-    scorers = scorers_of(case.files)
     rng = np.random.default_rng(0)
-    for what, frame in hard_rows(case.scorer, case.X_test, rng, whole=True):
-        expected, columns = case.pipeline.predict_proba(frame), columns_of(case.scorer, frame)
-        few = [column[:60] for column in columns]
-        for name, scorer in scorers.items():
-            found = scorer.predict_proba(columns)
-            np.testing.assert_allclose(found, expected, rtol=0, atol=allowed, err_msg=what)
-            assert_array_equal(one_by_one(scorer, few), found[:60], err_msg=f"{name}, {what}")
+    kinds, frames = zip(*hard_rows(case.scorer, case.X_test, rng, whole=True), strict=True)
+    # All rows in one call: most of a call's time does not depend on the number of rows.
+    X = pd.concat(frames, ignore_index=True)
+    for name in (column.name for column in case.scorer.category_columns):
+        X[name] = union_categoricals([frame[name] for frame in frames])
+    expected, columns = case.pipeline.predict_proba(X), columns_of(case.scorer, X)
+    ends = np.cumsum([len(frame) for frame in frames])
+    for name, scorer in scorers_of(case.files).items():
+        found = scorer.predict_proba(columns)
+        for kind, start, end in zip(kinds, [0, *ends], ends, strict=False):
+            rows, few = slice(start, end), slice(start, min(end, start + 10))
+            message = f"{name}, {kind}"
+            assert_allclose(found[rows], expected[rows], rtol=0, atol=allowed, err_msg=message)
+            alone = one_by_one(scorer, [column[few] for column in columns])
+            assert_array_equal(alone, found[few], err_msg=message)
 
 
+@cache
 def small_vote(
-    n_classes: int = 2, *, calibration: str | None = None, **parameters: Any
+    n_classes: int = 2,
+    weights: tuple[float, ...] | None = None,
+    *,
+    calibration: str | None = None,
 ) -> Exported:
-    """Give a vote whose members encode the same columns in three ways."""
+    """Give a vote whose members encode the same columns in three ways; shared, never changed."""
     members = {
         "boosting": pipeline_of("native", boosting(max_iter=3)),
         "linear": pipeline_of("onehot", LogisticRegression()),
         "forest": pipeline_of("ordinal", RandomForestClassifier(3, max_leaf_nodes=8)),
     }
-    pipeline = vote_of(members, **parameters)
-    return exported(pipeline, *table(n_classes=n_classes), calibration=calibration)
+    pipeline = vote_of(members, weights=weights)
+    return exported(pipeline, *table(150, n_classes), calibration=calibration)
 
 
 def changed_spec(files: Mapping[str, bytes], change: Any) -> dict[str, bytes]:

@@ -23,6 +23,7 @@ from tests.scorer.fitted import (
     assert_equals_pipeline,
     boosting,
     exported,
+    in_breadth,
     one_by_one,
     pipeline_of,
     scorers_of,
@@ -41,19 +42,19 @@ def test_boosting_equals_the_pipeline(preprocess: str, missing: bool, n_classes:
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"max_iter": 1},
         {"max_iter": 1, "max_leaf_nodes": 2},
-        {"max_leaf_nodes": 2},
-        {"max_leaf_nodes": 33, "min_samples_leaf": 1, "max_iter": 3},
-        {"max_leaf_nodes": 64, "min_samples_leaf": 1, "max_iter": 3},
-        {"class_weight": "balanced"},
-        {"monotonic_cst": {"age": 1, "income": -1}},
-        {"interaction_cst": "no_interactions"},
         {"early_stopping": True, "n_iter_no_change": 2},
-        {"max_bins": 7},
-        {"l2_regularization": 3.0, "max_features": 0.5},
         {"learning_rate": 1e-300},
-        {"categorical_features": "from_dtype", "warm_start": True},
+        *in_breadth(
+            {"max_iter": 1},
+            {"max_leaf_nodes": 2},
+            {"class_weight": "balanced"},
+            {"monotonic_cst": {"age": 1, "income": -1}},
+            {"interaction_cst": "no_interactions"},
+            {"max_bins": 7},
+            {"l2_regularization": 3.0, "max_features": 0.5},
+            {"categorical_features": "from_dtype", "warm_start": True},
+        ),
     ],
     ids=str,
 )
@@ -62,9 +63,9 @@ def test_boosting_equals_the_pipeline_whatever_the_options(parameters: dict[str,
     assert_equals_pipeline(case)
 
 
-@pytest.mark.parametrize("max_leaf_nodes", [31, 32, 33, 63, 64, 65])
+@pytest.mark.parametrize("max_leaf_nodes", [32, 33, 64, 65, *in_breadth(31, 63)])
 def test_boosting_trees_at_the_bounds_of_a_word_of_bits(max_leaf_nodes: int) -> None:
-    X, y = table(n_rows=600)
+    X, y = table(n_rows=400)
     noisy = y ^ (np.random.default_rng(1).random(len(y)) < 0.3)  # so that leaves are all used
     estimator = boosting(max_leaf_nodes=max_leaf_nodes, min_samples_leaf=1, max_iter=2)
     case = exported(pipeline_of("native", estimator), X, noisy)
@@ -81,13 +82,13 @@ def test_boosting_trees_that_are_a_single_leaf() -> None:
         assert_equals_pipeline(case)
 
 
-@pytest.mark.parametrize("n_classes", [9, 17])
+@pytest.mark.parametrize("n_classes", [9, *in_breadth(17)])
 def test_boosting_many_classes_are_added_up_the_same_way_alone_and_in_a_batch(
     n_classes: int,
 ) -> None:
     # From eight sums on, numpy adds in an order that depends on how they lie in memory.
     case = exported(
-        pipeline_of("native", boosting(max_iter=3)), *table(n_rows=600, n_classes=n_classes)
+        pipeline_of("native", boosting(max_iter=3)), *table(n_rows=300, n_classes=n_classes)
     )
     assert_equals_pipeline(case, allowed=1e-15)
 
@@ -102,7 +103,7 @@ def test_boosting_255_categories() -> None:
     assert_equals_pipeline(case)
 
 
-@pytest.mark.parametrize("preprocess", PREPROCESS)
+@pytest.mark.parametrize("preprocess", ["native", "onehot", *in_breadth(*PREPROCESS[2:])])
 def test_boosting_columns_that_no_tree_looks_at(preprocess: str) -> None:
     X, y = table()
     X = X.assign(noise=0.0, other=as_category(["only"] * len(X)))
@@ -171,14 +172,22 @@ def forest(kind: str, **parameters: Any) -> Any:
     return make(**{**defaults, **parameters})
 
 
-@pytest.mark.parametrize(("preprocess", "missing", "n_classes"), PAIRS[2:6])
-@pytest.mark.parametrize("kind", FORESTS)
-def test_forest_equals_the_pipeline(
-    kind: str,
-    preprocess: str,
-    missing: bool,
-    n_classes: int,
-) -> None:
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("forest", "onehot", True, 2),
+        ("extra", "ordinal", True, 3),
+        ("tree", "onehot", False, 3),
+        *in_breadth(
+            ("forest", "ordinal", False, 2),
+            ("extra", "onehot", False, 3),
+            ("tree", "ordinal", True, 3),
+        ),
+    ],
+    ids=str,
+)
+def test_forest_equals_the_pipeline(chosen: tuple[str, str, bool, int]) -> None:
+    kind, preprocess, missing, n_classes = chosen
     case = exported(
         pipeline_of(preprocess, forest(kind, max_leaf_nodes=60)),
         *table(n_rows=150, n_classes=n_classes, missing=missing),
@@ -187,34 +196,36 @@ def test_forest_equals_the_pipeline(
 
 
 @pytest.mark.parametrize(
-    ("kind", "parameters"),
+    "chosen",
     [
-        ("forest", {"n_estimators": 1}),
-        ("forest", {"max_depth": 1}),
-        ("forest", {"max_leaf_nodes": 2}),
-        ("forest", {"max_leaf_nodes": 33}),
+        ("forest", {"n_estimators": 1, "max_leaf_nodes": 2}),
         ("forest", {"class_weight": "balanced_subsample"}),
-        ("forest", {"bootstrap": False, "max_features": None}),
         ("forest", {"criterion": "log_loss", "ccp_alpha": 0.01}),
         ("forest", {"monotonic_cst": [1, 0, -1, 0, 0]}),
-        ("extra", {"class_weight": {0: 1, 1: 5}}),
-        ("extra", {"max_leaf_nodes": 20}),
-        ("tree", {"splitter": "random"}),
         ("tree", {"min_samples_leaf": 1000}),
-        ("tree", {"max_leaf_nodes": 64}),
+        *in_breadth(
+            ("forest", {"max_depth": 1}),
+            ("forest", {"max_leaf_nodes": 33}),
+            ("forest", {"bootstrap": False, "max_features": None}),
+            ("extra", {"class_weight": {0: 1, 1: 5}}),
+            ("extra", {"max_leaf_nodes": 20}),
+            ("tree", {"splitter": "random"}),
+            ("tree", {"max_leaf_nodes": 64}),
+        ),
     ],
     ids=str,
 )
 def test_forest_equals_the_pipeline_whatever_the_options(
-    kind: str, parameters: dict[str, Any]
+    chosen: tuple[str, dict[str, Any]],
 ) -> None:
+    kind, parameters = chosen
     missing = "monotonic_cst" not in parameters  # together they are refused
     case = exported(pipeline_of("ordinal", forest(kind, **parameters)), *table(missing=missing))
     assert_equals_pipeline(case)
 
 
 def test_forest_nodes_built_best_first_are_written_in_preorder() -> None:
-    case = exported(pipeline_of("ordinal", forest("tree", max_leaf_nodes=40)), *table(n_rows=600))
+    case = exported(pipeline_of("ordinal", forest("tree", max_leaf_nodes=40)), *table(n_rows=400))
     tree = case.pipeline["clf"].tree_
     inner = np.flatnonzero(tree.children_left >= 0)
     assert (tree.children_left[inner] != inner + 1).any()
@@ -222,7 +233,7 @@ def test_forest_nodes_built_best_first_are_written_in_preorder() -> None:
 
 
 def test_forest_deep_trees_are_walked() -> None:
-    X, y = table(n_rows=900)
+    X, y = table(n_rows=600)
     noisy = y ^ (np.random.default_rng(1).random(len(y)) < 0.3)
     case = exported(pipeline_of("ordinal", forest("forest", n_estimators=3)), X, noisy)
     assert arrays_of(case.files)["trees.n_nodes"].max() > 2 * 64
@@ -273,12 +284,14 @@ def test_linear_model_equals_the_pipeline(missing: bool, n_classes: int) -> None
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"C": 1e6, "max_iter": 5000},
-        {"class_weight": "balanced"},
         {"fit_intercept": False},
-        {"solver": "liblinear"},
         {"solver": "liblinear", "l1_ratio": 1.0, "C": 0.01},
-        {"solver": "newton-cholesky"},
+        *in_breadth(
+            {"C": 1e6, "max_iter": 5000},
+            {"class_weight": "balanced"},
+            {"solver": "liblinear"},
+            {"solver": "newton-cholesky"},
+        ),
     ],
     ids=str,
 )
@@ -361,6 +374,6 @@ def test_linear_model_a_table_of_numbers_alone() -> None:
 
 def test_linear_model_a_column_of_one_category() -> None:
     X, y = table()
-    X = X.assign(same=pd.Categorical(["always"] * len(X)))
+    X = X.assign(same=as_category(["always"] * len(X)))
     case = exported(pipeline_of("onehot", LogisticRegression()), X, y)
     assert_equals_pipeline(case, allowed=ALLOWED)
