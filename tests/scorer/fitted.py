@@ -228,7 +228,7 @@ def small_vote(
         "forest": pipeline_of("ordinal", RandomForestClassifier(3, max_leaf_nodes=8)),
     }
     pipeline = vote_of(members, weights=weights)
-    return exported(pipeline, *table(150, n_classes), calibration=calibration)
+    return exported(pipeline, *table(n_classes=n_classes), calibration=calibration)
 
 
 def changed_spec(files: Mapping[str, bytes], change: Any) -> dict[str, bytes]:

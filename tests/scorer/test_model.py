@@ -42,7 +42,7 @@ def case(request: pytest.FixtureRequest) -> Exported:
         linear = pipeline_of("onehot", LogisticRegression())
         return exported(linear, *table(n_classes=n_classes))
     if kind.startswith("vote"):
-        return small_vote(n_classes, weights=[1, 2, 0.5] if n_classes == 2 else None)
+        return small_vote(n_classes, (1, 2, 0.5) if n_classes == 2 else None)
     return small_boosting(n_classes)
 
 
