@@ -34,8 +34,9 @@ $(BIN)/python:
 
 # The locks are complete (tests/test_locks.py), so nothing is resolved and nothing else is fetched:
 # pip would resolve extras such as pydantic[email] anew, and refuse a release that is not locked.
+# Python compiles what is imported; pip would compile everything, which takes most of its time.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-	--no-build-isolation --use-pep517
+	--no-build-isolation --use-pep517 --no-compile
 
 # A stamp per lock file: installed once, again when the lock changes. The build tools come first.
 $(VENV)/.installed-%: requirements/%.lock | $(VENV)/.installed-build

@@ -17,7 +17,14 @@ from tabproof.artifacts import read_manifest
 from tests.artifacts.making import changed_files
 from tests.conftest import ROOT, process, train
 
-QUICK = ("dataset=wine", "search=none", "model=logistic_regression")
+QUICK = (
+    "dataset=wine",
+    "search=none",
+    "model=logistic_regression",
+    "checks=none",
+    "evaluation=minimal",
+    "report=none",
+)
 
 
 def check_complete(run: Path) -> None:
@@ -58,16 +65,10 @@ def test_runs_that_start_in_the_same_second_have_different_directories(tmp_path:
     assert latest.resolve() in {run.resolve() for run in runs}
 
 
-def start_run(path: Path, **options: Any) -> subprocess.Popen[str]:
+def start_run(path: Path, report: str = "none", **options: Any) -> subprocess.Popen[str]:
+    words = [*QUICK, f"report={report}", f"hydra.run.dir={path}"]
     return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "src.train",
-            *QUICK,
-            "evaluation=minimal",
-            f"hydra.run.dir={path}",
-        ],
+        [sys.executable, "-m", "src.train", *words],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -77,7 +78,7 @@ def start_run(path: Path, **options: Any) -> subprocess.Popen[str]:
 
 
 MOMENTS = [
-    ".hydra/config.yaml",
+    pytest.param(".hydra/config.yaml", marks=pytest.mark.slow),
     pytest.param("status.json", marks=pytest.mark.slow),
     pytest.param("config.yaml", marks=pytest.mark.slow),
     pytest.param("schema.json", marks=pytest.mark.slow),
@@ -88,7 +89,7 @@ MOMENTS = [
     pytest.param("plots/roc.svg", marks=pytest.mark.slow),
     pytest.param("report.html", marks=pytest.mark.slow),
     pytest.param("model_card.md", marks=pytest.mark.slow),
-    "summary.json",
+    pytest.param("summary.json", marks=pytest.mark.slow),
     "manifest.json",
 ]
 
@@ -98,7 +99,8 @@ def test_a_run_killed_at_any_moment_is_complete_or_has_no_manifest(
     moment: str, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    started = start_run(run)
+    of_report = moment in ("plots/roc.svg", "report.html", "model_card.md")
+    started = start_run(run, "default" if of_report else "none")
     while started.poll() is None and not (run / moment).exists():
         time.sleep(0.001)
     started.send_signal(signal.SIGKILL)
@@ -109,14 +111,24 @@ def test_a_run_killed_at_any_moment_is_complete_or_has_no_manifest(
     assert manifest is None or changed_files(run, manifest) == []
 
 
-@pytest.mark.parametrize("limit", [200, pytest.param(20_000, marks=pytest.mark.slow), 26_000])
-def test_a_full_disk_is_one_line_and_leaves_no_manifest(limit: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limit", "report"),
+    [
+        pytest.param(200, "none", marks=pytest.mark.slow),
+        (3_000, "none"),
+        pytest.param(20_000, "default", marks=pytest.mark.slow),
+        pytest.param(26_000, "default", marks=pytest.mark.slow),
+    ],
+)
+def test_a_full_disk_is_one_line_and_leaves_no_manifest(
+    limit: int, report: str, tmp_path: Path
+) -> None:
     # A limit on the size of files makes a write fail in the middle of a file, as a full disk does.
     def limit_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     run = tmp_path / "run"
-    started = start_run(run, preexec_fn=limit_files)
+    started = start_run(run, report, preexec_fn=limit_files)
     _, errors = started.communicate(timeout=60)
     assert started.returncode == 1
     assert len(errors.splitlines()) == 1, errors

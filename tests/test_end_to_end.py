@@ -80,7 +80,8 @@ def test_nothing_is_learned_from_the_hold_out(
 
     def run_on(path: Path) -> Path:
         table = [f"dataset.path={path}", "dataset.target=label", f"model={model}"]
-        run_experiment(composed("dataset=file", *table), tmp_path / path.stem)
+        few = "search.n_splits=2"
+        run_experiment(composed("dataset=file", few, *table), tmp_path / path.stem)
         return tmp_path / path.stem
 
     held_out = pd.read_parquet(run_on(first) / "predictions.parquet")["row_id"]
@@ -99,7 +100,8 @@ def test_nothing_is_learned_from_the_hold_out(
 
 
 def test_the_log_holds_the_result_and_the_console_ends_with_it(tmp_path: Path) -> None:
-    done = train("dataset=wine", "search=none", f"hydra.run.dir={tmp_path}/run")
+    quick = ["search=none", "model=logistic_regression"]
+    done = train("dataset=wine", *quick, f"hydra.run.dir={tmp_path}/run")
     result = done.stdout.splitlines()[-1]
     assert result.startswith("[RESULT] ds=builtin_wine mode=none AUC=")
     assert (tmp_path / "run" / "train.log").read_text().splitlines()[-1].endswith(result)
@@ -134,7 +136,7 @@ def test_runtime_changes_no_number(
 def test_another_seed_is_another_run(make_csv: Callable[..., Path], tmp_path: Path) -> None:
     table = [f"dataset.path={make_csv()}", "dataset.target=label", "model=logistic_regression"]
     for seed in (1, 2):
-        config = composed("dataset=file", *table, f"seed={seed}")
+        config = composed("dataset=file", "search=none", *table, f"seed={seed}")
         run_experiment(config, tmp_path / str(seed))
     assert numbers_of(tmp_path / "1")["run_id"] != numbers_of(tmp_path / "2")["run_id"]
     assert numbers_of(tmp_path / "1")["metrics"] != numbers_of(tmp_path / "2")["metrics"]
@@ -148,7 +150,7 @@ def test_the_same_rows_as_csv_and_parquet_are_the_same_run(
     pd.read_csv(csv).to_parquet(parquet)
     for path in (csv, parquet):
         table = [f"dataset.path={path}", "dataset.target=label", "model=logistic_regression"]
-        run_experiment(composed("dataset=file", *table), tmp_path / path.suffix)
+        run_experiment(composed("dataset=file", "search=none", *table), tmp_path / path.suffix)
     ids = {numbers_of(tmp_path / suffix)["run_id"] for suffix in (".csv", ".parquet")}
     assert len(ids) == 1
 

@@ -216,20 +216,25 @@ def asked_to_resume(arguments: list[str], run: Path | bool) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("override", "differing"),
+    ("override", "differing", "by_name"),
     [
-        ("seed=43", r"config\.seed \(42, now 43\)"),
-        ("model.estimator.n_estimators=201", r"config\.model\.estimator\.n_estimators \(80, now"),
-        ("search.n_splits=4", r"config\.search\.n_splits \(5, now 4\)"),
-        ("search.scoring=accuracy", r'config\.search\.scoring \("roc_auc", now "accuracy"\)'),
+        ("seed=43", r"config\.seed \(42, now 43\)", False),
+        ("seed=43", r"config\.seed \(42, now 43\)", True),
+        (
+            "model.estimator.n_estimators=201",
+            r"config\.model\.estimator\.n_estimators \(80, now",
+            True,
+        ),
+        ("search.n_splits=4", r"config\.search\.n_splits \(5, now 4\)", True),
+        ("search.scoring=accuracy", r'search\.scoring \("roc_auc", now "accuracy"\)', True),
         (
             "model.param_grids.mine.clf__max_depth=[2,3,4,5]",
             r"config\.search\.searched\.clf__max_depth \(\[2, 3, 4, 5, 6\], now \[2, 3, 4, 5\]\)",
+            True,
         ),
-        ("cv.test_size=0.3", r"config\.cv\.test_size"),
+        ("cv.test_size=0.3", r"config\.cv\.test_size", False),
     ],
 )
-@pytest.mark.parametrize("by_name", [True, False])
 def test_resuming_with_another_configuration_is_refused_and_the_difference_is_named(
     override: str,
     differing: str,

@@ -20,7 +20,7 @@ from tabproof.runs import side_by_side as sweep_reporting
 from tests.artifacts.making import changed_files
 from tests.conftest import ROOT, composed, quickly, train
 
-JOBS = ["dataset=wine", "search=none", "model=logistic_regression,random_forest"]
+JOBS = ["dataset=wine", "search=none", "model=logistic_regression", "seed=1,2"]
 N_JOBS = 2
 
 
@@ -66,12 +66,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_each_job_is_a_run_and_the_end_is_a_leaderboard(undisturbed: Path) -> None:
     jobs = jobs_of(undisturbed)
     assert [job.name[:2] for job in jobs] == ["0_", "1_"]
-    assert "model=random_forest" in jobs[1].name
+    assert "seed=2" in jobs[1].name
     assert all(is_whole(job) for job in jobs)
     rows = leaderboard(undisturbed)
     assert len(rows) == N_JOBS
     assert {row["dataset"] for row in rows} == {"wine"}
-    assert "RandomForest" in (undisturbed / "leaderboard.md").read_text(encoding="utf-8")
+    assert "LogisticRegression" in (undisturbed / "leaderboard.md").read_text(encoding="utf-8")
     log = (undisturbed / "sweep.log").read_text(encoding="utf-8").splitlines()
     assert log[0].startswith("=== START ")
     assert log[-1].startswith("=== END ")

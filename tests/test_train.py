@@ -13,7 +13,7 @@ import pytest
 
 from tabproof.artifacts import read_manifest
 from tests.artifacts.making import changed_files
-from tests.conftest import OPENML_HOME, ROOT, needs_openml_home, train
+from tests.conftest import OPENML_HOME, ROOT, needs_openml_home, quickly, train
 
 RESULT = re.compile(
     r"\[RESULT\] ds=(\w+) mode=(\w+) AUC=(\d\.\d{4}) ACC=(\d\.\d{4})"
@@ -113,6 +113,7 @@ def start_searching(run: Path, *arguments: str, n_fits: int = 2) -> subprocess.P
             "model=random_forest",
             "search=full",
             "runtime=serial",
+            *quickly(arguments),
             f"hydra.run.dir={run}",
             *arguments,
         ],
@@ -133,7 +134,7 @@ def test_an_interrupted_run_names_what_it_keeps(
 ) -> None:
     run = tmp_path / "run"
     # A fit that outlasts both signals.
-    process = start_searching(run, "model.estimator.n_estimators=3000")
+    process = start_searching(run, "model.estimator.n_estimators=2000", n_fits=1)
     for number, each in enumerate(sent):
         if number:
             wait_for(lambda: "Ctrl-C: running fits are finished" in (run / "train.log").read_text())
