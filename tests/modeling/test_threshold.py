@@ -1,7 +1,5 @@
 """A chosen threshold is the best of all thresholds."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,13 +11,7 @@ from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.utils.validation import check_is_fitted
 
 from tabproof.errors import NoThresholdError
-from tabproof.modeling import (
-    choose_cheapest,
-    choose_max_f1,
-    choose_most_precise,
-    threshold,
-    with_threshold,
-)
+from tabproof.modeling import choose_threshold, threshold, with_threshold
 from tabproof.modeling.given import GivenProba
 
 COSTS = [[0.0, 1.0], [5.0, 0.0]]
@@ -71,7 +63,7 @@ def recall_and_precision(y: np.ndarray, predicted: np.ndarray) -> tuple[float, f
 @settings(max_examples=20, deadline=None)
 def test_no_threshold_has_a_better_f1(case: tuple[np.ndarray, np.ndarray]) -> None:
     proba, y = case
-    chosen = choose_max_f1(proba, y)
+    chosen = choose_threshold(proba, y)
     best = max(f1(y, p) for p in every_decision(proba))
     assert chosen.score == pytest.approx(best)
     assert f1(y, proba[:, 1] > chosen.threshold) == pytest.approx(best)
@@ -81,7 +73,7 @@ def test_no_threshold_has_a_better_f1(case: tuple[np.ndarray, np.ndarray]) -> No
 @settings(max_examples=20, deadline=None)
 def test_no_threshold_is_cheaper(case: tuple[np.ndarray, np.ndarray]) -> None:
     proba, y = case
-    chosen = choose_cheapest(proba, y, COSTS)
+    chosen = choose_threshold(proba, y, costs=COSTS)
     best = min(cost(y, p) for p in every_decision(proba))
     assert chosen.score == pytest.approx(best)
     assert cost(y, proba[:, 1] > chosen.threshold) == pytest.approx(best)
@@ -96,13 +88,13 @@ def test_no_threshold_with_the_recall_is_more_precise(
     points = [recall_and_precision(y, p) for p in every_decision(proba) if 0 < p.sum() < len(y)]
     reached = [precision for recall, precision in points if recall >= min_recall]
     if max(reached, default=-1) >= (min_precision or 0):
-        chosen = choose_most_precise(proba, y, min_recall, min_precision)
+        chosen = choose_threshold(proba, y, min_recall=min_recall, min_precision=min_precision)
         recall, precision = recall_and_precision(y, proba[:, 1] > chosen.threshold)
         assert chosen.score == precision == pytest.approx(max(reached))
         assert recall >= min_recall
         return
     with pytest.raises(NoThresholdError) as raised:
-        choose_most_precise(proba, y, min_recall, min_precision)
+        choose_threshold(proba, y, min_recall=min_recall, min_precision=min_precision)
     recalls = [recall for recall, precision in points if precision >= (min_precision or 0)]
     assert f"{max(recalls, default=0):.4f}" in str(raised.value)
     if min_precision is not None and reached:
@@ -113,21 +105,19 @@ def test_no_threshold_with_the_recall_is_more_precise(
 def test_predicting_every_row_positive_does_not_count() -> None:
     proba, y = both(np.array([0.1, 0.2, 0.3, 0.4])), np.array([1, 0, 0, 1])
     with pytest.raises(NoThresholdError, match=r"the best recall is 0\.5000, unless every row"):
-        choose_most_precise(proba, y, 0.9, None)
+        choose_threshold(proba, y, min_recall=0.9)
 
 
 def test_expensive_false_alarms_give_a_threshold_above_all_rows() -> None:
     proba, y = both(np.array([0.1, 0.2, 0.9, 1.0])), np.array([0, 1, 0, 0])
-    chosen = choose_cheapest(proba, y, [[0, 10], [1, 0]])
+    chosen = choose_threshold(proba, y, costs=[[0, 10], [1, 0]])
     assert (chosen.threshold, chosen.score) == (1.0, 0.25)
 
 
-@pytest.mark.parametrize("choose", [choose_max_f1, lambda p, y: choose_cheapest(p, y, COSTS)])
-def test_constant_predictions_are_an_error(
-    choose: Callable[[np.ndarray, np.ndarray], object],
-) -> None:
+@pytest.mark.parametrize("costs", [None, COSTS])
+def test_constant_predictions_are_an_error(costs: list[list[float]] | None) -> None:
     with pytest.raises(NoThresholdError, match=r"0\.25"):
-        choose(both(np.full(4, 0.25)), np.array([0, 1, 0, 1]))
+        choose_threshold(both(np.full(4, 0.25)), np.array([0, 1, 0, 1]), costs=costs)
 
 
 def test_with_many_rows_few_thresholds_are_tried_and_little_is_lost(
@@ -144,7 +134,7 @@ def test_with_many_rows_few_thresholds_are_tried_and_little_is_lost(
     y = (rng.random(20_000) < 0.3).astype(np.int64)
     positive = 1 / (1 + np.exp(-(rng.normal(size=20_000) + 2 * y - 1)))
     proba = both(positive)
-    chosen = choose_max_f1(proba, y)
+    chosen = choose_threshold(proba, y)
     order = np.argsort(-positive)
     found = np.cumsum(y[order])
     best = (2 * found / (np.arange(1, 20_001) + y.sum())).max()
@@ -161,7 +151,7 @@ def test_max_f1_is_the_choice_of_scikit_learn() -> None:
     theirs = TunedThresholdClassifierCV(
         GivenProba().fit(None, y), scoring="f1", thresholds=candidates, cv="prefit", refit=False
     ).fit(proba, y)
-    assert np.nextafter(choose_max_f1(proba, y).threshold, 1) == theirs.best_threshold_
+    assert np.nextafter(choose_threshold(proba, y).threshold, 1) == theirs.best_threshold_
 
 
 def test_predict_decides_above_the_threshold() -> None:
@@ -185,5 +175,5 @@ def test_with_many_rows_the_only_threshold_with_recall_and_precision_is_found() 
     precision, recall, _ = precision_recall_curve(y, score)
     for min_recall in (0.5, 0.813, 0.9567):
         best = precision[:-1][recall[:-1] >= min_recall].max()
-        chosen = choose_most_precise(proba, y, min_recall, float(best))
+        chosen = choose_threshold(proba, y, min_recall=min_recall, min_precision=float(best))
         assert chosen.score == pytest.approx(best, abs=1e-15)

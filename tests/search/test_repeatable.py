@@ -80,7 +80,8 @@ def assert_same_model(one: RungSearchCV, other: RungSearchCV) -> None:
     ids=str,
 )
 def test_workers_change_no_number(make: Make, backend: str, options: dict[str, Any]) -> None:
-    with parallel_config(backend):
+    # Worker processes read arrays of more than 100 bytes from mapped files.
+    with parallel_config(backend, max_nbytes=100):
         assert_same_model(whole(make)[0], make(**options).fit(X, Y))
 
 

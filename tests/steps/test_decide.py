@@ -35,7 +35,7 @@ def test_without_calibration_and_threshold_the_pipeline_is_unchanged(tmp_path: P
     assert decided.pipeline is pipeline
     assert decided.estimator is pipeline
     assert (decided.decision.objective, decided.decision.threshold) == ("default", 0.5)
-    assert (decided.calibration, decided.decision.score) == ("none", None)
+    assert decided.decision.score is None
 
 
 METHODS = ("none", "sigmoid", "isotonic", "temperature")

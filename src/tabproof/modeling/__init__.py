@@ -1,19 +1,10 @@
 """Pipelines: preprocessing, parameters and scorers, calibration, decision threshold."""
 
-from tabproof.modeling.calibration import (
-    answers_out_of_fold,
-    calibrate,
-    calibrated_proba,
-)
+from tabproof.modeling.calibration import answers_out_of_fold, calibrate, calibrated_proba
 from tabproof.modeling.grid import check_grid, check_scoring_name, scorer_for
 from tabproof.modeling.hashing import CategoryHasher
 from tabproof.modeling.pipeline import join_fitted, make_pipeline
-from tabproof.modeling.threshold import (
-    choose_cheapest,
-    choose_max_f1,
-    choose_most_precise,
-    with_threshold,
-)
+from tabproof.modeling.threshold import choose_threshold, with_threshold
 
 __all__ = [
     "CategoryHasher",
@@ -22,9 +13,7 @@ __all__ = [
     "calibrated_proba",
     "check_grid",
     "check_scoring_name",
-    "choose_cheapest",
-    "choose_max_f1",
-    "choose_most_precise",
+    "choose_threshold",
     "join_fitted",
     "make_pipeline",
     "scorer_for",

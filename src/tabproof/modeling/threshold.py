@@ -31,41 +31,40 @@ class Chosen:
     score: float
 
 
-def choose_max_f1(proba: Floats, y: Codes) -> Chosen:
-    """Choose the threshold with the best F1 of the second label.
+def choose_threshold(
+    proba: Floats,
+    y: Codes,
+    *,
+    costs: Sequence[Sequence[float]] | None = None,
+    min_recall: float | None = None,
+    min_precision: float | None = None,
+) -> Chosen:
+    """Choose the threshold with the best F1 of the second label, or by another objective.
 
-    proba : out of folds, of shape (n_rows, 2), as in all functions here.
+    Raises NoThresholdError where there is none.
+
+    Parameters
+    ----------
+    proba : out of folds, of shape (n_rows, 2).
+    costs : choose the lowest cost per row, which is the score; a row per true label and a column
+        per predicted label.
+    min_recall : choose the best precision, which is the score, among thresholds with that recall.
+        Predicting every row positive reaches any recall but decides nothing: it does not count.
+    min_precision : the least precision with that recall.
     """
 
     def f1(true: Codes, predicted: Codes) -> float:
         (_, false_alarms), (missed, found) = _counts(true, predicted)
         return float(2 * found / (2 * found + false_alarms + missed))
 
-    return _choose(proba, y, f1)
-
-
-def choose_cheapest(proba: Floats, y: Codes, costs: Sequence[Sequence[float]]) -> Chosen:
-    """Choose the threshold with the lowest cost per row, which is the score.
-
-    costs : a row per true label and a column per predicted label.
-    """
-    table = np.asarray(costs, dtype=np.float64)
-
     def saved(true: Codes, predicted: Codes) -> float:
-        return -float((_counts(true, predicted) * table).sum()) / len(true)
+        return -float((_counts(true, predicted) * np.asarray(costs, np.float64)).sum()) / len(true)
 
-    chosen = _choose(proba, y, saved)
-    return Chosen(chosen.threshold, abs(chosen.score))
-
-
-def choose_most_precise(
-    proba: Floats, y: Codes, min_recall: float, min_precision: float | None
-) -> Chosen:
-    """Choose the threshold with the best precision, the score, among those with that recall.
-
-    Raises NoThresholdError where there is none. Predicting every row positive reaches any recall
-    but decides nothing, so it does not count.
-    """
+    if costs is not None:
+        chosen = _choose(proba, y, saved)
+        return Chosen(chosen.threshold, abs(chosen.score))
+    if min_recall is None:
+        return _choose(proba, y, f1)
 
     def precision_if_found(true: Codes, predicted: Codes) -> float:
         (_, false_alarms), (_, found) = _counts(true, predicted)

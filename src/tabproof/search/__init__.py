@@ -1,7 +1,7 @@
 """The search for the best candidate: rungs, proposals, portfolios."""
 
 from tabproof.runtime.progress import Progress
-from tabproof.search.estimator import RungSearchCV, SearchResult, result_of, unsearched
+from tabproof.search.estimator import RungSearchCV, SearchResult, result_of
 from tabproof.search.halving import fit_halving
 from tabproof.search.portfolio import PortfolioSearchCV
 from tabproof.search.schedule import Rung, as_table, parse_schedule
@@ -9,9 +9,9 @@ from tabproof.search.spaces import (
     Proposer,
     TpeProposer,
     extremes,
+    import_optuna,
     parse_space,
     sample,
-    sampler_class,
 )
 
 __all__ = [
@@ -25,10 +25,9 @@ __all__ = [
     "as_table",
     "extremes",
     "fit_halving",
+    "import_optuna",
     "parse_schedule",
     "parse_space",
     "result_of",
     "sample",
-    "sampler_class",
-    "unsearched",
 ]

@@ -28,7 +28,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from tabproof.runtime.progress import Progress
 from tabproof.search.candidates import Candidate, CandidatePool
-from tabproof.search.fitting import AUTO, Fit, Problem, spill_directory
+from tabproof.search.fitting import AUTO, Fit, Problem
 from tabproof.search.rungs import Clock, RungScores, RungSearch, best_of
 from tabproof.search.runner import POOL_SECONDS, Runner
 from tabproof.search.schedule import DEFAULT, Rung
@@ -146,11 +146,7 @@ class RungSearchCV(BaseSearchCV):
             reason = reason or self._reason_to_stop()
             return reason
 
-        # The directory is left last, as workers have mapped its files.
-        with (
-            spill_directory() as directory,
-            Runner(self.n_jobs, should_stop, self.pool_seconds) as runner,
-        ):
+        with Runner(self.n_jobs, should_stop, self.pool_seconds) as runner:
             rungs = RungSearch(
                 problem,
                 self.schedule,
@@ -158,7 +154,6 @@ class RungSearchCV(BaseSearchCV):
                 clock,
                 {} if self.finished is None else self.finished,
                 self.on_progress,
-                directory,
                 keep_proba=self._keep_proba,
                 raises=self.error_score == "raise",
             )
@@ -254,12 +249,6 @@ class SearchResult:
     n_fits: int = 0
     ensemble_score: float | None = None
     finished: tuple[str, ...] = ()
-
-
-def unsearched(pipeline: Any, scoring: str, n_rows: int) -> SearchResult:
-    """Return the result for a fitted pipeline that was used as it is."""
-    results = pd.DataFrame({"iter": [0], "n_resources": [n_rows], "params": [{}]})
-    return SearchResult(pipeline, {}, None, scoring, results, 1, [n_rows])
 
 
 def result_of(search: RungSearchCV, scoring: str) -> SearchResult:

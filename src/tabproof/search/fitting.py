@@ -1,25 +1,18 @@
 """Fits: a candidate on a fold, with a part of its iterations and rows."""
 
-import os
 import pickle
-import shutil
-import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from hashlib import sha256
 from math import ceil
 from numbers import Integral
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from joblib import parallel_config
-from joblib.externals.loky.backend import resource_tracker
 from numpy.typing import NDArray
 from sklearn import ensemble
 from sklearn.base import clone
@@ -33,42 +26,37 @@ from tabproof.search.schedule import Rung
 
 Positions = NDArray[np.intp]
 
-# With fewer rows of a class, what a model learns about it is chance.
+# With fewer rows of a class, what a model learns about it, and its score on them, is chance.
 MIN_ROWS_PER_CLASS = 10
 # Up to this many rows the time of a fit depends on its iterations; fewer rows would save nothing.
 FEW_ROWS = 5_000
 AUTO = "auto"
-# Smaller arrays are sent as quickly as the names of files.
-MIN_SPILL_BYTES = 2**20
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where systems keep files in memory
 
 
 @dataclass(frozen=True)
 class Fold:
     """What the last step of a candidate is fitted and scored on, or why that failed."""
 
-    X_train: Any
-    y_train: Any
-    X_test: Any
-    y_test: Any
+    X_train: Any = None
+    y_train: Any = None
+    X_test: Any = None
+    y_test: Any = None
     error: str | None = None
 
 
 def make_fold(
     data: tuple[Any, Any, Sequence[tuple[Positions, Positions]]],
-    directory: Path | None,
     raises: bool,
     job: tuple[tuple[str, int], Any],
     _n_threads: int | None,
 ) -> Fold:
     """Fit the steps before the last on the training rows, and transform all rows of the fold.
 
-    data : X, y and the splits. directory : for large arrays. raises : raise an error of a step,
-    instead of keeping it for the candidates. job : the signature of the steps and the number of
-    the fold, and the steps, or None.
+    data : X, y and the splits. raises : raise an error of a step, instead of keeping it for the
+    candidates. job : the signature of the steps and the number of the fold, and the steps, or None.
     """
     X, y, splits = data
-    (key, number), before = job
+    (_, number), before = job
     X_train, y_train = rows_of(X, y, splits[number][0])
     X_test, y_test = rows_of(X, y, splits[number][1])
     if before is not None:
@@ -82,12 +70,8 @@ def make_fold(
         except Exception:  # any error of a step is the result of its candidates
             if raises:
                 raise
-            return Fold(None, None, None, None, traceback.format_exc())
-    fold = Fold(X_train, y_train, X_test, y_test)
-    if directory is None:
-        return fold
-    # Here, in the worker: a mapped array is sent back by the name of its file.
-    return spill(fold, directory, f"{sha256(key.encode()).hexdigest()}_{number}")
+            return Fold(error=traceback.format_exc())
+    return Fold(X_train, y_train, X_test, y_test)
 
 
 def rows_of(X: Any, y: Any, positions: Positions) -> tuple[Any, Any]:
@@ -100,8 +84,7 @@ class Problem:
     """What candidates are compared on.
 
     splits holds the positions of the training and test rows of each fold. classes are the codes
-    of y, None if this is no classification. min_resources is the least number of training rows in
-    a rung, or `auto`.
+    of y, None if this is no classification. min_resources: as in RungSearchCV.
     """
 
     X: Any
@@ -165,53 +148,8 @@ class Problem:
     def _class_counts(self, fold: int) -> list[int]:
         if self.classes is None:
             return []
-        found = np.unique(self.classes[self.splits[fold][0]], return_counts=True)[1]
-        return [int(n) for n in found]
-
-
-def spill(fold: Fold, directory: Path, name: str) -> Fold:
-    """Write large arrays into files of a directory; return the fold with the arrays mapped."""
-    mapped = {}
-    for part in ("X_train", "X_test"):
-        values, path = getattr(fold, part), directory / f"{name}_{part}.npy"
-        is_plain = type(values) is np.ndarray and not values.dtype.hasobject
-        if not is_plain or values.nbytes < MIN_SPILL_BYTES:
-            continue
-        try:
-            np.save(path, values)
-            mapped[part] = np.load(path, mmap_mode="r")
-        except OSError:
-            # No space left: joblib sends a copy to each worker.
-            path.unlink(missing_ok=True)
-    return replace(fold, **mapped)
-
-
-@contextmanager
-def spill_directory() -> Iterator[Callable[[], Path | None]]:
-    """Yield a function that returns a directory for spilled folds; None where it cannot be made.
-
-    It is made at the first call, in memory where the system supports it, and removed after the
-    search, even if this process is killed.
-    """
-
-    @cache
-    def path() -> Path | None:
-        in_memory = str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None
-        place = os.environ.get("JOBLIB_TEMP_FOLDER") or in_memory
-        try:
-            made = tempfile.mkdtemp(prefix="search_", dir=place)
-        except OSError:
-            return None
-        # The process that cleans up after joblib's workers removes it if this one is killed.
-        resource_tracker.register(made, "folder")
-        return Path(made)
-
-    try:
-        yield path
-    finally:
-        if path.cache_info().currsize and (made := path()) is not None:
-            shutil.rmtree(made, ignore_errors=True)
-            resource_tracker.unregister(str(made), "folder")
+        counts: list[int] = np.unique_counts(self.classes[self.splits[fold][0]]).counts.tolist()
+        return counts
 
 
 BOOSTING = (ensemble.HistGradientBoostingClassifier, ensemble.HistGradientBoostingRegressor)
@@ -227,8 +165,6 @@ MAX_STATE_BYTES = 16 * 2**20
 MIN_SHARE_LEFT_OUT = 0.05
 
 DIED = "the process that fitted it was killed: out of memory, most likely"
-
-_controller: ThreadpoolController | None = None
 
 
 @dataclass(frozen=True)
@@ -273,59 +209,57 @@ class Fit:
         return self.error == DIED
 
 
+@cache
+def _controller() -> ThreadpoolController:
+    # Finding the libraries takes longer than a small fit: once per process.
+    return ThreadpoolController()
+
+
 def run_task(task: Task, n_threads: int | None) -> Fit:
     """Fit and score; n_threads limits OpenMP, None leaves it as it is."""
-    global _controller
-    if _controller is None:
-        # Finding the libraries takes longer than a small fit: once per process.
-        _controller = ThreadpoolController()
+    fold, state = task.fold, None
+    if fold.error is not None:
+        return Fit(float("nan"), error=fold.error)
+    start = perf_counter()
     with (
         warnings.catch_warnings(record=True) as caught,
-        _controller.limit(limits=n_threads, user_api="openmp"),
+        _controller().limit(limits=n_threads, user_api="openmp"),
         # Models that fit their parts in parallel would start workers of their own.
         parallel_config("sequential"),
     ):
         warnings.simplefilter("always")
-        fit = _fit_and_score(task)
-    return replace(fit, warned=tuple(dict.fromkeys(str(w.message).strip() for w in caught)))
-
-
-def _fit_and_score(task: Task) -> Fit:
-    fold = task.fold
-    if fold.error is not None:
-        return Fit(float("nan"), error=fold.error)
-    start = perf_counter()
-    try:
-        X, y = fold.X_train, fold.y_train
-        if task.rows is not None:
-            X, y = rows_of(X, y, task.rows)
-        estimator = clone(task.estimator)
-        columns = splittable_columns(estimator, X)
-        if columns is not None:
-            X = X[:, columns]
-        if task.state is not None:
-            earlier = pickle.loads(task.state)  # noqa: S301 - made by this search
-            fitted = continue_fit(estimator, earlier, X, y)
-        else:
-            fitted = estimator.fit(X) if y is None else estimator.fit(X, y)
-        model = fitted
-        if columns is not None:
-            # The scorer has all columns.
-            choose = FunctionTransformer(_choose, kw_args={"columns": columns})
-            model = make_pipeline(choose, fitted)
-        middle = perf_counter()
-        score = float(task.scorer(model, fold.X_test, fold.y_test))
-        end = perf_counter()
-        proba = model.predict_proba(fold.X_test) if task.keep_proba else None
-    except Exception:  # any error of a model is the result of its candidate
-        if task.raises:
-            raise
-        return Fit(float("nan"), perf_counter() - start, error=traceback.format_exc())
-    state = None
-    if task.keep_state and can_continue(task.estimator):
+        try:
+            X, y = fold.X_train, fold.y_train
+            if task.rows is not None:
+                X, y = rows_of(X, y, task.rows)
+            estimator = clone(task.estimator)
+            columns = splittable_columns(estimator, X)
+            if columns is not None:
+                X = X[:, columns]
+            if task.state is not None:
+                earlier = pickle.loads(task.state)  # noqa: S301 - made by this search
+                fitted = continue_fit(estimator, earlier, X, y)
+            else:
+                fitted = estimator.fit(X) if y is None else estimator.fit(X, y)
+            model = fitted
+            if columns is not None:
+                # The scorer has all columns.
+                choose = FunctionTransformer(np.take, kw_args={"indices": columns, "axis": 1})
+                model = make_pipeline(choose, fitted)
+            middle = perf_counter()
+            score = float(task.scorer(model, fold.X_test, fold.y_test))
+            end = perf_counter()
+            proba = model.predict_proba(fold.X_test) if task.keep_proba else None
+            fit = Fit(score, middle - start, end - middle, proba=proba)
+        except Exception:  # any error of a model is the result of its candidate
+            if task.raises:
+                raise
+            fit = Fit(float("nan"), perf_counter() - start, error=traceback.format_exc())
+    if task.keep_state and fit.error is None and can_continue(task.estimator):
         state = pickle.dumps(fitted, protocol=pickle.HIGHEST_PROTOCOL)
         state = state if len(state) <= MAX_STATE_BYTES else None
-    return Fit(score, middle - start, end - middle, state, proba)
+    warned = tuple(dict.fromkeys(str(warning.message).strip() for warning in caught))
+    return replace(fit, state=state, warned=warned)
 
 
 def iteration_params(estimator: Any) -> dict[str, int]:
@@ -348,15 +282,11 @@ def _counters(estimator: Any) -> tuple[str, ...]:
 
 def can_continue(estimator: Any) -> bool:
     """Return whether a warm start gives exactly the same model as a fit from scratch."""
-    if isinstance(estimator, BOOSTING):
-        # A warm start draws columns from the beginning of the seed's sequence again.
-        is_same = bool(estimator.max_features == 1.0)
-    else:
-        # Class weights depend on all rows, and scikit-learn warns about them in warm starts.
-        is_same = (
-            isinstance(estimator, FORESTS) and getattr(estimator, "class_weight", None) is None
-        )
-    return is_same and isinstance(estimator.random_state, int)
+    # A warm start draws columns from the beginning of the seed's sequence again.
+    is_boosting = isinstance(estimator, BOOSTING) and estimator.max_features == 1.0
+    # Class weights depend on all rows, and scikit-learn warns about them in warm starts.
+    is_forest = isinstance(estimator, FORESTS) and getattr(estimator, "class_weight", None) is None
+    return (is_boosting or is_forest) and isinstance(estimator.random_state, int)
 
 
 def continue_fit(estimator: Any, fitted: Any, X: Any, y: Any) -> Any:
@@ -387,10 +317,7 @@ def splittable_columns(estimator: Any, X: Any) -> NDArray[np.intp] | None:
         # These refer to columns by their positions.
         or estimator.monotonic_cst is not None
         or estimator.interaction_cst is not None
-        or not (
-            estimator.categorical_features is None
-            or str(estimator.categorical_features) == "from_dtype"
-        )
+        or str(estimator.categorical_features) not in ("None", "from_dtype")
         or type(X) not in (np.ndarray, np.memmap)
         or X.ndim != 2
         or not len(X)
@@ -403,7 +330,3 @@ def splittable_columns(estimator: Any, X: Any) -> NDArray[np.intp] | None:
     columns = np.flatnonzero(n_others >= estimator.min_samples_leaf)
     pays_off = len(columns) and len(columns) <= (1 - MIN_SHARE_LEFT_OUT) * X.shape[1]
     return columns if pays_off else None
-
-
-def _choose(X: Any, columns: NDArray[np.intp]) -> Any:
-    return X[:, columns]

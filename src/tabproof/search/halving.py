@@ -20,9 +20,7 @@ from sklearn.utils import resample
 
 from tabproof.errors import InvalidValueError, RungNotScoredError
 from tabproof.search.estimator import SearchResult
-
-# With fewer rows of a class in a fold, its score is noise.
-MIN_ROWS_PER_CLASS = 10
+from tabproof.search.fitting import MIN_ROWS_PER_CLASS
 
 log = logging.getLogger(__name__)
 

@@ -2,20 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
+from tabproof.modeling.given import Floats, GivenProba
 from tabproof.search.candidates import FAMILY
 from tabproof.search.estimator import RungSearchCV
 from tabproof.search.fitting import Problem
 from tabproof.search.spaces import Proposer
 
-Floats = NDArray[np.float64]
 # Scores predictions of the test rows of a fold.
 FoldScorer = Callable[[int, Floats], float]
 # Joins fitted estimators by name and their weights into one that averages their probabilities.
@@ -31,35 +31,27 @@ class OutOfTime(Exception):  # noqa: N818 - no error: it ends a selection
     """The time budget ends; raised by a scorer."""
 
 
+@dataclass(eq=False, repr=False)
 class PortfolioSearchCV(RungSearchCV):
     """RungSearchCV over several estimators; the parameter `model` of a candidate names its own.
 
     members and param_grids are by name. join makes one estimator of fitted ones and weights; None
-    for the best one alone. options are those of RungSearchCV. Also sets `weights_`, the weight of
-    each candidate (by its place) in the final estimator, and `ensemble_score_`, the score of the
-    ensemble on folds that it was not selected on, NaN where none was tried.
+    for the best one alone. Also sets `weights_`, the weight of each candidate (by its place) in the
+    final estimator, and `ensemble_score_`, the score of the ensemble on folds that it was not
+    selected on, NaN where none was tried.
     """
 
     _keep_proba = True
 
-    def __init__(
-        self,
-        members: Mapping[str, Any],
-        param_grids: Mapping[str, Mapping[str, Sequence[Any]]],
-        *,
-        join: Join | None,
-        **options: Any,
-    ) -> None:
-        super().__init__(next(iter(members.values())), {}, **options)
-        self.members = members
-        self.param_grids = param_grids
-        self.join = join
+    estimator: Any = field(init=False)
+    param_grid: Any = field(init=False)
+    members: Mapping[str, Any]
+    param_grids: Mapping[str, Mapping[str, Sequence[Any]]]
+    _: KW_ONLY
+    join: Join | None
 
-    @classmethod
-    def _get_param_names(cls) -> list[str]:
-        # scikit-learn reads them from the signature, where most are in **options.
-        passed_on = set(RungSearchCV._get_param_names()) - {"estimator", "param_grid"}
-        return sorted({"members", "param_grids", "join", *passed_on})
+    def __post_init__(self) -> None:
+        self.estimator, self.param_grid = next(iter(self.members.values())), {}
 
     def _proposer(self) -> Proposer:
         grids = [(name, ParameterGrid(grid)) for name, grid in self.param_grids.items()]
@@ -76,7 +68,7 @@ class PortfolioSearchCV(RungSearchCV):
             classes = np.unique(truth)
             proba = np.random.default_rng(0).dirichlet(np.ones(len(classes)), len(truth))
             start = perf_counter()
-            self.scorer_(_FixedProba(classes, proba), proba, truth)
+            self.scorer_(GivenProba().fit(None, classes), proba, truth)
             # A score is of the test rows of one fold.
             seconds = (perf_counter() - start) / n_folds
             last = self.schedule[-1]
@@ -106,8 +98,9 @@ class PortfolioSearchCV(RungSearchCV):
             # Where the search was stopped, time for this was reserved.
             if not self.stopped_ and (reason := self._reason_to_stop()):
                 raise OutOfTime(reason)
-            return float(self.scorer_(_FixedProba(classes, proba), proba, truth[fold]))
+            return float(self.scorer_(given, proba, truth[fold]))
 
+        given = GivenProba().fit(None, classes)
         truth = {fold: y[problem.splits[fold][1]] for fold in folds}
         self._seconds_to_choose = 0.0
         try:
@@ -134,21 +127,6 @@ class PortfolioSearchCV(RungSearchCV):
             fitted[name] = clone(candidate.estimator).fit(problem.X, problem.y)
             weights[name] = weight
         return self.join(fitted, weights)
-
-
-class _FixedProba(ClassifierMixin, BaseEstimator):
-    """A classifier with given probabilities, so that scorers can score predictions."""
-
-    def __init__(self, classes: NDArray[Any], proba: Floats) -> None:
-        self.classes_ = classes
-        self.proba = proba
-
-    def predict_proba(self, _X: Any) -> Floats:
-        return self.proba
-
-    def predict(self, _X: Any) -> NDArray[Any]:
-        predicted: NDArray[Any] = self.classes_[self.proba.argmax(axis=1)]
-        return predicted
 
 
 # --- Greedy selection of an ensemble, from predictions out of folds (Caruana et al., 2004) --

@@ -63,11 +63,6 @@ class Runner:
         self._stack.close()
         self._warnings.__exit__(*exception)
 
-    @property
-    def has_local_workers(self) -> bool:
-        """Whether there may be workers on this machine, which can read its files."""
-        return self.n_jobs > 1 and _is_local()
-
     def run(
         self,
         function: Callable[[Job, int | None], Result],

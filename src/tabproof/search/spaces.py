@@ -130,7 +130,7 @@ class TpeProposer(Proposer):
     ) -> None:
         self.n_candidates = n_candidates
         self._space, self._batch_size, self._seed = space, batch_size, seed
-        self._optuna, self._journal = _import_optuna(), journal
+        self._optuna, self._journal = import_optuna(), journal
         self._n_asked = 0
         self._trials: list[Any] = []
         # Made at the first ask(): the searches of two copies each need their own.
@@ -155,10 +155,15 @@ class TpeProposer(Proposer):
         self._study.sampler = optuna.samplers.TPESampler(seed=(self._seed + self._n_asked) % 2**32)
         self._trials = [self._study.ask() for _ in range(n_trials)]
         self._n_asked += n_trials
-        return [
-            {name: _suggest(trial, name, part) for name, part in self._space.items()}
-            for trial in self._trials
-        ]
+
+        def suggest(trial: Any, name: str, part: list[Any] | Range) -> Any:
+            if isinstance(part, list):
+                # By position, as Optuna stores plain values only.
+                return part[trial.suggest_categorical(name, range(len(part)))]
+            number = trial.suggest_int if part.is_whole else trial.suggest_float
+            return number(name, part.low, part.high, log=part.log)
+
+        return [{k: suggest(trial, k, v) for k, v in self._space.items()} for trial in self._trials]
 
     def tell(self, scores: Sequence[float]) -> None:
         """Take in the scores of the batch."""
@@ -169,20 +174,8 @@ class TpeProposer(Proposer):
                 self._study.tell(trial, score)
 
 
-def _suggest(trial: Any, name: str, part: list[Any] | Range) -> Any:
-    if isinstance(part, list):
-        # By position, as Optuna stores plain values only.
-        return part[trial.suggest_categorical(name, range(len(part)))]
-    suggest = trial.suggest_int if part.is_whole else trial.suggest_float
-    return suggest(name, part.low, part.high, log=part.log)
-
-
-def sampler_class() -> Any:
-    """Return Optuna's sampler; raise PackageMissingError if Optuna is not installed."""
-    return _import_optuna().samplers.TPESampler
-
-
-def _import_optuna() -> Any:
+def import_optuna() -> Any:
+    """Import Optuna; raise PackageMissingError if it is not installed."""
     try:
         import optuna
     except ModuleNotFoundError as error:

@@ -32,14 +32,12 @@ class Decided:
     pipeline: Any
     estimator: Any
     decision: Decision
-    calibration: str
 
 
 def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> Decided:
     """Calibrate a fitted pipeline and choose its threshold, on training rows out of folds.
 
-    Raises NoThresholdError. Fits run on joblib's workers; their number
-    changes no result.
+    Raises NoThresholdError. Fits run on joblib's workers; their number changes no result.
     """
     X, y = division.X_train, division.y_train
     calibration, asked = config.calibration, config.threshold
@@ -54,7 +52,7 @@ def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> 
     if asked.objective == "default":
         # Above it the second of two labels is the more probable one.
         threshold = 0.5 if len(division.table.labels) == 2 else None
-        return Decided(fitted, fitted, Decision(asked.objective, threshold), calibration.method)
+        return Decided(fitted, fitted, Decision(asked.objective, threshold))
     is_calibrated = scores is not None
     if scores is None or asked.n_splits != calibration.n_splits:
         log.info("choosing a threshold (%s) on %d folds", asked.objective, asked.n_splits)
@@ -62,18 +60,13 @@ def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> 
         scores = modeling.answers_out_of_fold(pipeline, X, y, splits, method=method)
     proba = modeling.calibrated_proba(fitted, scores) if is_calibrated else scores
     # Options of other objectives are refused with the configuration.
-    if asked.costs is not None:
-        chosen = modeling.choose_cheapest(proba, y, asked.costs)
-    elif asked.min_recall is not None:
-        chosen = modeling.choose_most_precise(proba, y, asked.min_recall, asked.min_precision)
-    else:
-        chosen = modeling.choose_max_f1(proba, y)
+    limits = {"min_recall": asked.min_recall, "min_precision": asked.min_precision}
+    chosen = modeling.choose_threshold(proba, y, costs=asked.costs, **limits)
     log.info("threshold %.4f (%s: %.4f on folds)", chosen.threshold, asked.objective, chosen.score)
     costs = asked.costs and [[float(cost) for cost in row] for row in asked.costs]
-    limits = asked.min_recall, asked.min_precision
-    decision = Decision(asked.objective, chosen.threshold, chosen.score, costs, *limits)
+    decision = Decision(asked.objective, chosen.threshold, chosen.score, costs, **limits)
     estimator = modeling.with_threshold(fitted, chosen.threshold)
-    return Decided(fitted, estimator, decision, calibration.method)
+    return Decided(fitted, estimator, decision)
 
 
 def make_unfitted(
@@ -83,15 +76,14 @@ def make_unfitted(
 
     None where they have too few rows of a class, or too few groups, for its folds.
     """
-    if model.calibration == "none":
+    if config.calibration.method == "none":
         return clone(model.pipeline)
     n_splits = config.calibration.n_splits
     X, y = division.X_train.iloc[positions], division.y_train[positions]
     groups = None if division.groups is None else division.groups[positions]
     n_labels = len(division.table.labels)
-    if np.bincount(y, minlength=n_labels).min() < n_splits:
-        return None
-    if groups is not None and len(set(groups)) < n_splits:
+    n_groups = n_splits if groups is None else len(set(groups))
+    if min(n_groups, np.bincount(y, minlength=n_labels).min()) < n_splits:
         return None
     splits = list(division.rows.folds(n_splits).split(X, y, groups))
     if any(len(np.unique(y[train])) < n_labels for train, _ in splits):

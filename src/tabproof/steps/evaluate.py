@@ -19,9 +19,6 @@ from tabproof.text import counted
 
 log = logging.getLogger(__name__)
 
-# Is called with what is fitted, and the number of fits, each time that a fit begins.
-OnFit = Callable[[str, int], None]
-
 
 @dataclass(frozen=True)
 class Refits:
@@ -33,17 +30,22 @@ class Refits:
 
 
 def refit(
-    config: TrainConfig, division: data.Division, model: Decided, on_fit: OnFit | None = None
+    config: TrainConfig,
+    division: data.Division,
+    model: Decided,
+    on_fit: Callable[[str, int], None],
 ) -> Refits:
-    """Fit the chosen model on parts of the training rows, if the configuration asks for it."""
+    """Fit the chosen model on parts of the training rows, if the configuration asks for it.
+
+    on_fit : called with what is fitted, and the number of fits, each time that a fit begins.
+    """
     asked, repeated = config.evaluation, None
     points: Sequence[LearningPoint] = ()
     training = division.X_train, division.y_train
     findings: list[Finding] = []
 
     def make_estimator(what: str, n_fits: int, positions: NDArray[np.int64]) -> Any:
-        if on_fit is not None:
-            on_fit(what, n_fits)
+        on_fit(what, n_fits)
         return make_unfitted(config, division, model, positions)
 
     if asked.n_repeats:
@@ -100,7 +102,7 @@ def evaluate_holdout(
         n_test=len(y),
         n_by_label=np.bincount(y, minlength=len(labels)).tolist(),
         metrics=evaluation.measure(y, proba, **measuring),
-        calibration=model.calibration,
+        calibration=config.calibration.method,
         decision=model.decision,
         findings=[*findings, *refits.findings],
         slices=evaluation.make_slices(

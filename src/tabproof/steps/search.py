@@ -9,6 +9,7 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from joblib import parallel_config
 from sklearn.pipeline import Pipeline
 
@@ -66,7 +67,7 @@ def make_plan(config: conf.TrainConfig) -> Plan:
             grids = {"": grid}
     deciding = [part for each in pipelines.values() for part in each.get_params().values()]
     if isinstance(asked, schema.TpeSearchConfig):
-        deciding.append(search.sampler_class())
+        deciding.append(search.import_optuna().samplers.TPESampler)
     for family, pipeline in pipelines.items():
         modeling.check_grid(pipeline, {**grids.get(family, {}), **search.extremes(space)})
         if config.export:
@@ -152,84 +153,74 @@ def find_best(
     n_workers: int,
 ) -> search.SearchResult:
     """Search on the training rows, with the workers of the current pool."""
-    asked, cv = config.search, division.rows.folds(config.search.n_splits)
+    asked, show_bar = config.search, config.runtime.progress
     scoring = modeling.scorer_for(asked.scoring, len(division.table.labels))
     X, y, groups = division.X_train, division.y_train, division.groups
-    if isinstance(asked, schema.RungSearchConfig):
-        finished = run.open_fits(determinants)
-        options = {"scoring": scoring, "cv": cv, "finished": finished}
-        return _search_by_rungs(config, asked, plan, division, run, options)
     if isinstance(asked, schema.HalvingSearchConfig):
         return search.fit_halving(
             plan.pipelines[""],
             plan.grids[""],
             X,
             y,
-            cv=cv,
+            cv=division.rows.folds(asked.n_splits),
             scoring=scoring,
             factor=asked.factor,
             min_resources=asked.min_resources,
             seed=config.seed,
             groups=groups,
-            callbacks=progress.progress_callbacks(bar=config.runtime.progress),
+            callbacks=progress.progress_callbacks(bar=show_bar),
         )
-    log.info("no search: fitting the estimator as configured")
-    # A single fit starts no processes: its parallel parts run in threads.
-    with parallel_config("threading", n_jobs=min(n_workers, threads.n_cores())):
-        pipeline = plan.pipelines[""].fit(X, y)
-    return search.unsearched(pipeline, scoring, len(y))
+    if not isinstance(asked, schema.RungSearchConfig):
+        log.info("no search: fitting the estimator as configured")
+        # A single fit starts no processes: its parallel parts run in threads.
+        with parallel_config("threading", n_jobs=min(n_workers, threads.n_cores())):
+            pipeline = plan.pipelines[""].fit(X, y)
+        cv_results = pd.DataFrame({"iter": [0], "n_resources": [len(y)], "params": [{}]})
+        return search.SearchResult(pipeline, {}, None, scoring, cv_results, 1, [len(y)])
 
-
-def _search_by_rungs(
-    config: conf.TrainConfig,
-    asked: schema.RungSearchConfig,
-    plan: Plan,
-    division: data.Division,
-    run: artifacts.RunDirectory,
-    options: dict[str, Any],
-) -> search.SearchResult:
-    if options["finished"]:
-        log.info("resuming: %d fits are finished", len(options["finished"]))
+    finished = run.open_fits(determinants)
+    if finished:
+        log.info("resuming: %d fits are finished", len(finished))
+    options: dict[str, Any] = {
+        "schedule": plan.schedule,
+        "scoring": scoring,
+        "cv": division.rows.folds(asked.n_splits),
+        "min_resources": asked.min_resources,
+        "random_state": config.seed,
+        "time_budget": asked.time_budget and conf.seconds_of(asked.time_budget),
+        "finished": finished,
+    }
+    if isinstance(config.runtime, schema.DaskRuntimeConfig):
+        options["pool_seconds"] = 0.0  # the workers are running already
+    engine: search.RungSearchCV
+    if isinstance(asked, schema.PortfolioSearchConfig):
+        join = modeling.join_fitted if asked.ensemble else None
+        engine = search.PortfolioSearchCV(plan.pipelines, plan.grids, join=join, **options)
+    else:
+        proposer: Any = dict(plan.grids.get("", {}))
+        if isinstance(asked, schema.TpeSearchConfig):
+            sizes = asked.n_candidates, asked.batch_size
+            proposer = search.TpeProposer(plan.space, *sizes, config.seed, run.study)
+        elif isinstance(asked, schema.RandomSearchConfig):
+            proposer = search.Proposer(search.sample(plan.space, asked.n_candidates, config.seed))
+        engine = search.RungSearchCV(plan.pipelines[""], proposer, **options)
+    for line in search.as_table(plan.schedule, engine.n_candidates, asked.n_splits):
+        log.info(line)
     with (
-        process.stoppable() as should_stop,
-        progress.search_display(bar=config.runtime.progress) as show,
+        process.stoppable() as engine.should_stop,
+        progress.search_display(bar=show_bar) as engine.on_progress,
+        warnings.catch_warnings(record=True) as caught,
     ):
-        options |= {
-            "schedule": plan.schedule,
-            "min_resources": asked.min_resources,
-            "random_state": config.seed,
-            "time_budget": asked.time_budget and conf.seconds_of(asked.time_budget),
-            "should_stop": should_stop,
-            "on_progress": show,
-        }
-        if isinstance(config.runtime, schema.DaskRuntimeConfig):
-            options["pool_seconds"] = 0.0  # the workers are running already
-        engine: search.RungSearchCV
-        if isinstance(asked, schema.PortfolioSearchConfig):
-            join = modeling.join_fitted if asked.ensemble else None
-            engine = search.PortfolioSearchCV(plan.pipelines, plan.grids, join=join, **options)
-        else:
-            proposer: Any = dict(plan.grids.get("", {}))
-            if isinstance(asked, schema.TpeSearchConfig):
-                sizes = asked.n_candidates, asked.batch_size
-                proposer = search.TpeProposer(plan.space, *sizes, config.seed, run.study)
-            elif isinstance(asked, schema.RandomSearchConfig):
-                sample = search.sample(plan.space, asked.n_candidates, config.seed)
-                proposer = search.Proposer(sample)
-            engine = search.RungSearchCV(plan.pipelines[""], proposer, **options)
-        for line in search.as_table(plan.schedule, engine.n_candidates, asked.n_splits):
-            log.info(line)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                engine.fit(division.X_train, division.y_train, groups=division.groups)
-            except RungNotScoredError:
-                if all(isnan(fit.score) for fit in options["finished"].values()):
-                    options["finished"].remove()
-                raise
+        warnings.simplefilter("always")
+        try:
+            engine.fit(X, y, groups=groups)
+        except RungNotScoredError:
+            if all(isnan(fit.score) for fit in finished.values()):
+                finished.remove()
+            raise
     for warning in caught:
         log.warning("while searching: %s", str(warning.message).strip())
-    result = search.result_of(engine, options["scoring"])
+    result = search.result_of(engine, scoring)
     for fold in result.not_scored:
         log.warning("not scored: %s", fold)
     if result.stopped is not None:
