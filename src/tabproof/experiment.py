@@ -53,10 +53,8 @@ def train(
         with _step("checking data", config, timings):
             findings = check.check(config, division)
         # Before training, not after it: the working tree may change during hours of training.
-        code, determinants = (
-            provenance.read_code_state(root),
-            find_determinants(config, plan, division),
-        )
+        code = provenance.read_code_state(root)
+        determinants = find_determinants(config, plan, division)
         if config.skip_completed:
             artifacts.skip_completed(provenance.run_id_of(**determinants), Path(artifacts.OUTPUTS))
         with search.pool(config, division, run.log, cluster) as n_workers:
@@ -64,18 +62,17 @@ def train(
                 found = search.find_best(config, plan, division, run, determinants, n_workers)
             with _step("deciding", config, timings):
                 decided = decide.decide(config, division, found.pipeline)
-            with _step("refitting", config, timings) as shown:
-                refits = evaluate.refit(config, division, decided, shown.begin_fit)
+            with _step("refitting", config, timings) as display:
+                refits = evaluate.refit(config, division, decided, display.begin_fit)
     pipeline, table = decided.pipeline, division.table
     files: Mapping[str, bytes] = {}
-    parity: export.Parity | None = None
+    facts: dict[str, Any] = {"git": code.version, "workers": n_workers, "parity": None}
     with _step("exporting", config, timings):
         if config.export:
-            threshold = decided.decision.threshold
-            files = export.export_pipeline(
-                pipeline, division.X_train, table.labels, threshold=threshold
-            )
+            at = decided.decision.threshold
+            files = export.export_pipeline(pipeline, division.X_train, table.labels, threshold=at)
             parity = export.check_parity(pipeline, files, division.X_test, seed=config.seed)
+            facts["parity"] = asdict(parity)
     with _step("evaluating", config, timings):
         # The exported scorer gives the same numbers, ten times as fast.
         predict = export.make_predict(files) if files else pipeline.predict_proba
@@ -95,24 +92,15 @@ def train(
         run.write_predictions(division.row_ids_test, division.truth_test, proba, table.labels)
         run.write(EVIDENCE, evidence.to_json())
     with _step("reporting", config, timings):
-        summary = _summarize(
-            config,
-            table,
-            determinants,
-            found,
-            evidence,
-            parity=None if parity is None else asdict(parity),
-            git=code.version,
-            workers=n_workers,
-            seconds=timings.rounded,
-        )
+        facts["seconds"] = timings.rounded
+        summary = _summarize(config, table, determinants, found, evidence, **facts)
         report.publish(config, run, division, found, proba, evidence, summary)
     summary = replace(summary, seconds=timings.rounded)
     run.write(SUMMARY, summary.to_json())
-    places = {"run": run.shown_path}
-    places |= {"report": run.shown_path / artifacts.REPORT} if config.report.page else {}
-    places |= {"plots": run.shown_path / "plots"} if config.report.plots else {}
-    lines = (f"{name:<10}{place}" for name, place in {"run id": summary.run_id, **places}.items())
+    shown: dict[str, object] = {"run id": summary.run_id, "run": run.shown_path}
+    shown |= {"report": run.shown_path / artifacts.REPORT} if config.report.page else {}
+    shown |= {"plots": run.shown_path / "plots"} if config.report.plots else {}
+    lines = (f"{name:<10}{value}" for name, value in shown.items())
     for line in [*evaluate.describe(evidence, refits), *lines]:
         log.info(line)
     console.end_log(summary.result_line())
@@ -160,8 +148,7 @@ def _summarize(
 ) -> artifacts.Summary:
     """Collect the numbers and what determines them; the run id is a hash of the latter."""
     # A search that was stopped, even before its first fit, is another run than the whole one.
-    is_whole = found.stopped is None and not found.finished
-    finished = {} if is_whole else {"finished": found.finished}
+    finished = {"finished": found.finished} if found.stopped or found.finished else {}
     return artifacts.Summary(
         run_id=provenance.run_id_of(**determinants, **finished),
         dataset=table.name,

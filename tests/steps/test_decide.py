@@ -12,7 +12,7 @@ import pytest
 from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, precision_recall_curve
 from sklearn.model_selection import FixedThresholdClassifier
 
 from tabproof.errors import NoThresholdError
@@ -40,13 +40,17 @@ def test_without_calibration_and_threshold_the_pipeline_is_unchanged(tmp_path: P
 
 METHODS = ("none", "sigmoid", "isotonic", "temperature")
 OBJECTIVES = ("default", "max_f1", "cost", "min_recall")
+# Each method and each objective; the other pairs are slow.
+PAIRS = {*zip(METHODS, OBJECTIVES, strict=True), *zip(METHODS, reversed(OBJECTIVES), strict=True)}
+OTHERS = sorted({*product(METHODS, OBJECTIVES)} - PAIRS)
 
 
 @pytest.mark.parametrize(
     ("model", "calibration", "threshold"),
     [
-        *product(["logistic_regression"], METHODS, OBJECTIVES),
-        *product(["hist_gradient_boosting"], ["isotonic"], OBJECTIVES),
+        *(("logistic_regression", *pair) for pair in sorted(PAIRS)),
+        ("hist_gradient_boosting", "isotonic", "cost"),
+        *(pytest.param("logistic_regression", *pair, marks=pytest.mark.slow) for pair in OTHERS),
     ],
 )
 def test_pipeline_scorer_and_estimator_predict_the_same_labels(
@@ -105,7 +109,8 @@ def test_the_threshold_is_the_best_on_calibrated_rows_out_of_folds(tmp_path: Pat
             sums[test] = model.decision_function(division.X_train.iloc[test])
         (sigmoid,) = decided.pipeline.calibrated_classifiers_[0].calibrators
         proba = sigmoid.predict(sums)
-        best = max(f1_score(y, proba >= t) for t in proba)
+        precision, recall, _ = precision_recall_curve(y, proba)
+        best = (2 * precision * recall / np.maximum(precision + recall, 1e-12)).max()
         assert decided.decision.score == pytest.approx(best)
         assert f1_score(y, proba > decided.decision.threshold) == pytest.approx(best)
 
@@ -118,6 +123,7 @@ def test_isotonic_calibration_on_few_rows_gives_a_warning(
     assert ("isotonic on 160 rows may overfit" in caplog.text) == warns
 
 
+@pytest.mark.slow  # tests/modeling/test_calibration.py tests the same of predictions out of folds
 def test_workers_change_no_number(tmp_path: Path) -> None:
     case = Case(tmp_path, frame(), "calibration=isotonic", "threshold=max_f1")
     alone = case.decide()
@@ -184,7 +190,7 @@ def test_a_refit_that_cannot_be_calibrated_is_not_made(tmp_path: Path) -> None:
 COSTS = "threshold.costs=[[0,1],[9,0]]"
 
 
-@pytest.fixture(scope="module", params=["none", "isotonic"])
+@pytest.fixture(scope="module", params=[pytest.param("none", marks=pytest.mark.slow), "isotonic"])
 def run(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

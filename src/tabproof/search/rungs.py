@@ -264,8 +264,8 @@ class RungSearch:
         unfitted = [item for item in steps.items() if item[0] not in self._folds]
         prepare = partial(make_fold, (problem.X, problem.y, problem.splits), self.raises)
         left = self.clock.seconds_left
-        for (key, _), prepared in self.runner.run(prepare, unfitted, left, Fold(error=DIED)):
-            self._folds[key] = prepared
+        for (of_fold, _), prepared in self.runner.run(prepare, unfitted, left, Fold(error=DIED)):
+            self._folds[of_fold] = prepared
 
         # A fit may continue one of the rung before, and be continued in the next rung.
         following = self.schedule[number + 1] if number + 1 < len(self.schedule) else None

@@ -39,10 +39,9 @@ def refit(
 
     on_fit : called with what is fitted, and the number of fits, each time that a fit begins.
     """
-    asked, repeated = config.evaluation, None
+    asked, repeated, findings = config.evaluation, None, list[Finding]()
     points: Sequence[LearningPoint] = ()
     training = division.X_train, division.y_train
-    findings: list[Finding] = []
 
     def make_estimator(what: str, n_fits: int, positions: NDArray[np.int64]) -> Any:
         on_fit(what, n_fits)
@@ -86,15 +85,10 @@ def evaluate_holdout(
     asked, seed = config.evaluation, config.seed
     X, y, labels = division.X_test, division.y_test, division.table.labels
     proba: NDArray[np.float64] = model.pipeline.predict_proba(X)
-    measuring: dict[str, Any] = {
-        "names": metric_names(config),
-        "threshold": model.decision.threshold,
-        "n_bootstrap": asked.n_bootstrap,
-        "seed": seed,
-    }
-    importances = []
-    if asked.n_permutations:
-        n_repeats = asked.n_permutations
+    measuring: dict[str, Any] = {"names": metric_names(config), "n_bootstrap": asked.n_bootstrap}
+    measuring |= {"threshold": model.decision.threshold, "seed": seed}
+    importances, n_repeats = [], asked.n_permutations
+    if n_repeats:
         importances = evaluation.importances(predict, X, y, n_repeats=n_repeats, seed=seed)
     evidence = Evidence(
         labels=labels,
@@ -127,8 +121,7 @@ def describe(evidence: Evidence, refits: Refits) -> Iterator[str]:
         yield f"  calibrated by {evidence.calibration}"
     if decision.objective != "default":
         yield f"  threshold {decision.threshold:.4f} ({decision.objective})"
-    repeated = evidence.repeated
-    if repeated is not None:
+    if (repeated := evidence.repeated) is not None:
         yield f"  {repeated.n_repeats} times {repeated.n_splits} folds of the training rows:"
         for name, found in repeated.metrics.items():
             yield f"    {name:<18} {found.in_words()}"

@@ -22,7 +22,7 @@ def publish(
     summary: artifacts.Summary,
 ) -> None:
     """Write the plots, the page and the model card, as the configuration asks."""
-    asked, pictures, files = config.report, {}, list(FOR_PEOPLE)
+    asked, pictures = config.report, {}
     if asked.plots or asked.page:
         # Slow to import: a wrong parameter is reported before that.
         from tabproof.report.plots import Material, draw_plots
@@ -52,7 +52,7 @@ def publish(
         command=command_of(run.path),
         run_path=str(run.shown_path),
         target=division.table.target,
-        files=[*files, MODEL_CARD] if asked.model_card else files,
+        files=[*FOR_PEOPLE, MODEL_CARD] if asked.model_card else FOR_PEOPLE,
     )
     if asked.page:
         run.write(REPORT, render_report(facts, asked.language))

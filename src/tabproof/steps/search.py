@@ -156,20 +156,12 @@ def find_best(
     asked, show_bar = config.search, config.runtime.progress
     scoring = modeling.scorer_for(asked.scoring, len(division.table.labels))
     X, y, groups = division.X_train, division.y_train, division.groups
+    options: dict[str, Any] = {"scoring": scoring, "cv": division.rows.folds(asked.n_splits)}
     if isinstance(asked, schema.HalvingSearchConfig):
-        return search.fit_halving(
-            plan.pipelines[""],
-            plan.grids[""],
-            X,
-            y,
-            cv=division.rows.folds(asked.n_splits),
-            scoring=scoring,
-            factor=asked.factor,
-            min_resources=asked.min_resources,
-            seed=config.seed,
-            groups=groups,
-            callbacks=progress.progress_callbacks(bar=show_bar),
-        )
+        callbacks = progress.progress_callbacks(bar=show_bar)
+        options |= {"factor": asked.factor, "min_resources": asked.min_resources}
+        options |= {"seed": config.seed, "groups": groups, "callbacks": callbacks}
+        return search.fit_halving(plan.pipelines[""], plan.grids[""], X, y, **options)
     if not isinstance(asked, schema.RungSearchConfig):
         log.info("no search: fitting the estimator as configured")
         # A single fit starts no processes: its parallel parts run in threads.
@@ -181,10 +173,8 @@ def find_best(
     finished = run.open_fits(determinants)
     if finished:
         log.info("resuming: %d fits are finished", len(finished))
-    options: dict[str, Any] = {
+    options |= {
         "schedule": plan.schedule,
-        "scoring": scoring,
-        "cv": division.rows.folds(asked.n_splits),
         "min_resources": asked.min_resources,
         "random_state": config.seed,
         "time_budget": asked.time_budget and conf.seconds_of(asked.time_budget),
@@ -229,7 +219,6 @@ def find_best(
             " is kept, and the run is marked as partial",
             *(result.stopped, result.n_fits, result.n_not_tried, result.n_candidates),
         )
-    if result.ensemble_score is not None:
-        score = result.ensemble_score
+    if (score := result.ensemble_score) is not None:
         log.info("an ensemble of the finalists: %.4f on folds it was not chosen on", score)
     return result

@@ -1,0 +1,1 @@
+from tests.search.conftest import one_openmp_thread  # noqa: F401 - small fits, as in tests/search
