@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from sklearn.pipeline import Pipeline
 
 from tabproof.config import TrainConfig, check_config
+from tabproof.config.schema import FileDatasetConfig
 from tabproof.errors import UserError
 from tabproof.evaluation_result import Finding
 from tabproof.experiment import load_rows
@@ -19,10 +20,7 @@ from tabproof.steps import decide as deciding
 from tabproof.steps.search import make_plan
 from tests.conftest import composed
 
-BASE = (
-    *("dataset=file", "dataset.path=table.csv", "dataset.target=label"),
-    *("search=none", "model=logistic_regression", "preprocess=onehot", "runtime=serial"),
-)
+BASE = ("search=none", "model=logistic_regression", "preprocess=onehot", "runtime=serial")
 # What some choices need beside them.
 NEEDED = {
     "cv=grouped": ["cv.group_column=who"],
@@ -45,9 +43,11 @@ def vars_of(node: Any) -> dict[str, Any]:
     return node if isinstance(node, dict) else vars(node)
 
 
-def configured(*overrides: str) -> TrainConfig:
+def configured(path: Path, *overrides: str) -> TrainConfig:
     """Compose BASE and each choice of a group once for all tests, then change keys."""
     config = composed(*BASE)
+    dropped = [] if "cv=grouped" in overrides else ["who"]
+    config.dataset = FileDatasetConfig(path=str(path), target="label", drop_columns=dropped)
     for choice in [o for o in overrides if "." not in o.partition("=")[0]]:
         group = choice.partition("=")[0]
         setattr(config, group, getattr(composed(*BASE, choice, *NEEDED.get(choice, ())), group))
@@ -72,10 +72,7 @@ class Case:
     def __init__(self, directory: Path, table: pd.DataFrame, *overrides: str) -> None:
         path = directory / "table.csv"
         table.to_csv(path, index=False)
-        start = [f"dataset.path={path}"]
-        if "cv=grouped" not in overrides:
-            start.append("dataset.drop_columns=[who]")
-        self.config = configured(*start, *overrides)
+        self.config = configured(path, *overrides)
         self.plan = make_plan(self.config)
         self.rows = self.plan.rows
         self.division = load_rows(self.config, self.plan)
