@@ -230,7 +230,8 @@ def test_a_failing_page_is_reported_and_does_not_fail_the_sweep(
         raise ZeroDivisionError("a fault of ours")
 
     monkeypatch.setattr(sweep_reporting, "write_page", broken)
-    sweeping._write_report(SweepDirectory(tmp_path), [], Composed(tmp_path, [composed()]))
+    asked = Composed(tmp_path, [composed("report=default")])
+    sweeping._write_leaderboard(SweepDirectory(tmp_path), [], asked)
     page = tmp_path / "report.html"
     told = f"error: {page} was not written: ZeroDivisionError: a fault of ours\n"
     assert capsys.readouterr().err == told

@@ -113,22 +113,6 @@ class _Group(_WithExamples, click.Group):
     group_class = type
 
 
-class _Untouched(_WithExamples):
-    """A command that reads its arguments itself, options included."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.args = list(args)
-        ctx.params = {"arguments": ctx.args}
-        return ctx.args
-
-
-class _Train(_Untouched):
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        from tabproof import config
-
-        return [CompletionItem(word) for word in config.completions(ctx.args, incomplete)]
-
-
 class _Bash(shell_completion.BashComplete):
     # A key and its value are one word, and what ends in `=` is not finished.
     source_template = (
@@ -143,19 +127,18 @@ class _Bash(shell_completion.BashComplete):
 shell_completion.add_completion_class(_Bash)
 
 
-class _Run(click.ParamType[str]):
-    """A run: any text; the Tab key offers promoted names and directories."""
+def _runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return what the Tab key offers where any text may name a run."""
+    models = Path(ctx.params.get("models") or "models")
+    names = ["latest", *sorted(path.name for path in models.glob("*/") if path.is_dir())]
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="dir")]
 
-    name = "run"
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        del param
-        models = Path(ctx.params.get("models") or "models")
-        names = ["latest", *sorted(path.name for path in models.glob("*/") if path.is_dir())]
-        found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
-        return found or [CompletionItem(incomplete, type="dir")]
+def _keys(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    from tabproof import config
+
+    return config.completions(ctx.params["arguments"], incomplete)
 
 
 @click.group(cls=_Group)
@@ -167,19 +150,26 @@ def tabproof() -> None:
     """
 
 
-# --- train, serve
+# --- train, serve: they read their arguments themselves, options included.
+
+UNREAD: dict[str, Any] = {
+    "add_help_option": False,
+    "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},
+}
 
 
-@tabproof.command(cls=_Train, add_help_option=False)
-def train(arguments: list[str]) -> str | None:
+@tabproof.command(**UNREAD)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=_keys)
+def train(arguments: tuple[str, ...]) -> str | None:
     """Train a model, or with -m a sweep of models."""
     from tabproof.sweep import main
 
     return main(arguments)
 
 
-@tabproof.command(cls=_Untouched, add_help_option=False)
-def serve(arguments: list[str]) -> None:
+@tabproof.command(**UNREAD)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def serve(arguments: tuple[str, ...]) -> None:
     """Serve promoted models over HTTP; options are uvicorn's."""
     from tabproof.service import serve
 
@@ -195,16 +185,10 @@ def _option(name: str, words: str, metavar: str | None = None, **settings: Any) 
     return click.Option([f"--{name}"], help=words, metavar=metavar, **settings)
 
 
-def _flag(name: str, words: str) -> click.Option:
-    return click.Option([f"--{name}"], help=words, is_flag=True)
-
-
-def _directory(name: str, words: str) -> click.Option:
-    return _option(name, f"{words} ({name})", "DIR", type=PATH, default=name)
-
-
-OUTPUTS, MODELS = _directory("outputs", "where runs lie"), _directory("models", "promoted models")
-RUN, NAME = (click.Argument([name], type=_Run()) for name in ("run", "name"))
+_flag = partial(_option, is_flag=True)
+OUTPUTS = _option("outputs", "where runs lie (outputs)", "DIR", type=PATH, default="outputs")
+MODELS = _option("models", "promoted models (models)", "DIR", type=PATH, default="models")
+RUN, NAME = (click.Argument([name], shell_complete=_runs) for name in ("run", "name"))
 
 
 # --- score
@@ -234,7 +218,9 @@ SCORE_OPTIONS = (
     params=[
         click.Argument(["words"], nargs=-1, metavar="[KEY=VALUE]..."),
         *(
-            _option(name, words, metavar, default=None, type=_Run() if name == "run" else None)
+            _option(
+                name, words, metavar, default=None, shell_complete=_runs if name == "run" else None
+            )
             for name, metavar, words in SCORE_OPTIONS
         ),
     ],
@@ -333,7 +319,7 @@ def runs() -> None:
 
 
 PLACE = click.Argument(["place"], type=PATH, default="outputs")
-RUNS = click.Argument(["names"], nargs=-1, metavar="RUN...", required=True, type=_Run())
+RUNS = click.Argument(["names"], nargs=-1, metavar="RUN...", required=True, shell_complete=_runs)
 FILTERS = (
     _option("dataset", "only runs of this dataset", "NAME"),
     _option("since", "only runs of this day and later", "DATE"),

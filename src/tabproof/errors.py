@@ -223,12 +223,6 @@ class WorkerKilledError(UserError):
         super().__init__(worker)
 
 
-class LanguageNotOfferedError(UserError):
-    """A language that reports do not support."""
-
-    template = "report.language='{asked}' is not offered; reports are written in {offered}"
-
-
 class NoThresholdError(UserError):
     """No threshold separates rows, or none reaches a recall or a recall with a precision."""
 

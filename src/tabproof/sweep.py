@@ -113,7 +113,7 @@ def arguments_for_hydra(arguments: Sequence[str], composed: conf.Composed | None
         return list(arguments)
     if composed.sweep is not None:
         # argparse takes no overrides on both sides of a flag.
-        overrides = [argument for argument in arguments if argument not in MULTIRUN_FLAGS]
+        overrides = [each for each in arguments if each not in MULTIRUN_FLAGS]
         # Hydra composes the directory again, with another date and time, and must not write into
         # the directories of the jobs.
         directory = f"hydra.sweep.dir={_quoted(composed.sweep)}"
@@ -129,7 +129,14 @@ def arguments_for_hydra(arguments: Sequence[str], composed: conf.Composed | None
     elif artifacts.read_plan(composed.directory) is not None:
         found = composed.directory  # hydra.run.dir names it
     else:
-        found = newest_of(composed.configs[0], Path(artifacts.OUTPUTS))
+        unfinished = artifacts.unfinished_runs(Path(artifacts.OUTPUTS))
+        compared = [(run, *_compare(run, composed.configs[0])) for run in unfinished]
+        same = [run for run, _, differing in compared if not differing]
+        # Without one, a run of the same dataset and engine is named, with what differs.
+        similar = [run for run, is_similar, _ in compared if is_similar]
+        found = next(
+            iter([*same, *(run for run in similar if not artifacts.is_searched(run))]), None
+        )
     if found is None:
         return list(arguments)
     # The run checks this too, but Hydra would have written into its directory by then.
@@ -138,24 +145,6 @@ def arguments_for_hydra(arguments: Sequence[str], composed: conf.Composed | None
     if differing := _compare(found, composed.configs[0])[1]:
         raise ResumeDiffersError(found, differing)
     return [*arguments, f"hydra.run.dir={_quoted(found)}"]
-
-
-def newest_of(config: conf.TrainConfig, outputs: Path) -> Path | None:
-    """Return the newest unfinished run of a configuration.
-
-    Raises ResumeDiffersError if there is none, but an unfinished run of the same dataset and
-    engine that no process is running.
-    """
-    similar: tuple[Path, list[str]] | None = None
-    for run in artifacts.unfinished_runs(outputs):
-        is_similar, differing = _compare(run, config)
-        if not differing:
-            return run
-        if similar is None and is_similar and not artifacts.is_searched(run):
-            similar = run, differing
-    if similar is not None:
-        raise ResumeDiffersError(*similar)
-    return None
 
 
 def _compare(run: Path, config: conf.TrainConfig) -> tuple[bool, list[str]]:
@@ -248,34 +237,25 @@ def _write_leaderboard(
     for ending, form in (("csv", listing.as_csv), ("md", listing.as_markdown)):
         artifacts.write_atomically(directory.path / f"leaderboard.{ending}", form(shown).encode())
     if any(config.report.page for config in composed.configs):
-        _write_report(directory, found, composed)
+        # Loads the libraries of plots.
+        from tabproof.runs import side_by_side
+
+        page, language = directory.path / artifacts.REPORT, composed.configs[0].report.language
+        missing = max(composed.n_jobs - len(found), 0)
+        try:
+            seconds = side_by_side.write_page(
+                page, found, name=directory.path.name, language=language, n_not_begun=missing
+            )
+        except Exception as error:
+            # The jobs have not failed because the page did.
+            console.complain(f"{page} was not written: {type(error).__name__}: {error}")
+        else:
+            with suppress(OSError):
+                artifacts.point_to(directory.path / "leaderboard.html", page)
+            line = f"report {page} ({seconds:.1f} s)"
+            directory.mark(f"--- {line}")
+            console.say(line)
     console.say(listing.as_text(shown, width=WIDTH))
-
-
-def _write_report(
-    directory: artifacts.SweepDirectory, found: Sequence[artifacts.Found], composed: conf.Composed
-) -> None:
-    # Loads the libraries of plots.
-    from tabproof.runs import side_by_side
-
-    page = directory.path / artifacts.REPORT
-    try:
-        seconds = side_by_side.write_page(
-            page,
-            found,
-            name=directory.path.name,
-            language=composed.configs[0].report.language,
-            n_not_begun=max(composed.n_jobs - len(found), 0),
-        )
-    except Exception as error:
-        # The jobs have not failed because the page did.
-        console.complain(f"{page} was not written: {type(error).__name__}: {error}")
-        return
-    with suppress(OSError):
-        artifacts.point_to(directory.path / "leaderboard.html", page)
-    line = f"report {page} ({seconds:.1f} s)"
-    directory.mark(f"--- {line}")
-    console.say(line)
 
 
 # --- One job of a sweep.

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tabproof.errors import LanguageNotOfferedError
+from tabproof.errors import InvalidValueError
 from tabproof.evaluation_result import Decision, Estimate, Evidence, Finding, Importance
 from tabproof.report import ReportFacts, render_report, sections
 from tabproof.report.format import Texts
@@ -165,7 +165,7 @@ def test_many_candidates_make_no_long_page() -> None:
 
 
 def test_a_language_that_is_not_offered_is_refused() -> None:
-    with pytest.raises(LanguageNotOfferedError):
+    with pytest.raises(InvalidValueError):
         render_report(facts_of(), "fr")
 
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from tabproof.errors import LanguageNotOfferedError
+from tabproof.errors import InvalidValueError
 from tabproof.evaluation.comparison import compare
 from tabproof.evaluation_result import Estimate
 from tabproof.report.contenders import Failure, Group, HoldOut, Sweep
@@ -138,7 +138,7 @@ def test_without_any_run_there_is_a_page() -> None:
 
 
 def test_a_language_that_is_not_offered_is_refused() -> None:
-    with pytest.raises(LanguageNotOfferedError):
+    with pytest.raises(InvalidValueError):
         page_of(language="fr")
 
 

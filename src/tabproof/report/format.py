@@ -13,7 +13,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from tabproof.errors import LanguageNotOfferedError
+from tabproof.errors import InvalidValueError
 from tabproof.evaluation_result import CATALOGUE, Estimate
 from tabproof.text import LANGUAGES, display_width
 
@@ -26,7 +26,7 @@ class Texts:
 
     def __init__(self, catalogue: str, language: str) -> None:
         if language not in LANGUAGES:
-            raise LanguageNotOfferedError(language, LANGUAGES)
+            raise InvalidValueError("report.language", language, " or ".join(LANGUAGES))
         self.language = language
         self._entries = read_catalogue(catalogue)
 

@@ -103,7 +103,7 @@ def _shared(facts: ReportFacts, t: Texts) -> dict[str, Any]:
 
 
 def render_report(facts: ReportFacts, language: str) -> str:
-    """Write the page; raises LanguageNotOfferedError."""
+    """Write the page; raises InvalidValueError."""
     t, evidence = Texts("report", language), facts.evidence
     name, estimate = facts.main
     span = fmt.SPANS.get(name, fmt.SHARES)
@@ -175,7 +175,7 @@ def _pictures(facts: ReportFacts, names: Sequence[str], t: Texts) -> list[dict[s
 
 
 def render_card(facts: ReportFacts, language: str) -> str:
-    """Write the card; raises LanguageNotOfferedError."""
+    """Write the card; raises InvalidValueError."""
     t, evidence, summary = Texts("report", language), facts.evidence, facts.summary
     shared = _shared(facts, t)
     model = facts.config.get("model") or {}

@@ -178,7 +178,7 @@ def _table(group: Group, differences: Sequence[Difference | None], drawn: Sequen
 
 
 def render_sweep(sweep: Sweep, sections: Sequence[Row], language: str) -> str:
-    """Write the page; raises LanguageNotOfferedError."""
+    """Write the page; raises InvalidValueError."""
     t, shared = Texts("sweep", language), make_environment(language)
     has = {
         "overview": len(sections) > 1,

@@ -6,9 +6,8 @@ Predictions are read of the best runs only, however many there are; the page say
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from urllib.parse import quote
@@ -55,31 +54,38 @@ def write_page(
         raise InvalidValueError("the page", str(page), valid)
     complete = [run for run in found if run.record.state in artifacts.COMPLETE]
     asked = None
-    for run in complete[:1]:
-        with suppress(UserError, OSError):
-            asked = (artifacts.read_complete_run(_place_of(run)).config.get("report") or {}).get(
-                "language"
-            )
+    with suppress(UserError, OSError, IndexError):
+        config = artifacts.read_complete_run(_place_of(complete[0])).config
+        asked = (config.get("report") or {}).get("language")
     language = language or (asked if asked in LANGUAGES else LANGUAGES[0])
-    reading = _Reading(page, metric)
-    sections = [make_section(group, language) for group in reading.groups(complete)]
+    # Runs with the same choices of DIVIDING are assumed to hold out the same rows until they are
+    # read.
+    divisions: dict[tuple[str, ...], Members] = defaultdict(list)
+    for run in complete:
+        choices = artifacts.choices_by_key(run.record.overrides).items()
+        words = [f"{key}={v}" for key, v in choices if key.partition(".")[0] in DIVIDING]
+        divisions[run.record.dataset, str(run.record.data), *sorted(words)].append(run)
+    largest = sorted(divisions.values(), key=lambda members: -len(members))
+    refused: dict[Path, str] = {}
+    groups = _groups(largest[:MAX_GROUPS], page, metric, refused)
+    sections = [make_section(group, language) for group in groups]
     failures = [
         Failure(
             name=artifacts.path_text(Path(run.path.name)),
             dataset=run.record.dataset,
-            state="damaged" if run.path in reading.refused else run.record.state,
-            cause=artifacts.one_line(reading.refused.get(run.path) or run.record.cause or ""),
+            state="damaged" if run.path in refused else run.record.state,
+            cause=artifacts.one_line(refused.get(run.path) or run.record.cause or ""),
             link=_link(artifacts.RunDirectory(run.path).log, page),
         )
         for run in found
-        if run.path in reading.refused or run.record.state not in artifacts.COMPLETE
+        if run.path in refused or run.record.state not in artifacts.COMPLETE
     ]
     sweep = Sweep(
         name=name,
         n_complete=len(found) - len(failures),
         n_jobs=len(found) + n_not_begun,
         n_not_begun=n_not_begun,
-        n_left_out=reading.n_left_out,
+        n_left_out=sum(map(len, largest[MAX_GROUPS:])),
         failures=failures,
         files={each: each for each in FILES if (page.parent / each).is_file()},
     )
@@ -99,109 +105,85 @@ def _link(file: Path, page: Path) -> str | None:
     return quote(os.fsencode(os.path.relpath(file, page.parent)))
 
 
-@dataclass
-class _Reading:
-    """Reads runs for a page; keeps why some cannot be read, and how many are left out."""
+def _groups(
+    divisions: Iterable[Members], page: Path, asked: str | None, refused: dict[Path, str]
+) -> Iterator[Group]:
+    """Yield comparable runs, one group at a time, so that little is in memory.
 
-    page: Path
-    metric: str | None
-    refused: dict[Path, str] = field(default_factory=dict)
-    n_left_out: int = 0
-
-    def groups(self, complete: Members) -> Iterator[Group]:
-        """Yield comparable runs, one group at a time, so that little is in memory.
-
-        Runs with the same choices of DIVIDING are assumed to hold out the same rows until they
-        are read; the first of them that can be read tells which rows these are.
-        """
-        divisions: dict[tuple[str, ...], Members] = defaultdict(list)
-        for run in complete:
-            choices = artifacts.choices_by_key(run.record.overrides).items()
-            words = [f"{key}={v}" for key, v in choices if key.partition(".")[0] in DIVIDING]
-            divisions[run.record.dataset, str(run.record.data), *sorted(words)].append(run)
-        largest = sorted(divisions.values(), key=lambda members: -len(members))
-        self.n_left_out = sum(map(len, largest[MAX_GROUPS:]))
-        groups: dict[tuple[str, str | None], Members] = defaultdict(list)
-        for members in largest[:MAX_GROUPS]:
-            best = self._ranked(members)[1][:MAX_READ]
-            read = (self._read(run) for run in best)
-            rows = next((each[0] for each in read if each is not None), None)
-            groups[members[0].record.dataset, rows] += members
-        n_of_dataset = Counter(dataset for dataset, _ in groups)
-        numbers: Counter[str] = Counter()
-        for place, key in enumerate(sorted(groups, key=lambda key: key[0])):
-            (dataset, rows), members = key, groups[key]
-            numbers[dataset] += 1
-            metric, contenders = self._contenders(members, rows)
-            if contenders:
-                n_runs = sum(run.path not in self.refused for run in members)
-                number = numbers[dataset] if n_of_dataset[dataset] > 1 else None
-                yield Group(f"group-{place}", dataset, metric, contenders, n_runs, number)
-
-    def _ranked(self, members: Members) -> tuple[str, Members]:
-        """Return the metric to rank by, and the runs, the best first."""
-        known = {
-            m for run in members for m in run.record.metrics if run.record.value(m) is not None
-        }
-        metric = self.metric or next((name for name in METRICS if name in known), METRICS[0])
-        return metric, sorted(
-            members, key=lambda run: (*rank(run.record.value(metric), metric), str(run.path))
-        )
-
-    def _contenders(self, members: Members, rows: str | None) -> tuple[str, list[Contender]]:
-        metric, ordered = self._ranked(members)
+    asked: the metric to rank by. refused: is given the reasons of runs that cannot be read.
+    """
+    groups: dict[tuple[str, str | None], Members] = defaultdict(list)
+    for members in divisions:
+        # The first of them that can be read tells which rows these are.
+        read = (_read(run, refused) for run in _ranked(members, asked)[1][:MAX_READ])
+        rows = next((each[0] for each in read if each is not None), None)
+        groups[members[0].record.dataset, rows] += members
+    n_of_dataset = Counter(dataset for dataset, _ in groups)
+    numbers: Counter[str] = Counter()
+    for place, key in enumerate(sorted(groups, key=lambda key: key[0])):
+        (dataset, rows), members = key, groups[key]
+        numbers[dataset] += 1
+        metric, ordered = _ranked(members, asked)
         # Runs of the same id have the same numbers.
         alike: dict[str | None, Members] = defaultdict(list)
         for run in ordered:
-            if run.path not in self.refused:
+            if run.path not in refused:
                 alike[run.record.run_id].append(run)
         contenders: list[Contender] = []
-        for place, runs in enumerate(alike.values()):
+        for n, runs in enumerate(alike.values()):
             if len(contenders) == MAX_ROWS:
                 break
             run, record = runs[0], runs[0].record
-            found, hold_out = self._read(run) if place < MAX_READ else None, None
-            if run.path in self.refused:
+            found_rows, found = (_read(run, refused) if n < MAX_READ else None) or (rows, None)
+            if run.path in refused:
                 continue
-            if found is not None and found[0] == rows:
-                hold_out = found[1]
+            estimate = Estimate(record.value(metric), *(record.interval(metric) or ()))
             contenders.append(
                 Contender(
                     run_id=str(record.run_id),
                     choices=artifacts.choices_by_key(record.overrides),
-                    metrics={
-                        metric: Estimate(record.value(metric), *(record.interval(metric) or ()))
-                    },
+                    metrics={metric: estimate},
                     seconds=record.seconds,
-                    link=_link(_place_of(run) / artifacts.REPORT, self.page),
+                    link=_link(_place_of(run) / artifacts.REPORT, page),
                     n_times=len(runs),
                     note=record.cause,
-                    hold_out=hold_out,
-                    has_other_rows=found is not None and hold_out is None,
+                    hold_out=found if found_rows == rows else None,
+                    has_other_rows=found_rows != rows,
                 )
             )
-        return metric, contenders
+        if contenders:
+            n_runs = sum(run.path not in refused for run in members)
+            number = numbers[dataset] if n_of_dataset[dataset] > 1 else None
+            yield Group(f"group-{place}", dataset, metric, contenders, n_runs, number)
 
-    def _read(self, run: artifacts.Found) -> tuple[str, HoldOut] | None:
-        """Verify a run and read its held-out rows; return a hash that identifies these, too.
 
-        Return None, and keep the reason, if it cannot be read.
-        """
-        place = _place_of(run)
-        try:
-            predictions = artifacts.read_predictions(place)
-            frame = predictions.hold_out()
-            y, proba = frame["y_true"].to_numpy(), frame.drop(columns="y_true").to_numpy()
-            if not len(y) or not np.isfinite(proba).all():
-                reason = "has values that are no probability"
-                raise UnverifiedRunError(path=place, name="predictions.parquet", reason=reason)
-        except UserError as error:
-            self.refused[run.path] = str(error)
-        except OSError as error:
-            self.refused[run.path] = f"{place} cannot be read: {error.strerror}"
-        else:
-            rows = hashlib.sha256(pd.util.hash_pandas_object(frame["y_true"]).to_numpy().tobytes())
-            summary = predictions.summary
-            rows.update(repr((summary.labels, summary.data.sha256)).encode())
-            return rows.hexdigest(), HoldOut(y, proba)
-        return None
+def _ranked(members: Members, asked: str | None) -> tuple[str, Members]:
+    """Return the metric to rank by, and the runs, the best first."""
+    records = [run.record for run in members]
+    known = (m for m in METRICS if any(record.value(m) is not None for record in records))
+    metric = asked or next(known, METRICS[0])
+    return metric, sorted(
+        members, key=lambda run: (*rank(run.record.value(metric), metric), str(run.path))
+    )
+
+
+def _read(run: artifacts.Found, refused: dict[Path, str]) -> tuple[str, HoldOut] | None:
+    """Verify a run and read its held-out rows; return a hash that identifies these, too."""
+    place = _place_of(run)
+    try:
+        predictions = artifacts.read_predictions(place)
+        frame = predictions.hold_out()
+        y, proba = frame["y_true"].to_numpy(), frame.drop(columns="y_true").to_numpy()
+        if not len(y) or not np.isfinite(proba).all():
+            reason = "has values that are no probability"
+            raise UnverifiedRunError(path=place, name="predictions.parquet", reason=reason)
+    except UserError as error:
+        refused[run.path] = str(error)
+    except OSError as error:
+        refused[run.path] = f"{place} cannot be read: {error.strerror}"
+    else:
+        rows = hashlib.sha256(pd.util.hash_pandas_object(frame["y_true"]).to_numpy().tobytes())
+        summary = predictions.summary
+        rows.update(repr((summary.labels, summary.data.sha256)).encode())
+        return rows.hexdigest(), HoldOut(y, proba)
+    return None
