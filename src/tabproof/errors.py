@@ -51,7 +51,7 @@ class UserError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the message alone: it is complete, whatever the arguments were."""
-        return _restored, (type(self), str(self))
+        return Exception.__new__, (type(self), str(self))
 
 
 def _shown(fact: object) -> object:
@@ -59,12 +59,6 @@ def _shown(fact: object) -> object:
         return listed(fact)
     text = str(fact) if isinstance(fact, str | Path) else ""
     return f"{text[:MAX_TEXT]}…" if len(text) > MAX_TEXT else fact
-
-
-def _restored(kind: type[UserError], message: str) -> UserError:
-    error = kind.__new__(kind)
-    error.args = (message,)
-    return error
 
 
 class PathError(UserError):
@@ -114,9 +108,6 @@ class MissingValueError(UserError):
     """A key without a default that was not given."""
 
     template = "{key} must be given, as in {key}={example}"
-
-    def __init__(self, key: str, example: str = "…") -> None:
-        super().__init__(key, example)
 
 
 class InvalidValueError(UserError):
@@ -198,9 +189,6 @@ class SweepFailedError(UserError):
 
     exit_code = 1
     template = "{n} job(s) of the sweep failed: {names}; the train.log of each has the cause"
-
-    def __init__(self, failed: Sequence[str]) -> None:
-        super().__init__(len(failed), ", ".join(failed))
 
 
 SAME_CODE = (

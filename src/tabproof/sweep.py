@@ -214,7 +214,7 @@ def sweep(arguments: Sequence[str], composed: conf.Composed | None) -> Iterator[
                 cause, job_log = _cause(run.record), run.path / "train.log"
                 console.complain(f"{run.path.name}: {cause}; see {job_log}")
         if failed:
-            raise SweepFailedError([run.path.name for run in failed])
+            raise SweepFailedError(len(failed), ", ".join(run.path.name for run in failed))
     finally:
         directory.close()
 
@@ -272,8 +272,31 @@ def run_job(hydra_config: Any, asked: schema.SweepConfig) -> bool:
     if is_done or directory.is_stopped:
         directory.mark(f"--- DS={dataset} SKIP {'complete' if is_done else 'stopped'} {job.name}")
         return True
+    task = list(hydra_config.overrides.task)
+    chosen = {override.partition("=")[0] for override in task}
+    overrides = [each for each in task if not each.startswith(RESUME)]
+    overrides.append(f"hydra.run.dir={_quoted(job)}")
+    # The launcher of joblib has the number of jobs at once, or -1; others run one job at a time,
+    # or each on a machine of its own.
+    n_jobs = hydra_config.launcher.get("n_jobs", 1)
+    n_at_once = n_jobs if n_jobs > 0 else threads.n_cores()
+    if n_at_once > 1:
+        # The cores are divided among jobs, unless the user has chosen otherwise.
+        n = max(threads.n_cores() // n_at_once, 1)
+        wanted = {"runtime.workers": n, "runtime.openmp_threads": n, "runtime.progress": False}
+        if "runtime" in chosen:  # runtime=serial, for example, has its own numbers
+            wanted = {"runtime.progress": False}
+        overrides += [f"{key}={value}" for key, value in wanted.items() if key not in chosen]
+    seconds = None if asked.time_limit is None else conf.seconds_of(asked.time_limit)
     for attempt in range(asked.retries + 1):
-        ended = _run(directory, job, hydra_config, asked)
+        resume = artifacts.clear_job(job, keeps_fits=not asked.accept_changes)
+        words = [*overrides, *([f"search.resume={_quoted(job)}"] if resume else [])]
+        directory.mark(f"--- DS={dataset} start {artifacts.timestamp()} {job.name}")
+        start = perf_counter()
+        ended = process.run_child([sys.executable, "-m", "tabproof", "train", *words], seconds)
+        result = "OK" if ended.code == 0 else "FAIL"
+        took = f"{perf_counter() - start:.0f} s" + (", its time was up" if ended.is_late else "")
+        directory.mark(f"--- DS={dataset} {result} rc={ended.code} {job.name} ({took})")
         if ended.is_interrupted:
             directory.stop()
             interrupt = KeyboardInterrupt()
@@ -288,36 +311,6 @@ def run_job(hydra_config: Any, asked: schema.SweepConfig) -> bool:
     if ended.code != 0 and asked.fail_fast:
         directory.stop()
     return True
-
-
-def _run(
-    directory: artifacts.SweepDirectory, job: Path, hydra_config: Any, asked: schema.SweepConfig
-) -> process.Ended:
-    start, dataset = perf_counter(), hydra_config.runtime.choices.dataset
-    task = list(hydra_config.overrides.task)
-    overrides = [each for each in task if not each.startswith(RESUME)]
-    overrides.append(f"hydra.run.dir={_quoted(job)}")
-    if artifacts.clear_job(job, keeps_fits=not asked.accept_changes):
-        overrides.append(f"search.resume={_quoted(job)}")
-    # The launcher of joblib has the number of jobs at once, or -1; others run one job at a time,
-    # or each on a machine of its own.
-    n_jobs = hydra_config.launcher.get("n_jobs", 1)
-    n_at_once = n_jobs if n_jobs > 0 else threads.n_cores()
-    if n_at_once > 1:
-        # The cores are divided among jobs, unless the user has chosen otherwise.
-        n = max(threads.n_cores() // n_at_once, 1)
-        wanted = {"runtime.workers": n, "runtime.openmp_threads": n, "runtime.progress": False}
-        chosen = {override.partition("=")[0] for override in task}
-        if "runtime" in chosen:  # runtime=serial, for example, has its own numbers
-            wanted = {"runtime.progress": False}
-        overrides += [f"{key}={value}" for key, value in wanted.items() if key not in chosen]
-    directory.mark(f"--- DS={dataset} start {artifacts.timestamp()} {job.name}")
-    seconds = None if asked.time_limit is None else conf.seconds_of(asked.time_limit)
-    ended = process.run_child([sys.executable, "-m", "tabproof", "train", *overrides], seconds)
-    result = "OK" if ended.code == 0 else "FAIL"
-    took = f"{perf_counter() - start:.0f} s" + (", its time was up" if ended.is_late else "")
-    directory.mark(f"--- DS={dataset} {result} rc={ended.code} {job.name} ({took})")
-    return ended
 
 
 def _cause(record: artifacts.Record) -> str:

@@ -34,22 +34,18 @@ def aligned(
     for _ in range(excess):
         widest = max(flexible, key=widths.__getitem__)
         widths[widest] = max(widths[widest] - 1, min(widths[widest], MIN_WIDTH // 2))
-    return "\n".join(
-        GAP.join(
-            _padded(cell, widths[place], to_the_right=place in numbers)
-            for place, cell in enumerate(row)
-        ).rstrip()
-        for row in rows
-    )
-
-
-def _padded(cell: str, width: int, *, to_the_right: bool) -> str:
-    if display_width(cell) > width:
-        while display_width(cell) > width - 1:
-            cell = cell[:-1]
-        cell += "…"
-    padding = " " * (width - display_width(cell))
-    return padding + cell if to_the_right else cell + padding
+    lines = []
+    for row in rows:
+        cells = []
+        for place, (cell, limit) in enumerate(zip(row, widths, strict=True)):
+            if display_width(cell) > limit:
+                while display_width(cell) > limit - 1:
+                    cell = cell[:-1]
+                cell += "…"
+            padding = " " * (limit - display_width(cell))
+            cells.append(padding + cell if place in numbers else cell + padding)
+        lines.append(GAP.join(cells).rstrip())
+    return "\n".join(lines)
 
 
 def display_width(text: str) -> int:

@@ -17,7 +17,7 @@ HERE = ".".join(map(str, sys.version_info[:2]))
 
 @pytest.fixture
 def recorded(run: Path) -> VerifiedRun:
-    return read_recorded(run).run
+    return read_recorded(run)[0]
 
 
 def with_environment(run: VerifiedRun, text: str) -> VerifiedRun:

@@ -56,7 +56,7 @@ def parse(words: Sequence[str]) -> Options:
         given[key] = _read(key, text)
     for key in ("input", "output"):
         if key not in given:
-            raise MissingValueError(key)
+            raise MissingValueError(key, "…")
     options = Options(**given)
     is_cluster = options.runtime == "dask"
     if is_cluster and options.address is None:

@@ -44,7 +44,7 @@ def as_user_error(error: BaseException) -> UserError | None:
     if isinstance(error, omega.OmegaConfBaseException):
         key, parent = error.full_key or str(error.key or ""), error.parent_node
         if isinstance(error, omega.MissingMandatoryValue):
-            return MissingValueError(key)
+            return MissingValueError(key, "…")
         if isinstance(error, omega.InterpolationResolutionError):
             return ConfigurationError(f"{key}: {line}")
         if not isinstance(error, (omega.ConfigKeyError, omega.ConfigAttributeError)):

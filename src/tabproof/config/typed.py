@@ -29,7 +29,7 @@ def make(key: str, node: Any, **arguments: Any) -> Any:
     key: where the node is in the configuration, for errors.
     """
     if isinstance(node, dict) and "_target_" not in node:
-        raise MissingValueError(f"{key}._target_")
+        raise MissingValueError(f"{key}._target_", "…")
     if isinstance(node, str):
         reason = "a step is written {_target_: package.Class, …}"
         raise CannotInstantiateError(key=key, target=node, reason=reason)

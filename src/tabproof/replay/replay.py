@@ -5,7 +5,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -35,15 +35,6 @@ class ReplayDataMissingError(UserError):
     )
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """The verified files of a run; config: as YAML."""
-
-    run: artifacts.VerifiedRun
-    config: str
-    summary: artifacts.Summary
-
-
 def replay(
     run: str,
     overrides: Sequence[str],
@@ -59,14 +50,23 @@ def replay(
     overrides: of the run's configuration, keys that decide no number. output: the directory of the
     replay; None: one below outputs, which is removed if the replay is identical.
     """
-    recorded = read_recorded(artifacts.find_run(run, outputs, models))
-    path, run_id = recorded.run.path, recorded.run.run_id
+    recorded, text, summary = read_recorded(artifacts.find_run(run, outputs, models))
+    path, run_id = recorded.path, recorded.run_id
     if environment:
         words = [run, *overrides, f"--outputs={outputs}", f"--models={models}"]
         words += [f"--output={output}"] if output else []
         words += ["--check"] if check else []
-        return replay_in_fresh_environment(recorded.run, words)
-    config, added = _recompose(recorded, overrides)
+        return replay_in_fresh_environment(recorded, words)
+    # A search that a budget ended would end elsewhere here, whatever we do.
+    was_whole = summary.stopped is None
+    config, added = conf.recompose(text, overrides, to_its_end=was_whole)
+    try:
+        conf.check_config(config)
+    except FileMissingError as error:
+        if any(each.startswith("dataset.path=") for each in overrides):
+            raise
+        table = getattr(config.dataset, "path", "?")
+        raise ReplayDataMissingError(table, Path.cwd()) from error
     if output is not None:
         is_taken = output.resolve().is_relative_to(path.resolve())
         try:
@@ -77,7 +77,7 @@ def replay(
             valid = "an empty or new directory outside of the run; without it a replay makes one"
             raise InvalidValueError("--output", output, valid)
     _say("run", f"{path}, run id {run_id}")
-    differing = _report(_compare_inputs(recorded, config, added))
+    differing = _report(_compare_inputs(run_id, summary, config, added))
     names = ", ".join(differing)
     if check:
         console.say(f"differs: {names}" if names else "nothing differs; not trained again")
@@ -92,7 +92,7 @@ def replay(
     log_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     with _logging_to(console.ConsoleHandler(), log_file):
         experiment.run_experiment(config, directory, is_latest=False)
-    differing += _report(_compare_results(recorded, directory))
+    differing += _report(_compare_results(recorded, summary, directory))
     names = ", ".join(differing)
     if DECISIVE & set(differing):
         console.say(f"differs: {names}; the replay is kept in {directory}")
@@ -106,8 +106,8 @@ def replay(
     return 0
 
 
-def read_recorded(path: Path) -> Recorded:
-    """Verify every byte of a run, and read what a replay needs; raise NotReplayableError."""
+def read_recorded(path: Path) -> tuple[artifacts.VerifiedRun, str, artifacts.Summary]:
+    """Verify every byte of a run; return it, its config.yaml and its summary."""
     name = ""
     try:
         run = artifacts.read_verified(
@@ -119,33 +119,17 @@ def read_recorded(path: Path) -> Recorded:
         name = stored.SUMMARY
         summary = artifacts.Summary.from_json(run.files[stored.SUMMARY])
         name = stored.CONFIG
-        return Recorded(run, run.files[stored.CONFIG].decode(), summary)
+        return run, run.files[stored.CONFIG].decode(), summary
     except UnverifiedRunError as error:
         raise NotReplayableError(str(error)) from error
     except ValueError as error:
         raise NotReplayableError(f"{path / name} {error}; take another run") from error
 
 
-def _recompose(recorded: Recorded, overrides: Sequence[str]) -> tuple[conf.TrainConfig, list[str]]:
-    """Compose the run's configuration, with this machine's runtime, and check it."""
-    # A search that a budget ended would end elsewhere here, whatever we do.
-    was_whole = recorded.summary.stopped is None
-    config, added = conf.recompose(recorded.config, overrides, to_its_end=was_whole)
-    try:
-        conf.check_config(config)
-    except FileMissingError as error:
-        if any(each.startswith("dataset.path=") for each in overrides):
-            raise
-        path = getattr(config.dataset, "path", "?")
-        raise ReplayDataMissingError(path, Path.cwd()) from error
-    return config, added
-
-
 def _compare_inputs(
-    recorded: Recorded, config: conf.TrainConfig, added: Sequence[str]
+    run_id: str, then: artifacts.Summary, config: conf.TrainConfig, added: Sequence[str]
 ) -> Iterator[Comparison]:
     """Compare what decides the numbers, before training, which may take long."""
-    then = recorded.summary
     # The training logs again what loading says.
     with _logging_to(logging.NullHandler()):
         plan = make_plan(config)
@@ -157,9 +141,9 @@ def _compare_inputs(
     # The id of a run that was stopped depends on which fits were finished.
     elif then.stopped is None:
         facts = {"code": then.code, "versions": then.versions, "platform": then.platform}
-        run_id = artifacts.run_id_of(config=now["config"], data=then.data.sha256, **facts)
-        if run_id != recorded.run.run_id:
-            lines = [f"config.yaml gives run id {run_id} on the run's own data, code and versions"]
+        found = artifacts.run_id_of(config=now["config"], data=then.data.sha256, **facts)
+        if found != run_id:
+            lines = [f"config.yaml gives run id {found} on the run's own data, code and versions"]
     yield "configuration", lines, "the same"
     fingerprint = asdict(data.fingerprint(division.table))
     n_then, n_now = then.n_train + then.n_test, len(division.table.X)
@@ -179,25 +163,22 @@ def _compare_inputs(
         _say("note", f"{reason}: a search that time ends cannot be repeated")
 
 
-def _compare_results(recorded: Recorded, directory: Path) -> Iterator[Comparison]:
+def _compare_results(
+    recorded: artifacts.VerifiedRun, summary: artifacts.Summary, directory: Path
+) -> Iterator[Comparison]:
     """Compare every number, and the predictions."""
-    then, files = asdict(recorded.summary), recorded.run.files
+    then, files = asdict(summary), recorded.files
     now = asdict(artifacts.Summary.from_json((directory / stored.SUMMARY).read_bytes()))
     n_numbers = len(differences.recorded_numbers(then))
     yield "numbers", differences.number_differences(then, now), f"the same, all {n_numbers}"
     if stored.EVIDENCE in files:
         evidence = (directory / stored.EVIDENCE).read_bytes()
-        yield (
-            "evaluation",
-            differences.evidence_differences(files[stored.EVIDENCE], evidence),
-            "the same",
-        )
-    predictions = (directory / stored.PREDICTIONS).read_bytes()
-    if predictions == files[stored.PREDICTIONS]:
-        yield "predictions", [], "the same, byte for byte"
-    else:
-        lines = differences.prediction_differences(files[stored.PREDICTIONS], predictions)
-        yield "predictions", lines, "the same to the last bit, in a file of other bytes"
+        lines = differences.evidence_differences(files[stored.EVIDENCE], evidence)
+        yield "evaluation", lines, "the same"
+    before, after = files[stored.PREDICTIONS], (directory / stored.PREDICTIONS).read_bytes()
+    lines = [] if before == after else differences.prediction_differences(before, after)
+    how = ", byte for byte" if before == after else " to the last bit, in a file of other bytes"
+    yield "predictions", lines, f"the same{how}"
 
 
 def _report(comparisons: Iterable[Comparison]) -> list[str]:

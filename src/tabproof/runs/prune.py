@@ -3,7 +3,7 @@
 import stat
 import sys
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,19 @@ class NotAskedError(UserError):
 def prune(*, outputs: Path, models: Path, yes: bool, dry_run: bool, **filters: str | None) -> str:
     """Remove runs, complete or not, except promoted ones, each dataset's best, and running ones."""
     found = artifacts.read_records(outputs)
-    among, kept = filtered(found, **filters), _kept(found, models)
+    promoted = dict(artifacts.Registry(models).promoted_ids())
+    complete = [e for e in filtered(found) if e.record.state in artifacts.COMPLETE]
+    kept = {
+        each.path: f"promoted as {promoted[each.record.run_id]}"
+        for each in complete
+        if each.record.run_id in promoted
+    }
+    best: dict[str, Path] = {}
+    for each in ranked(complete, METRIC):
+        best.setdefault(each.record.dataset, each.path)
+    for dataset, path in best.items():
+        kept.setdefault(path, f"the best of {artifacts.one_line(dataset)}")
+    among = filtered(found, **filters)
     kept |= {each.path: "cannot be read" for each in among if _is_unreadable(each)}
     lines = [f"keep    {artifacts.one_line(str(path))}  ({why})" for path, why in kept.items()]
     sizes: dict[Path, int] = {}
@@ -69,26 +81,8 @@ def prune(*, outputs: Path, models: Path, yes: bool, dry_run: bool, **filters: s
         if link.is_symlink() and not link.exists():
             newest = artifacts.newest_complete_run(outputs)
             link.unlink() if newest is None else point_to(link, newest)
-    return "\n".join(
-        [*lines, f"removed {counted(len(sizes), 'run')}, {_megabytes(sizes.values())}"]
-    )
-
-
-def _kept(found: Iterable[Found], models: Path) -> dict[Path, str]:
-    """Return the directories that are always kept, with the reason."""
-    promoted = dict(artifacts.Registry(models).promoted_ids())
-    complete = [e for e in filtered(found) if e.record.state in artifacts.COMPLETE]
-    kept = {
-        each.path: f"promoted as {promoted[each.record.run_id]}"
-        for each in complete
-        if each.record.run_id in promoted
-    }
-    seen: set[str] = set()
-    for best in ranked(complete, METRIC):
-        if (dataset := best.record.dataset) not in seen:
-            seen.add(dataset)
-            kept.setdefault(best.path, f"the best of {artifacts.one_line(dataset)}")
-    return kept
+    total = f"{counted(len(sizes), 'run')}, {_megabytes(sizes.values())}"
+    return "\n".join([*lines, f"removed {total}"])
 
 
 def _is_unreadable(found: Found) -> bool:
@@ -108,7 +102,7 @@ def _megabytes(sizes: Collection[int]) -> str:
     return f"{sum(sizes) / (1 << 20):.1f} MB"
 
 
-def _is_agreed(lines: Iterable[str], total: str) -> bool:
+def _is_agreed(lines: Sequence[str], total: str) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise NotAskedError(total)
     # Not stdout, which may go to a file while the user is asked.

@@ -259,6 +259,6 @@ class Jobs:
     def raise_failure(self) -> None:
         """Raise the failure of a single job, or one error for all failures of a sweep."""
         if self._in_sweep and self._failures:
-            raise SweepFailedError(list(self._failures))
+            raise SweepFailedError(len(self._failures), ", ".join(self._failures))
         for error in self._failures.values():
             raise error
