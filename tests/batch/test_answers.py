@@ -1,7 +1,6 @@
 """Batch scoring gives the pipeline's numbers, whatever the cells come in."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.batch.scoring import N_ROWS, command, names_in, read, score, write_csv
-from tests.conftest import ROOT
+from tests.conftest import ROOT, typed_in
 
 
 def replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
@@ -146,8 +145,7 @@ def test_a_directory_becomes_a_directory_or_one_file(
 
 def test_a_promoted_name_names_its_copy(model: Path, rows: pd.DataFrame, tmp_path: Path) -> None:
     models = tmp_path / "models"
-    promote = ["promote", str(model), "--name", "shop", "--models", str(models)]
-    subprocess.run([sys.executable, "-m", "src.runs", *promote], cwd=ROOT, check=True)
+    assert typed_in("runs", "promote", model, "--name", "shop", "--models", models).returncode == 0
     source = write_csv(rows, tmp_path / "in.csv")
     said = score("run=shop", f"models={models}", f"input={source}", f"output={tmp_path / 'o.csv'}")
     assert f"{models / 'shop'}" in said

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tabproof.report.contenders import Failure, Group, Sweep
-from tabproof.report.side_by_side import make_section, render_sweep
+from tabproof.report.side_by_side import Failure, Group, Sweep, make_section, render_sweep
 from tests.browser.looking import OUTLINE, STICKING_OUT, looking
 from tests.report.contenders import ODD, contender, group_of, held_out
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from tabproof.evaluation_result import Estimate
-from tabproof.report.contenders import Contender, Group, HoldOut
+from tabproof.report.plots.material import HoldOut
+from tabproof.report.side_by_side import Contender, Group
 
 ODD = ["<script>alert(1)</script>", "収入 階級", "a&b \"c\" 'd'", "x" * 300]
 

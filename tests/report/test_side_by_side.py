@@ -1,6 +1,7 @@
 """The page of many runs: its texts, tests against the best run, and names of any kind."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
@@ -11,9 +12,20 @@ import pytest
 from tabproof.errors import InvalidValueError
 from tabproof.evaluation.comparison import compare
 from tabproof.evaluation_result import Estimate
-from tabproof.report.contenders import Failure, Group, HoldOut, Sweep
-from tabproof.report.format import read_catalogue
-from tabproof.report.side_by_side import compare_with_best, holm, make_section, render_sweep
+from tabproof.report.plots.material import HoldOut
+from tabproof.report.side_by_side import (
+    LEVEL,
+    MAX_COLUMNS,
+    Failure,
+    Group,
+    Sweep,
+    compare_with_best,
+    differing_keys,
+    holm,
+    make_section,
+    names_of,
+    render_sweep,
+)
 from tabproof.text import LANGUAGES
 from tests.report.contenders import ODD, contender, group_of, held_out
 
@@ -42,13 +54,6 @@ class Tags(HTMLParser):
 def words_of(page: str) -> str:
     text = re.sub(r"<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)
     return " ".join(unescape(text).split())
-
-
-def test_both_languages_have_the_same_texts_and_places() -> None:
-    for key, texts in read_catalogue("sweep").items():
-        assert set(texts) == set(LANGUAGES), key
-        places = {frozenset(re.findall(r"{(\w+)}", text)) for text in texts.values()}
-        assert len(places) == 1, key
 
 
 def test_every_run_is_compared_with_the_best() -> None:
@@ -99,7 +104,7 @@ def test_failures_are_listed_with_their_cause() -> None:
         Failure("4_model=b", "adult", "damaged", "a hash differs"),
     ]
     sweep = replace(SWEEP, failures=failures, n_jobs=7, n_not_begun=2)
-    page = page_of(group_of(), sweep=sweep)
+    page = page_of(group_of([contender(hold_out=None)]), sweep=sweep)
     words = words_of(page)
     for text in ("3 of 7 runs are complete.", "no <table>", "damaged", "Not started: 2."):
         assert text in words
@@ -110,8 +115,15 @@ def test_failures_are_listed_with_their_cause() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_odd_names_are_text(language: str) -> None:
+    read = held_out(1)
     runs = [
-        contender(n, choices={name: name, "k": str(n)}, note=name, link=f"{n}/report.html")
+        contender(
+            n,
+            hold_out=read if n < 2 else None,
+            choices={name: name, "k": str(n)},
+            note=name,
+            link=f"{n}/report.html",
+        )
         for n, name in enumerate(ODD)
     ]
     group = group_of(runs, dataset=ODD[0])
@@ -127,7 +139,7 @@ def test_odd_names_are_text(language: str) -> None:
 
 
 def test_links_within_the_page_lead_somewhere() -> None:
-    page = page_of(group_of(), group_of(id="group-1", dataset="wine"))
+    page = page_of(*(group_of([contender()], id=f"group-{n}") for n in range(2)))
     ids = re.findall(r'\bid="([^"]*)"', page)
     assert len(ids) == len(set(ids))
     assert {link[1:] for link in Tags(page).links if link.startswith("#")} <= set(ids)
@@ -164,17 +176,18 @@ def test_each_run_is_tested_against_the_best_that_was_read() -> None:
     assert [each is None for each in differences] == [True, True, True, False]
     best, other = held_out(2, 1), held_out(5, 4)
     assert differences[3] is not None
-    assert differences[3].comparison == compare(best.y, other.proba, best.proba)
-    assert differences[3].comparison.difference < 0
-    assert differences[3].is_significant
+    assert differences[3] == compare(best.y, other.proba, best.proba)
+    assert differences[3].difference < 0
+    assert differences[3].p_value < LEVEL
 
 
 def test_many_equal_runs_are_not_significant_though_one_test_alone_might_be() -> None:
     runs = [contender(n, hold_out=held_out(2, seed=n)) for n in range(20)]
     differences = [each for each in compare_with_best(runs, "roc_auc") if each is not None]
     assert len(differences) == 19
-    assert min(each.comparison.p_value for each in differences) < 0.05
-    assert not any(each.is_significant for each in differences)
+    best = held_out(2)
+    alone = [compare(best.y, held_out(2, n).proba, best.proba).p_value for n in range(1, 20)]
+    assert min(alone) < LEVEL <= min(each.p_value for each in differences)
 
 
 def test_more_labels_are_compared_by_accuracy_and_two_on_request() -> None:
@@ -183,7 +196,7 @@ def test_more_labels_are_compared_by_accuracy_and_two_on_request() -> None:
     for runs, metric in ((three, "roc_auc"), (two, "accuracy")):
         difference = compare_with_best(runs, metric)[1]
         assert difference is not None
-        assert difference.comparison.test == "McNemar"
+        assert difference.test == "McNemar"
 
 
 def test_rows_of_one_label_are_not_tested() -> None:
@@ -198,4 +211,46 @@ def test_the_same_predictions_are_not_significantly_different() -> None:
     same = held_out(1)
     difference = compare_with_best([contender(n, hold_out=same) for n in range(2)], "roc_auc")[1]
     assert difference is not None
-    assert (difference.comparison.difference, difference.p_value) == (0, 1)
+    assert (difference.difference, difference.p_value) == (0, 1)
+
+
+def named(choices: Sequence[dict[str, str]], run_ids: Sequence[str]) -> list[str]:
+    pairs = zip(choices, run_ids, strict=True)
+    return names_of([contender(choices=each, run_id=run_id) for each, run_id in pairs])
+
+
+def test_only_what_differs_is_reported() -> None:
+    choices = [{"model": "vote", "search": "fast"}, {"search": "fast"}]
+    assert differing_keys(choices) == ["model"]
+    assert named(choices, ["aaaa", "bbbb"]) == ["vote", "bbbb"]
+
+
+def test_a_number_is_reported_with_its_key() -> None:
+    choices = [{"model": "vote", "search.n_splits": "3"}, {"model": "a", "search.n_splits": "5"}]
+    assert named(choices, ["a", "b"]) == ["vote, n_splits=3", "a, n_splits=5"]
+    assert named([{"export": "true"}, {"export": "false"}], ["a", "b"]) == [
+        "export=true",
+        "export=false",
+    ]
+
+
+def test_runs_that_chose_alike_are_distinguished_by_id() -> None:
+    choices = [{"model": "vote"}, {"model": "vote"}, {"model": "a"}]
+    assert named(choices, ["0123456789", "9876543210", "c"]) == [
+        "vote 01234567",
+        "vote 98765432",
+        "a",
+    ]
+    assert named([{}, {}], ["0123456789", "9876543210"]) == ["01234567", "98765432"]
+
+
+def test_one_run_is_called_by_all_it_chose() -> None:
+    assert named([{"model": "vote", "seed": "1"}], ["a"]) == ["vote, seed=1"]
+    assert named([{}], ["a"]) == ["a"]
+
+
+def test_more_keys_than_there_is_room_for_share_a_column() -> None:
+    choices = [{f"k{n}": str(value) for n in range(10)} for value in range(2)]
+    table = make_section(group_of([contender(choices=each) for each in choices]), "en")["table"]
+    assert table["columns"] == [*list(choices[0])[: MAX_COLUMNS - 1], None]
+    assert table["rows"][0]["cells"][-1] == "k5=0, k6=0, k7=0, k8=0, k9=0"

@@ -16,30 +16,20 @@ from numpy.typing import NDArray
 from tabproof.text import format_params, format_value, short_names
 
 NEARLY_ALL = 0.9
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A rung, numbered from 1: candidates, share of iterations, rows and folds; None: unknown."""
-
-    number: int
-    n_candidates: int
-    n_different: int
-    iterations: float | None
-    n_rows: int
-    n_folds: int | None
+# Columns of rungs, beside rung (from 1), candidates and different, by those of cv_results_.
+RUNGS = {"n_iterations_share": "iterations", "n_resources": "rows", "n_folds": "folds"}
 
 
 @dataclass(frozen=True)
 class SearchTable:
     """Candidates and rungs; failed and scores have a row per candidate, a column per rung.
 
-    finalists: distinct candidates of the last rung, the best first. winner: one of them, or None
-    where nothing was scored.
+    rungs: a row per rung, without the columns that are not known. finalists: distinct candidates
+    of the last rung, the best first. winner: one of them, or None where nothing was scored.
     """
 
     params: Sequence[Mapping[str, Any]]
-    rungs: Sequence[Rung]
+    rungs: pd.DataFrame
     failed: NDArray[np.bool_]
     scores: NDArray[np.float64]
     finalists: Sequence[int]
@@ -87,7 +77,6 @@ def read_search(cv_results: pd.DataFrame) -> SearchTable:
     first_rows = np.unique(candidates, return_index=True)[1]
     shape = len(first_rows), frame["iter"].nunique()
     failed, scores = np.zeros(shape, bool), np.full(shape, np.nan)
-    rungs: list[Rung] = []
     winning: int | None = None
     for place, (_, part) in enumerate(frame.groupby("iter")):
         has_failed = part["mean_test_score"].isna()
@@ -106,22 +95,16 @@ def read_search(cv_results: pd.DataFrame) -> SearchTable:
         scored = ranked.index[np.isfinite(means[ranked.index])]
         if len(scored) and ("error" not in part or len(splits.columns) or place == 0):
             winning = int(scored[0])
-        first = part.iloc[0]
-        rung = Rung(
-            number=int(first["iter"]) + 1,
-            n_candidates=len(part),
-            n_different=part["same_as"].nunique() if "same_as" in part else len(part),
-            iterations=float(first["n_iterations_share"]) if "n_iterations_share" in part else None,
-            n_rows=int(first["n_resources"]),
-            n_folds=int(first["n_folds"]) if "n_folds" in part else None,
-        )
-        rungs.append(rung)
     # By rank, one of those that are equal in the last rung.
     finalists = ranked
     if winning is not None and winning in ranked.index:
         finalists = ranked.loc[[winning, *ranked.index.drop([winning])]]
     if "same_as" in finalists:
         finalists = finalists.drop_duplicates("same_as")
+    met = frame.groupby("iter")
+    rungs = frame.drop_duplicates("iter").set_index("iter").sort_index().rename(columns=RUNGS)
+    rungs = rungs.filter(RUNGS.values()).assign(rung=rungs.index + 1, candidates=met.size())
+    rungs["different"] = met["same_as"].nunique() if "same_as" in frame else rungs["candidates"]
     return SearchTable(
         params=[params[row] for row in first_rows],
         rungs=rungs,

@@ -19,8 +19,15 @@ from tabproof import artifacts
 from tabproof.artifacts.errors import UnverifiedRunError
 from tabproof.errors import InvalidValueError, UserError
 from tabproof.evaluation_result import METRICS, Estimate, rank
-from tabproof.report.contenders import Contender, Failure, Group, HoldOut, Sweep
-from tabproof.report.side_by_side import make_section, render_sweep
+from tabproof.report.plots.material import HoldOut
+from tabproof.report.side_by_side import (
+    Contender,
+    Failure,
+    Group,
+    Sweep,
+    make_section,
+    render_sweep,
+)
 from tabproof.text import LANGUAGES
 
 # Of a group: runs whose predictions are read, and rows of the table.

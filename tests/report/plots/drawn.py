@@ -16,7 +16,8 @@ from tabproof.evaluation_result import (
     LearningPoint,
     Slice,
 )
-from tabproof.report.plots import Material
+from tabproof.report.format import Texts
+from tabproof.report.plots import PLOTS, Material
 from tests.report.plots.searched import made_up
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -65,6 +66,12 @@ def nothing(labels: Sequence[str]) -> Material:
     evidence = Evidence(labels, 0, 0, [0] * len(labels), {}, "none", decision)
     empty = np.empty((0, len(labels)))
     return Material(evidence, np.empty(0, np.int64), empty, None, "", "nothing")
+
+
+def draw(material: Material, *names: str, language: str = "en") -> dict[str, str]:
+    """Draw some plots only."""
+    plots = {name: PLOTS[name](material, Texts("plots", language)) for name in names}
+    return {name: plot.to_svg(name) for name, plot in plots.items() if plot is not None}
 
 
 def parsed(picture: str | bytes) -> ElementTree.Element:

@@ -8,7 +8,6 @@ from scipy.stats import norm
 from sklearn.metrics import roc_curve
 
 from tabproof.evaluation.metrics import score
-from tabproof.report.contenders import HoldOut
 from tabproof.report.format import Texts
 from tabproof.report.plots.curves import (
     MAX_RUNS,
@@ -18,7 +17,7 @@ from tabproof.report.plots.curves import (
     roc,
     roc_band,
 )
-from tabproof.report.plots.material import Points
+from tabproof.report.plots.material import HoldOut, Points
 from tests.report.contenders import ODD, held_out
 
 TEXTS = Texts("sweep", "en")
@@ -44,17 +43,17 @@ def test_the_band_holds_its_curve_and_is_wide_where_rows_are_few() -> None:
     assert band_at(few, 0.5)[0] < 0.6 < 0.98 < band_at(many, 0.5)[0]
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.3, 0.6])
-def test_the_true_curve_is_in_the_band_at_least_95_times_in_100(rate: float) -> None:
+def test_the_true_curve_is_in_the_band_at_least_95_times_in_100() -> None:
     rng = np.random.default_rng(0)
-    truth = float(norm.cdf(norm.ppf(rate) + 1.2))
+    rates = (0.1, 0.3, 0.6)
+    truths = norm.cdf(norm.ppf(rates) + 1.2)
     y = np.repeat([0, 1], [140, 60])
-    inside = 0
-    for _ in range(300):
-        scores = rng.normal(size=200) + 1.2 * y
-        low, high = band_at(roc_band(*roc_curve(y, scores)[:2], y), rate)
-        inside += low <= truth <= high
-    assert inside / 300 >= 0.95
+    inside = np.zeros(len(rates))
+    for _ in range(200):
+        band = roc_band(*roc_curve(y, rng.normal(size=200) + 1.2 * y)[:2], y)
+        low, high = np.transpose([band_at(band, rate) for rate in rates])
+        inside += (low <= truths) & (truths <= high)
+    assert inside.min() / 200 >= 0.95
 
 
 def tied(hold_out: HoldOut) -> HoldOut:
@@ -96,19 +95,18 @@ def test_what_always_comes_true_lies_on_the_diagonal() -> None:
     assert (claimed == observed).all()
 
 
-@pytest.mark.parametrize("n_labels", [2, 3])
-@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize(("n_labels", "language"), [(2, "ja"), (3, "en")])
 def test_pictures_hold_every_run_by_name(n_labels: int, language: str) -> None:
-    runs = {name: held_out(2, n, n_labels) for n, name in enumerate([*ODD[:3], "d", "e"])}
+    runs = {name: held_out(2, n, n_labels, 100) for n, name in enumerate([*ODD[:3], "d"])}
     pictures = draw_overlays(runs, "adult", "group-0", Texts("sweep", language))
     assert list(pictures) == ["roc", "precision_recall", "reliability"]
     for svg in pictures.values():
         texts = {each.text for each in elements_of(svg) if each.tag.endswith("text")}
-        assert texts >= {*ODD[:3], "d", "e"}
+        assert texts >= {*ODD[:3], "d"}
 
 
 def test_more_runs_than_colours_are_left_out() -> None:
-    runs = {f"run {n}": held_out(2, n) for n in range(MAX_RUNS + 2)}
+    runs = {f"run {n}": held_out(2, n, n_rows=50) for n in range(MAX_RUNS + 2)}
     svg = draw_overlays(runs, "adult", "group-0", TEXTS)["roc"]
     assert f"run {MAX_RUNS - 1}" in svg
     assert f"run {MAX_RUNS}" not in svg
@@ -131,6 +129,6 @@ def test_rows_of_one_label_have_no_curves_but_a_reliability() -> None:
 
 
 def test_a_large_hold_out_makes_no_large_picture() -> None:
-    runs = {f"run {n}": held_out(2, n, n_rows=50_000) for n in range(6)}
+    runs = {f"run {n}": held_out(2, n, n_rows=20_000) for n in range(2)}
     pictures = draw_overlays(runs, "adult", "g", TEXTS)
-    assert max(map(len, pictures.values())) < 150_000
+    assert max(map(len, pictures.values())) < 50_000

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 
 from tabproof.evaluation_result import Decision, Dependence, Estimate, Importance
-from tabproof.report.format import read_catalogue
 from tabproof.report.plots import PLOTS, draw_plots
 from tabproof.report.plots.theme import COLOURS
-from tabproof.text import LANGUAGES
-from tests.report.plots.drawn import all_texts, material_of, nothing, parsed, texts_of
+from tests.report.plots.drawn import all_texts, draw, material_of, nothing, parsed, texts_of
 
 TWO, THREE = ["no", "yes"], ["a", "b", "c"]
 ODD = ['$5_$ & <b>"it\'s"</b>', "_とても長い日本語のラベルです" * 9, "\x00two\nlines\ud800\ufffe"]
 ROOT = Path(__file__).parents[3]
+# Plots of the rows, not of summaries.
+OF_ROWS = ("roc", "precision_recall", "calibration", "distributions", "confusion", "threshold")
 REFERENCE = re.compile(r'url\(#(.*?)\)|href="#(.*?)"')
 
 
-@pytest.fixture(scope="module", params=[ODD[:2], ODD, [f"c{n}" for n in range(40)]])
+@pytest.fixture(scope="module", params=[ODD[:2], [*ODD, *"abcdefghijklm"]])
 def pictures(request: pytest.FixtureRequest) -> dict[str, str]:
     return draw_plots(material_of(request.param), "en")
 
@@ -80,7 +80,14 @@ def test_labels_are_written_as_they_are(pictures: dict[str, str]) -> None:
         assert '$5_$ & <b>"it\'s"</b>' in written
 
 
+def test_the_same_numbers_give_the_same_bytes() -> None:
+    for name in ("roc", "slices", "confusion"):
+        assert draw(material_of(TWO), name) == draw(material_of(TWO), name)
+
+
+@pytest.mark.slow
 def test_the_same_numbers_give_the_same_bytes_in_another_process() -> None:
+    """Ids that lets-plot makes up differ in one process too, which the test above sees."""
     words = (
         "import json; from tabproof.report.plots import draw_plots;"
         "from tests.report.plots.drawn import material_of;"
@@ -98,15 +105,10 @@ def test_the_same_numbers_give_the_same_bytes_in_another_process() -> None:
     assert json.loads(elsewhere.stdout) == draw_plots(material_of(TWO), "ja")
 
 
-def test_both_languages_have_every_text_with_the_same_places() -> None:
-    for key, texts in read_catalogue("plots").items():
-        assert list(texts) == list(LANGUAGES), key
-        places = [sorted(re.findall(r"{(\w+)", text)) for text in texts.values()]
-        assert places[0] == places[1], key
-
-
 def test_a_japanese_picture_is_in_japanese() -> None:
-    for name, picture in draw_plots(material_of(TWO), "ja").items():
+    drawn = draw(material_of(TWO), "roc", "threshold", "slices", "search", language="ja")
+    assert len(drawn) == 4
+    for name, picture in drawn.items():
         assert re.search("[ぁ-んァ-ヶ一-龠]", texts_of(picture)[0]), name
 
 
@@ -119,16 +121,15 @@ def test_of_nothing_nothing_is_drawn(labels: list[str]) -> None:
 def test_a_hold_out_of_one_label_has_no_curves(labels: list[str]) -> None:
     material = material_of(labels)
     one = replace(material, y=np.zeros(len(material.y), np.int64))
-    drawn = draw_plots(one, "en")
-    assert {"roc", "precision_recall", "calibration", "threshold"}.isdisjoint(drawn)
-    assert "confusion" in drawn
+    drawn = draw(one, "roc", "precision_recall", "calibration", "threshold", "confusion")
+    assert list(drawn) == ["confusion"]
 
 
 def test_a_single_row_of_each_label_is_drawn() -> None:
     material = replace(
         material_of(TWO), y=np.array([0, 1]), proba=np.array([[0.6, 0.4], [0.2, 0.8]])
     )
-    assert list(draw_plots(material, "en")) == list(PLOTS)
+    assert list(draw(material, *OF_ROWS)) == list(OF_ROWS)
 
 
 def test_numbers_that_are_not_defined_are_left_out() -> None:
@@ -136,7 +137,7 @@ def test_numbers_that_are_not_defined_are_left_out() -> None:
     material = material_of(
         TWO, importances=[Importance("a", unknown)], metrics={"roc_auc": unknown, "ece": unknown}
     )
-    drawn = draw_plots(material, "en")
+    drawn = draw(material, "importance", "roc", "calibration", "confusion", "search")
     assert "importance" not in drawn
     assert "not defined" in drawn["calibration"]
     assert "nan" not in "".join(drawn.values()).lower()
@@ -145,13 +146,13 @@ def test_numbers_that_are_not_defined_are_left_out() -> None:
 def test_columns_without_a_range_are_drawn() -> None:
     one = [Dependence("a", "yes", [3.0], [0.5], [1.0]), Dependence("b", "yes", ["x"], [0.5], [0.0])]
     flat = [Importance("a", Estimate(0.0, 0.0, 0.0))]
-    drawn = draw_plots(material_of(TWO, dependences=one, importances=flat), "en")
-    assert {"dependence", "importance"} <= set(drawn)
+    material = material_of(TWO, dependences=one, importances=flat)
+    assert set(draw(material, "dependence", "importance")) == {"dependence", "importance"}
 
 
 def test_the_threshold_that_was_chosen_is_written_and_decides() -> None:
     material = material_of(TWO, decision=Decision("max_f1", 0.2), metrics={})
-    drawn = draw_plots(material, "en")
+    drawn = draw(material, "threshold", "confusion")
     assert "threshold 0.2, chosen for the highest F1" in texts_of(drawn["threshold"])
     predicted = material.proba[:, 1] >= 0.2
     for code in (0, 1):
@@ -163,7 +164,7 @@ def test_the_threshold_that_was_chosen_is_written_and_decides() -> None:
 def test_costs_are_drawn_where_they_decided() -> None:
     decision = Decision("cost", 0.25, costs=[[0, 1], [5, 0]])
     material = material_of(TWO, decision=decision)
-    picture = draw_plots(material, "en")["threshold"]
+    picture = draw(material, "threshold")["threshold"]
     assert "mean cost per row" in texts_of(picture)
     predicted = material.proba[:, 1] >= 0.25
     cost = ((material.y == 0) & predicted).sum() + 5 * ((material.y == 1) & ~predicted).sum()
@@ -172,14 +173,14 @@ def test_costs_are_drawn_where_they_decided() -> None:
 
 def test_gains_are_costs_below_nothing() -> None:
     decision = Decision("cost", 0.25, costs=[[0, 1], [0, -20]])
-    assert "−5" in texts_of(draw_plots(material_of(TWO, decision=decision), "en")["threshold"])
+    assert "−5" in texts_of(draw(material_of(TWO, decision=decision), "threshold")["threshold"])
 
 
 def test_thousands_of_rows_stay_small_and_quick() -> None:
     material = material_of(TWO, 20_000)
-    draw_plots(material_of(TWO), "en")
+    draw(material_of(TWO), "roc")
     start = process_time()
-    drawn = draw_plots(material, "en")
+    drawn = draw(material, *OF_ROWS)
     # A quarter of it on an idle machine.
     assert process_time() - start < 1.5
     for name, picture in drawn.items():

@@ -27,7 +27,7 @@ RANDOM = [
         "clf__leaves": int(RNG.integers(4, 200)),
         "clf__features": [0.1, 0.5, "sqrt"][n % 3],
     }
-    for n in range(200)
+    for n in range(60)
 ]
 PORTFOLIO = [
     {"model": "logistic", "clf__C": 1.0},
@@ -61,10 +61,9 @@ def test_any_search_is_drawn(name: str) -> None:
     drawn = draw(FRAMES[name])
     assert drawn
     assert "nan" not in drawn
-
-
-def test_the_same_numbers_give_the_same_bytes() -> None:
-    assert draw(FRAMES["a portfolio"]) == draw(FRAMES["a portfolio"])
+    if name == "a portfolio":
+        # Words are moved aside at random, always alike.
+        assert draw(FRAMES[name]) == drawn
 
 
 def test_where_nothing_was_searched_nothing_is_drawn() -> None:
@@ -109,9 +108,9 @@ def test_of_many_parameters_those_that_matter_are_drawn() -> None:
 
 
 def test_thousands_of_candidates_take_moments_and_little_room() -> None:
-    frame = made_up([{**RANDOM[n % 200], "clf__rate": 10.0 ** -(n % 97)} for n in range(4000)])
+    frame = made_up([{**RANDOM[n % 60], "clf__rate": 10.0 ** -(n % 97)} for n in range(2000)])
     start = process_time()
     drawn = draw(frame)
     # A third of it on an idle machine.
-    assert process_time() - start < 3
+    assert process_time() - start < 2
     assert len(drawn.encode()) < 150_000

@@ -9,12 +9,12 @@ from sklearn import metrics as sk
 
 from tabproof.evaluation.metrics import claims
 from tabproof.evaluation_result import Estimate
-from tabproof.report.contenders import HoldOut
 from tabproof.report.format import Texts
 from tabproof.report.plots import theme as th
 from tabproof.report.plots.axes import fitting, margined, number_axis
 from tabproof.report.plots.material import (
     Floats,
+    HoldOut,
     Material,
     Points,
     binned,

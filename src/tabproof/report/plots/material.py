@@ -25,6 +25,14 @@ STEP = 1 / 600
 
 
 @dataclass(frozen=True)
+class HoldOut:
+    """Codes of shape (n_rows,), and the probabilities of a run of shape (n_rows, n_classes)."""
+
+    y: NDArray[np.int64]
+    proba: Floats
+
+
+@dataclass(frozen=True)
 class Material:
     """Evidence, hold-out set and search of a run.
 

@@ -20,6 +20,9 @@ MAX_PARAMETERS = 6
 PANEL_WIDTH = th.WIDTH / 2 - 40
 # Maximum values of a parameter, and minimum candidates per value, for which medians are drawn.
 MAX_MEDIANS, MIN_MEDIAN = 8, 3
+# Numbers below a rung.
+RUNG = {"rung": "{:.0f}", "candidates": "{:,}", "different": "{:,}", "iterations": "{:.0%}"}
+RUNG |= {"rows": "{:,.0f}", "folds": "{:.0f}"}
 
 
 def draw_search(material: Material, t: Texts) -> th.Plot | None:
@@ -41,7 +44,7 @@ def draw_search(material: Material, t: Texts) -> th.Plot | None:
     limits = limits_of(scores, scores[winner])
     notes = []
     if names:
-        rung = table.rungs[table.broad_rung].number
+        rung = table.rungs["rung"].iloc[table.broad_rung]
         notes.append(t("search.parameters", rung=rung, metric=metric))
         if n_left_out := len(table.varied) - len(names):
             notes.append(t("search.not_drawn", n=n_left_out))
@@ -123,18 +126,14 @@ def _rungs(
             y = foot + 12 * (high - foot) / HEIGHT * (np.arange(len(notes)) + 0.5)
             layers.append(th.text(rung, y, notes, color=th.INK if n_failed else th.MUTED))
     # Below the rungs: those of their numbers that are known, and room at the left for their names.
-    rungs = table.rungs
-    numbers = {
-        "rung": [str(rung.number) for rung in rungs],
-        "candidates": [f"{rung.n_candidates:,}" for rung in rungs],
-        "different": [f"{rung.n_different:,}" for rung in rungs],
-        "iterations": [f"{rung.iterations:.0%}" for rung in rungs if rung.iterations is not None],
-        "rows": [f"{rung.n_rows:,}" for rung in rungs],
-        "folds": [str(rung.n_folds) for rung in rungs if rung.n_folds is not None],
+    numbers = table.rungs
+    if (numbers["different"] == numbers["candidates"]).all():
+        numbers = numbers.drop(columns="different")
+    rows = {
+        t(f"search.{name}"): [form.format(number) for number in numbers[name]]
+        for name, form in RUNG.items()
+        if name in numbers
     }
-    if all(rung.n_different == rung.n_candidates for rung in rungs):
-        del numbers["different"]
-    rows = {t(f"search.{name}"): row for name, row in numbers.items() if len(row) == len(rungs)}
     n_rungs, line = len(table.rungs), th.LINE * (high - low) / HEIGHT
     width = max(map(display_width, rows)) * LETTER + 10
     left = -0.5 - width * n_rungs / (th.WIDTH - 60 - width)

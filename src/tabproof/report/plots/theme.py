@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
@@ -164,23 +165,31 @@ class Plot:
         labels: dict[str, list[Any]] = {}
         for place, (key, _) in enumerate(lines):
             labels.setdefault(key, []).append(lp.layer_key(f"\ue002{place}\ue003", index=place))
-        heights = [height for height, _ in self.rows]
         space, rows = {"hspace": 0, "vspace": 0}, []
         for _, row in self.rows:
             drawn = [_panel(panel, labels) if panel.layers else None for panel in row]
             widths = [panel.width for panel in row]
-            is_alone = len(row) == 1
-            rows.append(drawn[0] if is_alone else lp.gggrid(drawn, widths=widths, **space))
+            rows.append(drawn[0] if len(row) == 1 else lp.gggrid(drawn, widths=widths, **space))
+        heights = [height for height, _ in self.rows]
         grid = lp.gggrid(rows, ncol=1, heights=heights, guides="collect", **space)
         subtitle = _literal(shorten(self.subtitle, 60))
         title = lp.ggtitle(bold(_literal(self.title)), subtitle)
         # Title and subtitle, legend, panels.
         height = 50 + LINE * len(lines) + sum(heights)
-        look = lp.theme(plot_margin=[5, 0, 5, 8], plot_title=_text(13.0, margin=[0, 0, 3, 0]))
+        look = lp.theme(plot_margin=[5, 0, 5, 8], plot_title=_text(size=13.0, margin=[0, 0, 3, 0]))
         svg = (grid + LOOK + look + title + lp.ggsize(WIDTH, height)).to_svg()
         for place, (_, line) in enumerate(lines):
             svg = svg.replace(f"\ue002{place}\ue003", escape(line))
-        return _tidied(svg, name, self.alt)
+        root = ElementTree.fromstring(svg.replace("\ue000", "&lt;").replace("\ue001", "\\"))  # noqa: S314
+        if root.get("width") is None:
+            # lets-plot draws the message of an error.
+            raise RuntimeError(" ".join("".join(root.itertext()).split()))
+        size = f"0 0 {float(root.get('width', 0)):g} {float(root.get('height', 0)):g}"
+        return (
+            f'<svg xmlns="{SVG[1:-1]}" viewBox="{size}" class="plot" role="img" '
+            f"aria-label={quoteattr(self.alt)}>\n<title>{escape(self.alt)}</title>\n"
+            f"<style>{STYLE}</style>\n{''.join(_elements(root, name, {}))}</svg>\n"
+        )
 
 
 def facets(panels: Sequence[Panel], height: float) -> list[tuple[float, Sequence[Panel]]]:
@@ -189,10 +198,7 @@ def facets(panels: Sequence[Panel], height: float) -> list[tuple[float, Sequence
     return [(height + 34.0 * any(p.x.angle is not None for p in pair), pair) for pair in pairs]
 
 
-def _text(size: float = SIZE, **style: Any) -> Any:
-    return lp.element_text(size=size, **style)
-
-
+_text = partial(lp.element_text, size=SIZE)
 BLANK = lp.element_blank()
 # Colours and weights of text are in STYLE, by the class that lets-plot gives it.
 LOOK = lp.theme_void() + lp.theme(
@@ -287,10 +293,10 @@ def variable(colour: str) -> str:
     """Return the CSS variable of a colour, which may be written as rgb(r,g,b) too."""
     if colour.startswith("rgb("):
         colour = "#{:02x}{:02x}{:02x}".format(*map(int, colour[4:-1].split(",")))
-    names = [name for name, (light, _) in COLOURS.items() if light == colour]
-    return f"var(--plot-{names[0]})" if names else colour
+    return VARIABLES.get(colour, colour)
 
 
+VARIABLES = {light: f"var(--plot-{name})" for name, (light, _) in COLOURS.items()}
 LIGHT, DARK = (
     ";".join(f"--plot-{name}:{shades[n]}" for name, shades in COLOURS.items()) for n in (0, 1)
 )
@@ -307,21 +313,6 @@ CLASSES = dict.fromkeys(("plot-subtitle", "axis-text-x", "axis-text-y"), "muted"
 }
 
 
-def _tidied(drawn: str, name: str, alt: str) -> str:
-    drawn = drawn.replace("\ue000", "&lt;").replace("\ue001", "\\")
-    root = ElementTree.fromstring(drawn)  # noqa: S314 - what lets-plot wrote
-    if root.get("width") is None:
-        # lets-plot draws the message of an error.
-        raise RuntimeError(" ".join("".join(root.itertext()).split()))
-    body = "".join(_elements(root, name, {}))
-    size = f"0 0 {float(root.get('width', 0)):g} {float(root.get('height', 0)):g}"
-    return (
-        f'<svg xmlns="{SVG[1:-1]}" viewBox="{size}" class="plot" role="img" '
-        f"aria-label={quoteattr(alt)}>\n<title>{escape(alt)}</title>\n<style>{STYLE}</style>\n"
-        f"{body}</svg>\n"
-    )
-
-
 def _elements(parent: ElementTree.Element, name: str, ids: dict[str, str]) -> Iterator[str]:
     for child in parent:
         tag = child.tag.removeprefix(SVG)
@@ -336,11 +327,11 @@ def _elements(parent: ElementTree.Element, name: str, ids: dict[str, str]) -> It
                 inside = inside[1:]
         else:
             inside = "".join(_elements(child, name, ids))
-        attributes = "".join(_attributes(child, tag, name, ids))
+        attributes = _attributes(child, tag, name, ids)
         if tag == "svg":
             # A panel; as an element of its own it would cut off labels at its edges.
             place = f"translate({child.get('x', 0)} {child.get('y', 0)})"
-            yield f'<g transform="{NUMBER.sub(_rounded, place)}">{inside}</g>\n'
+            yield f'<g transform="{_rounded(place)}">{inside}</g>\n'
         elif tag == "g" and not (attributes and inside):
             yield inside
         elif (attributes or inside) and (inside or tag not in {"text", "defs"}):
@@ -362,9 +353,8 @@ def _joined(marks: ElementTree.Element) -> ElementTree.Element:
     return ElementTree.Element("path", {"d": d, **style})
 
 
-def _attributes(
-    element: ElementTree.Element, tag: str, name: str, ids: dict[str, str]
-) -> Iterator[str]:
+def _attributes(element: ElementTree.Element, tag: str, name: str, ids: dict[str, str]) -> str:
+    written = ""
     # A size of 0 is how layers without marks are drawn.
     is_outlined = element.get("stroke-width") not in {"0", "0.0"}
     for key, value in element.items():
@@ -384,10 +374,11 @@ def _attributes(
         is_default = key.endswith("opacity") and value == "1.0"
         if key in DROPPED or is_default or is_unseen or not value:
             continue
-        value = COLOUR.sub(lambda found: variable(found[0]), NUMBER.sub(_rounded, value))
-        yield f" {key}={quoteattr(value.strip())}"
+        value = COLOUR.sub(lambda found: variable(found[0]), _rounded(value))
+        written += f" {key}={quoteattr(value.strip())}"
+    return written
 
 
-def _rounded(number: re.Match[str]) -> str:
+def _rounded(text: str) -> str:
     # A screen shows no hundredths of a pixel.
-    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+    return NUMBER.sub(lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), text)
