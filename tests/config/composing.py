@@ -13,11 +13,13 @@ from tabproof import config as conf
 from tabproof.config.schema import CONF
 from tabproof.errors import UserError
 
+FILE = ("dataset=file", "dataset.path=a.csv", "dataset.target=y")
 
-def composed(*overrides: str, directory: Path = CONF) -> DictConfig:
-    """Compose as Hydra does for one run."""
+
+def composed(*overrides: str, directory: Path = CONF, hydra: bool = False) -> DictConfig:
+    """Compose as Hydra does for one run; hydra: with Hydra's own keys."""
     with initialize_config_dir(str(directory), version_base="1.3"):
-        return compose("train", overrides=list(overrides))
+        return compose("train", overrides=list(overrides), return_hydra_config=hydra)
 
 
 @cache

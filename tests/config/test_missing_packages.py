@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from tabproof.config.schema import CONF
 from tabproof.config.typed import EXTRAS, CannotInstantiateError, make
@@ -13,10 +14,19 @@ from tests.conftest import ROOT, composed, train
 
 
 @pytest.mark.parametrize("package", EXTRAS)
-def test_one_line_shows_how_to_install_it(
-    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_model_names_the_package_that_it_needs(
+    package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As where it is not installed: an import finds nothing.
+    monkeypatch.setitem(sys.modules, package, None)
+    (path,) = (CONF / "estimator").glob(f"{package}.yaml")
+    estimator = {"_target_": OmegaConf.load(path).estimator["_target_"]}
+    with pytest.raises(PackageMissingError, match=f"needs {package}, which is not installed"):
+        make("model.estimator", estimator)
+
+
+def test_one_line_shows_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = "catboost"
     monkeypatch.setitem(sys.modules, package, None)
     # The table is not there: were it read first, that would be the error.
     absent = ["dataset=adult", f"dataset.data_home={tmp_path}/none", "dataset.n_retries=0"]

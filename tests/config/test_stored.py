@@ -1,16 +1,20 @@
 """What a run keeps of its configuration comes to the very same run again."""
 
+from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import fields
+from functools import cache
 from itertools import zip_longest
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from tabproof import config as conf
-from tabproof.config.schema import CONF, RungSearchConfig
+from tabproof.config import stored
+from tabproof.config.schema import CONF, DaskRuntimeConfig, RungSearchConfig
 from tabproof.config.stored import NOT_STORED, KeyDecidesError, StoredConfigError
 from tabproof.errors import OverrideSyntaxError, UserError
-from tests.config.composing import assert_says, config
+from tests.config.composing import assert_says, changed, config
 
 
 def choices(group: str) -> list[str]:
@@ -36,6 +40,22 @@ ALL = [
 ]
 
 
+composed_here = stored._composed_here
+
+
+@cache
+def composed_once(*overrides: str) -> DictConfig:
+    return composed_here(overrides)
+
+
+@pytest.fixture(autouse=True)
+def compose_each_runtime_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_runtime(overrides: Sequence[str]) -> DictConfig:
+        return deepcopy(composed_once(*filter(stored._is_of_runtime, overrides)))
+
+    monkeypatch.setattr(stored, "_composed_here", of_runtime)
+
+
 def kept(*overrides: str) -> str:
     return OmegaConf.to_yaml(OmegaConf.structured(config(*overrides)))
 
@@ -56,14 +76,15 @@ def test_all_that_conf_offers_comes_back_typed_as_it_was(overrides: list[str]) -
 
 
 def test_the_runtime_is_this_machines_own() -> None:
-    text = kept("runtime=dask", "runtime.address=tcp://there:8786")
+    text = conf.as_yaml(changed(config(), "runtime", DaskRuntimeConfig(address="tcp://a:1")))
     assert recomposed(text).runtime == config().runtime
     assert recomposed(text, "runtime=serial", "runtime.niceness=3").runtime.niceness == 3
     assert conf.machine_runtime(["dataset.path=x", "runtime.openmp_threads=3"]).openmp_threads == 3
 
 
 def test_a_replay_searches_by_itself_and_to_its_end() -> None:
-    text = kept("search=full", "search.time_budget=1s", "search.resume=true", "skip_completed=true")
+    start = changed(changed(config(), "search.time_budget", "1s"), "search.resume", True)
+    text = conf.as_yaml(changed(start, "skip_completed", True))
     search = conf.recompose(text, [], to_its_end=True)[0].search
     assert isinstance(search, RungSearchConfig)
     assert (search.time_budget, search.resume) == (None, False)
@@ -84,7 +105,6 @@ def test_what_decides_no_number_may_be_changed(override: str) -> None:
 @pytest.mark.parametrize(
     "override",
     [
-        "seed=1",
         "export=false",
         "dataset=wine",
         "search.param_grid=full",
@@ -95,7 +115,7 @@ def test_what_decides_no_number_may_be_changed(override: str) -> None:
 )
 def test_what_decides_numbers_is_refused_by_name(override: str) -> None:
     with pytest.raises(KeyDecidesError) as raised:
-        recomposed(kept("search=fast"), override)
+        recomposed(kept(), override)
     assert_says(raised.value, override.partition("=")[0].strip("+~"), "decides numbers")
 
 
@@ -120,7 +140,7 @@ def test_several_values_are_no_replay() -> None:
         ("seed: [", "line 1"),
         ("seed: many", "seed"),
         ("sead: 1", "sead"),
-        (kept().replace("n_splits", "n_spilts"), "n_spilts"),
+        ("search: {engine: grid, n_spilts: 3}", "n_spilts"),
         ("dataset: 3", ""),
     ],
 )
@@ -132,7 +152,7 @@ def test_what_is_no_configuration_of_ours_is_reported_in_one_line(text: str, wor
 
 
 def test_keys_that_came_later_are_named() -> None:
-    content = OmegaConf.create(kept("search=fast"))
+    content = OmegaConf.create(kept())
     del content.search["min_resources"], content.runtime["niceness"]
     _, added = conf.recompose(OmegaConf.to_yaml(content), [], to_its_end=True)
     assert added == ["search.min_resources"]

@@ -18,17 +18,18 @@ from tabproof.config.hydra_errors import ConfigurationError
 from tabproof.config.schema import (
     BuiltinDatasetConfig,
     ColumnType,
+    DaskRuntimeConfig,
     FileDatasetConfig,
     GroupedCvConfig,
     OpenMLDatasetConfig,
     OrderedCvConfig,
 )
 from tabproof.errors import UnknownKeyError
-from tests.config.composing import changed, composed, config
+from tests.config.composing import FILE, changed, config
 
 
 def _file_config(path="a.csv", **changes):
-    start = config("dataset=file", f"dataset.path={path}", "dataset.target=y")
+    start = changed(config(*FILE), "dataset.path", path)
     for key, value in changes.items():
         setattr(start.dataset, key, value)
     return start
@@ -37,7 +38,7 @@ def _file_config(path="a.csv", **changes):
 @pytest.mark.parametrize(
     ("override", "group", "kind"),
     [
-        ("dataset=wine", "dataset", BuiltinDatasetConfig),
+        ("model=vote", "dataset", BuiltinDatasetConfig),
         ("dataset=adult", "dataset", OpenMLDatasetConfig),
         ("cv=time_series", "cv", OrderedCvConfig),
     ],
@@ -47,7 +48,7 @@ def test_a_choice_decides_the_type_of_its_part(override, group, kind):
 
 
 def test_nothing_of_omegaconf_is_left_inside():
-    found = [config(f"model={m}") for m in ("hist_gradient_boosting", "logistic_regression")]
+    found = [config(), config("model=vote")]
 
     def assert_plain(value):
         assert not OmegaConf.is_config(value)
@@ -67,24 +68,46 @@ def test_what_was_typed_can_be_written_and_typed_again():
     assert OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(once), again)) == once
 
 
-@pytest.mark.parametrize("key", ["serach.x", "search.x", "x", "cv.x", "runtime.x"])
+def forced(start, key, value):
+    cfg = OmegaConf.structured(start)
+    OmegaConf.update(cfg, key, value, force_add=True)
+    return cfg
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "search.x",
+        "x",
+        "cv.x",
+        "model.members.linear.x",
+        "model.members.linear.preprocess.keeps_mising",
+        "model.members.linear.model.acepts_missing",
+    ],
+)
 def test_a_key_that_was_forced_in_is_found(key):
-    with pytest.raises(UnknownKeyError, match=key.split(".")[-1] if "." not in key else key[:6]):
-        typed(composed(f"++{key}=1"))
+    with pytest.raises(UnknownKeyError, match=f"'{key}'"):
+        typed(forced(config("model=vote"), key, 1))
 
 
 def test_parts_without_a_schema_take_any_key():
-    cfg = composed("+model.estimator.max_iter=7", "+model.param_grids.mine.clf__max_iter=[1,2]")
-    assert typed(cfg).model.estimator["max_iter"] == 7
-    assert typed(cfg).model.param_grids["mine"] == {"clf__max_iter": [1, 2]}
+    start = typed(forced(config(), "model.estimator.max_iter", 7))
+    assert start.model.estimator["max_iter"] == 7
+    start = typed(forced(start, "model.param_grids.mine", {"clf__max_iter": [1, 2]}))
+    assert start.model.param_grids["mine"] == {"clf__max_iter": [1, 2]}
 
 
-def test_the_searched_grid_is_the_one_that_search_names():
-    assert searched(config("search=full")) == config().model.param_grids["full"]
-
-
-def test_without_a_search_there_is_no_searched():
+def test_what_is_searched_is_the_grid_that_search_names_or_the_space():
+    start = config()
+    assert searched(start) == start.model.param_grids["fast"]
+    other = changed(start, "search.param_grid", "full")
+    assert searched(other) == start.model.param_grids["full"]
+    assert searched(config("search=classic")) == start.model.param_grids["full"]
+    assert searched(config("search=tpe")) == start.model.param_space
     assert searched(config("search=none")) is None
+    start = config("search=portfolio")
+    grids = {name: each.model.param_grids["fast"] for name, each in start.search.members.items()}
+    assert searched(start) == grids
 
 
 def test_an_identity_is_plain_json():
@@ -95,7 +118,7 @@ def test_an_identity_is_plain_json():
 
 
 def test_taking_the_identity_changes_nothing():
-    start = config("search=full")
+    start = config()
     before = deepcopy(start)
     identity_of(start)
     assert start == before
@@ -115,13 +138,13 @@ def test_taking_the_identity_changes_nothing():
     ],
 )
 def test_what_changes_no_number_is_not_in_the_identity(key, value):
-    start = config("dataset=adult", "search=fast")
+    start = config("dataset=adult")
     assert identity_of(changed(start, key, value)) == identity_of(start)
 
 
-@pytest.mark.parametrize("override", ["runtime=serial", "runtime=local"])
-def test_no_choice_of_runtime_is_in_the_identity(override):
-    assert identity_of(config(override)) == identity_of(config())
+def test_no_choice_of_runtime_is_in_the_identity():
+    start = config()
+    assert identity_of(changed(start, "runtime", DaskRuntimeConfig())) == identity_of(start)
 
 
 def test_where_a_file_lies_is_not_in_the_identity():
@@ -129,7 +152,7 @@ def test_where_a_file_lies_is_not_in_the_identity():
 
 
 def test_a_grid_counts_by_its_values_not_by_its_name():
-    start = config("search=fast")
+    start = config()
     renamed = changed(start, "model.param_grids.mine", start.model.param_grids["fast"])
     other = changed(renamed, "search.param_grid", "mine")
     assert identity_of(other) == identity_of(start)
@@ -163,7 +186,7 @@ def test_without_a_search_no_grid_is_in_the_identity():
     ],
 )
 def test_what_changes_numbers_is_in_the_identity(key, value):
-    start = config("dataset=adult", "search=fast")
+    start = config("dataset=adult")
     assert identity_of(changed(start, key, value)) != identity_of(start)
 
 
@@ -173,9 +196,8 @@ def test_what_changes_numbers_is_in_the_identity(key, value):
         ("classic", "search.factor", 2.0),
         ("classic", "search.min_resources", 30),
         ("classic", "model.param_grids.full.clf__learning_rate", [0.2]),
-        ("fast", "search.schedule", [{"candidates": "all", "iterations": "100%"}]),
-        ("random", "search.n_candidates", 7),
-        ("random", "model.param_space.clf__learning_rate", [0.2]),
+        ("full", "search.schedule", [{"candidates": "all", "iterations": "100%"}]),
+        ("tpe", "search.n_candidates", 7),
         ("tpe", "search.batch_size", 3),
         ("tpe", "model.param_space.clf__learning_rate", [0.2]),
         ("portfolio", "search.ensemble", False),
@@ -189,7 +211,7 @@ def test_what_changes_the_numbers_of_a_search_is_in_the_identity(search, key, va
     assert identity_of(changed(start, key, value)) != identity_of(start)
 
 
-@pytest.mark.parametrize("search", ["fast", "random", "tpe", "portfolio"])
+@pytest.mark.parametrize("search", ["full", "tpe", "portfolio"])
 @pytest.mark.parametrize(
     ("key", "value"),
     [("search.time_budget", "5m"), ("search.resume", True), ("search.name", "mine")],
@@ -199,7 +221,7 @@ def test_how_long_a_search_may_take_and_where_it_began_is_not_in_the_identity(se
     assert identity_of(changed(start, key, value)) == identity_of(start)
 
 
-@pytest.mark.parametrize("search", ["fast", "none", "classic"])
+@pytest.mark.parametrize("search", ["full", "none", "classic"])
 def test_a_space_that_is_not_drawn_from_is_not_in_the_identity(search):
     start = config(f"search={search}")
     other = changed(start, "model.param_space", {"clf__max_iter": [1]})
@@ -296,20 +318,22 @@ def test_members_that_were_typed_can_be_written_and_typed_again():
 
 
 @pytest.mark.parametrize(
-    ("overrides", "most"),
+    ("choices", "key", "value", "most"),
     [
-        ([], 255),
-        (["preprocess=target"], None),
-        (["model=random_forest"], None),
-        (["model=vote"], 255),
-        (["model=vote", "model.max_categories=9"], 9),
-        (["model=vote", "model.members.boosting.model.max_categories=7"], 7),
-        (["model=vote", "preprocess@model.members.boosting.preprocess=ordinal"], None),
+        ([], "seed", 1, 255),
+        ([], "preprocess.keeps_categories", False, None),
+        ([], "model.max_categories", None, None),
+        (["model=vote"], "seed", 1, 255),
+        (["model=vote"], "model.max_categories", 9, 9),
+        (["model=vote"], "model.members.boosting.model.max_categories", 7, 7),
+        (["model=vote"], "model.members.boosting.preprocess.keeps_categories", False, None),
+        (["search=portfolio"], "model.max_categories", 9, 255),
+        (["search=portfolio"], "search.members.boosting.model.max_categories", 7, 7),
     ],
     ids=str,
 )
-def test_the_strictest_model_that_gets_categories_states_how_many(overrides, most):
-    assert most_categories(config(*overrides)) == most
+def test_the_strictest_model_that_gets_categories_states_how_many(choices, key, value, most):
+    assert most_categories(changed(config(*choices), key, value)) == most
 
 
 def test_a_configuration_without_the_schema_is_refused_in_words():

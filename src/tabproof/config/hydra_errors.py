@@ -98,7 +98,7 @@ def valid_keys() -> tuple[str, ...]:
 
 def nearest_keys(key: str) -> list[str]:
     """Return the keys that a misspelt key may mean, best first."""
-    group, _, name = key.rpartition(".")
+    name = key.rpartition(".")[2]
     top_level = [f.name for f in fields(TrainConfig)]
     whole = get_close_matches(key, valid_keys(), n=2, cutoff=0.7)
     # `test_size` for `cv.test_size`.
@@ -107,6 +107,4 @@ def nearest_keys(key: str) -> list[str]:
     same_name = [valid for valid in valid_keys() if valid.rpartition(".")[2] in nearest]
     # `serach.x` for `search`.
     same_group = get_close_matches(key.split(".")[0], top_level, n=1, cutoff=0.7)
-    siblings = [valid for valid in valid_keys() if group and valid.startswith(f"{group}.")]
-    found = [*whole, *same_name] or same_group or siblings
-    return list(dict.fromkeys(found))[:3] or top_level
+    return list(dict.fromkeys([*whole, *same_name] or same_group))[:3] or top_level
