@@ -10,9 +10,11 @@ import copy
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import boto3
+import pytest
 from botocore.config import Config
 from moto.cloudformation.models import cloudformation_backends
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -27,6 +29,11 @@ STACK = "mlops"
 REPOSITORY = f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.{REGION}.amazonaws.com/mlops/api"
 BUCKET = f"{STACK}-models-{DEFAULT_ACCOUNT_ID}-{REGION}"
 TAGS = ("aaa", "bbb", "ccc")
+
+
+def some_by_default(numbers: Iterable[int], *default: int) -> list[Any]:
+    """Return all numbers as parameters; those that are not named run with the slow tests."""
+    return [n if n in default else pytest.param(n, marks=pytest.mark.slow) for n in numbers]
 
 
 def layer_of(tag: str) -> str:
