@@ -1,1 +1,1 @@
-"""Ours beside what a user would pick instead, measured in one run."""
+"""Benchmarks: this project and its alternatives, measured in one run."""

@@ -1,4 +1,4 @@
-"""Runs of adult to be served, and hold-out rows whose probabilities the run itself recorded."""
+"""Train models on adult, and read hold-out rows with the probabilities that the run recorded."""
 
 import json
 import subprocess
@@ -50,7 +50,7 @@ def read_hold_out(run: Path, data_home: str, n_rows: int) -> HoldOut:
     predictions = pd.read_parquet(run / "predictions.parquet").head(n_rows)
     rows = load_features(data_home).iloc[predictions["row_id"]]
     return HoldOut(
-        # Through pandas' own JSON, which knows that a missing cell is null.
+        # pandas' own JSON writes a missing cell as null.
         json.loads(rows.to_json(orient="records")),
         predictions[f"proba_{POSITIVE}"].tolist(),
     )

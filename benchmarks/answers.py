@@ -1,16 +1,16 @@
-"""What a server should answer: each row's probability as the run itself recorded it."""
+"""Compare a server's answers with the probabilities that the run recorded."""
 
 from typing import Any
 
 from benchmarks.adult import HoldOut, Row
 from benchmarks.service import Answer, Service
 
-# Sums may be taken in another order.
+# Sums may be computed in another order.
 TOLERANCE = 1e-12
 
 
 class WrongAnswerError(Exception):
-    """A server answered, but not what the pipeline says."""
+    """A server's answer differs from the pipeline's."""
 
     def __init__(self, server: str, path: str, expected: object, answer: Answer) -> None:
         super().__init__(
@@ -36,13 +36,13 @@ def proba_of(content: Any) -> float | None:
 
 
 def is_right(content: Any, proba: float) -> bool:
-    """Compare an answer with what the pipeline said."""
+    """Return whether an answer has the pipeline's probability."""
     answered = proba_of(content)
     return answered is not None and abs(answered - proba) <= TOLERANCE
 
 
 def verify_rows(server: str, service: Service, hold_out: HoldOut) -> None:
-    """Raise WrongAnswerError at the first row that is answered wrongly, one by one."""
+    """Post rows one by one; raise WrongAnswerError at the first wrong answer."""
     for row, proba in zip(hold_out.rows, hold_out.proba, strict=True):
         answer = service.ask("POST", "/predict", one_row(row))
         if answer.status != 200 or not is_right(answer.content, proba):
@@ -50,7 +50,7 @@ def verify_rows(server: str, service: Service, hold_out: HoldOut) -> None:
 
 
 def verify_batch(server: str, service: Service, hold_out: HoldOut) -> None:
-    """Raise WrongAnswerError unless a batch is answered in order and rightly."""
+    """Post a batch; raise WrongAnswerError where an answer is wrong or out of order."""
     answer = service.ask("POST", "/predict_batch", many_rows(hold_out.rows))
     answered = answer.content.get("pred_proba") if answer.status == 200 else None
     if not isinstance(answered, list) or len(answered) != len(hold_out.rows):

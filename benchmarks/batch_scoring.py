@@ -1,4 +1,4 @@
-"""Score a million rows beside a plain script that does the same with pandas and scikit-learn.
+"""Score a million rows, and compare with a plain script that uses pandas and scikit-learn.
 
 Prints times, peak memory and targets: `python -m benchmarks.batch_scoring`.
 """
@@ -36,7 +36,7 @@ project's root, on a machine that has nothing else to do.
 
 
 class DifferentAnswersError(Exception):
-    """Ours and the plain script wrote other probabilities."""
+    """Our scores and those of the plain script are different."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"THE COMPARISON IS VOID: {reason}")
@@ -74,7 +74,7 @@ def compare_scoring(preprocess: str, arguments: argparse.Namespace, rows: Path) 
 
 
 def _our_command(run: Path, rows: Path, output: Path) -> list[str]:
-    # A second run must not find the first one's answers.
+    # A second run must not find the output of the first.
     output.unlink(missing_ok=True)
     choices = [f"run={run}", f"input={rows}", f"output={output}"]
     return [sys.executable, "-m", "src.score", *choices]
@@ -137,7 +137,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Give the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
+    """Return the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
     arguments = parse_arguments()
     if not TELLS_CHILDREN:
         print("error: memory is read from /proc/*/task/*/children: Linux only", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Run the portfolio project's own experiment, and print our figures beside its published ones.
+"""Repeat the portfolio project's experiment, and print our figures next to the published ones.
 
 `python -m benchmarks.classic` prints the table of docs/classic.md; it takes two minutes.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
-# Its published table; it gives a range where its own runs differed, and no accuracy for the third.
+# The published table: a range where its runs differed, and no accuracy for the third dataset.
 PUBLISHED = {
     "adult": ("0.9253", "0.872"),
     "credit-g": ("0.757 to 0.763", "0.725"),

@@ -1,8 +1,8 @@
-"""What contributions take beside predictions: `python -m benchmarks.contributions`.
+"""The time of contributions compared with predictions: `python -m benchmarks.contributions`.
 
-Prints per model: to prepare it once, a row alone with and without, rows a second in a batch with
-and without, and how far what they add up to is from the probability.
-Times are the processor's, of one thread.
+Prints for each model: the time to prepare it once, the time of a single row and the rows per second
+of a batch, each with and without contributions, and the largest difference between the sum of the
+contributions and the probability. Times are CPU seconds of one thread.
 """
 
 import argparse
@@ -36,7 +36,7 @@ MODELS = {
     "100 deep trees": ["model=random_forest", "model.estimator.n_estimators=100"],
 }
 N_ROWS_ALONE, N_ROWS, N_REPETITIONS = 100, 8_192, 3
-# Of models that take long.
+# For slow models.
 MOST_SECONDS = 20.0
 
 
@@ -81,7 +81,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def main() -> int:
-    """Give the exit code."""
+    """Return the exit code."""
     parser = argparse.ArgumentParser("python -m benchmarks.contributions", description=__doc__)
     parser.add_argument("--data-home", default=DATA_HOME, metavar="DIRECTORY")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
-"""What evaluation, pictures and pages cost beside the search: `python -m benchmarks.evaluation`.
+"""The time of evaluation, plots and pages next to the search: `python -m benchmarks.evaluation`.
 
-Each run is a process of its own; its summary.json has the seconds of every step. The median over
-runs is taken of each ratio, so that both of its sides were measured on the same machine.
+Each run is a process of its own; its summary.json has the seconds of every step. Medians are taken
+of ratios within a run, so that both of their sides were measured at the same time.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from benchmarks.verdict import print_verdict
 
 TRAIN = [sys.executable, "-m", "src.train"]
 MAX_SHARE, MAX_SECONDS = 0.25, 3.0
-# What comes after the search, for people; the export is the service's.
+# The steps after the search whose results are for people.
 STEPS = ("evaluating", "reporting")
 
 
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def train(overrides: list[str], n_times: int, folder: Path) -> list[dict[str, float]]:
-    """Give the seconds per step of each run."""
+    """Return the seconds per step of each run."""
     found = []
     for number in range(n_times):
         run = folder / str(number)
@@ -53,12 +53,12 @@ def train(overrides: list[str], n_times: int, folder: Path) -> list[dict[str, fl
 
 
 def after_search(seconds: dict[str, float]) -> float:
-    """Add up evaluation, pictures and pages."""
+    """Add up evaluation, plots and pages."""
     return sum(seconds[step] for step in STEPS)
 
 
 def tell_share(name: str, found: list[dict[str, float]]) -> bool:
-    """Print the steps beside the search."""
+    """Print the steps next to the search."""
     tell_steps(name, found)
     for whole in ("searching", "total"):
         share = median(after_search(seconds) / seconds[whole] for seconds in found)

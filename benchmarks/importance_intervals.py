@@ -1,7 +1,7 @@
-"""Are importances' intervals honest: `python -m benchmarks.importance_intervals`.
+"""The coverage of intervals of importances: `python -m benchmarks.importance_intervals`.
 
-Hold-outs are drawn from a law under which the true drops have a formula: a normal column that is
-shifted in positive rows, and a mark that few rows have and more of the positive ones.
+Hold-outs are drawn from a distribution under which the true drops have a formula: a normal column
+that is shifted in positive rows, and a rare mark that positive rows have more often.
 """
 
 import argparse
@@ -40,7 +40,7 @@ class Law:
         return np.column_stack([-scores, scores])
 
     def true_drops(self) -> list[float]:
-        """Give the drop of each column: differences of two rows' scores are normals, mixed."""
+        """Return the drop of each column: differences of two rows' scores are normals, mixed."""
         mixed = self.marked[0] + self.positive * (self.marked[1] - self.marked[0])
         lost = self.positive * (1 - self.positive)
         kept, shuffled = {self.shift: 1.0}, {self.shift: lost, -self.shift: lost, 0: 1 - 2 * lost}
@@ -66,7 +66,7 @@ LAWS = {
 
 
 def coverage(law: Law, n_rows: int, n_repeats: int, n_hold_outs: int, seed: int) -> Floats:
-    """Give by column how often the interval covered, of shape (2,)."""
+    """Return by column how often the interval covered, of shape (2,)."""
     rng, truth = np.random.default_rng(seed), law.true_drops()
     covered = np.zeros(len(COLUMNS))
     for number in range(n_hold_outs):
@@ -82,7 +82,7 @@ def coverage(law: Law, n_rows: int, n_repeats: int, n_hold_outs: int, seed: int)
 
 
 def main() -> None:
-    """Print a line per law, size and number of repeats."""
+    """Print a line per distribution, size and number of repeats."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hold-outs", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,9 +1,9 @@
-"""How often 95 % intervals contain the truth: `python -m benchmarks.intervals`, two minutes.
+"""The coverage of 95 % intervals: `python -m benchmarks.intervals`, two minutes.
 
-Data sets are simulated, so that the truth is known: scores of two labels are normal, which gives
-the area under their ROC curve in one formula; of other metrics, and of three labels, the truth is
-what a million rows have. As in a stratified hold-out, each data set has the same share of a label.
-Probabilities are calibrated, or claim too much (slope above 1).
+Data sets are simulated, so that the true values are known. Scores of two labels are normal, so that
+a formula gives the area under their ROC curve. For other metrics, and for three labels, the true
+value is that of a million rows. As in a stratified hold-out, each data set has the same share of
+each label. Probabilities are calibrated, or overconfident (slope above 1).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tabproof.auc import auc_components, auc_of, estimate_of
 from tabproof.evaluation import measure, score
 from tabproof.evaluation_result import METRICS
 
-# Of 2,000 data sets chance moves a share by half a percent, of 500 by one (standard errors).
+# The standard error of a share is half a percent with 2,000 data sets, and one with 500.
 N_DATA_SETS, N_DATA_SETS_OF_ALL = 2000, 500
 N_LARGE, N_BOOTSTRAP = 1_000_000, 1000
 LEAST, MOST = 0.93, 0.97
@@ -32,7 +32,7 @@ Rows = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class TwoLabels:
-    """Rows of two labels: how many, the share of positive ones, their area, what they claim."""
+    """Rows of two labels: their number, the share of positive ones, the AUC, the slope."""
 
     n: int
     share: float
@@ -57,7 +57,7 @@ class TwoLabels:
 
 @dataclass(frozen=True)
 class ThreeLabels:
-    """Rows of three labels: how many, the shares of labels, how far these lie apart."""
+    """Rows of three labels: their number, the shares of labels, the distance between labels."""
 
     n: int
     shares: tuple[float, float, float]
@@ -103,7 +103,7 @@ ALL: Sequence[Simulation] = (
 def coverage(
     simulation: Simulation, names: Sequence[str], n_data_sets: int, n_bootstrap: int
 ) -> dict[str, tuple[float, float, float]]:
-    """Give by metric how often the truth is held, and how often it lies below and above."""
+    """Return by metric how often the true value is in the interval, below it, and above it."""
     rng = np.random.default_rng(0)
     truth = score(*simulation.draw(rng, N_LARGE), names=names)
     if isinstance(simulation, TwoLabels) and "roc_auc" in truth:
@@ -115,7 +115,7 @@ def coverage(
         for name in names:
             true, interval = truth[name], found[name].interval
             if true is None or interval is None:
-                # No interval claims nothing, and holds the truth.
+                # Where there is no interval, it counts as one that contains the true value.
                 sides[name].append(0)
             else:
                 sides[name].append(-1.0 if true < interval[0] else float(true > interval[1]))
@@ -130,7 +130,7 @@ def coverage(
 
 
 def print_aucs(n_data_sets: int) -> list[bool]:
-    """Print how often intervals of the AUC contain it, which is promised."""
+    """Print how often intervals of the AUC contain it; the documentation states this figure."""
     print(
         f"area under the ROC curve, {n_data_sets:,} data sets each; promised {LEAST:.0%}-{MOST:.0%}"
     )
@@ -144,7 +144,7 @@ def print_aucs(n_data_sets: int) -> list[bool]:
     return met
 
 
-# Rows of the positive and of the negative class, and the AUC of two models that are equally good.
+# Rows of the positive and of the negative class, and the AUC of two equally good models.
 PAIRS = ((12, 40, 0.8), (20, 980, 0.9), (60, 140, 0.8), (500, 500, 0.8))
 
 
@@ -172,7 +172,7 @@ def print_differences(n_data_sets: int) -> list[bool]:
 
 
 def print_all(n_data_sets: int) -> None:
-    """Print how often the intervals of every metric hold the truth."""
+    """Print how often the intervals of every metric contain the true value."""
     print(f"\nall metrics, {n_data_sets} data sets each, {N_BOOTSTRAP:,} resamples")
     for number, simulation in enumerate(ALL, 1):
         print(f"  ({number}) {simulation}")
@@ -189,7 +189,7 @@ def print_all(n_data_sets: int) -> None:
 
 
 def print_time() -> None:
-    """Print how long all metrics of a hold-out as adult's take."""
+    """Print the time of all metrics for a hold-out of adult's size."""
     y, proba = TwoLabels(9769, 0.24, 0.93).draw(np.random.default_rng(0), 9769)
     start = perf_counter()
     measure(y, proba, names=METRICS, n_bootstrap=N_BOOTSTRAP, seed=0)
@@ -197,7 +197,7 @@ def print_time() -> None:
 
 
 def main() -> int:
-    """Print all; the exit code is 1 where what is promised is missed."""
+    """Print all; the exit code is 1 where a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-sets", type=int, default=N_DATA_SETS, help="for AUCs")
     parser.add_argument("--all", type=int, default=N_DATA_SETS_OF_ALL, help="for all metrics")

@@ -1,4 +1,4 @@
-"""wrk's view of a server: how many requests a second, and how long they took."""
+"""Measure a server with wrk: requests per second, and latencies."""
 
 import json
 import shutil
@@ -12,19 +12,19 @@ from benchmarks.measurement import CommandFailedError
 
 WRK = "wrk"
 SCRIPT = Path(__file__).with_name("rows.lua")
-# wrk counts slower answers as failed; a batch through pandas may take its time.
+# wrk counts slower answers as failed; a batch through pandas is slow.
 TIMEOUT = "30s"
 
 
 class WrkMissingError(Exception):
-    """There is no wrk."""
+    """wrk is not installed."""
 
     def __init__(self) -> None:
         super().__init__("install wrk (Debian: apt-get install wrk)")
 
 
 class FailedRequestsError(Exception):
-    """Some requests were not answered well, so that the others say nothing."""
+    """Some requests failed, so that the figures mean nothing."""
 
     def __init__(self, url: str, n_failed: int, n_requests: int) -> None:
         super().__init__(
@@ -34,25 +34,25 @@ class FailedRequestsError(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What one server did for a while."""
+    """The figures of one server."""
 
     per_second: float
     p50_ms: float
     p95_ms: float
     p99_ms: float
     n_requests: int
-    # Of the server, per request: what hardly changes when others use the machine too.
+    # CPU time of the server per request, which other processes of the machine hardly change.
     cpu_us: float = 0.0
 
 
 def require_wrk() -> None:
-    """Refuse to begin what only wrk can end."""
+    """Raise WrkMissingError before anything else is done."""
     if shutil.which(WRK) is None:
         raise WrkMissingError
 
 
 def post_rows(url: str, bodies: Path, n_clients: int, seconds: float) -> Load:
-    """Post the lines of a file in turn for a while; each client sends when it was answered."""
+    """Post the lines of a file in turn for some seconds; each client waits for its answer."""
     options = ["--threads=1", f"--connections={n_clients}", f"--duration={max(1, round(seconds))}s"]
     command = [WRK, *options, f"--timeout={TIMEOUT}", f"--script={SCRIPT}", url, "--", str(bodies)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -71,14 +71,14 @@ def post_rows(url: str, bodies: Path, n_clients: int, seconds: float) -> Load:
 
 
 def median_ratio(loads: Sequence[Load], others: Sequence[Load]) -> float:
-    """Take the median of how many times faster than the other each was in its round."""
+    """Return the median over rounds of the ratio of two servers."""
     return median(
         load.per_second / other.per_second for load, other in zip(loads, others, strict=True)
     )
 
 
 def median_load(loads: Sequence[Load]) -> Load:
-    """Take the median of each figure."""
+    """Return the median of each figure."""
     return Load(
         median(load.per_second for load in loads),
         median(load.p50_ms for load in loads),

@@ -1,7 +1,7 @@
 """Wall time and peak memory of a command, with all processes that it starts. Linux only.
 
 Memory is PSS, in which a page that n processes share counts 1/n in each, so that the sum
-over a tree counts it once; where the kernel does not tell PSS, memory is RSS.
+over a tree counts it once; where the kernel has no PSS, memory is RSS.
 """
 
 import os
@@ -25,7 +25,7 @@ N_LINES_SHOWN = 10
 
 
 class CommandFailedError(Exception):
-    """A command that was to be measured failed: its figures mean nothing."""
+    """A measured command failed: its figures mean nothing."""
 
     def __init__(self, command: Sequence[str], code: int, stderr: str) -> None:
         last_lines = "\n".join(stderr.splitlines()[-N_LINES_SHOWN:])
@@ -34,7 +34,7 @@ class CommandFailedError(Exception):
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a command took."""
+    """The time and memory of a command."""
 
     seconds: float
     peak_mib: float
@@ -42,7 +42,7 @@ class Measurement:
 
 def measure(command: Sequence[str], directory: Path) -> Measurement:
     """Run a command to its end; stdout.txt and stderr.txt of the directory get its output."""
-    # Files, since a pipe ends only when the last worker that holds it does.
+    # Files: a pipe ends only when the last worker that holds it ends.
     stdout, stderr = directory / "stdout.txt", directory / "stderr.txt"
     with stdout.open("wb") as out, stderr.open("wb") as err:
         start = perf_counter()
@@ -52,7 +52,7 @@ def measure(command: Sequence[str], directory: Path) -> Measurement:
                 code = process.wait()
                 seconds = perf_counter() - start
         except BaseException:
-            # Ctrl-C: a search must not go on without anybody to wait for it.
+            # Ctrl-C: a search must not go on when nobody waits for it.
             process.terminate()
             process.wait()
             raise
@@ -83,8 +83,8 @@ class PeakMemory:
         while not self._ended.wait(SAMPLING_SECONDS):
             tree = process_tree(self._root)
             resident = _kib(tree, *RSS)
-            # To tell PSS the kernel walks every page, 15 ms for a search with two workers:
-            # read each time, it would slow down what is measured.
+            # For PSS the kernel walks every page, 15 ms for a search with two workers:
+            # if it were read each time, it would slow down the measured command.
             if resident > NEW_HIGH * highest:
                 highest = resident
                 self.kib = max(self.kib, _kib(tree, *PSS) if TELLS_PSS else resident)

@@ -1,4 +1,4 @@
-"""One search of the classic pipeline and grid, by one engine: what `benchmarks.search` runs.
+"""One search of the classic pipeline and grid by one engine, run by `benchmarks.search`.
 
 `python -m benchmarks.one_search --engine rungs --dataset adult` prints a line of JSON.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-# Before numpy is loaded, as `src.train` does it.
+# Before numpy is loaded, as in `src.train`.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
@@ -53,7 +53,7 @@ def composed(*overrides: str) -> TrainConfig:
 
 
 def load(dataset: str, data_home: str, times: int) -> tuple[Pipeline, dict[str, Any], Table]:
-    """Make the classic pipeline and grid, and load the dataset, its training rows so many times."""
+    """Make the classic pipeline and grid, and load the dataset with repeated training rows."""
     home = [] if dataset == "breast_cancer" else [f"dataset.data_home={data_home}"]
     config = composed("experiment=classic", f"dataset={dataset}", *home)
     plan = make_plan(config)
@@ -64,7 +64,7 @@ def load(dataset: str, data_home: str, times: int) -> tuple[Pipeline, dict[str, 
 
 
 def repeated(X: pd.DataFrame, y: np.ndarray, times: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Draw rows anew, their numbers with a little noise: a larger table of the same kind."""
+    """Resample rows with a little noise: a larger table of the same kind."""
     if times == 1:
         return X, y
     rng = np.random.default_rng(SEED)
@@ -76,7 +76,7 @@ def repeated(X: pd.DataFrame, y: np.ndarray, times: int) -> tuple[pd.DataFrame, 
 
 
 def finer(grid: dict[str, list[Any]], times: int) -> dict[str, list[Any]]:
-    """Make the grid larger by as many learning rates."""
+    """Multiply the grid by a number of learning rates."""
     if times == 1:
         return grid
     rates = np.geomspace(0.03, 0.3, 3 * times).round(5).tolist()
@@ -105,7 +105,7 @@ def make_search(engine: str, pipeline: Pipeline, grid: dict[str, Any]) -> Any:
 
 
 def bare_seconds(search: Any) -> float:
-    """Add up what the fits alone took, in all processes, the last one included."""
+    """Return the seconds of all fits in all processes, the last fit included."""
     if isinstance(search, RungSearchCV):
         fits = [fit for scores in search.rungs_ for fit in scores.fits.values()]
         return float(sum(fit.fit_seconds for fit in fits) + search.refit_time_)
@@ -114,7 +114,7 @@ def bare_seconds(search: Any) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print what the search took and found."""
+    """Print the time and the result of the search."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", choices=ENGINES, default="rungs")
     parser.add_argument("--dataset", default="adult")

@@ -1,7 +1,7 @@
-"""Score a Parquet file in chunks with scikit-learn alone: what `benchmarks.batch_scoring` uses.
+"""Score a Parquet file in chunks with scikit-learn alone, for `benchmarks.batch_scoring`.
 
-The work of `python -m src.score` as a script of a careful user: little memory, the right
-types, one probability per row; no checks, no report.
+The work of `python -m src.score` as a careful user's script: little memory, the right types, one
+probability per row; no checks, no report.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Search, refit, score and save with scikit-learn alone: what `benchmarks.train` measures us by.
+"""Search, refit, score and save with scikit-learn alone, for `benchmarks.train`.
 
-The work of `python -m src.train search=classic` as a script of a careful user, without
-configuration, checks, log, pictures or a record of the run.
+The work of `python -m src.train search=classic` as a careful user's script, without
+configuration, checks, log, plots or a run directory.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Print one line of JSON: the hold-out's figures, and what was searched."""
+    """Print one line of JSON: the metrics of the hold-out, and facts of the search."""
     arguments = parse_arguments()
     X, y = load_table(arguments.dataset, arguments.data_home)
     X_train, X_test, y_train, y_test = train_test_split(

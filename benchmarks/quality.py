@@ -1,7 +1,7 @@
-"""How good what is found is: on credit-g by repeated cross-validation, on adult by its hold-out.
+"""The AUC of each search: on credit-g by repeated cross-validation, on adult by its hold-out.
 
 `python -m benchmarks.quality` takes fifteen minutes. Every model is chosen on training rows alone:
-each outer fold of credit-g is held out of all that searches.
+the search never sees the outer fold of credit-g that is scored.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from tabproof.search import PortfolioSearchCV, RungSearchCV, parse_schedule
 from tabproof.steps.search import make_plan
 
 N_SPLITS, N_REPEATS = 5, 5
-# What is tried, by what `python -m src.train` would be told.
+# The choices, as overrides of `python -m src.train`.
 CHOICES = {
     "default": ["search=none"],
     "classic": ["experiment=classic"],
@@ -43,14 +43,14 @@ BUDGET = 60.0
 
 
 def plan_of(dataset: str, choice: str, data_home: str) -> tuple[Any, Any]:
-    """Make what a choice searches, and load the table."""
+    """Make the search of a choice, and load the table."""
     home = f"dataset.data_home={data_home}"
     config = composed(f"dataset={dataset}", home, *CHOICES[choice])
     return config, make_plan(config)
 
 
 def estimator_of(config: Any, plan: Any, budget: float | None) -> Any:
-    """Make the estimator that a choice comes to, which searches when it is fitted."""
+    """Return the estimator of a choice, which searches when it is fitted."""
     pipelines, cv = plan.pipelines, StratifiedKFold(5, shuffle=True, random_state=SEED)
     engine = config.search.engine
     if engine == "none":
@@ -73,7 +73,7 @@ def estimator_of(config: Any, plan: Any, budget: float | None) -> Any:
 def auc_of_fold(choice: str, data_home: str, train: Any, test: Any) -> float:
     """Fit a choice on the training rows of credit-g, and score it on the others."""
     logging.disable(logging.INFO)
-    # Halving's first rungs here are too small to be scored, and it says so a hundred times.
+    # The first rungs of halving are too small here to be scored, which warns a hundred times.
     warnings.simplefilter("ignore")
     config, plan = plan_of("credit-g", choice, data_home)
     table = experiment.load_rows(config, plan).table

@@ -1,7 +1,7 @@
-"""How long `list` and `leaderboard` take on 10,000 runs: `python -m benchmarks.runs`.
+"""The time of `list` and `leaderboard` on 10,000 runs: `python -m benchmarks.runs`.
 
-Run directories as a month of work leaves them, nine in ten of them complete: manifest, summary
-and Hydra's notes are real, the rest is left out. Cold is the first time, when the index is made.
+Run directories as after a month of work, nine in ten of them complete. Manifest, summary and
+Hydra's files are real; the other files are left out. The first, cold list makes the index.
 """
 
 import json
@@ -53,7 +53,7 @@ def seconds(here: Path, verb: str) -> float:
 
 
 def make_run(outputs: Path, number: int) -> None:
-    """Make one run directory as a small run leaves it, or one that failed."""
+    """Make the directory of a small run, or of one that failed."""
     dataset, search = DATASETS[number % 3], ("fast", "full")[number % 2]
     day, hour, second = number % N_DAYS + 1, number // 3600 % 24, number % 3600
     time = f"{hour:02}-{second // 60:02}-{second % 60:02}"
@@ -70,7 +70,7 @@ def make_run(outputs: Path, number: int) -> None:
 
 
 def summary(number: int, dataset: str, search: str) -> str:
-    """Return the summary of a run with numbers of its own."""
+    """Return the summary of a run, with other numbers for each run."""
     area = 0.5 + number * 7919 % 4999 / 10_000
     names = ("balanced_accuracy", "average_precision", "f1", "log_loss", "brier")
     return Summary(

@@ -1,6 +1,7 @@
-"""The scorer beside the pipeline that it was exported from: `python -m benchmarks.scorer`.
+"""The exported scorer compared with its pipeline: `python -m benchmarks.scorer`.
 
-Prints time per row alone, rows a second in a batch, and how far both are apart, per model.
+Prints for each model the time of a single row, rows per second in a batch, and the largest
+difference of probabilities.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def _seconds(work: object) -> float:
 
 
 def main() -> int:
-    """Give the exit code."""
+    """Return the exit code."""
     parser = argparse.ArgumentParser("python -m benchmarks.scorer", description=__doc__)
     parser.add_argument("--data-home", default=DATA_HOME, metavar="DIRECTORY")
     arguments = parser.parse_args()

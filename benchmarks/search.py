@@ -1,7 +1,7 @@
-"""Our search beside scikit-learn's HalvingGridSearchCV, on the classic pipeline and grid.
+"""Our search compared with scikit-learn's HalvingGridSearchCV, on the classic pipeline and grid.
 
-`python -m benchmarks.search` takes five minutes; `--scaling` adds how it grows with rows and
-candidates. Both sides are processes of their own and take turns; only the search is timed.
+`python -m benchmarks.search` takes five minutes; `--scaling` adds the growth with rows and
+candidates. Both sides run in processes of their own, in turn; only the search is timed.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from benchmarks.measurement import MEASURE, measure
 from benchmarks.one_search import ENGINES
 from benchmarks.verdict import print_verdict
 
-# Times faster than halving as scikit-learn has it by default: one process, OpenMP threads.
+# Times faster than scikit-learn's halving with its defaults: one process, OpenMP threads.
 TARGETS = {"adult": 6.0, "credit-g": 6.0, "breast_cancer": 3.0}
 LEAST_AUC = 0.9275
 TIMES = (1, 3, 10)
 
 
 def run(engine: str, dataset: str, *options: str) -> dict[str, Any]:
-    """Run one search; gives its figures and the peak memory of its processes in MiB."""
+    """Run one search; return its figures and the peak memory of its processes in MiB."""
     words = ["--engine", engine, "--dataset", dataset, *options]
     with tempfile.TemporaryDirectory() as directory:
         command = [sys.executable, "-m", "benchmarks.one_search", *words]
@@ -58,7 +58,7 @@ def compare(dataset: str, repetitions: int, home: Sequence[str]) -> bool:
     verdicts = [print_verdict("times faster", ratio(plain), at_least=TARGETS[dataset])]
     floor = median(one["fits"] for one in ours) / 2
     print(f"  the floor, bare fits on two cores: {floor:.2f} s")
-    # Beside as many processes: one alone would be compared with what Python itself takes.
+    # Compared with as many processes: of one process, Python itself takes most of the memory.
     peak, others = (max(one["mib"] for one in runs) for runs in (ours, two))
     allowed = others + ours[0]["folds_mib"]
     print(f"  allowed: halving's {others:.0f} MiB and {ours[0]['folds_mib']:.0f} of folds")

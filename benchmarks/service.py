@@ -1,4 +1,4 @@
-"""A server in a process of its own: start it, ask it over HTTP, stop it."""
+"""A server in a process of its own: start it, send requests, stop it."""
 
 import json
 import os
@@ -43,14 +43,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Application:
-    """What uvicorn is to run, and the environment variables that it reads."""
+    """The application that uvicorn runs, and its environment variables."""
 
     target: str
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Service:
-    """One uvicorn process, on one core where a core is given."""
+    """One uvicorn process; core: the only core that it may use."""
 
     def __init__(self, application: Application, log: Path, core: int | None = None) -> None:
         self.application = application
@@ -81,13 +81,13 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The address of the server."""
         return f"http://{HOST}:{self.port}"
 
     def ask(
         self, method: str, path: str, content: Any = None, headers: Mapping[str, str] = JSON
     ) -> Answer:
-        """Ask on a connection of its own. Raises OSError or HTTPException without an answer."""
+        """Send a request on a connection of its own. Raises OSError or HTTPException."""
         connection = HTTPConnection(HOST, self.port, timeout=ANSWER_SECONDS)
         try:
             body = None if content is None else json.dumps(content).encode()
@@ -101,7 +101,7 @@ class Service:
         return Answer(response.status, None)
 
     def wait_for(self, path: str, content: Any = None) -> Answer:
-        """Ask again and again until the answer is 200."""
+        """Repeat a request until the answer is 200."""
         deadline = monotonic() + START_SECONDS
         while monotonic() < deadline:
             if (code := self.process.poll()) is not None:
@@ -115,18 +115,18 @@ class Service:
         raise ServerFailedError(self.application.target, what, self.log)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and give the exit code."""
+        """Send a signal and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(STOP_SECONDS)
 
     @property
     def is_alive(self) -> bool:
-        """Tell whether the process still runs."""
+        """Return whether the process still runs."""
         return self.process.poll() is None
 
     @property
     def cpu_seconds(self) -> float:
-        """Processor time so far, in steps of a hundredth of a second or so."""
+        """CPU seconds so far, to about a hundredth of a second."""
         stat = Path("/proc", str(self.process.pid), "stat").read_text(encoding="utf-8")
         # Its name, in parentheses, may hold anything.
         fields = stat.rpartition(")")[2].split()
@@ -141,7 +141,7 @@ class Service:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]
@@ -149,7 +149,7 @@ def free_port() -> int:
 
 
 def our_application(directory: Path, token: str = "") -> Application:
-    """Make the real service over directory/outputs and directory/models."""
+    """Return the real service of directory/outputs and directory/models."""
     roots = {"API_OUTPUTS": directory / "outputs", "API_MODELS": directory / "models"}
     for root in roots.values():
         root.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Serve adult beside what a user would serve it with instead, and start beside an empty app.
+"""Compare serving adult with the alternatives, and the start with that of an empty application.
 
 Prints one table and the targets: `python -m benchmarks.serving`.
 """
@@ -38,7 +38,7 @@ from benchmarks.service import Application, ServerFailedError, Service, our_appl
 from benchmarks.train import MAX_IDLE_LOAD
 from benchmarks.verdict import print_verdict
 
-# What makes figures worthless.
+# Errors after which figures mean nothing.
 VOID = (CommandFailedError, FailedRequestsError, ServerFailedError, WrongAnswerError)
 OURS, CONSTANT, CLASSIC = "ours", "constant", "classic"
 N_ROWS, BATCH_SIZE, N_BATCHES = 200, 1000, 5
@@ -65,7 +65,7 @@ else to do.
 
 @dataclass(frozen=True)
 class Setting:
-    """What all measurements share."""
+    """The environment of all measurements."""
 
     directory: Path
     hold_out: HoldOut
@@ -75,11 +75,11 @@ class Setting:
     n_rounds: int
 
     def serve(self, server: str) -> Service:
-        """Start one of the servers; its log lies beside the others."""
+        """Start one of the servers; all logs are in one directory."""
         return Service(self.applications[server], self.directory / f"{server}.log", self.core)
 
     def bodies(self, name: str, contents: Sequence[object]) -> Path:
-        """Write bodies for wrk, one a line."""
+        """Write bodies for wrk, one per line."""
         path = self.directory / f"{name}.txt"
         path.write_text("".join(f"{json.dumps(content)}\n" for content in contents))
         return path
@@ -147,9 +147,9 @@ def _print_loads(title: str, loads: Mapping[str, Sequence[Load]]) -> None:
 
 
 def compare_start(setting: Setting) -> None:
-    """Compare the time from the start of a process to its first right answer."""
+    """Compare the time from the start of a process to its first correct answer."""
     row, proba = one_row(setting.hold_out.rows[0]), setting.hold_out.proba[0]
-    # The first start of each compiles its modules; it does not count.
+    # The first start compiles the modules; it does not count.
     ours, empty = [], []
     for _ in range(1 + N_STARTS):
         ours.append(_seconds_to_answer(setting, OURS, "/predict", row, proba))
@@ -177,7 +177,7 @@ def _seconds_to_answer(
 
 
 def measure_memory(setting: Setting) -> None:
-    """Measure the resident memory of ours after rows, then batches."""
+    """Measure the resident memory of our service after rows, then after batches."""
     rows = setting.hold_out.rows
     bodies = setting.bodies("rows", [one_row(row) for row in rows[:N_ROWS]])
     batches = setting.bodies("batches", [many_rows(rows[:BATCH_SIZE])])
@@ -202,7 +202,7 @@ PARTS: dict[str, Callable[[Setting], None]] = {
 
 
 def run_parts(arguments: argparse.Namespace, directory: Path) -> None:
-    """Train, then print what each part measured."""
+    """Train, then print the figures of each part."""
     load = os.getloadavg()[0]
     run = train(directory / "outputs" / "2000-01-01" / "run", arguments.data_home)
     cores = sorted(os.sched_getaffinity(0))
@@ -258,7 +258,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Give the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
+    """Return the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
     arguments = parse_arguments()
     if not Path(arguments.data_home).is_dir():
         print(f"error: --data-home={arguments.data_home} is no directory", file=sys.stderr)

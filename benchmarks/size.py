@@ -1,4 +1,4 @@
-"""How large the code is, and whether anything imports in a circle: `python -m benchmarks.size`.
+"""The size of the code, and its import cycles: `python -m benchmarks.size`.
 
 Counts lines of Python as `wc -l` does, comments and blank lines included, in src/ and api/.
 """
@@ -12,7 +12,7 @@ from statistics import median
 
 ROOT = Path(__file__).parents[1]
 MAX_MODULES, MAX_LINES = 170, 24_000
-# What one reads to follow a run, from the top down.
+# The files to read to follow a run, from the top down.
 STORY = (
     "experiment.py",
     *(f"steps/{s}.py" for s in ("check", "search", "decide", "evaluate", "report")),

@@ -1,6 +1,6 @@
-"""Train beside a plain scikit-learn script that does the same work, and time `--help`.
+"""Compare training with a plain scikit-learn script that does the same work, and time `--help`.
 
-Prints what the framework costs, next to what it may cost: `python -m benchmarks.train`.
+Prints the cost of the framework next to the targets: `python -m benchmarks.train`.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from benchmarks.measurement import MEASURE, TELLS_CHILDREN, CommandFailedError, 
 
 MAX_TIME_RATIO, MAX_MEMORY_RATIO, MAX_HELP_RATIO = 1.15, 1.5, 2.0
 N_HELP_REPETITIONS = 10
-# Above this load average something else is running, and times are a matter of luck.
+# Above this load average other processes run, and times mean little.
 MAX_IDLE_LOAD = 0.5
 
 PLAIN_SEARCH = Path(__file__).with_name("plain_search.py")
@@ -38,7 +38,7 @@ Run it from the project's root, on a machine that has nothing else to do.
 
 
 class VoidComparisonError(Exception):
-    """Ours and the plain script did different work."""
+    """Our training and the plain script did different work."""
 
     def __init__(self, differences: Sequence[str]) -> None:
         lines = "\n".join(f"  {difference}" for difference in differences)
@@ -47,7 +47,7 @@ class VoidComparisonError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search arrived at, and how."""
+    """The result of a search, and its settings."""
 
     roc_auc: float
     accuracy: float
@@ -56,7 +56,7 @@ class Outcome:
     rungs: list[int]
 
     def differences(self, plain: "Outcome") -> list[str]:
-        """Name what the plain script did or found otherwise."""
+        """Return what the plain script did or found differently."""
         pairs = {
             "AUC": (f"{self.roc_auc:.4f}", f"{plain.roc_auc:.4f}"),
             "best parameters": (self.best_params, plain.best_params),
@@ -72,7 +72,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Repetition:
-    """Ours and the plain script, one after the other."""
+    """The figures of this project and of the plain script, measured one after the other."""
 
     ours: Measurement
     plain: Measurement
@@ -81,12 +81,12 @@ class Repetition:
 
 
 def run_repetition(dataset: str, data_home: str, directory: Path) -> Repetition:
-    """Run ours, then the plain script with the rungs and workers that ours chose."""
+    """Run this project, then the plain script with the same rungs and workers."""
     directory.mkdir()
     run = directory / "run"
-    # The built-in table has no home, and conf/ refuses keys that a dataset does not have.
+    # The built-in table has no data_home, and conf/ refuses keys that a dataset does not have.
     home = [] if dataset == "breast_cancer" else [f"dataset.data_home={data_home}"]
-    # The plain script has neither; benchmarks.evaluation measures what they cost.
+    # The plain script has neither; benchmarks.evaluation measures them.
     bare = ["checks=none", "evaluation=minimal", "report=none"]
     choices = [f"dataset={dataset}", "search=classic", *bare, *home, f"hydra.run.dir={run}"]
     ours = measure([*TRAIN, *choices], directory)
@@ -158,7 +158,7 @@ def _print_verdict(name: str, ratio: float, target: float) -> None:
 
 
 def compare_help() -> None:
-    """Print how long the help page takes, beside importing Hydra alone."""
+    """Print the time of the help page, and of importing Hydra alone."""
     page, hydra = [], []
     for _ in range(N_HELP_REPETITIONS):
         page.append(seconds_of([*TRAIN, "--help"]))
@@ -169,7 +169,7 @@ def compare_help() -> None:
 
 
 def seconds_of(command: Sequence[str]) -> float:
-    """Time a command that takes too little to be sampled."""
+    """Time a command that is too short to be sampled."""
     start = perf_counter()
     ended = subprocess.run(command, capture_output=True, check=False)
     seconds = perf_counter() - start
@@ -211,7 +211,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Give the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
+    """Return the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
     arguments = parse_arguments()
     if not TELLS_CHILDREN:
         print("error: memory is read from /proc/*/task/*/children: Linux only", file=sys.stderr)

@@ -1,10 +1,10 @@
-"""A figure beside what was promised of it."""
+"""A figure and its target."""
 
 
 def print_verdict(
     name: str, figure: float, *, at_least: float | None = None, at_most: float | None = None
 ) -> bool:
-    """Print whether the target is met, and tell it."""
+    """Print a figure with its target; return whether it is met."""
     if at_least is not None:
         is_met, target = figure >= at_least, f"at least {at_least:g}"
     elif at_most is not None:

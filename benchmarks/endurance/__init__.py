@@ -1,1 +1,1 @@
-"""What the service must survive, proven against a real process over real HTTP."""
+"""Endurance tests of the service: a real process, over real HTTP."""

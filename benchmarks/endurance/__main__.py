@@ -1,4 +1,4 @@
-"""Try what the service must survive, against a real process: `python -m benchmarks.endurance`."""
+"""Run the endurance tests against a real process: `python -m benchmarks.endurance`."""
 
 import argparse
 import os
@@ -10,13 +10,13 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from benchmarks.adult import DATA_HOME
-from benchmarks.endurance.endings import check_sigterm
+from benchmarks.endurance.expensive import check_heavy
 from benchmarks.endurance.fuzz import SCHEMATHESIS, check_fuzz
-from benchmarks.endurance.heaviness import check_heavy
 from benchmarks.endurance.paths import check_paths
-from benchmarks.endurance.patience import check_million, check_slow
 from benchmarks.endurance.pickles import check_pickles
 from benchmarks.endurance.reloads import check_damaged, check_reloads
+from benchmarks.endurance.sigterm import check_sigterm
+from benchmarks.endurance.slow_clients import check_million, check_slow
 from benchmarks.endurance.tampering import check_flips
 from benchmarks.endurance.world import CheckFailedError, World
 from benchmarks.load import FailedRequestsError, WrkMissingError
@@ -29,7 +29,7 @@ FAILURES = (
     FailedRequestsError,
     ServerFailedError,
     WrkMissingError,
-    # The server was not there, or hung up.
+    # The server did not answer, or closed the connection.
     HTTPException,
     OSError,
 )
@@ -58,8 +58,9 @@ SIZES = {
 }
 
 DESCRIPTION = """\
-Train two models of adult, start the service as a process of its own, and try it. A check that
-fails says why, the others go on, and the exit code is 1. Run it from the project's root.
+Train two models of adult, start the service as a process of its own, and check it. Where a check
+fails, its reason is printed, the others go on, and the exit code is 1. Run it from the project's
+root.
 
 """
 
@@ -108,7 +109,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Give the exit code: 1: a check failed, 2: nothing can run, 130: Ctrl-C."""
+    """Return the exit code: 1: a check failed, 2: nothing can run, 130: Ctrl-C."""
     arguments = parse_arguments()
     if not Path(arguments.data_home).is_dir():
         print(f"error: --data-home={arguments.data_home} is no directory", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Clients that post rows to /predict as fast as they are answered, and judge each answer."""
+"""Clients that post rows to /predict as fast as possible, and check each answer."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ MAX_FAULTS = 100
 
 
 class Clients:
-    """Post from n threads until the block ends. expected: by run id, what each run answers."""
+    """Post from n threads until the block ends. expected: the answers of each run, by run id."""
 
     def __init__(self, service: Service, expected: Mapping[str, HoldOut], n_clients: int) -> None:
         self.faults: list[str] = []
@@ -43,7 +43,7 @@ class Clients:
 
     @property
     def n_answers(self) -> int:
-        """How many were right."""
+        """The number of right answers."""
         return sum(self.counts.values())
 
     def require_faultless(self) -> None:
@@ -78,5 +78,5 @@ class Clients:
             proba = self._expected[run_id].proba[turn]
             self.faults.append(f"run {run_id} gives {proba}, the answer is {text[:200]!r}")
         else:
-            # A lost increment of a figure that is only shown costs less than a lock.
+            # The figure is only shown: a lost increment matters less than the time of a lock.
             self.counts[run_id] += 1

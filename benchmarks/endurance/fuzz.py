@@ -1,4 +1,4 @@
-"""Tens of thousands of requests that nobody should send: no error of the server, no end of it."""
+"""Tens of thousands of invalid requests: the server neither fails nor ends."""
 
 import json
 import random
@@ -15,14 +15,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from benchmarks.adult import HoldOut
 from benchmarks.answers import is_right, one_row
-from benchmarks.endurance.bodies import generated, mutated
-from benchmarks.endurance.breakages import broken, huge
+from benchmarks.endurance.broken_requests import broken, huge
+from benchmarks.endurance.invalid_bodies import generated, mutated
 from benchmarks.endurance.raw import post, receive
 from benchmarks.endurance.world import World, require, wait_until_serving
 from benchmarks.service import HOST, Service
 
 SEED = 0
-# Of all requests: generated JSON, and broken HTTP; the others are broken JSON.
+# Shares of all requests: generated JSON, and broken HTTP; the others are broken JSON.
 GENERATED_SHARE, BROKEN_SHARE = 0.4, 0.1
 N_BETWEEN_LOOKS = 1000
 # A request that never ends gets no answer; the others get one in milliseconds.
@@ -34,7 +34,7 @@ N_EXAMPLES = 500
 
 
 class Fuzzer:
-    """Send requests one after the other, count the answers, and look after the server."""
+    """Send requests one after the other, count the answers, and check the server."""
 
     def __init__(self, service: Service, hold_out: HoldOut) -> None:
         self.statuses: Counter[str] = Counter()
@@ -46,7 +46,7 @@ class Fuzzer:
         self.send(post(path, json.dumps(content).encode()))
 
     def send(self, request: bytes) -> None:
-        """Send a request that ends, on a connection that is kept. Raises CheckFailedError."""
+        """Send a complete request on a connection that is kept. Raises CheckFailedError."""
         if self._connection is None:
             self._connection = socket.create_connection((HOST, self._service.port), PATIENT_SECONDS)
         if not self._exchange(self._connection, request):
@@ -54,13 +54,13 @@ class Fuzzer:
             self._connection = None
 
     def send_alone(self, request: bytes, seconds: float = SHORT_SECONDS) -> None:
-        """Send what may leave a connection in any state, on one of its own."""
+        """Send a request that may break its connection, on a connection of its own."""
         with socket.create_connection((HOST, self._service.port), seconds) as connection:
             self._exchange(connection, request)
 
     def _exchange(self, connection: socket.socket, request: bytes) -> bool:
-        """Tell whether the connection can be used again."""
-        # Refused before its end: the answer may be there all the same.
+        """Return whether the connection can be used again."""
+        # The server refused it before its end: an answer may have arrived nevertheless.
         with suppress(OSError):
             connection.sendall(request)
         try:
@@ -80,7 +80,7 @@ class Fuzzer:
             self.look(request)
 
     def look(self, request: bytes = b"") -> None:
-        """Require that the server lives and is right. Raises CheckFailedError."""
+        """Require that the server runs and answers correctly. Raises CheckFailedError."""
         require(self._service.is_alive, f"the server ended after {request[:300]!r}")
         row, proba = self._hold_out.rows[0], self._hold_out.proba[0]
         answer = self._service.ask("POST", "/predict", one_row(row))
@@ -88,7 +88,7 @@ class Fuzzer:
 
 
 def check_fuzz(world: World) -> str:
-    """Send generated, mutated, broken and huge requests, then let schemathesis try."""
+    """Send generated, mutated, broken and huge requests, then run schemathesis."""
     hold_out, n_requests = world.hold_out(world.first), world.sizes.fuzz
     chance = random.Random(SEED)  # noqa: S311 - which byte, not which key
     n_generated, n_broken = int(n_requests * GENERATED_SHARE), int(n_requests * BROKEN_SHARE)

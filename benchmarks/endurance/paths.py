@@ -1,4 +1,4 @@
-"""Paths that lead, or pretend to lead, to a good run outside the roots: none is followed."""
+"""Paths that lead, or seem to lead, to a valid run outside the roots: none is followed."""
 
 from itertools import product
 from pathlib import Path
@@ -19,10 +19,10 @@ CLIENT_ERRORS = range(400, 500)
 
 
 def check_paths(world: World) -> str:
-    """Ask for runs that must not be had; all are refused, and nothing else is served."""
+    """Request runs that must not be loaded; all are refused, and nothing else is served."""
     hold_out, run_id = world.hold_out(world.first), run_id_of(world.first)
     outside = world.directory / "outside"
-    # A good run, which would be served if any path led there.
+    # A valid run, which would be served if any path led to it.
     world.second.rename(outside)
     try:
         queries = hostile_queries(world, outside)
@@ -39,7 +39,7 @@ def check_paths(world: World) -> str:
 
 
 def hostile_queries(world: World, outside: Path) -> list[str]:
-    """Make queries as they stand in the request line."""
+    """Return queries as they are in the request line."""
     ways_up = ("../outside", "../../outside", f"{'../' * 20}{str(outside)[1:]}")
     starts = ("", "outputs/", "models/", f"{world.outputs}/", f"{world.models}/adult/versions/")
     climbing = [start + way for start, way in product(starts, ways_up)]
@@ -65,12 +65,12 @@ def _backslashed(path: str) -> str:
 
 
 def _doubled(path: str) -> str:
-    # A filter that takes '../' out once leaves '../'.
+    # A filter that removes '../' once leaves '../'.
     return "path=" + quote(path.replace("../", "....//"), safe="")
 
 
 def _overlong(path: str) -> str:
-    # '/' and '.' in the two bytes that UTF-8 forbids.
+    # '/' and '.' as the two bytes that UTF-8 forbids.
     return "path=" + path.replace("/", "%c0%af").replace(".", "%c0%ae")
 
 

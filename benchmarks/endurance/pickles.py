@@ -1,4 +1,4 @@
-"""Runs that would execute code if any file of them were trusted, with hashes that fit."""
+"""Runs whose files execute code when they are unpickled, with correct hashes."""
 
 import io
 import json
@@ -23,7 +23,7 @@ LOADING = "import joblib, sys; joblib.load(sys.argv[1])"
 
 
 class Evil:
-    """What runs a command when it is unpickled."""
+    """An object that runs a command when it is unpickled."""
 
     def __init__(self, command: str) -> None:
         self.command = command
@@ -33,7 +33,7 @@ class Evil:
 
 
 def payloads_of(marker: Path) -> dict[str, bytes]:
-    """Make what would touch the marker in the hands of one reader or another."""
+    """Return payloads that create the marker file in one reader or another."""
     command = f"touch {shlex.quote(str(marker))}"
     evil = Evil(command)
     objects = np.array([evil], dtype=object)
@@ -57,7 +57,7 @@ def payloads_of(marker: Path) -> dict[str, bytes]:
 
 
 def check_pickles(world: World) -> str:
-    """Put each payload in the place of each file; no command runs, and the service goes on."""
+    """Replace each file by each payload; no command runs, and the service goes on."""
     marker = world.directory / "marker"
     payloads = payloads_of(marker)
     _require_that_it_would_fire(payloads["joblib"], world.directory / "evil.joblib", marker)
@@ -92,7 +92,7 @@ def _reload_with(world: World, service: Service, name: Path, payload: bytes) -> 
 
 
 def _require_that_it_would_fire(payload: bytes, file: Path, marker: Path) -> None:
-    """Load a payload as one must not, so that its silence elsewhere says something."""
+    """Load a payload without protection, to prove that it would run."""
     file.write_bytes(payload)
     subprocess.run([sys.executable, "-c", LOADING, str(file)], check=False)
     require(marker.exists(), "the payload does nothing even where it is unpickled")

@@ -1,4 +1,4 @@
-"""Swapping models under load: to good ones without a wrong answer, to damaged ones never."""
+"""Reloading models under load: valid ones without a wrong answer, damaged ones never."""
 
 import random
 
@@ -19,7 +19,7 @@ SEED = 0
 
 
 def check_reloads(world: World) -> str:
-    """Reload promoted versions in turn; every answer goes with the run that it names."""
+    """Reload promoted versions in turn; every answer is that of the run that it names."""
     versions = {run_id_of(run): world.hold_out(run) for run in (world.first, world.second)}
     one, other = versions
     for run in (world.first, world.second):
@@ -41,7 +41,7 @@ def check_reloads(world: World) -> str:
 
 
 def check_damaged(world: World) -> str:
-    """Reload damaged copies; each is refused with a reason, and the old one goes on serving."""
+    """Reload damaged copies; each is refused with a reason, and the old model stays."""
     chance = random.Random(SEED)  # noqa: S311 - which bit, not which key
     run_id, hold_out = run_id_of(world.first), world.hold_out(world.first)
     statuses: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Runs that somebody or something changed: none of them is read."""
+"""Changed runs: none of them is read."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tabproof.errors import UserError
 SEED = 0
 MANIFEST = "manifest.json"
 
-# What changes a run, and gives the file in which it did.
+# A function that changes a run, and returns the changed file.
 Tampering = Callable[[Path, random.Random], Path]
 
 
@@ -49,21 +49,21 @@ def flip_bit_of_run_id(run: Path, chance: random.Random) -> Path:
 
 
 def truncate(run: Path, chance: random.Random) -> Path:
-    """Cut one file off."""
+    """Truncate one file."""
     file = chance.choice(files_of(run))
     os.truncate(file, chance.randrange(file.stat().st_size))
     return file
 
 
 def remove(run: Path, chance: random.Random) -> Path:
-    """Take one file away."""
+    """Remove one file."""
     file = chance.choice(files_of(run))
     file.unlink()
     return file
 
 
 def add(run: Path, chance: random.Random) -> Path:
-    """Put a copy of a file beside it, or an empty file, or a link to it."""
+    """Add a copy of a file, an empty file, or a link to it."""
     file = chance.choice(files_of(run))
     new = file.with_name(f"{file.name}.{chance.randrange(10)}")
     match chance.randrange(3):
@@ -76,7 +76,7 @@ def add(run: Path, chance: random.Random) -> Path:
     return new
 
 
-# A flip is the likeliest accident.
+# A flipped bit is the most likely accident.
 TAMPERINGS: tuple[Tampering, ...] = (
     flip_bit,
     flip_bit,
@@ -89,7 +89,7 @@ TAMPERINGS: tuple[Tampering, ...] = (
 
 
 def check_flips(world: World) -> str:
-    """Tamper with a run in many ways; reading it verified refuses each."""
+    """Change a run in many ways; verification refuses each."""
     chance = random.Random(SEED)  # noqa: S311 - which bit, not which key
     read_verified(world.first, lambda _: True)
     read: list[str] = []

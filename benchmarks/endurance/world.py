@@ -1,4 +1,4 @@
-"""What the checks work on: two runs of adult, a directory of outputs and models, a server."""
+"""The environment of the checks: two runs of adult, outputs, models and a server."""
 
 import argparse
 import json
@@ -18,16 +18,16 @@ from benchmarks.service import Answer, Service, our_application
 
 NAME = "adult"
 N_ROWS = 200
-# The first is what an unpromoted service takes: the newest complete run of the newest day.
+# Without a promotion the service takes the first: the newest complete run of the newest day.
 DAY, LATER = "2000-01-02", "2000-01-01"
 
 
 class CheckFailedError(Exception):
-    """The service, or what it stands on, did what it must not."""
+    """The service, or a library of it, broke a rule."""
 
 
 class World:
-    """One temporary directory for all checks, trained in once, when it is needed first."""
+    """One temporary directory for all checks; its models are trained when they are first needed."""
 
     def __init__(self, directory: Path, sizes: argparse.Namespace) -> None:
         self.directory = directory
@@ -42,27 +42,27 @@ class World:
 
     @cached_property
     def second(self) -> Path:
-        """A run of another model, which gives every row another probability."""
+        """A run of another model, with another probability for every row."""
         slower = "+model.estimator.learning_rate=0.05"
         return train(self.outputs / LATER / "second", self.sizes.data_home, slower)
 
     def hold_out(self, run: Path) -> HoldOut:
-        """Rows that both runs held out, and what this run makes of them."""
+        """Rows that both runs held out, and this run's probabilities."""
         return read_hold_out(run, self.sizes.data_home, N_ROWS)
 
     def copy_of(self, run: Path, name: str) -> Path:
-        """Copy a run to where the service may read it, in place of what lay there."""
+        """Copy a run to a path that the service may read, and replace what is there."""
         copy = self.outputs / LATER / name
         shutil.rmtree(copy, ignore_errors=True)
         return Path(shutil.copytree(run, copy, symlinks=True))
 
     def serve(self) -> Service:
-        """Start the real service; nothing is promoted unless a check did so before."""
+        """Start the real service; nothing is promoted unless a check has done it."""
         application = our_application(self.directory, self.token)
         return Service(application, self.directory / "api.log")
 
     def forget_promotions(self) -> None:
-        """Let the newest run be what is served."""
+        """Remove all promotions, so that the newest run is served."""
         shutil.rmtree(self.models, ignore_errors=True)
 
     def run_door(self, *arguments: str) -> None:
@@ -73,13 +73,13 @@ class World:
             raise CommandFailedError(command, ended.returncode, ended.stderr)
 
     def reload(self, service: Service, path: str | Path | None = None) -> Answer:
-        """Post /reload as the operator does."""
+        """Post /reload as an operator does."""
         asked = "" if path is None else f"?path={quote(str(path), safe='')}"
         return service.ask("POST", f"/reload{asked}", headers=self.authorization)
 
     @property
     def authorization(self) -> dict[str, str]:
-        """The header that lets one reload."""
+        """The header that allows a reload."""
         return {"Authorization": f"Bearer {self.token}"}
 
 
@@ -90,7 +90,7 @@ def run_id_of(run: Path) -> str:
 
 
 def run_named_in(answer: Answer) -> str | None:
-    """Read which run answered."""
+    """Return the id of the run that answered."""
     return answer.content.get("run_id") if isinstance(answer.content, dict) else None
 
 

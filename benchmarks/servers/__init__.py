@@ -1,1 +1,1 @@
-"""What a user would serve with instead, each in its shortest correct form."""
+"""Alternatives to the service, each in its shortest correct form."""

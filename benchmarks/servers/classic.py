@@ -1,4 +1,4 @@
-"""FastAPI, a pandas frame, and the pipeline out of estimator.joblib: the usual way to serve.
+"""FastAPI, a pandas frame, and the pipeline of estimator.joblib: the usual way to serve.
 
 RUN names the run directory.
 """
@@ -38,7 +38,7 @@ pipeline = joblib.load(RUN / "estimator.joblib")
 app = FastAPI()
 
 
-# `async`, although it holds up the loop: with one core a thread pool only makes it slower.
+# `async`, although it blocks the event loop: on one core a thread pool is slower.
 @app.post("/predict")
 async def predict(row: Row) -> dict[str, Any]:
     """Score one row."""

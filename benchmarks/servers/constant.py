@@ -1,4 +1,4 @@
-"""FastAPI that reads a row of adult into typed fields and scores nothing: the usual ceiling."""
+"""FastAPI that reads a row of adult into typed fields and scores nothing: the upper limit."""
 
 from typing import Any
 
@@ -40,5 +40,5 @@ ANSWER = {"pred_proba": 0.5, "label": "<=50K", "run_id": "0123456789abcdef"}
 
 @app.post("/predict")
 async def predict(row: Row) -> dict[str, Any]:  # noqa: ARG001 - it is read, and that is measured
-    """Answer the same to every row."""
+    """Return the same answer for every row."""
     return ANSWER

@@ -1,4 +1,4 @@
-"""FastAPI that serves nothing: what a start costs before there is a model."""
+"""FastAPI that serves nothing: the time of a start without a model."""
 
 from fastapi import FastAPI
 
@@ -7,5 +7,5 @@ app = FastAPI()
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Answer."""
+    """Return an answer."""
     return {"status": "ok"}

@@ -1,4 +1,4 @@
-"""Requests whose head is wrong, or does not go with the body, or that are far too large."""
+"""Requests with a wrong head, a head that contradicts the body, or far too many bytes."""
 
 import gzip
 import json
@@ -19,12 +19,12 @@ LARGE = 20 << 20
 
 
 def broken(row: Row, chance: random.Random) -> bytes:
-    """Make a request whose head is wrong, or unusual, or does not go with its body."""
+    """Return a request whose head is wrong, unusual, or contradicts its body."""
     return chance.choice(BREAKAGES)(json.dumps({"features": row}).encode(), chance)
 
 
 def huge(row: Row) -> list[bytes]:
-    """Make requests of which a few are enough."""
+    """Return expensive requests; a few of each are enough."""
     nested = [b"[" * DEPTH, b'{"features": ' * DEPTH, b'{"features": {"age": ' + b"[" * DEPTH]
     closed = b'{"features": {"age": ' + b"[" * DEPTH + b"]" * DEPTH + b"}}"
     rows = json.dumps({"rows": [row] * 60_000}).encode()

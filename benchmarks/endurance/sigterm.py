@@ -1,11 +1,11 @@
-"""Stopping under load: whoever was heard is answered.
+"""Stopping under load: every request that arrived is answered.
 
-Where a connection ends without an answer, the kernel tells which side was first:
+Where a connection ends without an answer, the kernel shows which side was first:
 
   reset, or closed with nothing outstanding   the request had arrived; it is lost
-  closed, and then our bytes bounced (EPIPE)  the server had hung up before it arrived
+  closed, and then our bytes were refused (EPIPE)  the server had closed before it arrived
 
-The second is what every keep-alive client must reckon with (RFC 9112, 9.3.1). Linux only.
+Every keep-alive client must expect the second (RFC 9112, 9.3.1). Linux only.
 """
 
 import errno
@@ -30,7 +30,7 @@ SEED = 0
 
 
 def check_sigterm(world: World) -> str:
-    """Stop a server under load, again and again; it exits with 0 and nothing is lost."""
+    """Stop a server under load many times; it exits with 0 and no request is lost."""
     hold_out = world.hold_out(world.first)
     chance = random.Random(SEED)  # noqa: S311 - when, not which key
     faults: list[str] = []
@@ -49,7 +49,7 @@ def check_sigterm(world: World) -> str:
         if code != 0:
             faults.append(f"stop {number}: exit code {code}")
         n_answers += sum(client.n_answers for client in clients)
-        n_hung_up += sum(client.was_hung_up_on for client in clients)
+        n_hung_up += sum(client.was_closed for client in clients)
     require(not faults, in_words(faults))
     return (
         f"{world.sizes.stops} stops under {N_CLIENTS} clients, all with code 0;"
@@ -58,18 +58,18 @@ def check_sigterm(world: World) -> str:
 
 
 class LastClient(Thread):
-    """Post on one connection until the server hangs up, and tell whether anything was lost."""
+    """Post on one connection until the server closes it, and record whether a request was lost."""
 
     def __init__(self, service: Service, hold_out: HoldOut) -> None:
         super().__init__(daemon=True)
         self.n_answers = 0
-        self.was_hung_up_on = False
+        self.was_closed = False
         self.fault = ""
         self._hold_out = hold_out
         self._connection = socket.create_connection((HOST, service.port), ANSWER_SECONDS)
 
     def run(self) -> None:
-        """Post until there is an end."""
+        """Post until the connection ends."""
         bodies = [json.dumps(one_row(row)).encode() for row in self._hold_out.rows]
         turn = 0
         with self._connection:
@@ -77,15 +77,15 @@ class LastClient(Thread):
                 turn = (turn + 1) % len(bodies)
 
     def _is_open(self) -> bool:
-        # Nothing was asked: whatever can be read is the end.
+        # No request is open: whatever can be read is the end of the connection.
         return not select.select([self._connection], [], [], 0)[0]
 
     def _exchange(self, body: bytes, proba: float) -> bool:
-        """Tell whether the connection goes on."""
+        """Post one body; return whether the connection stays open."""
         try:
             self._connection.sendall(post("/predict", body))
         except ConnectionError:
-            self.was_hung_up_on = True
+            self.was_closed = True
             return False
         try:
             response, text = receive(self._connection)
@@ -98,10 +98,10 @@ class LastClient(Thread):
         return self._judge(response, text, proba)
 
     def _end_without_answer(self, error: ConnectionResetError) -> None:
-        # http.client's own RemoteDisconnected has no number: the end of the stream.
+        # http.client's own RemoteDisconnected has no error number: the stream ended.
         outstanding = self._connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error.errno is None and outstanding == errno.EPIPE:
-            self.was_hung_up_on = True
+            self.was_closed = True
         else:
             how = "read, then closed" if error.errno is None else "arrived, never read"
             self.fault = f"a request was lost ({how})"

@@ -1,4 +1,4 @@
-"""Bodies that nobody should send: generated JSON, and JSON with one thing broken."""
+"""Invalid bodies: generated JSON, and JSON with one error in it."""
 
 import json
 import random
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.adult import Row
 from benchmarks.endurance.raw import PATHS, post
 
-# Values as they stand in a body, which json.dumps would refuse or never write.
+# Values as a body has them, which json.dumps refuses or never writes.
 TOKENS = (
     "NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1e-400", "-0", "-0.0", "0x10", "01", "1.",
     ".5", "+1", "1_000", "True", "None", "undefined", "null", "true", "''", "[]", "{}", "[[[[]]]]",
@@ -31,9 +31,9 @@ JSON = st.recursive(
 
 
 def generated(row: Row) -> st.SearchStrategy[tuple[str, Any]]:
-    """Make a path and a content: a row of which some columns hold anything, or anything."""
+    """Return a path and a content: a row with arbitrary values in some columns, or any JSON."""
     names = st.sampled_from(list(row)) | st.text(max_size=10)
-    # Mostly cells that a column may hold: they get as far as the scorer.
+    # Mostly valid cells, so that the scorer is reached.
     cells = CELLS | CELLS | CELLS | JSON
     rows = st.dictionaries(names, cells, max_size=3).map(lambda changes: {**row, **changes})
     one = rows.map(lambda changed: {"features": changed})
@@ -48,7 +48,7 @@ def generated(row: Row) -> st.SearchStrategy[tuple[str, Any]]:
 
 
 def mutated(row: Row, chance: random.Random) -> bytes:
-    """Make a request whose head is right and whose body is not."""
+    """Return a request with a valid head and an invalid body."""
     text = json.dumps({"features": row} if chance.random() < 0.7 else {"rows": [row, row]})
     return post(chance.choice(PATHS), chance.choice(MUTATIONS)(text, row, chance))
 

@@ -1,4 +1,4 @@
-"""Slow clients, and very many requests: neither changes what the others get."""
+"""Slow clients, and very many requests: other clients get the same answers."""
 
 import json
 import socket
@@ -20,13 +20,13 @@ MAX_P99_SECONDS = 1.0
 ASKING_SECONDS = 0.02
 N_CLIENTS = 16
 STEP_SECONDS = 5
-# By then every pool and cache has been filled.
+# By then every pool and cache is full.
 N_SETTLING = 100_000
 MAX_GROWTH = 0.05
 
 
 def check_slow(world: World) -> str:
-    """Send many bodies a byte a second; meanwhile others are answered at once."""
+    """Send many bodies at a byte per second; meanwhile other requests are answered at once."""
     hold_out = world.hold_out(world.first)
     row = one_row(hold_out.rows[0])
     seconds, n_wrong = [], 0
@@ -54,7 +54,7 @@ def check_slow(world: World) -> str:
 
 
 class Drip(Thread):
-    """Send the same body on many connections, a byte a second on each."""
+    """Send the same body on many connections, at a byte per second on each."""
 
     def __init__(self, connections: list[socket.socket], body: bytes) -> None:
         super().__init__(daemon=True)
@@ -63,11 +63,11 @@ class Drip(Thread):
 
     @property
     def n_open(self) -> int:
-        """How many connections the server has not closed."""
+        """The number of connections that the server has not closed."""
         return len(self._open)
 
     def run(self) -> None:
-        """Send until told to end, or the body ends."""
+        """Send until the thread is stopped, or the body ends."""
         for position in count():
             byte = self._body[position : position + 1]
             self._open = [connection for connection in self._open if _sends(connection, byte)]
@@ -96,7 +96,7 @@ def _dripping(service: Service, body: bytes, n_connections: int) -> Iterator[Dri
 def _sends(connection: socket.socket, byte: bytes) -> bool:
     try:
         connection.sendall(byte)
-        # The server says nothing before the body ends, unless it gives up.
+        # The server answers before the body ends only if it refuses the request.
         return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
         return True
@@ -105,7 +105,7 @@ def _sends(connection: socket.socket, byte: bytes) -> bool:
 
 
 def check_million(world: World) -> str:
-    """Answer a million requests; memory stays what it was after the first 100,000."""
+    """Send a million requests; memory stays as it was after the first 100,000."""
     require_wrk()
     hold_out = world.hold_out(world.first)
     bodies = world.directory / "rows.txt"

@@ -1,4 +1,4 @@
-"""Bodies that are within every limit and cost as much as they can: others are not held up."""
+"""Bodies within every limit that are as expensive as possible: other requests are not delayed."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ N_BYTES = 7_000_000
 
 
 def heavy_bodies(row: Row) -> dict[str, bytes]:
-    """Make requests, by what is much in them."""
+    """Return requests by name."""
     unknown = ",".join(f'"u{number}":1' for number in range(N_BYTES // 12))
     inputs = '{"name":"age","shape":[1],"datatype":"FP64","data":[1]}'
     return {
@@ -47,7 +47,7 @@ def _rows(row: str, n_rows: int) -> bytes:
 
 
 def check_heavy(world: World) -> str:
-    """Send bodies that are all work; /health is never held up for long."""
+    """Send expensive bodies; /health is never delayed for long."""
     hold_out = world.hold_out(world.first)
     slowest = {}
     with world.serve() as service:
@@ -75,7 +75,7 @@ def _slowest_health(service: Service, request: bytes) -> float:
 
 
 def _send(service: Service, request: bytes) -> None:
-    # Whatever the answer is: it is the others that are looked at.
+    # Only the other requests are checked, whatever the answer is.
     with (
         socket.create_connection((HOST, service.port), ANSWER_SECONDS) as connection,
         suppress(OSError, HTTPException),
