@@ -85,7 +85,8 @@ def jobs(monkeypatch, default):
 
     def compose(name, overrides, *, return_hydra_config):
         assert (name, return_hydra_config) == ("train", True)
-        found.append(overrides)
+        assert overrides[-1] == f"hydra.job.num={len(found)}"
+        found.append(overrides[:-1])
         return deepcopy(default)
 
     monkeypatch.setattr(command_line, "compose", compose)

@@ -113,7 +113,7 @@ def _complaint_of_config_name(name):
 
 
 def test_a_user_error_is_passed_on_as_it_is():
-    error = MissingValueError("dataset.path")
+    error = MissingValueError("dataset.path", "a.csv")
     assert as_user_error(error) is error
 
 

@@ -51,7 +51,9 @@ def composed_once(*overrides: str) -> DictConfig:
 @pytest.fixture(autouse=True)
 def compose_each_runtime_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def of_runtime(overrides: Sequence[str]) -> DictConfig:
-        return deepcopy(composed_once(*filter(stored._is_of_runtime, overrides)))
+        return deepcopy(
+            composed_once(*(each for each in overrides if each.startswith(stored.OF_RUNTIME)))
+        )
 
     monkeypatch.setattr(stored, "_composed_here", of_runtime)
 

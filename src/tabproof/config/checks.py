@@ -4,18 +4,21 @@ Nothing here reads data.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
-from math import inf
 from pathlib import Path
 from typing import Any
 
 from tabproof.config import schema
-from tabproof.config.option import range_errors
+from tabproof.config.option import Allowed, range_errors
 from tabproof.config.schema import TrainConfig
+from tabproof.config.typed import members_of
 from tabproof.errors import FileMissingError, InvalidValueError, MissingValueError, UserError
 
-MEMBER_NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
+# A key, its value, and what would work; or an error of another kind.
+Found = Iterator[tuple[str, Any, str] | UserError]
+
+NOT_NEGATIVE = Allowed(ge=0.0)
 # Parameters of scikit-learn's own ensembles: a member of the same name would hide them.
 RESERVED_NAMES = {"cv", "estimators", "final_estimator", "flatten_transform", "n_jobs"}
 RESERVED_NAMES |= {"passthrough", "stack_method", "verbose", "voting", "weights"}
@@ -27,86 +30,77 @@ class IncompatiblePreprocessError(UserError):
 
 def check_config(config: TrainConfig) -> None:
     """Raise the first error found in a typed configuration, if there is one."""
-    for error in chain(
+    for found in chain(
         range_errors(config),
         _data_errors(config),
         _search_errors(config),
         _decision_errors(config),
-        _preprocess_errors(config),
+        _model_errors(config),
     ):
-        raise error
+        raise found if isinstance(found, UserError) else InvalidValueError(*found)
 
 
-def _data_errors(config: TrainConfig) -> Iterator[UserError]:
+def _data_errors(config: TrainConfig) -> Found:
     runtime, dataset, slices = config.runtime, config.dataset, config.evaluation.slices
     if isinstance(runtime, schema.DaskRuntimeConfig):
         if runtime.address is None:
             yield MissingValueError("runtime.address", "tcp://host:8786")
         if runtime.workers is not None:
-            valid = "null: the cluster has its own workers"
-            yield InvalidValueError("runtime.workers", runtime.workers, valid)
+            yield "runtime.workers", runtime.workers, "null: the cluster has its own workers"
     if len(set(slices)) < len(slices):
-        yield InvalidValueError("evaluation.slices", slices, "each column once")
+        yield "evaluation.slices", slices, "each column once"
     if not isinstance(dataset, schema.FileDatasetConfig):
         return
     try:
         "".encode(dataset.encoding)
     except LookupError:
-        valid = "an encoding that Python knows: utf-8, cp932, …"
-        yield InvalidValueError("dataset.encoding", dataset.encoding, valid)
+        yield "dataset.encoding", dataset.encoding, "an encoding that Python knows: utf-8, cp932, …"
     if dataset.decimal == dataset.separator:
-        valid = "another character than dataset.separator"
-        yield InvalidValueError("dataset.decimal", dataset.decimal, valid)
+        yield "dataset.decimal", dataset.decimal, "another character than dataset.separator"
     if dataset.target in dataset.drop_columns:
-        valid = "columns other than the target"
-        yield InvalidValueError("dataset.drop_columns", dataset.drop_columns, valid)
+        yield "dataset.drop_columns", dataset.drop_columns, "columns other than the target"
     if not (path := Path(dataset.path).expanduser()).is_file():
         yield FileMissingError(path)
     for name in ("group_column", "time_column"):
         column = getattr(config.cv, name, None)
         if column == dataset.target:
-            yield InvalidValueError(f"cv.{name}", column, "a column other than the target")
+            yield f"cv.{name}", column, "a column other than the target"
         if column in dataset.drop_columns:
-            valid = "a column that is not in dataset.drop_columns"
-            yield InvalidValueError(f"cv.{name}", column, valid)
+            yield f"cv.{name}", column, "a column that is not in dataset.drop_columns"
 
 
-def _search_errors(config: TrainConfig) -> Iterator[UserError]:
-    search, models = config.search, {}
-    if isinstance(search, schema.PortfolioSearchConfig):
-        models = {f"search.members.{name}.model": m.model for name, m in search.members.items()}
-    elif isinstance(search, (schema.GridSearchConfig, schema.HalvingSearchConfig)):
-        models = {"model": config.model}
-    for where, model in models.items():
-        name, grids = str(getattr(search, "param_grid", "")), model.param_grids
-        grid, key = grids.get(name), f"{where}.param_grids.{name}"
-        if name not in grids:
-            known = ", ".join(f"'{each}'" for each in grids)
-            valid = f"one of {where}.param_grids: {known or 'there is none; or search=none'}"
-            yield InvalidValueError("search.param_grid", name, valid)
-        elif not isinstance(grid, dict) or not grid:
-            yield InvalidValueError(key, grid, "parameter: [values], at least one parameter")
-        else:
-            valid = "a list with at least one value"
-            for parameter, values in grid.items():
-                if not isinstance(values, list) or not values:
-                    yield InvalidValueError(f"{key}.{parameter}", values, valid)
+def _search_errors(config: TrainConfig) -> Found:
+    search, models = config.search, {"model": config.model}
     if isinstance(search, schema.RandomSearchConfig) and not config.model.param_space:
         valid = "at least one parameter, as [values] or {low: …, high: …}"
-        yield InvalidValueError("model.param_space", "nothing", valid)
+        yield "model.param_space", "nothing", valid
+    if not hasattr(search, "param_grid"):
+        return
+    if isinstance(search, schema.PortfolioSearchConfig):
+        models = {f"search.members.{name}.model": m.model for name, m in search.members.items()}
+    for where, model in models.items():
+        name, grids = str(search.param_grid), model.param_grids
+        grid, key = grids.get(name), f"{where}.param_grids.{name}"
+        if name not in grids:
+            known = ", ".join(f"'{each}'" for each in grids) or "there is none; or search=none"
+            yield "search.param_grid", name, f"one of {where}.param_grids: {known}"
+        elif not isinstance(grid, dict) or not grid:
+            yield key, grid, "parameter: [values], at least one parameter"
+        else:
+            for parameter, values in grid.items():
+                if not isinstance(values, list) or not values:
+                    yield f"{key}.{parameter}", values, "a list with at least one value"
 
 
-def _decision_errors(config: TrainConfig) -> Iterator[UserError]:
-    threshold = config.threshold
+def _decision_errors(config: TrainConfig) -> Found:
+    method, threshold, costs = config.calibration.method, config.threshold, config.threshold.costs
     if isinstance(config.cv, schema.OrderedCvConfig):
-        for key, value, valid in (
-            ("calibration.method", config.calibration.method, "none"),
-            ("threshold.objective", threshold.objective, "default"),
-        ):
-            if value != valid:
-                # Every training row needs a prediction by a model that was not fitted on it.
-                valid += " with cv=time_series, whose folds never predict the first rows"
-                yield InvalidValueError(key, value, f"{valid}; or take another cv")
+        # Every training row needs a prediction by a model that was not fitted on it.
+        why = "with cv=time_series, whose folds never predict the first rows; or take another cv"
+        if method != "none":
+            yield "calibration.method", method, f"none {why}"
+        if threshold.objective != "default":
+            yield "threshold.objective", threshold.objective, f"default {why}"
     for key, objective, example in (
         ("costs", "cost", "[[0, 1], [5, 0]]"),
         ("min_recall", "min_recall", "0.9"),
@@ -115,74 +109,59 @@ def _decision_errors(config: TrainConfig) -> Iterator[UserError]:
         value = getattr(threshold, key)
         if value is not None and threshold.objective != objective:
             valid = f"null here: only used with threshold.objective={objective}"
-            yield InvalidValueError(f"threshold.{key}", value, valid)
+            yield f"threshold.{key}", value, valid
         if value is None and threshold.objective == objective and example:
             yield MissingValueError(f"threshold.{key}", example)
-    costs, valid = threshold.costs, ""
     if costs is None:
         return
     if len(costs) < 2 or any(len(row) != len(costs) for row in costs):
         valid = "a row per true label, each with a number per predicted label: [[0, 1], [5, 0]]"
-    elif not all(_is_finite(cost) for row in costs for cost in row):
-        valid = "finite numbers, 0 or more"
+        yield "threshold.costs", costs, valid
+    elif not all(cost in NOT_NEGATIVE for row in costs for cost in row):
+        yield "threshold.costs", costs, "finite numbers, 0 or more"
     else:
         for number, row in enumerate(costs):
             if row[number] >= min(row[:number] + row[number + 1 :]):
-                valid = valid or f"in row {number + 1} less for the right label than for errors"
-    if valid:
-        yield InvalidValueError("threshold.costs", costs, valid)
+                valid = f"in row {number + 1} less for the right label than for errors"
+                yield "threshold.costs", costs, valid
 
 
-def _is_finite(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 <= value < inf
-
-
-def _preprocess_errors(config: TrainConfig) -> Iterator[UserError]:
+def _model_errors(config: TrainConfig) -> Found:
     model, preprocess = config.model, config.preprocess
-    if isinstance(config.search, schema.PortfolioSearchConfig):
-        yield from _member_errors("search.members", config.search.members)
-        return
-    if isinstance(model, schema.VoteConfig):
-        yield from _member_errors("model.members", model.members)
+    is_portfolio = isinstance(config.search, schema.PortfolioSearchConfig)
+    place, of_members = ("search", config.search) if is_portfolio else ("model", model)
+    if getattr(of_members, "members", None) == {}:
+        yield f"{place}.members", {}, "at least one member: a name, its model, preprocess"
+    if isinstance(of_members, schema.VoteConfig):
         if preprocess.numeric or preprocess.categorical:
             yield IncompatiblePreprocessError(
                 "each member of this model has a preprocess of its own, and takes columns as they"
                 " are: preprocess=native; preprocess@model.members.<name>.preprocess=… changes one"
             )
-        weights, n_members = model.estimator.get("weights"), len(model.members)
-        are_numbers = isinstance(weights, list) and all(map(_is_finite, weights))
-        if weights is not None and (
-            not are_numbers or len(weights) != n_members or not sum(weights)
-        ):
+        weights: Any = model.estimator.get("weights")
+        n_members = len(of_members.members)
+        are_numbers = isinstance(weights, list) and all(each in NOT_NEGATIVE for each in weights)
+        is_valid = are_numbers and len(weights) == n_members and sum(weights) > 0
+        if weights is not None and not is_valid:
             valid = f"{n_members} numbers, one per member, none below 0 and not all 0"
-            yield InvalidValueError("model.estimator.weights", weights, valid)
-    yield from _estimator_errors("", schema.MemberConfig(model, preprocess))
-
-
-def _member_errors(key: str, members: Mapping[str, schema.MemberConfig]) -> Iterator[UserError]:
-    if not members:
-        yield InvalidValueError(key, members, "at least one member: a name, its model, preprocess")
-    for name, member in members.items():
+            yield "model.estimator.weights", weights, valid
+    for key, member in members_of(config).items():
+        whose, remedy = (f"{key}: ", f"preprocess@{key}.preprocess") if key else ("", "preprocess")
+        name = key.removeprefix(f"{place}.members.")
         # scikit-learn addresses parameters of members as name__parameter.
-        if MEMBER_NAME.fullmatch(name) is None or name in RESERVED_NAMES:
+        is_name = re.fullmatch(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*", name) is not None
+        if key and (not is_name or name in RESERVED_NAMES):
             valid = "names of letters and digits, such as boosting or trees_2"
-            yield InvalidValueError(key, name, valid)
-        if isinstance(member.model, schema.VoteConfig):
-            yield InvalidValueError(f"{key}.{name}.model", "a vote", "models other than votes")
-        yield from _estimator_errors(f"{key}.{name}", member)
-
-
-def _estimator_errors(key: str, member: schema.MemberConfig) -> Iterator[UserError]:
-    model, preprocess = member.model, member.preprocess
-    estimator = str(model.estimator.get("_target_", "?")).rpartition(".")[2]
-    whose, remedy = (f"{key}: ", f"preprocess@{key}.preprocess") if key else ("", "preprocess")
-    for left, is_left, is_accepted in (
-        ("categories", preprocess.keeps_categories, model.accepts_categories),
-        ("missing values", preprocess.keeps_missing, model.accepts_missing),
-    ):
-        if is_left and not is_accepted:
-            yield IncompatiblePreprocessError(
-                f"{whose}{estimator} takes no {left}, and this preprocess leaves them;"
-                f" {remedy}=onehot leaves neither missing values nor categories"
-            )
+            yield f"{place}.members", name, valid
+        if key and isinstance(member.model, schema.VoteConfig):
+            yield f"{key}.model", "a vote", "models other than votes"
+        estimator = str(member.model.estimator.get("_target_", "?")).rpartition(".")[2]
+        for left, is_left, is_accepted in (
+            ("categories", member.preprocess.keeps_categories, member.model.accepts_categories),
+            ("missing values", member.preprocess.keeps_missing, member.model.accepts_missing),
+        ):
+            if is_left and not is_accepted:
+                yield IncompatiblePreprocessError(
+                    f"{whose}{estimator} takes no {left}, and this preprocess leaves them;"
+                    f" {remedy}=onehot leaves neither missing values nor categories"
+                )

@@ -6,6 +6,7 @@ composed once before Hydra starts, and a typing error leaves no files.
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice, product
 from math import prod
@@ -17,7 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.plugins.completion_plugin import DefaultCompletionPlugin
-from omegaconf import OmegaConf, open_dict, read_write
+from omegaconf import open_dict
 
 from tabproof.artifacts.run_directory import refuse_taken
 from tabproof.config.checks import check_config
@@ -89,13 +90,6 @@ def quoted(arguments: Sequence[str]) -> list[str]:
         escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
         return f'"{escaped}"'
 
-    def is_readable(argument: str) -> bool:
-        try:
-            parser.parse_override(argument)
-        except HydraException:
-            return False
-        return True
-
     for argument in arguments:
         key, equals, value = argument.partition("=")
         is_list = value.startswith(("[", "{"))
@@ -105,8 +99,12 @@ def quoted(arguments: Sequence[str]) -> list[str]:
             attempts.append(f"{key}={by_word}")
         if not is_list:
             attempts.append(f"{key}={in_quotes(value)}")
-        is_override = equals and not argument.startswith("-")
-        found.append(next(filter(is_readable, attempts), argument) if is_override else argument)
+        found.append(argument)
+        for attempt in attempts if equals and not argument.startswith("-") else []:
+            with suppress(HydraException):
+                parser.parse_override(attempt)
+                found[-1] = attempt
+                break
     return found
 
 
@@ -161,7 +159,10 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
             values.append(words)
         jobs = map(list, islice(product(*values), MAX_JOBS_CHECKED)) if is_sweep else [overrides]
         for number, job in enumerate(jobs):
-            cfg = compose("train", overrides=job, return_hydra_config=True)
+            # As Hydra numbers it; for resolvers such as `hydra:job.num`, which read a global.
+            numbered = [f"hydra.job.num={number}"] if is_sweep else []
+            cfg = compose("train", overrides=job + numbered, return_hydra_config=True)
+            HydraConfig.instance().set_config(cfg)
             with open_dict(cfg):
                 hydra_config = cfg.pop("hydra")
             check_keys(cfg)
@@ -169,11 +170,6 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
                 continue
             config = typed(cfg)
             check_config(config)
-            if is_sweep:
-                with read_write(hydra_config), open_dict(hydra_config):
-                    hydra_config.job.num = number
-            # Resolvers such as `hydra:job.num` read a global; Hydra sets it again for the job.
-            HydraConfig.instance().set_config(OmegaConf.create({"hydra": hydra_config}))
             if is_sweep:
                 composed.sweep = Path(hydra_config.sweep.dir)
                 composed.directory = composed.sweep / str(hydra_config.sweep.subdir)

@@ -1,5 +1,6 @@
 """Translation of Hydra's and OmegaConf's exceptions into errors of one line."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
@@ -65,11 +66,10 @@ def as_user_error(error: BaseException) -> UserError | None:
 
 def unknown_choice(group: str, choice: str, known: Sequence[str]) -> ConfigurationError:
     """Return the error for a choice that a config group does not have."""
-    if not known:
-        found = f"there is no config '{choice}'; a configuration of the project is 'train'"
-        return ConfigurationError(found)
-    found = f"{group}={choice}: there is no such choice"
-    return ConfigurationError(f"{found}; there are {listed(known, 20)}")
+    found = f"there is no config '{choice}'; a configuration of the project is 'train'"
+    if known:
+        found = f"{group}={choice}: there is no such choice; there are {listed(known)}"
+    return ConfigurationError(found)
 
 
 def unknown_key(key: str) -> UserError:
@@ -77,23 +77,22 @@ def unknown_key(key: str) -> UserError:
     if key not in valid_keys():
         return UnknownKeyError(key, nearest_keys(key))
     group, _, name = key.rpartition(".")
-    has_name = [n for n, node in GROUPS[group].items() if name in {f.name for f in fields(node)}]
-    schemas, has_key = [f"/schema/{group}@_here_: {each}\n" for each in has_name], []
+    having = {n for n, node in GROUPS[group].items() if name in {f.name for f in fields(node)}}
+    found = []
     for choice, path in choices(group).items():
-        if any(schema in path.read_text(encoding="utf-8") for schema in schemas):
-            has_key.append(f"{group}={choice}")
-    return ConfigurationError(f"only {' or '.join(has_key)} has the key '{key}'")
+        schema = re.search(rf"/schema/{group}@_here_: (\w+)\n", path.read_text(encoding="utf-8"))
+        if schema is not None and schema[1] in having:
+            found.append(f"{group}={choice}")
+    return ConfigurationError(f"only {' or '.join(found)} has the key '{key}'")
 
 
 @cache
 def valid_keys() -> tuple[str, ...]:
     """Return every key of the schema with its path: `seed`, `search.n_splits`, …."""
-    found = []
-    for f in fields(TrainConfig):
-        found.append(f.name)
-        for schema in GROUPS.get(f.name, {}).values():
-            found += [f"{f.name}.{inner.name}" for inner in fields(schema)]
-    return tuple(dict.fromkeys(found))
+    found = dict.fromkeys(f.name for f in fields(TrainConfig))
+    for group, schemas in GROUPS.items():
+        found |= dict.fromkeys(f"{group}.{f.name}" for s in schemas.values() for f in fields(s))
+    return tuple(found)
 
 
 def nearest_keys(key: str) -> list[str]:

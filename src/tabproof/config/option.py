@@ -26,10 +26,10 @@ def seconds_of(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class Allowed:
-    """The values that a key takes; bounds that are `int` allow whole numbers only.
+    """The values that a key takes; as a text, what error messages and the documentation show.
 
-    choices: for a list, what each element may be. also: further valid values. pattern: of a
-    text, described by words.
+    Bounds that are `int` allow whole numbers only. choices: for a list, what each element may be.
+    also: further valid values. pattern: of a text, described by words.
     """
 
     ge: float | None = None
@@ -43,30 +43,26 @@ class Allowed:
     words: str = ""
 
     def __contains__(self, value: object) -> bool:
-        """Whether the key takes a value."""
         if self.choices:
             return value in self.choices
         if any(value == other and type(value) is type(other) for other in self.also):
             return True
         if self.pattern:
             return isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
-        bounds = [bound for bound in (self.ge, self.gt, self.le, self.lt) if bound is not None]
-        kind = int if all(isinstance(bound, int) for bound in bounds) else (int, float)
-        if not isinstance(value, kind) or isinstance(value, bool) or not isfinite(value):
+        bounds = ((ge, self.ge), (gt, self.gt), (le, self.le), (lt, self.lt))
+        is_float = any(isinstance(bound, float) for _, bound in bounds)
+        if isinstance(value, bool) or not isinstance(value, (int, float) if is_float else int):
             return False
-        held = ((ge, self.ge), (gt, self.gt), (le, self.le), (lt, self.lt))
-        return all(bound is None or holds(value, bound) for holds, bound in held)
+        held = all(bound is None or holds(value, bound) for holds, bound in bounds)
+        return held and isfinite(value)
 
     def __str__(self) -> str:
-        """Return the values as an error message and the documentation show them."""
-        if self.words:
-            return self.words
-        if self.choices:
-            return f"one of {', '.join(map(str, self.choices))}"
-        if self.ge is not None:
+        if self.words or self.choices:
+            return self.words or f"one of {', '.join(map(str, self.choices))}"
+        if self.ge is not None and self.le is not None:
+            text = f"from {self.ge:.10g} to {self.le:.10g}"
+        elif self.ge is not None:
             text = f"{self.ge:.10g} or more"
-            if self.le is not None:
-                text = f"from {self.ge:.10g} to {self.le:.10g}"
         elif self.lt is not None:
             text = f"between {self.gt:.10g} and {self.lt:.10g}"
         else:

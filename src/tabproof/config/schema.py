@@ -27,6 +27,8 @@ from tabproof.text import LANGUAGES
 T = TypeVar("T")
 
 BUILTIN_NAMES = ("breast_cancer", "digits", "iris", "wine")
+CALIBRATIONS = ("none", "sigmoid", "isotonic", "temperature")
+OBJECTIVES = ("default", "max_f1", "cost", "min_recall")
 GROUPS: dict[str, dict[str, type]] = {}
 
 
@@ -305,11 +307,7 @@ class ChecksConfig:
 class CalibrationConfig:
     """How probabilities are mapped to observed shares, on folds of the training rows."""
 
-    method: str = option(
-        "how probabilities are mapped",
-        "none",
-        choices=("none", "sigmoid", "isotonic", "temperature"),
-    )
+    method: str = option("how probabilities are mapped", "none", choices=CALIBRATIONS)
     n_splits: int = option("folds whose predictions it is fitted on", 5, ge=2)
 
 
@@ -317,11 +315,7 @@ class CalibrationConfig:
 class ThresholdConfig:
     """The probability from which on the second of two labels is predicted."""
 
-    objective: str = option(
-        "how it is chosen; default: 0.5",
-        "default",
-        choices=("default", "max_f1", "cost", "min_recall"),
-    )
+    objective: str = option("how it is chosen; default: 0.5", "default", choices=OBJECTIVES)
     n_splits: int = option("folds of the training rows it is chosen on", 5, ge=2)
     # Any: as floats, OmegaConf would refuse whole numbers.
     costs: list[list[Any]] | None = option(
@@ -457,10 +451,8 @@ def own_conf() -> Path | None:
 
 def choices(group: str) -> dict[str, Path]:
     """Return the choices of a config group with their files; the project's own replace ours."""
-    found = {path.stem: path for path in (CONF / group).glob("*.yaml")}
-    if (own := own_conf()) is not None:
-        found |= {path.stem: path for path in (own / group).glob("*.yaml")}
-    return dict(sorted(found.items()))
+    paths = [path for conf in (CONF, own_conf()) if conf for path in (conf / group).glob("*.yaml")]
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
 
 
 class OwnConf(SearchPathPlugin):

@@ -16,6 +16,7 @@ from tabproof.errors import OverrideSyntaxError, UserError
 
 # Keys that decide no number: they are taken from this machine, not from the run.
 NOT_STORED = {f.name for f in fields(TrainConfig) if not f.metadata["decides_numbers"]}
+OF_RUNTIME = ("runtime=", "runtime.")
 
 
 class StoredConfigError(UserError):
@@ -64,8 +65,9 @@ def recompose(
     to_its_end: ignore a time budget, which this machine might use up.
     """
     cfg = _composed_here(overrides)
-    others = [each for each in overrides if not _is_of_runtime(each)]
-    changes = OverridesParser.create().parse_overrides(others)
+    changes = OverridesParser.create().parse_overrides(
+        [each for each in overrides if not each.startswith(OF_RUNTIME)]
+    )
     for override in changes:
         if override.is_sweep_override():
             raise OverrideSyntaxError(str(override.input_line))
@@ -94,11 +96,7 @@ def recompose(
 
 def _composed_here(overrides: Sequence[str]) -> DictConfig:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", overrides=list(filter(_is_of_runtime, overrides)))
-
-
-def _is_of_runtime(override: str) -> bool:
-    return override.partition("=")[0].partition(".")[0] == "runtime"
+        return compose("train", overrides=[o for o in overrides if o.startswith(OF_RUNTIME)])
 
 
 def _merge_stored(cfg: DictConfig, text: str) -> DictConfig:
