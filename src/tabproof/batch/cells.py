@@ -24,9 +24,8 @@ DTYPES = {pa.float64(): np.float64, pa.int64(): np.int64, pa.uint8(): np.uint8}
 
 def numbers_array(values: NDArray[Any]) -> pa.Array:
     """Return an array of float64 or int64 without nulls, sharing memory if possible."""
-    is_float = values.dtype.kind == "f"
-    content = np.ascontiguousarray(values, np.float64 if is_float else np.int64)
-    kind = pa.float64() if is_float else pa.int64()
+    kind = pa.float64() if values.dtype.kind == "f" else pa.int64()
+    content = np.ascontiguousarray(values, DTYPES[kind])
     return pa.Array.from_buffers(kind, len(content), [None, pa.py_buffer(content)])
 
 
@@ -44,11 +43,8 @@ def as_numpy(array: pa.Array) -> NDArray[Any]:
         return as_numpy(array.cast(pa.uint8())).view(np.bool_)
     if array.null_count:
         array = pc.fill_null(array, NAN)
-    dtype = DTYPES[array.type]
-    content = array.buffers()[1]
-    if content is None:
-        return np.empty(0, dtype)
-    return np.frombuffer(content, dtype)[array.offset : array.offset + len(array)]
+    content = np.frombuffer(array.buffers()[1] or b"", DTYPES[array.type])
+    return content[array.offset : array.offset + len(array)]
 
 
 NAN = numbers_array(np.array([np.nan]))[0]
@@ -98,15 +94,14 @@ def find_wrong_types(
     strict: also those that are read cell by cell, because their type is not the model's.
     """
     wrong = {}
-    for column in wanted:
-        if column.name in found:
-            kind = value_type(found[column.name])
-            is_doubtful = is_string(kind) or types.is_boolean(kind)
-            is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
-            # As in training, times, bytes, lists and records are neither numbers nor categories.
-            is_readable = is_doubtful or is_number or types.is_null(kind)
-            if not is_readable or (strict and column.categories is None and is_doubtful):
-                wrong[column.name] = str(kind)
+    for column in (column for column in wanted if column.name in found):
+        kind = value_type(found[column.name])
+        is_doubtful = is_string(kind) or types.is_boolean(kind)
+        is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+        # As in training, times, bytes, lists and records are neither numbers nor categories.
+        is_readable = is_doubtful or is_number or types.is_null(kind)
+        if not is_readable or (strict and column.categories is None and is_doubtful):
+            wrong[column.name] = str(kind)
     return wrong
 
 
@@ -123,7 +118,7 @@ NUMBER = r"^\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(
 # A whole number as pandas writes an int or a float.
 WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
 
-Bools = NDArray[np.bool_]
+Cells = NDArray[Any]
 
 _MISSING = texts_array(sorted(MISSING_TEXTS))
 NOTHING, NO_NUMBER = pa.nulls(1, pa.string())[0], texts_array(["no number"])[0]
@@ -143,7 +138,7 @@ def as_spelled(text: str, known: Container[str], *, decimal: str = ".") -> str:
 
 def read_numbers(
     texts: pa.Array, *, decimal: str = ".", with_missing_texts: bool
-) -> tuple[NDArray[np.float64], Bools]:
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return numbers (NaN if missing), and which texts are no finite number.
 
     `with_missing_texts`: texts such as NA are missing too, not only nulls.
@@ -169,8 +164,6 @@ def read_numbers(
 # Characters shown of a cell that is no number.
 MAX_SHOWN = 60
 
-Cells = NDArray[Any]
-
 
 class Fault(NamedTuple):
     """Why a row cannot be scored; `column` is empty if it is the whole row."""
@@ -191,11 +184,6 @@ class Rows:
     n_rows: int
     positions: NDArray[np.int64]
     faults: tuple[Fault, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse other lengths: a shifted row would get another row's probability."""
-        if len(self.positions) != self.table.num_rows:
-            raise ValueError("positions and rows differ in length")
 
 
 class CellReader:
@@ -273,16 +261,14 @@ class CellReader:
                 cells.cast(pa.string()), decimal=self._decimal, with_missing_texts=self._is_text
             )
         else:
-            if types.is_decimal(cells.type):
-                # Arrow's direct conversion is wrong in the last bit for some values.
-                cells = cells.cast(pa.string())
+            # Arrow's direct conversion of decimals is wrong in the last bit for some values.
+            cells = cells.cast(pa.string()) if types.is_decimal(cells.type) else cells
             values = as_numpy(cells.cast(pa.float64(), safe=False))
             refused = np.isinf(values)
         for place in np.flatnonzero(refused).tolist():
-            text, fault = str(cells[place].as_py()), "no number"
+            text = str(cells[place].as_py())
             text = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
-            if np.isinf(values[place]):
-                fault = "infinite"
+            fault = "infinite" if np.isinf(values[place]) else "no number"
             faults.setdefault(place, (name, f"{text!r} is {fault}"))
         return values
 

@@ -30,10 +30,7 @@ MAX_RECORD_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Block:
-    """Whole records, up to the offset `end` of the stream.
-
-    If `unclosed`, the last record has a quote that is never closed, and is left out.
-    """
+    """Whole records up to an offset; unclosed: a last one, with an open quote, is left out."""
 
     content: bytes
     end: int
@@ -75,9 +72,9 @@ def blocks(
 def last_record_end(buffer: bytes, separator: str) -> tuple[int, bool]:
     """Return the end of the last whole record, and whether a quote is open after it."""
     # The second half of '\r\n' may come in the next block.
-    line_break, limit = (
-        (b"\n", len(buffer)) if b"\n" in buffer else (b"\r", max(len(buffer) - 1, 0))
-    )
+    line_break, limit = b"\n", len(buffer)
+    if line_break not in buffer:
+        line_break, limit = b"\r", max(limit - 1, 0)
     if QUOTE not in buffer:
         return buffer.rfind(line_break, 0, limit) + 1, False
     quotes = _true_quotes(buffer, separator)
@@ -114,8 +111,6 @@ def _true_quotes(buffer: bytes, separator: str) -> NDArray[np.intp]:
 # Replaces bytes that cannot be decoded; Unicode reserves this code point as no character.
 UNDECODABLE = "\ufdd0"
 CHUNK_BYTES = 2**20
-
-
 STAND_IN = "tabproof.batch.stand_in"
 codecs.register_error(STAND_IN, lambda error: (UNDECODABLE, cast(UnicodeDecodeError, error).end))
 
@@ -132,9 +127,7 @@ def cleaned(content: bytes) -> tuple[bytes, bool]:
 def _open(file: InputFile) -> IO[bytes]:
     if file.path is None:
         return sys.stdin.buffer
-    if file.kind == "csv.gz":
-        return cast(IO[bytes], gzip.open(file.path))
-    return file.path.open("rb")
+    return cast(IO[bytes], gzip.open(file.path)) if file.kind == "csv.gz" else file.path.open("rb")
 
 
 class Utf8Stream:
@@ -246,31 +239,25 @@ def _read_block(
     if content.strip(b"\r\n"):
         # By index: columns that are not needed may have duplicate names.
         places = {name: str(names.index(name)) for name in types}
+        columns, size = [str(place) for place in range(len(names))], len(content) + 1
+        kinds = {places[name]: kind for name, kind in types.items()}
         table = pa_csv.read_csv(
             pa.BufferReader(content),
-            pa_csv.ReadOptions(
-                use_threads=False,
-                block_size=len(content) + 1,
-                column_names=[str(place) for place in range(len(names))],
-            ),
+            pa_csv.ReadOptions(use_threads=False, block_size=size, column_names=columns),
             pa_csv.ParseOptions(
                 delimiter=separator, newlines_in_values=True, invalid_row_handler=skip
             ),
+            # Which texts are missing depends on the column, and is decided later.
             pa_csv.ConvertOptions(
-                include_columns=list(places.values()),
-                column_types={places[name]: kind for name, kind in types.items()},
-                # Which texts are missing depends on the column, and is decided later.
-                strings_can_be_null=False,
+                include_columns=list(kinds), column_types=kinds, strings_can_be_null=False
             ),
         ).rename_columns(list(places))
     else:
         table = pa.schema(list(types.items())).empty_table()
     n_rows = table.num_rows + len(refused)
     positions = np.delete(np.arange(n_rows), list(refused))
-    faults = [
-        Fault(row, "", f"{n_fields} field(s) instead of {len(names)}")
-        for row, n_fields in refused.items()
-    ]
+    wanted = f"field(s) instead of {len(names)}"
+    faults = [Fault(row, "", f"{n_fields} {wanted}") for row, n_fields in refused.items()]
     if block.unclosed:
         faults.append(Fault(n_rows, "", "a quote is opened here and never closed"))
         n_rows += 1
@@ -293,21 +280,15 @@ def _read_header(
 ) -> tuple[list[str], int]:
     """Return the names, and the offset after them."""
     content, has_undecodable = cleaned(head)
-    lines: list[str] = []
-
-    def noted() -> Iterator[str]:
-        for line in io.StringIO(content.decode(), newline=""):
-            lines.append(line)
-            yield line
-
+    text = io.StringIO(content.decode(), newline="")
     try:
-        names = next((row for row in csv.reader(noted(), delimiter=separator) if row), None)
+        names = next(filter(None, csv.reader(text, delimiter=separator)), None)
     except csv.Error as error:
         reason = f"its header is no CSV ({error})"
         raise BatchInputError(name=file.name, reason=reason) from error
     if names is None:
         raise BatchInputError(name=file.name, reason="it is empty; a header is needed")
-    header = "".join(lines)
+    header = text.getvalue()[: text.tell()]
     if has_undecodable and UNDECODABLE in header:
         works = None
         if file.path is not None:

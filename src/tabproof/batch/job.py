@@ -83,6 +83,7 @@ class Job:
 
     def __init__(self, model: Model, options: Options, target: str, pool: Pool) -> None:
         self._model, self._options, self._target, self._pool = model, options, target, pool
+        self._names = [column.name for column in model.columns]
         self._lookups = [c.name for c in model.columns if c.categories is not None]
         # Standard input cannot be opened again.
         self._stdin: CsvFile | None = None
@@ -91,10 +92,7 @@ class Job:
         """Compare the columns of a task's inputs; raise an error if they cannot be scored."""
         first, types = task.inputs[0], dict[str, pa.DataType]()
         columns, strict = self._model.columns, self._options.strict
-        model_names = [column.name for column in columns]
-        known = {*model_names, self._target}
-        missing: list[str] = []
-        unknown: list[str] = []
+        missing, unknown = list[str](), list[str]()
         for file in task.inputs:
             source = self._open(file)
             # Standard input is read on.
@@ -107,26 +105,21 @@ class Job:
                 if twice := [name for name in needed if source.names.count(name) > 1]:
                     raise DuplicateColumnsError(twice)
                 kept = {name: source.types[name] for name in names}
-                lacks = [name for name in model_names if name not in source.types]
-                others = [name for name in source.types if name not in {*known, *kept}]
+                lacks = [name for name in self._names if name not in source.types]
+                known = {*self._names, self._target, *kept}
+                others = [name for name in source.types if name not in known]
                 # All cells of a CSV are text.
                 wrong = (
                     {} if source.is_text else find_wrong_types(columns, source.types, strict=strict)
                 )
                 if wrong or (strict and (lacks or others)) or len(lacks) == len(columns):
-                    differences = {
-                        "missing": listed(lacks, 20),
-                        "unknown": listed(others, 20),
-                        "wrong type": ", ".join(
-                            f"'{name}' ({kind})" for name, kind in wrong.items()
-                        ),
-                    }
-                    found = "; ".join(
-                        f"{what} {names}" for what, names in differences.items() if names
-                    )
-                    asked = ", and strict=true" if strict else ""
+                    mistyped = ", ".join(f"'{name}' ({kind})" for name, kind in wrong.items())
+                    lists = {"missing": listed(lacks, 20), "unknown": listed(others, 20)}
+                    lists["wrong type"] = mistyped
+                    found = "; ".join(f"{what} {text}" for what, text in lists.items() if text)
+                    asked = "columns, and strict=true" if strict else "columns"
                     raise ColumnsDifferError(
-                        f"{file.name} does not have the model's columns{asked}: {found}"
+                        f"{file.name} does not have the model's {asked}: {found}"
                     )
                 missing += lacks
                 unknown += others
@@ -134,9 +127,8 @@ class Job:
                     types = kept
                 elif kept != types:
                     name = next(n for n in {**types, **kept} if types.get(n) != kept.get(n))
-                    reason = (
-                        f"is not the same in {first.name} and {file.name}, which go to one output"
-                    )
+                    names = f"{first.name} and {file.name}"
+                    reason = f"is not the same in {names}, which go to one output"
                     raise KeptColumnError(name=name, reason=reason)
         schema = output_schema(self._model, types)
         return CheckedTask(task, schema, tuple(types), tuple(missing), tuple(unknown))
@@ -144,16 +136,15 @@ class Job:
     def _open(self, file: InputFile) -> Source:
         if file.kind == "parquet":
             return ParquetFile(file, self._lookups)
-        if file.path is not None:
-            return CsvFile(file, self._options.separator, self._options.encoding)
-        if self._stdin is None:
-            self._stdin = CsvFile(file, self._options.separator, self._options.encoding)
-        return self._stdin
+        if file.path is None and self._stdin is not None:
+            return self._stdin
+        source = CsvFile(file, self._options.separator, self._options.encoding)
+        self._stdin = source if file.path is None else None
+        return source
 
     def _needed(self, source: Source, kept: Sequence[str]) -> list[str]:
         """Return the columns to read."""
-        wanted = [c.name for c in self._model.columns if c.name in source.types]
-        return list(dict.fromkeys([*wanted, *kept]))
+        return list(dict.fromkeys([*(n for n in self._names if n in source.types), *kept]))
 
     def run(self, number: int, checked: CheckedTask, parts: Parts | None, show: Show) -> Tally:
         """Write an output and its bad rows; without `parts`, none are kept."""
@@ -192,11 +183,9 @@ class Job:
         for place, file in enumerate(inputs[first:], start=first):
             source = self._open(file)
             needed = self._needed(source, checked.kept)
+            is_text, decimal = source.is_text, self._options.decimal
             reader = CellReader(
-                model.columns,
-                model.name_category,
-                is_text=source.is_text,
-                decimal=self._options.decimal,
+                model.columns, model.name_category, is_text=is_text, decimal=decimal
             )
             to_rows = source.to_rows(needed, [name for name in self._lookups if name in needed])
             n_columns = len(needed) + len(model.added_columns)

@@ -29,14 +29,14 @@ class Slice:
             writer.write_table(self.table)
         return _from_stream, (sink.getvalue().to_pybytes(), self.end)
 
+    def rows(self) -> Rows:
+        """Return its rows, all of them whole."""
+        return Rows(self.table, self.table.num_rows, np.arange(self.table.num_rows))
+
 
 def _from_stream(content: bytes, end: int) -> Slice:
     with pa.ipc.open_stream(content) as reader:
         return Slice(reader.read_all(), end)
-
-
-def _as_rows(piece: Slice) -> Rows:
-    return Rows(piece.table, piece.table.num_rows, np.arange(piece.table.num_rows))
 
 
 class ParquetFile:
@@ -70,8 +70,7 @@ class ParquetFile:
         ends = np.cumsum(sizes, dtype=np.int64)
         first = int(np.searchsorted(ends, start, side="right"))
         skipped = start - int(ends[first - 1] if first else 0)
-        waiting: list[pa.RecordBatch] = []
-        n_waiting = 0
+        waiting, n_waiting = list[pa.RecordBatch](), 0
         with self.file.reading():
             for batch in self._file.iter_batches(
                 batch_rows, list(range(first, len(sizes))), list(needed), use_threads=False
@@ -93,4 +92,4 @@ class ParquetFile:
 
     def to_rows(self, _needed: Sequence[str], _lookups: Sequence[str]) -> Callable[[Slice], Rows]:
         """Return the function that makes rows of a slice."""
-        return _as_rows
+        return Slice.rows

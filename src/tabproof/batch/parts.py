@@ -18,27 +18,17 @@ import pyarrow as pa
 from tabproof.artifacts.files import atomic_file, locked
 from tabproof.batch.cells import Fault
 from tabproof.batch.scoring import Part, Tally
-from tabproof.errors import UserError
+from tabproof.errors import UserError, listed
 
 PLAN, LOCK, SCRATCH = "plan.json", "lock", "scratch"
 OURS = re.compile(r"plan\.json|lock|scratch.*|\d+\.done|\d+-\d+\.part")
 KEY = b"part"
-GO_ON = "the same command resumes from there"
 
 
-class PartsInUseError(UserError):
-    """Parts that another process is writing."""
+class PartsDirectoryError(UserError):
+    """A directory for finished parts that another process uses, or that has other files."""
 
-    template = "another process is scoring into {directory}; wait for it, or stop it"
-
-
-class PartsTakenError(UserError):
-    """A directory for finished parts that has other files."""
-
-    template = (
-        "{directory} is for finished parts, and it has {found};"
-        " move that away, or choose another output"
-    )
+    template = "{found}; {remedy}"
 
 
 class Parts:
@@ -51,7 +41,8 @@ class Parts:
         self.directory, self.is_kept = directory, plan is not None
         foreign = [path.name for path in directory.iterdir() if not OURS.fullmatch(path.name)]
         if foreign:
-            raise PartsTakenError(directory=directory, found=foreign)
+            found = f"{directory} is for finished parts, and it has {listed(foreign)}"
+            raise PartsDirectoryError(found, "move that away, or choose another output")
         found = _read_json(directory / PLAN)
         self.has_other_plan = found is not None and found != plan
         if plan is None or found != plan:
@@ -62,9 +53,7 @@ class Parts:
     def finished(self, task: int) -> Iterator[Part]:
         """Yield the finished parts, from the first on."""
         number = 0
-        while (
-            self.is_kept and (part := _read(self.directory / f"{task}-{number}.part")) is not None
-        ):
+        while self.is_kept and (part := _read(self.directory / f"{task}-{number}.part")):
             yield part
             number += 1
 
@@ -119,14 +108,16 @@ def opened(directory: Path, plan: Mapping[str, Any] | None) -> Iterator[Parts]:
         try:
             stack.enter_context(locked(directory / LOCK))
         except BlockingIOError as error:
-            raise PartsInUseError(directory=directory) from error
+            found = f"another process is scoring into {directory}"
+            raise PartsDirectoryError(found, "wait for it, or stop it") from error
         parts, is_kept = Parts(directory, plan), False
         try:
             yield parts
         except BaseException as error:
             is_kept = parts.is_kept and not parts.is_empty
             if is_kept:
-                error.add_note(f"with what is finished kept in {directory}: {GO_ON}")
+                kept = f"with what is finished kept in {directory}"
+                error.add_note(f"{kept}: the same command resumes from there")
             raise
         finally:
             if not is_kept:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,10 +22,10 @@ HEAD_BYTES = 2**20
 READ, ANSWERS = "the input is read from there", "the answers go there"
 PARTS = "finished parts lie there"
 IRREGULAR = {
-    stat.S_IFCHR: "character device",
-    stat.S_IFBLK: "block device",
-    stat.S_IFIFO: "FIFO",
-    stat.S_IFSOCK: "socket",
+    "character device": Path.is_char_device,
+    "block device": Path.is_block_device,
+    "FIFO": Path.is_fifo,
+    "socket": Path.is_socket,
 }
 
 
@@ -68,12 +67,8 @@ class InputFile:
         status = self.path.stat()
         with self.path.open("rb") as file:
             head = hashlib.sha256(file.read(HEAD_BYTES)).hexdigest()
-        return {
-            "path": str(self.path.resolve()),
-            "size": status.st_size,
-            "mtime_ns": status.st_mtime_ns,
-            "head": head,
-        }
+        path, size, mtime_ns = str(self.path.resolve()), status.st_size, status.st_mtime_ns
+        return {"path": path, "size": size, "mtime_ns": mtime_ns, "head": head}
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -110,9 +105,8 @@ class Plan:
 def make_plan(input_text: str, output_text: str, bad_rows: Path | None = None) -> Plan:
     """Find the inputs and plan the outputs; raise an error for a path that cannot be used."""
     inputs = _find_inputs(input_text)
-    if output_text == STANDARD:
-        plan = Plan((Task(inputs, None, bad_rows),), None)
-    else:
+    plan = Plan((Task(inputs, None, bad_rows),), None)
+    if output_text != STANDARD:
         plan = _plan_files(inputs, output_text, bad_rows)
     if bad_rows is not None and len(plan.tasks) > 1:
         valid = "no file where there are several outputs: each has its own"
@@ -225,7 +219,5 @@ def _marks(path: Path | None, standard: int) -> list[Mark]:
 
 
 def _irregular(path: Path) -> str | None:
-    with suppress(OSError):
-        kind = IRREGULAR.get(stat.S_IFMT(path.stat().st_mode))
-        return f"it is a {kind}, which no file can take the place of" if kind else None
-    return None
+    kind = next((kind for kind, is_one in IRREGULAR.items() if is_one(path)), None)
+    return kind and f"it is a {kind}, which no file can take the place of"

@@ -69,11 +69,11 @@ def score(options: Options) -> str:
         missing = list(dict.fromkeys(name for one in checked for name in one.missing))
         unknown = list(dict.fromkeys(name for one in checked for name in one.unknown))
         if missing:
-            shown = listed(missing, SHOWN_COLUMNS)
-            log(f"! missing columns, scored as missing cells: {shown}", options)
+            columns = listed(missing, SHOWN_COLUMNS)
+            log(f"! missing columns, scored as missing cells: {columns}", options)
         if unknown:
-            shown = listed(unknown, SHOWN_COLUMNS)
-            log(f"ignored   columns that the model does not know: {shown}", options)
+            columns = listed(unknown, SHOWN_COLUMNS)
+            log(f"ignored   columns that the model does not know: {columns}", options)
         total, n_rows = Tally(), 0
         with (
             _opened_parts(plan, model, options) as kept,
@@ -156,8 +156,8 @@ def _read_model(options: Options) -> tuple[Model, str]:
     return Model(
         fingerprint=f"{run.run_id} {digest.hexdigest()}",
         columns=tuple(
-            WantedColumn(name, categories.get(name), *ranges.get(name, (None, None)))
-            for name in (column.name for column in scorer.columns)
+            WantedColumn(c.name, categories.get(c.name), *ranges.get(c.name, (None, None)))
+            for c in scorer.columns
         ),
         labels=scorer.labels,
         predict_proba=scorer.predict_proba,
@@ -190,8 +190,8 @@ def _opened_parts(plan: Plan, model: Model, options: Options) -> Iterator[parts.
     is_kept = not any(None in some for some in identities)
     with parts.opened(plan.parts, determinants if is_kept else None) as kept:
         if kept.has_other_plan:
-            belongs = "belongs to another model, input or option: starting again"
-            log(f"! {plan.parts} {belongs}", options)
+            differs = "belongs to another model, input or option: starting again"
+            log(f"! {plan.parts} {differs}", options)
         elif not kept.is_empty:
             log(f"resuming  with the finished parts in {plan.parts}", options)
         yield kept

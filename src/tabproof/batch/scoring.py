@@ -41,12 +41,9 @@ class KeptColumnError(UserError):
 class Model:
     """A model for batch scoring.
 
-    Attributes
-    ----------
-    fingerprint : identifies everything that its numbers depend on
-    codes_of : returns the index of the predicted label for probabilities
-    name_category : returns the name that training gave to a value
-    explain : returns contributions for columns and probabilities; None if not asked for
+    fingerprint: identifies everything that its numbers depend on. codes_of: returns the index of
+    the predicted label. name_category: returns the name that training gave to a value. explain:
+    returns contributions for columns and probabilities; None if not asked for.
     """
 
     fingerprint: str
@@ -69,10 +66,8 @@ class Model:
 class Part:
     """Scored rows of one input. Row numbers begin with the part, and include bad rows.
 
-    Attributes
-    ----------
-    source, end : the index of the input, and the end of the part in it
-    unseen, outside : counts of unseen categories and of numbers out of range, by column
+    source, end: the index of the input, and the end of the part in it. unseen, outside: counts of
+    unseen categories and of numbers out of range, by column.
     """
 
     table: pa.Table
@@ -106,11 +101,10 @@ def output_schema(model: Model, kept: Mapping[str, pa.DataType]) -> pa.Schema:
     fields = [(ROW, pa.int64()), *((f"{PROBA}{label}", pa.float64()) for label in model.labels)]
     fields.append((LABEL, pa.string()))
     fields += [(name, pa.float64()) for name in model.added_columns]
-    own = dict(fields)
+    own = {name for name, _ in fields}
     for name, kind in kept.items():
         if name in own:
-            reason = "the output has a column of that name itself"
-            raise KeptColumnError(name=name, reason=reason)
+            raise KeptColumnError(name=name, reason="the output has a column of that name itself")
         # However texts are stored.
         fields.append((name, pa.string() if is_string(value_type(kind)) else kind))
     return pa.schema(fields)
