@@ -8,8 +8,9 @@ import pytest
 
 from tabproof.errors import InvalidValueError
 from tabproof.evaluation_result import Decision, Estimate, Evidence, Finding, Importance
-from tabproof.report import ReportFacts, render_report, sections
+from tabproof.report import ReportFacts, render_report
 from tabproof.report.format import Texts
+from tabproof.report.page import learning
 from tabproof.text import LANGUAGES
 from tests.report.making import (
     CONFIG,
@@ -207,7 +208,7 @@ def test_every_end_of_a_learning_curve_has_words(end: str) -> None:
     facts = facts_of(evidence_of(findings=[Finding("learning_curve", "…", facts={"end": end})]))
     for language in LANGUAGES:
         known = Texts("findings", language)(f"learning_curve.{end}")
-        assert sections.learning(facts, Texts("report", language)) == known
+        assert learning(facts, Texts("report", language)) == known
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

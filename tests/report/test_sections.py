@@ -8,7 +8,7 @@ import pytest
 
 from tabproof.evaluation_result import Decision, Estimate
 from tabproof.report.format import Texts
-from tabproof.report.sections import (
+from tabproof.report.page import (
     MAX_CANDIDATES,
     best_candidates,
     cautions,

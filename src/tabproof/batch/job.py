@@ -127,8 +127,8 @@ class Job:
                     types = kept
                 elif kept != types:
                     name = next(n for n in {**types, **kept} if types.get(n) != kept.get(n))
-                    names = f"{first.name} and {file.name}"
-                    reason = f"is not the same in {names}, which go to one output"
+                    both = f"{first.name} and {file.name}"
+                    reason = f"is not the same in {both}, which go to one output"
                     raise KeptColumnError(name=name, reason=reason)
         schema = output_schema(self._model, types)
         return CheckedTask(task, schema, tuple(types), tuple(missing), tuple(unknown))

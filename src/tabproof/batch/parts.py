@@ -28,7 +28,7 @@ KEY = b"part"
 class PartsDirectoryError(UserError):
     """A directory for finished parts that another process uses, or that has other files."""
 
-    template = "{found}; {remedy}"
+    template = "{reason}; {remedy}"
 
 
 class Parts:
@@ -41,8 +41,8 @@ class Parts:
         self.directory, self.is_kept = directory, plan is not None
         foreign = [path.name for path in directory.iterdir() if not OURS.fullmatch(path.name)]
         if foreign:
-            found = f"{directory} is for finished parts, and it has {listed(foreign)}"
-            raise PartsDirectoryError(found, "move that away, or choose another output")
+            reason = f"{directory} is for finished parts, and it has {listed(foreign)}"
+            raise PartsDirectoryError(reason, "move that away, or choose another output")
         found = _read_json(directory / PLAN)
         self.has_other_plan = found is not None and found != plan
         if plan is None or found != plan:
@@ -108,8 +108,8 @@ def opened(directory: Path, plan: Mapping[str, Any] | None) -> Iterator[Parts]:
         try:
             stack.enter_context(locked(directory / LOCK))
         except BlockingIOError as error:
-            found = f"another process is scoring into {directory}"
-            raise PartsDirectoryError(found, "wait for it, or stop it") from error
+            reason = f"another process is scoring into {directory}"
+            raise PartsDirectoryError(reason, "wait for it, or stop it") from error
         parts, is_kept = Parts(directory, plan), False
         try:
             yield parts

@@ -7,7 +7,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from math import ceil, isfinite, log10
 from pathlib import Path
 
@@ -49,10 +49,8 @@ class Texts:
 @cache
 def read_catalogue(name: str) -> dict[str, dict[str, str]]:
     """Read a catalogue: by key `section.name`, a text per language."""
-    path = Path(__file__).parent / "texts" / f"{name}.toml"
-    if name == "findings":
-        # Used below this layer too, for logs.
-        path = CATALOGUE
+    # Findings are worded below this layer, for logs.
+    path = CATALOGUE if name == "findings" else Path(__file__).parent / "texts" / f"{name}.toml"
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
         f"{section}.{key}": entry
@@ -151,9 +149,8 @@ def shown(text: object, limit: int | None = None) -> str:
     return line
 
 
-def in_a_sentence(text: object) -> str:
-    """Return text short enough for a sentence."""
-    return shown(text, 60)
+# Short enough for a sentence.
+in_a_sentence = partial(shown, limit=60)
 
 
 def listed(names: Sequence[str], limit: int, comma: str) -> str:
@@ -185,9 +182,8 @@ def decimal(value: float | None, decimals: int = DECIMALS) -> str:
     return text.replace("-", MINUS) if text.strip("-0.") else text.lstrip("-")
 
 
-def count(number: int) -> str:
-    """Write a number of things: 48,842."""
-    return f"{number:,}"
+# A number of things: 48,842.
+count = "{:,}".format
 
 
 def plain(number: float) -> str:

@@ -1,25 +1,32 @@
-"""report.html, one file that needs no network and runs no script, and model_card.md.
+"""The pages of a run: report.html, one file that needs no network, and model_card.md.
 
 The model card is Markdown with the metadata of the Hugging Face hub.
 """
 
-from collections.abc import Sequence
-from functools import cache, partial
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tabproof.evaluation_result import Estimate
+from tabproof.artifacts import model_name_of
+from tabproof.evaluation_result import LOWER_IS_BETTER, Estimate, Evidence, Finding, Slice
 from tabproof.report import format as fmt
-from tabproof.report import sections
 from tabproof.report.format import Texts
-from tabproof.report.sections import ReportFacts
+from tabproof.report.search_table import read_search
 from tabproof.text import format_params
 
+Row = dict[str, Any]
+NOTHING = Estimate(None)
 HERE = Path(__file__).parent
 SECTIONS = (
     "headline", "findings", "metrics", "decision", "pictures", "slices", "importance", "learning",
@@ -32,17 +39,361 @@ PLACED = {
     "learning": ("learning_curve",),
     "candidates": ("search",),
 }
-MAX_COLUMNS, MAX_LABELS = 15, 6
+MAX_COLUMNS, MAX_LABELS, MAX_CANDIDATES = 15, 6, 50
 TASK = "tabular-classification"
 # Names of metrics on the Hugging Face hub, where it has one.
 HUB_NAMES = {"mcc": "matthews_correlation", "brier": "brier_score"}
+# Of a metric in the metadata.
 DECIMALS = 6
+# Of a table of groups; evaluation.json has all.
+MAX_METRICS, MAX_SHARES = 3, 4
+# Findings of the evaluation, which have a section of their own.
+OF_THE_MODEL = ("learning_curve", "undefined_folds")
+
+
+@dataclass(frozen=True)
+class ReportFacts:
+    """Everything that report.html and model_card.md show of a run.
+
+    summary: the content of summary.json. candidates: cv_results of the search. pictures: SVG by
+    name, trusted as they are. target: the predicted column. files: in the run directory.
+    """
+
+    evidence: Evidence
+    summary: Mapping[str, Any]
+    candidates: pd.DataFrame | None
+    config_yaml: str
+    pictures: Mapping[str, str]
+    command: Sequence[str]
+    run_path: str
+    target: str | None = None
+    files: Sequence[str] = ()
+
+    @property
+    def main(self) -> tuple[str, Estimate]:
+        """The name and the estimate of the main metric."""
+        metrics, name = self.evidence.metrics, self.evidence.metric
+        name = name if name in metrics else next(iter(metrics), name)
+        return name, metrics.get(name, NOTHING)
+
+    @property
+    def dataset(self) -> str:
+        """The name of the table, without its source: adult, not openml_adult."""
+        return model_name_of(self.summary["dataset"])
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The findings of the data checks."""
+        return [each for each in self.evidence.findings if each.check not in OF_THE_MODEL]
+
+    def finding_of(self, check: str) -> Finding | None:
+        """Return the finding of a check; None where it has none."""
+        return next((each for each in self.evidence.findings if each.check == check), None)
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration."""
+        # CSafeLoader is safe too.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        content = yaml.load(self.config_yaml, loader)  # noqa: S506
+        return content if isinstance(content, dict) else {}
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the data checks ran."""
+        return bool((self.config.get("checks") or {}).get("enabled"))
+
+
+def meanings(facts: ReportFacts, t: Texts) -> Iterator[str]:
+    """Explain the main metric, and compare accuracy with always predicting one label."""
+    evidence, (name, estimate) = facts.evidence, facts.main
+    labels = [fmt.in_a_sentence(label) for label in evidence.labels]
+    if estimate.value is None:
+        yield t("headline.undefined", metric=t.metric(name))
+    elif name == "roc_auc":
+        of, numbers = fmt.cases(estimate)
+        key = "pairs" if facts.evidence.is_binary else "pairs_of_each"
+        suffix = "_without_interval" if estimate.interval is None else ""
+        numbers |= {"negative": labels[0], "positive": labels[-1]}
+        yield t(f"headline.{key}{suffix}", of=of, **numbers)
+    elif name != "accuracy" and f"explained.{name}" in t:
+        yield t(f"explained.{name}")
+    accuracy = evidence.metrics.get("accuracy", NOTHING)
+    if accuracy.value is None or not any(evidence.n_by_label):
+        return
+    of, numbers = fmt.cases(accuracy)
+    most = max(evidence.n_by_label)
+    share = most / sum(evidence.n_by_label)
+    suffix, key = "_without_interval", "base"
+    if accuracy.interval is not None:
+        low, high = accuracy.interval
+        suffix = ""
+        key = "base_below" if low > share else "base_above" if high < share else "base_within"
+    yield t(f"headline.accuracy{suffix}", of=of, **numbers)
+    label = labels[list(evidence.n_by_label).index(most)]
+    yield t(f"headline.{key}", of=of, label=label, base=round(share * of))
+    objective = f"decision.objective_{evidence.decision.objective}"
+    if evidence.decision.objective != "default" and objective in t:
+        yield t("headline.objective", objective=t(objective))
+
+
+def cautions(facts: ReportFacts, t: Texts) -> Iterator[str]:
+    """Return the reasons why the numbers may mean less than they seem."""
+    evidence, interval = facts.evidence, facts.main[1].interval
+    n_test = fmt.count(evidence.n_test)
+    if interval is not None:
+        width = interval[1] - interval[0]
+        # A wider interval does not separate most models.
+        if width > 0.05:
+            yield t("headline.wide", n_test=n_test, width=f"{width:.2f}")
+        # Several rows of one subject.
+        if (facts.config.get("cv") or {}).get("group_column"):
+            yield t("headline.grouped")
+    elif facts.main[1].value is not None:
+        yield t("headline.no_interval", n_test=n_test)
+    # With fewer rows of a label than 30, each row moves its recall by more than 0.03.
+    few = [
+        f"{t('headline.quoted', text=fmt.in_a_sentence(label))} ({fmt.count(n_rows)})"
+        for label, n_rows in zip(evidence.labels, evidence.n_by_label, strict=True)
+        if n_rows < 30
+    ]
+    if few:
+        yield t("headline.few", labels=fmt.listed(few, 5, ", "))
+    if facts.summary.get("stopped"):
+        yield t("headline.stopped", n_not_tried=fmt.count(facts.summary.get("n_not_tried") or 0))
+
+
+def finding_text(finding: Finding | None, language: str) -> Row | None:
+    """Return a finding in the language of the page, or in English as it was logged."""
+    if finding is None:
+        return None
+    texts = Texts("findings", language)
+    values: Row = {}
+    for key, value in finding.facts.items():
+        if isinstance(value, str):
+            value = fmt.shown(value, 400)
+        elif isinstance(value, list | tuple):
+            value = ", ".join(map(fmt.in_a_sentence, value))
+        elif isinstance(value, Mapping):
+            value = ", ".join(f"{fmt.in_a_sentence(str(name))} ({n})" for name, n in value.items())
+        values[key] = value
+    try:
+        title, text = (texts(f"{finding.check}.{key}", **values) for key in ("title", "text"))
+        is_english = False
+    except (KeyError, IndexError, ValueError):
+        # A finding of another version: the logged message is still right.
+        title = fmt.shown(finding.check.replace("_", " ").capitalize())
+        text, is_english = fmt.shown(finding.message), True
+    # Most texts name the columns, some only the first few.
+    columns = [column for column in finding.columns if fmt.shown(column) not in text]
+    return {"title": title, "text": text, "columns": columns, "is_english": is_english}
+
+
+def metric_rows(
+    metrics: Mapping[str, Estimate], t: Texts, errors: Mapping[str, float] | None = None
+) -> list[Row]:
+    """Return a row per metric, with its meaning; errors: standard errors by metric."""
+    return [
+        {
+            "name": t.metric(name),
+            "estimate": estimate,
+            "bar": fmt.bar(estimate, fmt.SPANS.get(name, fmt.SHARES)),
+            # One digit more than the mean has: it is much smaller than the interval.
+            "error": fmt.decimal((errors or {}).get(name), fmt.n_decimals(estimate) + 1),
+            "meaning": t.get(f"explained.{name}", ""),
+            "is_lower_better": name in LOWER_IS_BETTER,
+        }
+        for name, estimate in metrics.items()
+    ]
+
+
+def slice_table(part: Slice, facts: ReportFacts, t: Texts) -> Row:
+    """Return the groups of a column, each with the first metrics and the shares of labels."""
+    labels = facts.evidence.labels
+    # Of two labels the positive one is enough.
+    codes = [1] if facts.evidence.is_binary else list(range(min(len(labels), MAX_SHARES)))
+    measured = dict.fromkeys(name for group in part.groups for name in group.metrics)
+    preferred = dict.fromkeys([facts.main[0], "accuracy", "f1", *measured])
+    names = [name for name in preferred if name in measured][:MAX_METRICS]
+    table = [[group.metrics.get(name, NOTHING) for name in names] for group in part.groups]
+    span = fmt.common_span(estimates[0] for estimates in table if estimates)
+    groups = [
+        {
+            **vars(group),
+            "n_by_label": [group.n_by_label[code] for code in codes],
+            "estimates": estimates,
+            "bar": fmt.bar(estimates[0], span) if estimates else None,
+            "shares": [group.shares[code] for code in codes],
+        }
+        for group, estimates in zip(part.groups, table, strict=True)
+    ]
+    ratios = []
+    for code in codes:
+        label, ratio = fmt.in_a_sentence(labels[code]), part.ratios[code]
+        key = "slices.no_ratio" if ratio is None else "slices.ratio"
+        ratios.append(t(key, label=label, ratio=fmt.decimal(ratio, 2)))
+    return {
+        "column": part.column,
+        "labels": [labels[code] for code in codes],
+        "metrics": [t.metric(name) for name in names],
+        "groups": groups,
+        "ratios": ratios,
+    }
+
+
+def decision(facts: ReportFacts, t: Texts) -> dict[str, str]:
+    """Return how a probability becomes a label, by key of the texts."""
+    evidence, made = facts.evidence, facts.evidence.decision
+    label = fmt.in_a_sentence(evidence.labels[-1])
+    if not facts.evidence.is_binary:
+        rule = t("decision.most_probable")
+    elif made.threshold is None or made.objective == "default":
+        rule = t("decision.above_half", label=label)
+    else:
+        rule = t("decision.from_threshold", label=label, threshold=f"{made.threshold:.4g}")
+    calibration, objective = fmt.shown(evidence.calibration), fmt.shown(made.objective)
+    lines = {
+        "calibration": t.get(f"decision.calibration_{evidence.calibration}", calibration),
+        "rule": rule,
+        "chosen_for": t.get(f"decision.objective_{made.objective}", objective),
+    }
+    required = {"min_recall": made.min_recall, "min_precision": made.min_precision}
+    lines |= {name: fmt.plain(value) for name, value in required.items() if value is not None}
+    if made.score is not None:
+        score = f"score_{made.objective}"
+        lines[score if f"decision.{score}" in t else "score"] = fmt.decimal(made.score)
+    return lines
+
+
+def learning(facts: ReportFacts, t: Texts) -> str | None:
+    """Return whether the learning curve still rises at its end, as the run found."""
+    finding, texts = facts.finding_of("learning_curve"), Texts("findings", t.language)
+    found: Mapping[str, Any] = {} if finding is None else finding.facts
+    if (end := f"learning_curve.{found.get('end')}") not in texts:
+        return None
+    sentences = [texts(end)]
+    values = {name: fmt.count(found[name]) for name in ("n_before", "n_rows") if name in found}
+    values |= {name: fmt.decimal(found[name]) for name in ("gain", "low", "high") if name in found}
+    if found.get("low") is not None:
+        sentences.append(texts("learning_curve.change", **values))
+    elif found.get("gain") is not None:
+        sentences.append(texts("learning_curve.change_alone", **values))
+    if found.get("left_out"):
+        sentences.append(texts("learning_curve.left_out", sizes=", ".join(found["left_out"])))
+    return " ".join(sentences)
+
+
+def best_candidates(cv_results: pd.DataFrame | None) -> Row | None:
+    """Return the best candidates, by last rung and then score; None without a search."""
+    if cv_results is None or cv_results.empty or "mean_test_score" not in cv_results:
+        return None
+    table = read_search(cv_results)
+    is_scored = np.isfinite(table.scores)
+    scored = np.flatnonzero(is_scored.any(axis=1)).tolist()
+    last = table.scores.shape[1] - 1 - np.argmax(is_scored[:, ::-1], axis=1)
+    score = table.scores[np.arange(len(last)), last]
+    order = sorted(scored, key=lambda n: (n != table.winner, -last[n], -score[n], n))
+    best = [
+        {
+            "words": table.in_words(n),
+            "score": float(score[n]),
+            "rung": int(last[n]) + 1,
+            "is_chosen": n == table.winner,
+        }
+        for n in order[:MAX_CANDIDATES]
+    ]
+    n_all, n_rungs = len(table.params), len(table.rungs)
+    return {"best": best, "n_all": n_all, "n_failed": n_all - len(scored), "n_rungs": n_rungs}
+
+
+def limits(facts: ReportFacts, t: Texts) -> Iterator[str]:
+    """Return what the numbers do not show."""
+    evidence = facts.evidence
+    yield from cautions(facts, t)
+    yield t("limits.same_source", n_test=fmt.count(evidence.n_test))
+    yield t("limits.extrapolation")
+    yield t("limits.selection")
+    if not evidence.slices:
+        yield t("limits.no_slices")
+    small = [
+        f"{fmt.in_a_sentence(part.column)} = {fmt.in_a_sentence(group.name)}"
+        for part in evidence.slices
+        for group in part.groups
+        if group.is_small
+    ]
+    if small:
+        names = fmt.listed(small, 8, "; ")
+        yield t("limits.small_groups", n_groups=fmt.count(len(small)), names=names)
+    if evidence.calibration == "none":
+        yield t("limits.not_calibrated")
+    if evidence.importances or evidence.dependences:
+        yield t("limits.not_causes")
+    if facts.findings:
+        yield t("limits.findings", n_findings=fmt.count(len(facts.findings)))
+    elif not facts.is_checked:
+        yield t("limits.not_checked")
+
+
+def origin(facts: ReportFacts, t: Texts) -> dict[str, str]:
+    """Return data, code and versions of the run, by key of the texts."""
+    summary = facts.summary
+    lines = {"run_id": summary["run_id"], "fingerprint": summary["data"]["sha256"]}
+    if summary.get("n_rows_without_target"):
+        lines["without_target"] = fmt.count(summary["n_rows_without_target"])
+    commit = summary["git"].get("commit") or "–"
+    is_changed = summary["git"].get("commit") and not summary["git"].get("clean")
+    lines["commit"] = f"{commit} ({t('origin.not_clean')})" if is_changed else commit
+    lines["code"] = summary["code"]
+    lines["versions"] = ", ".join(f"{name} {text}" for name, text in summary["versions"].items())
+    parts = (summary["platform"].get(name) for name in ("system", "machine", "libc"))
+    lines["platform"] = ", ".join(str(part) for part in parts if part)
+    if parity := summary.get("parity"):
+        largest = parity["max_difference"]
+        difference, n_rows = f"{largest:.0e}" if largest else "0", fmt.count(parity["n_rows"])
+        lines["parity"] = t("origin.parity_text", difference=difference, n_rows=n_rows)
+    return lines
+
+
+def commands(facts: ReportFacts) -> dict[str, str]:
+    """Return the command lines of the run to copy, by what they do."""
+    run, python = facts.run_path, ["python", "-m"]
+    score = [*python, "src.score", f"run={run}", "input=new.csv", "output=scored.csv"]
+    promote = command_line([*python, "src.runs", "promote", run, "--name", "NAME"])
+    return {
+        "train": command_line(facts.command),
+        "replay": command_line([*python, "src.replay", run]),
+        "score": command_line(score),
+        "service": f"{promote}\nmake api",
+    }
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Quote words for a POSIX shell; words with hidden characters for bash."""
+    quoted = []
+    for word in words:
+        if not any(map(fmt.is_hidden, word)):
+            quoted.append(shlex.quote(word))
+            continue
+        word = re.sub(r"[\\']", r"\\\g<0>", word)
+        letters = (f"\\U{ord(letter):08x}" if fmt.is_hidden(letter) else letter for letter in word)
+        quoted.append(f"$'{''.join(letters)}'")
+    return " ".join(quoted)
+
+
+# --- The pages.
 
 
 @cache
 def make_environment(language: str, *, markdown: bool = False) -> Environment:
     """Make the environment of templates: of HTML, or of Markdown, which escape all values."""
     t = Texts("report", language)
+
+    def interval(estimate: Estimate, key: str = "headline.interval_of") -> str:
+        if estimate.interval is None:
+            return ""
+        low, high = (fmt.decimal(end, fmt.n_decimals(estimate)) for end in estimate.interval)
+        return t(key, low=low, high=high)
+
     environment = Environment(
         loader=FileSystemLoader(HERE),
         # Escaping for Markdown covers HTML.
@@ -58,18 +409,10 @@ def make_environment(language: str, *, markdown: bool = False) -> Environment:
     filters = ("bar", "count", "decimal", "plain", "shown", "fenced")
     environment.filters |= {name: getattr(fmt, name) for name in filters} | {
         "value": lambda estimate: fmt.decimal(estimate.value, fmt.n_decimals(estimate)),
-        "interval": partial(interval_text, t),
+        "interval": interval,
         "sentence": fmt.in_a_sentence,
     }
     return environment
-
-
-def interval_text(t: Texts, estimate: Estimate, key: str = "headline.interval_of") -> str:
-    """Write the interval of an estimate; nothing where there is none."""
-    if estimate.interval is None:
-        return ""
-    low, high = (fmt.decimal(end, fmt.n_decimals(estimate)) for end in estimate.interval)
-    return t(key, low=low, high=high)
 
 
 def _shared(facts: ReportFacts, t: Texts) -> dict[str, Any]:
@@ -85,20 +428,19 @@ def _shared(facts: ReportFacts, t: Texts) -> dict[str, Any]:
         target = fmt.in_a_sentence(facts.target)
         predicts = t("headline.predicts", target=target, labels=labels)
     return {
-        "summary": facts.summary,
-        "evidence": evidence,
+        "facts": facts,
         "labels": labels,
         "predicts": predicts,
         "n_columns": len(facts.summary["data"]["columns"]) - 1,
         "main": {"name": t.metric(name), "estimate": estimate},
-        "meanings": list(sections.meanings(facts, t)),
-        "metrics": sections.metric_rows(evidence.metrics, t),
-        "decision": sections.decision(facts, t),
-        "slices": [sections.slice_table(part, facts, t) for part in evidence.slices],
-        "candidates": sections.best_candidates(facts.candidates),
-        "limits": list(sections.limits(facts, t)),
-        "origin": sections.origin(facts, t),
-        "commands": sections.commands(facts),
+        "meanings": list(meanings(facts, t)),
+        "metrics": metric_rows(evidence.metrics, t),
+        "decision": decision(facts, t),
+        "slices": [slice_table(part, facts, t) for part in evidence.slices],
+        "candidates": best_candidates(facts.candidates),
+        "limits": list(limits(facts, t)),
+        "origin": origin(facts, t),
+        "commands": commands(facts),
     }
 
 
@@ -127,38 +469,30 @@ def render_report(facts: ReportFacts, language: str) -> str:
     # The axis of their bars.
     drops = fmt.common_span([Estimate(0.0), *(each.drop for each in important)])
     keys = {name: f"files.{name.rstrip('/').replace('.', '_')}" for name in facts.files}
-    files = [
-        {"name": name, "link": f"./{quote(name)}", "meaning": t.get(key, "")}
-        for name, key in keys.items()
-    ]
     repeated = evidence.repeated
     content = {
         **shared,
-        "dataset": facts.dataset,
         "positive": fmt.in_a_sentence(evidence.labels[1]) if evidence.is_binary else None,
         "bar": fmt.bar(estimate, span),
         "ends": ends,
-        "cautions": list(sections.cautions(facts, t)),
+        "cautions": list(cautions(facts, t)),
         "tiles": {name: fmt.count(number) for name, number in sizes.items()},
-        "findings": [sections.finding_text(each, language) for each in facts.findings],
-        "is_checked": facts.is_checked,
+        "findings": [finding_text(each, language) for each in facts.findings],
         "pictures": _pictures(facts, [name for name in facts.pictures if name not in placed], t),
         "placed": {key: _pictures(facts, names, t) for key, names in PLACED.items()},
         "metric": t.metric(evidence.metric),
         "importances": important,
         "drops": drops,
         "n_unimportant": len(evidence.importances) - len(important),
-        "has_learning": bool(evidence.learning_curve),
-        "learning": sections.learning(facts, t),
-        "undefined_folds": sections.finding_text(facts.finding_of("undefined_folds"), language),
-        "repeated": repeated
-        and sections.metric_rows(repeated.metrics, t, repeated.standard_errors),
+        "learning": learning(facts, t),
+        "undefined_folds": finding_text(facts.finding_of("undefined_folds"), language),
+        "repeated": repeated and metric_rows(repeated.metrics, t, repeated.standard_errors),
         "config_yaml": "\n".join(map(fmt.marked, facts.config_yaml.split("\n"))),
-        "files": files,
+        "files": [(name, f"./{quote(name)}", t.get(key, "")) for name, key in keys.items()],
     }
-    optional = ("pictures", "slices", "importances", "has_learning", "repeated", "files")
-    empty = {name.removeprefix("has_") for name in optional if not content[name]}
-    names = [name for name in SECTIONS if name not in empty and f"{name}s" not in empty]
+    optional = {name: content[name] for name in ("pictures", "slices", "repeated", "files")}
+    optional |= {"importance": important, "learning": evidence.learning_curve}
+    names = [name for name in SECTIONS if optional.get(name, True)]
     return make_environment(language).get_template("report.html").render(sections=names, **content)
 
 
@@ -200,7 +534,6 @@ def render_card(facts: ReportFacts, language: str) -> str:
     content = {
         **shared,
         "metadata": Markup(_metadata(facts, t)),  # noqa: S704
-        "dataset": fmt.shown(facts.dataset),
         "kind": fmt.shown(", ".join(map(str, classes)) or "–"),
         "parameters": fmt.shown(format_params(best)) if best else t("card.as_configured"),
         "procedure": procedure,

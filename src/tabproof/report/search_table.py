@@ -103,7 +103,7 @@ def read_search(cv_results: pd.DataFrame) -> SearchTable:
         finalists = finalists.drop_duplicates("same_as")
     met = frame.groupby("iter")
     rungs = frame.drop_duplicates("iter").set_index("iter").sort_index().rename(columns=RUNGS)
-    rungs = rungs.filter(RUNGS.values()).assign(rung=rungs.index + 1, candidates=met.size())
+    rungs = rungs.filter([*RUNGS.values()]).assign(rung=rungs.index + 1, candidates=met.size())
     rungs["different"] = met["same_as"].nunique() if "same_as" in frame else rungs["candidates"]
     return SearchTable(
         params=[params[row] for row in first_rows],
