@@ -55,10 +55,7 @@ NAN = numbers_array(np.array([np.nan]))[0]
 
 @dataclass(frozen=True)
 class WantedColumn:
-    """A column of a model: numeric, or categorical if it has categories.
-
-    `minimum` and `maximum` are those of the training rows, if known.
-    """
+    """A column of a model, categorical if it has categories; its range in training, if known."""
 
     name: str
     categories: tuple[str, ...] | None = None

@@ -284,8 +284,7 @@ def _read_header(
     try:
         names = next(filter(None, csv.reader(text, delimiter=separator)), None)
     except csv.Error as error:
-        reason = f"its header is no CSV ({error})"
-        raise BatchInputError(name=file.name, reason=reason) from error
+        raise BatchInputError(file.name, f"its header is no CSV ({error})") from error
     if names is None:
         raise BatchInputError(name=file.name, reason="it is empty; a header is needed")
     header = text.getvalue()[: text.tell()]
@@ -299,8 +298,7 @@ def _read_header(
                 first_line = raw.read(HEAD_BYTES).lstrip(b"\r\n").splitlines()[0]
             works = encoding_that_reads(first_line)
         remedy = f"encoding={works} reads its header" if works else "say which: encoding=…"
-        reason = f"it is not encoded in {encoding}; {remedy}"
-        raise BatchInputError(name=file.name, reason=reason)
+        raise BatchInputError(file.name, f"it is not encoded in {encoding}; {remedy}")
     if len(names) == 1:
         seen = max(SEPARATORS, key=names[0].count)
         if seen != separator and seen in names[0] and not header.startswith('"'):

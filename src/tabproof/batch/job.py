@@ -128,8 +128,9 @@ class Job:
                 elif kept != types:
                     name = next(n for n in {**types, **kept} if types.get(n) != kept.get(n))
                     both = f"{first.name} and {file.name}"
-                    reason = f"is not the same in {both}, which go to one output"
-                    raise KeptColumnError(name=name, reason=reason)
+                    raise KeptColumnError(
+                        name, f"is not the same in {both}, which go to one output"
+                    )
         schema = output_schema(self._model, types)
         return CheckedTask(task, schema, tuple(types), tuple(missing), tuple(unknown))
 
@@ -188,8 +189,7 @@ class Job:
                 model.columns, model.name_category, is_text=is_text, decimal=decimal
             )
             to_rows = source.to_rows(needed, [name for name in self._lookups if name in needed])
-            n_columns = len(needed) + len(model.added_columns)
-            fewer = max(BATCH_CELLS // max(n_columns, 1), 1)
+            fewer = max(BATCH_CELLS // (len(needed) + len(model.added_columns)), 1)
             batch_rows = self._options.batch_rows or min(BATCH_ROWS, fewer)
             start = end if place == first else 0
             pieces = source.pieces(start, batch_rows, needed)

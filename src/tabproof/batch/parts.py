@@ -129,11 +129,10 @@ def opened(directory: Path, plan: Mapping[str, Any] | None) -> Iterator[Parts]:
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
+    with suppress(FileNotFoundError, ValueError):
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return content
+        return content
+    return None
 
 
 def _stamp(path: Path) -> list[int]:

@@ -84,10 +84,7 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Task:
-    """One output and its inputs, in order.
-
-    `output` is None for stdout; `bad_rows` is None if bad rows are only counted.
-    """
+    """One output, None for stdout, and its inputs in order; bad_rows: None if only counted."""
 
     inputs: tuple[InputFile, ...]
     output: Path | None

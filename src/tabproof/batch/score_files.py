@@ -36,7 +36,7 @@ LARGEST_KEPT = 24 * 2**20
 # 128 and the number of SIGPIPE, as shells give it.
 BROKEN_PIPE = 141
 # Columns named in a warning.
-SHOWN_COLUMNS = 5
+SHOWN = 5
 
 
 def main(words: Sequence[str]) -> None:
@@ -69,11 +69,11 @@ def score(options: Options) -> str:
         missing = list(dict.fromkeys(name for one in checked for name in one.missing))
         unknown = list(dict.fromkeys(name for one in checked for name in one.unknown))
         if missing:
-            columns = listed(missing, SHOWN_COLUMNS)
-            log(f"! missing columns, scored as missing cells: {columns}", options)
+            log(f"! missing columns, scored as missing cells: {listed(missing, SHOWN)}", options)
         if unknown:
-            columns = listed(unknown, SHOWN_COLUMNS)
-            log(f"ignored   columns that the model does not know: {columns}", options)
+            log(
+                f"ignored   columns that the model does not know: {listed(unknown, SHOWN)}", options
+            )
         total, n_rows = Tally(), 0
         with (
             _opened_parts(plan, model, options) as kept,
@@ -95,7 +95,7 @@ def score(options: Options) -> str:
         ("numbers outside of the training range", total.outside),
     ):
         if counts:
-            most = counts.most_common(SHOWN_COLUMNS)
+            most = counts.most_common(SHOWN)
             more = f" and {len(counts) - len(most)} more column(s)"
             names = ", ".join(f"'{name}' ({count:,})" for name, count in most)
             log(f"! {what}: {names}{more if len(counts) > len(most) else ''}", options)

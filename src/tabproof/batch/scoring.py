@@ -57,9 +57,8 @@ class Model:
     @property
     def added_columns(self) -> list[str]:
         """The output columns of contributions."""
-        if self.explain is None:
-            return []
-        return [BASE, *(f"{CONTRIBUTION}{column.name}" for column in self.columns)]
+        names = [BASE, *(f"{CONTRIBUTION}{column.name}" for column in self.columns)]
+        return [] if self.explain is None else names
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, floor, isfinite, log10
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -76,18 +76,11 @@ def fitting(axis: Axis, width: float) -> Axis:
     return replace(axis, ticks=[tick for tick, _ in kept], labels=[label for _, label in kept])
 
 
-class Values(NamedTuple):
-    """Positions of values on an axis; of_words: the order of the positions has no meaning."""
-
-    positions: NDArray[np.float64]
-    axis: Axis
-    of_words: bool
-
-
-def value_axis(values: Sequence[Any], width: float) -> Values:
+def value_axis(values: Sequence[Any], width: float) -> tuple[NDArray[np.float64], Axis, bool]:
     """Lay out the values of a parameter: numbers by size or by decades, else words in a row.
 
-    A single word among numbers, such as None, has a place after them.
+    A single word among numbers, such as None, has a place after them. Returns the position of each
+    value, the axis, and whether it is one of words, whose order has no meaning.
     """
     # In Python, True is an integer.
     is_number = [
@@ -102,8 +95,8 @@ def value_axis(values: Sequence[Any], width: float) -> Values:
         shown = list(places)[:: ceil(len(places) / MAX_WORDS)]
         labels = [shorten(format_value(value), MAX_CELLS) for value in shown]
         limits, ticks = (-0.5, len(places) - 0.5), [places[value] for value in shown]
-        positions = np.array([places[value] for value in known])
-        return Values(positions, Axis(limits, ticks, labels, has_grid=False), True)
+        axis = Axis(limits, ticks, labels, has_grid=False)
+        return np.array([places[value] for value in known]), axis, True
     low, high = numbers[0], numbers[-1]
     by_decades = low > 0 and high / low >= DECADES
     ticks = numbers
@@ -124,4 +117,4 @@ def value_axis(values: Sequence[Any], width: float) -> Values:
     labels = [shorten(format_value(value), MAX_CELLS) for value in shown]
     limits = margined([low, beside if words else high], 0.07)
     axis = Axis(limits, [places[value] for value in shown], labels, has_grid=False)
-    return Values(np.array([places[value] for value in known]), fitting(axis, width), False)
+    return np.array([places[value] for value in known]), fitting(axis, width), False

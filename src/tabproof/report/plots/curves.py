@@ -20,7 +20,6 @@ from tabproof.report.plots.material import (
     binned,
     in_numbers,
     numbers,
-    share_panel,
     thinned,
     truths_of,
     wilson_intervals,
@@ -73,9 +72,6 @@ def roc_band(x: Floats, y: Floats, truth: NDArray[np.int64]) -> Points:
     return x, y
 
 
-METRICS = {"roc": "roc_auc", "precision_recall": "average_precision"}
-
-
 def _plot_classes(
     material: Material, t: Texts, name: str, curves: list[tuple[float, Points]], others: Layers
 ) -> th.Plot | None:
@@ -83,14 +79,16 @@ def _plot_classes(
     if not curves:
         return None
     # The interval is known for the curve of two labels only.
-    known = material.evidence.metrics.get(METRICS[name]) if material.evidence.is_binary else None
+    metric = {"roc": "roc_auc", "precision_recall": "average_precision"}[name]
+    known = material.evidence.metrics.get(metric) if material.evidence.is_binary else None
     numbers = [in_numbers(known or Estimate(float(area)), t) for area, _ in curves]
     labels = [material.label(code) for code in material.drawn_classes]
     layers = []
     for place, (_, points) in enumerate(curves):
         key = t(f"{name}.curve", label=labels[place], number=numbers[place])
         layers.append(th.curve(*thinned(*points), place, key))
-    rows = [(th.HEIGHT, [share_panel([*layers, *others], t, name)])]
+    axes = [th.Axis(title=t(f"{name}.{axis}")) for axis in "xy"]
+    rows = [(th.HEIGHT, [th.Panel([*layers, *others], *axes)])]
     return material.plot(t, name, rows, label=labels[0], n=numbers[0])
 
 
@@ -155,7 +153,8 @@ def draw_overlays(
                 layers.append(th.curve(*thinned(x, y), place, run))
         chance = [base, base] if name == "precision_recall" else [0, 1]
         layers.append(th.reference(chance, t(f"{name}.reference")))
-        rows = [(th.HEIGHT, [share_panel(layers, t, name)])]
+        axes = [th.Axis(title=t(f"{name}.{axis}")) for axis in "xy"]
+        rows = [(th.HEIGHT, [th.Panel(layers, *axes)])]
         plot = th.Plot(t(f"{name}.title"), subtitle, t(f"{name}.{kind}"), rows)
         plots[name] = plot.to_svg(f"{prefix}-{name}")
     return plots

@@ -69,10 +69,9 @@ class Material:
 
     def left_out(self, t: Texts) -> list[th.Layer]:
         """Return a note for the legend on classes without a curve."""
-        n_left_out = (
-            0 if self.evidence.is_binary else len(self.evidence.labels) - len(self.drawn_classes)
-        )
-        return [th.note(t("common.left_out", n=n_left_out))] if n_left_out else []
+        n_left_out = len(self.evidence.labels) - len(self.drawn_classes)
+        is_known = self.evidence.is_binary or not n_left_out
+        return [] if is_known else [th.note(t("common.left_out", n=n_left_out))]
 
     def plot(self, t: Texts, name: str, rows: Rows, kind: str = "", /, **words: Any) -> th.Plot:
         """Make a plot of the texts `name.title` and `name.words`, with words in their places.
@@ -93,11 +92,6 @@ def truths_of(y: NDArray[np.int64], proba: Floats) -> Truths:
     codes = [1] if proba.shape[1] == 2 else range(proba.shape[1])
     truths = ((code, y == code, proba[:, code]) for code in codes)
     return [each for each in truths if 0 < each[1].sum() < len(y)]
-
-
-def share_panel(layers: Sequence[th.Layer], t: Texts, name: str) -> th.Panel:
-    """Make a panel whose axes both go from 0 to 1."""
-    return th.Panel(layers, th.Axis(title=t(f"{name}.x")), th.Axis(title=t(f"{name}.y")))
 
 
 def in_numbers(estimate: Estimate, t: Texts) -> str:

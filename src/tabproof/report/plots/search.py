@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from tabproof.report.format import Texts, shorten
 from tabproof.report.plots import theme as th
-from tabproof.report.plots.axes import LETTER, Values, number_axis, value_axis
+from tabproof.report.plots.axes import LETTER, number_axis, value_axis
 from tabproof.report.plots.material import Floats, Material
 from tabproof.report.search_table import SearchTable, read_search
 from tabproof.text import display_width
@@ -150,9 +150,9 @@ def _rungs(
 def _parameter(
     table: SearchTable, named: Sequence[int], name: str, limits: tuple[float, float]
 ) -> th.Panel:
-    having, values = _values_of(table, name)
-    y, x = table.scores[having, table.broad_rung], values.positions.copy()
-    if values.of_words:
+    having, positions, axis, is_of_words = _values_of(table, name)
+    y, x = table.scores[having, table.broad_rung], positions.copy()
+    if is_of_words:
         # The same seed always: the same numbers give the same bytes.
         x += np.random.default_rng(0).uniform(-0.2, 0.2, len(x))
     is_known = np.isfinite(y)
@@ -161,38 +161,38 @@ def _parameter(
         at, size = (having == candidate) & is_known, 9 if candidate == table.winner else 6
         if at.any():
             layers.append(th.dots(x[at], y[at], place, size=size))
-    places = np.unique(values.positions)
-    of_places = [y[(values.positions == place) & is_known] for place in places]
+    places = np.unique(positions)
+    of_places = [y[(positions == place) & is_known] for place in places]
     if len(places) <= MAX_MEDIANS:
-        half = 0.3 if values.of_words else 0.04 * np.ptp(places)
+        half = 0.3 if is_of_words else 0.04 * np.ptp(places)
         medians = [np.median(each) if len(each) >= MIN_MEDIAN else np.nan for each in of_places]
         if np.isfinite(medians).any():
             layers.append(th.segments([places - half, medians, places + half, medians], th.INK))
     points = np.column_stack([x, y])[is_known & (y >= limits[0])]
-    scale = [PANEL_WIDTH, PARAMETER_HEIGHT] / np.ptp([values.axis.limits, limits], axis=1)
+    scale = [PANEL_WIDTH, PARAMETER_HEIGHT] / np.ptp([axis.limits, limits], axis=1)
     # Marks nearer to each other than 4 pixels look like one.
     once = np.unique(np.round(points * scale / 4), axis=0, return_index=True)[1]
     x, y = points[np.sort(once)].T
     layers.append(th.dots(x, y, 0, color=th.RULE, size=3.6, alpha=0.7))
-    widths = [display_width(label) * LETTER + 6 for label in values.axis.labels]
-    leans = values.of_words and max(widths) > PANEL_WIDTH / len(widths)
-    x_axis = replace(values.axis, angle=30 if leans else None)
-    return th.Panel(layers, x_axis, number_axis(limits, shorten(table.names[name], 25), 4))
+    widths = [display_width(label) * LETTER + 6 for label in axis.labels]
+    leans = is_of_words and max(widths) > PANEL_WIDTH / len(widths)
+    axis = replace(axis, angle=30 if leans else None)
+    return th.Panel(layers, axis, number_axis(limits, shorten(table.names[name], 25), 4))
 
 
-def _values_of(table: SearchTable, name: str) -> tuple[NDArray[np.intp], Values]:
+def _values_of(table: SearchTable, name: str) -> tuple[NDArray[np.intp], Floats, th.Axis, bool]:
     having = np.array([n for n, params in enumerate(table.params) if name in params])
-    return having, value_axis([table.params[n][name] for n in having], PANEL_WIDTH)
+    return having, *value_axis([table.params[n][name] for n in having], PANEL_WIDTH)
 
 
 def _explained(table: SearchTable, name: str) -> float:
     """Return the share of the variance of ranks that lies between values, or bins of them."""
-    having, values = _values_of(table, name)
+    having, positions, *_ = _values_of(table, name)
     scores = table.scores[having, table.broad_rung]
     known = np.isfinite(scores)
     if known.sum() < 2:
         return 0.0
-    ranks, positions = rankdata(scores[known]), values.positions[known]
+    ranks, positions = rankdata(scores[known]), positions[known]
     edges = np.unique(np.quantile(positions, [0.2, 0.4, 0.6, 0.8]))
     bins = np.searchsorted(edges, positions)
     # 0 in bins without a rank, which are not looked up.
