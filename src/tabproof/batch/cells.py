@@ -280,7 +280,6 @@ def count_unusual(
             unseen[column.name] = int((cells == column.unseen).sum())
         if column.minimum is not None and column.maximum is not None:
             # Missing numbers compare as neither.
-            is_outside = (cells < column.minimum) | (cells > column.maximum)
-            outside[column.name] = int(is_outside.sum())
+            outside[column.name] = int(((cells < column.minimum) | (cells > column.maximum)).sum())
     # Without the zeros.
     return +unseen, +outside

@@ -63,8 +63,7 @@ def blocks(
             buffer, wanted, start = buffer[end:], size, start + end
         elif wanted >= MAX_RECORD_BYTES:
             reason = f"the record at byte {start:,} does not end within {MAX_RECORD_BYTES:,} bytes;"
-            reason += " a quote that is opened there is never closed"
-            raise BatchInputError(name=name, reason=reason)
+            raise BatchInputError(name, f"{reason} a quote that is opened there is never closed")
         else:
             wanted *= 2
 

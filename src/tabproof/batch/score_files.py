@@ -71,9 +71,8 @@ def score(options: Options) -> str:
         if missing:
             log(f"! missing columns, scored as missing cells: {listed(missing, SHOWN)}", options)
         if unknown:
-            log(
-                f"ignored   columns that the model does not know: {listed(unknown, SHOWN)}", options
-            )
+            columns = listed(unknown, SHOWN)
+            log(f"ignored   columns that the model does not know: {columns}", options)
         total, n_rows = Tally(), 0
         with (
             _opened_parts(plan, model, options) as kept,

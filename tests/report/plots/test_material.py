@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from tabproof.report.plots.material import STEP, bars, thinned, wilson_intervals
+from tabproof.report.plots.curves import STEP, thinned
+from tabproof.report.plots.material import wilson_intervals
+from tabproof.report.plots.predictions import bars
 
 
 @given(st.integers(1, 1000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

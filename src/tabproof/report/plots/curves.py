@@ -20,13 +20,14 @@ from tabproof.report.plots.material import (
     binned,
     in_numbers,
     numbers,
-    thinned,
     truths_of,
     wilson_intervals,
 )
 
 Layers = list[th.Layer]
 
+# A drawn curve may be off by half of this share of an axis: a third of a pixel on a telephone.
+STEP = 1 / 600
 # More runs in one plot could not be distinguished.
 MAX_RUNS = 6
 
@@ -90,6 +91,14 @@ def _plot_classes(
     axes = [th.Axis(title=t(f"{name}.{axis}")) for axis in "xy"]
     rows = [(th.HEIGHT, [th.Panel([*layers, *others], *axes)])]
     return material.plot(t, name, rows, label=labels[0], n=numbers[0])
+
+
+def thinned(x: Floats, y: Floats) -> Points:
+    """Return those points of a curve between 0 and 1 that a screen shows apart: x and y."""
+    cells = np.round(np.column_stack([x, y]) / STEP)
+    is_new = np.ones(len(x), bool)
+    is_new[1:-1] = (cells[1:-1] != cells[:-2]).any(axis=1)
+    return x[is_new], y[is_new]
 
 
 def draw_learning_curve(material: Material, t: Texts) -> th.Plot | None:

@@ -20,8 +20,6 @@ Truths = list[tuple[int, NDArray[np.bool_], Floats]]
 Rows = Sequence[tuple[float, Sequence[th.Panel]]]
 
 MAX_CURVES = len(th.SERIES)
-# A drawn curve may be off by half of this share of an axis: a third of a pixel on a telephone.
-STEP = 1 / 600
 
 
 @dataclass(frozen=True)
@@ -137,17 +135,3 @@ def wilson_intervals(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> Points:
     # Rounding must not leave the share itself outside.
     low = np.clip(np.minimum(middle - half, share), 0, 1)
     return low, np.clip(np.maximum(middle + half, share), 0, 1)
-
-
-def thinned(x: Floats, y: Floats) -> Points:
-    """Return those points of a curve between 0 and 1 that a screen shows apart: x and y."""
-    cells = np.round(np.column_stack([x, y]) / STEP)
-    is_new = np.ones(len(x), bool)
-    is_new[1:-1] = (cells[1:-1] != cells[:-2]).any(axis=1)
-    return x[is_new], y[is_new]
-
-
-def bars(heights: Floats) -> Points:
-    """Return the outline of bars of equal width from 0 to 1: x and y."""
-    edges = np.linspace(0, 1, len(heights) + 1)
-    return np.repeat(edges, 2), np.concatenate([[0], np.repeat(heights, 2), [0]])

@@ -7,14 +7,7 @@ from tabproof.evaluation_result import Estimate
 from tabproof.report.format import Texts
 from tabproof.report.plots import theme as th
 from tabproof.report.plots.axes import LETTER, margined, number_axis, round_ticks
-from tabproof.report.plots.material import (
-    Floats,
-    Material,
-    bars,
-    binned,
-    in_numbers,
-    wilson_intervals,
-)
+from tabproof.report.plots.material import Floats, Material, binned, in_numbers, wilson_intervals
 from tabproof.text import display_width
 
 N_BARS = 20
@@ -90,6 +83,12 @@ def draw_distributions(material: Material, t: Texts) -> th.Plot | None:
     rows = [(th.LOW_HEIGHT, [th.Panel(layers, th.Axis(title=t("distributions.x")), y_axis)])]
     kind = "_binary" if material.evidence.is_binary else "_multiclass"
     return material.plot(t, "distributions", rows, kind, label=material.label(-1), n=threshold)
+
+
+def bars(heights: Floats) -> tuple[Floats, Floats]:
+    """Return the outline of bars of equal width from 0 to 1: x and y."""
+    edges = np.linspace(0, 1, len(heights) + 1)
+    return np.repeat(edges, 2), np.concatenate([[0], np.repeat(heights, 2), [0]])
 
 
 def draw_threshold(material: Material, t: Texts) -> th.Plot | None:
