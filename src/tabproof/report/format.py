@@ -65,8 +65,6 @@ Span = tuple[float, float]
 SHARES: Span = (0.0, 1.0)
 # The limits of metrics that are not shares; None where there are none.
 SPANS: dict[str, Span | None] = {"mcc": (-1.0, 1.0), "log_loss": None}
-# The value of chance, for metrics where it does not depend on the data.
-CHANCE = {"roc_auc": 0.5}
 
 
 def ends(estimates: Iterable[Estimate]) -> list[float]:

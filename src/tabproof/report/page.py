@@ -450,10 +450,9 @@ def render_report(facts: ReportFacts, language: str) -> str:
     name, estimate = facts.main
     span = fmt.SPANS.get(name, fmt.SHARES)
     ends = [fmt.plain(end) for end in span or ()]
-    if span is not None and name in fmt.CHANCE:
-        span = (fmt.CHANCE[name], span[1])
-        words = (t("headline.chance"), t("headline.perfect"))
-        ends = [f"{end:g} {word}" for end, word in zip(span, words, strict=True)]
+    if name == "roc_auc":
+        # The only metric for which chance does not depend on the data.
+        span, ends = (0.5, 1.0), [f"0.5 {t('headline.chance')}", f"1 {t('headline.perfect')}"]
     shared = _shared(facts, t)
     sizes = {
         "rows_learned": evidence.n_train,
@@ -549,11 +548,9 @@ def _metadata(facts: ReportFacts, t: Texts) -> str:
     for name, estimate in facts.evidence.metrics.items():
         if estimate.value is None:
             continue
-        metric = {"type": HUB_NAMES.get(name, name), "name": t.metric(name)}
-        metrics.append({**metric, "value": round(float(estimate.value), DECIMALS)})
-        if estimate.interval is not None:
-            ends = [round(float(end), DECIMALS) for end in estimate.interval]
-            metrics[-1]["args"] = {"interval_95": ends}
+        value, *ends = (round(float(end), DECIMALS) for end in fmt.ends([estimate]))
+        metric = {"type": HUB_NAMES.get(name, name), "name": t.metric(name), "value": value}
+        metrics.append(metric | ({"args": {"interval_95": ends}} if ends else {}))
     content: dict[str, Any] = {
         "language": t.language,
         "library_name": "sklearn",
