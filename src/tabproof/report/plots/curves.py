@@ -88,8 +88,8 @@ def _plot_classes(
     for place, (_, points) in enumerate(curves):
         key = t(f"{name}.curve", label=labels[place], number=numbers[place])
         layers.append(th.curve(*thinned(*points), place, key))
-    axes = [th.Axis(title=t(f"{name}.{axis}")) for axis in "xy"]
-    rows = [(th.HEIGHT, [th.Panel([*layers, *others], *axes)])]
+    x_axis, y_axis = (th.Axis(title=t(f"{name}.{axis}")) for axis in "xy")
+    rows = [(th.HEIGHT, [th.Panel([*layers, *others], x_axis, y_axis)])]
     return material.plot(t, name, rows, label=labels[0], n=numbers[0])
 
 
@@ -162,8 +162,8 @@ def draw_overlays(
                 layers.append(th.curve(*thinned(x, y), place, run))
         chance = [base, base] if name == "precision_recall" else [0, 1]
         layers.append(th.reference(chance, t(f"{name}.reference")))
-        axes = [th.Axis(title=t(f"{name}.{axis}")) for axis in "xy"]
-        rows = [(th.HEIGHT, [th.Panel(layers, *axes)])]
+        x_axis, y_axis = (th.Axis(title=t(f"{name}.{axis}")) for axis in "xy")
+        rows = [(th.HEIGHT, [th.Panel(layers, x_axis, y_axis)])]
         plot = th.Plot(t(f"{name}.title"), subtitle, t(f"{name}.{kind}"), rows)
         plots[name] = plot.to_svg(f"{prefix}-{name}")
     return plots
