@@ -47,9 +47,13 @@ def folds(X: np.ndarray, y: np.ndarray) -> Splits:
     return list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
 
 
+# With a decision_function and without, each method on two and three classes; the rest is slow.
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", ["boosting", "linear", "forest", "vote"])
+@pytest.mark.parametrize(
+    "name",
+    ["linear", "forest", *(pytest.param(n, marks=pytest.mark.slow) for n in ("boosting", "vote"))],
+)
 def test_calibration_equals_the_one_of_scikit_learn(name: str, method: str, n_classes: int) -> None:
     X, y = table(n_classes)
     pipeline, splits = model(name).fit(X, y), folds(X, y)
@@ -66,7 +70,7 @@ def test_calibration_equals_the_one_of_scikit_learn(name: str, method: str, n_cl
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", ["boosting", "forest"])
+@pytest.mark.parametrize("name", ["linear", "forest"])
 def test_calibrated_proba_equals_predict_proba(name: str, method: str, n_classes: int) -> None:
     X, y = table(n_classes)
     pipeline = model(name).fit(X, y)

@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pandas as pd
-import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -63,21 +62,3 @@ def test_a_joined_pipeline_can_be_pickled() -> None:
     joined = join_fitted(fitted(), WEIGHTS)
     restored = pickle.loads(pickle.dumps(joined))  # noqa: S301 - our own bytes
     assert_array_equal(restored.predict_proba(X), joined.predict_proba(X))
-
-
-@pytest.mark.parametrize("weights", [{"line": 1.0}, {"line": 2, "boosting": 0, "strong": 0.0}])
-def test_members_without_a_weight_are_left_out(weights: dict[str, float]) -> None:
-    joined = join_fitted(fitted(), weights)
-    assert [name for name, _ in joined["clf"].estimators] == ["line"]
-    assert_array_equal(joined.predict_proba(X), fitted()["line"].predict_proba(X))
-
-
-def test_a_vote_needs_a_member_with_a_weight() -> None:
-    with pytest.raises(ValueError, match="no member has a weight"):
-        join_fitted(fitted(), {"line": 0.0})
-
-
-def test_members_of_other_classes_are_refused() -> None:
-    three = make_pipeline({}, {}, LogisticRegression(), seed=0).fit(X, np.arange(80) % 3)
-    with pytest.raises(ValueError, match="three was fitted on"):
-        join_fitted({**fitted(), "three": three}, {"line": 1, "three": 1})

@@ -187,10 +187,10 @@ def table_with_rare_values(
     return X[:, order], y + (X[:, 0] > 1)
 
 
-@pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("options", COLUMN_OPTIONS.values(), ids=COLUMN_OPTIONS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
+    missing=st.booleans(),
     n_rare=st.lists(st.integers(0, 50), min_size=1, max_size=8),
     n_rows=st.integers(60, 160),
     seed=st.integers(0, 5),

@@ -103,7 +103,7 @@ def test_defaults_that_failed_do_not_enter() -> None:
     assert places(choose_entrants([candidate(1), candidate(2)], 2, [candidate(0)])) == [1, 2]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     seed=st.integers(0, 50),
     depth=st.integers(1, 8),

@@ -1,4 +1,4 @@
-"""Jobs run in this process until workers have started, each job once, even if workers die."""
+"""Jobs run in this thread until workers have started, each job once, even if workers die."""
 
 import os
 import threading
@@ -12,19 +12,27 @@ from joblib import parallel_config
 
 from tabproof.search.runner import Runner
 
+Place = tuple[int, int]
 
-def where(job: tuple[int, int], _n_threads: int | None) -> int:
-    """Return the process; take some time only in the process that asks."""
+
+def here() -> Place:
+    """Return the process and the thread."""
+    return os.getpid(), threading.get_ident()
+
+
+def where(job: tuple[int, Place], _n_threads: int | None) -> Place:
+    """Return where the job runs; take some time only where the search runs."""
     _, asking = job
-    if os.getpid() == asking:
+    if here() == asking:
         sleep(0.05)
-    return os.getpid()
+    return here()
 
 
 @contextmanager
-def runner(**options: Any) -> Iterator[Runner]:
+def runner(backend: str = "threading", **options: Any) -> Iterator[Runner]:
+    """Return a runner; the threads of joblib are workers that start at once."""
     with (
-        parallel_config("loky", n_jobs=2, **options),
+        parallel_config(backend, n_jobs=2, **options),
         Runner(2, lambda: None, pool_seconds=0.01) as made,
     ):
         yield made
@@ -34,33 +42,35 @@ def are_starting() -> bool:
     return any(thread.name == "start workers" for thread in threading.enumerate())
 
 
-def pids(made: Runner, n: int, seconds_left: float | None = 100) -> list[int]:
-    jobs = [(number, os.getpid()) for number in range(n)]
-    results = list(made.run(where, jobs, lambda: seconds_left, killed=0))
+def places(made: Runner, n: int, seconds_left: float | None = 100) -> list[Place]:
+    jobs = [(number, here()) for number in range(n)]
+    results = list(made.run(where, jobs, lambda: seconds_left, killed=(0, 0)))
     assert sorted(job for job, _ in results) == jobs
-    return [pid for _, pid in results]
+    return [place for _, place in results]
 
 
-def test_jobs_run_in_this_process_until_workers_have_started() -> None:
-    with runner() as made:
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+def test_jobs_run_here_until_workers_have_started(backend: str) -> None:
+    with runner(backend) as made:
         # Half a minute for the workers to start.
-        found = pids(made, 600)
-        assert found[0] == os.getpid()
-        assert found[-1] != os.getpid()
+        found = places(made, 600)
+        assert found[0] == here()
+        assert found[-1] != here()
         # Then they get all jobs.
-        assert os.getpid() not in pids(made, 4)
+        assert here() not in places(made, 4)
 
 
 @pytest.mark.parametrize("seconds_left", [None, 0.0])
 def test_no_worker_starts_for_little_work(seconds_left: float | None) -> None:
     with runner() as made:
-        assert set(pids(made, 5, seconds_left)) == {os.getpid()}
+        assert set(places(made, 5, seconds_left)) == {here()}
         assert not are_starting()
 
 
-def test_leaving_waits_for_workers_that_are_starting() -> None:
+def test_leaving_waits_for_workers_that_are_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tabproof.search.runner._do_nothing", lambda: sleep(0.2))
     with runner() as made:
-        assert set(pids(made, 1)) == {os.getpid()}
+        assert set(places(made, 1)) == {here()}
     assert not are_starting()
 
 
@@ -70,7 +80,7 @@ def _die() -> None:
 
 @pytest.mark.slow
 def test_if_workers_die_when_they_start_the_search_continues_without_them() -> None:
-    with runner(initializer=_die) as made:
+    with runner("loky", initializer=_die) as made:
         # More jobs than end before the workers have died.
-        assert set(pids(made, 80)) == {os.getpid()}
-        assert set(pids(made, 2)) == {os.getpid()}
+        assert set(places(made, 80)) == {here()}
+        assert set(places(made, 2)) == {here()}

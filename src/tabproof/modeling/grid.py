@@ -64,10 +64,8 @@ def check_grid(pipeline: Pipeline, param_grid: Mapping[str, Sequence[Any]]) -> N
     Values are tried one at a time: only a fit can find combinations that do not work.
     """
     if not is_classifier(pipeline) or not hasattr(pipeline, "predict_proba"):
-        valid = (
-            "a classifier with predict_proba; wrap it in"
-            " sklearn.calibration.CalibratedClassifierCV, or choose another"
-        )
+        valid = "a classifier with predict_proba; wrap it in"
+        valid += " sklearn.calibration.CalibratedClassifierCV, or choose another"
         name = type(pipeline.named_steps["clf"]).__name__
         raise InvalidValueError("model.estimator", name, valid)
     _check_values(pipeline, {})
@@ -102,20 +100,17 @@ def _check_values(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
         parameter, value = next(iter(parameters.items()), (type(part).__name__, part))
         if draws_its_folds(part):
             raise InvalidValueError(parameter, value, "no numbers here: no run repeats")
+        reason = ""
         weights = part.weights if isinstance(part, VotingClassifier) else None
         if weights is not None and len(weights) != len(part.estimators):
+            parameter, value = "clf__weights", weights
             reason = f"{len(weights)} weights for {len(part.estimators)} members"
-            raise InvalidParameterError(
-                parameter="clf__weights", value=repr(weights), reason=reason
-            )
         # fit() checks values by this method, which needs no data. Estimators of other libraries
         # may be without it; their first fit checks them.
-        if isinstance(part, type) or not hasattr(part, "_parameter_constraints"):
-            continue
-        try:
-            part._validate_params()
-        except ValueError as error:
-            reason = str(error).splitlines()[0]
-            raise InvalidParameterError(
-                parameter=parameter, value=repr(value), reason=reason
-            ) from error
+        elif not isinstance(part, type) and hasattr(part, "_parameter_constraints"):
+            try:
+                part._validate_params()
+            except ValueError as error:
+                reason = str(error).splitlines()[0]
+        if reason:
+            raise InvalidParameterError(parameter=parameter, value=repr(value), reason=reason)

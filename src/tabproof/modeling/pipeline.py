@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import StratifiedKFold
@@ -51,22 +50,15 @@ def draws_its_folds(part: Any) -> bool:
 
 
 def join_fitted(members: Mapping[str, Pipeline], weights: Mapping[str, float]) -> Pipeline:
-    """Join fitted pipelines without fitting them again; those without a weight are left out.
+    """Join pipelines that were fitted on the same rows, without fitting them again.
 
-    All must have been fitted on the same columns and on the same classes 0, 1, …. The result is
-    the one that `fit` would give: a clone can be fitted, and it is exported like any vote.
+    The result is the one that `fit` would give: a clone can be fitted, and it is exported like any
+    vote. The classes are 0, 1, ….
     """
-    voters = {name: member for name, member in members.items() if weights.get(name, 0) > 0}
-    if not voters:
-        raise ValueError("no member has a weight above 0")
-    classes = next(iter(voters.values())).classes_
-    for name, member in voters.items():
-        if not np.array_equal(member.classes_, classes):
-            raise ValueError(f"{name} was fitted on {member.classes_}, not on {classes}")
-    shares = [float(weights[name]) for name in voters]
-    vote = VotingClassifier([*voters.items()], voting="soft", weights=shares)
-    vote.estimators_ = [*voters.values()]
-    vote.named_estimators_ = Bunch(**voters)
-    vote.le_ = LabelEncoder().fit(classes)
+    shares = [float(weights[name]) for name in members]
+    vote = VotingClassifier([*members.items()], voting="soft", weights=shares)
+    vote.estimators_ = [*members.values()]
+    vote.named_estimators_ = Bunch(**members)
+    vote.le_ = LabelEncoder().fit(vote.estimators_[0].classes_)
     vote.classes_ = vote.le_.classes_
     return Pipeline([("preprocess", "passthrough"), ("clf", vote)])

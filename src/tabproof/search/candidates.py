@@ -146,27 +146,20 @@ def signature(estimator: Any, n_rows: int | None) -> str:
     described = {"": f"{type(estimator).__module__}.{type(estimator).__qualname__}"}
     limits = {} if n_rows is None else _binding_limits(estimator, n_rows)
     for name, value in {**estimator.get_params(deep=False), **limits}.items():
-        described[name] = json.dumps(_plain(value, n_rows), default=_hash)
+        described[name] = _describe(value, n_rows)
     return json.dumps(described, sort_keys=True)
 
 
-def _plain(value: Any, n_rows: int | None) -> Any:
-    """Replace estimators inside a value by their descriptions."""
+def _describe(value: Any, n_rows: int | None) -> str:
     if isinstance(value, (list, tuple)):
-        return [_plain(item, n_rows) for item in value]
+        return json.dumps([_describe(item, n_rows) for item in value])
     if isinstance(value, Mapping):
         # As pairs: for JSON the keys 1 and "1" are equal, and it cannot sort keys of mixed types.
-        return sorted(
-            [repr(key), json.dumps(_plain(item, n_rows), default=_hash)]
-            for key, item in value.items()
-        )
-    is_estimator = hasattr(value, "get_params") and not isinstance(value, type)
-    return signature(value, n_rows) if is_estimator else value
-
-
-def _hash(value: Any) -> str:
+        return json.dumps(sorted([repr(k), _describe(each, n_rows)] for k, each in value.items()))
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return signature(value, n_rows)
     try:
-        return str(joblib.hash(value))
+        return json.dumps(value, default=joblib.hash)
     except (TypeError, pickle.PicklingError):  # such as a lambda: it equals only itself
         return f"{type(value).__qualname__} {id(value)}"
 

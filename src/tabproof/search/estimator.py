@@ -146,7 +146,11 @@ class RungSearchCV(BaseSearchCV):
             reason = reason or self._reason_to_stop()
             return reason
 
-        with Runner(self.n_jobs, should_stop, self.pool_seconds) as runner:
+        with (
+            # Fits in threads change the warning filters at the same time, and would leave them so.
+            warnings.catch_warnings(),
+            Runner(self.n_jobs, should_stop, self.pool_seconds) as runner,
+        ):
             rungs = RungSearch(
                 problem,
                 self.schedule,

@@ -5,8 +5,6 @@ which they are ready; nothing that is decided depends on it.
 """
 
 import logging
-import warnings
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from copy import copy
@@ -47,21 +45,17 @@ class Runner:
         self._should_stop = should_stop
         self._pool_seconds = pool_seconds
         self._stack = ExitStack()
-        self._warnings: Any = warnings.catch_warnings()
         self._parallel: Any = None
         self._starting: Thread | None = None
         self._cannot_start = False
 
     def __enter__(self) -> "Runner":
-        # Fits in threads change the warning filters at the same time, and would leave them so.
-        self._warnings.__enter__()
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._starting is not None:
             self._starting.join()
         self._stack.close()
-        self._warnings.__exit__(*exception)
 
     def run(
         self,
@@ -79,54 +73,47 @@ class Runner:
             # Workers have joined the cluster; joblib asks for their number once.
             self.n_jobs = _n_workers(self._asked)
             self._restart()
-        waiting = deque(jobs)
-        # The threads of small fits wait for each other; without workers the caller's limit holds.
-        n_threads = None if self.n_jobs == 1 else 1
-        while waiting and not self._has_workers(seconds_left) and not self._should_stop():
-            job = waiting.popleft()
-            yield job, function(job, n_threads)
-        left = list(waiting)
+        left = list(jobs)
         while left and not self._should_stop():
-            begun: set[int] = set()
-            ended: set[int] = set()
+            if not self._has_workers(seconds_left):
+                job = left.pop(0)
+                # The threads of small fits wait for each other; with a single worker for the whole
+                # search the caller's limit holds.
+                yield job, function(job, None if self.n_jobs == 1 else 1)
+                continue
+            begun, done = set[int](), set[int]()
             try:
                 for number, result in self._pool()(self._calls(function, left, begun)):
-                    ended.add(number)
+                    done.add(number)
                     yield left[number], result
             except WorkerKilledError as error:
                 # A cluster has tried the call on several workers by then, and names it.
                 culprit: int = error.call[0].items[0][1][1]
+                done.add(culprit)
                 yield left[culprit], copy(killed)
-                begun = {*ended, culprit}
             except TerminatedWorkerError:
                 log.warning("a worker was killed; its fits are tried once more, one at a time")
-                for number in sorted(begun - ended):
+                for number in sorted(begun - done):
                     self._restart()
                     # If workers die without a job too, none of the jobs is the cause.
                     try:
                         _start(self._pool(), self.n_jobs)
                     except TerminatedWorkerError:
-                        log.warning(
-                            "workers die when they start: the search continues without them"
-                        )
-                        self._restart()
+                        log.warning("workers die when they start: the search continues alone")
                         self._cannot_start = True
-                        rest = [job for n, job in enumerate(left) if n >= number and n not in ended]
-                        yield from (
-                            (job, function(job, 1)) for job in rest if not self._should_stop()
-                        )
-                        return
+                        break
                     # One of the running jobs may kill again.
                     call = delayed(_numbered)(function, number, left[number])
                     try:
                         ((_, result),) = self._pool()([call])
                     except TerminatedWorkerError:
                         result = copy(killed)
+                    done.add(number)
                     yield left[number], result
             else:
                 return
             self._restart()
-            left = [job for number, job in enumerate(left) if number not in begun]
+            left = [job for number, job in enumerate(left) if number not in done]
 
     def _calls(
         self, function: Callable[[Job, int | None], Result], jobs: Sequence[Job], begun: set[int]
