@@ -107,8 +107,7 @@ def held_out_rows(y: np.ndarray, n_splits: int) -> list[np.ndarray]:
     return [test for _, test in cv.split(np.zeros((len(y), 1)), y)]
 
 
-@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
-@pytest.mark.parametrize("n_splits", [3, 5])
+@pytest.mark.parametrize(("share", "n_splits"), [(0.05, 3), (0.05, 5), (0.5, 3)])
 def test_every_fold_that_scikit_learn_scores_holds_ten_rows_of_each_class(
     share: float, n_splits: int
 ) -> None:
