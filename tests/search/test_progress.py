@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from joblib import parallel_config
 
-from tabproof.search import Progress, Rung
+from tabproof.runtime.progress import Progress
+from tabproof.search import Rung
 from tests.search.making import WHOLE, searching, table
 
 X, Y = table()

@@ -1,6 +1,5 @@
 """The search for the best candidate: rungs, proposals, portfolios."""
 
-from tabproof.runtime.progress import Progress
 from tabproof.search.estimator import RungSearchCV, SearchResult, result_of
 from tabproof.search.halving import fit_halving
 from tabproof.search.portfolio import PortfolioSearchCV
@@ -16,7 +15,6 @@ from tabproof.search.spaces import (
 
 __all__ = [
     "PortfolioSearchCV",
-    "Progress",
     "Proposer",
     "Rung",
     "RungSearchCV",
