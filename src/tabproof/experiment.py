@@ -89,7 +89,8 @@ def train(
         for name, content in files.items():
             run.write(name, content)
         run.write_cv_results(found.cv_results)
-        run.write_predictions(division.row_ids_test, division.truth_test, proba, table.labels)
+        truth = [table.labels[code] for code in division.y_test]
+        run.write_predictions(division.X_test.index.to_numpy(), truth, proba, table.labels)
         run.write(EVIDENCE, evidence.to_json())
     with _step("reporting", config, timings):
         facts["seconds"] = timings.rounded

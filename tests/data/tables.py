@@ -6,10 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from tabproof.data import Table, load_file
 from tabproof.data.table import make_table
+
+# Half as many examples as the profile asks for: each of them makes several tables.
+half = settings(max_examples=settings.default.max_examples // 2)
 
 
 def csv(directory: Path, content: str | bytes, name: str = "t.csv", **options: Any) -> Table:

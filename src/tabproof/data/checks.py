@@ -17,8 +17,6 @@ from tabproof.data.table import Table
 from tabproof.errors import UserError
 from tabproof.evaluation_result import Finding, list_named, make_finding
 
-Folds = Sequence[tuple[Codes, Codes]]
-
 
 class DataChecksFailedError(UserError):
     """Findings in a run with checks.fail=true."""
@@ -149,17 +147,14 @@ def find_rare_categories(
         if is_unseen.any():
             unseen.append((str(name), int(is_unseen.sum())))
             has_unseen |= np.append(is_unseen, False)[codes[division.test]]  # -1 is missing
+
+    def finding(check: str, found: list[tuple[str, int]], **facts: Any) -> Finding | None:
+        named = [(name, f"{n:,}") for name, n in sorted(found, key=lambda entry: -entry[1])]
+        return _finding(check, named, n_categories=sum(n for _, n in found), **facts)
+
     n_rows = int(has_unseen.sum())
     rows = {"n_rows": n_rows, "n_test": n_test, "share": n_rows / n_test}
-    return (
-        _category_finding("single_categories", single),
-        _category_finding("unseen_categories", unseen, **rows),
-    )
-
-
-def _category_finding(check: str, found: list[tuple[str, int]], **facts: Any) -> Finding | None:
-    named = [(name, f"{n:,}") for name, n in sorted(found, key=lambda entry: -entry[1])]
-    return _finding(check, named, n_categories=sum(n for _, n in found), **facts)
+    return finding("single_categories", single), finding("unseen_categories", unseen, **rows)
 
 
 # --- Columns that look like ids: a model can memorize them, and learn nothing from them.
@@ -232,9 +227,11 @@ def find_leak(division: Division, limit: float, seed: int) -> Finding | None:
             rates = rates_on_other_rows(_codes(X[name]), y, folds)
             pairs = zip(rates.T, is_class.T, strict=True)
             aucs = np.array([rank_aucs(rate, of_class[:, None])[0] for rate, of_class in pairs])
-            best = _credible(aucs, by_chance)
+            tries = [(aucs, by_chance)]
         else:
-            best = _best_aucs(X[name].to_numpy(), is_class, by_chance, X.shape[1])
+            tries = _aucs_of_numbers(X[name].to_numpy(), is_class, by_chance, X.shape[1])
+        credible = [np.where(chance | np.isnan(aucs), 0.0, aucs) for aucs, chance in tries]
+        best = np.max(credible, axis=0)
         if best.max() > limit:
             label = labels[classes[best.argmax()]] if len(labels) > 2 else ""
             found.append((float(best.max()), str(name), f"{label}: " if label else ""))
@@ -251,11 +248,9 @@ def could_separate_by_chance(is_class: Bools, n_tries: int) -> Bools:
     return by_chance
 
 
-def _credible(aucs: Floats, by_chance: Bools) -> Floats:
-    return np.where(by_chance | np.isnan(aucs), 0.0, aucs)
-
-
-def _best_aucs(values: Floats, is_class: Bools, by_chance: Bools, n_columns: int) -> Floats:
+def _aucs_of_numbers(
+    values: Floats, is_class: Bools, by_chance: Bools, n_columns: int
+) -> list[tuple[Floats, Bools]]:
     """Try both directions, with missing as the least, as the greatest, and left out."""
     is_present = ~np.isnan(values)
     tries = [(values, is_class, by_chance)]
@@ -267,11 +262,10 @@ def _best_aucs(values: Floats, is_class: Bools, by_chance: Bools, n_columns: int
             by_chance = could_separate_by_chance(present, n_columns * is_class.shape[1])
             tries.append((values[is_present], present, by_chance))
     aucs = [(rank_aucs(values, is_class), by_chance) for values, is_class, by_chance in tries]
-    either = [_credible(np.maximum(auc, 1 - auc), chance) for auc, chance in aucs]
-    return np.asarray(np.max(either, axis=0))
+    return [(np.maximum(auc, 1 - auc), chance) for auc, chance in aucs]
 
 
-def rates_on_other_rows(codes: Codes, y: Codes, folds: Folds) -> Floats:
+def rates_on_other_rows(codes: Codes, y: Codes, folds: Sequence[tuple[Codes, Codes]]) -> Floats:
     """Return by row its category's share of each class, as learned on the other folds.
 
     Shape (n_rows, 1) with two classes, of the second; else (n_rows, n_classes). A category of
@@ -306,17 +300,16 @@ def find_drift(division: Division, ids: Sequence[str], limit: float, seed: int) 
         np.sort(generator.choice(rows, min(len(rows), MAX_ROWS), replace=False))
         for rows in (division.train, division.test)
     )
-    X = division.table.X.drop(columns=list(ids)).iloc[np.append(train, test)]
+    rows = np.append(train, test)
+    X = division.table.X.drop(columns=list(ids)).iloc[rows]
     is_held_out = np.repeat([False, True], [len(train), len(test)])
     # Rows, or subjects, of both sides.
     n_units, units, splitter = (len(train), len(test)), None, model_selection.StratifiedKFold
     if division.groups is not None:
         # A subject in two folds would be recognized, and all its rows are on one side.
-        subjects = division.table.non_features.iloc[np.append(train, test), 0]
-        units, splitter = (
-            pd.factorize(subjects, use_na_sentinel=False)[0],
-            model_selection.StratifiedGroupKFold,
-        )
+        subjects = division.table.non_features.iloc[rows, 0]
+        units, _ = pd.factorize(subjects, use_na_sentinel=False)
+        splitter = model_selection.StratifiedGroupKFold
         n_units = len(set(units[~is_held_out])), len(set(units[is_held_out]))
     # With fewer of a side nothing is certain.
     if X.shape[1] == 0 or min(n_units) < FEW_ROWS:
@@ -342,16 +335,12 @@ def find_drift(division: Division, ids: Sequence[str], limit: float, seed: int) 
         return None
     alone = []
     for name in X.columns:
-        rates = rates_on_other_rows(_as_tenths(X[name]), is_held_out.astype(np.int64), folds)
+        rates = rates_on_other_rows(_codes(X[name]), is_held_out.astype(np.int64), folds)
         alone.append((str(name), float(rank_aucs(rates[:, 0], is_held_out[:, None])[0])))
     alone.sort(key=lambda entry: -entry[1])
     telling = [entry for entry in alone if entry[1] > 0.5 + margin] or alone[:1]
     named = [(name, f"{auc_alone:.3f}") for name, auc_alone in telling]
     return _finding("drift", named, auc=auc, margin=margin, limit=limit)
-
-
-def _codes(column: pd.Series) -> Codes:
-    return column.cat.codes.to_numpy().astype(np.int64)  # missing, -1, is a category as well
 
 
 def _as_ranks(column: pd.Series) -> Floats:
@@ -369,10 +358,10 @@ def _as_ranks(column: pd.Series) -> Floats:
     return np.minimum(ranks, MAX_CATEGORIES - 1)[codes + 1]
 
 
-def _as_tenths(column: pd.Series) -> Codes:
-    """Return categories as codes, and numbers as tenths of the rows; missing ones are -1."""
+def _codes(column: pd.Series) -> Codes:
+    """Return categories as codes, and numbers as tenths of the rows; missing is -1."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return _codes(column)
+        return column.cat.codes.to_numpy(np.int64)
     is_present = column.notna().to_numpy()
     ranks = rankdata(column[is_present])
     codes = np.full(len(column), -1, dtype=np.int64)

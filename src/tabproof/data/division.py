@@ -188,16 +188,6 @@ class Division:
         """Their classes."""
         return self.table.y[self.test]
 
-    @property
-    def row_ids_test(self) -> NDArray[np.int64]:
-        """Positions of the rows held out in their source, from 0."""
-        return self.table.X.index.to_numpy(np.int64)[self.test]
-
-    @property
-    def truth_test(self) -> list[str]:
-        """The labels of the rows held out."""
-        return [self.table.labels[code] for code in self.y_test]
-
     def splits(self, n_splits: int, n_repeats: int | None = None) -> list[tuple[Any, Any]]:
         """Return the folds of the training rows, as positions to fit and positions to score on.
 

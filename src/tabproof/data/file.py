@@ -5,13 +5,15 @@ import gzip
 import re
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from tabproof.data.table import DataError, Table, make_table, refuse_duplicates
+from tabproof.data.table import NEEDED, DataError, Table, make_table, refuse_duplicates
 from tabproof.errors import ColumnMissingError
 
 # Tried in this order when the given one fails. UTF-16 needs its byte order mark: any even number
@@ -19,7 +21,6 @@ from tabproof.errors import ColumnMissingError
 ENCODINGS = ("utf-8", "cp932", "euc_jp", "cp1252")
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 SEPARATORS = ",;\t|"
-NEEDED = "a header and rows with a target are needed"
 REPAIR = "repair it, or write it anew"
 
 
@@ -43,7 +44,14 @@ def load_file(
         separator = "\t" if separator == "\\t" else separator
         frame = _read_csv(source, separator, encoding, decimal, text_columns=categories)
     else:
-        frame = _read_parquet(source)
+        try:
+            refuse_duplicates(pyarrow.parquet.read_schema(source).names)
+            frame = pd.read_parquet(source)
+        except (pyarrow.ArrowException, OSError) as error:
+            found = f"{source} cannot be read: {str(error).splitlines()[0]}"
+            raise DataError(found=found, remedy=REPAIR) from error
+        # pandas stores a named index in the file, and users think of it as a column.
+        frame = frame.reset_index(level=[name for name in frame.index.names if name is not None])
     if len(frame) == 0:
         raise DataError(found=f"{source} holds a header and no rows", remedy=NEEDED)
     # Parquet may have numbers as names; a configuration names columns by text.
@@ -72,18 +80,6 @@ def load_file(
     )
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        refuse_duplicates(pyarrow.parquet.read_schema(path).names)
-        frame = pd.read_parquet(path)
-        # pandas stores a named index in the file, and users think of it as a column.
-        named = [name for name in frame.index.names if name is not None]
-        return frame.reset_index(level=named) if named else frame
-    except (pyarrow.ArrowException, OSError) as error:
-        found = f"{path} cannot be read: {str(error).splitlines()[0]}"
-        raise DataError(found=found, remedy=REPAIR) from error
-
-
 def _read_csv(
     path: Path, separator: str, encoding: str, decimal: str, text_columns: list[str]
 ) -> pd.DataFrame:
@@ -108,9 +104,8 @@ def _read_csv(
     except (pd.errors.ParserError, csv.Error, OSError, EOFError, zlib.error) as error:
         reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ")
         raise DataError(found=f"{path} cannot be read: {reason}", remedy=REPAIR) from error
-    for name in frame.select_dtypes(["object", "string"]).columns.difference(
-        text_columns, sort=False
-    ):
+    found = frame.select_dtypes(["object", "string"]).drop(columns=text_columns, errors="ignore")
+    for name in found.columns:
         texts = frame[name].dropna().astype("str")
         if len(texts) and texts.str.fullmatch(r"-?\d+,\d+|-?\d+").all():
             # They would become categories.
@@ -130,11 +125,8 @@ def _check_rows(path: Path, separator: str, encoding: str) -> list[str]:
     """
     # With or without the byte order mark that Excel writes.
     encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
-    with (
-        gzip.open(path, "rt", encoding=encoding, newline="")
-        if path.suffix == ".gz"
-        else path.open(encoding=encoding, newline="")
-    ) as file:
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding=encoding, newline="") as file:
         rows = csv.reader(file, delimiter=separator)
         header = next((row for row in rows if row), None)
         if header is None:
@@ -166,9 +158,7 @@ def encoding_that_reads(content: bytes) -> str | None:
     if content.startswith(UTF_16_MARKS):
         return "utf-16"
     for encoding in ENCODINGS:
-        try:
+        with suppress(UnicodeError):
             content.decode(encoding)
-        except UnicodeError:
-            continue
-        return encoding
+            return encoding
     return None

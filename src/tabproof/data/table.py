@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 # A target of numbers with more classes than this is meant as a regression.
 MAX_NUMERIC_LABELS = 100
+NEEDED = "a header and rows with a target are needed"
 NESTED = (list, tuple, dict, set, np.ndarray)
 NO_CATEGORIES = {
     "times": (datetime.date, datetime.time, datetime.timedelta),
@@ -101,7 +102,7 @@ def make_table(
     n_dropped = int((~has_target).sum())
     if not has_target.any():
         found = f"{name} holds {len(frame)} rows, none with a target"
-        raise DataError(found=found, remedy="a header and rows with a target are needed")
+        raise DataError(found=found, remedy=NEEDED)
     if n_dropped:
         log.warning("%s: %d row(s) without a target are left out", name, n_dropped)
         frame = frame[has_target]
@@ -111,7 +112,14 @@ def make_table(
         found = f"there is no column to learn from except the target '{target}'"
         raise DataError(found=found, remedy="add one")
     X = as_categories(as_numbers(X, numbers), categories, drop_hint)
-    check_columns(X, drop_hint)
+    infinite = np.isinf(X.select_dtypes("float64")).sum()
+    if infinite.any():
+        found = ", ".join(f"'{column}' ({n})" for column, n in infinite[infinite > 0].items())
+        remedy = "make them missing, or leave the column out"
+        raise DataError(found=f"infinite numbers in {found}", remedy=remedy)
+    n_values = X.nunique(dropna=False).where(X.notna().any(), 0)
+    for number, what in ((0, "no value at all"), (1, "one value only")):
+        refuse_uninformative(X.columns[n_values == number], what, drop_hint)
     return Table(name, target, X, y, labels, frame[list(non_features)], n_dropped)
 
 
@@ -126,10 +134,11 @@ def _encode_target(
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     target = values.name
     is_number = types.is_numeric_dtype(values) and not types.is_bool_dtype(values)
-    found = "infinite numbers" if is_number and np.isinf(values).any() else ""
-    if found := found or ("lists or records" if _holds(values, NESTED) else ""):
-        remedy = "labels are texts or whole numbers"
-        raise DataError(found=f"target '{target}' holds {found}", remedy=remedy)
+    is_infinite = is_number and np.isinf(values).any()
+    if is_infinite or _holds(values, NESTED):
+        found = "infinite numbers" if is_infinite else "lists or records"
+        found = f"target '{target}' holds {found}"
+        raise DataError(found=found, remedy="labels are texts or whole numbers")
     if types.is_float_dtype(values) and (values == values.round()).all():
         # Missing cells turn integers into floats; the label is "1", not "1.0".
         values = values.astype("int64")
@@ -196,14 +205,13 @@ def as_categories(X: pd.DataFrame, forced: Sequence[str], drop_hint: str) -> pd.
         if name not in forced and column.dtype == "float64":
             continue
         found = [what for what, kinds in NO_CATEGORIES.items() if _holds(column, kinds)]
+        are_times = types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column)
         if name not in forced and types.is_string_dtype(column):
             # As dates are written in a CSV; from Parquet the same column arrives as times.
             texts = column.dropna().astype("str")
-            if len(texts) and texts.str.match(r"\d{4}-\d{2}-\d{2}(?:[T ]|$)").all():
-                found = ["times"]
-        if types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
-            found = ["times"]
-        if found:
+            dates = texts.str.match(r"\d{4}-\d{2}-\d{2}(?:[T ]|$)")
+            are_times = len(texts) > 0 and bool(dates.all())
+        if found := ["times"] if are_times else found:
             remedy = f"make numbers of it, or {drop_hint}"
             raise DataError(found=f"column '{name}' holds {found[0]}", remedy=remedy)
         # A column of whole numbers with missing cells arrives as floats; "3", not "3.0".
@@ -215,18 +223,6 @@ def as_categories(X: pd.DataFrame, forced: Sequence[str], drop_hint: str) -> pd.
 
 def _holds(column: pd.Series, kinds: tuple[type, ...]) -> bool:
     return column.dtype == object and any(isinstance(value, kinds) for value in column)
-
-
-def check_columns(X: pd.DataFrame, drop_hint: str) -> None:
-    """Refuse infinite numbers, and columns without information."""
-    infinite = np.isinf(X.select_dtypes("float64")).sum()
-    if infinite.any():
-        found = ", ".join(f"'{name}' ({n})" for name, n in infinite[infinite > 0].items())
-        remedy = "make them missing, or leave the column out"
-        raise DataError(found=f"infinite numbers in {found}", remedy=remedy)
-    n_values = X.nunique(dropna=False).where(X.notna().any(), 0)
-    for number, what in ((0, "no value at all"), (1, "one value only")):
-        refuse_uninformative(X.columns[n_values == number], what, drop_hint)
 
 
 def refuse_uninformative(columns: pd.Index, what: str, drop_hint: str) -> None:
@@ -249,8 +245,8 @@ def describe(table: Table, X_train: pd.DataFrame) -> Schema:
             categories = tuple(sorted(map(str, present.unique())))
             columns.append(CategoryColumn(name, categories, missing_share))
         else:
-            ends = [float(end) for end in (present.min(), present.max())] if len(present) else []
-            low, high = ends or (None, None)
+            low = float(present.min()) if len(present) else None
+            high = float(present.max()) if len(present) else None
             columns.append(NumberColumn(name, low, high, missing_share))
     return Schema(tuple(columns), target=table.target, labels=table.labels, n_rows=len(X_train))
 
