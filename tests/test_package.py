@@ -46,25 +46,45 @@ def test_the_wheel_contains_the_package_and_conf_and_nothing_else(unpacked: Path
     assert (metadata / "licenses" / "LICENSE").is_file()
 
 
-def test_an_installed_package_trains_in_an_empty_directory(unpacked: Path, tmp_path: Path) -> None:
-    def tabproof(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "tabproof", *words],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(unpacked)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+def tabproof(unpacked: Path, folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "tabproof", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(unpacked)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
+
+@pytest.fixture(scope="module")
+def outside(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory, empty before, in which the package has trained a run."""
+    folder = tmp_path_factory.mktemp("outside")
     quick = [f"{group}={choice}" for group, choice in QUICK.items()]
-    tabproof("train", "dataset=wine", "search=none", "model=logistic_regression", *quick)
-    (run,) = (path.parent for path in tmp_path.glob("outputs/*/*/manifest.json"))
+    tabproof(
+        unpacked,
+        folder,
+        "train",
+        "dataset=wine",
+        "search=none",
+        "model=logistic_regression",
+        *quick,
+    )
+    return folder
+
+
+def test_an_installed_package_trains_in_an_empty_directory(unpacked: Path, outside: Path) -> None:
+    (run,) = (path.parent for path in outside.glob("outputs/*/*/manifest.json"))
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     # The same code as here, of no commit: a checkout that it may lie in is another project's.
     assert summary["git"] == {"commit": None, "clean": None}
     assert summary["code"] == artifacts.deciding_code_hash()
-    assert "nothing differs" in tabproof("replay", "latest", "--check")
-    assert summary["run_id"][:8] in tabproof("runs", "list")
+    assert summary["run_id"][:8] in tabproof(unpacked, outside, "runs", "list")
+
+
+@pytest.mark.slow
+def test_an_installed_package_replays(unpacked: Path, outside: Path) -> None:
+    assert "nothing differs" in tabproof(unpacked, outside, "replay", "latest", "--check")

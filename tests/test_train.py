@@ -60,7 +60,11 @@ def test_the_classic_run_lands_on_its_published_table(
     ("arguments", "words"),
     [
         (["+serach.x=1"], "there is no key 'serach'; did you mean search?"),
-        (["search.n_splits=1"], "search.n_splits=1 cannot work; it takes 2 or more"),
+        pytest.param(
+            ["search.n_splits=1"],
+            "search.n_splits=1 cannot work; it takes 2 or more",
+            marks=pytest.mark.slow,
+        ),
         (["dataset=adlt"], "there are 'adult'"),
         (["dataset=file", "dataset.path=no.csv", "dataset.target=x"], "no.csv: there is nothing"),
         (["dataset.pos_label=malign"], "its labels: 'benign', 'malignant'"),
@@ -68,7 +72,7 @@ def test_the_classic_run_lands_on_its_published_table(
         (["model.estimator.learning_rate=1"], "'+model.estimator.learning_rate=…' adds it"),
         (["+model.estimator.learning_rate=-1"], "is refused by the estimator"),
         (["+model.param_grids.fast.clf__max_dept=[3]"], "did you mean clf__max_depth"),
-        (["search.scoring=roc_uc"], "did you mean roc_auc"),
+        pytest.param(["search.scoring=roc_uc"], "did you mean roc_auc", marks=pytest.mark.slow),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
@@ -127,14 +131,16 @@ def start_searching(run: Path, *arguments: str, n_fits: int = 2) -> subprocess.P
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"), [([signal.SIGINT] * 2, 130), ([signal.SIGTERM], 143)], ids=str
+    ("sent", "code", "n_trees"),
+    # The fits of the first outlast both signals.
+    [([signal.SIGINT] * 2, 130, 2000), ([signal.SIGTERM], 143, 300)],
+    ids=["SIGINT", "SIGTERM"],
 )
 def test_an_interrupted_run_names_what_it_keeps(
-    sent: list[signal.Signals], code: int, tmp_path: Path
+    sent: list[signal.Signals], code: int, n_trees: int, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    # A fit that outlasts both signals.
-    process = start_searching(run, "model.estimator.n_estimators=2000", n_fits=1)
+    process = start_searching(run, f"model.estimator.n_estimators={n_trees}", n_fits=1)
     for number, each in enumerate(sent):
         if number:
             wait_for(lambda: "Ctrl-C: running fits are finished" in (run / "train.log").read_text())
