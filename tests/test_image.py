@@ -47,8 +47,13 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_service_contains_only_packages_that_it_may_import(build: Path) -> None:
-    files = closure(build, entries())
+@pytest.fixture(scope="module")
+def files(build: Path) -> set[Path]:
+    """Return the files of the service, which are all that its entries import."""
+    return set(closure(build, entries()))
+
+
+def test_the_service_contains_only_packages_that_it_may_import(files: set[Path]) -> None:
     assert {path.parts[0] for path in files} == {"api", "tabproof"}
     packages = {path.with_suffix("").parts[1] for path in files if path.parts[0] == "tabproof"}
     assert {"artifacts", "scorer", "schema", "errors"} <= packages
@@ -56,13 +61,13 @@ def test_the_service_contains_only_packages_that_it_may_import(build: Path) -> N
     assert Path("tabproof/scorer/export/__init__.py") not in files
 
 
-def test_no_module_of_the_service_is_left_out(build: Path) -> None:
+def test_no_module_of_the_service_is_left_out(build: Path, files: set[Path]) -> None:
     expected = {
         path.relative_to(build)
         for folder in ("api", "tabproof/service")
         for path in (build / folder).rglob("*.py")
     }
-    assert expected <= closure(build, entries())
+    assert expected <= files
 
 
 def test_what_was_copied_starts_by_itself(build: Path, tmp_path: Path) -> None:
@@ -109,8 +114,7 @@ def test_the_lock_of_the_service_holds_no_training_stack() -> None:
     assert not TRAINING_STACK & PINNED
 
 
-def test_the_lock_of_the_service_holds_all_that_it_imports(build: Path) -> None:
-    files = closure(build, entries())
+def test_the_lock_of_the_service_holds_all_that_it_imports(build: Path, files: set[Path]) -> None:
     names = {name.split(".")[0] for path in files for name in imported_by(build / path)}
     outside = names - set(sys.stdlib_module_names) - {"api", "tabproof"} - FOR_TRAINING
     assert {DISTRIBUTIONS.get(name, name) for name in outside} <= PINNED
@@ -118,8 +122,10 @@ def test_the_lock_of_the_service_holds_all_that_it_imports(build: Path) -> None:
     assert {"fastapi-offline", "httptools", "uvloop"} <= PINNED
 
 
-def test_nothing_of_the_service_imports_the_training_stack_when_it_starts(build: Path) -> None:
-    for path in closure(build, entries()):
+def test_nothing_of_the_service_imports_the_training_stack_when_it_starts(
+    build: Path, files: set[Path]
+) -> None:
+    for path in files:
         names = {name.split(".")[0] for name in imported_by(build / path, at_start=True)}
         assert not names & TRAINING_STACK, path
 

@@ -20,7 +20,8 @@ import pytest
 from tabproof.artifacts import read_manifest
 from tabproof.artifacts.errors import ResumeDiffersError, RunningError
 from tabproof.config import Composed
-from tabproof.sweep import NothingToResumeError, arguments_for_hydra
+from tabproof.errors import InvalidValueError
+from tabproof.sweep import arguments_for_hydra
 from tests.artifacts.making import changed_files
 from tests.conftest import ROOT, composed, quickly, train
 
@@ -281,11 +282,11 @@ def test_the_newest_unfinished_run_of_this_configuration_is_resumed(
 def test_there_must_be_something_to_resume(run: Path, asked: list[str], tmp_path: Path) -> None:
     complete = run
     for directory in (tmp_path, tmp_path / "none", complete):
-        with pytest.raises(NothingToResumeError, match=re.escape(f"search.resume={directory}:")):
+        with pytest.raises(InvalidValueError, match=re.escape(f"search.resume={directory} cannot")):
             asked_to_resume(asked, directory)
     done = train(*asked, f"search.resume={tmp_path}/none")
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: search.resume={tmp_path}/none: there is no unfinished")
+    assert done.stderr.startswith(f"error: search.resume={tmp_path}/none cannot work")
     assert not list(tmp_path.iterdir())
 
 

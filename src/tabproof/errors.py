@@ -62,11 +62,7 @@ def _shown(fact: object) -> object:
 
 
 class PathError(UserError):
-    """A path that the system refuses to read or to write.
-
-    action: as in "cannot write". error: its notes are part of the message. path: where `error`
-    does not have it.
-    """
+    """A path that the system refuses; notes of the error are part of the message."""
 
     exit_code = 1
 
@@ -134,9 +130,6 @@ class FileMissingError(UserError):
     """The file of the data is missing."""
 
     template = "dataset.path={path}: there is {found} (from {folder})"
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "a directory" if path.is_dir() else "nothing", Path.cwd())
 
 
 class DuplicateColumnsError(UserError):

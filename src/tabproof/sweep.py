@@ -6,7 +6,7 @@ Also which unfinished run a command resumes, and which jobs of a sweep are missi
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -30,19 +30,8 @@ RESUME, N_JOBS = "sweep.resume=", "hydra.launcher.n_jobs="
 MULTIRUN_FLAGS = {"-m", "--multirun"}
 MAY_CHANGE = ("sweep.", "runtime.")
 LATEST_LOG = Path("logs") / "latest.log"
-# Columns of the leaderboard that is printed at the end.
-WIDTH = 120
 
 log = logging.getLogger(__name__)
-
-
-class NothingToResumeError(UserError):
-    """The directory does not hold an unfinished search."""
-
-    template = (
-        "search.resume={asked}: there is no unfinished search; it takes the directory of a run that"
-        " was killed or interrupted, or true for the newest of this configuration"
-    )
 
 
 class SweepNotResumedError(UserError):
@@ -125,7 +114,9 @@ def arguments_for_hydra(arguments: Sequence[str], composed: conf.Composed | None
     if isinstance(search.resume, str):
         found = Path(search.resume)
         if artifacts.read_plan(found) is None or artifacts.is_complete(found):
-            raise NothingToResumeError(asked=search.resume)
+            valid = "the directory of a run whose search is unfinished, since it was killed or"
+            valid += " interrupted, or true for the newest of this configuration"
+            raise InvalidValueError("search.resume", search.resume, valid)
     elif artifacts.read_plan(composed.directory) is not None:
         found = composed.directory  # hydra.run.dir names it
     else:
@@ -193,7 +184,7 @@ def sweep(arguments: Sequence[str], composed: conf.Composed | None) -> Iterator[
     }
     accept_changes = composed.configs[0].sweep.accept_changes
     directory.open(began_with, determinants, n_jobs=composed.n_jobs, accept_changes=accept_changes)
-    try:
+    with closing(directory):
         directory.link_log(LATEST_LOG)
         directory.mark(f"=== START {artifacts.timestamp()} {directory.path} ===")
         console.say(f"sweep  {directory.path}")
@@ -211,12 +202,9 @@ def sweep(arguments: Sequence[str], composed: conf.Composed | None) -> Iterator[
         failed = [run for run in found if run.record.state not in artifacts.COMPLETE]
         for run in failed:
             if any(run.path.iterdir()):
-                cause, job_log = _cause(run.record), run.path / "train.log"
-                console.complain(f"{run.path.name}: {cause}; see {job_log}")
+                console.complain(f"{run.path.name}: {_cause(run.record)}; see {run.path}/train.log")
         if failed:
             raise SweepFailedError(len(failed), ", ".join(run.path.name for run in failed))
-    finally:
-        directory.close()
 
 
 def _write_leaderboard(
@@ -255,7 +243,7 @@ def _write_leaderboard(
             line = f"report {page} ({seconds:.1f} s)"
             directory.mark(f"--- {line}")
             console.say(line)
-    console.say(listing.as_text(shown, width=WIDTH))
+    console.say(listing.as_text(shown, width=120))
 
 
 # --- One job of a sweep.

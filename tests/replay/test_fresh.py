@@ -8,7 +8,7 @@ import pytest
 
 from tabproof.artifacts import VerifiedRun
 from tabproof.replay import fresh
-from tabproof.replay.fresh import EnvironmentFailedError, NotReplayableError, PythonMissingError
+from tabproof.replay.fresh import EnvironmentFailedError, NotReplayableError
 from tabproof.replay.replay import read_recorded
 from tests.conftest import process
 
@@ -60,7 +60,7 @@ def test_a_run_of_an_earlier_version_has_no_environment(recorded: VerifiedRun) -
 
 def test_a_missing_python_is_named(recorded: VerifiedRun) -> None:
     other = with_environment(recorded, "# Python 2.6.1\nnumpy==2\n")
-    with pytest.raises(PythonMissingError, match=r"needs Python 2\.6.*python2\.6 is not on"):
+    with pytest.raises(NotReplayableError, match=r"needs Python 2\.6.*python2\.6 is not on"):
         fresh.replay_in_fresh_environment(other, [str(recorded.path), "--check"])
 
 

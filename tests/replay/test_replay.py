@@ -16,7 +16,6 @@ from tabproof.config.checks import IncompatiblePreprocessError
 from tabproof.config.stored import KeyDecidesError
 from tabproof.errors import InvalidValueError, NewerFormatError, UserError
 from tabproof.replay.fresh import NotReplayableError
-from tabproof.replay.replay import ReplayDataMissingError
 from tests.artifacts.making import changed_files
 from tests.conftest import train
 from tests.replay.making import answer, forged, line_of, replayed, sealed_again, trained
@@ -218,7 +217,7 @@ def test_a_missing_data_file_is_named_with_the_override_to_use(
     config = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(config.replace(str(table), f"{tmp_path}/gone.csv"))
     sealed_again(run)
-    with pytest.raises(ReplayDataMissingError, match=r"dataset\.path=.*gone\.csv.*RUN dataset"):
+    with pytest.raises(NotReplayableError, match=r"dataset\.path=.*gone\.csv.*RUN dataset"):
         replayed(run)
 
 

@@ -60,7 +60,7 @@ def _data_errors(config: TrainConfig) -> Found:
     if dataset.target in dataset.drop_columns:
         yield "dataset.drop_columns", dataset.drop_columns, "columns other than the target"
     if not (path := Path(dataset.path).expanduser()).is_file():
-        yield FileMissingError(path)
+        yield FileMissingError(path, "a directory" if path.is_dir() else "nothing", Path.cwd())
     for name in ("group_column", "time_column"):
         column = getattr(config.cv, name, None)
         if column == dataset.target:

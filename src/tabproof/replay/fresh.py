@@ -24,18 +24,9 @@ ELSEWHERE = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
 
 
 class NotReplayableError(UserError):
-    """A run that is damaged, or lacks what a replay needs."""
+    """A run that is damaged, or a replay that lacks its files, its data or its Python."""
 
-    template = "nothing to replay: {reason}"
-
-
-class PythonMissingError(UserError):
-    """A run of a Python that is not on this machine."""
-
-    template = (
-        "--environment needs Python {wanted}, with which the run was trained, and python{wanted} is"
-        " not on the PATH (this is {here}); install it, or leave --environment out"
-    )
+    template = "cannot be replayed: {reason}"
 
 
 class EnvironmentFailedError(UserError):
@@ -54,7 +45,10 @@ def replay_in_fresh_environment(run: VerifiedRun, arguments: Sequence[str]) -> i
     here = ".".join(map(str, sys.version_info[:2]))
     python = sys.executable if minor == here else shutil.which(f"python{minor}")
     if python is None:
-        raise PythonMissingError(minor, here)
+        raise NotReplayableError(
+            f"--environment needs Python {minor}, with which the run was trained, and python{minor}"
+            f" is not on the PATH (this is {here}); install it, or leave --environment out"
+        )
     clean = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     with tempfile.TemporaryDirectory(prefix="replay-") as folder:
         place = Path(folder)

@@ -26,15 +26,6 @@ DECISIVE = {"configuration", "data", "numbers", "evaluation", "predictions"}
 Comparison = tuple[str, list[str], str]
 
 
-class ReplayDataMissingError(UserError):
-    """A run whose data file is not where it was."""
-
-    template = (
-        "the run was trained on dataset.path={path}, and there is no such file (from {folder}); say"
-        " where a copy is: python -m src.replay RUN dataset.path=…"
-    )
-
-
 def replay(
     run: str,
     overrides: Sequence[str],
@@ -65,8 +56,11 @@ def replay(
     except FileMissingError as error:
         if any(each.startswith("dataset.path=") for each in overrides):
             raise
-        table = getattr(config.dataset, "path", "?")
-        raise ReplayDataMissingError(table, Path.cwd()) from error
+        raise NotReplayableError(
+            f"the run was trained on dataset.path={getattr(config.dataset, 'path', '?')}, and there"
+            f" is no such file (from {Path.cwd()}); say where a copy is: python -m src.replay RUN"
+            " dataset.path=…"
+        ) from error
     if output is not None:
         is_taken = output.resolve().is_relative_to(path.resolve())
         try:

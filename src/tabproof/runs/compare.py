@@ -16,7 +16,6 @@ LEVEL = 0.05
 # Maximum characters shown per value, and keys shown per section: two tables may share no column.
 MAX_CHARACTERS, MAX_KEYS = 40, 40
 PROVENANCE = ("versions", "platform", "git", "code")
-ABSENT = "-"
 
 
 def compare(names: Sequence[str], *, outputs: Path, models: Path, as_json: bool) -> str:
@@ -24,23 +23,21 @@ def compare(names: Sequence[str], *, outputs: Path, models: Path, as_json: bool)
     if len(names) < 2:
         valid = "two runs or more, each by its directory, the beginning of its id, or 'latest'"
         raise InvalidValueError("compare", listed(names), valid)
-    runs = [
-        artifacts.read_complete_run(artifacts.find_run(name, outputs, models)) for name in names
-    ]
+    places = [artifacts.find_run(name, outputs, models) for name in names]
+    runs = [artifacts.read_complete_run(place) for place in places]
+    summaries = [run.summary for run in runs]
     sections: dict[str, list[Mapping[str, Any]]] = {
         "configuration": [run.config for run in runs],
         "best parameters": [run.record.best_params for run in runs],
-        "data": [asdict(run.summary.data) for run in runs],
-        "code and versions": [
-            {key: getattr(run.summary, key) for key in PROVENANCE} for run in runs
-        ],
+        "data": [asdict(summary.data) for summary in summaries],
+        "code and versions": [{key: getattr(s, key) for key in PROVENANCE} for s in summaries],
     }
     differing: dict[str, dict[str, list[Any]]] = {}
     for title, trees in sections.items():
         flat = [dict(artifacts.flattened(tree)) for tree in trees]
         # In the order of the files, so that what belongs together stays together.
         keys = dict.fromkeys(key for each in flat for key in each)
-        rows = {key: [each.get(key, ABSENT) for each in flat] for key in keys}
+        rows = {key: [each.get(key, "-") for each in flat] for key in keys}
         # 1 and 1.0 and true are different values.
         differing[title] = {
             key: values
@@ -50,14 +47,11 @@ def compare(names: Sequence[str], *, outputs: Path, models: Path, as_json: bool)
     tests = [_test(runs[0], other) for other in runs[1:]]
     if not as_json:
         return _as_text(runs, differing, tests)
-    fields = ("dataset", "metrics", "intervals", "seconds", "best_params")
+    fields = ("run_id", "dataset", "metrics", "intervals", "seconds", "best_params")
     content = {
         "runs": [
-            {
-                "path": artifacts.path_text(run.path),
-                "run_id": run.run_id,
-                **{key: getattr(run.record, key) for key in fields},
-            }
+            {"path": artifacts.path_text(run.path)}
+            | {key: getattr(run.record, key) for key in fields}
             for run in runs
         ],
         "differing": differing,
@@ -113,11 +107,9 @@ def _as_text(
     width, flexible = get_terminal_size((1 << 20, 24)).columns, range(len(runs), 0, -1)
     lines = [text.aligned(rows, width=width, flexible=flexible)]
     for found in tests:
-        head = f"-- {found['run']} against {found['first']}"
-        if "obstacle" in found:
-            lines.append(f"{head}: no test is possible, since {found['obstacle']} differ")
-            continue
-        lines.append(f"{head}, on the same {found['rows']:,} rows held out")
+        head, obstacle = f"-- {found['run']} against {found['first']}", found.get("obstacle")
+        why = f": no test is possible, since {obstacle} differ"
+        lines.append(head + (why if obstacle else f", on the same {found['rows']:,} rows held out"))
         lines += [
             f"   {test['metric']} {test['difference']:+.4f}, p = {test['p_value']:.2g}"
             f" ({test['test']}): {'no more' if test['is_noise'] else 'more'} than noise"

@@ -137,11 +137,8 @@ def list_runs(
         keys = ["state", "run_id", "dataset", "model", "mode", "choices", "metrics", "intervals"]
         keys += ["overrides", "best_params", "seconds", "data", "cause"]
         content = [
-            {
-                "path": artifacts.path_text(each.path),
-                "when": each.when,
-                **{key: getattr(each.record, key) for key in keys},
-            }
+            {"path": artifacts.path_text(each.path), "when": each.when}
+            | {key: getattr(each.record, key) for key in keys}
             for each in found
         ]
         return json.dumps(content, indent=2, ensure_ascii=False)
@@ -255,11 +252,10 @@ def report(place: Path, *, html: bool, language: str | None) -> str:
     if html:
         from tabproof.runs.side_by_side import write_page
 
-        n_jobs = sweep.plan.get("n_jobs", 0) if sweep.is_begun else 0
+        missing = max(sweep.plan.get("n_jobs", 0) - len(found), 0) if sweep.is_begun else 0
         # Outside of a sweep, runs elsewhere are among the others.
         shown = found if sweep.is_begun else filtered(found)
-        page, missing = place / artifacts.REPORT, max(n_jobs - len(found), 0)
-        name = place.absolute().name
+        page, name = place / artifacts.REPORT, place.absolute().name
         with _written(page):
             seconds = write_page(page, shown, name=name, language=language, n_not_begun=missing)
         return f"report {one_line(str(page))} ({seconds:.1f} s)"
@@ -284,8 +280,8 @@ def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
     found = artifacts.read_complete_run(artifacts.find_run(run, outputs, models))
     summary, record, git = found.summary, found.record, found.summary.git
     if as_json:
-        facts = {"path": artifacts.path_text(found.path), "overrides": record.overrides}
-        content = {**facts, **json.loads(summary.to_json())}
+        content = {"path": artifacts.path_text(found.path), "overrides": record.overrides}
+        content |= json.loads(summary.to_json())
         return json.dumps(content, indent=2, ensure_ascii=False)
     changed = ", with changes that were not committed" if git.get("clean") is False else ""
     commit = f", commit {git['commit']}{changed}" if git.get("commit") else ""
@@ -324,28 +320,6 @@ def check(place: Path) -> tuple[str, int]:
 
     Also an exit code: 0 if all are, 1 if one failed, 2 if one is running or has not started.
     """
-    jobs = _newest_jobs(place)
-    if not jobs:
-        reason = "holds no runs; it takes outputs, a sweep's directory or a run's"
-        raise OutputsError(path=place, reason=reason)
-    lines, states = [], set()
-    for dataset, records in sorted(jobs.items()):
-        states |= {record.state for record in records.values()}
-        partial = [record.cause for record in records.values() if record.state == "partial"]
-        line = "OK" + (f" (partial: {partial[0]})" if partial else "")
-        for word in ("NOT STARTED", "RUNNING", "FAIL"):
-            names = FAILED if word == "FAIL" else {word.lower()}
-            if found := [job for job, record in records.items() if record.state in names]:
-                several = [f"{len(found)} of {len(records)}", one_line(found[0])]
-                cause = [str(records[found[0]].cause)] if word == "FAIL" else []
-                parts = [*(several if len(records) > 1 else []), *cause]
-                line = f"{word} {': '.join(parts)}".rstrip()
-        lines.append(f"{one_line(dataset)}: {line}")
-    return "\n".join(lines), 1 if states & FAILED else 2 if states - COMPLETE else 0
-
-
-def _newest_jobs(place: Path) -> dict[str, Jobs]:
-    """Return by dataset the jobs of the newest run or sweep that has one of them."""
     groups: dict[Path, dict[str, Jobs]] = {}
     for found in artifacts.read_set(place):
         parts = found.path.relative_to(place).parts
@@ -367,4 +341,20 @@ def _newest_jobs(place: Path) -> dict[str, Jobs]:
                     dataset = str(table.get("name") or Path(str(table.get("path", "?"))).stem)
                     group.setdefault(dataset, {})[number] = Record("not started", dataset)
         newest = {**group, **newest}
-    return newest
+    if not newest:
+        reason = "holds no runs; it takes outputs, a sweep's directory or a run's"
+        raise OutputsError(path=place, reason=reason)
+    lines, states = [], set()
+    for dataset, records in sorted(newest.items()):
+        states |= {record.state for record in records.values()}
+        partial = [record.cause for record in records.values() if record.state == "partial"]
+        line = "OK" + (f" (partial: {partial[0]})" if partial else "")
+        for word in ("NOT STARTED", "RUNNING", "FAIL"):
+            names = FAILED if word == "FAIL" else {word.lower()}
+            if matching := [job for job, record in records.items() if record.state in names]:
+                parts = [f"{len(matching)} of {len(records)}", one_line(matching[0])]
+                parts = parts if len(records) > 1 else []
+                parts += [str(records[matching[0]].cause)] if word == "FAIL" else []
+                line = f"{word} {': '.join(parts)}".rstrip()
+        lines.append(f"{one_line(dataset)}: {line}")
+    return "\n".join(lines), 1 if states & FAILED else 2 if states - COMPLETE else 0

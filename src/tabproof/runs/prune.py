@@ -74,8 +74,21 @@ def prune(*, outputs: Path, models: Path, yes: bool, dry_run: bool, **filters: s
         now = replace(each, record=artifacts.read_record(each.path))
         if now.record.state != each.record.state or _is_unreadable(now) or not _has_ended(now):
             del sizes[each.path]
-        else:
-            _remove(each.path, outputs)
+            continue
+        try:
+            # If this is killed before it ends, the rest is not taken for a run.
+            (each.path / manifest.NAME).unlink(missing_ok=True)
+            sync(each.path)
+            remove(each.path)
+        except OSError as error:
+            reason = f"cannot be removed: {error.strerror}"
+            raise OutputsError(path=each.path, reason=reason) from error
+        # And directories that this leaves empty.
+        with suppress(OSError):
+            for folder in each.path.parents:
+                if folder == outputs or outputs not in folder.parents:
+                    break
+                folder.rmdir()
     link = outputs / LATEST
     with suppress(OSError):
         if link.is_symlink() and not link.exists():
@@ -109,19 +122,3 @@ def _is_agreed(lines: Sequence[str], total: str) -> bool:
     sys.stderr.write("\n".join([*lines, f"remove {total}? [y/N] "]))
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
-
-
-def _remove(run: Path, outputs: Path) -> None:
-    """Remove a run directory, its manifest first, and directories that this leaves empty."""
-    try:
-        # If this is killed before it ends, the rest is not taken for a run.
-        (run / manifest.NAME).unlink(missing_ok=True)
-        sync(run)
-        remove(run)
-    except OSError as error:
-        raise OutputsError(path=run, reason=f"cannot be removed: {error.strerror}") from error
-    with suppress(OSError):
-        for folder in run.parents:
-            if folder == outputs or outputs not in folder.parents:
-                break
-            folder.rmdir()

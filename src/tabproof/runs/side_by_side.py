@@ -36,7 +36,6 @@ MAX_READ, MAX_ROWS = 20, 100
 MAX_GROUPS = 12
 # Keys that decide which rows are held out.
 DIVIDING = {"seed", "cv", "dataset", "experiment"}
-FILES = ("leaderboard.csv", "leaderboard.md", "sweep.log")
 
 Members = list[artifacts.Found]
 
@@ -87,6 +86,7 @@ def write_page(
         for run in found
         if run.path in refused or run.record.state not in artifacts.COMPLETE
     ]
+    files = ("leaderboard.csv", "leaderboard.md", "sweep.log")
     sweep = Sweep(
         name=name,
         n_complete=len(found) - len(failures),
@@ -94,7 +94,7 @@ def write_page(
         n_not_begun=n_not_begun,
         n_left_out=sum(map(len, largest[MAX_GROUPS:])),
         failures=failures,
-        files={each: each for each in FILES if (page.parent / each).is_file()},
+        files={each: each for each in files if (page.parent / each).is_file()},
     )
     artifacts.write_atomically(page, render_sweep(sweep, sections, language).encode())
     return perf_counter() - start
