@@ -1,7 +1,4 @@
-"""The train command: a single run, or a sweep in which each job is a process of its own.
-
-Also which unfinished run a command resumes, and which jobs of a sweep are missing.
-"""
+"""The train command: a single run, or a sweep in which each job is a process of its own."""
 
 import logging
 import sys

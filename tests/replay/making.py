@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,18 @@ def line_of(said: str, what: str) -> str:
     return next(line for line in said.splitlines() if line.startswith(what.ljust(15)))
 
 
+@cache
+def _recomposed(text: str) -> conf.TrainConfig:
+    return conf.recompose(text, [], to_its_end=True)[0]
+
+
 def forged(run: Path, to: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     """Give a copy whose summary says something else, whole and with the run id of that."""
     shutil.copytree(run, to)
     summary = json.loads((to / "summary.json").read_text())
     change(summary)
     (to / "summary.json").write_text(json.dumps(summary))
-    config = conf.recompose((run / "config.yaml").read_text(), [], to_its_end=True)[0]
+    config = _recomposed((run / "config.yaml").read_text())
     facts = {key: summary.get(key) for key in ("code", "versions", "platform")}
     data = summary["data"]["sha256"]
     seal(to, run_id_of(config=conf.identity_of(config), data=data, **facts))

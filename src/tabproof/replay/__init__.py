@@ -1,4 +1,1 @@
-"""Train a run again from its own directory, and show what differs.
-
-Importing this package loads no numeric library: their threads are limited first.
-"""
+"""Train a run again from its own directory, and show what differs; loads no numeric library."""

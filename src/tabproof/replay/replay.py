@@ -48,6 +48,15 @@ def replay(
         words += [f"--output={output}"] if output else []
         words += ["--check"] if check else []
         return replay_in_fresh_environment(recorded, words)
+    if output is not None:
+        is_taken = output.resolve().is_relative_to(path.resolve())
+        try:
+            stored.refuse_taken(output)
+        except UserError:
+            is_taken = True
+        if is_taken:
+            valid = "an empty or new directory outside of the run; without it a replay makes one"
+            raise InvalidValueError("--output", output, valid)
     # A search that a budget ended would end elsewhere here, whatever we do.
     was_whole = summary.stopped is None
     config, added = conf.recompose(text, overrides, to_its_end=was_whole)
@@ -61,15 +70,6 @@ def replay(
             f" is no such file (from {Path.cwd()}); say where a copy is: python -m src.replay RUN"
             " dataset.path=…"
         ) from error
-    if output is not None:
-        is_taken = output.resolve().is_relative_to(path.resolve())
-        try:
-            stored.refuse_taken(output)
-        except UserError:
-            is_taken = True
-        if is_taken:
-            valid = "an empty or new directory outside of the run; without it a replay makes one"
-            raise InvalidValueError("--output", output, valid)
     _say("run", f"{path}, run id {run_id}")
     differing = _report(_compare_inputs(run_id, summary, config, added))
     names = ", ".join(differing)

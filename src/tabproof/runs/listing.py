@@ -112,10 +112,7 @@ def list_runs(
     min_auc: str | None = None,
     **filters: str | None,
 ) -> str:
-    """List runs, complete or not, the newest or the best first.
-
-    A run that is not complete has a second line, with its directory and the cause.
-    """
+    """List runs, the newest or the best first; one that is not complete has a second line."""
     found = filtered(artifacts.read_records(outputs), **filters)
     for condition in [*where, *([] if min_auc is None else [f"roc_auc>={min_auc}"])]:
         match = CONDITION.fullmatch(condition)
@@ -244,10 +241,7 @@ def as_markdown(found: Iterable[Found], metric: str = "roc_auc") -> str:
 
 
 def report(place: Path, *, html: bool, language: str | None) -> str:
-    """Return a table of the newest complete run of each dataset and search.
-
-    html: write a page of all runs instead, and return where it is.
-    """
+    """Return a table of the newest run of each dataset and search, or write a page of all."""
     found, sweep = artifacts.read_set(place), artifacts.SweepDirectory(place)
     if html:
         from tabproof.runs.side_by_side import write_page

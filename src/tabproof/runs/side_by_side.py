@@ -49,10 +49,9 @@ def write_page(
     metric: str | None = None,
     n_not_begun: int = 0,
 ) -> float:
-    """Write a page with runs side by side; return the seconds that it took.
+    """Write a page with runs side by side, but not into a run; return the seconds that it took.
 
-    language: by default that of the runs' own pages. metric: to rank by, by default the first
-    that runs have. Raises InvalidValueError if the page would be in a run, which is sealed.
+    language: by default that of the runs' own pages. metric: by default the first that runs have.
     """
     start = perf_counter()
     if artifacts.is_complete(page.parent):
