@@ -346,9 +346,9 @@ def check(place: Path) -> tuple[str, int]:
         for word in ("NOT STARTED", "RUNNING", "FAIL"):
             names = FAILED if word == "FAIL" else {word.lower()}
             if matching := [job for job, record in records.items() if record.state in names]:
-                parts = [f"{len(matching)} of {len(records)}", one_line(matching[0])]
-                parts = parts if len(records) > 1 else []
-                parts += [str(records[matching[0]].cause)] if word == "FAIL" else []
-                line = f"{word} {': '.join(parts)}".rstrip()
+                words = [f"{len(matching)} of {len(records)}", one_line(matching[0])]
+                words = words if len(records) > 1 else []
+                words += [str(records[matching[0]].cause)] if word == "FAIL" else []
+                line = f"{word} {': '.join(words)}".rstrip()
         lines.append(f"{one_line(dataset)}: {line}")
     return "\n".join(lines), 1 if states & FAILED else 2 if states - COMPLETE else 0
