@@ -34,7 +34,6 @@ SIMPLICITY = {
     "learning_rate": 1,
     "max_features": 1,
 }
-DEPTHS = ("max_depth", "depth")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Candidate:
             value = found.get(name)
             size = float(value) if isinstance(value, Real) else 0.0
             # No limit is the largest; LightGBM writes no limit as a depth of -1.
-            if value is None or (name in DEPTHS and isinstance(value, Real) and size <= 0):
+            if value is None or ("depth" in name and isinstance(value, Real) and size <= 0):
                 size = inf
             key.append(sign * size)
         return tuple(key)

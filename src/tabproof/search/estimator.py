@@ -28,7 +28,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from tabproof.runtime.progress import Progress
 from tabproof.search.candidates import Candidate, CandidatePool
-from tabproof.search.fitting import AUTO, Fit, Problem
+from tabproof.search.fitting import Fit, Problem
 from tabproof.search.rungs import Clock, RungScores, RungSearch, best_of
 from tabproof.search.runner import POOL_SECONDS, Runner
 from tabproof.search.schedule import DEFAULT, Rung
@@ -75,7 +75,7 @@ class RungSearchCV(BaseSearchCV):
     scoring: Any = None
     cv: Any = None
     n_jobs: int | None = None
-    min_resources: int | str = AUTO
+    min_resources: int | str = "auto"
     random_state: int | None = 0
     error_score: Any = np.nan
     time_budget: float | None = None

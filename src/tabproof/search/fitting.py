@@ -30,7 +30,6 @@ Positions = NDArray[np.intp]
 MIN_ROWS_PER_CLASS = 10
 # Up to this many rows the time of a fit depends on its iterations; fewer rows would save nothing.
 FEW_ROWS = 5_000
-AUTO = "auto"
 
 
 @dataclass(frozen=True)

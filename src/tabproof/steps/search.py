@@ -79,8 +79,8 @@ def make_plan(config: conf.TrainConfig) -> Plan:
 def make_pipeline(config: conf.TrainConfig) -> Pipeline:
     """Return the unfitted pipeline of a run; with members, one that contains theirs."""
     if not isinstance(config.model, schema.VoteConfig):
-        member = schema.MemberConfig(config.model, config.preprocess)
-        return make_member("", member, seed=config.seed)
+        alone = {"": schema.MemberConfig(config.model, config.preprocess)}
+        return make_members("", alone, seed=config.seed)[""]
     members = make_members("model.members", config.model.members, seed=config.seed)
     estimator = conf.make("model.estimator", config.model.estimator, estimators=[*members.items()])
     return modeling.make_pipeline({}, {}, estimator, seed=config.seed)
@@ -89,23 +89,20 @@ def make_pipeline(config: conf.TrainConfig) -> Pipeline:
 def make_members(
     key: str, members: Mapping[str, schema.MemberConfig], *, seed: int
 ) -> dict[str, Pipeline]:
-    """Return a pipeline of each member. key : where members are in the configuration."""
-    return {
-        name: make_member(f"{key}.{name}.", member, seed=seed) for name, member in members.items()
-    }
-
-
-def make_member(prefix: str, member: schema.MemberConfig, *, seed: int) -> Pipeline:
-    """Return a model behind its preprocessing. prefix : of its keys, for error messages."""
-    numeric, categorical = (
-        {
-            name: conf.make(f"{prefix}preprocess.{kind}.{name}", node)
-            for name, node in getattr(member.preprocess, kind).items()
-        }
-        for kind in ("numeric", "categorical")
-    )
-    estimator = conf.make(f"{prefix}model.estimator", member.model.estimator)
-    return modeling.make_pipeline(numeric, categorical, estimator, seed=seed)
+    """Return each model behind its preprocessing. key : where members are in the configuration."""
+    pipelines = {}
+    for name, member in members.items():
+        prefix = f"{key}.{name}." if key else ""
+        numeric, categorical = (
+            {
+                step: conf.make(f"{prefix}preprocess.{kind}.{step}", node)
+                for step, node in getattr(member.preprocess, kind).items()
+            }
+            for kind in ("numeric", "categorical")
+        )
+        estimator = conf.make(f"{prefix}model.estimator", member.model.estimator)
+        pipelines[name] = modeling.make_pipeline(numeric, categorical, estimator, seed=seed)
+    return pipelines
 
 
 @contextmanager
