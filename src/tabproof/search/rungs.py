@@ -20,7 +20,6 @@ from tabproof.search.fitting import (
     Fold,
     Problem,
     Task,
-    can_continue,
     iteration_params,
     make_fold,
     run_task,
@@ -243,12 +242,9 @@ class RungSearch:
         waiting = []
         for candidate, fold in jobs:
             fit = None
-            if (
-                before is not None
-                and before.rung.iterations == rung.iterations
-                and problem.n_rows(before.rung, fold) == n_rows[fold]
-            ):
-                fit = before.fit_of(candidate, fold)
+            if before is not None and before.rung.iterations == rung.iterations:
+                had_as_many = problem.n_rows(before.rung, fold) == n_rows[fold]
+                fit = before.fit_of(candidate, fold) if had_as_many else None
             fit = fit or self.finished.get(KEY.format(number, candidate.place, fold))
             if fit is None:
                 waiting.append((candidate, fold))
@@ -280,9 +276,7 @@ class RungSearch:
             _, key, last_step = candidate.parts
             if (key, fold) not in self._folds:
                 continue  # stopped while the folds were prepared
-            earlier = None
-            if before is not None and can_continue(last_step):
-                earlier = before.fit_of(candidate, fold)
+            earlier = None if before is None else before.fit_of(candidate, fold)
             shortened = clone(last_step)
             if rung.iterations < 1:
                 asked = iteration_params(last_step)
@@ -330,12 +324,8 @@ class RungSearch:
         errors = [fit.error for fit in scores.fits.values() if fit.error]
         reason = errors[0].strip().splitlines()[-1] if errors else "every score is NaN"
         sufficient = max(self.problem.smallest_sufficient(fold) for fold in range(scores.n_folds))
-        raise RungNotScoredError(
-            scores.number + 1,
-            scores.n_rows,
-            reason,
-            sufficient=sufficient if sufficient > scores.n_rows else None,
-        )
+        more = sufficient if sufficient > scores.n_rows else None
+        raise RungNotScoredError(scores.number + 1, scores.n_rows, reason, sufficient=more)
 
     def _report(self, scores: RungScores, n_fits: int) -> None:
         if self.on_progress is None:
