@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_each_job_is_a_run_and_the_end_is_a_leaderboard(undisturbed: Path) -> None:
     jobs = jobs_of(undisturbed)
     assert [job.name[:2] for job in jobs] == ["0_", "1_"]
@@ -77,19 +79,6 @@ def test_each_job_is_a_run_and_the_end_is_a_leaderboard(undisturbed: Path) -> No
     assert log[-1].startswith("=== END ")
     assert len(marks(undisturbed, "start")) == N_JOBS
     assert all("--- DS=wine OK rc=0 " in line for line in marks(undisturbed, "OK"))
-    latest = ROOT / "logs" / "latest.log"
-    assert latest.is_symlink()
-
-
-def test_complete_jobs_are_not_run_again(undisturbed: Path) -> None:
-    before = [(job / "manifest.json").stat().st_mtime_ns for job in jobs_of(undisturbed)]
-    expected = leaderboard(undisturbed)
-    done = resumed(undisturbed)
-    assert done.returncode == 0, done.stderr
-    assert [(job / "manifest.json").stat().st_mtime_ns for job in jobs_of(undisturbed)] == before
-    assert all(is_whole(job) for job in jobs_of(undisturbed))
-    assert len(marks(undisturbed, "start")) == N_JOBS
-    assert leaderboard(undisturbed) == expected
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -189,12 +178,21 @@ def test_no_process_survives_a_killed_parallel_sweep(tmp_path: Path) -> None:
 
 
 FAILING = ["dataset=wine,breast_cancer", "dataset.pos_label=benign", "search=none"]
+Swept = tuple[Path, subprocess.CompletedProcess[str]]
 
 
-def test_a_failure_is_reported_and_the_other_jobs_run(tmp_path: Path) -> None:
-    done = swept(tmp_path / "sweep", *FAILING, "model=logistic_regression")
+@pytest.fixture(scope="module")
+def half_failed(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    """Return a sweep whose first job failed; tests must not change it."""
+    directory = tmp_path_factory.mktemp("failed") / "sweep"
+    return directory, swept(directory, *FAILING, "model=logistic_regression")
+
+
+def test_a_failure_is_reported_and_the_other_jobs_run(half_failed: Swept) -> None:
+    directory, done = half_failed
     assert done.returncode == 1
-    failed, complete = jobs_of(tmp_path / "sweep")
+    failed, complete = jobs_of(directory)
+    assert [job.name[:2] for job in (failed, complete)] == ["0_", "1_"]
     assert is_whole(complete)
     assert not (failed / "manifest.json").exists()
     assert "UnknownLabelError" in (failed / "train.log").read_text(encoding="utf-8")
@@ -203,8 +201,31 @@ def test_a_failure_is_reported_and_the_other_jobs_run(tmp_path: Path) -> None:
     assert told[-1].startswith(f"error: 1 job(s) of the sweep failed: {failed.name};")
     assert told[-2].startswith(f"error: {failed.name}: dataset.pos_label='benign' is not in target")
     assert told[-2].endswith(str(failed / "train.log"))
-    assert "--- DS=wine FAIL rc=2 " in (tmp_path / "sweep" / "sweep.log").read_text()
-    assert [row["state"] for row in leaderboard(tmp_path / "sweep")] == ["complete", "failed"]
+    log = (directory / "sweep.log").read_text(encoding="utf-8").splitlines()
+    assert log[0].startswith("=== START ")
+    assert log[-1].startswith("=== END ")
+    assert len(marks(directory, "start")) == N_JOBS
+    assert "--- DS=wine FAIL rc=2 " in marks(directory, "FAIL")[0]
+    assert "--- DS=breast_cancer OK rc=0 " in marks(directory, "OK")[0]
+    assert (ROOT / "logs" / "latest.log").is_symlink()
+    assert [row["state"] for row in leaderboard(directory)] == ["complete", "failed"]
+    assert "LogisticRegression" in (directory / "leaderboard.md").read_text(encoding="utf-8")
+    # No report is written without a request.
+    assert not list(directory.rglob("*.html"))
+
+
+def test_complete_jobs_are_not_run_again(half_failed: Swept, tmp_path: Path) -> None:
+    directory = shutil.copytree(half_failed[0], tmp_path / "sweep")
+    failed, complete = jobs_of(directory)
+    shutil.rmtree(failed)
+    shutil.copytree(complete, failed)
+    before = [(job / "manifest.json").stat().st_mtime_ns for job in jobs_of(directory)]
+    done = resumed(directory)
+    assert done.returncode == 0, done.stderr
+    assert [(job / "manifest.json").stat().st_mtime_ns for job in jobs_of(directory)] == before
+    assert all(is_whole(job) for job in jobs_of(directory))
+    assert len(marks(directory, "start")) == N_JOBS
+    assert [row["state"] for row in leaderboard(directory)] == ["complete"] * N_JOBS
 
 
 @pytest.mark.slow
@@ -217,10 +238,6 @@ def test_the_report_shows_failures(tmp_path: Path) -> None:
         assert text in page
     lines = (tmp_path / "sweep.log").read_text(encoding="utf-8").splitlines()
     assert lines[-2].startswith(f"--- report {tmp_path / 'report.html'} (")
-
-
-def test_no_report_is_written_without_a_request(undisturbed: Path) -> None:
-    assert not list(undisturbed.rglob("*.html"))
 
 
 def test_a_failing_page_is_reported_and_does_not_fail_the_sweep(
@@ -308,9 +325,9 @@ def test_ctrl_c_ends_the_job_and_the_sweep_and_names_the_command_to_resume(tmp_p
     ],
 )
 def test_a_change_of_the_plan_is_named(
-    undisturbed: Path, tmp_path: Path, change: dict[str, object], named: str
+    half_failed: Swept, tmp_path: Path, change: dict[str, object], named: str
 ) -> None:
-    plan = json.loads((undisturbed / "sweep.json").read_text())
+    plan = json.loads((half_failed[0] / "sweep.json").read_text())
     plan["determinants"]["jobs"]["0"] |= change
     (tmp_path / "sweep.json").write_text(json.dumps(plan))
     done = resumed(tmp_path)
@@ -357,8 +374,8 @@ def test_a_wrong_setting_is_refused_in_one_line(arguments: list[str], words: str
     assert words in done.stderr
 
 
-def test_a_resumed_sweep_refuses_settings_that_change_numbers(undisturbed: Path) -> None:
-    done = resumed(undisturbed, "seed=3", "runtime.workers=1")
+def test_a_resumed_sweep_refuses_settings_that_change_numbers(half_failed: Swept) -> None:
+    done = resumed(half_failed[0], "seed=3", "runtime.workers=1")
     assert done.returncode == 2
     assert "seed=3: a resumed sweep keeps its choices" in done.stderr
     assert "workers" not in done.stderr
