@@ -310,10 +310,7 @@ Jobs = dict[str, Record]
 
 
 def check(place: Path) -> tuple[str, int]:
-    """Return for each dataset whether its newest run, or all of its newest sweep, is complete.
-
-    Also an exit code: 0 if all are, 1 if one failed, 2 if one is running or has not started.
-    """
+    """Return the state of each dataset's newest run or sweep, and the exit code of the help."""
     groups: dict[Path, dict[str, Jobs]] = {}
     for found in artifacts.read_set(place):
         parts = found.path.relative_to(place).parts

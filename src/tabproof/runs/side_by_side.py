@@ -1,7 +1,4 @@
-"""Write the page of many runs: which are comparable, what is read of them, and which failed.
-
-Predictions are read of the best runs only, however many there are; the page says so.
-"""
+"""Write the page of many runs; predictions are read of the best only, as the page says."""
 
 import hashlib
 import os
