@@ -53,7 +53,7 @@ def train(
         with _step("checking data", config, timings):
             findings = check.check(config, division)
         # Before training, not after it: the working tree may change during hours of training.
-        code = provenance.read_code_state(root)
+        git, patch = provenance.read_code_state(root)
         determinants = find_determinants(config, plan, division)
         if config.skip_completed:
             artifacts.skip_completed(provenance.run_id_of(**determinants), Path(artifacts.OUTPUTS))
@@ -66,7 +66,7 @@ def train(
                 refits = evaluate.refit(config, division, decided, display.begin_fit)
     pipeline, table = decided.pipeline, division.table
     files: Mapping[str, bytes] = {}
-    facts: dict[str, Any] = {"git": code.version, "workers": n_workers, "parity": None}
+    facts: dict[str, Any] = {"git": git, "workers": n_workers, "parity": None}
     with _step("exporting", config, timings):
         if config.export:
             at = decided.decision.threshold
@@ -82,8 +82,8 @@ def train(
     with timings.step("writing"):
         run.write(CONFIG, as_yaml(config))
         run.write(ENVIRONMENT, provenance.environment_text(root, determinants["versions"]))
-        if code.patch is not None:
-            run.write(PATCH, code.patch)
+        if patch is not None:
+            run.write(PATCH, patch)
         run.write(SCHEMA, data.describe(table, division.X_train).to_json())
         run.write_estimator(decided.estimator)
         for name, content in files.items():

@@ -68,21 +68,21 @@ def test_without_a_list_of_requirements_all_packages_are_recorded(
 
 
 def test_a_clean_tree_has_no_patch(tree: Path) -> None:
-    state = read_code_state(tree)
-    assert re.fullmatch("[0-9a-f]{40}", state.version["commit"])
-    assert state.version["clean"] is True
-    assert state.patch is None
+    facts, patch = read_code_state(tree)
+    assert re.fullmatch("[0-9a-f]{40}", facts["commit"])
+    assert facts["clean"] is True
+    assert patch is None
 
 
 def test_the_patch_restores_the_tree_and_names_new_files(tree: Path, tmp_path: Path) -> None:
     (tree / "a.py").write_text("x = 2  # ネコ\n")
     (tree / "new file.py").write_text("secret = 3\n")
-    state = read_code_state(tree)
-    assert state.version["clean"] is False
-    assert state.patch is not None
-    assert b"new file.py" in state.patch
-    assert b"secret" not in state.patch
-    (tmp_path / "code.patch").write_bytes(state.patch)
+    facts, patch = read_code_state(tree)
+    assert facts["clean"] is False
+    assert patch is not None
+    assert b"new file.py" in patch
+    assert b"secret" not in patch
+    (tmp_path / "code.patch").write_bytes(patch)
     git(tree, "checkout", "a.py")
     git(tree, "apply", str(tmp_path / "code.patch"))
     assert (tree / "a.py").read_text() == "x = 2  # ネコ\n"
@@ -90,7 +90,7 @@ def test_the_patch_restores_the_tree_and_names_new_files(tree: Path, tmp_path: P
 
 def test_a_large_patch_is_cut_with_a_note(tree: Path) -> None:
     (tree / "a.py").write_text("x = 1\n" * 500_000)
-    patch = read_code_state(tree).patch
+    patch = read_code_state(tree)[1]
     assert patch is not None
     assert patch.startswith(b"# cut: only the first 1048576 bytes follow\n")
     assert len(patch) < provenance.MAX_PATCH + 100
@@ -102,18 +102,18 @@ def test_without_git_or_a_repository_the_state_is_unknown(
     nothing = {"commit": None, "clean": None}
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     (tmp_path / "plain").mkdir()
-    assert read_code_state(tmp_path / "plain").version == nothing
+    assert read_code_state(tmp_path / "plain")[0] == nothing
     monkeypatch.setenv("PATH", str(tmp_path))
-    state = read_code_state(tree)
-    assert (state.version, state.patch) == (nothing, None)
+    facts, patch = read_code_state(tree)
+    assert (facts, patch) == (nothing, None)
 
 
 def test_a_repository_without_a_commit(tmp_path: Path) -> None:
     git(tmp_path, "init")
     (tmp_path / "a.py").touch()
-    state = read_code_state(tmp_path)
-    assert state.version == {"commit": None, "clean": False}
-    assert state.patch == b"# not in git: a.py\n"
+    facts, patch = read_code_state(tmp_path)
+    assert facts == {"commit": None, "clean": False}
+    assert patch == b"# not in git: a.py\n"
 
 
 def test_recording_takes_less_than_a_second() -> None:

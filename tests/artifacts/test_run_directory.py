@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tabproof.artifacts import RunDirectory, record_outcome
-from tabproof.artifacts.run_directory import Status, running_status
+from tabproof.artifacts.run_directory import Status, read_status
 from tabproof.data.table import SingleClassError
 from tabproof.errors import DirectoryTakenError, RunExistsError, RungNotScoredError
 
@@ -98,8 +98,10 @@ def test_the_directory_of_a_complete_run_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in run.path.iterdir()] == ["manifest.json"]
 
 
-def test_only_a_living_process_is_alive() -> None:
-    status = running_status()
+def test_only_a_living_process_is_alive(tmp_path: Path) -> None:
+    RunDirectory(tmp_path).begin()
+    status = read_status(tmp_path)
+    assert status is not None
     assert status.is_alive
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()

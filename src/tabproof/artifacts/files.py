@@ -17,7 +17,6 @@ import msgspec
 
 from tabproof.errors import NewerFormatError
 
-CHUNK = 1 << 20
 # Without O_NONBLOCK, opening a named pipe would block. O_NOFOLLOW covers the last part only.
 FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -150,8 +149,8 @@ def folders_of(path: str | Path) -> list[str]:
 
 
 @contextmanager
-def opened_file(name: str | Path, folder: int | None = None) -> Iterator[int]:
-    """Open a regular file for reading, and nothing else; yield its descriptor.
+def opened_file(name: str | Path, folder: int | None = None) -> Iterator[IO[bytes]]:
+    """Open a regular file for reading, and nothing else.
 
     folder: the descriptor of the directory that `name` is relative to.
     """
@@ -166,16 +165,10 @@ def opened_file(name: str | Path, folder: int | None = None) -> Iterator[int]:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError("is not a regular file")
-        yield descriptor
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file
     finally:
         os.close(descriptor)
-
-
-def read_chunks(descriptor: int, limit: int) -> Iterator[bytes]:
-    """Yield the content of an open file, up to `limit` bytes."""
-    while limit > 0 and (chunk := os.read(descriptor, min(CHUNK, limit))):
-        limit -= len(chunk)
-        yield chunk
 
 
 def open_folder(name: str | Path, folder: int | None = None) -> int:
@@ -188,8 +181,8 @@ def open_folder(name: str | Path, folder: int | None = None) -> int:
 
 def read_limited(name: str | Path, limit: int, folder: int | None = None) -> bytes:
     """Read a regular file of at most `limit` bytes."""
-    with opened_file(name, folder) as descriptor:
-        content = b"".join(read_chunks(descriptor, limit + 1))
+    with opened_file(name, folder) as file:
+        content = file.read(limit + 1)
     if len(content) > limit:
         raise ValueError(f"is larger than {limit:,} bytes")
     return content

@@ -19,22 +19,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from tabproof.artifacts import run_directory
 from tabproof.artifacts.errors import AmbiguousRunError, ManifestError, NoSuchRunError, OutputsError
 from tabproof.artifacts.files import folders_of, write_atomically
 from tabproof.artifacts.manifest import NAME, SEARCH, Manifest, read_manifest
 from tabproof.artifacts.record import Record, read_record
 from tabproof.artifacts.registry import Registry
-from tabproof.artifacts.run_directory import (
-    LATEST,
-    STATUS,
-    SUMMARY,
-    RunDirectory,
-    RunSkipped,
-    read_plan,
-)
+from tabproof.artifacts.run_directory import LATEST, STATUS, SUMMARY, RunDirectory, read_plan
 from tabproof.errors import NewerFormatError, listed
 
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 TIME = re.compile(r"(\d{2})-(\d{2})-(\d{2})_")
 ID_PREFIX = re.compile(r"[0-9a-f]{4,}")
 
@@ -86,8 +79,7 @@ def walk_folder(folder: str, *, is_job: bool = False) -> Iterator[RunFolder]:
 def dates_of(outputs: Path) -> list[Path]:
     """Return the dated directories, the newest first."""
     dates = (Path(path) for path in folders_of(outputs))
-    dated = (path for path in dates if DATE.fullmatch(path.name))
-    return sorted(dated, key=lambda path: path.name, reverse=True)
+    return sorted((path for path in dates if is_date(path.name)), reverse=True)
 
 
 def _lstat(path: str) -> os.stat_result | None:
@@ -160,7 +152,7 @@ def skip_completed(run_id: str, outputs: Path) -> None:
     complete = (run for run in walk_runs(dates_of(outputs)) if run.completed)
     same = [run for run in complete if run.manifest().run_id == run_id]
     if same:
-        raise RunSkipped(Path(max(same).path))
+        raise run_directory.RunSkipped(Path(max(same).path))
 
 
 def newest_complete_run(outputs: Path, *, holding: str = "") -> Path | None:

@@ -4,22 +4,13 @@ import hashlib
 import json
 import platform
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import (
-    PackageNotFoundError,
-    distribution,
-    distributions,
-    packages_distributions,
-    requires,
-    version,
-)
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +84,7 @@ def deciding_code_hash(package: Path = PACKAGE) -> str:
 
 
 # It reads the file lists of all distributions, which takes a quarter of a second.
-_distributions = cache(packages_distributions)
+_distributions = cache(metadata.packages_distributions)
 
 
 def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
@@ -102,14 +93,15 @@ def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
     using: the objects of a pipeline, whose libraries count too, such as LightGBM. Code that is not
     part of an installed distribution is identified by its hash.
     """
-    versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    versions = {name: metadata.version(name) for name in LIBRARIES}
+    versions["python"] = platform.python_version()
     # A function has its module as an attribute; other objects have a type with one.
     modules = (each.__module__ if callable(each) else type(each).__module__ for each in using)
     distributions = _distributions()
     for package in {module.partition(".")[0] for module in modules} - sys.stdlib_module_names:
         names, source = distributions.get(package, []), sys.modules.get(package)
         # This project's code, installed or not, is in the code hash.
-        versions |= {name: version(name) for name in names if name != PROJECT}
+        versions |= {name: metadata.version(name) for name in names if name != PROJECT}
         if not names and source is not None and source.__file__ is not None:
             versions[package] = code_hash(Path(source.__file__))
     return dict(sorted(versions.items()))
@@ -125,13 +117,12 @@ def worker_facts() -> dict[str, str]:
     import numpy as np
 
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
+    processor = [platform.machine(), *platform.libc_ver(), *simd.get("found", [])]
     facts = {"python": ".".join(platform.python_version_tuple()[:2]), "src": code_hash(PACKAGE)}
-    facts["processor"] = " ".join(
-        [platform.machine(), *platform.libc_ver(), *simd.get("found", [])]
-    )
+    facts["processor"] = " ".join(processor)
     for name in (*LIBRARIES, *OPTIONAL):
-        with suppress(PackageNotFoundError):
-            facts[name] = version(name)
+        with suppress(metadata.PackageNotFoundError):
+            facts[name] = metadata.version(name)
     return facts
 
 
@@ -159,17 +150,6 @@ def platform_facts() -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class CodeState:
-    """version: the git commit and whether the tree was clean; None where there is no git.
-
-    patch: the uncommitted changes, where the tree was not clean.
-    """
-
-    version: dict[str, Any]
-    patch: bytes | None
-
-
 def project_root() -> Path | None:
     """Return the root of the project that this code is in; None for an installed package."""
     package = PACKAGE.resolve()
@@ -178,18 +158,19 @@ def project_root() -> Path | None:
     return root if is_project else None
 
 
-def read_code_state(root: Path | None) -> CodeState:
-    """Read the state of the code from git; nothing is known of an installed package.
+def read_code_state(root: Path | None) -> tuple[dict[str, Any], bytes | None]:
+    """Return the commit and whether the tree was clean, and a patch where it was not.
 
-    The patch is what `git apply` takes, after the names of new files.
+    The facts are None without git, or of an installed package. The patch is what `git apply`
+    takes, after the names of new files.
     """
     if root is None:
-        return CodeState({"commit": None, "clean": None}, None)
+        return {"commit": None, "clean": None}, None
     commit, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
     clean = None if changes is None else changes == b""
     facts = {"commit": None if commit is None else commit.decode().strip(), "clean": clean}
     if clean is not False:
-        return CodeState(facts, None)
+        return facts, None
     names = _git(root, "ls-files", "--others", "--exclude-standard") or b""
     patch = b"".join(b"# not in git: " + name + b"\n" for name in names.splitlines())
     # The user's git configuration may replace the patch by something else.
@@ -197,16 +178,13 @@ def read_code_state(root: Path | None) -> CodeState:
     patch += _git(root, "diff", "HEAD", *plain) or b""
     if len(patch) > MAX_PATCH:
         patch = b"# cut: only the first %d bytes follow\n" % MAX_PATCH + patch[:MAX_PATCH]
-    return CodeState(facts, patch)
+    return facts, patch
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:
     """Return git's output, at most one byte more than is kept; None where it fails."""
-    git = shutil.which("git")
-    if git is None:
-        return None
     # Reading must not block a git command of the user.
-    command = [git, "--no-optional-locks", "-C", str(root), *arguments]
+    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     try:
         with subprocess.Popen(  # noqa: S603 - fixed arguments
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
@@ -228,14 +206,16 @@ def environment_text(root: Path | None, using: Iterable[str] = ()) -> str:
     using: distributions that this run needs besides those of the project, such as lightgbm.
     """
     asked: list[str] = []
-    with suppress(PackageNotFoundError):
-        asked = requires(PROJECT) or []
+    with suppress(metadata.PackageNotFoundError):
+        asked = metadata.requires(PROJECT) or []
     if root is not None:
         with suppress(OSError, ValueError, KeyError):
             text = (root / "pyproject.toml").read_text(encoding="utf-8")
             asked = tomllib.loads(text)["project"]["dependencies"]
     found: dict[str, str] = {}
-    left = [*asked, *using] if asked else [each.metadata["Name"] for each in distributions()]
+    left = (
+        [*asked, *using] if asked else [each.metadata["Name"] for each in metadata.distributions()]
+    )
     while left:
         line = left.pop()
         named = NAME.match(line)
@@ -243,9 +223,9 @@ def environment_text(root: Path | None, using: Iterable[str] = ()) -> str:
             continue
         name = re.sub(r"[-_.]+", "-", named[0]).lower()
         # Some requirements are for other systems or versions of Python.
-        with suppress(PackageNotFoundError):
+        with suppress(metadata.PackageNotFoundError):
             if name not in found and name != PROJECT:
-                known = distribution(name)
+                known = metadata.distribution(name)
                 found[name] = known.version
                 left += known.requires or []
     lines = [f"{PYTHON_LINE}{platform.python_version()}"]

@@ -11,16 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from tabproof.artifacts import manifest as manifests
+from tabproof.artifacts import run_directory
 from tabproof.artifacts.errors import ManifestError, NotARunError, UnverifiedRunError
 from tabproof.artifacts.files import read_json, read_limited
-from tabproof.artifacts.run_directory import (
-    CONFIG,
-    PREDICTIONS,
-    STATUS,
-    SUMMARY,
-    is_searched,
-    read_status,
-)
+from tabproof.artifacts.run_directory import CONFIG, PREDICTIONS, STATUS, SUMMARY
 from tabproof.errors import NewerFormatError
 
 if TYPE_CHECKING:
@@ -296,13 +290,13 @@ def _read_unfinished(run: Path, overrides: Sequence[str]) -> Record:
         model=model_of(config) or chosen("model", overrides) or "",
     )
     try:
-        status = read_status(run)
+        status = run_directory.read_status(run)
     except NotADirectoryError:
         return replace(record, cause=f"{run} is not a directory")
     except ValueError as error:
         # The status is written in one step too, but a machine may stop at any moment.
         return replace(record, state="interrupted", cause=f"{STATUS} {error}")
-    if (status is None or status.state == "running") and is_searched(run):
+    if (status is None or status.state == "running") and run_directory.is_searched(run):
         return replace(record, state="running")
     if status is None:
         # It has not begun, or it is being completed.

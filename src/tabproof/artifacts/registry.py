@@ -152,12 +152,6 @@ class Registry:
         """Return all entries of a name, the oldest first."""
         return _read(self._folder(name) / POINTER, MAX_SIZE, parse_history) or []
 
-    def promoted_ids(self) -> Iterator[tuple[str, str]]:
-        """Yield the id of every run that was ever promoted, with its name in the registry."""
-        for name in self.names():
-            for entry in self.history(name):
-                yield entry.run_id, name
-
     def path_of(self, name: str, version: str) -> Path:
         """Return the directory of a version; no part below the root is a link."""
         if not VERSION.fullmatch(version):
@@ -183,11 +177,8 @@ class Registry:
     ) -> Promotion:
         """Copy a run and make it the current version; return the entry.
 
-        Parameters
-        ----------
-        run, name, who, why : the run, and what the history records
-        check : called with the directory of the current version, while no other process can
-            change it; raises to refuse, and returns a text that is added to `why`
+        check: called with the directory of the current version, while no other process can change
+        it; raises to refuse, and returns a text that is added to `why`.
         """
         _check_texts(who, why)
         self._folder(name)

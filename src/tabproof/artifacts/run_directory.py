@@ -120,12 +120,6 @@ class Status:
         return self.begun is None or _process_start(self.pid) in (self.begun, None)
 
 
-def running_status() -> Status:
-    """Return the status of a run that this process begins now."""
-    pid = os.getpid()
-    return Status("running", None, pid, socket.gethostname(), _process_start(pid), timestamp())
-
-
 def read_status(run: Path) -> Status | None:
     """Read the status of a run that is not complete; raise ValueError where it is damaged."""
     try:
@@ -169,7 +163,8 @@ class FinishedFits(MutableMapping[str, Any]):
                 raise RunningError(run, "another process") from error
             found = read_plan(run)
             if found is None:
-                self._write(directory / PLAN, json.dumps(now, indent=2).encode())
+                content = json.dumps(now, indent=2).encode()
+                files.write_atomically(directory / PLAN, content, durable=False)
             elif found != now:
                 raise ResumeDiffersError(run, differences(found, now))
             self._lock = stack.pop_all()
@@ -181,7 +176,9 @@ class FinishedFits(MutableMapping[str, Any]):
             raise KeyError(key) from error
 
     def __setitem__(self, key: str, fit: Any) -> None:
-        self._write(self._path(key), pickle.dumps(fit, protocol=pickle.HIGHEST_PROTOCOL))
+        content = pickle.dumps(fit, protocol=pickle.HIGHEST_PROTOCOL)
+        # Not durable: syncing each fit is slow, and a fit lost to a power cut is fitted again.
+        files.write_atomically(self._path(key), content, durable=False)
 
     def __delitem__(self, key: str) -> None:
         self._path(key).unlink()
@@ -204,10 +201,6 @@ class FinishedFits(MutableMapping[str, Any]):
 
     def _path(self, key: str) -> Path:
         return self.directory / f"{key}{SUFFIX}"
-
-    def _write(self, path: Path, content: bytes) -> None:
-        # Not durable: syncing each fit is slow, and a fit lost to a power cut is fitted again.
-        files.write_atomically(path, content, durable=False)
 
 
 def read_plan(run: Path) -> dict[str, Any] | None:
@@ -281,10 +274,12 @@ class RunDirectory:
         else:
             refuse_taken(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
+        pid, host = os.getpid(), socket.gethostname()
+        status = Status("running", None, pid, host, _process_start(pid), timestamp())
         try:
             # "x": of two runs with the same directory, one gets it.
             with (self.path / STATUS).open("x", encoding="utf-8") as file:
-                file.write(running_status().to_json())
+                file.write(status.to_json())
         except FileExistsError as error:
             raise DirectoryTakenError(self.path, [STATUS]) from error
 
@@ -474,12 +469,10 @@ class SweepDirectory:
     @property
     def plan(self) -> dict[str, Any]:
         """The plan; raises NoSweepError where the directory holds no sweep."""
-        try:
+        with suppress(OSError, ValueError, KeyError):
             plan = json.loads((self.path / SWEEP_PLAN).read_bytes())
             if isinstance(plan, dict) and isinstance(plan["arguments"], list):
                 return plan
-        except (OSError, ValueError, KeyError) as error:
-            raise NoSweepError(path=self.path) from error
         raise NoSweepError(path=self.path)
 
     @property

@@ -34,7 +34,8 @@ class NotAskedError(UserError):
 def prune(*, outputs: Path, models: Path, yes: bool, dry_run: bool, **filters: str | None) -> str:
     """Remove runs, complete or not, except promoted ones, each dataset's best, and running ones."""
     found = artifacts.read_records(outputs)
-    promoted = dict(artifacts.Registry(models).promoted_ids())
+    registry = artifacts.Registry(models)
+    promoted = {each.run_id: name for name in registry.names() for each in registry.history(name)}
     complete = [e for e in filtered(found) if e.record.state in artifacts.COMPLETE]
     kept = {
         each.path: f"promoted as {promoted[each.record.run_id]}"

@@ -10,7 +10,7 @@ from moto.server import ThreadedMotoServer
 
 from tabproof.artifacts import Registry
 from tests.artifacts.making import make_run
-from tests.artifacts.remote.loopback import REGION, Between, Bucket
+from tests.artifacts.remote.loopback import REGION, Between, Bucket, Folder, Stored
 
 A, B = "aaaa0000", "bbbb0000"
 _numbers = count()
@@ -40,6 +40,15 @@ def endpoint(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def bucket(endpoint: str) -> Bucket:
     return Bucket(endpoint, f"bucket-{next(_numbers)}")
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    """Return an empty store: a directory, which is faster, or the bucket for "s3"."""
+    if getattr(request, "param", "directory") == "s3":
+        bucket: Bucket = request.getfixturevalue("bucket")
+        return bucket
+    return Folder(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture

@@ -54,6 +54,29 @@ class Bucket:
         self._client.delete_object(Bucket=self.name, Key=f"models/{key}")
 
 
+class Folder:
+    """A directory as a store, accessed without the code under test."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.address = path, str(path)
+
+    def names(self) -> list[str]:
+        return list(content_of(self.path))
+
+    def read(self, key: str) -> bytes:
+        return (self.path / key).read_bytes()
+
+    def write(self, key: str, content: bytes) -> None:
+        (self.path / key).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / key).write_bytes(content)
+
+    def remove(self, key: str) -> None:
+        (self.path / key).unlink()
+
+
+Stored = Bucket | Folder
+
+
 class Between:
     """Forwards to a server, as decide(method, path) says of each request.
 
@@ -65,11 +88,16 @@ class Between:
         self.decide, self.requests = decide, list[tuple[str, str]]()
         self._port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open = [self._listener]
+        self._open = list[socket.socket]()
         self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        # A connection that was accepted meanwhile must be closed too.
+        self._accepting.join()
+        self._listener.close()
         for each in self._open:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -79,8 +107,9 @@ class Between:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                self._open.append(client)
                 server = socket.create_connection(("127.0.0.1", self._port))
-                self._open += [client, server]
+                self._open.append(server)
                 how = ["pass"]
                 for act in (self._forward, self._back):
                     threading.Thread(target=act, args=(client, server, how), daemon=True).start()

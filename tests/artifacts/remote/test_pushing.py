@@ -16,12 +16,15 @@ from tests.artifacts.remote.loopback import Between, Bucket, content_of, pull, p
 ODD = {
     "plots/日本 #1 100%?.svg": b"odd",
     "empty": b"",
-    "scorer/parts": bytes(9 << 20),
-    "scorer/one_part": bytes(8 << 20),
+    "scorer/parts": bytes(9 << 10),
+    "scorer/one_part": bytes(8 << 10),
 }
 
 
-def test_a_pull_returns_what_was_pushed(address: str, tmp_path: Path) -> None:
+def test_a_pull_returns_what_was_pushed(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "PART", 8 << 10)
     models = promote(tmp_path / "models", A, ODD)
     pushed = push(address, models)
     assert (pushed.manifest.run_id, pushed.moved, pushed.signed) == (A, True, False)

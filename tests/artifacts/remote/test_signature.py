@@ -17,7 +17,7 @@ from tabproof.artifacts.remote.signature import (
     sign,
 )
 from tests.artifacts.remote.conftest import A, B, promote
-from tests.artifacts.remote.loopback import Bucket, content_of, pull, push
+from tests.artifacts.remote.loopback import Bucket, Stored, content_of, pull, push
 
 SEALED = b'{"run_id": "aaaa0000"}'
 
@@ -79,21 +79,21 @@ def test_an_unusable_private_key_is_refused(file: str, keys: Path) -> None:
 
 
 def test_a_pull_with_keys_accepts_only_signed_models(
-    bucket: Bucket, models: Path, keys: Path, tmp_path: Path
+    store: Stored, models: Path, keys: Path, tmp_path: Path
 ) -> None:
     ours, here = keys_named(keys, "ours"), tmp_path / "here"
-    assert push(bucket.address, models, sign_by=keys / "ours.pem").signed
-    pull(bucket.address, here, keys=ours)
+    assert push(store.address, models, sign_by=keys / "ours.pem").signed
+    pull(store.address, here, keys=ours)
     before = content_of(here)
     promote(models, B)
     for key, why in ((None, "it has none"), ("theirs.pem", "another key")):
-        push(bucket.address, models, sign_by=None if key is None else keys / key)
+        push(store.address, models, sign_by=None if key is None else keys / key)
         with pytest.raises(SignatureError, match=why):
-            pull(bucket.address, here, keys=ours)
+            pull(store.address, here, keys=ours)
         assert content_of(here) == before
     # The same push again, with the right key.
-    assert not push(bucket.address, models, sign_by=keys / "ours.pem").moved
-    assert pull(bucket.address, here, keys=ours).manifest.run_id == B
+    assert not push(store.address, models, sign_by=keys / "ours.pem").moved
+    assert pull(store.address, here, keys=ours).manifest.run_id == B
 
 
 def test_a_signature_is_pushed_and_pulled_with_its_model(
@@ -110,22 +110,22 @@ def test_a_signature_is_pushed_and_pulled_with_its_model(
 
 
 def test_the_signature_of_an_older_version_is_refused(
-    bucket: Bucket, models: Path, keys: Path, tmp_path: Path
+    store: Stored, models: Path, keys: Path, tmp_path: Path
 ) -> None:
-    push(bucket.address, models, sign_by=keys / "ours.pem")
+    push(store.address, models, sign_by=keys / "ours.pem")
     promote(models, B)
-    push(bucket.address, models, sign_by=keys / "ours.pem")
-    bucket.write(f"wine/signatures/{B}.json", bucket.read(f"wine/signatures/{A}.json"))
+    push(store.address, models, sign_by=keys / "ours.pem")
+    store.write(f"wine/signatures/{B}.json", store.read(f"wine/signatures/{A}.json"))
     with pytest.raises(SignatureError, match="another model"):
-        pull(bucket.address, tmp_path / "here", keys=keys_named(keys, "ours"))
+        pull(store.address, tmp_path / "here", keys=keys_named(keys, "ours"))
 
 
 @pytest.mark.slow
 def test_the_command_of_model_signing_verifies_a_signature(
-    bucket: Bucket, models: Path, keys: Path, tmp_path: Path
+    store: Stored, models: Path, keys: Path, tmp_path: Path
 ) -> None:
-    push(bucket.address, models, sign_by=keys / "ours.pem")
-    pull(bucket.address, tmp_path / "here")
+    push(store.address, models, sign_by=keys / "ours.pem")
+    pull(store.address, tmp_path / "here")
     version, signature = f"versions/{A}", f"signatures/{A}.json"
     command = [sys.executable, "-m", "model_signing", "verify", "key", version]
     options = ["--signature", signature, "--ignore_unsigned_files", "--public_key"]

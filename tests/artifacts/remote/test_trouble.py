@@ -1,15 +1,11 @@
 """Each failure of a store is one clear line, in bounded time, and changes nothing."""
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tabproof.artifacts.errors import StoreAddressError, StoreError
-from tabproof.artifacts.remote.store import parse_address
 from tests.artifacts.remote.conftest import A, B, promote
 from tests.artifacts.remote.loopback import (
     Between,
@@ -20,7 +16,7 @@ from tests.artifacts.remote.loopback import (
     pull,
     push,
 )
-from tests.conftest import ROOT
+from tests.conftest import typed_in
 
 ANSWERS = [
     (403, "RequestTimeTooSkewed", "this machine's clock is wrong"),
@@ -40,7 +36,13 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("status", "code", "words"), ANSWERS, ids=[code for _, code, _ in ANSWERS])
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        pytest.param(*answer, id=answer[1], marks=[pytest.mark.slow] * (answer[0] == 501))
+        for answer in ANSWERS
+    ],
+)
 @pytest.mark.usefixtures("endpoint")
 def test_an_error_of_the_store_is_one_line(
     status: int, code: str, words: str, models: Path, monkeypatch: pytest.MonkeyPatch
@@ -49,8 +51,8 @@ def test_an_error_of_the_store_is_one_line(
     with answering(status, code) as elsewhere:
         monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
         with pytest.raises(StoreError, match=words) as caught:
-            # Time for another try.
-            pull("s3://bucket/models", models, seconds=5)
+            # 500 and above are tried again until two thirds of the time are over.
+            pull("s3://bucket/models", models, seconds=2 if status > 500 else 5)
     message = str(caught.value)
     assert message.startswith("model store: s3://bucket/models/wine/pointer.json: ")
     assert len(message.splitlines()) == 1
@@ -115,7 +117,8 @@ def test_a_broken_connection_is_tried_again(
     push(bucket.address, models)
     pull(bucket.address, tmp_path / "other")
     assert content_of(tmp_path / "other") == content_of(models)
-    assert len(broken) > 15
+    # Pointer, manifest and five files are written and read, and a signature is looked for.
+    assert len(broken) == 15
 
 
 def test_a_pointer_written_although_the_answer_was_lost_is_no_conflict(
@@ -160,7 +163,7 @@ def test_an_empty_store_has_no_names(address: str) -> None:
 )
 def test_an_invalid_address_is_refused_without_its_password(text: str) -> None:
     with pytest.raises(StoreAddressError) as caught:
-        parse_address(text)
+        place(text)
     assert "secret" not in str(caught.value)
 
 
@@ -176,31 +179,23 @@ def test_a_parsed_address_is_shown_as_it_was_given(tmp_path: Path) -> None:
     assert place(f"file://{tmp_path}").address == str(tmp_path)
 
 
-def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "src.runs", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-def test_push_and_pull_commands(bucket: Bucket, models: Path, tmp_path: Path) -> None:
+def test_push_and_pull_commands(
+    bucket: Bucket, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here, other = f"--models={models}", f"--models={tmp_path / 'other'}"
-    pushed = command("push", "wine", here, "--store", bucket.address)
+    pushed = typed_in("runs", "push", "wine", here, "--store", bucket.address)
     assert (pushed.returncode, pushed.stderr) == (0, "")
     assert f"pushed    wine {A} to {bucket.address}" in pushed.stdout
-    pulled = command("pull", "wine", other, MODEL_STORE=bucket.address)
-    assert (pulled.returncode, pulled.stderr) == (0, "")
-    assert "5 fetched, each as it was sealed" in pulled.stdout
-    nowhere = command("push", "wine", here)
+    nowhere = typed_in("runs", "push", "wine", here)
     assert (nowhere.returncode, len(nowhere.stderr.splitlines())) == (2, 1)
     assert "MODEL_STORE must be given" in nowhere.stderr
+    monkeypatch.setenv("MODEL_STORE", bucket.address)
+    pulled = typed_in("runs", "pull", "wine", other)
+    assert (pulled.returncode, pulled.stderr) == (0, "")
+    assert "5 fetched, each as it was sealed" in pulled.stdout
     promote(models, B)
-    command("push", "wine", here, "--store", bucket.address)
+    typed_in("runs", "push", "wine", here, "--store", bucket.address)
     bucket.remove(f"wine/versions/{B}/scorer/arrays")
-    torn = command("pull", "wine", other, MODEL_STORE=bucket.address)
+    torn = typed_in("runs", "pull", "wine", other)
     assert (torn.returncode, len(torn.stderr.splitlines())) == (1, 1)
     assert "scorer/arrays: it is missing" in torn.stderr

@@ -9,6 +9,8 @@ import hashlib
 import json
 import tempfile
 from base64 import b64decode
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,35 +81,30 @@ def sign(name: str, sealed: bytes, private_key: Path) -> bytes:
         return signature.read_bytes()
 
 
+@dataclass(frozen=True)
 class SignatureKeys:
     """Trusted public keys: while a key is being replaced there are two."""
 
-    def __init__(self, keys: list[ec.EllipticCurvePublicKey]) -> None:
-        self._keys = keys
+    keys: list[ec.EllipticCurvePublicKey]
 
     def check(self, name: str, version: str, sealed: bytes, signature: bytes | None) -> None:
         """Raise SignatureError where no trusted key has signed the manifest for this name."""
-        try:
-            self._check(name, sealed, signature)
-        except ValueError as error:
-            raise SignatureError(name=name, version=version, reason=str(error)) from error
-
-    def _check(self, name: str, sealed: bytes, signature: bytes | None) -> None:
+        refusal = partial(SignatureError, name=name, version=version)
         if signature is None:
-            raise ValueError("it has none")
+            raise refusal(reason="it has none")
         try:
             envelope = read_json(signature, dict[str, Any])["dsseEnvelope"]
             kind, payload = envelope["payloadType"], b64decode(envelope["payload"], validate=True)
             given = [b64decode(one["sig"], validate=True) for one in envelope["signatures"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError("its signature is damaged") from error
+            raise refusal(reason="its signature is damaged") from error
         # DSSE's pre-authentication encoding (secure-systems-lab/dsse, protocol.md).
         head = f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(payload)} "
         # Nothing of the payload is parsed before.
         if kind != PAYLOAD_TYPE or not any(
-            _is_signed_by(key, one, head.encode() + payload) for key in self._keys for one in given
+            _is_signed_by(key, one, head.encode() + payload) for key in self.keys for one in given
         ):
-            raise ValueError("it was signed by another key, or changed since")
+            raise refusal(reason="it was signed by another key, or changed since")
         try:
             statement: Any = json.loads(payload)
             kinds = statement["_type"], statement["predicateType"]
@@ -115,13 +112,13 @@ class SignatureKeys:
             files = statement["predicate"]["resources"]
             hashed = {one["name"]: one["digest"] for one in files if one["algorithm"] == "sha256"}
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError("what was signed is no model") from error
+            raise refusal(reason="what was signed is no model") from error
         if kinds != (STATEMENT, PREDICATE):
-            raise ValueError("what was signed is no model")
+            raise refusal(reason="what was signed is no model")
         if subject != name:
-            raise ValueError("it was signed under another name")
+            raise refusal(reason="it was signed under another name")
         if hashed != {manifests.NAME: hashlib.sha256(sealed).hexdigest()}:
-            raise ValueError("its signature is of another model")
+            raise refusal(reason="its signature is of another model")
 
 
 def _is_signed_by(key: ec.EllipticCurvePublicKey, signature: bytes, content: bytes) -> bool:

@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tabproof.artifacts.errors import NotInStoreError, StoreAddressError, StoreError
-from tabproof.artifacts.files import atomic_file, locked, write_atomically
+from tabproof.artifacts.files import atomic_file, locked
 from tabproof.errors import PackageMissingError
 
 try:
@@ -39,6 +40,8 @@ TIMEOUT = 120.0
 # Files are small: waiting for answers takes longer than the transfer.
 N_PARALLEL = 8
 LOCK = ".lock"
+# Bytes of a file that is written conditionally: a pointer is the largest.
+MAX_REPLACED = 64 << 20
 
 T = TypeVar("T")
 
@@ -90,15 +93,6 @@ class Store:
         folders = [entry["name"] for entry in found if entry["type"] == "directory"]
         return sorted(folder.rstrip("/").rpartition("/")[2] for folder in folders)
 
-    def sizes(self, folder: str) -> dict[str, int]:
-        """Return the sizes of all files below a directory, by their names in it."""
-        try:
-            found = self._call(folder, self._client.find, self._path(folder), detail=True)
-        except NotInStoreError:
-            return {}
-        above = len(self._path(folder).strip("/")) + 1
-        return {name.strip("/")[above:]: int(entry["size"]) for name, entry in found.items()}
-
     def parts(self, name: str, limit: int) -> Iterator[bytes]:
         """Yield the content of a file in parts, up to `limit` bytes; raise NotInStoreError."""
         start = 0
@@ -120,23 +114,16 @@ class Store:
             raise StoreError(self.location(name), f"it is larger than {limit:,} bytes")
         return Content(content, content)
 
-    def upload(self, name: str, path: Path) -> None:
-        """Write a file, whatever is there."""
-        self._put(name, path.read_bytes())
+    def upload(self, name: str, content: bytes | Path) -> None:
+        """Write a file, whatever is there; content: its bytes, or a file to copy."""
+        content = content if isinstance(content, bytes) else content.read_bytes()
+        self._call(name, self._client.pipe_file, self._path(name), content)
 
     def write(self, name: str, content: bytes, before: Content | None) -> None:
         """Write if the file is as it was read; raise ChangedMeanwhileError otherwise."""
-        expected = None if before is None else before.content
-        try:
-            found = b"".join(self.parts(name, len(expected or b"") + 1))
-        except NotInStoreError:
-            found = None
-        if found != expected:
+        if self.read(name, MAX_REPLACED) != before:
             raise ChangedMeanwhileError
-        self._put(name, content)
-
-    def _put(self, name: str, content: bytes) -> None:
-        self._call(name, self._client.pipe_file, self._path(name), content)
+        self.upload(name, content)
 
     def _read_range(self, name: str, start: int, end: int) -> bytes:
         return bytes(self._call(name, self._client.cat_file, self._path(name), start, end))
@@ -197,12 +184,6 @@ class Bucket(Store):
         found = self._call("", obstore.list_with_delimiter, self._client, prefix=prefix)
         return sorted(folder.rpartition("/")[2] for folder in found["common_prefixes"])
 
-    def sizes(self, folder: str) -> dict[str, int]:
-        """Return the sizes of all files below a directory, by their names in it."""
-        prefix = self._path(folder)
-        found = self._call(folder, lambda: obstore.list(self._client, prefix=prefix).collect())
-        return {file["path"][len(prefix) + 1 :]: file["size"] for file in found}
-
     def read(self, name: str, limit: int) -> Content | None:
         """Read a file of at most `limit` bytes; return None where it is missing."""
         try:
@@ -213,9 +194,9 @@ class Bucket(Store):
             raise StoreError(self.location(name), f"it is larger than {limit:,} bytes")
         return Content(bytes(self._call(name, found.bytes)), found.meta["e_tag"] or "")
 
-    def upload(self, name: str, path: Path) -> None:
+    def upload(self, name: str, content: bytes | Path) -> None:
         """Write a file, whatever is there, without holding it in memory."""
-        self._call(name, obstore.put, self._client, self._path(name), path)
+        self._call(name, obstore.put, self._client, self._path(name), content)
 
     def write(self, name: str, content: bytes, before: Content | None) -> None:
         """Write if the file is as it was read; raise ChangedMeanwhileError otherwise."""
@@ -237,12 +218,13 @@ class Bucket(Store):
 class Directory(Store):
     """A directory, which several machines may share."""
 
-    def upload(self, name: str, path: Path) -> None:
-        """Copy a file, which appears whole or not at all."""
+    def upload(self, name: str, content: bytes | Path) -> None:
+        """Write a file, which appears whole or not at all, whatever is there."""
         with self._failures_of(name):
             target = Path(self._path(name))
             target.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("rb") as source, atomic_file(target) as copy:
+            source = BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+            with source, atomic_file(target) as copy:
                 shutil.copyfileobj(source, copy)
 
     def write(self, name: str, content: bytes, before: Content | None) -> None:
@@ -250,11 +232,6 @@ class Directory(Store):
         lock = Path(self._path(name.partition("/")[0]), LOCK)
         with self._failures_of(name), locked(lock, wait=True):
             super().write(name, content, before)
-
-    def _put(self, name: str, content: bytes) -> None:
-        target = Path(self._path(name))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, content)
 
     def _path(self, name: str) -> str:
         path = Path(self._root)
@@ -265,31 +242,25 @@ class Directory(Store):
         return str(path)
 
 
-def parse_address(text: str) -> tuple[str, str]:
-    """Return protocol and root of MODEL_STORE or --store: a URL or a directory.
+def open_store(address: str, seconds: float | None = None) -> Store:
+    """Open the store at an address: MODEL_STORE or --store, a URL or a directory.
 
-    The root is bucket and prefix, or a path, without a final '/'. Raises StoreAddressError.
+    seconds: the limit for all calls together. Raises StoreAddressError.
     """
-    protocol, mark, rest = text.partition("://")
-    is_bucket = protocol in OBJECT_STORES
-    if not mark and text and text.split(":")[0] not in OBJECT_STORES:
-        return "file", str(Path(text).expanduser().resolve())
+    protocol, mark, rest = address.partition("://")
+    if not mark and address and address.split(":")[0] not in OBJECT_STORES:
+        return Directory("file", str(Path(address).expanduser().resolve()), seconds)
     # Messages must not show a password.
     if "@" in re.split("[/?#]", rest)[0] and not protocol.startswith("abfs"):
         raise StoreAddressError(text=f"{protocol}://…")
+    is_bucket = protocol in OBJECT_STORES
     parts = [part for part in rest.split("/") if part]
     is_named = protocol.isalnum() and bool(parts) and not {".", ".."} & set(parts)
     if not is_named or (is_bucket and (rest.startswith("/") or {"?", "#"} & set(rest))):
-        raise StoreAddressError(text=text)
-    return protocol, str(Path("/", *parts)) if protocol == "file" else "/".join(parts)
-
-
-def open_store(address: str, seconds: float | None = None) -> Store:
-    """Open the store at an address; seconds: the limit for all calls together."""
-    protocol, root = parse_address(address)
-    if protocol in OBJECT_STORES:
-        return Bucket(protocol, root, seconds)
-    return (Directory if protocol == "file" else Store)(protocol, root, seconds)
+        raise StoreAddressError(text=address)
+    if protocol == "file":
+        return Directory(protocol, str(Path("/", *parts)), seconds)
+    return (Bucket if is_bucket else Store)(protocol, "/".join(parts), seconds)
 
 
 # --- The reason of a failure in one line: the texts of stores are pages long.

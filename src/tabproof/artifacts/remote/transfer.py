@@ -17,15 +17,10 @@ from tabproof.artifacts.errors import (
     StoreError,
 )
 from tabproof.artifacts.files import new_directory, write_new
-from tabproof.artifacts.manifest import MAX_WANTED, FileEntry, Manifest, read_verified
+from tabproof.artifacts.manifest import FileEntry, Manifest, read_verified
 from tabproof.artifacts.registry import Promotion, Registry
-from tabproof.artifacts.remote.store import (
-    N_PARALLEL,
-    ChangedMeanwhileError,
-    Content,
-    Store,
-    failure_reason,
-)
+from tabproof.artifacts.remote import store as stores
+from tabproof.artifacts.remote.store import ChangedMeanwhileError, Content, Store
 from tabproof.errors import NewerFormatError, UserError
 
 if TYPE_CHECKING:
@@ -98,8 +93,8 @@ class RemoteModel:
         manifest = self._parsed(self.path(version), manifests.parse, sealed)
         if manifest.run_id != version:
             raise StoreError(location, f"it is of run {manifest.run_id}")
-        if manifest.n_bytes > MAX_WANTED:
-            raise StoreError(location, f"its files have more than {MAX_WANTED:,} bytes")
+        if manifest.n_bytes > manifests.MAX_WANTED:
+            raise StoreError(location, f"its files have more than {manifests.MAX_WANTED:,} bytes")
         return manifest
 
     def contents(self, version: str, file: str, entry: FileEntry) -> Iterator[bytes]:
@@ -134,12 +129,8 @@ def pull(
 ) -> Transfer:
     """Make the current version of the store the current version of the registry.
 
-    The files of the manifest come first, verified, and the pointer last.
-
-    Parameters
-    ----------
-    keys : which must have signed the model; None accepts every model
-    overwrite : whether promotions made here may be lost
+    The files of the manifest come first, verified, and the pointer last. keys: which must have
+    signed the model; None accepts every model. overwrite: whether promotions made here may be lost.
     """
     remote = RemoteModel(store, name)
     history = remote.history()
@@ -181,7 +172,7 @@ def pull(
             log.warning(message, name, store.address, last, version)
         is_fetched = not registry.is_intact(name, version, sealed.content)
         if is_fetched:
-            with new_directory(incoming), ThreadPoolExecutor(N_PARALLEL) as pool:
+            with new_directory(incoming), ThreadPoolExecutor(stores.N_PARALLEL) as pool:
                 list(pool.map(fetch, sorted(manifest.files)))
                 write_new(incoming / manifests.NAME, [sealed.content])
             read_verified(incoming, lambda _: False)
@@ -200,17 +191,11 @@ def push(
     """Push the current version of a model, and its history.
 
     The manifest comes first, so that of two pushes with other bytes only one goes on; then the
-    files, verified where they arrived, and the pointer last.
+    files, verified where they arrived, and the pointer last. sign_by: a private key. replace:
+    whether other bytes that the store has under this run id are replaced.
 
-    Parameters
-    ----------
-    sign_by : a private key
-    replace : whether other bytes that the store has under this run id are replaced
-
-    Raises
-    ------
-    TransferRefusedError : the store's history is not the beginning of the one here, or another
-        execution of the run is there, or is being pushed now
+    Raises TransferRefusedError where the store's history is not the beginning of the one here, or
+    another execution of the run is there, or is being pushed now.
     """
     history = registry.history(name)
     if not history:
@@ -276,23 +261,20 @@ def _check_continued(remote: RemoteModel, theirs: list[Promotion], ours: list[Pr
 
 def _send_files(remote: RemoteModel, path: Path, manifest: Manifest) -> int:
     """Send the files that are missing or damaged there; return how many they were."""
-    version = manifest.run_id
-    sizes = remote.store.sizes(f"{remote.name}/{registries.VERSIONS}/{version}")
 
     def verify(file: str) -> None:
-        for _ in remote.contents(version, file, manifest.files[file]):
+        for _ in remote.contents(manifest.run_id, file, manifest.files[file]):
             pass
 
     def send(file: str) -> bool:
-        if sizes.get(file) == manifest.files[file].size:
-            with suppress(StoreError):  # damaged: it is sent again
-                verify(file)
-                return False
-        remote.store.upload(remote.path(version, file), path / file)
+        with suppress(StoreError):  # missing or damaged: it is sent
+            verify(file)
+            return False
+        remote.store.upload(remote.path(manifest.run_id, file), path / file)
         verify(file)
         return True
 
-    with ThreadPoolExecutor(N_PARALLEL) as pool:
+    with ThreadPoolExecutor(stores.N_PARALLEL) as pool:
         return sum(pool.map(send, sorted(manifest.files)))
 
 
@@ -308,5 +290,5 @@ def _switch(remote: RemoteModel, history: list[Promotion], before: Content | Non
             reason = "another process pushed at the same time; push again"
             raise StoreError(location, reason) from None
     except StoreError as error:
-        reason = f"{failure_reason(error.__cause__ or error)}; whether it was written is not known"
-        raise StoreError(location, f"{reason}: push again") from error
+        reason = f"{stores.failure_reason(error.__cause__ or error)}; whether it was written"
+        raise StoreError(location, f"{reason} is not known: push again") from error
