@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,9 @@ class Server:
                 return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.end()
+        # Tests of a graceful stop call `end`; the others need not wait for one.
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=30)
         self._printed.close()
 
     def end(self, by: int = signal.SIGTERM) -> str:
@@ -95,11 +96,16 @@ class Server:
         query = "" if path is None else f"?path={path}"
         return self.request("POST", f"/reload{query}", headers={"Authorization": f"Bearer {TOKEN}"})
 
-    def raw(self, *parts: bytes, timeout: float = 20.0) -> bytes:
-        """Send bytes as they are; return all that is received until the server closes."""
+    def raw(self, *parts: bytes, timeout: float = 20.0, only_head: bool = False) -> bytes:
+        """Send bytes as they are; return all that is received until the server closes.
+
+        only_head : return what arrives first, without waiting until a refused body was drained.
+        """
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
             for part in parts:
                 connection.sendall(part)
+            if only_head:
+                return connection.recv(65536)
             received = []
             while chunk := connection.recv(65536):
                 received.append(chunk)
@@ -175,6 +181,13 @@ def _run(arguments: list[str], environment: dict[str, str], printed: str) -> Non
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     main(arguments, standalone_mode=False)
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def head(line: str, *headers: str) -> bytes:

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +10,8 @@ import pytest
 from tabproof.artifacts import Registry
 from tabproof.service.app import make_app
 from tabproof.service.settings import Settings
-from tests.service.serving import Server
+from tests.service.serving import Server, wait_for
 from tests.service.test_telemetry import count
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_service_starts_without_a_model_and_serves_the_first_promotion(
@@ -96,7 +87,7 @@ def test_predictions_continue_while_models_are_swapped(
     versions = [registry.promote(path, "m", "me", "").version for path in (run, table_run)]
     seen = set()
     with Server(tmp_path, watch_seconds="0.05") as server:
-        for place in range(60):
+        for place in range(30):
             if place % 10 == 5:
                 registry.promote((run, table_run)[place // 10 % 2], "m", "me", "")
                 server.reload()

@@ -36,7 +36,7 @@ def test_prediction_equals_the_estimator(server: Server, expected: Expected) -> 
         assert answer["label"] == ("c1" if proba[1] > answer["threshold"] else "c0")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=st.lists(ROW, min_size=1, max_size=5))
 def test_row_batch_and_tensors_get_the_same_predictions(
     server: Server, expected: Expected, rows: list[dict[str, object]]

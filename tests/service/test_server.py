@@ -61,10 +61,10 @@ def test_kept_connection_gets_connection_close_after_sigterm(promoted: Path) -> 
 
 
 def test_draining_service_is_not_ready_but_answers(promoted: Path) -> None:
-    with Server(promoted, default_model="table", drain_seconds="2") as server:
+    with Server(promoted, default_model="table", drain_seconds="1") as server:
         assert server.get("/ready").status == 200
         server.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 1.5
+        deadline = time.monotonic() + 0.5
         while server.get("/ready").status == 200:
             assert time.monotonic() < deadline
         assert server.get("/ready").json["detail"] == "the service is stopping"

@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from tabproof.service.app import app_from_environment
 from tabproof.service.settings import VARIABLES, SettingError, Settings, misspelt
 from tests.conftest import ROOT
+from tests.service.serving import Process
 
 BAD = [
     ("API_DOCS", "perhaps"),
@@ -88,18 +87,10 @@ def test_invalid_setting_ends_the_start_with_one_line(
     assert (ended.value.code, words in line) == (2, True), line
 
 
-def test_process_with_an_invalid_setting_prints_no_traceback() -> None:
-    variable, text = "API_LOG", "/no/such/directory/log"
-    done = subprocess.run(
-        [sys.executable, "-m", "uvicorn", "api.app:app", "--port", "0"],
-        cwd=ROOT,
-        env={**os.environ, variable: text},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+def test_process_with_an_invalid_setting_prints_no_traceback(tmp_path: Path) -> None:
+    variable, text, printed = "API_LOG", "/no/such/directory/log", tmp_path / "printed"
+    assert Process(0, {**os.environ, variable: text}, str(printed)).wait(60) == 2
+    (line,) = printed.read_text().splitlines()
     assert line.startswith(f"error: {variable}={text} is not valid")
 
 

@@ -361,7 +361,7 @@ def _as_ranks(column: pd.Series) -> Floats:
 def _codes(column: pd.Series) -> Codes:
     """Return categories as codes, and numbers as tenths of the rows; missing is -1."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(np.int64)
+        return column.cat.codes.to_numpy().astype(np.int64)
     is_present = column.notna().to_numpy()
     ranks = rankdata(column[is_present])
     codes = np.full(len(column), -1, dtype=np.int64)

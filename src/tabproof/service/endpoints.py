@@ -123,17 +123,16 @@ class Endpoints:
                 response = inference_protocol.response_of(request, batch, model)
             return Answer(_encode(response), model, batch.label)
 
-        if explain or len(content) > LARGE_BODY or most * n_columns > MANY_CELLS:
-            return self._in_thread(work)
-        return work()
+        async def work_in_thread() -> Answer:
+            running = asyncio.get_running_loop().run_in_executor(self._worker, work)
+            try:
+                return await asyncio.wait_for(running, self.settings.batch_timeout_seconds)
+            except TimeoutError:
+                detail = "too much work is waiting; try again, or in smaller parts"
+                raise RefusedError(503, detail, headers={"Retry-After": "1"}) from None
 
-    async def _in_thread(self, work: Callable[[], Answer]) -> Answer:
-        running = asyncio.get_running_loop().run_in_executor(self._worker, work)
-        try:
-            return await asyncio.wait_for(running, self.settings.batch_timeout_seconds)
-        except TimeoutError:
-            detail = "too much work is waiting; try again, or in smaller parts"
-            raise RefusedError(503, detail, headers={"Retry-After": "1"}) from None
+        is_large = explain or len(content) > LARGE_BODY or most * n_columns > MANY_CELLS
+        return work_in_thread() if is_large else work()
 
     # --- Handlers of FastAPI's routes; the table has their summaries
 
@@ -175,12 +174,8 @@ class Endpoints:
     async def _schema(self, request: Request) -> Response:
         return json_response(self._store.served.find(**request.path_params).schema_info())
 
-    async def _protocol_server(self, _: Request) -> Response:
-        content = {"name": "tabproof", "version": "2", "extensions": ["binary_tensor_data"]}
+    async def _constant(self, _: Request, *, content: Any) -> Response:
         return json_response(content)
-
-    async def _protocol_live(self, _: Request) -> Response:
-        return json_response({"live": True})
 
     async def _protocol_model(self, request: Request) -> Response:
         model = self._store.served.find(**request.path_params)
@@ -223,7 +218,12 @@ class Endpoints:
     async def _root(self, _: Request) -> Response:
         return RedirectResponse("/docs")
 
-    async def _docs(self, _: Request) -> Response:
+    async def _docs(self, request: Request) -> Response:
+        if name := request.path_params.get("file"):
+            if name not in DOCS_FILES:
+                raise RefusedError(404, "there is no such page")
+            content = (files("fastapi_offline") / "static" / name).read_bytes()
+            return Response(content, media_type=DOCS_FILES[name])
         page = get_swagger_ui_html(
             openapi_url="/openapi.json",
             title="Predictions",
@@ -233,13 +233,6 @@ class Endpoints:
         )
         page.headers["Content-Security-Policy"] = DOCS_POLICY
         return page
-
-    async def _docs_file(self, request: Request) -> Response:
-        name = request.path_params["file"]
-        if name not in DOCS_FILES:
-            raise RefusedError(404, "there is no such page")
-        content = (files("fastapi_offline") / "static" / name).read_bytes()
-        return Response(content, media_type=DOCS_FILES[name])
 
 
 def knows_secret(secret: str, authorization: bytes, key: bytes = b"") -> bool:
@@ -289,6 +282,7 @@ _PREDICTION = partial(
 )
 _PROTOCOL, _MODEL = "Open Inference Protocol", "/v2/models/{name}"
 _VERSION = f"{_MODEL}/versions/{{version}}"
+_SERVER = {"name": "tabproof", "version": "2", "extensions": ["binary_tensor_data"]}
 
 ENDPOINTS = (
     *(
@@ -311,8 +305,9 @@ ENDPOINTS = (
     _GET("/models/{name}/schema", Endpoints._schema, "The columns of a model",
          response=answers.SchemaInfo, refusals=(404,)),
     _GET("/metrics", Endpoints._metrics, "Counts and durations, in the format of Prometheus"),
-    _GET("/v2", Endpoints._protocol_server, "What this server is", _PROTOCOL),
-    _GET("/v2/health/live", Endpoints._protocol_live, "Whether it is alive", _PROTOCOL),
+    _GET("/v2", partial(Endpoints._constant, content=_SERVER), "What this server is", _PROTOCOL),
+    _GET("/v2/health/live", partial(Endpoints._constant, content={"live": True}),
+         "Whether it is alive", _PROTOCOL),
     _GET("/v2/health/ready", Endpoints._ready, "Whether it is ready", _PROTOCOL, refusals=(503,)),
     *(
         endpoint
@@ -329,8 +324,7 @@ ENDPOINTS = (
     Endpoint("POST", "/reload", Endpoints._reload, "Serve what is promoted now", "Administration",
              answers.Reloaded, (400, 401, 403, 409, 422), ("path",)),
     _GET("/", Endpoints._root, "", ""),
-    _GET("/docs", Endpoints._docs, "", ""),
-    _GET("/docs/{file}", Endpoints._docs_file, "", ""),
+    *(_GET(path, Endpoints._docs, "", "") for path in ("/docs", "/docs/{file}")),
 )  # fmt: skip
 
 # --- The OpenAPI document
@@ -350,12 +344,9 @@ REFUSALS = {
     503: "no model is served, or there are too many requests",
 }
 PARAMETERS = {
-    "strict": ("boolean", "refuse rows that do not have exactly the columns, of the right types"),
-    "explain": ("boolean", "return how much each column adds to the prediction"),
-    "path": (
-        "string",
-        "a run or model below the configured roots; without it, all promoted models",
-    ),
+    "strict": "refuse rows that do not have exactly the columns, of the right types",
+    "explain": "return how much each column adds to the prediction",
+    "path": "a run or model below the configured roots; without it, all promoted models",
 }
 ABOUT = (
     "Predictions of promoted models. Missing columns are filled, and numbers may be sent as text;"
@@ -386,10 +377,7 @@ def document(served: Served, settings: Settings) -> Json:
         if endpoint.path.startswith("/models/{name}"):
             served_at = {endpoint.path.replace("{name}", name): row for name, row in rows.items()}
         for path, row in served_at.items():
-            operation = _operation(endpoint, path)
-            if endpoint.body:
-                content = _body(endpoint.body, row, schemas[row]["examples"][0])
-                operation["requestBody"] = {"required": True, "content": content}
+            operation = _operation(endpoint, path, row, schemas[row]["examples"][0])
             if endpoint.tag == "Administration":
                 operation["security"] = [{"admin": []}]
             elif endpoint.body and settings.key:
@@ -403,7 +391,7 @@ def document(served: Served, settings: Settings) -> Json:
     }
 
 
-def _operation(endpoint: Endpoint, path: str) -> Json:
+def _operation(endpoint: Endpoint, path: str, row: str, example: Any) -> Json:
     content = _json(_ref(endpoint.response) if endpoint.response else {"type": "object"})
     error = _ref(Readiness if path == "/ready" else Problem)
     if path == "/metrics":
@@ -419,26 +407,21 @@ def _operation(endpoint: Endpoint, path: str) -> Json:
         for name in re.findall(r"\{(\w+)\}", path)
     ]
     for name in endpoint.parameters:
-        kind, about = PARAMETERS[name]
-        schema = {"type": kind}
+        about, schema = PARAMETERS[name], {"type": "string" if name == "path" else "boolean"}
         parameters.append({"name": name, "in": "query", "description": about, "schema": schema})
-    return {
-        "summary": endpoint.summary,
-        "tags": [endpoint.tag],
-        "responses": responses,
-        "parameters": parameters,
-    }
-
-
-def _body(kind: str, row: str, example: Any) -> Json:
-    if kind == "tensors":
-        return _json(_ref(InferRequest))
-    key = "features"
-    schema: Json = {"$ref": REF.format(name=row)}
-    if kind == "rows":
-        key, schema, example = "rows", {"type": "array", "items": schema}, [example]
-    body: Json = {"type": "object", "properties": {key: schema}, "required": [key]}
-    return _json({**body, "additionalProperties": False}, example={key: example})
+    operation: Json = {"summary": endpoint.summary, "tags": [endpoint.tag]}
+    operation |= {"responses": responses, "parameters": parameters}
+    if endpoint.body:
+        key = "features"
+        body: Json = {"$ref": REF.format(name=row)}
+        if endpoint.body == "rows":
+            key, body, example = "rows", {"type": "array", "items": body}, [example]
+        body = {"type": "object", "properties": {key: body}, "required": [key]}
+        content = _json({**body, "additionalProperties": False}, example={key: example})
+        if endpoint.body == "tensors":
+            content = _json(_ref(InferRequest))
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
 
 
 def _ref(struct: type) -> Json:

@@ -9,6 +9,7 @@ import logging
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from secrets import token_hex
 from time import perf_counter
 
@@ -25,6 +26,7 @@ MAX_HEADER_BYTES = 2**16
 # The rest of a refused body is read for some seconds, up to a multiple of the largest body that
 # is allowed: closing while the client is still sending would make it lose the response.
 LINGER_SECONDS, MAX_DRAINED = 2.0, 4
+RETRY_SOON = {"Retry-After": "1"}
 # Paths without placeholders, which contain nothing that a client typed.
 PLAIN_PATHS = {endpoint.path for endpoint in ENDPOINTS if "{" not in endpoint.path}
 
@@ -86,17 +88,23 @@ class Gate:
         n_bytes = sum(len(name) + len(value) for name, value in exchange.scope["headers"])
         if n_bytes > MAX_HEADER_BYTES:
             raise RefusedError(431, f"the headers are larger than {MAX_HEADER_BYTES:,} bytes")
-        found = self._endpoints.find_prediction(exchange.scope["path"])
+        path: str = exchange.scope["path"]
+        found = self._endpoints.find_prediction(path)
         if found is None:
-            await self._pass_on(exchange)
+            # FastAPI's routes read no body.
+            try:
+                await self._app(exchange.scope, exchange.receive, partial(self._send, exchange))
+            finally:
+                # A method that is not allowed matches no route, but its path is known.
+                template = path if path in PLAIN_PATHS else exchange.line.route
+                exchange.line.route = getattr(exchange.scope.get("route"), "path", template)
             return
         endpoint, names = found
         exchange.line.route = endpoint.path
         if exchange.scope["method"] != "POST":
             raise RefusedError(405, "predictions take POST", headers={"Allow": "POST"})
-        if key and not knows_secret(
-            key, headers.get(b"authorization", b""), headers.get(b"x-api-key", b"")
-        ):
+        sent = headers.get(b"authorization", b""), headers.get(b"x-api-key", b"")
+        if key and not knows_secret(key, *sent):
             reason = "predictions need the header X-API-Key"
             raise RefusedError(401, reason, headers={"WWW-Authenticate": "Bearer"})
         content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
@@ -105,7 +113,7 @@ class Gate:
             reason = "a body is JSON: send the header 'Content-Type: application/json'"
             raise RefusedError(415, reason)
         if self._in_flight >= self._settings.max_in_flight:
-            raise self._busy("requests")
+            raise RefusedError(503, "too many requests in flight", RETRY_SOON)
         self._in_flight += 1
         try:
             content = await self._body(exchange)
@@ -133,7 +141,7 @@ class Gate:
                         reason = f"the body is larger than {limit:,} bytes; send it in parts"
                         raise RefusedError(413, reason)
                     if self._bytes_in_flight > self._settings.max_bytes_in_flight:
-                        raise self._busy("bytes")
+                        raise RefusedError(503, "too many bytes in flight", RETRY_SOON)
                     if not more:
                         break
                     message = await exchange.receive()
@@ -147,24 +155,6 @@ class Gate:
             raise RefusedError(408, "the body took too long to arrive") from None
         exchange.has_more_body = False
         return b"".join(parts)
-
-    def _busy(self, what: str) -> RefusedError:
-        return RefusedError(503, f"too many {what} in flight", headers={"Retry-After": "1"})
-
-    async def _pass_on(self, exchange: Exchange) -> None:
-        """Pass the request on to FastAPI, whose routes read no body."""
-
-        async def send(message: Message) -> None:
-            await self._send(exchange, message)
-
-        try:
-            await self._app(exchange.scope, exchange.receive, send)
-        finally:
-            route = exchange.scope.get("route")
-            path: str = exchange.scope["path"]
-            # A method that is not allowed matches no route, but its path is known.
-            template = path if path in PLAIN_PATHS else exchange.line.route
-            exchange.line.route = getattr(route, "path", template)
 
     async def _refuse(self, exchange: Exchange, refusal: RefusedError) -> None:
         if exchange.is_answered:
@@ -191,12 +181,9 @@ class Gate:
             exchange.line.status, exchange.is_answered = message["status"], True
             # The rest of an unread body may be endless, so the connection is closed.
             closes = self._endpoints.lifecycle.is_closing or exchange.has_more_body
-            common, own = (
-                response_headers(exchange.line.request_id, closes=closes),
-                message["headers"],
-            )
-            names = {name for name, _ in own}
-            message["headers"] = [*own, *(header for header in common if header[0] not in names)]
+            common = response_headers(exchange.line.request_id, closes=closes)
+            names = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(h for h in common if h[0] not in names)]
         elif exchange.has_more_body and not message.get("more_body", False):
             await exchange.send({**message, "more_body": True})
             await self._drain_body(exchange, LINGER_SECONDS)

@@ -47,11 +47,7 @@ class OutsideRootsError(UserError):
 
 @dataclass(frozen=True)
 class Served:
-    """The models at one moment; failed and store: messages by name.
-
-    failed: models that could not be loaded. store: models that could not be pulled, of which the
-    cached version is served.
-    """
+    """The models at one moment; failed: why some could not be loaded, by name; store: or pulled."""
 
     models: Mapping[str, ServedModel] = field(default_factory=dict)
     default_name: str | None = None
@@ -91,10 +87,7 @@ class Served:
 
 
 class ModelStore:
-    """Load models and hold those that are served.
-
-    With a model store, the registry is a local cache that follows the store's pointers.
-    """
+    """Load models and hold those that are served; the registry may be the cache of a store."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -130,8 +123,15 @@ class ModelStore:
             if path is not None:
                 self._load_path(path)
                 return True
-            self._pull(thoroughly=thoroughly)
-            found, known = self._versions(), self._pointers
+            if self._address:
+                self._pull(thoroughly=thoroughly)
+            try:
+                names = self._registry.names()
+            except OSError as error:
+                raise ReloadError({"registry": self.message_of(error)}) from error
+            # '?' is the version of a damaged pointer.
+            found = {name: p.version if (p := self._current(name)) else "?" for name in names}
+            known = self._pointers
             moved = {name for name in {*found, *known} if found.get(name) != known.get(name)}
             if thoroughly or moved:
                 self._load(found, None if thoroughly else moved)
@@ -140,13 +140,10 @@ class ModelStore:
             return thoroughly or bool(moved)
 
     def _pull(self, *, thoroughly: bool) -> None:
-        """Pull every model of the store within the time limit; record failures.
+        """Pull every model within the time limit; record failures, which keep the cached version.
 
-        A model that cannot be pulled keeps its cached version. thoroughly: also pull models whose
-        pointer did not change, to repair damaged copies.
+        thoroughly: also pull models whose pointer did not change, to repair damaged copies.
         """
-        if not self._address:
-            return
         from tabproof.artifacts.remote.store import open_store
         from tabproof.artifacts.remote.transfer import RemoteModel, model_names, pull
 
@@ -160,8 +157,8 @@ class ModelStore:
                 failed[name] = self.message_of(error)
             except OSError as error:
                 where = f"MODEL_CACHE, {error.filename or self._registry.root}"
-                reason = StoreError(where, f"it cannot be used: {error.strerror}")
-                failed[name] = self.message_of(reason)
+                reason = f"it cannot be used: {error.strerror}"
+                failed[name] = self.message_of(StoreError(where, reason))
 
         store = open_store(self._address, self._settings.store_timeout_seconds)
         names: list[str] = []
@@ -184,11 +181,29 @@ class ModelStore:
         self.served = replace(self.served, store=failed)
 
     def _load(self, versions: dict[str, str], names: Collection[str] | None) -> None:
-        """Load promoted models, all or those named; raise ReloadError for those that fail."""
+        """Load promoted models, all or those named, or else the newest run; raise ReloadError."""
+        served = self.served
         if not versions:
-            self._load_newest()
+            if any(model.promoted for model in served.models.values()):
+                # Perhaps a mount was lost; a run that nobody promoted must not replace the model.
+                raise ReloadError({"registry": "it no longer holds a promoted model"})
+            if self._address or self._keys is not None:
+                # With a store or with signatures, only promoted models may be served.
+                raise ReloadError({"registry": "it holds no promoted model"})
+            newest = newest_complete_run(self._settings.outputs, holding="scorer/")
+            if newest is None:
+                raise ReloadError({"nothing": "no model is promoted, and no run can be served"})
+            try:
+                model = self._read(newest, None)
+            except (UserError, OSError) as error:
+                failed = {newest.name: self.message_of(error)}
+                if not served.models:
+                    self.served = Served(failed=failed)
+                raise ReloadError(failed) from error
+            default, models = self._default_name([model.name]), {model.name: model}
+            self.served = replace(served, models=models, default_name=default, failed={})
             return
-        served, self._pointers = self.served, versions
+        self._pointers = versions
         models = {
             name: model
             for name, model in served.models.items()
@@ -209,26 +224,6 @@ class ModelStore:
         self.served = replace(served, models=models, default_name=default, failed=failed)
         if new:
             raise ReloadError(new)
-
-    def _load_newest(self) -> None:
-        if any(model.promoted for model in self.served.models.values()):
-            # Perhaps a mount was lost; a run that nobody promoted must not replace the model.
-            raise ReloadError({"registry": "it no longer holds a promoted model"})
-        if self._address or self._keys is not None:
-            # With a store or with signatures, only promoted models may be served.
-            raise ReloadError({"registry": "it holds no promoted model"})
-        newest = newest_complete_run(self._settings.outputs, holding="scorer/")
-        if newest is None:
-            raise ReloadError({"nothing": "no model is promoted, and no run can be served"})
-        try:
-            model = self._read(newest, None)
-        except (UserError, OSError) as error:
-            failed = {newest.name: self.message_of(error)}
-            if not self.served.models:
-                self.served = Served(failed=failed)
-            raise ReloadError(failed) from error
-        default, models = self._default_name([model.name]), {model.name: model}
-        self.served = replace(self.served, models=models, default_name=default, failed={})
 
     def _load_path(self, path: str) -> None:
         promotions = self._registry.root
@@ -271,14 +266,6 @@ class ModelStore:
         root = next(root for root in self._roots if path.is_relative_to(root))
         source = (Path(root.name) / path.relative_to(root)).as_posix()
         return load_model(path, name=name, source=source, check=check_signature)
-
-    def _versions(self) -> dict[str, str]:
-        """Return the version of each pointer; '?' for a damaged pointer."""
-        try:
-            names = self._registry.names()
-        except OSError as error:
-            raise ReloadError({"registry": self.message_of(error)}) from error
-        return {name: p.version if (p := self._current(name)) else "?" for name in names}
 
     def _current(self, name: str) -> Promotion | None:
         with suppress(UserError, OSError):  # damaged: loading it reports the damage

@@ -202,25 +202,21 @@ class _Column:
 # --- Bodies
 
 
-class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
-    """One row."""
-
+class _RowBody(msgspec.Struct, forbid_unknown_fields=True):
     features: dict[str, Cell]
 
 
-class BatchBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Many rows."""
-
+class _RowsBody(msgspec.Struct, forbid_unknown_fields=True):
     rows: list[dict[str, Cell]]
 
 
-_predict = msgspec.json.Decoder(PredictBody).decode
-_batch = msgspec.json.Decoder(BatchBody).decode
+_row_body = msgspec.json.Decoder(_RowBody).decode
+_rows_body = msgspec.json.Decoder(_RowsBody).decode
 
 
 def decode_row(content: bytes) -> Row:
     """Decode the body of /predict."""
-    row = decode_body(_predict, content, '{"features": {column: value, …}}').features
+    row = decode_body(_row_body, content, '{"features": {column: value, …}}').features
     # Each key has a colon. Fewer keys than colons may mean a duplicate key, of which the decoder
     # keeps the last. Colons inside texts only make this check run more often.
     if content.count(b":") != 1 + len(row):
@@ -234,7 +230,7 @@ def decode_rows(content: bytes, max_rows: int) -> Sequence[Row]:
     # others can only be inside texts.
     if content.count(b"{") > 10 * (max_rows + 1):
         raise RefusedError(413, f"there are more than {max_rows:,} rows; send them in parts")
-    rows = decode_body(_batch, content, '{"rows": [{column: value, …}, …]}').rows
+    rows = decode_body(_rows_body, content, '{"rows": [{column: value, …}, …]}').rows
     if content.count(b":") != 1 + sum(map(len, rows)):
         refuse_duplicates(content)
     return rows

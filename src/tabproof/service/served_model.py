@@ -12,16 +12,8 @@ from tabproof.artifacts import Summary, VerifiedRun, read_verified
 from tabproof.errors import UserError
 from tabproof.schema import CategoryColumn, Schema
 from tabproof.scorer import NotExplainableError, Scorer, read_scorer
-from tabproof.service.answers import (
-    ColumnInfo,
-    Explanation,
-    ExplanationBatch,
-    Prediction,
-    PredictionBatch,
-    RefusedError,
-    RowWarning,
-    SchemaInfo,
-)
+from tabproof.service import answers
+from tabproof.service.answers import RefusedError, RowWarning
 from tabproof.service.rows import Row, RowReader
 
 SCHEMA, SUMMARY, SCORER = "schema.json", "summary.json", "scorer/"
@@ -50,7 +42,7 @@ class ServedModel:
     reader: RowReader
     summary: Summary
 
-    def predict_row(self, row: Row, *, strict: bool, explain: bool = False) -> Prediction:
+    def predict_row(self, row: Row, *, strict: bool, explain: bool = False) -> answers.Prediction:
         """Predict one row; raise RefusedError if it cannot be predicted."""
         if strict:
             self.reader.check_strictly(row)
@@ -64,20 +56,19 @@ class ServedModel:
             raise RefusedError(422, TOO_EXTREME)
         threshold, probabilities = scorer.threshold, dict(zip(scorer.labels, proba, strict=True))
         pred_proba = max(proba) if threshold is None else proba[1]
-        found = Prediction(
-            pred_proba, label, probabilities, threshold, self.name, self.run_id, warnings
-        )
+        model = threshold, self.name, self.run_id
+        found = answers.Prediction(pred_proba, label, probabilities, *model, warnings)
         if explain:
             arrays = [np.array([value]) for value in values]
             batch = explain_rows(scorer, arrays, np.array([proba]), place="")
             added = {name: each[0] for name, each in batch.contributions.items()}
             label, base, score = batch.label[0], batch.base_value[0], batch.score[0]
-            found.explanation = Explanation(label, batch.scale, base, added, score)
+            found.explanation = answers.Explanation(label, batch.scale, base, added, score)
         return found
 
     def predict_rows(
         self, rows: Sequence[Row], *, strict: bool, explain: bool = False
-    ) -> PredictionBatch:
+    ) -> answers.PredictionBatch:
         """Predict many rows; raise RefusedError if one cannot be predicted."""
         if strict:
             for place, row in enumerate(rows):
@@ -93,24 +84,23 @@ class ServedModel:
         pred_proba = (proba.max(axis=1) if threshold is None else proba[:, 1]).tolist()
         label = [scorer.labels[code] for code in scorer.codes_of(proba).tolist()]
         probabilities = dict(zip(scorer.labels, proba.T.tolist(), strict=True))
-        found = PredictionBatch(
-            pred_proba, label, probabilities, threshold, self.name, self.run_id, warnings
-        )
+        model = threshold, self.name, self.run_id
+        found = answers.PredictionBatch(pred_proba, label, probabilities, *model, warnings)
         if explain:
             found.explanation = explain_rows(scorer, columns, proba)
         return found
 
-    def schema_info(self) -> SchemaInfo:
+    def schema_info(self) -> answers.SchemaInfo:
         """Return the answer of /schema."""
         columns = self.schema.columns
-        return SchemaInfo(
+        return answers.SchemaInfo(
             model=self.name,
             run_id=self.run_id,
             target=self.schema.target,
             labels=list(self.schema.labels),
             required_columns=[column.name for column in columns],
             numeric_columns=[column.name for column in columns if column.kind == "number"],
-            columns=msgspec.convert(columns, list[ColumnInfo], from_attributes=True),
+            columns=msgspec.convert(columns, list[answers.ColumnInfo], from_attributes=True),
             example=self.example(),
         )
 
@@ -131,41 +121,30 @@ class ServedModel:
 
 
 def load_model(
-    path: Path,
-    *,
-    name: str | None,
-    source: str,
-    check: Callable[[VerifiedRun], None] | None = None,
+    path: Path, *, name: str | None, source: str, check: Callable[[VerifiedRun], None] | None = None
 ) -> ServedModel:
     """Load a verified run and try it once; raise no other errors than UserError.
 
     name: that of a promoted model; None takes the name of the dataset, as for runs from outputs/.
     check: called before anything of the run is parsed; raises for a run that is not trusted.
     """
-
-    def unusable(reason: str) -> ModelUnusableError:
-        return ModelUnusableError(source=source, reason=reason)
-
     run = read_verified(path, lambda file: file in (SCHEMA, SUMMARY) or file.startswith(SCORER))
     if check is not None:
         check(run)
-    for needed, cause in (
-        (SCHEMA, ""),
-        (SUMMARY, ""),
-        (SCORER, ": it was trained with export=false"),
-    ):
+    for needed in (SCHEMA, SUMMARY, SCORER):
         if not any(file.startswith(needed) for file in run.files):
-            raise unusable(f"it has no {needed}{cause}")
+            cause = ": it was trained with export=false" if needed == SCORER else ""
+            raise ModelUnusableError(source, f"it has no {needed}{cause}")
     schema = Schema.from_json(run.files[SCHEMA].decode("utf-8", errors="replace"))
     scorer = read_scorer(run.files)
     columns = [(column.name, column.kind == "category") for column in schema.columns]
     expected = [(column.name, column in scorer.category_columns) for column in scorer.columns]
     if columns != expected or tuple(schema.labels) != scorer.labels:
-        raise unusable(f"{SCHEMA} and {SCORER} name other columns or labels")
+        raise ModelUnusableError(source, f"{SCHEMA} and {SCORER} name other columns or labels")
     try:
         summary = Summary.from_json(run.files[SUMMARY])
     except ValueError as error:
-        raise unusable(f"{SUMMARY} {error}") from error
+        raise ModelUnusableError(source, f"{SUMMARY} {error}") from error
     model = ServedModel(
         name=summary.model_name if name is None else name,
         run_id=run.run_id,
@@ -181,9 +160,9 @@ def load_model(
         one = model.predict_row(example, strict=False)
         batch = model.predict_rows([example], strict=False)
     except RefusedError as refusal:
-        raise unusable(refusal.detail) from refusal
+        raise ModelUnusableError(source, refusal.detail) from refusal
     if one.pred_proba != batch.pred_proba[0] or one.label != batch.label[0]:
-        raise unusable("one row and a batch get different predictions")
+        raise ModelUnusableError(source, "one row and a batch get different predictions")
     return model
 
 
@@ -196,7 +175,7 @@ def explain_rows(
     proba: NDArray[np.float64],
     *,
     place: str = "rows[{}]: ",
-) -> ExplanationBatch:
+) -> answers.ExplanationBatch:
     """Return the contributions of many rows; place: how an error names a row by its number.
 
     Refuse a model without contributions, and more rows than can be explained in time.
@@ -218,6 +197,6 @@ def explain_rows(
         where = place.format(int(broken.argmax()))
         raise RefusedError(422, f"{where}the numbers are too extreme for contributions")
     label = [scorer.labels[code] for code in found.codes.tolist()]
-    names, values = [column.name for column in scorer.columns], found.values.T.tolist()
-    added = dict(zip(names, values, strict=True))
-    return ExplanationBatch(label, found.scale, found.base.tolist(), added, found.scores.tolist())
+    names, base = [column.name for column in scorer.columns], found.base.tolist()
+    added = dict(zip(names, found.values.T.tolist(), strict=True))
+    return answers.ExplanationBatch(label, found.scale, base, added, found.scores.tolist())

@@ -26,8 +26,8 @@ GRACE_SECONDS = 0.5
 log = logging.getLogger("uvicorn.error")
 
 
-class BoundedHttp(HttpToolsProtocol):
-    """uvicorn's protocol, with limits on the size and duration of a request head."""
+class _BoundedHttp(HttpToolsProtocol):
+    """uvicorn's protocol, with limits on the bytes and the seconds of a request head."""
 
     def __init__(self, telemetry: Telemetry, **settings: Any) -> None:
         super().__init__(**settings)
@@ -37,27 +37,22 @@ class BoundedHttp(HttpToolsProtocol):
         self._is_refused = False
 
     def connection_made(self, transport: Any) -> None:
-        """Start the timer for the first head."""
         super().connection_made(transport)
         self._time_head(is_awaited=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer."""
         self._time_head(is_awaited=False)
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Start the timer for a head."""
         super().on_message_begin()
         self._time_head(is_awaited=True)
 
     def on_headers_complete(self) -> None:
-        """Stop the timer; the middleware limits the body."""
-        self._time_head(is_awaited=False)
+        self._time_head(is_awaited=False)  # the middleware limits the body
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Count the bytes of an unfinished head."""
         if self._is_refused:
             return
         super().data_received(data)
@@ -67,8 +62,7 @@ class BoundedHttp(HttpToolsProtocol):
                 self._refuse(431, "the head of the request is too large")
 
     def send_400_response(self, msg: str) -> None:
-        """Answer invalid HTTP in the form of all other errors."""
-        self._refuse(400, msg)
+        self._refuse(400, msg)  # in the form of all other errors
 
     def _time_head(self, *, is_awaited: bool) -> None:
         self._n_head_bytes = 0
@@ -93,9 +87,8 @@ class BoundedHttp(HttpToolsProtocol):
             cycle.message_event.set()
         request_id = token_hex(8)
         content = msgspec.json.encode(Problem(detail, request_id))
-        headers = response_headers(request_id, closes=True)
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
-        lines += [name + b": " + value for name, value in headers]
+        lines += map(b": ".join, response_headers(request_id, closes=True))
         lines += [b"content-type: application/json", b"content-length: %d" % len(content)]
         self.transport.write(b"\r\n".join([*lines, b"", content]))
         # Closing while the client is still sending would make it lose the response.
@@ -120,24 +113,23 @@ class Lifecycle:
         config = server.config
         config.encoded_headers = [h for h in config.encoded_headers if h[0] != b"server"]
         if config.http_protocol_class is HttpToolsProtocol:
-            config.http_protocol_class = partial(BoundedHttp, telemetry)
+            config.http_protocol_class = partial(_BoundedHttp, telemetry)
         loop = asyncio.get_running_loop()
         tasks: list[asyncio.Task[None]] = []
 
-        def stop() -> None:
-            tasks.append(loop.create_task(self._stop(server, drain_seconds)))
+        async def stop() -> None:
+            log.info("SIGTERM: no longer ready; finishing what is in flight")
+            self.is_ready = False
+            await asyncio.sleep(drain_seconds)
+            # There are none yet while models are pulled at start-up.
+            for listener in getattr(server, "servers", []):
+                listener.close()
+            self.is_closing = True
+            await asyncio.sleep(GRACE_SECONDS)
+            server.should_exit = True
 
-        loop.add_signal_handler(signal.SIGTERM, stop)
+        def stop_once() -> None:
+            if not tasks:  # a second signal changes nothing
+                tasks.append(loop.create_task(stop()))
 
-    async def _stop(self, server: Any, drain_seconds: float) -> None:
-        if not self.is_ready:
-            return  # a second signal changes nothing
-        log.info("SIGTERM: no longer ready; finishing what is in flight")
-        self.is_ready = False
-        await asyncio.sleep(drain_seconds)
-        # There are none yet while models are pulled at start-up.
-        for listener in getattr(server, "servers", []):
-            listener.close()
-        self.is_closing = True
-        await asyncio.sleep(GRACE_SECONDS)
-        server.should_exit = True
+        loop.add_signal_handler(signal.SIGTERM, stop_once)
