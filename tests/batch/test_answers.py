@@ -1,6 +1,6 @@
 """Batch scoring gives the pipeline's numbers, whatever the cells come in."""
 
-import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.batch.scoring import N_ROWS, command, names_in, read, score, write_csv
-from tests.conftest import ROOT, typed_in
+from tests.batch.scoring import N_ROWS, names_in, read, score, write_csv
+from tests.conftest import typed_in
 
 
 def replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
@@ -108,19 +108,16 @@ def test_other_forms_of_csv_give_the_same(
 
 
 def test_standard_streams_carry_answers_alone(
-    model: Path, rows: pd.DataFrame, tmp_path: Path
+    model: Path, rows: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_csv(rows, tmp_path / "in.csv")
-    done = subprocess.run(
-        command(f"run={model}", "input=-", "output=-"),
-        cwd=ROOT,
-        input=source.read_bytes(),
-        capture_output=True,
-        check=True,
-    )
+    with source.open() as stream, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", stream)
+        done = typed_in("score", f"run={model}", "input=-", "output=-")
+    assert done.returncode == 0, done.stderr
     score(f"run={model}", f"input={source}", f"output={tmp_path / 'out.csv'}")
-    assert done.stdout == (tmp_path / "out.csv").read_bytes()
-    assert b"[SCORED]" in done.stderr
+    assert done.stdout.encode() == (tmp_path / "out.csv").read_bytes()
+    assert "[SCORED]" in done.stderr
 
 
 def test_a_directory_becomes_a_directory_or_one_file(
