@@ -43,9 +43,7 @@ COLOURS = {
 }
 INK, MUTED, RULE, GRID, *SERIES, _ = (light for light, _ in COLOURS.values())
 # Different in print without colours too; lengths are multiples of the width of the line.
-DASHES: tuple[Any, ...] = (
-    *("solid", [4, 1.5], [1.5, 1], [4, 1.2, 1, 1.2], [0.6, 1.4], [6, 2], [3, 1, 1, 1, 1, 1]),
-)
+DASHES: Any = "solid", [4, 1.5], [1.5, 1], [4, 1.2, 1, 1.2], [0.6, 1.4], [6, 2], [3, 1, 1, 1, 1, 1]
 DOTTED, DASHED = [1, 1.5], [4, 2]
 # Shapes of lets-plot: circle, square, triangles, diamond, plus, cross.
 MARKERS = (16, 15, 17, 23, 25, 3, 4)
@@ -308,9 +306,8 @@ STYLE = (
     f".plot text{{font-family:{FONTS};fill:{variable(INK)}}}"
     f".plot .muted{{fill:{variable(MUTED)}}}.plot .bold{{font-weight:bold}}"
 )
-CLASSES = dict.fromkeys(("plot-subtitle", "axis-text-x", "axis-text-y"), "muted") | {
-    "\ue004": "bold"
-}
+CLASSES = dict.fromkeys(["plot-subtitle", "axis-text-x", "axis-text-y"], "muted")
+CLASSES["\ue004"] = "bold"
 
 
 def _elements(parent: ElementTree.Element, name: str, ids: dict[str, str]) -> Iterator[str]:
