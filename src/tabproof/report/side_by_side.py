@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from tabproof.evaluation.comparison import Comparison, compare, compare_in_all
 from tabproof.evaluation_result import Estimate
 from tabproof.report import format as fmt
 from tabproof.report.format import Texts
-from tabproof.report.page import HERE, make_environment
+from tabproof.report.page import HERE, Row, make_environment
 from tabproof.report.plots.curves import MAX_RUNS, draw_overlays
 from tabproof.report.plots.material import HoldOut
 from tabproof.report.plots.theme import DASHES, SERIES, variable
@@ -154,7 +153,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 # --- A group of runs: sentences, table, plots.
 
 
-def make_section(group: Group, language: str) -> dict[str, Any]:
+def make_section(group: Group, language: str) -> Row:
     """Compare, describe and draw a group."""
     t, metrics = Texts("sweep", language), Texts("report", language)
     contenders = group.contenders
@@ -211,9 +210,7 @@ def make_section(group: Group, language: str) -> dict[str, Any]:
     }
 
 
-def _table(
-    group: Group, differences: Sequence[Comparison | None], drawn: Sequence[int]
-) -> dict[str, Any]:
+def _table(group: Group, differences: Sequence[Comparison | None], drawn: Sequence[int]) -> Row:
     """Return columns of choices (None: all others), rows, and the ends of the axis of bars."""
     keys = differing_keys([each.choices for each in group.contenders])
     n_own = len(keys) if len(keys) <= MAX_COLUMNS else MAX_COLUMNS - 1
@@ -256,7 +253,7 @@ def _table(
 # --- The page: one file that needs no network and runs no script.
 
 
-def render_sweep(sweep: Sweep, sections: Sequence[dict[str, Any]], language: str) -> str:
+def render_sweep(sweep: Sweep, sections: Sequence[Row], language: str) -> str:
     """Write the page; raises InvalidValueError."""
     t, shared = Texts("sweep", language), make_environment(language)
     has = {

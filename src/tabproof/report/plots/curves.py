@@ -171,9 +171,8 @@ def draw_overlays(
 
 def roc(hold_out: HoldOut) -> Points:
     """Return false and true positive rates."""
-    curves: list[Points] = [
-        sk.roc_curve(*truth)[:2] for _, *truth in truths_of(hold_out.y, hold_out.proba)
-    ]
+    truths = truths_of(hold_out.y, hold_out.proba)
+    curves: list[Points] = [sk.roc_curve(*truth)[:2] for _, *truth in truths]
     if len(curves) == 1:
         return curves[0]
     x = np.unique(np.concatenate([x for x, _ in curves]))
