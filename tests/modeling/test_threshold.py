@@ -63,20 +63,20 @@ def recall_and_precision(y: np.ndarray, predicted: np.ndarray) -> tuple[float, f
 @settings(max_examples=20, deadline=None)
 def test_no_threshold_has_a_better_f1(case: tuple[np.ndarray, np.ndarray]) -> None:
     proba, y = case
-    chosen = choose_threshold(proba, y)
+    at, score = choose_threshold(proba, y)
     best = max(f1(y, p) for p in every_decision(proba))
-    assert chosen.score == pytest.approx(best)
-    assert f1(y, proba[:, 1] > chosen.threshold) == pytest.approx(best)
+    assert score == pytest.approx(best)
+    assert f1(y, proba[:, 1] > at) == pytest.approx(best)
 
 
 @given(cases())
 @settings(max_examples=20, deadline=None)
 def test_no_threshold_is_cheaper(case: tuple[np.ndarray, np.ndarray]) -> None:
     proba, y = case
-    chosen = choose_threshold(proba, y, costs=COSTS)
+    at, score = choose_threshold(proba, y, costs=COSTS)
     best = min(cost(y, p) for p in every_decision(proba))
-    assert chosen.score == pytest.approx(best)
-    assert cost(y, proba[:, 1] > chosen.threshold) == pytest.approx(best)
+    assert score == pytest.approx(best)
+    assert cost(y, proba[:, 1] > at) == pytest.approx(best)
 
 
 @given(cases(), st.sampled_from([0.3, 0.7, 0.9, 1.0]), st.sampled_from([None, 0.3, 0.8]))
@@ -88,9 +88,9 @@ def test_no_threshold_with_the_recall_is_more_precise(
     points = [recall_and_precision(y, p) for p in every_decision(proba) if 0 < p.sum() < len(y)]
     reached = [precision for recall, precision in points if recall >= min_recall]
     if max(reached, default=-1) >= (min_precision or 0):
-        chosen = choose_threshold(proba, y, min_recall=min_recall, min_precision=min_precision)
-        recall, precision = recall_and_precision(y, proba[:, 1] > chosen.threshold)
-        assert chosen.score == precision == pytest.approx(max(reached))
+        at, score = choose_threshold(proba, y, min_recall=min_recall, min_precision=min_precision)
+        recall, precision = recall_and_precision(y, proba[:, 1] > at)
+        assert score == precision == pytest.approx(max(reached))
         assert recall >= min_recall
         return
     with pytest.raises(NoThresholdError) as raised:
@@ -110,8 +110,8 @@ def test_predicting_every_row_positive_does_not_count() -> None:
 
 def test_expensive_false_alarms_give_a_threshold_above_all_rows() -> None:
     proba, y = both(np.array([0.1, 0.2, 0.9, 1.0])), np.array([0, 1, 0, 0])
-    chosen = choose_threshold(proba, y, costs=[[0, 10], [1, 0]])
-    assert (chosen.threshold, chosen.score) == (1.0, 0.25)
+    at, score = choose_threshold(proba, y, costs=[[0, 10], [1, 0]])
+    assert (at, score) == (1.0, 0.25)
 
 
 @pytest.mark.parametrize("costs", [None, COSTS])
@@ -134,11 +134,11 @@ def test_with_many_rows_few_thresholds_are_tried_and_little_is_lost(
     y = (rng.random(20_000) < 0.3).astype(np.int64)
     positive = 1 / (1 + np.exp(-(rng.normal(size=20_000) + 2 * y - 1)))
     proba = both(positive)
-    chosen = choose_threshold(proba, y)
+    _, score = choose_threshold(proba, y)
     order = np.argsort(-positive)
     found = np.cumsum(y[order])
     best = (2 * found / (np.arange(1, 20_001) + y.sum())).max()
-    assert best - 1e-4 < chosen.score <= best
+    assert best - 1e-4 < score <= best
     assert len(tried) == 1
     assert tried[0] <= threshold.MAX_THRESHOLDS + 2
 
@@ -151,7 +151,7 @@ def test_max_f1_is_the_choice_of_scikit_learn() -> None:
     theirs = TunedThresholdClassifierCV(
         GivenProba().fit(None, y), scoring="f1", thresholds=candidates, cv="prefit", refit=False
     ).fit(proba, y)
-    assert np.nextafter(choose_threshold(proba, y).threshold, 1) == theirs.best_threshold_
+    assert np.nextafter(choose_threshold(proba, y)[0], 1) == theirs.best_threshold_
 
 
 def test_predict_decides_above_the_threshold() -> None:
@@ -175,5 +175,5 @@ def test_with_many_rows_the_only_threshold_with_recall_and_precision_is_found() 
     precision, recall, _ = precision_recall_curve(y, score)
     for min_recall in (0.5, 0.813, 0.9567):
         best = precision[:-1][recall[:-1] >= min_recall].max()
-        chosen = choose_threshold(proba, y, min_recall=min_recall, min_precision=float(best))
-        assert chosen.score == pytest.approx(best, abs=1e-15)
+        _, score = choose_threshold(proba, y, min_recall=min_recall, min_precision=float(best))
+        assert score == pytest.approx(best, abs=1e-15)

@@ -5,7 +5,6 @@ is biased (Forman and Scholz, 2010), and a recall that each fold must reach is s
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,14 +22,6 @@ Objective = Callable[[Codes, Codes], float]
 MAX_THRESHOLDS = 1_000
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """A threshold, and its score on predictions out of folds."""
-
-    threshold: float
-    score: float
-
-
 def choose_threshold(
     proba: Floats,
     y: Codes,
@@ -38,10 +29,10 @@ def choose_threshold(
     costs: Sequence[Sequence[float]] | None = None,
     min_recall: float | None = None,
     min_precision: float | None = None,
-) -> Chosen:
+) -> tuple[float, float]:
     """Choose the threshold with the best F1 of the second label, or by another objective.
 
-    Raises NoThresholdError where there is none.
+    Returns the threshold and its score. Raises NoThresholdError where there is none.
 
     Parameters
     ----------
@@ -61,8 +52,8 @@ def choose_threshold(
         return -float((_counts(true, predicted) * np.asarray(costs, np.float64)).sum()) / len(true)
 
     if costs is not None:
-        chosen = _choose(proba, y, saved)
-        return Chosen(chosen.threshold, abs(chosen.score))
+        threshold, score = _choose(proba, y, saved)
+        return threshold, abs(score)
     if min_recall is None:
         return _choose(proba, y, f1)
 
@@ -79,9 +70,9 @@ def choose_threshold(
     reached = recall >= min_recall
     # The best one must be tried, even if there are more than MAX_THRESHOLDS.
     best = thresholds[[np.argmax(np.where(reached, precision, -1.0))]] if reached.any() else ()
-    chosen = _choose(proba, y, precision_if_found, best)
-    if chosen.score >= (min_precision or 0.0):
-        return chosen
+    threshold, score = _choose(proba, y, precision_if_found, best)
+    if score >= (min_precision or 0.0):
+        return threshold, score
     best_recall = recall[precision >= (min_precision or 0.0)].max(initial=0.0)
     found = f"the best recall is {best_recall:.4f}, unless every row is predicted positive"
     if min_precision is not None:
@@ -106,7 +97,7 @@ def with_threshold(fitted: Any, threshold: float) -> FixedThresholdClassifier:
     return decided
 
 
-def _choose(proba: Floats, y: Codes, objective: Objective, also: Any = ()) -> Chosen:
+def _choose(proba: Floats, y: Codes, objective: Objective, also: Any = ()) -> tuple[float, float]:
     distinct = np.unique(proba[:, 1])
     if np.isclose(distinct[0], distinct[-1]):
         found = f"every row has the probability {distinct[0]:.4g}"
@@ -128,7 +119,7 @@ def _choose(proba: Floats, y: Codes, objective: Objective, also: Any = ()) -> Ch
         n_jobs=1,
     ).fit(proba, y)
     # scikit-learn predicts the second label also at its threshold; here, only above it.
-    return Chosen(float(np.nextafter(search.best_threshold_, -np.inf)), float(search.best_score_))
+    return float(np.nextafter(search.best_threshold_, -np.inf)), float(search.best_score_)
 
 
 def _counts(true: Codes, predicted: Codes) -> NDArray[np.int64]:

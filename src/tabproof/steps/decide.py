@@ -61,12 +61,11 @@ def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> 
     proba = modeling.calibrated_proba(fitted, scores) if is_calibrated else scores
     # Options of other objectives are refused with the configuration.
     limits = {"min_recall": asked.min_recall, "min_precision": asked.min_precision}
-    chosen = modeling.choose_threshold(proba, y, costs=asked.costs, **limits)
-    log.info("threshold %.4f (%s: %.4f on folds)", chosen.threshold, asked.objective, chosen.score)
+    at, score = modeling.choose_threshold(proba, y, costs=asked.costs, **limits)
+    log.info("threshold %.4f (%s: %.4f on folds)", at, asked.objective, score)
     costs = asked.costs and [[float(cost) for cost in row] for row in asked.costs]
-    decision = Decision(asked.objective, chosen.threshold, chosen.score, costs, **limits)
-    estimator = modeling.with_threshold(fitted, chosen.threshold)
-    return Decided(fitted, estimator, decision)
+    decision = Decision(asked.objective, at, score, costs, **limits)
+    return Decided(fitted, modeling.with_threshold(fitted, at), decision)
 
 
 def make_unfitted(
