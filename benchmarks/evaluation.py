@@ -63,7 +63,7 @@ def tell_share(name: str, found: list[dict[str, float]]) -> bool:
     for whole in ("searching", "total"):
         share = median(after_search(seconds) / seconds[whole] for seconds in found)
         if whole == "searching":
-            print(f"  {name + ', beside the search':<26}{share:10.2f}")
+            print(f"  {name + ', next to the search':<26}{share:10.2f}")
     return print_verdict(f"{name}, share of the run", share, at_most=MAX_SHARE)
 
 

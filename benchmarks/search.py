@@ -43,7 +43,7 @@ def compare(dataset: str, repetitions: int, home: Sequence[str]) -> bool:
         for engine in ENGINES:
             found[engine].append(run(engine, dataset, *home))
     print(f"\n{dataset}, medians of {repetitions}")
-    print(f"  {'engine':<22}{'seconds':>9}{'bare fits':>11}{'test AUC':>10}{MEASURE + ' MiB':>9}")
+    print(f"  {'engine':<22}{'seconds':>9}{'fits alone':>11}{'test AUC':>10}{MEASURE + ' MiB':>9}")
     for engine, runs in found.items():
         seconds, fits, mib = (median(one[k] for one in runs) for k in ("seconds", "fits", "mib"))
         print(f"  {engine:<22}{seconds:>9.2f}{fits:>11.2f}{runs[0]['auc']:>10.4f}{mib:>9.0f}")
@@ -54,10 +54,10 @@ def compare(dataset: str, repetitions: int, home: Sequence[str]) -> bool:
         return median(one["seconds"] for one in other) / median(one["seconds"] for one in ours)
 
     two = found["halving, 2 processes"]
-    print(f"  beside halving with 2 processes {ratio(two):.1f} times faster")
+    print(f"  compared with halving with 2 processes: {ratio(two):.1f} times faster")
     verdicts = [print_verdict("times faster", ratio(plain), at_least=TARGETS[dataset])]
     floor = median(one["fits"] for one in ours) / 2
-    print(f"  the floor, bare fits on two cores: {floor:.2f} s")
+    print(f"  lower bound, the fits alone on two cores: {floor:.2f} s")
     # Compared with as many processes: of one process, Python itself takes most of the memory.
     peak, others = (max(one["mib"] for one in runs) for runs in (ours, two))
     allowed = others + ours[0]["folds_mib"]
