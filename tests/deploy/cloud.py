@@ -1,4 +1,4 @@
-"""An account on loopback: moto's, and of ECS what moto leaves out.
+"""An account on loopback: moto, and the parts of ECS that moto lacks.
 
 moto's CloudFormation makes no load balancer of a service, no alarm and no secret, forgets replaced
 revisions (ours are to be kept), mistakes previous parameters and rolls nothing out. Here revisions
@@ -41,7 +41,7 @@ def layer_of(tag: str) -> str:
 
 
 def digest_of(tag: str) -> str:
-    """Give the digest of an image, as moto makes it: of its layers."""
+    """Return the digest of an image as moto computes it: from its layers."""
     return f"sha256:{hashlib.sha256(layer_of(tag).encode()).hexdigest()}"
 
 
@@ -51,12 +51,12 @@ def address_of(tag: str) -> str:
 
 @functools.cache
 def client_of(service: str, url: str) -> Any:
-    """Make a client once: that takes longer than most calls do."""
+    """Return a cached client: making one takes longer than most calls."""
     return boto3.client(service, endpoint_url=url, config=Config(retries={"mode": "standard"}))
 
 
 class Cloud:
-    """What tests look at and change beside the commands' back."""
+    """The account, as tests read and change it without the commands."""
 
     def __init__(self, upstream: tuple[str, int]) -> None:
         self.front = Front(upstream)
@@ -69,7 +69,7 @@ class Cloud:
         self.front.after["ExecuteChangeSet"] = self._remember_parameters
 
     def client(self, service: str) -> Any:
-        """Open a way of our own to moto, past the front."""
+        """Return a client of moto itself, which the front does not record."""
         return client_of(service, self.url)
 
     def push(self, tag: str) -> None:
@@ -91,15 +91,15 @@ class Cloud:
 
     def build(self) -> None:
         """Make a stack that serves the third of three images, after the two before."""
-        # moto takes a parameter that was not said for a changed one, and cannot change what a
-        # condition left out: all are said.
-        said = {**template.defaults(), template.IMAGE: address_of("ccc")}
+        # moto takes a parameter that was not given for a changed one, and cannot change what a
+        # condition left out: so all are given.
+        parameters = {**template.defaults(), template.IMAGE: address_of("ccc")}
         data = Data(BUCKET, "mlops/api", f"/ecs/{STACK}")
         self.client("cloudformation").create_stack(
             StackName=STACK,
             TemplateBody=template.body_naming(data.by_property()),
             Capabilities=["CAPABILITY_IAM"],
-            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in said.items()],
+            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
         )
         for tag in TAGS:
             self.push(tag)
@@ -161,14 +161,14 @@ class Cloud:
         return int(self.service.task_definition.rpartition(":")[2])
 
     def _word_parameters(self) -> None:
-        """Let previous values be what was said: moto gives them back parsed."""
+        """Keep previous values as they were given: moto returns them parsed."""
         for stack in self.stacks:
             known = stack.resource_map.resolved_parameters
             known |= {k: ",".join(v) for k, v in known.items() if isinstance(v, list)}
             known |= {k: str(v) for k, v in known.items()}
 
     def _remember_parameters(self, answer: bytes) -> bytes:
-        """Let the next change be compared with this one: moto does with the first."""
+        """Compare the next change with this one: moto compares it with the first."""
         for stack in self.stacks:
             stack.parameters = stack.resource_map.input_parameters
         return answer

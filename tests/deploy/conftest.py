@@ -1,4 +1,4 @@
-"""An account on loopback for each test, and the command line in front of it."""
+"""An account on loopback for each test, and the command line of deploy."""
 
 import io
 import logging
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package", autouse=True)
 def files_read_fast() -> Iterator[None]:
-    """Read what boto3 knows of AWS once, not once a command: that is most of a test's time."""
+    """Read boto3's data files once, not once per command: that is most of a test's time."""
     with pytest.MonkeyPatch.context() as patch:
         found: dict[object, object] = {}
         # Each loader has a cache of its own, and each command makes loaders.
@@ -54,7 +54,7 @@ def moto() -> Iterator[tuple[str, int]]:
 
 @pytest.fixture(autouse=True)
 def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Leave nothing of the machine's own account in sight."""
+    """Hide the machine's own AWS account."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in {
@@ -72,7 +72,7 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def empty(moto: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """Give an account with nothing in it."""
+    """Return an empty account."""
     reset = urllib.request.Request(f"http://{moto[0]}:{moto[1]}/moto-api/reset", method="POST")
     urllib.request.urlopen(reset).close()  # noqa: S310 - loopback
     cloud = Cloud(moto)
@@ -83,30 +83,30 @@ def empty(moto: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cl
 
 @pytest.fixture
 def cloud(empty: Cloud) -> Cloud:
-    """Give an account with a stack that serves."""
+    """Return an account with a running stack."""
     empty.build()
     return empty
 
 
-class Said(NamedTuple):
+class Result(NamedTuple):
     code: int
     out: str
     err: str
 
 
-Say = Callable[..., Said]
+Invoke = Callable[..., Result]
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Say a command as on the command line, without its pauses."""
+def invoke(capsys: pytest.CaptureFixture[str]) -> Invoke:
+    """Invoke a command as on the command line, without its pauses."""
 
-    def say(*words: str) -> Said:
+    def invoke(*words: str) -> Result:
         patience = () if words[0] == "status" else ("--every", "0.01")
         code = main([*words, *patience])
-        return Said(code, *capsys.readouterr())
+        return Result(code, *capsys.readouterr())
 
-    return say
+    return invoke
 
 
 class _Terminal(io.StringIO):
@@ -119,7 +119,7 @@ Answer = Callable[[str], None]
 
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
-    """Sit at a terminal, and answer what is asked."""
+    """Return a function that answers questions as at a terminal."""
 
     def answer(text: str) -> None:
         monkeypatch.setattr("sys.stdin", _Terminal(text))

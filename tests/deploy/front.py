@@ -1,4 +1,4 @@
-"""A server in front of moto's: it writes down every call, and fails where a test says so."""
+"""A server in front of moto: it records every call, and fails where a test asks for it."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "serv
 
 @dataclass(frozen=True)
 class Failure:
-    """What AWS answers instead; seconds: how long it takes, clock: how far its clock is ahead."""
+    """A failing answer of AWS; seconds: its delay, clock: how far the clock of AWS is ahead."""
 
     code: str
     message: str
@@ -119,7 +119,7 @@ def name_of(method: str, path: str, headers: dict[str, str], body: bytes) -> str
 
 
 def worded(failure: Failure, path: str, headers: dict[str, str]) -> Answer:
-    """Word a failure in the protocol of what was asked."""
+    """Return a failure in the protocol of the call."""
     date = ("Date", formatdate(time.time() + failure.clock, usegmt=True))
     error = f"<Code>{failure.code}</Code><Message>{failure.message}</Message>"
     if "X-Amz-Target" in headers:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is absent
 
 
 class Run:
-    """A run of the workflow: what its steps gave out, and what they were given."""
+    """A run of the workflow: the inputs and the outputs of its steps."""
 
     def __init__(self, directory: Path, url: str, **inputs: str) -> None:
         self.directory = directory
@@ -95,13 +95,14 @@ def test_new_image_that_fails_the_smoke_test_is_rolled_back(
     assert "/predict: status 401" in failed.stderr
 
     run.given["steps.key.outputs.key"] = KEY
-    said = run.passes("Roll back after a failed smoke test")
+    result = run.passes("Roll back after a failed smoke test")
     assert cloud.running() == 2
-    assert "lives and predicts by" in said
+    assert "lives and predicts by" in result
     assert (
-        "::warning::the new image failed the smoke test: the service is back on revision 2" in said
+        "::warning::the new image failed the smoke test: the service is back on revision 2"
+        in result
     )
-    run.passes("Say how it is")
+    run.passes("Summarize the state")
     assert "rolled back" in (tmp_path / "GITHUB_STEP_SUMMARY").read_text()
 
 

@@ -1,4 +1,4 @@
-"""The roles of the workflows: nobody else may take them, and they suffice for what is asked."""
+"""The roles of the workflows: nobody else can assume them, and their permissions suffice."""
 
 import re
 from typing import Any
@@ -8,13 +8,13 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.deploy.cloud import Cloud
-from tests.deploy.conftest import Say
+from tests.deploy.conftest import Invoke
 
 TEMPLATE = ROOT / "deploy" / "github-oidc.yaml"
 
 
 class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as the text or the list that they hold."""
+    """A YAML loader that reads CloudFormation's short forms as the text or list that they hold."""
 
 
 def _held(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
@@ -107,13 +107,13 @@ def test_only_roles_of_the_stack_are_passed_to_tasks() -> None:
         assert template["Resources"][name[1]]["Type"] == "AWS::IAM::Role"
 
 
-def test_deploy_role_allows_every_call_of_the_commands(cloud: Cloud, say: Say) -> None:
+def test_deploy_role_allows_every_call_of_the_commands(cloud: Cloud, invoke: Invoke) -> None:
     cloud.rollout = ["COMPLETED"]
-    assert say("status").code == 0
-    assert say("rollback").code == 0
-    assert say("rollback", "--to", "1").code == 0
-    assert say("rollback", "--image", "bbb").code == 0
-    say("deploy", "--image", "aaa", "--yes", "--limit", "0.02")
+    assert invoke("status").code == 0
+    assert invoke("rollback").code == 0
+    assert invoke("rollback", "--to", "1").code == 0
+    assert invoke("rollback", "--image", "bbb").code == 0
+    invoke("deploy", "--image", "aaa", "--yes", "--limit", "0.02")
     called = set(cloud.front.calls)
     assert {"CreateChangeSet", "ExecuteChangeSet", "UpdateService"} <= called
     # Who one is needs no permission.

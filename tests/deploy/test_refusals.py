@@ -1,4 +1,4 @@
-"""Whatever keeps AWS from answering is one line that says what to do, and nothing is half-done."""
+"""Every failure of AWS is one line that says what to do, and nothing is left half-done."""
 
 import pickle
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from deploy import aws
 from tests.deploy.cloud import STACK, Cloud
-from tests.deploy.conftest import Say
+from tests.deploy.conftest import Invoke
 from tests.deploy.front import Failure
 
 ROOT = Path(__file__).parents[2]
@@ -44,12 +44,12 @@ EARLY_SIGNATURE = Failure(
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
 def test_no_command_continues_after_a_denied_call(
-    empty: Cloud, say: Say, verb: tuple[str, ...]
+    empty: Cloud, invoke: Invoke, verb: tuple[str, ...]
 ) -> None:
     empty.front.fails["DescribeStacks"] = SKEWED
-    said = say(*verb)
-    assert said.code == 1
-    assert "this machine's clock is 20 minutes behind AWS's" in said.err
+    result = invoke(*verb)
+    assert result.code == 1
+    assert "this machine's clock is 20 minutes behind AWS's" in result.err
     assert empty.front.calls == ["DescribeStacks"]
 
 
@@ -76,118 +76,122 @@ def test_no_command_continues_after_a_denied_call(
     ],
     ids=lambda value: value.code if isinstance(value, Failure) else "",
 )
-def test_denied_call_is_reported(empty: Cloud, say: Say, failure: Failure, reason: str) -> None:
+def test_denied_call_is_reported(
+    empty: Cloud, invoke: Invoke, failure: Failure, reason: str
+) -> None:
     empty.front.fails["DescribeStacks"] = failure
-    said = say("status")
-    assert said.code == 1
-    assert reason in said.err
-    assert len(said.err.splitlines()) == 1
+    result = invoke("status")
+    assert result.code == 1
+    assert reason in result.err
+    assert len(result.err.splitlines()) == 1
     assert empty.front.calls == ["DescribeStacks"]
 
 
 class TestBeforeAnyCall:
     def test_missing_credentials(
-        self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+        self, empty: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        said = say("deploy", "--yes")
-        assert said.code == 2
-        assert said.err.startswith("error: no credentials for AWS (none found): sign in")
+        result = invoke("deploy", "--yes")
+        assert result.code == 2
+        assert result.err.startswith("error: no credentials for AWS (none found): sign in")
         assert empty.front.calls == []
 
     def test_incomplete_credentials(
-        self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+        self, empty: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        said = say("status")
-        assert said.code == 2
-        assert "no credentials for AWS (Partial credentials found in env" in said.err
+        result = invoke("status")
+        assert result.code == 2
+        assert "no credentials for AWS (Partial credentials found in env" in result.err
         assert empty.front.calls == []
 
-    def test_unknown_profile(self, empty: Cloud, say: Say) -> None:
-        said = say("status", "--profile", "nobody")
-        assert said.code == 2
-        assert "The config profile (nobody) could not be found" in said.err
+    def test_unknown_profile(self, empty: Cloud, invoke: Invoke) -> None:
+        result = invoke("status", "--profile", "nobody")
+        assert result.code == 2
+        assert "The config profile (nobody) could not be found" in result.err
         assert empty.front.calls == []
 
-    def test_missing_region(self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_region(
+        self, empty: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.delenv("AWS_REGION")
         monkeypatch.delenv("AWS_DEFAULT_REGION")
-        said = say("status")
-        assert said.code == 2
-        assert said.err == "error: no region: give --region, or set AWS_REGION\n"
+        result = invoke("status")
+        assert result.code == 2
+        assert result.err == "error: no region: give --region, or set AWS_REGION\n"
         assert empty.front.calls == []
 
     @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
-    def test_unknown_region(self, empty: Cloud, say: Say, verb: tuple[str, ...]) -> None:
-        said = say(*verb, "--region", "eu-wst-1")
-        assert said.code == 2
-        assert "there is no region 'eu-wst-1'; did you mean eu-west-1 or" in said.err
+    def test_unknown_region(self, empty: Cloud, invoke: Invoke, verb: tuple[str, ...]) -> None:
+        result = invoke(*verb, "--region", "eu-wst-1")
+        assert result.code == 2
+        assert "there is no region 'eu-wst-1'; did you mean eu-west-1 or" in result.err
         assert empty.front.calls == []
 
 
 @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
 def test_both_region_variables_work(
-    empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch, variable: str
+    empty: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv(variable, "us-west-2")
-    assert "no stack 'mlops' in us-west-2" in say("status").err
+    assert "no stack 'mlops' in us-west-2" in invoke("status").err
     assert empty.front.calls == ["DescribeStacks"]
 
 
 class TestWithoutAnAnswer:
     def test_refused_connection(
-        self, empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+        self, empty: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         empty.front.close()
         monkeypatch.setenv("AWS_ENDPOINT_URL", empty.front.url)
-        said = say("rollback")
-        assert said.code == 1
-        assert "AWS cannot be reached: Could not connect to the endpoint URL" in said.err
-        assert len(said.err.splitlines()) == 1
+        result = invoke("rollback")
+        assert result.code == 1
+        assert "AWS cannot be reached: Could not connect to the endpoint URL" in result.err
+        assert len(result.err.splitlines()) == 1
         # The fixture closes it once more.
         empty.front.close = lambda: None  # type: ignore[method-assign]
 
     def test_response_after_the_timeout(
-        self, cloud: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+        self, cloud: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(aws, "READ_TIMEOUT", 0.5)
         cloud.front.fails["UpdateService"] = Failure("x", "x", seconds=1.5)
-        said = say("rollback")
-        assert said.code == 1
-        assert "AWS cannot be reached: Read timeout on endpoint URL" in said.err
+        result = invoke("rollback")
+        assert result.code == 1
+        assert "AWS cannot be reached: Read timeout on endpoint URL" in result.err
         assert cloud.running() == 3
 
-    def test_response_that_is_not_from_aws(self, cloud: Cloud, say: Say) -> None:
+    def test_response_that_is_not_from_aws(self, cloud: Cloud, invoke: Invoke) -> None:
         cloud.front.after["DescribeStacks"] = lambda _: b"<html>sign in to this network"
-        said = say("status")
-        assert said.code == 1
-        assert "the response is not from AWS, or incomplete" in said.err
+        result = invoke("status")
+        assert result.code == 1
+        assert "the response is not from AWS, or incomplete" in result.err
 
 
 def test_throttled_call_is_repeated(
-    empty: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+    empty: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "3")
     empty.front.fails[0] = Failure("Throttling", "Rate exceeded")
-    said = say("status")
+    result = invoke("status")
     assert empty.front.calls == ["DescribeStacks"] * 2
-    assert said.code == 2
+    assert result.code == 2
 
 
 def test_interrupted_wait_shows_what_continues(
-    cloud: Cloud, say: Say, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("deploy.waiting.time.sleep", interrupt)
-    said = say("rollback")
-    assert said.code == 130
-    assert said.err == (
+    result = invoke("rollback")
+    assert result.code == 130
+    assert result.err == (
         "error: interrupted; AWS continues what was begun: python -m deploy status\n"
     )
     assert cloud.running() == 2

@@ -1,4 +1,4 @@
-"""The smoke test tells a service that serves from one that does not, in one line."""
+"""The smoke test accepts a service that predicts, and reports any other in one line."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ KEY = "a-key-of-many-letters"
 
 
 def smoke(url: str, *options: str, key: str = "") -> subprocess.CompletedProcess[str]:
-    """Run it as the workflow does: without the project's libraries, as -S leaves them out."""
+    """Run it as the workflow does: without the project's libraries, which -S leaves out."""
     return subprocess.run(
         [sys.executable, "-S", "-m", "deploy.smoke", url, *options],
         cwd=ROOT,
@@ -40,7 +40,7 @@ def failure_of(done: subprocess.CompletedProcess[str]) -> str:
 
 @contextmanager
 def answering(*answers: tuple[int, bytes], **headers: str) -> Iterator[tuple[str, list[str]]]:
-    """Serve answers in turn, the last for ever; gives the address, and what was asked."""
+    """Serve answers in turn, the last repeatedly; yield the address and the requested paths."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -70,9 +70,9 @@ def answering(*answers: tuple[int, bytes], **headers: str) -> Iterator[tuple[str
 
 
 def answers_of(prediction: object) -> list[tuple[int, bytes]]:
-    """What a service says that gives this prediction."""
-    said = [{"models": {"m": "r1"}}, {"example": {"age": 41}}, prediction]
-    return [(200, json.dumps(one).encode()) for one in said]
+    """Return the answers of a service with this prediction."""
+    result = [{"models": {"m": "r1"}}, {"example": {"age": 41}}, prediction]
+    return [(200, json.dumps(one).encode()) for one in result]
 
 
 class TestOfTheRealService:
@@ -150,9 +150,9 @@ def test_tasks_with_different_models_are_reported() -> None:
     whole = {"model": "m", "label": "a", "probabilities": {"a": 1.0}}
     good = answers_of(whole | {"run_id": "r1"})
     with answering(*good, *answers_of(whole | {"run_id": "r2"})[2:]) as (url, _):
-        with pytest.raises(SmokeError, match="by m r1 and by m r2: tasks differ") as told:
+        with pytest.raises(SmokeError, match="by m r1 and by m r2: tasks differ") as raised:
             check(Service(url), 2)
-        assert told.value.passing
+        assert raised.value.passing
 
 
 @pytest.mark.parametrize(

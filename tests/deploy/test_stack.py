@@ -1,4 +1,4 @@
-"""The template: accepted by cfn-lint, and what it must never give away."""
+"""The template: cfn-lint accepts it, and it allows nothing that it must not."""
 
 import json
 import re

@@ -1,9 +1,9 @@
-"""Taking down: who is asked, what stays, and that it can be said again from anywhere."""
+"""Teardown: which questions it asks, what stays, and that it can be repeated at any point."""
 
 import pytest
 
 from tests.deploy.cloud import BUCKET, Cloud, some_by_default
-from tests.deploy.conftest import Answer, Say
+from tests.deploy.conftest import Answer, Invoke
 from tests.deploy.front import DENIED
 
 STACK_GOES = [
@@ -26,8 +26,8 @@ DATA_GOES = [
 
 
 @pytest.fixture
-def standing(cloud: Cloud) -> Cloud:
-    """Give a stack whose data outlives it, with two versions of a model and one deleted."""
+def kept_data(cloud: Cloud) -> Cloud:
+    """Return a stack whose data outlives it: two versions of a model, and a deleted one."""
     # moto knows one policy that keeps, by name; ours keeps except where creating fails. And it
     # cannot delete a network that had routes.
     resources = cloud.stack.resource_map._resource_json_map
@@ -58,85 +58,85 @@ def kept(cloud: Cloud) -> list[str]:
 DATA = [BUCKET, "mlops/api", "/ecs/mlops"]
 
 
-def test_teardown_keeps_the_data(standing: Cloud, say: Say) -> None:
-    said = say("teardown", "--yes")
-    assert (said.code, said.err) == (0, "")
-    assert standing.front.calls == STACK_GOES
-    assert stacks(standing) == 0
-    assert kept(standing) == DATA
-    assert f"kept: bucket {BUCKET} (models, all versions)" in said.out
+def test_teardown_keeps_the_data(kept_data: Cloud, invoke: Invoke) -> None:
+    result = invoke("teardown", "--yes")
+    assert (result.code, result.err) == (0, "")
+    assert kept_data.front.calls == STACK_GOES
+    assert stacks(kept_data) == 0
+    assert kept(kept_data) == DATA
+    assert f"kept: bucket {BUCKET} (models, all versions)" in result.out
     # A revision without its roles could not start.
-    assert standing.revisions() == []
+    assert kept_data.revisions() == []
 
 
-def test_delete_data_removes_all_versions(standing: Cloud, say: Say) -> None:
-    said = say("teardown", "--yes", "--delete-data")
-    assert (said.code, said.err) == (0, "")
-    assert standing.front.calls == STACK_GOES + DATA_GOES
-    assert kept(standing) == []
-    assert f"deleted: bucket {BUCKET} (3 versions)" in said.out
+def test_delete_data_removes_all_versions(kept_data: Cloud, invoke: Invoke) -> None:
+    result = invoke("teardown", "--yes", "--delete-data")
+    assert (result.code, result.err) == (0, "")
+    assert kept_data.front.calls == STACK_GOES + DATA_GOES
+    assert kept(kept_data) == []
+    assert f"deleted: bucket {BUCKET} (3 versions)" in result.out
 
 
-def test_data_of_a_deleted_stack_can_be_deleted(standing: Cloud, say: Say) -> None:
-    assert say("teardown", "--yes").code == 0
-    assert say("teardown", "--yes", "--delete-data").code == 0
-    assert kept(standing) == []
+def test_data_of_a_deleted_stack_can_be_deleted(kept_data: Cloud, invoke: Invoke) -> None:
+    assert invoke("teardown", "--yes").code == 0
+    assert invoke("teardown", "--yes", "--delete-data").code == 0
+    assert kept(kept_data) == []
 
 
-@pytest.mark.usefixtures("standing")
-def test_repeated_teardown_has_nothing_to_do(say: Say) -> None:
-    assert say("teardown", "--yes", "--delete-data").code == 0
-    said = say("teardown", "--yes")
-    assert said.code == 0
-    assert said.out == "nothing to do: there is no stack 'mlops' in eu-west-1\n"
-    again = say("teardown", "--yes", "--delete-data")
+@pytest.mark.usefixtures("kept_data")
+def test_repeated_teardown_has_nothing_to_do(invoke: Invoke) -> None:
+    assert invoke("teardown", "--yes", "--delete-data").code == 0
+    result = invoke("teardown", "--yes")
+    assert result.code == 0
+    assert result.out == "nothing to do: there is no stack 'mlops' in eu-west-1\n"
+    again = invoke("teardown", "--yes", "--delete-data")
     assert again.code == 0
     assert again.out.count("was deleted already") == 3
 
 
 @pytest.mark.parametrize(("typed", "left"), [("mlops\n", 0), ("yes\n", 1), ("", 1)])
 def test_teardown_requests_the_name_of_the_stack(
-    standing: Cloud, say: Say, answer: Answer, typed: str, left: int
+    kept_data: Cloud, invoke: Invoke, answer: Answer, typed: str, left: int
 ) -> None:
     answer(typed)
-    said = say("teardown", "--delete-data")
-    assert said.code == 0
-    assert "type mlops to delete all of it:" in said.err
-    assert f"delete: bucket {BUCKET}" in said.out
-    assert stacks(standing) == left
-    assert kept(standing) == (DATA if left else [])
+    result = invoke("teardown", "--delete-data")
+    assert result.code == 0
+    assert "type mlops to delete all of it:" in result.err
+    assert f"delete: bucket {BUCKET}" in result.out
+    assert stacks(kept_data) == left
+    assert kept(kept_data) == (DATA if left else [])
 
 
 class TestRefuses:
-    def test_teardown_without_a_terminal(self, standing: Cloud, say: Say) -> None:
-        said = say("teardown")
-        assert said.code == 2
-        assert "there is no terminal to ask at; --yes continues without asking" in said.err
-        assert standing.front.calls == []
+    def test_teardown_without_a_terminal(self, kept_data: Cloud, invoke: Invoke) -> None:
+        result = invoke("teardown")
+        assert result.code == 2
+        assert "there is no terminal to ask at; --yes continues without asking" in result.err
+        assert kept_data.front.calls == []
 
-    def test_stack_that_is_being_changed(self, standing: Cloud, say: Say) -> None:
-        standing.stack.status = "UPDATE_IN_PROGRESS"
-        said = say("teardown", "--yes", "--delete-data")
-        assert said.code == 2
-        assert "is being changed (UPDATE_IN_PROGRESS)" in said.err
-        assert kept(standing) == DATA
+    def test_stack_that_is_being_changed(self, kept_data: Cloud, invoke: Invoke) -> None:
+        kept_data.stack.status = "UPDATE_IN_PROGRESS"
+        result = invoke("teardown", "--yes", "--delete-data")
+        assert result.code == 2
+        assert "is being changed (UPDATE_IN_PROGRESS)" in result.err
+        assert kept(kept_data) == DATA
 
-    def test_protected_stack(self, standing: Cloud, say: Say) -> None:
-        standing.stack.enable_termination_protection = True
-        said = say("teardown", "--yes", "--delete-data")
-        assert said.code == 2
-        assert "is protected; first: aws cloudformation update-termination-protection" in said.err
-        assert kept(standing) == DATA
+    def test_protected_stack(self, kept_data: Cloud, invoke: Invoke) -> None:
+        kept_data.stack.enable_termination_protection = True
+        result = invoke("teardown", "--yes", "--delete-data")
+        assert result.code == 2
+        assert "is protected; first: aws cloudformation update-termination-protection" in result.err
+        assert kept(kept_data) == DATA
 
 
-def test_objects_that_cannot_be_deleted_are_counted(standing: Cloud, say: Say) -> None:
+def test_objects_that_cannot_be_deleted_are_counted(kept_data: Cloud, invoke: Invoke) -> None:
     failed = b"<Error><Key>k</Key><Code>AccessDenied</Code><Message>locked</Message></Error>"
 
     whole = b"<DeleteResult>" + failed + b"</DeleteResult>"
-    standing.front.after["DeleteObjects"] = lambda _: whole
-    said = say("teardown", "--yes", "--delete-data")
-    assert said.code == 1
-    assert f"1 objects of {BUCKET} could not be deleted, the first: locked" in said.err
+    kept_data.front.after["DeleteObjects"] = lambda _: whole
+    result = invoke("teardown", "--yes", "--delete-data")
+    assert result.code == 1
+    assert f"1 objects of {BUCKET} could not be deleted, the first: locked" in result.err
 
 
 # Each call once: revisions are deregistered one by one.
@@ -149,17 +149,21 @@ def test_objects_that_cannot_be_deleted_are_counted(standing: Cloud, say: Say) -
     ),
 )
 def test_repeated_teardown_completes_one_that_failed_at_any_call(
-    standing: Cloud, say: Say, number: int
+    kept_data: Cloud, invoke: Invoke, number: int
 ) -> None:
     calls = STACK_GOES + DATA_GOES
-    standing.front.fails[number] = DENIED
-    said = say("teardown", "--yes", "--delete-data")
-    assert said.code == 1
-    assert said.err.startswith(f"error: AWS denies {calls[number]}: ")
-    assert standing.front.calls == calls[: number + 1]
+    kept_data.front.fails[number] = DENIED
+    result = invoke("teardown", "--yes", "--delete-data")
+    assert result.code == 1
+    assert result.err.startswith(f"error: AWS denies {calls[number]}: ")
+    assert kept_data.front.calls == calls[: number + 1]
     # Data goes only after the stack.
-    if stacks(standing):
-        assert kept(standing) == DATA
-    standing.front.fails.clear()
-    assert say("teardown", "--yes", "--delete-data").code == 0
-    assert (stacks(standing), kept(standing), standing.revisions()) == (0, [], [])
+    if stacks(kept_data):
+        assert kept(kept_data) == DATA
+    kept_data.front.fails.clear()
+    assert invoke("teardown", "--yes", "--delete-data").code == 0
+    assert (stacks(kept_data), kept(kept_data), kept_data.revisions()) == (
+        0,
+        [],
+        [],
+    )
