@@ -102,11 +102,14 @@ def test_calibration_with_grouped_folds() -> None:
     assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
 
 
-def test_workers_change_no_bit() -> None:
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+def test_workers_change_no_bit(backend: str) -> None:
     X, y = table(2)
     pipeline = model("boosting").fit(X, y)
     alone = answers_out_of_fold(pipeline, X, y, folds(X, y))
-    with parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
+    # inner_max_num_threads is for processes only.
+    options = {"inner_max_num_threads": 1} if backend == "loky" else {}
+    with parallel_config(backend, n_jobs=2, **options):
         assert_array_equal(answers_out_of_fold(pipeline, X, y, folds(X, y)), alone)
 
 
