@@ -178,7 +178,7 @@ def test_no_descriptor_stays_open(small_run: Path) -> None:
     assert len(names_in(Path("/proc/self/fd"))) == before
 
 
-N_FLIPS = 400
+N_FLIPS = 160
 HEAD = b'{\n  "format": 1,\n  "run_id": "aaaa0000"'
 
 

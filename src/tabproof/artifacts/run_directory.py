@@ -425,12 +425,7 @@ class SweepDirectory:
         self._lock = ExitStack()
 
     def open(
-        self,
-        arguments: Sequence[str],
-        determinants: Mapping[str, Any],
-        *,
-        n_jobs: int,
-        accept_changes: bool,
+        self, arguments: Sequence[str], determinants: Plan, *, n_jobs: int, accept_changes: bool
     ) -> None:
         """Lock the directory for this process, and write the plan or compare it.
 
