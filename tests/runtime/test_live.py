@@ -1,5 +1,6 @@
 """On a terminal a search or a long step is a live display, which leaves the terminal clean."""
 
+import logging
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, Group
 
-from tabproof.runtime.live import SearchDisplay
+from tabproof.runtime.live import draw_search
+from tabproof.runtime.progress import SearchLog
 from tests.conftest import ROOT
 from tests.runtime.terminal import terminal
 from tests.runtime.test_progress import report
@@ -93,12 +95,12 @@ def test_the_display_fits_any_terminal(
     n_rungs: int,
 ) -> None:
     console = Console(width=width, height=height, record=True, file=StringIO())
-    display = SearchDisplay()
-    console.print(Group(*display.draw(console, False)))
+    search = SearchLog(logging.getLogger("no search"))
+    console.print(Group(*draw_search(search, console, False)))
     assert console.export_text().strip() == ""
     for rung in range(1, n_rungs + 1):
-        display.update(report(rung, best_score=score, best_params=params, seconds_left=left))
-    console.print(Group(*display.draw(console, False)))
+        search.update(report(rung, best_score=score, best_params=params, seconds_left=left))
+    console.print(Group(*draw_search(search, console, False)))
     lines = console.export_text().splitlines()
     assert len(lines) <= max(height - 1, 1)
     assert all(cell_len(line) <= width for line in lines)

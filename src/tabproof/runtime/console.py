@@ -19,13 +19,9 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
     program ends. train.log has everything, tracebacks too.
     """
 
-    def __init__(self) -> None:
-        super().__init__(sys.stdout)
-        self.addFilter(
-            lambda record: (
-                record.levelno < logging.ERROR and record.name.partition(".")[0] not in FOR_THE_LOG
-            )
-        )
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the console shows a record."""
+        return record.levelno < logging.ERROR and record.name.partition(".")[0] not in FOR_THE_LOG
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print to the current sys.stdout."""

@@ -4,18 +4,18 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
-from threading import Event, RLock, Thread
+from threading import RLock
 from time import perf_counter
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from tabproof.runtime.console import forget_console
-from tabproof.runtime.progress import Progress, as_clock
+from tabproof.runtime.progress import SearchLog, as_clock
 from tabproof.text import format_params
 
 FRAMES_PER_SECOND = 4
@@ -25,13 +25,10 @@ EXPENDABLE = ("folds", "rows", "iterations", "candidates", "seconds", "fits")
 
 
 class _Console(Console):
-    """A console whose threads take turns: a line printed while a frame is drawn would tear it.
-
-    The turn must be taken before rich's own locks, so rich's own refresh thread cannot be used.
-    """
+    """A console whose threads take turns: a line printed while a frame is drawn would tear it."""
 
     def __init__(self) -> None:
-        self.turn = RLock()
+        self.turn, self.is_final = RLock(), False
         self.error: OSError | None = None
         super().__init__(
             file=sys.stdout, force_terminal=True, force_interactive=True, highlight=False
@@ -58,116 +55,91 @@ def live_display(
 ) -> Iterator[None]:
     """Show at the bottom of the terminal what `draw(console, is_final)` returns.
 
-    What is printed meanwhile appears above it. A thread draws, so that a search never waits for
-    the terminal.
+    What is printed meanwhile appears above it. A thread of rich draws, so that a search never
+    waits for the terminal.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         # Characters that the terminal cannot show become "?".
         sys.stdout.reconfigure(errors="replace")
-    console, ended = _Console(), Event()
+    console = _Console()
     live = Live(
-        get_renderable=lambda: Group(*draw(console, ended.is_set())),
+        get_renderable=lambda: Group(*draw(console, console.is_final)),
         console=console,
-        auto_refresh=False,
+        refresh_per_second=FRAMES_PER_SECOND,
         transient=transient,
         # With `2>errors.txt` errors go to that file.
         redirect_stderr=sys.stderr.isatty(),
     )
-
-    def redraw() -> None:
-        while not ended.wait(1 / FRAMES_PER_SECOND):
-            with console:
-                live.refresh()
-
-    thread = Thread(target=redraw, name="live display", daemon=True)
-    with console:
-        live.start()
-    thread.start()
+    # rich takes this lock before those of the console, and a line takes its turn before them too.
+    live._lock = console.turn
+    live.start()
     try:
         yield
     finally:
-        ended.set()
-        # Not for longer: a terminal that is paused (Ctrl-S) blocks every write.
-        thread.join(timeout=1)
-        with console:
-            live.stop()
+        console.is_final = True
+        live.stop()
         if console.error is not None:
             forget_console(console.error)
 
 
-class SearchDisplay:
-    """A row per rung, the best candidate so far, a bar for the whole search, the time left."""
+def draw_search(search: SearchLog, console: Console, is_final: bool) -> Iterator[RenderableType]:
+    """Draw a row per rung, the best candidate so far, a bar for the whole search, the time left.
 
-    def __init__(self) -> None:
-        # By rung: when it began, and its last report.
-        self._rungs: dict[int, tuple[float, Progress]] = {}
-        self._updated = perf_counter()
-
-    def update(self, progress: Progress) -> None:
-        """Take in a report of the search."""
-        began, _ = self._rungs.get(progress.rung, (progress.seconds, None))
-        self._rungs[progress.rung] = began, progress
-        self._updated = perf_counter()
-
-    def draw(self, console: Console, is_final: bool) -> Iterator[RenderableType]:
-        """Draw it; where it is too high for the terminal, the end of it."""
-        rungs, (width, height) = list(self._rungs.values()), console.size
-        if not rungs:
-            return
-        last, text = rungs[-1][1], "nothing scored yet"
-        for _, rung in rungs:
-            if rung.score is not None:
-                # Scores of different rungs cannot be compared.
-                where = "" if rung is last else f" in rung {rung.rung}"
-                text = f"best{where} {rung.score:.4f}: {format_params(rung.best_params)}"
-        # One line stays free, in which the cursor stands; one is the table's header.
-        n_rows = len(rungs) if is_final else min(height - 4, len(rungs))
-        if n_rows > 0:
-            yield _table(rungs[-n_rows:], width)
-        if is_final or height > 2:
-            yield Text(text, no_wrap=not is_final, overflow="ellipsis")
-        if not is_final:
-            yield self._bar(last, width)
-
-    def _bar(self, progress: Progress, width: int) -> RenderableType:
-        silence = perf_counter() - self._updated
-        words = f"{progress.share:.0%}, {as_clock(progress.seconds + silence)} passed"
-        if progress.is_rung_over and progress.rung == progress.n_rungs:
-            words += ", fitting the best on all rows"
-        elif progress.seconds_left is not None:
-            words += f", about {as_clock(progress.seconds_left - silence)} left"
-        line = Text(words, no_wrap=True, overflow="ellipsis")
-        room = min(width - len(words) - 2, MAX_BAR)
-        if room < MIN_BAR:
-            return line
-        grid = Table.grid(padding=(0, 2))
-        grid.add_row(ProgressBar(1.0, progress.share, width=room), line)
-        return grid
-
-
-def _table(rungs: list[tuple[float, Progress]], width: int) -> Table:
-    rows = [
-        {
-            "rung": f"{p.rung}/{p.n_rungs}",
-            "candidates": f"{p.n_candidates:,}",
-            "iterations": f"{p.iterations:.0%}",
-            "rows": f"{p.n_rows:,}",
-            "folds": f"{p.n_folds}",
-            "fits": f"{p.n_done:,}/{p.n_fits:,}",
-            "seconds": f"{p.seconds - began:.1f}",
-            "best": "-" if p.score is None else f"{p.score:.4f}",
-        }
-        for began, p in rungs
-    ]
-    columns = {name: [name, *(row[name] for row in rows)] for name in rows[0]}
-    for name in EXPENDABLE:
-        if sum(2 + max(map(len, cells)) for cells in columns.values()) - 2 > width:
-            del columns[name]
-    table = Table.grid(padding=(0, 2))
-    table.show_header, table.header_style = True, "dim"
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    for cells in zip(*columns.values(), strict=True):
-        if cells[0] != "rung":
-            table.add_row(*cells)
-    return table
+    Where it is too high for the terminal, the first rungs are left out.
+    """
+    rungs, (width, height) = list(search.rungs), console.size
+    if not rungs:
+        return
+    last, text = rungs[-1][1], "nothing scored yet"
+    for _, rung in rungs:
+        if rung.score is not None:
+            # Scores of different rungs cannot be compared.
+            where = "" if rung is last else f" in rung {rung.rung}"
+            text = f"best{where} {rung.score:.4f}: {format_params(rung.best_params)}"
+    # One line stays free, in which the cursor stands; one is the table's header.
+    n_rows = len(rungs) if is_final else min(height - 4, len(rungs))
+    if n_rows > 0:
+        rows = [
+            ("rung", "candidates", "iterations", "rows", "folds", "fits", "seconds", "best"),
+            *(
+                (
+                    f"{p.rung}/{p.n_rungs}",
+                    f"{p.n_candidates:,}",
+                    f"{p.iterations:.0%}",
+                    f"{p.n_rows:,}",
+                    f"{p.n_folds}",
+                    f"{p.n_done:,}/{p.n_fits:,}",
+                    f"{p.seconds - began:.1f}",
+                    "-" if p.score is None else f"{p.score:.4f}",
+                )
+                for began, p in rungs[-n_rows:]
+            ),
+        ]
+        columns = {cells[0]: cells for cells in zip(*rows, strict=True)}
+        for name in EXPENDABLE:
+            if sum(2 + max(map(len, cells)) for cells in columns.values()) - 2 > width:
+                del columns[name]
+        header, *rows = zip(*columns.values(), strict=True)
+        table = Table.grid(
+            *(Column(name, justify="right", no_wrap=True) for name in header), padding=(0, 2)
+        )
+        table.show_header, table.header_style = True, "dim"
+        for row in rows:
+            table.add_row(*row)
+        yield table
+    if is_final or height > 2:
+        yield Text(text, no_wrap=not is_final, overflow="ellipsis")
+    if is_final:
+        return
+    silence = perf_counter() - search.updated
+    words = f"{last.share:.0%}, {as_clock(last.seconds + silence)} passed"
+    if last.is_rung_over and last.rung == last.n_rungs:
+        words += ", fitting the best on all rows"
+    elif last.seconds_left is not None:
+        words += f", about {as_clock(last.seconds_left - silence)} left"
+    line = Text(words, no_wrap=True, overflow="ellipsis")
+    room = min(width - len(words) - 2, MAX_BAR)
+    bar = [ProgressBar(1.0, last.share, width=room)] if room >= MIN_BAR else []
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(*bar, line)
+    yield grid

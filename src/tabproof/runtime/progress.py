@@ -9,8 +9,9 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -86,42 +87,37 @@ def _destination(*, bar: bool) -> tuple[bool, logging.Logger]:
 def search_display(*, bar: bool) -> Iterator[Callable[[Progress], None]]:
     """Show a search inside the block; yield the function to which it reports."""
     is_live, logger = _destination(bar=bar)
-    lines = _SearchLog(logger)
-    try:
-        if not is_live:
-            yield lines.update
-            return
-        from tabproof.runtime.live import SearchDisplay, live_display
+    search = SearchLog(logger)
+    with ExitStack() as stack:
+        stack.callback(search.close)
+        if is_live:
+            from tabproof.runtime.live import draw_search, live_display
 
-        display = SearchDisplay()
-
-        def update(progress: Progress) -> None:
-            display.update(progress)
-            lines.update(progress)
-
-        with live_display(display.draw):
-            yield update
-    finally:
-        lines.close()
+            stack.enter_context(live_display(partial(draw_search, search)))
+        yield search.update
 
 
-class _SearchLog:
-    """Log a line when a rung ends, and every half minute while it runs."""
+class SearchLog:
+    """The reports of a search; a line is logged when a rung ends, and every half minute.
+
+    rungs: for each, when it began, and its last report. updated: when the last report came.
+    """
 
     def __init__(self, log: logging.Logger) -> None:
-        self._log = log
-        self._last: Progress | None = None
-        self._began = self._logged = 0.0
-        self._is_logged = False
+        self.rungs: list[tuple[float, Progress]] = []
+        self.updated = perf_counter()
+        self._log, self._n_logged, self._logged = log, 0, 0.0
 
     def update(self, progress: Progress) -> None:
-        if self._last is None or self._last.rung != progress.rung:
+        """Take in a report."""
+        if not self.rungs or self.rungs[-1][1].rung != progress.rung:
             self.close()
-            self._began, self._is_logged = progress.seconds, False
-        self._last = progress
+            self.rungs.append((progress.seconds, progress))
+        began, _ = self.rungs[-1]
+        self.rungs[-1], self.updated = (began, progress), perf_counter()
         if progress.is_rung_over:
             self.close()
-        elif progress.seconds - max(self._logged, self._began) >= SECONDS_BETWEEN_LINES:
+        elif progress.seconds - max(self._logged, began) >= SECONDS_BETWEEN_LINES:
             left = progress.seconds_left
             about = "" if left is None else f", about {as_clock(left)} left"
             self._log.info(
@@ -133,17 +129,17 @@ class _SearchLog:
 
     def close(self) -> None:
         """Log the last rung, unless that was done; it may have been stopped before its end."""
-        last = self._last
-        if last is None or self._is_logged:
+        if self._n_logged == len(self.rungs):
             return
+        began, last = self.rungs[-1]
         n_done = "" if last.n_done >= last.n_fits else f"{last.n_done:,} of "
         self._log.info(
             f"rung {last.rung}: {counted(last.n_candidates, 'candidate')},"
             f" {last.iterations:.0%} iterations, {counted(last.n_rows, 'row')},"
             f" {counted(last.n_folds, 'fold')}: {n_done}{counted(last.n_fits, 'fit')}"
-            f" in {last.seconds - self._began:.1f} s, {_format_best(last)}"
+            f" in {last.seconds - began:.1f} s, {_format_best(last)}"
         )
-        self._is_logged, self._logged = True, last.seconds
+        self._n_logged, self._logged = len(self.rungs), last.seconds
 
 
 def _format_best(progress: Progress) -> str:
@@ -238,27 +234,23 @@ class _RungLog:
     """A callback (sklearn.callback.FitCallback) that logs each rung when it ends."""
 
     def __init__(self, log: logging.Logger) -> None:
-        self._log = log
-        self._began = 0.0
+        self._log, self._began = log, perf_counter()
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Do nothing; the protocol requires it."""
 
-    teardown = setup
-
-    def on_fit_task_begin(self, estimator: Any, context: Any, **_: Any) -> None:  # noqa: ARG002 - of the protocol
-        if context.task_name == "halving-iteration":
-            self._began = perf_counter()
+    teardown = on_fit_task_begin = setup
 
     def on_fit_task_end(self, estimator: Any, context: Any, **_: Any) -> None:
         if context.task_name == "halving-iteration":
+            began, self._began = self._began, perf_counter()
             self._log.info(
                 "rung %d: %d candidates on %d rows, %d folds, %.1f s",
                 len(estimator.n_resources_),
                 estimator.n_candidates_[-1],
                 estimator.n_resources_[-1],
                 estimator.n_splits_,
-                perf_counter() - self._began,
+                self._began - began,
             )
 
 
