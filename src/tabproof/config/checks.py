@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tabproof.config import schema
-from tabproof.config.option import Allowed, range_errors
-from tabproof.config.schema import TrainConfig
 from tabproof.config.typed import members_of
 from tabproof.errors import FileMissingError, InvalidValueError, MissingValueError, UserError
 
 # A key, its value, and what would work; or an error of another kind.
 Found = Iterator[tuple[str, Any, str] | UserError]
 
-NOT_NEGATIVE = Allowed(ge=0.0)
+NOT_NEGATIVE = schema.Allowed(ge=0.0)
 # Parameters of scikit-learn's own ensembles: a member of the same name would hide them.
 RESERVED_NAMES = {"cv", "estimators", "final_estimator", "flatten_transform", "n_jobs"}
 RESERVED_NAMES |= {"passthrough", "stack_method", "verbose", "voting", "weights"}
@@ -28,10 +26,10 @@ class IncompatiblePreprocessError(UserError):
     """The estimator does not accept what the preprocessing leaves."""
 
 
-def check_config(config: TrainConfig) -> None:
+def check_config(config: schema.TrainConfig) -> None:
     """Raise the first error found in a typed configuration, if there is one."""
     for found in chain(
-        range_errors(config),
+        schema.range_errors(config),
         _data_errors(config),
         _search_errors(config),
         _decision_errors(config),
@@ -40,7 +38,7 @@ def check_config(config: TrainConfig) -> None:
         raise found if isinstance(found, UserError) else InvalidValueError(*found)
 
 
-def _data_errors(config: TrainConfig) -> Found:
+def _data_errors(config: schema.TrainConfig) -> Found:
     runtime, dataset, slices = config.runtime, config.dataset, config.evaluation.slices
     if isinstance(runtime, schema.DaskRuntimeConfig):
         if runtime.address is None:
@@ -69,7 +67,7 @@ def _data_errors(config: TrainConfig) -> Found:
             yield f"cv.{name}", column, "a column that is not in dataset.drop_columns"
 
 
-def _search_errors(config: TrainConfig) -> Found:
+def _search_errors(config: schema.TrainConfig) -> Found:
     search, models = config.search, {"model": config.model}
     if isinstance(search, schema.RandomSearchConfig) and not config.model.param_space:
         valid = "at least one parameter, as [values] or {low: …, high: …}"
@@ -92,7 +90,7 @@ def _search_errors(config: TrainConfig) -> Found:
                     yield f"{key}.{parameter}", values, "a list with at least one value"
 
 
-def _decision_errors(config: TrainConfig) -> Found:
+def _decision_errors(config: schema.TrainConfig) -> Found:
     method, threshold, costs = config.calibration.method, config.threshold, config.threshold.costs
     if isinstance(config.cv, schema.OrderedCvConfig):
         # Every training row needs a prediction by a model that was not fitted on it.
@@ -126,7 +124,7 @@ def _decision_errors(config: TrainConfig) -> Found:
                 yield "threshold.costs", costs, valid
 
 
-def _model_errors(config: TrainConfig) -> Found:
+def _model_errors(config: schema.TrainConfig) -> Found:
     model, preprocess = config.model, config.preprocess
     is_portfolio = isinstance(config.search, schema.PortfolioSearchConfig)
     place, of_members = ("search", config.search) if is_portfolio else ("model", model)
@@ -151,8 +149,7 @@ def _model_errors(config: TrainConfig) -> Found:
         # scikit-learn addresses parameters of members as name__parameter.
         is_name = re.fullmatch(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*", name) is not None
         if key and (not is_name or name in RESERVED_NAMES):
-            valid = "names of letters and digits, such as boosting or trees_2"
-            yield f"{place}.members", name, valid
+            yield f"{place}.members", name, "names of letters and digits, such as trees_2"
         if key and isinstance(member.model, schema.VoteConfig):
             yield f"{key}.model", "a vote", "models other than votes"
         estimator = str(member.model.estimator.get("_target_", "?")).rpartition(".")[2]

@@ -97,12 +97,11 @@ def valid_keys() -> tuple[str, ...]:
 
 def nearest_keys(key: str) -> list[str]:
     """Return the keys that a misspelt key may mean, best first."""
-    name = key.rpartition(".")[2]
     top_level = [f.name for f in fields(TrainConfig)]
     whole = get_close_matches(key, valid_keys(), n=2, cutoff=0.7)
     # `test_size` for `cv.test_size`.
     names = {valid.rpartition(".")[2] for valid in valid_keys()}
-    nearest = get_close_matches(name, sorted(names), n=1, cutoff=0.8)
+    nearest = get_close_matches(key.rpartition(".")[2], sorted(names), n=1, cutoff=0.8)
     same_name = [valid for valid in valid_keys() if valid.rpartition(".")[2] in nearest]
     # `serach.x` for `search`.
     same_group = get_close_matches(key.split(".")[0], top_level, n=1, cutoff=0.7)

@@ -1,6 +1,6 @@
 """The configuration in a run directory: written, and composed again for a replay."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
@@ -134,11 +134,9 @@ def _with_schema(group: str, node: DictConfig) -> DictConfig:
     return merged
 
 
-def _new_keys(now: Any, then: Any, path: str = "") -> list[str]:
-    found = []
-    for key in now:
+def _new_keys(now: Any, then: Any, path: str = "") -> Iterator[str]:
+    for key, value in now.items():
         if key not in then:
-            found.append(f"{path}{key}")
-        elif isinstance(now[key], dict) and isinstance(then[key], dict):
-            found += _new_keys(now[key], then[key], f"{path}{key}.")
-    return found
+            yield f"{path}{key}"
+        elif isinstance(value, dict) and isinstance(then[key], dict):
+            yield from _new_keys(value, then[key], f"{path}{key}.")

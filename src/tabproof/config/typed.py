@@ -10,7 +10,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from tabproof.config import schema
 from tabproof.config.hydra_errors import ConfigurationError, unknown_key
-from tabproof.config.schema import TrainConfig
 from tabproof.errors import MissingValueError, PackageMissingError, UserError
 
 # Packages that are extras of the project, each with the name of its extra.
@@ -49,12 +48,12 @@ def make(key: str, node: Any, **arguments: Any) -> Any:
         raise CannotInstantiateError(key=key, target=target, reason=reason) from error
 
 
-def typed(cfg: DictConfig) -> TrainConfig:
+def typed(cfg: DictConfig) -> schema.TrainConfig:
     """Convert a composed configuration to plain objects; every value must be there."""
-    if OmegaConf.get_type(cfg) is not TrainConfig:
+    if OmegaConf.get_type(cfg) is not schema.TrainConfig:
         raise ConfigurationError("this configuration lacks `train_schema` among its defaults")
     check_keys(cfg)
-    return cast(TrainConfig, OmegaConf.to_object(cfg))
+    return cast(schema.TrainConfig, OmegaConf.to_object(cfg))
 
 
 def check_keys(node: DictConfig, path: str = "") -> None:
@@ -70,7 +69,7 @@ def check_keys(node: DictConfig, path: str = "") -> None:
             check_keys(child, f"{path}{key!s}.")
 
 
-def members_of(config: TrainConfig) -> dict[str, schema.MemberConfig]:
+def members_of(config: schema.TrainConfig) -> dict[str, schema.MemberConfig]:
     """Return every model with its preprocess, by the key of both; the top level has the key ''."""
     if isinstance(config.search, schema.PortfolioSearchConfig):
         members = config.search.members
@@ -81,14 +80,14 @@ def members_of(config: TrainConfig) -> dict[str, schema.MemberConfig]:
     return found
 
 
-def most_categories(config: TrainConfig) -> int | None:
+def most_categories(config: schema.TrainConfig) -> int | None:
     """Return the largest number of categories of a column that every model accepts."""
     members = [each for each in members_of(config).values() if each.preprocess.keeps_categories]
     limits = [each.model.max_categories for each in members]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def searched(config: TrainConfig) -> Any:
+def searched(config: schema.TrainConfig) -> Any:
     """Return what is searched: a grid, a space, or the grids of members; None if nothing is."""
     search, model = config.search, config.model
     if isinstance(search, schema.PortfolioSearchConfig):
@@ -100,7 +99,7 @@ def searched(config: TrainConfig) -> Any:
     return None if name is None else model.param_grids[name]
 
 
-def identity_of(config: TrainConfig) -> dict[str, Any]:
+def identity_of(config: schema.TrainConfig) -> dict[str, Any]:
     """Return the part of a configuration that decides numbers, as plain values."""
     identity = cast(dict[str, Any], _deciding_part(config))
     identity["search"]["searched"] = searched(config)
