@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
-from threading import RLock
+from threading import Event, RLock, Thread
 from time import perf_counter
 from typing import Any
 
@@ -25,10 +25,13 @@ EXPENDABLE = ("folds", "rows", "iterations", "candidates", "seconds", "fits")
 
 
 class _Console(Console):
-    """A console whose threads take turns: a line printed while a frame is drawn would tear it."""
+    """A console whose threads take turns: a line printed while a frame is drawn would tear it.
+
+    The turn must be taken before rich's own locks, so rich's own refresh thread cannot be used.
+    """
 
     def __init__(self) -> None:
-        self.turn, self.is_final = RLock(), False
+        self.turn = RLock()
         self.error: OSError | None = None
         super().__init__(
             file=sys.stdout, force_terminal=True, force_interactive=True, highlight=False
@@ -55,29 +58,39 @@ def live_display(
 ) -> Iterator[None]:
     """Show at the bottom of the terminal what `draw(console, is_final)` returns.
 
-    What is printed meanwhile appears above it. A thread of rich draws, so that a search never
-    waits for the terminal.
+    What is printed meanwhile appears above it. A thread draws, so that a search never waits for
+    the terminal.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         # Characters that the terminal cannot show become "?".
         sys.stdout.reconfigure(errors="replace")
-    console = _Console()
+    console, ended = _Console(), Event()
     live = Live(
-        get_renderable=lambda: Group(*draw(console, console.is_final)),
+        get_renderable=lambda: Group(*draw(console, ended.is_set())),
         console=console,
-        refresh_per_second=FRAMES_PER_SECOND,
+        auto_refresh=False,
         transient=transient,
         # With `2>errors.txt` errors go to that file.
         redirect_stderr=sys.stderr.isatty(),
     )
-    # rich takes this lock before those of the console, and a line takes its turn before them too.
-    live._lock = console.turn
-    live.start()
+
+    def redraw() -> None:
+        while not ended.wait(1 / FRAMES_PER_SECOND):
+            with console:
+                live.refresh()
+
+    thread = Thread(target=redraw, name="live display", daemon=True)
+    with console:
+        live.start()
+    thread.start()
     try:
         yield
     finally:
-        console.is_final = True
-        live.stop()
+        ended.set()
+        # Not for longer: a terminal that is paused (Ctrl-S) blocks every write.
+        thread.join(timeout=1)
+        with console:
+            live.stop()
         if console.error is not None:
             forget_console(console.error)
 

@@ -234,23 +234,27 @@ class _RungLog:
     """A callback (sklearn.callback.FitCallback) that logs each rung when it ends."""
 
     def __init__(self, log: logging.Logger) -> None:
-        self._log, self._began = log, perf_counter()
+        self._log = log
+        self._began = 0.0
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Do nothing; the protocol requires it."""
 
-    teardown = on_fit_task_begin = setup
+    teardown = setup
+
+    def on_fit_task_begin(self, estimator: Any, context: Any, **_: Any) -> None:  # noqa: ARG002 - of the protocol
+        if context.task_name == "halving-iteration":
+            self._began = perf_counter()
 
     def on_fit_task_end(self, estimator: Any, context: Any, **_: Any) -> None:
         if context.task_name == "halving-iteration":
-            began, self._began = self._began, perf_counter()
             self._log.info(
                 "rung %d: %d candidates on %d rows, %d folds, %.1f s",
                 len(estimator.n_resources_),
                 estimator.n_candidates_[-1],
                 estimator.n_resources_[-1],
                 estimator.n_splits_,
-                self._began - began,
+                perf_counter() - self._began,
             )
 
 
