@@ -27,7 +27,7 @@ HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}")
 
 
 def entries() -> list[str]:
-    """Give the modules that the Dockerfile asks the closure of."""
+    """Return the modules whose closure the Dockerfile copies."""
     asked = re.search(r"closure\.py /build /app (.+?) +\\\n", DOCKERFILE)
     assert asked is not None
     return asked[1].split()

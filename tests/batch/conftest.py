@@ -45,7 +45,7 @@ def rows() -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def expected(model: Path, rows: pd.DataFrame) -> np.ndarray:
-    """Give the pipeline's own probabilities."""
+    """Return the pipeline's own probabilities."""
     pipeline = joblib.load(model / "estimator.joblib")
     X = as_categories(as_numbers(rows.drop(columns="id"), []), CATEGORIES, "…")
     proba: np.ndarray = pipeline.predict_proba(X)

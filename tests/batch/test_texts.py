@@ -23,7 +23,7 @@ def one(text: str, decimal: str = ".") -> tuple[float, bool]:
 
 
 def by_pandas(text: str, decimal: str = ".") -> float | None:
-    """Give the number of a cell in a column of floats; None where the column becomes text."""
+    """Return the number of a cell in a column of floats; None where the column becomes text."""
     content = f'a;b\n1{decimal}5;x\n"{text}";x\n'
     column = pd.read_csv(io.StringIO(content), sep=";", decimal=decimal)["a"]
     return float(column[1]) if column.dtype == "float64" else None

@@ -54,7 +54,7 @@ def page(
     tmp_path_factory: pytest.TempPathFactory,
     make_csv: Callable[..., Path],
 ) -> Path:
-    """Give pages with everything in them, and those that runs wrote."""
+    """Return pages with everything in them, and those that runs wrote."""
     name = request.param
     if name == "wine":
         run: Path = request.getfixturevalue("run")

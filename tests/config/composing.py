@@ -28,12 +28,12 @@ def _typed(*overrides: str) -> conf.TrainConfig:
 
 
 def config(*overrides: str) -> conf.TrainConfig:
-    """Give a typed configuration that a test may change."""
+    """Return a typed configuration that a test may change."""
     return deepcopy(_typed(*overrides))
 
 
 def changed(start: conf.TrainConfig, key: str, value: Any) -> conf.TrainConfig:
-    """Give a copy in which one key, such as `search.n_splits`, has another value."""
+    """Return a copy in which one key, such as `search.n_splits`, has another value."""
     copy = deepcopy(start)
     *path, name = key.split(".")
     node: Any = copy
@@ -48,7 +48,7 @@ def changed(start: conf.TrainConfig, key: str, value: Any) -> conf.TrainConfig:
 
 
 def refusal(*arguments: str) -> UserError:
-    """Give the error that the user of this command line is told."""
+    """Return the error that the user of this command line gets."""
     try:
         conf.check_command_line(conf.quoted(arguments))
     except Exception as error:

@@ -80,7 +80,7 @@ def default():
 
 @pytest.fixture
 def jobs(monkeypatch, default):
-    """Give the overrides of each job that is composed; all are composed to the default."""
+    """Return the overrides of each job that is composed; all are composed to the default."""
     found = []
 
     def compose(name, overrides, *, return_hydra_config):

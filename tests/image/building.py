@@ -19,14 +19,14 @@ INDEX = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout")
 
 
 def base_name() -> str:
-    """Give what the Dockerfile builds upon when nobody chooses."""
+    """Return the base image of the Dockerfile."""
     found = re.search(r"^ARG PYTHON_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert found is not None
     return found[1]
 
 
 def missing() -> str:
-    """Say what is needed before anything can be built; empty where all is there."""
+    """Return what is missing to build; empty where nothing is."""
     name, command = base_name(), os.environ.get("BASE_IMAGE_COMMAND", "")
     if os.geteuid() != 0:
         return "the image is not checked: containers are run as root here"
@@ -57,21 +57,21 @@ class Image:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Give what an engine reads: Entrypoint, Env, Healthcheck, Labels, User, Volumes."""
+        """Return the image configuration: Entrypoint, Env, Healthcheck, Labels, User, Volumes."""
         return dict(self._inspected["Docker"]["config"])
 
     @property
     def layers(self) -> list[str]:
-        """Give the digests of its layers, those of the base image first."""
+        """Return the digests of the layers, those of the base image first."""
         return list(self._inspected["OCIv1"]["rootfs"]["diff_ids"])
 
     @property
     def command(self) -> list[str]:
-        """Give what an engine starts."""
+        """Return the command that a container engine starts."""
         return [*self.config["Entrypoint"], *(self.config.get("Cmd") or [])]
 
     def sizes_above(self, base: "Image", directory: Path) -> tuple[int, int]:
-        """Give bytes of what it adds to its base: on disk, and as a registry keeps it."""
+        """Return the bytes added to the base image: on disk, and in a registry."""
         place = directory / "layout"
         run("buildah", "push", "--quiet", self.name, f"oci:{place}:it")
         blobs = place / "blobs" / "sha256"

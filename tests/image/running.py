@@ -150,7 +150,7 @@ class Container:
         return self.printed()
 
     def printed(self) -> str:
-        """Give what was printed so far."""
+        """Return what was printed so far."""
         self._printed.seek(0)
         return self._printed.read()
 

@@ -39,7 +39,7 @@ def answer(capsys: pytest.CaptureFixture[str], run: Path | str, *words: str) -> 
 
 
 def line_of(said: str, what: str) -> str:
-    """Give what was said of one of the things that are compared."""
+    """Return the result of one comparison."""
     return next(line for line in said.splitlines() if line.startswith(what.ljust(15)))
 
 
@@ -49,7 +49,7 @@ def _recomposed(text: str) -> conf.TrainConfig:
 
 
 def forged(run: Path, to: Path, change: Callable[[dict[str, Any]], object]) -> Path:
-    """Give a copy whose summary says something else, whole and with the run id of that."""
+    """Return a complete copy of a run with another summary and its run id."""
     shutil.copytree(run, to)
     summary = json.loads((to / "summary.json").read_text())
     change(summary)

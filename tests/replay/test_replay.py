@@ -33,7 +33,7 @@ def table(make_csv: Callable[..., Path]) -> Path:
 
 @pytest.fixture(scope="module")
 def small(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a run on the table; tests leave it as it is."""
+    """Return a run of the table; tests must not change it."""
     path = tmp_path_factory.mktemp("small") / "run"
     return trained(table, path, "model=logistic_regression", "search=none")
 

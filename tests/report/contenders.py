@@ -13,7 +13,7 @@ ODD = ["<script>alert(1)</script>", "収入 階級", "a&b \"c\" 'd'", "x" * 300]
 
 
 def held_out(noise: float, seed: int = 0, n_labels: int = 2, n_rows: int = 400) -> HoldOut:
-    """Give predictions, the better the less noise, of rows that are always the same."""
+    """Return predictions, the better the less noise, of rows that are always the same."""
     y = np.random.default_rng(1).integers(0, n_labels, n_rows)
     random = np.random.default_rng(seed)
     scores = np.eye(n_labels)[y] * 2 + random.normal(0, noise, (n_rows, n_labels))
@@ -22,7 +22,7 @@ def held_out(noise: float, seed: int = 0, n_labels: int = 2, n_rows: int = 400) 
 
 
 def contender(number: int = 0, **changes: Any) -> Contender:
-    """Give a run, the best of them number 0."""
+    """Return a run, the best of them number 0."""
     value = 0.9 - number / 100
     settings: dict[str, Any] = {
         "run_id": f"{number:016x}",
@@ -36,7 +36,7 @@ def contender(number: int = 0, **changes: Any) -> Contender:
 
 
 def group_of(contenders: Sequence[Contender] | None = None, **changes: Any) -> Group:
-    """Give a group, of three runs by default."""
+    """Return a group, of three runs by default."""
     contenders = [contender(n) for n in range(3)] if contenders is None else contenders
     settings: dict[str, Any] = {
         "id": "group-0",

@@ -23,7 +23,7 @@ def outputs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sweep(outputs: Path) -> Path:
-    """Give a sweep of which two of three jobs are done, and one is not begun."""
+    """Return a sweep of which two of three jobs are done, and one is not begun."""
     path = outputs / DAY / "10-00-00_sweep_x"
     make_recorded_run(path / "0_dataset=adult", "aaaa0000")
     make_recorded_run(path / "1_dataset=wine", "bbbb0000", dataset="builtin_wine")

@@ -21,7 +21,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def noisy(noise: float, seed: int, **changes: Any) -> dict[str, bytes]:
-    """Give predictions of two classes, the better the less noise."""
+    """Return predictions of two classes, the better the less noise."""
     scores = TRUTH + np.random.default_rng(seed).normal(0, noise, N_ROWS)
     proba = 1 / (1 + np.exp(1 - 2 * scores))
     truth = [("no", "yes")[code] for code in TRUTH]

@@ -44,7 +44,7 @@ def typed(*arguments: str, code: int = 0) -> str:
 
 
 def listed(*arguments: str) -> list[str]:
-    """Give the last part of the paths that are listed."""
+    """Return the last part of the paths that are listed."""
     return [Path(run["path"]).name[:2] for run in json.loads(typed("list", "--json", *arguments))]
 
 

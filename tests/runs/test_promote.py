@@ -37,7 +37,7 @@ def typed(*arguments: str) -> Done:
 
 
 def noisy(noise: float, seed: int, **changes: object) -> bytes:
-    """Give predictions of two classes, the better the less noise."""
+    """Return predictions of two classes, the better the less noise."""
     scores = TRUTH + np.random.default_rng(seed).normal(0, noise, N_ROWS)
     proba = 1 / (1 + np.exp(1 - 2 * scores))
     truth = [("no", "yes")[code] for code in TRUTH]

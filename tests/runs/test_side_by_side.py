@@ -21,7 +21,7 @@ LABELS = ("no", "yes")
 
 
 def noisy(noise: float, seed: int = 0, **changes: Any) -> dict[str, bytes]:
-    """Give predictions of two labels, the better the less noise."""
+    """Return predictions of two labels, the better the less noise."""
     scores = TRUTH + np.random.default_rng(seed).normal(0, noise, N_ROWS)
     proba = 1 / (1 + np.exp(1 - 2 * scores))
     settings: dict[str, Any] = {"truth": [LABELS[code] for code in TRUTH], **changes}
@@ -49,7 +49,7 @@ def words_of(page: str) -> str:
 
 
 def rows_of(page: str) -> list[str]:
-    """Give the lines of all tables in words."""
+    """Return the lines of all tables in words."""
     return [words_of(row) for row in re.findall(r"<tr.*?</tr>", page, flags=re.S)]
 
 

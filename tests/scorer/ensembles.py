@@ -82,7 +82,7 @@ def make_trees(
 
 
 def plainly(trees: Trees, encodings: Sequence[Encoding], row: Sequence[float]) -> list[Any]:
-    """Give each tree's value for one row, walking node by node."""
+    """Return each tree's value for one row, walking node by node."""
     features: list[float] = []
     for encoding, value in zip(encodings, row, strict=True):
         if isinstance(encoding, CategoryEncoding):
@@ -110,7 +110,7 @@ def _goes_left(trees: Trees, node: int, features: Sequence[float]) -> bool:
 
 
 def all_rows() -> list[list[float]]:
-    """Give rows on every cut, beside it, between, and on every category."""
+    """Return rows on every cut, beside it, between, and on every category."""
     cuts = np.array(CUTS)
     numbers = [*cuts, *np.nextafter(cuts, np.inf), *np.nextafter(cuts, -np.inf), math.nan, 0.05]
     rng = np.random.default_rng(0)

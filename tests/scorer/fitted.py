@@ -160,7 +160,7 @@ def exported(
 
 @cache
 def small_boosting(n_classes: int = 2) -> Exported:
-    """Give boosting with splits of categories and of missing cells; shared, so never changed."""
+    """Return boosting that splits categories and missing cells; tests must not change it."""
     return exported(pipeline_of("native", boosting(max_iter=5)), *table(n_classes=n_classes))
 
 
@@ -180,7 +180,7 @@ def scorers_of(files: Mapping[str, bytes]) -> dict[str, Scorer]:
 
 
 def models_of(scorer: Scorer) -> list[Any]:
-    """Give the one model of a scorer, or each of a vote's."""
+    """Return the one model of a scorer, or each of a vote's."""
     model = scorer.model
     return model.members if isinstance(model, VoteModel) else [model]
 
@@ -221,7 +221,7 @@ def small_vote(
     *,
     calibration: str | None = None,
 ) -> Exported:
-    """Give a vote whose members encode the same columns in three ways; shared, never changed."""
+    """Return a vote whose members encode columns in three ways; tests must not change it."""
     members = {
         "boosting": pipeline_of("native", boosting(max_iter=3)),
         "linear": pipeline_of("onehot", LogisticRegression()),
@@ -232,20 +232,20 @@ def small_vote(
 
 
 def changed_spec(files: Mapping[str, bytes], change: Any) -> dict[str, bytes]:
-    """Give the files with a change of what scorer.json holds."""
+    """Return the files with a change of what scorer.json holds."""
     content = json.loads(files[SPEC])
     change(content)
     return {**files, SPEC: json.dumps(content).encode()}
 
 
 def arrays_of(files: Mapping[str, bytes]) -> dict[str, np.ndarray]:
-    """Give the arrays, free to be changed."""
+    """Return the arrays, free to be changed."""
     # safetensors gives them in any order.
     return {name: array.copy() for name, array in sorted(read_files(files)[1].items())}
 
 
 def with_arrays(files: Mapping[str, bytes], **changes: np.ndarray | None) -> dict[str, bytes]:
-    """Give the files with some arrays changed, or left out; `__` stands for a point."""
+    """Return the files with some arrays changed, or left out; `__` stands for a point."""
     arrays = arrays_of(files)
     for name, array in changes.items():
         if array is None:

@@ -64,7 +64,7 @@ def small_catboost() -> CatBoostClassifier:
 
 @cache
 def fitted(name: str, n_classes: int, *, missing: bool = True) -> Exported:
-    """Give a model; shared, so never changed."""
+    """Return a model; shared: tests must not change it."""
     preprocess, estimator = MODELS[name]()
     X, y = table(n_classes=n_classes, missing=missing)
     return exported(pipeline_of(preprocess, estimator), X, y)
@@ -271,7 +271,7 @@ ENCODINGS = (
 
 
 def shapley(trees: Trees, encodings: Sequence[Encoding], row: Sequence[float]) -> np.ndarray:
-    """Give contributions of shape (n_columns, width), from the worth of every set of columns."""
+    """Return contributions of shape (n_columns, width), from the worth of every set of columns."""
     players = range(len(encodings))
     worth = {
         known: sum(expected(trees, encodings, row, int(root), known) for root in trees.roots)
@@ -379,7 +379,7 @@ def test_each_group_of_trees_adds_to_its_own_sum() -> None:
 
 
 def trees_alone(trees: Trees, place: int) -> Trees:
-    """Give one tree of several as an ensemble."""
+    """Return one tree of several as an ensemble."""
     ends = np.append(trees.roots[1:], len(trees.feature))
     nodes = slice(trees.roots[place], ends[place])
     first, end = (int((trees.feature[:node] < 0).sum()) for node in (nodes.start, nodes.stop))

@@ -41,7 +41,7 @@ FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 
 
 def read_arrays(content: bytes) -> dict[str, Any]:
-    """Give each array as a list, of lists where it has two dimensions."""
+    """Return each array as a list, of lists where it has two dimensions."""
     (n,) = struct.unpack_from("<Q", content)
     header = json.loads(content[8 : 8 + n])
     arrays = {}
@@ -79,7 +79,7 @@ def float32(x: float) -> float:
 
 
 def expf(x: float) -> float:
-    """Give exp of 32 bits, but for the last bit of one number in ten thousand."""
+    """Return exp of 32 bits, but for the last bit of one number in ten thousand."""
     return float32(math.exp(x))
 
 

@@ -37,7 +37,7 @@ def test_a_subtree_ends_where_a_walk_over_it_does(drawn: tuple[Trees, Any]) -> N
 
 
 def small() -> dict[str, np.ndarray]:
-    """Give two trees: a root over two splits, and a single leaf."""
+    """Return two trees: a root over two splits, and a single leaf."""
     rng = np.random.default_rng(0)
     arrays = as_arrays(make_trees([4, 1], 1, rng, skew=0.0))
     n_nodes = np.array([7, 1], dtype=np.int32)

@@ -80,10 +80,10 @@ def parsed(picture: str | bytes) -> ElementTree.Element:
 
 
 def texts_of(picture: str) -> list[str]:
-    """Give all that is written in a picture."""
+    """Return all texts of a plot."""
     return [element.text or "" for element in parsed(picture).iter(f"{SVG}text")]
 
 
 def all_texts(pictures: Mapping[str, str]) -> str:
-    """Give all that is written anywhere, a line each."""
+    """Return all texts, one per line."""
     return "\n".join(text for picture in pictures.values() for text in texts_of(picture))

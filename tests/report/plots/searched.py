@@ -50,7 +50,7 @@ def frame_of(
 
 
 def made_up(params: Sequence[Mapping[str, Any]], n_finalists: int = 2) -> pd.DataFrame:
-    """Let candidates with random scores meet in three rungs."""
+    """Return a search of three rungs with random scores."""
     scores = np.random.default_rng(0).normal(0.9, 0.02, len(params))
     ranked = [int(n) for n in np.argsort(-scores)]
     entrants = [ranked, ranked[: max(len(ranked) // 5, n_finalists)], ranked[:n_finalists]]

@@ -57,7 +57,7 @@ def test_the_true_curve_is_in_the_band_at_least_95_times_in_100() -> None:
 
 
 def tied(hold_out: HoldOut) -> HoldOut:
-    """Give few different probabilities, so that curves have corners."""
+    """Return few different probabilities, so that curves have corners."""
     rounded = np.round(hold_out.proba, 1) + 0.01
     return HoldOut(hold_out.y, rounded / rounded.sum(axis=1, keepdims=True))
 

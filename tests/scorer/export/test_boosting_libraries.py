@@ -149,7 +149,7 @@ def xgboost(**parameters: Any) -> XGBClassifier:
 
 @cache
 def small_xgboost() -> Exported:
-    """Give a model of two labels; shared, so never changed."""
+    """Return a model of two labels; shared: tests must not change it."""
     return exported(pipeline_of("ordinal", xgboost(n_estimators=5)), *table())
 
 

@@ -54,7 +54,7 @@ def forest(**parameters: Any) -> RandomForestClassifier:
 
 
 def trees() -> dict[str, Pipeline]:
-    """Give members whose bits are all fixed: no sum of theirs is BLAS's."""
+    """Return members whose bits are all fixed: no sum of theirs is BLAS's."""
     return {
         "boosting": pipeline_of("native", boosting(max_iter=3)),
         "forest": pipeline_of("ordinal", forest()),
@@ -65,7 +65,7 @@ def trees() -> dict[str, Pipeline]:
 
 @cache
 def vote_of_four(n_classes: int = 2) -> Exported:
-    """Give a vote of trees; shared, so never changed."""
+    """Return a vote of trees; shared: tests must not change it."""
     return exported(vote_of(trees()), *table(n_rows=120, n_classes=n_classes, missing=False))
 
 
@@ -301,7 +301,7 @@ SUMS = {"hgb", "linear", "lightgbm"}
 
 @cache
 def calibrated(name: str, method: str, n_classes: int) -> Exported:
-    """Give a calibrated model; shared, so never changed."""
+    """Return a calibrated model; shared: tests must not change it."""
     return exported(CALIBRATED[name][0](), *table(120, n_classes), calibration=method)
 
 

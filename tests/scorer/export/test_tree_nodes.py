@@ -13,7 +13,7 @@ PLACES = np.arange(5)
 
 
 def nodes_of(trees: Trees, order: np.ndarray) -> Nodes:
-    """Give a single tree with its nodes in another order, the root first."""
+    """Return a single tree with its nodes in another order, the root first."""
     index_of = np.argsort(order)
     inner, leaf = ~trees.is_leaf[order], np.cumsum(trees.is_leaf) - 1
     left = np.append(index_of, 0)[order + 1]
