@@ -22,6 +22,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hypothesis import settings
 
+from tabproof.artifacts.files import locked
 from tabproof.cli import main
 from tabproof.config import TrainConfig, check_config, typed
 from tabproof.config.schema import CONF
@@ -167,14 +168,33 @@ def train(*arguments: str, env: dict[str, str] | None = None) -> Done:
     return typed_in("train", *words) if env is None else process("train", *words, env=env)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a path at which the first worker of this test run makes something; others wait.
+
+    make : called with the path, whose directory exists
+    """
+    base = factory.getbasetemp()
+    # Each worker of pytest-xdist has a directory of its own below the common one.
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / f"once_{name}"
+    with locked(shared / f"once_{name}.lock", wait=True):
+        if not (folder / "made").exists():
+            folder.mkdir(exist_ok=True)
+            make(folder / name)
+            (folder / "made").touch()
+    return folder / name
+
+
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory of a complete run; tests must not change it."""
-    path = tmp_path_factory.mktemp("outputs") / "run"
-    whole = [f"{group}=default" for group in QUICK]
-    done = train("dataset=wine", "model=logistic_regression", *whole, f"hydra.run.dir={path}")
-    assert done.returncode == 0, done.stderr
-    return path
+
+    def make(path: Path) -> None:
+        whole = [f"{group}=default" for group in QUICK]
+        done = train("dataset=wine", "model=logistic_regression", *whole, f"hydra.run.dir={path}")
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "run", make)
 
 
 @pytest.fixture(scope="session")

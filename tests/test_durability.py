@@ -53,6 +53,7 @@ def test_changed_files_are_found(run: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_runs_that_start_in_the_same_second_have_different_directories(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda _: process("train", *QUICK, cwd=tmp_path), range(2)))
@@ -84,7 +85,7 @@ MOMENTS = [
     pytest.param("schema.json", marks=pytest.mark.slow),
     pytest.param("estimator.joblib", marks=pytest.mark.slow),
     pytest.param("cv_results.csv", marks=pytest.mark.slow),
-    "predictions.parquet",
+    pytest.param("predictions.parquet", marks=pytest.mark.slow),
     pytest.param("evaluation.json", marks=pytest.mark.slow),
     pytest.param("plots/roc.svg", marks=pytest.mark.slow),
     pytest.param("report.html", marks=pytest.mark.slow),
@@ -179,6 +180,7 @@ def test_of_two_runs_in_one_directory_one_is_refused(tmp_path: Path) -> None:
     check_complete(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_closed_console_does_not_stop_a_run(tmp_path: Path) -> None:
     words = " ".join([*QUICK, f"hydra.run.dir={tmp_path}/run"])
     command = f"{sys.executable} -m src.train {words} | head -n 1"

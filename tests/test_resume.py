@@ -23,7 +23,7 @@ from tabproof.config import Composed
 from tabproof.errors import InvalidValueError
 from tabproof.sweep import arguments_for_hydra
 from tests.artifacts.making import changed_files
-from tests.conftest import ROOT, composed, quickly, train
+from tests.conftest import ROOT, composed, made_once, quickly, train
 
 TIMES = r"^(mean|std)_(fit|score)_time$"
 # Fits of some hundredths of a second, most of which are continued in a later rung.
@@ -61,10 +61,12 @@ def asked(table: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def whole(asked: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run that was not interrupted."""
-    run = tmp_path_factory.mktemp("whole") / "run"
-    done = train(*asked, f"hydra.run.dir={run}")
-    assert done.returncode == 0, done.stderr
-    return run
+
+    def make(run: Path) -> None:
+        done = train(*asked, f"hydra.run.dir={run}")
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "whole", make)
 
 
 def fits_of(run: Path) -> dict[str, int]:
@@ -95,9 +97,11 @@ def killed(arguments: list[str], run: Path, n_fits: int, **options: Any) -> dict
 @pytest.fixture(scope="module")
 def unfinished(asked: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run that was killed; tests work on a copy."""
-    run = tmp_path_factory.mktemp("unfinished") / "run"
-    assert killed([*asked, f"hydra.run.dir={run}"], run, 3)
-    return run
+
+    def make(run: Path) -> None:
+        assert killed([*asked, f"hydra.run.dir={run}"], run, 3)
+
+    return made_once(tmp_path_factory, "unfinished", make)
 
 
 def copied(run: Path, to: Path) -> Path:

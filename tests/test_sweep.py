@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from tabproof.artifacts import SweepDirectory, read_manifest
 from tabproof.config import Composed
 from tabproof.runs import side_by_side as sweep_reporting
 from tests.artifacts.making import changed_files
-from tests.conftest import ROOT, composed, quickly, train
+from tests.conftest import ROOT, composed, made_once, quickly, train
 
 JOBS = ["dataset=wine", "search=none", "model=logistic_regression", "seed=1,2"]
 N_JOBS = 2
@@ -184,8 +185,13 @@ Swept = tuple[Path, subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def half_failed(tmp_path_factory: pytest.TempPathFactory) -> Swept:
     """Return a sweep whose first job failed; tests must not change it."""
-    directory = tmp_path_factory.mktemp("failed") / "sweep"
-    return directory, swept(directory, *FAILING, "model=logistic_regression")
+
+    def make(directory: Path) -> None:
+        done = swept(directory / "sweep", *FAILING, "model=logistic_regression")
+        (directory / "done.pickle").write_bytes(pickle.dumps(done))
+
+    directory = made_once(tmp_path_factory, "half_failed", make)
+    return directory / "sweep", pickle.loads((directory / "done.pickle").read_bytes())  # noqa: S301
 
 
 def test_a_failure_is_reported_and_the_other_jobs_run(half_failed: Swept) -> None:

@@ -133,8 +133,10 @@ def start_searching(run: Path, *arguments: str, n_fits: int = 2) -> subprocess.P
 @pytest.mark.parametrize(
     ("sent", "code", "n_trees"),
     # The fits of the first outlast both signals.
-    [([signal.SIGINT] * 2, 130, 2000), ([signal.SIGTERM], 143, 300)],
-    ids=["SIGINT", "SIGTERM"],
+    [
+        pytest.param([signal.SIGINT] * 2, 130, 2000, id="SIGINT"),
+        pytest.param([signal.SIGTERM], 143, 300, id="SIGTERM", marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_run_names_what_it_keeps(
     sent: list[signal.Signals], code: int, n_trees: int, tmp_path: Path

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,17 @@ def page(
     return path
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+# The other pairs are slow tests.
+BY_DEFAULT = {(min(WIDTHS), "light"), (max(WIDTHS), "dark")}
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        pytest.param(*pair, marks=[] if pair in BY_DEFAULT else pytest.mark.slow)
+        for pair in product(WIDTHS, SCHEMES)
+    ],
+)
 def test_a_page_can_be_read(chromium: Any, page: Path, width: int, scheme: str) -> None:
     with looking(chromium, page, width=width, scheme=scheme) as look:
         assert look.complaints == []
@@ -110,7 +119,7 @@ def test_a_page_is_printed_whole_and_on_white(chromium: Any, page: Path) -> None
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 40
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.slow)])
 def test_the_check_of_contrast_sees_what_is_faint(
     chromium: Any, tmp_path: Path, scheme: str
 ) -> None:

@@ -33,7 +33,7 @@ def learned(n_classes: int) -> tuple[LogisticRegression, pd.DataFrame, NDArray[n
     return LogisticRegression().fit(X, y), X, y
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_drops_are_those_of_scikit_learn(n_classes: int) -> None:
     model, X, y = learned(n_classes)
     scoring = "roc_auc" if n_classes == 2 else "roc_auc_ovr"

@@ -187,6 +187,7 @@ def test_a_column_with_too_many_values_is_refused(n_values: int, is_refused: boo
             check_slices(frame, ["a"])
 
 
+@pytest.mark.slow
 def test_fairlearn_is_not_loaded_before_it_is_needed() -> None:
     words = "import sys, tabproof.evaluation; print('fairlearn' in sys.modules)"
     loaded = subprocess.run(

@@ -17,7 +17,7 @@ from tabproof.config.stored import KeyDecidesError
 from tabproof.errors import InvalidValueError, NewerFormatError, UserError
 from tabproof.replay.fresh import NotReplayableError
 from tests.artifacts.making import changed_files
-from tests.conftest import train
+from tests.conftest import made_once, train
 from tests.replay.making import answer, forged, line_of, replayed, sealed_again, trained
 
 Capsys = pytest.CaptureFixture[str]
@@ -34,8 +34,11 @@ def table(make_csv: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="module")
 def small(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run of the table; tests must not change it."""
-    path = tmp_path_factory.mktemp("small") / "run"
-    return trained(table, path, "model=logistic_regression", "search=none")
+
+    def make(path: Path) -> None:
+        trained(table, path, "model=logistic_regression", "search=none")
+
+    return made_once(tmp_path_factory, "small", make)
 
 
 @pytest.mark.parametrize(

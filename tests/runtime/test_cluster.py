@@ -180,6 +180,7 @@ with process.ending_in_one_line(lambda error: None):
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_command_with_one_line(real: RealCluster, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     process = subprocess.Popen(

@@ -21,7 +21,9 @@ with limited_threads({threads}):
 """
 
 
-@pytest.mark.parametrize(("threads", "loaded"), [(1, False), (2, True)])
+@pytest.mark.parametrize(
+    ("threads", "loaded"), [pytest.param(1, False, marks=pytest.mark.slow), (2, True)]
+)
 def test_blas_gets_one_thread_and_openmp_what_was_requested(threads: int, loaded: bool) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3"}
     code = PROBE.format(threads=threads, loaded=loaded)

@@ -70,7 +70,10 @@ def assert_same_model(one: RungSearchCV, other: RungSearchCV) -> None:
 @pytest.mark.parametrize(
     ("make", "backend", "options"),
     [
-        *((make, "loky", {"n_jobs": 2, "pool_seconds": 0.0}) for make in KINDS),
+        *(
+            pytest.param(make, "loky", {"n_jobs": 2, "pool_seconds": 0.0}, marks=pytest.mark.slow)
+            for make in KINDS
+        ),
         # Workers start in the middle of the search, or not at all.
         (boosting, "loky", {"n_jobs": 2, "pool_seconds": 0.02}),
         pytest.param(boosting, "loky", {"n_jobs": -1}, marks=pytest.mark.slow),

@@ -18,7 +18,7 @@ from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings
 from tabproof.service.telemetry import Telemetry
 from tests.artifacts.remote.conftest import between, bucket, endpoint, keys, s3_port
-from tests.conftest import train
+from tests.conftest import made_once, train
 from tests.service.serving import Server
 
 __all__ = ["between", "bucket", "endpoint", "keys", "s3_port"]  # fixtures
@@ -35,16 +35,13 @@ ROWS = [
 @pytest.fixture(scope="session")
 def table_run(tmp_path_factory: pytest.TempPathFactory, make_csv: Callable[..., Path]) -> Path:
     """Train boosted trees on numbers and categories; tests do not change the run."""
-    path = tmp_path_factory.mktemp("table_outputs") / "run"
-    done = train(
-        "dataset=file",
-        f"dataset.path={make_csv()}",
-        "dataset.target=label",
-        "search=none",
-        f"hydra.run.dir={path}",
-    )
-    assert done.returncode == 0, done.stderr
-    return path
+
+    def make(path: Path) -> None:
+        table = ["dataset=file", f"dataset.path={make_csv()}", "dataset.target=label"]
+        done = train(*table, "search=none", f"hydra.run.dir={path}")
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "table_run", make)
 
 
 @pytest.fixture(scope="session")
