@@ -130,7 +130,7 @@ test: $(TESTED) ## run the tests, in minutes
 
 .PHONY: test-all
 test-all: $(TESTED) ## run the slow tests too
-	@$(BIN)/python -m pytest --hypothesis-profile=thorough $(ARGS)
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile=thorough $(ARGS)
 
 # DOCKER=podman works as well. PIP_CONF=… is for a package index other than the public one.
 DOCKER ?= docker

@@ -94,7 +94,9 @@ class Between:
         self._accepting.start()
 
     def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+        # A test may have closed it.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         # A connection that was accepted meanwhile must be closed too.
         self._accepting.join()
         self._listener.close()
