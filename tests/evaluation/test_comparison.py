@@ -28,7 +28,7 @@ def test_aucs_are_those_of_the_metrics_and_a_real_gain_is_found() -> None:
     assert not compare(y, two_classes(poor), two_classes(good)).is_better(0.05)
 
 
-@pytest.mark.parametrize("n_positive", [12, 100])
+@pytest.mark.parametrize("n_positive", [12, pytest.param(100, marks=pytest.mark.slow)])
 def test_equal_models_differ_as_often_as_the_level_states(n_positive: int) -> None:
     rng = np.random.default_rng(1)
     y = np.repeat([0, 1], [100, n_positive])

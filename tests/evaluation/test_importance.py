@@ -37,24 +37,27 @@ def learned(n_classes: int) -> tuple[LogisticRegression, pd.DataFrame, NDArray[n
 def test_drops_are_those_of_scikit_learn(n_classes: int) -> None:
     model, X, y = learned(n_classes)
     scoring = "roc_auc" if n_classes == 2 else "roc_auc_ovr"
-    theirs = permutation_importance(model, X, y, scoring=scoring, n_repeats=100, random_state=0)
-    ours = by_name(importances(model.predict_proba, X, y, n_repeats=100, seed=1))
+    theirs = permutation_importance(model, X, y, scoring=scoring, n_repeats=40, random_state=0)
+    ours = by_name(importances(model.predict_proba, X, y, n_repeats=40, seed=1))
     for name, mean, spread in zip(
         X.columns, theirs.importances_mean, theirs.importances_std, strict=True
     ):
-        # Two means of 100 shuffles each.
-        assert ours[name].value == pytest.approx(mean, abs=4 * spread * (2 / 100) ** 0.5)
+        # Two means of 40 shuffles each.
+        assert ours[name].value == pytest.approx(mean, abs=4 * spread * (2 / 40) ** 0.5)
     assert list(ours) == ["much", "little", "nothing"]
 
 
-@pytest.mark.parametrize("n_repeats", [1, 10])
+@pytest.mark.parametrize(
+    "n_repeats",
+    [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.slow)],
+)
 def test_the_interval_covers_the_true_drop(n_repeats: int) -> None:
     """Of a mark, too: how many rows of a hold-out have it to give is chance."""
     law = Law(positive=0.3, shift=1.0, marked=(0.05, 0.25), effect=3.0)
-    covered = coverage(law, n_rows=200, n_repeats=n_repeats, n_hold_outs=300, seed=0)
-    # 95 in 100, and three standard errors of 300.
-    assert (covered > 0.91).all()
-    assert (covered < 0.99).all()
+    covered = coverage(law, n_rows=200, n_repeats=n_repeats, n_hold_outs=200, seed=0)
+    # 95 in 100, and three standard errors of 200.
+    assert (covered > 0.905).all()
+    assert (covered < 0.995).all()
 
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
@@ -117,7 +117,6 @@ def test_with_more_labels_the_most_probable_is_predicted() -> None:
     assert predicted_codes(np.array([[0.4, 0.4, 0.2], [0.1, 0.2, 0.7]])).tolist() == [0, 2]
 
 
-@settings(max_examples=50, deadline=None)
 @given(tiny())
 def test_a_number_is_finite_or_none_whatever_the_rows_of_two_labels(rows: tuple) -> None:
     found = score(*rows, names=METRICS, threshold=0.25)
@@ -128,7 +127,6 @@ def test_a_number_is_finite_or_none_whatever_the_rows_of_two_labels(rows: tuple)
     assert (found["recall"] is None) == (1 not in rows[0]) == (found["f1"] is None)
 
 
-@settings(max_examples=40, deadline=None)
 @given(tiny(n_classes=3))
 def test_a_number_is_finite_or_none_whatever_the_rows_of_three_labels(rows: tuple) -> None:
     found = score(*rows, names=OF_MORE)
@@ -170,7 +168,7 @@ def test_equal_probabilities_are_in_one_bin() -> None:
     assert [len(set(bins[confidence == value])) for value in (0.1, 0.5, 0.9)] == [1, 1, 1]
 
 
-@pytest.mark.parametrize(("slope", "n"), [(1.0, 200), (1.5, 200), (1.5, 1000)])
+@pytest.mark.parametrize(("slope", "n"), [(1.0, 200), (1.5, 200)])
 def test_the_interval_holds_the_true_error_19_times_in_20(slope: float, n: int) -> None:
     rng = np.random.default_rng(0)
     truth = calibration_error(*binormal(rng, 200_000, 0.3, 0.8, slope))
