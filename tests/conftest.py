@@ -35,7 +35,7 @@ os.environ["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
 
 # `make test-all` takes the thorough profile. Tests give no number of examples of their own, unless
 # one example is slow, and no deadline: how long an example takes says nothing on a busy machine.
-settings.register_profile("default", max_examples=20, deadline=None)
+settings.register_profile("default", max_examples=10, deadline=None)
 settings.register_profile("thorough", max_examples=150, deadline=None)
 settings.load_profile("default")
 

@@ -311,6 +311,7 @@ def test_only_one_process_may_run_a_sweep(tmp_path: Path) -> None:
     until(lambda: not pids_in(tmp_path), 20)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_job_and_the_sweep_and_names_the_command_to_resume(tmp_path: Path) -> None:
     process = start(*JOBS, f"hydra.sweep.dir={tmp_path}")
     until(lambda: bool(list(tmp_path.glob("*/train.log"))))

@@ -47,7 +47,10 @@ REAL = {
 
 @pytest.fixture(
     scope="module",
-    params=[*MADE_UP, *(pytest.param(n, marks=pytest.mark.slow) for n in ("wine", *REAL))],
+    params=[
+        pytest.param(name, marks=[] if name == "all-sections" else pytest.mark.slow)
+        for name in (*MADE_UP, "wine", *REAL)
+    ],
 )
 def page(
     request: pytest.FixtureRequest,

@@ -168,7 +168,9 @@ def test_equal_probabilities_are_in_one_bin() -> None:
     assert [len(set(bins[confidence == value])) for value in (0.1, 0.5, 0.9)] == [1, 1, 1]
 
 
-@pytest.mark.parametrize(("slope", "n"), [(1.0, 200), (1.5, 200)])
+@pytest.mark.parametrize(
+    ("slope", "n"), [(1.0, 200), (1.5, 200), pytest.param(1.5, 1000, marks=pytest.mark.slow)]
+)
 def test_the_interval_holds_the_true_error_19_times_in_20(slope: float, n: int) -> None:
     rng = np.random.default_rng(0)
     truth = calibration_error(*binormal(rng, 200_000, 0.3, 0.8, slope))

@@ -223,6 +223,7 @@ def test_a_worker_that_does_not_answer_is_an_error(real: RealCluster) -> None:
         real.workers[0].send_signal(signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_goes_away_ends_the_loop(real: RealCluster) -> None:
     with looping_on(real, 3, timeout=2) as cluster:
         loop = looped(fit, WORK)
@@ -301,6 +302,7 @@ def no_code(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_call_that_kills_its_workers_is_named(empty: RealCluster) -> None:
     empty.add_worker()
     with looping_on(empty, 1), pytest.raises(WorkerKilledError, match=r"died of it") as caught:

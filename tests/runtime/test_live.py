@@ -122,7 +122,15 @@ def test_a_search_leaves_its_table_below_what_was_printed(tmp_path: Path) -> Non
     assert "rung 1\nbegins" in log
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (30, 24), (12, 4), (200, 60)])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [
+        (80, 24),
+        (12, 4),
+        pytest.param(30, 24, marks=pytest.mark.slow),
+        pytest.param(200, 60, marks=pytest.mark.slow),
+    ],
+)
 def test_a_live_search_shows_what_it_does(width: int, height: int, tmp_path: Path) -> None:
     # What is wider than the terminal fails in `screen`.
     with terminal(script(tmp_path, ENDLESS), width=width, height=height) as watched:
@@ -169,6 +177,7 @@ logging.info("to the end")
     assert log.endswith("to the end\n")
 
 
+@pytest.mark.slow
 def test_a_search_outlives_its_pipe(tmp_path: Path) -> None:
     reports = """
 with search_display(bar=True) as show:
@@ -284,6 +293,7 @@ def test_a_short_step_is_not_shown(tmp_path: Path) -> None:
         assert "passed" not in watched.text
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_step_leaves_the_terminal_clean(tmp_path: Path) -> None:
     with terminal(script(tmp_path, STEP.format(seconds=600))) as watched:
         watched.read(until="passed")

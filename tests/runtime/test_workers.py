@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 
 BEGIN = """
@@ -30,6 +32,7 @@ def is_there(pid: int) -> bool:
     return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
+@pytest.mark.slow
 def test_no_worker_outlives_a_killed_process(tmp_path: Path) -> None:
     script = tmp_path / "begin.py"
     script.write_text(BEGIN)

@@ -75,7 +75,7 @@ def assert_same_model(one: RungSearchCV, other: RungSearchCV) -> None:
             for make in KINDS
         ),
         # Workers start in the middle of the search, or not at all.
-        (boosting, "loky", {"n_jobs": 2, "pool_seconds": 0.02}),
+        pytest.param(boosting, "loky", {"n_jobs": 2, "pool_seconds": 0.02}, marks=pytest.mark.slow),
         pytest.param(boosting, "loky", {"n_jobs": -1}, marks=pytest.mark.slow),
         (trees, "threading", {"n_jobs": 2, "pool_seconds": 0.0}),
         (trees, "sequential", {}),
