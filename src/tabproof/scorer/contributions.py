@@ -6,16 +6,16 @@ to the model's score up to rounding. A model that adds on several scales has non
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.errors import UserError
-from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
+from tabproof.scorer.encoding import Encoding, NumberEncoding
 from tabproof.scorer.format import Bools, Columns, Floats, Ints, TreesSpec
 from tabproof.scorer.model import LinearModel, Model, TreesModel, VoteModel
 from tabproof.scorer.trees import Trees
@@ -154,40 +154,37 @@ class TreesExplainer(Explainer):
             reason = f"its scorer/ does not say how many rows reached each node: {OLDER_VERSION}"
             raise NotExplainableError(reason=reason)
         paths = _Paths(trees, trees.covers, encodings)
-        width, leaves = trees.values.shape[1], np.flatnonzero(trees.is_leaf)
-        group = trees.tree_of_node[leaves] % spec.n_groups
+        width = trees.values.shape[1]
+        group = trees.tree_of_node[paths.leaves] % spec.n_groups
         expected = np.zeros(width * spec.n_groups)
-        found: list[tuple[_Conditions, Floats, slice]] = []
+        self._blocks: list[_Block] = []
         for number in range(spec.n_groups):
             of_group = np.flatnonzero(group == number)
             sums = slice(width * number, width * (number + 1))
             for start in range(0, len(of_group), BLOCK_LEAVES):
-                chosen = of_group[start : start + BLOCK_LEAVES]
-                conditions, values = paths.conditions_of(leaves[chosen]), trees.values[chosen]
-                shares = np.ones(len(values))
-                np.multiply.at(shares, conditions.leaf, conditions.share)
-                expected[sums] += shares @ values
+                block = _Block(paths, of_group[start : start + BLOCK_LEAVES], sums)
+                expected[sums] += block.expected
                 # Trees of a single leaf test no column.
-                if len(conditions.leaf):
-                    found.append((conditions, values, sums))
+                if len(block.leaf):
+                    self._blocks.append(block)
         # Up to how many columns per path all tables together fit into MAX_TABLE_BYTES.
         numbers = np.arange(MAX_TABLE_COLUMNS + 1)
         sizes = np.zeros(len(numbers))
-        for conditions, *_ in found:
-            n_columns = np.bincount(conditions.leaf)
-            counts = np.bincount(n_columns, minlength=len(numbers))[: len(numbers)]
+        for block in self._blocks:
+            counts = np.bincount(np.bincount(block.leaf), minlength=len(numbers))[: len(numbers)]
             sizes += 8 * counts * numbers * 2**numbers
         max_columns = int(np.searchsorted(np.cumsum(sizes), MAX_TABLE_BYTES, side="right")) - 1
-        self._blocks = [_Block(*parts, max_columns) for parts in found]
+        for block in self._blocks:
+            block.make_tables(max_columns)
         is_mean = spec.link == "mean"
         self.scale = "log_odds" if len(expected) == 1 else "log_score"
         if is_mean:
             self.scale = "probability"
         self._divisor = trees.n_trees // spec.n_groups if is_mean else 1
         self.base = (np.array(spec.baseline) + expected) / self._divisor
-        self.work = sum(block.n_pairs for block in self._blocks)
-        most = max((block.n_pairs for block in self._blocks), default=1)
-        self._block_rows = max(1, BLOCK_NUMBERS // most)
+        n_pairs = [len(block.leaf) for block in self._blocks]
+        self.work = sum(n_pairs)
+        self._block_rows = max(1, BLOCK_NUMBERS // max(n_pairs, default=1))
 
     def of_rows(self, columns: Columns) -> Floats:
         """Return contributions of shape (n_columns, n_sums, n_rows)."""
@@ -200,39 +197,122 @@ class TreesExplainer(Explainer):
         return total / self._divisor
 
 
+class _Paths:
+    """What all paths from a root to a leaf have in common."""
+
+    def __init__(self, trees: Trees, covers: Floats, encodings: Sequence[Encoding]) -> None:
+        self.trees, self.encodings = trees, encodings
+        widths = [encoding.width for encoding in encodings]
+        self.first_feature = np.cumsum([0, *widths])
+        self.column_of = np.repeat(np.arange(len(encodings)), widths)
+        self.leaves, inner = np.flatnonzero(trees.is_leaf), np.flatnonzero(~trees.is_leaf)
+        self.parent = np.full(len(trees.feature), -1)
+        self.parent[inner + 1] = self.parent[trees.right[inner]] = inner
+        total = covers[inner + 1] + covers[trees.right[inner]]
+        # Where no training row passed, both children are equally likely.
+        left = np.divide(covers[inner + 1], total, out=np.full(len(inner), 0.5), where=total > 0)
+        self.share = np.ones(len(trees.feature))
+        self.share[inner + 1], self.share[trees.right[inner]] = left, 1 - left
+
+
 class _Test(NamedTuple):
-    """A column that paths test, their pairs, and whether cells meet each: (n_pairs, n_cells)."""
+    """A column that paths test, and their pairs."""
 
     column: int
     pairs: Ints
-    are_met: Callable[[NDArray[np.generic]], Bools]
+    encoding: Encoding
+    # Those of the pairs' leaves: (n_sums, n_pairs).
+    values: Floats
+    # One feature must be above `low` and not above `high` (NaN: no bound), or may be missing; each
+    # of shape (n_pairs, 1). Or by pair the cells that meet it: (n_pairs, n_cells).
+    bounds: tuple[Floats, Floats, Bools] | Bools
 
-
-class _Conditions(NamedTuple):
-    """Pairs of a leaf and a column that its path tests, by number of columns, then by leaf."""
-
-    # Indices into the given leaves.
-    leaf: Ints
-    # Of the training rows that reach the column's nodes, the share that goes on to the leaf.
-    share: Floats
-    tests: Sequence[_Test]
+    def are_met(self, cells: NDArray[np.generic]) -> Bools:
+        """Return by pair and row whether its conditions are met."""
+        if not isinstance(self.bounds, tuple):
+            return self.bounds.take(cells.astype(np.intp, copy=False), axis=1)
+        low, high, takes_missing = self.bounds
+        values = self.encoding.features(cells)[:, 0]
+        # Not `>`: without a lower bound every number is above it.
+        met: Bools = (values <= high) > (values <= low)
+        missing = np.isnan(values)
+        if missing.any():
+            met[:, missing] = takes_missing
+        return met
 
 
 class _Block:
-    """Leaves of trees that add to the same sums."""
+    """Leaves of trees that add to the same sums, and what their paths require of each column.
 
-    def __init__(
-        self, conditions: _Conditions, values: Floats, sums: slice, max_table_columns: int
-    ) -> None:
-        self.n_pairs, self._sums = len(conditions.leaf), sums
+    A pair is a leaf and a column that its path tests; pairs are in order of the number of columns
+    of their leaf, then of leaves.
+    """
+
+    def __init__(self, paths: _Paths, chosen: Ints, sums: slice) -> None:
+        trees, values, self._sums = paths.trees, paths.trees.values[chosen], sums
+        # All paths go up together, without their roots.
+        here, child = np.arange(len(chosen)), paths.leaves[chosen]
+        steps_up = []
+        while len(here):
+            below = paths.parent[child] >= 0
+            here, child = here[below], child[below]
+            steps_up.append((here, child))
+            child = paths.parent[child]
+        leaf, child = map(np.concatenate, zip(*steps_up, strict=True))
+        node = paths.parent[child]
+        column = paths.column_of[trees.feature[node]]
+        # By leaf and column, so that the nodes of a pair are consecutive.
+        order = np.lexsort((column, leaf))
+        leaf, child, node, column = leaf[order], child[order], node[order], column[order]
+        left, is_first = child == node + 1, np.ones(len(leaf), dtype=bool)
+        is_first[1:] = (leaf[1:] != leaf[:-1]) | (column[1:] != column[:-1])
+        starts = np.flatnonzero(is_first)
+        ends = np.append(starts[1:], len(node))
+        share = np.multiply.reduceat(paths.share[child], starts) if len(starts) else np.empty(0)
+        leaf = leaf[starts]
+        by_number = np.argsort(np.bincount(leaf, minlength=1)[leaf], kind="stable")
+        pair = np.empty(len(starts), dtype=np.int64)
+        pair[by_number] = np.arange(len(starts))
+        # By pair: the leaf, as an index into the chosen ones; and of the training rows that reach
+        # the column's nodes, the share that goes on to the leaf.
+        self.leaf, self._share = leaf[by_number], share[by_number]
+        shares = np.ones(len(values))
+        np.multiply.at(shares, self.leaf, self._share)
+        self.expected: Floats = shares @ values
+        self._tests = []
+        for tested in np.unique(column).tolist():
+            own = np.flatnonzero(column[starts] == tested)
+            counts = ends[own] - starts[own]
+            first = np.cumsum(counts) - counts
+            steps = np.repeat(starts[own] - first, counts) + np.arange(counts.sum())
+            encoding, goes_left, at = paths.encodings[tested], left[steps], node[steps]
+            if isinstance(encoding, NumberEncoding) or (
+                encoding.width == 1 and not (trees.category_set[at] >= 0).any()
+            ):
+                cuts, takes_missing = trees.threshold[at], trees.missing_left[at] == goes_left
+                bounds: tuple[Floats, Floats, Bools] | Bools = (
+                    np.fmax.reduceat(np.where(goes_left, np.nan, cuts), first)[:, np.newaxis],
+                    np.minimum.reduceat(np.where(goes_left, cuts, np.inf), first)[:, np.newaxis],
+                    np.logical_and.reduceat(takes_missing, first)[:, np.newaxis],
+                )
+            else:
+                features = trees.feature[at] - paths.first_feature[tested]
+                is_open = trees.goes_left(at, encoding.codes[:, features]) == goes_left
+                open_cells = np.logical_and.reduceat(is_open, first, axis=1).T
+                bounds = np.ascontiguousarray(open_cells)
+            values_of_pairs = np.ascontiguousarray(values[leaf[own]].T)
+            self._tests.append(_Test(tested, pair[own], encoding, values_of_pairs, bounds))
+
+    def make_tables(self, max_columns: int) -> None:
+        """Prepare the contributions of leaves whose paths test at most so many columns."""
         # Leaves whose paths test equally many columns: their pairs, which are consecutive, their
         # shares, and a table of shape (n_columns, n_leaves · 2^n_columns) unless it would be large.
         self._groups: list[tuple[slice, Floats, Floats | None]] = []
-        n_columns = np.bincount(conditions.leaf)[conditions.leaf]
+        n_columns = np.bincount(self.leaf)[self.leaf]
         for number in np.unique(n_columns).tolist():
             pairs = slice(*np.searchsorted(n_columns, [number, number + 1]).tolist())
-            shares, table = conditions.share[pairs].reshape(-1, number, 1), None
-            if number <= max_table_columns:
+            shares, table = self._share[pairs].reshape(-1, number, 1), None
+            if number <= max_columns:
                 ways = np.arange(2**number) >> np.arange(number)[:, np.newaxis] & 1 > 0
                 table = np.empty((number, len(shares), 2**number))
                 step = max(1, BLOCK_NUMBERS // ways.size)
@@ -242,16 +322,11 @@ class _Block:
                     table[:, leaves] = units.swapaxes(0, 1)
                 table = table.reshape(number, -1)
             self._groups.append((pairs, shares, table))
-        # For each test, the values of the leaves of its pairs: shape (n_sums, n_pairs).
-        self._tests = [
-            (test, np.ascontiguousarray(values[conditions.leaf[test.pairs]].T))
-            for test in conditions.tests
-        ]
 
     def add_to(self, total: Floats, columns: Columns) -> None:
         """Add to contributions of shape (n_columns, n_sums, n_rows)."""
-        met = np.empty((self.n_pairs, total.shape[2]), dtype=bool)
-        for test, _ in self._tests:
+        met = np.empty((len(self.leaf), total.shape[2]), dtype=bool)
+        for test in self._tests:
             met[test.pairs] = test.are_met(columns[test.column])
         units = np.empty(met.shape)
         for pairs, shares, table in self._groups:
@@ -266,8 +341,8 @@ class _Block:
                 way += own[:, column].astype(np.intp) << column
             for column in range(n_columns):
                 found[:, column] = table[column].take(way)
-        for test, values in self._tests:
-            total[test.column, self._sums] += values @ units[test.pairs]
+        for test in self._tests:
+            total[test.column, self._sums] += test.values @ units[test.pairs]
 
 
 def unit_contributions(shares: Floats, met: Bools) -> Floats:
@@ -289,98 +364,3 @@ def unit_contributions(shares: Floats, met: Bools) -> Floats:
 
 
 _leggauss = cache(np.polynomial.legendre.leggauss)
-
-
-class _Paths:
-    """Finds what the path to each leaf requires of each column."""
-
-    def __init__(self, trees: Trees, covers: Floats, encodings: Sequence[Encoding]) -> None:
-        self._trees, self._encodings = trees, encodings
-        widths = [encoding.width for encoding in encodings]
-        self._first_feature = np.cumsum([0, *widths])
-        self._column_of = np.repeat(np.arange(len(encodings)), widths)
-        inner, n_nodes = np.flatnonzero(~trees.is_leaf), len(trees.feature)
-        self._parent = np.full(n_nodes, -1)
-        self._parent[inner + 1] = self._parent[trees.right[inner]] = inner
-        total = covers[inner + 1] + covers[trees.right[inner]]
-        # Where no training row passed, both children are equally likely.
-        left = np.divide(covers[inner + 1], total, out=np.full(len(inner), 0.5), where=total > 0)
-        self._share = np.ones(n_nodes)
-        self._share[inner + 1], self._share[trees.right[inner]] = left, 1 - left
-
-    def conditions_of(self, leaves: Ints) -> _Conditions:
-        """Return the conditions of these leaves, given as nodes."""
-        trees, indices, nodes = self._trees, [], []
-        # All paths go up together, without their roots.
-        here, child = np.arange(len(leaves)), leaves
-        while len(here):
-            below = self._parent[child] >= 0
-            here, child = here[below], child[below]
-            indices.append(here)
-            nodes.append(child)
-            child = self._parent[child]
-        leaf, child = np.concatenate(indices), np.concatenate(nodes)
-        node = self._parent[child]
-        column = self._column_of[trees.feature[node]]
-        # By leaf and column, so that the nodes of a pair are consecutive.
-        order = np.lexsort((column, leaf))
-        leaf, child, node, column = leaf[order], child[order], node[order], column[order]
-        left, is_first = child == node + 1, np.ones(len(leaf), dtype=bool)
-        is_first[1:] = (leaf[1:] != leaf[:-1]) | (column[1:] != column[:-1])
-        starts = np.flatnonzero(is_first)
-        ends = np.append(starts[1:], len(node))
-        share = np.multiply.reduceat(self._share[child], starts) if len(starts) else np.empty(0)
-        n_columns = np.bincount(leaf[starts], minlength=len(leaves))
-        # By number of columns, so that leaves with equally many are consecutive.
-        by_number = np.argsort(n_columns[leaf[starts]], kind="stable")
-        pair = np.empty(len(starts), dtype=np.int64)
-        pair[by_number] = np.arange(len(starts))
-        tests = []
-        for tested in np.unique(column).tolist():
-            own = np.flatnonzero(column[starts] == tested)
-            counts = ends[own] - starts[own]
-            first = np.cumsum(counts) - counts
-            steps = np.repeat(starts[own] - first, counts) + np.arange(counts.sum())
-            are_met = self._make_are_met(tested, node[steps], left[steps], first)
-            tests.append(_Test(tested, pair[own], are_met))
-        return _Conditions(leaf[starts][by_number], share[by_number], tests)
-
-    def _make_are_met(
-        self, column: int, node: Ints, left: Bools, starts: Ints
-    ) -> Callable[[NDArray[np.generic]], Bools]:
-        """Return the test of pairs; `starts` are their first nodes, `left` where paths go left."""
-        encoding, trees = self._encodings[column], self._trees
-        has_sets = (trees.category_set[node] >= 0).any()
-        if isinstance(encoding, NumberEncoding) or (encoding.width == 1 and not has_sets):
-            threshold = trees.threshold[node]
-            return partial(
-                _are_between,
-                encoding,
-                np.fmax.reduceat(np.where(left, np.nan, threshold), starts)[:, np.newaxis],
-                np.minimum.reduceat(np.where(left, threshold, np.inf), starts)[:, np.newaxis],
-                np.logical_and.reduceat(trees.missing_left[node] == left, starts)[:, np.newaxis],
-            )
-        features = trees.feature[node] - self._first_feature[column]
-        is_open = trees.goes_left(node, encoding.codes[:, features]) == left
-        open_indices = np.logical_and.reduceat(is_open, starts, axis=1).T
-        return partial(_are_open, np.ascontiguousarray(open_indices))
-
-
-def _are_between(
-    encoding: Encoding, low: Floats, high: Floats, takes_missing: Bools, cells: NDArray[np.generic]
-) -> Bools:
-    """Test one feature, which must be above `low` and not above `high` (NaN: no bound)."""
-    if isinstance(encoding, CategoryEncoding):
-        values = encoding.codes[cells.astype(np.intp, copy=False), 0]
-    else:
-        values = encoding.apply_to_all(cells.astype(np.float64, copy=False))
-    # Not `>`: without a lower bound every number is above it.
-    met: Bools = (values <= high) > (values <= low)
-    missing = np.isnan(values)
-    if missing.any():
-        met[:, missing] = takes_missing
-    return met
-
-
-def _are_open(is_open: Bools, cells: NDArray[np.generic]) -> Bools:
-    return is_open.take(cells.astype(np.intp, copy=False), axis=1)

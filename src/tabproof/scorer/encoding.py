@@ -79,7 +79,7 @@ class NumberEncoding:
 
     def features(self, values: NDArray[Any]) -> Floats:
         """Return a matrix of one column."""
-        return self.apply_to_all(values)[:, np.newaxis]
+        return self.apply_to_all(values.astype(np.float64, copy=False))[:, np.newaxis]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class CategoryEncoding:
 
     def features(self, indices: NDArray[Any]) -> Floats:
         """Return a matrix of `width` columns."""
-        features: Floats = self.codes[indices]
+        features: Floats = self.codes[indices.astype(np.intp, copy=False)]
         return features
 
 

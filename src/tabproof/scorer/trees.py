@@ -196,42 +196,65 @@ class BitVectors:
     """Evaluates an ensemble whose trees have at most MAX_LEAVES leaves each."""
 
     def __init__(self, trees: Trees, encodings: Sequence[Encoding]) -> None:
-        n_leaves = trees.n_leaves
-        self._word: Any = np.uint32 if n_leaves.max() <= 32 else np.uint64
-        leaves = np.flatnonzero(trees.is_leaf)
+        n_leaves, tree_of_node = trees.n_leaves, trees.tree_of_node
+        word: Any = np.uint32 if n_leaves.max() <= 32 else np.uint64
+        n_bits, ones = 8 * np.dtype(word).itemsize, ~word(0)
+        n_leaves_before = np.append(0, np.cumsum(trees.is_leaf))
         # Leaves are numbered from 0 within their tree; these are the numbers of the first.
-        self._first_leaf = np.searchsorted(leaves, trees.roots)
+        self._word, self._first_leaf = word, n_leaves_before[trees.roots]
         # A flat array is four times as fast to take from.
         self._values = trees.values[:, 0] if trees.values.shape[1] == 1 else trees.values
-        masks = _MaskMaker(trees, self._word)
-        # For each column that is tested: its index, its encoding, the thresholds between its cells
-        # if it has numbers, and the mask of each cell; of numbers, the last is a missing value.
-        self._columns: list[tuple[int, Encoding, Floats | None, Words]] = []
-        # The same in Python's own types, which are faster for a single row, with the index of the
-        # cell for a missing value. The encoding is None where there is nothing to apply.
-        self._row_form: list[
-            tuple[int, NumberEncoding | None, list[float] | None, int, list[int]]
+        self._all_open: Words = ones >> (n_bits - n_leaves).astype(word)
+        self._all_open_of_row = int.from_bytes(self._all_open.tobytes(), "little")
+        inner = np.flatnonzero(~trees.is_leaf)
+
+        def without(first: Ints, end: Ints) -> Words:
+            """Return words in which the leaves of the nodes from first to end are not set."""
+            of_root = self._first_leaf[tree_of_node[inner]]
+            low, high = n_leaves_before[first] - of_root, n_leaves_before[end] - of_root
+            # At least one leaf is there, so no shift is by the whole width of a word.
+            below = ones >> (n_bits - high).astype(word)
+            bits: Words = (below >> low.astype(word)) << low.astype(word)
+            return ~bits
+
+        # Going left closes the leaves on the right, and no others.
+        closed_right = without(trees.right[inner], subtree_ends(trees.is_leaf)[inner])
+        closed_left = without(inner + 1, trees.right[inner])
+        # For each column that is tested: its index, its encoding if that has anything to apply,
+        # the thresholds between its cells if it has numbers, and the mask of each cell, of which
+        # the last is that of a missing value. At the end thresholds and masks in Python's own
+        # types, which are faster for a single row.
+        self._columns: list[
+            tuple[int, NumberEncoding | None, Floats | None, Words, list[float] | None, list[int]]
         ] = []
         first_feature = 0
         for index, encoding in enumerate(encodings):
-            nodes = masks.nodes_of(first_feature, encoding.width)
-            if len(nodes) and isinstance(encoding, CategoryEncoding):
-                table = masks.make(nodes, encoding.codes, first_feature)
-                self._columns.append((index, encoding, None, table))
-                self._row_form.append((index, None, None, 0, _as_ints(table)))
-            elif len(nodes) and isinstance(encoding, NumberEncoding):
-                thresholds = np.unique(trees.threshold[nodes])
-                # Each threshold stands for the interval that ends with it.
-                cells = np.concatenate([thresholds, [np.inf, np.nan]])
-                table = masks.make(nodes, cells[:, np.newaxis], first_feature)
-                self._columns.append((index, encoding, thresholds, table))
-                own, missing = encoding if encoding.steps else None, len(thresholds) + 1
-                self._row_form.append((index, own, thresholds.tolist(), missing, _as_ints(table)))
+            feature = trees.feature[inner] - first_feature
             first_feature += encoding.width
-        n_bits = 8 * np.dtype(self._word).itemsize
-        unused: Words = (n_bits - n_leaves).astype(self._word)
-        self._all_open: Words = ~np.zeros_like(unused) >> unused
-        self._all_open_of_row = int.from_bytes(self._all_open.tobytes(), "little")
+            tests = np.flatnonzero((feature >= 0) & (feature < encoding.width))
+            if not len(tests):
+                continue
+            nodes, thresholds, own = inner[tests], None, None
+            if isinstance(encoding, CategoryEncoding):
+                features = encoding.codes
+            else:
+                thresholds, own = (
+                    np.unique(trees.threshold[nodes]),
+                    encoding if encoding.steps else None,
+                )
+                # Each threshold stands for the interval that ends with it.
+                features = np.concatenate([thresholds, [np.inf, np.nan]])[:, np.newaxis]
+            tree = tree_of_node[nodes]
+            starts = np.flatnonzero(np.append(True, tree[1:] != tree[:-1]))
+            masks: Words = np.full((len(features), trees.n_trees), ones)
+            for start in range(0, len(features), BLOCK_CELLS):
+                cells = slice(start, start + BLOCK_CELLS)
+                goes_left = trees.goes_left(nodes, features[cells][:, feature[tests]])
+                open_leaves = np.where(goes_left, closed_right[tests], closed_left[tests])
+                masks[cells, tree[starts]] = np.bitwise_and.reduceat(open_leaves, starts, axis=1)
+            of_row = [int.from_bytes(mask.tobytes(), "little") for mask in masks]
+            cuts = None if thresholds is None else thresholds.tolist()
+            self._columns.append((index, own, thresholds, masks, cuts, of_row))
 
     @staticmethod
     def suits(trees: Trees, encodings: Sequence[Encoding]) -> bool:
@@ -250,11 +273,13 @@ class BitVectors:
         """Return values of shape (n_trees, n_rows, width), for at most BLOCK_ROWS rows."""
         open_leaves = np.tile(self._all_open, (len(columns[0]), 1))
         mask = np.empty_like(open_leaves)
-        for index, encoding, thresholds, masks in self._columns:
-            if thresholds is None or isinstance(encoding, CategoryEncoding):
+        for index, encoding, thresholds, masks, *_ in self._columns:
+            if thresholds is None:
                 cells = columns[index].astype(np.intp, copy=False)
             else:
-                numbers = encoding.apply_to_all(columns[index].astype(np.float64, copy=False))
+                numbers = columns[index].astype(np.float64, copy=False)
+                if encoding is not None:
+                    numbers = encoding.apply_to_all(numbers)
                 cells = np.searchsorted(thresholds, numbers)
                 cells[np.isnan(numbers)] = len(thresholds) + 1
             masks.take(cells, axis=0, out=mask, mode="clip")
@@ -264,7 +289,7 @@ class BitVectors:
     def leaf_values_of_row(self, row: Sequence[float]) -> Floats:
         """Return values of shape (n_trees, 1, width)."""
         open_leaves = self._all_open_of_row
-        for index, encoding, thresholds, missing, masks in self._row_form:
+        for index, encoding, _, _, thresholds, masks in self._columns:
             value = row[index]
             if thresholds is None:
                 open_leaves &= masks[int(value)]
@@ -272,7 +297,7 @@ class BitVectors:
             if encoding is not None:
                 value = encoding.apply(value)
             # NaN is the only value that differs from itself.
-            open_leaves &= masks[bisect_left(thresholds, value) if value == value else missing]
+            open_leaves &= masks[bisect_left(thresholds, value) if value == value else -1]
         words = np.frombuffer(open_leaves.to_bytes(self._all_open.nbytes, "little"), self._word)
         return self._values_of(words[np.newaxis])
 
@@ -284,55 +309,6 @@ class BitVectors:
             exponent = (open_leaves.astype(np.float64).view(np.int64) >> 52) - 1023
         values: Floats = self._values.take((exponent + self._first_leaf).T, axis=0)
         return values.reshape(*values.shape[:2], -1)
-
-
-def _as_ints(masks: Words) -> list[int]:
-    return [int.from_bytes(mask.tobytes(), "little") for mask in masks]
-
-
-class _MaskMaker:
-    """Makes masks of the leaves that stay open when a row goes left or right at each node."""
-
-    def __init__(self, trees: Trees, word: Any) -> None:
-        self._trees, self._word = trees, word
-        inner = np.flatnonzero(~trees.is_leaf)
-        self._inner = inner[np.argsort(trees.feature[inner], kind="stable")]
-        self._features = trees.feature[self._inner]
-        self._tree_of_node = trees.tree_of_node
-        self._leaf_number = np.append(0, np.cumsum(trees.is_leaf))
-        self._ends = subtree_ends(trees.is_leaf)
-
-    def nodes_of(self, first_feature: int, width: int) -> Ints:
-        """Return the nodes that test these features, in the order of trees."""
-        bounds = np.searchsorted(self._features, [first_feature, first_feature + width])
-        return np.sort(self._inner[slice(*bounds)])
-
-    def make(self, nodes: Ints, features: Floats, first_feature: int) -> Words:
-        """Make masks of shape (n_cells, n_trees) for cells of shape (n_cells, width)."""
-        trees = self._trees
-        tree = self._tree_of_node[nodes]
-        starts = np.flatnonzero(np.append(True, tree[1:] != tree[:-1]))
-        left = self._bits(nodes + 1, trees.right[nodes], tree)
-        right = self._bits(trees.right[nodes], self._ends[nodes], tree)
-        masks: Words = np.full((len(features), trees.n_trees), ~self._word(0))
-        for start in range(0, len(features), BLOCK_CELLS):
-            cells = slice(start, start + BLOCK_CELLS)
-            values = features[cells][:, trees.feature[nodes] - first_feature]
-            # Going left closes the leaves on the right, and no others.
-            open_leaves = np.where(trees.goes_left(nodes, values), ~right, ~left)
-            masks[cells, tree[starts]] = np.bitwise_and.reduceat(open_leaves, starts, axis=1)
-        return masks
-
-    def _bits(self, first: Ints, end: Ints, tree: Ints) -> Words:
-        """Return words in which the leaves of the nodes from first to end are set."""
-        of_root = self._leaf_number[self._trees.roots[tree]]
-        low, high = self._leaf_number[first] - of_root, self._leaf_number[end] - of_root
-        ones = ~self._word(0)
-        n_bits = 8 * np.dtype(self._word).itemsize
-        # At least one leaf is set, so no shift is by the whole width of a word.
-        below = ones >> (n_bits - high).astype(self._word)
-        bits: Words = (below >> low.astype(self._word)) << low.astype(self._word)
-        return bits
 
 
 class TreeWalker:
