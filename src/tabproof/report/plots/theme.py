@@ -44,7 +44,7 @@ COLOURS = {
 INK, MUTED, RULE, GRID, *SERIES, _ = (light for light, _ in COLOURS.values())
 # Different in print without colours too; lengths are multiples of the width of the line.
 DASHES: Any = "solid", [4, 1.5], [1.5, 1], [4, 1.2, 1, 1.2], [0.6, 1.4], [6, 2], [3, 1, 1, 1, 1, 1]
-DOTTED, DASHED = [1, 1.5], [4, 2]
+DOTTED, DASHED = [2, 2.75], [4, 2]
 # Shapes of lets-plot: circle, square, triangles, diamond, plus, cross.
 MARKERS = (16, 15, 17, 23, 25, 3, 4)
 
