@@ -1,6 +1,7 @@
 """scikit-learn's halving: reproducible, and what could not be scored is reported."""
 
 import logging
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.model_selection import HalvingGridSearchCV, StratifiedKFold
 
 from tabproof.errors import InvalidValueError, RungNotScoredError
 from tabproof.modeling import make_pipeline
+from tabproof.runtime import progress
 from tabproof.search import SearchResult, fit_halving
 from tabproof.search.halving import MIN_ROWS_PER_CLASS, describe_rungs, first_rung
 
@@ -49,6 +51,23 @@ def test_the_same_search_gives_the_same_numbers() -> None:
     pd.testing.assert_frame_equal(first.cv_results[scores], second.cv_results[scores])
     assert first.best_params == second.best_params
     np.testing.assert_array_equal(first.pipeline.predict_proba(X), second.pipeline.predict_proba(X))
+
+
+def test_each_rung_is_logged_with_the_seconds_since_it_began(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A clock that goes on by a second whenever it is read.
+    clock = count()
+    monkeypatch.setattr(progress, "perf_counter", lambda: next(clock))
+    callbacks = progress.progress_callbacks(bar=False)
+    for _ in range(100):
+        next(clock)
+    with caplog.at_level("INFO"):
+        searched(*table(), callbacks=callbacks)
+    lines = [message for message in caplog.messages if message.startswith("rung ")]
+    assert len(lines) == 2
+    assert lines[0].startswith("rung 1: 4 candidates on ")
+    assert all(line.endswith(", 3 folds, 1.0 s") for line in lines)
 
 
 def test_only_the_grid_is_searched() -> None:
