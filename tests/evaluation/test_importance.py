@@ -49,15 +49,15 @@ def test_drops_are_those_of_scikit_learn(n_classes: int) -> None:
 
 @pytest.mark.parametrize(
     "n_repeats",
-    [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.slow)],
+    [10, pytest.param(1, marks=pytest.mark.slow)],
 )
 def test_the_interval_covers_the_true_drop(n_repeats: int) -> None:
     """Of a mark, too: how many rows of a hold-out have it to give is chance."""
     law = Law(positive=0.3, shift=1.0, marked=(0.05, 0.25), effect=3.0)
-    covered = coverage(law, n_rows=200, n_repeats=n_repeats, n_hold_outs=200, seed=0)
-    # 95 in 100, and three standard errors of 200.
-    assert (covered > 0.905).all()
-    assert (covered < 0.995).all()
+    covered = coverage(law, n_rows=200, n_repeats=n_repeats, n_hold_outs=300, seed=0)
+    # 95 in 100, and three standard errors of 300.
+    assert (covered > 0.91).all()
+    assert (covered < 0.99).all()
 
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
