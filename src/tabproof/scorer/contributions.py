@@ -304,7 +304,7 @@ class _Block:
             self._tests.append(_Test(tested, pair[own], encoding, values_of_pairs, bounds))
 
     def make_tables(self, max_columns: int) -> None:
-        """Prepare the contributions of leaves whose paths test at most so many columns."""
+        """Make tables for the leaves whose paths test at most max_columns columns."""
         # Leaves whose paths test equally many columns: their pairs, which are consecutive, their
         # shares, and a table of shape (n_columns, n_leaves · 2^n_columns) unless it would be large.
         self._groups: list[tuple[slice, Floats, Floats | None]] = []

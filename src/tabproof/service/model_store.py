@@ -47,7 +47,11 @@ class OutsideRootsError(UserError):
 
 @dataclass(frozen=True)
 class Served:
-    """The models at one moment; failed: why some could not be loaded, by name; store: or pulled."""
+    """The models at one moment; failed and store: messages by name.
+
+    failed: models that could not be loaded. store: models that could not be pulled, of which the
+    cached version is served.
+    """
 
     models: Mapping[str, ServedModel] = field(default_factory=dict)
     default_name: str | None = None
