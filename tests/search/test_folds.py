@@ -1,5 +1,12 @@
-"""Folds: the rows of a rung, and shared steps."""
+"""Folds: the rows of a rung, shared steps, and large arrays in shared files."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +23,20 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
-from tabproof.search import Rung, RungSearchCV
+from tabproof.runtime.progress import Progress
+from tabproof.search import Rung, RungSearchCV, fitting
 from tabproof.search.candidates import Candidate
-from tabproof.search.fitting import FEW_ROWS, Problem, make_fold, rows_of
-from tests.search.making import WHOLE, CountingScaler, searching, table
+from tabproof.search.fitting import (
+    FEW_ROWS,
+    Fold,
+    Problem,
+    make_fold,
+    rows_of,
+    spill,
+    spill_directory,
+)
+from tests.conftest import ROOT
+from tests.search.making import WHOLE, CountingScaler, assert_same_search, searching, table
 
 
 def problem(y: Any, *, n_splits: int = 3, min_resources: Any = "auto", seed: int = 0) -> Problem:
@@ -141,7 +158,7 @@ def test_rows_are_selected_by_position_in_every_kind_of_table(kind: str) -> None
     labels = {"array": y, "frame": pd.Series(y, index=index), "list": y.tolist()}
     train, test = np.arange(5, 20), np.arange(5)
     data = tables[kind], labels[kind], [(train, test)]
-    fold = make_fold(data, True, (("", 0), None), None)
+    fold = make_fold(data, None, True, (("", 0), None), None)
     part = rows_of(fold.X_train, fold.y_train, np.array([0, 2]))
     np.testing.assert_array_equal(np.asarray(part[0]), X[[5, 7]])
     np.testing.assert_array_equal(np.asarray(part[1]), y[[5, 7]])
@@ -211,9 +228,9 @@ def test_scores_of_the_last_rung_are_those_of_cross_val_score(scoring: str, n_jo
             # It transforms its training rows differently.
             (TargetEncoder(cv=inner), ["job"]),
         ),
-        HistGradientBoostingClassifier(max_iter=4, random_state=0),
+        HistGradientBoostingClassifier(max_iter=8, random_state=0),
     )
-    grid = {"histgradientboostingclassifier__max_leaf_nodes": [3, 5, 9]}
+    grid = {"histgradientboostingclassifier__max_leaf_nodes": [3, 5, 9, 31]}
     schedule = (Rung(None, 0.5, 0.5, 1), Rung(3, 0.5, 1.0, 2), Rung(3, 1.0, 1.0, None))
     options = {"cv": folds, "scoring": scoring, "schedule": schedule, "n_jobs": n_jobs}
     with parallel_config("threading"):
@@ -234,3 +251,127 @@ def test_a_regression_is_scored_as_cross_val_score_does() -> None:
     search = searching(Ridge(), {"alpha": [0.1, 10.0]}, scoring="r2").fit(X, target)
     expected = cross_val_score(Ridge(**search.best_params_), X, target, cv=3, scoring="r2")
     assert search.best_score_ == expected.mean()
+
+
+LARGE = np.random.default_rng(0).normal(size=(200, 700))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
+    return tmp_path
+
+
+def fold_of(X: Any) -> Fold:
+    return Fold(X, np.zeros(len(X)), X, np.zeros(len(X)))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_mapped_array_is_the_same(order: Any, dtype: Any, folder: Path) -> None:
+    values = np.array(np.tile(LARGE, (1, 2)), dtype=dtype, order=order)
+    with spill_directory() as directory:
+        mapped = spill(fold_of(values), path_of(directory), "0")
+        assert isinstance(mapped.X_train, np.memmap)
+        np.testing.assert_array_equal(mapped.X_train, values)
+        assert mapped.X_train.dtype == dtype
+        assert mapped.X_train.flags[f"{order}_CONTIGUOUS"]
+        assert len(list(folder.glob("search_*/*.npy"))) == 2
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [LARGE[:10], pd.DataFrame(LARGE), LARGE.astype(object), LARGE.tolist()],
+    ids=lambda values: type(values).__name__,
+)
+def test_small_arrays_and_other_tables_are_not_mapped(values: Any, folder: Path) -> None:
+    assert spill(fold_of(values), folder, "0").X_train is values
+    assert not list(folder.iterdir())
+
+
+def test_without_space_nothing_is_mapped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert spill(fold_of(LARGE), folder / "nowhere", "0").X_train is LARGE
+    monkeypatch.setattr(fitting.np, "load", _no_room)
+    assert spill(fold_of(LARGE), folder, "0").X_train is LARGE
+    assert not list(folder.iterdir())
+
+
+def test_a_directory_is_made_when_it_is_needed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with spill_directory() as directory:
+        assert not list(folder.iterdir())
+        assert path_of(directory) == path_of(directory)
+        assert len(list(folder.iterdir())) == 1
+    assert not list(folder.iterdir())
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder / "nowhere"))
+    with spill_directory() as directory:
+        assert directory() is None
+
+
+def path_of(directory: Callable[[], Path | None]) -> Path:
+    path = directory()
+    assert path is not None
+    return path
+
+
+def _no_room(*_: Any, **__: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_search_whose_rows_are_mapped_is_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = table()
+    alone = searching().fit(X, y)
+    monkeypatch.setattr(fitting, "MIN_SPILL_BYTES", 100)
+    assert_same_search(alone, searching(n_jobs=2, pool_seconds=0.0).fit(X, y))
+    assert not list(folder.glob("search_*"))
+
+
+def test_folds_that_no_finalist_needs_are_removed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = table()
+    monkeypatch.setattr(fitting, "MIN_SPILL_BYTES", 100)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    grid = {"standardscaler__with_std": [True, False], "standardscaler__with_mean": [True, False]}
+    n_files: list[int] = []
+
+    def look(progress: Progress) -> None:
+        if progress.n_done == 0:
+            n_files.append(len(list(folder.glob("search_*/*_X_train.npy"))))
+
+    # In threads, where the patched limit holds.
+    with parallel_config("threading"):
+        search = searching(pipeline, grid, n_jobs=2, pool_seconds=0.0, on_progress=look).fit(X, y)
+    n_finalists = len(search.rungs_[-1].entrants)
+    # One fold for each of the four settings; the last rung begins with those of its entrants.
+    assert n_files == [0, len(search.rungs_[1].entrants), n_finalists]
+    assert n_finalists < 4
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_leaves_nothing_in_memory(folder: Path) -> None:
+    code = (
+        "import time, numpy as np\n"
+        "from tabproof.search.fitting import Fold\n"
+        "from tabproof.search.fitting import spill, spill_directory\n"
+        "X, making = np.zeros((1000, 1000)), spill_directory()\n"
+        "spill(Fold(X, None, X, None), making.__enter__()(), '0')\n"
+        "print('there', flush=True)\n"
+        "time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "there\n"
+    assert list(folder.glob("search_*/*.npy"))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    deadline = time.monotonic() + 20
+    while list(folder.glob("search_*")):
+        assert time.monotonic() < deadline, "files in memory are left"
+        time.sleep(0.05)

@@ -28,7 +28,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from tabproof.runtime.progress import Progress
 from tabproof.search.candidates import Candidate, CandidatePool
-from tabproof.search.fitting import Fit, Problem
+from tabproof.search.fitting import Fit, Problem, spill_directory
 from tabproof.search.rungs import Clock, RungScores, RungSearch, best_of
 from tabproof.search.runner import POOL_SECONDS, Runner
 from tabproof.search.schedule import DEFAULT, Rung
@@ -146,7 +146,9 @@ class RungSearchCV(BaseSearchCV):
             reason = reason or self._reason_to_stop()
             return reason
 
+        # The directory is left last, as workers have mapped its files.
         with (
+            spill_directory() as directory,
             # Fits in threads change the warning filters at the same time, and would leave them so.
             warnings.catch_warnings(),
             Runner(self.n_jobs, should_stop, self.pool_seconds) as runner,
@@ -158,6 +160,7 @@ class RungSearchCV(BaseSearchCV):
                 clock,
                 {} if self.finished is None else self.finished,
                 self.on_progress,
+                directory,
                 keep_proba=self._keep_proba,
                 raises=self.error_score == "raise",
             )

@@ -1,18 +1,25 @@
 """Fits: a candidate on a fold, with a part of its iterations and rows."""
 
+import os
 import pickle
+import shutil
+import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
 from math import ceil
 from numbers import Integral
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from joblib import parallel_config
+from joblib.externals.loky.backend import resource_tracker
 from numpy.typing import NDArray
 from sklearn import ensemble
 from sklearn.base import clone
@@ -30,6 +37,9 @@ Positions = NDArray[np.intp]
 MIN_ROWS_PER_CLASS = 10
 # Up to this many rows the time of a fit depends on its iterations; fewer rows would save nothing.
 FEW_ROWS = 5_000
+# Smaller arrays are sent as quickly as the names of files.
+MIN_SPILL_BYTES = 2**20
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where systems keep files in memory
 
 
 @dataclass(frozen=True)
@@ -45,17 +55,19 @@ class Fold:
 
 def make_fold(
     data: tuple[Any, Any, Sequence[tuple[Positions, Positions]]],
+    directory: Path | None,
     raises: bool,
     job: tuple[tuple[str, int], Any],
     _n_threads: int | None,
 ) -> Fold:
     """Fit the steps before the last on the training rows, and transform all rows of the fold.
 
-    data : X, y and the splits. raises : raise an error of a step, instead of keeping it for the
-    candidates. job : the signature of the steps and the number of the fold, and the steps, or None.
+    data : X, y and the splits. directory : for large arrays. raises : raise an error of a step,
+    instead of keeping it for the candidates. job : the signature of the steps and the number of
+    the fold, and the steps, or None.
     """
     X, y, splits = data
-    (_, number), before = job
+    (key, number), before = job
     X_train, y_train = rows_of(X, y, splits[number][0])
     X_test, y_test = rows_of(X, y, splits[number][1])
     if before is not None:
@@ -70,7 +82,11 @@ def make_fold(
             if raises:
                 raise
             return Fold(error=traceback.format_exc())
-    return Fold(X_train, y_train, X_test, y_test)
+    fold = Fold(X_train, y_train, X_test, y_test)
+    if directory is None:
+        return fold
+    # Here, in the worker: a mapped array is sent back by the name of its file.
+    return spill(fold, directory, f"{sha256(key.encode()).hexdigest()}_{number}")
 
 
 def rows_of(X: Any, y: Any, positions: Positions) -> tuple[Any, Any]:
@@ -149,6 +165,51 @@ class Problem:
             return []
         counts: list[int] = np.unique_counts(self.classes[self.splits[fold][0]]).counts.tolist()
         return counts
+
+
+def spill(fold: Fold, directory: Path, name: str) -> Fold:
+    """Write large arrays into files of a directory; return the fold with the arrays mapped."""
+    mapped = {}
+    for part in ("X_train", "X_test"):
+        values, path = getattr(fold, part), directory / f"{name}_{part}.npy"
+        is_plain = type(values) is np.ndarray and not values.dtype.hasobject
+        if not is_plain or values.nbytes < MIN_SPILL_BYTES:
+            continue
+        try:
+            np.save(path, values)
+            mapped[part] = np.load(path, mmap_mode="r")
+        except OSError:
+            # No space left: joblib sends a copy to each worker.
+            path.unlink(missing_ok=True)
+    return replace(fold, **mapped)
+
+
+@contextmanager
+def spill_directory() -> Iterator[Callable[[], Path | None]]:
+    """Yield a function that returns a directory for spilled folds; None where it cannot be made.
+
+    It is made at the first call, in memory where the system supports it, and removed after the
+    search, even if this process is killed.
+    """
+
+    @cache
+    def path() -> Path | None:
+        in_memory = str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None
+        place = os.environ.get("JOBLIB_TEMP_FOLDER") or in_memory
+        try:
+            made = tempfile.mkdtemp(prefix="search_", dir=place)
+        except OSError:
+            return None
+        # The process that cleans up after joblib's workers removes it if this one is killed.
+        resource_tracker.register(made, "folder")
+        return Path(made)
+
+    try:
+        yield path
+    finally:
+        if path.cache_info().currsize and (made := path()) is not None:
+            shutil.rmtree(made, ignore_errors=True)
+            resource_tracker.unregister(str(made), "folder")
 
 
 BOOSTING = (ensemble.HistGradientBoostingClassifier, ensemble.HistGradientBoostingRegressor)

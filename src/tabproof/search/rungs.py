@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf, isnan, nan
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -187,6 +188,7 @@ class RungSearch:
     clock: Clock
     finished: MutableMapping[str, Fit]
     on_progress: Callable[[Progress], None] | None
+    spill_directory: Callable[[], Path | None]
     keep_proba: bool
     raises: bool
     scores: list[RungScores] = field(default_factory=list)
@@ -210,7 +212,12 @@ class RungSearch:
             ranking = self.scores[-1].succeeded()
             entrants = choose_entrants(ranking, rung.n_candidates(n_candidates), always)
             needed = {candidate.parts[1] for candidate in entrants}
-            self._folds = {key: fold for key, fold in self._folds.items() if key[0] in needed}
+            for steps in [steps for steps in self._folds if steps[0] not in needed]:
+                fold = self._folds.pop(steps)
+                for values in (fold.X_train, fold.X_test):
+                    if isinstance(values, np.memmap):
+                        # A process that has mapped the file keeps the rows.
+                        Path(str(values.filename)).unlink(missing_ok=True)
             self.run(number, entrants)
             self._check_scored()
 
@@ -258,7 +265,9 @@ class RungSearch:
         # Fit the steps that candidates share, once per fold.
         steps = {(c.parts[1], fold): c.parts[0] for c, fold in waiting}
         unfitted = [item for item in steps.items() if item[0] not in self._folds]
-        prepare = partial(make_fold, (problem.X, problem.y, problem.splits), self.raises)
+        directory = self.spill_directory() if self.runner.has_local_workers else None
+        data = problem.X, problem.y, problem.splits
+        prepare = partial(make_fold, data, directory, self.raises)
         left = self.clock.seconds_left
         for (of_fold, _), prepared in self.runner.run(prepare, unfitted, left, Fold(error=DIED)):
             self._folds[of_fold] = prepared

@@ -57,6 +57,11 @@ class Runner:
             self._starting.join()
         self._stack.close()
 
+    @property
+    def has_local_workers(self) -> bool:
+        """Whether there may be workers on this machine, which can read its files."""
+        return self.n_jobs > 1 and _is_local()
+
     def run(
         self,
         function: Callable[[Job, int | None], Result],
