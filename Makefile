@@ -34,7 +34,9 @@ $(BIN)/python:
 
 # The locks are complete (tests/test_locks.py), so nothing is resolved and nothing else is fetched:
 # pip would resolve extras such as pydantic[email] anew, and refuse a release that is not locked.
-# Python compiles what is imported; pip would compile everything, which takes most of its time.
+# Python compiles what is imported; pip would compile everything, which takes most of its time. So
+# Python must keep what it compiled, or each start of a command would take seconds longer.
+unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	--no-build-isolation --use-pep517 --no-compile
 
@@ -49,8 +51,9 @@ $(VENV)/.installed-build: requirements/build.lock | $(BIN)/python
 	@touch $@
 
 # The project itself, editable.
-$(VENV)/.installed-project: pyproject.toml | $(VENV)/.installed-build
+$(VENV)/.installed-project: pyproject.toml | $(VENV)/.installed-base
 	@$(PIP_INSTALL) --editable .
+	@$(BIN)/python -c 'import tabproof.experiment'
 	@touch $@
 
 .PHONY: init
