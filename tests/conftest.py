@@ -1,5 +1,6 @@
 """Shared by the tests: configurations composed as on the command line, and runs."""
 
+import gc
 import logging
 import os
 import signal
@@ -26,6 +27,7 @@ from tabproof.artifacts.files import locked
 from tabproof.cli import main
 from tabproof.config import TrainConfig, check_config, typed
 from tabproof.config.schema import CONF
+from tests import composing_quickly
 
 ROOT = Path(__file__).parents[1]
 OPENML_HOME = ROOT / ".." / "shared" / "openml_home"
@@ -41,6 +43,16 @@ settings.load_profile("default")
 
 # A shell ignores Ctrl-C for what it runs in the background, and so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+composing_quickly.install()
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests out of garbage collections, which pass over all objects."""
+    gc.collect()
+    gc.freeze()
+
 
 needs_openml_home = pytest.mark.skipif(
     not OPENML_HOME.is_dir(),

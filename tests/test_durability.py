@@ -189,6 +189,7 @@ def test_a_closed_console_does_not_stop_a_run(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "run") is not None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_console_on_a_full_disk_is_one_warning_and_does_not_stop_a_run(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:

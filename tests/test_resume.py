@@ -230,8 +230,18 @@ def asked_to_resume(arguments: list[str], run: Path | bool) -> list[str]:
             r"config\.model\.estimator\.n_estimators \(40, now",
             True,
         ),
-        ("search.n_splits=4", r"config\.search\.n_splits \(5, now 4\)", True),
-        ("search.scoring=accuracy", r'search\.scoring \("roc_auc", now "accuracy"\)', True),
+        pytest.param(
+            "search.n_splits=4",
+            r"config\.search\.n_splits \(5, now 4\)",
+            True,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "search.scoring=accuracy",
+            r'search\.scoring \("roc_auc", now "accuracy"\)',
+            True,
+            marks=pytest.mark.slow,
+        ),
         (
             "model.param_grids.mine.clf__max_depth=[2,3,4,5]",
             r"config\.search\.searched\.clf__max_depth \(\[2, 3, 4, 5, 6\], now \[2, 3, 4, 5\]\)",

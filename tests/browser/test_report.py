@@ -122,7 +122,8 @@ def test_a_page_is_printed_whole_and_on_white(chromium: Any, page: Path) -> None
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 40
 
 
-@pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_the_check_of_contrast_sees_what_is_faint(
     chromium: Any, tmp_path: Path, scheme: str
 ) -> None:

@@ -66,7 +66,11 @@ def recomposed(text: str, *overrides: str) -> conf.TrainConfig:
     return conf.recompose(text, overrides, to_its_end=False)[0]
 
 
-@pytest.mark.parametrize("overrides", ALL, ids=" ".join)
+@pytest.mark.parametrize(
+    "overrides",
+    [*ALL[:4], *(pytest.param(o, marks=pytest.mark.slow) for o in ALL[4:-4]), *ALL[-4:]],
+    ids=" ".join,
+)
 def test_all_that_conf_offers_comes_back_typed_as_it_was(overrides: list[str]) -> None:
     before = config(*overrides)
     again, added = conf.recompose(kept(*overrides), [], to_its_end=False)

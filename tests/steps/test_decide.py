@@ -81,7 +81,9 @@ def test_pipeline_scorer_and_estimator_predict_the_same_labels(
     assert isinstance(decided.estimator, FixedThresholdClassifier) == (threshold != "default")
 
 
-@pytest.mark.parametrize("calibration", METHODS)
+@pytest.mark.parametrize(
+    "calibration", [METHODS[0], *(pytest.param(m, marks=pytest.mark.slow) for m in METHODS[1:])]
+)
 def test_three_labels_are_calibrated_and_the_most_probable_is_predicted(
     tmp_path: Path, calibration: str
 ) -> None:
