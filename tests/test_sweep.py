@@ -278,7 +278,7 @@ def test_a_job_whose_time_is_up_keeps_the_best_so_far(tmp_path: Path) -> None:
         "search=tpe",
         "search.n_candidates=100000",
         "model=logistic_regression",
-        "sweep.time_limit=8s",
+        "sweep.time_limit=20s",
     )
     assert done.returncode == 0, done.stderr
     (job,) = jobs_of(tmp_path)
