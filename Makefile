@@ -164,7 +164,7 @@ lint: init $(VENV)/.installed-dev ## check style and format
 
 .PHONY: types
 types: init $(VENV)/.installed-dev $(VENV)/.installed-api ## check types
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers auto
 
 .PHONY: bench
 bench: init $(VENV)/.installed-api ## benchmark training, serving and batch scoring (15 min)
