@@ -50,7 +50,7 @@ $(VENV)/.installed-build: requirements/build.lock | $(BIN)/python
 	@$(PIP_INSTALL) --require-hashes -r $<
 	@touch $@
 
-# The project itself, editable.
+# The project itself, editable. The import compiles what a run needs.
 $(VENV)/.installed-project: pyproject.toml | $(VENV)/.installed-base
 	@$(PIP_INSTALL) --editable .
 	@$(BIN)/python -c 'import tabproof.experiment'

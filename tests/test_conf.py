@@ -142,14 +142,7 @@ def test_every_model_is_searched_with_a_preprocess_of_its_own(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
-    [
-        "logistic_regression",
-        "random_forest",
-        *(
-            pytest.param(m, marks=pytest.mark.slow)
-            for m in ("hist_gradient_boosting", "extra_trees")
-        ),
-    ],
+    ["logistic_regression", "hist_gradient_boosting", "random_forest", "extra_trees"],
 )
 def test_weights_of_classes_are_searched_and_exported(
     model: str, make_csv: Callable[..., Path], tmp_path: Path

@@ -212,8 +212,8 @@ class RungSearch:
             ranking = self.scores[-1].succeeded()
             entrants = choose_entrants(ranking, rung.n_candidates(n_candidates), always)
             needed = {candidate.parts[1] for candidate in entrants}
-            for steps in [steps for steps in self._folds if steps[0] not in needed]:
-                fold = self._folds.pop(steps)
+            for key in [key for key in self._folds if key[0] not in needed]:
+                fold = self._folds.pop(key)
                 for values in (fold.X_train, fold.X_test):
                     if isinstance(values, np.memmap):
                         # A process that has mapped the file keeps the rows.
