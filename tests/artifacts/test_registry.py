@@ -54,6 +54,17 @@ def versions_of(registry: Registry, name: str = "wine") -> list[str]:
     return names_in(registry.root / name / "versions")
 
 
+def test_an_interrupt_at_any_moment_leaves_no_incomplete_copy(registry: Registry) -> None:
+    def interrupted() -> None:
+        with registry.locked("wine") as folder:
+            (folder / ".incoming").mkdir()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not (registry.root / "wine" / ".incoming").exists()
+
+
 def test_a_promoted_version_is_a_copy_of_the_run(registry: Registry, runs: dict[str, Path]) -> None:
     done = registry.promote(runs[A], "wine", "me@here", "初めて")
     assert registry.current("wine") == done

@@ -233,7 +233,11 @@ class Registry:
                 files.remove(path)
             for new in (folder, folder.parent, folder.parent.parent):
                 files.sync(new)
-            yield folder
+            try:
+                yield folder
+            finally:
+                # An interrupt may come before or after the copy removes it.
+                files.remove(folder / INCOMING)
 
     def is_intact(self, name: str, version: str, sealed: bytes | None = None) -> bool:
         """Return whether a whole version is there, with the manifest `sealed` if it is given."""
