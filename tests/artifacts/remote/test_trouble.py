@@ -52,7 +52,7 @@ def test_an_error_of_the_store_is_one_line(
         monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
         with pytest.raises(StoreError, match=words) as caught:
             # 500 and above are tried again until two thirds of the time are over.
-            pull("s3://bucket/models", models, seconds=6)
+            pull("s3://bucket/models", models, seconds=4)
     message = str(caught.value)
     assert message.startswith("model store: s3://bucket/models/wine/pointer.json: ")
     assert len(message.splitlines()) == 1

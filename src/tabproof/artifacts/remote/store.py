@@ -170,7 +170,17 @@ class Bucket(Store):
         if protocol == "s3" and os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
             # An endpoint without encryption is only ever set on purpose.
             client["allow_http"] = True
-        retries = {"max_retries": 10, "retry_timeout": timedelta(seconds=seconds * 2 / 3)}
+        # The last pause ends before the time does: its error is worth more than "no answer".
+        pauses = {
+            "init_backoff": timedelta(seconds=0.1),
+            "max_backoff": timedelta(seconds=seconds / 6),
+            "base": 2,
+        }
+        retries = {
+            "max_retries": 10,
+            "retry_timeout": timedelta(seconds=seconds * 2 / 3),
+            "backoff": pauses,
+        }
         options: dict[str, Any] = {"client_options": client, "retry_config": retries}
         if protocol == "s3":
             # The store then refuses content that was damaged on the way.
