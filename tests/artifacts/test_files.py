@@ -9,6 +9,7 @@ from tabproof.artifacts.files import (
     is_locked,
     locked,
     point_to,
+    read_limited,
     write_atomically,
     write_new,
 )
@@ -45,6 +46,26 @@ def test_a_new_file_replaces_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         write_new(tmp_path / "a/b/file", [b"3"])
     assert (tmp_path / "a/b/file").read_bytes() == b"12"
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 1000])
+def test_a_file_is_read_whole_up_to_the_limit(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * size)
+    if size > 10:
+        with pytest.raises(ValueError, match="is larger than 10 bytes"):
+            read_limited(path, 10)
+    else:
+        assert read_limited(path, 10) == path.read_bytes()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no file of unknown size here")
+def test_a_file_of_unknown_size_is_read_whole_up_to_the_limit() -> None:
+    path = Path("/proc/self/status")
+    assert path.stat().st_size == 0
+    assert b"ctxt_switches" in read_limited(path, 1 << 20)
+    with pytest.raises(ValueError, match="is larger than 100 bytes"):
+        read_limited(path, 100)
 
 
 def test_a_lock_has_one_holder(tmp_path: Path) -> None:

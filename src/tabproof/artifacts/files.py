@@ -182,7 +182,11 @@ def open_folder(name: str | Path, folder: int | None = None) -> int:
 def read_limited(name: str | Path, limit: int, folder: int | None = None) -> bytes:
     """Read a regular file of at most `limit` bytes."""
     with opened_file(name, folder) as file:
-        content = file.read(limit + 1)
+        # A buffer as large as the limit would take longer to make than most files to read.
+        size = min(os.fstat(file.fileno()).st_size, limit)
+        content = file.read(size + 1)
+        if len(content) > size:  # it has grown, or its file system does not know the size
+            content += file.read(limit + 1 - len(content))
     if len(content) > limit:
         raise ValueError(f"is larger than {limit:,} bytes")
     return content
