@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabproof.errors import NoThresholdError
 from tabproof.modeling import choose_threshold, threshold, with_threshold
-from tabproof.modeling.given import GivenProba
+from tabproof.modeling.calibration import GivenProba
 
 COSTS = [[0.0, 1.0], [5.0, 0.0]]
 

@@ -1,19 +1,49 @@
-"""Calibration of probabilities, fitted on predictions out of folds."""
+"""Calibration of probabilities, fitted on predictions out of folds.
+
+`GivenSums` and `GivenProba` stand in for the classifier whose predictions are already there.
+"""
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 
-from tabproof.modeling.given import Codes, Floats, GivenProba, GivenSums
-
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
 Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+
+class _Given(ClassifierMixin, BaseEstimator):
+    def fit(self, _X: Any, y: Codes) -> Self:
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X: Floats) -> Codes:
+        codes: Codes = self.classes_[X.argmax(axis=1) if X.ndim > 1 else (X > 0) * 1]
+        return codes
+
+
+class GivenSums(_Given):
+    """Rows are decision values: one, or one per class."""
+
+    def decision_function(self, X: Floats) -> Floats:
+        """Return the rows."""
+        return X
+
+
+class GivenProba(_Given):
+    """Rows are probabilities, one per class."""
+
+    def predict_proba(self, X: Floats) -> Floats:
+        """Return the rows."""
+        return X
 
 
 def answers_out_of_fold(

@@ -11,7 +11,7 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from tabproof.modeling.given import Floats
+Floats = NDArray[np.float64]
 
 
 class CategoryHasher(TransformerMixin, BaseEstimator):

@@ -13,7 +13,7 @@ from sklearn.metrics import make_scorer, precision_recall_curve
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
 from tabproof.errors import NoThresholdError
-from tabproof.modeling.given import Codes, Floats, GivenProba
+from tabproof.modeling.calibration import Codes, Floats, GivenProba
 
 # Scores predicted codes against true ones; greater is better.
 Objective = Callable[[Codes, Codes], float]

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
-from tabproof.modeling.given import Floats, GivenProba
+from tabproof.modeling.calibration import Floats, GivenProba
 from tabproof.search.candidates import FAMILY
 from tabproof.search.estimator import RungSearchCV
 from tabproof.search.fitting import Problem
