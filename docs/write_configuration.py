@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import MISSING as MANDATORY
 
-from tabproof.config.command_line import explanation
-from tabproof.config.schema import GROUPS, TrainConfig, choices
+from tabproof.conf_files import choices, explanation
+from tabproof.config.schema import GROUPS, TrainConfig
 
 PAGE = Path(__file__).with_name("configuration.md")
 _MODULE = re.compile(r"typing\.|tabproof\.config\.\w+\.")

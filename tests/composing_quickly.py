@@ -15,7 +15,7 @@ from hydra.core.default_element import ResultDefault
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig
 
-from tabproof.config.schema import CONF
+from tabproof.conf_files import CONF
 
 _results: dict[str, ConfigResult | None] = {}
 _merged: dict[tuple[Any, ...], DictConfig] = {}

@@ -25,8 +25,8 @@ from hypothesis import settings
 
 from tabproof.artifacts.files import locked
 from tabproof.cli import main
+from tabproof.conf_files import CONF
 from tabproof.config import TrainConfig, check_config, typed
-from tabproof.config.schema import CONF
 from tests import composing_quickly
 
 ROOT = Path(__file__).parents[1]

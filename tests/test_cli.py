@@ -28,20 +28,12 @@ sys.stderr.write(" ".join(sorted(heavy & {*sys.modules})))
 """
 
 
-@pytest.mark.parametrize(
-    ("commands", "loaded"),
-    [
-        ([["--help"], *([name, "--help"] for name in ("runs", "score", "replay"))], ""),
-        # What there is to choose from is Hydra's to say.
-        ([["train", "--help"]], "hydra"),
-    ],
-    ids=["most", "train"],
-)
-def test_help_loads_no_numeric_library(commands: list[list[str]], loaded: str) -> None:
+def test_help_loads_neither_hydra_nor_a_numeric_library() -> None:
+    commands = [["--help"], *([name, "--help"] for name in ("train", "runs", "score", "replay"))]
     done = subprocess.run(
         [sys.executable, "-c", LOADED % (commands,)], cwd=ROOT, capture_output=True, text=True
     )
-    assert (done.returncode, done.stderr) == (0, loaded)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_help_shows_every_command() -> None:

@@ -16,6 +16,7 @@ import click
 from click import shell_completion
 from click.shell_completion import CompletionItem
 
+from tabproof.conf_files import help_text
 from tabproof.errors import CommandLineError, PathError, UserError
 from tabproof.runtime import console, process, threads
 from tabproof.text import LANGUAGES
@@ -162,9 +163,12 @@ UNREAD: dict[str, Any] = {
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=_keys)
 def train(arguments: tuple[str, ...]) -> str | None:
     """Train a model, or with -m a sweep of models."""
+    if {"-h", "--help"} & set(arguments):
+        return help_text()
     from tabproof.sweep import main
 
-    return main(arguments)
+    main(arguments)
+    return None
 
 
 @tabproof.command(**UNREAD)

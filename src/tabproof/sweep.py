@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from tabproof import artifacts
 from tabproof import config as conf
 from tabproof.artifacts.errors import ResumeDiffersError, RunningError
+from tabproof.conf_files import CONF
 from tabproof.config import schema
 from tabproof.errors import InvalidValueError, SweepFailedError, UserError
 from tabproof.runs import listing
@@ -37,10 +38,8 @@ class SweepNotResumedError(UserError):
     template = "{asked}; resume a sweep with: python -m src.train -m sweep.resume=…"
 
 
-def main(arguments: Sequence[str]) -> str | None:
-    """Run one job, or a sweep of jobs, as a command line asks for; return the help if it does."""
-    if {"-h", "--help"} & set(arguments):
-        return conf.help_text()
+def main(arguments: Sequence[str]) -> None:
+    """Run one job, or a sweep of jobs, as a command line asks for."""
     if process.parent is not None:
         process.end_with(process.parent)
     arguments = resumed(conf.quoted(arguments))
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str]) -> str | None:
     sys.argv[1:] = arguments_for_hydra(arguments, composed)
     jobs = process.Jobs()
 
-    @hydra.main(version_base="1.3", config_path=str(conf.CONF), config_name="train")
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
     def train(cfg: DictConfig) -> None:
         hydra_config = HydraConfig.get()
         directory = Path(hydra_config.runtime.output_dir)
@@ -70,7 +69,6 @@ def main(arguments: Sequence[str]) -> str | None:
     with sweep(arguments, composed):
         train()
         jobs.raise_failure()
-    return None
 
 
 # --- Which unfinished run or sweep a command resumes.

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from tabproof import config as conf
-from tabproof.config.schema import CONF
+from tabproof.conf_files import CONF
 from tabproof.errors import UserError
 
 FILE = ("dataset=file", "dataset.path=a.csv", "dataset.target=y")

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from tabproof.artifacts.manifest import seal
-from tabproof.config import check_command_line, command_line, help_text, quoted
+from tabproof.conf_files import CONF
+from tabproof.config import check_command_line, command_line, quoted
 from tabproof.config.checks import IncompatiblePreprocessError
 from tabproof.config.hydra_errors import ConfigurationError
-from tabproof.config.schema import CONF, GROUPS, ColumnType
+from tabproof.config.schema import ColumnType
 from tabproof.errors import (
     FileMissingError,
     InvalidValueError,
@@ -283,31 +284,3 @@ def test_a_directory_without_a_manifest_may_be_used_again():
     Path("my_run").mkdir()
     Path("my_run/train.log").write_text("a run that was killed")
     check_command_line(["hydra.run.dir=my_run"])
-
-
-def test_the_help_page_explains_every_choice_of_every_group():
-    lines = help_text().splitlines()
-    for group in [*GROUPS, "experiment"]:
-        start = lines.index(f"  {group}")
-        for path in (CONF / group).glob("*.yaml"):
-            line = next(line for line in lines[start:] if line[4:].split(" ")[0] == path.stem)
-            assert len(line[4 + len(path.stem) :].strip()) > 10, f"{path} does not explain itself"
-
-
-def test_the_help_page_marks_one_default_of_each_group():
-    marked = [line.split()[1] for line in help_text().splitlines() if line.startswith("  * ")]
-    # In the order of GROUPS, from the defaults list of conf/train.yaml.
-    assert marked == [
-        "breast_cancer",
-        "stratified",
-        "hist_gradient_boosting",
-        "native",
-        "fast",
-        "default",
-        "none",
-        "default",
-        "default",
-        "default",
-        "local",
-        "default",
-    ]

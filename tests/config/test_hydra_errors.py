@@ -6,9 +6,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tabproof.conf_files import CONF
 from tabproof.config import as_user_error, typed
 from tabproof.config.hydra_errors import ConfigurationError, nearest_keys, unknown_key, valid_keys
-from tabproof.config.schema import CONF
 from tabproof.errors import MissingValueError, UnknownKeyError
 from tests.config.composing import assert_says, composed, config
 

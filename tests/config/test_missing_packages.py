@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from tabproof.config.schema import CONF
+from tabproof.conf_files import CONF
 from tabproof.config.typed import EXTRAS, CannotInstantiateError, make
 from tabproof.errors import PackageMissingError
 from tabproof.steps.search import make_plan

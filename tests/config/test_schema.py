@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from docs.write_configuration import PAGE, page
+from tabproof.conf_files import CONF
 from tabproof.config import seconds_of
-from tabproof.config.schema import CONF, DURATION, GROUPS, Allowed, TrainConfig, range_errors
+from tabproof.config.schema import DURATION, GROUPS, Allowed, TrainConfig, range_errors
 from tests.config.composing import changed, config
 
 SCHEMAS = [TrainConfig, *(schema for group in GROUPS.values() for schema in group.values())]

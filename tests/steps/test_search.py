@@ -20,8 +20,9 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression
 
 from tabproof import artifacts, experiment
+from tabproof.conf_files import CONF
 from tabproof.config import check_config, typed
-from tabproof.config.schema import CONF, VoteConfig
+from tabproof.config.schema import VoteConfig
 from tabproof.config.typed import CannotInstantiateError
 from tabproof.errors import RungNotScoredError, UserError
 from tabproof.experiment import run_experiment

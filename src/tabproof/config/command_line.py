@@ -1,4 +1,4 @@
-"""The command line of `train`: its help, its quotes, and its check before Hydra acts on it.
+"""The command line of `train`: its quotes, and its check before Hydra acts on it.
 
 Hydra makes a run's directory before the job can refuse its configuration. So the configuration is
 composed once before Hydra starts, and a typing error leaves no files.
@@ -21,49 +21,11 @@ from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 from omegaconf import open_dict
 
 from tabproof.artifacts.run_directory import refuse_taken
+from tabproof.conf_files import CONF, choices
 from tabproof.config.checks import check_config
 from tabproof.config.hydra_errors import ConfigurationError, unknown_choice
-from tabproof.config.schema import CONF, GROUPS, TrainConfig, choices
+from tabproof.config.schema import GROUPS, TrainConfig
 from tabproof.config.typed import check_keys, typed
-
-USAGE = """\
-Train a classifier on a table, and write a complete, reproducible run under outputs/.
-
-usage: python -m src.train [group=choice ...] [key=value ...]
-
-  python -m src.train                                 breast_cancer, in seconds
-  python -m src.train dataset=adult search=full       OpenML's adult
-  python -m src.train dataset=file dataset.path=my.csv dataset.target=churned
-  python -m src.train -m dataset=breast_cancer,adult,credit-g
-
-groups and their choices (* is the default)
-"""
-
-FOOTER = """
-  --cfg job      show the configuration of this command line, run nothing
-  --info         show how it came about
-  -m             sweep: run every combination of comma-separated values
-  --hydra-help   what else Hydra can do; `make completion` for the Tab key
-
-Every key: docs/configuration.md"""
-
-
-def help_text() -> str:
-    """Return the help page; the first comment of a file of conf/ explains the choice."""
-    defaults = choices("")["train"].read_text(encoding="utf-8")
-    lines = []
-    for group in [*GROUPS, "experiment"]:
-        lines.append(f"\n  {group}\n")
-        for choice, path in choices(group).items():
-            mark = "*" if f"- {group}: {choice}" in defaults else " "
-            lines.append(f"  {mark} {choice:<29}{explanation(path)}\n")
-    return USAGE + "".join(lines) + FOOTER
-
-
-def explanation(path: Path) -> str:
-    """Return the first comment of a file of conf/."""
-    found = re.search(r"^# (?!@package)(.*)", path.read_text(encoding="utf-8"), re.M)
-    return found[1].strip() if found else ""
 
 
 def completions(words: Sequence[str], incomplete: str) -> list[str]:

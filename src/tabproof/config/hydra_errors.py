@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf import errors as omega
 from yaml import MarkedYAMLError
 
-from tabproof.config.schema import GROUPS, TrainConfig, choices
+from tabproof.conf_files import choices
+from tabproof.config.schema import GROUPS, TrainConfig
 from tabproof.errors import (
     MissingValueError,
     OverrideSyntaxError,

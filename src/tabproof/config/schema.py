@@ -1,4 +1,4 @@
-"""The schema of conf/: every group and key, its type and what it means; and where conf/ lies.
+"""The schema of conf/: every group and key, its type and what it means.
 
 A misspelt key or a wrong type fails while composing because these classes are the
 first entry of each defaults list. docs/configuration.md is generated from them.
@@ -12,7 +12,6 @@ from enum import Enum
 from functools import partial
 from math import isfinite
 from operator import ge, gt, le, lt
-from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
 from hydra.core.config_search_path import ConfigSearchPath
@@ -21,6 +20,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, OmegaConf
 
+from tabproof.conf_files import own_conf
 from tabproof.evaluation_result import METRICS
 from tabproof.runtime import SCHEDULER_ADDRESS
 from tabproof.text import LANGUAGES
@@ -536,23 +536,7 @@ OmegaConf.register_new_resolver(
     replace=True,
 )
 
-# --- Where conf/ lies: in the package, and of a project with its own, in the current directory too.
-
-PACKAGE = Path(__file__).resolve().parents[1]
-# A wheel carries conf/ inside the package; in the project it is a directory at the root.
-CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
-
-
-def own_conf() -> Path | None:
-    """Return the current directory's conf/, if it is another one than CONF."""
-    here = Path.cwd() / "conf"
-    return here if here.is_dir() and not here.samefile(CONF) else None
-
-
-def choices(group: str) -> dict[str, Path]:
-    """Return the choices of a config group with their files; the project's own replace ours."""
-    paths = [path for conf in (CONF, own_conf()) if conf for path in (conf / group).glob("*.yaml")]
-    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
+# --- Of a project with a conf/ of its own, that one comes first.
 
 
 class OwnConf(SearchPathPlugin):

@@ -9,8 +9,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from tabproof.conf_files import CONF
 from tabproof.config.hydra_errors import ConfigurationError, as_user_error, unknown_key
-from tabproof.config.schema import CONF, GROUPS, MemberConfig, RuntimeConfig, TrainConfig
+from tabproof.config.schema import GROUPS, MemberConfig, RuntimeConfig, TrainConfig
 from tabproof.config.typed import identity_of, typed
 from tabproof.errors import OverrideSyntaxError, UserError
 

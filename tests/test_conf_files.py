@@ -1,4 +1,4 @@
-"""A project's own conf/ comes before the packaged one, which holds all that it lacks."""
+"""A project's own conf/ comes before the packaged one; the help page lists what both offer."""
 
 import shutil
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from tabproof.config import help_text
-from tabproof.config.schema import CONF, choices, own_conf
+from tabproof.conf_files import CONF, choices, help_text, own_conf
+from tabproof.config.schema import GROUPS
 from tests.conftest import ROOT
 
 
@@ -49,3 +49,31 @@ def test_without_a_conf_of_its_own_the_package_decides(
     assert dataset_of() == "breast_cancer"
     monkeypatch.chdir(ROOT)
     assert own_conf() is None
+
+
+def test_the_help_page_explains_every_choice_of_every_group() -> None:
+    lines = help_text().splitlines()
+    for group in [*GROUPS, "experiment"]:
+        start = lines.index(f"  {group}")
+        for path in (CONF / group).glob("*.yaml"):
+            line = next(line for line in lines[start:] if line[4:].split(" ")[0] == path.stem)
+            assert len(line[4 + len(path.stem) :].strip()) > 10, f"{path} does not explain itself"
+
+
+def test_the_help_page_marks_one_default_of_each_group() -> None:
+    marked = [line.split()[1] for line in help_text().splitlines() if line.startswith("  * ")]
+    # In the order of the defaults list of conf/train.yaml.
+    assert marked == [
+        "breast_cancer",
+        "stratified",
+        "native",
+        "hist_gradient_boosting",
+        "fast",
+        "default",
+        "none",
+        "default",
+        "default",
+        "default",
+        "local",
+        "default",
+    ]

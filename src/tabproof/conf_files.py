@@ -1,0 +1,66 @@
+"""conf/ as files: where it lies, the choices of its groups, and the help page that lists them.
+
+Nothing here loads Hydra, so `train --help` is answered at once.
+"""
+
+import re
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+# A wheel carries conf/ inside the package; in the project it is a directory at the root.
+CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
+
+
+def own_conf() -> Path | None:
+    """Return the current directory's conf/, if it is another one than CONF."""
+    here = Path.cwd() / "conf"
+    return here if here.is_dir() and not here.samefile(CONF) else None
+
+
+def choices(group: str) -> dict[str, Path]:
+    """Return the choices of a config group with their files; the project's own replace ours."""
+    paths = [path for conf in (CONF, own_conf()) if conf for path in (conf / group).glob("*.yaml")]
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
+
+
+def explanation(path: Path) -> str:
+    """Return the first comment of a file of conf/."""
+    found = re.search(r"^# (?!@package)(.*)", path.read_text(encoding="utf-8"), re.M)
+    return found[1].strip() if found else ""
+
+
+# --- The help page.
+
+USAGE = """\
+Train a classifier on a table, and write a complete, reproducible run under outputs/.
+
+usage: python -m src.train [group=choice ...] [key=value ...]
+
+  python -m src.train                                 breast_cancer, in seconds
+  python -m src.train dataset=adult search=full       OpenML's adult
+  python -m src.train dataset=file dataset.path=my.csv dataset.target=churned
+  python -m src.train -m dataset=breast_cancer,adult,credit-g
+
+groups and their choices (* is the default)
+"""
+
+FOOTER = """
+  --cfg job      show the configuration of this command line, run nothing
+  --info         show how it came about
+  -m             sweep: run every combination of comma-separated values
+  --hydra-help   what else Hydra can do; `make completion` for the Tab key
+
+Every key: docs/configuration.md"""
+
+
+def help_text() -> str:
+    """Return the help page; the first comment of a file of conf/ explains the choice."""
+    groups = re.findall(r"^  - (\w+): ", (CONF / "train.yaml").read_text(encoding="utf-8"), re.M)
+    defaults = choices("")["train"].read_text(encoding="utf-8")
+    lines = []
+    for group in groups:
+        lines.append(f"\n  {group}\n")
+        for choice, path in choices(group).items():
+            mark = "*" if f"- {group}: {choice}" in defaults else " "
+            lines.append(f"  {mark} {choice:<29}{explanation(path)}\n")
+    return USAGE + "".join(lines) + FOOTER
