@@ -8,7 +8,9 @@ import json
 import math
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -90,9 +92,14 @@ def logistic(s: float) -> float:
         return 0.0
 
 
+def in_order(values: Iterable[float]) -> float:
+    # sum() corrects its rounding since Python 3.12.
+    return reduce(add, values)
+
+
 def softmax(s: list[float]) -> list[float]:
     powers = [math.exp(x - max(s)) for x in s]
-    return [e / sum(powers) for e in powers]
+    return [e / in_order(powers) for e in powers]
 
 
 def logits(of: str, r: list[float]) -> list[float]:
@@ -152,7 +159,7 @@ class Reader:
                 c.append(min(staircase(*points, x), 1.0))
         if len(c) == 1:
             return [1 - c[0], c[0]]
-        return [x / sum(c) if sum(c) else 1 / len(c) for x in c]
+        return [x / in_order(c) if any(c) else 1 / len(c) for x in c]
 
     def average(self, row: Sequence[float | str | None]) -> list[float]:
         sums = [0.0] * len(self.spec["labels"])
@@ -160,7 +167,7 @@ class Reader:
         for m, member in enumerate(members):
             for j, p in enumerate(self.member(m, member).uncalibrated(row)):
                 sums[j] += member["weight"] * p
-        return [s / sum(member["weight"] for member in members) for s in sums]
+        return [s / in_order(member["weight"] for member in members) for s in sums]
 
     def member(self, m: int, member: dict[str, Any]) -> "Reader":
         reader, prefix = Reader.__new__(Reader), f"members.{m}."
@@ -230,7 +237,7 @@ class Reader:
             for part in parts:
                 products = [x * weights[first + i] for i, x in enumerate(part)]
                 first += len(part)
-                total += products[0] if len(products) == 1 else sum(products)
+                total += products[0] if len(products) == 1 else in_order(products)
             sums.append(total)
         return sums
 
@@ -246,7 +253,7 @@ class Reader:
             return [float32(1 - p), p]
         if link == "softmax_float32":
             powers = [expf(float32(x - max(s))) for x in s]
-            return [float32(e / float32(sum(powers))) for e in powers]
+            return [float32(e / float32(in_order(powers))) for e in powers]
         n = len(self.arrays["trees.n_nodes"]) / self.spec["model"]["n_groups"]
         return [x / n for x in s]
 
