@@ -299,7 +299,9 @@ class RunDirectory:
         # The service imports this module and must not load joblib.
         import joblib
 
-        joblib.dump(pipeline, self.path / ESTIMATOR, compress=3)
+        # joblib, if it opens the file itself and fails, prints another error since Python 3.13.
+        with (self.path / ESTIMATOR).open("wb") as file:
+            joblib.dump(pipeline, file, compress=3)
 
     def write_cv_results(self, results: "pd.DataFrame") -> None:
         """Write every candidate and its scores."""
