@@ -15,7 +15,7 @@ class WrongAnswerError(Exception):
     def __init__(self, server: str, path: str, expected: object, answer: Answer) -> None:
         super().__init__(
             f"THE COMPARISON IS VOID: {server} answered {path} with {answer.status}"
-            f" {str(answer.content)[:200]}; the pipeline says {expected}"
+            f" {str(answer.content)[:200]}; the pipeline answers {expected}"
         )
 
 

@@ -51,22 +51,22 @@ def measure(name: str, overrides: list[str], run: Path, data_home: str) -> None:
     rows = list(zip(*(column[:N_ROWS_ALONE].tolist() for column in columns), strict=True))
 
     def explain_row(row: tuple[float, ...]) -> None:
-        told = np.array([scorer.predict_row(row)])
-        scorer.contributions([np.array([value]) for value in row], told)
+        predicted = np.array([scorer.predict_row(row)])
+        scorer.contributions([np.array([value]) for value in row], predicted)
 
     explained_alone = median(_seconds(lambda row=row: explain_row(row)) for row in rows)
     alone = median(_seconds(lambda row=row: scorer.predict_row(row)) for row in rows)
     n_rows = max(1, min(N_ROWS, int(MOST_SECONDS / N_REPETITIONS / explained_alone)))
-    some, told = [column[:n_rows] for column in columns], proba[:n_rows]
+    some, predicted = [column[:n_rows] for column in columns], proba[:n_rows]
     explained = median(
-        _seconds(lambda: scorer.contributions(some, told)) for _ in range(N_REPETITIONS)
+        _seconds(lambda: scorer.contributions(some, predicted)) for _ in range(N_REPETITIONS)
     )
     plain = median(_seconds(lambda: scorer.predict_proba(columns)) for _ in range(N_REPETITIONS))
-    found = scorer.contributions(some, told)
+    found = scorer.contributions(some, predicted)
     positive = found.scores
     if found.scale == "log_odds":
         positive = 1 / (1 + np.exp(-found.scores))
-    apart = np.abs(positive - told[:, 1]).max()
+    apart = np.abs(positive - predicted[:, 1]).max()
     print(
         f"{name:<22}{1e3 * preparing:9.0f}{1e3 * explained_alone:10.2f}{1e3 * alone:9.3f}"
         f"{n_rows / explained:12,.0f}{N_ROWS / plain:12,.0f}{apart:11.1e}",

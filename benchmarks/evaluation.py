@@ -26,13 +26,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-home", default=DATA_HOME, help="where adult lies")
     parser.add_argument("--repetitions", type=int, default=3)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with TemporaryDirectory() as folder:
         here = Path(folder)
-        adult = ["dataset=adult", f"dataset.data_home={asked.data_home}", "search=full"]
+        adult = ["dataset=adult", f"dataset.data_home={options.data_home}", "search=full"]
         met = [
-            tell_share("adult", train(adult, asked.repetitions, here / "adult")),
-            tell_seconds("breast_cancer", train(["search=fast"], asked.repetitions, here / "bc")),
+            print_share("adult", train(adult, options.repetitions, here / "adult")),
+            print_seconds(
+                "breast_cancer", train(["search=fast"], options.repetitions, here / "bc")
+            ),
         ]
         small = train([*adult, "evaluation=minimal"], 1, here / "minimal")
         print(f"  adult, evaluation=minimal {after_search(small[0]):10.2f} s")
@@ -57,9 +59,9 @@ def after_search(seconds: dict[str, float]) -> float:
     return sum(seconds[step] for step in STEPS)
 
 
-def tell_share(name: str, found: list[dict[str, float]]) -> bool:
+def print_share(name: str, found: list[dict[str, float]]) -> bool:
     """Print the steps next to the search."""
-    tell_steps(name, found)
+    print_steps(name, found)
     for whole in ("searching", "total"):
         share = median(after_search(seconds) / seconds[whole] for seconds in found)
         if whole == "searching":
@@ -67,13 +69,13 @@ def tell_share(name: str, found: list[dict[str, float]]) -> bool:
     return print_verdict(f"{name}, share of the run", share, at_most=MAX_SHARE)
 
 
-def tell_seconds(name: str, found: list[dict[str, float]]) -> bool:
+def print_seconds(name: str, found: list[dict[str, float]]) -> bool:
     """Print the steps, and their sum."""
-    tell_steps(name, found)
+    print_steps(name, found)
     return print_verdict(f"{name}, seconds", median(map(after_search, found)), at_most=MAX_SECONDS)
 
 
-def tell_steps(name: str, found: list[dict[str, float]]) -> None:
+def print_steps(name: str, found: list[dict[str, float]]) -> None:
     """Print the median of each step."""
     steps = {step: median(each[step] for each in found) for step in found[0]}
     print(f"{name}: " + ", ".join(f"{step} {value:.2f} s" for step, value in steps.items()))

@@ -86,12 +86,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hold-outs", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     for name, law in LAWS.items():
         drops = "  ".join(f"{drop:.3f}" for drop in law.true_drops())
         print(f"{name}: true drops of {', '.join(COLUMNS)}: {drops}")
         for n_rows, n_repeats in ((200, 10), (1000, 1), (1000, 10), (1000, 50), (5000, 10)):
-            shares = coverage(law, n_rows, n_repeats, asked.hold_outs, asked.seed)
+            shares = coverage(law, n_rows, n_repeats, options.hold_outs, options.seed)
             shown = "  ".join(f"{share:6.1%}" for share in shares)
             print(f"  {n_rows:>5,} rows, {n_repeats:>2} repeats: covered {shown}", flush=True)
 

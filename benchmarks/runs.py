@@ -33,11 +33,11 @@ def main() -> None:
         for number in range(n_runs):
             make_run(here / "outputs", number)
         print(f"{n_runs:,} run directories made in {perf_counter() - start:.0f} s", flush=True)
-        met = [tell(here, verb) for verb in ("list", "leaderboard")]
+        met = [measure_command(here, verb) for verb in ("list", "leaderboard")]
     sys.exit(0 if all(met) else 1)
 
 
-def tell(here: Path, verb: str) -> bool:
+def measure_command(here: Path, verb: str) -> bool:
     """Measure a command from start to end, without an index and with it."""
     (here / "outputs" / ".index.json").unlink(missing_ok=True)
     cold, *warm = (seconds(here, verb) for _ in range(1 + N_TIMES))

@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_
 
 
 def main(name: str | None = None) -> None:
-    """Run what sys.argv asks for, and exit.
+    """Run the command in sys.argv, and exit.
 
     name: of the command, where the program is `python -m src.<name>`.
     """

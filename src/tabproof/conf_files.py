@@ -1,4 +1,4 @@
-"""conf/ as files: where it lies, the choices of its groups, and the help page that lists them.
+"""conf/ as files: its location, the choices of its groups, and the help page that lists them.
 
 Nothing here loads Hydra, so `train --help` is answered at once.
 """

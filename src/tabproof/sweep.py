@@ -39,7 +39,7 @@ class SweepNotResumedError(UserError):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run one job, or a sweep of jobs, as a command line asks for."""
+    """Run one job or a sweep of jobs from the words of a command line."""
     if process.parent is not None:
         process.end_with(process.parent)
     arguments = resumed(conf.quoted(arguments))

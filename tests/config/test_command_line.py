@@ -245,7 +245,31 @@ def _assert_understood(value):
 
 def test_showing_a_configuration_needs_no_mandatory_values_but_the_right_keys():
     check_command_line(["--cfg", "job", "dataset=file"])
+    check_command_line(["--cfg=job", "dataset=file"])
     assert isinstance(refusal("--cfg", "job", "+search.n_split=3"), UnknownKeyError)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--typo"], "no such option: --typo; python -m src.train --help"),
+        (["-x", "seed=1"], "no such option: -x;"),
+        (["seed=1", "--sweep=2"], "no such option: --sweep;"),
+        (["--cfg", "jobs"], "--cfg takes job, hydra or all, not jobs"),
+        (["--cfg"], "--cfg takes job, hydra or all, not nothing"),
+        (["--cfg", "job", "sed"], "sed"),
+        (["-m", "dataset"], "dataset"),
+    ],
+)
+def test_a_misspelt_option_or_a_word_without_a_value_is_one_line(words, text):
+    error = refusal(*words)
+    assert text in str(error)
+    assert len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize("flag", ["--info", "--hydra-help", "--config-dir=conf", "-p", "--resolve"])
+def test_options_of_hydra_are_left_to_it(flag):
+    assert check_command_line([flag]) is None
 
 
 def test_checking_leaves_nothing_behind(tmp_path):

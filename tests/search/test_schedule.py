@@ -72,9 +72,9 @@ def test_values_of_a_rung(key: str, value: Any, read: Any) -> None:
         ([FIRST, line(rows="50%")], "the last rung .* must have"),
         ([FIRST, FIRST, line()], r"rung 2 .* has no more iterations, rows or folds"),
         ([line(), line(candidates=2)], "rung 2 .* has no more iterations"),
-        ([FIRST, {**FIRST, "iterations": "10%", "rows": "50%"}, line()], "rung 2 .* asks for less"),
-        ([line(), FIRST], "rung 2 .* asks for less"),
-        ([line(rows="50%"), line(folds=3), line()], "rung 2 .* asks for less"),
+        ([FIRST, {**FIRST, "iterations": "10%", "rows": "50%"}, line()], "rung 2 .* is smaller"),
+        ([line(), FIRST], "rung 2 .* is smaller"),
+        ([line(rows="50%"), line(folds=3), line()], "rung 2 .* is smaller"),
     ],
     ids=str,
 )

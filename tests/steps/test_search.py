@@ -66,7 +66,7 @@ LINEAR = "search.members.linear"
         (["search.schedule=[]"], "search.schedule: it has no rung"),
         ([f"search.schedule=[{FIRST}]"], "search.schedule: the last rung"),
         ([f"search.schedule=[{rungs()}, {rungs()}]"], "rung 2 .* has no more iterations"),
-        ([f"search.schedule=[{rungs()}, {FIRST}]"], "rung 2 .* asks for less"),
+        ([f"search.schedule=[{rungs()}, {FIRST}]"], "rung 2 .* is smaller"),
         ([f"search.schedule=[{rungs(rows='50')}]"], "rung 1 has rows: 50; it takes all or a share"),
         (
             [f"search.schedule=[{rungs(folds='')}]"],

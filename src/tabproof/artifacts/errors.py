@@ -13,7 +13,7 @@ class ManifestError(UserError):
 
 
 class UnverifiedRunError(UserError):
-    """A run directory is not exactly what its manifest says."""
+    """A run directory differs from its manifest."""
 
     exit_code = 1
     template = "{path} cannot be trusted: {name} {reason}; take another run, or train it again"
@@ -45,7 +45,7 @@ class OutputsError(UserError):
 
     template = (
         "{path} {reason}; runs are in outputs/ of the project, which python -m src.train makes,"
-        " or where --outputs says"
+        " or in the directory of --outputs"
     )
 
 

@@ -218,7 +218,7 @@ def read_records(outputs: Path) -> list[Found]:
         is_final = record.state in {"complete", "partial", *unfinished}
         if is_final and run.signature and record.elsewhere is None:
             final[key] = run.signature, record
-        # The directory's name says when the run began: file times change when it is copied.
+        # The directory's name has the time when the run began: file times change when it is copied.
         date, *rest = Path(key).parts
         time = TIME.match(rest[0]) if rest else None
         when = f"{date} {':'.join(time.groups())}" if time else date

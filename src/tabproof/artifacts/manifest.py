@@ -27,7 +27,7 @@ FORMAT = 1
 CHUNK = 1 << 20
 MAX_SIZE = 4 << 20
 MAX_NAME, MAX_DEPTH = 512, 16
-# Bytes of all files that a reader wants: they are held in memory.
+# Bytes of all files that are read into memory.
 MAX_WANTED = 2 << 30
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -231,7 +231,7 @@ class VerifiedRun:
 def read_verified(directory: Path, wanted: Callable[[str], bool]) -> VerifiedRun:
     """Verify a whole run directory and return the content of the files that are wanted.
 
-    Raises UnverifiedRunError where the directory is not exactly what its manifest says.
+    Raises UnverifiedRunError where the directory differs from its manifest.
     """
     with opened_run(directory) as run:
         entries = run.manifest.files

@@ -1,6 +1,6 @@
-"""Directories of runs and sweeps: the only module that knows the names of their files.
+"""Directories of runs and sweeps: the only module with the names of their files.
 
-Until the manifest exists, status.json says how far the run came, and search/ keeps the finished
+Until the manifest exists, status.json has the state of the run, and search/ keeps the finished
 fits of its search. A directory without a manifest is not a run.
 
 <run>/search/plan.json     what determines the fits: configuration, data, code, versions

@@ -65,17 +65,17 @@ class Parts:
     def finish(self, task: int, output: Path, tally: Tally) -> None:
         """Record that an output is complete, and delete its parts."""
         if self.is_kept:
-            said = {"output": _stamp(output), "tally": vars(tally)}
-            self._write(f"{task}.done", json.dumps(said).encode())
+            record = {"output": _stamp(output), "tally": vars(tally)}
+            self._write(f"{task}.done", json.dumps(record).encode())
         for path in self.directory.glob(f"{task}-*.part"):
             path.unlink()
 
     def tally_of(self, task: int, output: Path) -> Tally | None:
         """Return the counts of a complete output, if it was not changed since."""
-        said = _read_json(self.directory / f"{task}.done")
-        if said is None or not output.exists() or said["output"] != _stamp(output):
+        record = _read_json(self.directory / f"{task}.done")
+        if record is None or not output.exists() or record["output"] != _stamp(output):
             return None
-        tally = Tally(**said["tally"])
+        tally = Tally(**record["tally"])
         tally.unseen, tally.outside = Counter(tally.unseen), Counter(tally.outside)
         return tally
 
@@ -141,8 +141,8 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _as_bytes(part: Part) -> pa.Buffer:
-    said = {name: value for name, value in vars(part).items() if name != "table"}
-    schema = part.table.schema.with_metadata({KEY: json.dumps(said).encode()})
+    record = {name: value for name, value in vars(part).items() if name != "table"}
+    schema = part.table.schema.with_metadata({KEY: json.dumps(record).encode()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
         writer.write_table(part.table)
@@ -155,7 +155,7 @@ def _read(path: Path) -> Part | None:
             table = reader.read_all()
     except (OSError, pa.ArrowException):
         return None
-    said = json.loads(table.schema.metadata[KEY])
-    faults = tuple(Fault(*fault) for fault in said.pop("faults"))
+    record = json.loads(table.schema.metadata[KEY])
+    faults = tuple(Fault(*fault) for fault in record.pop("faults"))
     table = table.replace_schema_metadata(None).combine_chunks()
-    return Part(table=table, faults=faults, **said)
+    return Part(table=table, faults=faults, **record)

@@ -52,7 +52,7 @@ def _data_errors(config: schema.TrainConfig) -> Found:
     try:
         "".encode(dataset.encoding)
     except LookupError:
-        yield "dataset.encoding", dataset.encoding, "an encoding that Python knows: utf-8, cp932, …"
+        yield "dataset.encoding", dataset.encoding, "an encoding of Python: utf-8, cp932, …"
     if dataset.decimal == dataset.separator:
         yield "dataset.decimal", dataset.decimal, "another character than dataset.separator"
     if dataset.target in dataset.drop_columns:

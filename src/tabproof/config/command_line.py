@@ -26,6 +26,7 @@ from tabproof.config.checks import check_config
 from tabproof.config.hydra_errors import ConfigurationError, unknown_choice
 from tabproof.config.schema import GROUPS, TrainConfig
 from tabproof.config.typed import check_keys, typed
+from tabproof.errors import CommandLineError
 
 
 def completions(words: Sequence[str], incomplete: str) -> list[str]:
@@ -73,6 +74,13 @@ def quoted(arguments: Sequence[str]) -> list[str]:
 # Composing takes a tenth of a second, so only the first jobs of a large sweep are checked.
 MAX_JOBS_CHECKED = 50
 
+PROGRAM = "python -m src.train"
+# Hydra's options: those that are read here, too, and those that only Hydra can read.
+READ_FLAGS = {"-m", "--multirun", "-c", "--cfg"}
+UNREAD_FLAGS = {"--hydra-help", "--version", "--resolve", "--info", "--experimental-rerun"}
+UNREAD_FLAGS |= {"--package", "--run", "--shell-completion", "--config-path", "--config-name"}
+UNREAD_FLAGS |= {"--config-dir", "-p", "-r", "-sc", "-cp", "-cn", "-cd", "-i"}
+
 
 @dataclass
 class Composed:
@@ -93,18 +101,28 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
     Return None for what `--cfg` shows, which is checked, and for other flags (`--info`,
     `--config-dir` and so on), which only Hydra can read.
     """
-    overrides = [argument for argument in arguments if not argument.startswith("-")]
-    flags = {argument for argument in arguments if argument.startswith("-")}
-    shows_only, is_sweep = bool(flags & {"-c", "--cfg"}), bool(flags & {"-m", "--multirun"})
-    if unread := sorted(flags - {"-m", "--multirun", "-c", "--cfg"}):
+    overrides, flags, shown = [], set(), None
+    words = iter(arguments)
+    for word in words:
+        flag, _, value = word.partition("=")
+        if not word.startswith("-"):
+            overrides.append(word)
+            continue
+        if flag in ("-c", "--cfg"):
+            shown = value or next(words, "nothing")
+        flags.add(flag)
+    for flag in sorted(flags - READ_FLAGS - UNREAD_FLAGS):
+        raise CommandLineError(PROGRAM, f"No such option: {flag}")
+    if shown not in (None, "job", "hydra", "all"):
+        raise CommandLineError(PROGRAM, f"--cfg takes job, hydra or all, not {shown}")
+    is_sweep = bool(flags & {"-m", "--multirun"})
+    if unread := sorted(flags - READ_FLAGS):
         if any(override.startswith("search.resume=") for override in overrides):
             raise ConfigurationError(
                 f"search.resume cannot be used with {', '.join(unread)}: the configuration is known"
                 " only later; put the file into conf/, or give the overrides on the command line"
             )
         return None
-    if shows_only:
-        overrides = [override for override in overrides if "=" in override]
     composed = Composed()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
@@ -128,7 +146,7 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
             with open_dict(cfg):
                 hydra_config = cfg.pop("hydra")
             check_keys(cfg)
-            if shows_only:
+            if shown is not None:
                 continue
             config = typed(cfg)
             check_config(config)

@@ -206,7 +206,7 @@ class FileDatasetConfig(DatasetConfig):
     _target_: str = option("the function that loads it", "tabproof.data.load_file")
     # Its content is in the data's fingerprint: a copy elsewhere is the same data.
     path: str = neutral(
-        "where it lies",
+        "its location",
         pattern=r"(?s:.*)\.(csv|csv\.gz|parquet)",
         words="a file that ends in .csv, .csv.gz, .parquet",
     )
@@ -391,7 +391,7 @@ class HalvingSearchConfig(SearchConfig):
 
 @choice("checks", "checks")
 class ChecksConfig:
-    """Checks of the data before training; each limit says what is reported."""
+    """Checks of the data before training; each limit sets what is reported."""
 
     enabled: bool = option("whether the data is checked", True)
     fail: bool = option("end the run before training if anything is found", False)

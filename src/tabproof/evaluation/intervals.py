@@ -132,10 +132,10 @@ def bootstrap_intervals(
 ) -> dict[str, Interval | None]:
     """Return 95 % intervals by name; None for all if a label has a single row.
 
-    values : metrics of these rows; names are those that Sample.metrics knows.
+    values : metrics of these rows; names are those of Sample.metrics.
     """
     if (np.bincount(y) == 1).any():
-        # One row says nothing about how rows of its label vary.
+        # The variance between rows of a label cannot be estimated from one row.
         return dict.fromkeys(values)
     sample = Sample(y, proba, threshold)
     drawn = _drawn(sample.counts, n_bootstrap, seed)

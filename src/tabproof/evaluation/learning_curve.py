@@ -75,7 +75,7 @@ def repeated_scores(
 ) -> tuple[RepeatedScores, list[Finding]]:
     """Fit on each split's first positions, and score on its second.
 
-    splits : n_splits times n_repeats of them. Fits run where joblib's configuration says. A metric
+    splits : n_splits times n_repeats of them. Fits run on joblib's active backend. A metric
     that some fold leaves undefined is the mean over the others, which is a finding.
     """
     found = Parallel()(
@@ -141,7 +141,7 @@ def learning_curve(
     A smaller part of a fold's training rows is contained in the larger ones.
 
     splits : training and test positions of two folds or more. y : (n_rows,), codes from 0 on
-    without a gap. Fits run where joblib's configuration says. A size on which a fit fails, or that
+    without a gap. Fits run on joblib's active backend. A size on which a fit fails, or that
     lacks a class in a fold, is left out, and the finding gives the reason.
     """
     orders = [train[stratified_order(y[train], seed)] for train, _ in splits]

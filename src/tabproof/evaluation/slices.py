@@ -24,7 +24,7 @@ from tabproof.scorer import as_category
 def stratified_order(y: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
     """Order rows at random so that the first n, for any n, have the classes' shares.
 
-    Two rows of each class come first: no class is lost, and one row says nothing about variance.
+    Two rows of each class come first: no class is lost, and one row has no variance.
     """
     rng = np.random.default_rng(seed)
     place = np.empty(len(y))

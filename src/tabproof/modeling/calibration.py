@@ -1,6 +1,6 @@
 """Calibration of probabilities, fitted on predictions out of folds.
 
-`GivenSums` and `GivenProba` stand in for the classifier whose predictions are already there.
+`GivenSums` and `GivenProba` replace a classifier whose predictions are already known.
 """
 
 from collections.abc import Sequence

@@ -93,7 +93,7 @@ def _check_values(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
         valid = VALID_THREADS.get(library)
         if option in THREADS and (value is not None if valid is None else value not in valid):
             shown = "null" if valid is None else " or ".join(map(str, valid))
-            reason = f"{shown} here: runtime.workers says how many work"
+            reason = f"{shown} here: runtime.workers sets the number of workers"
             raise InvalidValueError(name, value, reason)
     for part in clone(pipeline).set_params(**parameters).get_params().values():
         # Of an estimator itself there is nothing better to name than its class.

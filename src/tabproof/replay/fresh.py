@@ -34,7 +34,7 @@ class EnvironmentFailedError(UserError):
 
     exit_code = 1
     template = (
-        "--environment: {step} failed: {reason}; pip's own configuration says where packages come"
+        "--environment: {step} failed: {reason}; pip's own configuration sets where packages come"
         " from"
     )
 

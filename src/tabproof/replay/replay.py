@@ -57,7 +57,7 @@ def replay(
         if is_taken:
             valid = "an empty or new directory outside of the run; without it a replay makes one"
             raise InvalidValueError("--output", output, valid)
-    # A search that a budget ended would end elsewhere here, whatever we do.
+    # A search that a budget ended would end elsewhere here in any case.
     was_whole = summary.stopped is None
     config, added = conf.recompose(text, overrides, to_its_end=was_whole)
     try:
@@ -124,7 +124,7 @@ def _compare_inputs(
     run_id: str, then: artifacts.Summary, config: conf.TrainConfig, added: Sequence[str]
 ) -> Iterator[Comparison]:
     """Compare what decides the numbers, before training, which may take long."""
-    # The training logs again what loading says.
+    # Loading logs its lines again when the run is trained.
     with _logging_to(logging.NullHandler()):
         plan = make_plan(config)
         division = experiment.load_rows(config, plan)

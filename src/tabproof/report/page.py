@@ -543,7 +543,7 @@ def render_card(facts: ReportFacts, language: str) -> str:
 
 
 def _metadata(facts: ReportFacts, t: Texts) -> str:
-    """Write the YAML on top of the card as the hub specifies it; no licence: no run knows one."""
+    """Write the YAML on top of the card as the hub specifies it; no licence: a run has none."""
     metrics: list[dict[str, Any]] = []
     for name, estimate in facts.evidence.metrics.items():
         if estimate.value is None:

@@ -116,7 +116,7 @@ def rollback(name: str, *, to: str | None, who: str | None, why: str, models: Pa
 
 @contextmanager
 def _changing(models: Path) -> Iterator[artifacts.Registry]:
-    """Yield the registry; an interrupt inside the block says in which state it is."""
+    """Yield the registry; an interrupt inside the block gets a note with its state."""
     try:
         yield artifacts.Registry(models)
     except KeyboardInterrupt as interrupt:

@@ -1,4 +1,4 @@
-"""Write the page of many runs; predictions are read of the best only, as the page says."""
+"""Write the page of many runs; predictions are read of the best only, which the page states."""
 
 import hashlib
 import os
@@ -117,7 +117,7 @@ def _groups(
     """
     groups: dict[tuple[str, str | None], Members] = defaultdict(list)
     for members in divisions:
-        # The first of them that can be read tells which rows these are.
+        # The first of them that can be read decides which rows these are.
         read = (_read(run, refused) for run in _ranked(members, asked)[1][:MAX_READ])
         rows = next((each[0] for each in read if each is not None), None)
         groups[members[0].record.dataset, rows] += members

@@ -79,7 +79,7 @@ class ClusterLostError(UserError):
     )
 
 
-# --- On the machine that asks -------------------------------------------------------------
+# --- On the client ------------------------------------------------------------------------
 
 
 class _RemoteTraceback(Exception):  # noqa: N818 - as the libraries of processes call theirs
@@ -330,7 +330,7 @@ _lock = RLock()
 
 
 def run_call(check: bytes, call: bytes, *shared: BytesIO) -> Any:
-    """Run a call on a worker, in one thread, if the worker equals the machine that asks."""
+    """Run a call on a worker, in one thread, if the worker equals the client."""
     _check_this_worker(check)
     # For good, not for a while: BLAS has one limit for all threads of a process, and the first
     # call that ends would remove it for the others. Libraries loaded later read the variables.

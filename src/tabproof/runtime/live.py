@@ -109,7 +109,7 @@ def draw_search(search: SearchLog, console: Console, is_final: bool) -> Iterator
             # Scores of different rungs cannot be compared.
             where = "" if rung is last else f" in rung {rung.rung}"
             text = f"best{where} {rung.score:.4f}: {format_params(rung.best_params)}"
-    # One line stays free, in which the cursor stands; one is the table's header.
+    # One line stays free for the cursor; one is the table's header.
     n_rows = len(rungs) if is_final else min(height - 4, len(rungs))
     if n_rows > 0:
         rows = [

@@ -238,7 +238,7 @@ class Jobs:
     def job(self, name: str, *, in_sweep: bool, in_this_process: bool) -> Iterator[None]:
         """Run a job inside the block; its failure goes to its own log, with the traceback.
 
-        It is raised again in another process than the command's, where nobody reads what is kept.
+        In another process than the command's it is raised again: nothing reads what is kept there.
         """
         self._in_sweep = in_sweep
         logging.captureWarnings(True)

@@ -44,7 +44,7 @@ def default_openmp_threads() -> int:
 def limited_threads(openmp_threads: int | None) -> Iterator[None]:
     """Limit the threads of this process and of its children inside the block.
 
-    None stands for `default_openmp_threads()`.
+    None means `default_openmp_threads()`.
     """
     n_threads = openmp_threads or default_openmp_threads()
     with environment({**dict.fromkeys(BLAS_VARIABLES, "1"), OPENMP_VARIABLE: str(n_threads)}):
@@ -73,7 +73,7 @@ def n_workers(workers: int | None) -> int:
 
 
 def n_openmp_threads(openmp_threads: int | None, *, n_rows: int) -> int:
-    """Return the OpenMP threads of a fit in this process; None asks for as many as pay off."""
+    """Return the OpenMP threads of a fit in this process; None: as many as save time."""
     if openmp_threads is not None:
         return openmp_threads
     return 1 if n_rows <= FEW_ROWS else default_openmp_threads()

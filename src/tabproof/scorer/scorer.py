@@ -18,9 +18,9 @@ from tabproof.scorer.model import Model, SummedModel, logistic, make_model, soft
 class Calibration:
     """The last stage after a model: map sums or probabilities to calibrated probabilities.
 
-    The order of operations is that of scikit-learn's CalibratedClassifierCV. scikit-learn tells
-    logits from probabilities by the values in a batch; here the file says which they are (`of`),
-    so a row alone gets the same bits as in a batch.
+    The order of operations is that of scikit-learn's CalibratedClassifierCV. scikit-learn infers
+    from the values in a batch whether they are logits or probabilities; here it is a field of the
+    file (`of`), so a row alone gets the same bits as in a batch.
     """
 
     def __init__(

@@ -242,7 +242,7 @@ class BitVectors:
                     np.unique(trees.threshold[nodes]),
                     encoding if encoding.steps else None,
                 )
-                # Each threshold stands for the interval that ends with it.
+                # Each threshold represents the interval that ends with it.
                 features = np.concatenate([thresholds, [np.inf, np.nan]])[:, np.newaxis]
             tree = tree_of_node[nodes]
             starts = np.flatnonzero(np.append(True, tree[1:] != tree[:-1]))

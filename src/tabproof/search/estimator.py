@@ -234,7 +234,7 @@ class RungSearchCV(BaseSearchCV):
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The result of a search, whatever its engine.
+    """The result of a search by any engine.
 
     pipeline is fitted on all training rows; cv_results has a row per candidate and rung; rungs
     are numbers of training rows. stopped is the reason why the search ended early, or None.

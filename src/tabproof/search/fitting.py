@@ -385,7 +385,7 @@ def splittable_columns(estimator: Any, X: Any) -> NDArray[np.intp] | None:
     ):
         return None
     # Where nearly all rows have one value, one side of any split has too few rows. The first row
-    # stands for the commonest value: where it is another one, the column is kept.
+    # replaces the commonest value: where it is another one, the column is kept.
     n_others = np.count_nonzero(X[0] != X, axis=0)
     columns = np.flatnonzero(n_others >= estimator.min_samples_leaf)
     pays_off = len(columns) and len(columns) <= (1 - MIN_SHARE_LEFT_OUT) * X.shape[1]

@@ -128,7 +128,7 @@ def first_rung(
 ) -> int:
     """Return the number of rows of the first rung.
 
-    It is as small as the number of candidates asks for, but large enough that the test part of
+    It is as small as the number of candidates allows, but large enough that the test part of
     every fold holds MIN_ROWS_PER_CLASS rows of every class; and such that the last rung has
     (almost) all rows: n_rows // factor**k for an integer k. If there is no such size, all rows.
 

@@ -29,7 +29,8 @@ class Rung:
     """How many candidates enter, and what each of them is fitted and scored on.
 
     candidates is a number, a share of all (below 1) or None for all. iterations and rows are
-    shares of what the candidate asks for and the fold has. folds is a number or None for all.
+    shares of the candidate's own iterations and of the fold's rows. folds: a number, or None for
+    all.
     """
 
     candidates: float | None
@@ -49,7 +50,7 @@ class Rung:
         return n_splits if self.folds is None else min(self.folds, n_splits)
 
     def n_iterations(self, asked: int) -> int:
-        """Return the iterations of a candidate that asks for `asked`."""
+        """Return the iterations of a candidate whose own number is `asked`."""
         return max(ceil(asked * self.iterations), 1)
 
     def __str__(self) -> str:
@@ -93,7 +94,7 @@ def parse_schedule(lines: Sequence[Mapping[str, Any]]) -> tuple[Rung, ...]:
         )
         before = rungs[-1].work if rungs else (0.0, 0.0, 0.0)
         if any(now < then for now, then in zip(rung.work, before, strict=True)):
-            raise ScheduleError(reason=f"rung {number} ({rung}) asks for less than the one before")
+            raise ScheduleError(reason=f"rung {number} ({rung}) is smaller than the one before")
         if rung.work == before:
             raise ScheduleError(
                 reason=f"rung {number} ({rung}) has no more iterations, rows or folds than the one"

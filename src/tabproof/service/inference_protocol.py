@@ -81,7 +81,7 @@ class Tensor(msgspec.Struct, omit_defaults=True):
 
 
 class RequestedOutput(msgspec.Struct):
-    """An output that the client wants."""
+    """A requested output."""
 
     name: str
     parameters: dict[str, Any] | None = None

@@ -189,7 +189,7 @@ class ModelStore:
         served = self.served
         if not versions:
             if any(model.promoted for model in served.models.values()):
-                # Perhaps a mount was lost; a run that nobody promoted must not replace the model.
+                # Perhaps a mount was lost; a run that was not promoted must not replace the model.
                 raise ReloadError({"registry": "it no longer holds a promoted model"})
             if self._address or self._keys is not None:
                 # With a store or with signatures, only promoted models may be served.

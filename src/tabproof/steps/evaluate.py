@@ -35,7 +35,7 @@ def refit(
     model: Decided,
     on_fit: Callable[[str, int], None],
 ) -> Refits:
-    """Fit the chosen model on parts of the training rows, if the configuration asks for it.
+    """Fit the chosen model on parts of the training rows, if the configuration enables it.
 
     on_fit : called with what is fitted, and the number of fits, each time that a fit begins.
     """

@@ -21,7 +21,7 @@ def publish(
     evidence: Evidence,
     summary: artifacts.Summary,
 ) -> None:
-    """Write the plots, the page and the model card, as the configuration asks."""
+    """Write the plots, the page and the model card that the configuration selects."""
     asked, pictures = config.report, {}
     if asked.plots or asked.page:
         # Slow to import: a wrong parameter is reported before that.

@@ -163,7 +163,7 @@ def test_the_same_vote_gives_the_same_bytes() -> None:
 def test_hard_rows_reach_the_nodes_of_every_member() -> None:
     case, rng = vote_of_four(3), np.random.default_rng(0)
     whats = [what for what, _ in hard_rows(case.scorer, case.X_test, rng, whole=False)]
-    assert whats.count("rows on thresholds and beside them") == 4
+    assert whats.count("rows on thresholds and next to them") == 4
     assert whats.count("rows that lack what a node tests") == 4
 
 

@@ -42,7 +42,7 @@ class SignatureError(UserError):
 
     exit_code = 1
     template = (
-        "model '{name}' {version} is refused, as MODEL_SIGNATURE_KEY asks for a signature:"
+        "model '{name}' {version} is refused, because MODEL_SIGNATURE_KEY requires a signature:"
         " {reason}; python -m src.runs push {name} --sign KEY signs it"
     )
 

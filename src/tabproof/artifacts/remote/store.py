@@ -170,7 +170,7 @@ class Bucket(Store):
         if protocol == "s3" and os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
             # An endpoint without encryption is only ever set on purpose.
             client["allow_http"] = True
-        # The last pause ends before the time does: its error is worth more than "no answer".
+        # The last pause ends before the time does: its error explains more than "no answer".
         pauses = {
             "init_backoff": timedelta(seconds=0.1),
             "max_backoff": timedelta(seconds=seconds / 6),

@@ -38,7 +38,7 @@ COLOURS = {
     "series-5": ("#a87400", "#f2c14e"),
     "series-6": ("#3592cc", "#b3defa"),
     "series-7": ("#101010", "#ffffff"),
-    # The background of a plot that stands alone.
+    # The background of a plot outside the report.
     "paper": ("#ffffff", "#161616"),
 }
 INK, MUTED, RULE, GRID, *SERIES, _ = (light for light, _ in COLOURS.values())
@@ -268,7 +268,7 @@ FONTS = (
 COLOUR = re.compile(r"rgb\(\d+,\d+,\d+\)|#[0-9a-f]{6}")
 NUMBER = re.compile(r"-?\d+\.\d+(?:E-\d+)?")
 DROPPED = {"buffered-rendering", "clip-bounds-jfx", "display", "fill-rule", "stroke-dashoffset"}
-# Markup and formulas that lets-plot would draw from anybody's text, and what stands for them.
+# Markup and formulas that lets-plot would draw from any text, and what replaces them.
 LITERAL = str.maketrans({"<": "\ue000", "\\": "\ue001"})
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -298,7 +298,7 @@ VARIABLES = {light: f"var(--plot-{name})" for name, (light, _) in COLOURS.items(
 LIGHT, DARK = (
     ";".join(f"--plot-{name}:{shades[n]}" for name, shades in COLOURS.items()) for n in (0, 1)
 )
-# The same in each plot, so that many can stand in one page.
+# The same in each plot, so that one page can hold many.
 STYLE = (
     f".plot{{{LIGHT}}}@media screen and (prefers-color-scheme: dark){{.plot{{{DARK}}}}}"
     # Alone, a plot has a background of its own; in a page, the page's.

@@ -183,7 +183,7 @@ def _rows_at_nodes(
         if isinstance(encoding, NumberEncoding) and np.isfinite(threshold):
             cells = changed.setdefault(encoding.name, frame[encoding.name].to_numpy(copy=True))
             cells[3 * i : 3 * i + 3] = _around(encoding, threshold)
-    yield "rows on thresholds and beside them", frame.assign(**changed)
+    yield "rows on thresholds and next to them", frame.assign(**changed)
     lacking = X.iloc[reached].reset_index(drop=True)
     names = np.array([encoding.name for encoding in tested])
     for name in np.unique(names):
