@@ -101,15 +101,15 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
     Return None for what `--cfg` shows, which is checked, and for other flags (`--info`,
     `--config-dir` and so on), which only Hydra can read.
     """
-    overrides, flags, shown = [], set(), None
-    words = iter(arguments)
-    for word in words:
+    overrides, flags, shown = list[str](), set[str](), None
+    rest = iter(arguments)
+    for word in rest:
         flag, _, value = word.partition("=")
         if not word.startswith("-"):
             overrides.append(word)
             continue
         if flag in ("-c", "--cfg"):
-            shown = value or next(words, "nothing")
+            shown = value or next(rest, "nothing")
         flags.add(flag)
     for flag in sorted(flags - READ_FLAGS - UNREAD_FLAGS):
         raise CommandLineError(PROGRAM, f"No such option: {flag}")
