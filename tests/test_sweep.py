@@ -140,19 +140,23 @@ def test_a_killed_sweep_is_resumed_to_the_same_results(undisturbed: Path, tmp_pa
 def test_killed_at_any_moment_no_job_is_repeated_or_half_done(
     undisturbed: Path, tmp_path: Path
 ) -> None:
+    def arguments() -> list[str]:
+        # A sweep that was killed before it wrote its plan begins again.
+        has_begun = (directory / "sweep.json").exists()
+        return [f"sweep.resume={directory}"] if has_begun else swept_anew
+
     random, directory = np.random.default_rng(0), tmp_path / "sweep"
-    first = [*JOBS, f"hydra.sweep.dir={directory}"]
+    swept_anew = [*JOBS, f"hydra.sweep.dir={directory}"]
     n_kills = int(os.environ.get("N_KILLS", "20"))
     for kill in range(n_kills):
-        if len(list(directory.glob("*/manifest.json"))) == N_JOBS:
-            directory = tmp_path / f"sweep{kill}"
-            first = [*JOBS, f"hydra.sweep.dir={directory}"]
-        has_begun = (directory / "sweep.json").exists()
-        arguments = [f"sweep.resume={directory}"] if has_begun else first
-        kill_after(directory, 0, random.uniform(0, 5), *arguments)
-        sealed = [job for job in jobs_of(directory) if (job / "manifest.json").exists()]
+        sealed = [manifest.parent for manifest in directory.glob("*/manifest.json")]
         assert all(is_whole(job) for job in sealed)
-    assert resumed(directory).returncode == 0
+        if len(sealed) == N_JOBS:
+            directory = tmp_path / f"sweep{kill}"
+            swept_anew = [*JOBS, f"hydra.sweep.dir={directory}"]
+        kill_after(directory, 0, random.uniform(0, 5), *arguments())
+    assert train("-m", *arguments()).returncode == 0
+    assert all(is_whole(job) for job in jobs_of(directory))
     assert leaderboard(directory) == leaderboard(undisturbed)
     for mark in marks(directory, "OK"):
         assert len([line for line in marks(directory, "OK") if line.split()[4] in mark]) == 1
