@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.adult import DATA_HOME, POSITIVE, load_features, train
 from benchmarks.answers import TOLERANCE
-from benchmarks.measurement import MEASURE, TELLS_CHILDREN, CommandFailedError, Measurement, measure
+from benchmarks.measurement import LISTS_CHILDREN, MEASURE, CommandFailedError, Measurement, measure
 from benchmarks.train import MAX_IDLE_LOAD
 from benchmarks.verdict import print_verdict
 
@@ -139,7 +139,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Return the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
     arguments = parse_arguments()
-    if not TELLS_CHILDREN:
+    if not LISTS_CHILDREN:
         print("error: memory is read from /proc/*/task/*/children: Linux only", file=sys.stderr)
         return 2
     if not Path(arguments.data_home).is_dir():

@@ -14,9 +14,9 @@ from time import perf_counter
 
 PROC = Path("/proc")
 PSS, RSS = ("smaps_rollup", "Pss:"), ("status", "VmRSS:")
-TELLS_PSS = (PROC / "self" / PSS[0]).exists()
-MEASURE = "PSS" if TELLS_PSS else "RSS"
-TELLS_CHILDREN = (PROC / "self" / "task" / str(os.getpid()) / "children").exists()
+HAS_PSS = (PROC / "self" / PSS[0]).exists()
+MEASURE = "PSS" if HAS_PSS else "RSS"
+LISTS_CHILDREN = (PROC / "self" / "task" / str(os.getpid()) / "children").exists()
 
 SAMPLING_SECONDS = 0.02
 # How much higher than before RSS must be for PSS to be read.
@@ -87,7 +87,7 @@ class PeakMemory:
             # if it were read each time, it would slow down the measured command.
             if resident > NEW_HIGH * highest:
                 highest = resident
-                self.kib = max(self.kib, _kib(tree, *PSS) if TELLS_PSS else resident)
+                self.kib = max(self.kib, _kib(tree, *PSS) if HAS_PSS else resident)
 
 
 def process_tree(root: int) -> list[int]:

@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
         console.complain(f"interrupted{refusals.notes(interrupt)}")
         return 130
     except Exception as error:
-        known = refusals.as_user_error(error)
+        known = refusals.explain_aws_error(error)
         if os.environ.get(TRACEBACK_SWITCH) == "1":
             traceback.print_exception(error)
         unknown = f"{type(error).__name__}: {error} ({TRACEBACK_SWITCH}=1 shows the traceback)"

@@ -35,7 +35,7 @@ BAD_CREDENTIALS = BAD_SIGNATURE | {
 }
 
 
-def as_user_error(error: BaseException) -> UserError | None:
+def explain_aws_error(error: BaseException) -> UserError | None:
     """Return an error for the operator, or None for a fault of this program."""
     if isinstance(error, UserError):
         return error

@@ -82,7 +82,7 @@ def as_user_error(error: BaseException, command: click.Command) -> UserError | N
     if "hydra" in sys.modules:
         from tabproof import config
 
-        if (known := config.as_user_error(error)) is not None:
+        if (known := config.explain_hydra_error(error)) is not None:
             return known
     # Training and replaying may fail for other reasons of the system, such as of a network.
     if isinstance(error, OSError) and (

@@ -52,7 +52,7 @@ def refusal(*arguments: str) -> UserError:
     try:
         conf.check_command_line(conf.quoted(arguments))
     except Exception as error:
-        known = conf.as_user_error(error)
+        known = conf.explain_hydra_error(error)
         if known is None:
             raise
         return known

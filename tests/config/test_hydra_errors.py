@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tabproof.conf_files import CONF
-from tabproof.config import as_user_error, typed
+from tabproof.config import explain_hydra_error, typed
 from tabproof.config.hydra_errors import ConfigurationError, nearest_keys, unknown_key, valid_keys
 from tabproof.errors import MissingValueError, UnknownKeyError
 from tests.config.composing import assert_says, composed, config
@@ -27,7 +27,7 @@ def _edit(path, old, new):
 def _complaint(directory, *overrides):
     with pytest.raises(Exception) as raised:  # noqa: PT011 - Hydra's many kinds are the point
         typed(composed(*overrides, directory=directory))
-    return as_user_error(raised.value)
+    return explain_hydra_error(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -109,21 +109,21 @@ def test_a_project_without_that_config_names_which_there_is():
 def _complaint_of_config_name(name):
     with initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(Exception) as raised:  # noqa: PT011
         compose(name)
-    return as_user_error(raised.value)
+    return explain_hydra_error(raised.value)
 
 
 def test_a_user_error_is_passed_on_as_it_is():
     error = MissingValueError("dataset.path", "a.csv")
-    assert as_user_error(error) is error
+    assert explain_hydra_error(error) is error
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("x"), OSError(28, "full")])
 def test_what_composing_did_not_raise_is_not_called_a_users_mistake(error):
-    assert as_user_error(error) is None
+    assert explain_hydra_error(error) is None
 
 
 def test_any_other_error_of_hydra_is_reported_in_its_first_line():
-    assert str(as_user_error(HydraException("first\nsecond"))) == "first"
+    assert str(explain_hydra_error(HydraException("first\nsecond"))) == "first"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_value_of_another_type_is_named_with_its_key(key, value, words):
     cfg = OmegaConf.structured(config())
     with pytest.raises(OmegaConfBaseException) as raised:
         OmegaConf.update(cfg, key, value)
-    error = as_user_error(raised.value)
+    error = explain_hydra_error(raised.value)
     assert isinstance(error, ConfigurationError)
     assert_says(error, f"{key}: ", words, "docs/configuration.md")
 

@@ -130,7 +130,7 @@ def test_what_decides_numbers_is_refused_by_name(override: str) -> None:
 def test_a_mistyped_override_is_reported_as_in_training(override: str) -> None:
     with pytest.raises(Exception, match=r"\w") as raised:
         recomposed(kept(), override)
-    error = conf.as_user_error(raised.value)
+    error = conf.explain_hydra_error(raised.value)
     assert error is not None
     assert_says(error, override.partition("=")[0])
 

@@ -10,7 +10,7 @@ from tabproof.config.command_line import (
     completions,
     quoted,
 )
-from tabproof.config.hydra_errors import as_user_error
+from tabproof.config.hydra_errors import explain_hydra_error
 from tabproof.config.schema import TrainConfig, seconds_of
 from tabproof.config.stored import as_yaml, command_of, machine_runtime, recompose
 from tabproof.config.typed import identity_of, make, most_categories, searched, typed

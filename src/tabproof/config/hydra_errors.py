@@ -26,7 +26,7 @@ class ConfigurationError(UserError):
     """A configuration that cannot be composed."""
 
 
-def as_user_error(error: BaseException) -> UserError | None:
+def explain_hydra_error(error: BaseException) -> UserError | None:
     """Translate an exception of composing; return None for any other exception."""
     if isinstance(error, UserError):
         return error

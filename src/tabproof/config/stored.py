@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from tabproof.conf_files import CONF
-from tabproof.config.hydra_errors import ConfigurationError, as_user_error, unknown_key
+from tabproof.config.hydra_errors import ConfigurationError, explain_hydra_error, unknown_key
 from tabproof.config.schema import GROUPS, MemberConfig, RuntimeConfig, TrainConfig
 from tabproof.config.typed import identity_of, typed
 from tabproof.errors import OverrideSyntaxError, UserError
@@ -76,7 +76,7 @@ def recompose(
         stored = _merge_stored(cfg, text)
         identity = identity_of(typed(cfg))
     except Exception as error:
-        raise StoredConfigError(reason=as_user_error(error) or error) from error
+        raise StoredConfigError(reason=explain_hydra_error(error) or error) from error
     for key, value in (("resume", False), ("time_budget", None)):
         if key in cfg.search and (key == "resume" or to_its_end):
             cfg.search[key] = value
