@@ -70,7 +70,7 @@ def test_a_list_fits_its_width_and_shows_whole_states() -> None:
             for name, value in environment.items():
                 patch.setenv(name, value)
             lines = typed("list").splitlines()
-        assert max(map(display_width, lines)) <= int(width or 100)
+        assert max(map(display_width, lines)) <= int(width or 120)
         assert lines[1].endswith("cccc0000  complete")
 
 

@@ -27,7 +27,7 @@ COLUMNS = (
     "state",
 )  # fmt: skip
 # The size of a table that goes to a file or a program.
-SIZE = (100, 24)
+SIZE = (120, 24)
 SHORT_ID = 8
 
 # --- What several commands use.
