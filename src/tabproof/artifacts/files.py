@@ -72,15 +72,11 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def new_directory(path: Path) -> Iterator[None]:
-    """Make a directory to fill; at the end force all names in it to the disk, or remove it."""
+    """Make a directory to fill; at the end force all names in it to the disk."""
     path.mkdir()
-    try:
-        yield
-        for directory in [path, *(each for each in path.rglob("*") if each.is_dir())]:
-            sync(directory)
-    except BaseException:
-        remove(path)
-        raise
+    yield
+    for directory in [path, *(each for each in path.rglob("*") if each.is_dir())]:
+        sync(directory)
 
 
 def point_to(link: Path, target: Path) -> None:

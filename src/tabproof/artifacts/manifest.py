@@ -180,7 +180,7 @@ class OpenRun:
             yield from verified(iter(partial(file.read, CHUNK), b""), entry)
 
     def copy(self, target: Path) -> None:
-        """Copy the bytes that were verified into a new directory; on failure leave none."""
+        """Copy the bytes that were verified into a new directory; an error leaves it incomplete."""
         with files.new_directory(target):
             for name, chunks in self.contents():
                 files.write_new(target / name, chunks)

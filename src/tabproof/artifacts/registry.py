@@ -225,7 +225,7 @@ class Registry:
 
     @contextmanager
     def locked(self, name: str) -> Iterator[Path]:
-        """Hold the lock of a model, remove what a killed process left, yield the directory."""
+        """Hold the lock of a model; yield its directory, without what a failed copy left."""
         folder = self._folder(name)
         (folder / VERSIONS).mkdir(parents=True, exist_ok=True)
         with files.locked(folder / LOCK, wait=True):
@@ -236,7 +236,7 @@ class Registry:
             try:
                 yield folder
             finally:
-                # An interrupt may come before or after the copy removes it.
+                # Incomplete after an error, or an interrupt at any moment; otherwise renamed.
                 files.remove(folder / INCOMING)
 
     def is_intact(self, name: str, version: str, sealed: bytes | None = None) -> bool:

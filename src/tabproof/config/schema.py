@@ -536,7 +536,7 @@ OmegaConf.register_new_resolver(
     replace=True,
 )
 
-# --- Of a project with a conf/ of its own, that one comes first.
+# --- A project's own conf/ comes before the packaged one.
 
 
 class OwnConf(SearchPathPlugin):
