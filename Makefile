@@ -70,7 +70,7 @@ train: init ## train breast_cancer with search=fast, in seconds
 	@echo "The run is in outputs/$$(readlink outputs/latest)"
 	@echo "Look at it:   outputs/latest/report.html"
 	@echo "Type next:    make train-full DS=credit-g   or   make api, which serves it"
-	@echo "Your table:   $(TRAIN) dataset=file dataset.path=my.csv dataset.target=COLUMN"
+	@echo "Your table:   $(TRAIN) dataset.path=my.csv dataset.target=COLUMN"
 
 .PHONY: train-fast
 train-fast: init ## search=fast on DS (breast_cancer, wine, adult, credit-g)
@@ -122,7 +122,7 @@ api-stop: ## stop the service of api-bg after it has answered its open requests
 	else echo 'not running'; fi; rm -f logs/api.pid
 
 # Tests need every library that conf/ offers.
-TESTED := init $(foreach lock,dev api catboost dask deploy lightgbm parallel store tpe xgboost,$(VENV)/.installed-$(lock))
+TESTED := init $(foreach lock,dev api catboost dask deploy docs excel lightgbm parallel remote store tpe xgboost,$(VENV)/.installed-$(lock))
 
 # As many tests run in parallel as there are cores; more threads would slow them down.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -177,8 +177,14 @@ endurance: init $(VENV)/.installed-api ## stress a running service (half an hour
 	@$(BIN)/python -m benchmarks.endurance $(ARGS)
 
 .PHONY: docs
-docs: init ## regenerate docs/configuration.md from the schema
+docs: init ## regenerate docs/configuration.md and conf/.schema/ from the schema
 	@$(BIN)/python -m docs.write_configuration
+	@$(BIN)/python -m src.schema --directory conf/.schema
+
+.PHONY: docs-site
+docs-site: docs $(VENV)/.installed-docs ## build the site of the documents and of the Python reference into site/
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 .PHONY: completion
 completion: ## show how to enable tab completion in bash
@@ -192,8 +198,9 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 .PHONY: lock
 lock: | $(BIN)/python ## update requirements/*.lock after a change of pyproject.toml; UPGRADE=--upgrade
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv packaging
-	@for lock in base api catboost dask deploy dev lightgbm parallel signing slurm store tpe xgboost; do \
+	@for lock in base api catboost dask deploy dev docs excel lightgbm parallel remote signing slurm store tpe xgboost; do \
 		extra=$$([ $$lock = base ] || echo "--extra $$lock --constraint requirements/base.lock"); \
+		[ $$lock != docs ] || extra="$$extra --constraint requirements/dev.lock"; \
 		$(COMPILE) pyproject.toml $$extra --output-file requirements/$$lock.lock; done
 	@$(COMPILE) --group serve $(foreach lock,base api store,--constraint requirements/$(lock).lock) \
 		--output-file requirements/serve.lock

@@ -1,11 +1,15 @@
 """Parameters and numbers of things are worded shortly, and no two alike."""
 
+import shutil
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from tabproof.text import counted, format_params, short_names
+from tabproof.errors import printable
+from tabproof.text import counted, format_params, is_printable, shell_word, short_names
 
 NAMES = st.lists(st.sampled_from(["clf", "prep", "C", "depth"]), min_size=1, max_size=3).map(
     "__".join
@@ -42,3 +46,61 @@ def test_parameters_are_one_line_that_cannot_move_a_cursor(params: dict[str, str
 
 def test_one_of_a_thing_is_not_many() -> None:
     assert [counted(n, "row") for n in (0, 1, 1234)] == ["0 rows", "1 row", "1,234 rows"]
+
+
+ODD_NAMES = [
+    "plain",
+    "年齢 (歳)",
+    "備考",
+    "氏名\u3000カナ",
+    "Unnamed: 0",
+    "y,z",
+    "${y}",
+    "$x",
+    "a=b",
+    "=a",
+    "@a",
+    "~",
+    "*",
+    "o'brien",
+    'say "hi"',
+    'e,f [g] {h}: "q"',
+    "both ' and \"",
+    "o’brien",
+    "“q” it's",
+    "back\\slash\\",
+    "<b>html</b>",
+    "🙂👩\u200d👩",
+    "line\nbreak\ttab",
+    "non\u00a0breaking",
+    "wow! `ls` #1 a;b|c&d",
+    "%PATH%",
+    "",
+]
+SHELLS = {
+    "bash": ["bash", "-c", "printf '%s\\0' {}"],
+    "zsh": ["zsh", "-fc", "printf '%s\\0' {}"],
+    "pwsh": ["pwsh", "-NoProfile", "-Command", "/usr/bin/printf '%s\\0' {}"],
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_word_pasted_into_a_shell_arrives_as_it_was(shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    arguments = [f"dataset.target={name}" for name in ODD_NAMES] + ODD_NAMES
+    if shell == "pwsh":
+        arguments = [each for each in arguments if not shell_word(each).startswith("$'")]
+        arguments = [each for each in arguments if r"'\''" not in shell_word(each)]
+    *command, script = SHELLS[shell]
+    # One word after the other, and each of them alone on its line as a person would paste it.
+    lines = " ".join(shell_word(each) for each in arguments)
+    ended = subprocess.run([*command, script.replace("{}", lines)], capture_output=True, check=True)
+    assert ended.stdout.decode().split("\0")[:-1] == arguments
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20))
+def test_a_word_is_one_printable_line_and_an_error_shows_it_unchanged(argument: str) -> None:
+    word = shell_word(argument)
+    assert is_printable(word)
+    assert printable(word, 1000) == word

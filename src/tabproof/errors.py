@@ -8,6 +8,8 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from tabproof.text import is_printable, shell_word
+
 MAX_TEXT, MAX_MESSAGE = 500, 5000
 
 
@@ -24,9 +26,12 @@ def suggested(values: Sequence[str]) -> str:
 
 def printable(text: str, limit: int = 80) -> str:
     """Return a text on one line, cut to `limit` characters."""
-    # Names and texts come from users: a line break or a lone surrogate must not reach a log.
+    # Names and texts come from users: a line break or a lone surrogate must not reach a log. All
+    # else stays as it is, so that a suggestion can be pasted.
     shown = text if len(text) <= limit else f"{text[:limit]}…"
-    return shown if shown.isprintable() else repr(shown)[1:-1]
+    if is_printable(shown):
+        return shown
+    return "".join(each if is_printable(each) else repr(each)[1:-1] for each in shown)
 
 
 class UserError(Exception):
@@ -52,6 +57,10 @@ class UserError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the message alone: it is complete, whatever the arguments were."""
         return Exception.__new__, (type(self), str(self))
+
+    def _render_traceback_(self) -> list[str]:
+        # What a notebook shows: the message says all, as on the command line.
+        return [f"{type(self).__name__}: {self}"]
 
 
 def _shown(fact: object) -> object:
@@ -95,15 +104,19 @@ class OverrideSyntaxError(UserError):
     """A word of the command line that is not an override."""
 
     template = (
-        "'{override}' is not of the form key=value; put quotes around values with spaces, commas,"
-        " brackets or '=': \"key='a=b'\""
+        "'{override}' is not of the form key=value; put the shell's quotes around values with"
+        " spaces or other special characters: 'key=a b'"
     )
 
 
 class MissingValueError(UserError):
     """A key without a default that was not given."""
 
-    template = "{key} must be given, as in {key}={example}"
+    template = "{key} must be given, as in {assignment}"
+
+    def __init__(self, key: str, example: str) -> None:
+        given = f"{key}={example}"
+        super().__init__(key, given if example == "…" or " " in key else shell_word(given))
 
 
 class InvalidValueError(UserError):
@@ -121,7 +134,7 @@ class PackageMissingError(UserError):
     """A choice that needs a package of an extra."""
 
     template = (
-        "{what} needs {package}, which is not installed; make init EXTRAS=[{extra}] installs it,"
+        "{what} needs {package}, which is not installed; make init 'EXTRAS=[{extra}]' installs it,"
         " or pip install 'tabproof[{extra}]'"
     )
 

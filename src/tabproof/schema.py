@@ -4,11 +4,16 @@ Plain data; needs no pandas, since the service reads it too.
 """
 
 import json
-from dataclasses import asdict, dataclass
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
-from tabproof.errors import NewerFormatError, UserError
+from tabproof.errors import NewerFormatError, UserError, listed, printable
+from tabproof.forms import DateForm, NumberForm
 
 
 class SchemaDamagedError(UserError):
@@ -17,7 +22,11 @@ class SchemaDamagedError(UserError):
     template = "schema.json cannot be read: {reason}"
 
 
-FORMAT = 1
+# 1 had numbers and categories only, and no treatments.
+FORMAT = 2
+TREATMENTS = Path(__file__).parent / "texts" / "treatments.toml"
+# Columns named in the text of a treatment; its field has all of them.
+N_NAMED, MAX_MESSAGE = 8, 2000
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class NumberColumn:
     minimum: float | None
     maximum: float | None
     missing_share: float
+    form: NumberForm = field(default_factory=NumberForm)
     kind: str = "number"
 
     @property
@@ -48,7 +58,73 @@ class CategoryColumn:
     kind: str = "category"
 
 
-Column = NumberColumn | CategoryColumn
+@dataclass(frozen=True)
+class DateColumn:
+    """A column of dates; minimum and maximum are seconds since 1970, by the clock of its form."""
+
+    name: str
+    minimum: float | None
+    maximum: float | None
+    missing_share: float
+    form: DateForm = field(default_factory=DateForm)
+    kind: str = "date"
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """A column of free text; longest : characters of the longest cell in training."""
+
+    name: str
+    longest: int
+    missing_share: float
+    kind: str = "text"
+
+
+Column = NumberColumn | CategoryColumn | DateColumn | TextColumn
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What was done to columns or rows of the table before training.
+
+    code : its text in texts/treatments.toml, such as `left_out_constant`. columns : concerned.
+    facts : plain JSON values for the places of the text. message : the English text.
+    """
+
+    code: str
+    message: str
+    columns: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether rows are lost, or a label: logged as a warning."""
+        return bool(_treatments().get(self.code, {}).get("loss"))
+
+
+def make_treatment(code: str, columns: Sequence[str] = (), **facts: Any) -> Treatment:
+    """Return a treatment worded in English. facts : plain JSON values for the places of its text.
+
+    The text may also have the places `columns` (the first of them in quotes) and `n_columns`.
+    """
+    return Treatment(code, treatment_text(code, columns, facts), tuple(columns), facts)
+
+
+def treatment_text(
+    code: str, columns: Sequence[str], facts: Mapping[str, Any], language: str = "en"
+) -> str:
+    """Return a text of the catalogue, on one line; a list among the facts is shown in quotes."""
+    words = {
+        name: listed(fact, N_NAMED) if isinstance(fact, list | tuple) else fact
+        for name, fact in facts.items()
+    }
+    words |= {"columns": listed(columns, N_NAMED), "n_columns": len(columns)}
+    return printable(str(_treatments()[code][language]).format_map(words), MAX_MESSAGE)
+
+
+@cache
+def _treatments() -> Mapping[str, Mapping[str, Any]]:
+    return tomllib.loads(TREATMENTS.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -62,6 +138,7 @@ class Schema:
     target: str
     labels: tuple[str, ...]
     n_rows: int
+    treatments: tuple[Treatment, ...] = ()
 
     def to_json(self) -> str:
         """Return the schema as JSON."""
@@ -72,24 +149,57 @@ class Schema:
         """Read what to_json returned; raises SchemaDamagedError or NewerFormatError."""
         try:
             content = json.loads(text)
-            if content["format"] != FORMAT:
+            if content["format"] not in (1, FORMAT):
                 raise NewerFormatError("schema.json", content["format"], FORMAT)
             return cls(
                 columns=tuple(_column(column) for column in content["columns"]),
                 target=str(content["target"]),
                 labels=tuple(map(str, content["labels"])),
                 n_rows=int(content["n_rows"]),
+                treatments=tuple(_treatment(each) for each in content.get("treatments", ())),
             )
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
             reason = f"{type(error).__name__}: {error}"
             raise SchemaDamagedError(reason=reason) from error
 
 
 def _column(content: dict[str, Any]) -> Column:
     name, missing_share = str(content["name"]), float(content["missing_share"])
-    if content["kind"] == "category":
+    kind, form = content["kind"], content.get("form")
+    if kind == "category":
         return CategoryColumn(name, tuple(map(str, content["categories"])), missing_share)
+    if kind == "text":
+        return TextColumn(name, int(content["longest"]), missing_share)
+    if kind not in ("number", "date"):
+        raise ValueError(f"a column of the kind {kind!r}")
     low, high = (None if (v := content[k]) is None else float(v) for k in ("minimum", "maximum"))
     if not all(end is None or isfinite(end) for end in (low, high)):
         raise ValueError("a range that is not finite")
-    return NumberColumn(name, low, high, missing_share)
+    if kind == "date":
+        return DateColumn(name, low, high, missing_share, _date_form(form or {}))
+    return NumberColumn(name, low, high, missing_share, _number_form(form or {}))
+
+
+def _number_form(content: dict[str, Any]) -> NumberForm:
+    decimal, thousands = str(content.get("decimal", ".")), str(content.get("thousands", ""))
+    if len(decimal) != 1 or len(thousands) > 1:
+        raise ValueError("separators of numbers that are not one character")
+    return NumberForm(decimal, thousands, tuple(map(str, content.get("marks", ()))))
+
+
+def _date_form(content: dict[str, Any]) -> DateForm:
+    offset = content.get("offset")
+    offset = None if offset is None else int(offset)
+    return DateForm(str(content.get("pattern", "iso")), offset, bool(content.get("has_time")))
+
+
+def _treatment(content: dict[str, Any]) -> Treatment:
+    columns = tuple(map(str, content["columns"]))
+    return Treatment(str(content["code"]), str(content["message"]), columns, dict(content["facts"]))

@@ -1,5 +1,6 @@
 """Texts of numbers, parameters and tables, the same in logs, displays and plots."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
@@ -100,3 +101,67 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
         name: next((suffix for suffix in each if found.count(suffix) == 1), name)
         for name, each in suffixes.items()
     }
+
+
+# Characters that bash, zsh and PowerShell take as they are, anywhere in a word.
+PLAIN_WORD = re.compile(r"[\w./:+=@%-]+")
+# PowerShell takes curly quotes for straight ones.
+SINGLE_QUOTES, DOUBLE_QUOTES = re.compile("['‘’‚‛]"), re.compile('["“”„]')
+
+
+def override_word(key: str, value: str | Sequence[str] | Mapping[str, str]) -> str:
+    """Return `key=value` as it is typed in a shell: a text, a list of names, or types by name.
+
+    For what an error suggests: it can be pasted, whatever the names are.
+    """
+    if isinstance(value, str):
+        # A comma makes a sweep of -m, and so may a parenthesis.
+        is_odd = re.compile(r"""^$|^['"]|,|^\s|\s$|^\w+\(|^null$""", re.I).search
+        return shell_word(f"{key}={name_in_quotes(value) if is_odd(value) else value}")
+    is_odd = re.compile(r"""^$|^['"]|[\[\]{},]|^\s|\s$|^null$""", re.I).search
+    names = [name_in_quotes(name) if is_odd(name) else name for name in value]
+    if isinstance(value, Mapping):
+        pairs = (f"{name}: {kind}" for name, kind in zip(names, value.values(), strict=True))
+        return shell_word(f"{key}={{{', '.join(pairs)}}}")
+    is_short = names == [*value] and len(names) == 1
+    joined = names[0] if is_short else f"[{','.join(names)}]"
+    return shell_word(f"{key}={joined}")
+
+
+def name_in_quotes(name: str) -> str:
+    """Return a name of data in quotes, as the command line and score's options read it."""
+    mark = '"' if "'" in name and '"' not in name else "'"
+    # A backslash is one, except before such a quote, and before `${`.
+    name = re.sub(rf"(\\*){mark}", rf"\1\1\\{mark}", name)
+    name = re.sub(r"(\\+)\$\{", r"\1\1\\${", name)
+    name = re.sub(r"(\\+)$", r"\1\1", name)
+    return f"{mark}{name}{mark}"
+
+
+def shell_word(argument: str) -> str:
+    """Return the word to type in a shell so that a program gets this argument.
+
+    bash and zsh read every word so. PowerShell does too, unless it holds both kinds of quotes, or
+    what cannot be printed.
+    """
+    if PLAIN_WORD.fullmatch(argument) and argument.isprintable() and argument[0] not in "@=":
+        return argument
+    if not is_printable(argument):
+        # `$'…'` holds any byte, and no character that a terminal or a log would not show.
+        letters = (
+            letter.replace("\\", r"\\").replace("'", r"\'")
+            if is_printable(letter)
+            else "".join(f"\\x{byte:02x}" for byte in letter.encode(errors="surrogateescape"))
+            for letter in argument
+        )
+        return f"$'{''.join(letters)}'"
+    if not SINGLE_QUOTES.search(argument):
+        return f"'{argument}'"
+    if not DOUBLE_QUOTES.search(argument) and not set(argument) & set("$`\\!"):
+        return f'"{argument}"'
+    return "'" + argument.replace("'", r"'\''") + "'"
+
+
+def is_printable(text: str) -> bool:
+    """Return whether a text is one line of visible characters, the Japanese space included."""
+    return text.replace("\u3000", "").isprintable()

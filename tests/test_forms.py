@@ -1,0 +1,217 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabproof.forms import (
+    DAY_FIRST,
+    FLOAT32_MAX,
+    MONTH_FIRST,
+    DateForm,
+    NumberForm,
+    bounded,
+    find_date_form,
+    find_number_form,
+    is_exact,
+    parse_boolean,
+    parse_date,
+    parse_number,
+)
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(finite)
+def test_a_number_is_read_as_it_was_written(number):
+    assert parse_number(repr(number), NumberForm()) == number
+
+
+@given(st.integers(-(10**15), 10**15), st.sampled_from([",", ".", " ", "'"]))
+def test_grouped_digits_are_the_number_that_was_grouped(number, group):
+    form = NumberForm("." if group != "." else ",", group)
+    assert parse_number(f"{number:,}".replace(",", group), form) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "number"),
+    [
+        ("14,526.65", NumberForm(".", ","), 14526.65),
+        ("1.234,56", NumberForm(",", "."), 1234.56),
+        ("1,00,000", NumberForm(".", ","), 100000),
+        ("1\u202f234,5", NumberForm(",", " "), 1234.5),
+        ("$12.83", NumberForm(marks=("$",)), 12.83),
+        ("-$12.83", NumberForm(marks=("$",)), -12.83),
+        ("68.7 %", NumberForm(marks=("%",)), 68.7),
+        ("1,200円", NumberForm(".", ",", ("円",)), 1200),
+        ("￥１，２００", NumberForm(".", ",", ("¥",)), 1200),
+        ("１０", NumberForm(), 10),
+        ("(12.5)", NumberForm(), -12.5),
+        ("▲5", NumberForm(), -5),
+        (" .5 ", NumberForm(), 0.5),
+        ("1E-3", NumberForm(), 0.001),
+        ("1e400", NumberForm(), 1.7976931348623157e308),
+    ],
+)
+def test_numbers_are_read_in_their_form(text, form, number):
+    assert parse_number(text, form) == number
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "-", "inf", "nan", "1_000", "5²", "--1", "(1", "1 2", "1,5"]
+)
+def test_what_is_no_number_of_the_form_is_none(text):
+    assert parse_number(text, NumberForm()) is None
+
+
+def test_digits_that_a_double_cannot_hold_are_known():
+    assert is_exact("9007199254740992")
+    assert not is_exact("9007199254740993")
+    assert is_exact("0.123456789012345678")
+
+
+@pytest.mark.parametrize(
+    ("texts", "forms"),
+    [
+        (["1.5", "2"], [NumberForm()]),
+        (["1", "2"], [NumberForm()]),
+        # As it stands in a file of three decimals.
+        (["0.126", "1.366"], [NumberForm()]),
+        (["16,000", "500"], [NumberForm(".", ",")]),
+        (["1,5", "16,000"], [NumberForm(",")]),
+        (["0,123", "1,234"], [NumberForm(",")]),
+        (["1,234,567", "1,234"], [NumberForm(".", ",")]),
+        (["1.234,5", "1"], [NumberForm(",", ".")]),
+        (["1 234", "5"], [NumberForm(".", " ")]),
+        (["$1,234"], [NumberForm(".", ",", ("$",))]),
+        (["12%", "0%"], [NumberForm(marks=("%",))]),
+        (["12%", "0.12"], []),
+        (["$1", "€1"], []),
+        (["red", "blue"], []),
+        ([], []),
+        # Nothing decides: 1234 or 1.234.
+        (["1,234", "2,345"], [NumberForm(".", ","), NumberForm(",")]),
+        (["1,500", "2000"], [NumberForm(".", ","), NumberForm(",")]),
+    ],
+)
+def test_the_whole_column_decides_how_its_numbers_are_written(texts, forms):
+    assert list(find_number_form(texts)) == forms
+
+
+def test_the_user_decides_where_cells_do_not():
+    texts = ["1,234", "2,345"]
+    assert find_number_form(texts, decimal=",") == (NumberForm(","),)
+    assert find_number_form(texts, thousands=",") == (NumberForm(".", ","),)
+    assert find_number_form(texts, thousands="") == (NumberForm(","),)
+    # A key for one column does not spoil the others.
+    assert find_number_form(["0.126"], decimal=",") == (NumberForm(),)
+
+
+@given(st.datetimes())
+def test_a_date_is_read_as_it_was_written(when):
+    seconds = (
+        when - when.fromtimestamp(0).replace(year=1970, month=1, day=1, hour=0)
+    ).total_seconds()
+    assert parse_date(when.isoformat(), DateForm()) == pytest.approx(seconds, abs=1e-4)
+    assert parse_date(str(when), DateForm()) == parse_date(when.isoformat(), DateForm())
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("2024-03-21", "iso"),
+        ("2024/3/21", "iso"),
+        ("2024.03.21", "iso"),
+        ("2024年3月21日", "iso"),
+        ("２０２４年３月２１日(木)", "iso"),
+        ("Mar 21, 2024", "iso"),
+        ("21-Mar-2024", "iso"),
+        ("21 March 24", "iso"),
+        ("Thu, 21 Mar 2024", "iso"),
+        ("21/03/2024", DAY_FIRST),
+        ("21.3.2024", DAY_FIRST),
+        ("03/21/2024", MONTH_FIRST),
+        ("3/21/24", MONTH_FIRST),
+        ("2024-03-21", MONTH_FIRST),
+        ("20240321", "%Y%m%d"),
+        (20240321, "%Y%m%d"),
+        (1710979200, "epoch_s"),
+        ("1710979200000", "epoch_ms"),
+    ],
+)
+def test_dates_are_read_in_their_form(text, pattern):
+    assert parse_date(text, DateForm(pattern)) == 1710979200
+
+
+@pytest.mark.parametrize(
+    ("text", "second"),
+    [
+        ("1970-01-01 01:02", 3720),
+        ("1970-01-01T01:02:03.25", 3723.25),
+        ("1970-01-01 1:02 PM", 46920),
+        ("1970/1/1 12:00 am", 0),
+    ],
+)
+def test_times_of_day_are_read(text, second):
+    assert parse_date(text, DateForm()) == second
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2024-02-30", "2024-13", "1.2.10", "2024-01-01 24:00", "12", "x"]
+)
+@pytest.mark.parametrize("pattern", ["iso", DAY_FIRST])
+def test_what_is_no_date_is_none(text, pattern):
+    assert parse_date(text, DateForm(pattern)) is None
+
+
+def test_a_number_is_a_date_only_where_the_form_says_so():
+    assert parse_date(1710979200, DateForm()) is None
+    assert parse_date(math.nan, DateForm("epoch_s")) is None
+    assert parse_date(True, DateForm("epoch_s")) is None
+
+
+def test_a_cell_is_moved_to_the_clock_of_the_column():
+    tokyo = DateForm(offset=540, has_time=True)
+    assert parse_date("1970-01-01T09:00+09:00", tokyo) == 9 * 3600
+    assert parse_date("1970-01-01T00:00Z", tokyo) == 9 * 3600
+    assert parse_date("1970-01-01T09:00", tokyo) == 9 * 3600
+
+
+@pytest.mark.parametrize(
+    ("texts", "forms"),
+    [
+        (["2024-01-31"], [DateForm()]),
+        (["2024-01-31 10:00", "2024-01-31"], [DateForm(has_time=True)]),
+        (["03/21/2024", "03/04/2024"], [DateForm(MONTH_FIRST)]),
+        (["21/03/2024", "03/04/2024"], [DateForm(DAY_FIRST)]),
+        (["03/04/2024"], [DateForm(DAY_FIRST), DateForm(MONTH_FIRST)]),
+        (["2024-01-01T00:00+09:00"], [DateForm(offset=540, has_time=True)]),
+        (["2024-01-01T00:00+09:00", "2024-01-01T00:00Z"], [DateForm(offset=0, has_time=True)]),
+        (["red"], []),
+        ([], []),
+    ],
+)
+def test_the_whole_column_decides_how_its_dates_are_written(texts, forms):
+    assert list(find_date_form(texts)) == forms
+
+
+def test_the_user_decides_which_number_is_the_day():
+    assert find_date_form(["03/04/2024"], day_first=True) == (DateForm(DAY_FIRST),)
+    assert find_date_form(["03/04/2024"], day_first=False) == (DateForm(MONTH_FIRST),)
+
+
+def test_booleans_are_words_of_several_languages():
+    assert [parse_boolean(word) for word in ("TRUE", "no", "はい", "maybe")] == [
+        True,
+        False,
+        True,
+        None,
+    ]
+
+
+def test_numbers_are_bounded_and_infinite_ones_are_missing():
+    assert bounded(1e308) == FLOAT32_MAX
+    assert bounded(-1e308) == -FLOAT32_MAX
+    assert bounded(1.5) == 1.5
+    assert math.isnan(bounded(math.inf))
+    assert math.isnan(bounded(math.nan))
