@@ -27,7 +27,11 @@ command line:
 python -m src.train dataset=adult search=full cv.test_size=0.3
 python -m src.train -m dataset=breast_cancer,wine search=none,fast
 python -m src.train dataset=adult --cfg job
+python -m src.train dataset.path=my.csv dataset.target=churned
 ```
+
+The last one needs no `dataset=file`: it is implied by keys that only a file has, unless
+`conf/train.yaml`, `experiment=…` or `dataset=…` choose a dataset of your own.
 
 Misspelt keys, wrong types and values out of range are reported before anything is written. Keys
 that a group leaves open (`model.estimator`, grids, preprocessing steps) are added with a plus:
@@ -40,8 +44,57 @@ long it takes, never a number. (Of the grids, only the one that is searched is p
 BLAS libraries always get one thread, and there is no key for it: with two they add up in another
 order, which changes the last bits of the numbers.
 
+**Where downloads are cached**: `dataset.data_home`, else `data_home`, else the environment variable
+`TABPROOF_DATA_HOME`, else `data_cache`. A relative `dataset.path` is looked up from the current
+directory.
+
 **Where runs go**: `hydra.run.dir` and `hydra.sweep.dir`, in `conf/train.yaml` only. The thread
 limits are set before numpy is loaded.
+
+## Names on the command line
+
+Names of columns, labels and cells are taken **as they stand**: no character of theirs means
+anything. Put the whole argument in the *shell's* quotes if it has a space or a sign that the shell
+reads. Inside, quotes are needed only around a name with a comma, or one that begins with a quote or
+a bracket.
+
+```
+python -m src.train dataset.path=my.csv dataset.target=結果 dataset.drop_columns=id
+python -m src.train dataset.path=my.csv 'dataset.target=${y}' 'dataset.drop_columns=年齢 (歳),備考'
+python -m src.train dataset.path=my.csv "dataset.target=o'brien" 'dataset.drop_columns=Unnamed: 0'
+python -m src.train dataset.path=my.csv dataset.target=y "dataset.drop_columns=[a,'e,f [g]']"
+python -m src.train dataset.path=my.csv dataset.target=y dataset.column_types.郵便番号=category
+python -m src.train dataset.path=my.csv dataset.target=y 'dataset.column_types={年齢 (歳): text}'
+```
+
+- This holds for `dataset.target`, `pos_label`, `sheet`, `na_values`, `drop_columns`, `keep` and
+  `column_types`, for `cv.time_column` and `cv.group_column`, and for `evaluation.slices`. `007`
+  stays `007`, and `${y}` is a name, not another key. `dataset.path` is taken so too, but `${…}` in
+  it is a key or a variable: `'dataset.path=${oc.env:HOME}/my.csv'`. All other keys have Hydra's
+  grammar.
+- A list may have brackets or not, and one name is a list of one. `null` is no text where a key
+  takes null; `'null'` in quotes is one.
+- In quotes, single or double, a backslash is a backslash, except before such a quote and before
+  `${`: `'it\\'s'`.
+- **With `-m`**, commas outside brackets and quotes make a sweep, as for all keys:
+  `-m dataset.drop_columns=x1,x2` is two jobs that drop one column each, `[x1,x2],[x1]` two jobs, of
+  which the first drops both. Without `-m` the comma is part of a text, and divides a list.
+- What error messages suggest can be pasted into bash, zsh and PowerShell as it stands.
+
+In YAML, quotes are YAML's, and `${…}` is always another key: a column `${y}` is written `'\\${y}'`.
+
+## Editors
+
+Each file of `conf/` names its schema in its first line (its second, under `# @package`), so that
+VS Code (with the YAML extension of Red Hat) and PyCharm complete keys and mark mistakes:
+
+```yaml
+# yaml-language-server: $schema=../.schema/dataset.json
+```
+
+`tabproof schema --directory conf/.schema` writes the schemas for a `conf/` of your own;
+`tabproof schema > tabproof.schema.json` has all in one (draft 2020-12): of `conf/train.yaml` and of
+a run's `config.yaml`, and in its `$defs` of every group.
 """
 
 NEW_MODEL = """
@@ -109,7 +162,7 @@ On the command line, members can be changed, exchanged, removed and added:
 ```
 python -m src.train model=vote model.members.linear.model.estimator.C=0.3
 python -m src.train model=vote estimator@model.members.extra.model=hist_gradient_boosting
-python -m src.train model=vote ~model.members.extra
+python -m src.train model=vote '~model.members.extra'
 python -m src.train model=vote +estimator@model.members.more.model=random_forest \\
     +preprocess@model.members.more.preprocess=target
 ```

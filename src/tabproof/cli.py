@@ -17,7 +17,7 @@ from click import shell_completion
 from click.shell_completion import CompletionItem
 
 from tabproof.conf_files import help_text
-from tabproof.errors import CommandLineError, PathError, UserError
+from tabproof.errors import CommandLineError, InvalidValueError, PathError, UserError
 from tabproof.runtime import console, process, threads
 from tabproof.text import LANGUAGES
 
@@ -203,8 +203,8 @@ SCORE_OPTIONS = (
     ("run", "RUN", "a promoted name, the beginning of a run id, a run directory (latest)"),
     ("keep", "NAMES", "input columns to carry along: all, or names: id,name (none)"),
     ("bad-rows", "FILE", "where rows go that cannot be scored (<output>.bad.csv)"),
-    ("separator", "CHARACTER", r"of CSV; '\t' is a tab (,)"),
-    ("encoding", "NAME", "of CSV; cp932 for what Excel writes in Japanese (utf-8)"),
+    ("separator", "CHARACTER", r"of CSV; '\t' is a tab (auto: found)"),
+    ("encoding", "NAME", "of CSV, such as cp932 (auto: found)"),
     ("decimal", "CHARACTER", "of CSV: . or , (.)"),
     ("batch-rows", "N", "rows at a time (32768, fewer of wide tables)"),
     ("workers", "N", "threads (one per core)"),
@@ -251,6 +251,35 @@ def score(words: tuple[str, ...], **options: str | bool | None) -> None:
     score_files.main([*words, *(f"{key}={value}" for key, value in {**given, **flags}.items())])
 
 
+# --- init
+
+
+@tabproof.command(
+    params=[
+        click.Argument(["path"], metavar="FILE"),
+        _option("name", "of the dataset (that of the file)"),
+        _option("target", "the column to predict (proposed)", "COLUMN"),
+        _option("pos-label", "the label whose probability you want (proposed)", "LABEL"),
+        _flag("yes", "take all proposals, ask nothing"),
+        click.Option(["--json", "as_json"], is_flag=True, help="for programs; asks nothing"),
+        _flag("force", "write over a dataset of this name"),
+        _flag("dry-run", "show the proposals, write nothing"),
+    ],
+    epilog="""\
+FILE: CSV, TSV, Parquet, Feather, JSON lines, Excel, ARFF, compressed or not
+
+examples:
+  python -m src.init customers.csv                 looks, asks, writes conf/dataset/customers.yaml
+  python -m src.init customers.csv --target churned --yes
+  python -m src.init customers.csv --json --dry-run   what it would propose""",
+)
+def init(path: str, **options: Any) -> str:
+    """Look at a table and write its configuration, conf/dataset/<name>.yaml."""
+    from tabproof.init import init
+
+    return init(path, **options)
+
+
 # --- replay
 
 
@@ -286,6 +315,37 @@ def replay(run: str, overrides: tuple[str, ...], **options: Any) -> int:
         from tabproof.replay.replay import replay
 
         return replay(run, keys, **options)
+
+
+# --- schema
+
+
+@tabproof.command(
+    params=[
+        click.Argument(["kind"], required=False, metavar="[KIND]"),
+        _option("directory", "write the schema of every kind of file there", "DIR", type=PATH),
+    ],
+    epilog="""\
+KIND: the files of one group, such as dataset, instead of the whole configuration
+
+examples:
+  python -m src.schema > tabproof.schema.json     of conf/train.yaml, and of a run's config.yaml
+  python -m src.schema --directory conf/.schema   of each kind of file, for editors
+
+A file of conf/dataset/ names its own in its first line:
+  # yaml-language-server: $schema=../.schema/dataset.json""",
+)
+def schema(kind: str | None, directory: Path | None) -> str:
+    """Print the JSON Schema of the configuration."""
+    from tabproof.config import json_schema
+
+    if directory is not None:
+        json_schema.write_schemas(directory)
+        return f"schemas {directory}"
+    documents = json_schema.documents()
+    if kind is not None and kind not in documents:
+        raise InvalidValueError("KIND", kind, f"one of {', '.join(documents)}")
+    return json_schema.as_text(documents[kind or "train"]).rstrip()
 
 
 # --- runs

@@ -24,8 +24,10 @@ def choices(group: str) -> dict[str, Path]:
 
 
 def explanation(path: Path) -> str:
-    """Return the first comment of a file of conf/."""
-    found = re.search(r"^# (?!@package)(.*)", path.read_text(encoding="utf-8"), re.M)
+    """Return the first comment of a file of conf/ that is for people."""
+    found = re.search(
+        r"^# (?!@package|yaml-language-server:)(.*)", path.read_text(encoding="utf-8"), re.M
+    )
     return found[1].strip() if found else ""
 
 
@@ -38,7 +40,7 @@ usage: python -m src.train [group=choice ...] [key=value ...]
 
   python -m src.train                                 breast_cancer, in seconds
   python -m src.train dataset=adult search=full       OpenML's adult
-  python -m src.train dataset=file dataset.path=my.csv dataset.target=churned
+  python -m src.train dataset.path=my.csv dataset.target=churned
   python -m src.train -m dataset=breast_cancer,adult,credit-g
 
 groups and their choices (* is the default)

@@ -155,7 +155,11 @@ class Slice:
 
 @dataclass(frozen=True)
 class Importance:
-    """How much a metric drops on the hold-out when a column is shuffled."""
+    """How much a metric drops on the hold-out when a column is shuffled.
+
+    The drop is None if it is not defined, or was not computed: of many columns, those that the
+    model uses least.
+    """
 
     column: str
     drop: Estimate
@@ -165,7 +169,8 @@ class Importance:
 class Dependence:
     """Partial dependence: the mean probability of a label if a column had one value in all rows.
 
-    values: numbers in order, or categories; shares: of rows that have (nearly) that value.
+    values: numbers in order, categories, or dates in ISO's form, of which kind is `date`. shares:
+    of rows that have (nearly) that value.
     """
 
     column: str
@@ -173,6 +178,21 @@ class Dependence:
     values: Sequence[float | str]
     means: Sequence[float]
     shares: Sequence[float]
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A simple model on the same rows: its AUC, and its difference from the model's, tested.
+
+    n_rows: training rows that it was fitted on. p_value: two-sided, of the difference alone.
+    """
+
+    name: str
+    auc: Estimate
+    n_rows: int
+    difference: Estimate
+    p_value: float
 
 
 @dataclass(frozen=True)
@@ -216,6 +236,7 @@ class Evidence:
     dependences: Sequence[Dependence] = ()
     learning_curve: Sequence[LearningPoint] = ()
     repeated: RepeatedScores | None = None
+    baselines: Sequence[Baseline] = ()
 
     @property
     def is_binary(self) -> bool:

@@ -18,6 +18,7 @@ from tabproof.runtime.progress import StepProgress
 from tabproof.scorer import export
 from tabproof.search import SearchResult
 from tabproof.steps import check, decide, evaluate, report, search
+from tabproof.steps.for_people import ForPeople
 
 log = logging.getLogger(__name__)
 
@@ -26,30 +27,40 @@ def run_experiment(
     config: TrainConfig, directory: Path, *, keep_refused: bool = False, is_latest: bool = True
 ) -> str:
     """Train and evaluate a model, write the run, and return its [RESULT] line."""
-    run, timings = artifacts.RunDirectory(directory), progress.Timings()
-    threads.be_nice(config.runtime.niceness)
     try:
-        with (
-            artifacts.record_outcome(run, lambda: timings.current, keep_refused=keep_refused),
-            kept_awake(asked=config.runtime.inhibit_sleep),
-        ):
-            summary = train(config, run, timings)
-            run.complete(summary.run_id)
+        summary = make_run(config, directory, keep_refused=keep_refused, is_latest=is_latest)
     except artifacts.RunSkipped as skipped:
         return f"[SKIPPED] {skipped}"
+    return summary.result_line()
+
+
+def make_run(
+    config: TrainConfig, directory: Path, *, keep_refused: bool = False, is_latest: bool = True
+) -> artifacts.Summary:
+    """Train and evaluate a model, and write the run; raise RunSkipped where one is complete."""
+    run, timings = artifacts.RunDirectory(directory), progress.Timings()
+    threads.be_nice(config.runtime.niceness)
+    with (
+        artifacts.record_outcome(run, lambda: timings.current, keep_refused=keep_refused),
+        kept_awake(asked=config.runtime.inhibit_sleep),
+    ):
+        summary = train(config, run, timings)
+        run.complete(summary.run_id)
     if is_latest:
         run.mark_latest()
-    return summary.result_line()
+    return summary
 
 
 def train(
     config: TrainConfig, run: artifacts.RunDirectory, timings: progress.Timings
 ) -> artifacts.Summary:
     """Run all steps and write all files but the manifest."""
-    plan, root = search.make_plan(config), provenance.project_root()
+    plan, root, people = search.make_plan(config), provenance.project_root(), ForPeople()
     with search.connected(config) as cluster:
-        with timings.step("loading data"):
+        with _step("loading data", config, timings):
             division = load_rows(config, plan)
+            if config.save_data:
+                save_data(config, run)
         with _step("checking data", config, timings):
             findings = check.check(config, division)
         # Before training, not after it: the working tree may change during hours of training.
@@ -63,7 +74,7 @@ def train(
             with _step("deciding", config, timings):
                 decided = decide.decide(config, division, found.pipeline)
             with _step("refitting", config, timings) as display:
-                refits = evaluate.refit(config, division, decided, display.begin_fit)
+                refits = evaluate.refit(config, division, decided, display.begin_fit, people)
     pipeline, table = decided.pipeline, division.table
     files: Mapping[str, bytes] = {}
     facts: dict[str, Any] = {"git": git, "workers": n_workers, "parity": None}
@@ -73,18 +84,19 @@ def train(
             files = export.export_pipeline(pipeline, division.X_train, table.labels, threshold=at)
             parity = export.check_parity(pipeline, files, division.X_test, seed=config.seed)
             facts["parity"] = asdict(parity)
-    with _step("evaluating", config, timings):
+    with _step("evaluating", config, timings) as display:
         # The exported scorer gives the same numbers, ten times as fast.
-        predict = export.make_predict(files) if files else pipeline.predict_proba
+        predict = export.ScorerPredict(files) if files else pipeline.predict_proba
         proba, evidence = evaluate.evaluate_holdout(
-            config, division, decided, predict, refits, findings
+            config, division, decided, predict, refits, findings, people, display
         )
-    with timings.step("writing"):
+        schema = data.describe(table, division.X_train)
+    with _step("writing", config, timings):
         run.write(CONFIG, as_yaml(config))
         run.write(ENVIRONMENT, provenance.environment_text(root, determinants["versions"]))
         if patch is not None:
             run.write(PATCH, patch)
-        run.write(SCHEMA, data.describe(table, division.X_train).to_json())
+        run.write(SCHEMA, schema.to_json())
         run.write_estimator(decided.estimator)
         for name, content in files.items():
             run.write(name, content)
@@ -92,16 +104,20 @@ def train(
         truth = [table.labels[code] for code in division.y_test]
         run.write_predictions(division.X_test.index.to_numpy(), truth, proba, table.labels)
         run.write(EVIDENCE, evidence.to_json())
-    with _step("reporting", config, timings):
+    with _step("reporting", config, timings) as display:
         facts["seconds"] = timings.rounded
         summary = _summarize(config, table, determinants, found, evidence, **facts)
-        report.publish(config, run, division, found, proba, evidence, summary)
-    summary = replace(summary, seconds=timings.rounded)
+        report.publish(
+            config, run, division, found, proba, evidence, schema, summary, people, display
+        )
+    summary = replace(summary, seconds=timings.rounded, left_out=people.left_out)
     run.write(SUMMARY, summary.to_json())
     shown: dict[str, object] = {"run id": summary.run_id, "run": run.shown_path}
-    shown |= {"report": run.shown_path / artifacts.REPORT} if config.report.page else {}
-    shown |= {"plots": run.shown_path / "plots"} if config.report.plots else {}
+    shown |= {name: run.shown_path / path for name, path in report.written(config, people).items()}
     lines = (f"{name:<10}{value}" for name, value in shown.items())
+    for finding in evidence.findings:
+        if finding.check in evaluate.OF_THE_RESULT:
+            log.warning(finding.message)
     for line in [*evaluate.describe(evidence, refits), *lines]:
         log.info(line)
     console.end_log(summary.result_line())
@@ -119,11 +135,30 @@ def load_rows(config: TrainConfig, plan: search.Plan) -> data.Division:
     """Load the table, and hold rows out."""
     columns = list(plan.rows.non_feature_columns)
     table: data.Table = make("dataset", config.dataset, non_feature_columns=columns)
-    n_splits = config.search.n_splits if plan.grids or plan.space else 1
-    division = data.divide(table, plan.rows, n_splits)
+    # What was left to be found is part of the run: `pos_label` decides numbers.
+    for key, value in table.resolved.items():
+        if getattr(config.dataset, key, None) in (None, "auto"):
+            setattr(config.dataset, key, value)
+    is_searched = bool(plan.grids or plan.space)
+    folds = check.folds_of(config, is_searched=is_searched)
+    division = data.divide(table, plan.rows, max([1, *folds.values()]))
+    division = check.lower_folds(config, division, folds)
+    if is_searched:
+        division.check_folds("search.n_splits", config.search.n_splits)
+    division = check.note_many_categories(config, division)
+    data.log_treatments(division.table.treatments)
     for line in data.describe_division(division):
         log.info(line)
     return division
+
+
+def save_data(config: TrainConfig, run: artifacts.RunDirectory) -> None:
+    """Copy the file of the data into the run, where a replay finds it."""
+    source = Path(getattr(config.dataset, "path", "")).expanduser()
+    if source.is_file():
+        run.write_data(source)
+    else:
+        log.warning("save_data=true: only a table in one file is saved with the run")
 
 
 def find_determinants(

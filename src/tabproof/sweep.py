@@ -8,24 +8,26 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from tabproof import artifacts
 from tabproof import config as conf
 from tabproof.artifacts.errors import ResumeDiffersError, RunningError
 from tabproof.conf_files import CONF
 from tabproof.config import schema
+from tabproof.config.checks import is_remote
+from tabproof.config.quoting import MULTIRUN_FLAGS
 from tabproof.errors import InvalidValueError, SweepFailedError, UserError
 from tabproof.runs import listing
 from tabproof.runtime import console, process, threads
+from tabproof.text import shell_word
 
 RESUME, N_JOBS = "sweep.resume=", "hydra.launcher.n_jobs="
-MULTIRUN_FLAGS = {"-m", "--multirun"}
 MAY_CHANGE = ("sweep.", "runtime.")
 LATEST_LOG = Path("logs") / "latest.log"
 
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run one job or a sweep of jobs from the words of a command line."""
     if process.parent is not None:
         process.end_with(process.parent)
-    arguments = resumed(conf.quoted(arguments))
+    arguments = resumed(conf.train_words(arguments))
     composed = conf.check_command_line(arguments)
     # Hydra reads sys.argv.
     sys.argv[1:] = arguments_for_hydra(arguments, composed)
@@ -137,6 +139,9 @@ def _compare(run: Path, config: conf.TrainConfig) -> tuple[bool, list[str]]:
     """Return whether an unfinished run has the dataset and the engine, and all that differs."""
     then = (artifacts.read_plan(run) or {}).get("config", {})
     now = artifacts.as_plain(conf.identity_of(config))
+    if now["dataset"].get("pos_label") is None and isinstance(then.get("dataset"), dict):
+        # Found in the data, which are compared when they are read.
+        now["dataset"]["pos_label"] = then["dataset"].get("pos_label")
     engine, engine_now = (
         each["search"].get("engine") if isinstance(each.get("search"), dict) else None
         for each in (then, now)
@@ -174,7 +179,7 @@ def sweep(arguments: Sequence[str], composed: conf.Composed | None) -> Iterator[
     paths = {table.path for table in tables if isinstance(table, schema.FileDatasetConfig)}
     determinants = {
         "jobs": {str(n): conf.identity_of(config) for n, config in enumerate(composed.configs)},
-        "data": {path: sha256(Path(path).read_bytes()).hexdigest() for path in sorted(paths)},
+        "data": {path: _content_hash(path) for path in sorted(paths)},
         "code": artifacts.deciding_code_hash(),
     }
     accept_changes = composed.configs[0].sweep.accept_changes
@@ -200,6 +205,16 @@ def sweep(arguments: Sequence[str], composed: conf.Composed | None) -> Iterator[
                 console.complain(f"{run.path.name}: {_cause(run.record)}; see {run.path}/train.log")
         if failed:
             raise SweepFailedError(len(failed), ", ".join(run.path.name for run in failed))
+
+
+def _content_hash(path: str) -> str:
+    """Return a hash of a file, or of the files of a directory; of another place its location."""
+    if path == "-":
+        raise InvalidValueError("dataset.path", path, "a file: the jobs of a sweep all read it")
+    here = Path(path).expanduser()
+    parts = sorted(each for each in here.rglob("*") if each.is_file()) if here.is_dir() else [here]
+    contents = [path.encode()] if is_remote(path) else [part.read_bytes() for part in parts]
+    return sha256(b"".join(contents)).hexdigest()
 
 
 def _write_leaderboard(
@@ -255,7 +270,8 @@ def run_job(hydra_config: Any, asked: schema.SweepConfig) -> bool:
     if is_done or directory.is_stopped:
         directory.mark(f"--- DS={dataset} SKIP {'complete' if is_done else 'stopped'} {job.name}")
         return True
-    task = list(hydra_config.overrides.task)
+    # Not resolved: a column may be called `${y}`.
+    task = cast(list[str], OmegaConf.to_container(hydra_config.overrides.task))
     chosen = {override.partition("=")[0] for override in task}
     overrides = [each for each in task if not each.startswith(RESUME)]
     overrides.append(f"hydra.run.dir={_quoted(job)}")
@@ -283,7 +299,8 @@ def run_job(hydra_config: Any, asked: schema.SweepConfig) -> bool:
         if ended.is_interrupted:
             directory.stop()
             interrupt = KeyboardInterrupt()
-            interrupt.add_note(f"in a sweep; go on with -m {RESUME}{directory.path}")
+            again = shell_word(f"{RESUME}{directory.path}")
+            interrupt.add_note(f"in a sweep; go on with -m {again}")
             raise interrupt
         # A mistake of the user is the same mistake the next time.
         if ended.code in (0, UserError.exit_code):

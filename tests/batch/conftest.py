@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabproof.data.table import as_categories, as_numbers
+from tabproof.data.columns import Reading, type_columns
 from tabproof.experiment import run_experiment
 from tests.batch.making import make_table
 from tests.batch.scoring import N_ROWS, write_csv
@@ -47,8 +47,11 @@ def rows() -> pd.DataFrame:
 def expected(model: Path, rows: pd.DataFrame) -> np.ndarray:
     """Return the pipeline's own probabilities."""
     pipeline = joblib.load(model / "estimator.joblib")
-    X = as_categories(as_numbers(rows.drop(columns="id"), []), CATEGORIES, "…")
-    proba: np.ndarray = pipeline.predict_proba(X)
+    kinds = dict.fromkeys(CATEGORIES, "category")
+    typed = type_columns(
+        rows.drop(columns="id"), rows.index, Reading(kinds, keep=[*rows]), is_text=False
+    )
+    proba: np.ndarray = pipeline.predict_proba(pd.DataFrame(typed.X))
     return proba
 
 

@@ -15,7 +15,9 @@ from tabproof.batch.cells import (
     count_unusual,
     find_wrong_types,
 )
-from tabproof.data.table import as_categories, as_numbers
+from tabproof.data.columns import Reading, type_columns
+from tabproof.features import seconds_of
+from tabproof.forms import DateForm
 from tabproof.scorer import as_category
 
 NUMBER = WantedColumn("c", None, 0.0, 10.0)
@@ -27,6 +29,12 @@ def encode(
     table = pa.table({"c": column})
     reader = CellReader([wanted], as_category, is_text=is_text)
     return reader.encode(Rows(table, len(table), np.arange(len(table))))
+
+
+def trained(column: pa.Array, kind: str) -> pd.Series:
+    """Return a column as training reads it."""
+    table, index = pa.table({"c": column}), pd.RangeIndex(len(column))
+    return type_columns(table, index, Reading({"c": kind}), is_text=False, divides=True).X["c"]
 
 
 def names(column: pa.Array, categories: tuple[str, ...]) -> list[str | None]:
@@ -53,8 +61,7 @@ CATEGORIES = {
 @pytest.mark.parametrize("kind", CATEGORIES)
 def test_a_category_has_the_name_that_training_gave_it(kind: str) -> None:
     column = CATEGORIES[kind]
-    frame = pa.table({"c": column}).to_pandas()
-    expected = as_categories(frame, ["c"], "…")["c"]
+    expected = trained(column, "category")
     categories = tuple(expected.cat.categories)
     found = names(column, categories)
     assert found == [None if pd.isna(value) else value for value in expected]
@@ -72,10 +79,64 @@ NUMBERS = {
 @pytest.mark.parametrize("kind", NUMBERS)
 def test_a_number_has_the_bits_that_training_saw(kind: str) -> None:
     column = NUMBERS[kind]
-    expected = as_numbers(pa.table({"c": column}).to_pandas(), [])["c"].to_numpy()
+    expected = trained(column, "number").to_numpy()
     (found,), faults = encode(column, NUMBER, is_text=False)
     np.testing.assert_array_equal(found, expected)
     assert faults == {}
+
+
+DATES = {
+    "seconds": pa.array([0, None, 10**9], pa.timestamp("s")),
+    "nanoseconds": pa.array([1_234_567_891, None, -1], pa.timestamp("ns")),
+    "a clock": pa.array([0, None, 10**15], pa.timestamp("us", "+09:00")),
+    "days": pa.array([0, None, 20_000], pa.date32()),
+    "milliseconds of days": pa.array([0, None, 86_400_000], pa.date64()),
+    "texts": pa.array(["2024-02-29", None, "2024-03-01T12:00:00.123456"]),
+    "dictionary": pa.array(["2024-02-29", None, "2024-03-01"]).dictionary_encode(),
+    "a named month": pa.array(["1 March 2024", None, "2 May 2024"]),
+}
+
+
+@pytest.mark.parametrize("kind", DATES)
+def test_a_date_has_the_seconds_that_training_saw(kind: str) -> None:
+    column = DATES[kind]
+    expected = trained(column, "date").to_numpy()
+    form = DateForm(offset=540) if kind == "a clock" else DateForm()
+    (found,), faults = encode(column, WantedColumn("c", form=form), is_text=False)
+    np.testing.assert_array_equal(found, seconds_of(expected))
+    assert faults == {}
+
+
+def test_a_cell_that_is_no_date_is_a_fault() -> None:
+    (found,), faults = encode(
+        pa.array(["2024-01-01", "soon", "", "NA", "-"]),
+        WantedColumn("c", form=DateForm()),
+        is_text=True,
+    )
+    np.testing.assert_array_equal(found, [1_704_067_200.0, *[np.nan] * 4])
+    assert faults == {1: ("c", "'soon' is no date")}
+
+
+def test_texts_are_kept_but_for_words_that_mean_missing_in_a_csv() -> None:
+    wanted = WantedColumn("c", is_text=True)
+    (found,), _ = encode(pa.array(["late again", "NA", "", None]), wanted, is_text=True)
+    assert found.tolist() == ["late again", None, None, None]
+    (found,), _ = encode(pa.array(["NA", None]).dictionary_encode(), wanted, is_text=False)
+    assert found.tolist() == ["NA", None]
+    (found,), _ = encode(pa.array([3.0, None]), wanted, is_text=False)
+    assert found.tolist() == ["3", None]
+
+
+def test_what_stands_for_missing_in_training_is_missing() -> None:
+    (found,), faults = encode(pa.array(["1", "?", "-", "#REF!"]), NUMBER, is_text=True)
+    np.testing.assert_array_equal(found, [1.0, *[np.nan] * 3])
+    assert faults == {}
+
+
+def test_times_of_day_and_durations_are_seconds() -> None:
+    for column in (pa.array([1_500, None], pa.duration("ms")), pa.array([60, 0], pa.time32("s"))):
+        (found,), _ = encode(column, NUMBER, is_text=False)
+        np.testing.assert_array_equal(found, trained(column, "number"))
 
 
 def test_chunks_and_slices_keep_their_order() -> None:
@@ -96,7 +157,9 @@ def test_in_a_csv_texts_are_missing_unless_the_model_knows_them() -> None:
 def test_truth_values_of_a_csv_are_read_in_every_spelling_of_pandas() -> None:
     wanted = WantedColumn("c", ("False", "True"))
     texts = pa.array(["true", "TRUE", "True", "false", "tRUE"])
-    assert encode(texts, wanted, is_text=True)[0][0].tolist() == [1, 1, 1, 0, wanted.unseen]
+    assert encode(texts, wanted, is_text=True)[0][0].tolist() == [1, 1, 1, 0, 1]
+    words = pa.array(["yes", "はい", "0", "perhaps"])
+    assert encode(words, wanted, is_text=True)[0][0].tolist() == [1, 1, 0, wanted.unseen]
     other = WantedColumn("c", ("True", "maybe"))
     assert encode(texts, other, is_text=True)[0][0].tolist() == [2, 2, 0, 2, 2]
 
@@ -143,6 +206,11 @@ def test_what_is_unusual_is_counted() -> None:
 
 def test_types_that_training_refuses_are_refused() -> None:
     found = {"c": pa.timestamp("us"), "k": pa.list_(pa.int64()), "t": pa.string(), "x": pa.bool_()}
+    dates = [WantedColumn(name, form=DateForm()) for name in found]
+    assert set(find_wrong_types(dates, found, strict=False)) == {"k"}
+    assert set(find_wrong_types(dates, found, strict=True)) == {"k", "t", "x"}
+    texts = [WantedColumn(name, is_text=True) for name in found]
+    assert set(find_wrong_types(texts, found, strict=True)) == {"c", "k", "x"}
     wanted = [NUMBER, WantedColumn("k", ("a",)), WantedColumn("t"), WantedColumn("gone")]
     assert set(find_wrong_types(wanted, found, strict=False)) == {"c", "k"}
     assert set(find_wrong_types(wanted, found, strict=True)) == {"c", "k", "t"}

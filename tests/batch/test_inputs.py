@@ -12,7 +12,15 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "in").mkdir()
     for name in ("b.CSV", "a.csv.gz", "c.parquet", ".d.csv", "e.csv.bad.csv", "f.txt"):
         (tmp_path / "in" / name).write_bytes(b"")
+    (tmp_path / "in" / "g.zip").write_bytes(b"PK\x03\x04")
     return tmp_path
+
+
+def test_a_single_file_is_told_by_its_content(folder: Path) -> None:
+    for content, kind in ((b"PAR1", "parquet"), (b"\x1f\x8b", "csv.gz"), (b"a\tb\n", "csv")):
+        (folder / "table.TSV").write_bytes(content)
+        (task,) = make_plan(str(folder / "table.TSV"), str(folder / "out.csv")).tasks
+        assert [file.kind for file in task.inputs] == [kind]
 
 
 def test_a_directory_holds_its_files_by_name(folder: Path) -> None:
@@ -49,7 +57,7 @@ def test_no_output_takes_the_place_of_an_input(folder: Path, source: str, output
     ("source", "output", "reason"),
     [
         ("gone.csv", "out.csv", "nothing is there"),
-        ("in/f.txt", "out.csv", "its ending is none of these"),
+        ("in/g.zip", "out.csv", "its content is none of these"),
         ("in/c.parquet", "out.txt", "its ending is none of these"),
         ("in/c.parquet", "gone/out.csv", "its directory does not exist"),
         ("in/c.parquet", "taken.csv", "a directory is there"),

@@ -47,7 +47,10 @@ def test_kept_columns_are_all_none_or_names(text: str, keep: tuple[str, ...] | N
         ([*FILES, "separator=ab"], "separator=ab cannot work"),
         ([*FILES, "encoding=klingon"], "encoding=klingon cannot work"),
         ([*FILES, "encoding=base64"], "encoding=base64 cannot work"),
-        ([*FILES, "decimal=,"], "decimal=, cannot work; it takes another letter than separator"),
+        (
+            [*FILES, "decimal=,", "separator=,"],
+            "decimal=, cannot work; it takes another letter than separator",
+        ),
         ([*FILES, "keep=a,a"], "keep=a,a cannot work"),
         ([*FILES, "run="], "run= cannot work"),
         ([*FILES, "runtime=spark"], "runtime=spark cannot work; it takes local or dask"),

@@ -9,7 +9,7 @@ import pytest
 
 from tabproof.config import check_config
 from tabproof.config.checks import IncompatiblePreprocessError
-from tabproof.config.schema import GROUPS
+from tabproof.config.schema import GROUPS, ColumnType
 from tabproof.errors import FileMissingError, InvalidValueError, MissingValueError, UserError
 from tests.config.composing import FILE, assert_says, changed, config
 
@@ -83,17 +83,26 @@ def test_a_missing_file_is_refused_with_the_directory_it_was_sought_from(
     assert_says(raised.value, "dataset.path=gone.csv", "nothing", str(tmp_path))
 
 
-def test_a_directory_in_place_of_a_file_is_called_one(file_config, tmp_path):
-    (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(FileMissingError, match="a directory"):
-        check_config(changed(file_config, "dataset.path", str(tmp_path / "folder.csv")))
+# What they hold is found when they are read.
+@pytest.mark.parametrize("path", ["{}", "-", "https://host/a.csv?b=c", "s3://bucket/a.parquet"])
+def test_a_directory_standard_input_and_other_places_are_accepted(file_config, tmp_path, path):
+    check_config(changed(file_config, "dataset.path", path.format(tmp_path)))
 
 
 @pytest.mark.parametrize(
     ("key", "value", "valid"),
     [
-        ("dataset.path", "my.xlsx", ".csv, .csv.gz, .parquet"),
-        ("dataset.path", "", ".csv, .csv.gz, .parquet"),
+        ("dataset.path", "", "a file"),
+        ("dataset.thousands", "_", "a comma, a point"),
+        ("dataset.decimal", "؛", "., , or auto"),
+        ("dataset.target_bins", 1, "equal parts"),
+        ("dataset.target_bins", [3, 2], "ascending"),
+        ("dataset.target_bins", [], "ascending"),
+        ("dataset.target_bins", True, "ascending"),
+        ("dataset.min_class_rows", 0, "1 or more"),
+        ("dataset.bad_rows", "keep", "skip, error"),
+        ("dataset.keep", ["y"], "other than the target"),
+        ("dataset.column_types", {"y": ColumnType.text}, "other than the target"),
         ("dataset.separator", "", "one character"),
         ("dataset.separator", ";;", "one character"),
         ("dataset.separator", "\n", "one character"),
@@ -111,6 +120,19 @@ def test_what_cannot_read_a_file_is_refused_before_it_is_opened(file_config, key
 @pytest.mark.parametrize("separator", [",", ";", "\t", "\\t", "|", " "])
 def test_one_character_or_a_written_tab_separates_cells(file_config, separator):
     check_config(changed(file_config, "dataset.separator", separator))
+
+
+@pytest.mark.parametrize("key", ["decimal", "thousands"])
+def test_quoted_cells_may_hold_their_separator(file_config, key):
+    start = changed(file_config, "dataset.separator", ",")
+    check_config(changed(start, f"dataset.{key}", ","))
+
+
+def test_one_character_is_not_both_decimal_and_thousands(file_config):
+    start = changed(file_config, "dataset.decimal", ",")
+    with pytest.raises(InvalidValueError) as raised:
+        check_config(changed(start, "dataset.thousands", ","))
+    assert_says(raised.value, "dataset.thousands", "another character than dataset.decimal")
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,14 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from hypothesis import given
-from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from tabproof.artifacts.manifest import seal
 from tabproof.conf_files import CONF
-from tabproof.config import check_command_line, command_line, quoted
+from tabproof.config import check_command_line, command_line
 from tabproof.config.checks import IncompatiblePreprocessError
 from tabproof.config.hydra_errors import ConfigurationError
-from tabproof.config.schema import ColumnType
+from tabproof.config.quoting import SeveralValuesError, UnreadableValueError
 from tabproof.errors import (
     FileMissingError,
     InvalidValueError,
@@ -45,33 +41,22 @@ def elsewhere(tmp_path, monkeypatch):
         ("dataset=null", ConfigurationError, ["dataset=null", "'adult'"]),
         ("=3", ConfigurationError, ["override"]),
         ("model.estimator.max_iter=3", ConfigurationError, ["+model.estimator.max_iter=…"]),
-        ("search.n_splits=2.9", ConfigurationError, ["search.n_splits", "'2.9'", "Integer"]),
+        ("search.n_splits=2.9", ConfigurationError, ["search.n_splits", "'2.9'", "2 or more"]),
         ("search.factor=2", ConfigurationError, ["only", "search=classic", "'search.factor'"]),
         ("search.n_splits=1", InvalidValueError, ["search.n_splits=1", "2 or more"]),
         ("dataset=file", MissingValueError, ["dataset.path", "dataset.path=…"]),
         ("dataset=file dataset.path=a.csv", MissingValueError, ["dataset.target=…"]),
         (" ".join(FILE), FileMissingError, ["dataset.path=a.csv", "nothing"]),
         ("full", OverrideSyntaxError, ["'full'", "key=value"]),
-        ("dataset.drop_columns=[a=b", OverrideSyntaxError, ["'dataset.drop_columns=[a=b'"]),
+        ("dataset.drop_columns=[a=b", UnreadableValueError, ["dataset.drop_columns=[a=b", "]"]),
         ("search.n_splits=${sead}", ConfigurationError, ["search.n_splits", "'sead'"]),
-        ("search.n_splits=3,4", ConfigurationError, ["search.n_splits=3,4", "needs -m"]),
+        ("search.n_splits=3,4", SeveralValuesError, ["search.n_splits=3,4", "needs -m"]),
     ],
 )
 def test_a_bad_command_line_is_answered_with_what_would_work(arguments, kind, words):
     error = refusal(*arguments.split(" "))
     assert type(error) is kind
     assert_says(error, *words)
-
-
-def test_the_way_to_force_a_column_type_is_reported_and_works_as_that_of_the_docs():
-    Path("a.csv").write_text("zip,y\n1,u\n")
-    error = refusal(*FILE, "dataset.column_types.zip=category")
-    assert_says(error, "+dataset.column_types.zip=…")
-    assert "has )" not in str(error), "of no keys none is listed"
-    ways = ["+dataset.column_types={zip: category}", "+dataset.column_types.age=number"]
-    (found,) = check_command_line([*FILE, *ways]).configs
-    types = {"zip": ColumnType.category, "age": ColumnType.number}
-    assert found.dataset.column_types == types
 
 
 @pytest.fixture(scope="module")
@@ -193,54 +178,6 @@ def test_a_member_that_is_added_changes_nothing_else():
 )
 def test_a_mistake_among_members_is_answered_with_its_key(argument, words):
     assert_says(refusal("model=vote", argument), *words)
-
-
-@pytest.mark.parametrize("separator", [",", ";", "|", "\\t"])
-def test_a_separator_needs_no_quotes_but_the_shells(separator):
-    # As SeparatorError suggests it.
-    (override,) = OverridesParser.create().parse_overrides(
-        quoted([f"dataset.separator={separator}"])
-    )
-    assert not override.is_sweep_override()
-    assert override.value() == separator
-
-
-@pytest.mark.parametrize(
-    "argument",
-    [
-        "dataset.pos_label='a=b'",
-        "seed=1,2",
-        "dataset.drop_columns=[a,b]",
-        "+dataset.column_types={zip: category}",
-        "search.n_splits=${seed}",
-        "~search.n_splits",
-        "-m",
-        "--cfg",
-    ],
-)
-def test_what_hydra_reads_is_left_as_it_is(argument):
-    assert quoted([argument]) == [argument]
-
-
-# Space around a value is never part of it: Hydra strips it.
-@given(st.text("abc あ漢>%K<=.+-/ \"'()é&#", min_size=1).map(str.strip).filter(bool))
-def test_what_hydra_does_not_read_becomes_the_value_as_it_was_typed(value):
-    _assert_understood(value)
-
-
-@pytest.mark.parametrize("value", ["C:\\データ\\my.csv", "C:\\données\\a=b.csv", "\\<"])
-def test_a_backslash_in_what_hydra_does_not_read_stays_one(value):
-    _assert_understood(value)
-
-
-def _assert_understood(value):
-    parser = OverridesParser.create()
-    argument = f"dataset.pos_label={value}"
-    try:
-        parser.parse_override(argument)
-    except HydraException:
-        (readable,) = quoted([argument])
-        assert parser.parse_override(readable).value() == value
 
 
 def test_showing_a_configuration_needs_no_mandatory_values_but_the_right_keys():

@@ -52,7 +52,7 @@ def _complaint(directory, *overrides):
             "n_splits: 3",
             "n_splits: three",
             ConfigurationError,
-            ["search.n_splits", "'three'", "Integer", "docs/configuration.md"],
+            ["search.n_splits", "'three'", "2 or more"],
         ),
         (
             "train.yaml",
@@ -131,9 +131,10 @@ def test_any_other_error_of_hydra_is_reported_in_its_first_line():
     [
         ("search.n_splits", "abc", "'abc'"),
         ("search.n_splits", True, "'True'"),
-        ("seed", None, "not Optional"),
+        ("seed", None, "null cannot work; it takes from 0 to"),
         ("cv.test_size", "a-fifth", "'a-fifth'"),
-        ("dataset.pos_label", ["a"], "list"),
+        ("dataset.pos_label", ["a"], "a text or null"),
+        ("skip_completed", "maybe", "true or false"),
     ],
 )
 def test_a_value_of_another_type_is_named_with_its_key(key, value, words):
@@ -142,7 +143,7 @@ def test_a_value_of_another_type_is_named_with_its_key(key, value, words):
         OmegaConf.update(cfg, key, value)
     error = explain_hydra_error(raised.value)
     assert isinstance(error, ConfigurationError)
-    assert_says(error, f"{key}: ", words, "docs/configuration.md")
+    assert_says(error, f"{key}: ", words)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_one_line_shows_how_to_install_it(tmp_path: Path, monkeypatch: pytest.Mo
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert f"needs {package}, which is not installed" in done.stderr
-    assert f"make init EXTRAS=[{package}]" in done.stderr
+    assert f"make init 'EXTRAS=[{package}]'" in done.stderr
     assert not (tmp_path / "run").exists()
 
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from tabproof import config as conf
 from tabproof.conf_files import CONF
 from tabproof.config import stored
-from tabproof.config.schema import DaskRuntimeConfig, RungSearchConfig
+from tabproof.config.schema import DaskRuntimeConfig, OpenMLDatasetConfig, RungSearchConfig
 from tabproof.config.stored import NOT_STORED, KeyDecidesError, StoredConfigError
 from tabproof.errors import OverrideSyntaxError, UserError
 from tests.config.composing import assert_says, changed, config
@@ -53,7 +53,7 @@ def composed_once(*overrides: str) -> DictConfig:
 def compose_each_runtime_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def of_runtime(overrides: Sequence[str]) -> DictConfig:
         return deepcopy(
-            composed_once(*(each for each in overrides if each.startswith(stored.OF_RUNTIME)))
+            composed_once(*(each for each in overrides if each.startswith(stored.OF_MACHINE)))
         )
 
     monkeypatch.setattr(stored, "_composed_here", of_runtime)
@@ -163,3 +163,20 @@ def test_keys_that_came_later_are_named() -> None:
     del content.search["min_resources"], content.runtime["niceness"]
     _, added = conf.recompose(OmegaConf.to_yaml(content), [], to_its_end=True)
     assert added == ["search.min_resources"]
+
+
+def test_downloads_are_sought_where_this_machine_has_them_else_where_the_run_had_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def home(*overrides: str) -> str:
+        dataset = recomposed(text, *overrides).dataset
+        assert isinstance(dataset, OpenMLDatasetConfig)
+        return str(dataset.data_home)
+
+    monkeypatch.delenv("TABPROOF_DATA_HOME", raising=False)
+    text = kept("dataset=adult", "data_home=there")
+    assert home() == "there"
+    assert home("dataset.data_home=moved") == "moved"
+    assert home("data_home=chosen") == "chosen"
+    monkeypatch.setenv("TABPROOF_DATA_HOME", "here")
+    assert home() == "here"

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from tabproof import config as conf
 from tabproof.config import (
     TrainConfig,
     identity_of,
@@ -25,7 +26,7 @@ from tabproof.config.schema import (
     OrderedCvConfig,
 )
 from tabproof.errors import UnknownKeyError
-from tests.config.composing import FILE, changed, config
+from tests.config.composing import FILE, changed, composed, config
 
 
 def _file_config(path="a.csv", **changes):
@@ -240,14 +241,41 @@ def test_two_identities_are_equal_exactly_where_the_seeds_are(one, other):
     ("key", "value"),
     [
         ("target", "z"),
-        ("separator", ";"),
-        ("encoding", "cp932"),
+        ("sheet", "2024"),
+        ("bad_rows", "error"),
+        ("na_values", ["-"]),
         ("drop_columns", ["a"]),
+        ("keep", ["a"]),
+        ("min_class_rows", 5),
+        ("target_bins", 4),
         ("column_types", {"a": ColumnType.category}),
     ],
 )
-def test_how_a_file_is_read_is_in_the_identity(key, value):
+def test_what_is_made_of_a_file_is_in_the_identity(key, value):
     assert identity_of(_file_config(**{key: value})) != identity_of(_file_config())
+
+
+# The data's fingerprint holds what they come to: `auto` and what it found are one run.
+@pytest.mark.parametrize("key", ["separator", "encoding", "decimal", "thousands"])
+def test_the_form_of_a_file_is_not_in_the_identity(key):
+    assert identity_of(_file_config(**{key: ";"})) == identity_of(_file_config())
+
+
+def test_downloads_lie_where_the_nearest_of_four_settings_says(monkeypatch):
+    def home(*overrides):
+        return conf.typed(composed("dataset=adult", *overrides)).dataset.data_home
+
+    monkeypatch.delenv("TABPROOF_DATA_HOME", raising=False)
+    assert home() == "data_cache"
+    monkeypatch.setenv("TABPROOF_DATA_HOME", "from_environment")
+    assert home() == "from_environment"
+    assert home("data_home=for_all") == "for_all"
+    assert home("data_home=for_all", "dataset.data_home=its_own") == "its_own"
+
+
+def test_one_place_of_data_serves_a_sweep_over_datasets_with_and_without_downloads():
+    for dataset in ("breast_cancer", "adult"):
+        conf.check_config(conf.typed(composed(f"dataset={dataset}", "data_home=here")))
 
 
 def test_the_column_that_groups_rows_is_in_the_identity():
@@ -326,7 +354,9 @@ def test_members_that_were_typed_can_be_written_and_typed_again():
         (["model=vote"], "seed", 1, 255),
         (["model=vote"], "model.max_categories", 9, 9),
         (["model=vote"], "model.members.boosting.model.max_categories", 7, 7),
-        (["model=vote"], "model.members.boosting.preprocess.keeps_categories", False, None),
+        (["model=vote"], "model.members.boosting.preprocess.keeps_categories", False, 1_000),
+        (["preprocess=onehot"], "seed", 1, 1_000),
+        (["preprocess=hashing"], "seed", 1, None),
         (["search=portfolio"], "model.max_categories", 9, 255),
         (["search=portfolio"], "search.members.boosting.model.max_categories", 7, 7),
     ],

@@ -1,16 +1,21 @@
 """Tiny tables, and files of them."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from tabproof.data import Table, load_file
+from tabproof.data.columns import Reading, type_columns
 from tabproof.data.table import make_table
+from tabproof.data.target import TargetReading
+from tabproof.schema import Treatment
 
 # Half as many examples as the profile asks for: each of them makes several tables.
 half = settings(max_examples=settings.default.max_examples // 2)
@@ -30,9 +35,41 @@ def parquet(directory: Path, frame: pd.DataFrame, **options: Any) -> Table:
     return load_file(str(path), **{"target": "y", **options})
 
 
-def table(columns: dict[str, Any], **spec: Any) -> Table:
-    """Make a table of columns; its target is y unless said."""
-    return make_table("tiny", pd.DataFrame(columns), **{"target": "y", **spec})
+def table(columns: dict[str, Any], *, is_text: bool = False, **spec: Any) -> Table:
+    """Make a table of columns; its target is y unless said. is_text : as from a CSV."""
+    source: Any = pa.table(columns) if is_text else pd.DataFrame(columns)
+    reading = {f.name: spec.pop(f.name) for f in fields(Reading) if f.name in spec}
+    of_target = {
+        f.name: spec.pop(f.name)
+        for f in fields(TargetReading)
+        if f.name in spec and f.name not in ("pos_label", "na_values")
+    }
+    return make_table(
+        "tiny",
+        source,
+        **{"target": "y", **spec},
+        is_text=is_text,
+        reading=Reading(**reading),
+        of_target=TargetReading(**of_target),
+    )
+
+
+def typed(frame: pd.DataFrame, **kinds: str) -> pd.DataFrame:
+    """Return the columns of a frame as training reads them, none left out."""
+    reading = Reading(kinds=kinds)
+    made = type_columns(frame, frame.index, reading, is_text=False, divides=True)
+    return pd.DataFrame(made.X, index=frame.index)
+
+
+def codes_of(made: Table) -> list[str]:
+    """Return the codes of a table's treatments, without those about the positive label."""
+    return [t.code for t in made.treatments if not t.code.startswith("pos_label")]
+
+
+def treatment(made: Table, code: str) -> Treatment:
+    """Return the treatment with this code."""
+    (found,) = (each for each in made.treatments if each.code == code)
+    return found
 
 
 def labelled(codes: Sequence[int], **non_features: Sequence[Any]) -> Table:

@@ -180,7 +180,7 @@ def test_a_column_that_lacks_values_only_where_held_out_is_found():
 
 
 def test_an_id_is_no_drift():
-    made = table(noise(300) | {"id": np.arange(300)})
+    made = table(noise(300) | {"id": np.arange(300)}, keep=["id"])
     division = divide(made, OrderedRows(0.2, 0), 2)
     assert drift_of(division) is not None
     assert drift_of(division, ["id"]) is None

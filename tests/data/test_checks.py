@@ -78,6 +78,18 @@ def test_the_same_data_and_seed_give_the_same_findings():
     assert check(division, Limits(), seed=7) == found
 
 
+def test_dates_are_looked_at_as_numbers_and_texts_are_only_compared():
+    columns = noise(400)
+    is_yes = columns["y"] == "yes"
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.where(is_yes, 400, 0), unit="D")
+    columns["paid"] = days + pd.to_timedelta(np.arange(400) % 7, unit="D")
+    columns["note"] = [f"remark number {i} of a customer" for i in range(400)]
+    division = divided(columns)
+    assert list(division.table.X.dtypes.astype(str))[-2:] == ["datetime64[us]", "str"]
+    (leak,) = check(division, Limits(), seed=0)
+    assert (leak.check, leak.columns) == ("leak", ("paid",))
+
+
 def test_of_numbers_the_order_of_rows_does_not_matter():
     columns = noise(200)
     del columns["word"]
@@ -117,7 +129,7 @@ def test_a_file_with_all_that_can_be_wrong(tmp_path):
     for row in (490, 491):
         frame.loc[row, copied] = frame.loc[90, copied]
     frame.loc[491, "y"] = "yes"
-    table = csv(tmp_path, frame.to_csv(index=False))
+    table = csv(tmp_path, frame.to_csv(index=False), keep=["番号"], pos_label="yes")
     division = Division(table, StratifiedRows(0.2, 0), np.arange(400), np.arange(400, 500), None)
     assert names(division) == [
         *("leak", "ids", "overlap", "conflicts", "missing", "single_categories"),
@@ -156,7 +168,8 @@ rng = np.random.default_rng(0)
 
 def is_id(values):
     made = table(
-        {"a": values, "b": np.arange(len(values)) % 2, "y": ["u", "v"] * (len(values) // 2)}
+        {"a": values, "b": np.arange(len(values)) % 2, "y": ["u", "v"] * (len(values) // 2)},
+        keep=["a"],
     )
     return id_columns(made.X) == ["a"]
 

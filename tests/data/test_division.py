@@ -12,7 +12,7 @@ from tabproof.data import (
 )
 from tabproof.data.table import DataError, SingleClassError
 from tabproof.errors import UserError
-from tests.data.tables import half, labelled
+from tests.data.tables import half, labelled, treatment
 from tests.data.tables import table as tiny_table
 
 seeds = st.integers(0, 2**32 - 1)
@@ -76,14 +76,19 @@ def test_a_stratified_hold_out_holds_each_class_in_its_proportion(codes, size, s
     assume(counts.min() >= 2)
     table = labelled(codes)
     try:
-        _, test = StratifiedRows(size, seed).hold_out(table)
+        train, test = StratifiedRows(size, seed).hold_out(table)
     except DataError:
-        # Proportion leaves it out of one part, and that is refused.
-        assert counts.min() * size < 1
+        # So few rows are held out, or learned from, that not every class can be among them.
+        assert min(size, 1 - size) * len(codes) < len(counts)
         return
+    assert sorted([*train, *test]) == list(range(len(codes)))
     held_out = np.bincount(table.y[test], minlength=len(counts))
-    assert len(test) == np.ceil(len(codes) * size)
-    assert np.all(np.abs(held_out - counts * len(test) / len(codes)) <= 1)
+    n_drawn = np.ceil(len(codes) * size)
+    # Of a class that the share would leave out of a part, a row is moved there.
+    assert abs(len(test) - n_drawn) <= (counts * min(size, 1 - size) < 2).sum()
+    assert np.all(np.abs(held_out - counts * n_drawn / len(codes)) <= 1.5)
+    assert held_out.min() >= 1
+    assert np.all(counts - held_out >= np.minimum(counts - 1, 2))
 
 
 def test_a_class_of_one_row_cannot_be_in_both_parts():
@@ -259,28 +264,53 @@ def test_held_out_rows_are_known_by_their_place_in_the_source_and_their_label():
     assert [made.labels[code] for code in division.y_test] == ["u", "v", "v"]
 
 
-def test_a_column_without_a_value_to_learn_from_is_refused():
+def test_a_column_without_information_to_learn_from_is_left_out_and_said():
     # The last rows are held out, and they alone have it.
-    made = tiny_table({"a": range(20), "late": [None] * 16 + [1, 2, 3, 4], "y": ["u", "v"] * 10})
-    with pytest.raises(DataError, match="no value in the rows to learn from: 'late'"):
+    late, once = [None] * 16 + [1, 2, 3, 4], ["p"] * 18 + ["q", "q"]
+    made = tiny_table({"a": [0, 1] * 10, "late": late, "once": once, "y": ["u", "v"] * 10})
+    division = divide(made, OrderedRows(0.2, 0), 2)
+    assert list(division.table.X.columns) == ["a"]
+    assert treatment(division.table, "left_out_in_training").columns == ("late", "once")
+
+
+def test_a_table_without_a_column_to_learn_from_is_refused():
+    made = tiny_table({"late": [None] * 16 + [1, 2, 3, 4], "y": ["u", "v"] * 10})
+    with pytest.raises(DataError, match="no column of tiny has two values"):
         divide(made, OrderedRows(0.2, 0), 2)
 
 
-def test_a_class_fills_every_fold_or_is_refused():
+def test_the_rarest_class_decides_how_many_folds_there_are():
     # A fifth is held out: of 10 rows of c1, 8 are left to learn from.
-    made = labelled([0] * 40 + [1] * 10)
-    assert divide(made, StratifiedRows(0.2, 0), 8)
+    division = divide(labelled([0] * 40 + [1] * 10), StratifiedRows(0.2, 0), 9)
+    assert [division.n_folds(asked) for asked in (2, 8, 9, 100)] == [2, 8, 8, 8]
     with pytest.raises(DataError) as raised:
-        divide(made, StratifiedRows(0.2, 0), 9)
+        division.check_folds("search.n_splits", 9)
     assert "class 'c1' has 8 row(s), but search.n_splits=9 needs 9" in str(raised.value)
-    assert "use fewer folds" in str(raised.value)
+
+
+@pytest.mark.parametrize("n_rare", [1, 2])
+def test_a_class_too_rare_for_two_folds_and_a_hold_out_is_left_out(n_rare):
+    made = labelled([0, 1] * 20 + [2] * n_rare)
+    division = divide(made, StratifiedRows(0.2, 0), 5)
+    assert division.table.labels == ("c0", "c1")
+    assert len(division.table.y) == 40
+    assert treatment(division.table, "undivided_classes").facts["n_rows"] == n_rare
+
+
+def test_a_class_of_three_rows_is_in_two_folds_and_held_out():
+    for seed in range(10):
+        division = divide(labelled([0, 1] * 40 + [2] * 3), StratifiedRows(0.2, seed), 5)
+        assert np.bincount(division.y_train).tolist()[2] == 2
+        assert np.bincount(division.y_test).tolist()[2] == 1
+        assert sorted([*division.train, *division.test]) == list(range(83))
 
 
 def test_fewer_groups_than_folds_are_refused_with_the_key():
     # 80 rows, so no class is rare; but of 4 subjects at most 3 are left for 5 folds.
     made = labelled(([0] * 4 + [1] * 4) * 10, who=[f"p{i % 4}" for i in range(80)])
-    with pytest.raises(UserError, match=r"cv\.group_column=who|search\.n_splits=5"):
-        divide(made, GroupedRows(0.25, 0, "who"), 5)
+    division = divide(made, GroupedRows(0.25, 0, "who"), 5)
+    with pytest.raises(UserError, match=r"search\.n_splits=5: the training rows hold 3 group"):
+        division.check_folds("search.n_splits", 5)
 
 
 def test_groups_belong_to_the_training_rows_in_their_order():
@@ -293,7 +323,7 @@ def test_groups_belong_to_the_training_rows_in_their_order():
 def test_the_words_count_rows_columns_missing_cells_classes_and_parts():
     made = tiny_table(
         {
-            "a": np.arange(2000),
+            "a": np.arange(2000) // 2,
             "b": ["p", None, "q", "q"] * 500,
             "y": ["no", "no", "no", "yes"] * 500,
         },

@@ -1,9 +1,7 @@
 import json
-import logging
 import math
 import re
 from dataclasses import replace
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -12,18 +10,28 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tabproof.data import Table, describe, fingerprint
-from tabproof.data.table import (
+from tabproof.data.table import TableProblemsError, make_table
+from tabproof.data.target import (
     MAX_NUMERIC_LABELS,
     DataError,
+    QuantityTargetError,
     SingleClassError,
     UnknownLabelError,
-    as_categories,
-    as_numbers,
-    make_table,
 )
 from tabproof.errors import ColumnMissingError, DuplicateColumnsError, InvalidValueError, UserError
-from tabproof.schema import CategoryColumn, NumberColumn, Schema
-from tests.data.tables import csv, frames, half, numbers, parquet, table, words
+from tabproof.forms import DateForm, NumberForm
+from tabproof.schema import CategoryColumn, DateColumn, NumberColumn, Schema, TextColumn
+from tests.data.tables import (
+    codes_of,
+    csv,
+    frames,
+    half,
+    numbers,
+    parquet,
+    table,
+    treatment,
+    words,
+)
 
 
 def test_a_duplicate_column_of_a_frame_is_refused_by_name():
@@ -32,9 +40,9 @@ def test_a_duplicate_column_of_a_frame_is_refused_by_name():
         make_table("tiny", frame, "y")
 
 
-@pytest.mark.parametrize("wish", ["target", "numbers", "categories", "non_features"])
+@pytest.mark.parametrize("wish", ["target", "kinds", "keep", "drop_columns", "non_features"])
 def test_a_column_that_is_not_there_is_refused_with_those_that_are(wish):
-    value = "gone" if wish == "target" else ["gone"]
+    value = {"target": "gone", "kinds": {"gone": "date"}}.get(wish, ["gone"])
     with pytest.raises(ColumnMissingError, match="no column 'gone'; there are 'a', 'y'"):
         table({"a": [1, 2], "y": ["u", "v"]}, **{wish: value})
 
@@ -49,13 +57,14 @@ def test_a_table_without_features_is_refused():
 # --- rows -------------------------------------------------------------------------------
 
 
-def test_rows_without_a_target_are_left_out_counted_and_logged(caplog):
-    with caplog.at_level(logging.WARNING):
-        made = table({"a": [1, 2, 3, 4, 5], "y": ["u", None, "v", None, "u"]})
+def test_rows_without_a_target_are_left_out_and_said():
+    made = table({"a": [1, 2, 3, 4, 5], "y": ["u", None, "v", None, "u"]})
     assert made.n_rows_without_target == 2
     assert made.y.tolist() == [0, 1, 0]
     assert made.X["a"].tolist() == [1.0, 3.0, 5.0]
-    assert caplog.messages == ["tiny: 2 row(s) without a target are left out"]
+    assert treatment(made, "rows_without_target").message == (
+        "2 row(s) without a target are left out"
+    )
 
 
 def test_rows_keep_their_position_in_the_source_as_their_id():
@@ -63,15 +72,41 @@ def test_rows_keep_their_position_in_the_source_as_their_id():
     assert made.X.index.tolist() == [0, 2, 3]
 
 
-def test_a_complete_target_is_not_logged(caplog):
+def test_of_a_complete_target_nothing_is_said():
     made = table({"a": [1, 2], "y": ["u", "v"]})
     assert made.n_rows_without_target == 0
-    assert caplog.messages == []
+    assert codes_of(made) == []
 
 
 def test_a_table_without_any_target_is_called_empty():
     with pytest.raises(DataError, match="2 rows, none with a target"):
         table({"a": [1, 2], "y": [None, None]})
+
+
+def test_all_problems_of_a_table_are_told_at_once():
+    with pytest.raises(TableProblemsError) as raised:
+        table(
+            {"a": ["1,234", "2,345"], "day": ["01/02/2024", "03/04/2024"], "y": ["u", "v"]},
+            drop_columns=["id"],
+            keep=["no"],
+            command=["python", "-m", "src.train", "dataset.path=my file.csv"],
+        )
+    message = str(raised.value)
+    assert message.startswith("tiny has 4 problems: (1) dataset.drop_columns: there is no column")
+    for part in ("dataset.keep", "dataset.thousands=,", "dataset.day_first=true"):
+        assert part in message
+    assert message.endswith("python -m src.train 'dataset.path=my file.csv' dataset.target=y")
+
+
+def test_the_command_to_mend_has_the_nearest_target_and_the_columns_that_are_there():
+    with pytest.raises(TableProblemsError) as raised:
+        table(
+            {"a b": [1, 2], "c": [1, 2], "churned": ["u", "v"]},
+            target="churnd",
+            drop_columns=["a b", "d"],
+            command=["train"],
+        )
+    assert str(raised.value).endswith("train dataset.target=churned 'dataset.drop_columns=a b'")
 
 
 def test_columns_that_divide_rows_are_no_features():
@@ -91,13 +126,13 @@ def test_a_target_of_one_class_is_refused_with_the_class(values):
 
 def test_a_continuous_target_is_refused():
     values = np.arange(MAX_NUMERIC_LABELS + 1)
-    with pytest.raises(DataError, match=f"'y' holds {len(values)} different numbers"):
+    with pytest.raises(QuantityTargetError, match=f"'y' holds {len(values)} different numbers"):
         table({"a": values, "y": values})
     assert len(table({"a": values[1:], "y": values[1:]}).labels) == MAX_NUMERIC_LABELS
 
 
 def test_a_target_of_decimals_is_refused_too():
-    with pytest.raises(DataError, match="a quantity, not classes"):
+    with pytest.raises(QuantityTargetError, match=r"dataset.target_bins=4 makes four"):
         table({"a": np.arange(200), "y": np.linspace(0, 1, 200)})
 
 
@@ -117,14 +152,17 @@ def test_a_target_of_decimals_is_refused_too():
     ],
 )
 def test_labels_are_sorted_as_what_they_are(values, labels):
-    assert table({"a": [1, 2, 3], "y": values}).labels == labels
+    positive = labels[-1] if len(labels) == 2 else None
+    assert table({"a": [1, 2, 3], "y": values}, pos_label=positive).labels == labels
 
 
 @given(st.lists(words, min_size=2).filter(lambda labels: len(set(labels)) > 1))
 def test_codes_decode_to_the_labels(values):
     made = table({"a": range(len(values)), "y": values})
     assert [made.labels[code] for code in made.y] == values
-    assert list(made.labels) == sorted(set(values))
+    # Of two, the positive one comes second.
+    assert sorted(made.labels) == sorted(set(values))
+    assert len(made.labels) == 2 or list(made.labels) == sorted(made.labels)
 
 
 @given(st.permutations(["no", "yes", "no", "yes", "yes"]), st.sampled_from(["no", "yes"]))
@@ -189,10 +227,10 @@ def test_a_large_whole_number_is_a_label_unchanged():
 
 
 @half
-@given(frames(), st.sampled_from([[], ["whole"]]))
-def test_every_column_is_a_number_or_a_category_of_text_and_the_frame_is_unchanged(frame, forced):
+@given(frames(), st.sampled_from([{}, {"whole": "category"}]))
+def test_every_column_is_a_number_or_a_category_of_text_and_the_frame_is_unchanged(frame, kinds):
     before = frame.copy(deep=True)
-    made = make_table("tiny", frame, "y", categories=forced)
+    made = table(frame, kinds=kinds)
     pd.testing.assert_frame_equal(frame, before)
     for name in made.X.columns:
         column = made.X[name]
@@ -203,105 +241,20 @@ def test_every_column_is_a_number_or_a_category_of_text_and_the_frame_is_unchang
     assert made.X.isna().sum().to_dict() == frame.drop(columns="y").isna().sum().to_dict()
 
 
-HINT = "dataset.drop_columns=[…]"
+# --- columns that are left out ----------------------------------------------------------
 
 
-def _numbers(values, forced=("a",)):
-    return as_numbers(pd.DataFrame({"a": values}), forced)["a"]
+def test_columns_without_information_are_left_out_and_said():
+    columns = {"a": [1.0, 2.0], "empty": [np.nan, np.nan], "seven": [7.0, 7.0]}
+    made = table({**columns, "x": pd.Categorical(["x", "x"]), "y": ["u", "v"]})
+    assert list(made.X.columns) == ["a"]
+    assert treatment(made, "left_out_empty").columns == ("empty",)
+    assert treatment(made, "left_out_constant").columns == ("seven", "x")
 
 
-def _categories(values, forced=("a",)):
-    return as_categories(pd.DataFrame({"a": values}), forced, HINT)["a"]
-
-
-@pytest.mark.parametrize(
-    ("values", "numbers"),
-    [
-        (["1", "2.5", None], [1.0, 2.5, None]),
-        (["1e3", " 7 ", "-0.5"], [1000.0, 7.0, -0.5]),
-        (pd.Categorical(["3", "1", "3"]), [3.0, 1.0, 3.0]),
-        ([True, False, True], [1.0, 0.0, 1.0]),
-        ([Decimal("1.5"), None, Decimal(2)], [1.5, None, 2.0]),
-    ],
-)
-def test_a_forced_number_equals_its_text(values, numbers):
-    made = _numbers(values)
-    assert made.dtype == "float64"
-    assert [None if np.isnan(value) else value for value in made] == numbers
-
-
-def test_text_is_no_number_unless_forced_and_then_refused_with_an_example():
-    assert _numbers(["1", "x"], forced=()).tolist() == ["1", "x"]
-    with pytest.raises(DataError, match=r"'a' is declared as a number, but 2 .* such as 'x'"):
-        _numbers(["1", "x", "y", None])
-
-
-def test_true_and_false_are_categories_unless_forced():
-    made = as_categories(as_numbers(pd.DataFrame({"a": [True, False]}), ()), (), HINT)["a"]
-    assert list(made.cat.categories) == ["False", "True"]
-
-
-@pytest.mark.parametrize(
-    ("values", "labels"),
-    [
-        ([3.0, None, 1.0], ["3", None, "1"]),
-        ([3, 1, 1], ["3", "1", "1"]),
-        ([2.5, 3.0, 2.5], ["2.5", "3", "2.5"]),
-        (["b", None, "a"], ["b", None, "a"]),
-        (pd.Categorical([2, 1, 2]), ["2", "1", "2"]),
-    ],
-)
-def test_a_category_reads_as_a_person_would_write_it(values, labels):
-    made = _categories(values)
-    assert [None if pd.isna(value) else value for value in made] == labels
-
-
-@given(st.lists(st.none() | words, min_size=1))
-def test_categories_are_the_sorted_values_that_occur(values):
-    made = _categories(pd.Series(values, dtype="object"))
-    present = sorted({value for value in values if value is not None})
-    assert list(made.cat.categories) == present
-    assert [None if pd.isna(value) else value for value in made] == values
-
-
-def test_a_category_that_does_not_occur_is_forgotten():
-    made = _categories(pd.Categorical(["b"], categories=["c", "b", "a"]))
-    assert list(made.cat.categories) == ["b"]
-
-
-@pytest.mark.parametrize(
-    ("values", "found"),
-    [
-        ([[1], [2]], "lists or records"),
-        ([None, {"k": 1}], "lists or records"),
-        ([np.array([1]), np.array([2])], "lists or records"),
-        (pd.to_datetime(["2020-01-01", None]), "times"),
-        (pd.to_timedelta([1, 2], unit="h"), "times"),
-    ],
-)
-@pytest.mark.parametrize("forced", [(), ("a",)])
-def test_what_is_neither_number_nor_category_is_refused_even_if_forced(values, found, forced):
-    with pytest.raises(DataError) as raised:
-        _categories(values, forced)
-    assert str(raised.value) == f"column 'a' holds {found}; make numbers of it, or {HINT}"
-
-
-def test_infinite_numbers_are_counted_in_every_column_that_holds_them():
-    columns = {"a": [np.inf, 1.0], "b": [1.0, 2.0], "c": [-np.inf, np.inf], "y": ["u", "v"]}
-    with pytest.raises(DataError, match=r"in 'a' \(1\), 'c' \(2\); make them missing"):
-        table(columns)
-
-
-def test_a_column_without_any_value_is_refused_by_name():
-    empty = {"b": [np.nan, np.nan], "c": pd.Categorical([None, None])}
-    with pytest.raises(DataError, match=r"no value at all: 'b', 'c'; .*drop_columns"):
-        table({"a": [1.0, 2.0], **empty, "y": ["u", "v"]}, drop_hint=HINT)
-
-
-def test_a_constant_column_is_refused_by_name():
-    constant = {"b": [7.0, 7.0], "c": pd.Categorical(["x", "x"])}
-    with pytest.raises(DataError, match=r"one value only: 'b', 'c'; .*drop_columns"):
-        table({"a": [1.0, 2.0], **constant, "y": ["u", "v"]}, drop_hint=HINT)
+def test_a_table_of_columns_without_information_is_refused_with_the_reason():
+    with pytest.raises(DataError, match=r"no column left.*one value only are left out: 'a'"):
+        table({"a": [1.0, 1.0], "y": ["u", "v"]})
 
 
 def test_one_value_and_missing_cells_are_no_constant():
@@ -314,7 +267,8 @@ def test_a_schema_is_taken_from_the_training_rows_alone():
             "a": [1, 2, 3, 100],
             "b": ["p", "q", "p", "only in the hold-out"],
             "y": ["u", "v", "u", "v"],
-        }
+        },
+        pos_label="v",
     )
     schema = describe(made, made.X.iloc[:3])
     assert schema == Schema(
@@ -332,6 +286,26 @@ def test_missing_shares_count_the_training_rows():
     made = table({"a": [1, None, 3, None], "b": ["p", None, "q", "q"], "y": ["u", "v", "u", "v"]})
     assert [column.missing_share for column in describe(made, made.X).columns] == [0.5, 0.25]
     assert [column.missing_share for column in describe(made, made.X.iloc[:1]).columns] == [0, 0]
+
+
+def test_dates_and_texts_are_described_with_their_forms():
+    days = ["02/01/2024", "13/01/2024", None]
+    made = table(
+        {
+            "day": days,
+            "price": ["$1", "$2", "$3"],
+            "note": ["a b", None, "abc"],
+            "y": ["u", "v", "v"],
+        },
+        is_text=True,
+        kinds={"note": "text"},
+    )
+    assert describe(made, made.X).columns == (
+        DateColumn("day", 1704153600.0, 1705104000.0, 1 / 3, DateForm("%d/%m/%Y")),
+        NumberColumn("price", 1.0, 3.0, 0.0, NumberForm(marks=("$",))),
+        TextColumn("note", 3, 1 / 3),
+    )
+    assert describe(made, made.X).treatments == made.treatments
 
 
 def test_the_order_of_columns_and_labels_is_the_models():
@@ -461,7 +435,7 @@ def test_many_categories_have_different_fingerprints():
 
 def test_a_number_and_the_category_of_its_text_are_two_things():
     frame = pd.DataFrame({"a": [1, 2], "y": ["u", "v"]})
-    forced = _table(frame, categories=["a"])
+    forced = table(frame, kinds={"a": "category"})
     assert fingerprint(_table(frame)).sha256 != fingerprint(forced).sha256
 
 
@@ -480,6 +454,21 @@ def test_where_a_row_without_a_target_stood_counts():
     one, other = fingerprint(table(columns)), fingerprint(table(moved))
     assert one.columns == other.columns
     assert one.sha256 != other.sha256
+
+
+def test_a_changed_date_or_text_changes_the_fingerprint_and_is_named():
+    columns = {
+        "day": pd.to_datetime(["2024-01-01", None, "2024-01-03"]),
+        "note": ["one two", None, "three"],
+        "y": ["u", "v", "v"],
+    }
+    kinds = {"note": "text"}
+    one = fingerprint(table(columns, kinds=kinds))
+    later = {**columns, "day": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"])}
+    other = {**columns, "note": ["one two", "", "three"]}
+    assert fingerprint(table(columns, kinds=kinds)) == one
+    assert _named_changes(one, fingerprint(table(later, kinds=kinds))) == {"day"}
+    assert _named_changes(one, fingerprint(table(other, kinds=kinds))) == {"note"}
 
 
 def test_every_way_to_miss_a_number_is_the_same():

@@ -269,3 +269,58 @@ def test_the_seed_decides_which_rows_are_averaged() -> None:
 
     assert mean(0) == mean(0)
     assert mean(0) != mean(1)
+
+
+class Known(importance.FramePredict):
+    """A model that tells how much it uses its columns, rightly or not."""
+
+    def __init__(self, usage: list[float]) -> None:
+        super().__init__(lambda X: of_two(X.iloc[:, 0].to_numpy() + X.iloc[:, 1].to_numpy()))
+        self._usage = usage
+
+    def usage(self, parts: pd.DataFrame) -> Floats:
+        assert parts.shape[1] == len(self._usage)
+        return np.array(self._usage)
+
+
+def test_of_many_columns_the_most_used_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importance, "MAX_COLUMNS", 1)
+    _, X, y = learned(2)
+    begun: list[tuple[str, int]] = []
+    found = importances(
+        Known([0.6, 0.4, 0.0]), X, y, n_repeats=2, seed=0, on_column=lambda *at: begun.append(at)
+    )
+    drops = by_name(found)
+    assert drops["much"].value is not None
+    assert drops["nothing"] == Estimate(0.0, 0.0, 0.0)
+    assert drops["little"] == Estimate(None)
+    assert found[-1].column == "little"
+    assert begun == [("column", 1)]
+
+
+def test_a_model_that_is_wrong_about_its_columns_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importance, "MAX_COLUMNS", 1)
+    _, X, y = learned(2)
+    drops = by_name(importances(Known([1.0, 0.0, 0.0]), X, y, n_repeats=2, seed=0))
+    assert drops["little"] == Estimate(None)
+
+
+def test_where_use_is_unknown_columns_that_vary_are_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importance, "MAX_COLUMNS", 2)
+    model, X, y = learned(2)
+    X = X.assign(nothing=1.0)
+    drops = by_name(importances(model.predict_proba, X, y, n_repeats=1, seed=0))
+    assert drops["nothing"] == Estimate(None)
+    assert drops["much"].value is not None
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_numbers_have_a_curve() -> None:
+    X = pd.DataFrame({"x": [-1.797e308, 1.0, 1.797e308]})
+    (found,) = dependences(constant, X, ranked("x"), labels=["n", "p"], n_columns=1, seed=0)
+    assert found.values == X["x"].tolist()
+    assert found.shares == pytest.approx([1 / 3] * 3)

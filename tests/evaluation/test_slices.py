@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 from tabproof.errors import ColumnMissingError
 from tabproof.evaluation.intervals import measure
 from tabproof.evaluation.slices import (
+    TextGroupsError,
     TooManyGroupsError,
     check_slices,
     make_slices,
@@ -243,3 +244,29 @@ def test_no_category_has_the_name_of_missing_values(categories: list[str]) -> No
 def test_all_missing_is_one_value() -> None:
     assert values_of(pd.Series([np.nan, np.nan]))[0] == ["(missing)"]
     assert values_of(pd.Series(pd.Categorical([None], categories=["a"])))[0] == ["(missing)"]
+
+
+@pytest.mark.parametrize(
+    ("dates", "expected"),
+    [
+        (["2021-05-01", "2022-01-01", "2024-12-31"], ["2021", "2022", "2024"]),
+        (["2024-01-01", "2024-03-31", "2024-04-01"], ["2024-Q1", "2024-Q1", "2024-Q2"]),
+        (["2023-12-31T23:00", "2024-01-01"], ["2023-Q4", "2024-Q1"]),
+    ],
+)
+def test_dates_are_grouped_by_year_or_by_quarter_if_there_are_few(
+    dates: list[str], expected: list[str]
+) -> None:
+    column = pd.Series([*map(pd.Timestamp, dates), pd.NaT]).astype("datetime64[us]")
+    names, codes = values_of(column)
+    assert names == [*dict.fromkeys(expected), "(missing)"]
+    assert [names[code] for code in codes] == [*expected, "(missing)"]
+
+
+def test_free_text_makes_no_groups_and_many_years_too_many() -> None:
+    text = pd.DataFrame({"備考": pd.Series(["長い文章", None], dtype="str")})
+    with pytest.raises(TextGroupsError, match="備考"):
+        check_slices(text, ["備考"])
+    years = pd.DataFrame({"born": pd.date_range("1900-01-01", periods=60, freq="YS", unit="us")})
+    with pytest.raises(TooManyGroupsError, match="60"):
+        check_slices(years, ["born"])

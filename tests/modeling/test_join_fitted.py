@@ -43,11 +43,12 @@ def test_joined_pipelines_average_their_probabilities() -> None:
 def test_nothing_is_fitted_again() -> None:
     members = fitted()
     joined = join_fitted(members, WEIGHTS)
-    assert joined["clf"].estimators_ == [*members.values()]
-    assert all(a is b for a, b in zip(joined["clf"].estimators_, members.values(), strict=True))
+    assert joined["features"] is members["line"]["features"]
+    for joined_member, member in zip(joined["clf"].estimators_, members.values(), strict=True):
+        assert joined_member["clf"] is member["clf"]
     check_is_fitted(joined)
     assert joined.classes_.tolist() == [0, 1]
-    assert joined["clf"].named_estimators_["line"] is members["line"]
+    assert joined["clf"].named_estimators_["line"]["clf"] is members["line"]["clf"]
 
 
 def test_a_fitted_clone_is_the_same() -> None:

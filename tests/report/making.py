@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tabproof.evaluation_result import (
+    Baseline,
     Decision,
     Dependence,
     Estimate,
@@ -17,7 +18,17 @@ from tabproof.evaluation_result import (
     RepeatedScores,
     Slice,
 )
+from tabproof.forms import DateForm
 from tabproof.report import ReportFacts
+from tabproof.schema import (
+    CategoryColumn,
+    Column,
+    DateColumn,
+    NumberColumn,
+    Schema,
+    TextColumn,
+    make_treatment,
+)
 
 METRICS = {
     "roc_auc": Estimate(0.7889, 0.7093, 0.8513),
@@ -71,6 +82,9 @@ def evidence_of(labels: tuple[str, ...] = ("good", "bad"), **changes: Any) -> Ev
             for n, score in ((100, 0.70), (400, 0.75), (800, 0.79))
         ],
         "repeated": RepeatedScores(5, 5, METRICS, dict.fromkeys(METRICS, 0.0123)),
+        "baselines": [
+            Baseline("boosting", Estimate(0.78, 0.7, 0.85), 800, Estimate(-0.01, -0.03, 0.01), 0.3)
+        ],
     }
     return Evidence(**(content | changes))
 
@@ -157,6 +171,18 @@ PICTURE = (
 )
 
 
+def schema_of() -> Schema:
+    """Make a column of each kind, and something that was done to one."""
+    columns: tuple[Column, ...] = (
+        NumberColumn("age", 19.0, 75.0, 0.0),
+        CategoryColumn("purpose", ("car", "radio", "education"), 0.125),
+        DateColumn("since", 0.0, 1.7e9, 0.0, DateForm("%d/%m/%Y")),
+        TextColumn("remark", 280, 0.5),
+    )
+    done = (make_treatment("left_out_constant", ["foreign"]),)
+    return Schema(columns, "class", ("good", "bad"), 800, done)
+
+
 def facts_of(evidence: Evidence | None = None, **changes: Any) -> ReportFacts:
     """Make facts in which nothing is missing."""
     content: dict[str, Any] = {
@@ -169,5 +195,6 @@ def facts_of(evidence: Evidence | None = None, **changes: Any) -> ReportFacts:
         "run_path": "outputs/2026-11-23/15-07-20_credit-g_full_12eba8b5",
         "target": "class",
         "files": ["evaluation.json", "summary.json", "plots/"],
+        "schema": schema_of(),
     }
     return ReportFacts(**(content | changes))

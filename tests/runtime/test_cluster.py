@@ -334,7 +334,7 @@ def test_without_its_libraries_the_error_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "dask", None)
-    needs = "runtime=dask needs distributed, which is not installed; make init EXTRAS=\\[dask\\]"
+    needs = "runtime=dask needs distributed, which is not installed; make init 'EXTRAS=\\[dask\\]'"
     with (
         pytest.raises(PackageMissingError, match=needs),
         connected("tcp://127.0.0.1:1", facts=dict),

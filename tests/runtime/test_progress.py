@@ -145,6 +145,16 @@ def test_the_next_part_of_a_step_starts_counting_again() -> None:
     assert str(progress) == "learning curve: fit 1 of 20, 0:00 passed"
 
 
+@pytest.mark.usefixtures("clock")
+def test_parts_of_other_kinds_are_counted_on_their_own() -> None:
+    progress = StepProgress("evaluating", logging.getLogger("tabproof.some"))
+    progress.begin("column", 200)
+    progress.begin("column", 200)
+    assert str(progress) == "evaluating: column 2 of 200, 0:00 passed"
+    progress.begin("baseline", 3)
+    assert str(progress) == "evaluating: baseline 1 of 3, 0:00 passed"
+
+
 def test_a_step_without_fits_logs_nothing(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

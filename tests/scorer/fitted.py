@@ -214,6 +214,50 @@ def assert_equals_pipeline(case: Exported, *, allowed: float = 0.0) -> None:
             assert_array_equal(alone, found[few], err_msg=message)
 
 
+def mixed_table(n_rows: int = 300, n_classes: int = 2) -> tuple[pd.DataFrame, np.ndarray]:
+    """Make dates, texts and a column of many categories beside those of `table`."""
+    frame, y = table(n_rows, n_classes)
+    rng = np.random.default_rng(1)
+    words = np.array(
+        ["late", "paid", "again", "苦情", "解約した", "ＯＫ", "😀", "cafe\u0301", "x_1"]
+    )
+    texts = [" ".join(rng.choice(words, rng.integers(0, 6))) for _ in range(n_rows)]
+    start = np.datetime64("2019-12-31T22:00", "us")
+    frame["signed"] = start + rng.integers(0, 10**8, n_rows) * np.timedelta64(1, "s")
+    frame["left [day]"] = (start + rng.integers(0, 900, n_rows) * np.timedelta64(1, "D")).astype(
+        "datetime64[D]"
+    )
+    frame["left [day]"] = frame["left [day]"].astype("datetime64[us]")
+    frame["signed"] = frame["signed"].mask(rng.random(n_rows) < 0.1)
+    frame["remarks"] = pd.Series(texts, dtype="str").mask(rng.random(n_rows) < 0.1)
+    towns = np.array([f"town {number}" for number in range(40)])
+    frame["town"] = as_category(pd.Series(rng.choice(towns, n_rows)).mask(rng.random(n_rows) < 0.1))
+    return frame, y
+
+
+def mixed_pipeline_of(preprocess: str, estimator: Any) -> Pipeline:
+    """Make a pipeline that encodes `town` of mixed_table by the target."""
+    return pipeline_of(preprocess, estimator).set_params(features__max_categories=20)
+
+
+@cache
+def mixed_boosting(n_classes: int = 2) -> Exported:
+    """Return boosting on dates, texts and many categories; tests must not change it."""
+    pipeline = mixed_pipeline_of("native", boosting(max_iter=5))
+    return exported(pipeline, *mixed_table(n_classes=n_classes))
+
+
+@cache
+def mixed_vote() -> Exported:
+    """Return a vote on dates, texts and many categories; tests must not change it."""
+    members = {
+        "boosting": pipeline_of("native", boosting(max_iter=3)),
+        "linear": pipeline_of("onehot", LogisticRegression()),
+    }
+    pipeline = vote_of(members).set_params(features__max_categories=20)
+    return exported(pipeline, *mixed_table())
+
+
 @cache
 def small_vote(
     n_classes: int = 2,

@@ -4,30 +4,37 @@ The reader uses no code of tabproof.scorer, no NumPy and no safetensors, as some
 it in another language. Where the page leaves last bits open, so does the reader.
 """
 
+import datetime
 import json
 import math
 import re
 import struct
+import unicodedata
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from xgboost import XGBClassifier
 
+from tabproof.features import DatePart, seconds_of
 from tabproof.scorer import format as scorer_format
 from tabproof.scorer.encoding import NumberEncoding
-from tabproof.scorer.export.parity import columns_of, hard_rows
+from tabproof.scorer.export.parity import columns_of, hard_inputs, hard_rows
 from tests.conftest import ROOT
 from tests.scorer.fitted import (
     Exported,
     boosting,
     exported,
+    mixed_boosting,
+    mixed_vote,
     pipeline_of,
     scorers_of,
     small_boosting,
@@ -39,6 +46,8 @@ from tests.scorer.fitted import (
 # --- the reader ---------------------------------------------------------------------------
 
 LETTERS = {"F64": "d", "I32": "i", "U8": "B"}
+SYMBOLS = "\u2600-\u27bf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+SYMBOLS += "\uf900-\ufaff\U0001f300-\U0001faff\U00020000-\U0003ffff"
 FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 
 
@@ -120,15 +129,31 @@ def staircase(x: list[float], y: list[float], r: float) -> float:
     return y[k] if x[k] == r else (y[k + 1] - y[k]) / (x[k + 1] - x[k]) * (r - x[k]) + y[k]
 
 
+def tokens(text: str) -> list[str]:
+    """Return words, symbols, and pairs of them."""
+    found: list[str] = []
+    words: list[str] = []
+    for run in re.findall(rf"[{SYMBOLS}]|(?:(?![{SYMBOLS}])\w)+|(?:(?![{SYMBOLS}])\W)+", text):
+        if re.match(rf"[{SYMBOLS}]", run):
+            found.append(run)
+            words = []
+        elif re.match(r"\w", run):
+            found += [run, *(f"{word} {run}" for word in words)]
+            words = [run]
+    return found + re.findall(rf"(?=([{SYMBOLS}]{{2}}))", text)
+
+
 class Reader:
     """Reads the two files, and scores rows whose cells are numbers, texts or None."""
 
     def __init__(self, spec: bytes, arrays: bytes) -> None:
         self.spec = json.loads(spec)
-        assert self.spec["format"] in (1, 2, 3)
+        assert self.spec["format"] in (1, 2, 3, 4)
         self.arrays = read_arrays(arrays)
 
     def proba(self, row: Sequence[float | str | None]) -> list[float]:
+        if self.spec.get("inputs"):
+            row = [self.made(feature, row) for feature in self.spec["features"]]
         calibration = self.spec.get("calibration")
         if calibration is None:
             return self.uncalibrated(row)
@@ -136,6 +161,46 @@ class Reader:
             return self.calibrated(calibration, self.sums(row))
         p = self.uncalibrated(row)
         return self.calibrated(calibration, p[1:] if len(p) == 2 else p)
+
+    def made(self, feature: dict[str, Any], row: Sequence[float | str | None]) -> Any:
+        take, index, i = feature["take"], feature.get("index", 0), feature["of"][0]
+        cell, arrays = row[i], self.arrays
+        if take == "cell":
+            return cell
+        if take == "code":
+            categories = self.spec["inputs"][i]["categories"]
+            place = len(categories) + (cell is None)
+            place = categories.index(cell) if cell in categories else place
+            return arrays[f"inputs.{i}.codes"][place][index]
+        if take == "text":
+            if cell is None or cell == "" or str(cell).isspace():
+                return math.nan
+            text = str(cell)[:10_000]
+            if index == 0:
+                return float(len(text))
+            counts: dict[int, int] = {}
+            for token in tokens(unicodedata.normalize("NFKC", text).casefold()[:10_000]):
+                encoded = token.encode("utf-8", "surrogatepass")
+                bucket = zlib.crc32(encoded) % self.spec["inputs"][i]["n_buckets"]
+                counts[bucket] = counts.get(bucket, 0) + 1
+            known = arrays[f"inputs.{i}.buckets"]
+            places = [place for place, bucket in enumerate(known) if bucket in counts]
+            if not places:
+                return 0.0
+            w = [math.sqrt(counts[known[p]]) * arrays[f"inputs.{i}.idf"][p] for p in places]
+            n = math.sqrt(in_order(x * x for x in w))
+            column = [arrays[f"inputs.{i}.table"][p][index - 1] for p in places]
+            return in_order(x / n * value for x, value in zip(w, column, strict=True))
+        seconds = [row[k] for k in feature["of"]]
+        if None in seconds:
+            return math.nan
+        first, *second = (min(max(float(s), -62135596800), 253402300799) for s in seconds)
+        if take == "days_between":
+            return (second[0] - first) / 86400
+        if take == "days":
+            return (first - feature.get("newest", 0.0)) / 86400
+        moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=math.floor(first))
+        return float(moment.weekday() if take == "weekday" else getattr(moment, take))
 
     def uncalibrated(self, row: Sequence[float | str | None]) -> list[float]:
         if self.spec["model"]["kind"] == "vote":
@@ -288,6 +353,8 @@ SMALL = boosting(max_iter=3)
 # The allowed difference: the page fixes all bits but those of NumPy's exp and of BLAS's order.
 CASES: dict[str, tuple[Callable[[], Exported], float]] = {
     "boosting": (small_boosting, 0.0),
+    "dates, texts and many categories": (mixed_boosting, 0.0),
+    "dates and texts, vote": (mixed_vote, 1e-12),
     "boosting, three labels": (lambda: small_boosting(3), 1e-15),
     "forest, one-hot, three labels": (lambda: case_of("onehot", FOREST, 3), 0.0),
     "linear, three labels": (lambda: case_of("onehot", LogisticRegression(), 3), 1e-12),
@@ -328,10 +395,14 @@ def test_the_page_suffices(make: Callable[[], Exported], allowed: float) -> None
     assert_arrays_are_named(case)
     reader = Reader(case.files["scorer/scorer.json"], case.files["scorer/arrays.safetensors"])
     rng = np.random.default_rng(0)
-    for what, frame in hard_rows(case.scorer, case.X_test[:15], rng, whole=False):
+    make = hard_rows if case.scorer.inputs is None else hard_inputs
+    for what, frame in make(case.scorer, case.X_test[:15], rng, whole=False):
         some = frame.iloc[:20]
-        cells = some.astype("object").where(some.notna(), None).itertuples(index=False)
-        proba = [reader.proba(row) for row in cells]
+        cells = some.astype("object").where(some.notna(), None)
+        for name in some.select_dtypes("datetime"):
+            seconds = pd.Series(seconds_of(some[name].to_numpy("datetime64[us]")), some.index)
+            cells[name] = seconds.astype("object").where(some[name].notna(), None)
+        proba = [reader.proba(row) for row in cells.itertuples(index=False)]
         for scorer in scorers_of(case.files).values():
             found = scorer.predict_proba(columns_of(scorer, some))
             np.testing.assert_allclose(proba, found, rtol=0, atol=allowed, err_msg=what)
@@ -343,7 +414,7 @@ def test_the_page_suffices(make: Callable[[], Exported], allowed: float) -> None
 def assert_arrays_are_named(case: Exported) -> None:
     arrays = scorer_format.load(case.files[scorer_format.ARRAYS])
     names = {re.sub(r"^members\.\d+\.", "", name) for name in arrays}
-    names = {re.sub(r"^(codes|calibration)\.\d+", r"\1.<i>", name) for name in names}
+    names = {re.sub(r"^(codes|calibration|inputs)\.\d+", r"\1.<i>", name) for name in names}
     assert names <= words_of_page()
 
 
@@ -360,6 +431,8 @@ def test_the_page_names_every_field_step_and_link() -> None:
     expected = {*spec, *spec["columns"][1], *spec["model"], "steps"}
     for kind in (scorer_format.Operation, scorer_format.Link, scorer_format.Response):
         expected |= set(kind.__args__)
+    expected |= {"cell", "code", "text", "days_between", *get_args(DatePart)}
+    expected |= {*scorer_format.FeatureSpec.__struct_fields__, "n_buckets"}
     for kind in scorer_format.CalibrationSpec.__args__:
         expected |= {kind.__struct_config__.tag, *kind.__struct_fields__}
     expected |= {"members.<m>.", *scorer_format.MemberSpec.__struct_fields__, "members"}

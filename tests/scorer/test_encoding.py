@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tabproof.data.table import as_categories
+from tabproof.data.columns import Reading, type_columns
 from tabproof.scorer import as_category, as_number
 from tabproof.scorer.encoding import FLOAT32_MAX, CategoryEncoding, NumberEncoding
 from tabproof.scorer.format import Operation
@@ -125,11 +125,13 @@ def test_a_long_text_is_refused_quickly() -> None:
     assert time.perf_counter() - started < 0.5
 
 
-@given(st.floats() | st.integers() | st.booleans() | st.text())
+@given(st.floats() | st.integers(-(2**53), 2**53) | st.booleans() | st.text())
 def test_categories_have_the_names_of_training(value: object) -> None:
     frame = pd.DataFrame({"a": pd.Series([value], dtype="object")})
     assume(not frame["a"].isna().any())
-    (category,) = as_categories(frame, ["a"], "")["a"].cat.categories
+    reading = Reading({"a": "category"})
+    typed = type_columns(frame, frame.index, reading, is_text=False, divides=True)
+    (category,) = typed.X["a"].cat.categories
     assert as_category(value) == category
 
 

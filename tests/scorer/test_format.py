@@ -20,7 +20,7 @@ from tabproof.scorer import Scorer, read_scorer
 from tabproof.scorer.encoding import CategoryEncoding
 from tabproof.scorer.format import ARRAYS, SPEC, ScorerDamagedError, read_files
 from tests.scorer.damage import MODELS, changed, files_of, paths, refused, spec_of, with_spec
-from tests.scorer.fitted import arrays_of, safetensors, with_arrays
+from tests.scorer.fitted import arrays_of, mixed_boosting, safetensors, with_arrays
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -36,7 +36,7 @@ def test_no_field_can_be_left_out(name: str) -> None:
         # `columns`, i, `steps`, j; or `model`, `members`, m, `steps`, i, j.
         if len(path) == {"columns": 4, "model": 6}.get(path[0]) and "steps" in path[-3:-1]:
             read_scorer(with_spec(files, content))  # a column with a step less is a column
-        elif path == ("calibration",):
+        elif path in (("calibration",), ("inputs",), ("features",)):
             read_scorer(with_spec(files, content))  # older formats have none
         elif path[-1] == "steps" and path[0] == "columns":
             assert not read_scorer(with_spec(files, content)).columns[path[1]].steps  # type: ignore[union-attr]
@@ -99,7 +99,7 @@ def test_invalid_json_is_refused(text: bytes) -> None:
     refused(with_spec(files_of("boosting"), text))
 
 
-@pytest.mark.parametrize("number", [0, 4, -1, 10**9, 2**63 - 1, -(10**40)])
+@pytest.mark.parametrize("number", [0, 5, -1, 10**9, 2**63 - 1, -(10**40)])
 def test_an_unknown_format_is_named(number: int) -> None:
     spec = {"format": number, "whatever": "comes"}
     assert f"format {number}" in refused(with_spec(files_of("boosting"), spec), NewerFormatError)
@@ -216,11 +216,11 @@ def test_tables_of_members_have_a_row_per_category_of_the_vote() -> None:
     assert "no table of 4 rows" in refused(with_spec(files_of("vote"), spec))
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_files_of_older_formats_are_read(number: int) -> None:
     for files in (files_of("boosting"), files_of("linear")):
         spec = {**spec_of(files), "format": number}
-        del spec["calibration"]
+        del spec["calibration"], spec["inputs"], spec["features"]
         scorer, expected = read_scorer(with_spec(files, spec)), read_scorer(files)
         row = [40.0, 0, 20.0, 0.0, 0]
         assert scorer.predict_row(row) == expected.predict_row(row)
@@ -230,6 +230,43 @@ def test_files_of_older_formats_are_read(number: int) -> None:
 def test_both_files_are_required(name: str) -> None:
     assert name in refused({k: v for k, v in files_of("boosting").items() if k != name})
     refused({})
+
+
+def changed_mixed(*path: Any, to: Any) -> dict[str, bytes]:
+    files = mixed_boosting().files
+    return with_spec(files, changed(spec_of(files), path, to))
+
+
+def test_features_fit_inputs_and_columns() -> None:
+    spec = spec_of(mixed_boosting().files)
+    takes = [feature["take"] for feature in spec["features"]]
+    for place, feature in enumerate(spec["features"]):
+        refused(changed_mixed("features", place, "of", to=[99]))
+        refused(changed_mixed("features", place, "of", to=[-1]))
+        refused(changed_mixed("features", place, "of", to=[*feature["of"], 0]))
+        refused(changed_mixed("features", place, "take", to="hours"))
+    refused(changed_mixed("features", takes.index("text"), "index", to=9))
+    refused(changed_mixed("features", takes.index("code"), "index", to=9))
+    refused(changed_mixed("features", takes.index("cell"), "take", to="days"))
+    refused(changed_mixed("features", to=spec["features"][1:]))
+    refused(changed_mixed("features", to=[]))
+    refused(changed_mixed("inputs", 0, "name", to="remarks"))
+    refused(changed_mixed("inputs", 1, "categories", to=["a"]))
+
+
+def test_a_damaged_table_of_a_text_is_refused() -> None:
+    files = mixed_boosting().files
+    place = [column["kind"] for column in spec_of(files)["inputs"]].index("text")
+    prefix = f"inputs__{place}__"
+    buckets = arrays_of(files)[f"inputs.{place}.buckets"]
+    for name, array in {
+        "buckets": buckets[::-1],
+        "idf": np.zeros(len(buckets)),
+        "table": np.full((len(buckets), 1), np.nan),
+    }.items():
+        refused(with_arrays(files, **{prefix + name: array}))
+        refused(with_arrays(files, **{prefix + name: array[:-1]}))
+        refused(with_arrays(files, **{prefix + name: None}))
 
 
 def test_unknown_fields_and_arrays_are_ignored() -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from tabproof.data.checks import DataChecksFailedError
 from tabproof.data.table import DataError
-from tabproof.errors import InvalidValueError, TooManyCategoriesError
+from tabproof.errors import InvalidValueError
 from tabproof.steps import check
+from tabproof.steps.search import make_pipeline
 from tests.steps.cases import Case, frame, grouped
 from tests.steps.test_evaluate import REPEATED, table_with
 
@@ -18,17 +19,22 @@ from tests.steps.test_evaluate import REPEATED, table_with
     [
         (["calibration=sigmoid", "calibration.n_splits=9"], "calibration.n_splits"),
         (["threshold=max_f1", "threshold.n_splits=9"], "threshold.n_splits"),
+        (["evaluation.n_repeats=1", "evaluation.n_splits=9"], "evaluation.n_splits"),
     ],
 )
-def test_every_fold_needs_a_row_of_each_class(
+def test_there_are_no_more_folds_than_rows_of_the_rarest_class(
     tmp_path: Path, overrides: list[str], key: str
 ) -> None:
     table = frame(60)
     table["label"] = ["rare"] * 10 + ["common"] * 50
-    error = Case(tmp_path, table, *overrides).refusal()
-    assert isinstance(error, DataError)
-    assert f"class 'rare' has 8 row(s), but {key}=9 needs 9" in str(error)
-    assert f"use fewer folds ({key})" in str(error)
+    case = Case(tmp_path, table, *overrides)
+    group, name = key.split(".")
+    assert getattr(getattr(case.config, group), name) == 8
+    said = [t for t in case.division.table.treatments if t.code == "fewer_folds"]
+    assert [t.message for t in said] == [
+        f"{key}=9 becomes 8: class 'rare' has 8 row(s) to learn from"
+    ]
+    case.check()
 
 
 @pytest.mark.parametrize(
@@ -90,25 +96,36 @@ def test_costs_of_three_labels_do_not_fit_two(tmp_path: Path) -> None:
     assert "it takes 2 rows (true labels) of 2 numbers" in str(error)
 
 
-def test_a_class_needs_rows_for_the_calibration_within_each_fold(tmp_path: Path) -> None:
+def test_folds_leave_a_class_rows_for_the_calibration_within_each(tmp_path: Path) -> None:
+    # Six rows are left to learn from; each fold of five takes two of them away.
     case = Case(tmp_path, table_with(8), *REPEATED, "cv.test_size=0.25")
-    with pytest.raises(DataError) as raised:
-        check.check(case.config, case.division)
-    message = str(raised.value)
-    assert "\n" not in message
-    assert "class 'yes' has 6 row(s)" in message
-    assert "calibration.n_splits=5 within each of evaluation.n_splits=5 needs 7" in message
+    assert (case.config.evaluation.n_splits, case.config.calibration.n_splits) == (5, 4)
+    check.check(case.config, case.division)
 
 
-def test_a_column_with_more_categories_than_the_estimator_takes_is_refused(tmp_path: Path) -> None:
-    table = frame(600)
-    table["job"] = [f"j{i % 300}" for i in range(600)]
-    native = ("model=hist_gradient_boosting", "preprocess=native")
-    error = Case(tmp_path, table, *native).refusal()
-    assert isinstance(error, TooManyCategoriesError)
-    assert "column 'job' has 300 categories, and the estimator supports 255" in str(error)
-    assert "choose preprocess=target, hashing, ordinal or onehot" in str(error)
-    Case(tmp_path, table, "preprocess=onehot").check()
+@pytest.mark.parametrize(
+    ("choices", "limit"),
+    [
+        (("model=hist_gradient_boosting", "preprocess=native"), 255),
+        (("preprocess=onehot",), 1_000),
+        (("preprocess=hashing",), None),
+    ],
+)
+def test_columns_with_more_categories_than_the_model_takes_are_noted(
+    tmp_path: Path, choices: tuple[str, ...], limit: int | None
+) -> None:
+    table = frame(1_200)
+    table["job"] = [f"j{i % 1_100}" for i in range(1_200)]
+    case = Case(tmp_path, table, "+dataset.column_types.job=category", *choices)
+    known, noted = case.division, check.note_many_categories(case.config, case.division)
+    new = noted.table.treatments[len(known.table.treatments) :]
+    if limit is None:
+        assert new == ()
+    else:
+        assert [(note.code, note.columns) for note in new] == [("many_categories", ("job",))]
+        assert f"more than {limit:,} categories" in new[0].message
+        assert make_pipeline(case.config).get_params()["features__max_categories"] == limit
+    case.check()
 
 
 def test_findings_are_logged_and_refused_only_on_request(

@@ -7,6 +7,7 @@ import pandas as pd
 
 from tabproof.evaluation import repeated_scores
 from tabproof.steps import check, evaluate
+from tabproof.steps.for_people import ForPeople
 from tests.steps.cases import Case
 
 REPEATED = ("evaluation=repeated", "evaluation.n_repeats=1", "calibration=sigmoid")
@@ -24,7 +25,7 @@ def table_with(n_positive: int) -> pd.DataFrame:
 def test_just_enough_rows_for_the_calibration_are_enough(tmp_path: Path) -> None:
     case = Case(tmp_path, table_with(9), *REPEATED, "cv.test_size=0.25")
     check.check(case.config, case.division)
-    found = evaluate.refit(case.config, case.division, case.decide(), lambda *_: None)
+    found = evaluate.refit(case.config, case.division, case.decide(), lambda *_: None, ForPeople())
     assert found.repeated is not None
     assert found.repeated.metrics["roc_auc"].value is not None
 
@@ -33,7 +34,7 @@ def test_folds_are_calibrated_with_as_many_folds_as_the_run(tmp_path: Path) -> N
     few = ("calibration.n_splits=2", "evaluation.n_splits=3", "cv.test_size=0.25")
     case = Case(tmp_path, table_with(5), *REPEATED, *few)
     check.check(case.config, case.division)
-    found = evaluate.refit(case.config, case.division, case.decide(), lambda *_: None)
+    found = evaluate.refit(case.config, case.division, case.decide(), lambda *_: None, ForPeople())
     assert found.repeated is not None
     assert found.repeated.metrics["brier"].value is not None
 

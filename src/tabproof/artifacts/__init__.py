@@ -50,5 +50,6 @@ from tabproof.artifacts.run_directory import (
     is_searched,
     read_plan,
     record_outcome,
+    saved_data,
     timestamp,
 )

@@ -50,6 +50,7 @@ DECIDING = (
     "data",
     "evaluation",
     "experiment.py",
+    "features.py",
     "modeling",
     "scorer",
     "search",

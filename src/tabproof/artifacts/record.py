@@ -69,7 +69,8 @@ class Summary:
     Fields with a default are missing in runs of earlier versions. mode: the search. model: the
     estimator, or how many models a portfolio has. metrics, intervals: of the hold-out, 95 %
     intervals. findings: data checks that found something. parity: the largest difference between
-    the exported scorer and the pipeline. best_score: the mean over the folds. rungs: the rows of
+    the exported scorer and the pipeline. left_out: what is for people and could not be made, with
+    the reason. best_score: the mean over the folds. rungs: the rows of
     each. stopped: why a search ended early, which makes the run a partial one. ensemble_score: of
     a weighted mean of finalists. seconds: by step.
     """
@@ -88,6 +89,7 @@ class Summary:
     decision: Mapping[str, Any] = field(default_factory=dict)
     findings: Sequence[str] = ()
     parity: Mapping[str, int | float] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
     scoring: str
     best_score: float | None
     best_params: Mapping[str, Any]
@@ -133,7 +135,9 @@ class Summary:
 # --- What the user chose for a run, as Hydra recorded it.
 
 # These change no number, or are part of no comparison.
-HIDDEN_KEYS = {"dataset", "dataset.data_home", "skip_completed", "search.resume"}
+HIDDEN_KEYS = {
+    "data_home", "dataset", "dataset.data_home", "save_data", "search.resume", "skip_completed",
+}  # fmt: skip
 HIDDEN_GROUPS = {"checks", "hydra", "report", "runtime", "sweep"}
 
 

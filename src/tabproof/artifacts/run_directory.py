@@ -47,6 +47,9 @@ STATUS, LOG = "status.json", "train.log"
 SUMMARY, PREDICTIONS, EVIDENCE = "summary.json", "predictions.parquet", "evaluation.json"
 CV_RESULTS, SCHEMA, ESTIMATOR = "cv_results.csv", "schema.json", "estimator.joblib"
 REPORT, MODEL_CARD = "report.html", "model_card.md"
+# Of a run that keeps its data: `data` and the ending of the file that it was copied from.
+DATA = "data."
+COMPRESSED = {".bz2", ".gz", ".xz", ".zip", ".zst"}
 CONFIG, ENVIRONMENT, PATCH = "config.yaml", "environment.txt", "code.patch"
 # Files of every run that a reader of its report may want to open.
 FOR_PEOPLE = (
@@ -234,6 +237,13 @@ def differences(then: Any, now: Any, path: str = "") -> list[str]:
 # --- One run on disk, while it is written.
 
 
+def saved_data(run: Path) -> Path | None:
+    """Return the file of the data that a complete run has kept, if it has."""
+    manifest = read_manifest(run)
+    names = [] if manifest is None else sorted(manifest.files)
+    return next((run / name for name in names if name.startswith(DATA)), None)
+
+
 def is_complete(path: Path) -> bool:
     """Return whether the directory has a manifest."""
     return (path / NAME).exists()
@@ -257,6 +267,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path, self.log, self.study = path, path / LOG, path / "optuna_study.log"
         self._fits: FinishedFits | None = None
+        self._data: Path | None = None
 
     @property
     def shown_path(self) -> Path:
@@ -293,6 +304,13 @@ class RunDirectory:
         path = self.path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def write_data(self, source: Path) -> None:
+        """Copy the file of the data, under the name that `saved_data` finds."""
+        endings = [each.lower() for each in source.suffixes[-2:]]
+        ending = "".join(endings if endings[-1:] and endings[-1] in COMPRESSED else endings[-1:])
+        self._data = self.path / f"{DATA}{ending.removeprefix('.') or 'txt'}"
+        shutil.copyfile(source, self._data)
 
     def write_estimator(self, pipeline: Any) -> None:
         """Write the fitted pipeline, for use in Python."""
@@ -355,8 +373,9 @@ class RunDirectory:
         if read_plan(self.path) is not None:
             return
         shutil.rmtree(self.path / ".hydra", ignore_errors=True)
-        for name in (LOG, STATUS):
-            (self.path / name).unlink(missing_ok=True)
+        for path in (self.path / LOG, self.path / STATUS, self._data):
+            if path is not None:
+                path.unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()
             if self.path.parents[1].name == OUTPUTS:

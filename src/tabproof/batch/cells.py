@@ -7,7 +7,9 @@ looked up once.
 import re
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from math import nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types
+
+from tabproof.features import seconds_of
+from tabproof.forms import (
+    FLOAT32_MAX,
+    PLACEHOLDERS,
+    DateForm,
+    NumberForm,
+    parse_boolean,
+    parse_date,
+    parse_number,
+)
 
 # --- From NumPy to Arrow and back, without pandas.
 
@@ -48,6 +61,7 @@ def as_numpy(array: pa.Array) -> NDArray[Any]:
 
 
 NAN = numbers_array(np.array([np.nan]))[0]
+NOT_A_TIME = numbers_array(np.array([np.iinfo(np.int64).min]))[0]
 
 
 # --- The model's columns and the input's.
@@ -55,12 +69,17 @@ NAN = numbers_array(np.array([np.nan]))[0]
 
 @dataclass(frozen=True)
 class WantedColumn:
-    """A column of a model, categorical if it has categories; its range in training, if known."""
+    """A column of a model, categorical if it has categories; its range in training, if known.
+
+    form : how its cells are written; of a date a DateForm. is_text : whether it is free text.
+    """
 
     name: str
     categories: tuple[str, ...] | None = None
     minimum: float | None = None
     maximum: float | None = None
+    form: NumberForm | DateForm = NumberForm()  # noqa: RUF009 - it cannot be changed
+    is_text: bool = False
 
     @property
     def unseen(self) -> int:
@@ -97,6 +116,13 @@ def find_wrong_types(
         is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
         # As in training, times, bytes, lists and records are neither numbers nor categories.
         is_readable = is_doubtful or is_number or types.is_null(kind)
+        if types.is_time(kind) or types.is_duration(kind):
+            is_readable = column.categories is None and not column.is_text
+        if isinstance(column.form, DateForm):
+            is_time = types.is_timestamp(kind) or types.is_date(kind)
+            is_readable, is_doubtful = is_readable or is_time, not is_time
+        elif column.is_text:
+            is_doubtful = not is_string(kind)
         if not is_readable or (strict and column.categories is None and is_doubtful):
             wrong[column.name] = str(kind)
     return wrong
@@ -118,6 +144,8 @@ WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
 Cells = NDArray[Any]
 
 _MISSING = texts_array(sorted(MISSING_TEXTS))
+# What training takes for missing in columns of numbers and dates.
+_NO_NUMBER = texts_array(sorted(MISSING_TEXTS | PLACEHOLDERS))
 NOTHING, NO_NUMBER = pa.nulls(1, pa.string())[0], texts_array(["no number"])[0]
 
 
@@ -134,19 +162,27 @@ def as_spelled(text: str, known: Container[str], *, decimal: str = ".") -> str:
 
 
 def read_numbers(
-    texts: pa.Array, *, decimal: str = ".", with_missing_texts: bool
+    texts: pa.Array,
+    *,
+    decimal: str = ".",
+    form: NumberForm | None = None,
+    with_missing_texts: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return numbers (NaN if missing), and which texts are no finite number.
 
-    `with_missing_texts`: texts such as NA are missing too, not only nulls.
+    `with_missing_texts`: texts such as NA are missing too, not only nulls. `form`: how numbers were
+    written in training; another decimal point than `.` replaces that of the form.
     """
     missing = pc.is_null(texts)
     if with_missing_texts:
-        missing = pc.or_(missing, pc.is_in(texts, _MISSING))
+        missing = pc.or_(missing, pc.is_in(texts, _NO_NUMBER))
     texts = pc.if_else(missing, NOTHING, texts)
-    if decimal != ".":
+    given, form = texts, form or NumberForm()
+    if decimal not in (".", form.decimal):
+        form = replace(form, decimal=decimal, thousands="")
+    if form.decimal != ".":
         has_point = pc.match_substring(texts, ".")
-        with_point = pc.replace_substring(texts, decimal, ".", max_replacements=1)
+        with_point = pc.replace_substring(texts, form.decimal, ".", max_replacements=1)
         texts = pc.if_else(has_point, NO_NUMBER, with_point)
     try:
         numbers = texts.cast(pa.float64())
@@ -155,9 +191,31 @@ def read_numbers(
         texts = pc.if_else(is_number, pc.ascii_trim_whitespace(texts), NOTHING)
         numbers = texts.cast(pa.float64())
     values = as_numpy(numbers)
-    return values, ~np.isfinite(values) & ~as_numpy(missing)
+    refused = ~np.isfinite(values) & ~as_numpy(missing)
+    # Arrow knows neither marks nor thousands, and 1e999 is infinite to it.
+    doubtful = np.flatnonzero(refused)
+    if len(doubtful):
+        values = values.copy()
+        some = given.take(numbers_array(doubtful))
+        numbers, refused[doubtful] = _read_each(some, partial(parse_number, form=form))
+        values[doubtful] = np.where(refused[doubtful], values[doubtful], numbers)
+    return values, refused
 
 
+def _read_each(
+    cells: pa.Array, parse: Callable[[Any], float | None]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Parse each distinct cell once; return numbers (NaN if missing), and which cells are none."""
+    encoded = cells if types.is_dictionary(cells.type) else cells.dictionary_encode()
+    parsed = [None if v is None else parse(v) for v in encoded.dictionary.to_pylist()]
+    numbers = np.array([np.nan if number is None else number for number in [*parsed, None]])
+    is_refused = np.array([number is None for number in parsed] + [False])
+    last = numbers_array(np.array([len(parsed)]))[0]
+    places = as_numpy(pc.fill_null(encoded.indices.cast(pa.int64()), last))
+    return numbers[places], is_refused[places]
+
+
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # Characters shown of a cell that is no number.
 MAX_SHOWN = 60
 
@@ -219,10 +277,16 @@ class CellReader:
         for wanted in self._wanted:
             if wanted.name not in rows.table.column_names:
                 missing = np.nan if wanted.categories is None else wanted.missing
-                columns.append(np.full(rows.table.num_rows, missing))
+                n_rows, kind = rows.table.num_rows, object if wanted.is_text else None
+                columns.append(np.full(n_rows, None if wanted.is_text else missing, kind))
+            elif wanted.is_text:
+                columns.append(self._read_texts(rows.table[wanted.name]))
+            elif isinstance(wanted.form, DateForm):
+                column = rows.table[wanted.name]
+                columns.append(self._read_dates(column, wanted.name, wanted.form, faults))
             elif wanted.categories is None:
                 column = rows.table[wanted.name]
-                columns.append(self._read_numbers(column, wanted.name, faults))
+                columns.append(self._read_numbers(column, wanted.name, wanted.form, faults))
             else:
                 chunks = rows.table[wanted.name].chunks
                 places = [self._read_categories(chunk, wanted) for chunk in chunks]
@@ -232,6 +296,7 @@ class CellReader:
     def _read_categories(self, cells: pa.Array, wanted: WantedColumn) -> Cells:
         encoded = cells if types.is_dictionary(cells.type) else cells.dictionary_encode()
         place_of, places = self._places[wanted.name], []
+        is_boolean = set(wanted.categories or ()) in ({"True"}, {"False"}, {"True", "False"})
         for value in encoded.dictionary.to_pylist():
             # None and NaN, the only value that differs from itself, are missing.
             if value is None or value != value:
@@ -240,34 +305,99 @@ class CellReader:
             name = self._name(value)
             if isinstance(value, str):
                 name = as_spelled(name, place_of, decimal=self._decimal)
-            places.append(place_of.get(name, wanted.unseen))
+            place = place_of.get(name)
+            if place is None and is_boolean:
+                truth = parse_boolean(name)
+                place = None if truth is None else place_of.get(str(truth))
+            places.append(wanted.unseen if place is None else place)
         # The last entry is for null cells.
         lookup = np.array([*places, wanted.missing], dtype=np.intp)
         last = numbers_array(np.array([len(places)]))[0]
         found: Cells = lookup[as_numpy(pc.fill_null(encoded.indices.cast(pa.int64()), last))]
         return found
 
+    def _read_texts(self, column: pa.ChunkedArray) -> Cells:
+        if types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        cells = column.to_pylist()
+        if not is_string(column.type):
+            cells = [None if cell is None or cell != cell else self._name(cell) for cell in cells]
+        elif self._is_text:
+            cells = [None if cell in MISSING_TEXTS else cell for cell in cells]
+        found = np.empty(len(cells), dtype=object)
+        found[:] = cells
+        return found
+
+    def _read_dates(
+        self, column: pa.ChunkedArray, name: str, form: DateForm, faults: dict[int, tuple[str, str]]
+    ) -> Cells:
+        """Return seconds since 1970 by the clock of the form."""
+        if types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        cells = column.combine_chunks()
+        if types.is_timestamp(cells.type) or types.is_date(cells.type):
+            zone, minutes = getattr(cells.type, "tz", None), 0
+            if zone is not None and form.offset is None:
+                cells, zone = pc.local_timestamp(cells), None
+            elif zone is not None:
+                minutes = form.offset or 0
+            micros = cells.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
+            values = as_numpy(pc.fill_null(micros, NOT_A_TIME))
+            times = np.where(values == NOT_A_TIME.as_py(), values, values + minutes * 60 * 10**6)
+            return seconds_of(times.astype("datetime64[us]"))
+        if is_string(cells.type):
+            cells = cells.cast(pa.string())
+            if self._is_text:
+                cells = pc.if_else(pc.is_in(cells, _NO_NUMBER), NOTHING, cells)
+        elif types.is_decimal(cells.type) or types.is_boolean(cells.type):
+            cells = cells.cast(pa.string())
+
+        def parse(value: str | float) -> float | None:
+            try:
+                return nan if value != value else parse_date(value, form)
+            except (OverflowError, ValueError):
+                return None
+
+        values, refused = _read_each(cells, parse)
+        for place in np.flatnonzero(refused).tolist():
+            text = str(cells[place].as_py())
+            text = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+            faults.setdefault(place, (name, f"{text!r} is no date"))
+        return values
+
     def _read_numbers(
-        self, column: pa.ChunkedArray, name: str, faults: dict[int, tuple[str, str]]
+        self,
+        column: pa.ChunkedArray,
+        name: str,
+        form: NumberForm,
+        faults: dict[int, tuple[str, str]],
     ) -> Cells:
         if types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         cells = column.combine_chunks()
         if is_string(cells.type):
             values, refused = read_numbers(
-                cells.cast(pa.string()), decimal=self._decimal, with_missing_texts=self._is_text
+                cells.cast(pa.string()),
+                decimal=self._decimal,
+                form=form,
+                with_missing_texts=self._is_text,
             )
         else:
+            per_second = 1
+            if types.is_time(cells.type) or types.is_duration(cells.type):
+                per_second = PER_SECOND[cells.type.unit]
+                cells = cells.cast(pa.int32() if cells.type.bit_width == 32 else pa.int64())
             # Arrow's direct conversion of decimals is wrong in the last bit for some values.
             cells = cells.cast(pa.string()) if types.is_decimal(cells.type) else cells
-            values = as_numpy(cells.cast(pa.float64(), safe=False))
+            values = as_numpy(cells.cast(pa.float64(), safe=False)) / per_second
             refused = np.isinf(values)
         for place in np.flatnonzero(refused).tolist():
             text = str(cells[place].as_py())
             text = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
             fault = "infinite" if np.isinf(values[place]) else "no number"
             faults.setdefault(place, (name, f"{text!r} is {fault}"))
-        return values
+        # Models hold no larger numbers; infinite ones are faults.
+        return np.clip(values, -FLOAT32_MAX, FLOAT32_MAX)
 
 
 def count_unusual(
@@ -278,7 +408,7 @@ def count_unusual(
     for column, cells in zip(wanted, columns, strict=True):
         if column.categories is not None:
             unseen[column.name] = int((cells == column.unseen).sum())
-        if column.minimum is not None and column.maximum is not None:
+        if column.minimum is not None and column.maximum is not None and not column.is_text:
             # Missing numbers compare as neither.
             outside[column.name] = int(((cells < column.minimum) | (cells > column.maximum)).sum())
     # Without the zeros.

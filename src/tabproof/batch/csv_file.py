@@ -1,14 +1,14 @@
 """Read a CSV: its header, its blocks, and the rows in each."""
 
 import codecs
-import csv
 import gzip
-import io
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import IO, cast
 
 import numpy as np
@@ -20,9 +20,21 @@ from numpy.typing import NDArray
 from tabproof.batch.cells import Fault, Rows, as_numpy, numbers_array
 from tabproof.batch.plan import HEAD_BYTES, BatchInputError, InputFile
 from tabproof.errors import UserError
+from tabproof.reading import (
+    AUTO,
+    MixedEncodingsError,
+    ReadOptions,
+    UnknownEncodingError,
+    find_layout,
+    shown_separator,
+    sniff_encoding,
+    unique_names,
+)
+from tabproof.reading.layout import USUAL
 
 # --- Blocks of whole records, for threads to parse.
 
+LINE_BREAK_OF_ANY_KIND = re.compile(rb"\r\n|\n|\r")
 QUOTE, RETURN, LINE_BREAK = b'"'[0], b"\r"[0], b"\n"[0]
 # A longer record means that a quote is never closed.
 MAX_RECORD_BYTES = 64 * 2**20
@@ -129,10 +141,31 @@ def _open(file: InputFile) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(file.path)) if file.kind == "csv.gz" else file.path.open("rb")
 
 
+class Peeked:
+    """A stream whose first bytes were read already; it gives them again."""
+
+    def __init__(self, raw: IO[bytes], size: int) -> None:
+        self._raw = raw
+        self.head = raw.read(size)
+        self._left = self.head
+
+    def read(self, size: int) -> bytes:
+        """Return at most size bytes; none at the end."""
+        if not self._left:
+            return self._raw.read(size)
+        content, self._left = self._left[:size], self._left[size:]
+        return content
+
+    def seek(self, offset: int) -> None:
+        """Go to an offset."""
+        self._left = b""
+        self._raw.seek(offset)
+
+
 class Utf8Stream:
     """Reads forward; offsets are counted in UTF-8, after the byte order mark."""
 
-    def __init__(self, raw: IO[bytes], encoding: str, *, can_seek: bool) -> None:
+    def __init__(self, raw: IO[bytes] | Peeked, encoding: str, *, can_seek: bool) -> None:
         self._raw = raw
         self._ahead, self._offset, self._mark = b"", 0, 0
         # UTF-8 needs no conversion, with or without a byte order mark.
@@ -175,7 +208,6 @@ class Utf8Stream:
                 return text.encode(errors="surrogatepass")
 
 
-SEPARATORS = ",;\t|"
 # Of a block: enough for threads to share, and several fit into memory.
 MIN_BLOCK_BYTES, MAX_BLOCK_BYTES = 2**16, 2**22
 
@@ -186,15 +218,19 @@ class CsvFile:
     is_text = True
 
     def __init__(self, file: InputFile, separator: str, encoding: str) -> None:
-        self.file, self._separator = file, separator
+        self.file = file
         raw = _open(file)
         self.close, self._file = raw.close, getattr(raw, "fileobj", raw)
         try:
             with file.reading():
                 can_seek = file.kind == "csv" and file.path is not None
-                self._stream = Utf8Stream(raw, encoding, can_seek=can_seek)
+                peeked = Peeked(raw, HEAD_BYTES)
+                if encoding == AUTO:
+                    encoding = _find_encoding(peeked.head, file.name)
+                self._stream = Utf8Stream(peeked, encoding, can_seek=can_seek)
                 head = self._stream.head(HEAD_BYTES)
-            self.names, self._first = _read_header(head, file, separator, encoding)
+            layout = _find_layout(head, peeked.head, separator, encoding, file.name)
+            self.names, self._first, self._separator = layout
         except UserError:
             self.close()
             raise
@@ -274,34 +310,42 @@ def _read_block(
     return Rows(table, n_rows, positions, tuple(faults))
 
 
-def _read_header(
-    head: bytes, file: InputFile, separator: str, encoding: str
-) -> tuple[list[str], int]:
-    """Return the names, and the offset after them."""
-    content, has_undecodable = cleaned(head)
-    text = io.StringIO(content.decode(), newline="")
+def _find_encoding(head: bytes, name: str) -> str:
+    """Return the encoding of a file, of which head is the beginning."""
     try:
-        names = next(filter(None, csv.reader(text, delimiter=separator)), None)
-    except csv.Error as error:
-        raise BatchInputError(file.name, f"its header is no CSV ({error})") from error
-    if names is None:
-        raise BatchInputError(name=file.name, reason="it is empty; a header is needed")
-    header = text.getvalue()[: text.tell()]
-    if has_undecodable and UNDECODABLE in header:
-        works = None
-        if file.path is not None:
-            # It loads pandas, which nothing else here needs.
-            from tabproof.data.file import encoding_that_reads
+        return sniff_encoding(head, name, key="")
+    except (MixedEncodingsError, UnknownEncodingError):
+        # Rows that are no UTF-8 are bad rows; with such a header no column could be found.
+        with suppress(UnicodeDecodeError, IndexError):
+            head.lstrip(b"\r\n").splitlines()[0].decode()
+            return "utf-8"
+        raise
 
-            with closing(_open(file)) as raw:
-                first_line = raw.read(HEAD_BYTES).lstrip(b"\r\n").splitlines()[0]
-            works = encoding_that_reads(first_line)
+
+def _find_layout(
+    head: bytes, raw: bytes, separator: str, encoding: str, name: str
+) -> tuple[list[str], int, str]:
+    """Return the names, as training gives them, the offset after them, and the separator."""
+    content, has_undecodable = cleaned(head)
+    options = ReadOptions(separator, encoding, key="")
+    if not content.strip():
+        raise BatchInputError(name=name, reason="it is empty; a header is needed")
+    layout = find_layout(content, encoding, options, name)
+    names = layout.names or tuple(f"column_{place + 1}" for place in range(layout.n_cells))
+    if has_undecodable and any(UNDECODABLE in each for each in names):
+        works = None
+        with suppress(UserError, IndexError):
+            works = sniff_encoding(raw.lstrip(b"\r\n").splitlines()[0], name, key="")
         remedy = f"encoding={works} reads its header" if works else "say which: encoding=…"
-        raise BatchInputError(file.name, f"it is not encoded in {encoding}; {remedy}")
-    if len(names) == 1:
-        seen = max(SEPARATORS, key=names[0].count)
-        if seen != separator and seen in names[0] and not header.startswith('"'):
-            seen = "\\t" if seen == "\t" else seen
+        raise BatchInputError(name, f"it is not encoded in {encoding}; {remedy}")
+    if len(names) == 1 and separator != AUTO:
+        seen = max(USUAL, key=names[0].count)
+        if seen != separator and seen in names[0] and not head.lstrip().startswith(b'"'):
             reason = f"it has one column only when cut at '{separator}'; its header holds '{seen}':"
-            raise BatchInputError(name=file.name, reason=f"{reason} try 'separator={seen}'")
-    return names, len(header.encode())
+            shown = shown_separator(seen)
+            raise BatchInputError(name=name, reason=f"{reason} try 'separator={shown}'")
+    # Not of cleaned content: what replaces a byte is longer.
+    ends = (match.end() for match in LINE_BREAK_OF_ANY_KIND.finditer(head))
+    n_above = layout.line - 1
+    offset = next(islice(ends, n_above - 1, None), len(head)) if n_above else 0
+    return unique_names(names), offset, layout.separator

@@ -15,6 +15,7 @@ from tabproof.errors import (
     OverrideSyntaxError,
     UnknownKeyError,
 )
+from tabproof.reading import AUTO
 from tabproof.runtime import SCHEDULER_ADDRESS
 
 LARGEST = 10_000_000
@@ -31,8 +32,8 @@ class Options:
     bad_rows: Path | None = None
     explain: bool = False
     strict: bool = False
-    separator: str = ","
-    encoding: str = "utf-8"
+    separator: str = AUTO
+    encoding: str = AUTO
     decimal: str = "."
     batch_rows: int | None = None
     workers: int | None = None
@@ -90,7 +91,9 @@ def _read(key: str, text: str) -> Any:
             if SCHEDULER_ADDRESS.fullmatch(text):
                 return text
         case "separator":
-            valid = "one letter, such as , ; or '\\t'"
+            valid = "one letter, such as , ; or '\\t', or auto"
+            if text == AUTO:
+                return text
             letter = "\t" if text == "\\t" else text
             if len(letter) == 1 and letter.isascii() and letter not in '"\r\n\0':
                 return letter
@@ -99,7 +102,9 @@ def _read(key: str, text: str) -> Any:
             if text in (".", ","):
                 return text
         case "encoding":
-            valid = "an encoding, such as utf-8 or cp932"
+            valid = "an encoding, such as utf-8 or cp932, or auto"
+            if text == AUTO:
+                return text
             with suppress(LookupError):
                 codecs.getincrementaldecoder(text)
                 # base64 and the like decode to bytes, not text.

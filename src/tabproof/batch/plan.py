@@ -14,6 +14,8 @@ import pyarrow as pa
 from tabproof.errors import InvalidValueError, UserError
 
 KINDS = ("csv", "csv.gz", "parquet")
+# Of archives, and of Excel.
+OTHER_MARKS = (b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\xd0\xcf\x11\xe0")
 STANDARD = "-"
 STDIN, STDOUT = 0, 1
 # Ends the name of a file of bad rows, which is no input of a directory.
@@ -126,6 +128,17 @@ def kind_of(path: Path) -> str | None:
     return next((kind for kind in KINDS if path.name.lower().endswith(f".{kind}")), None)
 
 
+def _kind_by_content(path: Path) -> str | None:
+    """Return a file's kind by its first bytes; None if it is compressed in another way."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith(b"\x1f\x8b"):
+        return "csv.gz"
+    return None if head.startswith(OTHER_MARKS) else kind_of(path) or "csv"
+
+
 def _find_inputs(text: str) -> tuple[InputFile, ...]:
     if text == STANDARD:
         return (InputFile(None, "csv"),)
@@ -141,9 +154,9 @@ def _find_inputs(text: str) -> tuple[InputFile, ...]:
         if not found:
             raise BatchPathError("input", text, "no file in it has one of these endings")
         return found
-    kind = kind_of(path)
-    if not path.is_file() or kind is None:
-        found_here = "its ending is none of these" if path.exists() else "nothing is there"
+    kind = _kind_by_content(path) if path.is_file() else None
+    if kind is None:
+        found_here = "its content is none of these" if path.exists() else "nothing is there"
         raise BatchPathError("input", text, found_here)
     return (InputFile(path, kind),)
 

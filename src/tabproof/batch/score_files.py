@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -25,7 +26,14 @@ from tabproof.batch.scoring import Model, Tally
 from tabproof.errors import listed
 from tabproof.runtime import console, threads
 from tabproof.runtime.progress import rows_display
-from tabproof.schema import NumberColumn, Schema, SchemaDamagedError
+from tabproof.schema import (
+    Column,
+    DateColumn,
+    NumberColumn,
+    Schema,
+    SchemaDamagedError,
+    TextColumn,
+)
 
 SCHEMA, SCORER = "schema.json", "scorer/"
 PARTS_FORMAT = 2
@@ -136,34 +144,47 @@ def _opened_pool(options: Options) -> Iterator[Pool]:
 def _read_model(options: Options) -> tuple[Model, str]:
     """Verify a run and return its model and the name of its target."""
     path = artifacts.find_run(options.run, options.outputs, options.models)
+    run_id, model, target = read_model(path, explain=options.explain)
+    log(f"run       {run_id}, {path}", options)
+    return model, target
+
+
+def read_model(path: Path, *, explain: bool) -> tuple[str, Model, str]:
+    """Verify a run; return its id, its model, and the name of its target."""
     run = artifacts.read_verified(path, lambda name: name == SCHEMA or name.startswith(SCORER))
     if not any(name.startswith(SCORER) for name in run.files):
         raise NotServableError(path=path)
     if SCHEMA not in run.files:
         raise SchemaDamagedError(reason="there is no such file")
     scorer = scoring.read_scorer(run.files)
-    if options.explain:
+    if explain:
         # Refused or prepared before anything is opened.
         _ = scorer.explainer
     schema = Schema.from_json(run.files[SCHEMA].decode())
-    ranges = {c.name: (c.minimum, c.maximum) for c in schema.columns if isinstance(c, NumberColumn)}
+    columns = {column.name: column for column in schema.columns}
     categories = {column.name: column.categories for column in scorer.category_columns}
     digest = hashlib.sha256()
     for name in sorted(run.files):
         digest.update(run.files[name])
-    log(f"run       {run.run_id}, {path}", options)
-    return Model(
+    model = Model(
         fingerprint=f"{run.run_id} {digest.hexdigest()}",
         columns=tuple(
-            WantedColumn(c.name, categories.get(c.name), *ranges.get(c.name, (None, None)))
-            for c in scorer.columns
+            _wanted(columns.get(column.name), column.name, categories.get(column.name))
+            for column in scorer.columns
         ),
         labels=scorer.labels,
         predict_proba=scorer.predict_proba,
         codes_of=scorer.codes_of,
         name_category=scoring.as_category,
-        explain=scorer.contributions if options.explain else None,
-    ), schema.target
+        explain=scorer.contributions if explain else None,
+    )
+    return run.run_id, model, schema.target
+
+
+def _wanted(column: Column | None, name: str, categories: tuple[str, ...] | None) -> WantedColumn:
+    if isinstance(column, NumberColumn | DateColumn):
+        return WantedColumn(name, categories, column.minimum, column.maximum, column.form)
+    return WantedColumn(name, categories, is_text=isinstance(column, TextColumn))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Nothing here reads data.
 import re
 from collections.abc import Iterator
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from tabproof.errors import FileMissingError, InvalidValueError, MissingValueErr
 # A key, its value, and what would work; or an error of another kind.
 Found = Iterator[tuple[str, Any, str] | UserError]
 
-NOT_NEGATIVE = schema.Allowed(ge=0.0)
+NOT_NEGATIVE, A_NUMBER = schema.Allowed(ge=0.0), schema.Allowed(ge=-inf)
+A_COUNT = schema.Allowed(ge=2, le=100)
 # Parameters of scikit-learn's own ensembles: a member of the same name would hide them.
 RESERVED_NAMES = {"cv", "estimators", "final_estimator", "flatten_transform", "n_jobs"}
 RESERVED_NAMES |= {"passthrough", "stack_method", "verbose", "voting", "weights"}
@@ -49,22 +51,46 @@ def _data_errors(config: schema.TrainConfig) -> Found:
         yield "evaluation.slices", slices, "each column once"
     if not isinstance(dataset, schema.FileDatasetConfig):
         return
-    try:
-        "".encode(dataset.encoding)
-    except LookupError:
-        yield "dataset.encoding", dataset.encoding, "an encoding of Python: utf-8, cp932, …"
-    if dataset.decimal == dataset.separator:
-        yield "dataset.decimal", dataset.decimal, "another character than dataset.separator"
-    if dataset.target in dataset.drop_columns:
-        yield "dataset.drop_columns", dataset.drop_columns, "columns other than the target"
-    if not (path := Path(dataset.path).expanduser()).is_file():
-        yield FileMissingError(path, "a directory" if path.is_dir() else "nothing", Path.cwd())
+    yield from _file_errors(dataset)
     for name in ("group_column", "time_column"):
         column = getattr(config.cv, name, None)
         if column == dataset.target:
             yield f"cv.{name}", column, "a column other than the target"
         if column in dataset.drop_columns:
             yield f"cv.{name}", column, "a column that is not in dataset.drop_columns"
+
+
+def _file_errors(dataset: schema.FileDatasetConfig) -> Found:
+    try:
+        "".encode("utf-8" if dataset.encoding == "auto" else dataset.encoding)
+    except LookupError:
+        yield "dataset.encoding", dataset.encoding, "auto, or an encoding: utf-8, cp932, …"
+    # Quoted cells may hold their separator: "1,234" in a file that is cut at commas.
+    if dataset.thousands == dataset.decimal and dataset.thousands not in ("auto", "none"):
+        yield "dataset.thousands", dataset.thousands, "another character than dataset.decimal"
+    for key in ("drop_columns", "keep", "column_types"):
+        if dataset.target in (names := getattr(dataset, key)):
+            yield f"dataset.{key}", names, "columns other than the target"
+    if both := set(dataset.keep) & set(dataset.drop_columns):
+        yield "dataset.keep", sorted(both), "columns that are not in dataset.drop_columns"
+    bins = dataset.target_bins
+    bounds = bins if isinstance(bins, list) else []
+    are_bounds = bool(bounds) and all(each in A_NUMBER for each in bounds)
+    are_bins = bins in A_COUNT or (are_bounds and sorted(set(bounds)) == bounds)
+    if bins is not None and not are_bins:
+        valid = "a number of equal parts, from 2 to 100, or bounds in ascending order: [10, 20]"
+        yield "dataset.target_bins", bins, valid
+    if not dataset.path:
+        yield "dataset.path", "''", "a file, a directory of Parquet files, - or https://…"
+    elif not is_remote(dataset.path):
+        path = Path(dataset.path).expanduser()
+        if not path.exists():
+            yield FileMissingError(path, "nothing", Path.cwd())
+
+
+def is_remote(path: str) -> bool:
+    """Return whether a path is standard input, or a location that fsspec opens."""
+    return path == "-" or re.match(r"[a-z][a-z0-9+.-]+://", path) is not None
 
 
 def _search_errors(config: schema.TrainConfig) -> Found:

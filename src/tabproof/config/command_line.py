@@ -1,12 +1,10 @@
-"""The command line of `train`: its quotes, and its check before Hydra acts on it.
+"""The command line of `train`, checked before Hydra acts on it.
 
 Hydra makes a run's directory before the job can refuse its configuration. So the configuration is
 composed once before Hydra starts, and a typing error leaves no files.
 """
 
-import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice, product
 from math import prod
@@ -16,7 +14,6 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 from omegaconf import open_dict
 
@@ -33,42 +30,9 @@ def completions(words: Sequence[str], incomplete: str) -> list[str]:
     """Return Hydra's proposals for the last word of a command line."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         plugin = DefaultCompletionPlugin(GlobalHydra.instance().config_loader())
-        return plugin._query("train", " ".join([*words, incomplete]))
-
-
-# A word with characters that Hydra's grammar does not know, outside quotes, in a list or not.
-NON_ASCII_WORD = re.compile(r"""(?<!["'])[^\s,\[\]{}:'"=()]*[^\x00-\x7f][^\s,\[\]{}:'"=()]*""")
-
-
-def quoted(arguments: Sequence[str]) -> list[str]:
-    """Put quotes where Hydra's grammar needs them: around Japanese, `>50K`, spaces and so on.
-
-    Arguments that the grammar accepts are not changed.
-    """
-    parser, found = OverridesParser.create(), []
-
-    def in_quotes(value: str) -> str:
-        # In Hydra's grammar a backslash is one, except before a quote.
-        escaped = re.sub(r'(\\*)"', r'\1\1\\"', value)
-        escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
-        return f'"{escaped}"'
-
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        is_list = value.startswith(("[", "{"))
-        attempts = [argument]
-        if is_list or "," in value:
-            by_word = NON_ASCII_WORD.sub(lambda word: in_quotes(word[0]), value)
-            attempts.append(f"{key}={by_word}")
-        if not is_list:
-            attempts.append(f"{key}={in_quotes(value)}")
-        found.append(argument)
-        for attempt in attempts if equals and not argument.startswith("-") else []:
-            with suppress(HydraException):
-                parser.parse_override(attempt)
-                found[-1] = attempt
-                break
-    return found
+        found = plugin._query("train", " ".join([*words, incomplete]))
+    # No choice of a user lies there.
+    return [each for each in found if not each.startswith((".schema", "schema/"))]
 
 
 # Composing takes a tenth of a second, so only the first jobs of a large sweep are checked.
@@ -162,7 +126,7 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
             elif config.sweep.resume is None and is_sweep:
                 raise ConfigurationError(
                     f"search.resume={asked} is for a single run; a sweep goes on with"
-                    " -m sweep.resume=<its directory>"
+                    " -m sweep.resume=…"
                 )
             composed.configs.append(config)
     composed.n_jobs = prod(map(len, values)) if is_sweep else 1

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
 
 from hydra import errors as hydra
 from omegaconf import DictConfig, OmegaConf
@@ -12,6 +14,7 @@ from omegaconf import errors as omega
 from yaml import MarkedYAMLError
 
 from tabproof.conf_files import choices
+from tabproof.config.quoting import SeveralValuesError
 from tabproof.config.schema import GROUPS, TrainConfig
 from tabproof.errors import (
     MissingValueError,
@@ -50,6 +53,10 @@ def explain_hydra_error(error: BaseException) -> UserError | None:
         if isinstance(error, omega.InterpolationResolutionError):
             return ConfigurationError(f"{key}: {line}")
         if not isinstance(error, (omega.ConfigKeyError, omega.ConfigAttributeError)):
+            if isinstance(error, omega.ValidationError) and (valid := _valid_values(key)):
+                value = re.search(r"[Vv]alue '(.*?)' ", line)
+                found = f"'{value[1]}'" if value else "null" if "Optional" in line else "this"
+                return ConfigurationError(f"{key}: {found} cannot work; it takes {valid}")
             line = f"{line[:1].lower()}{line[1:]}"
             return ConfigurationError(f"{key}: {line}; see docs/configuration.md")
         if isinstance(parent, DictConfig) and not is_dataclass(OmegaConf.get_type(parent)):
@@ -59,10 +66,35 @@ def explain_hydra_error(error: BaseException) -> UserError | None:
             return ConfigurationError(f"there is no '{key}' yet; {added}")
         return unknown_key(key)
     if isinstance(error, hydra.HydraException) or str(error).startswith("Config group override"):
-        if line.startswith("Ambiguous value"):
-            line += ": several values make a sweep, which needs -m"
+        if several := re.match(r"Ambiguous value for argument '(.*)'$", line):
+            return SeveralValuesError(several[1])
         return ConfigurationError(line)
     return None
+
+
+# The types of keys, as messages call them.
+TYPES: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    list: "a list",
+    dict: "a dictionary",
+    NoneType: "null",
+}
+
+
+def _valid_values(key: str) -> str:
+    """Return what a key of the schema takes; empty for another key."""
+    group, _, name = key.partition(".")
+    schemas = GROUPS[group].values() if name and group in GROUPS else [TrainConfig]
+    for f in (f for schema in schemas for f in fields(schema) if f.name == (name or group)):
+        types = get_args(f.type) if get_origin(f.type) is UnionType else (f.type,)
+        words = [TYPES[kind] for each in types if (kind := get_origin(each) or each) in TYPES]
+        if (allowed := f.metadata["allowed"]) is not None:
+            words[:1] = [str(allowed)]
+        return " or ".join(words)
+    return ""
 
 
 def unknown_choice(group: str, choice: str, known: Sequence[str]) -> ConfigurationError:

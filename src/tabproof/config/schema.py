@@ -94,17 +94,21 @@ def option(
     *,
     decides_numbers: bool = True,
     is_ordered: bool = False,
+    literal: str = "",
     **allowed: Any,
 ) -> Any:
     """Declare a key with its explanation, and with what `Allowed` takes.
 
     decides_numbers: False keeps the key out of the run id: no number depends on it.
     is_ordered: entries of the dictionary in another order make something else.
+    literal: the command line takes its texts as they stand, whatever characters they hold: `data`
+    for texts that come from data; `path` for a location, in which `${…}` may name another key.
     """
     metadata = {
         "doc": doc,
         "decides_numbers": decides_numbers,
         "is_ordered": is_ordered,
+        "literal": literal,
         "allowed": Allowed(**allowed) if allowed else None,
     }
     if isinstance(default, (list, dict)):
@@ -114,6 +118,8 @@ def option(
 
 # A key that is no part of the run id.
 neutral = partial(option, decides_numbers=False)
+# A key for names of columns, labels or cells.
+of_data = partial(option, literal="data")
 
 
 def range_errors(node: Any, path: str = "") -> Iterator[tuple[str, Any, str]]:
@@ -167,7 +173,9 @@ def engine(name: str) -> Any:
 
 
 # The types that a column of a file can be given.
-ColumnType = Enum("ColumnType", {"number": "number", "category": "category"})
+ColumnType = Enum(
+    "ColumnType", {"number": "number", "category": "category", "date": "date", "text": "text"}
+)
 
 
 @dataclass
@@ -175,7 +183,7 @@ class DatasetConfig:
     """Keys of every dataset."""
 
     _target_: str = option("the function of `tabproof.data` that loads it")
-    pos_label: str | None = option(
+    pos_label: str | None = of_data(
         "the positive label, in quotes where YAML reads a boolean: `'no'`; null: the last one", None
     )
 
@@ -195,33 +203,68 @@ class OpenMLDatasetConfig(DatasetConfig):
     _target_: str = option("the function that loads it", "tabproof.data.load_openml")
     name: str = option("the name on OpenML")
     version: int = option("the version on OpenML; no default, because the newest changes", ge=1)
-    data_home: str = neutral("where downloads are cached, in scikit-learn's layout", "data_cache")
+    data_home: str | None = neutral(
+        "where downloads are cached, in scikit-learn's layout; null: `data_home` of the top level",
+        None,
+        literal="path",
+    )
     n_retries: int = neutral("retries of a download, after 1, 2, 4, … seconds", 4, ge=0, le=10)
 
 
 @choice("dataset", "file")
 class FileDatasetConfig(DatasetConfig):
-    """Your own CSV or Parquet file."""
+    """Your own table, in a file. What is `auto` is found, and config.yaml has what was found."""
 
     _target_: str = option("the function that loads it", "tabproof.data.load_file")
-    # Its content is in the data's fingerprint: a copy elsewhere is the same data.
+    # Its content is in the data's fingerprint: a copy elsewhere is the same data. So is how it is
+    # read: `auto` and what it found are one run.
     path: str = neutral(
-        "its location",
-        pattern=r"(?s:.*)\.(csv|csv\.gz|parquet)",
-        words="a file that ends in .csv, .csv.gz, .parquet",
+        "its location: CSV or TSV, Parquet, Feather, JSON lines, Excel, ARFF, compressed or not,"
+        " a directory of Parquet files, `-` for standard input, `https://…`, `s3://…`",
+        literal="path",
     )
-    target: str = option("the column to predict")
-    separator: str = option(
-        "what separates the cells of a CSV file",
-        ",",
-        pattern=r'[^\r\n"]|\\t',
-        words="one character, or \\t for tabs",
+    target: str = of_data("the column to predict")
+    separator: str = neutral(
+        "what separates the cells of a text file: one character, `\\t` for tabs",
+        "auto",
+        pattern=r'[^\r\n"]|\\t|auto',
+        words="one character, \\t for tabs, or auto",
     )
-    encoding: str = option("of a CSV file: `utf-8`, `cp932`, `shift_jis`, …", "utf-8")
-    decimal: str = option("decimal point of a CSV file", ".", choices=(".", ","), words=". or ,")
-    drop_columns: list[str] = option("columns that are not features: ids, free text", [])
-    column_types: dict[str, ColumnType] = option(
-        "types by column: `{zip: category}`; else numbers are numbers, the rest categories", {}
+    encoding: str = neutral("of a text file: `utf-8`, `cp932`, `shift_jis`, …", "auto")
+    decimal: str = neutral(
+        "decimal point of a text file", "auto", choices=(".", ",", "auto"), words="., , or auto"
+    )
+    thousands: str = neutral(
+        "what groups the digits of numbers in a text file",
+        "auto",
+        choices=("auto", "none", ",", ".", " ", "'"),
+        words="auto, none, a comma, a point, a space or an apostrophe",
+    )
+    sheet: str | None = of_data("of an Excel file; null: the first that has a table", None)
+    bad_rows: str = option(
+        "rows with too few or too many cells: left out, or an error",
+        "skip",
+        choices=("skip", "error"),
+    )
+    na_values: list[str] | None = of_data(
+        "cells that mean missing, besides empty ones; null: NA, N/A, null, NaN, None and the like,"
+        " except in the target, whose words are labels",
+        None,
+    )
+    drop_columns: list[str] = of_data("columns that are not features", [])
+    keep: list[str] = of_data("columns to learn from although they look like ids", [])
+    column_types: dict[str, ColumnType] = of_data(
+        "types by column, such as `{zip: category}`; the others are found", {}
+    )
+    day_first: bool | None = neutral(
+        "whether 03/04/2024 is the 3rd of April; null: as other cells of the column show", None
+    )
+    join_labels: bool = option("labels that differ only by case are one class", False)
+    min_class_rows: int = option("classes with fewer rows are left out", 2, ge=1)
+    target_bins: Any = option(
+        "makes classes of a target of numbers: a number of equal parts, or the list of the bounds"
+        " between the classes",
+        None,
     )
 
 
@@ -238,7 +281,7 @@ class OrderedCvConfig(CvConfig):
     """Rows in time: train on the past, hold out the last rows."""
 
     _target_: str = option("the class that divides the rows", "tabproof.data.OrderedRows")
-    time_column: str | None = option(
+    time_column: str | None = of_data(
         "rows are sorted by it, and it is not a feature; null: the order of the table", None
     )
 
@@ -248,7 +291,7 @@ class GroupedCvConfig(CvConfig):
     """Repeated subjects: a group is in one part only."""
 
     _target_: str = option("the class that divides the rows", "tabproof.data.GroupedRows")
-    group_column: str = option("the column that names the subject; it is not a feature")
+    group_column: str = of_data("the column that names the subject; it is not a feature")
 
 
 @choice("model", "estimator")
@@ -437,9 +480,10 @@ class EvaluationConfig:
     n_bootstrap: int = option(
         "resamples for intervals without a formula; 0: no such intervals", 1000, ge=100, also=(0,)
     )
-    slices: list[str] = option("columns whose groups are evaluated separately", [])
+    slices: list[str] = of_data("columns whose groups are evaluated separately", [])
     n_permutations: int = option("shuffles of a column for its importance; 0: none", 5, ge=0)
     n_dependences: int = option("top columns whose partial dependence is plotted", 6, ge=0)
+    baselines: bool = option("compare with simple models, fitted on the training rows", True)
     n_repeats: int = option("repeats of cross-validation on training rows; 0: none", 0, ge=0)
     n_splits: int = option("its folds", 5, ge=2)
     learning_curve: bool = option("fit the model on parts of the training rows, too", False)
@@ -513,7 +557,18 @@ class TrainConfig:
     report: ReportConfig = neutral("what is written for people")
     runtime: RuntimeConfig = neutral("how it uses the machine")
     sweep: SweepConfig = neutral("how the jobs of `-m` are run")
+    data_home: str | None = neutral(
+        "where all datasets look for downloads; null: the environment variable"
+        " `TABPROOF_DATA_HOME`, else `data_cache`",
+        None,
+        literal="path",
+    )
     skip_completed: bool = neutral("do nothing if outputs/ has a complete run of this id", False)
+    save_data: bool = neutral(
+        "copy the file of the data into the run, as `data.…`, so that the run replays anywhere;"
+        " whoever has the run then has the data",
+        False,
+    )
     export: bool = option(
         "write `scorer/`, the model as data, which the service needs; false also trains models"
         " without such a form, and computes importances with the pipeline, ten times slower",
@@ -531,8 +586,12 @@ OmegaConf.register_new_resolver(
 )
 OmegaConf.register_new_resolver(
     "words",
-    # A file name may have 255 bytes, and a letter of Japanese has three.
-    lambda text: re.sub(r"[^\w=,.+-]+", "_", text).encode()[:150].decode(errors="ignore"),
+    # Quotes are of no value. A file name may have 255 bytes, and a letter of Japanese has three.
+    lambda text: (
+        re.sub(r"[^\w=,.+-]+", "_", re.sub(r"['\"]", "", text))
+        .encode()[:150]
+        .decode(errors="ignore")
+    ),
     replace=True,
 )
 

@@ -1,5 +1,6 @@
 """The configuration in a run directory: written, and composed again for a replay."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -11,13 +12,14 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from tabproof.conf_files import CONF
 from tabproof.config.hydra_errors import ConfigurationError, explain_hydra_error, unknown_key
+from tabproof.config.quoting import escaped
 from tabproof.config.schema import GROUPS, MemberConfig, RuntimeConfig, TrainConfig
-from tabproof.config.typed import identity_of, typed
+from tabproof.config.typed import DATA_HOME, identity_of, typed
 from tabproof.errors import OverrideSyntaxError, UserError
 
 # Keys that decide no number: they are taken from this machine, not from the run.
 NOT_STORED = {f.name for f in fields(TrainConfig) if not f.metadata["decides_numbers"]}
-OF_RUNTIME = ("runtime=", "runtime.")
+OF_MACHINE = ("runtime=", "runtime.", "data_home=")
 
 
 class StoredConfigError(UserError):
@@ -34,13 +36,13 @@ class KeyDecidesError(UserError):
 
     template = (
         "'{key}' decides numbers, so the run would be another one: a replay takes keys such as"
-        " runtime.workers, dataset.path, dataset.data_home; python -m src.train takes all keys"
+        " runtime.workers, dataset.path, data_home; python -m src.train takes all keys"
     )
 
 
 def as_yaml(config: TrainConfig) -> str:
     """Return a configuration, resolved and complete, as `recompose` reads it."""
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+    return OmegaConf.to_yaml(OmegaConf.structured(escaped(config)))
 
 
 def command_of(directory: Path) -> list[str]:
@@ -48,7 +50,8 @@ def command_of(directory: Path) -> list[str]:
     overrides = directory / ".hydra" / "overrides.yaml"
     if not overrides.is_file():
         return []
-    return ["python", "-m", "src.train", *map(str, OmegaConf.load(overrides))]
+    words = cast(list[str], OmegaConf.to_container(OmegaConf.load(overrides)))
+    return ["python", "-m", "src.train", *words]
 
 
 def machine_runtime(overrides: Sequence[str]) -> RuntimeConfig:
@@ -67,7 +70,7 @@ def recompose(
     """
     cfg = _composed_here(overrides)
     changes = OverridesParser.create().parse_overrides(
-        [each for each in overrides if not each.startswith(OF_RUNTIME)]
+        [each for each in overrides if not each.startswith(OF_MACHINE)]
     )
     for override in changes:
         if override.is_sweep_override():
@@ -90,25 +93,31 @@ def recompose(
     # A complete run of the same id is what the replay is compared with.
     cfg.skip_completed = False
     config = typed(cfg)
-    now = OmegaConf.to_container(OmegaConf.structured(config))
+    now = OmegaConf.to_container(OmegaConf.structured(escaped(config)))
     new_keys = _new_keys(now, OmegaConf.to_container(stored))
     return config, [key for key in new_keys if key.split(".")[0] not in NOT_STORED]
 
 
 def _composed_here(overrides: Sequence[str]) -> DictConfig:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", overrides=[o for o in overrides if o.startswith(OF_RUNTIME)])
+        return compose("train", overrides=[o for o in overrides if o.startswith(OF_MACHINE)])
 
 
 def _merge_stored(cfg: DictConfig, text: str) -> DictConfig:
     stored = OmegaConf.create(text)
+    # Where downloads lie is this machine's matter, if it says so.
+    is_home_chosen = cfg.data_home is not None or DATA_HOME in os.environ
     if not isinstance(stored, DictConfig):
         raise ConfigurationError("it holds no keys")
     for key in map(str, stored):
         if key not in {f.name for f in fields(TrainConfig)}:
             raise unknown_key(key)
         if key not in NOT_STORED:
-            cfg[key] = _with_schema(key, stored[key]) if key in GROUPS else stored[key]
+            # Not resolved: a column may be called `${y}`.
+            node = stored._get_node(key)
+            cfg[key] = _with_schema(key, node) if isinstance(node, DictConfig) else stored[key]
+    if is_home_chosen and "data_home" in cfg.dataset:
+        cfg.dataset.data_home = None
     return stored
 
 
@@ -126,7 +135,7 @@ def _with_schema(group: str, node: DictConfig) -> DictConfig:
 
     # Where even the best schema lacks a key, merging raises an error that names the key.
     schema = min(GROUPS[group].values(), key=misfit)
-    plain = {key: value for key, value in node.items() if key != "members"}
+    plain = OmegaConf.masked_copy(node, [str(key) for key in node if key != "members"])
     merged = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(schema), plain))
     for name, member in node.get("members", {}).items():
         merged.members[name] = OmegaConf.structured(MemberConfig)

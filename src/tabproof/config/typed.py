@@ -1,5 +1,6 @@
 """From Hydra's DictConfig to plain, typed objects, and from those to estimators."""
 
+import os
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, cast
@@ -10,10 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from tabproof.config import schema
 from tabproof.config.hydra_errors import ConfigurationError, unknown_key
+from tabproof.config.quoting import decoded, escaped
 from tabproof.errors import MissingValueError, PackageMissingError, UserError
 
 # Packages that are extras of the project, each with the name of its extra.
 EXTRAS = ("catboost", "lightgbm", "xgboost")
+# The environment variable that says where downloads are cached, if no key does.
+DATA_HOME = "TABPROOF_DATA_HOME"
 
 
 class CannotInstantiateError(UserError):
@@ -35,6 +39,8 @@ def make(key: str, node: Any, **arguments: Any) -> Any:
     target = str(node["_target_"] if isinstance(node, dict) else node._target_)
     try:
         # Plain lists and dictionaries: scikit-learn fails on those of OmegaConf.
+        # Twice: it resolves what it has resolved.
+        node, arguments = escaped(escaped(node)), escaped(escaped(arguments))
         return instantiate(node, _convert_="all", **arguments)
     except InstantiationException as error:
         root: BaseException = error
@@ -53,7 +59,13 @@ def typed(cfg: DictConfig) -> schema.TrainConfig:
     if OmegaConf.get_type(cfg) is not schema.TrainConfig:
         raise ConfigurationError("this configuration lacks `train_schema` among its defaults")
     check_keys(cfg)
-    return cast(schema.TrainConfig, OmegaConf.to_object(cfg))
+    config = cast(schema.TrainConfig, OmegaConf.to_object(cfg))
+    dataset = config.dataset
+    if isinstance(dataset, schema.OpenMLDatasetConfig) and dataset.data_home is None:
+        dataset.data_home = config.data_home or os.environ.get(DATA_HOME) or "data_cache"
+    if isinstance(dataset, schema.FileDatasetConfig):
+        dataset.column_types = {decoded(k): kind for k, kind in dataset.column_types.items()}
+    return config
 
 
 def check_keys(node: DictConfig, path: str = "") -> None:
@@ -69,6 +81,10 @@ def check_keys(node: DictConfig, path: str = "") -> None:
             check_keys(child, f"{path}{key!s}.")
 
 
+# One column per category takes memory for each, and says little of rare ones.
+MAX_ONE_HOT = 1_000
+
+
 def members_of(config: schema.TrainConfig) -> dict[str, schema.MemberConfig]:
     """Return every model with its preprocess, by the key of both; the top level has the key ''."""
     if isinstance(config.search, schema.PortfolioSearchConfig):
@@ -81,9 +97,17 @@ def members_of(config: schema.TrainConfig) -> dict[str, schema.MemberConfig]:
 
 
 def most_categories(config: schema.TrainConfig) -> int | None:
-    """Return the largest number of categories of a column that every model accepts."""
-    members = [each for each in members_of(config).values() if each.preprocess.keeps_categories]
-    limits = [each.model.max_categories for each in members]
+    """Return the largest number of categories of a column that every model accepts.
+
+    None: any number. Columns with more become the share of each class among their rows.
+    """
+    limits: list[int | None] = []
+    for each in members_of(config).values():
+        if each.preprocess.keeps_categories:
+            limits.append(each.model.max_categories)
+        steps = [str(step.get("_target_")) for step in each.preprocess.categorical.values()]
+        if any(step.endswith(".OneHotEncoder") for step in steps):
+            limits.append(MAX_ONE_HOT)
     return min((limit for limit in limits if limit is not None), default=None)
 
 

@@ -12,7 +12,7 @@ from tabproof.data.division import (
 )
 from tabproof.data.file import load_file
 from tabproof.data.openml import load_builtin, load_openml
-from tabproof.data.table import Table, describe, fingerprint
+from tabproof.data.table import Table, describe, fingerprint, log_treatments
 
 __all__ = [
     "Division",
@@ -29,4 +29,5 @@ __all__ = [
     "load_builtin",
     "load_file",
     "load_openml",
+    "log_treatments",
 ]

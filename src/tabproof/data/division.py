@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pandas.api import types
 from sklearn import model_selection
 
-from tabproof.data.table import DataError, SingleClassError, Table, refuse_uninformative
+from tabproof.data.table import Table
+from tabproof.data.target import DataError, SingleClassError
 
 Positions = NDArray[np.int64]
 
@@ -84,9 +85,18 @@ class StratifiedRows(Rows):
     def _drawn(self, table: Table) -> Any:
         _refuse_rare(table, table.counts, 2, "a stratified hold-out")
         rows, size = np.arange(len(table.y)), self.test_size
-        return model_selection.train_test_split(
+        train, test = model_selection.train_test_split(
             rows, test_size=size, stratify=table.y, random_state=self.seed
         )
+        # Of a class of few rows, a share may be none: one is held out, two are learned from.
+        for code, n_rows in enumerate(table.counts):
+            if not (table.y[test] == code).any():
+                place = np.flatnonzero(table.y[train] == code)[-1]
+                train, test = np.delete(train, place), np.append(test, train[place])
+            elif n_rows > 2 and (table.y[train] == code).sum() < 2:
+                place = np.flatnonzero(table.y[test] == code)[-1]
+                train, test = np.append(train, test[place]), np.delete(test, place)
+        return train, test
 
     def folds(self, n_splits: int) -> Any:
         """Return shuffled, stratified folds."""
@@ -200,6 +210,11 @@ class Division:
         data = self.X_train, self.y_train, self.groups
         return [split for splitter in splitters for split in splitter.split(*data)]
 
+    def n_folds(self, asked: int) -> int:
+        """Return the number of folds, from 2 on, that the rarest class allows."""
+        rarest = int(np.bincount(self.y_train, minlength=len(self.table.labels)).min())
+        return min(asked, max(rarest, 2))
+
     def check_folds(self, key: str, n_splits: int) -> None:
         """Refuse more folds than the rarest class has training rows, or than there are groups."""
         asked = f"{key}={n_splits}"
@@ -215,26 +230,44 @@ class Division:
 
 
 def divide(table: Table, rows: Rows, n_splits: int) -> Division:
-    """Hold rows out, and make sure that the others fill every fold of the search."""
+    """Hold rows out; n_splits : the greatest number of folds that the others will be divided into.
+
+    Classes with too few rows for two folds and a hold-out are left out, and columns that have no
+    information in the rows to learn from.
+    """
+    if isinstance(rows, StratifiedRows):
+        table = table.without_rare_classes(3 if n_splits > 1 else 2)
     train, test = rows.hold_out(table)
-    division = Division(table, rows, train, test, rows.groups(table, train))
-    division.check_folds("search.n_splits", n_splits)
     # Imputers drop a column without values without a message, and in training only.
-    empty, hint = division.X_train.isna().all(), "dataset.drop_columns=[…], or hold other rows out"
-    refuse_uninformative(empty[empty].index, "no value in the rows to learn from", hint)
-    return division
+    table = table.without_uninformative(train)
+    return Division(table, rows, train, test, rows.groups(table, train))
+
+
+KINDS = {"number": "numbers", "category": "categories", "date": "dates", "text": "texts"}
+
+
+def kind_of(column: pd.Series) -> str:
+    """Return `number`, `category`, `date` or `text`."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return "category"
+    return {"M": "date", "f": "number"}.get(column.dtype.kind, "text")
 
 
 def describe_division(division: Division) -> list[str]:
     """Return lines on what was loaded and how it was divided."""
     table = division.table
-    n_numbers = table.X.select_dtypes("number").shape[1]
+    kinds = [kind_of(table.X[name]) for name in table.X.columns]
+    counts = ", ".join(
+        f"{kinds.count(kind)} {words}"
+        for kind, words in KINDS.items()
+        if kinds.count(kind) or kind in ("number", "category")
+    )
     labels = zip(table.labels, table.counts, strict=True)
     classes = ", ".join(f"{label} {n:,}" for label, n in labels)
     positive = f" (positive: {table.labels[1]})" if len(table.labels) == 2 else ""
     return [
-        f"{table.name}: {len(table.y):,} rows, {n_numbers} numbers,"
-        f" {table.X.shape[1] - n_numbers} categories, {table.X.isna().sum().sum():,} cells missing",
+        f"{table.name}: {len(table.y):,} rows, {counts},"
+        f" {table.X.isna().sum().sum():,} cells missing",
         f"target '{table.target}': {classes}{positive}",
         f"{len(division.train):,} rows to learn from, {len(division.test):,} held out",
     ]

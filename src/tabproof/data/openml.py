@@ -10,7 +10,8 @@ import tenacity
 from sklearn import datasets
 from sklearn.datasets import fetch_openml
 
-from tabproof.data.table import DataError, Table, make_table
+from tabproof.data.table import Table, make_table
+from tabproof.data.target import DataError
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +23,9 @@ def load_builtin(
     bunch = getattr(datasets, f"load_{name}")(as_frame=True)
     labels = [str(label) for label in bunch.target_names]
     frame = bunch.data.assign(target=[labels[code] for code in bunch.target.to_numpy()])
-    # A pixel that is the same in all images has no information, and users cannot edit this table.
-    constant = [column for column in frame.columns if frame[column].nunique() == 1]
-    if constant:
-        log.info("%s: %d columns have one value only and are left out", name, len(constant))
-    frame, word = frame.drop(columns=constant), f"builtin_{name}"
-    return make_table(word, frame, "target", pos_label, non_features=non_feature_columns)
+    return make_table(
+        f"builtin_{name}", frame, "target", pos_label, non_features=non_feature_columns
+    )
 
 
 def load_openml(

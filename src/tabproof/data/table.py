@@ -1,61 +1,76 @@
-"""A checked table: numbers and categories to learn from, and a target of classes.
+"""A checked table: columns to learn from, and a target of classes.
 
 Rows keep their position in the source as their id. Nothing is imputed here: whatever is learned
 from rows belongs to the pipeline.
 """
 
-import datetime
+import difflib
 import hashlib
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
-from pandas.api import types
 
-from tabproof.errors import ColumnMissingError, DuplicateColumnsError, InvalidValueError, UserError
-from tabproof.schema import CategoryColumn, Column, NumberColumn, Schema
-from tabproof.scorer import as_category
+from tabproof.data.columns import Reading, as_cells, type_columns, uninformative
+from tabproof.data.target import (
+    DataError,
+    SingleClassError,
+    Target,
+    TargetReading,
+    UnknownLabelError,
+    leave_out_rare,
+    read_target,
+)
+from tabproof.errors import ColumnMissingError, DuplicateColumnsError, UserError
+from tabproof.forms import DateForm, NumberForm
+from tabproof.schema import (
+    CategoryColumn,
+    Column,
+    DateColumn,
+    NumberColumn,
+    Schema,
+    TextColumn,
+    Treatment,
+    make_treatment,
+)
+from tabproof.text import override_word, shell_word
+
+__all__ = [
+    "DataError",
+    "Fingerprint",
+    "SingleClassError",
+    "Table",
+    "TableProblemsError",
+    "UnknownLabelError",
+    "describe",
+    "fingerprint",
+    "log_treatments",
+    "make_table",
+]
 
 log = logging.getLogger(__name__)
 
-# A target of numbers with more classes than this is meant as a regression.
-MAX_NUMERIC_LABELS = 100
-NEEDED = "a header and rows with a target are needed"
-NESTED = (list, tuple, dict, set, np.ndarray)
-NO_CATEGORIES = {
-    "times": (datetime.date, datetime.time, datetime.timedelta),
-    "bytes": (bytes, bytearray),
-    "lists or records": NESTED,
-}
+AS_FOUND, ANY_TARGET = Reading(), TargetReading()
 
 
-class DataError(UserError):
-    """Data that cannot be used as it is, or not in the way that was asked for."""
+class TableProblemsError(UserError):
+    """Several problems of one table, told at once."""
 
-    template = "{found}; {remedy}"
-
-
-class UnknownLabelError(UserError):
-    """The positive label is not in the target."""
-
-    template = "dataset.pos_label='{label}' is not in target '{target}'; its labels: {labels}{hint}"
-
-
-class SingleClassError(UserError):
-    """A target, or a part of it, with one class only."""
-
-    template = "{where} holds one class only, '{label}'; at least two are needed"
+    template = "{name} has {n} problems: {problems}{command}"
 
 
 @dataclass(frozen=True)
 class Table:
-    """X : float64 and category columns, indexed by row id. y : codes into labels.
+    """X : float64, category, datetime64[us] and str columns, indexed by row id.
 
-    non_features holds the columns that divide rows and are not learned from.
+    y : codes into labels. non_features : the columns that divide rows and are not learned from.
+    treatments : what was done to columns and rows. forms : of numbers and dates that are not
+    written as usual. resolved : keys of the dataset that were left to be found.
     """
 
     name: str
@@ -65,171 +80,206 @@ class Table:
     labels: tuple[str, ...]
     non_features: pd.DataFrame
     n_rows_without_target: int = 0
+    treatments: tuple[Treatment, ...] = ()
+    resolved: Mapping[str, Any] = field(default_factory=dict)
+    forms: Mapping[str, NumberForm | DateForm] = field(default_factory=dict)
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """Rows by class."""
         return np.bincount(self.y, minlength=len(self.labels))
 
+    def without_rare_classes(self, least: int) -> "Table":
+        """Leave classes out that have fewer rows than every part and fold needs."""
+        notes: list[Treatment] = []
+        y, labels, is_rare = leave_out_rare(
+            self.target, self.y, self.labels, least, "undivided_classes", notes
+        )
+        if not notes:
+            return self
+        X, others = self.X[~is_rare], self.non_features[~is_rare]
+        # Categories of those rows alone are none.
+        X = X.assign(
+            **{n: X[n].cat.remove_unused_categories() for n in X.select_dtypes("category").columns}
+        )
+        treatments = (*self.treatments, *notes)
+        return replace(self, X=X, y=y, labels=labels, non_features=others, treatments=treatments)
+
+    def without_uninformative(self, rows: NDArray[np.int64]) -> "Table":
+        """Leave columns out that have one value only, or none, among the rows to learn from."""
+        part = self.X.iloc[rows]
+        names = [str(name) for name in part.columns if is_uninformative(part[name])]
+        if not names:
+            return self
+        if len(names) == self.X.shape[1]:
+            found = f"no column of {self.name} has two values among the rows to learn from"
+            raise DataError(found=found, remedy="add columns, or hold other rows out")
+        forms = {name: form for name, form in self.forms.items() if name not in names}
+        treatments = (*self.treatments, make_treatment("left_out_in_training", names))
+        return replace(self, X=self.X.drop(columns=names), treatments=treatments, forms=forms)
+
+
+def is_uninformative(column: pd.Series) -> bool:
+    """Return whether a column has one value only, or none; missing cells are a value too."""
+    is_category = isinstance(column.dtype, pd.CategoricalDtype)
+    values = column.array if is_category or column.dtype == "str" else column.to_numpy()
+    return uninformative(values) is not None
+
 
 def make_table(
     name: str,
-    frame: pd.DataFrame,
+    source: pd.DataFrame | pa.Table,
     target: str,
     pos_label: str | None = None,
     *,
-    numbers: Sequence[str] = (),
-    categories: Sequence[str] = (),
+    reading: Reading = AS_FOUND,
+    of_target: TargetReading = ANY_TARGET,
+    drop_columns: Sequence[str] = (),
     non_features: Sequence[str] = (),
-    drop_hint: str = "choose another dataset",
+    is_text: bool = False,
+    row_ids: NDArray[np.int64] | None = None,
+    treatments: Sequence[Treatment] = (),
+    resolved: Mapping[str, Any] | None = None,
+    command: Sequence[str] = (),
 ) -> Table:
-    """Check a frame and convert it to numbers, categories and codes; raises UserError.
+    """Make a table of a frame; all its problems are told by one UserError.
 
-    numbers, categories : columns that are meant as such. non_features : columns that divide rows.
-    drop_hint : how to leave a column out, by a key of the dataset's own configuration.
+    drop_columns, non_features : not learned from; the latter divide rows. is_text : all cells are
+    text, as those of a CSV. treatments, resolved : of reading. command : up to the target.
     """
-    frame = frame.reset_index(drop=True).set_axis(frame.columns.map(str), axis=1)
-    refuse_duplicates(list(frame.columns))
-    for key, columns in (
-        ("dataset.target", [target]),
-        ("cv.group_column or cv.time_column", non_features),
-        ("dataset.column_types", [*numbers, *categories]),
-    ):
-        for column in columns:
-            if column not in frame.columns:
-                raise ColumnMissingError(key, column, list(frame.columns))
-    has_target = frame[target].notna()
-    n_dropped = int((~has_target).sum())
-    if not has_target.any():
-        found = f"{name} holds {len(frame)} rows, none with a target"
-        raise DataError(found=found, remedy=NEEDED)
-    if n_dropped:
-        log.warning("%s: %d row(s) without a target are left out", name, n_dropped)
-        frame = frame[has_target]
-    y, labels = _encode_target(frame[target], pos_label)
-    X = frame.drop(columns=[target, *non_features])
-    if X.shape[1] == 0:
-        found = f"there is no column to learn from except the target '{target}'"
-        raise DataError(found=found, remedy="add one")
-    X = as_categories(as_numbers(X, numbers), categories, drop_hint)
-    infinite = np.isinf(X.select_dtypes("float64")).sum()
-    if infinite.any():
-        found = ", ".join(f"'{column}' ({n})" for column, n in infinite[infinite > 0].items())
-        remedy = "make them missing, or leave the column out"
-        raise DataError(found=f"infinite numbers in {found}", remedy=remedy)
-    n_values = X.nunique(dropna=False).where(X.notna().any(), 0)
-    for number, what in ((0, "no value at all"), (1, "one value only")):
-        refuse_uninformative(X.columns[n_values == number], what, drop_hint)
-    return Table(name, target, X, y, labels, frame[list(non_features)], n_dropped)
+    if isinstance(source, pd.DataFrame):
+        source = source.reset_index(drop=True).set_axis(source.columns.map(str), axis=1)
+        names = list(source.columns)
+    else:
+        names = source.column_names
+    refuse_duplicates(names)
+    problems: list[UserError] = [
+        ColumnMissingError(key, column, names)
+        for key, columns in (
+            ("dataset.target", [target]),
+            ("dataset.drop_columns", drop_columns),
+            ("cv.group_column or cv.time_column", non_features),
+            ("dataset.column_types", [*reading.kinds]),
+            ("dataset.keep", [*reading.keep]),
+        )
+        for column in columns
+        if column not in names
+    ]
+    n_rows = len(source)
+    row_ids = np.arange(n_rows) if row_ids is None else row_ids
+    found = Target(np.zeros(n_rows, dtype=np.int64), (), np.ones(n_rows, dtype=bool), 0)
+    if target in names:
+        of_target = replace(
+            of_target,
+            pos_label=pos_label,
+            na_values=reading.na_values,
+            is_category=reading.kinds.get(target) == "category",
+        )
+        try:
+            found = read_target(target, as_cells(source, target), of_target)
+        except UserError as error:
+            problems.append(error)
+    others = [each for each in names if each not in {target, *non_features, *drop_columns}]
+    if not found.is_kept.all():
+        source = (
+            source[found.is_kept]
+            if isinstance(source, pd.DataFrame)
+            else source.filter(pa.array(found.is_kept))
+        )
+    index = pd.Index(row_ids[found.is_kept])
+    columns = type_columns(_select(source, others), index, reading, is_text=is_text)
+    dividing = type_columns(
+        _select(source, [each for each in non_features if each in names]),
+        index,
+        replace(reading, keep=()),
+        is_text=is_text,
+        divides=True,
+    )
+    problems += [*columns.problems, *dividing.problems]
+    if not problems and not columns.X:
+        what = "no column to learn from except the target" if not others else "no column left"
+        what = f"there is {what} '{target}'" if not others else what
+        left = "; ".join(treatment.message for treatment in columns.treatments)
+        remedy = f"add one ({left})" if left else "add one"
+        problems.append(DataError(found=what, remedy=remedy))
+    if problems:
+        shown = _mended(command, names, target, drop_columns, list(reading.keep))
+        raise _as_one(name, problems, shown)
+    X = pd.DataFrame(columns.X, index=index, copy=False)
+    non_feature_frame = pd.DataFrame(dividing.X, index=index)
+    return Table(
+        name,
+        target,
+        X,
+        found.codes,
+        found.labels,
+        non_feature_frame,
+        found.n_missing,
+        (*treatments, *found.treatments, *columns.treatments),
+        {**(resolved or {}), **columns.resolved(is_text=is_text), **found.resolved},
+        columns.forms,
+    )
+
+
+def _select(source: pd.DataFrame | pa.Table, names: list[str]) -> pd.DataFrame | pa.Table:
+    return source[names] if isinstance(source, pd.DataFrame) else source.select(names)
 
 
 def refuse_duplicates(names: Sequence[str]) -> None:
     """Raise DuplicateColumnsError if a name occurs twice."""
-    if duplicates := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise DuplicateColumnsError(duplicates)
+    if len(set(names)) == len(names):
+        return
+    duplicates = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    raise DuplicateColumnsError(duplicates)
 
 
-def _encode_target(
-    values: pd.Series, pos_label: str | None
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    target = values.name
-    is_number = types.is_numeric_dtype(values) and not types.is_bool_dtype(values)
-    is_infinite = is_number and np.isinf(values).any()
-    if is_infinite or _holds(values, NESTED):
-        found = "infinite numbers" if is_infinite else "lists or records"
-        found = f"target '{target}' holds {found}"
-        raise DataError(found=found, remedy="labels are texts or whole numbers")
-    if types.is_float_dtype(values) and (values == values.round()).all():
-        # Missing cells turn integers into floats; the label is "1", not "1.0".
-        values = values.astype("int64")
-    codes, index = pd.factorize(values)
-    uniques = np.asarray(index)  # whose numbers keep their precision, and so their names
-    if is_number and len(uniques) > MAX_NUMERIC_LABELS:
-        found = f"target '{target}' holds {len(uniques)} different numbers"
-        remedy = "that is a quantity, not classes: make classes of it first"
-        raise DataError(found=found, remedy=remedy)
-    names = [str(value) for value in uniques]
-    labels = [str(value) for value in sorted(uniques)] if is_number else sorted(set(names))
-    if len(labels) < 2:
-        raise SingleClassError(where=f"target '{target}'", label=labels[0])
-    if pos_label is not None:
-        if pos_label not in labels:
-            hint = " (unquoted yes, no, on, off are booleans in YAML: quote them)"
-            hint = hint if pos_label in ("True", "False") else ""
-            raise UnknownLabelError(label=pos_label, target=target, labels=labels, hint=hint)
-        if len(labels) > 2:
-            valid = f"null here: target '{target}' has {len(labels)} classes, all alike"
-            raise InvalidValueError("dataset.pos_label", pos_label, valid)
-        labels.sort(key=lambda label: label == pos_label)
-    code_of = {label: code for code, label in enumerate(labels)}
-    return np.array([code_of[name] for name in names], dtype=np.int64)[codes], tuple(labels)
+def _as_one(name: str, problems: Sequence[UserError], command: str) -> UserError:
+    """Return the error of all problems; of one problem, its own."""
+    if len(problems) == 1:
+        return problems[0]
+    listed = "; ".join(f"({n}) {error}" for n, error in enumerate(problems, 1))
+    command = f"; add what you choose to: {command}" if command else ""
+    return TableProblemsError(
+        name=name, n=len(problems), problems=_Text(listed), command=_Text(command)
+    )
 
 
-# --- Columns of a frame as numbers (float64) and categories (of text).
+def _mended(
+    command: Sequence[str],
+    names: Sequence[str],
+    target: str,
+    drop_columns: Sequence[str],
+    keep: Sequence[str],
+) -> str:
+    """Return the command with those of its names that are in the table, to paste into a shell."""
+    if target not in names:
+        near = difflib.get_close_matches(target, names, n=1)
+        if not near:
+            return ""
+        target = near[0]
+    if not command:
+        return ""
+    words = [*map(shell_word, command), override_word("dataset.target", target)]
+    for key, columns in (("drop_columns", drop_columns), ("keep", keep)):
+        if known := [column for column in columns if column in names]:
+            words.append(override_word(f"dataset.{key}", known))
+    return " ".join(words)
 
 
-def as_numbers(X: pd.DataFrame, forced: Sequence[str]) -> pd.DataFrame:
-    """Convert every column of numbers, and the forced ones, to float64."""
-    converted = {}
-    for name in X.columns:
-        column = X[name]
-        if name in forced:
-            is_category = isinstance(column.dtype, pd.CategoricalDtype)
-            text = column.astype("object") if is_category else column
-            # A missing time would become the smallest whole number.
-            numbers = pd.to_numeric(text, errors="coerce").astype("float64").where(column.notna())
-            refused = column[numbers.isna() & column.notna()]
-            if len(refused):
-                raise DataError(
-                    found=f"dataset.column_types: '{name}' is declared as a number, but"
-                    f" {len(refused)} cell(s) are not, such as '{refused.iloc[0]}'",
-                    remedy="correct them, or leave the type out",
-                )
-            converted[name] = numbers
-        elif types.is_bool_dtype(column):
-            continue
-        elif types.is_numeric_dtype(column) or _holds(column, (Decimal,)):
-            converted[name] = column.astype("float64")
-    return X.assign(**converted)
+class _Text:
+    """A text that an error shows whole."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __format__(self, spec: str) -> str:
+        return self.text
 
 
-def as_categories(X: pd.DataFrame, forced: Sequence[str], drop_hint: str) -> pd.DataFrame:
-    """Convert every other column, and the forced ones, to categories.
-
-    Categories are texts in sorted order, only those that occur: the same values give the same
-    column, whatever file they come from.
-    """
-    converted = {}
-    for name in X.columns:
-        column = X[name]
-        if name not in forced and column.dtype == "float64":
-            continue
-        found = [what for what, kinds in NO_CATEGORIES.items() if _holds(column, kinds)]
-        are_times = types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column)
-        if name not in forced and types.is_string_dtype(column):
-            # As dates are written in a CSV; from Parquet the same column arrives as times.
-            texts = column.dropna().astype("str")
-            dates = texts.str.match(r"\d{4}-\d{2}-\d{2}(?:[T ]|$)")
-            are_times = len(texts) > 0 and bool(dates.all())
-        if found := ["times"] if are_times else found:
-            remedy = f"make numbers of it, or {drop_hint}"
-            raise DataError(found=f"column '{name}' holds {found[0]}", remedy=remedy)
-        # A column of whole numbers with missing cells arrives as floats; "3", not "3.0".
-        text = column.astype("object").map(as_category, na_action="ignore")
-        categories = pd.Index(sorted(text.dropna().unique()), dtype="object")
-        converted[name] = text.astype(pd.CategoricalDtype(categories))
-    return X.assign(**converted)
-
-
-def _holds(column: pd.Series, kinds: tuple[type, ...]) -> bool:
-    return column.dtype == object and any(isinstance(value, kinds) for value in column)
-
-
-def refuse_uninformative(columns: pd.Index, what: str, drop_hint: str) -> None:
-    """Raise DataError if there are columns; what : that they have."""
-    if len(columns):
-        found = f"columns with {what}: {str([*map(str, columns)])[1:-1]}"
-        raise DataError(found=found, remedy=f"leave them out: {drop_hint}")
+def log_treatments(treatments: Sequence[Treatment]) -> None:
+    """Log each treatment as a line; lost rows as a warning."""
+    for treatment in treatments:
+        log.log(logging.WARNING if treatment.is_loss else logging.INFO, "%s", treatment.message)
 
 
 # --- Describe training rows as a schema.
@@ -239,16 +289,32 @@ def describe(table: Table, X_train: pd.DataFrame) -> Schema:
     """Return types, categories, ranges and missing shares of the training rows alone."""
     columns: list[Column] = []
     for name in map(str, X_train.columns):
-        column = X_train[name]
+        column, form = X_train[name], table.forms.get(name)
         present, missing_share = column.dropna(), float(column.isna().mean())
         if isinstance(column.dtype, pd.CategoricalDtype):
             categories = tuple(sorted(map(str, present.unique())))
             columns.append(CategoryColumn(name, categories, missing_share))
+        elif column.dtype == "str":
+            longest = int(present.str.len().max()) if len(present) else 0
+            columns.append(TextColumn(name, longest, missing_share))
         else:
-            low = float(present.min()) if len(present) else None
-            high = float(present.max()) if len(present) else None
-            columns.append(NumberColumn(name, low, high, missing_share))
-    return Schema(tuple(columns), target=table.target, labels=table.labels, n_rows=len(X_train))
+            is_date = column.dtype.kind == "M"
+            numbers = present.to_numpy().astype("int64") / 10**6 if is_date else present
+            low = float(numbers.min()) if len(present) else None
+            high = float(numbers.max()) if len(present) else None
+            if is_date:
+                date_form = form if isinstance(form, DateForm) else DateForm()
+                columns.append(DateColumn(name, low, high, missing_share, date_form))
+            else:
+                number_form = form if isinstance(form, NumberForm) else NumberForm()
+                columns.append(NumberColumn(name, low, high, missing_share, number_form))
+    return Schema(
+        tuple(columns),
+        target=table.target,
+        labels=table.labels,
+        n_rows=len(X_train),
+        treatments=table.treatments,
+    )
 
 
 # --- Hashes of a table: of the whole, and of each column, so that a change can be located.
@@ -278,6 +344,10 @@ def _column_hash(column: pd.Series) -> str:
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy("<i4").tobytes()
         return _hash("category", codes, *column.cat.categories)
+    if column.dtype == "str":
+        return _hash("text", column.isna().to_numpy().tobytes(), *column.fillna(""))
+    if column.dtype.kind == "M":
+        return _hash("date", column.to_numpy("datetime64[us]").astype("<i8").tobytes())
     values = column.to_numpy("<f8", copy=True)
     values[np.isnan(values)] = np.nan  # one bit pattern for every missing value
     return _hash("number", values.tobytes())

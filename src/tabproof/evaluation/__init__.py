@@ -1,5 +1,11 @@
 """Evaluate a fitted classifier on rows that it has never seen."""
 
+from tabproof.evaluation.baselines import (
+    compare_with_baseline,
+    find_better_baseline,
+    find_chance,
+    fit_baselines,
+)
 from tabproof.evaluation.importance import dependences, importances
 from tabproof.evaluation.intervals import measure
 from tabproof.evaluation.learning_curve import FRACTIONS, learning_curve, repeated_scores
@@ -9,7 +15,11 @@ from tabproof.evaluation.slices import check_slices, make_slices
 __all__ = [
     "FRACTIONS",
     "check_slices",
+    "compare_with_baseline",
     "dependences",
+    "find_better_baseline",
+    "find_chance",
+    "fit_baselines",
     "importances",
     "learning_curve",
     "make_slices",

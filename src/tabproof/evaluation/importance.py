@@ -9,17 +9,90 @@ Hájek's projection: van der Vaart, 1998, section 11.3), so it covers the choice
 and the shuffling. It is about this model on other rows, not about a retrained model.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from tabproof.auc import Codes, Floats, auc_components, auc_of, estimate_of, has_every_class
+from tabproof.evaluation.columns import is_date, is_text, iso_text
 from tabproof.evaluation.slices import stratified_order, values_of
 from tabproof.evaluation_result import Dependence, Estimate, Importance
 
 Predict = Callable[[pd.DataFrame], Floats]
+
+
+@runtime_checkable
+class ColumnPredict(Protocol):
+    """A model that takes rows apart once, where some of their columns change many times."""
+
+    def __call__(self, X: pd.DataFrame) -> Floats:
+        """Return probabilities, (n_rows, n_classes)."""
+        ...
+
+    def take_apart(self, X: pd.DataFrame, n_times: int = 1) -> Any:
+        """Return a frame's columns, its rows n_times over."""
+        ...
+
+    def column_cells(self, place: int, column: pd.Series) -> Any:
+        """Return cells for the column at a place."""
+        ...
+
+    def cells_at(self, parts: Any, place: int) -> Any:
+        """Return the cells of the column at a place."""
+        ...
+
+    def with_cells(self, parts: Any, changed: Mapping[int, Any]) -> Floats:
+        """Return the probabilities of the first rows, with other cells by place of a column."""
+        ...
+
+    def usage(self, parts: Any) -> Floats | None:
+        """Return by column how much the model uses it, 0 for not at all; None if unknown."""
+        ...
+
+
+class FramePredict:
+    """The same for a model that takes a frame; which columns it uses is not known."""
+
+    def __init__(self, predict: Predict) -> None:
+        self._predict = predict
+
+    def __call__(self, X: pd.DataFrame) -> Floats:
+        """Return the probabilities of a frame."""
+        return self._predict(X)
+
+    def take_apart(self, X: pd.DataFrame, n_times: int = 1) -> pd.DataFrame:
+        """Return a frame with its rows n_times over."""
+        return X.iloc[np.tile(np.arange(len(X)), n_times)]
+
+    def column_cells(self, _place: int, column: pd.Series) -> Any:
+        """Return the array of a column."""
+        return column.array
+
+    def cells_at(self, parts: pd.DataFrame, place: int) -> Any:
+        """Return the array of the column at a place."""
+        return parts.iloc[:, place].array
+
+    def with_cells(self, parts: pd.DataFrame, changed: Mapping[int, Any]) -> Floats:
+        """Return the probabilities of the first rows, with other cells in some columns."""
+        frame = parts.iloc[: len(next(iter(changed.values())))].copy(deep=False)
+        for place, cells in changed.items():
+            frame.isetitem(place, cells)
+        return self._predict(frame)
+
+    def usage(self, _parts: pd.DataFrame) -> Floats | None:
+        """Return None: unknown."""
+        return None
+
+
+def by_columns(predict: Predict) -> ColumnPredict:
+    """Return a model that takes rows apart once."""
+    return predict if isinstance(predict, ColumnPredict) else FramePredict(predict)
+
+
+# Cells that are predicted in one call: few calls for small hold-outs, and large ones fit in memory.
+STACKED_CELLS = 1_000_000
 
 # --- Partial dependence: the mean probability if all rows had one value (Friedman, 2001).
 
@@ -42,27 +115,41 @@ def dependences(
     """Return the curves of the most important columns; with two labels those of the positive one.
 
     predict : returns probabilities, (n_rows, n_classes), row by row. Means are over N_ROWS random
-    rows; values and shares are those of all rows. Missing numbers are not shown, nor a column
-    without any number.
+    rows; values and shares are those of all rows. Missing numbers and dates are not shown, nor a
+    column without any, nor free text, which has no values to put in order.
     """
     rows = np.random.default_rng(seed).permutation(len(X_test))[:N_ROWS]
-    X = X_test.iloc[np.sort(rows)]
+    X, model = X_test.iloc[np.sort(rows)], by_columns(predict)
     if len(labels) > 2:
         n_columns = min(n_columns, max(1, MAX_CURVES // len(labels)))
+    names = list(map(str, X.columns))
+    n_stacked = max(1, min(N_NUMBERS, STACKED_CELLS // X.size))
+    stacked = model.take_apart(X, n_stacked)
+    known = [one for one in importances if one.drop.value is not None]
+    if not known:
+        known = list(importances)
     found = []
-    for one in importances[:n_columns]:
-        place = list(map(str, X.columns)).index(one.column)
-        cells, values, shares = _grid(X_test.iloc[:, place])
+    for one in known[:n_columns]:
+        place = names.index(one.column)
+        column = X_test.iloc[:, place]
+        cells, values, shares = _grid(column)
         if not values:
             continue
-        # All values in a single call of predict.
-        stacked = X.iloc[np.tile(np.arange(len(X)), len(values))]
-        stacked.isetitem(place, cells.take(np.repeat(np.arange(len(values)), len(X))))
-        means = predict(stacked).reshape(len(values), len(X), -1).mean(axis=1)
+        grid = model.column_cells(place, pd.Series(cells, dtype=column.dtype, name=column.name))
+        chunks = []
+        for start in range(0, len(values), n_stacked):
+            some = np.arange(start, min(start + n_stacked, len(values)))
+            changed = grid.take(np.repeat(some, len(X)))
+            proba = model.with_cells(stacked, {place: changed})
+            chunks.append(proba.reshape(len(some), len(X), -1).mean(axis=1))
+        means = np.concatenate(chunks)
         # Of two labels the positive one, of many the most probable, in their order.
         shown = np.argsort(-means.mean(axis=0), kind="stable")[:MAX_CURVES]
+        kind = "date" if is_date(column.dtype) else ""
         found += [
-            Dependence(one.column, labels[code], values, means[:, code].tolist(), shares.tolist())
+            Dependence(
+                one.column, labels[code], values, means[:, code].tolist(), shares.tolist(), kind
+            )
             for code in ([1] if len(labels) == 2 else sorted(shown.tolist()))
         ]
     return found
@@ -71,18 +158,30 @@ def dependences(
 def _grid(column: pd.Series) -> tuple[Any, Sequence[float | str], Floats]:
     """Return the values to show, in the column's own type; their names, and shares of the rows.
 
-    Of categories the most frequent first; missing is one of them. Of numbers all if they are few,
-    else those in the middle of equal shares of the rows. A number with more than such a share is
-    a point of its own, and the others are divided among the other points: in a column that is
-    nearly always 0, all quantiles would be 0.
+    Of categories the most frequent first; missing is one of them. Of numbers and dates all if they
+    are few, else those in the middle of equal shares of the rows. A number with more than such a
+    share is a point of its own, and the others are divided among the other points: in a column
+    that is nearly always 0, all quantiles would be 0.
     """
+    if is_text(column.dtype):
+        return [], [], np.empty(0)
     if isinstance(column.dtype, pd.CategoricalDtype):
         names, codes = values_of(column)
         counts = np.bincount(codes)
         chosen = np.argsort(-counts, kind="stable")[:N_CATEGORIES]
         cells = column.array.take(np.unique(codes, return_index=True)[1][chosen])
         return cells, [names[place] for place in chosen], counts[chosen] / len(column)
-    present = column.dropna().to_numpy(dtype=np.float64)
+    if is_date(column.dtype):
+        present = column.dropna().astype("datetime64[us]").to_numpy().view(np.int64)
+        points, shares = _points(present.astype(np.float64), len(column))
+        cells = points.astype(np.int64).view("datetime64[us]")
+        return cells, [iso_text(cell) for cell in cells.tolist()], shares
+    points, shares = _points(column.dropna().to_numpy(dtype=np.float64), len(column))
+    return points, points.tolist(), shares
+
+
+def _points(present: Floats, n_rows: int) -> tuple[Floats, Floats]:
+    """Return at most N_NUMBERS of these numbers in order, and shares of the rows near each."""
     points, counts = np.unique(present, return_counts=True)
     if len(points) > N_NUMBERS:
         common = counts > len(present) / N_NUMBERS
@@ -91,8 +190,9 @@ def _grid(column: pd.Series) -> tuple[Any, Sequence[float | str], Floats]:
         middles = (np.arange(n_points) + 0.5) / n_points
         quantiles = np.quantile(rest, middles, method="inverted_cdf")
         points = np.union1d(points[common], quantiles)
-    nearest = np.searchsorted((points[1:] + points[:-1]) / 2, present)
-    return points, points.tolist(), np.bincount(nearest, minlength=len(points)) / len(column)
+    # Halves first: the sum of two large numbers overflows.
+    nearest = np.searchsorted(points[1:] / 2 + points[:-1] / 2, present)
+    return points, np.bincount(nearest, minlength=len(points)) / n_rows
 
 
 # --- Permutation importance.
@@ -100,40 +200,57 @@ def _grid(column: pd.Series) -> tuple[Any, Sequence[float | str], Floats]:
 # Bounds the time: of a larger hold-out, or one of many columns, a part of the rows is used.
 MAX_PREDICTIONS = 1_500_000
 MIN_ROWS = 1_000
-# Cells that are predicted in one call: few calls for small hold-outs, and large ones fit in memory.
-STACKED_CELLS = 1_000_000
+# Of more columns, those that the model uses most; fewer where its use is not known, since a
+# pipeline takes ten times as long as an exported scorer.
+MAX_COLUMNS, MAX_COLUMNS_UNKNOWN = 200, 50
+# A row with free text takes as long as so many others.
+TEXT_WEIGHT = 10
 # Probabilities closer than this differ by rounding only: the model does not use the column.
 UNCHANGED = 1e-12
 
 
 def importances(
-    predict: Predict, X_test: pd.DataFrame, y: Codes, *, n_repeats: int, seed: int
+    predict: Predict,
+    X_test: pd.DataFrame,
+    y: Codes,
+    *,
+    n_repeats: int,
+    seed: int,
+    on_column: Callable[[str, int], None] = lambda _part, _n_columns: None,
 ) -> list[Importance]:
-    """Return each column's drop, the greatest first.
+    """Return each column's drop, the greatest first, and those that were not computed last.
 
     predict : returns probabilities, (n_rows, n_classes), row by row. If a class has no held-out
     row, there is no AUC and no drop. Of more than MAX_PREDICTIONS rows (times columns, times
-    repeats) a stratified sample is used, of at least MIN_ROWS.
+    repeats) a stratified sample is used, of at least MIN_ROWS. Of more than MAX_COLUMNS columns
+    those are computed that the model uses most, or else those that vary most; the drop of a column
+    that it does not use is 0, that of the others is None. on_column : called before each column.
     """
-    limit = max(MAX_PREDICTIONS // (X_test.shape[1] * n_repeats), MIN_ROWS)
+    model, n_columns = by_columns(predict), X_test.shape[1]
+    n_texts = sum(map(is_text, X_test.dtypes))
+    work = min(n_columns, MAX_COLUMNS) * n_repeats * (1 + TEXT_WEIGHT * n_texts)
+    limit = max(MAX_PREDICTIONS // work, MIN_ROWS)
     rows = np.sort(stratified_order(y, seed)[:limit])
-    X, y = X_test.iloc[rows], y[rows]
-    proba = predict(X)
+    X, y, names = X_test.iloc[rows], y[rows], list(map(str, X_test.columns))
+    proba = model(X)
     if not has_every_class(y, proba.shape[1]):
-        return [Importance(str(name), Estimate(None)) for name in X.columns]
+        return [Importance(name, Estimate(None)) for name in names]
+    computed, unused = _choose(model, X, proba, seed)
     parts = auc_components(y, proba)
-    n_stacked = max(1, STACKED_CELLS // X.size)
-    found = []
-    for place, name in enumerate(X.columns):
+    n_stacked = min(n_repeats, max(1, STACKED_CELLS // X.size))
+    stacked = model.take_apart(X, n_stacked)
+    drops = dict.fromkeys(range(n_columns), Estimate(None))
+    drops |= dict.fromkeys(unused, Estimate(0.0, 0.0, 0.0))
+    for place in computed:
+        on_column("column", len(computed))
         # Its own generator: the importance of a column must not depend on the columns before it.
         rng = np.random.default_rng([seed, place])
         givers = np.array([rng.permutation(len(y)) for _ in range(n_repeats)])
-        shuffled: list[Floats] = []
+        cells, shuffled = model.column_cells(place, X.iloc[:, place]), list[Floats]()
         for start in range(0, n_repeats, n_stacked):
             some = givers[start : start + n_stacked]
-            stacked = X.iloc[np.tile(np.arange(len(X)), len(some))]
-            stacked.isetitem(place, X.iloc[:, place].array.take(some.ravel()))
-            shuffled += np.split(predict(stacked), len(some))
+            proba_of_some = model.with_cells(stacked, {place: cells.take(some.ravel())})
+            shuffled += np.split(proba_of_some, len(some))
         drop = Estimate(0.0, 0.0, 0.0)
         if not np.allclose(shuffled, proba, rtol=0, atol=UNCHANGED):
             lost = np.array([parts - auc_components(y, other) for other in shuffled])
@@ -146,5 +263,36 @@ def importances(
             if drop.low == drop.high:
                 # No row changed places: the hold-out is too easy, not the drop 0.
                 drop = Estimate(drop.value)
-        found.append(Importance(str(name), drop))
-    return sorted(found, key=lambda one: -(one.drop.value or 0.0))
+        drops[place] = drop
+    found = [Importance(name, drops[place]) for place, name in enumerate(names)]
+    return sorted(found, key=lambda one: (one.drop.value is None, -(one.drop.value or 0.0)))
+
+
+def _choose(
+    model: ColumnPredict, X: pd.DataFrame, proba: Floats, seed: int
+) -> tuple[list[int], list[int]]:
+    """Return the places of the columns to compute, and of those that the model does not use."""
+    places = range(X.shape[1])
+    if len(places) <= MAX_COLUMNS:
+        return list(places), []
+    parts = model.take_apart(X)
+    usage = model.usage(parts)
+    if usage is None:
+        # The share of rows without the most frequent value: it needs no common scale.
+        usage = np.array([_variation(X.iloc[:, place]) for place in places])
+        most = np.argsort(-usage, kind="stable")[: min(MAX_COLUMNS, MAX_COLUMNS_UNKNOWN)]
+        return sorted(most.tolist()), []
+    unused = np.flatnonzero(usage == 0).tolist()
+    # A model that takes them all the same would make a wrong number: all are shuffled at once.
+    order = np.random.default_rng(seed).permutation(len(X))
+    others = model.take_apart(X.iloc[order])
+    shuffled = {place: model.cells_at(others, place) for place in unused}
+    if unused and not np.allclose(model.with_cells(parts, shuffled), proba, rtol=0, atol=UNCHANGED):
+        unused = []
+    most = np.argsort(-usage, kind="stable")[:MAX_COLUMNS]
+    return sorted(set(most.tolist()) - set(unused)), unused
+
+
+def _variation(column: pd.Series) -> float:
+    counts = column.value_counts(dropna=False)
+    return 1.0 - float(counts.iloc[0]) / max(len(column), 1)

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from tabproof.auc import Codes, Floats
 from tabproof.errors import ColumnMissingError, UserError, printable
+from tabproof.evaluation.columns import as_periods, is_date, is_text
 from tabproof.evaluation.intervals import measure, share_interval
 from tabproof.evaluation.metrics import predicted_codes
 from tabproof.evaluation_result import Estimate, Group, Slice
 from tabproof.scorer import as_category
+from tabproof.text import override_word
 
 
 def stratified_order(y: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
@@ -37,8 +39,11 @@ def stratified_order(y: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
 def values_of(column: pd.Series) -> tuple[list[str], NDArray[np.intp]]:
     """Return the names of a column's values, missing last, and the position of each row's value.
 
-    Categories or numbers, in order. A name of missing values is one that no other value has.
+    Categories, numbers, or years or quarters of dates, in order. A name of missing values is one
+    that no other value has.
     """
+    if is_date(column.dtype):
+        column = as_periods(column)
     codes, uniques = pd.factorize(column, sort=True)
     names = [as_category(value) for value in uniques]
     if (codes < 0).any():
@@ -67,12 +72,26 @@ class TooManyGroupsError(UserError):
     )
 
 
+class TextGroupsError(UserError):
+    """A column of slices with free text."""
+
+    template = (
+        "evaluation.slices: column '{column}' holds free text, which makes no groups; choose a"
+        " column of categories, numbers or dates, or make categories of it:"
+        " {remedy}"
+    )
+
+
 def check_slices(X: pd.DataFrame, names: Sequence[str]) -> None:
-    """Refuse columns that are missing, or have too many values for groups."""
+    """Refuse columns that are missing, hold text, or have too many values for groups."""
     for name in names:
         if name not in X.columns:
             raise ColumnMissingError("evaluation.slices", name, list(map(str, X.columns)))
-        n_values = X[name].nunique()
+        column = X[name]
+        if is_text(column.dtype):
+            remedy = override_word("dataset.column_types", {name: "category"})
+            raise TextGroupsError(column=printable(name), remedy=remedy)
+        n_values = (as_periods(column) if is_date(column.dtype) else column).nunique()
         if n_values > MAX_VALUES:
             raise TooManyGroupsError(column=printable(name), n_values=n_values, limit=MAX_VALUES)
 

@@ -10,15 +10,23 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelEncoder, TargetEncoder
 from sklearn.utils import Bunch
 
+from tabproof.modeling.features import ColumnFeatures
+
 
 def make_pipeline(
-    numeric: Mapping[str, Any], categorical: Mapping[str, Any], estimator: Any, *, seed: int
+    numeric: Mapping[str, Any],
+    categorical: Mapping[str, Any],
+    estimator: Any,
+    *,
+    seed: int,
+    max_categories: int | None = None,
 ) -> Pipeline:
-    """Return a pipeline of steps for numbers, steps for categories, and the estimator (`clf`).
+    """Return a pipeline of `features`, steps for numbers and for categories, and the estimator.
 
-    Columns are selected by type when the pipeline is fitted, so it can be made before data is
-    read. Without steps the estimator gets the frame as it is, categories included. Every
-    random_state that is None becomes the seed, in nested members too.
+    `features` (ColumnFeatures) makes numbers of dates, of texts, and of columns with more than
+    max_categories categories. Columns are selected by type when the pipeline is fitted, so it can
+    be made before data is read. Without steps the estimator gets the frame as it is, categories
+    included. Every random_state that is None becomes the seed, in nested members too.
     """
     preprocess: Any = "passthrough"
     if numeric or categorical:
@@ -33,7 +41,8 @@ def make_pipeline(
             ],
             verbose_feature_names_out=False,
         )
-    pipeline = Pipeline([("preprocess", preprocess), ("clf", estimator)])
+    features = ColumnFeatures(max_categories)
+    pipeline = Pipeline([("features", features), ("preprocess", preprocess), ("clf", estimator)])
     chosen: dict[str, Any] = {}
     for name, value in pipeline.get_params().items():
         if name.endswith("__random_state") and value is None:
@@ -53,12 +62,20 @@ def join_fitted(members: Mapping[str, Pipeline], weights: Mapping[str, float]) -
     """Join pipelines that were fitted on the same rows, without fitting them again.
 
     The result is the one that `fit` would give: a clone can be fitted, and it is exported like any
-    vote. The classes are 0, 1, ….
+    vote. The classes are 0, 1, …. All members make the same features of columns, which the result
+    makes once, before the vote.
     """
+    # Pipelines of other steps may be without it.
+    features = [each.named_steps.get("features") for each in members.values()]
+    described = {each and repr(sorted(each.get_params().items())) for each in features}
+    if len(described) > 1:
+        raise ValueError("the members make other features of the same columns")
     shares = [float(weights[name]) for name in members]
-    vote = VotingClassifier([*members.items()], voting="soft", weights=shares)
-    vote.estimators_ = [*members.values()]
-    vote.named_estimators_ = Bunch(**members)
+    rest = dict(members) if features[0] is None else {k: v[1:] for k, v in members.items()}
+    vote = VotingClassifier([*rest.items()], voting="soft", weights=shares)
+    vote.estimators_ = [*rest.values()]
+    vote.named_estimators_ = Bunch(**rest)
     vote.le_ = LabelEncoder().fit(vote.estimators_[0].classes_)
     vote.classes_ = vote.le_.classes_
-    return Pipeline([("preprocess", "passthrough"), ("clf", vote)])
+    first = [] if features[0] is None else [("features", features[0])]
+    return Pipeline([*first, ("preprocess", "passthrough"), ("clf", vote)])

@@ -59,16 +59,21 @@ def replay(
             raise InvalidValueError("--output", output, valid)
     # A search that a budget ended would end elsewhere here in any case.
     was_whole = summary.stopped is None
+    moved = any(each.startswith("dataset.path=") for each in overrides)
+    if not moved and (saved := artifacts.saved_data(path)) is not None:
+        overrides = [*overrides, *conf.overrides_of({"path": str(saved)})]
     config, added = conf.recompose(text, overrides, to_its_end=was_whole)
     try:
         conf.check_config(config)
     except FileMissingError as error:
-        if any(each.startswith("dataset.path=") for each in overrides):
+        if moved:
             raise
         raise NotReplayableError(
             f"the run was trained on dataset.path={getattr(config.dataset, 'path', '?')}, and there"
-            f" is no such file (from {Path.cwd()}); say where a copy is: python -m src.replay RUN"
-            " dataset.path=…"
+            f" is no such file (from {Path.cwd()}); say where a copy of its data is, which has the"
+            f" fingerprint {summary.data.sha256[:16]}: python -m src.replay RUN dataset.path=…"
+            " (of a DataFrame, what its to_parquet() writes); save_data=true keeps the data with"
+            " the next run"
         ) from error
     _say("run", f"{path}, run id {run_id}")
     differing = _report(_compare_inputs(run_id, summary, config, added))
@@ -83,7 +88,7 @@ def replay(
     _say("training again", str(directory))
     directory.mkdir(parents=True, exist_ok=True)
     log_file = console.LogFile(artifacts.RunDirectory(directory).log, encoding="utf-8")
-    log_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    log_file.setFormatter(logging.Formatter(console.LINE))
     with _logging_to(console.ConsoleHandler(), log_file):
         experiment.run_experiment(config, directory, is_latest=False)
     differing += _report(_compare_results(recorded, summary, directory))

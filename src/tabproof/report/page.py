@@ -21,16 +21,18 @@ from markupsafe import Markup
 from tabproof.artifacts import model_name_of
 from tabproof.evaluation_result import LOWER_IS_BETTER, Estimate, Evidence, Finding, Slice
 from tabproof.report import format as fmt
+from tabproof.report.columns import MAX_SHOWN, column_rows, kinds_in_words, treatments
 from tabproof.report.format import Texts
 from tabproof.report.search_table import read_search
+from tabproof.schema import Schema
 from tabproof.text import format_params
 
 Row = dict[str, Any]
 NOTHING = Estimate(None)
 HERE = Path(__file__).parent
 SECTIONS = (
-    "headline", "findings", "metrics", "decision", "pictures", "slices", "importance", "learning",
-    "repeated", "candidates", "limits", "configuration", "origin", "repeat", "files",
+    "headline", "findings", "columns", "metrics", "decision", "pictures", "slices", "importance",
+    "learning", "repeated", "candidates", "limits", "configuration", "origin", "repeat", "files",
 )  # fmt: skip
 # Plots by the section they belong to; the others are in "pictures".
 PLACED = {
@@ -47,8 +49,9 @@ HUB_NAMES = {"mcc": "matthews_correlation", "brier": "brier_score"}
 DECIMALS = 6
 # Of a table of groups; evaluation.json has all.
 MAX_METRICS, MAX_SHARES = 3, 4
-# Findings of the evaluation, which have a section of their own.
-OF_THE_MODEL = ("learning_curve", "undefined_folds")
+# Findings that stand above all numbers, and those of the evaluation with a section of their own.
+OF_THE_RESULT = ("not_better_than_chance", "baseline_is_better")
+OF_THE_MODEL = (*OF_THE_RESULT, "learning_curve", "undefined_folds")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class ReportFacts:
     run_path: str
     target: str | None = None
     files: Sequence[str] = ()
+    schema: Schema | None = None
 
     @property
     def main(self) -> tuple[str, Estimate]:
@@ -161,6 +165,30 @@ def cautions(facts: ReportFacts, t: Texts) -> Iterator[str]:
         yield t("headline.few", labels=fmt.listed(few, 5, ", "))
     if facts.summary.get("stopped"):
         yield t("headline.stopped", n_not_tried=fmt.count(facts.summary.get("n_not_tried") or 0))
+    yield from treatments(facts.schema, t, losses=True)
+    if left_out := facts.summary.get("left_out"):
+        yield t("headline.left_out", names=", ".join(map(fmt.in_a_sentence, left_out)))
+
+
+def alarms(facts: ReportFacts, language: str) -> list[Row]:
+    """Return the findings to know before any number is read, each with its title."""
+    found = (finding_text(facts.finding_of(check), language) for check in OF_THE_RESULT)
+    return [each for each in found if each is not None]
+
+
+def baseline_rows(facts: ReportFacts, t: Texts) -> list[Row]:
+    """Return a row per baseline, the best first, and a sentence if it is above the model."""
+    best = sorted(facts.evidence.baselines, key=lambda each: -(each.auc.value or 0.0))
+    return [
+        {
+            "name": t.get(f"baselines.{each.name}", fmt.shown(each.name)),
+            "auc": each.auc,
+            "difference": each.difference,
+            "p_value": f"{each.p_value:.2g}",
+            "is_higher": (each.difference.value or 0.0) > 0,
+        }
+        for each in best
+    ]
 
 
 def finding_text(finding: Finding | None, language: str) -> Row | None:
@@ -439,6 +467,9 @@ def _shared(facts: ReportFacts, t: Texts) -> dict[str, Any]:
         "slices": [slice_table(part, facts, t) for part in evidence.slices],
         "candidates": best_candidates(facts.candidates),
         "limits": list(limits(facts, t)),
+        "alarms": alarms(facts, t.language),
+        "baselines": baseline_rows(facts, t),
+        "treatments": list(treatments(facts.schema, t)),
         "origin": origin(facts, t),
         "commands": commands(facts),
     }
@@ -463,8 +494,10 @@ def render_report(facts: ReportFacts, language: str) -> str:
     if facts.is_checked or facts.findings:
         sizes["findings"] = len(facts.findings)
     placed = {name for names in PLACED.values() for name in names}
-    important = sorted(evidence.importances, key=lambda each: -(each.drop.value or 0.0))
-    important = important[:MAX_COLUMNS]
+    known = [each for each in evidence.importances if each.drop.value is not None]
+    # Without one that is defined, the table says so of each column.
+    known = known or list(evidence.importances)
+    important = sorted(known, key=lambda each: -(each.drop.value or 0.0))[:MAX_COLUMNS]
     # The axis of their bars.
     drops = fmt.common_span([Estimate(0.0), *(each.drop for each in important)])
     keys = {name: f"files.{name.rstrip('/').replace('.', '_')}" for name in facts.files}
@@ -482,7 +515,10 @@ def render_report(facts: ReportFacts, language: str) -> str:
         "metric": t.metric(evidence.metric),
         "importances": important,
         "drops": drops,
-        "n_unimportant": len(evidence.importances) - len(important),
+        "n_unimportant": len(known) - len(important),
+        "n_not_computed": len(evidence.importances) - len(known),
+        "columns": column_rows(facts.schema, t),
+        "n_more_columns": 0 if facts.schema is None else len(facts.schema.columns) - MAX_SHOWN,
         "learning": learning(facts, t),
         "undefined_folds": finding_text(facts.finding_of("undefined_folds"), language),
         "repeated": repeated and metric_rows(repeated.metrics, t, repeated.standard_errors),
@@ -491,6 +527,7 @@ def render_report(facts: ReportFacts, language: str) -> str:
     }
     optional = {name: content[name] for name in ("pictures", "slices", "repeated", "files")}
     optional |= {"importance": important, "learning": evidence.learning_curve}
+    optional |= {"columns": facts.schema}
     names = [name for name in SECTIONS if optional.get(name, True)]
     return make_environment(language).get_template("report.html").render(sections=names, **content)
 
@@ -536,6 +573,7 @@ def render_card(facts: ReportFacts, language: str) -> str:
         "kind": fmt.shown(", ".join(map(str, classes)) or "–"),
         "parameters": fmt.shown(format_params(best)) if best else t("card.as_configured"),
         "procedure": procedure,
+        "kinds": kinds_in_words(facts.schema, t),
         "python": "\n".join(python),
     }
     card = make_environment(language, markdown=True).get_template("model_card.md").render(content)

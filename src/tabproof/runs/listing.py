@@ -4,7 +4,6 @@ import csv as csv_format
 import io
 import json
 import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import eq, ge, gt, le, lt
@@ -16,7 +15,7 @@ from tabproof.artifacts import COMPLETE, Found, Record, one_line
 from tabproof.artifacts.errors import OutputsError
 from tabproof.errors import InvalidValueError, PathError, listed
 from tabproof.evaluation_result import rank
-from tabproof.text import aligned, escape_markdown, format_params
+from tabproof.text import aligned, escape_markdown, format_params, shell_word
 
 CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*")
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -295,8 +294,8 @@ def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
         "data": str(record.data),
         "code": summary.code[:16] + commit,
         "versions": ", ".join(f"{name} {version}" for name, version in summary.versions.items()),
-        "again": f"python -m src.replay {shlex.quote(str(found.path))}",
-        "anew": shlex.join(["python", "-m", "src.train", *record.overrides]),
+        "again": f"python -m src.replay {shell_word(str(found.path))}",
+        "anew": " ".join(["python -m src.train", *map(shell_word, record.overrides)]),
     }
     widest = max(map(len, lines))
     return "\n".join(f"{name.ljust(widest)}  {line}".rstrip() for name, line in lines.items())

@@ -3,7 +3,6 @@
 import getpass
 import json
 import os
-import shlex
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from tabproof import artifacts
 from tabproof.artifacts.errors import NotARunError, NotPromotedError
 from tabproof.errors import MissingValueError, UserError
-from tabproof.text import aligned
+from tabproof.text import aligned, shell_word
 
 # --if-better takes a difference with a smaller p-value.
 LEVEL = 0.05
@@ -131,7 +130,7 @@ Version = artifacts.Promotion
 def _summary(name: str, before: Version | None, after: Version, models: Path, first: str) -> str:
     if after == before:
         return f"{name}: {after.version} is current already; its copy is intact"
-    elsewhere = "" if models == Path("models") else f" --models {shlex.quote(str(models))}"
+    elsewhere = "" if models == Path("models") else f" --models {shell_word(str(models))}"
     lines = [first, f"before    {after.previous or 'nothing'}"]
     lines += [f"why       {after.why}"] if after.why else []
     lines.append("serve it  make api, or tabproof serve")

@@ -10,6 +10,9 @@ from typing import TextIO
 LOG_ONLY = "result"
 # dask's libraries log each lost connection; this project reports once what it means.
 FOR_THE_LOG = (LOG_ONLY, "distributed")
+# Besides the root logger, those that a run in a program of somebody else logs to.
+LOGGERS = ("tabproof", LOG_ONLY, "py.warnings")
+LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class ConsoleHandler(logging.StreamHandler[TextIO]):
@@ -74,10 +77,10 @@ def complain(line: str) -> None:
 
 
 def end_log(line: str) -> None:
-    """Write the last line to log files and close them: a complete run must not change."""
+    """Write the last line to the run's log and close it: a complete run must not change."""
     logging.getLogger(LOG_ONLY).info(line)
-    root = logging.getLogger()
-    for handler in list(root.handlers):
-        if isinstance(handler, logging.FileHandler):
-            root.removeHandler(handler)
+    for logger in map(logging.getLogger, ("", *LOGGERS)):
+        # Other files belong to a program that uses this package.
+        for handler in [each for each in logger.handlers if isinstance(each, LogFile)]:
+            logger.removeHandler(handler)
             handler.close()

@@ -79,8 +79,28 @@ def _destination(*, bar: bool) -> tuple[bool, logging.Logger]:
     # Jobs of a sweep that run in parallel share a terminal: none of them may move its cursor.
     can_move = os.environ.get("TERM", "dumb") not in ("dumb", "unknown") or os.name == "nt"
     is_alone = multiprocessing.parent_process() is None
-    is_live = bar and sys.stdout.isatty() and can_move and is_alone
+    is_live = bar and is_alone and (_is_notebook() or (sys.stdout.isatty() and can_move))
     return is_live, log if bar and not is_live else logging.getLogger(LOG_ONLY)
+
+
+def _is_notebook() -> bool:
+    # Without a kernel in this process there is nothing to import.
+    if "ipykernel" not in sys.modules:
+        return False
+    from tabproof.runtime.notebook import is_notebook
+
+    return is_notebook()
+
+
+def _live_display(draw: Callable[..., Any], *, transient: bool = False) -> Any:
+    """Return the display of a notebook or of a terminal, as a context manager."""
+    if _is_notebook():
+        from tabproof.runtime.notebook import notebook_display
+
+        return notebook_display(draw, transient=transient)
+    from tabproof.runtime.live import live_display
+
+    return live_display(draw, transient=transient)
 
 
 @contextmanager
@@ -91,9 +111,9 @@ def search_display(*, bar: bool) -> Iterator[Callable[[Progress], None]]:
     with ExitStack() as stack:
         stack.callback(search.close)
         if is_live:
-            from tabproof.runtime.live import draw_search, live_display
+            from tabproof.runtime.live import draw_search
 
-            stack.enter_context(live_display(partial(draw_search, search)))
+            stack.enter_context(_live_display(partial(draw_search, search)))
         yield search.update
 
 
@@ -152,17 +172,26 @@ def _format_best(progress: Progress) -> str:
 
 
 class StepProgress:
-    """Count the fits of a long step, and log every half minute how many have begun."""
+    """Count the parts of a long step, such as fits, and log every half minute how many began."""
 
     def __init__(self, step: str, log: logging.Logger) -> None:
-        self._log, self._step = log, step
-        self._n_begun = self._n_fits = 0
+        self._log, self._step, self._name = log, step, step
+        self._part = "fit"
+        self._n_begun = self._n_parts = 0
         self._began = self._logged = perf_counter()
 
     def begin_fit(self, step: str, n_fits: int) -> None:
         """Count a fit of n_fits; a new step starts counting again."""
-        self._n_begun = self._n_begun + 1 if step == self._step else 1
-        self._step, self._n_fits = step, n_fits
+        self._begin(step, "fit", n_fits)
+
+    def begin(self, part: str, n_parts: int) -> None:
+        """Count a part of n_parts, such as a column; another kind starts counting again."""
+        self._begin(self._name, part, n_parts)
+
+    def _begin(self, step: str, part: str, n_parts: int) -> None:
+        is_same = (step, part) == (self._step, self._part)
+        self._n_begun = self._n_begun + 1 if is_same else 1
+        self._step, self._part, self._n_parts = step, part, n_parts
         if perf_counter() - self._logged >= SECONDS_BETWEEN_LINES:
             self._log.info(str(self))
             self._logged = perf_counter()
@@ -173,8 +202,8 @@ class StepProgress:
         return perf_counter() - self._began
 
     def __str__(self) -> str:
-        fits = f": fit {self._n_begun:,} of {self._n_fits:,}" if self._n_fits else ""
-        return f"{self._step}{fits}, {as_clock(self.seconds)} passed"
+        parts = f": {self._part} {self._n_begun:,} of {self._n_parts:,}" if self._n_parts else ""
+        return f"{self._step}{parts}, {as_clock(self.seconds)} passed"
 
 
 @contextmanager
@@ -187,13 +216,11 @@ def step_display(step: str, *, bar: bool) -> Iterator[StepProgress]:
         return
     from rich.text import Text
 
-    from tabproof.runtime.live import live_display
-
     def draw(_console: object, is_final: bool) -> Iterator[Text]:
         if progress.seconds >= SECONDS_UNSEEN and not is_final:
             yield Text(str(progress), no_wrap=True, overflow="ellipsis")
 
-    with live_display(draw, transient=True):
+    with _live_display(draw, transient=True):
         yield progress
 
 

@@ -14,10 +14,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from tabproof.errors import NewerFormatError, UserError
+from tabproof.features import Take
 
-FORMAT = 3
+FORMAT = 4
 # Nothing in these files has another meaning today, so they are read too.
-OLDER_FORMATS = (1, 2)
+OLDER_FORMATS = (1, 2, 3)
 SPEC, ARRAYS = "scorer/scorer.json", "scorer/arrays.safetensors"
 
 Arrays = dict[str, NDArray[Any]]
@@ -56,6 +57,32 @@ class CategorySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="category"
 
     name: str
     categories: list[str]
+
+
+class DateSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="date"):
+    """A column of dates: seconds since 1970 by their own clock."""
+
+    name: str
+
+
+class TextSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="text"):
+    """A column of texts, with the arrays `inputs.<i>.buckets`, `.idf` and `.table`."""
+
+    name: str
+    n_buckets: int
+
+
+# A column that a client sends, and what it takes; of categories `inputs.<i>.codes` may be a table.
+InputSpec = NumberSpec | CategorySpec | DateSpec | TextSpec
+
+
+class FeatureSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a column of the model is made of one input, or of two dates."""
+
+    take: Take
+    of: tuple[int, ...]
+    index: int = 0
+    newest: float = 0.0
 
 
 class TreesSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="trees"):
@@ -128,6 +155,10 @@ class ScorerSpec(msgspec.Struct, frozen=True):
     model: ModelSpec
     # Formats before 3 have none.
     calibration: CalibrationSpec | None = None
+    # What a client sends, and how `columns` are made of it; empty where it sends `columns`.
+    # Formats before 4 have none.
+    inputs: list[InputSpec] = []
+    features: list[FeatureSpec] = []
 
 
 class _Format(msgspec.Struct):

@@ -1,7 +1,7 @@
 """The scorer: a pipeline's predict_proba, from data alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from tabproof.scorer import format as specs
 from tabproof.scorer.contributions import Contributions, Explainer, make_explainer
-from tabproof.scorer.encoding import CategoryEncoding, Encoding
+from tabproof.scorer.encoding import CategoryEncoding
 from tabproof.scorer.format import Arrays, Columns, Floats, ScorerDamagedError, read_files
+from tabproof.scorer.inputs import Input, Inputs, read_inputs
 from tabproof.scorer.model import Model, SummedModel, logistic, make_model, softmax
 
 
@@ -108,18 +109,23 @@ class Scorer:
     """Predicts a probability per label, in the order of `labels`.
 
     A row has one value per column: a number, NaN if it is missing; for a category its index in
-    the column's `categories`, or the column's `unseen` or `missing`.
+    the column's `categories`, or the column's `unseen` or `missing`; for a date its seconds since
+    1970, NaN if it is missing; for a text a str, or None. `inputs` makes of it what the model
+    takes; None: the model takes it as it is.
     """
 
-    columns: tuple[Encoding, ...]
+    columns: tuple[Input, ...]
     labels: tuple[str, ...]
     model: Model
     threshold: float | None
     calibration: Calibration | None = None
+    inputs: Inputs | None = None
 
-    def predict_row(self, row: Sequence[float]) -> list[float]:
+    def predict_row(self, row: Sequence[Any]) -> list[float]:
         """Score one row, with the bits of `predict_proba`, but faster."""
         calibration, model = self.calibration, self.model
+        if self.inputs is not None:
+            row = self.inputs.of_row(row)
         if calibration is None:
             return model.predict_row(row)
         if calibration.of == "sums" and isinstance(model, SummedModel):
@@ -131,12 +137,20 @@ class Scorer:
 
     def predict_proba(self, columns: Columns) -> Floats:
         """Score rows, given column by column; return shape (n_rows, n_labels)."""
+        return self._predict(columns if self.inputs is None else self.inputs.of_columns(columns))
+
+    def _predict(self, columns: Columns) -> Floats:
         calibration, model = self.calibration, self.model
         if calibration is None:
             return model.predict_proba(columns)
         if calibration.of == "sums" and isinstance(model, SummedModel):
             return calibration.apply(model.sums(columns))
         return calibration.apply(model.predict_proba(columns))
+
+    def without_inputs(self) -> "Scorer":
+        """Return the scorer of the model's own columns."""
+        own = self.model.encodings
+        return Scorer(own, self.labels, self.model, self.threshold, self.calibration)
 
     def label_of(self, proba: Sequence[float]) -> str:
         """Return the second of two labels above the threshold, else the first most likely one."""
@@ -163,7 +177,11 @@ class Scorer:
         """
         is_binary = len(self.labels) == 2
         codes = np.ones(len(proba), dtype=np.intp) if is_binary else self.codes_of(proba)
-        return self.explainer.explain(columns, codes)
+        inputs = self.inputs
+        if inputs is None:
+            return self.explainer.explain(columns, codes)
+        found = self.explainer.explain(inputs.of_columns(columns), codes)
+        return replace(found, values=inputs.shares(found.values))
 
     @property
     def category_columns(self) -> tuple[CategoryEncoding, ...]:
@@ -183,4 +201,7 @@ def read_scorer(files: Mapping[str, bytes]) -> Scorer:
     calibration = None
     if spec.calibration is not None:
         calibration = Calibration(spec.calibration, arrays, spec.model, n_labels)
-    return Scorer(model.encodings, tuple(spec.labels), model, spec.threshold, calibration)
+    inputs = read_inputs(spec, arrays, model.encodings)
+    columns = model.encodings if inputs is None else inputs.columns
+    labels = tuple(spec.labels)
+    return Scorer(columns, labels, model, spec.threshold, calibration, inputs)

@@ -59,6 +59,33 @@ class RungSearchCV(BaseSearchCV):
     `stopped_` (why the search ended early, or None), `n_candidates_` (proposals and defaults),
     `n_not_tried_` (candidates that no rung has scored). Of candidates with the same score the
     simplest wins, then the first. The defaults of `estimator` are always among the finalists.
+
+    Examples
+    --------
+    It takes the place of GridSearchCV, for any estimator of scikit-learn:
+
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> import tabproof as tp
+    >>> search = tp.RungSearchCV(
+    ...     HistGradientBoostingClassifier(max_iter=20),
+    ...     {"max_depth": [2, 4], "learning_rate": [0.1, 0.3]},
+    ...     scoring="accuracy",
+    ...     n_jobs=1,
+    ... )
+    >>> X, y = load_wine(return_X_y=True)
+    >>> search = search.fit(X, y)
+    >>> search.best_score_ > 0.9, search.n_candidates_
+    (True, 5)
+    >>> search.predict(X[:2]).tolist()
+    [0, 0]
+
+    A regressor, and a budget: the best so far is kept when the time is up.
+
+    >>> from sklearn.linear_model import Ridge
+    >>> search = tp.RungSearchCV(Ridge(), {"alpha": [0.1, 1.0, 10.0]}, time_budget=60, n_jobs=1)
+    >>> search.fit(X, X[:, 0] + y).stopped_ is None
+    True
     """
 
     # BaseSearchCV predicts by the best estimator only if it was fitted on all rows.

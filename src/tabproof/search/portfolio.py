@@ -33,12 +33,37 @@ class OutOfTime(Exception):  # noqa: N818 - no error: it ends a selection
 
 @dataclass(eq=False, repr=False)
 class PortfolioSearchCV(RungSearchCV):
-    """RungSearchCV over several estimators; the parameter `model` of a candidate names its own.
+    """Find the best of several estimators, each with a grid of its own, or an ensemble of them.
 
-    members and param_grids are by name. join makes one estimator of fitted ones and weights; None
-    for the best one alone. Also sets `weights_`, the weight of each candidate (by its place) in the
-    final estimator, and `ensemble_score_`, the score of the ensemble on folds that it was not
-    selected on, NaN where none was tried.
+    Parameters that are not named here are those of RungSearchCV.
+
+    Parameters
+    ----------
+    members : estimators by name.
+    param_grids : a grid for each name; the parameter `model` of a candidate names its estimator.
+    join : makes one estimator of fitted ones and weights, both by name, such as
+        `tabproof.modeling.join_fitted`; None for the best estimator alone.
+
+    Attributes
+    ----------
+    As in RungSearchCV; and `weights_`, the weight of each candidate (by its place) in the final
+    estimator, and `ensemble_score_`, the score of the ensemble on folds that it was not selected
+    on, NaN where none was tried.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> import tabproof as tp
+    >>> search = tp.PortfolioSearchCV(
+    ...     {"linear": LogisticRegression(max_iter=1000), "tree": DecisionTreeClassifier()},
+    ...     {"linear": {"C": [0.1, 1.0]}, "tree": {"max_depth": [1, 2]}},
+    ...     n_jobs=1,
+    ... )
+    >>> search = search.fit(*load_iris(return_X_y=True))
+    >>> search.best_params_["model"]
+    'linear'
     """
 
     _keep_proba = True
@@ -48,7 +73,7 @@ class PortfolioSearchCV(RungSearchCV):
     members: Mapping[str, Any]
     param_grids: Mapping[str, Mapping[str, Sequence[Any]]]
     _: KW_ONLY
-    join: Join | None
+    join: Join | None = None
 
     def __post_init__(self) -> None:
         self.estimator, self.param_grid = next(iter(self.members.values())), {}

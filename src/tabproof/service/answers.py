@@ -8,7 +8,12 @@ import msgspec
 from tabproof.scorer import Scale
 
 WarningKind = Literal[
-    "missing_column", "unseen_category", "out_of_range", "not_a_number", "unknown_column"
+    "missing_column",
+    "unseen_category",
+    "out_of_range",
+    "not_a_number",
+    "not_a_date",
+    "unknown_column",
 ]
 
 
@@ -129,18 +134,34 @@ class Reloaded(msgspec.Struct):
 
 
 class ColumnInfo(msgspec.Struct, omit_defaults=True):
-    """A column of the training data."""
+    """A column of the training data; minimum and maximum of a date are in ISO 8601.
+
+    form: how its cells are written, if they are not plain numbers; rows are read in it.
+    """
 
     name: str
-    kind: Literal["number", "category"]
+    kind: Literal["number", "category", "date", "text"]
     missing_share: float
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | str | None = None
+    maximum: float | str | None = None
     categories: list[str] | None = None
+    form: dict[str, str | int | bool | list[str] | None] | None = None
+    longest: int | None = None
+
+
+class TreatmentInfo(msgspec.Struct):
+    """What was done to columns or rows of the table before training."""
+
+    code: str
+    message: str
+    columns: list[str]
 
 
 class SchemaInfo(msgspec.Struct):
-    """The columns of a row; example: a valid row made from ranges and categories."""
+    """The columns of a row; example: a valid row made from ranges and categories.
+
+    treatments: how the table was read and changed before training.
+    """
 
     model: str
     run_id: str
@@ -150,6 +171,7 @@ class SchemaInfo(msgspec.Struct):
     numeric_columns: list[str]
     columns: list[ColumnInfo]
     example: dict[str, float | str | None]
+    treatments: list[TreatmentInfo]
 
 
 # --- Headers, and errors with an HTTP status

@@ -22,12 +22,12 @@ from prometheus_client.exposition import generate_latest
 from starlette.responses import RedirectResponse
 
 from tabproof.errors import UserError
-from tabproof.schema import CategoryColumn
+from tabproof.schema import CategoryColumn, DateColumn, TextColumn
 from tabproof.service import answers, inference_protocol
 from tabproof.service.answers import Headers, Problem, Readiness, RefusedError
 from tabproof.service.inference_protocol import LENGTH_HEADER, InferRequest, InferResponse
 from tabproof.service.model_store import ModelStore, OutsideRootsError, Served
-from tabproof.service.rows import decode_row, decode_rows
+from tabproof.service.rows import as_iso, decode_row, decode_rows
 from tabproof.service.served_model import ServedModel
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings
@@ -442,6 +442,14 @@ def _row_schema(model: ServedModel | None) -> Json:
             types = ["string", "number", "boolean", "null"]
             shown = ", ".join(column.categories[:20]) + " …" * (len(column.categories) > 20)
             about = f"{len(column.categories)} categories: {shown}"
+        elif isinstance(column, TextColumn):
+            types, about = ["string", "null"], "free text"
+        elif isinstance(column, DateColumn):
+            ends = [
+                as_iso(e, column.form) for e in (column.minimum, column.maximum) if e is not None
+            ]
+            span = " to ".join(ends) or "none"
+            about = f"a date in ISO 8601, or as {column.form.pattern}; in training {span}"
         else:
             span = "none" if column.span is None else "{:g} to {:g}".format(*column.span)
             about = f"in training {span}"

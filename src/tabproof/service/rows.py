@@ -6,22 +6,33 @@ contain a cell's value, which may be personal data.
 """
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from math import inf, isinf, nan
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.errors import printable
-from tabproof.schema import Column, NumberColumn, Schema
-from tabproof.scorer import Scorer, as_category, as_number
-from tabproof.scorer.encoding import CategoryEncoding, Encoding
+from tabproof.features import FIRST, LAST
+from tabproof.forms import (
+    FLOAT32_MAX,
+    DateForm,
+    NumberForm,
+    bounded,
+    parse_boolean,
+    parse_date,
+    parse_number,
+)
+from tabproof.schema import Column, DateColumn, NumberColumn, Schema, TextColumn
+from tabproof.scorer import Scorer, as_category
+from tabproof.scorer.encoding import CategoryEncoding
+from tabproof.scorer.inputs import Input
 from tabproof.service.answers import Difference, RefusedError, RowWarning, WarningKind
 
 Cell = str | int | float | bool | None
@@ -33,6 +44,12 @@ ABSENT: Any = object()
 MAX_WARNINGS = 100
 # Maximum columns in one row that the model does not know.
 MAX_UNKNOWN = 1000
+# A longer text is neither a number nor a date.
+MAX_NUMBER_TEXT = 400
+# Categories of a column of truth values, for which other words are read too.
+BOOLEANS = ({"True"}, {"False"}, {"True", "False"})
+# Patterns under which a number is a date.
+NUMERIC_DATES = ("epoch_s", "epoch_ms", "%Y%m%d")
 TOO_DEEP = "the body is nested too deeply"
 
 
@@ -48,9 +65,9 @@ class RowReader:
         if len(row) > most:
             raise RefusedError(422, f"{where} holds {len(row):,} cells, more than {most:,}")
 
-    def read(self, row: Row, warnings: list[RowWarning]) -> list[float]:
+    def read(self, row: Row, warnings: list[RowWarning]) -> list[Any]:
         """Return the values of one row; raise RefusedError for a cell that cannot be converted."""
-        values: list[float] = []
+        values: list[Any] = []
         n_absent = 0
         for column in self._columns:
             value = row.get(column.name, ABSENT)
@@ -102,7 +119,7 @@ class RowReader:
     def check_strictly(self, row: Row, place: int | None = None) -> None:
         """Refuse a row that does not have exactly the columns, of the right types."""
         wrong_type = {
-            column.name: "number" if column.place_of is None else "text"
+            column.name: column.expected
             for column in self._columns
             if type(row.get(column.name)) not in column.kinds
         }
@@ -122,20 +139,40 @@ class RowReader:
 class _Column:
     """Convert the cells of one column. A column without a range accepts every number."""
 
-    def __init__(self, column: Column, encoding: Encoding) -> None:
-        self.name = column.name
+    def __init__(self, column: Column, encoding: Input) -> None:
+        self.name, self.expected = column.name, "number"
         self.kinds: set[type] = {float, int, NoneType}
         self.place_of: dict[str, int] | None = None
-        self._unseen = self._missing = nan
-        self.low, self.high = -sys.float_info.max, sys.float_info.max
+        self._missing: float | None = nan
+        self._unseen = nan
+        self.low, self.high = -FLOAT32_MAX, FLOAT32_MAX
+        self._number_form, self.date_form = NumberForm(), DateForm()
+        self._is_boolean = self.is_text = self._is_date = False
         if isinstance(encoding, CategoryEncoding):
             self.kinds, self.place_of = {str, NoneType}, encoding.index_of
-            self._unseen, self._missing = encoding.unseen, encoding.missing
-        elif isinstance(column, NumberColumn) and column.span is not None:
-            self.low, self.high = column.span
+            self._unseen, self._missing, self.expected = encoding.unseen, encoding.missing, "text"
+            self._is_boolean = set(encoding.categories) in BOOLEANS
+        elif isinstance(column, TextColumn):
+            self.kinds, self._missing, self.expected = {str, NoneType}, None, "text"
+            self.is_text = True
+        elif isinstance(column, DateColumn):
+            self.kinds, self.expected, self._is_date = {str, NoneType}, "date", True
+            self.date_form = column.form
+            if column.form.pattern in NUMERIC_DATES:
+                self.kinds |= {int, float}
+        elif isinstance(column, NumberColumn):
+            self._number_form = column.form
+        self._range: tuple[float, float] | None = None
+        if isinstance(column, NumberColumn) and column.span is not None:
+            self._range = self.low, self.high = column.span
+        elif isinstance(column, DateColumn) and None not in (column.minimum, column.maximum):
+            self._range = cast(tuple[float, float], (column.minimum, column.maximum))
+        if self.is_text or self._is_date:
+            # No cell is an ordinary number.
+            self.low, self.high = inf, -inf
 
-    def unusual(self, value: Cell, warnings: list[RowWarning], row: int | None = None) -> float:
-        """Convert a cell that is missing, unseen, out of range or of another type; warn of it."""
+    def unusual(self, value: Cell, warnings: list[RowWarning], row: int | None = None) -> Any:
+        """Convert a cell that is no ordinary number or known category; warn of what is lost."""
         if value is None:
             return self._missing
 
@@ -145,19 +182,29 @@ class _Column:
         if value is ABSENT:
             warn("missing_column", "is absent: treated as missing")
             return self._missing
+        if self.is_text:
+            return value if isinstance(value, str) else as_category(value)
         if self.place_of is not None:
-            place = self.place_of.get(as_category(value))
+            name = as_category(value)
+            place = self.place_of.get(name)
+            if place is None and self._is_boolean:
+                place = self.place_of.get(str(parse_boolean(name)))
             if place is None:
                 warn("unseen_category", "has a category that is not in the training data")
             return self._unseen if place is None else place
+        if self._is_date:
+            return self._date(value, warn)
         where = f"features.{self.name}" if row is None else f"rows[{row}].{self.name}"
         if isinstance(value, bool):
             raise RefusedError(422, f"{where} takes a number, not true or false")
         if isinstance(value, str):
-            number = as_number(value)
-            if number is None:
+            parsed = (
+                None if len(value) > MAX_NUMBER_TEXT else parse_number(value, self._number_form)
+            )
+            if parsed is None:
                 warn("not_a_number", "has a text that is not a number: treated as missing")
                 return nan
+            number = parsed
         else:
             try:
                 number = float(value)
@@ -165,14 +212,30 @@ class _Column:
                 number = inf
             if not -inf < number < inf:
                 raise RefusedError(422, f"{where} has a number that does not fit into 64 bits")
-        if not self.low <= number <= self.high:
+        if self._range is not None and not self.low <= number <= self.high:
             warn("out_of_range", f"is outside the training range, {self.low:g} to {self.high:g}")
-        return number
+        return bounded(number)
+
+    def _date(self, value: Any, warn: Callable[[WarningKind, str], None]) -> float:
+        try:
+            is_long = isinstance(value, str) and len(value) > MAX_NUMBER_TEXT
+            seconds = None if is_long else parse_date(value, self.date_form)
+        except (OverflowError, ValueError):
+            seconds = None
+        if seconds is None:
+            warn("not_a_date", "has a value that is not a date: treated as missing")
+            return nan
+        if self._range is not None and not self._range[0] <= seconds <= self._range[1]:
+            low, high = (as_iso(end, self.date_form) for end in self._range)
+            warn("out_of_range", f"is outside the training range, {low} to {high}")
+        return seconds
 
     def array(
         self, cells: Sequence[Any], kinds: set[type], warnings: list[RowWarning]
     ) -> NDArray[np.generic]:
         """Convert a column at once, or cell by cell if one of them needs `unusual`."""
+        if self.is_text and kinds <= self.kinds:
+            return np.array(cells, dtype=object)
         if self.place_of is not None and kinds <= self.kinds:
             if NoneType in kinds:
                 places = [self._missing if c is None else self.place_of.get(c) for c in cells]
@@ -180,7 +243,7 @@ class _Column:
                 places = list(map(self.place_of.get, cells))
             if None not in places:
                 return np.array(places, dtype=np.intp)
-        elif kinds <= self.kinds:
+        elif kinds <= self.kinds and not self._is_date:
             with suppress(OverflowError):
                 numbers = np.array(cells, dtype=np.float64)
                 if not ((numbers < self.low) | (numbers > self.high)).any():
@@ -196,7 +259,15 @@ class _Column:
             if count > MAX_WARNINGS:
                 message = f"and in {count - MAX_WARNINGS} more rows"
                 warnings.append(RowWarning(self.name, kind, message))
+        if self.is_text:
+            return np.array(values, dtype=object)
         return np.array(values, dtype=np.float64 if self.place_of is None else np.intp)
+
+
+def as_iso(seconds: float, form: DateForm) -> str:
+    """Return a date in ISO 8601, with a time of day if the column has some."""
+    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(max(seconds, FIRST), LAST))
+    return (time.replace(tzinfo=None) if form.has_time else time.date()).isoformat()
 
 
 # --- Bodies

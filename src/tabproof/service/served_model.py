@@ -1,22 +1,30 @@
 """One served model: verified, loaded and tried once; it never changes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.artifacts import Summary, VerifiedRun, read_verified
 from tabproof.errors import UserError
-from tabproof.schema import CategoryColumn, Schema
+from tabproof.forms import NumberForm
+from tabproof.schema import CategoryColumn, Column, DateColumn, Schema, TextColumn
 from tabproof.scorer import NotExplainableError, Scorer, read_scorer
+from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding
+from tabproof.scorer.inputs import DateInput, TextInput
 from tabproof.service import answers
 from tabproof.service.answers import RefusedError, RowWarning
-from tabproof.service.rows import Row, RowReader
+from tabproof.service.rows import Row, RowReader, as_iso
 
 SCHEMA, SUMMARY, SCORER = "schema.json", "summary.json", "scorer/"
+KINDS: dict[type, str] = {
+    NumberEncoding: "number",
+    CategoryEncoding: "category",
+    DateInput: "date",
+    TextInput: "text",
+}
 TOO_EXTREME = "the numbers are too extreme for a probability"
 # One request occupies the worker thread for at most about ten seconds, whatever the model, and its
 # response has at most about ten megabytes.
@@ -59,7 +67,7 @@ class ServedModel:
         model = threshold, self.name, self.run_id
         found = answers.Prediction(pred_proba, label, probabilities, *model, warnings)
         if explain:
-            arrays = [np.array([value]) for value in values]
+            arrays = [_array_of(value) for value in values]
             batch = explain_rows(scorer, arrays, np.array([proba]), place="")
             added = {name: each[0] for name, each in batch.contributions.items()}
             label, base, score = batch.label[0], batch.base_value[0], batch.score[0]
@@ -100,8 +108,12 @@ class ServedModel:
             labels=list(self.schema.labels),
             required_columns=[column.name for column in columns],
             numeric_columns=[column.name for column in columns if column.kind == "number"],
-            columns=msgspec.convert(columns, list[answers.ColumnInfo], from_attributes=True),
+            columns=[_info_of(column) for column in columns],
             example=self.example(),
+            treatments=[
+                answers.TreatmentInfo(each.code, each.message, list(each.columns))
+                for each in self.schema.treatments
+            ],
         )
 
     def example(self) -> dict[str, float | str | None]:
@@ -110,6 +122,13 @@ class ServedModel:
         for column in self.schema.columns:
             if isinstance(column, CategoryColumn):
                 found[column.name] = next(iter(column.categories), None)
+            elif isinstance(column, TextColumn):
+                # No text of training: it may be personal data.
+                found[column.name] = "text"
+            elif isinstance(column, DateColumn):
+                low, high = column.minimum, column.maximum
+                middle = None if low is None or high is None else (low + high) // 2
+                found[column.name] = None if middle is None else as_iso(middle, column.form)
             elif column.span is None:
                 found[column.name] = None
             else:
@@ -118,6 +137,26 @@ class ServedModel:
                 is_within = low <= round(middle) <= high
                 found[column.name] = float(round(middle)) if is_within else middle
         return found
+
+
+def _info_of(column: Column) -> answers.ColumnInfo:
+    """Describe a column for clients."""
+    info = answers.ColumnInfo(column.name, column.kind, column.missing_share)  # type: ignore[arg-type]
+    if isinstance(column, CategoryColumn):
+        info.categories = list(column.categories)
+    elif isinstance(column, TextColumn):
+        info.longest = column.longest
+    elif isinstance(column, DateColumn):
+        info.minimum, info.maximum = (
+            None if end is None else as_iso(end, column.form)
+            for end in (column.minimum, column.maximum)
+        )
+        info.form = asdict(column.form)
+    else:
+        info.minimum, info.maximum = column.minimum, column.maximum
+        if column.form != NumberForm():
+            info.form = {**asdict(column.form), "marks": list(column.form.marks)}
+    return info
 
 
 def load_model(
@@ -137,8 +176,8 @@ def load_model(
             raise ModelUnusableError(source, f"it has no {needed}{cause}")
     schema = Schema.from_json(run.files[SCHEMA].decode("utf-8", errors="replace"))
     scorer = read_scorer(run.files)
-    columns = [(column.name, column.kind == "category") for column in schema.columns]
-    expected = [(column.name, column in scorer.category_columns) for column in scorer.columns]
+    columns = [(column.name, column.kind) for column in schema.columns]
+    expected = [(column.name, KINDS[type(column)]) for column in scorer.columns]
     if columns != expected or tuple(schema.labels) != scorer.labels:
         raise ModelUnusableError(source, f"{SCHEMA} and {SCORER} name other columns or labels")
     try:
@@ -166,6 +205,10 @@ def load_model(
     return model
 
 
+def _array_of(value: float | str | None) -> NDArray[np.generic]:
+    return np.array([value], dtype=object if value is None or isinstance(value, str) else None)
+
+
 # --- Contributions
 
 
@@ -184,7 +227,7 @@ def explain_rows(
         work = scorer.explainer.work
     except NotExplainableError as error:
         raise RefusedError(422, str(error)) from error
-    most = max(1, min(MAX_WORK // max(work, 1), MAX_NUMBERS // len(scorer.columns)))
+    most = max(1, min(MAX_WORK // max(work, 1), MAX_NUMBERS // len(scorer.model.encodings)))
     if len(proba) > most:
         raise RefusedError(
             413,

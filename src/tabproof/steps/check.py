@@ -3,15 +3,18 @@
 import itertools
 import logging
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from tabproof import data, evaluation
+from tabproof import data, evaluation, modeling
 from tabproof.config import TrainConfig, most_categories
 from tabproof.data.checks import DataChecksFailedError
-from tabproof.data.table import DataError
-from tabproof.errors import InvalidValueError, TooManyCategoriesError, listed
+from tabproof.data.target import DataError
+from tabproof.errors import InvalidValueError, listed
 from tabproof.evaluation_result import OF_TWO_LABELS, Finding, make_finding, summary_of
+from tabproof.schema import make_treatment
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +28,63 @@ def metric_names(config: TrainConfig) -> list[str]:
     return list(dict.fromkeys(["roc_auc", "accuracy", *config.evaluation.metrics]))
 
 
+def folds_of(config: TrainConfig, *, is_searched: bool) -> dict[str, int]:
+    """Return by key the numbers of folds that a run divides its training rows into."""
+    folds = {}
+    if is_searched:
+        folds["search.n_splits"] = config.search.n_splits
+    if config.calibration.method != "none":
+        folds["calibration.n_splits"] = config.calibration.n_splits
+    if config.threshold.objective != "default":
+        folds["threshold.n_splits"] = config.threshold.n_splits
+    if config.evaluation.n_repeats or config.evaluation.learning_curve:
+        folds["evaluation.n_splits"] = config.evaluation.n_splits
+    return folds
+
+
+def lower_folds(
+    config: TrainConfig, division: data.Division, folds: Mapping[str, int]
+) -> data.Division:
+    """Lower numbers of folds in the configuration to what the rarest class allows, and say so."""
+    counts = np.bincount(division.y_train, minlength=len(division.table.labels))
+    rarest, n_rows = int(counts.argmin()), int(counts.min())
+    used = {key: division.n_folds(asked) for key, asked in folds.items()}
+    outer, inner = used.get("evaluation.n_splits"), used.get("calibration.n_splits")
+    if outer and inner and config.evaluation.n_repeats:
+        # Each fold's training rows are divided again, and a fold takes rows of the class away.
+        nested = [
+            (o, i)
+            for i in range(inner, 1, -1)
+            for o in range(outer, 1, -1)
+            if n_rows - math.ceil(n_rows / o) >= i
+        ]
+        if nested:
+            used["evaluation.n_splits"], used["calibration.n_splits"] = nested[0]
+    treatments = []
+    for key, n_splits in used.items():
+        if n_splits == folds[key]:
+            continue
+        getattr(config, key.split(".")[0]).n_splits = n_splits
+        label = division.table.labels[rarest]
+        facts = {"key": key, "asked": folds[key], "used": n_splits, "n_rows": n_rows}
+        treatments.append(make_treatment("fewer_folds", (), label=label, **facts))
+    known = division.table.treatments
+    return replace(division, table=replace(division.table, treatments=(*known, *treatments)))
+
+
+def note_many_categories(config: TrainConfig, division: data.Division) -> data.Division:
+    """Note the columns with more categories than the model takes, which the pipeline encodes."""
+    table, limit = division.table, most_categories(config)
+    many = modeling.many_categories(table.X, limit)
+    if not many:
+        return division
+    note = make_treatment("many_categories", many, limit=limit)
+    return replace(division, table=replace(table, treatments=(*table.treatments, note)))
+
+
 def check(config: TrainConfig, division: data.Division) -> list[Finding]:
     """Refuse what cannot be trained or evaluated; return what makes results untrue, logged too."""
-    table, limit = division.table, most_categories(config)
-    for name in table.X.select_dtypes("category").columns:
-        n_categories = len(table.X[name].cat.categories)
-        if limit is not None and n_categories > limit:
-            raise TooManyCategoriesError(str(name), n_categories, limit)
+    table = division.table
     _check_decision(config, division)
     _check_evaluation(config, division)
     found: list[Finding] = []

@@ -12,12 +12,26 @@ from numpy.typing import NDArray
 
 from tabproof import data, evaluation
 from tabproof.config import TrainConfig
-from tabproof.evaluation_result import Evidence, Finding, LearningPoint, RepeatedScores
+from tabproof.evaluation_result import (
+    Baseline,
+    Dependence,
+    Evidence,
+    Finding,
+    Importance,
+    LearningPoint,
+    RepeatedScores,
+    Slice,
+)
+from tabproof.runtime.progress import StepProgress
 from tabproof.steps.check import metric_names
 from tabproof.steps.decide import Decided, make_unfitted
+from tabproof.steps.for_people import ForPeople
 from tabproof.text import counted
 
 log = logging.getLogger(__name__)
+
+# Findings that are logged above the results: what to know before the numbers are read.
+OF_THE_RESULT = ("not_better_than_chance", "baseline_is_better")
 
 
 @dataclass(frozen=True)
@@ -34,10 +48,12 @@ def refit(
     division: data.Division,
     model: Decided,
     on_fit: Callable[[str, int], None],
+    people: ForPeople,
 ) -> Refits:
     """Fit the chosen model on parts of the training rows, if the configuration enables it.
 
-    on_fit : called with what is fitted, and the number of fits, each time that a fit begins.
+    on_fit : called with what is fitted, and the number of fits, each time that a fit begins. What
+    fails is left out, and recorded in `people`.
     """
     asked, repeated, findings = config.evaluation, None, list[Finding]()
     points: Sequence[LearningPoint] = ()
@@ -50,23 +66,25 @@ def refit(
     if asked.n_repeats:
         n_fits = asked.n_splits * asked.n_repeats
         log.info("repeating cross-validation: %d fits", n_fits)
-        repeated, findings = evaluation.repeated_scores(
-            partial(make_estimator, "repeated cross-validation", n_fits),
-            *training,
-            division.splits(asked.n_splits, asked.n_repeats),
-            labels=division.table.labels,
-            n_splits=asked.n_splits,
-            n_repeats=asked.n_repeats,
-            names=metric_names(config),
-            threshold=model.decision.threshold,
-        )
+        with people.part("repeated cross-validation"):
+            repeated, findings = evaluation.repeated_scores(
+                partial(make_estimator, "repeated cross-validation", n_fits),
+                *training,
+                division.splits(asked.n_splits, asked.n_repeats),
+                labels=division.table.labels,
+                n_splits=asked.n_splits,
+                n_repeats=asked.n_repeats,
+                names=metric_names(config),
+                threshold=model.decision.threshold,
+            )
     if asked.learning_curve:
         log.info("learning curve: fits on parts of the training rows")
         n_fits = len(evaluation.FRACTIONS) * asked.n_splits
         make = partial(make_estimator, "learning curve", n_fits)
         splits = division.splits(asked.n_splits)
-        points, finding = evaluation.learning_curve(make, *training, splits, seed=config.seed)
-        findings.append(finding)
+        with people.part("learning curve"):
+            points, finding = evaluation.learning_curve(make, *training, splits, seed=config.seed)
+            findings.append(finding)
     return Refits(repeated, points, findings)
 
 
@@ -77,43 +95,86 @@ def evaluate_holdout(
     predict: Callable[[pd.DataFrame], NDArray[np.float64]],
     refits: Refits,
     findings: Sequence[Finding],
+    people: ForPeople,
+    display: StepProgress,
 ) -> tuple[NDArray[np.float64], Evidence]:
     """Return the probabilities of the held-out rows, and all that is measured on them.
 
-    predict : the fitted model's predict_proba, or an equal of it that is faster.
+    predict : the fitted model's predict_proba, or an equal of it that is faster. Metrics must be
+    computed; of the other parts, those that cannot be are left out and recorded in `people`.
     """
     asked, seed = config.evaluation, config.seed
     X, y, labels = division.X_test, division.y_test, division.table.labels
     proba: NDArray[np.float64] = model.pipeline.predict_proba(X)
     measuring: dict[str, Any] = {"names": metric_names(config), "n_bootstrap": asked.n_bootstrap}
     measuring |= {"threshold": model.decision.threshold, "seed": seed}
-    importances, n_repeats = [], asked.n_permutations
-    if n_repeats:
-        importances = evaluation.importances(predict, X, y, n_repeats=n_repeats, seed=seed)
+    metrics = evaluation.measure(y, proba, **measuring)
+    importances, dependences = list[Importance](), list[Dependence]()
+    slices, baselines = list[Slice](), list[Baseline]()
+    if n_repeats := asked.n_permutations:
+        with people.part("importances of columns"):
+            importances = evaluation.importances(
+                predict, X, y, n_repeats=n_repeats, seed=seed, on_column=display.begin
+            )
+    with people.part("partial dependence"):
+        dependences = evaluation.dependences(
+            predict, X, importances, labels=labels, n_columns=asked.n_dependences, seed=seed
+        )
+    with people.part("slices"):
+        slices = evaluation.make_slices(
+            X, y, proba, columns=asked.slices, labels=labels, **measuring
+        )
+    if asked.baselines:
+        with people.part("baselines"):
+            baselines = _compare_with_baselines(config, division, model, proba, display)
+    auc = metrics["roc_auc"]
+    found = [
+        evaluation.find_chance(auc, len(y)),
+        evaluation.find_better_baseline(baselines, auc.value, len(y)),
+    ]
     evidence = Evidence(
         labels=labels,
         n_train=len(division.train),
         n_test=len(y),
         n_by_label=np.bincount(y, minlength=len(labels)).tolist(),
-        metrics=evaluation.measure(y, proba, **measuring),
+        metrics=metrics,
         calibration=config.calibration.method,
         decision=model.decision,
-        findings=[*findings, *refits.findings],
-        slices=evaluation.make_slices(
-            X, y, proba, columns=asked.slices, labels=labels, **measuring
-        ),
+        # The most important first.
+        findings=[*(each for each in found if each is not None), *findings, *refits.findings],
+        slices=slices,
         importances=importances,
-        dependences=evaluation.dependences(
-            predict, X, importances, labels=labels, n_columns=asked.n_dependences, seed=seed
-        ),
+        dependences=dependences,
         learning_curve=refits.learning_curve,
         repeated=refits.repeated,
+        baselines=baselines,
     )
     return proba, evidence
 
 
+def _compare_with_baselines(
+    config: TrainConfig,
+    division: data.Division,
+    model: Decided,
+    proba: NDArray[np.float64],
+    display: StepProgress,
+) -> list[Baseline]:
+    """Fit simple models on the training rows, and compare each on the held-out rows."""
+    fitted = evaluation.fit_baselines(
+        division.X_train,
+        division.y_train,
+        division.X_test,
+        model=model.pipeline,
+        seed=config.seed,
+        on_fit=display.begin,
+    )
+    y = division.y_test
+    compared = (evaluation.compare_with_baseline(name, n, y, proba, p) for name, n, p in fitted)
+    return [each for each in compared if each is not None]
+
+
 def describe(evidence: Evidence, refits: Refits) -> Iterator[str]:
-    """Return lines on the results for a log; findings of the data are logged before training."""
+    """Return lines on the results for a log; findings are logged when they are made."""
     for name, found in evidence.metrics.items():
         yield f"  {name:<20} {found.in_words()}"
     decision = evidence.decision
@@ -125,6 +186,15 @@ def describe(evidence: Evidence, refits: Refits) -> Iterator[str]:
         yield f"  {repeated.n_repeats} times {repeated.n_splits} folds of the training rows:"
         for name, found in repeated.metrics.items():
             yield f"    {name:<18} {found.in_words()}"
+    for each in evidence.baselines:
+        name = each.name.replace("_", " ")
+        difference = each.difference.value or 0.0
+        remark = f", {difference:+.4f}" if difference > 0 else ""
+        yield f"  baseline {name}: AUC {each.auc.in_words()}{remark}"
+    n_left_out = sum(each.drop.value is None for each in evidence.importances)
+    if 0 < n_left_out < len(evidence.importances):
+        columns = counted(n_left_out, "column")
+        yield f"  importance not computed for {columns} that the model uses least"
     for part in evidence.slices:
         n_small = sum(group.is_small for group in part.groups)
         remark = f", {n_small} with too few rows" if n_small else ""

@@ -1,6 +1,7 @@
 """Step 5: write what people read of a run: plots, the page, the model card."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,10 @@ from tabproof import artifacts, data
 from tabproof.artifacts.run_directory import FOR_PEOPLE, MODEL_CARD, REPORT
 from tabproof.config import TrainConfig, as_yaml, command_of
 from tabproof.evaluation_result import Evidence
+from tabproof.runtime.progress import StepProgress
+from tabproof.schema import Schema
 from tabproof.search import SearchResult
+from tabproof.steps.for_people import ForPeople
 
 
 def publish(
@@ -19,24 +23,36 @@ def publish(
     search: SearchResult,
     proba: NDArray[np.float64],
     evidence: Evidence,
+    schema: Schema,
     summary: artifacts.Summary,
+    people: ForPeople,
+    display: StepProgress,
 ) -> None:
-    """Write the plots, the page and the model card that the configuration selects."""
-    asked, pictures = config.report, {}
-    if asked.plots or asked.page:
-        # Slow to import: a wrong parameter is reported before that.
-        from tabproof.report.plots import Material, draw_plots
+    """Write the plots, the page and the model card that the configuration selects.
 
-        name = f"{artifacts.model_name_of(division.table.name)}, {config.search.name}"
-        material = Material(
-            evidence=evidence,
-            y=division.y_test,
-            proba=proba,
-            cv_results=search.cv_results,
-            scoring=search.scoring,
-            name=name,
-        )
-        pictures = draw_plots(material, asked.language)
+    What cannot be made is left out, and recorded in `people`; an error of a disk is raised.
+    """
+    asked, pictures = config.report, dict[str, str]()
+    if asked.plots or asked.page:
+        with people.part("plots"):
+            # Slow to import: a wrong parameter is reported before that.
+            from tabproof.report.plots import Material, draw_plots
+
+            name = f"{artifacts.model_name_of(division.table.name)}, {config.search.name}"
+            material = Material(
+                evidence=evidence,
+                y=division.y_test,
+                proba=proba,
+                cv_results=search.cv_results,
+                scoring=search.scoring,
+                name=name,
+            )
+            pictures = draw_plots(
+                material,
+                asked.language,
+                guard=people.part,
+                on_plot=lambda _name, n_plots: display.begin("plot", n_plots),
+            )
     for name, svg in (pictures if asked.plots else {}).items():
         run.write(f"plots/{name}.svg", svg)
     if not (asked.page or asked.model_card):
@@ -45,7 +61,7 @@ def publish(
 
     facts = ReportFacts(
         evidence=evidence,
-        summary=json.loads(summary.to_json()),
+        summary={**json.loads(summary.to_json()), "left_out": dict(people.left_out)},
         candidates=search.cv_results,
         config_yaml=as_yaml(config),
         pictures=pictures,
@@ -53,8 +69,24 @@ def publish(
         run_path=str(run.shown_path),
         target=division.table.target,
         files=[*FOR_PEOPLE, MODEL_CARD] if asked.model_card else FOR_PEOPLE,
+        schema=schema,
     )
-    if asked.page:
-        run.write(REPORT, render_report(facts, asked.language))
+    card, page = None, None
     if asked.model_card:
-        run.write(MODEL_CARD, render_card(facts, asked.language))
+        with people.part(MODEL_CARD):
+            card = render_card(facts, asked.language)
+    if card is None:
+        facts = replace(facts, files=[name for name in facts.files if name != MODEL_CARD])
+    if asked.page:
+        with people.part(REPORT):
+            page = render_report(facts, asked.language)
+    for name, content in ((REPORT, page), (MODEL_CARD, card)):
+        if content is not None:
+            run.write(name, content)
+
+
+def written(config: TrainConfig, people: ForPeople) -> dict[str, str]:
+    """Return where the page and the plots are, by the name of the line that says so."""
+    paths = {"report": artifacts.REPORT} if config.report.page else {}
+    paths |= {"plots": "plots"} if config.report.plots else {}
+    return {name: path for name, path in paths.items() if path not in people.left_out}

@@ -57,7 +57,10 @@ def make_plan(config: conf.TrainConfig) -> Plan:
     if isinstance(asked, schema.RungSearchConfig):
         schedule = search.parse_schedule(asked.schedule)
     if isinstance(asked, schema.PortfolioSearchConfig):
-        pipelines = make_members("search.members", asked.members, seed=config.seed)
+        most = conf.most_categories(config)
+        pipelines = make_members(
+            "search.members", asked.members, seed=config.seed, max_categories=most
+        )
         grids = conf.searched(config)
     else:
         pipelines = {"": make_pipeline(config)}
@@ -78,18 +81,26 @@ def make_plan(config: conf.TrainConfig) -> Plan:
 
 def make_pipeline(config: conf.TrainConfig) -> Pipeline:
     """Return the unfitted pipeline of a run; with members, one that contains theirs."""
+    most = conf.most_categories(config)
     if not isinstance(config.model, schema.VoteConfig):
         alone = {"": schema.MemberConfig(config.model, config.preprocess)}
-        return make_members("", alone, seed=config.seed)[""]
+        return make_members("", alone, seed=config.seed, max_categories=most)[""]
     members = make_members("model.members", config.model.members, seed=config.seed)
     estimator = conf.make("model.estimator", config.model.estimator, estimators=[*members.items()])
-    return modeling.make_pipeline({}, {}, estimator, seed=config.seed)
+    return modeling.make_pipeline({}, {}, estimator, seed=config.seed, max_categories=most)
 
 
 def make_members(
-    key: str, members: Mapping[str, schema.MemberConfig], *, seed: int
+    key: str,
+    members: Mapping[str, schema.MemberConfig],
+    *,
+    seed: int,
+    max_categories: int | None = None,
 ) -> dict[str, Pipeline]:
-    """Return each model behind its preprocessing. key : where members are in the configuration."""
+    """Return each model behind its preprocessing. key : where members are in the configuration.
+
+    max_categories : columns with more become shares of classes; None where that is done before.
+    """
     pipelines = {}
     for name, member in members.items():
         prefix = f"{key}.{name}." if key else ""
@@ -101,7 +112,9 @@ def make_members(
             for kind in ("numeric", "categorical")
         )
         estimator = conf.make(f"{prefix}model.estimator", member.model.estimator)
-        pipelines[name] = modeling.make_pipeline(numeric, categorical, estimator, seed=seed)
+        pipelines[name] = modeling.make_pipeline(
+            numeric, categorical, estimator, seed=seed, max_categories=max_categories
+        )
     return pipelines
 
 
@@ -162,7 +175,9 @@ def find_best(
     if not isinstance(asked, schema.RungSearchConfig):
         log.info("no search: fitting the estimator as configured")
         # A single fit starts no processes: its parallel parts run in threads.
-        with parallel_config("threading", n_jobs=min(n_workers, threads.n_cores())):
+        n_jobs = min(n_workers, threads.n_cores())
+        display = progress.step_display("fitting", bar=show_bar)
+        with parallel_config("threading", n_jobs=n_jobs), display:
             pipeline = plan.pipelines[""].fit(X, y)
         cv_results = pd.DataFrame({"iter": [0], "n_resources": [len(y)], "params": [{}]})
         return search.SearchResult(pipeline, {}, None, scoring, cv_results, 1, [len(y)])

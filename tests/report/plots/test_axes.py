@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tabproof.report.plots.axes import (
     MAX_VALUES,
     MAX_WORDS,
+    date_axis,
     fitting,
     margined,
     number_axis,
@@ -115,3 +116,22 @@ def test_labels_that_would_overlap_are_left_out_and_the_last_stays() -> None:
     assert fitting(axis, 60).labels == ["a", "b", "c"]
     assert fitting(axis, 20).labels == ["a", "c"]
     assert fitting(axis, 10_000) == axis
+
+
+@pytest.mark.filterwarnings("error")
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
+def test_any_numbers_have_an_axis(values: list[float]) -> None:
+    limits = margined(values)
+    axis = number_axis(limits)
+    assert np.isfinite([*limits, *axis.ticks]).all()
+    assert limits[0] < limits[1]
+    assert axis.ticks
+
+
+@pytest.mark.filterwarnings("error")
+@given(st.lists(st.floats(-6e10, 2.5e11), min_size=1, max_size=5))
+def test_any_dates_have_an_axis_of_iso_dates(moments: list[float]) -> None:
+    axis = date_axis(np.sort(moments), 120)
+    assert 1 <= len(axis.ticks) <= 2
+    assert all(label[4] == "-" for label in axis.labels)
+    assert axis.limits[0] < axis.limits[1]

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import process_time
@@ -185,3 +186,51 @@ def test_thousands_of_rows_stay_small_and_quick() -> None:
     assert process_time() - start < 1.5
     for name, picture in drawn.items():
         assert len(picture.encode()) < 80_000, name
+
+
+LARGEST, TINY = 1.797e308, 5e-324
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1.0, LARGEST], ""),
+        ([-LARGEST, LARGEST], ""),
+        ([-3.4e38, 0.0, 3.4e38], ""),
+        ([TINY, 2 * TINY], ""),
+        ([1.0, 1.0 + 2**-52], ""),
+        ([LARGEST], ""),
+        (["2024-03-01"], "date"),
+        (["0001-01-01", "9999-12-31"], "date"),
+        (["2024-03-01T09:30:00", "2024-03-01T17:00:00"], "date"),
+    ],
+)
+def test_any_numbers_and_dates_have_a_curve(values: list[float | str], kind: str) -> None:
+    n = len(values)
+    curve = Dependence("when", "yes", values, [0.1 + n / 10 for n in range(n)], [1 / n] * n, kind)
+    (picture,) = draw(material_of(TWO, dependences=[curve]), "dependence").values()
+    texts = texts_of(picture)
+    assert not any("Error" in text for text in texts)
+    if kind == "date":
+        assert any(re.match(r"\d{4}-\d{2}-\d{2}", text) for text in texts)
+
+
+def test_a_plot_that_fails_is_left_to_its_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise StopIteration
+
+    monkeypatch.setitem(PLOTS, "roc", fail)
+    names: list[str] = []
+    begun: list[tuple[str, int]] = []
+
+    def guard(name: str) -> AbstractContextManager[None]:
+        names.append(name)
+        return suppress(StopIteration)
+
+    drawn = draw_plots(material_of(TWO), "en", guard=guard, on_plot=lambda *at: begun.append(at))
+    assert "roc" not in drawn
+    assert len(drawn) == len(PLOTS) - 1
+    assert names[0] == "plots/roc.svg"
+    assert begun == [(name, len(PLOTS)) for name in PLOTS]
+    with pytest.raises(StopIteration):
+        draw_plots(material_of(TWO), "en")

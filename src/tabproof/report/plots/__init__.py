@@ -1,6 +1,7 @@
 """Plots of a run for people, as SVG."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from tabproof.report.format import Texts
 from tabproof.report.plots import columns, curves, predictions, search
@@ -25,8 +26,22 @@ PLOTS: dict[str, Callable[[Material, Texts], Plot | None]] = {
 }
 
 
-def draw_plots(material: Material, language: str) -> dict[str, str]:
-    """Draw every plot that there is material for: SVG by name."""
-    texts = Texts("plots", language)
-    plots = {name: draw(material, texts) for name, draw in PLOTS.items()}
-    return {name: plot.to_svg(name) for name, plot in plots.items() if plot is not None}
+def draw_plots(
+    material: Material,
+    language: str,
+    *,
+    guard: Callable[[str], AbstractContextManager[None]] = lambda _name: nullcontext(),
+    on_plot: Callable[[str, int], None] = lambda _name, _n_plots: None,
+) -> dict[str, str]:
+    """Draw every plot that there is material for: SVG by name.
+
+    guard : the context in which a plot is drawn, by its name; if it holds back an error, the plot
+    is left out. on_plot : called with the name of a plot, and the number of all, before each.
+    """
+    texts, pictures = Texts("plots", language), dict[str, str]()
+    for name, draw in PLOTS.items():
+        on_plot(name, len(PLOTS))
+        with guard(f"plots/{name}.svg"):
+            if (plot := draw(material, texts)) is not None:
+                pictures[name] = plot.to_svg(name)
+    return pictures

@@ -20,12 +20,22 @@ DECADES = 30
 # A parameter with more values than this gets round ticks, or a tick at every second word.
 MAX_VALUES, MAX_WORDS = 6, 12
 MAX_CELLS = 14
+# Axes end here: sums and differences of larger numbers overflow.
+LARGEST = 1e300
+# In seconds.
+DAY = 86_400.0
+# Nearer ends are drawn as one: a plot cannot show them apart.
+NEAREST = 1e-12
+# Larger numbers are written as 3e38.
+MOST_MILLIONS = 1e12
 
 
 def round_ticks(low: float, high: float, n_most: int = 5) -> list[float]:
     """Return at least two round numbers from low to high; low alone where they are equal."""
     if not high > low:
         return [low]
+    if high - low <= max(NEAREST * max(abs(low), abs(high)), 1 / LARGEST):
+        return [low, high]
     size = 10.0 ** floor(log10((high - low) / n_most))
     step = next(size * n for n in (1, 2, 5, 10) if (high - low) / (size * n) <= n_most)
     first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
@@ -37,8 +47,10 @@ def round_ticks(low: float, high: float, n_most: int = 5) -> list[float]:
 
 def margined(values: ArrayLike, share: float = 0.05) -> tuple[float, float]:
     """Return limits wider than the range of the values, by a share of it at both ends."""
-    low, high = float(np.min(values)), float(np.max(values))
-    room = (high - low) * share or max(abs(high) * share, 1e-6)
+    low, high = (float(np.clip(end, -LARGEST, LARGEST)) for end in (np.min(values), np.max(values)))
+    room = (high - low) * share
+    if high - low <= max(NEAREST * abs(high), 1 / LARGEST):
+        room = max(abs(high) * share, 1e-6)
     return low - room, high + room
 
 
@@ -49,7 +61,10 @@ def number_axis(
     ticks = round_ticks(*limits, n_most)
     most = max(map(abs, ticks))
     size, letter = (1e6, "M") if most >= 1e6 else (1e3, "k") if most >= 1e4 else (1.0, "")
-    labels = [f"{t / size:.6g}{letter}".replace("-", "−") if t else "0" for t in ticks]
+    if most >= MOST_MILLIONS:
+        size, letter = 1.0, ""
+    labels = [f"{t / size:.6g}{letter}".replace("e+", "e") if t else "0" for t in ticks]
+    labels = [label.replace("-", "−") for label in labels]
     return Axis(limits, ticks, labels, title, has_grid)
 
 
@@ -61,6 +76,21 @@ def x_axis(limits: tuple[float, float], width: float, title: str = "", **options
         if fitted == axis:
             break
     return fitted
+
+
+def date_axis(moments: NDArray[np.float64], width: float) -> Axis:
+    """Make an axis of dates, given in seconds since 1970, with labels in ISO's form.
+
+    Where all are within two days, labels have the time too.
+    """
+    low, high = float(moments.min()), float(moments.max())
+    unit, letters = (DAY, 10) if high == low or high - low > 2 * DAY else (60.0, 16)
+    room = (high - low) * 0.03 or DAY
+    # Two labels have room for each other.
+    shown = [low] if high == low else [low + (high - low) * share for share in (0.15, 0.85)]
+    places = [round(moment / unit) * unit for moment in shown] if high > low else shown
+    labels = [str(np.datetime64(round(place), "s"))[:letters].replace("T", " ") for place in places]
+    return fitting(Axis((low - room, high + room), places, labels, has_grid=False), width)
 
 
 def fitting(axis: Axis, width: float) -> Axis:

@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tabproof.evaluation_result import Dependence, Estimate, Group
 from tabproof.report.format import Texts, ends, shorten
 from tabproof.report.plots import theme as th
-from tabproof.report.plots.axes import LETTER, margined, number_axis, x_axis
+from tabproof.report.plots.axes import (
+    LARGEST,
+    LETTER,
+    date_axis,
+    margined,
+    number_axis,
+    x_axis,
+)
 from tabproof.report.plots.material import MAX_CURVES, Material, draw_estimates
 from tabproof.text import display_width
 
@@ -73,13 +80,16 @@ def _dependence(
     shares = np.array(first.shares) / (max(first.shares) or 1)
     layers: list[th.Layer] = []
     bars: list[ArrayLike]
-    if not any(isinstance(value, str) for value in first.values):
-        values = np.array(first.values, dtype=float)
+    if first.kind == "date" or not any(isinstance(value, str) for value in first.values):
+        values = numbers_of(first)
         for place, each in drawn.items():
             layers.append(th.curve(values, each.means, place, keys[place]))
             if len(values) == 1:
                 layers.append(th.dots(values, each.means, place, keys[place]))
-        x = x_axis(margined(values, 0.03), th.WIDTH / 3, has_grid=False)
+        if first.kind == "date":
+            x = date_axis(values, th.WIDTH / 3)
+        else:
+            x = x_axis(margined(values, 0.03), th.WIDTH / 3, has_grid=False)
         half = 0.01 * (x.limits[1] - x.limits[0])
         bars = [values - half, values + half, limits[0], limits[0] + shares * BAR * height]
         y = number_axis(limits, title, 4)
@@ -100,6 +110,15 @@ def _dependence(
         y = th.Axis((-0.5, n_lines - 0.5), ticks.tolist(), th.in_ink(names), title, False)
     layers.append(th.boxes(bars, th.RULE, BAR_ALPHA, t("dependence.bars")))
     return th.Panel(layers, x, y)
+
+
+def numbers_of(drawn: Dependence) -> NDArray[np.float64]:
+    """Return where the values are on an axis: dates in seconds since 1970."""
+    if drawn.kind == "date":
+        moments = np.array(drawn.values, dtype="datetime64[us]").astype(np.int64)
+        return np.asarray(moments / 1e6, dtype=np.float64)
+    values = np.array(drawn.values, dtype=np.float64)
+    return np.asarray(values.clip(-LARGEST, LARGEST))
 
 
 def draw_slices(material: Material, t: Texts) -> th.Plot | None:

@@ -179,9 +179,10 @@ class Plot:
         for place, (_, line) in enumerate(lines):
             svg = svg.replace(f"\ue002{place}\ue003", escape(line))
         root = ElementTree.fromstring(svg.replace("\ue000", "&lt;").replace("\ue001", "\\"))  # noqa: S314
-        if root.get("width") is None:
-            # lets-plot draws the message of an error.
-            raise RuntimeError(" ".join("".join(root.itertext()).split()))
+        texts = [element.text or "" for element in root.iter(f"{SVG}text")]
+        if root.get("width") is None or any(text.startswith(ERROR) for text in texts):
+            # lets-plot draws the message of an error, of one panel too.
+            raise RuntimeError(" ".join(" ".join(texts).split()))
         size = f"0 0 {float(root.get('width', 0)):g} {float(root.get('height', 0)):g}"
         return (
             f'<svg xmlns="{SVG[1:-1]}" viewBox="{size}" class="plot" role="img" '
@@ -270,6 +271,7 @@ NUMBER = re.compile(r"-?\d+\.\d+(?:E-\d+)?")
 DROPPED = {"buffered-rendering", "clip-bounds-jfx", "display", "fill-rule", "stroke-dashoffset"}
 # Markup and formulas that lets-plot would draw from any text, and what replaces them.
 LITERAL = str.maketrans({"<": "\ue000", "\\": "\ue001"})
+ERROR = "Error building plot: "
 SVG = "{http://www.w3.org/2000/svg}"
 
 

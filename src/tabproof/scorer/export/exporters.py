@@ -26,6 +26,7 @@ from tabproof.scorer.export.columns import (
     find_column_obstacle,
 )
 from tabproof.scorer.export.estimators import EstimatorExporter, Exported, find_categories
+from tabproof.scorer.export.inputs import export_inputs
 from tabproof.scorer.format import FORMAT, Arrays, as_files
 
 # Optional libraries are given by name, so that they are not imported here.
@@ -96,8 +97,11 @@ def _find_vote_obstacle(estimator: VotingClassifier, *, passthrough: bool) -> st
         return "model.estimator.weights below zero"
     members = _members_of(estimator)
     for name, member in members:
-        if not isinstance(member, Pipeline) or [*member.named_steps] != ["preprocess", "clf"]:
+        if not isinstance(member, Pipeline) or [*member.named_steps][-2:] != ["preprocess", "clf"]:
             return f"model.members.{name}: {type(member).__name__}"
+        # The features of columns are made once, before the vote.
+        if getattr(member.named_steps.get("features"), "max_categories", None) is not None:
+            return f"model.members.{name}: features.max_categories of a member"
         if isinstance(member["clf"], VotingClassifier):
             return f"model.members.{name}: a vote among members of a vote"
     kinds = {type(member["clf"]).__name__ for _, member in members}
@@ -133,24 +137,34 @@ def export_pipeline(
     model: specs.ModelSpec
     columns: list[specs.ColumnSpec] = []
     pipeline = pipeline_of(fitted)
+    X, features = X_train, pipeline.named_steps.get("features")
+    if features is not None:
+        X = features.transform(X_train)
     if type(pipeline["clf"]) is VotingClassifier:
-        model, arrays, columns = _export_vote(pipeline["clf"], X_train)
+        model, arrays, columns = _export_vote(pipeline["clf"], X)
     else:
-        model, arrays, encodings = _export(pipeline, X_train)
+        model, arrays, encodings = _export(pipeline, X)
         for index, encoding in enumerate(encodings):
             if isinstance(encoding, CategoryEncoding):
                 arrays[f"codes.{index}"] = encoding.codes
                 columns.append(specs.CategorySpec(encoding.name, list(encoding.categories)))
             else:
                 columns.append(specs.NumberSpec(encoding.name, list(encoding.steps)))
+    inputs: list[specs.InputSpec] = []
+    made: list[specs.FeatureSpec] = []
+    if X is not X_train:
+        inputs, made, own = export_inputs(features, X_train, columns)
+        arrays |= own
     calibration, points = _export_calibration(fitted, model)
     if threshold is None and len(labels) == 2:
         threshold = 0.5
-    spec = specs.ScorerSpec(FORMAT, list(labels), threshold, columns, model, calibration)
+    labels = list(labels)
+    spec = specs.ScorerSpec(FORMAT, labels, threshold, columns, model, calibration, inputs, made)
     return as_files(spec, {**arrays, **points})
 
 
 def _export(pipeline: Pipeline, X_train: pd.DataFrame) -> Exported:
+    """Export the steps after `features`, which made X_train."""
     preprocess, estimator = pipeline["preprocess"], pipeline["clf"]
     exporter = _find_exporter(estimator)
     if isinstance(preprocess, str):

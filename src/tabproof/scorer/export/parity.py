@@ -1,18 +1,22 @@
 """Check that a scorer gives the pipeline's probabilities, on rows where exporters can be wrong."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
 
 from tabproof.errors import UserError
-from tabproof.scorer.encoding import ARITHMETIC, FLOAT32_MAX, NumberEncoding
+from tabproof.scorer.encoding import ARITHMETIC, FLOAT32_MAX, CategoryEncoding, NumberEncoding
 from tabproof.scorer.export.columns import UNSEEN, as_cells, cells_of
 from tabproof.scorer.export.exporters import pipeline_of
+from tabproof.scorer.export.inputs import input_cells
 from tabproof.scorer.format import Columns, Floats
+from tabproof.scorer.inputs import DateInput, TextInput
 from tabproof.scorer.model import TreesModel, VoteModel
 from tabproof.scorer.scorer import Scorer, read_scorer
 
@@ -24,6 +28,7 @@ N_SAMPLED_ROWS = 300
 # The share of cells that are changed, and the number of nodes whose thresholds are tried.
 SHARE = 0.2
 N_SAMPLED_NODES, MAX_NODES = 600, 20_000
+MIN_NODES, MAX_CELLS = 50, 2_000_000
 EXTREMES = (1e300, -1e300, 1e30, -1e30, 1e9, -1e9, 1e-300, 0.0, -0.0)
 UNCHANGED = "the rows as they are"
 INVERSE = {"add": "subtract", "subtract": "add", "multiply": "divide", "divide": "multiply"}
@@ -57,13 +62,25 @@ def check_parity(
     This takes a sample of X and changed rows of it; with `whole` all rows and every threshold.
     """
     scorer, pipeline, uncalibrated = read_scorer(files), pipeline_of(fitted), None
-    if pipeline is not fitted:
-        uncalibrated = Scorer(scorer.columns, scorer.labels, scorer.model, scorer.threshold)
-    allowed = ALLOWED if uncalibrated is None else ALLOWED_CALIBRATED
     rng = np.random.default_rng(seed)
     if not whole and len(X) > N_SAMPLED_ROWS:
         X = X.iloc[rng.choice(len(X), N_SAMPLED_ROWS, replace=False)]
     n_rows, worst = 0, 0.0
+    if scorer.inputs is not None:
+        # What is behind the step `features` is compared below, on rows that it makes.
+        features = pipeline.named_steps["features"]
+        for rows, frame in hard_inputs(scorer, X, rng, whole=whole):
+            _compare_features(features, scorer, rows, frame)
+            allowed = ALLOWED if pipeline is fitted else ALLOWED_CALIBRATED
+            difference = _compare(fitted, scorer, rows, frame, allowed)
+            if difference is not None:
+                n_rows, worst = n_rows + len(frame), max(worst, difference)
+        X, scorer = features.transform(X), scorer.without_inputs()
+        fitted, pipeline = _without_features(fitted), pipeline[1:]
+    is_calibrated = isinstance(fitted, CalibratedClassifierCV)
+    if is_calibrated:
+        uncalibrated = Scorer(scorer.columns, scorer.labels, scorer.model, scorer.threshold)
+    allowed = ALLOWED_CALIBRATED if is_calibrated else ALLOWED
     for rows, frame in hard_rows(scorer, X, rng, whole=whole):
         if uncalibrated is not None:
             _compare(pipeline, uncalibrated, rows, frame, ALLOWED)
@@ -99,18 +116,90 @@ def _compare(
     return difference
 
 
-def make_predict(files: Mapping[str, bytes]) -> Callable[[pd.DataFrame], Floats]:
-    """Return predict_proba of the exported model, which is faster than a pipeline's."""
-    scorer = read_scorer(files)
-    return lambda X: scorer.predict_proba(columns_of(scorer, X))
+def _without_features(fitted: Any) -> Any:
+    """Return what predicts from the features that the first step makes."""
+    if not isinstance(fitted, CalibratedClassifierCV):
+        return fitted[1:]
+    (pair,) = fitted.calibrated_classifiers_
+    rest, rest_pair = copy(fitted), copy(pair)
+    rest_pair.estimator = pair.estimator[1:]
+    rest.calibrated_classifiers_ = [rest_pair]
+    return rest
+
+
+def _compare_features(features: Any, scorer: Scorer, rows: str, frame: pd.DataFrame) -> None:
+    """Raise ScorerDiffersError unless the scorer makes the same numbers, bit for bit."""
+    columns, maker = columns_of(scorer, frame), features.maker_
+    if scorer.inputs is not None:
+        maker = scorer.inputs.maker
+    expected = features.transform(frame)
+    own = zip(scorer.model.encodings, maker.of_columns(columns), strict=True)
+    some = zip(*(column[:N_SAMPLED_ROWS].tolist() for column in columns), strict=True)
+    one_by_one = [maker.of_row(row) for row in some]
+    for place, (encoding, found) in enumerate(own):
+        wanted = cells_of(encoding, expected.iloc[:, place])
+        alone = np.array([row[place] for row in one_by_one])
+        for values in (found, alone):
+            same = np.array_equal(values, wanted[: len(values)], equal_nan=True)
+            if not same:
+                difference = float(np.nanmax(np.abs(values - wanted[: len(values)]), initial=0.0))
+                raise ScorerDiffersError(rows=rows, difference=difference, allowed=0.0)
 
 
 def columns_of(scorer: Scorer, X: pd.DataFrame) -> list[NDArray[Any]]:
     """Return a frame's columns as the scorer takes them."""
-    return [cells_of(encoding, X[encoding.name]) for encoding in scorer.columns]
+    return [input_cells(column, X[column.name]) for column in scorer.columns]
 
 
 # --- Rows on which a wrong exporter differs from the pipeline, made from ordinary ones.
+
+# The calendar's ends and what lies beyond, a leap day, the last microsecond of a day.
+TIMES = (
+    *("0001-01-01", "9999-12-31T23:59:59.999999", "-5000-06-01", "20000-01-01", "1970-01-01"),
+    *("1969-12-31T23:59:59.999999", "2000-02-29", "1900-02-28T12:00", "2040-12-31T23:59:59.5"),
+)
+TEXTS = (
+    *(
+        "",
+        " ",
+        "😀👍🏽 OK",
+        "ＡＢＣ　ｶﾞ",
+        "東京都に行きました",
+        "Straße İstanbul",
+        "\x00\ud800",
+        "...",
+    ),
+    *("word " * 5_000, "文" * 20_000, "never seen before"),
+)
+
+
+def hard_inputs(
+    scorer: Scorer, X: pd.DataFrame, rng: np.random.Generator, *, whole: bool
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield a description and rows, for what a scorer makes of dates, texts and categories.
+
+    With `whole`, more of them are changed.
+    """
+    yield UNCHANGED, X
+    yield "rows with 20 % of cells missing", X.mask(rng.random(X.shape) < SHARE)
+    yield "rows without any value", X.iloc[:1].mask(np.ones((1, X.shape[1]), dtype=bool))
+    changed = X.copy()
+    for column in scorer.columns:
+        cells, is_changed = X[column.name], rng.random(len(X)) < (0.8 if whole else SHARE)
+        if isinstance(column, CategoryEncoding):
+            found = cells.astype("object").where(cells.notna(), None).mask(is_changed, UNSEEN)
+            changed[column.name] = as_cells(found.tolist()).set_axis(X.index)
+        elif isinstance(column, DateInput):
+            times = rng.choice(np.array(TIMES, dtype="datetime64[us]"), len(X))
+            dates = np.where(is_changed, times, cells.to_numpy("datetime64[us]"))
+            changed[column.name] = pd.Series(dates, index=X.index)
+        elif isinstance(column, TextInput):
+            odd = [TEXTS[i] for i in rng.integers(len(TEXTS), size=len(X))]
+            texts = zip(is_changed, odd, cells.astype("object"), strict=True)
+            mixed = [text if hit else cell for hit, text, cell in texts]
+            # Arrow's texts have no half of a pair, as Python's may.
+            changed[column.name] = pd.Series(mixed, index=X.index, dtype="object")
+    yield "rows with odd dates, texts and categories", changed
 
 
 def hard_rows(
@@ -126,25 +215,30 @@ def hard_rows(
         changed[category.name] = as_cells(cells.tolist()).set_axis(X.index)
     yield "rows with 20 % of categories never seen", changed
     models = scorer.model.members if isinstance(scorer.model, VoteModel) else [scorer.model]
-    changed = X.copy()
+    extreme: dict[str, pd.Series] = {}
     for encodings in zip(*(model.encodings for model in models), strict=True):
         numbers = [encoding for encoding in encodings if isinstance(encoding, NumberEncoding)]
         if numbers:
             fitting = [x for x in EXTREMES if all(_accepts(encoding, x) for encoding in numbers)]
-            extremes = pd.Series(rng.choice(fitting, len(X)), index=X.index)
+            extremes = rng.choice(fitting, len(X))
             # One per row on average: two that cancel out leave no number to compare.
             hit, name = rng.random(len(X)) < 1 / X.shape[1], numbers[0].name
-            changed[name] = X[name].mask(hit, extremes)
-    yield "rows with extreme numbers", changed
+            if hit.any():
+                extreme[name] = X[name].mask(hit, pd.Series(extremes, index=X.index))
+    yield "rows with extreme numbers", replaced(X, extreme)
     yield "rows without any value", X.iloc[:1].mask(np.ones((1, X.shape[1]), dtype=bool))
     with_trees = [model for model in models if isinstance(model, TreesModel)]
     for model in with_trees:
         limit = (MAX_NODES if whole else N_SAMPLED_NODES) // len(with_trees)
+        # A node takes four rows; wide ones take long, and their nodes are much alike.
+        limit = limit if whole else min(limit, max(MIN_NODES, MAX_CELLS // (4 * X.shape[1])))
         yield from _rows_at_nodes(model, columns_of(scorer, X), X, rng, limit)
 
 
 def _accepts(encoding: NumberEncoding, value: float) -> bool:
     """Return whether the result of the steps fits into the estimator's 64 or 32 bits."""
+    if not encoding.steps:
+        return True
     steps = [step for step in encoding.steps if step[0] not in ("clip_float32", "float32")]
     limit = FLOAT32_MAX if len(steps) < len(encoding.steps) else float(np.finfo(np.float64).max)
     return abs(NumberEncoding(encoding.name, tuple(steps)).apply(value)) <= limit
@@ -183,12 +277,18 @@ def _rows_at_nodes(
         if isinstance(encoding, NumberEncoding) and np.isfinite(threshold):
             cells = changed.setdefault(encoding.name, frame[encoding.name].to_numpy(copy=True))
             cells[3 * i : 3 * i + 3] = _around(encoding, threshold)
-    yield "rows on thresholds and next to them", frame.assign(**changed)
+    yield "rows on thresholds and next to them", replaced(frame, changed)
     lacking = X.iloc[reached].reset_index(drop=True)
     names = np.array([encoding.name for encoding in tested])
-    for name in np.unique(names):
-        lacking[name] = lacking[name].mask(names == name)
-    yield "rows that lack what a node tests", lacking
+    masked = {name: lacking[name].mask(names == name) for name in np.unique(names).tolist()}
+    yield "rows that lack what a node tests", replaced(lacking, masked)
+
+
+def replaced(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a frame with other columns: one by one, 5,000 columns would take long."""
+    kept = frame.drop(columns=list(columns))
+    new = pd.DataFrame(dict(columns), index=frame.index)
+    return pd.concat([kept, new], axis=1)[list(frame.columns)]
 
 
 def _around(encoding: NumberEncoding, threshold: float) -> list[float]:

@@ -1,0 +1,45 @@
+"""Score a table in memory, as a file with the same cells is scored."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from tabproof.batch.cells import CellReader, find_wrong_types
+from tabproof.batch.job import ColumnsDifferError
+from tabproof.batch.parquet_file import Slice
+from tabproof.batch.score_files import read_model
+from tabproof.batch.scoring import Part, output_schema, score
+from tabproof.errors import DuplicateColumnsError, listed
+
+
+class TableScorer:
+    """The model of a run, for tables in memory.
+
+    labels : in the order of the probabilities. columns : what the model was trained on. target :
+    the column that it predicts.
+    """
+
+    def __init__(self, run: Path, *, explain: bool) -> None:
+        self.run_id, self._model, self.target = read_model(run, explain=explain)
+        self.labels = self._model.labels
+        self.columns = tuple(column.name for column in self._model.columns)
+
+    def score(self, table: pa.Table) -> Part:
+        """Score the rows; those with a bad cell are left out, and are in the part's faults.
+
+        The columns of the answer are those of batch scoring. Columns that are absent count as
+        missing cells. Raises ColumnsDifferError where no column is there, or one cannot be read.
+        """
+        names = table.column_names
+        if twice := [name for name in self.columns if names.count(name) > 1]:
+            raise DuplicateColumnsError(twice)
+        found = {name: table.schema.field(name).type for name in self.columns if name in names}
+        wrong = find_wrong_types(self._model.columns, found, strict=False)
+        if wrong or not found:
+            mistyped = ", ".join(f"'{name}' ({kind})" for name, kind in wrong.items())
+            reason = f"wrong type {mistyped}" if wrong else f"missing {listed(self.columns, 20)}"
+            raise ColumnsDifferError(f"the table does not have the model's columns: {reason}")
+        rows = Slice(table.select(list(found)), table.num_rows)
+        reader = CellReader(self._model.columns, self._model.name_category, is_text=False)
+        schema = output_schema(self._model, {})
+        return score(self._model, reader, Slice.rows, schema, 0, rows)

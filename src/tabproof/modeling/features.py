@@ -1,0 +1,353 @@
+"""The first step of every pipeline: dates, texts and many categories become numbers.
+
+Which features there are is learned from the training rows. How they are computed is the business
+of `tabproof.features`, which the exported scorer calls too.
+"""
+
+import re
+import warnings
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import TruncatedSVD
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import TargetEncoder, normalize
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from tabproof.features import (
+    DATE_PARTS,
+    DAY,
+    Feature,
+    FeatureMaker,
+    Floats,
+    TextTable,
+    count_tokens,
+    is_missing_text,
+    seconds_of,
+)
+
+Codes = NDArray[np.int64]
+Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+# Pairs of more date columns would be more features than rows often bear.
+MAX_DATES_WITH_PAIRS = 4
+# A token that one training row has says nothing about another.
+MIN_ROWS_OF_TOKEN = 2
+# With more classes a text has no score of each; its topics remain.
+MAX_SCORED_CLASSES = 10
+# A score of words hardly improves with more rows, but its fit takes longer.
+MAX_ROWS_OF_SCORE = 200_000
+# Folds of values that training rows get from models that were not fitted on them.
+N_SPLITS = 5
+# LightGBM refuses these in names, XGBoost some of them.
+UNSAFE = re.compile(r'[\[\]{}<>:,"\\\x00-\x1f]')
+# No category of training looks like it.
+UNSEEN = "\ue000 never seen"
+
+
+class ColumnFeatures(TransformerMixin, BaseEstimator):
+    """Make features of dates, texts, and categories with many values; keep all other columns.
+
+    A date becomes the days since the newest training row, year, month, day, weekday, and the hour
+    if some row has a time of day; of up to four dates also the days between each two. A text
+    becomes its length and a score per class (one for two classes): a logistic regression on its
+    hashed words, pairs of words, or characters. A column of more than max_categories categories
+    becomes the share of each class among their rows.
+
+    Training rows get scores and shares from folds that they are not in, without their own target.
+    A frame without such columns is returned as it is.
+
+    Parameters
+    ----------
+    max_categories : None leaves categories as they are.
+    text_components : topics of a text (of a truncated SVD), as further features.
+    text_buckets : into how many buckets words are hashed.
+    text_C : the inverse strength of the penalty of the logistic regression.
+    """
+
+    # scikit-learn's name for constraints, which check_grid uses too.
+    _parameter_constraints: ClassVar = {
+        "max_categories": [None, Interval(Integral, 1, None, closed="left")],
+        "text_components": [Interval(Integral, 0, None, closed="left")],
+        "text_buckets": [Interval(Integral, 2, 2**31, closed="left")],
+        "text_C": [Interval(Real, 0, None, closed="neither")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        max_categories: int | None = None,
+        text_components: int = 0,
+        text_buckets: int = 2**15,
+        text_C: float = 0.1,
+        random_state: Any = None,
+    ) -> None:
+        self.max_categories = max_categories
+        self.text_components = text_components
+        self.text_buckets = text_buckets
+        self.text_C = text_C
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the features."""
+        self._learn(X, y)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, **_params: Any) -> Any:
+        """Learn the features; return those of the training rows, out of folds."""
+        out_of_folds = self._learn(X, y)
+        frame = self.transform(X)
+        for place, values in out_of_folds.items():
+            frame[self.names_[place]] = values
+        return frame
+
+    def transform(self, X: Any) -> Any:
+        """Return a frame of numbers and categories; X itself if there is nothing to do."""
+        check_is_fitted(self, "maker_")
+        if self.maker_ is None:
+            return X
+        made = self.maker_.of_columns(self.cells(X))
+        found = {
+            name: X.iloc[:, feature.of[0]] if feature.take == "cell" else values
+            for name, feature, values in zip(self.names_, self.maker_.features, made, strict=True)
+        }
+        return pd.DataFrame(found, index=X.index)
+
+    def cells(self, X: pd.DataFrame) -> list[NDArray[Any]]:
+        """Return the columns as FeatureMaker takes them; others are not read."""
+        found: list[NDArray[Any]] = []
+        for place, (_, column) in enumerate(X.items()):
+            if place in self.categories_:
+                found.append(_places_of(column, self.categories_[place]))
+            elif place in self.dates_:
+                found.append(seconds_of(column.to_numpy("datetime64[us]")))
+            elif self.maker_ is not None and place in self.maker_.texts:
+                found.append(column.astype("object").to_numpy())
+            else:
+                found.append(np.empty(len(column)))
+        return found
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the features."""
+        check_is_fitted(self, "maker_")
+        if self.maker_ is None and input_features is not None:
+            return np.asarray(input_features, dtype=object)
+        return np.array(self.names_, dtype=object)
+
+    def _learn(self, X: Any, y: Any) -> dict[int, Floats]:
+        """Set what is learned; return values of training rows out of folds, by feature."""
+        self._validate_params()
+        self.n_features_in_ = int(np.shape(X)[1])
+        self.maker_: FeatureMaker | None = None
+        self.categories_: dict[int, list[str]] = {}
+        self.dates_: list[int] = []
+        if not isinstance(X, pd.DataFrame):
+            self.names_ = [f"x{place}" for place in range(self.n_features_in_)]
+            return {}
+        given = [*map(str, X.columns)]
+        self.feature_names_in_ = np.array(given, dtype=object)
+        many = [*map(list(X.columns).index, many_categories(X, self.max_categories))]
+        dates = [p for p, dtype in enumerate(X.dtypes) if dtype.kind == "M"]
+        texts = [p for p, dtype in enumerate(X.dtypes) if isinstance(dtype, pd.StringDtype)]
+        safe = _safe_names(given)
+        if not (many or dates or texts or safe != given):
+            self.names_ = given
+            return {}
+        folds = _folds(y, self.random_state) if many or texts else []
+        names: list[str] = []
+        features: list[Feature] = []
+        out_of_folds: dict[int, Floats] = {}
+        codes: dict[int, Floats] = {}
+        tables: dict[int, TextTable] = {}
+        if many:
+            self.categories_, codes, shares = _fit_shares(X, y, many, folds)
+        for place, name in enumerate(safe):
+            first = len(names)
+            if place in codes:
+                width = codes[place].shape[1]
+                features += [Feature("code", (place,), index) for index in range(width)]
+                names += _numbered(name, "share", width)
+                out_of_folds |= {first + i: shares[place][:, i] for i in range(width)}
+            elif place in texts:
+                column = X.iloc[:, place].astype("object").to_numpy()
+                tables[place], scores = self._fit_text(column, y, folds)
+                width = tables[place].width
+                features += [Feature("text", (place,), index) for index in range(1 + width)]
+                n_scores = scores.shape[1]
+                names += [f"{name} (length)"]
+                names += (
+                    [f"{name} (score)"] if n_scores == 1 else _numbered(name, "score", n_scores)
+                )
+                names += _numbered(name, "topic", width - n_scores)
+                out_of_folds |= {first + 1 + i: scores[:, i] for i in range(n_scores)}
+            elif place in dates:
+                seconds = seconds_of(X.iloc[:, place].to_numpy("datetime64[us]"))
+                present = seconds[~np.isnan(seconds)]
+                newest = float(present.max()) if len(present) else 0.0
+                has_time = bool((present % DAY != 0).any())
+                parts = DATE_PARTS if has_time else [p for p in DATE_PARTS if p != "hour"]
+                features += [Feature(part, (place,), newest=newest) for part in parts]
+                names += [f"{name} ({part})" for part in parts]
+            else:
+                features.append(Feature("cell", (place,)))
+                names.append(name)
+        for pair in combinations(dates[:MAX_DATES_WITH_PAIRS], 2):
+            features.append(Feature("days_between", pair))
+            names.append(f"{safe[pair[0]]} to {safe[pair[1]]} (days)")
+        self.dates_ = dates
+        self.names_ = _distinct(names)
+        self.maker_ = FeatureMaker(features, codes, tables)
+        return out_of_folds
+
+    def _fit_text(self, column: NDArray[Any], y: Any, folds: Splits) -> tuple[TextTable, Floats]:
+        """Return the table of a text, and its scores of the training rows out of folds."""
+        # Arrays, since a dictionary per row would take a hundred times the memory.
+        buckets, counts, ends = array("q"), array("q"), array("q", [0])
+        present = np.ones(len(column), dtype=bool)
+        for place, text in enumerate(column):
+            if not isinstance(text, str) or is_missing_text(text):
+                present[place] = False
+            else:
+                found = count_tokens(text, self.text_buckets)
+                buckets.extend(found)
+                counts.extend(found.values())
+            ends.append(len(buckets))
+        all_buckets = np.array(buckets, dtype=np.int64)
+        known, n_rows = np.unique(all_buckets, return_counts=True)
+        is_kept = n_rows >= MIN_ROWS_OF_TOKEN
+        known, n_rows = known[is_kept], n_rows[is_kept]
+        idf: Floats = np.log((1 + present.sum()) / (1 + n_rows)) + 1
+        matrix = csr_array(
+            (np.sqrt(np.array(counts, dtype=np.float64)), all_buckets, np.array(ends)),
+            shape=(len(column), self.text_buckets),
+        )[:, known]
+        if len(known):
+            matrix = normalize(matrix.multiply(idf).tocsr(), copy=False)
+        n_classes = len(np.unique(y))
+        n_scores = 0 if n_classes > MAX_SCORED_CLASSES else 1 if n_classes == 2 else n_classes
+        scores = np.zeros((len(column), n_scores))
+        tables = [np.zeros((len(known), n_scores))]
+        # Threads would add in another order.
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            if n_scores and len(known):
+                for train, test in folds:
+                    scores[test] = matrix[test] @ self._weights(matrix, y, train)
+                tables[0] = self._weights(matrix, y, np.arange(len(y)))
+            n_topics = min(self.text_components, len(known) - 1, len(column) - 1)
+            if n_topics > 0:
+                svd = TruncatedSVD(n_topics, random_state=self.random_state).fit(matrix)
+                tables.append(svd.components_.T)
+        scores[~present] = np.nan
+        table = np.ascontiguousarray(np.concatenate(tables, axis=1))
+        return TextTable(self.text_buckets, known, idf, table), scores
+
+    def _weights(self, matrix: Any, y: Codes, rows: Codes) -> Floats:
+        """Return the coefficients of a logistic regression, of shape (n_tokens, n_scores)."""
+        if len(rows) > MAX_ROWS_OF_SCORE:
+            drawn = np.random.default_rng(0).choice(len(rows), MAX_ROWS_OF_SCORE, replace=False)
+            rows = rows[np.sort(drawn)]
+        classes, present = np.unique(y), np.unique(y[rows])
+        weights = np.zeros((matrix.shape[1], len(classes)))
+        if len(present) > 1:
+            fitted = LogisticRegression(C=self.text_C, max_iter=200).fit(matrix[rows], y[rows])
+            coefficients = fitted.coef_.T
+            if len(present) == 2:
+                coefficients = np.concatenate([-coefficients, coefficients], axis=1)
+            weights[:, np.searchsorted(classes, present)] = coefficients
+        return weights[:, 1:] if len(classes) == 2 else weights
+
+
+def many_categories(X: pd.DataFrame, max_categories: int | None) -> list[Any]:
+    """Return the columns with more categories than a model takes, as ColumnFeatures finds them."""
+    return [
+        name
+        for name, dtype in X.dtypes.items()
+        if max_categories is not None
+        and isinstance(dtype, pd.CategoricalDtype)
+        and len(dtype.categories) > max_categories
+    ]
+
+
+def _fit_shares(
+    X: pd.DataFrame, y: Any, many: Sequence[int], folds: Splits
+) -> tuple[dict[int, list[str]], dict[int, Floats], dict[int, Floats]]:
+    """Return by column its categories, their shares, and the shares of rows out of folds."""
+    frame = pd.DataFrame({str(p): X.iloc[:, p].astype("object") for p in many}, index=X.index)
+    n_rows = np.arange(len(X))
+    encoder = TargetEncoder(cv=[*folds] or [(n_rows, n_rows)])
+    of_rows = encoder.fit_transform(frame, y)
+    categories = {p: sorted(map(str, X.iloc[:, p].dropna().unique())) for p in many}
+    longest = max(map(len, categories.values()))
+    padded = {
+        str(p): [*own, UNSEEN, *[np.nan] * (longest + 1 - len(own))]
+        for p, own in categories.items()
+    }
+    tables = encoder.transform(pd.DataFrame(padded, dtype="object"))
+    width = of_rows.shape[1] // len(many)
+    columns = {p: slice(width * i, width * (i + 1)) for i, p in enumerate(many)}
+    codes = {p: tables[: len(categories[p]) + 2, columns[p]].copy() for p in many}
+    return categories, codes, {p: of_rows[:, columns[p]] for p in many}
+
+
+def _folds(y: Any, seed: Any) -> Splits:
+    """Divide rows; of a class with fewer rows than folds some folds have none."""
+    most = int(np.unique_counts(y).counts.max())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        folds = StratifiedKFold(max(2, min(N_SPLITS, most)), shuffle=True, random_state=seed)
+        return list(folds.split(y, y))
+
+
+def _places_of(column: pd.Series, categories: Sequence[str]) -> NDArray[np.intp]:
+    """Return the index of each category, of unseen ones, and of missing cells."""
+    place_of = {name: place for place, name in enumerate(categories)}
+    by_code = column.astype("category").cat
+    places = [place_of.get(str(name), len(categories)) for name in by_code.categories]
+    # The code of a missing cell is -1, so it takes the last entry.
+    return np.array([*places, len(categories) + 1], np.intp)[by_code.codes.to_numpy()]
+
+
+def _safe_names(names: Sequence[str]) -> list[str]:
+    """Return names that every library takes: where one is refused, the column's number."""
+    # LightGBM takes spaces for underscores.
+    counts = Counter(re.sub(r"\s", "_", name) for name in names)
+    taken = set(names)
+    found = []
+    for place, name in enumerate(names):
+        is_safe = name and not UNSAFE.search(name) and counts[re.sub(r"\s", "_", name)] == 1
+        found.append(name if is_safe else f"column_{place}")
+        while not is_safe and found[-1] in taken:
+            found[-1] += "_"
+    return found
+
+
+def _numbered(name: str, what: str, n: int) -> list[str]:
+    """Name features of each class; for two classes there is one."""
+    return [f"{name} ({what})" if n == 1 else f"{name} ({what} {i})" for i in range(n)]
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Mark names that a column of the table has already."""
+    found: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        chosen = name
+        while re.sub(r"\s", "_", chosen) in taken:
+            chosen += "'"
+        taken.add(re.sub(r"\s", "_", chosen))
+        found.append(chosen)
+    return found

@@ -1,0 +1,152 @@
+"""What a client sends, where the model takes other columns: dates, texts, and many categories.
+
+A date is a number of seconds, a text a str or None; numbers and categories are as in `encoding`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabproof.features import Feature, FeatureMaker, Floats, TextTable
+from tabproof.scorer import format as specs
+from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
+from tabproof.scorer.format import Arrays, Columns, ScorerDamagedError
+
+MAX_BUCKETS = 2**31
+
+
+@dataclass(frozen=True)
+class DateInput:
+    """A column of dates."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class TextInput:
+    """A column of texts."""
+
+    name: str
+
+
+Input = Encoding | DateInput | TextInput
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The columns of a client, and what makes the columns of the model of them."""
+
+    columns: tuple[Input, ...]
+    maker: FeatureMaker
+
+    def of_row(self, row: Sequence[Any]) -> list[float]:
+        """Return one row as the model takes it."""
+        return self.maker.of_row(row)
+
+    def of_columns(self, columns: Columns) -> Columns:
+        """Return many rows as the model takes them."""
+        return self.maker.of_columns(columns)
+
+    def shares(self, values: Floats) -> Floats:
+        """Return contributions of the client's columns, given those of the model's columns.
+
+        Days between two dates count half for each.
+        """
+        found = np.zeros((len(values), len(self.columns)))
+        for place, feature in enumerate(self.maker.features):
+            for column in feature.of:
+                found[:, column] += values[:, place] / len(feature.of)
+        return found
+
+
+def read_inputs(
+    spec: specs.ScorerSpec, arrays: Arrays, encodings: Sequence[Encoding]
+) -> Inputs | None:
+    """Make the inputs; raise ScorerDamagedError where they do not fit the model's columns."""
+    if not spec.inputs and not spec.features:
+        return None
+    if len({column.name for column in spec.inputs}) < len(spec.inputs):
+        raise ScorerDamagedError("duplicate names of inputs")
+    if len(spec.features) != len(encodings):
+        raise ScorerDamagedError(f"{len(spec.features)} features for {len(encodings)} columns")
+    codes: dict[int, Floats] = {}
+    texts: dict[int, TextTable] = {}
+    columns: list[Input] = []
+    for index, column in enumerate(spec.inputs):
+        if isinstance(column, specs.TextSpec):
+            texts[index] = _read_text(index, column, arrays)
+            columns.append(TextInput(column.name))
+        elif isinstance(column, specs.DateSpec):
+            columns.append(DateInput(column.name))
+        elif isinstance(column, specs.NumberSpec):
+            if column.steps:
+                raise ScorerDamagedError(f"input '{column.name}' has steps; columns have them")
+            columns.append(NumberEncoding(column.name, ()))
+        else:
+            n_rows = len(column.categories) + 2
+            if len(set(column.categories)) < len(column.categories):
+                raise ScorerDamagedError(f"input '{column.name}' has duplicate categories")
+            table = arrays.get(f"inputs.{index}.codes", np.empty((n_rows, 0)))
+            if table.dtype != np.float64 or table.ndim != 2 or len(table) != n_rows:
+                raise ScorerDamagedError(f"input '{column.name}' has no table of {n_rows} rows")
+            codes[index] = table
+            columns.append(CategoryEncoding(column.name, tuple(column.categories), table))
+    features = [Feature(f.take, f.of, f.index, f.newest) for f in spec.features]
+    for feature, encoding in zip(features, encodings, strict=True):
+        _check_feature(feature, encoding, columns, codes, texts)
+    return Inputs(tuple(columns), FeatureMaker(features, codes, texts))
+
+
+def _read_text(index: int, spec: specs.TextSpec, arrays: Arrays) -> TextTable:
+    found = []
+    for name, dtype, n_dimensions in (
+        ("buckets", np.int32, 1),
+        ("idf", np.float64, 1),
+        ("table", np.float64, 2),
+    ):
+        array = arrays.get(f"inputs.{index}.{name}")
+        if array is None or array.dtype != dtype or array.ndim != n_dimensions:
+            raise ScorerDamagedError(f"'inputs.{index}.{name}' is missing, or of another type")
+        found.append(array)
+    buckets, idf, table = found
+    if not len(buckets) == len(idf) == len(table):
+        raise ScorerDamagedError(f"the arrays of input '{spec.name}' differ in length")
+    buckets = buckets.astype(np.int64)
+    inside = (buckets >= 0) & (buckets < spec.n_buckets)
+    if not (1 <= spec.n_buckets <= MAX_BUCKETS and inside.all() and (np.diff(buckets) > 0).all()):
+        raise ScorerDamagedError(f"the buckets of input '{spec.name}' do not increase")
+    is_weight = np.isfinite(idf) & (idf > 1e-100) & (idf < 1e100)
+    if not is_weight.all() or not np.isfinite(table).all():
+        raise ScorerDamagedError(f"the weights of input '{spec.name}' are not finite, or too small")
+    return TextTable(spec.n_buckets, buckets, idf, table)
+
+
+def _check_feature(
+    feature: Feature,
+    encoding: Encoding,
+    columns: Sequence[Input],
+    codes: dict[int, Floats],
+    texts: dict[int, TextTable],
+) -> None:
+    where = f"the feature of column '{encoding.name}'"
+    n_inputs = 2 if feature.take == "days_between" else 1
+    if len(feature.of) != n_inputs or not all(0 <= i < len(columns) for i in feature.of):
+        raise ScorerDamagedError(f"{where} does not name {n_inputs} of the inputs")
+    inputs, is_number = [columns[i] for i in feature.of], isinstance(encoding, NumberEncoding)
+    if feature.take == "cell":
+        fits = type(inputs[0]) is type(encoding)
+        if isinstance(inputs[0], CategoryEncoding) and isinstance(encoding, CategoryEncoding):
+            fits = inputs[0].categories == encoding.categories
+    elif feature.take == "code":
+        table = codes.get(feature.of[0], np.empty((0, 0)))
+        fits = is_number and 0 <= feature.index < table.shape[1]
+    elif feature.take == "text":
+        text = texts.get(feature.of[0])
+        fits = is_number and text is not None and 0 <= feature.index <= text.width
+    else:
+        fits = is_number and all(isinstance(each, DateInput) for each in inputs)
+        fits = fits and bool(np.isfinite(feature.newest))
+    if not fits:
+        raise ScorerDamagedError(f"{where} does not fit what it is made of")
