@@ -1,0 +1,1 @@
+"""Python's way in: `tabproof.train`, runs as objects, and what notebooks show of them."""
