@@ -202,8 +202,8 @@ def categories(folder: Path) -> Iterator[OddFile]:
 
     rows = Rows("codes with leading zeros")
     codes = [
-        f"{40 * int(p) + int(n):05}"
-        for p, n in zip(rows.is_positive, rows.rng.integers(40, size=300), strict=True)
+        f"{6 * int(p) + int(n):05}"
+        for p, n in zip(rows.is_positive, rows.rng.integers(6, size=300), strict=True)
     ]
     rows.add("zip", codes, None, ("category", "number")).number("x2").answer()
     yield rows.file(folder / "leading_zeros.csv", rows.csv())
