@@ -117,6 +117,29 @@ def test_a_date_is_read_as_it_was_written(when):
 
 
 @pytest.mark.parametrize(
+    ("texts", "patterns"),
+    [
+        (["24-03-21", "24-04-22", "23-12-28"], ()),
+        (["21-03-24", "22-04-24", "28-12-23"], (DAY_FIRST,)),
+        (["03/21/24", "04/22/23", "04/23/22"], (MONTH_FIRST,)),
+        (["01/03/89", "01/04/57", "01/04/45"], (DAY_FIRST, MONTH_FIRST)),
+    ],
+)
+def test_a_year_of_two_digits_that_comes_first_is_not_taken_for_a_day(texts, patterns):
+    assert tuple(form.pattern for form in find_date_form(texts)) == patterns
+
+
+def test_what_the_user_says_of_the_first_part_holds():
+    (form,) = find_date_form(["24-03-21", "24-04-22", "23-12-28"], day_first=True)
+    assert form.pattern == DAY_FIRST
+
+
+def test_a_year_of_two_digits_is_of_the_century_that_excel_takes():
+    days = [parse_date(text, DateForm(DAY_FIRST)) for text in ("01/01/30", "01/01/29")]
+    assert days == [-1262304000, 1861920000]
+
+
+@pytest.mark.parametrize(
     ("text", "pattern"),
     [
         ("2024-03-21", "iso"),

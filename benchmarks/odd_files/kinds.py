@@ -133,6 +133,20 @@ def dates(folder: Path) -> Iterator[OddFile]:
     )
     yield rows.number("x2").answer().file(folder / "weekday.csv", rows.csv())
 
+    rows = Rows("years of two digits, of birth")
+    moments = [at - datetime.timedelta(days=18_000) for at in _moments(rows, whole_days=True)]
+    texts, seconds = [at.strftime("%d/%m/%y") for at in moments], [at.timestamp() for at in moments]
+    rows.add("born", texts, seconds, "date").number("x2").answer()
+    yield rows.file(folder / "births.csv", rows.csv())
+
+    # As days first, most would be dates too: 24-03-21 may be of 2021.
+    rows = plain("years of two digits, first")
+    days = [(20 + row % 5, 1 + row % 12, 1 + row % 28) for row in range(rows.n)]
+    texts = [f"{a:02}-{b:02}-{c:02}" for a, b, c in days]
+    read = [datetime.datetime(2000 + a, b, c, tzinfo=UTC).timestamp() for a, b, c in days]
+    rows.add("when", texts, read, ("date", *NOT_A_DATE)).answer()
+    yield rows.file(folder / "two_digits_first.csv", rows.csv(), outcome="either", reason="when")
+
     rows = plain("times of day")
     rows.add("at", [f"{row % 24:02}:{row % 60:02}" for row in range(rows.n)], None, ANY_KIND)
     yield rows.answer().file(folder / "times_of_day.csv", rows.csv())
@@ -223,7 +237,7 @@ def ids(folder: Path) -> Iterator[OddFile]:
     for name, make in (
         ("whole numbers", lambda row, _: str(10_001 + row)),
         ("UUIDs", lambda _, rng: str(uuid.UUID(bytes=rng.bytes(16)))),
-        ("names of people", lambda row, rng: f"{rng.choice(FIRST)} {rng.choice(LAST)} {row}"),
+        ("names of people", lambda row, _: f"{FIRST[row % 20]} {LAST[row // 20]}"),
         ("hexadecimal hashes", lambda _, rng: rng.bytes(16).hex()),
         ("invoice numbers", lambda row, _: f"INV-2024-{row:06}"),
     ):
@@ -233,8 +247,8 @@ def ids(folder: Path) -> Iterator[OddFile]:
         yield rows.file(folder / f"{name.replace(' ', '_')}.csv", rows.csv(), says="id")
 
 
-FIRST = ("Anna", "Ben", "Chie", "Daisuke", "Emma", "Fumi")
-LAST = ("Abe", "Baker", "Cruz", "Doi", "Endo", "Fischer")
+FIRST = [f"{a}{b}" for a in ("An", "Be", "Chi", "Da") for b in ("na", "n", "ra", "mi", "to")]
+LAST = [f"{a}{b}" for a in ("Ab", "Bak", "Do", "End", "It") for b in ("e", "er", "o")]
 
 
 def names(folder: Path) -> Iterator[OddFile]:

@@ -342,8 +342,8 @@ def _moment(match: re.Match[str], month: int, day: int) -> Moment | None:
     parts = match.groupdict()
     year = int(parts["year"])
     if len(parts["year"]) == 2:
-        # As POSIX has it: 69 to 99 are of the last century.
-        year += 2000 if year < 69 else 1900
+        # As Excel has it: 30 to 99 are of the last century, as years of birth are.
+        year += 2000 if year < 30 else 1900
     try:
         micros = (date(year, month, day).toordinal() - _EPOCH) * _DAY
     except ValueError:
@@ -390,9 +390,26 @@ def find_date_form(texts: Sequence[str], *, day_first: bool | None = None) -> tu
         return ()
     if len(iso) == most:
         return (_date_form("iso", iso),)
+    if day_first is None and _is_year_first(texts):
+        return ()
     return tuple(
         _date_form(pattern, found) for pattern, found in read.items() if len(found) == most
     )
+
+
+def _is_year_first(texts: Sequence[str]) -> bool:
+    """Return whether cells such as 24-03-28 rather begin with the year; no form says so.
+
+    Years have few values, days have many.
+    """
+    parts = [match for text in texts if (match := _YEAR_LAST.fullmatch(plain(text)))]
+    if any(
+        len(match["year"]) == 4 or int(match["year"]) > 31 or int(match["second_part"]) > 12
+        for match in parts
+    ):
+        return False
+    first, last = ({match[name] for match in parts} for name in ("first", "year"))
+    return len(first) < len(last)
 
 
 def _date_form(pattern: str, moments: Sequence[Moment]) -> DateForm:
