@@ -1,5 +1,6 @@
 """The run id changes with whatever determines the numbers; packages and code are recorded."""
 
+import ast
 import importlib
 import platform
 import re
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import tabproof
 from tabproof.artifacts import deciding_code_hash, provenance, run_id_of
 from tabproof.artifacts.provenance import (
     DECIDING,
+    PROJECT,
     code_hash,
     environment_text,
     library_versions,
@@ -163,6 +166,46 @@ def test_only_code_that_decides_numbers_is_in_the_run_id(tmp_path: Path) -> None
         path.write_bytes(content)
     assert changing == {part.partition("/")[0] for part in DECIDING}
     assert not changing & {"artifacts", "report", "runs", "service", "errors.py", "text.py"}
+
+
+# What deciding code imports, and no number depends on: errors, words, files, threads, displays.
+NOT_DECIDING = {
+    "__init__.py",
+    "artifacts",
+    "conf_files.py",
+    "errors.py",
+    "evaluation_result.py",
+    "runtime",
+    "schema.py",
+    "steps/__init__.py",
+    "steps/for_people.py",
+    "steps/report.py",
+    "text.py",
+}
+
+
+def test_what_deciding_code_imports_is_in_the_run_id_or_known_not_to_decide() -> None:
+    package = Path(tabproof.__file__).parent
+
+    def is_in(path: Path, parts: Collection[str]) -> bool:
+        names = {each.as_posix() for each in (path, *path.parents)}
+        return path.name == "errors.py" or not names.isdisjoint(parts)
+
+    unknown = set()
+    for file in package.rglob("*.py"):
+        if not is_in(file.relative_to(package), DECIDING):
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(PROJECT):
+                continue
+            modules = [node.module or "", *(f"{node.module}.{each.name}" for each in node.names)]
+            for place in (package.parent / module.replace(".", "/") for module in modules):
+                for found in (place.with_suffix(".py"), place / "__init__.py"):
+                    if found.is_file() and not is_in(
+                        inside := found.relative_to(package), {*DECIDING, *NOT_DECIDING}
+                    ):
+                        unknown.add(inside.as_posix())
+    assert not unknown
 
 
 @pytest.mark.parametrize(
