@@ -151,6 +151,12 @@ def _finite(number: float) -> float:
     return min(max(number, -FLOAT64_MAX), FLOAT64_MAX)
 
 
+def missing_numbers(words: Iterable[str]) -> frozenset[float]:
+    """Return the numbers among words that mean missing, such as -999."""
+    found = (parse_number(word, NumberForm()) for word in words)
+    return frozenset(number for number in found if number is not None)
+
+
 def is_exact(text: str) -> bool:
     """Return whether a double holds the digits of a whole number exactly, or it has a fraction."""
     digits = text.strip().lstrip("+-")

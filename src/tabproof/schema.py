@@ -132,6 +132,7 @@ class Schema:
     """The columns that a model was trained on, in order, and the labels it predicts.
 
     labels are in the order of the pipeline's classes 0, 1, …; of two, the second is positive.
+    na_values : words that the user chose to mean missing.
     """
 
     columns: tuple[Column, ...]
@@ -139,6 +140,7 @@ class Schema:
     labels: tuple[str, ...]
     n_rows: int
     treatments: tuple[Treatment, ...] = ()
+    na_values: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the schema as JSON."""
@@ -157,6 +159,7 @@ class Schema:
                 labels=tuple(map(str, content["labels"])),
                 n_rows=int(content["n_rows"]),
                 treatments=tuple(_treatment(each) for each in content.get("treatments", ())),
+                na_values=tuple(map(str, content.get("na_values", ()))),
             )
         except (
             ValueError,

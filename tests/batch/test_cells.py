@@ -1,5 +1,6 @@
 """Cells of every type mean what they meant in training."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -214,3 +215,28 @@ def test_types_that_training_refuses_are_refused() -> None:
     wanted = [NUMBER, WantedColumn("k", ("a",)), WantedColumn("t"), WantedColumn("gone")]
     assert set(find_wrong_types(wanted, found, strict=False)) == {"c", "k"}
     assert set(find_wrong_types(wanted, found, strict=True)) == {"c", "k", "t"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        (pa.array(["1", "-999", "-999.0", None]), WantedColumn("c")),
+        (pa.array([1.0, -999.0, -999.0, None]), WantedColumn("c")),
+        (pa.array([1, -999, -999, None]).dictionary_encode(), WantedColumn("c")),
+        (pa.array([86400, -999, -999, None]), WantedColumn("c", form=DateForm("epoch_s"))),
+        (pa.array(["a", "unknown", "-999", None]), WantedColumn("c", ("a", "b"))),
+        (pa.array(["a", "unknown", "-999", None]), WantedColumn("c", is_text=True)),
+    ],
+)
+@pytest.mark.parametrize("is_text", [True, False])
+def test_words_that_mean_missing_in_training_do_so_in_any_input(
+    cells: pa.Array, wanted: WantedColumn, is_text: bool
+) -> None:
+    wanted = replace(wanted, na_values=("-999", "unknown"))
+    if is_text and not pa.types.is_string(cells.type):
+        cells = cells.cast(pa.string())
+    (read,), faults = encode(cells, wanted, is_text=is_text)
+    missing = wanted.missing if wanted.categories else None if wanted.is_text else np.nan
+    assert not faults
+    assert repr(read.tolist()[1:]) == repr([missing] * 3)
+    assert repr(read.tolist()[0]) != repr(missing)

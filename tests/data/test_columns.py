@@ -380,3 +380,22 @@ def test_columns_alike_are_said_in_one_line():
     columns = {f"x{i}": ["$1", "$2"] for i in range(30)}
     made = table({**columns, "y": ["u", "v"]}, is_text=True)
     assert len(treatment(made, "numbers_written").columns) == 30
+
+
+@pytest.mark.parametrize("is_text", [True, False])
+def test_numbers_among_the_words_for_missing_are_no_numbers(is_text: bool) -> None:
+    cells = [1.5, -999.0, 2.5, 4.0]
+    given = [f"{cell:g}" for cell in cells] if is_text else cells
+    columns = {"x": [given[i % 4] for i in range(N)], "fill": FILL, "y": TARGET}
+    made = table(columns, is_text=is_text, na_values=["-999"])
+    assert np.isnan(made.X["x"]).tolist() == [i % 4 == 1 for i in range(N)]
+    assert made.X["x"].min() == 1.5
+    assert made.na_values == ("-999",)
+
+
+def test_dates_among_the_words_for_missing_are_no_dates() -> None:
+    made = of_text(
+        ["2024-01-01", "1900-01-01", "2024-03-01", "2024-02-01"], na_values=["1900-01-01"]
+    )
+    assert made.X["x"].isna().sum() == N / 4
+    assert not any(each.code == "cells_not_dates" for each in made.treatments)

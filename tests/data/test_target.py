@@ -24,6 +24,12 @@ def test_a_word_is_missing_if_the_user_says_so():
     assert treatment(made, "target_missing_words").facts["n_rows"] == 2
 
 
+def test_a_number_is_missing_if_the_user_says_so():
+    made = of([0, 1, -999, 1], is_text=False, na_values=["-999"])
+    assert made.labels == ("0", "1")
+    assert treatment(made, "target_missing_words").facts["n_rows"] == 1
+
+
 def test_spaces_around_labels_are_removed():
     assert of(["yes ", " no", "yes"]).labels == ("no", "yes")
 

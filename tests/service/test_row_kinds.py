@@ -1,6 +1,7 @@
 """Dates, texts, truth values and written numbers are read as in training."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -160,3 +161,17 @@ def test_files_and_rows_are_read_alike(name: str, texts: list[str]) -> None:
         is_date = isinstance(form, DateForm)
         parsed = parse_date(text, form) if is_date else parse_number(text, form)  # type: ignore[arg-type]
         np.testing.assert_array_equal(value, math.nan if parsed is None else bounded(parsed))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("cell", [-999, "-999", "unknown"])
+def test_words_that_mean_missing_in_training_do_so_in_a_row(name: str, cell: Cell) -> None:
+    schema = replace(SCHEMA, na_values=("-999", "unknown"))
+    reader = RowReader(schema, Scorer(ENCODINGS, SCHEMA.labels, None, 0.5))  # type: ignore[arg-type]
+    warnings: list[RowWarning] = []
+    rows = [{**dict.fromkeys(NAMES), name: each} for each in (cell, None)]
+    found, missing = (reader.read(row, warnings) for row in rows)
+    assert repr(found) == repr(missing)
+    many = reader.read_many(rows, warnings)[NAMES.index(name)].tolist()
+    assert repr(many[0]) == repr(many[1])
+    assert not warnings

@@ -42,7 +42,7 @@ def _as_json(determinants: Mapping[str, Any]) -> str:
     return json.dumps(determinants, sort_keys=True, ensure_ascii=False, default=dict)
 
 
-# The parts of this package that decide numbers, reading included: a sweep is resumed by the bytes of
+# The parts of this package that decide numbers. Reading is one: a sweep is resumed by the bytes of
 # its file, before they are read. A change of anything else (commands, reports, logs, files on disk,
 # the service, messages) leaves a run's numbers, and so its id, as they are.
 DECIDING = (

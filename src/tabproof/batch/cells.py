@@ -21,9 +21,11 @@ from pyarrow import types
 from tabproof.features import seconds_of
 from tabproof.forms import (
     FLOAT32_MAX,
+    NA_WORDS,
     PLACEHOLDERS,
     DateForm,
     NumberForm,
+    missing_numbers,
     parse_boolean,
     parse_date,
     parse_number,
@@ -72,6 +74,7 @@ class WantedColumn:
     """A column of a model, categorical if it has categories; its range in training, if known.
 
     form : how its cells are written; of a date a DateForm. is_text : whether it is free text.
+    na_values : words that mean missing in any input, and their numbers.
     """
 
     name: str
@@ -80,6 +83,7 @@ class WantedColumn:
     maximum: float | None = None
     form: NumberForm | DateForm = NumberForm()  # noqa: RUF009 - it cannot be changed
     is_text: bool = False
+    na_values: tuple[str, ...] = ()
 
     @property
     def unseen(self) -> int:
@@ -130,9 +134,7 @@ def find_wrong_types(
 
 # --- Texts of a CSV, read as in training.
 
-MISSING_TEXTS = frozenset(
-    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"]
-) | {"<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
+MISSING_TEXTS = NA_WORDS | {""}
 # A column of nothing else becomes boolean, with the categories True and False.
 TRUTHS = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
 # Arrow's conversion is faster but refuses spaces. Infinity is a number here, and refused later.
@@ -143,7 +145,6 @@ WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
 
 Cells = NDArray[Any]
 
-_MISSING = texts_array(sorted(MISSING_TEXTS))
 # What training takes for missing in columns of numbers and dates.
 _NO_NUMBER = texts_array(sorted(MISSING_TEXTS | PLACEHOLDERS))
 NOTHING, NO_NUMBER = pa.nulls(1, pa.string())[0], texts_array(["no number"])[0]
@@ -200,6 +201,23 @@ def read_numbers(
         numbers, refused[doubtful] = _read_each(some, partial(parse_number, form=form))
         values[doubtful] = np.where(refused[doubtful], values[doubtful], numbers)
     return values, refused
+
+
+def _without(column: pa.ChunkedArray, na_values: Sequence[str]) -> pa.ChunkedArray:
+    """Return a column in which cells that mean missing are null."""
+    if not na_values:
+        return column
+    kind = value_type(column.type)
+    if is_string(kind):
+        column = column.cast(pa.string())
+        missing = pc.is_in(column, texts_array(na_values))
+    elif types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        column = column.cast(kind)
+        numbers = numbers_array(np.array([*missing_numbers(na_values)], dtype=np.float64))
+        missing = pc.is_in(column.cast(pa.float64(), safe=False), numbers)
+    else:
+        return column
+    return pc.if_else(missing, pa.nulls(1, column.type)[0], column)
 
 
 def _read_each(
@@ -265,6 +283,7 @@ class CellReader:
                     places |= {t: places[name] for t, name in TRUTHS.items() if name in places}
                 # A known category is never missing, whatever its name.
                 places = {**dict.fromkeys(MISSING_TEXTS, column.missing), **places}
+            places = {**dict.fromkeys(column.na_values, column.missing), **places}
             self._places[column.name] = places
 
     def encode(self, rows: Rows) -> tuple[list[Cells], dict[int, tuple[str, str]]]:
@@ -280,13 +299,13 @@ class CellReader:
                 n_rows, kind = rows.table.num_rows, object if wanted.is_text else None
                 columns.append(np.full(n_rows, None if wanted.is_text else missing, kind))
             elif wanted.is_text:
-                columns.append(self._read_texts(rows.table[wanted.name]))
+                columns.append(self._read_texts(rows.table[wanted.name], wanted))
             elif isinstance(wanted.form, DateForm):
-                column = rows.table[wanted.name]
+                column = _without(rows.table[wanted.name], wanted.na_values)
                 columns.append(self._read_dates(column, wanted.name, wanted.form, faults))
             elif wanted.categories is None:
-                column = rows.table[wanted.name]
-                columns.append(self._read_numbers(column, wanted.name, wanted.form, faults))
+                column = _without(rows.table[wanted.name], wanted.na_values)
+                columns.append(self._read_numbers(column, wanted, wanted.form, faults))
             else:
                 chunks = rows.table[wanted.name].chunks
                 places = [self._read_categories(chunk, wanted) for chunk in chunks]
@@ -316,7 +335,7 @@ class CellReader:
         found: Cells = lookup[as_numpy(pc.fill_null(encoded.indices.cast(pa.int64()), last))]
         return found
 
-    def _read_texts(self, column: pa.ChunkedArray) -> Cells:
+    def _read_texts(self, column: pa.ChunkedArray, wanted: WantedColumn) -> Cells:
         if types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         cells = column.to_pylist()
@@ -324,6 +343,8 @@ class CellReader:
             cells = [None if cell is None or cell != cell else self._name(cell) for cell in cells]
         elif self._is_text:
             cells = [None if cell in MISSING_TEXTS else cell for cell in cells]
+        if wanted.na_values:
+            cells = [None if cell in wanted.na_values else cell for cell in cells]
         found = np.empty(len(cells), dtype=object)
         found[:] = cells
         return found
@@ -368,7 +389,7 @@ class CellReader:
     def _read_numbers(
         self,
         column: pa.ChunkedArray,
-        name: str,
+        wanted: WantedColumn,
         form: NumberForm,
         faults: dict[int, tuple[str, str]],
     ) -> Cells:
@@ -395,7 +416,10 @@ class CellReader:
             text = str(cells[place].as_py())
             text = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
             fault = "infinite" if np.isinf(values[place]) else "no number"
-            faults.setdefault(place, (name, f"{text!r} is {fault}"))
+            faults.setdefault(place, (wanted.name, f"{text!r} is {fault}"))
+        if missing := missing_numbers(wanted.na_values):
+            # A text such as -999.0 is the number that -999 means.
+            values = np.where(np.isin(values, [*missing]), np.nan, values)
         # Models hold no larger numbers; infinite ones are faults.
         return np.clip(values, -FLOAT32_MAX, FLOAT32_MAX)
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -169,7 +170,10 @@ def read_model(path: Path, *, explain: bool) -> tuple[str, Model, str]:
     model = Model(
         fingerprint=f"{run.run_id} {digest.hexdigest()}",
         columns=tuple(
-            _wanted(columns.get(column.name), column.name, categories.get(column.name))
+            replace(
+                _wanted(columns.get(column.name), column.name, categories.get(column.name)),
+                na_values=schema.na_values,
+            )
             for column in scorer.columns
         ),
         labels=scorer.labels,

@@ -44,6 +44,7 @@ from tabproof.forms import (
     find_date_form,
     find_number_form,
     is_exact,
+    missing_numbers,
     plain,
 )
 from tabproof.schema import Treatment, make_treatment
@@ -256,7 +257,8 @@ def _read(column: _Column, cells: pa.Array, reading: Reading, *, is_text: bool) 
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
         _read_texts(column, cells, reading, wanted, is_text=is_text)
     elif wanted in ("category", "text"):
-        _set_words(column, _as_words(cells), wanted)
+        words = _as_words(cells)
+        _set_words(column, words if reading.na_values is None else _without(words, reading), wanted)
     elif pa.types.is_boolean(kind):
         if wanted == "number":
             _set_numbers(column, _floats(cells))
@@ -265,16 +267,17 @@ def _read(column: _Column, cells: pa.Array, reading: Reading, *, is_text: bool) 
     elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         _set_times(column, cells)
     elif pa.types.is_time(kind) or pa.types.is_duration(kind):
-        unit = "s" if pa.types.is_date32(kind) else getattr(kind, "unit", "s")
-        per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+        per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[kind.unit]
         column.notes["seconds"] = {}
         whole = pa.int32() if kind.bit_width == 32 else pa.int64()
         _set_numbers(column, _floats(cells.cast(whole)) / per_second)
     else:
-        _read_typed_numbers(column, cells, wanted)
+        _read_typed_numbers(column, cells, reading, wanted)
 
 
-def _read_typed_numbers(column: _Column, cells: pa.Array, wanted: str | None) -> None:
+def _read_typed_numbers(
+    column: _Column, cells: pa.Array, reading: Reading, wanted: str | None
+) -> None:
     if pa.types.is_decimal(cells.type):
         cells = cells.cast(pa.float64())
     numbers = _floats(cells)
@@ -287,6 +290,7 @@ def _read_typed_numbers(column: _Column, cells: pa.Array, wanted: str | None) ->
                 column.notes["too_many_digits"] = {"example": odd[0]}
                 _set_words(column, words, "category")
                 return
+    numbers = _without_numbers(numbers, reading)
     if not _read_as_epoch(column, numbers, wanted):
         _set_numbers(column, numbers)
 
@@ -313,9 +317,11 @@ def _as_words(cells: pa.Array) -> pa.Array:
 def _read_texts(
     column: _Column, texts: pa.Array, reading: Reading, wanted: str | None, *, is_text: bool
 ) -> None:
+    # Words that the user chose mean missing in numbers and dates too; NA is neither in any case.
+    if reading.na_values is not None:
+        texts = _without(texts, reading)
     if wanted in ("category", "text"):
-        words = texts if not is_text and reading.na_values is None else _without(texts, reading)
-        _set_words(column, words, wanted)
+        _set_words(column, _without(texts, reading) if is_text else texts, wanted)
         return
     sample = _sample(texts, reading)
     for kind, read in (("number", _read_numbers), ("date", _read_dates)):
@@ -323,14 +329,10 @@ def _read_texts(
             return
         if column.problem is not None:
             return
-    if is_text or reading.na_values is not None:
+    if is_text:
         texts = _without(texts, reading)
     if sample and all(word.lower() in ("true", "false") for word in sample):
         lower = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
-        if pc.all(
-            pc.is_in(lower, pa.array(["true", "false"], lower.type), skip_nulls=True)
-        ).as_py():
-            pass
         distinct = lower.unique().drop_null()
         if set(distinct.to_pylist()) <= {"true", "false"}:
             column.notes["booleans"] = {}
@@ -359,6 +361,12 @@ def _without(texts: pa.Array, reading: Reading) -> pa.Array:
     if not pc.any(is_missing).as_py():
         return texts
     return pc.if_else(is_missing, pa.scalar(None, texts.type), texts)
+
+
+def _without_numbers(numbers: Floats, reading: Reading) -> Floats:
+    """Return numbers without those that mean missing: -999.0 is -999."""
+    missing = missing_numbers(reading.na_values or ())
+    return np.where(np.isin(numbers, [*missing]), np.nan, numbers) if missing else numbers
 
 
 def _looks_like(sample: Sequence[str], n_read: int) -> bool:
@@ -427,6 +435,7 @@ def _take_numbers(
         for code in ("cells_not_numbers", "numbers_written"):
             column.notes.pop(code, None)
         return False
+    numbers = _without_numbers(numbers, reading)
     if _read_as_epoch(column, numbers, reading.kinds.get(column.name)):
         return True
     _set_numbers(column, numbers)

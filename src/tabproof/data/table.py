@@ -70,7 +70,8 @@ class Table:
 
     y : codes into labels. non_features : the columns that divide rows and are not learned from.
     treatments : what was done to columns and rows. forms : of numbers and dates that are not
-    written as usual. resolved : keys of the dataset that were left to be found.
+    written as usual. resolved : keys of the dataset that were left to be found. na_values : words
+    that the user chose to mean missing.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Table:
     treatments: tuple[Treatment, ...] = ()
     resolved: Mapping[str, Any] = field(default_factory=dict)
     forms: Mapping[str, NumberForm | DateForm] = field(default_factory=dict)
+    na_values: tuple[str, ...] = ()
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -218,6 +220,7 @@ def make_table(
         (*treatments, *found.treatments, *columns.treatments),
         {**(resolved or {}), **columns.resolved(is_text=is_text), **found.resolved},
         columns.forms,
+        tuple(reading.na_values or ()),
     )
 
 
@@ -314,6 +317,7 @@ def describe(table: Table, X_train: pd.DataFrame) -> Schema:
         labels=table.labels,
         n_rows=len(X_train),
         treatments=table.treatments,
+        na_values=table.na_values,
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tabproof.data.cells import Floats, read_numbers
 from tabproof.data.columns import MOST
 from tabproof.errors import InvalidValueError, UserError
-from tabproof.forms import NA_WORDS, find_number_form, is_exact, plain
+from tabproof.forms import NA_WORDS, find_number_form, is_exact, missing_numbers, plain
 from tabproof.schema import Treatment, make_treatment
 from tabproof.scorer import as_category
 from tabproof.text import override_word, shell_word
@@ -118,6 +118,13 @@ def read_target(name: str, cells: pa.Array, reading: TargetReading) -> Target:
     if is_missing.all():
         raise DataError(found=f"there are {len(cells)} rows, none with a target", remedy=NEEDED)
     numbers = None if is_category else _numbers(name, cells, reading)
+    if numbers is not None and (missing := missing_numbers(reading.na_values or ())):
+        is_word = np.isin(numbers, [*missing])
+        if not pa.types.is_string(kind) and is_word.any():
+            facts = {"words": list(reading.na_values or ()), "n_rows": int(is_word.sum())}
+            notes.append(make_treatment("target_missing_words", [name], **facts))
+        is_missing |= is_word
+        numbers[is_word] = np.nan
     if reading.bins is not None:
         if numbers is None:
             valid = f"null here: target '{name}' is not a number"

@@ -25,6 +25,7 @@ from tabproof.forms import (
     DateForm,
     NumberForm,
     bounded,
+    missing_numbers,
     parse_boolean,
     parse_date,
     parse_number,
@@ -57,7 +58,8 @@ class RowReader:
     """Convert rows for one model."""
 
     def __init__(self, schema: Schema, scorer: Scorer) -> None:
-        self._columns = list(map(_Column, schema.columns, scorer.columns))
+        pairs = zip(schema.columns, scorer.columns, strict=True)
+        self._columns = [_Column(*pair, schema.na_values) for pair in pairs]
         self._names = {column.name for column in self._columns}
 
     def _check_width(self, row: Row, where: str) -> None:
@@ -137,9 +139,12 @@ class RowReader:
 
 
 class _Column:
-    """Convert the cells of one column. A column without a range accepts every number."""
+    """Convert the cells of one column. A column without a range accepts every number.
 
-    def __init__(self, column: Column, encoding: Input) -> None:
+    na_values : words that mean missing, and their numbers.
+    """
+
+    def __init__(self, column: Column, encoding: Input, na_values: Sequence[str] = ()) -> None:
         self.name, self.expected = column.name, "number"
         self.kinds: set[type] = {float, int, NoneType}
         self.place_of: dict[str, int] | None = None
@@ -150,6 +155,9 @@ class _Column:
         self._is_boolean = self.is_text = self._is_date = False
         if isinstance(encoding, CategoryEncoding):
             self.kinds, self.place_of = {str, NoneType}, encoding.index_of
+            if na_values:
+                words = dict.fromkeys(na_values, encoding.missing)
+                self.place_of = {**words, **encoding.index_of}
             self._unseen, self._missing, self.expected = encoding.unseen, encoding.missing, "text"
             self._is_boolean = set(encoding.categories) in BOOLEANS
         elif isinstance(column, TextColumn):
@@ -167,13 +175,18 @@ class _Column:
             self._range = self.low, self.high = column.span
         elif isinstance(column, DateColumn) and None not in (column.minimum, column.maximum):
             self._range = cast(tuple[float, float], (column.minimum, column.maximum))
-        if self.is_text or self._is_date:
+        self._missing_words, self._missing_numbers = (
+            frozenset(na_values),
+            missing_numbers(na_values),
+        )
+        if self.is_text or self._is_date or self._missing_numbers:
             # No cell is an ordinary number.
             self.low, self.high = inf, -inf
 
     def unusual(self, value: Cell, warnings: list[RowWarning], row: int | None = None) -> Any:
         """Convert a cell that is no ordinary number or known category; warn of what is lost."""
-        if value is None:
+        words = self._missing_words if isinstance(value, str) else self._missing_numbers
+        if value is None or (value in words and not isinstance(value, bool)):
             return self._missing
 
         def warn(kind: WarningKind, message: str) -> None:
@@ -212,8 +225,11 @@ class _Column:
                 number = inf
             if not -inf < number < inf:
                 raise RefusedError(422, f"{where} has a number that does not fit into 64 bits")
-        if self._range is not None and not self.low <= number <= self.high:
-            warn("out_of_range", f"is outside the training range, {self.low:g} to {self.high:g}")
+        if number in self._missing_numbers:
+            return nan
+        if self._range is not None and not self._range[0] <= number <= self._range[1]:
+            low, high = self._range
+            warn("out_of_range", f"is outside the training range, {low:g} to {high:g}")
         return bounded(number)
 
     def _date(self, value: Any, warn: Callable[[WarningKind, str], None]) -> float:
@@ -234,7 +250,7 @@ class _Column:
         self, cells: Sequence[Any], kinds: set[type], warnings: list[RowWarning]
     ) -> NDArray[np.generic]:
         """Convert a column at once, or cell by cell if one of them needs `unusual`."""
-        if self.is_text and kinds <= self.kinds:
+        if self.is_text and kinds <= self.kinds and not self._missing_words:
             return np.array(cells, dtype=object)
         if self.place_of is not None and kinds <= self.kinds:
             if NoneType in kinds:
@@ -243,7 +259,7 @@ class _Column:
                 places = list(map(self.place_of.get, cells))
             if None not in places:
                 return np.array(places, dtype=np.intp)
-        elif kinds <= self.kinds and not self._is_date:
+        elif kinds <= self.kinds and not self._is_date and not self.is_text:
             with suppress(OverflowError):
                 numbers = np.array(cells, dtype=np.float64)
                 if not ((numbers < self.low) | (numbers > self.high)).any():
