@@ -94,8 +94,8 @@ _SAME = (
 )
 # Prices in these have no three decimals, so three digits behind every comma are thousands.
 _NO_THREE_DECIMALS = frozenset(["¥", "円", "JPY", "₩", "KRW", "원", "$", "US$", "USD", "£", "GBP"])
-_EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
-_SIMPLE = re.compile(rf"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+){_EXPONENT}")
+EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
+_SIMPLE = re.compile(rf"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+){EXPONENT}")
 _SEPARATORS = tuple((d, t) for t in ("", ",", ".", " ", "'") for d in (".", ",") if d != t)
 
 
@@ -114,7 +114,7 @@ def number_pattern(form: NumberForm) -> str:
     # `.5` has no whole part, so either part may be empty; both are not.
     return (
         rf"^(?P<open>\(?) ?(?P<sign>[+-]?) ?{mark} ?(?P<sign_after>[+-]?)(?P<whole>(?:{whole})?)"
-        rf"(?:{point}(?P<fraction>[0-9]*))?(?P<exponent>{_EXPONENT}) ?{mark} ?(?P<close>\)?)$"
+        rf"(?:{point}(?P<fraction>[0-9]*))?(?P<exponent>{EXPONENT}) ?{mark} ?(?P<close>\)?)$"
     )
 
 
@@ -240,7 +240,7 @@ def _find_marks(texts: Iterable[str], *, forced: bool) -> tuple[tuple[str, ...],
 _MARK = "|".join(map(re.escape, MARKS))
 _MARKED = re.compile(
     rf"\(? ?[+-]? ?(?P<before>{_MARK})? ?[+-]?"
-    rf"(?P<body>[0-9.,' ]*[0-9][0-9.,' ]*?{_EXPONENT}) ?(?P<after>{_MARK})? ?\)?"
+    rf"(?P<body>[0-9.,' ]*[0-9][0-9.,' ]*?{EXPONENT}) ?(?P<after>{_MARK})? ?\)?"
 )
 
 
@@ -280,6 +280,8 @@ _DIGITS = re.compile(r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})")
 _NUMERAL = re.compile(r"-?[0-9]+(?:\.[0-9]*)?")
 EPOCHS = {"epoch_s": 10**6, "epoch_ms": 10**3}
 DAY_FIRST, MONTH_FIRST, DIGITS = "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d"
+# Patterns under which a number is a date.
+NUMERIC_DATES = (*EPOCHS, DIGITS)
 # The least and the greatest second of a number that can be meant as a time: 1990 to 2100.
 MIN_EPOCH, MAX_EPOCH = 631152000, 4102444800
 

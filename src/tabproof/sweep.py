@@ -21,7 +21,7 @@ from tabproof.artifacts.errors import ResumeDiffersError, RunningError
 from tabproof.conf_files import CONF
 from tabproof.config import schema
 from tabproof.config.checks import is_remote
-from tabproof.config.quoting import MULTIRUN_FLAGS
+from tabproof.config.quoting import MULTIRUN_FLAGS, in_quotes
 from tabproof.errors import InvalidValueError, SweepFailedError, UserError
 from tabproof.runs import listing
 from tabproof.runtime import console, process, threads
@@ -89,7 +89,7 @@ def resumed(arguments: Sequence[str]) -> list[str]:
         kept = "a resumed sweep keeps its choices, except for sweep.… and runtime.…"
         raise SweepNotResumedError(f"{refused}: {kept}")
     began_with = artifacts.SweepDirectory(Path(text)).plan["arguments"]
-    directory = _quoted(text)
+    directory = in_quotes(text)
     return ["-m", *began_with, *others, f"hydra.sweep.dir={directory}", f"{RESUME}{directory}"]
 
 
@@ -102,7 +102,7 @@ def arguments_for_hydra(arguments: Sequence[str], composed: conf.Composed | None
         overrides = [each for each in arguments if each not in MULTIRUN_FLAGS]
         # Hydra composes the directory again, with another date and time, and must not write into
         # the directories of the jobs.
-        directory = f"hydra.sweep.dir={_quoted(composed.sweep)}"
+        directory = f"hydra.sweep.dir={in_quotes(str(composed.sweep))}"
         return ["-m", *overrides, directory, "hydra.output_subdir=null", "hydra/job_logging=sweep"]
     search = composed.configs[0].search
     if not isinstance(search, schema.RungSearchConfig) or search.resume is False:
@@ -132,7 +132,7 @@ def arguments_for_hydra(arguments: Sequence[str], composed: conf.Composed | None
         raise RunningError(found, "another process")
     if differing := _compare(found, composed.configs[0])[1]:
         raise ResumeDiffersError(found, differing)
-    return [*arguments, f"hydra.run.dir={_quoted(found)}"]
+    return [*arguments, f"hydra.run.dir={in_quotes(str(found))}"]
 
 
 def _compare(run: Path, config: conf.TrainConfig) -> tuple[bool, list[str]]:
@@ -148,11 +148,6 @@ def _compare(run: Path, config: conf.TrainConfig) -> tuple[bool, list[str]]:
     )
     is_similar = (then.get("dataset"), engine) == (now["dataset"], engine_now)
     return is_similar, artifacts.differences(then, now, "config")
-
-
-def _quoted(path: Path | str) -> str:
-    # A directory's name may hold characters of Hydra's grammar.
-    return "'" + str(path).replace("'", r"\'") + "'"
 
 
 # --- The sweep as a whole.
@@ -274,7 +269,7 @@ def run_job(hydra_config: Any, asked: schema.SweepConfig) -> bool:
     task = cast(list[str], OmegaConf.to_container(hydra_config.overrides.task))
     chosen = {override.partition("=")[0] for override in task}
     overrides = [each for each in task if not each.startswith(RESUME)]
-    overrides.append(f"hydra.run.dir={_quoted(job)}")
+    overrides.append(f"hydra.run.dir={in_quotes(str(job))}")
     # The launcher of joblib has the number of jobs at once, or -1; others run one job at a time,
     # or each on a machine of its own.
     n_jobs = hydra_config.launcher.get("n_jobs", 1)
@@ -289,7 +284,7 @@ def run_job(hydra_config: Any, asked: schema.SweepConfig) -> bool:
     seconds = None if asked.time_limit is None else conf.seconds_of(asked.time_limit)
     for attempt in range(asked.retries + 1):
         resume = artifacts.clear_job(job, keeps_fits=not asked.accept_changes)
-        words = [*overrides, *([f"search.resume={_quoted(job)}"] if resume else [])]
+        words = [*overrides, *([f"search.resume={in_quotes(str(job))}"] if resume else [])]
         directory.mark(f"--- DS={dataset} start {artifacts.timestamp()} {job.name}")
         start = perf_counter()
         ended = process.run_child([sys.executable, "-m", "tabproof", "train", *words], seconds)

@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 
 from tabproof.conf_files import CONF
 from tabproof.config.checks import check_config
+from tabproof.config.quoting import escaped, in_quotes
 from tabproof.config.schema import GROUPS, TrainConfig
 from tabproof.config.typed import typed
 
@@ -105,9 +106,4 @@ def _text(text: str) -> str:
         found = OverridesParser.create().parse_override(f"key={text}").value()
         if found == text and text and "${" not in text:
             return text
-    # A backslash is one, except before a quote, the end, or what would be an interpolation.
-    return '"' + re.sub(r'(\\*)("|\$\{|$)', _escaped, text) + '"'
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return found[1] * 2 + (f"\\{found[2]}" if found[2] else "")
+    return in_quotes(escaped(text))

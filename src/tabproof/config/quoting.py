@@ -226,10 +226,10 @@ def _readable(argument: str) -> str:
     is_list = value.startswith(("[", "{"))
     attempts = [argument]
     if is_list or "," in value:
-        by_word = NON_ASCII_WORD.sub(lambda word: _in_quotes(word[0]), value)
+        by_word = NON_ASCII_WORD.sub(lambda word: in_quotes(word[0]), value)
         attempts.append(f"{key}={by_word}")
     if not is_list:
-        attempts.append(f"{key}={_in_quotes(value)}")
+        attempts.append(f"{key}={in_quotes(value)}")
     for attempt in attempts:
         with suppress(HydraException):
             OverridesParser.create().parse_override(attempt)
@@ -272,7 +272,7 @@ def _element(value: Any) -> str:
         return f"{{{', '.join(f'{_encoded(key)}: {each}' for key, each in value.items())}}}"
     if value is None:
         return "null"
-    return _in_quotes(escaped(value))
+    return in_quotes(escaped(value))
 
 
 def escaped(value: Any) -> Any:
@@ -289,7 +289,8 @@ def escaped(value: Any) -> Any:
     return list(map(escaped, value)) if isinstance(value, list) else value
 
 
-def _in_quotes(value: str) -> str:
+def in_quotes(value: str) -> str:
+    """Return a text in quotes of Hydra's grammar; `${` still begins another key."""
     # In Hydra's grammar a backslash is one, except before a quote.
     escaped = re.sub(r'(\\*)"', r'\1\1\\"', value)
     escaped = re.sub(r"(\\+)$", r"\1\1", escaped)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tabproof.forms import (
     EPOCHS,
+    EXPONENT,
     DateForm,
     NumberForm,
     date_micros,
@@ -24,7 +25,6 @@ Times = NDArray[np.datetime64]
 NO_TIME = np.iinfo(np.int64).min
 MAX_BYTES = 2**31 - 1
 N_TRIED = 1000
-EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
 ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?$"
 ZONED = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"

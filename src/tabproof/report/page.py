@@ -3,8 +3,6 @@
 The model card is Markdown with the metadata of the Hugging Face hub.
 """
 
-import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -25,7 +23,7 @@ from tabproof.report.columns import MAX_SHOWN, column_rows, kinds_in_words, trea
 from tabproof.report.format import Texts
 from tabproof.report.search_table import read_search
 from tabproof.schema import Schema
-from tabproof.text import format_params
+from tabproof.text import format_params, shell_word
 
 Row = dict[str, Any]
 NOTHING = Estimate(None)
@@ -396,16 +394,8 @@ def commands(facts: ReportFacts) -> dict[str, str]:
 
 
 def command_line(words: Sequence[str]) -> str:
-    """Quote words for a POSIX shell; words with hidden characters for bash."""
-    quoted = []
-    for word in words:
-        if not any(map(fmt.is_hidden, word)):
-            quoted.append(shlex.quote(word))
-            continue
-        word = re.sub(r"[\\']", r"\\\g<0>", word)
-        letters = (f"\\U{ord(letter):08x}" if fmt.is_hidden(letter) else letter for letter in word)
-        quoted.append(f"$'{''.join(letters)}'")
-    return " ".join(quoted)
+    """Return words as they are typed in a shell."""
+    return " ".join(map(shell_word, words))
 
 
 # --- The pages.

@@ -22,6 +22,7 @@ from tabproof.errors import printable
 from tabproof.features import FIRST, LAST
 from tabproof.forms import (
     FLOAT32_MAX,
+    NUMERIC_DATES,
     DateForm,
     NumberForm,
     bounded,
@@ -49,8 +50,6 @@ MAX_UNKNOWN = 1000
 MAX_NUMBER_TEXT = 400
 # Categories of a column of truth values, for which other words are read too.
 BOOLEANS = ({"True"}, {"False"}, {"True", "False"})
-# Patterns under which a number is a date.
-NUMERIC_DATES = ("epoch_s", "epoch_ms", "%Y%m%d")
 TOO_DEEP = "the body is nested too deeply"
 
 
