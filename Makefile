@@ -211,4 +211,4 @@ lock: | $(BIN)/python ## update requirements/*.lock after a change of pyproject.
 .PHONY: clean
 clean: ## remove caches and build products; keeps runs, models and downloads
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
-	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	@rm -rf .mypy_cache .dmypy.json .pytest_cache .ruff_cache .hypothesis build dist site *.egg-info

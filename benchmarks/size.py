@@ -11,7 +11,8 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).parents[1]
-MAX_MODULES, MAX_LINES = 170, 24_000
+# The rule of CONTRIBUTING.md; a longer module holds more than one idea.
+MAX_MODULE_LINES = 500
 # The files to read to follow a run, from the top down.
 STORY = (
     "experiment.py",
@@ -20,7 +21,7 @@ STORY = (
 
 
 def main() -> None:
-    """Print the figures; the exit code is 1 where a target is missed."""
+    """Print the figures; the exit code is 1 where imports have a cycle."""
     paths = [path for top in ("src", "api") for path in sorted((ROOT / top).rglob("*.py"))]
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
     packages: Counter[str] = Counter()
@@ -31,19 +32,20 @@ def main() -> None:
         print(f"{n_lines:7,}  {name}")
     imports = {_module_of(path): _imports_of(path) for path in paths}
     cycles = [_cycle_in(imports), _cycle_in(_by_folder(imports))]
-    longest = max(lines, key=lines.__getitem__)
     bodies = _bodies(paths)
-    print(f"{len(lines):7,}  modules (at most {MAX_MODULES})")
-    print(f"{sum(lines.values()):7,}  lines (at most {MAX_LINES:,})")
+    print(f"{len(lines):7,}  modules")
+    print(f"{sum(lines.values()):7,}  lines")
     print(f"{median(lines.values()):7,.0f}  lines in the median module")
-    print(f"{lines[longest]:7,}  lines in the longest, {longest.relative_to(ROOT)}")
+    for path in sorted(lines, key=lambda path: -lines[path]):
+        if lines[path] > MAX_MODULE_LINES:
+            print(f"{lines[path]:7,}  lines in {path.relative_to(ROOT)}, over {MAX_MODULE_LINES}")
     print(f"{median(bodies):7,.0f}  lines in the median function")
     print(f"{_n_error_classes(paths):7,}  error classes")
     for what, cycle in zip(("files", "folders"), cycles, strict=True):
         print(f"import cycle of {what}: {' → '.join(cycle) if cycle else 'none'}")
     story = sum(lines[ROOT / "src/tabproof" / name] for name in STORY)
     print(f"{story:7,}  lines in the {len(STORY)} files of a run: {', '.join(STORY)}")
-    if len(lines) > MAX_MODULES or sum(lines.values()) > MAX_LINES or any(cycles):
+    if any(cycles):
         sys.exit(1)
 
 
