@@ -11,6 +11,7 @@ from tabproof import cli
 from tabproof.batch.options import Options
 from tabproof.errors import CommandLineError, PathError, UnknownKeyError
 from tabproof.replay import replay as replaying
+from tabproof.text import as_typed
 from tests.conftest import ROOT, typed_in
 
 COMMANDS = [
@@ -91,7 +92,7 @@ def test_commands_in_messages_are_spelled_as_the_program_was_started(
 
 def typed_as(program: str, message: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(sys, "argv", [program])
-    return cli._as_typed(message)
+    return as_typed(message)
 
 
 @pytest.mark.parametrize("command", ["train", "runs", "replay", "score"])

@@ -9,14 +9,9 @@ from hypothesis import strategies as st
 
 from tabproof.conf_files import choices
 from tabproof.errors import ColumnMissingError
-from tabproof.init import (
-    DatasetExistsError,
-    NoTargetProposedError,
-    dataset_name,
-    init,
-    look_at,
-    propose_target,
-)
+from tabproof.init import init
+from tabproof.init.command import DatasetExistsError, NoTargetProposedError, dataset_name
+from tabproof.init.looks import look_at, propose_target
 
 OPTIONS = {
     "name": None, "target": None, "pos_label": None, "yes": True, "as_json": False,

@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem
 from tabproof.conf_files import help_text
 from tabproof.errors import CommandLineError, InvalidValueError, PathError, UserError
 from tabproof.runtime import console, process, threads
-from tabproof.text import LANGUAGES
+from tabproof.text import LANGUAGES, as_typed
 
 COMPLETE = "_TABPROOF_COMPLETE"
 
@@ -42,7 +42,7 @@ def main(name: str | None = None) -> None:
     def translate(error: BaseException) -> UserError | None:
         known = as_user_error(error, command)
         if known is not None:
-            known.args = (_as_typed(str(known)),)
+            known.args = (as_typed(str(known)),)
         return known
 
     with process.ending_in_one_line(translate, early):
@@ -50,7 +50,7 @@ def main(name: str | None = None) -> None:
         # `runs check` has a text and an exit code.
         text, code = answer if isinstance(answer, tuple) else (answer, answer)
         if isinstance(text, str):
-            console.say(_as_typed(text))
+            console.say(as_typed(text))
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -94,19 +94,13 @@ def as_user_error(error: BaseException, command: click.Command) -> UserError | N
     return None
 
 
-def _as_typed(message: str) -> str:
-    """Spell commands as the program was started: texts say `python -m src.<command>`."""
-    is_script = Path(sys.argv[0]).parent.name == "src"
-    return message if is_script else message.replace("python -m src.", "tabproof ")
-
-
 class _WithExamples(click.Command):
     """A command whose epilog keeps its lines."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         if self.epilog:
-            formatter.write(f"\n{_as_typed(self.epilog)}\n")
+            formatter.write(f"\n{as_typed(self.epilog)}\n")
 
 
 class _Group(_WithExamples, click.Group):
@@ -257,6 +251,7 @@ def score(words: tuple[str, ...], **options: str | bool | None) -> None:
 @tabproof.command(
     params=[
         click.Argument(["path"], metavar="FILE"),
+        click.Argument(["words"], nargs=-1, metavar="[KEY=VALUE]..."),
         _option("name", "of the dataset (that of the file)"),
         _option("target", "the column to predict (proposed)", "COLUMN"),
         _option("pos-label", "the label whose probability you want (proposed)", "LABEL"),
@@ -271,6 +266,7 @@ FILE: CSV, TSV, Parquet, Feather, JSON lines, Excel, ARFF, compressed or not
 examples:
   python -m src.init customers.csv                 looks, asks, writes conf/dataset/customers.yaml
   python -m src.init customers.csv --target churned --yes
+  python -m src.init customers.csv dataset.thousands=,   words that train takes, too
   python -m src.init customers.csv --json --dry-run   what it would propose""",
 )
 def init(path: str, **options: Any) -> str:

@@ -4,7 +4,9 @@ Nothing here loads Hydra, so `train --help` is answered at once.
 """
 
 import re
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
 # A wheel carries conf/ inside the package; in the project it is a directory at the root.
@@ -29,6 +31,20 @@ def explanation(path: Path) -> str:
         r"^# (?!@package|yaml-language-server:)(.*)", path.read_text(encoding="utf-8"), re.M
     )
     return found[1].strip() if found else ""
+
+
+def escaped(value: Any) -> Any:
+    """Escape what OmegaConf would take for another key, in all texts of a value or a configuration.
+
+    In one that is resolved `${y}` is a name.
+    """
+    if isinstance(value, str):
+        return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: escaped(getattr(value, f.name)) for f in fields(value)})
+    if isinstance(value, dict):
+        return {key: escaped(each) for key, each in value.items()}
+    return list(map(escaped, value)) if isinstance(value, list) else value
 
 
 # --- The help page.

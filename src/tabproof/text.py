@@ -1,9 +1,11 @@
 """Texts of numbers, parameters and tables, the same in logs, displays and plots."""
 
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 # The languages in which pages and plots are written.
@@ -165,3 +167,9 @@ def shell_word(argument: str) -> str:
 def is_printable(text: str) -> bool:
     """Return whether a text is one line of visible characters, the Japanese space included."""
     return text.replace("\u3000", "").isprintable()
+
+
+def as_typed(message: str) -> str:
+    """Spell commands as the program was started: texts say `python -m src.<command>`."""
+    is_script = Path(sys.argv[0]).parent.name == "src"
+    return message if is_script else message.replace("python -m src.", "tabproof ")

@@ -8,6 +8,7 @@ from tabproof.config.command_line import (
     Composed,
     check_command_line,
     completions,
+    dataset_keys,
 )
 from tabproof.config.hydra_errors import explain_hydra_error
 from tabproof.config.job import kept_globals, overrides_of, run_in_process

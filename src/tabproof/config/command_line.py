@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice, product
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -21,6 +22,8 @@ from tabproof.artifacts.run_directory import refuse_taken
 from tabproof.conf_files import CONF, choices
 from tabproof.config.checks import check_config
 from tabproof.config.hydra_errors import ConfigurationError, unknown_choice
+from tabproof.config.job import overrides_of
+from tabproof.config.quoting import quoted
 from tabproof.config.schema import GROUPS, TrainConfig
 from tabproof.config.typed import check_keys, typed
 from tabproof.errors import CommandLineError
@@ -44,6 +47,19 @@ READ_FLAGS = {"-m", "--multirun", "-c", "--cfg"}
 UNREAD_FLAGS = {"--hydra-help", "--version", "--resolve", "--info", "--experimental-rerun"}
 UNREAD_FLAGS |= {"--package", "--run", "--shell-completion", "--config-path", "--config-name"}
 UNREAD_FLAGS |= {"--config-dir", "-p", "-r", "-sc", "-cp", "-cn", "-cd", "-i"}
+
+
+def dataset_keys(words: Sequence[str], path: str, target: str) -> dict[str, Any]:
+    """Return the keys of `dataset=file` that words give, with their values; checks all words."""
+    given = overrides_of({"dataset.path": path, "dataset.target": target})
+    arguments = quoted(words)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", overrides=["dataset=file", *given, *arguments])
+        check_keys(cfg)
+        config = typed(cfg)
+    check_config(config)
+    keys = [word.lstrip("+").partition("=")[0].split(".") for word in arguments]
+    return {key[1]: getattr(config.dataset, key[1]) for key in keys if key[0] == "dataset"}
 
 
 @dataclass

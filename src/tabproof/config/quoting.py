@@ -9,7 +9,7 @@ letters beyond ASCII.
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from hydra.errors import HydraException
 
-from tabproof.conf_files import choices
+from tabproof.conf_files import choices, escaped
 from tabproof.config.schema import GROUPS, ColumnType, FileDatasetConfig, TrainConfig
 from tabproof.errors import InvalidValueError, UserError
 
@@ -273,20 +273,6 @@ def _element(value: Any) -> str:
     if value is None:
         return "null"
     return in_quotes(escaped(value))
-
-
-def escaped(value: Any) -> Any:
-    """Escape what OmegaConf would take for another key, in all texts of a value or a configuration.
-
-    In one that is resolved `${y}` is a name.
-    """
-    if isinstance(value, str):
-        return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: escaped(getattr(value, f.name)) for f in fields(value)})
-    if isinstance(value, dict):
-        return {key: escaped(each) for key, each in value.items()}
-    return list(map(escaped, value)) if isinstance(value, list) else value
 
 
 def in_quotes(value: str) -> str:

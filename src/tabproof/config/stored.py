@@ -10,9 +10,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from tabproof.conf_files import CONF
+from tabproof.conf_files import CONF, escaped
 from tabproof.config.hydra_errors import ConfigurationError, explain_hydra_error, unknown_key
-from tabproof.config.quoting import escaped
 from tabproof.config.schema import GROUPS, MemberConfig, RuntimeConfig, TrainConfig
 from tabproof.config.typed import DATA_HOME, identity_of, typed
 from tabproof.errors import OverrideSyntaxError, UserError

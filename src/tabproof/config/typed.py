@@ -9,9 +9,10 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from tabproof.conf_files import escaped
 from tabproof.config import schema
 from tabproof.config.hydra_errors import ConfigurationError, unknown_key
-from tabproof.config.quoting import decoded, escaped
+from tabproof.config.quoting import decoded
 from tabproof.errors import MissingValueError, PackageMissingError, UserError
 
 # Packages that are extras of the project, each with the name of its extra.

@@ -10,7 +10,7 @@ import numpy as np
 from tabproof.data.columns import Reading
 from tabproof.data.table import Table, make_table
 from tabproof.data.target import NEEDED, DataError, TargetReading
-from tabproof.reading import AUTO, ReadOptions, read_table
+from tabproof.reading import AUTO, RawTable, ReadOptions, read_table
 
 
 def load_file(
@@ -34,7 +34,46 @@ def load_file(
     non_feature_columns: Sequence[str] = (),
 ) -> Table:
     """Load a file; column_types : by column, `number`, `category`, `date` or `text`."""
-    raw = read_table(path, ReadOptions(separator, encoding, sheet, bad_rows))
+    return table_of(
+        read_table(path, ReadOptions(separator, encoding, sheet, bad_rows)),
+        path,
+        target,
+        pos_label,
+        decimal=decimal,
+        thousands=thousands,
+        na_values=na_values,
+        drop_columns=drop_columns,
+        keep=keep,
+        column_types=column_types,
+        day_first=day_first,
+        join_labels=join_labels,
+        min_class_rows=min_class_rows,
+        target_bins=target_bins,
+        non_feature_columns=non_feature_columns,
+        command=["python", "-m", "src.train", f"dataset.path={path}"],
+    )
+
+
+def table_of(
+    raw: RawTable,
+    path: str,
+    target: str,
+    pos_label: str | None = None,
+    *,
+    decimal: str = AUTO,
+    thousands: str = AUTO,
+    na_values: Sequence[str] | None = None,
+    drop_columns: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    column_types: Mapping[str, object] | None = None,
+    day_first: bool | None = None,
+    join_labels: bool = False,
+    min_class_rows: int = 1,
+    target_bins: Any = None,
+    non_feature_columns: Sequence[str] = (),
+    command: Sequence[str] = (),
+) -> Table:
+    """Make a table of what was read from a file; command : what an error tells to paste."""
     source, row_ids = raw.table, np.asarray(raw.row_ids)
     if source.num_rows == 0:
         raise DataError(found=f"{path} holds a header and no rows", remedy=NEEDED)
@@ -67,5 +106,5 @@ def load_file(
         row_ids=row_ids,
         treatments=raw.treatments,
         resolved=raw.resolved,
-        command=["python", "-m", "src.train", f"dataset.path={path}"],
+        command=command,
     )
