@@ -8,9 +8,11 @@ from tabproof.forms import (
     DAY_FIRST,
     FLOAT32_MAX,
     MONTH_FIRST,
+    SHORT_YEAR_FIRST,
     DateForm,
     NumberForm,
     bounded,
+    date_micros,
     find_date_form,
     find_number_form,
     is_exact,
@@ -221,6 +223,37 @@ def test_the_whole_column_decides_how_its_dates_are_written(texts, forms):
 def test_the_user_decides_which_number_is_the_day():
     assert find_date_form(["03/04/2024"], day_first=True) == (DateForm(DAY_FIRST),)
     assert find_date_form(["03/04/2024"], day_first=False) == (DateForm(MONTH_FIRST),)
+
+
+def test_two_digits_of_a_year_are_never_read_as_a_day_in_silence():
+    assert [form.pattern for form in find_date_form(["24-06-28", "20-03-04"])] == [
+        DAY_FIRST,
+        SHORT_YEAR_FIRST,
+    ]
+    assert find_date_form(["24-06-28"], year_first=True) == (DateForm(SHORT_YEAR_FIRST),)
+    assert find_date_form(["24-06-28"], day_first=True) == (DateForm(DAY_FIRST),)
+    # Other columns of the table keep their own order.
+    assert find_date_form(["28/06/2024"], year_first=True) == (DateForm(DAY_FIRST),)
+    # A number that is no day, or days from all over the months, decide.
+    assert find_date_form(["99-06-28", "20-03-04"]) == (DateForm(SHORT_YEAR_FIRST),)
+    days = [f"{20 + day % 5}-06-{day:02}" for day in range(1, 29)]
+    assert find_date_form(days) == (DateForm(SHORT_YEAR_FIRST),)
+    turned = ["/".join(reversed(each.split("-"))) for each in days]
+    assert find_date_form(turned) == (DateForm(DAY_FIRST),)
+
+
+def test_points_between_two_digits_each_are_of_a_date_and_others_of_a_version():
+    assert date_micros("28.06.24", DateForm(DAY_FIRST)) == date_micros("2024-06-28", DateForm())
+    assert date_micros("24.06.28", DateForm(SHORT_YEAR_FIRST)) == date_micros(
+        "2024-06-28", DateForm()
+    )
+    assert find_date_form(["1.2.10", "1.12.3"]) == ()
+
+
+def test_years_of_two_digits_are_of_1930_to_2029():
+    texts = ("08/10/45", "08/10/29", "08/10/30", "8-Oct-45")
+    years = [date_micros(text, DateForm(DAY_FIRST)) // (365.2425 * 86400 * 10**6) for text in texts]
+    assert [1970 + year for year in years] == [1945, 2029, 1930, 1945]
 
 
 def test_booleans_are_words_of_several_languages():

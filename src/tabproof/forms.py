@@ -276,12 +276,22 @@ _YEAR_LAST = re.compile(
     rf"(?P<year>[0-9]{{4}}|[0-9]{{2}}){_TIME}",
     re.IGNORECASE,
 )
+_SHORT_YEAR_FIRST = re.compile(
+    rf"(?P<year>[0-9]{{2}})(?:(?P<by>[-/])(?P<month>[0-9]{{1,2}})(?P=by)(?P<day>[0-9]{{1,2}})"
+    rf"|\.(?P<month_by_point>[0-9]{{2}})\.(?P<day_by_point>[0-9]{{2}})){_TIME}",
+    re.IGNORECASE,
+)
 _DIGITS = re.compile(r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})")
 _NUMERAL = re.compile(r"-?[0-9]+(?:\.[0-9]*)?")
 EPOCHS = {"epoch_s": 10**6, "epoch_ms": 10**3}
 DAY_FIRST, MONTH_FIRST, DIGITS = "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d"
 # Patterns under which a number is a date.
 NUMERIC_DATES = (*EPOCHS, DIGITS)
+SHORT_YEAR_FIRST = "%y/%m/%d"
+# Years of two digits are those of 1930 to 2029, as in Excel: a date of birth is not in the future.
+FIRST_SHORT_YEAR = 1930
+# Days of dates from all over the months; fewer different ones are more likely years or months.
+MANY_DAYS = 20
 # The least and the greatest second of a number that can be meant as a time: 1990 to 2100.
 MIN_EPOCH, MAX_EPOCH = 631152000, 4102444800
 
@@ -335,11 +345,18 @@ def read_moment(value: str | float, pattern: str) -> Moment | None:
         return _moment(match, int(match["month"]), int(match["day"]))
     if pattern in (DAY_FIRST, MONTH_FIRST) and (match := _YEAR_LAST.fullmatch(text)):
         first, second = int(match["first"]), int(match["second_part"])
-        # With points only a year of four digits: 1.2.10 is a version.
-        if match["by"] == "." and len(match["year"]) == 2:
+        # With points all parts have two digits, or the year has four: 1.2.10 is a version.
+        parts = match.group("first", "second_part", "year")
+        if match["by"] == "." and len(parts[2]) == 2 and any(len(part) < 2 for part in parts):
             return None
         day, month_number = (first, second) if pattern == DAY_FIRST else (second, first)
         return _moment(match, month_number, day)
+    if pattern == SHORT_YEAR_FIRST and (match := _SHORT_YEAR_FIRST.fullmatch(text)):
+        month, day = (
+            match["month"] or match["month_by_point"],
+            match["day"] or match["day_by_point"],
+        )
+        return _moment(match, int(month), int(day))
     if match := _MONTH_NAMED.fullmatch(text):
         name, day = match["name"] or match["name_first"], match["day"] or match["day_second"]
         return _moment(match, _NAMES.index(name[:3].lower()) // 3 + 1, int(day))
@@ -350,8 +367,8 @@ def _moment(match: re.Match[str], month: int, day: int) -> Moment | None:
     parts = match.groupdict()
     year = int(parts["year"])
     if len(parts["year"]) == 2:
-        # As Excel has it: 30 to 99 are of the last century, as years of birth are.
-        year += 2000 if year < 30 else 1900
+        year += FIRST_SHORT_YEAR // 100 * 100
+        year += 100 if year < FIRST_SHORT_YEAR else 0
     try:
         micros = (date(year, month, day).toordinal() - _EPOCH) * _DAY
     except ValueError:
@@ -379,15 +396,19 @@ def _offset(zone: str | None) -> int | None:
     return -minutes if zone[0] == "-" else minutes
 
 
-def find_date_form(texts: Sequence[str], *, day_first: bool | None = None) -> tuple[DateForm, ...]:
+def find_date_form(
+    texts: Sequence[str], *, day_first: bool | None = None, year_first: bool | None = None
+) -> tuple[DateForm, ...]:
     """Return the form in which most of the texts are dates.
 
-    Two forms, day first and month first, are returned where nothing decides between them.
-    day_first : what the user says.
+    Several forms, of day first, month first and year first, are returned where nothing decides
+    between them. day_first, year_first : what the user says; the latter of years of two digits.
     """
     patterns = {None: (DAY_FIRST, MONTH_FIRST), True: (DAY_FIRST,), False: (MONTH_FIRST,)}[
         day_first
     ]
+    if year_first or (year_first is None and day_first is None):
+        patterns += (SHORT_YEAR_FIRST,)
     iso = [moment for text in texts if (moment := read_moment(text, "iso"))]
     read = {"iso": iso}
     if len(iso) < len(texts):
@@ -398,26 +419,20 @@ def find_date_form(texts: Sequence[str], *, day_first: bool | None = None) -> tu
         return ()
     if len(iso) == most:
         return (_date_form("iso", iso),)
-    if day_first is None and _is_year_first(texts):
-        return ()
-    return tuple(
-        _date_form(pattern, found) for pattern, found in read.items() if len(found) == most
-    )
+    found = {pattern: moments for pattern, moments in read.items() if len(moments) == most}
+    if year_first and SHORT_YEAR_FIRST in found:
+        found = {SHORT_YEAR_FIRST: found[SHORT_YEAR_FIRST]}
+    elif len(found) > 1 and SHORT_YEAR_FIRST in found:
+        # 24-06-28 beside 20-03-01: read day first, all days would lie between 20 and 24.
+        spread = [each for each, moments in found.items() if _n_days(moments) >= MANY_DAYS]
+        found = {spread[0]: found[spread[0]]} if len(spread) == 1 else found
+    return tuple(_date_form(pattern, moments) for pattern, moments in found.items())
 
 
-def _is_year_first(texts: Sequence[str]) -> bool:
-    """Return whether cells such as 24-03-28 rather begin with the year; no form says so.
-
-    Years have few values, days have many.
-    """
-    parts = [match for text in texts if (match := _YEAR_LAST.fullmatch(plain(text)))]
-    if any(
-        len(match["year"]) == 4 or int(match["year"]) > 31 or int(match["second_part"]) > 12
-        for match in parts
-    ):
-        return False
-    first, last = ({match[name] for match in parts} for name in ("first", "year"))
-    return len(first) < len(last)
+def _n_days(moments: Sequence[Moment]) -> int:
+    """Return how many different days of the month there are."""
+    days = {moment.micros // _DAY + _EPOCH for moment in moments}
+    return len({date.fromordinal(day).day for day in days})
 
 
 def _date_form(pattern: str, moments: Sequence[Moment]) -> DateForm:

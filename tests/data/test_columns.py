@@ -248,6 +248,19 @@ def test_where_the_day_may_be_the_month_the_user_is_asked_and_obeyed():
     assert kind(of_text(cells, kinds={"x": "category"})) == "category"
 
 
+def test_a_year_of_two_digits_is_asked_about_obeyed_and_said():
+    cells = ["24-06-28", "20-03-04"]
+    with pytest.raises(AmbiguousDatesError, match=r"2028-06-24 or 2024-06-28.*year_first=true"):
+        of_text(cells)
+    made = of_text(cells, year_first=True)
+    assert made.X["x"].iloc[0] == np.datetime64("2024-06-28")
+    assert "1930 to 2029" in treatment(made, "short_years").message
+
+
+def test_dates_that_read_alike_in_every_order_need_no_question():
+    assert of_text(["03/03/2024", "05/05/2024"]).X["x"].iloc[0] == np.datetime64("2024-03-03")
+
+
 def test_cells_that_are_no_dates_become_missing_and_are_counted():
     cells = [f"2024-01-{i % 28 + 1:02}" for i in range(39)] + ["0000-00-00"]
     made = table({"x": cells, "y": TARGET}, is_text=True)

@@ -259,6 +259,9 @@ class FileDatasetConfig(DatasetConfig):
     day_first: bool | None = neutral(
         "whether 03/04/2024 is the 3rd of April; null: as other cells of the column show", None
     )
+    year_first: bool | None = neutral(
+        "whether 24/03/04 is a day of 2024; null: as other cells of the column show", None
+    )
     join_labels: bool = option("labels that differ only by case are one class", False)
     min_class_rows: int = option("classes with fewer rows are left out", 2, ge=1)
     target_bins: Any = option(

@@ -33,12 +33,15 @@ from tabproof.errors import UserError
 from tabproof.forms import (
     DAY_FIRST,
     DIGITS,
+    FIRST_SHORT_YEAR,
     FLOAT32_MAX,
     INFINITE,
     MAX_EPOCH,
     MIN_EPOCH,
+    MONTH_FIRST,
     NA_WORDS,
     PLACEHOLDERS,
+    SHORT_YEAR_FIRST,
     DateForm,
     NumberForm,
     find_date_form,
@@ -46,6 +49,7 @@ from tabproof.forms import (
     is_exact,
     missing_numbers,
     plain,
+    read_moment,
 )
 from tabproof.schema import Treatment, make_treatment
 from tabproof.scorer import as_category
@@ -73,6 +77,12 @@ ONE_STEP = 0.5
 NESTED = (list, tuple, dict, set, np.ndarray, bytes, bytearray)
 # What nobody needs to be told: how programs write numbers.
 USUAL = re.compile(r"[+-]?[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]+)?", re.ASCII)
+FULL_YEAR = re.compile("[0-9]{4}")
+CHOOSES = {
+    DAY_FIRST: "dataset.day_first=true",
+    MONTH_FIRST: "dataset.day_first=false",
+    SHORT_YEAR_FIRST: "dataset.year_first=true",
+}
 IDEOGRAMS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 # Names of columns whose numbers may be times.
 NAMED_TIME = re.compile(
@@ -93,10 +103,7 @@ class AmbiguousNumbersError(UserError):
 class AmbiguousDatesError(UserError):
     """Dates with two readings, and nothing that decides between them."""
 
-    template = (
-        "column(s) {columns}: '{example}' may be {day_first} or {month_first}, and no cell decides;"
-        " dataset.day_first=true reads the first, dataset.day_first=false the second"
-    )
+    template = "column(s) {columns}: '{example}' may be {dates}, and no cell decides; {override}"
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ class Reading:
     decimal: str | None = None
     thousands: str | None = None
     day_first: bool | None = None
+    year_first: bool | None = None
 
 
 @dataclass
@@ -582,12 +590,13 @@ def _read_dates(
     if forced and _read_numbers_as_dates(column, texts, sample, reading):
         return True
     tried, times = sample, None
+    wishes = {"day_first": reading.day_first, "year_first": reading.year_first}
     forms: tuple[DateForm, ...] = ()
     for _ in range(2):
-        forms = find_date_form(tried, day_first=reading.day_first)
-        if len(forms) == 2 and len(tried) < len(texts):
+        forms = find_date_form(tried, **wishes)
+        if len(forms) > 1 and len(tried) < len(texts):
             tried = _distinct(texts)
-            forms = find_date_form(tried, day_first=reading.day_first)
+            forms = find_date_form(tried, **wishes)
         if not forms:
             return False
         looked = read_dates(pa.array(tried[:SAMPLE], texts.type), forms[0])
@@ -601,15 +610,8 @@ def _read_dates(
     if times is None:
         return False
     form = forms[0]
-    if len(forms) == 2:
-        example = next(
-            text
-            for text in tried
-            if len({str(read_dates(pa.array([text]), f)) for f in forms}) == 2
-        )
-        shown = [str(read_dates(pa.array([example]), each)[0])[:10] for each in forms]
-        facts = {"example": example, "day_first": shown[0], "month_first": shown[1]}
-        column.problem = AmbiguousDatesError, facts
+    if len(forms) > 1 and (problem := _ambiguous(tried, forms)):
+        column.problem = AmbiguousDatesError, problem
         return False
     is_unread = np.isnat(times)
     if not _is_most(column, texts, is_unread, reading, "cells_not_dates", forced=forced):
@@ -619,15 +621,36 @@ def _read_dates(
         times = read_dates(texts, form)
     first = int(np.flatnonzero(~np.isnat(times))[0])
     _note_date(column, texts[first].as_py(), times[first])
+    if any(not FULL_YEAR.search(text) for text in tried if read_moment(text, form.pattern)):
+        last = FIRST_SHORT_YEAR + 99
+        column.notes["short_years"] = {"first": FIRST_SHORT_YEAR, "last": last}
     column.kind, column.values, column.form = "date", times, form
     return True
 
 
+def _ambiguous(texts: Sequence[str], forms: Sequence[DateForm]) -> dict[str, Any] | None:
+    """Return the facts of the question; None if all forms read each text alike."""
+    cells = pa.array(texts, pa.string())
+    read = {form.pattern: read_dates(cells, form) for form in forms}
+    differ = [len({str(times[place]) for times in read.values()}) for place in range(len(texts))]
+    if max(differ) == 1:
+        return None
+    # 03/03/24 shows less than 03/04/24.
+    place = int(np.argmax(differ))
+    shown = [str(times[place])[:10] for times in read.values()]
+    words = [CHOOSES[pattern] for pattern in read]
+    override = f"{words[0]} reads the first, {words[1]} the second"
+    override += f", {words[2]} the third" if len(words) > 2 else ""
+    dates = " or ".join(shown)
+    return {"example": texts[place], "dates": dates, "override": override}
+
+
 def _whole_form(texts: pa.Array, form: DateForm) -> DateForm:
     """Return the form with the offset and the times of day of all cells, not of a sample."""
-    (whole, *_) = find_date_form(
-        _distinct(texts), day_first=None if form.pattern == "iso" else form.pattern == DAY_FIRST
-    ) or (form,)
+    wishes = {} if form.pattern == "iso" else {"day_first": form.pattern == DAY_FIRST}
+    if form.pattern == SHORT_YEAR_FIRST:
+        wishes = {"year_first": True}
+    (whole, *_) = find_date_form(_distinct(texts), **wishes) or (form,)
     return DateForm(form.pattern, whole.offset, whole.has_time)
 
 

@@ -28,6 +28,7 @@ def load_file(
     keep: Sequence[str] = (),
     column_types: Mapping[str, object] | None = None,
     day_first: bool | None = None,
+    year_first: bool | None = None,
     join_labels: bool = False,
     min_class_rows: int = 1,
     target_bins: Any = None,
@@ -87,6 +88,7 @@ def table_of(
         decimal=None if decimal == AUTO else decimal,
         thousands={AUTO: None, "none": ""}.get(thousands, thousands),
         day_first=day_first,
+        year_first=year_first,
     )
     of_target = TargetReading(
         join_labels=join_labels, min_class_rows=min_class_rows, bins=target_bins
