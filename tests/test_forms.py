@@ -121,8 +121,8 @@ def test_a_date_is_read_as_it_was_written(when):
 @pytest.mark.parametrize(
     ("texts", "patterns"),
     [
-        (["24-03-21", "24-04-22", "23-12-28"], ()),
-        (["21-03-24", "22-04-24", "28-12-23"], (DAY_FIRST,)),
+        (["24-03-21", "24-04-22", "23-12-28"], (DAY_FIRST, SHORT_YEAR_FIRST)),
+        (["21-03-24", "22-04-24", "28-12-23"], (DAY_FIRST, SHORT_YEAR_FIRST)),
         (["03/21/24", "04/22/23", "04/23/22"], (MONTH_FIRST,)),
         (["01/03/89", "01/04/57", "01/04/45"], (DAY_FIRST, MONTH_FIRST)),
     ],

@@ -18,9 +18,9 @@ from hydra.types import HydraContext
 from hydra.version import VersionBase
 from omegaconf import DictConfig
 
-from tabproof.conf_files import CONF
+from tabproof.conf_files import CONF, escaped
 from tabproof.config.checks import check_config
-from tabproof.config.quoting import escaped, in_quotes
+from tabproof.config.quoting import in_quotes
 from tabproof.config.schema import GROUPS, TrainConfig
 from tabproof.config.typed import typed
 

@@ -210,7 +210,8 @@ def _numbers(name: str, cells: pa.Array, reading: TargetReading) -> Floats | Non
 def _quantity(name: str, numbers: Floats) -> QuantityTargetError:
     middle = f"{float(np.nanmedian(numbers)):.6g}"
     n = len(np.unique(numbers[~np.isnan(numbers)]))
-    override = shell_word(f"dataset.target_bins=[{middle}]")
+    # Brackets: one number without them is a number of classes.
+    override = shell_word("=".join(["dataset.target_bins", f"[{middle}]"]))
     return QuantityTargetError(target=name, n=n, middle=middle, override=override)
 
 
