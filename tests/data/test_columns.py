@@ -406,6 +406,13 @@ def test_numbers_among_the_words_for_missing_are_no_numbers(is_text: bool) -> No
     assert made.na_values == ("-999",)
 
 
+def test_every_cell_of_a_column_that_divides_rows_is_kept() -> None:
+    subjects = ["A7", *(str(i // 2) for i in range(2, N))]
+    columns = {"g": ["A7", *subjects[1:], "B1"][:N], "x": FILL, "y": TARGET}
+    made = table(columns, is_text=True, non_features=["g"])
+    assert made.non_features["g"].astype(str).tolist() == columns["g"]
+
+
 def test_dates_among_the_words_for_missing_are_no_dates() -> None:
     made = of_text(
         ["2024-01-01", "1900-01-01", "2024-03-01", "2024-02-01"], na_values=["1900-01-01"]

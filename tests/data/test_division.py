@@ -130,6 +130,15 @@ def test_rows_of_one_moment_keep_the_order_of_the_table():
     assert (train.tolist(), test.tolist()) == ([1, 3, 5, 7], [0, 2, 4, 6])
 
 
+def test_a_time_that_is_none_is_named_not_one_of_the_others():
+    times = [*map(str, range(39)), "oops"]
+    made = tiny_table(
+        {"t": times, "x": ["a", "b"] * 20, "y": ["u", "v"] * 20}, is_text=True, non_features=["t"]
+    )
+    with pytest.raises(DataError, match="'oops' is neither a number nor a date"):
+        divide(made, OrderedRows(0.25, 0, "t"), 2)
+
+
 def test_a_row_without_a_time_is_refused_with_their_number():
     table = labelled([0, 1, 0, 1], day=[1, None, None, 4])
     with pytest.raises(DataError, match=r"cv\.time_column=day: .*2 row\(s\) lack it"):

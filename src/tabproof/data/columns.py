@@ -189,6 +189,9 @@ def type_columns(
         # Arrow works without the interpreter's lock.
         with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
             list(pool.map(read, columns))
+    if divides:
+        for column in columns:
+            _keep_all_cells(column, as_cells(source, column.name))
     typed, left_out = TypedColumns(), {} if divides else _find_left_out(columns, reading.keep)
     for column in columns:
         if column.name in left_out or column.values is None:
@@ -213,6 +216,13 @@ def type_columns(
     typed.treatments += _merge_notes([c for c in columns if c.name not in left_out])
     typed.problems = _merge_problems(columns)
     return typed
+
+
+def _keep_all_cells(column: _Column, cells: pa.Array) -> None:
+    """Read a column as words where a cell was no number or date: subjects must stay apart."""
+    if column.notes.keys() & {"cells_not_numbers", "cells_not_dates", "infinite"}:
+        column.notes.clear()
+        _set_words(column, _as_words(cells), "category")
 
 
 def _has_fraction(numbers: Floats) -> bool:

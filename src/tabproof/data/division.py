@@ -124,7 +124,11 @@ class OrderedRows(Rows):
                     # As text, 10/1/2024 would come before 9/1/2024.
                     times = pd.to_datetime(times, format="ISO8601", utc=True)
                 except (ValueError, TypeError) as error:
-                    found = f"'{times.iloc[0]}' is neither a number nor a date such as 2024-01-31"
+                    # Of many numbers or dates, the one that is written in another way.
+                    shapes = times.astype("str").str.replace(r"[0-9]+", "0", regex=True)
+                    rarest = int(shapes.map(shapes.value_counts()).to_numpy().argmin())
+                    odd = times.iloc[rarest]
+                    found = f"'{odd}' is neither a number nor a date such as 2024-01-31"
                     raise ValueError(found) from error
             order = np.argsort(times.to_numpy(), kind="stable")
         n_test = int(np.ceil(len(order) * self.test_size))
