@@ -83,6 +83,12 @@ def test_an_index_of_pandas_is_left_out_unless_it_has_a_name() -> None:
     assert (named.table.column_names, codes(named)) == (["key", "a"], [])
 
 
+@pytest.mark.parametrize("described", [b"no JSON", b"[]", b'{"index_columns": 3}', b"\xff\xfe"])
+def test_metadata_that_pandas_did_not_write_is_not_used(described) -> None:
+    raw = read(parquet(TYPED.replace_schema_metadata({"pandas": described})))
+    assert raw.table.column_names == TYPED.column_names
+
+
 def test_duplicate_names_of_parquet_are_numbered() -> None:
     raw = read(parquet(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"])))
     assert raw.table.to_pydict() == {"a": [1], "a_2": [2]}

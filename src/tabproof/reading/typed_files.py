@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,20 +67,25 @@ def read_binary(content: bytes, name: str) -> RawTable:
 
 def _without_index(table: pa.Table) -> RawTable:
     """Leave an index of pandas without a name out; put one with a name first, as a column."""
-    described = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
     treatments = []
     places = {name: place for place, name in enumerate(table.column_names)}
-    index = [
-        each
-        for each in described.get("index_columns", [])
-        if isinstance(each, str) and each in places
-    ]
+    found = _described_index(table.schema.metadata or {})
+    index = [each for each in found if isinstance(each, str) and each in places]
     named = [places[each] for each in index if not UNNAMED_INDEX.fullmatch(each)]
     unnamed = [places[each] for each in index if UNNAMED_INDEX.fullmatch(each)]
     others = [place for place in range(table.num_columns) if place not in {*named, *unnamed}]
     if unnamed:
         treatments.append(make_treatment("index_column"))
     return typed_table(table.select([*named, *others]), treatments)
+
+
+def _described_index(metadata: Mapping[bytes, bytes]) -> list[Any]:
+    """Return what pandas wrote about its index; nothing if it is not as pandas writes it."""
+    try:
+        found = json.loads(metadata.get(b"pandas", b"{}"))["index_columns"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return found if isinstance(found, list) else []
 
 
 def read_directory(folder: Path) -> RawTable:
