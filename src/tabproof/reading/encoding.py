@@ -14,6 +14,7 @@ from itertools import chain
 import numpy as np
 
 from tabproof.errors import UserError
+from tabproof.reading.raw_table import FORMATS
 
 MARKS = (
     # UTF-32 first: its mark begins with that of UTF-16.
@@ -76,8 +77,8 @@ class NotTextError(UserError):
     """A file with bytes that no text has."""
 
     template = (
-        "{name} is no text (its byte {place:,} is 0) and no other known format; it takes CSV, TSV,"
-        " Parquet, Feather, JSON lines, Excel or ARFF"
+        "{name} is no text (its byte {place:,} is 0) and no other known format;"
+        f" {FORMATS} are read"
     )
 
 

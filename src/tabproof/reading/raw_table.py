@@ -13,6 +13,7 @@ from tabproof.schema import Treatment
 AUTO = "auto"
 NEEDED = "a header and rows are needed"
 REPAIR = "repair it, or write it anew"
+FORMATS = "CSV, TSV, Parquet, Feather, JSON lines, Excel or ARFF"
 
 
 class FileUnreadableError(UserError):

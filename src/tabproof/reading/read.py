@@ -5,7 +5,13 @@ from pathlib import Path
 
 from tabproof.reading.arff import is_arff, read_arff
 from tabproof.reading.encoding import to_utf_8
-from tabproof.reading.raw_table import AS_FOUND, FileUnreadableError, RawTable, ReadOptions
+from tabproof.reading.raw_table import (
+    AS_FOUND,
+    FORMATS,
+    FileUnreadableError,
+    RawTable,
+    ReadOptions,
+)
 from tabproof.reading.source import STANDARD, fetch, is_address
 from tabproof.reading.text_table import read_text
 from tabproof.reading.typed_files import (
@@ -34,7 +40,7 @@ OTHERS = (
     (re.compile(rb"version https://git-lfs"), "a pointer of Git LFS to a file"),
 )
 TAR_PLACE, TAR = 257, b"ustar"
-EXPECTED = "CSV, TSV, Parquet, Feather, JSON lines, Excel or ARFF are read"
+EXPECTED = f"{FORMATS} are read"
 
 
 def read_table(path: str, options: ReadOptions = AS_FOUND) -> RawTable:
