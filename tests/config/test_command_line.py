@@ -59,6 +59,12 @@ def test_a_bad_command_line_is_answered_with_what_would_work(arguments, kind, wo
     assert_says(error, *words)
 
 
+def test_without_a_target_the_columns_of_the_file_are_named(tmp_path):
+    (tmp_path / "t.csv").write_text("a,結果\n1,u\n2,v\n")
+    error = refusal("dataset=file", f"dataset.path={tmp_path}/t.csv")
+    assert_says(error, "dataset.target=…", "'a', '結果'")
+
+
 @pytest.fixture(scope="module")
 def default():
     return composed("hydra.sweep.dir=here", hydra=True)

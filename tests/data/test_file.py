@@ -1,9 +1,11 @@
 import gzip
+import io
+import sys
 
 import pandas as pd
 import pytest
 
-from tabproof.data import fingerprint
+from tabproof.data import fingerprint, load_file
 from tabproof.data.columns import AmbiguousNumbersError
 from tabproof.data.target import DataError
 from tabproof.errors import ColumnMissingError, UserError
@@ -156,3 +158,8 @@ def test_a_named_index_of_a_parquet_file_is_a_column(tmp_path):
 
 def test_the_name_of_a_file_is_one_word_in_the_result_line(tmp_path):
     assert csv(tmp_path, GOOD, name="データ (1).csv").name == "file_データ_1"
+
+
+def test_the_name_of_standard_input_is_a_word(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
+    assert load_file("-", "y").name == "file_stdin"

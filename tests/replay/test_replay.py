@@ -224,6 +224,18 @@ def test_a_missing_data_file_is_named_with_the_override_to_use(
         replayed(run)
 
 
+@pytest.mark.parametrize("path", ["https://127.0.0.1:9/t.csv", "s3://bucket/t.csv", '"-"'])
+def test_an_address_that_only_the_run_names_is_not_fetched(
+    path: str, small: Path, table: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(small, tmp_path / "run")
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace(str(table), path))
+    sealed_again(run)
+    with pytest.raises(NotReplayableError, match=r"RUN 'dataset\.path=h|RUN dataset\.path="):
+        replayed(run)
+
+
 def tampered(run: Path) -> None:
     (run / "config.yaml").write_text("seed: 1\n")
 

@@ -3,6 +3,7 @@
 import os
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, cast
 
 from hydra.errors import InstantiationException
@@ -14,6 +15,7 @@ from tabproof.config import schema
 from tabproof.config.hydra_errors import ConfigurationError, unknown_key
 from tabproof.config.quoting import decoded
 from tabproof.errors import MissingValueError, PackageMissingError, UserError
+from tabproof.reading import ReadOptions, read_table
 
 # Packages that are extras of the project, each with the name of its extra.
 EXTRAS = ("catboost", "lightgbm", "xgboost")
@@ -25,6 +27,12 @@ class CannotInstantiateError(UserError):
     """A `_target_` cannot be imported or called."""
 
     template = "{key}: {target} cannot be made: {reason}"
+
+
+class TargetMissingError(UserError):
+    """A table of the user without the name of its target."""
+
+    template = "dataset.target=… must be given; the columns of {path} are {columns}"
 
 
 def make(key: str, node: Any, **arguments: Any) -> Any:
@@ -60,6 +68,8 @@ def typed(cfg: DictConfig) -> schema.TrainConfig:
     if OmegaConf.get_type(cfg) is not schema.TrainConfig:
         raise ConfigurationError("this configuration lacks `train_schema` among its defaults")
     check_keys(cfg)
+    if OmegaConf.get_type(cfg.dataset) is schema.FileDatasetConfig:
+        _name_columns_if_no_target(cfg.dataset)
     config = cast(schema.TrainConfig, OmegaConf.to_object(cfg))
     dataset = config.dataset
     if isinstance(dataset, schema.OpenMLDatasetConfig) and dataset.data_home is None:
@@ -67,6 +77,21 @@ def typed(cfg: DictConfig) -> schema.TrainConfig:
     if isinstance(dataset, schema.FileDatasetConfig):
         dataset.column_types = {decoded(k): kind for k, kind in dataset.column_types.items()}
     return config
+
+
+def _name_columns_if_no_target(dataset: DictConfig) -> None:
+    """Raise TargetMissingError if no target is given, and the columns of the file can be read."""
+    if not OmegaConf.is_missing(dataset, "target") or OmegaConf.is_missing(dataset, "path"):
+        return
+    # Nothing is fetched for a message.
+    if not (path := Path(str(dataset.path)).expanduser()).exists():
+        return
+    options = ReadOptions(dataset.separator, dataset.encoding, dataset.sheet, "skip")
+    try:
+        columns = read_table(str(path), options).table.column_names
+    except UserError:
+        return
+    raise TargetMissingError(path=str(dataset.path), columns=columns)
 
 
 def check_keys(node: DictConfig, path: str = "") -> None:

@@ -96,7 +96,8 @@ def table_of(
         join_labels=join_labels, min_class_rows=min_class_rows, bins=target_bins
     )
     # One word without spaces: scripts read it in the result line.
-    stem = re.sub(r"\W+", "_", Path(path).name.split(".")[0]).strip("_")
+    stem = "stdin" if path == "-" else Path(path).name.split(".")[0]
+    stem = re.sub(r"\W+", "_", stem).strip("_") or "table"
     return make_table(
         f"file_{stem}",
         source,

@@ -14,10 +14,12 @@ from tabproof import config as conf
 from tabproof.artifacts import run_directory as stored
 from tabproof.artifacts.errors import UnverifiedRunError
 from tabproof.errors import FileMissingError, InvalidValueError, UserError
+from tabproof.reading.source import is_address
 from tabproof.replay import differences
 from tabproof.replay.fresh import NotReplayableError, replay_in_fresh_environment
 from tabproof.runtime import console
 from tabproof.steps.search import make_plan
+from tabproof.text import override_word
 
 NEEDED = (stored.CONFIG, stored.SUMMARY, stored.PREDICTIONS)
 # A replay in which one of these differs is not identical; others may differ.
@@ -63,6 +65,9 @@ def replay(
     if not moved and (saved := artifacts.saved_data(path)) is not None:
         overrides = [*overrides, *conf.overrides_of({"path": str(saved)})]
     config, added = conf.recompose(text, overrides, to_its_end=was_whole)
+    source = str(getattr(config.dataset, "path", ""))
+    if not any(each.startswith("dataset.path=") for each in overrides):
+        _refuse_remote(source)
     try:
         conf.check_config(config)
     except FileMissingError as error:
@@ -103,6 +108,20 @@ def replay(
             directory.parent.rmdir()
     console.say("identical" + (f", though this differs: {names}" if names else ""))
     return 0
+
+
+def _refuse_remote(source: str) -> None:
+    """Refuse to fetch what only a run names: it may be a stranger's."""
+    if source == "-":
+        raise NotReplayableError(
+            "the run was trained on standard input; say where a copy of its data is:"
+            " python -m src.replay RUN dataset.path=…"
+        )
+    if is_address(source):
+        raise NotReplayableError(
+            f"the run names dataset.path={source}, which is fetched only if you say so:"
+            f" python -m src.replay RUN {override_word('dataset.path', source)}"
+        )
 
 
 def read_recorded(path: Path) -> tuple[artifacts.VerifiedRun, str, artifacts.Summary]:
