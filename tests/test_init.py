@@ -1,17 +1,32 @@
 """`init` looks at a file, proposes, and writes a dataset that trains."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from tabproof.conf_files import choices
-from tabproof.errors import ColumnMissingError
+from tabproof.data.columns import AmbiguousNumbersError
+from tabproof.errors import ColumnMissingError, InvalidValueError
 from tabproof.init import init
-from tabproof.init.command import DatasetExistsError, NoTargetProposedError, dataset_name
+from tabproof.init.command import (
+    SUGGESTED,
+    DatasetExistsError,
+    NoTargetProposedError,
+    StandardInputError,
+    dataset_name,
+)
 from tabproof.init.looks import look_at, propose_target
+from tabproof.init.page import _yaml
+from tests.conftest import ROOT
 
 OPTIONS = {
     "name": None, "target": None, "pos_label": None, "yes": True, "as_json": False,
@@ -104,3 +119,111 @@ def test_a_target_is_proposed_by_its_name_then_by_its_place(columns, target):
 @given(st.text(max_size=40))
 def test_a_dataset_has_a_name_for_any_file(stem):
     assert dataset_name(f"/data/{stem}.csv").replace("-", "_").isidentifier() or dataset_name(stem)
+
+
+# --- What only the user can decide.
+
+
+@pytest.fixture
+def amounts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{10 + i},{100 + i * 7 % 900};{i % 7};{'ab'[i % 3 == 0]}" for i in range(N)]
+    (tmp_path / "amounts.csv").write_text("\n".join(["amount;k;y", *rows]))
+    return "amounts.csv"
+
+
+@pytest.mark.parametrize(("place", "key", "value"), [(0, "thousands", ","), (1, "decimal", ",")])
+def test_the_words_of_an_error_decide_and_are_written(amounts, place, key, value):
+    with pytest.raises(AmbiguousNumbersError) as raised:
+        init(amounts, **OPTIONS)
+    words = [first or second for first, second in SUGGESTED.findall(str(raised.value))]
+    init(amounts, [words[place]], **OPTIONS)
+    written = OmegaConf.load(choices("dataset")["amounts"])
+    assert written[key] == value
+
+
+def test_words_of_train_are_checked_and_printed(amounts):
+    words = ["dataset.decimal=,", "search=none", "dataset.drop_columns=k"]
+    command = json.loads(init(amounts, words, **asked(as_json=True)))["command"]
+    assert command.endswith("train dataset=amounts search=none")
+    assert OmegaConf.load(choices("dataset")["amounts"]).drop_columns == ["k"]
+    with pytest.raises(InvalidValueError, match=r"dataset\.decimal"):
+        init(amounts, ["dataset.decimal=x"], **asked(force=True))
+
+
+def test_what_says_the_same_as_the_target_is_proposed_to_be_left_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{i % 11},{i * 7 % 5},{'YN'[i % 4 > 0]},{int(i % 4 == 0)}" for i in range(N)]
+    (tmp_path / "x.csv").write_text("\n".join(["a,b,flag,churned", *rows]))
+    assert "says what the target says" in init("x.csv", **OPTIONS)
+    assert OmegaConf.load(choices("dataset")["x"]).drop_columns == ["flag"]
+
+
+def test_standard_input_cannot_be_read_again():
+    with pytest.raises(StandardInputError, match="give a file"):
+        init("-", **OPTIONS)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.floats().map(repr))
+def test_any_name_and_label_is_read_from_the_file_as_it_was(text):
+    read = OmegaConf.create(f"one: {_yaml(text)}   # found\nlist: {_yaml([text, 'b'])}")
+    assert OmegaConf.to_container(read, resolve=True) == {"one": text, "list": [text, "b"]}
+
+
+def on_a_terminal(answers, *words, folder):
+    """Return what a person sees who types these answers, one at each prompt."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "80"}
+    command = [sys.executable, "-m", "tabproof", "init", *words]
+    child = subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    seen, place = b"", 0
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # the child has ended
+            break
+        if not part:
+            break
+        seen += part
+        if answers and seen[place:].endswith(b": "):
+            os.write(ours, answers.pop(0).encode() + b"\n")
+            place = len(seen)
+    os.close(ours)
+    return child.wait(), seen.decode()
+
+
+def test_a_terminal_is_asked_for_what_is_open_and_what_is_proposed(amounts, tmp_path):
+    # Another target than there is, the proposed one; the second reading; then the proposals.
+    answers = ["z", "", "2", "", "k"]
+    code, seen = on_a_terminal(answers, amounts, folder=tmp_path)
+    assert code == 0, seen
+    assert "there is no column 'z'" in seen
+    assert "1  dataset.thousands=," in seen
+    written = OmegaConf.load(tmp_path / "conf/dataset/amounts.yaml")
+    assert written.decimal == ","
+    assert written.drop_columns == ["k"]
+
+
+def test_ctrl_d_ends_it_in_one_line_and_writes_nothing(customers, tmp_path):
+    code, seen = on_a_terminal(["\x04"], customers, folder=tmp_path)
+    assert code != 0
+    assert "Traceback" not in seen
+    assert not (tmp_path / "conf").exists()
+
+
+def test_nothing_that_learns_is_loaded(customers):
+    code = f"""
+import sys
+from tabproof.init import init
+init({customers!r}, **{OPTIONS!r})
+print(*sorted({{"sklearn", "scipy", "hydra"}} & {{*sys.modules}}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )  # fmt: skip
+    assert done.stdout.strip() == ""
+    assert Path("conf/.schema/dataset.json").is_file()

@@ -22,7 +22,7 @@ from tabproof.init.looks import (
     propose_division,
     propose_target,
 )
-from tabproof.init.page import Proposal, as_yaml, file_of, page, preview, propose
+from tabproof.init.page import SAME, Proposal, as_yaml, file_of, page, preview, propose
 from tabproof.reading import ReadOptions, read_table
 from tabproof.text import shell_word
 
@@ -102,14 +102,15 @@ def init(
         labels = list(table.labels)
         pos_label = _ask("Positive label, whose probability you want", labels, labels[1])
         table = table if pos_label == table.labels[1] else wishes.settle(make)
-    table = _drop(table, wishes, names, make, asks=asks)
+    copies = find_copies_of_target(table)
+    table = _drop(table, copies, wishes, names, make, asks=asks)
     options = [shell_word(word) for word in wishes.others]
     if not any(word.startswith("cv") for word in wishes.others):
         for option, question in propose_division(raw.table, looks, table):
             if not asks or click.confirm(question, default=True):
                 options += option
                 break
-    proposal = propose(path, name, looks, table, wishes.keys, options)
+    proposal = propose(path, name, looks, table, wishes.keys, options, copies)
     if taken is not None and not (force or dry_run):
         click.confirm(f"{taken} exists. Write {proposal.file}?", abort=True)
     if not dry_run:
@@ -202,6 +203,7 @@ def _ask_target(table: Any, looks: Sequence[ColumnLook]) -> str:
 
 def _drop(
     table: Table,
+    copies: Sequence[str],
     wishes: Wishes,
     names: Sequence[str],
     make: Callable[[Mapping[str, Any]], Table],
@@ -211,9 +213,12 @@ def _drop(
     """Propose to leave out what says the same as the target; ask for others."""
     if "drop_columns" in wishes.keys:
         return table
-    copies = find_copies_of_target(table)
-    proposed = copies if len(copies) < table.X.shape[1] else []
+    proposed = list(copies) if len(copies) < table.X.shape[1] else []
     if asks:
+        for name in proposed:
+            click.echo(
+                f"'{name}' {SAME}: what is known only together with it makes scores too good"
+            )
         line = ", ".join(f'"{each}"' if "," in each else each for each in proposed)
         what = "Columns not to learn from, with commas between"
         while True:

@@ -31,10 +31,10 @@ COMMENTS = {
     "sheet": "of the workbook",
     "decimal": "decimal point of the numbers",
     "thousands": "groups the digits of numbers",
-    "drop_columns": "not learned from",
 }
 USUAL = {("decimal", "."), ("thousands", "none")}
 DROPPED = "drop_columns"
+SAME = "says what the target says"
 # What YAML 1.2, OmegaConf or PyYAML may take for a number.
 LIKE_A_NUMBER = re.compile(r"[-+.\d][-+.\d_:eE]*|[-+]?\.(?:inf|nan)", re.I)
 
@@ -78,8 +78,13 @@ def propose(
     table: Table,
     given: Mapping[str, Any],
     options: Sequence[str],
+    copies: Sequence[str] = (),
 ) -> Proposal:
-    """Return the proposal of a table as it was made; given : keys of the dataset."""
+    """Return the proposal of a table as it was made.
+
+    given : keys of the dataset. copies : columns that say the same as the target.
+    """
+    dropped = given.get(DROPPED, ())
     is_binary = len(table.labels) == 2
     settings: dict[str, Any] = {"path": path, "target": table.target}
     if is_binary:
@@ -98,14 +103,17 @@ def propose(
     def use_of(column: str) -> str:
         if column == table.target:
             return "target"
-        if column in given.get("drop_columns", ()):
-            return "left out: you said so"
+        if column in dropped:
+            return f"left out: {SAME if column in copies else 'as you say'}"
         if any(option.strip("'\"").endswith(f"_column={column}") for option in options):
             return "groups rows" if "cv=grouped" in options else "orders rows"
         if left_out.get(column):
             return f"left out: {left_out[column]}"
         return KINDS.get(str(table.X[column].dtype), "text") if column in table.X else "left out"
 
+    remarks = [treatment.message for treatment in table.treatments]
+    if same := [column for column in copies if column in dropped]:
+        remarks.insert(0, f"left out, since it says the same as the target: {', '.join(same)}")
     return Proposal(
         path=path,
         name=name,
@@ -119,7 +127,7 @@ def propose(
             )
             for look in looks
         ),
-        remarks=tuple(treatment.message for treatment in table.treatments),
+        remarks=tuple(remarks),
         settings=settings,
         options=tuple(options),
     )
@@ -140,7 +148,15 @@ def as_yaml(proposal: Proposal) -> str:
     ]
     for key, value in proposal.settings.items():
         line = f"{key}: {_yaml(value)}"
-        lines.append(f"{line}   # {COMMENTS[key]}" if key in COMMENTS else line)
+        comment = COMMENTS.get(key, "")
+        if key == DROPPED:
+            uses = {
+                look.use.removeprefix("left out: ")
+                for look in proposal.columns
+                if look.name in value
+            }
+            comment = f"not learned from: {', '.join(sorted(uses))}"
+        lines.append(f"{line}   # {comment}" if comment else line)
     left_out = [look for look in proposal.columns if look.use.startswith("left out: ")]
     left_out = [look for look in left_out if look.name not in proposal.settings.get(DROPPED, ())]
     if left_out:
