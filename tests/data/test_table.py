@@ -19,7 +19,7 @@ from tabproof.data.target import (
     UnknownLabelError,
 )
 from tabproof.errors import ColumnMissingError, DuplicateColumnsError, InvalidValueError, UserError
-from tabproof.forms import DateForm, NumberForm
+from tabproof.forms import DateForm, NumberForm, bounded
 from tabproof.schema import CategoryColumn, DateColumn, NumberColumn, Schema, TextColumn
 from tests.data.tables import (
     codes_of,
@@ -387,7 +387,9 @@ def test_any_changed_cell_changes_the_fingerprint_and_is_named(frame, data):
     cell = data.draw(CELLS[column])
     before = frame[column].iloc[row]
     same = (pd.isna(before) and cell is None) or before == cell
-    assume(not same)
+    # Numbers beyond single precision are one number: its greatest.
+    beyond = column == "decimal" and cell is not None and bounded(before) == bounded(cell)
+    assume(not same and not beyond)
     changed = frame.copy()
     changed[column] = [cell if i == row else value for i, value in enumerate(frame[column])]
     changed = changed.astype({"decimal": "float64", "word": "object"})

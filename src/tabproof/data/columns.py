@@ -228,8 +228,7 @@ def _keep_all_cells(column: _Column, cells: pa.Array) -> None:
 def _has_fraction(numbers: Floats) -> bool:
     # Most columns of fractions show one at once.
     parts = (numbers[:SAMPLE], numbers[SAMPLE:])
-    with np.errstate(invalid="ignore"):
-        return any(bool((part - np.floor(part) > 0).any()) for part in parts)
+    return any(bool((np.floor(part) < part).any()) for part in parts)
 
 
 def as_cells(source: pa.Table | pd.DataFrame, name: str) -> pa.Array:
@@ -347,21 +346,25 @@ def _read_texts(
             return
         if column.problem is not None:
             return
-    if is_text:
-        texts = _without(texts, reading)
-    if sample and all(word.lower() in ("true", "false") for word in sample):
-        lower = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
-        distinct = lower.unique().drop_null()
-        if set(distinct.to_pylist()) <= {"true", "false"}:
-            column.notes["booleans"] = {}
-            texts = pc.utf8_capitalize(lower)
+    # What is done to words is done once to each, not to each cell.
     encoded = texts.dictionary_encode()
+    if is_text:
+        present = _without(encoded.dictionary, reading)
+        if present.null_count:
+            texts = _without(texts, reading)
+            encoded = texts.dictionary_encode()
+    if sample and all(word.lower() in ("true", "false") for word in sample):
+        lower = pc.utf8_lower(pc.utf8_trim_whitespace(encoded.dictionary))
+        if set(lower.to_pylist()) <= {"true", "false"}:
+            column.notes["booleans"] = {}
+            texts = pc.utf8_capitalize(lower).take(encoded.indices)
+            encoded = texts.dictionary_encode()
     _set_words(column, texts, "text" if is_free_text(encoded) else "category", encoded)
 
 
 def _sample(texts: pa.Array, reading: Reading) -> list[str]:
     """Return distinct cells from all over the column, without words that mean missing."""
-    present = texts.drop_null()
+    present = texts.drop_null() if texts.null_count else texts
     if len(present) > SAMPLE:
         present = present.take(pa.array(np.linspace(0, len(present) - 1, SAMPLE).astype("int64")))
     missing = _missing_words(reading)
@@ -540,7 +543,6 @@ def _are_codes(column: _Column, texts: pa.Array, numbers: Floats) -> bool:
     """Return whether whole numbers are codes: with leading zeros, or too many digits."""
     if _has_fraction(numbers):
         return False
-    present = numbers[~np.isnan(numbers)]
     has_zero = pc.fill_null(pc.starts_with(texts, "0"), fill_value=False)
     zeros = texts.filter(has_zero)
     padded = zeros.filter(pc.match_substring_regex(zeros, "^0[0-9]+$"))
@@ -548,7 +550,8 @@ def _are_codes(column: _Column, texts: pa.Array, numbers: Floats) -> bool:
         override = override_word("dataset.column_types", {column.name: "number"})
         column.notes["codes"] = {"example": padded[0].as_py(), "override": override}
         return True
-    if (np.abs(present) < 2.0**53).all():
+    low, high = _ends(numbers)
+    if max(-low, high) < 2.0**53:
         return False
     large = texts.filter(pa.array(np.abs(numbers) >= 2.0**53))
     odd = next((text for text in large.to_pylist() if not is_exact(plain(text))), None)
@@ -713,9 +716,19 @@ def _set_times(column: _Column, cells: pa.Array) -> None:
 # --- Values of a kind.
 
 
+def _ends(numbers: Floats) -> tuple[float, float]:
+    """Return the least and the greatest number; infinite ones where all are missing."""
+    ends: dict[str, float | None] = pc.min_max(pa.array(numbers)).as_py()
+    low, high = ends["min"], ends["max"]
+    if low is None or high is None or low != low:
+        return np.inf, -np.inf
+    return low, high
+
+
 def _set_numbers(column: _Column, numbers: Floats) -> None:
-    is_beyond = np.abs(numbers) > FLOAT32_MAX
-    if is_beyond.any():
+    low, high = _ends(numbers)
+    if max(-low, high) > FLOAT32_MAX:
+        is_beyond = np.abs(numbers) > FLOAT32_MAX
         is_infinite = np.isinf(numbers)
         if n_infinite := int(is_infinite.sum()):
             n_before = column.notes.get("infinite", {}).get("n_cells", 0)
@@ -815,11 +828,13 @@ def is_id(column: _Column) -> bool:
 
 def is_counter(numbers: Floats) -> bool:
     """Return whether whole numbers are those of a counter, in order or shuffled."""
+    n_present = len(numbers) - int(np.isnan(numbers).sum())
+    low, high = _ends(numbers)
+    if n_present < FEW_ROWS or high - low + 1 < DISTINCT_IDS * n_present:
+        return False
+    if _has_fraction(numbers):
+        return False
     present = numbers[~np.isnan(numbers)]
-    if len(present) < FEW_ROWS or _has_fraction(present):
-        return False
-    if present.max() - present.min() + 1 < DISTINCT_IDS * len(present):
-        return False
     distinct = np.unique(present)
     if len(distinct) < DISTINCT_IDS * len(present):
         return False

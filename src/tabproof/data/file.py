@@ -35,8 +35,15 @@ def load_file(
     non_feature_columns: Sequence[str] = (),
 ) -> Table:
     """Load a file; column_types : by column, `number`, `category`, `date` or `text`."""
+    # Numbers as programs write them are read by these settings, whatever the cells are.
+    is_open = decimal in (AUTO, ".") and thousands in (AUTO, "none") and na_values is None
+    # Labels, categories and dates are told by their texts.
+    texts = {target, *(name for name, kind in _kinds(column_types).items() if kind != "number")}
+    options = ReadOptions(
+        separator, encoding, sheet, bad_rows, keep_texts=texts if is_open else None
+    )
     return table_of(
-        read_table(path, ReadOptions(separator, encoding, sheet, bad_rows)),
+        read_table(path, options),
         path,
         target,
         pos_label,
@@ -80,11 +87,8 @@ def table_of(
     source, row_ids = raw.table, np.asarray(raw.row_ids)
     if source.num_rows == 0:
         raise DataError(found=f"{path} holds a header and no rows", remedy=NEEDED)
-    kinds = {
-        column: str(getattr(kind, "value", kind)) for column, kind in (column_types or {}).items()
-    }
     reading = Reading(
-        kinds=kinds,
+        kinds=_kinds(column_types),
         keep=list(keep),
         na_values=na_values,
         decimal=None if decimal == AUTO else decimal,
@@ -113,3 +117,8 @@ def table_of(
         resolved=raw.resolved,
         command=command,
     )
+
+
+def _kinds(column_types: Mapping[str, object] | None) -> dict[str, str]:
+    """Return the kinds of columns as words; those of a configuration are an Enum."""
+    return {name: str(getattr(kind, "value", kind)) for name, kind in (column_types or {}).items()}

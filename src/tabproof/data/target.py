@@ -148,8 +148,13 @@ def read_target(name: str, cells: pa.Array, reading: TargetReading) -> Target:
     return Target(codes, labels, is_kept, n_missing, tuple(notes), resolved)
 
 
-def _words(name: str, cells: pa.Array, reading: TargetReading, notes: list[Treatment]) -> pa.Array:
-    """Return labels without spaces around them; empty ones and words for missing are null."""
+def _words(
+    name: str, cells: pa.Array, reading: TargetReading, notes: list[Treatment]
+) -> pa.DictionaryArray:
+    """Return labels without spaces around them; empty ones and words for missing are null.
+
+    Each label is once in the dictionary of what is returned.
+    """
     # Few labels stand in many rows: what is done to labels is done once to each.
     encoded = cells.dictionary_encode()
     labels = pc.utf8_trim_whitespace(encoded.dictionary)
@@ -170,9 +175,13 @@ def _words(name: str, cells: pa.Array, reading: TargetReading, notes: list[Treat
         notes.append(make_treatment("target_words", [name], **facts))
     if {word.lower() for word in counts if word} <= {"true", "false"}:
         labels = pc.utf8_capitalize(labels)
-    is_missing = pc.is_in(labels, pa.array(missing, labels.type))
-    labels = pc.if_else(is_missing, pa.scalar(None, labels.type), labels)
-    return labels.take(encoded.indices)
+    # Labels that differed in spaces only are one; the code of missing ones is null.
+    merged = pc.if_else(
+        pc.is_in(labels, pa.array(missing, labels.type)), pa.scalar(None, labels.type), labels
+    ).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(
+        merged.indices.take(encoded.indices), merged.dictionary.cast(pa.string())
+    )
 
 
 def _numbers(name: str, cells: pa.Array, reading: TargetReading) -> Floats | None:
@@ -182,13 +191,13 @@ def _numbers(name: str, cells: pa.Array, reading: TargetReading) -> Floats | Non
         return None
     if pa.types.is_decimal(kind) or pa.types.is_integer(kind):
         cells = cells.cast(pa.float64(), safe=False)
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if not pa.types.is_dictionary(kind):
         numbers: Floats = np.array(cells.to_numpy(zero_copy_only=False), dtype=np.float64)
         if np.isinf(numbers).any():
             found = f"target '{name}' holds infinite numbers"
             raise DataError(found=found, remedy="labels are texts or whole numbers")
         return numbers
-    distinct = cells.unique().drop_null().to_pylist()
+    distinct = cells.dictionary.to_pylist()
     forms = find_number_form(distinct) if distinct else ()
     if not forms:
         return None
@@ -204,7 +213,10 @@ def _numbers(name: str, cells: pa.Array, reading: TargetReading) -> Floats | Non
     # Digits with leading zeros are names.
     if any(len(text) > 1 and text[0] == "0" and text.isdecimal() for text in distinct):
         return None
-    return read_numbers(cells, forms[0])
+    # The code of missing labels is that of the number behind the last.
+    codes = pc.fill_null(cells.indices, len(distinct)).to_numpy(zero_copy_only=False)
+    of_rows: Floats = np.append(read, np.nan)[codes]
+    return of_rows
 
 
 def _quantity(name: str, numbers: Floats) -> QuantityTargetError:
@@ -242,7 +254,8 @@ def _word_labels(
     reading: TargetReading,
     notes: list[Treatment],
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    encoded = cells.filter(pa.array(~is_missing)).dictionary_encode()
+    present = cells.filter(pa.array(~is_missing)) if is_missing.any() else cells
+    encoded = present if pa.types.is_dictionary(cells.type) else present.dictionary_encode()
     words = [as_category(value) for value in encoded.dictionary.to_pylist()]
     codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     counts = np.bincount(codes, minlength=len(words))

@@ -1,6 +1,6 @@
 """What reading takes and returns, and the error of a file that cannot be read."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,7 +27,9 @@ class ReadOptions:
     r"""How to read a file; what is `auto` is found.
 
     separator : one character, or `\t`. sheet : of an Excel file. bad_rows : `skip` or `error`.
-    key : stands before the name of an option in messages, such as `dataset.`.
+    key : stands before the name of an option in messages, such as `dataset.`. keep_texts : columns
+    of a text file whose cells must stay texts; None: all. Others may be float64 at once, where all
+    of their cells are written as programs write numbers.
     """
 
     separator: str = AUTO
@@ -35,6 +37,7 @@ class ReadOptions:
     sheet: str | None = None
     bad_rows: str = "skip"
     key: str = "dataset."
+    keep_texts: Collection[str] | None = None
 
 
 AS_FOUND = ReadOptions()
@@ -45,9 +48,10 @@ class RawTable:
     """The cells of a file, before anything is decided about its columns.
 
     table : unique names without spaces around them. Where is_text, every column is a string
-    without spaces around it, null where it is empty; words such as NA are kept. Other files have
-    types. row_ids : positions of the rows in the source, from 0. resolved : what `auto` options
-    were found to be. treatments : what was left out or renamed.
+    without spaces around it, null where it is empty; words such as NA are kept; for columns of
+    numbers see ReadOptions.keep_texts. Other files have types. row_ids : positions of the rows in
+    the source, from 0. resolved : what `auto` options were found to be. treatments : what was left
+    out or renamed.
     """
 
     table: pa.Table

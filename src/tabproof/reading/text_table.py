@@ -7,8 +7,9 @@ costs time only where something is wrong.
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from tabproof.errors import UserError, printable
+from tabproof.reading import number_columns
 from tabproof.reading.encoding import UTF_8_NAMES
 from tabproof.reading.layout import Dialect, Record, find_layout, records_of
 from tabproof.reading.raw_table import AUTO, RawTable, ReadOptions, shown_separator
@@ -59,7 +61,7 @@ class _Body:
     separator: str
     dialect: Dialect
 
-    @property
+    @cached_property
     def has_quotes(self) -> bool:
         """Whether there is a quote; cells may hold line breaks then."""
         return QUOTE in self.content
@@ -87,7 +89,7 @@ def read_text(content: bytes, encoding: str, options: ReadOptions, name: str) ->
     dialect = find_layout(content, encoding, options, name)
     body = _body(content, dialect)
     del content
-    table, bad = _parsed(body)
+    table, bad = _with_numbers(body, options.keep_texts) or _parsed(body)
     n_rows = table.num_rows + len(bad)
     spans_lines = body.has_quotes and _n_lines(body) != n_rows
     if spans_lines:
@@ -131,6 +133,9 @@ def _find_repeated(table: pa.Table, names: Sequence[str]) -> list[int]:
     if table.num_rows == 0 or table.num_columns == 1:
         return []
     stripped = [name.strip() for name in names]
+    if not all(pa.types.is_string(column.type) for column in table.columns):
+        # No number is the name of its column.
+        return []
     first = pc.equal(table.column(0), stripped[0] or None)
     if not pc.any(first).as_py():
         return []
@@ -190,25 +195,11 @@ def _parsed(body: _Body) -> tuple[pa.Table, list[_BadRow]]:
         found.append(row)
         return "skip"
 
-    rows, has_quotes = pa.py_buffer(body.content).slice(body.offset), body.has_quotes
+    # What is a number is decided later, by the whole column.
+    types = dict.fromkeys(names, pa.string())
     for use_threads in (True, False):
         found.clear()
-        table = pa_csv.read_csv(
-            pa.BufferReader(rows),
-            pa_csv.ReadOptions(use_threads=use_threads, column_names=names),
-            pa_csv.ParseOptions(
-                delimiter=body.separator,
-                newlines_in_values=has_quotes,
-                escape_char="\\" if body.dialect.quotes.escapes else False,
-                invalid_row_handler=skip,
-            ),
-            pa_csv.ConvertOptions(
-                # What is a number is decided later, by the whole column.
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-            ),
-        )
+        table = _cut(body, types, skip, use_threads=use_threads)
         # Only a single thread numbers the rows.
         if not found:
             break
@@ -218,6 +209,55 @@ def _parsed(body: _Body) -> tuple[pa.Table, list[_BadRow]]:
         cells = [] if record is None else [cell.strip() for cell in record.cells]
         bad.append(_BadRow(row.number - 1, cells, row.text))
     return table, bad
+
+
+def _with_numbers(
+    body: _Body, keep_texts: Collection[str] | None
+) -> tuple[pa.Table, list[_BadRow]] | None:
+    """Return a large table whose columns of plain numbers are numbers; None if there is none."""
+    if keep_texts is None or len(body.content) < number_columns.LARGE:
+        return None
+    names, n_cells = body.dialect.names, body.dialect.n_cells
+    fractions, wholes = number_columns.find_number_columns(
+        body.content, body.offset, body.separator, names, n_cells, keep_texts
+    )
+    numbers = fractions | wholes
+    if not numbers:
+        return None
+    types = {str(i): pa.float64() if i in numbers else pa.string() for i in range(n_cells)}
+    try:
+        table = _cut(body, types, lambda _: "error")
+    except pa.ArrowInvalid:
+        # A cell that is no number, or a row of another length.
+        return None
+    is_plain = number_columns.are_plain(table, wholes, body.letters, body.separator)
+    return (table, []) if is_plain else None
+
+
+def _cut(
+    body: _Body,
+    types: Mapping[str, pa.DataType],
+    on_bad_row: Callable[[pa_csv.InvalidRow], str],
+    *,
+    use_threads: bool = True,
+) -> pa.Table:
+    return pa_csv.read_csv(
+        pa.BufferReader(pa.py_buffer(body.content).slice(body.offset)),
+        pa_csv.ReadOptions(use_threads=use_threads, column_names=list(types)),
+        pa_csv.ParseOptions(
+            delimiter=body.separator,
+            newlines_in_values=body.has_quotes,
+            escape_char="\\" if body.dialect.quotes.escapes else False,
+            invalid_row_handler=on_bad_row,
+        ),
+        pa_csv.ConvertOptions(
+            column_types=types,
+            null_values=[""],
+            strings_can_be_null=True,
+            # The encoding was checked before.
+            check_utf8=False,
+        ),
+    )
 
 
 def _with_repaired(
@@ -261,6 +301,9 @@ def _has_outer_spaces(body: _Body) -> bool:
 def _stripped(table: pa.Table) -> pa.Table:
     columns = []
     for column in table.columns:
+        if not pa.types.is_string(column.type):
+            columns.append(column)
+            continue
         text = pc.utf8_trim_whitespace(column)
         columns.append(pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text))
     return pa.table(columns, names=table.column_names)
