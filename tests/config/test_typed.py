@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from copy import deepcopy
 from dataclasses import asdict
 
@@ -369,3 +371,12 @@ def test_the_strictest_model_that_gets_categories_states_how_many(choices, key, 
 def test_a_configuration_without_the_schema_is_refused_in_words():
     with pytest.raises(ConfigurationError, match="train_schema"):
         typed(OmegaConf.create({"seed": 1}))
+
+
+def test_the_configuration_is_read_without_numeric_libraries() -> None:
+    # They read their limits of threads when they are loaded, which the configuration sets.
+    words = (
+        "import sys, tabproof.config; print({'numpy', 'pyarrow', 'pandas'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

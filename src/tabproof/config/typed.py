@@ -15,7 +15,6 @@ from tabproof.config import schema
 from tabproof.config.hydra_errors import ConfigurationError, unknown_key
 from tabproof.config.quoting import decoded
 from tabproof.errors import MissingValueError, PackageMissingError, UserError
-from tabproof.reading import ReadOptions, read_table
 
 # Packages that are extras of the project, each with the name of its extra.
 EXTRAS = ("catboost", "lightgbm", "xgboost")
@@ -86,6 +85,9 @@ def _name_columns_if_no_target(dataset: DictConfig) -> None:
     # Nothing is fetched for a message.
     if not (path := Path(str(dataset.path)).expanduser()).exists():
         return
+    # It loads numeric libraries, which read their limits of threads once.
+    from tabproof.reading import ReadOptions, read_table
+
     options = ReadOptions(dataset.separator, dataset.encoding, dataset.sheet, "skip")
     try:
         columns = read_table(str(path), options).table.column_names
