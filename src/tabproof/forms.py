@@ -14,7 +14,7 @@ from functools import lru_cache
 # Greater numbers become infinite in models that compute in single precision.
 FLOAT32_MAX = 3.4028234663852886e38
 FLOAT64_MAX = 1.7976931348623157e308
-# Whole numbers from here on are not told apart by a double.
+# Up to here a double holds whole numbers exactly.
 EXACT = 2**53
 _NA = "#N/A #NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> N/A NA NULL NaN None n/a nan null"
 # Words that mean missing unless a column says otherwise: those of pandas.

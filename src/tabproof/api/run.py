@@ -23,7 +23,7 @@ SHOWN = 5
 
 
 class NoSuchFileError(UserError):
-    """A file that a run was told not to write."""
+    """A file that a run does not have."""
 
     template = "{path} has no {name}; train it with {option}"
 

@@ -24,7 +24,7 @@ from tabproof.config.schema import GROUPS, ColumnType, FileDatasetConfig, TrainC
 from tabproof.errors import InvalidValueError, UserError
 
 MULTIRUN_FLAGS = {"-m", "--multirun"}
-# With these only Hydra knows what is composed.
+# With these, other files than those of conf/ are composed.
 CONFIG_FLAGS = {"--config-path", "--config-name", "--config-dir", "-cp", "-cn", "-cd"}
 COLUMN_TYPES = "dataset.column_types"
 # Begins a key that is percent-encoded: Hydra's grammar has no quotes for keys.
@@ -217,7 +217,7 @@ def _checked(types: dict[str, str]) -> dict[str, str]:
     return types
 
 
-# --- How Hydra is told.
+# --- Words in Hydra's grammar.
 
 
 def _readable(argument: str) -> str:

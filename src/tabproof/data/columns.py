@@ -75,7 +75,7 @@ DISTINCT_IDS, FEW_ROWS = 0.98, 20
 # Share of neighbours that differ by one in a shuffled counter, or in several of them.
 ONE_STEP = 0.5
 NESTED = (list, tuple, dict, set, np.ndarray, bytes, bytearray)
-# What nobody needs to be told: how programs write numbers.
+# How programs write numbers: read so, without a treatment.
 USUAL = re.compile(r"[+-]?[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]+)?", re.ASCII)
 FULL_YEAR = re.compile("[0-9]{4}")
 CHOOSES = {

@@ -37,7 +37,7 @@ def load_file(
     """Load a file; column_types : by column, `number`, `category`, `date` or `text`."""
     # Numbers as programs write them are read by these settings, whatever the cells are.
     is_open = decimal in (AUTO, ".") and thousands in (AUTO, "none") and na_values is None
-    # Labels, categories and dates are told by their texts.
+    # Labels, categories and dates are read from their texts.
     texts = {target, *(name for name, kind in _kinds(column_types).items() if kind != "number")}
     options = ReadOptions(
         separator, encoding, sheet, bad_rows, keep_texts=texts if is_open else None
@@ -83,7 +83,7 @@ def table_of(
     non_feature_columns: Sequence[str] = (),
     command: Sequence[str] = (),
 ) -> Table:
-    """Make a table of what was read from a file; command : what an error tells to paste."""
+    """Make a table of what was read from a file; command : what an error suggests."""
     source, row_ids = raw.table, np.asarray(raw.row_ids)
     if source.num_rows == 0:
         raise DataError(found=f"{path} holds a header and no rows", remedy=NEEDED)

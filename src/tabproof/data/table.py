@@ -59,7 +59,7 @@ AS_FOUND, ANY_TARGET = Reading(), TargetReading()
 
 
 class TableProblemsError(UserError):
-    """Several problems of one table, told at once."""
+    """Several problems of one table, in one message."""
 
     template = "{name} has {n} problems: {problems}{command}"
 
@@ -144,7 +144,7 @@ def make_table(
     resolved: Mapping[str, Any] | None = None,
     command: Sequence[str] = (),
 ) -> Table:
-    """Make a table of a frame; all its problems are told by one UserError.
+    """Make a table of a frame; raise all its problems as one UserError.
 
     drop_columns, non_features : not learned from; the latter divide rows. is_text : all cells are
     text, as those of a CSV. treatments, resolved : of reading. command : up to the target.

@@ -36,9 +36,9 @@ APART = 0.1
 FEW_KANA = 0.1
 # With fewer letters, Chinese, Korean and Japanese written in kanji are equally likely.
 ENOUGH_LETTERS = 50
-# With fewer, no language can be told.
+# With fewer, the language is not certain.
 FEW_LETTERS = 20
-# charset-normalizer tells Chinese, Korean and Cyrillic ones apart; of Western ones it takes
+# charset-normalizer distinguishes Chinese, Korean and Cyrillic ones; of Western ones it takes
 # neighbours (`python -m benchmarks.reading` measures it).
 JAPANESE = frozenset({"cp932", "shift_jis", "shift_jis_2004", "euc_jp", "euc_jis_2004"})
 OTHERS = frozenset(
@@ -68,7 +68,7 @@ LINE_ENDS, PADDING = b"\r\n", (b"\0", b"\x1a")
 
 
 class UnknownEncodingError(UserError):
-    """A text in an encoding that cannot be told for certain."""
+    """A text whose encoding is not certain."""
 
     template = "{name}: line {line} is not UTF-8; say which encoding it is: {words}"
 

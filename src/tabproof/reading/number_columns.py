@@ -44,7 +44,7 @@ def find_number_columns(
     shown = unique_names(names) if names else [f"column_{place + 1}" for place in range(n_cells)]
     others = {place for place, name in enumerate(shown) if name in keep_texts}
     if names and UNNAMED.fullmatch(names[0].strip()):
-        # It may be a counter of rows, which is told by its text.
+        # It may be a counter of rows, which is found by its text.
         others.add(0)
     fractions, wholes, is_padded = set[int](), set[int](), False
     mark = separator.encode()

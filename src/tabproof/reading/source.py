@@ -1,6 +1,6 @@
 """The bytes of a file, of standard input or of an address; compressed ones are decompressed.
 
-What compressed them is told by their first bytes, not by the name.
+The compression is found by the first bytes, not by the name.
 """
 
 import bz2

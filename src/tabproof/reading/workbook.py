@@ -17,7 +17,7 @@ from tabproof.reading.tidying import find_footer, join_numbers, tidy_columns
 from tabproof.reading.typed_files import column_of
 from tabproof.schema import make_treatment
 
-# Of zip files, and of the older .xls; see source.py for what tells a workbook from an archive.
+# Of zip files, and of the older .xls; source.py distinguishes a workbook from an archive.
 ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 WHOLE = 2.0**53
 
