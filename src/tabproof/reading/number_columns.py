@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tabproof.forms import EXACT
 from tabproof.reading.tidying import UNNAMED, unique_names
 
 # Smaller texts are read fast enough.
@@ -23,8 +24,6 @@ LARGE = 2**22
 N_PLACES, N_LINES, MAX_CELLS = 64, 8, 200_000
 PLAIN = re.compile(rb"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 PADDED = re.compile(rb"0[0-9]")
-# Whole numbers from here on are not told apart by a double.
-EXACT = 2.0**53
 ZERO, QUOTE = b"0"[0], b'"'[0]
 CHUNK_BYTES = 2**18
 
