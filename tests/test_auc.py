@@ -12,6 +12,7 @@ from tabproof.auc import (
     auc_components,
     auc_interval,
     auc_of,
+    column_aucs,
     error_and_freedom,
     estimate_of,
     has_every_class,
@@ -69,6 +70,14 @@ def test_aucs_by_rank_are_scikit_learns(found: list[tuple[int, int]]) -> None:
     for auc, own in zip(rank_aucs(values.astype(float), is_class), is_class.T, strict=True):
         expected = np.nan if len(set(own)) == 1 else roc_auc_score(own, values)
         assert auc == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+@given(st.lists(st.tuples(*[st.integers(-3, 3)] * 3, st.booleans()), min_size=1, max_size=30))
+def test_aucs_of_columns_are_those_of_each(found: list[tuple[int, ...]]) -> None:
+    values = np.array(found, dtype=np.float64)
+    is_class = values[:, 3:] == [[1.0, 0.0]]
+    each = [rank_aucs(column, is_class) for column in values.T]
+    np.testing.assert_array_equal(column_aucs(values, is_class), each)
 
 
 def test_the_p_value_is_that_of_brunner_and_munzel() -> None:

@@ -37,11 +37,17 @@ def rank_aucs(scores: Floats, is_class: Bools) -> Floats:
     scores : (n_rows,), is_class : (n_rows, n_classes). Ties count half; nan for a class with no
     row, or with all rows. Sums of ranks are exact in doubles, so the order of rows changes no bit.
     """
+    (aucs,) = column_aucs(scores[:, None], is_class)
+    return np.asarray(aucs)
+
+
+def column_aucs(scores: Floats, is_class: Bools) -> Floats:
+    """Return what rank_aucs returns of each column. scores : (n_rows, n_columns)."""
     n_of_class = is_class.sum(axis=0)
     n_pairs = n_of_class * (len(scores) - n_of_class)
-    above: Floats = rankdata(scores) @ is_class.astype(np.float64)
+    above: Floats = rankdata(scores, axis=0).T @ is_class.astype(np.float64)
     above -= n_of_class * (n_of_class + 1) / 2
-    aucs: Floats = np.full(len(n_of_class), np.nan)
+    aucs: Floats = np.full(above.shape, np.nan)
     np.divide(above, n_pairs, out=aucs, where=n_pairs > 0)
     return aucs
 

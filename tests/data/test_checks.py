@@ -274,6 +274,18 @@ def test_the_bound_is_that_of_a_model_that_knows_every_row():
     assert conflicts.facts["best_accuracy"] == most / 80
 
 
+@pytest.mark.parametrize("n_copies", [0, 1])
+def test_copies_are_found_in_wide_tables_too(n_copies):
+    X = np.random.default_rng(0).integers(0, 2, (30, 120)).astype(float)
+    # Rows that are equal in the first columns are no copies yet.
+    X[10, :100] = X[25, :100]
+    X[:n_copies] = X[29]
+    columns = {f"x{i}": column for i, column in enumerate(X.T)} | {"y": ["u", "v", "u"] * 10}
+    division = divide(table(columns), StratifiedRows(0.5, 0), 2)
+    overlap, conflicts = find_copies(division, [])
+    assert (overlap is not None) + (conflicts is not None) == n_copies
+
+
 def test_an_id_does_not_hide_copies():
     division = divided(ROWS | {"id": range(9)}, n_test=3)
     assert find_copies(division, []) == (None, None)

@@ -12,7 +12,7 @@ from sklearn import model_selection
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.preprocessing import TargetEncoder
 
-from tabproof.auc import Bools, Codes, Floats, rank_aucs
+from tabproof.auc import Bools, Codes, Floats, column_aucs, rank_aucs
 from tabproof.data.division import Division
 from tabproof.data.table import Table
 from tabproof.errors import UserError
@@ -103,6 +103,10 @@ def find_missing(X: pd.DataFrame, limit: float) -> Finding | None:
     return _finding("missing", [(str(c), f"{s:.1%}") for c, s in found.items()], limit=limit)
 
 
+# Columns that are compared before all of a wide table.
+N_FIRST_COLUMNS = 50
+
+
 def find_copies(division: Division, ids: Sequence[str]) -> tuple[Finding | None, Finding | None]:
     """Find held-out rows that are training rows too, and equal rows with different targets.
 
@@ -112,6 +116,11 @@ def find_copies(division: Division, ids: Sequence[str]) -> tuple[Finding | None,
     X, n_labels = table.X.drop(columns=list(ids)), len(table.labels)
     if X.shape[1] == 0:
         return None, None
+    if X.shape[1] > N_FIRST_COLUMNS:
+        # Rows that differ in the first columns differ in all; groups by thousands are slow.
+        first = X.iloc[:, :N_FIRST_COLUMNS]
+        if not first.duplicated().any():
+            return None, None
     groups = X.groupby(list(X.columns), dropna=False, observed=True, sort=False).ngroup()
     kinds = groups.to_numpy().astype(np.int64)
     # The same number is the same row with the same target.
@@ -189,10 +198,16 @@ GREATEST_ID = 2.0**64
 
 def id_columns(X: pd.DataFrame) -> list[str]:
     """Return columns of texts or whole numbers in which nearly every row has its own value."""
-    return [str(name) for name in X.columns if _looks_like_an_id(X[name].dropna())]
+    return [str(name) for name, column in X.items() if _looks_like_an_id(column)]
 
 
-def _looks_like_an_id(present: pd.Series) -> bool:
+def _looks_like_an_id(column: pd.Series) -> bool:
+    if column.dtype == "float64":
+        numbers = column.to_numpy()
+        # Most columns of fractions show one at once.
+        if (np.floor(numbers) < numbers).any():
+            return False
+    present = column.dropna()
     if len(present) < FEW_ROWS or present.nunique() < DISTINCT * len(present):
         return False
     if isinstance(present.dtype, pd.CategoricalDtype):
@@ -201,7 +216,7 @@ def _looks_like_an_id(present: pd.Series) -> bool:
     if present.dtype != "float64":
         return False
     values = present.to_numpy()
-    if (values != np.floor(values)).any() or np.abs(values).max() > GREATEST_ID:
+    if np.abs(values).max() > GREATEST_ID:
         return False
     if present.is_monotonic_increasing or present.is_monotonic_decreasing:
         return True
@@ -240,8 +255,11 @@ def find_leak(division: Division, limit: float, seed: int) -> Finding | None:
         splitter = model_selection.GroupKFold(n_splits)
     folds = list(splitter.split(X, groups=groups))
     found: list[tuple[float, str, str]] = []
+    complete = _aucs_of_complete(X, is_class)
     for name in X.columns:
-        if isinstance(X[name].dtype, pd.CategoricalDtype):
+        if name in complete:
+            tries = [(complete[name], by_chance)]
+        elif isinstance(X[name].dtype, pd.CategoricalDtype):
             rates = rates_on_other_rows(_codes(X[name]), y, folds)
             pairs = zip(rates.T, is_class.T, strict=True)
             aucs = np.array([rank_aucs(rate, of_class[:, None])[0] for rate, of_class in pairs])
@@ -264,6 +282,22 @@ def could_separate_by_chance(is_class: Bools, n_tries: int) -> Bools:
     is_few = np.minimum(n_of_class, n - n_of_class) < FEW_ROWS_OF_CLASS
     by_chance: Bools = is_few | (n_orders < np.log(2 * n_tries / BY_CHANCE))
     return by_chance
+
+
+# Cells that are ranked at a time.
+MAX_RANKED = 2_000_000
+
+
+def _aucs_of_complete(X: pd.DataFrame, is_class: Bools) -> dict[Any, Floats]:
+    """Return the AUCs of columns of numbers without gaps, of the better direction."""
+    has_gaps = X.isna().any()
+    names = [name for name in X.columns[X.dtypes == "float64"] if not has_gaps[name]]
+    step, aucs = max(MAX_RANKED // len(X), 1), dict[Any, Floats]()
+    for start in range(0, len(names), step):
+        some = names[start : start + step]
+        for name, auc in zip(some, column_aucs(X[some].to_numpy(), is_class), strict=True):
+            aucs[name] = np.maximum(auc, 1 - auc)
+    return aucs
 
 
 def _aucs_of_numbers(

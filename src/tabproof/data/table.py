@@ -55,6 +55,8 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+# Tables with more columns are kept in one block.
+MANY_COLUMNS = 100
 AS_FOUND, ANY_TARGET = Reading(), TargetReading()
 
 
@@ -208,6 +210,9 @@ def make_table(
         shown = _mended(command, names, target, drop_columns, list(reading.keep))
         raise _as_one(name, problems, shown)
     X = pd.DataFrame(columns.X, index=index, copy=False)
+    if X.shape[1] > MANY_COLUMNS:
+        # Rows are taken from one block of numbers faster than from thousands.
+        X = X.copy()
     non_feature_frame = pd.DataFrame(dividing.X, index=index)
     return Table(
         name,
@@ -293,7 +298,9 @@ def describe(table: Table, X_train: pd.DataFrame) -> Schema:
     columns: list[Column] = []
     for name in map(str, X_train.columns):
         column, form = X_train[name], table.forms.get(name)
-        present, missing_share = column.dropna(), float(column.isna().mean())
+        is_present = column.notna().to_numpy()
+        missing_share = float(np.mean(~is_present))
+        present = column if is_present.all() else column[is_present]
         if isinstance(column.dtype, pd.CategoricalDtype):
             categories = tuple(sorted(map(str, present.unique())))
             columns.append(CategoryColumn(name, categories, missing_share))
@@ -302,7 +309,8 @@ def describe(table: Table, X_train: pd.DataFrame) -> Schema:
             columns.append(TextColumn(name, longest, missing_share))
         else:
             is_date = column.dtype.kind == "M"
-            numbers = present.to_numpy().astype("int64") / 10**6 if is_date else present
+            numbers = present.to_numpy()
+            numbers = numbers.astype("int64") / 10**6 if is_date else numbers
             low = float(numbers.min()) if len(present) else None
             high = float(numbers.max()) if len(present) else None
             if is_date:
