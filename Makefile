@@ -183,7 +183,7 @@ docs: init ## regenerate docs/configuration.md and conf/.schema/ from the schema
 
 .PHONY: docs-site
 docs-site: docs $(VENV)/.installed-docs ## build the site of the documents and of the Python reference into site/
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
 .PHONY: completion

@@ -43,6 +43,9 @@ POSITIVE = frozenset(
 )
 
 
+BINS = "dataset.target_bins"
+
+
 class DataError(UserError):
     """Data that cannot be used as it is, or not in the way that was asked for."""
 
@@ -222,8 +225,8 @@ def _numbers(name: str, cells: pa.Array, reading: TargetReading) -> Floats | Non
 def _quantity(name: str, numbers: Floats) -> QuantityTargetError:
     middle = f"{float(np.nanmedian(numbers)):.6g}"
     n = len(np.unique(numbers[~np.isnan(numbers)]))
-    # Brackets: one number without them is a number of classes.
-    override = shell_word("=".join(["dataset.target_bins", f"[{middle}]"]))
+    # Bounds in brackets are a pattern of files in zsh: the word is in quotes.
+    override = shell_word(f"{BINS}=[{middle}]")
     return QuantityTargetError(target=name, n=n, middle=middle, override=override)
 
 
