@@ -271,7 +271,7 @@ def test_settings_that_change_no_number_may_differ(
     override: str, asked: list[str], unfinished: Path
 ) -> None:
     (found,) = asked_to_resume([*asked, override], unfinished)
-    assert found == f"hydra.run.dir='{unfinished}'"
+    assert found == f'hydra.run.dir="{unfinished}"'
 
 
 def test_the_newest_unfinished_run_of_this_configuration_is_resumed(
@@ -287,7 +287,7 @@ def test_the_newest_unfinished_run_of_this_configuration_is_resumed(
     content["config"]["seed"] = 1
     plan.write_text(json.dumps(content))
     os.utime(plan.parent, (1e9 + 9, 1e9 + 9))
-    assert asked_to_resume(asked, True) == [r"hydra.run.dir='outputs/2000-01-01/it\'s new'"]
+    assert asked_to_resume(asked, True) == ['hydra.run.dir="outputs/2000-01-01/it\'s new"']
     # Runs of another dataset are not resumed.
     assert asked_to_resume(["dataset=wine"], True) == []
     assert asked_to_resume(asked, False) == []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import boto3
 import pytest
 import yaml
 from botocore.loaders import Loader
@@ -34,6 +35,8 @@ def files_read_fast() -> Iterator[None]:
         found: dict[object, object] = {}
         # Each loader has a cache of its own, and each command makes loaders.
         patch.setattr(Loader, "_cache", property(lambda _: found, lambda *_: None), raising=False)
+        # A session made meanwhile has loaders without a cache of their own: no later test gets it.
+        patch.setattr(boto3, "DEFAULT_SESSION", None)
         # moto reads the template at every turn; the reader in C does it ten times as fast.
         yaml.add_multi_constructor("", yaml_tag_constructor, Loader=yaml.CLoader)
         patch.setattr(yaml, "Loader", yaml.CLoader)
