@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from tabproof.conf_files import choices
-from tabproof.data.columns import AmbiguousNumbersError
+from tabproof.data.number_columns import AmbiguousNumbersError
 from tabproof.errors import ColumnMissingError, InvalidValueError
 from tabproof.init import init
 from tabproof.init.command import (

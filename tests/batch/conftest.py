@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabproof.data.columns import Reading, type_columns
+from tabproof.data.column import Reading
+from tabproof.data.columns import type_columns
 from tabproof.experiment import run_experiment
 from tests.batch.making import make_table
 from tests.batch.scoring import N_ROWS, write_csv

@@ -16,7 +16,8 @@ from tabproof.batch.cells import (
     count_unusual,
     find_wrong_types,
 )
-from tabproof.data.columns import Reading, type_columns
+from tabproof.data.column import Reading
+from tabproof.data.columns import type_columns
 from tabproof.features import seconds_of
 from tabproof.forms import DateForm
 from tabproof.scorer import as_category

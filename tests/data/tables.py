@@ -12,7 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from tabproof.data import Table, load_file
-from tabproof.data.columns import Reading, type_columns
+from tabproof.data.column import Reading
+from tabproof.data.columns import type_columns
 from tabproof.data.table import make_table
 from tabproof.data.target import TargetReading
 from tabproof.schema import Treatment
@@ -70,6 +71,27 @@ def treatment(made: Table, code: str) -> Treatment:
     """Return the treatment with this code."""
     (found,) = (each for each in made.treatments if each.code == code)
     return found
+
+
+# Rows of a table of one column, its target, and another column.
+N = 40
+TARGET = ["u", "v"] * (N // 2)
+FILL = [f"w{i % 3}" for i in range(N)]
+
+
+def of_text(cells, **spec):
+    """Make a table of one column x as a CSV gives it, and another one; repeat the cells."""
+    repeated = [cells[i % len(cells)] for i in range(N)]
+    return table({"x": repeated, "fill": FILL, "y": TARGET}, is_text=True, **spec)
+
+
+def kind(made, name="x"):
+    """Return the kind of a column; None if it was left out."""
+    if name not in made.X.columns:
+        return None
+    dtype = made.X[name].dtype
+    names = {"float64": "number", "datetime64[us]": "date", "category": "category", "str": "text"}
+    return names[str(dtype)]
 
 
 def labelled(codes: Sequence[int], **non_features: Sequence[Any]) -> Table:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tabproof.data import fingerprint, load_file
-from tabproof.data.columns import AmbiguousNumbersError
+from tabproof.data.number_columns import AmbiguousNumbersError
 from tabproof.data.target import DataError
 from tabproof.errors import ColumnMissingError, UserError
 from tests.data.tables import codes_of, csv, parquet

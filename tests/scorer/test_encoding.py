@@ -11,7 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tabproof.data.columns import Reading, type_columns
+from tabproof.data.column import Reading
+from tabproof.data.columns import type_columns
 from tabproof.scorer import as_category, as_number
 from tabproof.scorer.encoding import FLOAT32_MAX, CategoryEncoding, NumberEncoding
 from tabproof.scorer.format import Operation

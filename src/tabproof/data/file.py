@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tabproof.data.columns import Reading
+from tabproof.data.column import Reading
 from tabproof.data.table import Table, make_table
 from tabproof.data.target import NEEDED, DataError, TargetReading
 from tabproof.reading import AUTO, RawTable, ReadOptions, read_table

@@ -16,7 +16,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tabproof.data.columns import Reading, as_cells, type_columns, uninformative
+from tabproof.data.column import Reading
+from tabproof.data.columns import as_cells, type_columns
+from tabproof.data.left_out import uninformative
 from tabproof.data.target import (
     DataError,
     SingleClassError,

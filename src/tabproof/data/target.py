@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tabproof.data.cells import Floats, read_numbers
-from tabproof.data.columns import MOST
+from tabproof.data.evidence import MOST
 from tabproof.errors import InvalidValueError, UserError
 from tabproof.forms import NA_WORDS, find_number_form, is_exact, missing_numbers, plain
 from tabproof.schema import Treatment, make_treatment

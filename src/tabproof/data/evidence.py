@@ -1,0 +1,134 @@
+"""What share of the cells of a column is of a kind: of a sample, then of all.
+
+Cells that are of another kind are counted, and become missing.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tabproof.data.cells import Floats
+from tabproof.data.column import SAMPLE, Column, Reading
+from tabproof.forms import INFINITE, NA_WORDS, PLACEHOLDERS, missing_numbers
+
+# A column is of numbers, or of dates, if at least this share of its cells is.
+MOST = 0.95
+# The share of a sample that must be of a kind.
+LIKELY = 0.8
+# Distinct cells looked at where a sample does not decide between two readings.
+MAX_DISTINCT = 100_000
+# Free text: nearly distinct cells of several words, or of many characters without spaces between
+# words; repeated ones must be longer.
+FEW_TEXTS = 20
+DISTINCT_TEXTS, TEXT_WORDS, TEXT_LETTERS, TEXT_CJK = 0.5, 3.0, 20.0, 8.0
+REPEATED_TEXTS, REPEATED_WORDS, REPEATED_CJK = 0.1, 5.0, 15.0
+IDEOGRAMS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+def sampled(texts: pa.Array, reading: Reading) -> list[str]:
+    """Return distinct cells from all over the column, without words that mean missing."""
+    present = texts.drop_null() if texts.null_count else texts
+    if len(present) > SAMPLE:
+        present = present.take(pa.array(np.linspace(0, len(present) - 1, SAMPLE).astype("int64")))
+    missing = missing_words(reading)
+    return [text for text in present.unique().to_pylist() if text.strip() not in missing]
+
+
+def find_distinct(texts: pa.Array) -> list[str]:
+    """Return distinct cells, of many the first."""
+    found: list[str] = texts.unique().drop_null()[:MAX_DISTINCT].to_pylist()
+    return found
+
+
+def some_distinct(texts: pa.Array) -> list[str]:
+    """Return a few distinct cells, missing ones too."""
+    found: list[str] = texts.unique()[:SAMPLE].to_pylist()
+    return found
+
+
+def missing_words(reading: Reading) -> Collection[str]:
+    """Return the words that mean missing."""
+    return NA_WORDS | {""} if reading.na_values is None else {"", *reading.na_values}
+
+
+def without_missing(texts: pa.Array, reading: Reading) -> pa.Array:
+    """Return texts whose words for missing, and empty ones, are null."""
+    words = pa.array(list(missing_words(reading)), texts.type)
+    is_missing = pc.is_in(texts, words, skip_nulls=True)
+    if not pc.any(is_missing).as_py():
+        return texts
+    return pc.if_else(is_missing, pa.scalar(None, texts.type), texts)
+
+
+def without_missing_numbers(numbers: Floats, reading: Reading) -> Floats:
+    """Return numbers without those that mean missing: -999.0 is -999."""
+    missing = missing_numbers(reading.na_values or ())
+    return np.where(np.isin(numbers, [*missing]), np.nan, numbers) if missing else numbers
+
+
+def looks_like(sample: Sequence[str], n_read: int) -> bool:
+    """Return whether so many cells of a sample are enough to parse the column."""
+    n_missing = sum(text in PLACEHOLDERS or INFINITE.fullmatch(text) is not None for text in sample)
+    return n_read > 0 and n_read + n_missing >= LIKELY * len(sample)
+
+
+def check_most(
+    column: Column,
+    texts: pa.Array,
+    is_unread: NDArray[np.bool_],
+    reading: Reading,
+    code: str,
+    *,
+    forced: bool,
+) -> bool:
+    """Return whether most cells were read; note those that were not."""
+    unread = texts.filter(pa.array(is_unread)).drop_null()
+    n_present = len(texts) - texts.null_count
+    if len(unread) == 0:
+        return bool(n_present > 0)
+    counts = {
+        str(each["values"]): int(each["counts"]) for each in unread.value_counts().to_pylist()
+    }
+    missing = missing_words(reading)
+    others = {text: n for text, n in counts.items() if text and text not in missing}
+    n_missing = sum(n for text, n in counts.items() if text not in others)
+    # Single words in their place, such as `?`, do not make it another kind of column.
+    n_held = sum(n for t, n in others.items() if t in PLACEHOLDERS or INFINITE.fullmatch(t))
+    n_read = n_present - len(unread)
+    n_wrong = sum(others.values()) - n_held
+    if n_read == 0 or (not forced and n_read < MOST * (n_read + n_wrong)):
+        return False
+    if infinite := sum(n for text, n in others.items() if INFINITE.fullmatch(text)):
+        column.notes["infinite"] = {"n_cells": infinite}
+        others = {text: n for text, n in others.items() if not INFINITE.fullmatch(text)}
+    if others:
+        shown = sorted(others, key=lambda text: (-others[text], text))[:3]
+        column.notes[code] = {
+            "n_cells": sum(others.values()),
+            "n_present": n_present - n_missing,
+            "examples": shown,
+        }
+    return True
+
+
+def is_free_text(encoded: pa.DictionaryArray) -> bool:
+    """Return whether cells are free text: nearly distinct, and of several words."""
+    sample, n_present = encoded.dictionary, len(encoded) - encoded.null_count
+    if len(sample) < FEW_TEXTS:
+        return False
+    share = len(sample) / n_present
+    if share < REPEATED_TEXTS:
+        return False
+    sample = sample.take(pa.array(np.linspace(0, len(sample) - 1, 500).astype("int64"))).to_pylist()
+    n_words = float(np.mean([len(text.split()) for text in sample]))
+    n_letters = float(np.mean([len(text) for text in sample]))
+    n_cjk = float(np.mean([len(IDEOGRAMS.findall(text)) for text in sample]))
+    if share >= DISTINCT_TEXTS:
+        # A UUID, a hash or an address of the web is long, and one word.
+        is_long = n_letters >= TEXT_LETTERS and n_words >= 2
+        return n_words >= TEXT_WORDS or n_cjk >= TEXT_CJK or is_long
+    return n_words >= REPEATED_WORDS or n_cjk >= REPEATED_CJK
