@@ -225,6 +225,15 @@ def test_the_user_decides_which_number_is_the_day():
     assert find_date_form(["03/04/2024"], day_first=False) == (DateForm(MONTH_FIRST),)
 
 
+def test_prices_with_three_digits_behind_every_point_have_two_readings():
+    grouped, plain_form = NumberForm(",", ".", ("€",)), NumberForm(".", "", ("€",))
+    prices = ["€1.234", "€12.500", "€900"]
+    assert find_number_form(prices) == (grouped, plain_form)
+    assert find_number_form(prices, thousands=".") == (grouped,)
+    assert find_number_form(prices, decimal=".") == (plain_form,)
+    assert find_number_form([*prices, "€1.5"]) == (plain_form,)
+
+
 def test_two_digits_of_a_year_are_never_read_as_a_day_in_silence():
     assert [form.pattern for form in find_date_form(["24-06-28", "20-03-04"])] == [
         DAY_FIRST,

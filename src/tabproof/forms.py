@@ -209,6 +209,10 @@ def find_number_form(
     best = best or [each for each in _SEPARATORS if counts[each] == most]
     comma_decimal, comma_thousands = (",", ""), (".", ",")
     if (".", "") in best:
+        # €1.234 in every cell: few prices have three decimals.
+        is_open = decimal is None and thousands is None
+        if is_open and (",", ".") in best and set(marks) & set(_CURRENCIES.split()):
+            return form((",", ".")), form((".", ""))
         return (form((".", "")),)
     if comma_decimal in best and comma_thousands in best:
         # Cells such as 16,000 beside 500: with decimals, 16,000 would be written as 16.
