@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from tabproof.conf_files import choices
+from tabproof.config import quoted
 from tabproof.data.number_columns import AmbiguousNumbersError
 from tabproof.errors import ColumnMissingError, InvalidValueError
 from tabproof.init import init
@@ -119,6 +121,13 @@ def test_a_target_is_proposed_by_its_name_then_by_its_place(columns, target):
 @given(st.text(max_size=40))
 def test_a_dataset_has_a_name_for_any_file(stem):
     assert dataset_name(f"/data/{stem}.csv").replace("-", "_").isidentifier() or dataset_name(stem)
+
+
+@pytest.mark.parametrize("stem", ["1e39", "2024", "inf", "null", "True", "年度 2024", "a-b", "-x"])
+def test_the_name_of_a_dataset_chooses_it_on_the_command_line(stem):
+    name = dataset_name(f"{stem}.csv")
+    (word,) = quoted([f"dataset={name}"])
+    assert OverridesParser.create().parse_override(word).value() == name
 
 
 # --- What only the user can decide.

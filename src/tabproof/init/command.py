@@ -29,6 +29,7 @@ from tabproof.text import shell_word
 # What an error proposes: `dataset.thousands=,`, or a word in quotes.
 SUGGESTED = re.compile(r"'(dataset\.[^']+)'|(?<![\w'])(dataset\.\w+=(?:,(?=\s|$)|[^\s,;'\"…]+))")
 T = TypeVar("T")
+NO_WORD = re.compile(r"[\d_]+(?:e[\d_]+)?|inf|nan|null|true|false", re.I)
 OF_READING = ("separator", "encoding", "sheet", "bad_rows")
 
 
@@ -124,7 +125,9 @@ def init(
 def dataset_name(path: str) -> str:
     """Return the name of a dataset: that of its file, of letters, digits, `_` and `-`."""
     stem = Path(path.split("?")[0]).name.split(".")[0]
-    return re.sub(r"[^\w-]+", "_", stem).strip("_-") or "table"
+    name = re.sub(r"[^\w-]+", "_", stem).strip("_-") or "table"
+    # `dataset=1e39` and `dataset=null` name no file in Hydra's grammar.
+    return f"data_{name}" if NO_WORD.fullmatch(name) else name
 
 
 def write(proposal: Proposal) -> None:

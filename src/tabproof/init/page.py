@@ -192,15 +192,20 @@ def _yaml(value: Any) -> str:
 
 def preview(looks: Sequence[ColumnLook]) -> str:
     """Return the columns as a table for a terminal."""
-    has_use = any(look.use for look in looks)
-    rows = [["column", "example", "distinct", "missing", *(["use"] if has_use else [])]]
     shown = [*looks[:MAX_PREVIEW], *(look for look in looks[MAX_PREVIEW:] if look.use == "target")]
-    for look in shown:
-        share = f"{look.missing_share:.1%}" if look.missing_share else ""
-        cells = [printable(look.name, 40), look.example, f"{look.n_distinct:,}", share]
-        rows.append([*cells, look.use] if has_use else cells)
+    columns = {
+        "column": [printable(look.name, 40) for look in shown],
+        "example": [look.example for look in shown],
+        "distinct": [f"{look.n_distinct:,}" for look in shown],
+        "missing": [f"{look.missing_share:.1%}" * (look.missing_share > 0) for look in shown],
+        "use": [look.use for look in shown],
+    }
+    # A terminal is narrow: what is empty is left out.
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
+    rows = [list(columns), *map(list, zip(*columns.values(), strict=True))]
+    numbers = [place for place, name in enumerate(columns) if name in ("distinct", "missing")]
     width = max(60, get_terminal_size((120, 24)).columns)
-    text = aligned(rows, width=width, numbers=(2, 3), flexible=(1, 0))
+    text = aligned(rows, width=width, numbers=numbers, flexible=(1, 0))
     n_more = len(looks) - len(shown)
     return text + (f"\n… and {n_more:,} more columns" if n_more > 0 else "")
 
