@@ -102,6 +102,11 @@ def test_a_part_without_room_for_every_class_is_refused_with_the_key(size):
         StratifiedRows(size, 0).hold_out(labelled([0, 0, 0, 1, 1]))
 
 
+def test_more_classes_than_rows_held_out_are_named_in_our_words():
+    with pytest.raises(DataError, match="2 rows cannot hold 4 classes of"):
+        StratifiedRows(0.2, 0).hold_out(labelled([0, 0, 1, 1, 2, 2, 3, 3]))
+
+
 # --- ordered ----------------------------------------------------------------------------
 
 
@@ -339,7 +344,7 @@ def test_the_words_count_rows_columns_missing_cells_classes_and_parts():
         pos_label="yes",
     )
     assert describe_division(divide(made, StratifiedRows(0.25, 0), 3)) == [
-        "tiny: 2,000 rows, 1 numbers, 1 categories, 500 cells missing",
+        "tiny: 2,000 rows, 1 number, 1 category, 500 cells missing",
         "target 'y': no 1,500, yes 500 (positive: yes)",
         "1,500 rows to learn from, 500 held out",
     ]

@@ -85,6 +85,10 @@ class StratifiedRows(Rows):
     def _drawn(self, table: Table) -> Any:
         _refuse_rare(table, table.counts, 2, "a stratified hold-out")
         rows, size = np.arange(len(table.y)), self.test_size
+        n_test, n_labels = int(np.ceil(len(rows) * size)), len(table.labels)
+        if min(n_test, len(rows) - n_test) < n_labels:
+            few = min(n_test, len(rows) - n_test)
+            raise ValueError(f"{few:,} rows cannot hold {n_labels:,} classes of '{table.target}'")
         train, test = model_selection.train_test_split(
             rows, test_size=size, stratify=table.y, random_state=self.seed
         )
@@ -247,7 +251,13 @@ def divide(table: Table, rows: Rows, n_splits: int) -> Division:
     return Division(table, rows, train, test, rows.groups(table, train))
 
 
-KINDS = {"number": "numbers", "category": "categories", "date": "dates", "text": "texts"}
+# The kinds of columns, one and several of them.
+KINDS = {
+    "number": ("number", "numbers"),
+    "category": ("category", "categories"),
+    "date": ("date", "dates"),
+    "text": ("text", "texts"),
+}
 
 
 def kind_of(column: pd.Series) -> str:
@@ -262,8 +272,8 @@ def describe_division(division: Division) -> list[str]:
     table = division.table
     kinds = [kind_of(table.X[name]) for name in table.X.columns]
     counts = ", ".join(
-        f"{kinds.count(kind)} {words}"
-        for kind, words in KINDS.items()
+        f"{(n := kinds.count(kind))} {one if n == 1 else several}"
+        for kind, (one, several) in KINDS.items()
         if kinds.count(kind) or kind in ("number", "category")
     )
     labels = zip(table.labels, table.counts, strict=True)
