@@ -126,3 +126,15 @@ def test_every_cell_of_a_column_that_divides_rows_is_kept() -> None:
     columns = {"g": ["A7", *subjects[1:], "B1"][:N], "x": FILL, "y": TARGET}
     made = table(columns, is_text=True, non_features=["g"])
     assert made.non_features["g"].astype(str).tolist() == columns["g"]
+
+
+def test_words_that_mean_missing_among_categories_are_named_with_the_key_that_keeps_them():
+    cells = ["None", "Mild", "Severe", ""]
+    made = of_text(cells)
+    (named,) = [each for each in made.treatments if each.code == "missing_words"]
+    assert named.facts["words"] == ["None"]
+    assert named.facts["n_cells"] == sum(cells[i % 4] == "None" for i in range(len(made.X)))
+    assert named.message.endswith("'dataset.na_values=[]' keeps them as words")
+    kept = of_text(cells, na_values=[])
+    assert "None" in kept.X["x"].cat.categories
+    assert not [each for each in kept.treatments if each.code == "missing_words"]

@@ -243,6 +243,11 @@ def _read_texts(
     if is_text:
         present = without_missing(encoded.dictionary, reading)
         if present.null_count:
+            found = encoded.dictionary.filter(pc.is_null(present)).to_pylist()
+            if words := sorted(word for word in found if word.strip()):
+                # In a column of words, None may be a word like the others.
+                n_cells = pc.sum(pc.is_in(texts, pa.array(words, texts.type))).as_py()
+                column.notes["missing_words"] = {"words": words, "n_cells": n_cells}
             texts = without_missing(texts, reading)
             encoded = texts.dictionary_encode()
     if sample and all(word.lower() in ("true", "false") for word in sample):
@@ -258,13 +263,17 @@ def _merge_notes(columns: Sequence[Column]) -> list[Treatment]:
     merged: dict[tuple[str, Any], tuple[list[str], dict[str, Any]]] = {}
     for column in columns:
         for code, facts in column.notes.items():
-            # Examples are those of one way of writing.
-            key = code, column.form if code in ("numbers_written", "dates") else None
+            # Examples are those of one way of writing, and words those of their columns.
+            same: Any = column.form if code in ("numbers_written", "dates") else None
+            key = code, tuple(facts.get("words", ())) or same
             names, known = merged.setdefault(key, ([], {}))
             names.append(column.name)
             for fact, value in facts.items():
                 is_count = fact.startswith("n_")
                 known[fact] = known.get(fact, 0) + value if is_count else known.get(fact, value)
+    for (code, _), (_, facts) in merged.items():
+        if code == "missing_words":
+            facts["override"] = override_word("dataset.na_values", [])
     return [make_treatment(code, names, **facts) for (code, _), (names, facts) in merged.items()]
 
 
