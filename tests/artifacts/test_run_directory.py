@@ -12,7 +12,7 @@ import pytest
 
 from tabproof.artifacts import RunDirectory, record_outcome
 from tabproof.artifacts.run_directory import Status, read_status
-from tabproof.data.table import SingleClassError
+from tabproof.data.target import SingleClassError
 from tabproof.errors import DirectoryTakenError, RunExistsError, RungNotScoredError
 
 

@@ -10,7 +10,7 @@ from tabproof.data import (
     describe_division,
     divide,
 )
-from tabproof.data.table import DataError, SingleClassError
+from tabproof.data.target import DataError, SingleClassError
 from tabproof.errors import UserError
 from tests.data.tables import half, labelled, treatment
 from tests.data.tables import table as tiny_table

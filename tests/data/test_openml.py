@@ -16,7 +16,7 @@ from sklearn.datasets import _openml
 from tabproof.config.schema import BUILTIN_NAMES
 from tabproof.data import load_builtin, load_openml
 from tabproof.data.openml import _may_pass
-from tabproof.data.table import DataError, UnknownLabelError
+from tabproof.data.target import DataError, UnknownLabelError
 from tabproof.errors import UserError
 from tests.conftest import OPENML_HOME, needs_openml_home
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tabproof.data.checks import DataChecksFailedError
-from tabproof.data.table import DataError
+from tabproof.data.target import DataError
 from tabproof.errors import InvalidValueError
 from tabproof.steps import check
 from tabproof.steps.search import make_pipeline

@@ -86,7 +86,7 @@ def _array(column: pd.Series) -> pa.Array | pa.ChunkedArray:
     try:
         return pa.array(column, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        # Cells of several types, as a text file would have them.
+        # Arrow raises one of these for cells of several types: they become texts, as in a file.
         return pa.array(column.map(str, na_action="ignore"), from_pandas=True)
 
 

@@ -332,7 +332,7 @@ def rates_on_other_rows(codes: Codes, y: Codes, folds: Sequence[tuple[Codes, Cod
 
 # Rows of each side: more are slower, and smaller differences do not matter.
 MAX_ROWS, N_DRIFT_FOLDS = 2000, 3
-# Of more columns so many are drawn: drift in a tenth of the columns is still seen.
+# A random sample of this size of wider tables: drift in a tenth of the columns is still found.
 MAX_DRIFT_COLUMNS = 500
 # Of a normal distribution, 99.5 %. Folds share rows, so where nothing differs the AUCs spread
 # 1.3 times as far as those of independent rows: with 1.96 small tables raise false alarms.

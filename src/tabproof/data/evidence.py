@@ -71,7 +71,7 @@ def without_missing_numbers(numbers: Floats, reading: Reading) -> Floats:
 
 
 def looks_like(sample: Sequence[str], n_read: int) -> bool:
-    """Return whether so many cells of a sample are enough to parse the column."""
+    """Return whether enough cells of a sample could be read to try the whole column."""
     n_missing = sum(text in PLACEHOLDERS or INFINITE.fullmatch(text) is not None for text in sample)
     return n_read > 0 and n_read + n_missing >= LIKELY * len(sample)
 

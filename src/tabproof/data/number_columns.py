@@ -109,7 +109,7 @@ def _take_numbers(
 
 
 def _note_marks(column: Column, sample: list[str]) -> None:
-    """Say that cells would be numbers if their signs did not differ."""
+    """Add a note if cells are numbers with different currency or percent signs."""
     if forms := find_number_form(sample, forced=True):
         looked = read_numbers(pa.array(sample, pa.string()), forms[0])
         read = [text for text, number in zip(sample, looked, strict=True) if np.isfinite(number)]

@@ -21,10 +21,8 @@ from tabproof.data.columns import as_cells, type_columns
 from tabproof.data.left_out import uninformative
 from tabproof.data.target import (
     DataError,
-    SingleClassError,
     Target,
     TargetReading,
-    UnknownLabelError,
     leave_out_rare,
     read_target,
 )
@@ -41,19 +39,6 @@ from tabproof.schema import (
     make_treatment,
 )
 from tabproof.text import override_word, shell_word
-
-__all__ = [
-    "DataError",
-    "Fingerprint",
-    "SingleClassError",
-    "Table",
-    "TableProblemsError",
-    "UnknownLabelError",
-    "describe",
-    "fingerprint",
-    "log_treatments",
-    "make_table",
-]
 
 log = logging.getLogger(__name__)
 

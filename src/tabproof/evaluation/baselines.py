@@ -37,7 +37,7 @@ from tabproof.evaluation_result import Baseline, Estimate, Finding, make_finding
 
 LINEAR, BOOSTING, TEXT = "logistic_regression", "boosting", "text_logistic_regression"
 
-# Numbers of a table that a baseline is fitted on, but at least so many rows.
+# Maximum cells that a baseline is fitted on; MIN_ROWS rows are used in any case.
 MAX_CELLS, MIN_ROWS = 200_000, 1_000
 # Of more columns, those whose means differ most between the classes (F of the training rows).
 MAX_COLUMNS = 300

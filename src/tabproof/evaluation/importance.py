@@ -203,7 +203,7 @@ MIN_ROWS = 1_000
 # Of more columns, those that the model uses most; fewer where its use is not known, since a
 # pipeline takes ten times as long as an exported scorer.
 MAX_COLUMNS, MAX_COLUMNS_UNKNOWN = 200, 50
-# A row with free text takes as long as so many others.
+# Scoring a row with free text takes as long as scoring this many rows without.
 TEXT_WEIGHT = 10
 # Probabilities closer than this differ by rounding only: the model does not use the column.
 UNCHANGED = 1e-12

@@ -76,15 +76,15 @@ def init(
     taken = file if file.is_file() else choices("dataset").get(name)
     if taken is not None and not (force or dry_run or asks):
         raise DatasetExistsError(path=taken)
-    wishes = Wishes(path, words, asks=asks)
-    raw = wishes.settle(
+    overrides = Overrides(path, words, asks=asks)
+    raw = overrides.settle(
         lambda keys: read_table(path, ReadOptions(**{k: keys[k] for k in OF_READING if k in keys}))
     )
     looks = look_at(raw.table)
     names = [look.name for look in looks]
-    target = wishes.keys.pop("target", target)
-    pos_label = wishes.keys.pop("pos_label", pos_label)
-    wishes.keys.pop("path", None)
+    target = overrides.keys.pop("target", target)
+    pos_label = overrides.keys.pop("pos_label", pos_label)
+    overrides.keys.pop("path", None)
     if target is None:
         target = _ask_target(raw.table, looks) if asks else propose_target(raw.table, looks)
     if target is None:
@@ -98,20 +98,20 @@ def init(
         command = ["python", "-m", "src.init", path]
         return table_of(raw, path, str(target), pos_label, command=command, **keys)
 
-    table = wishes.settle(make)
+    table = overrides.settle(make)
     if asks and pos_label is None and len(table.labels) == 2:
         labels = list(table.labels)
         pos_label = _ask("Positive label, whose probability you want", labels, labels[1])
-        table = table if pos_label == table.labels[1] else wishes.settle(make)
+        table = table if pos_label == table.labels[1] else overrides.settle(make)
     copies = find_copies_of_target(table)
-    table = _drop(table, copies, wishes, names, make, asks=asks)
-    options = [shell_word(word) for word in wishes.others]
-    if not any(word.startswith("cv") for word in wishes.others):
+    table = _drop(table, copies, overrides, names, make, asks=asks)
+    options = [shell_word(word) for word in overrides.others]
+    if not any(word.startswith("cv") for word in overrides.others):
         for option, question in propose_division(raw.table, looks, table):
             if not asks or click.confirm(question, default=True):
                 options += option
                 break
-    proposal = propose(path, name, looks, table, wishes.keys, options, copies)
+    proposal = propose(path, name, looks, table, overrides.keys, options, copies)
     if taken is not None and not (force or dry_run):
         click.confirm(f"{taken} exists. Write {proposal.file}?", abort=True)
     if not dry_run:
@@ -141,10 +141,10 @@ def write(proposal: Proposal) -> None:
         write_atomically(theirs, ours.read_bytes())
 
 
-class Wishes:
-    """Words of `train` that were given, or that a terminal was asked for.
+class Overrides:
+    """Overrides of `train` from the command line and from answers on a terminal.
 
-    keys : of the dataset, with their values. others : words of other groups, such as `cv=grouped`.
+    keys : of the dataset, with their values. others : those of other groups, such as `cv=grouped`.
     """
 
     def __init__(self, path: str, words: Sequence[str], *, asks: bool) -> None:
@@ -207,14 +207,14 @@ def _ask_target(table: Any, looks: Sequence[ColumnLook]) -> str:
 def _drop(
     table: Table,
     copies: Sequence[str],
-    wishes: Wishes,
+    overrides: Overrides,
     names: Sequence[str],
     make: Callable[[Mapping[str, Any]], Table],
     *,
     asks: bool,
 ) -> Table:
     """Propose to leave out what says the same as the target; ask for others."""
-    if "drop_columns" in wishes.keys:
+    if "drop_columns" in overrides.keys:
         return table
     proposed = list(copies) if len(copies) < table.X.shape[1] else []
     if asks:
@@ -237,5 +237,5 @@ def _drop(
             click.echo(f"  {ColumnMissingError(what, unknown[0], list(names))}")
     if not proposed:
         return table
-    wishes.keys["drop_columns"] = proposed
-    return wishes.settle(make)
+    overrides.keys["drop_columns"] = proposed
+    return overrides.settle(make)

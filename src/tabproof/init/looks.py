@@ -64,7 +64,7 @@ def _n_distinct(column: pa.ChunkedArray) -> int:
     try:
         return int(pc.count_distinct(column).as_py())
     except pa.ArrowNotImplementedError:
-        # Lists and records.
+        # Arrow does not count lists and records, which training leaves out.
         return len(column)
 
 

@@ -26,7 +26,7 @@ MARKS = (
 )
 ESCAPE = 0x1B
 UTF_8_NAMES = ("utf-8", "utf-8-sig")
-# Evidence is counted on so many bytes or lines that are not ASCII.
+# Maximum bytes and lines with characters beyond ASCII on which encodings are compared.
 SAMPLE_BYTES, SAMPLE_LINES = 2**18, 4000
 # An encoding that reads everything is taken from this plausibility on.
 PLAUSIBLE = 0.75

@@ -162,8 +162,9 @@ def _damage(name: str) -> Iterator[None]:
         found = f"is a damaged archive ({reason})"
         raise FileUnreadableError(name, found, REPAIR) from error
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        # A password, or a way of compression that Python does not know.
-        found = f"cannot be unpacked ({str(error).splitlines()[0]})"
+        # zipfile raises RuntimeError for a password, and NotImplementedError for a compression that
+        # it does not know.
+        found = f"cannot be unpacked ({(str(error).splitlines() or [''])[0]})"
         raise FileUnreadableError(name, found, "unpack it first") from error
 
 

@@ -205,9 +205,8 @@ def _counts_rows(column: pa.ChunkedArray) -> bool:
         return False
     try:
         numbers = column.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return False
-    except pa.ArrowNotImplementedError:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        # Words, or a type without whole numbers, such as lists.
         return False
     values = numbers.to_numpy()
     return bool(values.min() >= 0 and len(np.unique(values)) == len(values))
