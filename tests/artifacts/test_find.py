@@ -192,6 +192,12 @@ def test_every_run_is_listed_the_newest_first(outputs: Path) -> None:
     ]  # fmt: skip
 
 
+def test_of_runs_begun_in_one_second_the_one_completed_last_is_first() -> None:
+    late = completed("2026-01-02/09-00-00_wine_none_11111111", "aaaa1111", 202)
+    early = completed("2026-01-02/09-00-00_wine_none_99999999", "aaaa2222", 201)
+    assert [found.path for found in read_records(OUTPUTS)] == [late, early]
+
+
 def test_unchanged_runs_are_not_read_again(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = read_records(outputs)
     assert read_again(outputs, monkeypatch) == []

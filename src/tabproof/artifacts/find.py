@@ -208,6 +208,7 @@ def read_records(outputs: Path) -> list[Found]:
     except OSError as error:
         raise OutputsError(path=outputs, reason=f"cannot be read: {error.strerror}") from error
     remembered, final, found = _read_index(outputs / INDEX), Records(), []
+    completed: dict[Path, int] = {}
     for run in runs:
         path, key = Path(run.path), os.path.relpath(run.path, outputs)
         signature, record = remembered.get(key, ("", None))
@@ -223,6 +224,8 @@ def read_records(outputs: Path) -> list[Found]:
         time = TIME.match(rest[0]) if rest else None
         when = f"{date} {':'.join(time.groups())}" if time else date
         found.append(Found(path, when, record))
+        # Short runs may begin in the same second. Jobs of a sweep are in the order of their numbers.
+        completed[path] = run.completed if len(rest) == 1 else 0
     if final != remembered:
         # A record may hold text that UTF-8 cannot encode: json.dumps escapes it.
         content = json.dumps(msgspec.to_builtins(final)).encode()
@@ -230,7 +233,9 @@ def read_records(outputs: Path) -> list[Found]:
         with suppress(OSError):
             head = f"{INDEX_FORMAT} {zlib.crc32(content)}\n".encode()
             write_atomically(outputs / INDEX, head + content, durable=False)
-    return sorted(found, key=lambda each: (each.when, each.path.name), reverse=True)
+    return sorted(
+        found, key=lambda each: (each.when, completed[each.path], each.path.name), reverse=True
+    )
 
 
 def _read_index(path: Path) -> Records:
