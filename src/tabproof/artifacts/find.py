@@ -224,7 +224,7 @@ def read_records(outputs: Path) -> list[Found]:
         time = TIME.match(rest[0]) if rest else None
         when = f"{date} {':'.join(time.groups())}" if time else date
         found.append(Found(path, when, record))
-        # Short runs may begin in the same second. Jobs of a sweep are in the order of their numbers.
+        # Short runs may begin in the same second; jobs of a sweep are sorted by their numbers.
         completed[path] = run.completed if len(rest) == 1 else 0
     if final != remembered:
         # A record may hold text that UTF-8 cannot encode: json.dumps escapes it.

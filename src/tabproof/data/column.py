@@ -55,11 +55,11 @@ def has_fraction(numbers: Floats) -> bool:
 
 def ends_of(numbers: Floats) -> tuple[float, float]:
     """Return the least and the greatest number; infinite ones where all are missing."""
-    ends: dict[str, float | None] = pc.min_max(pa.array(numbers)).as_py()
-    low, high = ends["min"], ends["max"]
-    if low is None or high is None or low != low:
+    if len(numbers) == 0:
         return np.inf, -np.inf
-    return low, high
+    # fmin leaves missing cells out.
+    low, high = float(np.fmin.reduce(numbers)), float(np.fmax.reduce(numbers))
+    return (np.inf, -np.inf) if np.isnan(low) else (low, high)
 
 
 def set_numbers(column: Column, numbers: Floats) -> None:
@@ -90,8 +90,8 @@ def set_words(
     names = encoded.dictionary.to_pylist()
     order = sorted(range(len(names)), key=names.__getitem__)
     # One more place for missing cells, whose code is -1.
-    place = np.full(len(names) + 1, -1, dtype=np.int64)
+    place = np.full(len(names) + 1, -1, dtype=np.min_scalar_type(-len(names) - 1))
     place[order] = np.arange(len(names))
-    codes = pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
     categories = pd.Index([names[i] for i in order], dtype="object")
     column.values = pd.Categorical.from_codes(place[codes], categories)

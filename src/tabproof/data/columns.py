@@ -210,7 +210,7 @@ def _read_typed_numbers(
 def _floats(cells: pa.Array) -> Floats:
     if pa.types.is_integer(cells.type):
         cells = cells.cast(pa.float64(), safe=False)
-    floats: Floats = np.array(cells.to_numpy(zero_copy_only=False), dtype=np.float64)
+    floats: Floats = np.asarray(cells.to_numpy(zero_copy_only=False), dtype=np.float64)
     return floats
 
 

@@ -39,12 +39,13 @@ def uninformative(values: Any) -> str | None:
             return None
         return "empty" if not len(codes) or codes[0] < 0 else "constant"
     if isinstance(values, np.ndarray):
-        is_missing = np.isnat(values) if values.dtype.kind == "M" else np.isnan(values)
-        if is_missing.all():
-            return "empty"
-        if is_missing.any() or (values[:SAMPLE] != values[0]).any():
-            return None
-        return "constant" if (values == values[0]).all() else None
+        # Most columns show two values at once.
+        for part in (values[:SAMPLE], values):
+            is_missing = np.isnat(part) if values.dtype.kind == "M" else np.isnan(part)
+            present = part[~is_missing] if is_missing.any() else part
+            if len(present) and ((present != present[0]).any() or len(present) < len(part)):
+                return None
+        return "constant" if len(present) else "empty"
     series = pd.Series(values)
     if series.isna().all():
         return "empty"
@@ -63,7 +64,7 @@ def is_id(column: Column) -> bool:
 
 def is_counter(numbers: Floats) -> bool:
     """Return whether whole numbers are those of a counter, in order or shuffled."""
-    n_present = len(numbers) - int(np.isnan(numbers).sum())
+    n_present = len(numbers) - np.count_nonzero(np.isnan(numbers))
     low, high = ends_of(numbers)
     if n_present < FEW_ROWS or high - low + 1 < DISTINCT_IDS * n_present:
         return False

@@ -146,7 +146,8 @@ def read_target(name: str, cells: pa.Array, reading: TargetReading) -> Target:
     codes, labels, is_rare = leave_out_rare(
         name, codes, labels, reading.min_class_rows, "rare_classes", notes
     )
-    is_kept[is_kept] = ~is_rare
+    if is_rare.any():
+        is_kept[is_kept] = ~is_rare
     codes, labels, resolved = _with_positive(name, codes, labels, reading.pos_label, notes)
     return Target(codes, labels, is_kept, n_missing, tuple(notes), resolved)
 
@@ -325,10 +326,10 @@ def leave_out_rare(
     """Leave classes with fewer rows out: new codes and labels, and which rows are left out."""
     counts = np.bincount(codes, minlength=len(labels))
     rare = [code for code in range(len(labels)) if counts[code] < least]
-    is_rare: NDArray[np.bool_] = np.isin(codes, rare)
     # With fewer than two classes nothing can be learned: the error about them says more.
     if not rare or len(labels) - len(rare) < 2:
         return codes, labels, np.zeros(len(codes), dtype=bool)
+    is_rare: NDArray[np.bool_] = np.isin(codes, rare)
     shown = [labels[code] for code in rare]
     facts = {"labels": shown, "n_rows": int(is_rare.sum()), "least": least}
     notes.append(make_treatment(treatment, [name], **facts))

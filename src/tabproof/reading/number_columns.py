@@ -8,11 +8,9 @@ than the number, as in `007`, or a cell is no plain number, the columns are read
 import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
-from math import isfinite
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tabproof.forms import EXACT
@@ -69,19 +67,18 @@ def find_number_columns(
     return fractions, wholes
 
 
-def are_plain(
-    table: pa.Table, wholes: set[int], letters: NDArray[np.uint8], separator: str
-) -> bool:
-    """Return whether texts say no more than the numbers of a table, whose rows are in letters."""
-    for column in table.columns:
-        # A sum is infinite, or none, if one of its numbers is.
-        if pa.types.is_floating(column.type) and not isfinite(pc.sum(column, min_count=0).as_py()):
-            return False
-    for place in wholes:
-        ends = pc.min_max(table.column(place)).as_py()
-        if ends["min"] is not None and max(-ends["min"], ends["max"]) >= EXACT:
-            return False
-    return not wholes or not _has_padded(letters, ord(separator))
+def plain_numbers(column: pa.ChunkedArray, *, is_whole: bool) -> pa.Array | None:
+    """Return the numbers in one piece; None where texts may have said more than they do."""
+    numbers, n_missing = column.to_numpy(), column.null_count
+    # Arrow reads the words nan and inf, and 1e400 as infinite.
+    if np.count_nonzero(np.isnan(numbers)) != n_missing:
+        return None
+    if n_missing == len(numbers):
+        return pa.nulls(len(numbers), pa.float64())
+    largest = max(-float(np.fmin.reduce(numbers)), float(np.fmax.reduce(numbers)))
+    if largest == np.inf or (is_whole and largest >= EXACT):
+        return None
+    return pa.array(numbers, from_pandas=n_missing > 0)
 
 
 def _sampled_lines(content: bytes, offset: int, n_cells: int) -> Iterator[bytes]:
@@ -107,8 +104,8 @@ def _is_number(name: str) -> bool:
     return True
 
 
-def _has_padded(letters: NDArray[np.uint8], separator: int) -> bool:
-    """Return whether some cell begins with 0 and another digit."""
+def has_padded(letters: NDArray[np.uint8], separator: str) -> bool:
+    """Return whether some cell begins with 0 and another digit; letters : of all rows."""
     if PADDED.match(letters[:2].tobytes()):
         return True
     for start in range(0, len(letters), CHUNK_BYTES):
@@ -116,7 +113,7 @@ def _has_padded(letters: NDArray[np.uint8], separator: int) -> bool:
         before, digit, after = part[:-2], part[1:-1], part[2:]
         # Other letters than digits wrap around. Spaces, line breaks and quotes are below 35.
         found = (digit == ZERO) & (after - np.uint8(ZERO) < np.uint8(10))
-        found &= (before <= QUOTE) | (before == separator)
+        found &= (before <= QUOTE) | (before == ord(separator))
         if found.any():
             return True
     return False

@@ -97,7 +97,9 @@ def read_text(content: bytes, encoding: str, options: ReadOptions, name: str) ->
     has_quoted_tabs = body.separator == "\t" and body.has_quotes
     if spans_lines or has_quoted_tabs or _has_outer_spaces(body):
         table = _stripped(table)
-    places = np.delete(np.arange(n_rows, dtype=np.int64), [row.place for row in bad])
+    places = np.arange(n_rows, dtype=np.int64)
+    if bad:
+        places = np.delete(places, [row.place for row in bad])
     table, places, bad = _with_repaired(table, places, bad)
     treatments = list(_treatments_of(dialect, options))
     if dialect.names and (repeated := _find_repeated(table, dialect.names)):
@@ -230,8 +232,14 @@ def _with_numbers(
     except pa.ArrowInvalid:
         # A cell that is no number, or a row of another length.
         return None
-    is_plain = number_columns.are_plain(table, wholes, body.letters, body.separator)
-    return (table, []) if is_plain else None
+    for place in sorted(numbers):
+        plain = number_columns.plain_numbers(table.column(place), is_whole=place in wholes)
+        if plain is None:
+            return None
+        table = table.set_column(place, table.field(place), plain)
+    if wholes and number_columns.has_padded(body.letters, body.separator):
+        return None
+    return table, []
 
 
 def _cut(
