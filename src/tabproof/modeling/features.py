@@ -21,7 +21,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import TruncatedSVD
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import TargetEncoder, normalize
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -38,6 +37,7 @@ from tabproof.features import (
     is_missing_text,
     seconds_of,
 )
+from tabproof.modeling.folds import InnerFolds, has_groups
 
 Codes = NDArray[np.int64]
 Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -67,8 +67,9 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
     hashed words, pairs of words, or characters. A column of more than max_categories categories
     becomes the share of each class among their rows.
 
-    Training rows get scores and shares from folds that they are not in, without their own target.
-    A frame without such columns is returned as it is.
+    Training rows get scores and shares from folds that they are not in, without their own target;
+    with the level `group` in the index of X, without the targets of their group. A frame without
+    such columns is returned as it is.
 
     Parameters
     ----------
@@ -166,7 +167,7 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         if not (many or dates or texts or safe != given):
             self.names_ = given
             return {}
-        folds = _folds(y, self.random_state) if many or texts else []
+        folds = _folds(X, y, self.random_state) if many or texts else []
         names: list[str] = []
         features: list[Feature] = []
         out_of_folds: dict[int, Floats] = {}
@@ -290,6 +291,15 @@ def _fit_shares(
     n_rows = np.arange(len(X))
     encoder = TargetEncoder(cv=[*folds] or [(n_rows, n_rows)])
     of_rows = encoder.fit_transform(frame, y)
+    if has_groups(X):
+        # Whole groups are not stratified exactly. A category that the other folds lack gets their
+        # share of a class, which is small where the row's own fold has many rows of that class.
+        classes = np.unique(y)
+        is_class = np.asarray(y)[:, None] == (classes[1:] if len(classes) == 2 else classes)
+        for train, test in folds:
+            of_rows[test] += np.tile(
+                is_class.mean(axis=0) - is_class[train].mean(axis=0), len(many)
+            )
     categories = {p: sorted(map(str, X.iloc[:, p].dropna().unique())) for p in many}
     longest = max(map(len, categories.values()))
     padded = {
@@ -303,13 +313,13 @@ def _fit_shares(
     return categories, codes, {p: of_rows[:, columns[p]] for p in many}
 
 
-def _folds(y: Any, seed: Any) -> Splits:
+def _folds(X: pd.DataFrame, y: Any, seed: Any) -> Splits:
     """Divide rows; of a class with fewer rows than folds some folds have none."""
     most = int(np.unique_counts(y).counts.max())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        folds = StratifiedKFold(max(2, min(N_SPLITS, most)), shuffle=True, random_state=seed)
-        return list(folds.split(y, y))
+        folds = InnerFolds(max(2, min(N_SPLITS, most)), shuffle=True, random_state=seed)
+        return list(folds.split(X, y))
 
 
 def _places_of(column: pd.Series, categories: Sequence[str]) -> NDArray[np.intp]:

@@ -5,12 +5,12 @@ from typing import Any
 
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import VotingClassifier
-from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelEncoder, TargetEncoder
 from sklearn.utils import Bunch
 
 from tabproof.modeling.features import ColumnFeatures
+from tabproof.modeling.folds import InnerFolds
 
 
 def make_pipeline(
@@ -48,7 +48,7 @@ def make_pipeline(
         if name.endswith("__random_state") and value is None:
             chosen[name] = seed
         elif draws_its_folds(value):
-            chosen[f"{name}__cv"] = StratifiedKFold(value.cv, shuffle=True, random_state=seed)
+            chosen[f"{name}__cv"] = InnerFolds(value.cv, shuffle=True, random_state=seed)
     return pipeline.set_params(**chosen)
 
 
