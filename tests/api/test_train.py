@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -79,17 +80,37 @@ def contents(run: Path) -> dict[str, Any]:
     ids=lambda words: " ".join(words[:2]),
 )
 def test_python_and_the_command_line_write_the_same_bytes(words: list[str], tmp_path: Path) -> None:
+    ours, theirs = in_both_ways(words, tmp_path)
+    for part, content in theirs.items():
+        assert ours[part] == content, part
+
+
+def in_both_ways(words: list[str], tmp_path: Path, *of_command: str) -> list[dict[str, Any]]:
+    """Return the contents of a run from Python, and of one from the command line."""
     words = [*words, *quickly(words)]
     here, there = tmp_path / "python", tmp_path / "command"
     for folder in (here, there):
         folder.mkdir()
     in_python([*words, f"hydra.run.dir={here}/run"], here)
     free = {name: value for name, value in os.environ.items() if not name.endswith("_THREADS")}
-    done = process("train", *words, f"hydra.run.dir={there}/run", env=free)
+    done = process("train", *words, *of_command, f"hydra.run.dir={there}/run", env=free)
     assert done.returncode == 0, done.stderr
-    ours, theirs = contents(here / "run"), contents(there / "run")
-    for part, content in theirs.items():
-        assert ours[part] == content, part
+    return [contents(folder / "run") for folder in (here, there)]
+
+
+def test_groups_are_kept_together_by_any_number_of_workers_in_both_ways(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    who = np.repeat(np.arange(40), 5)
+    notes = [" ".join(f"w{word}" for word in rng.integers(0, 300, 8)) for _ in range(40)]
+    columns = {"who": who, "note": [notes[w] for w in who], "age": rng.normal(size=len(who))}
+    path = tmp_path / "visits.csv"
+    pd.DataFrame({**columns, "label": np.array(["no", "yes"])[who % 2]}).to_csv(path, index=False)
+    words = [f"dataset.path={path}", "dataset.target=label", "cv=grouped", "cv.group_column=who"]
+    words += ["model=logistic_regression", "calibration=sigmoid", "runtime.workers=1"]
+    ours, theirs = in_both_ways(words, tmp_path, "runtime.workers=2")
+    for part in theirs.keys() - {"config", "overrides"}:
+        assert ours[part] == theirs[part], part
+    assert "note (score)" in theirs["scorer"]["scorer.json"].decode()
 
 
 def test_a_frame_and_a_file_of_it_are_one_run(

@@ -334,6 +334,20 @@ def test_groups_belong_to_the_training_rows_in_their_order():
     assert divide(labelled([0, 1] * 20), StratifiedRows(0.3, 0), 2).groups is None
 
 
+def test_training_rows_have_their_group_in_the_index_beside_their_id():
+    who = [f"p{i % 10}" for i in range(60)]
+    division = divide(labelled([0, 1, 1] * 20, who=who), GroupedRows(0.3, 0, "who"), 2)
+    index = division.X_train.index
+    assert index.get_level_values(0).tolist() == division.train.tolist()
+    numbers = index.get_level_values("group")
+    for group in set(division.groups):
+        assert len(set(numbers[division.groups == group])) == 1
+    assert len(set(numbers)) == len(set(division.groups))
+    assert division.X_test.index.tolist() == division.test.tolist()
+    independent = divide(labelled([0, 1] * 20), StratifiedRows(0.3, 0), 2)
+    assert independent.X_train.index.tolist() == independent.train.tolist()
+
+
 def test_the_words_count_rows_columns_missing_cells_classes_and_parts():
     made = tiny_table(
         {

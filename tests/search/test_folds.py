@@ -19,10 +19,17 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.model_selection import (
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    cross_val_score,
+)
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
+from tabproof import modeling
+from tabproof.modeling.folds import with_groups
 from tabproof.runtime.progress import Progress
 from tabproof.search import Rung, RungSearchCV, fitting
 from tabproof.search.candidates import Candidate
@@ -318,6 +325,30 @@ def path_of(directory: Callable[[], Path | None]) -> Path:
 
 def _no_room(*_: Any, **__: Any) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_workers_keep_the_groups_of_inner_folds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "MIN_SPILL_BYTES", 100)
+    groups = np.repeat(np.arange(60), 5)
+    y = (np.arange(60) % 2)[groups]
+    ids = pd.Categorical([f"id {group}" for group in groups])
+    frame = pd.DataFrame({"id": ids, "x": np.random.default_rng(0).normal(y, 3.0)})
+    pipeline = modeling.make_pipeline(
+        {"scale": StandardScaler()}, {}, LogisticRegression(), seed=0, max_categories=10
+    )
+    options: dict[str, Any] = {"cv": StratifiedGroupKFold(3), "scoring": "neg_log_loss"}
+
+    def searched(X: pd.DataFrame, **others: Any) -> RungSearchCV:
+        search = searching(pipeline, {"clf__C": [0.1, 1.0, 10.0]}, **options, **others)
+        return search.fit(X, y, groups=groups)
+
+    alone = searched(with_groups(frame, groups))
+    assert_same_search(alone, searched(with_groups(frame, groups), n_jobs=2, pool_seconds=0.0))
+    # Without the groups each row's share is that of its own group, which tells the label.
+    assert searched(frame).best_score_ < alone.best_score_
+    assert not list(folder.glob("search_*"))
 
 
 def test_a_search_whose_rows_are_mapped_is_the_same(

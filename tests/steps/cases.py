@@ -26,6 +26,7 @@ NEEDED = {
     "cv=grouped": ["cv.group_column=who"],
     "threshold=cost": ["threshold.costs=[[0,1],[5,0]]"],
     "preprocess=native": ["model=hist_gradient_boosting"],
+    "preprocess=target": ["model=hist_gradient_boosting"],
 }
 
 

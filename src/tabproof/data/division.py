@@ -15,6 +15,7 @@ from sklearn import model_selection
 
 from tabproof.data.table import Table
 from tabproof.data.target import DataError, SingleClassError
+from tabproof.modeling.folds import with_groups
 
 Positions = NDArray[np.int64]
 
@@ -188,8 +189,9 @@ class Division:
 
     @property
     def X_train(self) -> pd.DataFrame:
-        """Rows to learn from."""
-        return self.table.X.iloc[self.train]
+        """Rows to learn from; steps that divide them find their groups in the index."""
+        X = self.table.X.iloc[self.train]
+        return X if self.groups is None else with_groups(X, self.groups)
 
     @property
     def y_train(self) -> NDArray[np.int64]:
