@@ -52,7 +52,7 @@ DECIDING = (
     "evaluation",
     "experiment.py",
     "features.py",
-    "forms.py",
+    "forms",
     "modeling",
     "reading",
     "scorer",

@@ -1,0 +1,65 @@
+"""How cells are written as text: numbers, dates and booleans.
+
+Training finds the form of a column; the service and `score` read cells in the same form. So one
+parser serves all three, and the same text gives the same number everywhere. Needs no pandas.
+"""
+
+from tabproof.forms.dates import (
+    DAY_FIRST,
+    DIGITS,
+    EPOCHS,
+    FIRST_SHORT_YEAR,
+    MAX_EPOCH,
+    MIN_EPOCH,
+    MONTH_FIRST,
+    NUMERIC_DATES,
+    SHORT_YEAR_FIRST,
+    DateForm,
+    date_micros,
+    find_date_form,
+    parse_date,
+    read_moment,
+)
+from tabproof.forms.numbers import (
+    EXACT,
+    EXPONENT,
+    FLOAT32_MAX,
+    NumberForm,
+    bounded,
+    find_number_form,
+    is_exact,
+    missing_numbers,
+    parse_number,
+)
+from tabproof.forms.words import INFINITE, NA_WORDS, PLACEHOLDERS, parse_boolean, plain
+
+__all__ = [
+    "DAY_FIRST",
+    "DIGITS",
+    "EPOCHS",
+    "EXACT",
+    "EXPONENT",
+    "FIRST_SHORT_YEAR",
+    "FLOAT32_MAX",
+    "INFINITE",
+    "MAX_EPOCH",
+    "MIN_EPOCH",
+    "MONTH_FIRST",
+    "NA_WORDS",
+    "NUMERIC_DATES",
+    "PLACEHOLDERS",
+    "SHORT_YEAR_FIRST",
+    "DateForm",
+    "NumberForm",
+    "bounded",
+    "date_micros",
+    "find_date_form",
+    "find_number_form",
+    "is_exact",
+    "missing_numbers",
+    "parse_boolean",
+    "parse_date",
+    "parse_number",
+    "plain",
+    "read_moment",
+]
