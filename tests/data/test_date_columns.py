@@ -27,6 +27,8 @@ from tests.data.tables import (
         (["03/21/2024", "03/04/2024"], "2024-03-21"),
         (["21/03/2024", "03/04/2024"], "2024-03-21"),
         (["2024年3月1日", "2024年12月1日"], "2024-03-01"),
+        (["2024年3月1日 12時30分", "2024年12月1日 9時"], "2024-03-01T12:30"),
+        (["2024年3月1日 午後3時5分", "2024年12月1日 午前9時"], "2024-03-01T15:05"),
         (["Mar 21, 2024", "Apr 2, 2024"], "2024-03-21"),
         (["21-Mar-2024", "2-Apr-2024"], "2024-03-21"),
         (["2024-03-01T10:00+09:00", "2024-03-02T10:00+09:00"], "2024-03-01T10:00"),
@@ -38,6 +40,11 @@ def test_dates_are_read_in_any_form_and_it_is_said(cells, first):
     assert kind(made) == "date"
     assert made.X["x"].iloc[0] == np.datetime64(first)
     assert f"'{cells[0]}'" in treatment(made, "dates").message
+
+
+def test_full_width_years_have_four_digits():
+    made = of_text(["２０２４年３月１日", "２０２４年１２月１日 １２時３０分"])
+    assert codes_of(made) == ["dates"]
 
 
 def test_where_the_day_may_be_the_month_the_user_is_asked_and_obeyed():

@@ -81,6 +81,12 @@ def test_dates_are_read_in_their_form(text, pattern):
         ("1970-01-01T01:02:03.25", 3723.25),
         ("1970-01-01 1:02 PM", 46920),
         ("1970/1/1 12:00 am", 0),
+        ("1970年1月1日 1時2分", 3720),
+        ("1970年1月1日1時2分3秒", 3723),
+        ("１９７０年１月１日　１時２分", 3720),
+        ("1970年1月1日(木) 午後1時", 46800),
+        ("1970年1月1日午前0:02", 120),
+        ("1970/1/1 13時", 46800),
     ],
 )
 def test_times_of_day_are_read(text, second):
@@ -88,7 +94,18 @@ def test_times_of_day_are_read(text, second):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2024-02-30", "2024-13", "1.2.10", "2024-01-01 24:00", "12", "x"]
+    "text",
+    [
+        "",
+        "2024-02-30",
+        "2024-13",
+        "1.2.10",
+        "2024-01-01 24:00",
+        "2024-01-0112:00",
+        "2024年1月1日 25時",
+        "12",
+        "x",
+    ],
 )
 @pytest.mark.parametrize("pattern", ["iso", DAY_FIRST])
 def test_what_is_no_date_is_none(text, pattern):

@@ -91,7 +91,7 @@ def read_date_texts(
         times = read_dates(texts, form)
     first = int(np.flatnonzero(~np.isnat(times))[0])
     _note_date(column, texts[first].as_py(), times[first])
-    if any(not FULL_YEAR.search(text) for text in tried if read_moment(text, form.pattern)):
+    if any(not FULL_YEAR.search(plain(text)) for text in tried if read_moment(text, form.pattern)):
         last = FIRST_SHORT_YEAR + 99
         column.notes["short_years"] = {"first": FIRST_SHORT_YEAR, "last": last}
     column.kind, column.values, column.form = "date", times, form

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from tabproof.forms.times import OF_DAY, micros_of
 from tabproof.forms.words import plain
 
 _DAY = 86400 * 10**6
@@ -15,9 +16,9 @@ _MONTH = (
     "|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? )?"
+# 12時 may stand right behind 日.
 _TIME = (
-    r"(?:(?:t| +|, ?)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})"
-    r"(?:[.,](?P<fraction>[0-9]{1,9}))?)? ?(?P<half>[ap]m)?"
+    rf"(?:(?:t| +|, ?|(?<=[日)])){OF_DAY}"
     r" ?(?P<zone>z|utc|gmt|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
 _YEAR_FIRST = re.compile(
@@ -152,15 +153,10 @@ def _moment(match: re.Match[str], month: int, day: int) -> Moment | None:
         return None
     if parts.get("hour") is None:
         return Moment(micros, None, has_time=False)
-    hour, minute, second = int(parts["hour"]), int(parts["minute"]), int(parts["second"] or 0)
-    if half := parts["half"]:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if half.lower() == "pm" else 0)
-    if hour > 23 or minute > 59 or second > 59:
+    time = micros_of(match)
+    if time is None or time >= _DAY:
         return None
-    fraction = int((parts["fraction"] or "0").ljust(6, "0")[:6])
-    micros += ((hour * 60 + minute) * 60 + second) * 10**6 + fraction
+    micros += time
     return Moment(micros, _offset(parts["zone"]), has_time=True)
 
 
