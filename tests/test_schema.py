@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabproof.forms import DateForm, NumberForm
+from tabproof.forms import ALL_SCALES, TIMES, DateForm, NumberForm
 from tabproof.schema import (
     FORMAT,
     TREATMENTS,
@@ -27,8 +27,10 @@ shares = st.floats(0, 1)
 number_forms = st.builds(
     NumberForm,
     st.sampled_from(".,"),
-    st.sampled_from(["", " ", "'"]),
+    st.sampled_from(["", " ", "'", "' "]),
     st.lists(st.text()).map(tuple),
+    st.lists(st.sampled_from([*ALL_SCALES])).map(tuple),
+    st.sampled_from(["", *TIMES]),
 )
 date_forms = st.builds(DateForm, st.text(), st.none() | st.integers(-900, 900), st.booleans())
 columns = (

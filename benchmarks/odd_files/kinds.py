@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.odd_files.making import ANY_KIND, OddFile, Rows, plain
+from benchmarks.odd_files.making import OddFile, Rows, plain
 
 DAY = 86_400
 UTC = datetime.UTC
@@ -19,6 +19,8 @@ TIME_SPELLINGS: dict[str, Callable[[datetime.datetime], str]] = {
     "ISO times with T and Z": lambda at: at.strftime("%Y-%m-%dT%H:%M:%SZ"),
     "ISO times with milliseconds": lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.000"),
     "times with +09:00": lambda at: at.strftime("%Y-%m-%dT%H:%M:%S+09:00"),
+    "Japanese dates with hours": lambda at: f"{DAY_SPELLINGS['Japanese dates'](at)} {_hours(at)}",
+    "Japanese half days, full width": lambda at: _half_day(at).translate(FULL_WIDTH),
     "US times with AM and PM": lambda at: at.strftime("%m/%d/%Y %I:%M:%S %p"),
     "epoch in seconds": lambda at: str(round(at.timestamp())),
     "epoch in milliseconds": lambda at: str(1_000 * round(at.timestamp())),
@@ -34,6 +36,19 @@ DAY_SPELLINGS: dict[str, Callable[[datetime.datetime], str]] = {
     "names of months": lambda at: f"{at.day:02}-{MONTHS[at.month - 1]}-{at.year}",
     "long names of months": lambda at: f"{at.strftime('%B')} {at.day}, {at.year}",
 }
+
+
+FULL_WIDTH = {ord(digit): chr(ord(digit) + 0xFEE0) for digit in "0123456789"}
+
+
+def _hours(at: datetime.datetime) -> str:
+    return f"{at.hour}時{at.minute}分{at.second}秒"
+
+
+def _half_day(at: datetime.datetime) -> str:
+    half = "午後" if at.hour >= 12 else "午前"
+    time = f"{at.hour % 12}時{at.minute}分{at.second}秒"
+    return f"{at.year}年{at.month}月{at.day}日{half}{time}"
 
 
 def _moments(rows: Rows, *, whole_days: bool) -> list[datetime.datetime]:
@@ -147,11 +162,39 @@ def dates(folder: Path) -> Iterator[OddFile]:
     rows.add("when", texts, read, ("date", *NOT_A_DATE)).answer()
     yield rows.file(folder / "two_digits_first.csv", rows.csv(), outcome="either", reason="when")
 
-    rows = plain("times of day")
-    rows.add("at", [f"{row % 24:02}:{row % 60:02}" for row in range(rows.n)], None, ANY_KIND)
-    yield rows.answer().file(folder / "times_of_day.csv", rows.csv())
+    for name, spell in TIMES_OF_DAY.items():
+        rows = Rows(f"times of day: {name}")
+        seconds = np.round(40_000 + 10_000 * rows.signal.clip(-3, 3)).astype(int)
+        if "minutes" in name:
+            seconds = seconds // 60 * 60
+        midnight = datetime.datetime(2024, 1, 1, tzinfo=UTC)
+        times = [midnight + datetime.timedelta(seconds=int(second)) for second in seconds]
+        rows.add("at", [spell(each) for each in times], list(map(float, seconds)), "number")
+        rows.number("x2").answer()
+        path = folder / f"{name.replace(' ', '_')}.csv"
+        yield rows.file(path, rows.csv(), says="'at' read as")
+
+    # Longer than a day.
+    rows = Rows("hours that were worked")
+    seconds = np.round(100_000 + 20_000 * rows.signal.clip(-3, 3)).astype(int)
+    texts = [f"{s // 3_600}:{s // 60 % 60:02}:{s % 60:02}" for s in seconds]
+    rows.add("worked", texts, list(map(float, seconds)), "number").number("x2").answer()
+    yield rows.file(folder / "worked.csv", rows.csv(), says="'worked' read as")
+
+    # 45:10 is in minutes and seconds here, which nothing says.
+    rows = plain("lengths of songs, with and without hours")
+    texts = [f"{row % 60}:{row % 47:02}" for row in range(rows.n)]
+    texts = [text if row % 5 else f"1:{row % 60:02}:07" for row, text in enumerate(texts)]
+    rows.add("length", texts, None, NOT_A_DATE).answer()
+    yield rows.file(folder / "songs.csv", rows.csv(), says="length.*several ways")
 
 
+TIMES_OF_DAY: dict[str, Callable[[datetime.datetime], str]] = {
+    "with seconds": lambda at: at.strftime("%H:%M:%S"),
+    "hours and minutes": lambda at: f"{at.hour}:{at.minute:02}",
+    "hours and minutes in Japanese": lambda at: f"{at.hour}時{at.minute}分",
+    "hours and minutes with AM and PM": lambda at: f"{(at.hour + 11) % 12 + 1}:{at:%M %p}",
+}
 NOT_A_DATE = ("category", "text", "left out")
 ENGLISH = "the delivery came late again and nobody called me back about it this week please"
 JAPANESE = ("配送", "対応", "商品", "について", "電話", "昨日", "確認", "店舗", "注文")

@@ -84,8 +84,60 @@ def spellings(folder: Path) -> Iterator[OddFile]:
 
     rows = Rows("a unit behind every number")
     numbers = [float(value) for value in np.round(70 + 10 * rows.signal, 1)]
-    rows.add("weight", [f"{value} kg" for value in numbers], numbers, ANY_KIND)
-    yield rows.number("x2").answer().file(folder / "unit.csv", rows.csv(), least_auc=None)
+    rows.add("weight", [f"{value} kg" for value in numbers], numbers, "number")
+    yield rows.number("x2").answer().file(folder / "unit.csv", rows.csv())
+
+    rows = Rows("units that other tables have")
+    heights = [float(value) for value in np.round(170 + 10 * rows.signal, 1)]
+    months = [float(value) for value in np.round(24 + 6 * rows.signal)]
+    rows.add("height", [f"{value} m" for value in heights], heights, "number")
+    words = ["month" if value == 1 else "months" for value in months]
+    spelled = [f"{round(value)} {word}" for value, word in zip(months, words, strict=True)]
+    rows.add("term", spelled, months, "number").answer()
+    yield rows.file(folder / "units.csv", rows.csv(), says="'height' read as numbers")
+
+    rows = Rows("ten thousands and hundred millions in Japanese")
+    numbers = [float(round(value)) * 1e4 for value in np.exp(7 + rows.signal)]
+    rows.add("年収", [_in_man(round(value / 1e4)) for value in numbers], numbers, "number")
+    rows.number("x2").answer()
+    yield rows.file(folder / "man.csv", rows.csv(), says="年収")
+
+    rows = Rows("thousands and millions of euros as letters")
+    numbers = [float(round(value)) * 1e3 for value in np.exp(7 + rows.signal)]
+    texts = [f"€{v / 1e3:.0f}K" if v < 1e6 else f"€{v / 1e6}M" for v in numbers]
+    rows.add("wage", texts, numbers, "number").number("x2").answer()
+    yield rows.file(folder / "letters.csv", rows.csv(), says="wage")
+
+    # 10k may be a distance, and 5m a length.
+    rows = plain("letters that are no money")
+    rows.category("race", ("5k", "10k", "21k")).answer()
+    yield rows.file(folder / "races.csv", rows.csv())
+
+    rows = Rows("digits grouped by commas and by spaces")
+    numbers = [float(np.round(value, 1)) for value in np.exp(9 + rows.signal)]
+    texts = [f"{v:,.1f}".replace(",", " " if row % 4 else ",") for row, v in enumerate(numbers)]
+    rows.add("amount", texts, numbers, "number").number("x2").answer()
+    yield rows.file(folder / "two_groups.csv", rows.csv())
+
+    # 1,234 beside 1 234 is a thousand and more, or less than two.
+    rows = plain("commas and spaces, nothing decides")
+    numbers = [float(value) for value in rows.rng.integers(1_001, 99_999, rows.n)]
+    texts = [f"{v:,.0f}".replace(",", " " if row % 4 else ",") for row, v in enumerate(numbers)]
+    rows.add("amount", texts, numbers, NOT_A_NUMBER).answer()
+    path = folder / "two_groups_open.csv"
+    yield rows.file(path, rows.csv(), outcome="either", reason="amount.*thousands")
+
+    # Half of the cells in either way: none is read wrongly, and it is said why.
+    rows = plain("decimal points and decimal commas in one column")
+    texts = [f"{1_000 + row}.5" if row % 2 else f"1.{100 + row},5" for row in range(rows.n)]
+    rows.add("amount", texts, None, NOT_A_NUMBER).answer()
+    yield rows.file(folder / "two_points.csv", rows.csv(";"), says="amount.*several ways")
+
+    # They look like amounts of 192 thousand million.
+    rows = plain("addresses of the Internet")
+    addresses = [f"192.168.{100 + row % 9}.{100 + row % 150}" for row in range(rows.n)]
+    rows.add("host", addresses, None, NOT_A_NUMBER).answer()
+    yield rows.file(folder / "addresses.csv", rows.csv())
 
     # One number for both would be a wrong one.
     rows = plain("dollars and euros in one column")
@@ -110,6 +162,12 @@ def _bare(text: str, name: str) -> str:
     if "decimal comma" in name or "no-break" in name:
         return text.replace(".", "").replace(",", ".")
     return text.replace(",", "")
+
+
+def _in_man(value: int) -> str:
+    """Return tens of thousands as people write them: 2億3,000万."""
+    large, small = divmod(value, 10_000)
+    return (f"{large}億" if large else "") + (f"{small:,}万" if small or not large else "")
 
 
 def _lakhs(value: int) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tabproof.errors import NewerFormatError, UserError, listed, printable
-from tabproof.forms import DateForm, NumberForm
+from tabproof.forms import ALL_SCALES, TIMES, DateForm, NumberForm
 
 
 class SchemaDamagedError(UserError):
@@ -192,9 +192,12 @@ def _column(content: dict[str, Any]) -> Column:
 
 def _number_form(content: dict[str, Any]) -> NumberForm:
     decimal, thousands = str(content.get("decimal", ".")), str(content.get("thousands", ""))
-    if len(decimal) != 1 or len(thousands) > 1:
-        raise ValueError("separators of numbers that are not one character")
-    return NumberForm(decimal, thousands, tuple(map(str, content.get("marks", ()))))
+    scales, time = tuple(map(str, content.get("scales", ()))), str(content.get("time", ""))
+    if len(decimal) != 1 or decimal in thousands:
+        raise ValueError("separators of numbers that cannot be told apart")
+    if not ALL_SCALES.keys() >= {*scales} or time not in ("", *TIMES):
+        raise ValueError("a form of numbers that is not known")
+    return NumberForm(decimal, thousands, tuple(map(str, content.get("marks", ()))), scales, time)
 
 
 def _date_form(content: dict[str, Any]) -> DateForm:

@@ -43,7 +43,13 @@ def test_a_text_is_the_number_that_training_reads(text: str, decimal: str) -> No
         np.testing.assert_equal(value, expected)
 
 
-@given(st.text("0123456789,.'¥$% -+e", max_size=9), st.sampled_from([NumberForm(",", "."), YEN]))
+UNUSUAL = [
+    *[NumberForm(",", "."), NumberForm(".", ", "), YEN],
+    *[NumberForm(scales=("億", "万")), NumberForm(time="h:mm"), NumberForm(time="h:mm:ss")],
+]
+
+
+@given(st.text("0123456789,.'¥$% -+e:万", max_size=9), st.sampled_from(UNUSUAL))
 def test_a_text_in_an_unusual_form_is_the_number_that_training_reads(
     text: str, form: NumberForm
 ) -> None:

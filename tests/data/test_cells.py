@@ -10,20 +10,26 @@ from tabproof.forms import (
     DIGITS,
     MARKS,
     MONTH_FIRST,
+    TIMES,
     DateForm,
     NumberForm,
     parse_date,
     parse_number,
 )
+from tabproof.forms.numbers import MONEY_SCALES, SCALES
 
 number_forms = st.builds(
     NumberForm,
     st.sampled_from(".,"),
-    st.sampled_from(["", " ", "'"]),
+    st.sampled_from(["", " ", "'", "' "]),
     st.lists(st.sampled_from(MARKS), max_size=2).map(tuple),
-) | st.sampled_from([NumberForm(".", ","), NumberForm(",", "."), NumberForm()])
+    st.lists(st.sampled_from([*SCALES, *MONEY_SCALES]), max_size=2).map(tuple),
+    st.sampled_from(["", *TIMES]),
+) | st.sampled_from([NumberForm(".", ", '"), NumberForm(",", "."), NumberForm()])
 number_texts = (
     st.text("0123456789.,' -+()$%e１¥円", max_size=12)
+    | st.text("0123456789.,:万億kM円 時分", max_size=8)
+    | st.times().map(str)
     | st.floats().map(str)
     | st.integers().map("{:,}".format)
     | st.sampled_from(

@@ -1,8 +1,10 @@
+import datetime
+
 import numpy as np
 import pytest
 
 from tabproof.data.number_columns import AmbiguousNumbersError
-from tabproof.forms import FLOAT32_MAX
+from tabproof.forms import FLOAT32_MAX, NumberForm
 from tests.data.tables import FILL, TARGET, N, codes_of, kind, of_text, table, treatment
 
 
@@ -18,6 +20,10 @@ from tests.data.tables import FILL, TARGET, N, codes_of, kind, of_text, table, t
         (["1,200円", "500円"], [1200, 500]),
         (["１０", "７"], [10, 7]),
         (["(12.5)", "3"], [-12.5, 3]),
+        (["3万円", "1.5億円"], [30_000, 150_000_000]),
+        (["€1.5M", "€20K"], [1_500_000, 20_000]),
+        (["1,234.5", "2 345.5"], [1234.5, 2345.5]),
+        (["170 cm", "165 cm"], [170, 165]),
     ],
 )
 def test_numbers_are_read_in_any_form_and_it_is_said(cells, numbers):
@@ -29,6 +35,55 @@ def test_numbers_are_read_in_any_form_and_it_is_said(cells, numbers):
 
 def test_of_plain_numbers_nothing_is_said():
     assert codes_of(of_text(["1.5", "2", "-3", "+1e3", "2E-1"])) == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "code", "numbers"),
+    [
+        (["12:34:56", "09:05:00"], "times", [45_296, 32_700]),
+        (["12時34分", "9時5分"], "times", [45_240, 32_700]),
+        (["3:05 PM", "12:00 AM"], "times", [54_300, 0]),
+        (["27:15:00", "1:00:00"], "times", [98_100, 3_600]),
+        (["12:34", "9:05"], "times_h_mm", [45_240, 32_700]),
+    ],
+)
+def test_times_are_seconds_and_it_is_said(cells, code, numbers):
+    made = of_text(cells)
+    assert made.X["x"].tolist() == [numbers[i % 2] for i in range(N)]
+    said = treatment(made, code)
+    assert f"is {numbers[cells.index(said.facts['example'])]}" in said.message
+    assert ("minutes" in said.message) == (code == "times_h_mm")
+
+
+def test_times_of_a_typed_file_are_written_as_in_a_text():
+    times = [datetime.time(12, 34, 56), datetime.time(9, 5), None, datetime.time(0, 0, 1)]
+    columns = {"x": [times[i % 4] for i in range(N)], "fill": FILL, "y": TARGET}
+    made = table(columns)
+    texts = {**columns, "x": ["" if time is None else str(time) for time in columns["x"]]}
+    of_texts = table(texts, is_text=True)
+    assert made.X["x"].fillna(-1).tolist() == of_texts.X["x"].fillna(-1).tolist()
+    assert made.forms["x"] == of_texts.forms["x"] == NumberForm(time="h:mm:ss")
+
+
+def test_small_numbers_among_those_in_man_become_missing_and_are_counted():
+    cells = [f"{i + 3}万" for i in range(N - 1)] + ["450"]
+    made = table({"x": cells, "y": TARGET}, is_text=True)
+    assert made.X["x"].tolist()[:2] == [30_000, 40_000]
+    assert treatment(made, "cells_not_numbers").facts["examples"] == ["450"]
+
+
+def test_letters_that_may_mean_anything_are_categories():
+    assert kind(of_text(["5k", "10k", "21k"])) == "category"
+    assert kind(of_text(["1.5M", "20M"])) == "category"
+
+
+def test_digits_in_groups_of_two_ways_are_asked_about_where_they_have_two_readings():
+    cells = ["1,234", "5 678"]
+    with pytest.raises(AmbiguousNumbersError) as raised:
+        of_text(cells)
+    assert "'1,234' may be 1234 or 1.234" in str(raised.value)
+    assert of_text(cells, thousands=",").X["x"].tolist()[:2] == [1234, 5678]
+    assert of_text(cells, decimal=",").X["x"].tolist()[:2] == [1.234, 5678]
 
 
 def test_where_both_readings_are_possible_the_user_is_asked_and_obeyed():
@@ -100,10 +155,10 @@ def test_digits_beyond_a_double_are_never_rounded():
     assert list(of_text([long, long[:-1] + "1"]).X["x"].cat.categories) == [long, long[:-1] + "1"]
     ids = [str(2**60 + 3 * i + 1) for i in range(N)]
     made = table({"x": ids, "fill": FILL, "y": TARGET}, is_text=True)
-    assert codes_of(made) == ["left_out_ids"]
+    assert codes_of(made) == ["left_out_distinct"]
     unsigned = np.array([2**63 + 2 * i + 1 for i in range(N)], dtype="uint64")
     made = table({"x": unsigned, "fill": FILL, "y": TARGET})
-    assert codes_of(made) == ["left_out_ids"]
+    assert codes_of(made) == ["left_out_distinct"]
     assert kind(table({"x": unsigned, "fill": FILL, "y": TARGET}, keep=["x"])) == "category"
 
 

@@ -115,3 +115,17 @@ def test_bins_of_words_and_of_one_value_are_refused():
         of(["a", "b", "c"], bins=2)
     with pytest.raises(SingleClassError):
         of(["1", "1", "1"], bins=2)
+
+
+@pytest.mark.parametrize(
+    "labels", [("36 months", "60 months"), ("3万円", "5万円"), ("9:05", "9:30")]
+)
+def test_numbers_with_words_are_labels_as_they_stand(labels):
+    assert of([*labels, labels[0]]).labels == labels
+
+
+def test_amounts_with_words_are_a_quantity():
+    with pytest.raises(QuantityTargetError):
+        of([f"{i + 3}万円" for i in range(200)])
+    binned = of([f"{i + 3}万円" for i in range(200)], bins=[1_000_000])
+    assert {*binned.labels} == {"<= 1000000", "> 1000000"}

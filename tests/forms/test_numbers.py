@@ -8,11 +8,12 @@ from tabproof.forms import (
     FLOAT32_MAX,
     NumberForm,
     bounded,
-    find_number_form,
     is_exact,
     parse_number,
 )
 
+MAN = NumberForm(".", ",", ("円",), ("億", "万"))
+EURO = NumberForm(".", "", ("€",), ("bn", "M", "K"))
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -58,56 +59,53 @@ def test_what_is_no_number_of_the_form_is_none(text):
     assert parse_number(text, NumberForm()) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "form", "number"),
+    [
+        ("3万", MAN, 30_000),
+        ("1.5 万円", MAN, 15_000),
+        ("0.57億", MAN, 57_000_000),
+        ("2億3000万", MAN, 230_000_000),
+        ("1億2,000万500円", MAN, 120_000_500),
+        ("-3万", MAN, -30_000),
+        ("(3万)", MAN, -30_000),
+        ("１２万", MAN, 120_000),
+        # What says its unit, is 0, or is too large to be meant in 万, is read as it stands.
+        ("450円", MAN, 450),
+        ("0", MAN, 0),
+        ("12000", MAN, 12_000),
+        ("€110.5M", EURO, 110_500_000),
+        ("€565K", EURO, 565_000),
+        ("1.2bn €", EURO, 1_200_000_000),
+        ("€0", EURO, 0),
+    ],
+)
+def test_words_that_multiply_are_read(text, form, number):
+    assert parse_number(text, form) == number
+
+
+@pytest.mark.parametrize(
+    "text", ["450", "3", "5千", "3万2億", "万", "", "3万円円", "--3万", "3万x"]
+)
+def test_what_may_be_another_number_among_those_that_are_multiplied_is_none(text):
+    assert parse_number(text, MAN) is None
+
+
+@pytest.mark.parametrize("text", ["565", "€1K500", "€1K2M"])
+def test_letters_multiply_one_number(text):
+    assert parse_number(text, EURO) is None
+
+
+def test_one_sign_groups_all_digits_of_a_number():
+    form = NumberForm(".", ", ")
+    assert parse_number("1,234.5", form) == parse_number("1 234.5", form) == 1234.5
+    assert parse_number("1,234 567", form) is None
+
+
 def test_digits_that_a_double_cannot_hold_are_known():
     assert is_exact("9007199254740992")
     assert not is_exact("9007199254740993")
     assert is_exact("0.123456789012345678")
-
-
-@pytest.mark.parametrize(
-    ("texts", "forms"),
-    [
-        (["1.5", "2"], [NumberForm()]),
-        (["1", "2"], [NumberForm()]),
-        # As it stands in a file of three decimals.
-        (["0.126", "1.366"], [NumberForm()]),
-        (["16,000", "500"], [NumberForm(".", ",")]),
-        (["1,5", "16,000"], [NumberForm(",")]),
-        (["0,123", "1,234"], [NumberForm(",")]),
-        (["1,234,567", "1,234"], [NumberForm(".", ",")]),
-        (["1.234,5", "1"], [NumberForm(",", ".")]),
-        (["1 234", "5"], [NumberForm(".", " ")]),
-        (["$1,234"], [NumberForm(".", ",", ("$",))]),
-        (["12%", "0%"], [NumberForm(marks=("%",))]),
-        (["12%", "0.12"], []),
-        (["$1", "€1"], []),
-        (["red", "blue"], []),
-        ([], []),
-        # Nothing decides: 1234 or 1.234.
-        (["1,234", "2,345"], [NumberForm(".", ","), NumberForm(",")]),
-        (["1,500", "2000"], [NumberForm(".", ","), NumberForm(",")]),
-    ],
-)
-def test_the_whole_column_decides_how_its_numbers_are_written(texts, forms):
-    assert list(find_number_form(texts)) == forms
-
-
-def test_the_user_decides_where_cells_do_not():
-    texts = ["1,234", "2,345"]
-    assert find_number_form(texts, decimal=",") == (NumberForm(","),)
-    assert find_number_form(texts, thousands=",") == (NumberForm(".", ","),)
-    assert find_number_form(texts, thousands="") == (NumberForm(","),)
-    # A key for one column does not spoil the others.
-    assert find_number_form(["0.126"], decimal=",") == (NumberForm(),)
-
-
-def test_prices_with_three_digits_behind_every_point_have_two_readings():
-    grouped, plain_form = NumberForm(",", ".", ("€",)), NumberForm(".", "", ("€",))
-    prices = ["€1.234", "€12.500", "€900"]
-    assert find_number_form(prices) == (grouped, plain_form)
-    assert find_number_form(prices, thousands=".") == (grouped,)
-    assert find_number_form(prices, decimal=".") == (plain_form,)
-    assert find_number_form([*prices, "€1.5"]) == (plain_form,)
 
 
 def test_numbers_are_bounded_and_infinite_ones_are_missing():

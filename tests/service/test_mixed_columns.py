@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = np.array(["late", "paid", "again", "苦情", "解約", "called"])
     with (folder / "in.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["signed", "left", "price [USD]", "remarks", "town", "active", "y"])
+        writer.writerow(["signed", "left", "price [USD]", "remarks", "town", "active", "at", "y"])
         for number in range(N_ROWS):
             text = " ".join(rng.choice(words, rng.integers(3, 9)))
             day = (start + rng.integers(0, 300) * np.timedelta64(1, "D")).astype("datetime64[D]")
@@ -37,6 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             cells = [
                 *(str(moment), f"{day.item():%d/%m/%Y}", f"${rng.integers(1, 9999):,}", text),
                 *(f"town {number % 290}", rng.choice(["true", "false"])),
+                f"{rng.integers(24)}時{rng.integers(60)}分",
             ]
             cells = ["" if rng.random() < 0.03 else cell for cell in cells]
             writer.writerow([*cells, "yes" if ("late" in text) + rng.random() > 0.9 else "no"])
@@ -72,6 +73,7 @@ def test_every_kind_of_column_is_there(model: ServedModel) -> None:
         "remarks": "text",
         "town": "category",
         "active": "category",
+        "at": "number",
     }
 
 
@@ -107,7 +109,15 @@ def test_the_schema_says_how_cells_are_written_and_what_was_done(model: ServedMo
     assert of["left"].form is not None
     assert of["left"].form["pattern"] == "%d/%m/%Y"
     assert str(of["left"].minimum).startswith("2024-01-")
-    assert of["price [USD]"].form == {"decimal": ".", "thousands": ",", "marks": ["$"]}
+    usual = {"scales": [], "time": ""}
+    assert of["price [USD]"].form == {**usual, "decimal": ".", "thousands": ",", "marks": ["$"]}
+    assert of["at"].form == {
+        **usual,
+        "decimal": ".",
+        "thousands": "",
+        "marks": [],
+        "time": "h:mm:ss",
+    }
     codes = {treatment.code for treatment in info.treatments}
     assert {"dates", "numbers_written", "booleans", "many_categories"} <= codes
     assert msgspec.json.encode(info)
@@ -122,7 +132,8 @@ def test_tensors_hold_dates_and_texts_as_bytes(folder: Path, model: ServedModel)
     types = {tensor.name: tensor.datatype for tensor in metadata(model)["inputs"]}
     assert types["price [USD]"] == "FP64"
     assert {types[name] for name in ("signed", "left", "remarks", "town")} == {"BYTES"}
-    rows = [{**row, "price [USD]": 12.5} for row in raw_rows(folder) if None not in row.values()]
+    numbers = {"price [USD]": 12.5, "at": 3600.0}
+    rows = [{**row, **numbers} for row in raw_rows(folder) if None not in row.values()]
     inputs = [
         {"name": name, "shape": [2], "datatype": kind, "data": [row[name] for row in rows[:2]]}
         for name, kind in types.items()

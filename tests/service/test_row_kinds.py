@@ -21,6 +21,8 @@ from tabproof.service.rows import Cell, RowReader, as_iso
 
 YEN = NumberForm(".", ",", ("¥",))
 COMMA = NumberForm(",", ".")
+MAN = NumberForm(".", ",", (), ("億", "万"))
+CLOCK = NumberForm(time="h:mm")
 DAY_FIRST = DateForm("%d/%m/%Y")
 MILLIS = DateForm("epoch_ms", has_time=True)
 BERLIN = DateForm("iso", offset=60, has_time=True)
@@ -29,6 +31,8 @@ SCHEMA = Schema(
     (
         NumberColumn("price", 0.0, 10_000.0, 0.0, YEN),
         NumberColumn("width", 0.0, 10_000.0, 0.0, COMMA),
+        NumberColumn("income", 0.0, 1e9, 0.0, MAN),
+        NumberColumn("at", 0.0, 86_400.0, 0.0, CLOCK),
         DateColumn("signed", NEW_YEAR, NEW_YEAR + 1e7, 0.0, DAY_FIRST),
         DateColumn("sent", NEW_YEAR, NEW_YEAR + 1e7, 0.0, MILLIS),
         DateColumn("seen", NEW_YEAR, NEW_YEAR + 1e7, 0.0, BERLIN),
@@ -42,6 +46,8 @@ SCHEMA = Schema(
 ENCODINGS = (
     NumberEncoding("price", ()),
     NumberEncoding("width", ()),
+    NumberEncoding("income", ()),
+    NumberEncoding("at", ()),
     *map(DateInput, ("signed", "sent", "seen")),
     CategoryEncoding("active", ("False", "True"), np.zeros((4, 1))),
     TextInput("remarks"),
@@ -73,6 +79,16 @@ def read(name: str, cell: Cell) -> tuple[Any, list[str]]:
         ("price", "9" * 500, None, ["not_a_number"]),
         ("width", "1.234,5", 1234.5, []),
         ("width", 1.5, 1.5, []),
+        ("income", "1,200万", 12_000_000.0, []),
+        ("income", "2億3000万", 230_000_000.0, []),
+        ("income", 450, 450.0, []),
+        ("income", "450", None, ["not_a_number"]),
+        ("at", "12:34", 45_240.0, []),
+        ("at", "午後3時5分", 54_300.0, []),
+        ("at", 3600, 3600.0, []),
+        ("at", "25:00", 90_000.0, ["out_of_range"]),
+        ("at", "12:34:56", None, ["not_a_number"]),
+        ("at", "3600", None, ["not_a_number"]),
         ("signed", "02/01/2024", NEW_YEAR + 86_400, []),
         ("signed", "2024-01-02", NEW_YEAR + 86_400, []),
         ("signed", "13/13/2024", None, ["not_a_date"]),
@@ -136,11 +152,21 @@ def test_dates_are_shown_in_a_form_that_is_read(seconds: int) -> None:
 
 # --- A cell of a file has the value of the same cell in a row.
 
-FORMS = {"price": YEN, "width": COMMA, "signed": DAY_FIRST, "sent": MILLIS, "seen": BERLIN}
+FORMS = {
+    "price": YEN,
+    "width": COMMA,
+    "income": MAN,
+    "at": CLOCK,
+    "signed": DAY_FIRST,
+    "sent": MILLIS,
+    "seen": BERLIN,
+}
 CELLS = (
     st.floats(-1e4, 1e4).map(str)
     | st.integers(-10_000, 10_000).map("{:,}".format)
     | st.integers(0, 10_000).map("¥{:,}".format)
+    | st.integers(0, 10_000).map("{:,}万".format)
+    | st.times().map("{:%H:%M}".format)
     | st.dates().map(str)
     | st.datetimes().map(str)
     | st.dates().map(lambda day: f"{day:%d/%m/%Y}")

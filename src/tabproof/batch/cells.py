@@ -181,6 +181,9 @@ def read_numbers(
     given, form = texts, form or NumberForm()
     if decimal not in (".", form.decimal):
         form = replace(form, decimal=decimal, thousands="")
+    if form.time or form.scales:
+        # 450 is no number in a column of 3万.
+        return _read_each(texts, partial(parse_number, form=form))
     if form.decimal != ".":
         has_point = pc.match_substring(texts, ".")
         with_point = pc.replace_substring(texts, form.decimal, ".", max_replacements=1)

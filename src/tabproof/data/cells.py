@@ -17,6 +17,7 @@ from tabproof.forms import (
     date_micros,
     parse_date,
     parse_number,
+    whole_pattern,
 )
 
 Floats = NDArray[np.float64]
@@ -50,29 +51,34 @@ def read_numbers(texts: pa.Array, form: NumberForm) -> Floats:
     # Arrow reads the words nan and inf too, and 1e400 as infinite.
     if form == NumberForm() and (plain := plain_numbers(texts)) is not None:
         return plain
+    numbers, is_read = np.full(len(texts), np.nan), np.zeros(len(texts), dtype=bool)
+    if not (form.time or form.scales):
+        numbers, is_read = _usual_numbers(texts, form)
+    rest = _is_valid(texts) & ~is_read
+    if rest.any():
+        numbers[rest] = _by_value(texts.filter(pa.array(rest)), lambda t: parse_number(t, form))
+    return numbers
+
+
+def _usual_numbers(texts: pa.Array, form: NumberForm) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the numbers that Arrow can read, and which these are."""
     is_usual = pc.fill_null(pc.match_substring_regex(texts, _usual_number(form)), fill_value=False)
     usual = pc.if_else(is_usual, texts, pa.scalar(None, texts.type))
     for mark in form.marks:
         usual = pc.replace_substring(usual, mark, "")
-    if form.thousands:
-        usual = pc.replace_substring(usual, form.thousands, "")
+    for sign in form.thousands:
+        usual = pc.replace_substring(usual, sign, "")
     if form.decimal != ".":
         usual = pc.replace_substring(usual, form.decimal, ".")
     numbers = _as_floats(pc.cast(usual, pa.float64()))
-    rest = _is_valid(texts) & ~(_as_bools(is_usual) & np.isfinite(numbers))
-    if rest.any():
-        numbers[rest] = _scalar_numbers(texts.filter(pa.array(rest)), form)
-    return numbers
+    return numbers, _as_bools(is_usual) & np.isfinite(numbers)
 
 
 def _usual_number(form: NumberForm) -> str:
     """Return the pattern of numbers without spaces, brackets and odd signs."""
     point, mark = re.escape(form.decimal), "|".join(map(re.escape, form.marks))
     mark = rf"(?:{mark})?" if mark else ""
-    whole = "[0-9]+"
-    if form.thousands:
-        comma = re.escape(form.thousands)
-        whole = rf"(?:[1-9][0-9]{{0,2}}(?:{comma}[0-9]{{2,3}})*{comma}[0-9]{{3}}|[0-9]+)"
+    whole = whole_pattern(form.thousands)
     return rf"^[+-]?{mark}(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+){EXPONENT}{mark}$"
 
 
@@ -118,10 +124,6 @@ def as_times(seconds: Floats) -> Times:
     present = np.isfinite(seconds)
     times[present] = np.rint(seconds[present] * 10**6).astype("int64").astype("datetime64[us]")
     return times
-
-
-def _scalar_numbers(texts: pa.Array, form: NumberForm) -> Floats:
-    return _by_value(texts, lambda text: parse_number(text, form))
 
 
 def _by_value(texts: pa.Array, parse: Callable[[str], float | None]) -> Floats:

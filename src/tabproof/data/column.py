@@ -81,7 +81,7 @@ def set_words(
     column: Column, words: pa.Array, kind: str, encoded: pa.DictionaryArray | None = None
 ) -> None:
     """Make a column one of categories, or of free text."""
-    column.kind = kind
+    column.kind, column.form = kind, None
     if kind == "text":
         column.notes["free_text"] = {}
         column.values = pd.array(words.cast(pa.large_string()).to_pandas(), dtype="str")

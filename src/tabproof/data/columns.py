@@ -25,7 +25,7 @@ from tabproof.data.evidence import is_free_text, sampled, without_missing, witho
 from tabproof.data.left_out import find_left_out
 from tabproof.data.number_columns import read_number_texts
 from tabproof.errors import UserError
-from tabproof.forms import DateForm, NumberForm, is_exact
+from tabproof.forms import WITH_SECONDS, DateForm, NumberForm, is_exact
 from tabproof.schema import Treatment, make_treatment
 from tabproof.scorer import as_category
 from tabproof.text import override_word
@@ -34,6 +34,16 @@ from tabproof.text import override_word
 N_SHOWN = 5
 # Fewer cells are read faster by one thread.
 MANY_CELLS = 200_000
+LEFT_OUT = (
+    "left_out_unusable",
+    "left_out_empty",
+    "left_out_constant",
+    "left_out_ids",
+    "left_out_distinct",
+)
+MAY_BE_KEPT = frozenset({"left_out_ids", "left_out_distinct"})
+DIFFERING = frozenset({"marks_differ", "numbers_differ", "times_differ"})
+OF_ONE_FORM = frozenset({"numbers_written", "times", "times_h_mm", "dates"})
 NESTED = (list, tuple, dict, set, np.ndarray, bytes, bytearray)
 
 
@@ -53,7 +63,7 @@ class TypedColumns:
         if not is_text:
             return {}
         forms = [form for form in self.forms.values() if isinstance(form, NumberForm)]
-        groups = {form.thousands for form in forms if form.thousands}
+        groups = {sign for form in forms for sign in form.thousands}
         found = {}
         # A key that all columns agree on changes nothing when the run is repeated with it.
         if len(self.decimals) < 2 and len(groups) < 2:
@@ -98,21 +108,21 @@ def type_columns(
         typed.X[column.name] = pd.Series(column.values, index=index, name=column.name, copy=False)
         if column.form is not None and column.form not in (NumberForm(), DateForm()):
             typed.forms[column.name] = column.form
-        if column.kind == "number" and is_text:
-            form = column.form
-            if isinstance(form, NumberForm) and (
-                form != NumberForm() or has_fraction(column.values)
-            ):
-                typed.decimals.add(form.decimal)
-    for code in ("left_out_unusable", "left_out_empty", "left_out_constant", "left_out_ids"):
+        form = column.form if is_text else None
+        if isinstance(form, NumberForm) and not form.time:
+            has_point = form != NumberForm() or has_fraction(column.values)
+            typed.decimals |= {form.decimal} if has_point else set()
+    for code in LEFT_OUT:
         if names := [name for name, why in left_out.items() if why == code]:
             # A short example rather than a long line.
             some = names if len(names) <= N_SHOWN else names[:1]
-            facts = (
-                {"override": override_word("dataset.keep", some)} if code.endswith("ids") else {}
-            )
+            facts = {"override": override_word("dataset.keep", some)} if code in MAY_BE_KEPT else {}
             typed.treatments.append(make_treatment(code, names, **facts))
-    typed.treatments += _merge_notes([c for c in columns if c.name not in left_out])
+    for column in columns:
+        if column.name in left_out:
+            # Why the values of what is no id are no numbers.
+            column.notes = {code: column.notes[code] for code in DIFFERING & column.notes.keys()}
+    typed.treatments += _merge_notes(columns)
     typed.problems = _merge_problems(columns)
     return typed
 
@@ -183,6 +193,8 @@ def _read(column: Column, cells: pa.Array, reading: Reading, *, is_text: bool) -
         column.notes["seconds"] = {}
         whole = pa.int32() if kind.bit_width == 32 else pa.int64()
         set_numbers(column, _floats(cells.cast(whole)) / per_second)
+        # As these types are written where there are none.
+        column.form = NumberForm(time=WITH_SECONDS)
     else:
         _read_typed_numbers(column, cells, reading, wanted)
 
@@ -264,7 +276,7 @@ def _merge_notes(columns: Sequence[Column]) -> list[Treatment]:
     for column in columns:
         for code, facts in column.notes.items():
             # Examples are those of one way of writing, and words those of their columns.
-            same: Any = column.form if code in ("numbers_written", "dates") else None
+            same: Any = column.form if code in OF_ONE_FORM else None
             key = code, tuple(facts.get("words", ())) or same
             names, known = merged.setdefault(key, ([], {}))
             names.append(column.name)

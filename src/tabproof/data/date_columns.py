@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from tabproof.data.cells import Floats, read_dates, read_epochs, read_numbers
 from tabproof.data.column import SAMPLE, Column, Reading
 from tabproof.data.evidence import (
-    MOST,
     check_most,
     find_distinct,
     looks_like,
@@ -26,6 +25,7 @@ from tabproof.forms import (
     MAX_EPOCH,
     MIN_EPOCH,
     MONTH_FIRST,
+    MOST,
     SHORT_YEAR_FIRST,
     DateForm,
     NumberForm,

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from tabproof.data.cells import Floats
 from tabproof.data.column import SAMPLE, Column, Reading
-from tabproof.forms import INFINITE, NA_WORDS, PLACEHOLDERS, missing_numbers
+from tabproof.forms import INFINITE, MOST, NA_WORDS, PLACEHOLDERS, missing_numbers
 
-# A column is of numbers, or of dates, if at least this share of its cells is.
-MOST = 0.95
 # The share of a sample that must be of a kind.
 LIKELY = 0.8
 # Distinct cells looked at where a sample does not decide between two readings.
@@ -124,6 +122,9 @@ def is_free_text(encoded: pa.DictionaryArray) -> bool:
     if share < REPEATED_TEXTS:
         return False
     sample = sample.take(pa.array(np.linspace(0, len(sample) - 1, 500).astype("int64"))).to_pylist()
+    # Telephone numbers and coordinates are no text, however many parts they have.
+    if np.mean([any(map(str.isalpha, text)) for text in sample]) < MOST:
+        return False
     n_words = float(np.mean([len(text.split()) for text in sample]))
     n_letters = float(np.mean([len(text) for text in sample]))
     n_cjk = float(np.mean([len(IDEOGRAMS.findall(text)) for text in sample]))

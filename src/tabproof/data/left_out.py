@@ -8,6 +8,7 @@ import pandas as pd
 
 from tabproof.data.cells import Floats
 from tabproof.data.column import SAMPLE, Column, ends_of, has_fraction
+from tabproof.forms import NumberForm
 
 # Copied rows have the same id; in fewer rows values differ anyway.
 DISTINCT_IDS, FEW_ROWS = 0.98, 20
@@ -26,7 +27,8 @@ def find_left_out(columns: Sequence[Column], keep: Collection[str]) -> dict[str,
         elif (code := uninformative(column.values)) is not None:
             found[column.name] = f"left_out_{code}"
         elif column.name not in keep and is_id(column):
-            ids[column.name] = "left_out_ids"
+            is_number = column.kind == "number"
+            ids[column.name] = "left_out_ids" if is_number else "left_out_distinct"
     # If nothing else is there, they are what is to be learned from; a check reports them.
     return found | (ids if len(found) + len(ids) < len(columns) else {})
 
@@ -59,7 +61,9 @@ def is_id(column: Column) -> bool:
         present = codes[codes >= 0]
         n_distinct = len(column.values.categories)
         return len(present) >= FEW_ROWS and n_distinct >= DISTINCT_IDS * len(present)
-    return column.kind == "number" and is_counter(column.values)
+    # Times that follow one another count nothing.
+    is_time = isinstance(column.form, NumberForm) and column.form.time
+    return column.kind == "number" and not is_time and is_counter(column.values)
 
 
 def is_counter(numbers: Floats) -> bool:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,6 @@ from tabproof.data.cells import Floats, plain_numbers, read_numbers
 from tabproof.data.column import SAMPLE, Column, Reading, ends_of, has_fraction, set_numbers
 from tabproof.data.date_columns import read_as_epoch
 from tabproof.data.evidence import (
-    MOST,
     check_most,
     find_distinct,
     looks_like,
@@ -20,7 +21,18 @@ from tabproof.data.evidence import (
     without_missing_numbers,
 )
 from tabproof.errors import UserError
-from tabproof.forms import PLACEHOLDERS, NumberForm, find_number_form, is_exact, plain
+from tabproof.forms import (
+    HOURS_MINUTES,
+    MOST,
+    PLACEHOLDERS,
+    SEPARATORS,
+    TIMES,
+    NumberForm,
+    find_number_form,
+    is_exact,
+    parse_number,
+    plain,
+)
 from tabproof.text import override_word, shell_word
 
 # How programs write numbers: read so, without a treatment.
@@ -46,6 +58,7 @@ def read_number_texts(
         return _take_numbers(column, texts, found, NumberForm(), reading, forced=forced)
     wishes: dict[str, str | None] = {"decimal": reading.decimal, "thousands": reading.thousands}
     numbers, form, tried = None, None, sample
+    forms: tuple[NumberForm, ...] = ()
     for _ in range(2):
         forms = find_number_form(tried, **wishes, forced=forced)
         if len(forms) == 2 and len(tried) < len(texts):
@@ -53,12 +66,11 @@ def read_number_texts(
             forms = find_number_form(tried, **wishes, forced=forced)
         if not forms:
             break
-        form = forms[0]
         looked = pa.array(tried[:SAMPLE], texts.type)
-        if not forced and not looks_like(
-            tried[:SAMPLE], int(np.isfinite(read_numbers(looked, form)).sum())
-        ):
+        n_read = max(int(np.isfinite(read_numbers(looked, each)).sum()) for each in forms)
+        if not forced and not looks_like(tried[:SAMPLE], n_read):
             break
+        form = forms[0]
         numbers = read_numbers(texts, form)
         unread = texts.filter(pa.array(np.isnan(numbers))).drop_null()
         more = [text for text in some_distinct(unread) if text not in missing_words(reading)]
@@ -68,22 +80,34 @@ def read_number_texts(
         tried = [*tried, *more]
     if numbers is None or form is None or not forms:
         if not forced:
-            _note_marks(column, sample)
+            _note_differing(column, sample)
         return False
     if len(forms) == 2:
-        example = next(text for text in tried if form.thousands in text)
-        values = [read_numbers(pa.array([example]), each)[0] for each in forms]
-        facts = {"example": example, "grouped": f"{values[0]:.15g}", "decimal": f"{values[1]:.15g}"}
-        for fact, key in (("thousands", "thousands"), ("decimal_key", "decimal")):
-            facts[fact] = shell_word(f"dataset.{key}={form.thousands}")
-        column.problem = AmbiguousNumbersError, facts
+        column.problem = AmbiguousNumbersError, _ambiguous(tried, forms)
         return False
     if not check_most(
         column, texts, np.isnan(numbers), reading, "cells_not_numbers", forced=forced
     ):
+        _note_differing(column, sample)
         return False
     _note_form(column, tried, form)
     return _take_numbers(column, texts, numbers, form, reading, forced=forced)
+
+
+def _ambiguous(texts: Sequence[str], forms: Sequence[NumberForm]) -> dict[str, Any]:
+    """Return the facts of the question."""
+    for example in texts:
+        one, other = (parse_number(example, form) for form in forms)
+        if one is not None and other is not None and one != other:
+            break
+    sign = forms[1].decimal
+    return {
+        "example": example,
+        "grouped": f"{one:.15g}",
+        "decimal": f"{other:.15g}",
+        "thousands": shell_word(f"dataset.thousands={sign}"),
+        "decimal_key": shell_word(f"dataset.decimal={sign}"),
+    }
 
 
 def _take_numbers(
@@ -101,25 +125,40 @@ def _take_numbers(
             column.notes.pop(code, None)
         return False
     numbers = without_missing_numbers(numbers, reading)
-    if read_as_epoch(column, numbers, reading.kinds.get(column.name)):
+    if not form.time and read_as_epoch(column, numbers, reading.kinds.get(column.name)):
         return True
     set_numbers(column, numbers)
     column.form = form
     return True
 
 
-def _note_marks(column: Column, sample: list[str]) -> None:
-    """Add a note if cells are numbers with different currency or percent signs."""
-    if forms := find_number_form(sample, forced=True):
-        looked = read_numbers(pa.array(sample, pa.string()), forms[0])
-        read = [text for text, number in zip(sample, looked, strict=True) if np.isfinite(number)]
-        if forms[0].marks and len(read) >= MOST * len(sample):
-            mark = forms[0].marks[0]
-            example = next(text for text in read if mark in plain(text))
-            other = next((text for text in read if mark not in plain(text)), example)
-            override = override_word("dataset.column_types", {column.name: "number"})
-            facts = {"example": example, "other": other, "override": override}
-            column.notes["marks_differ"] = facts
+def _note_differing(column: Column, sample: Sequence[str]) -> None:
+    """Add a note if cells are numbers, or times, that are not all written in one way."""
+    forms = find_number_form(sample, forced=True)
+    if not forms:
+        return
+    form = forms[0]
+    read = [text for text in sample if parse_number(text, form) is not None]
+    others = [text for text in sample if text not in {*read} and _is_number(text, form)]
+    if len(read) + len(others) < MOST * len(sample):
+        return
+    code = "times_differ" if form.time else "numbers_differ"
+    example = read[0]
+    if form.marks and not find_number_form(sample):
+        code = "marks_differ"
+        example = next(text for text in read if form.marks[0] in plain(text))
+        others = [text for text in [*read, *others] if form.marks[0] not in plain(text)]
+    if others:
+        override = override_word("dataset.column_types", {column.name: "number"})
+        column.notes[code] = {"example": example, "other": others[0], "override": override}
+
+
+def _is_number(text: str, form: NumberForm) -> bool:
+    """Return whether a text is a number with the marks of a form, or a time, in any spelling."""
+    alike = [replace(form, decimal=point, thousands=sign) for point, sign in SEPARATORS]
+    if form.time:
+        alike = [NumberForm(time=written) for written in TIMES]
+    return any(parse_number(text, each) is not None for each in alike)
 
 
 def _note_form(column: Column, texts: Sequence[str], form: NumberForm) -> None:
@@ -131,7 +170,8 @@ def _note_form(column: Column, texts: Sequence[str], form: NumberForm) -> None:
     ]
     if odd:
         example, value = max(odd, key=lambda pair: len(pair[0]))
-        column.notes["numbers_written"] = {"example": example, "value": value}
+        code = {"": "numbers_written", HOURS_MINUTES: "times_h_mm"}.get(form.time, "times")
+        column.notes[code] = {"example": example, "value": value}
 
 
 def _are_codes(column: Column, texts: pa.Array, numbers: Floats) -> bool:

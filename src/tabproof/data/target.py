@@ -12,9 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tabproof.data.cells import Floats, read_numbers
-from tabproof.data.evidence import MOST
 from tabproof.errors import InvalidValueError, UserError
-from tabproof.forms import NA_WORDS, find_number_form, is_exact, missing_numbers, plain
+from tabproof.forms import MOST, NA_WORDS, find_number_form, is_exact, missing_numbers, plain
 from tabproof.schema import Treatment, make_treatment
 from tabproof.scorer import as_category
 from tabproof.text import override_word, shell_word
@@ -205,8 +204,13 @@ def _numbers(name: str, cells: pa.Array, reading: TargetReading) -> Floats | Non
     forms = find_number_form(distinct) if distinct else ()
     if not forms:
         return None
-    read = read_numbers(pa.array(distinct, pa.string()), forms[0])
+    form = forms[0]
+    read = read_numbers(pa.array(distinct, pa.string()), form)
     n_read = int((~np.isnan(read)).sum())
+    is_said = form.marks or form.scales or form.time
+    # 36 months and 60 months are labels as they stand.
+    if is_said and reading.bins is None and n_read <= MAX_NUMERIC_LABELS:
+        return None
     if n_read < (MOST if reading.bins is not None else 1) * len(distinct):
         if n_read >= MOST * len(distinct) and n_read > MAX_NUMERIC_LABELS:
             raise _quantity(name, read)

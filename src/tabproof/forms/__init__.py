@@ -20,20 +20,24 @@ from tabproof.forms.dates import (
     parse_date,
     read_moment,
 )
+from tabproof.forms.number_forms import MARKS, MOST, SEPARATORS, find_number_form
 from tabproof.forms.numbers import (
+    ALL_SCALES,
     EXACT,
     EXPONENT,
     FLOAT32_MAX,
     NumberForm,
     bounded,
-    find_number_form,
     is_exact,
     missing_numbers,
     parse_number,
+    whole_pattern,
 )
+from tabproof.forms.times import HOURS_MINUTES, TIMES, WITH_SECONDS
 from tabproof.forms.words import INFINITE, NA_WORDS, PLACEHOLDERS, parse_boolean, plain
 
 __all__ = [
+    "ALL_SCALES",
     "DAY_FIRST",
     "DIGITS",
     "EPOCHS",
@@ -41,14 +45,20 @@ __all__ = [
     "EXPONENT",
     "FIRST_SHORT_YEAR",
     "FLOAT32_MAX",
+    "HOURS_MINUTES",
     "INFINITE",
+    "MARKS",
     "MAX_EPOCH",
     "MIN_EPOCH",
     "MONTH_FIRST",
+    "MOST",
     "NA_WORDS",
     "NUMERIC_DATES",
     "PLACEHOLDERS",
+    "SEPARATORS",
     "SHORT_YEAR_FIRST",
+    "TIMES",
+    "WITH_SECONDS",
     "DateForm",
     "NumberForm",
     "bounded",
@@ -62,4 +72,5 @@ __all__ = [
     "parse_number",
     "plain",
     "read_moment",
+    "whole_pattern",
 ]

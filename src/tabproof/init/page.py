@@ -22,6 +22,7 @@ WHY_LEFT_OUT = {
     "left_out_empty": "no value",
     "left_out_constant": "one value only",
     "left_out_ids": "an id",
+    "left_out_distinct": "a category of its own in nearly every row",
     "left_out_unusable": "lists, records or bytes",
 }
 COMMENTS = {

@@ -94,7 +94,8 @@ def _form(column: Column) -> str:
     """Return how cells are written, where it is not the plain form."""
     if isinstance(column, NumberColumn) and column.form != NumberForm():
         number = column.form
-        return f"1{number.thousands}234{number.decimal}5 {' '.join(number.marks)}".strip()
+        sign, scale = number.thousands[:1], "".join(number.scales[-1:])
+        return number.time or f"1{sign}234{number.decimal}5{scale} {' '.join(number.marks)}".strip()
     if isinstance(column, DateColumn):
         return ISO_FORMS.get(column.form.pattern, column.form.pattern)
     return ""

@@ -155,7 +155,8 @@ def _info_of(column: Column) -> answers.ColumnInfo:
     else:
         info.minimum, info.maximum = column.minimum, column.maximum
         if column.form != NumberForm():
-            info.form = {**asdict(column.form), "marks": list(column.form.marks)}
+            form = column.form
+            info.form = asdict(form) | {"marks": [*form.marks], "scales": [*form.scales]}
     return info
 
 
