@@ -94,6 +94,9 @@ def refusals(folder: Path) -> Iterator[OddFile]:
     yield refused("a pickle", folder / "table.pkl", pickle.dumps({"x": [1], "y": [2]}), "")
     record = json.dumps({"data": {"x": [1, 2], "y": ["a", "b"]}})
     yield refused("a JSON document", folder / "table.json", record, "")
+    lines = '{"x": 1, "y": "no"}\n{"x": 2, "y": "no", "x": 3}\n'
+    reason = "key 'x' in the record of line 2"
+    yield refused("a JSON record with one key twice", folder / "twice.jsonl", lines, reason)
     yield refused("an empty workbook", folder / "empty.xlsx", workbook([[]]), "")
 
 

@@ -153,6 +153,12 @@ def test_a_column_of_several_types_and_numbers_that_would_be_rounded_become_text
         ('{"a":{"b":1}}\n', "holds records or lists in column 'a'"),
         ('[{"a":[1]}]', "holds records or lists in column 'a'"),
         ('[{"a":1}, 2]', "other things than records"),
+        # One of the values would be lost.
+        ('\n{"a":1}\n{"a":2,"b":1,"a":3}\n', "repeats the key 'a' in the record of line 3"),
+        ('{"a":1}\n{"a":2,"\\u0061":"x"}\n', "repeats the key 'a' in the record of line 2"),
+        ('[{"a":1},\n {"b":1,\n"b":1}]', "repeats the key 'b' in the record of line 2"),
+        ('[{"a":1},\n[{"b":1}],{"b":1,"b":1}]', "repeats the key 'b' in the record of line 2"),
+        ('[{"a":1,"a":{"c":1}}]', "repeats the key 'a' in the record of line 1"),
     ],
 )
 def test_json_that_is_no_table_is_refused(content, found) -> None:

@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 from pyarrow import feather
 
-from tabproof.errors import FileMissingError
+from tabproof.errors import FileMissingError, printable
 from tabproof.reading.raw_table import NEEDED, REPAIR, FileUnreadableError, RawTable
 from tabproof.reading.tidying import tidy_columns
 from tabproof.schema import Treatment, make_treatment
@@ -26,6 +27,7 @@ UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 PARTITION = re.compile(r"([^=]+)=(.*)")
 # Whole numbers with more digits than 64 bits hold: pyarrow would round them.
 LONG_NUMBER = re.compile(rb"[:\[,]\s*-?\d{19,}\s*[,}\]]")
+BETWEEN_RECORDS = ", \t\r\n"
 INT_64 = range(-(2**63), 2**63)
 
 
@@ -150,17 +152,37 @@ def read_json(content: bytes, name: str) -> RawTable:
     return typed_table(table)
 
 
+class _RepeatedKeyError(Exception):
+    """A key that a record has twice."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise _RepeatedKeyError(key)
+    return record
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_unique)
+
+
 def _records(content: bytes, name: str) -> list[dict[str, Any]]:
     records: list[Any] = []
-    line = 1
+    text, line = content.decode(), 1
     try:
-        if content.lstrip().startswith(b"["):
-            records = json.loads(content)
+        if text.lstrip().startswith("["):
+            records = _decoder.decode(text)
         else:
-            for text in content.decode().split("\n"):
-                if text.strip():
-                    records.append(json.loads(text))
+            for each in text.split("\n"):
+                if each.strip():
+                    records.append(_decoder.decode(each))
                 line += 1
+    except _RepeatedKeyError as error:
+        line = _line_of_repetition(text) if text.lstrip().startswith("[") else line
+        found = f"repeats the key '{printable(error.args[0], 60)}' in the record of line {line}"
+        remedy = "give each value a key of its own: one of them would be lost"
+        raise FileUnreadableError(name, found, remedy) from None
     except (ValueError, RecursionError) as error:
         found = f"is no JSON in line {getattr(error, 'lineno', 1) + line - 1}"
         raise FileUnreadableError(name, found, REPAIR) from error
@@ -169,6 +191,17 @@ def _records(content: bytes, name: str) -> list[dict[str, Any]]:
     if not all(isinstance(record, dict) for record in records):
         raise FileUnreadableError(name, "holds other things than records", "write flat records")
     return records
+
+
+def _line_of_repetition(text: str) -> int:
+    """Return the line in which the first record of a list begins that repeats a key."""
+    place = text.index("[") + 1
+    with suppress(_RepeatedKeyError):
+        while True:
+            while text[place] in BETWEEN_RECORDS:
+                place += 1
+            _, place = _decoder.raw_decode(text, place)
+    return 1 + text.count("\n", 0, place)
 
 
 def _table_of(records: list[dict[str, Any]], name: str) -> pa.Table:
