@@ -18,6 +18,7 @@ import pytest
 from tabproof import sweep as sweeping
 from tabproof.artifacts import SweepDirectory, read_manifest
 from tabproof.config import Composed
+from tabproof.reading import source
 from tabproof.runs import side_by_side as sweep_reporting
 from tests.artifacts.making import changed_files
 from tests.conftest import ROOT, composed, made_once, quickly, train
@@ -360,6 +361,15 @@ def test_a_table_that_has_changed_is_named(make_csv: Callable[..., Path], tmp_pa
     done = resumed(sweep)
     assert done.returncode == 2
     assert str(path) in done.stderr
+
+
+def test_a_table_behind_an_address_is_known_by_its_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    contents = iter([b"a,y\n1,u\n", b"a,y\n1,u\n", b"a,y\n2,u\n"])
+    monkeypatch.setattr(source, "_download", lambda _: next(contents))
+    before, same, changed = (sweeping._content_hash("s3://tables/t.csv") for _ in range(3))
+    assert before == same != changed
 
 
 @pytest.mark.parametrize(

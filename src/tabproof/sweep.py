@@ -203,13 +203,17 @@ def sweep(arguments: Sequence[str], composed: conf.Composed | None) -> Iterator[
 
 
 def _content_hash(path: str) -> str:
-    """Return a hash of a file, or of the files of a directory; of another place its location."""
+    """Return a hash of the bytes of a file or an address, or of the files of a directory."""
     if path == "-":
         raise InvalidValueError("dataset.path", path, "a file: the jobs of a sweep all read it")
+    if is_remote(path):
+        # Another file may be there when the sweep is resumed. Arrow is loaded for this only.
+        from tabproof.reading import fetch
+
+        return sha256(fetch(path).content).hexdigest()
     here = Path(path).expanduser()
     parts = sorted(each for each in here.rglob("*") if each.is_file()) if here.is_dir() else [here]
-    contents = [path.encode()] if is_remote(path) else [part.read_bytes() for part in parts]
-    return sha256(b"".join(contents)).hexdigest()
+    return sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
 
 
 def _write_leaderboard(

@@ -10,6 +10,7 @@ from tabproof.reading.raw_table import (
     shown_separator,
 )
 from tabproof.reading.read import read_table
+from tabproof.reading.source import fetch
 from tabproof.reading.tidying import unique_names
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "RawTable",
     "ReadOptions",
     "UnknownEncodingError",
+    "fetch",
     "find_layout",
     "read_table",
     "shown_separator",
