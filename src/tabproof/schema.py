@@ -132,7 +132,8 @@ class Schema:
     """The columns that a model was trained on, in order, and the labels it predicts.
 
     labels are in the order of the pipeline's classes 0, 1, …; of two, the second is positive.
-    na_values : words that the user chose to mean missing.
+    na_values : words that meant missing in training; none in files with types, unless the user
+    chose some.
     """
 
     columns: tuple[Column, ...]

@@ -241,3 +241,12 @@ def test_words_that_mean_missing_in_training_do_so_in_any_input(
     assert not faults
     assert repr(read.tolist()[1:]) == repr([missing] * 3)
     assert repr(read.tolist()[0]) != repr(missing)
+
+
+def test_words_that_the_user_chose_in_training_are_the_only_ones() -> None:
+    cells = pa.array(["a", "NA", "-", "b"])
+    wanted = WantedColumn("c", ("a", "b"), na_values=("", "-"))
+    (read,), _ = encode(cells, wanted, is_text=True)
+    assert read.tolist() == [0, wanted.unseen, wanted.missing, 1]
+    (read,), _ = encode(cells, replace(wanted, na_values=()), is_text=True)
+    assert read.tolist() == [0, wanted.missing, wanted.unseen, 1]

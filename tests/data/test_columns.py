@@ -28,6 +28,16 @@ def test_na_words_are_missing_in_text_and_can_be_chosen():
     assert kind(of_text(["1", "x", "NA"], na_values=["x", "NA"])) == "number"
 
 
+def test_words_that_mean_missing_are_those_of_texts_or_of_the_user():
+    cells = ["red", "NA", "blue", None]
+    assert {"", "NA", "null"} <= {*of_text(cells).na_values}
+    assert of_text(cells, na_values=["-"]).na_values == ("", "-")
+    # In a file with types NA is a word like the others.
+    made = table({"x": cells * 10, "y": TARGET})
+    assert made.na_values == ()
+    assert "NA" in made.X["x"].cat.categories
+
+
 # --- categories -------------------------------------------------------------------------
 
 

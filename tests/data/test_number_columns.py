@@ -184,4 +184,4 @@ def test_numbers_among_the_words_for_missing_are_no_numbers(is_text: bool) -> No
     made = table(columns, is_text=is_text, na_values=["-999"])
     assert np.isnan(made.X["x"]).tolist() == [i % 4 == 1 for i in range(N)]
     assert made.X["x"].min() == 1.5
-    assert made.na_values == ("-999",)
+    assert made.na_values == ("", "-999")

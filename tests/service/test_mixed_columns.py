@@ -93,6 +93,27 @@ def test_a_row_and_a_file_have_the_probabilities_of_training(
     assert scored["proba_yes"] == batch.probabilities["yes"]
 
 
+@pytest.mark.parametrize("word", ["", "NA", "null"])
+def test_a_word_that_meant_missing_in_the_table_does_so_in_a_row_and_a_file(
+    folder: Path, model: ServedModel, tmp_path: Path, word: str
+) -> None:
+    row = next(row for row in raw_rows(folder) if None not in row.values())
+    rows = [{**row, name: word} for name in row]
+    missing = [{**row, name: None} for name in row]
+    found, expected = (model.predict_rows(each, strict=False) for each in (rows, missing))
+    assert found.probabilities == expected.probabilities
+    assert found.warnings == []
+    assert [model.predict_row(each, strict=False).warnings for each in rows] == [[]] * len(rows)
+    with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        writer.writeheader()
+        writer.writerows(rows)
+    output = tmp_path / "out.parquet"
+    score(Options(run=str(folder / "run"), input=str(tmp_path / "in.csv"), output=str(output)))
+    scored = pq.read_table(output).to_pydict()
+    assert scored["proba_yes"] == expected.probabilities["yes"]
+
+
 def test_contributions_are_those_of_columns_and_add_up(folder: Path, model: ServedModel) -> None:
     for row in raw_rows(folder)[:5]:
         found = model.predict_row(row, strict=False, explain=True)

@@ -6,7 +6,7 @@ looked up once.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import nan
@@ -208,16 +208,15 @@ def read_numbers(
 
 def _without(column: pa.ChunkedArray, na_values: Sequence[str]) -> pa.ChunkedArray:
     """Return a column in which cells that mean missing are null."""
-    if not na_values:
-        return column
     kind = value_type(column.type)
-    if is_string(kind):
+    is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+    if na_values and is_string(kind):
         column = column.cast(pa.string())
         missing = pc.is_in(column, texts_array(na_values))
-    elif types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+    elif is_number and (numbers := missing_numbers(na_values)):
         column = column.cast(kind)
-        numbers = numbers_array(np.array([*missing_numbers(na_values)], dtype=np.float64))
-        missing = pc.is_in(column.cast(pa.float64(), safe=False), numbers)
+        some = numbers_array(np.array([*numbers], dtype=np.float64))
+        missing = pc.is_in(column.cast(pa.float64(), safe=False), some)
     else:
         return column
     return pc.if_else(missing, pa.nulls(1, column.type)[0], column)
@@ -281,13 +280,20 @@ class CellReader:
         self._places: dict[str, dict[str, int]] = {}
         for column in wanted:
             places = {name: place for place, name in enumerate(column.categories or ())}
-            if is_text:
-                if places.keys() <= set(TRUTHS.values()):
-                    places |= {t: places[name] for t, name in TRUTHS.items() if name in places}
-                # A known category is never missing, whatever its name.
-                places = {**dict.fromkeys(MISSING_TEXTS, column.missing), **places}
-            places = {**dict.fromkeys(column.na_values, column.missing), **places}
-            self._places[column.name] = places
+            if is_text and places.keys() <= set(TRUTHS.values()):
+                places |= {t: places[name] for t, name in TRUTHS.items() if name in places}
+            # A known category is never missing, whatever its name.
+            words = self._missing_in(column)
+            self._places[column.name] = {**dict.fromkeys(words, column.missing), **places}
+
+    def _missing_in(self, column: WantedColumn) -> Collection[str]:
+        """Return the words that mean missing: of training, where it had some."""
+        return column.na_values or (MISSING_TEXTS if self._is_text else ())
+
+    def _further(self, column: WantedColumn) -> Sequence[str]:
+        """Return the words that mean missing besides those of all columns of numbers and dates."""
+        usual = MISSING_TEXTS | PLACEHOLDERS if self._is_text else ()
+        return [word for word in column.na_values if word not in usual]
 
     def encode(self, rows: Rows) -> tuple[list[Cells], dict[int, tuple[str, str]]]:
         """Return the model's columns, and the first fault (column, reason) of bad rows.
@@ -304,10 +310,10 @@ class CellReader:
             elif wanted.is_text:
                 columns.append(self._read_texts(rows.table[wanted.name], wanted))
             elif isinstance(wanted.form, DateForm):
-                column = _without(rows.table[wanted.name], wanted.na_values)
+                column = _without(rows.table[wanted.name], self._further(wanted))
                 columns.append(self._read_dates(column, wanted.name, wanted.form, faults))
             elif wanted.categories is None:
-                column = _without(rows.table[wanted.name], wanted.na_values)
+                column = _without(rows.table[wanted.name], self._further(wanted))
                 columns.append(self._read_numbers(column, wanted, wanted.form, faults))
             else:
                 chunks = rows.table[wanted.name].chunks
@@ -344,10 +350,8 @@ class CellReader:
         cells = column.to_pylist()
         if not is_string(column.type):
             cells = [None if cell is None or cell != cell else self._name(cell) for cell in cells]
-        elif self._is_text:
-            cells = [None if cell in MISSING_TEXTS else cell for cell in cells]
-        if wanted.na_values:
-            cells = [None if cell in wanted.na_values else cell for cell in cells]
+        if words := frozenset(self._missing_in(wanted)):
+            cells = [None if cell in words else cell for cell in cells]
         found = np.empty(len(cells), dtype=object)
         found[:] = cells
         return found

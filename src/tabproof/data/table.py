@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tabproof.data.column import Reading
 from tabproof.data.columns import as_cells, type_columns
+from tabproof.data.evidence import missing_words
 from tabproof.data.left_out import uninformative
 from tabproof.data.target import (
     DataError,
@@ -60,7 +61,7 @@ class Table:
     y : codes into labels. non_features : the columns that divide rows and are not learned from.
     treatments : what was done to columns and rows. forms : of numbers and dates that are not
     written as usual. resolved : keys of the dataset that were left to be found. na_values : words
-    that the user chose to mean missing.
+    that mean missing.
     """
 
     name: str
@@ -212,7 +213,8 @@ def make_table(
         (*treatments, *found.treatments, *columns.treatments),
         {**(resolved or {}), **columns.resolved(is_text=is_text), **found.resolved},
         columns.forms,
-        tuple(reading.na_values or ()),
+        # In a file with types no word means missing unless the user says so.
+        tuple(sorted(missing_words(reading))) if is_text or reading.na_values is not None else (),
     )
 
 

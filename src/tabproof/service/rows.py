@@ -249,8 +249,10 @@ class _Column:
         self, cells: Sequence[Any], kinds: set[type], warnings: list[RowWarning]
     ) -> NDArray[np.generic]:
         """Convert a column at once, or cell by cell if one of them needs `unusual`."""
-        if self.is_text and kinds <= self.kinds and not self._missing_words:
-            return np.array(cells, dtype=object)
+        if self.is_text and kinds <= self.kinds:
+            words = self._missing_words
+            found_texts = [None if cell in words else cell for cell in cells]
+            return np.array(found_texts, dtype=object)
         if self.place_of is not None and kinds <= self.kinds:
             if NoneType in kinds:
                 places = [self._missing if c is None else self.place_of.get(c) for c in cells]
