@@ -75,6 +75,20 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
+def test_a_worker_ends_whose_launcher_was_gone_before_its_job_began() -> None:
+    gone = subprocess.Popen(python("pass"))
+    gone.wait()
+    worker = (
+        "import multiprocessing, sys\n"
+        "from types import SimpleNamespace\n"
+        "from tabproof.runtime.process import run_child\n"
+        f"multiprocessing.parent_process = lambda: SimpleNamespace(pid={gone.pid})\n"
+        "run_child([sys.executable, '-c', 'import time; time.sleep(10)'], None)"
+    )
+    process = subprocess.Popen(python(worker), cwd=ROOT)
+    assert process.wait(9) == 1
+
+
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the only directory of PATH."""

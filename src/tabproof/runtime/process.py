@@ -74,8 +74,9 @@ def run_child(command: Sequence[str], seconds: float | None, grace: float = 30.0
     """
     is_late = False
     interrupts: list[int] = []
-    if multiprocessing.parent_process() is not None:
-        end_with(os.getppid())
+    if (launcher := multiprocessing.parent_process()) is not None and launcher.pid is not None:
+        # It may be gone already: os.getppid() would be that of another process.
+        end_with(launcher.pid)
     with _handler(signal.SIGINT, lambda: interrupts.append(signal.SIGINT)):
         child = subprocess.Popen(  # noqa: S603 - this program's own command line
             command, env={**os.environ, PARENT: str(os.getpid())}
