@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,14 +38,22 @@ class Reply:
 
 
 class Server:
-    """Serve `models/` and `outputs/` of a directory until the block ends."""
+    """Serve `models/` and `outputs/` of a directory until the block ends; options: uvicorn's."""
 
-    def __init__(self, directory: Path, *, newest: Path | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        newest: Path | None = None,
+        options: Sequence[str] = (),
+        **settings: str,
+    ) -> None:
         self.models, self.outputs = directory / "models", directory / "outputs"
         if newest is not None:
             shutil.copytree(newest, self.outputs / "2000-01-01" / "run", dirs_exist_ok=True)
         self.log = directory / "requests.log"
-        self.port = _free_port()
+        self.port = free_port()
+        self._options = options
         self._settings = {
             "API_MODELS": str(self.models),
             "API_OUTPUTS": str(self.outputs),
@@ -59,7 +67,7 @@ class Server:
         # A file, because an unread pipe would block the server when it is full.
         self._printed = tempfile.NamedTemporaryFile("r")
         environment = {**os.environ, **self._settings}
-        self.process = Process(self.port, environment, self._printed.name)
+        self.process = Process(self.port, environment, self._printed.name, self._options)
         deadline = time.monotonic() + STARTING_SECONDS
         while True:
             try:
@@ -129,22 +137,21 @@ class Server:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request(method, path, content, dict(headers or {}))
-            answer = connection.getresponse()
-            named = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, named, answer.read())
-        finally:
-            connection.close()
+        return request(self.port, method, path, content, headers)
 
 
 class Process:
     """A process with uvicorn's command line, with the methods of `subprocess.Popen`."""
 
-    def __init__(self, port: int, environment: Mapping[str, str], printed: str) -> None:
+    def __init__(
+        self,
+        port: int,
+        environment: Mapping[str, str],
+        printed: str,
+        options: Sequence[str] = (),
+    ) -> None:
         arguments = ["api.app:app", f"--port={port}", "--no-server-header", "--no-access-log"]
-        words = (arguments, dict(environment), printed)
+        words = ([*arguments, *options], dict(environment), printed)
         # A daemon, so that the end of the tests waits for no server.
         self._process = FORKING.Process(target=_run, args=words, daemon=True)
         self._process.start()
@@ -183,6 +190,24 @@ def _run(arguments: list[str], environment: dict[str, str], printed: str) -> Non
     main(arguments, standalone_mode=False)
 
 
+def request(
+    port: int,
+    method: str,
+    path: str,
+    content: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
+    """Send a request to a port of this machine."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, content, dict(headers or {}))
+        answer = connection.getresponse()
+        named = {name.lower(): value for name, value in answer.getheaders()}
+        return Reply(answer.status, named, answer.read())
+    finally:
+        connection.close()
+
+
 def wait_for(what: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not what():
@@ -202,7 +227,7 @@ def status_of(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

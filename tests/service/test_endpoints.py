@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from tabproof.artifacts import Registry
 from tabproof.service.answers import RefusedError
-from tabproof.service.endpoints import Answer, read_flag
+from tabproof.service.endpoints import OPTIONS, Answer, read_flag, read_query
 from tabproof.service.served_model import ServedModel
 from tests.service.conftest import ROWS, endpoints_of
-from tests.service.serving import Server
+from tests.service.serving import TOKEN, Server
 
+INFER = "/v2/models/table/infer"
 Expected = Callable[[list[dict[str, object]]], np.ndarray]
 
 ROW = st.fixed_dictionaries(
@@ -122,21 +123,43 @@ def test_strict_refuses_with_the_difference_of_columns(server: Server) -> None:
     assert server.post("/predict?strict=true", {"features": ROWS[0]}).status == 200
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [(b"", False), (b"strict=true", True), (b"strict=0", False), (b"other=%ff&&=", False)],
-)
-def test_flag_is_read_from_the_query(query: bytes, found: bool) -> None:
-    assert read_flag(query, "strict") is found
+def test_flag_is_a_truth_value_or_a_word_for_one() -> None:
+    for found, values in {
+        True: [True, 1, "true", "True", "TRUE", "1", "yes", "on"],
+        False: [False, 0, "false", "False", "FALSE", "0", "no", "Off"],
+    }.items():
+        assert {read_flag("strict", value) for value in values} == {found}
+    for value in ("", "2", "yep", "ÿ", None, 2, [], {"a": 1}, 10**5000):
+        with pytest.raises(RefusedError, match="strict takes true or false") as caught:
+            read_flag("strict", value)
+        assert caught.value.status == 422
 
 
 @pytest.mark.parametrize(
-    "query", [b"strict", b"strict=", b"strict=yes", b"strict=1&strict=1", b"strict=%ff\xff"]
+    ("query", "words"),
+    [
+        (b"explian=true", "no parameter 'explian'; did you mean explain?"),
+        (b"Strict=1", "did you mean strict?"),
+        (b"other=%ff&&=", "this path takes strict and explain"),
+        (b"=1", "no parameter ''"),
+        (b"strict=1&strict=1", "strict is given twice"),
+        (b"strict=%ff\xff&\xff=2", "no parameter"),
+    ],
 )
-def test_invalid_flag_is_refused(query: bytes) -> None:
+def test_invalid_query_is_refused(query: bytes, words: str) -> None:
     with pytest.raises(RefusedError) as caught:
-        read_flag(query, "strict")
-    assert caught.value.status == 422
+        read_query(query, OPTIONS)
+    assert (caught.value.status, words in caught.value.detail) == (422, True), caught.value.detail
+
+
+def test_misspelt_parameter_is_refused_with_the_nearest(server: Server) -> None:
+    bodies = {"/predict": {"features": {}}, "/predict_batch": {"rows": [{}]}, "/reload": {},
+              "/models/wine/predict": {"features": {}}, INFER: {"inputs": []}}  # fmt: skip
+    for path, body in bodies.items():
+        wrong, right = ("pth", "path") if path == "/reload" else ("explian", "explain")
+        answer = server.post(f"{path}?{wrong}=1", body, Authorization=f"Bearer {TOKEN}")
+        assert answer.status == 422
+        assert f"did you mean {right}?" in answer.content.decode()
 
 
 def test_empty_batch_is_answered(server: Server) -> None:

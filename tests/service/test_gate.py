@@ -122,7 +122,7 @@ HOSTILE = {
     "a long path": (head(f"GET /{'a' * 100_000} HTTP/1.1"), {400, 404, 414}),
     "many headers": (post("/predict", *[f"X-{i}: a" for i in range(20_000)]), {431}),
     "a large header": (post("/predict", f"X-A: {'a' * 1_000_000}"), {431}),
-    "no content type": (head("POST /predict HTTP/1.1", "Content-Length: 0"), {415}),
+    "no content type": (head("POST /predict HTTP/1.1", "Content-Length: 0"), {400}),
     "a form": (
         head("POST /predict HTTP/1.1", "Content-Type: text/plain", "Content-Length: 0"), {415},
     ),
@@ -164,15 +164,45 @@ def test_wrong_method_gets_405_with_allow(server: Server) -> None:
 def test_invalid_reload_query_is_refused(server: Server) -> None:
     header = f"Authorization: Bearer {TOKEN}"
     statuses = {"path=%00": 400, "path=%ff%fe": 400, "path=": 400, "path=a&path=b": 422,
-                "path=" + "a" * 5000: 400, "%ff=%&&=": 200}  # fmt: skip
+                "path=" + "a" * 5000: 400, "%ff=%&&=": 422, "&&": 200}  # fmt: skip
     for query, status in statuses.items():
         request = head(f"POST /reload?{query} HTTP/1.1", header, "Content-Length: 0")
         assert status_of(server.raw(request)) == status, query
 
 
+def test_allow_is_in_a_fixed_order(server: Server) -> None:
+    for path in ("/health", "/models/table/schema", "/openapi.json", "/docs"):
+        answer = server.request("DELETE", path)
+        assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+        assert answer.json["detail"] == "this path takes GET, HEAD"
+
+
+def test_head_is_answered_where_get_is(server: Server) -> None:
+    for path in ("/", "/health", "/healthz", "/ready", "/models", "/schema", "/metrics", "/v2",
+                 "/models/table/schema", "/v2/health/live", "/v2/health/ready", "/docs",
+                 "/v2/models/table", "/v2/models/table/ready", "/docs/swagger-ui.css",
+                 "/openapi.json", "/models/nope/schema", "/nope"):  # fmt: skip
+        found, only_head = server.get(path), server.request("HEAD", path)
+        assert (only_head.status, only_head.content) == (found.status, b""), path
+        assert only_head.headers.get("content-type") == found.headers.get("content-type")
+
+
 def test_declared_body_length_is_limited(strict: Server) -> None:
     request = head("POST /predict HTTP/1.1", JSON, "Content-Length: 4097")
     assert status_of(strict.raw(request, only_head=True)) == 413
+
+
+def test_client_that_expects_100_gets_its_refusal_instead(strict: Server) -> None:
+    expect = "Expect: 100-continue"
+    for path, length, status in (("/predict", 4097, 413), ("/nope", 10, 404), ("/predict", 15, 0)):
+        request = head(f"POST {path} HTTP/1.1", JSON, expect, f"Content-Length: {length}")
+        with socket.create_connection(("127.0.0.1", strict.port), timeout=10) as connection:
+            connection.sendall(request)
+            first = connection.recv(65536)
+            assert status_of(first) == (status or 100)
+            if not status:
+                connection.sendall(BODY)
+                assert status_of(connection.recv(65536)) == 200
 
 
 def test_chunked_body_length_is_limited(strict: Server) -> None:
@@ -235,6 +265,37 @@ def test_http_1_0_is_answered(server: Server) -> None:
     length = f"Content-Length: {len(BODY)}"
     request = f"POST /predict HTTP/1.0\r\n{JSON}\r\n{length}\r\n\r\n".encode() + BODY
     assert status_of(server.raw(request)) == 200
+
+
+UPGRADES = {
+    "of the JDK": ["Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAEAAEAA",
+                   "Upgrade: h2c"],
+    "of curl": ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"],
+    "to TLS": ["Upgrade: TLS/1.0", "Connection: Upgrade"],
+    "without a name": ["Upgrade: ", "Connection: Upgrade"],
+    "with close": ["Upgrade: h2c", "Connection: Upgrade, close"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", UPGRADES.values(), ids=UPGRADES.keys())
+def test_upgrade_is_ignored(server: Server, headers: list[str]) -> None:
+    chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+    sent = {f"Content-Length: {len(BODY)}": BODY, "Transfer-Encoding: chunked": chunked}
+    for length, body in sent.items():
+        lines = ["POST /predict HTTP/1.1", "Host: t", JSON, *headers, length, "", ""]
+        request = "\r\n".join(lines).encode() + body
+        # At once, byte by byte, and a second request on the same connection.
+        for parts in ([request], [request[i : i + 1] for i in range(len(request))]):
+            answer = server.raw(*parts, post("/predict"))
+            n_answers = 1 if "close" in headers[-1] else 2
+            assert answer.count(b"HTTP/1.1 200 OK") == n_answers, answer
+
+
+def test_many_upgrades_on_one_connection_are_ignored(server: Server) -> None:
+    # More than Python may nest calls.
+    head_ = "GET /v2 HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    answer = server.raw(head_.encode() * 1500, post("/predict"))
+    assert answer.count(b"HTTP/1.1 200 OK") == 1501
 
 
 def test_websocket_upgrade_is_refused(server: Server) -> None:

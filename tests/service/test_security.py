@@ -97,7 +97,7 @@ def test_reload_needs_the_token(server: Server) -> None:
         ("GET", "/", 307),
         ("GET", "/nope", 404),
         ("DELETE", "/health", 405),
-        ("POST", "/predict", 415),
+        ("POST", "/predict", 400),
         ("PUT", "/predict", 405),
         ("POST", "/reload", 401),
         ("GET", "/v2/models/nope", 404),

@@ -29,6 +29,11 @@ BAD = [
     ("API_KEY", "fifteen-letters"),
     ("API_KEY", "clé-de-seize-lettres"),
     ("API_MODELS", ""),
+    ("API_CORS_ORIGINS", "a.example"),
+    ("API_CORS_ORIGINS", "https://a.example/"),
+    ("API_CORS_ORIGINS", "https://a.example,*"),
+    ("API_CORS_ORIGINS", "https://a.example,,"),
+    ("API_CORS_ORIGINS", "https://a.example https://b.example"),
 ]
 
 
@@ -48,6 +53,13 @@ def test_variables_are_parsed_by_type() -> None:
 def test_invalid_setting_is_refused_by_name(variable: str, text: str) -> None:
     with pytest.raises(SettingError, match=variable):
         Settings.from_environment({variable: text})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "*", "https://a.example, http://b.example:8080", "http://[::1]:3000"]
+)
+def test_origins_are_one_star_or_a_list(text: str) -> None:
+    assert Settings.from_environment({"API_CORS_ORIGINS": text}).cors_origins == text
 
 
 def test_error_does_not_contain_the_secret() -> None:

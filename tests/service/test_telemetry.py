@@ -120,6 +120,7 @@ def test_reloads_are_counted_by_result(server: Server) -> None:
         ("/predict", {}, "/predict", 422, "warning", 0),
         ("/nowhere", {}, "unmatched", 404, "warning", 0),
         ("/health", {}, "/health", 405, "warning", 0),
+        ("/models/table/schema", {}, "/models/{name}/schema", 405, "warning", 0),
     ],
 )  # fmt: skip
 def test_each_request_is_logged_in_one_line(
@@ -134,6 +135,27 @@ def test_each_request_is_logged_in_one_line(
     assert (line["run_id"] is not None) == (status == 200)
     assert 0 < line["ms"] < 10_000
     assert line["time"].endswith("+00:00")
+
+
+def test_paths_with_placeholders_are_counted_by_their_template(server: Server) -> None:
+    run_id = server.get("/health").json["models"]["table"]
+    for path, route, status in (
+        ("/models/table/schema", "/models/{name}/schema", 200),
+        ("/models/nope/schema", "/models/{name}/schema", 404),
+        ("/v2/models/table", "/v2/models/{name}", 200),
+        (
+            f"/v2/models/table/versions/{run_id}/ready",
+            "/v2/models/{name}/versions/{version}/ready",
+            200,
+        ),
+        ("/docs/swagger-ui.css", "/docs/{file}", 200),
+        ("/openapi.json", "/openapi.json", 200),
+    ):
+        request_id = f"line{time.monotonic_ns()}"
+        assert server.get(path, **{"X-Request-ID": request_id}).status == status
+        assert server.logged(request_id)["route"] == route
+        labels = {"route": route, "method": "GET", "status": str(status)}
+        assert count(server, "api_requests_total", **labels) >= 1
 
 
 def test_full_log_device_does_not_fail_requests(promoted: Path) -> None:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from tabproof.errors import UserError
 from tabproof.service.answers import RefusedError
-from tabproof.service.endpoints import Endpoints, document
+from tabproof.service.endpoints import DOCUMENT_PATH, Endpoints, document
 from tabproof.service.gate import Gate
 from tabproof.service.model_store import ModelStore, ReloadError
 from tabproof.service.server import Lifecycle
@@ -82,7 +82,7 @@ def make_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json" if settings.docs else None,
+        openapi_url=DOCUMENT_PATH if settings.docs else None,
         redirect_slashes=False,
     )
     app.add_exception_handler(HTTPException, _refuse)
@@ -94,10 +94,15 @@ def make_app(settings: Settings) -> FastAPI:
 
 async def _refuse(_: Request, error: Exception) -> Response:
     """Let the gate write the errors of the router, in the form of all others."""
-    status, headers = getattr(error, "status_code", 404), getattr(error, "headers", None) or {}
+    status, headers = (
+        getattr(error, "status_code", 404),
+        dict(getattr(error, "headers", None) or {}),
+    )
     detail = "nothing is at this path; try GET /health, /models or /schema"
     if status == 405:
-        detail = f"this path takes {headers.get('Allow', 'other methods')}"
+        # Starlette joins a set.
+        headers["Allow"] = ", ".join(sorted(headers.get("Allow", "").split(", ")))
+        detail = f"this path takes {headers['Allow']}"
     raise RefusedError(status, detail, headers=headers) from error
 
 

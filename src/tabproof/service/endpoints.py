@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from hmac import compare_digest
 from importlib.resources import files
@@ -21,7 +22,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from prometheus_client.exposition import generate_latest
 from starlette.responses import RedirectResponse
 
-from tabproof.errors import UserError
+from tabproof.errors import UserError, printable, suggested
 from tabproof.schema import CategoryColumn, DateColumn, TextColumn
 from tabproof.service import answers, inference_protocol
 from tabproof.service.answers import Headers, Problem, Readiness, RefusedError
@@ -30,15 +31,18 @@ from tabproof.service.model_store import ModelStore, OutsideRootsError, Served
 from tabproof.service.rows import as_iso, decode_row, decode_rows
 from tabproof.service.served_model import ServedModel
 from tabproof.service.server import Lifecycle
-from tabproof.service.settings import Settings
+from tabproof.service.settings import FALSE, TRUE, Settings
 from tabproof.service.telemetry import Telemetry
 
+DOCUMENT_PATH = "/openapi.json"
 DOCS_FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 # The page has inline scripts and styles, and may only call this service.
 DOCS_POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 # Bytes of a body, and cells, above which a prediction runs in a worker thread, so that it does
 # not block the event loop. Missing cells count too: each of them becomes a warning.
 LARGE_BODY, MANY_CELLS = 2**16, 2**13
+# Of a prediction: in its query, or in the parameters of tensors.
+OPTIONS = ("strict", "explain")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -70,10 +74,12 @@ class Endpoints:
         self._worker = ThreadPoolExecutor(1, "large-batch")
         self.router = APIRouter(include_in_schema=False)
         self._predictions: list[tuple[re.Pattern[str], Endpoint]] = []
+        self._templates = [(re.compile(re.escape(DOCUMENT_PATH)), DOCUMENT_PATH)]
         for endpoint in ENDPOINTS:
+            pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]*)", endpoint.path))
+            self._templates.append((pattern, endpoint.path))
             if endpoint.handler is None:
-                template = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]*)", endpoint.path)
-                self._predictions.append((re.compile(template), endpoint))
+                self._predictions.append((pattern, endpoint))
             elif endpoint.tag or settings.docs:
                 # HEAD too: some load balancers send it.
                 methods = ["GET", "HEAD"] if endpoint.method == "GET" else [endpoint.method]
@@ -88,6 +94,14 @@ class Endpoints:
                 return endpoint, found.groupdict()
         return None
 
+    def find_template(self, path: str) -> str | None:
+        """Return the path of the table that a client's path belongs to; None for unknown paths.
+
+        It contains nothing that a client typed.
+        """
+        found = (template for pattern, template in self._templates if pattern.fullmatch(path))
+        return next(found, None)
+
     def predict(
         self, kind: str, names: dict[str, str], query: bytes, content: bytes, headers: Headers
     ) -> Answer | Awaitable[Answer]:
@@ -95,15 +109,29 @@ class Endpoints:
         model, max_rows = self._store.served.find(**names), self.settings.max_rows
         n_columns = len(model.schema.columns)
         strict = explain = False
+        if query:
+            options = read_query(query, OPTIONS)
+            strict, explain = (read_flag(name, options.get(name, "false")) for name in OPTIONS)
         if kind == "tensors":
             # Each cell has at least one comma, or one byte: there cannot be more rows than that.
             most = len(content) if LENGTH_HEADER in headers else content.count(b",")
         else:
-            strict, explain = read_flag(query, "strict"), read_flag(query, "explain")
             # Each row has one brace, and the body has one more.
             most = content.count(b"{") if kind == "rows" else 1
+        is_large = explain or len(content) > LARGE_BODY or most * n_columns > MANY_CELLS
+
+        def decode_tensors() -> InferRequest:
+            max_cells = max_rows * n_columns
+            return inference_protocol.decode(content, headers.get(LENGTH_HEADER), max_cells)
+
+        request: InferRequest | None = None
+        if kind == "tensors" and not is_large:
+            # An option in the body may ask for more work than its size shows.
+            request = decode_tensors()
+            is_large = read_flag("explain", (request.parameters or {}).get("explain", False))
 
         def work() -> Answer:
+            nonlocal request, strict, explain
             if kind == "row":
                 row = decode_row(content)
                 prediction = model.predict_row(row, strict=strict, explain=explain)
@@ -111,15 +139,17 @@ class Endpoints:
             if kind == "rows":
                 rows = decode_rows(content, max_rows)
             else:
-                max_cells = max_rows * n_columns
-                request = inference_protocol.decode(content, headers.get(LENGTH_HEADER), max_cells)
+                request = request or decode_tensors()
+                parameters = request.parameters or {}
+                strict = strict or read_flag("strict", parameters.get("strict", False))
+                explain = explain or read_flag("explain", parameters.get("explain", False))
                 rows = inference_protocol.rows_of(request, model)
             if len(rows) > max_rows:
                 detail = f"{len(rows):,} rows are more than {max_rows:,}; send them in parts"
                 raise RefusedError(413, detail)
             batch = model.predict_rows(rows, strict=strict, explain=explain)
             response: Any = batch
-            if kind == "tensors":
+            if request is not None:
                 response = inference_protocol.response_of(request, batch, model)
             return Answer(_encode(response), model, batch.label)
 
@@ -131,7 +161,6 @@ class Endpoints:
                 detail = "too much work is waiting; try again, or in smaller parts"
                 raise RefusedError(503, detail, headers={"Retry-After": "1"}) from None
 
-        is_large = explain or len(content) > LARGE_BODY or most * n_columns > MANY_CELLS
         return work_in_thread() if is_large else work()
 
     # --- Handlers of FastAPI's routes; the table has their summaries
@@ -146,11 +175,11 @@ class Endpoints:
         failed = dict(served.failed)
         return json_response(answers.Health("ok", runs, served.default_name, failed, detail))
 
-    async def _ready(self, request: Request) -> Response:
+    async def _ready(self, _: Request, *, is_protocol: bool = False) -> Response:
         is_stopping = not self.lifecycle.is_ready
         why = "the service is stopping" if is_stopping else self._store.served.why_no_default()
         status = 503 if why else 200
-        if request.url.path.startswith("/v2"):
+        if is_protocol:
             return json_response({"ready": not why}, status)
         return json_response(answers.Readiness("not ready" if why else "ready", why), status)
 
@@ -193,14 +222,12 @@ class Endpoints:
         if not knows_secret(token, request.headers.get("authorization", "").encode("latin-1")):
             reason = "administration needs the header 'Authorization: Bearer <API_ADMIN_TOKEN>'"
             raise RefusedError(401, reason, headers={"WWW-Authenticate": "Bearer"})
-        paths = request.query_params.getlist("path")
-        if len(paths) > 1:
-            raise RefusedError(422, "the parameter path is given twice")
+        path = read_query(request.scope["query_string"], ("path",)).get("path")
         store = self._store
         async with self._reloading:
             try:
                 # Reading and hashing take time: other requests are served meanwhile.
-                await asyncio.to_thread(store.reload, paths[0] if paths else None)
+                await asyncio.to_thread(store.reload, path)
             except UserError as error:
                 self.telemetry.models(store.served.models.values(), "refused")
                 status = 400 if isinstance(error, OutsideRootsError) else 409
@@ -215,8 +242,10 @@ class Endpoints:
         media_type = "text/plain; version=0.0.4; charset=utf-8"
         return Response(generate_latest(self.telemetry.registry), media_type=media_type)
 
-    async def _root(self, _: Request) -> Response:
-        return RedirectResponse("/docs")
+    async def _root(self, request: Request) -> Response:
+        # Relative, because a proxy may have removed a prefix without saying so.
+        prefix = request.scope.get("root_path", "")
+        return RedirectResponse(f"{prefix}/docs" if prefix else "docs")
 
     async def _docs(self, request: Request) -> Response:
         if name := request.path_params.get("file"):
@@ -224,11 +253,12 @@ class Endpoints:
                 raise RefusedError(404, "there is no such page")
             content = (files("fastapi_offline") / "static" / name).read_bytes()
             return Response(content, media_type=DOCS_FILES[name])
+        # Relative, as above.
         page = get_swagger_ui_html(
-            openapi_url="/openapi.json",
+            openapi_url=DOCUMENT_PATH.removeprefix("/"),
             title="Predictions",
-            swagger_js_url="/docs/swagger-ui-bundle.js",
-            swagger_css_url="/docs/swagger-ui.css",
+            swagger_js_url="docs/swagger-ui-bundle.js",
+            swagger_css_url="docs/swagger-ui.css",
             swagger_favicon_url="data:,",
         )
         page.headers["Content-Security-Policy"] = DOCS_POLICY
@@ -243,14 +273,26 @@ def knows_secret(secret: str, authorization: bytes, key: bytes = b"") -> bool:
     return compare_digest(key, secret.encode()) | compare_digest(bearer, secret.encode())
 
 
-def read_flag(query: bytes, name: str) -> bool:
-    """Return the value of `?strict=` or `?explain=`; other parameters are ignored."""
-    if not query:
-        return False
-    values = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(name, ["false"])
-    if len(values) > 1 or values[0] not in ("true", "false", "1", "0"):
+def read_query(query: bytes, names: Sequence[str]) -> dict[str, str]:
+    """Return the parameters of a query; refuse those that are not in names, or given twice."""
+    found = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    for name, values in found.items():
+        shown = printable(name, 60)
+        if name not in names:
+            nearest = suggested(get_close_matches(name.lower(), names, n=1))
+            reason = f"there is no parameter '{shown}'{nearest}"
+            raise RefusedError(422, f"{reason}; this path takes {' and '.join(names)}")
+        if len(values) > 1:
+            raise RefusedError(422, f"the parameter {shown} is given twice")
+    return {name: values[0] for name, values in found.items()}
+
+
+def read_flag(name: str, value: Any) -> bool:
+    """Return the value of an option: a truth value, or a word for one."""
+    word = value.lower() if isinstance(value, str) else value
+    if word not in (True, False, *TRUE, *FALSE):
         raise RefusedError(422, f"{name} takes true or false")
-    return values[0] in ("true", "1")
+    return word in (True, *TRUE)
 
 
 # --- The table
@@ -287,7 +329,7 @@ _SERVER = {"name": "tabproof", "version": "2", "extensions": ["binary_tensor_dat
 ENDPOINTS = (
     *(
         _PREDICTION(f"{model}/{path}", summary=f"Predict {what}", tag="Predictions", body=body,
-                    response=response, parameters=("strict", "explain"))
+                    response=response, parameters=OPTIONS)
         for model in ("", "/models/{name}")
         for path, what, body, response in (
             ("predict", "one row", "row", answers.Prediction),
@@ -308,7 +350,8 @@ ENDPOINTS = (
     _GET("/v2", partial(Endpoints._constant, content=_SERVER), "What this server is", _PROTOCOL),
     _GET("/v2/health/live", partial(Endpoints._constant, content={"live": True}),
          "Whether it is alive", _PROTOCOL),
-    _GET("/v2/health/ready", Endpoints._ready, "Whether it is ready", _PROTOCOL, refusals=(503,)),
+    _GET("/v2/health/ready", partial(Endpoints._ready, is_protocol=True), "Whether it is ready",
+         _PROTOCOL, refusals=(503,)),
     *(
         endpoint
         for path in (_MODEL, _VERSION)
@@ -318,7 +361,7 @@ ENDPOINTS = (
             _GET(f"{path}/ready", Endpoints._protocol_model_ready, "Whether a model is ready",
                  _PROTOCOL, refusals=(404,)),
             _PREDICTION(f"{path}/infer", summary="Predict the rows of tensors", tag=_PROTOCOL,
-                        body="tensors", response=InferResponse),
+                        body="tensors", response=InferResponse, parameters=OPTIONS),
         )
     ),
     Endpoint("POST", "/reload", Endpoints._reload, "Serve what is promoted now", "Administration",
@@ -338,9 +381,9 @@ REFUSALS = {
     408: "the body took too long to arrive",
     409: "the run cannot be served; the models served before stay in service",
     413: "too many bytes or rows",
-    415: "the body is not declared as JSON",
-    422: "the JSON has another form (the message names the field), or the model cannot do what was"
-    " requested",
+    415: "the body is declared as something else than JSON, or compressed in another way",
+    422: "the JSON has another form (the message names the field), a parameter is unknown, or the"
+    " model cannot do what was requested",
     503: "no model is served, or there are too many requests",
 }
 PARAMETERS = {

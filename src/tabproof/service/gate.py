@@ -17,8 +17,11 @@ import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tabproof.service.answers import Problem, RawHeaders, RefusedError, response_headers
-from tabproof.service.endpoints import ENDPOINTS, Answer, Endpoints, knows_secret
+from tabproof.service.cors import Cors
+from tabproof.service.endpoints import Answer, Endpoints, knows_secret
 from tabproof.service.inference_protocol import LENGTH_HEADER
+from tabproof.service.request_content import as_utf8, check_content_type, decoder_of
+from tabproof.service.server import IS_TRUSTED_PROXY
 from tabproof.service.telemetry import LogLine
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -27,22 +30,24 @@ MAX_HEADER_BYTES = 2**16
 # is allowed: closing while the client is still sending would make it lose the response.
 LINGER_SECONDS, MAX_DRAINED = 2.0, 4
 RETRY_SOON = {"Retry-After": "1"}
-# Paths without placeholders, which contain nothing that a client typed.
-PLAIN_PATHS = {endpoint.path for endpoint in ENDPOINTS if "{" not in endpoint.path}
+PREFIX_HEADER = b"x-forwarded-prefix"
+# No '//', which would be the start of a host in a link.
+PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)*/?")
 
 log = logging.getLogger("uvicorn.error")
 
 
 @dataclass(slots=True)
 class Exchange:
-    """A request and its state."""
+    """A request and its state; path: that of the table, without the prefix of a proxy."""
 
     scope: Scope
     receive: Receive
     send: Send
     headers: dict[bytes, bytes]
+    path: str
     line: LogLine
-    # More of the body is to come, and the bytes received so far.
+    # More of the body is to come, and the bytes that are held so far.
     has_more_body: bool
     n_bytes: int = 0
     is_answered: bool = False
@@ -55,6 +60,8 @@ class Gate:
         self._app, self._endpoints, self._settings = app, endpoints, endpoints.settings
         self._encode = msgspec.json.Encoder().encode
         self._in_flight = self._bytes_in_flight = 0
+        origins = endpoints.settings.cors_origins
+        self._cors = Cors(origins) if origins else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -69,7 +76,7 @@ class Gate:
         length = headers.get(b"content-length", b"0")
         has_body = length != b"0" or b"transfer-encoding" in headers
         line = LogLine(request_id=request_id.decode(), method=scope["method"])
-        exchange = Exchange(scope, receive, send, headers, line, has_body)
+        exchange = Exchange(scope, receive, send, headers, scope["path"], line, has_body)
         try:
             await self._answer(exchange)
         except RefusedError as refusal:
@@ -88,16 +95,17 @@ class Gate:
         n_bytes = sum(len(name) + len(value) for name, value in exchange.scope["headers"])
         if n_bytes > MAX_HEADER_BYTES:
             raise RefusedError(431, f"the headers are larger than {MAX_HEADER_BYTES:,} bytes")
-        path: str = exchange.scope["path"]
-        found = self._endpoints.find_prediction(path)
+        if exchange.scope.get("root_path") or PREFIX_HEADER in headers:
+            self._find_path(exchange)
+        if self._cors is not None and exchange.scope["method"] == "OPTIONS":
+            preflight = await self._answer_preflight(exchange, self._cors)
+            if preflight:
+                return
+        found = self._endpoints.find_prediction(exchange.path)
         if found is None:
+            exchange.line.route = self._endpoints.find_template(exchange.path) or "unmatched"
             # FastAPI's routes read no body.
-            try:
-                await self._app(exchange.scope, exchange.receive, partial(self._send, exchange))
-            finally:
-                # A method that is not allowed matches no route, but its path is known.
-                template = path if path in PLAIN_PATHS else exchange.line.route
-                exchange.line.route = getattr(exchange.scope.get("route"), "path", template)
+            await self._app(exchange.scope, exchange.receive, partial(self._send, exchange))
             return
         endpoint, names = found
         exchange.line.route = endpoint.path
@@ -107,16 +115,13 @@ class Gate:
         if key and not knows_secret(key, *sent):
             reason = "predictions need the header X-API-Key"
             raise RefusedError(401, reason, headers={"WWW-Authenticate": "Bearer"})
-        content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        has_bytes = endpoint.body == "tensors" and LENGTH_HEADER in headers
-        if content_type != b"application/json" and not has_bytes:
-            reason = "a body is JSON: send the header 'Content-Type: application/json'"
-            raise RefusedError(415, reason)
+        if endpoint.body != "tensors" or LENGTH_HEADER not in headers:
+            check_content_type(headers.get(b"content-type", b""))
         if self._in_flight >= self._settings.max_in_flight:
             raise RefusedError(503, "too many requests in flight", RETRY_SOON)
         self._in_flight += 1
         try:
-            content = await self._body(exchange)
+            content = as_utf8(await self._body(exchange))
             query = exchange.scope["query_string"]
             answer = self._endpoints.predict(endpoint.body, names, query, content, headers)
             if not isinstance(answer, Answer):
@@ -129,15 +134,17 @@ class Gate:
         await self._respond(exchange, 200, answer.content, [])
 
     async def _body(self, exchange: Exchange) -> bytes:
-        """Receive the body, within the limits of size and time."""
+        """Receive the body, within the limits of size and time; decompress it."""
         limit = self._settings.max_body_bytes
         declared = int(exchange.headers.get(b"content-length", b"0"))
+        decoder = decoder_of(exchange.headers)
+        n_received = 0
         parts: list[bytes] = []
         more = True
         try:
             async with asyncio.timeout(self._settings.request_timeout_seconds):
                 while True:
-                    if max(declared, exchange.n_bytes) > limit:
+                    if max(declared, n_received, exchange.n_bytes) > limit:
                         reason = f"the body is larger than {limit:,} bytes; send it in parts"
                         raise RefusedError(413, reason)
                     if self._bytes_in_flight > self._settings.max_bytes_in_flight:
@@ -147,20 +154,62 @@ class Gate:
                     message = await exchange.receive()
                     if message["type"] == "http.disconnect":
                         raise ConnectionError
-                    parts.append(message.get("body", b""))
-                    exchange.n_bytes += len(parts[-1])
-                    self._bytes_in_flight += len(parts[-1])
-                    more = message.get("more_body", False)
+                    part = message.get("body", b"")
+                    n_received += len(part)
+                    more = exchange.has_more_body = message.get("more_body", False)
+                    if decoder is not None:
+                        # One byte beyond the limit shows that it is exceeded.
+                        part = decoder.decode(part, limit + 1 - exchange.n_bytes)
+                    parts.append(part)
+                    exchange.n_bytes += len(part)
+                    self._bytes_in_flight += len(part)
         except TimeoutError:
             raise RefusedError(408, "the body took too long to arrive") from None
-        exchange.has_more_body = False
+        if decoder is not None:
+            decoder.finish()
         return b"".join(parts)
+
+    def _find_path(self, exchange: Exchange) -> None:
+        """Remove the prefix of a proxy from the path; routes get it as their root_path.
+
+        The prefix is uvicorn's --root-path, or X-Forwarded-Prefix of a trusted proxy. The proxy
+        may have removed it from the path or not.
+        """
+        scope = exchange.scope
+        root: str = scope.get("root_path", "")
+        path = exchange.path
+        if root and path.startswith(f"{root.rstrip('/')}/"):
+            path = path[len(root) :]
+        prefix = f"/{root.strip('/')}".rstrip("/")
+        sent = exchange.headers.get(PREFIX_HEADER, b"").strip()
+        if sent and scope.get("state", {}).get(IS_TRUSTED_PROXY):
+            if PREFIX.fullmatch(sent) is None:
+                raise RefusedError(400, "X-Forwarded-Prefix is not a path such as /predictions")
+            prefix = sent.decode().rstrip("/")
+        is_known = self._endpoints.find_template(path) is not None
+        if prefix and not is_known and f"{path}/".startswith(f"{prefix}/"):
+            path = path[len(prefix) :]
+        exchange.path = path or "/"
+        scope.update(root_path=prefix, path=prefix + exchange.path)
+
+    async def _answer_preflight(self, exchange: Exchange, cors: Cors) -> bool:
+        """Answer a browser that asks whether it may send a request; return whether it asked."""
+        headers = exchange.headers
+        if b"origin" not in headers or b"access-control-request-method" not in headers:
+            return False
+        exchange.line.route = self._endpoints.find_template(exchange.path) or "unmatched"
+        if not cors.allows(headers):
+            raise RefusedError(403, "the page's Origin is not one of API_CORS_ORIGINS")
+        answer = {"status": 204, "headers": cors.preflight_headers(headers)}
+        await self._send(exchange, {"type": "http.response.start", **answer})
+        await self._send(exchange, {"type": "http.response.body", "body": b""})
+        return True
 
     async def _refuse(self, exchange: Exchange, refusal: RefusedError) -> None:
         if exchange.is_answered:
             return  # the response has begun
         problem = Problem(refusal.detail, exchange.line.request_id, refusal.difference)
-        is_protocol = exchange.scope["path"].startswith("/v2")
+        is_protocol = exchange.path.startswith("/v2")
         content = self._encode({"error": refusal.detail} if is_protocol else problem)
         headers = [(k.lower().encode(), v.encode()) for k, v in refusal.headers.items()]
         await self._respond(exchange, refusal.status, content, headers)
@@ -177,11 +226,15 @@ class Gate:
     async def _send(self, exchange: Exchange, message: Message) -> None:
         """Send a message of a response, with the headers that every response has."""
         if message["type"] == "http.response.start":
-            await self._drain_body(exchange, 0.0)
+            # A client that waits for "100 Continue" sends nothing before it.
+            if b"expect" not in exchange.headers:
+                await self._drain_body(exchange, 0.0)
             exchange.line.status, exchange.is_answered = message["status"], True
             # The rest of an unread body may be endless, so the connection is closed.
             closes = self._endpoints.lifecycle.is_closing or exchange.has_more_body
             common = response_headers(exchange.line.request_id, closes=closes)
+            if self._cors is not None:
+                common += self._cors.response_headers(exchange.headers)
             names = {name for name, _ in message["headers"]}
             message["headers"] = [*message["headers"], *(h for h in common if h[0] not in names)]
         elif exchange.has_more_body and not message.get("more_body", False):

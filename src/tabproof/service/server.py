@@ -9,6 +9,8 @@ from secrets import token_hex
 from typing import Any
 
 import msgspec
+from httptools import HttpParserUpgrade, HttpRequestParser
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tabproof.service.answers import Problem, response_headers
@@ -22,22 +24,62 @@ LINGER_SECONDS = 2.0
 # Seconds between the last new connection and closing idle ones. A request sent meanwhile is
 # answered with `Connection: close` instead of being reset.
 GRACE_SECONDS = 0.5
+# In the state of a request: whether its peer is one of uvicorn's --forwarded-allow-ips.
+IS_TRUSTED_PROXY = "is_trusted_proxy"
 
 log = logging.getLogger("uvicorn.error")
 
 
+class _Parser(HttpRequestParser):
+    """httptools' parser, which reads on where a request would leave HTTP/1.1.
+
+    httptools drops the body of a request with `Upgrade`. A server may ignore the header (RFC 9110,
+    section 7.8), so the head is parsed again without it.
+    """
+
+    def __init__(self, protocol: "_BoundedHttp") -> None:
+        super().__init__(protocol)
+        # As in uvicorn: pipelined requests behind one that closes are read.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._protocol = protocol
+
+    def feed_data(self, data: Any) -> None:
+        """Parse data; raise HttpParserUpgrade only for an upgrade that uvicorn makes."""
+        parser = self
+        while True:
+            try:
+                HttpRequestParser.feed_data(parser, data)
+            except HttpParserUpgrade as upgrade:
+                head = self._protocol.take_ignored_head()
+                if head is None:
+                    raise
+                data = head + bytes(data[upgrade.args[0] :])
+                # This one reads nothing behind `Connection: close`.
+                parser = self._protocol.parser = _Parser(self._protocol)
+            else:
+                return
+
+
 class _BoundedHttp(HttpToolsProtocol):
-    """uvicorn's protocol, with limits on the bytes and the seconds of a request head."""
+    """uvicorn's protocol, with limits on the bytes and the seconds of a request head.
+
+    Upgrades that uvicorn does not make are ignored.
+    """
 
     def __init__(self, telemetry: Telemetry, **settings: Any) -> None:
         super().__init__(**settings)
         self._telemetry = telemetry
         self._n_head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._is_refused = False
+        self._is_refused = self._is_ignoring_upgrade = False
+        self.parser = _Parser(self)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        # Before uvicorn replaces the client by that of X-Forwarded-For.
+        if isinstance(proxies := self.app, ProxyHeadersMiddleware):
+            is_trusted = (self.client[0] if self.client else None) in proxies.trusted_hosts
+            self.app_state = {**self.app_state, IS_TRUSTED_PROXY: is_trusted}
         self._time_head(is_awaited=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -50,7 +92,25 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._time_head(is_awaited=False)  # the middleware limits the body
-        super().on_headers_complete()
+        if self.parser.should_upgrade() and not self._should_upgrade():
+            # A tunnel has no request behind its head.
+            self._is_ignoring_upgrade = self.parser.get_method() != b"CONNECT"
+        if not self._is_ignoring_upgrade:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._is_ignoring_upgrade:
+            super().on_message_complete()
+
+    def take_ignored_head(self) -> bytes | None:
+        """Return the head to parse again, without Upgrade; None if no upgrade is ignored."""
+        if not self._is_ignoring_upgrade:
+            return None
+        self._is_ignoring_upgrade = False
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:

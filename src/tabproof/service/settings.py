@@ -1,5 +1,6 @@
 """Settings of the service, from environment variables; checked at start-up."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -15,6 +16,8 @@ SHARED = ("store", "cache", "store_timeout_seconds", "signature_key")
 STORE_WATCH_SECONDS = 60.0
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 MIN_SECRET = 16
+_ORIGIN = r"https?://[\w.-]+(?::\d+)?|https?://\[[\da-fA-F:]+\](?::\d+)?"
+ORIGINS = re.compile(rf"(?:\*|(?:{_ORIGIN})(?: *, *(?:{_ORIGIN}))*)?", re.ASCII)
 
 
 class SettingError(UserError):
@@ -38,6 +41,10 @@ class Settings:
     admin_token: str = setting("the token for `/reload`; empty: reloading is switched off", "")
     key: str = setting("the key for predictions; empty: no key is needed", "")
     docs: bool = setting("whether `/docs` and `/openapi.json` exist", True)
+    cors_origins: str = setting(
+        "origins whose pages may call the service, with commas between them; `*`: all; empty: none",
+        "",
+    )
     max_body_bytes: int = setting("maximum bytes of a body", 8 * 2**20, 1024)
     max_rows: int = setting("maximum rows of a request", 10_000, 1)
     max_bytes_in_flight: int = setting(
@@ -111,6 +118,9 @@ def _parsed(variable: str, setting: Any, text: str) -> Any:
         # Perhaps a secret.
         shown = "…"
         valid, value = "ASCII characters", text if text.isascii() else None
+        if setting.name == "cors_origins":
+            shown, value = text, text if ORIGINS.fullmatch(text) else None
+            valid = "* or origins such as https://a.example, with commas between them"
         if setting.name in ("admin_token", "key") and 0 < len(text) < MIN_SECRET:
             valid, value = f"a secret of {MIN_SECRET} characters or more", None
     if value is None:
