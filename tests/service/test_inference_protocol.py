@@ -90,6 +90,68 @@ def test_only_requested_outputs_are_returned(server: Server) -> None:
     assert infer(server, *tensors_of(ROWS), outputs=[{"name": "no"}]).status == 422
 
 
+def test_warnings_are_one_text_per_column_and_kind(server: Server) -> None:
+    jobs = ["clerk", *["never seen"] * 150]
+    age = tensor_of("age", [41, 1e9, *[42] * 148, -1e9])
+    more = tensor_of("size", [1] * 151)
+    answer = infer(server, age, tensor_of("job", jobs, "BYTES"), more).json
+    found = answer["parameters"]["warnings"].split("; ")
+    assert len(found) == 4, found
+    assert found[0].startswith("age: is outside the training range, ")
+    assert found[0].endswith(" (first in row 1, in 2 row(s))")
+    assert (
+        "income: is absent: treated as missing (first in row 0, in 100 row(s) and in 51"
+        in (found[1])
+    )
+    assert found[2].startswith("job: has a category")
+    assert found[2].endswith("(first in row 1, in 100 row(s) and in 50 more rows)")
+    assert found[3] == "size: is not a column of the model: ignored in 151 row(s) (first in row 0)"
+
+
+@pytest.mark.parametrize("place", ["query", "parameters"])
+def test_strict_is_an_option_of_tensors(server: Server, place: str) -> None:
+    def ask(inputs: list[object], word: object) -> Reply:
+        body: dict[str, object] = {"inputs": inputs}
+        if place == "parameters":
+            return server.post(PATH, {**body, "parameters": {"strict": word, "other": {}}})
+        return server.post(f"{PATH}?strict={word}", body)
+
+    whole, part = tensors_of(ROWS), tensors_of(ROWS)[:1]
+    for word in (True, "yes", 1):
+        assert ask(list(whole), word).status == 200
+        answer = ask(list(part), word)
+        assert (answer.status, "2 missing" in answer.json["error"]) == (422, True)
+    assert ask(list(part), False).status == 200
+    assert "strict takes true or false" in ask(list(part), "perhaps").json["error"]
+
+
+@pytest.mark.parametrize("place", ["query", "parameters"])
+def test_explain_is_an_option_of_tensors(server: Server, place: str) -> None:
+    batch = server.post("/predict_batch?explain=true", {"rows": ROWS}).json["explanation"]
+    if place == "query":
+        answer = server.post(f"{PATH}?explain=TRUE", {"inputs": tensors_of(ROWS)}).json
+    else:
+        answer = infer(server, *tensors_of(ROWS), parameters={"explain": True}).json
+    outputs = {output["name"]: output for output in answer["outputs"]}
+    assert outputs["explained_label"]["data"] == batch["label"]
+    assert outputs["base_value"]["data"] == batch["base_value"]
+    assert outputs["score"]["data"] == batch["score"]
+    assert answer["parameters"]["scale"] == batch["scale"]
+    assert outputs["contributions"]["shape"] == [len(ROWS), 3]
+    for place_of, name in enumerate(("age", "income", "job")):
+        column = outputs["contributions"]["data"][place_of::3]
+        assert column == batch["contributions"][name]
+    only = infer(server, *tensors_of(ROWS), parameters={"explain": True},
+                 outputs=[{"name": "contributions"}]).json  # fmt: skip
+    assert only["outputs"] == [outputs["contributions"]]
+
+
+def test_deep_or_huge_option_is_refused(server: Server) -> None:
+    for value in ("[" * 900 + "]" * 900, "9" * 5000, "null"):
+        body = b'{"inputs": [], "parameters": {"explain": %s}}' % value.encode()
+        assert server.post(PATH, body).status in (400, 422)
+
+
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [

@@ -5,13 +5,14 @@ One tensor per column, with its name; or, if all columns are numbers, one tensor
 https://github.com/kserve/open-inference-protocol
 """
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from tabproof.service.answers import PredictionBatch, RefusedError
+from tabproof.service.answers import PredictionBatch, RefusedError, RowWarning
 from tabproof.service.rows import Cell, Row, decode_body, refuse_duplicates
 from tabproof.service.served_model import ServedModel
 
@@ -88,7 +89,7 @@ class RequestedOutput(msgspec.Struct):
 
 
 class InferRequest(msgspec.Struct):
-    """The body of a request."""
+    """The body of a request; parameters: strict and explain, others are ignored."""
 
     inputs: list[Tensor]
     id: str | None = None
@@ -97,7 +98,7 @@ class InferRequest(msgspec.Struct):
 
 
 class InferResponse(msgspec.Struct, omit_defaults=True):
-    """The body of a response; parameters: the warnings, as text."""
+    """The body of a response; parameters: the warnings, as text, and the scale of explanations."""
 
     model_name: str
     model_version: str
@@ -175,17 +176,48 @@ def response_of(request: InferRequest, batch: PredictionBatch, model: ServedMode
         "predict": Tensor("predict", shape[:1], TEXTS, batch.label),
         "predict_proba": Tensor("predict_proba", shape, "FP64", flat),
     }
+    parameters: dict[str, Any] = {}
+    explanation = batch.explanation
+    if not isinstance(explanation, msgspec.UnsetType):
+        added = [explanation.contributions[column.name] for column in model.schema.columns]
+        cells = [cell for row in zip(*added, strict=True) for cell in row]
+        explained = {
+            "explained_label": Tensor("explained_label", shape[:1], TEXTS, explanation.label),
+            "base_value": Tensor("base_value", shape[:1], "FP64", explanation.base_value),
+            "contributions": Tensor("contributions", [shape[0], len(added)], "FP64", cells),
+            "score": Tensor("score", shape[:1], "FP64", explanation.score),
+        }
+        outputs |= explained
+        parameters["scale"] = explanation.scale
+    if batch.warnings:
+        parameters["warnings"] = _in_words(batch.warnings)
     wanted = [output.name for output in request.outputs or []] or list(outputs)
     if set(wanted) - outputs.keys():
         raise RefusedError(422, f"there is no output of that name; outputs: {', '.join(outputs)}")
-    warnings = "; ".join(f"{w.column}: {w.message}" for w in batch.warnings)
     return InferResponse(
         model_name=model.name,
         model_version=model.run_id,
         id=request.id,
         outputs=[outputs[name] for name in wanted],
-        parameters={"warnings": warnings} if warnings else {},
+        parameters=parameters,
     )
+
+
+def _in_words(warnings: Sequence[RowWarning]) -> str:
+    """Return one text for each column and kind, with its first row and the number of rows."""
+    groups: dict[tuple[str, str], list[RowWarning]] = {}
+    for warning in warnings:
+        groups.setdefault((warning.column, warning.kind), []).append(warning)
+    found: list[str] = []
+    for (column, kind), group in groups.items():
+        first = group[0]
+        text = f"{column}: {first.message} (first in row {first.row}"
+        # Unknown columns are counted in their message, many rows of a kind in a last one.
+        if kind != "unknown_column":
+            text += f", in {sum(each.row is not None for each in group)} row(s)"
+        more = [f" {each.message}" for each in group if each.row is None]
+        found.append("".join([text, *more, ")"]))
+    return "; ".join(found)
 
 
 def metadata(model: ServedModel) -> dict[str, Any]:
