@@ -4,7 +4,9 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,45 @@ def predictions(
     buffer = io.BytesIO()
     pd.DataFrame({"row_id": ids, "y_true": list(truth), **columns}).to_parquet(buffer, index=False)
     return buffer.getvalue()
+
+
+def mount(volume: Path, content: Path) -> None:
+    """Show a copy of a directory in a volume as Kubernetes does, or switch it to another one.
+
+    Each name in the volume is a link through `..data`, which one rename replaces.
+    """
+    volume.mkdir(parents=True, exist_ok=True)
+    data = volume / "..data"
+    before = volume / data.readlink() if data.exists() else None
+    number = 1 if before is None else int(before.name.rpartition("_")[2]) + 1
+    folder = volume / f"..2026_{number}"
+    # Hard links: the files are the same.
+    shutil.copytree(content, folder, copy_function=os.link)
+    (volume / "..data_tmp").symlink_to(folder.name)
+    (volume / "..data_tmp").rename(data)
+    for path in folder.iterdir():
+        if not (volume / path.name).is_symlink():
+            (volume / path.name).symlink_to(f"..data/{path.name}")
+    if before is not None:
+        shutil.rmtree(before)
+
+
+# What a pointer or a model may be replaced by; each takes the path and a directory outside.
+REPLACEMENTS: dict[str, Callable[[Path, Path], object]] = {
+    "dangling": lambda path, _: path.symlink_to("nothing"),
+    "loop": lambda path, _: path.symlink_to(path.name),
+    "outside": lambda path, outside: path.symlink_to(outside),
+    "pipe": lambda path, _: os.mkfifo(path),
+    "socket": lambda path, _: bind(path),
+}
+
+
+def bind(path: Path) -> None:
+    """Make a socket; the address of one cannot be long."""
+    with socket.socket(socket.AF_UNIX) as made:
+        short = Path(f"/tmp/{os.getpid()}.socket")  # noqa: S108 - renamed at once
+        made.bind(str(short))
+        shutil.move(short, path)
 
 
 def changed_files(directory: Path, manifest: Manifest) -> list[str]:

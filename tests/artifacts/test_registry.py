@@ -1,6 +1,7 @@
 """A promotion is a verified copy; the current version is one pointer, switched in one step."""
 
 import json
+import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabproof.artifacts import Registry, read_manifest, read_verified
+from tabproof.artifacts import Registry, files, find_run, read_manifest, read_verified
 from tabproof.artifacts.errors import (
     AmbiguousRunError,
     NotPromotedError,
@@ -29,7 +30,7 @@ from tabproof.artifacts.registry import (
 )
 from tabproof.errors import InvalidValueError, NewerFormatError
 from tabproof.runs.promote import NotBetterError
-from tests.artifacts.making import changed_files, make_run, names_in
+from tests.artifacts.making import REPLACEMENTS, changed_files, make_run, mount, names_in
 
 A, B, C = "aaaa0000", "bbbb0000", "cccc0000"
 
@@ -242,8 +243,7 @@ def test_only_directories_with_a_pointer_are_names(
     (registry.root / "never-promoted" / "versions").mkdir(parents=True)
     (registry.root / ".hidden").mkdir()
     (registry.root / ".hidden" / "pointer.json").touch()
-    (registry.root / "folder" / "pointer.json").mkdir(parents=True)
-    (registry.root / "linked").symlink_to("wine")
+    (registry.root / "READ.me").symlink_to("README")
     assert registry.names() == ["wine"]
     assert registry.current("never-promoted") is None
     with pytest.raises(NotPromotedError, match="there are 'wine'"):
@@ -251,16 +251,128 @@ def test_only_directories_with_a_pointer_are_names(
     assert not (registry.root / "beer").exists()
 
 
-def test_links_in_the_registry_are_refused(registry: Registry, runs: dict[str, Path]) -> None:
+def test_links_beneath_the_root_are_followed_by_readers_only(
+    registry: Registry, runs: dict[str, Path]
+) -> None:
     promote_all(registry, runs)
-    (registry.root / "linked").symlink_to("wine")
-    with pytest.raises(RegistryDamagedError, match="symbolic link"):
-        registry.current("linked")
-    versions = registry.root / "wine" / "versions"
-    versions.rename(registry.root / "moved")
-    versions.symlink_to(registry.root / "moved")
-    with pytest.raises(RegistryDamagedError, match="symbolic link"):
-        registry.path_of("wine", A)
+    folder, moved = registry.root / "wine", registry.root / ".moved"
+    for path in (folder / "versions" / C, folder / "versions", folder / "pointer.json", folder):
+        moved.mkdir(exist_ok=True)
+        path.rename(moved / path.name)
+        path.symlink_to(moved / path.name)
+        assert registry.names() == ["wine"]
+        assert [each.version for each in registry.history("wine")] == [A, B, C]
+        found = registry.path_of("wine", C)
+        assert read_verified(found, lambda _: False, registry.roots).run_id == C
+        # A version that is a link is not in the way of other versions.
+        if path.name != C:
+            with pytest.raises(RegistryDamagedError, match="changes follow none"):
+                registry.rollback("wine", "me", "", to=A)
+
+
+@pytest.mark.parametrize("depth", ["registry", "model"])
+def test_a_mounted_volume_is_read_through_its_links(
+    depth: str, registry: Registry, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    promote_all(registry, runs)
+    mounted = Registry(tmp_path / "mounted")
+    if depth == "registry":
+        mount(mounted.root, registry.root)
+    else:
+        mount(mounted.root / "wine", registry.root / "wine")
+    assert mounted.names() == ["wine"]
+    assert mounted.history("wine") == registry.history("wine")
+    found = find_run("wine", tmp_path, mounted.root)
+    assert read_verified(found, lambda _: False).run_id == C
+
+
+@pytest.mark.parametrize("how", REPLACEMENTS)
+@pytest.mark.parametrize("what", [".", "pointer.json", "versions", f"versions/{A}"])
+def test_what_is_not_the_registrys_is_an_error_that_names_it(
+    what: str, how: str, registry: Registry, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    registry.promote(runs[A], "wine", "me", "")
+    path = registry.root / "wine" / what
+    outside = path.rename(tmp_path / "outside")
+    REPLACEMENTS[how](path, outside)
+    assert registry.names() == ["wine"]
+    assert not registry.is_empty()
+    with pytest.raises(RegistryDamagedError, match=re.escape(f"{path}")):
+        read_verified(registry.path_of("wine", registry.version_named("wine")), lambda _: False)
+
+
+def test_a_directory_in_the_place_of_a_pointer_is_an_error(registry: Registry) -> None:
+    (registry.root / "wine" / "pointer.json").mkdir(parents=True)
+    assert registry.names() == ["wine"]
+    with pytest.raises(RegistryDamagedError, match="not a regular file"):
+        registry.history("wine")
+
+
+def test_a_link_to_a_directory_outside_is_an_error_even_without_a_pointer(
+    registry: Registry, runs: dict[str, Path]
+) -> None:
+    registry.root.mkdir()
+    (registry.root / "wine").symlink_to(runs[A])
+    assert registry.names() == ["wine"]
+    with pytest.raises(RegistryDamagedError, match="leads out of its root"):
+        registry.history("wine")
+    # It may be named as another place of links.
+    assert Registry(registry.root, [runs[A].parent]).history("wine") == []
+
+
+def test_nothing_was_promoted_in_a_registry_that_is_empty(
+    registry: Registry, runs: dict[str, Path]
+) -> None:
+    assert registry.is_empty()
+    (runs[A] / "of").write_bytes(b"????????")
+    with pytest.raises(UnverifiedRunError):
+        registry.promote(runs[A], "wine", "me", "")
+    (registry.root / "README.md").touch()
+    assert registry.is_empty()
+    registry.promote(runs[B], "wine", "me", "")
+    (registry.root / "wine" / "pointer.json").unlink()
+    assert registry.names() == []
+    assert not registry.is_empty()
+
+
+def test_a_link_that_is_switched_after_it_was_followed_leads_nowhere_else(
+    registry: Registry, runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.promote(runs[A], "wine", "me", "")
+    path, follow = registry.path_of("wine", A), files.real_parts
+    other = Registry(tmp_path / "other")
+    shutil.copytree(registry.root / "wine", other.root / "wine")
+
+    def switched(*arguments: Any) -> Any:
+        found = follow(*arguments)
+        (registry.root / "wine").rename(tmp_path / "away")
+        (registry.root / "wine").symlink_to(other.root / "wine")
+        return found
+
+    monkeypatch.setattr(files, "real_parts", switched)
+    with pytest.raises(UnverifiedRunError, match="is a symbolic link to one"):
+        read_verified(path, lambda _: False, registry.roots)
+
+
+def test_a_reading_is_repeated_while_a_link_is_switched(
+    registry: Registry, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    registry.promote(runs[A], "wine", "me", "")
+    mounted = Registry(tmp_path / "mounted")
+    mount(mounted.root, registry.root)
+    tried = []
+
+    def read() -> str:
+        tried.append(len(tried))
+        if len(tried) < 3:
+            mount(mounted.root, registry.root)
+            raise FileNotFoundError
+        return "found"
+
+    assert mounted.unmoved("wine", read) == "found"
+    assert len(tried) == 3
+    with pytest.raises(FileNotFoundError):
+        registry.unmoved("wine", (tmp_path / "nothing").read_bytes)
 
 
 def test_a_damaged_pointer_refuses_all_changes_and_stays_as_it_is(
@@ -362,15 +474,6 @@ def test_a_damaged_pointer_is_refused_in_one_line(text: str, registry: Registry)
     with pytest.raises(RegistryDamagedError, match=r"pointer\.json is damaged") as caught:
         registry.history("wine")
     assert len(str(caught.value)) < 500
-
-
-def test_a_pointer_that_is_a_link_is_refused(registry: Registry, runs: dict[str, Path]) -> None:
-    registry.promote(runs[A], "wine", "me", "")
-    pointer = registry.root / "wine/pointer.json"
-    pointer.rename(pointer.with_name("other.json"))
-    pointer.symlink_to("other.json")
-    with pytest.raises(RegistryDamagedError, match="symbolic link"):
-        registry.history("wine")
 
 
 def test_a_newer_format_of_the_pointer_is_not_damage() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,33 @@ def test_watcher_follows_pointers_and_keeps_the_old_model_on_failure(
         pointer.write_text(good)
         registry.promote(table_run, "wine", "me", "")
         wait_for(lambda: server.get("/health").json["models"] == {"wine": second})
+
+
+def test_pointer_that_becomes_a_pipe_is_refused_and_reported(
+    tmp_path: Path, run: Path, table_run: Path
+) -> None:
+    registry = Registry(tmp_path / "models")
+    registry.promote(table_run, "other", "me", "")
+    first = registry.promote(run, "wine", "me", "").version
+    pointer = tmp_path / "models" / "wine" / "pointer.json"
+    with Server(tmp_path, newest=table_run) as server:
+        pointer.unlink()
+        os.mkfifo(pointer)
+        answer = server.reload()
+        assert answer.status == 409
+        assert "pointer.json is damaged (is not a regular file)" in answer.json["detail"]
+        ready = server.get("/ready")
+        assert (ready.status, "pointer.json" in ready.json["detail"]) == (503, True)
+        assert "pointer.json" in server.get("/health").json["detail"]
+        assert server.post("/predict", {"features": {}}).json["run_id"] == first
+        assert "not reloaded: 'wine'" in server.end()
+    with Server(tmp_path, newest=table_run, require="churn") as server:
+        ready = server.get("/ready")
+        assert (ready.status, "API_REQUIRE names 'churn'" in ready.json["detail"]) == (503, True)
+        assert server.post("/predict", {"features": {}}).status == 503
+        printed = server.end()
+        assert "model 'wine' cannot be loaded" in printed
+        assert "API_REQUIRE names 'churn'" in printed
 
 
 def test_predictions_continue_while_models_are_swapped(

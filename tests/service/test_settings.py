@@ -34,6 +34,7 @@ BAD = [
     ("API_CORS_ORIGINS", "https://a.example,*"),
     ("API_CORS_ORIGINS", "https://a.example,,"),
     ("API_CORS_ORIGINS", "https://a.example https://b.example"),
+    ("API_REQUIRE", "adult;churn"),
 ]
 
 

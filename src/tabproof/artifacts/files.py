@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,6 +173,58 @@ def open_folder(name: str | Path, folder: int | None = None) -> int:
         return os.open(name, FLAGS | os.O_DIRECTORY, dir_fd=folder)
     except NotADirectoryError as error:
         raise ValueError("is not a directory, or is a symbolic link to one") from error
+
+
+def real_parts(path: Path, roots: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
+    """Follow the links in a path; return the real root that it ends in, and the parts below it.
+
+    Raises FileNotFoundError where nothing is there, and ValueError for a link that leads to
+    nothing, in a loop, or out of all roots. A root itself may be a link.
+    """
+    try:
+        real = Path(os.path.realpath(path, strict=True))
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ValueError("is a symbolic link in a loop") from error
+        # Nothing is opened, so a pipe does not block.
+        links = (each for each in (path, *path.parents) if each.is_symlink())
+        if error.errno == errno.ENOENT and not all(map(os.path.exists, links)):
+            raise ValueError("is a symbolic link to nothing") from error
+        raise
+    for root in map(Path, map(os.path.realpath, roots)):
+        if real.is_relative_to(root):
+            return root, real.relative_to(root).parts
+    raise ValueError("leads out of its root through a symbolic link")
+
+
+def open_beneath(path: Path, roots: Sequence[Path]) -> int:
+    """Open a directory, following links that stay beneath a root; return its descriptor."""
+    return _open_parts(*real_parts(path, roots))
+
+
+def read_beneath(path: Path, roots: Sequence[Path], limit: int) -> bytes:
+    """Read a regular file of at most `limit` bytes, following links that stay beneath a root."""
+    root, parts = real_parts(path, roots)
+    if not parts:
+        raise ValueError("is not a regular file")
+    folder = _open_parts(root, parts[:-1])
+    try:
+        return read_limited(parts[-1], limit, folder)
+    finally:
+        os.close(folder)
+
+
+def _open_parts(root: Path, parts: Sequence[str]) -> int:
+    # One part after the other, none of them a link: what is switched after the links were
+    # followed cannot lead elsewhere.
+    folder = open_folder(root)
+    for part in parts:
+        try:
+            inside = open_folder(part, folder)
+        finally:
+            os.close(folder)
+        folder = inside
+    return folder
 
 
 def read_limited(name: str | Path, limit: int, folder: int | None = None) -> bytes:

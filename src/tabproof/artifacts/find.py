@@ -122,7 +122,11 @@ def find_run(text: str, outputs: Path, models: Path | None = None) -> Path:
         return RunDirectory(Path(text).resolve()).shown_path
     name, slash, version = text.partition("/")
     if models is not None and name in (registry := Registry(models)).names():
-        return registry.path_of(name, registry.version_named(name, version if slash else None))
+        path = registry.path_of(name, registry.version_named(name, version if slash else None))
+        # As above: a registry may be mounted through links.
+        return (
+            path if path.resolve() == path.absolute() else RunDirectory(path.resolve()).shown_path
+        )
     runs = sorted(run for run in walk_runs(dates_of(outputs)) if run.completed)
     # By age: of runs of one id, which have the same numbers, this is the newest.
     by_id = {run.manifest().run_id: run.path for run in runs}

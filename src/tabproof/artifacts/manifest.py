@@ -8,7 +8,7 @@ it was written, not who wrote it.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -188,10 +188,14 @@ class OpenRun:
 
 
 @contextmanager
-def opened_run(directory: Path) -> Iterator[OpenRun]:
-    """Open a run directory that is not a link, and read its manifest."""
+def opened_run(directory: Path, roots: Sequence[Path] = ()) -> Iterator[OpenRun]:
+    """Open a run directory and read its manifest.
+
+    roots: links to the directory are followed if they stay beneath one of these; without roots
+    the directory must not be a link. Below it no link is followed.
+    """
     with _refusing(directory, "the directory"):
-        folder = files.open_folder(directory)
+        folder = files.open_beneath(directory, roots) if roots else files.open_folder(directory)
     try:
         with _refusing(directory, NAME):
             try:
@@ -228,12 +232,15 @@ class VerifiedRun:
     sealed: bytes
 
 
-def read_verified(directory: Path, wanted: Callable[[str], bool]) -> VerifiedRun:
+def read_verified(
+    directory: Path, wanted: Callable[[str], bool], roots: Sequence[Path] = ()
+) -> VerifiedRun:
     """Verify a whole run directory and return the content of the files that are wanted.
 
+    roots: as for `opened_run`.
     Raises UnverifiedRunError where the directory differs from its manifest.
     """
-    with opened_run(directory) as run:
+    with opened_run(directory, roots) as run:
         entries = run.manifest.files
         if sum(entry.size for name, entry in entries.items() if wanted(name)) > MAX_WANTED:
             raise UnverifiedRunError(directory, "what is read of it", "is too large for memory")

@@ -5,14 +5,18 @@
     models/<name>/pointer.json                the current version, and the history
 
 Readers need no lock: a version appears by a rename, and the pointer is replaced in one step.
+
+Whatever of this may be a symbolic link for readers, if it stays beneath a root: Kubernetes mounts
+volumes so, and switches them by replacing one link. Changes are refused where there are links.
 """
 
 import json
 import logging
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +41,8 @@ INCOMING, RETIRED = ".incoming", ".retired"
 MAX_SIGNATURE = 64 << 10
 SCORER = "scorer/"
 MAX_TEXT = 1000
+# Readings that were disturbed by a switch of links before the fault is reported.
+MAX_READS = 20
 
 log = logging.getLogger(__name__)
 
@@ -126,22 +132,78 @@ def rollback_stack(history: Sequence[Promotion]) -> list[str]:
 
 
 class Registry:
-    """Promoted models by name; the directory `root` need not exist."""
+    """Promoted models by name; the directory `root` need not exist.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    others: more directories in which links may end.
+    """
+
+    def __init__(self, root: Path, others: Sequence[Path] = ()) -> None:
+        self.root, self.roots = root, (root, *others)
 
     def names(self) -> list[str]:
-        """Return the names that have a current version."""
-        paths = self.root.iterdir() if self.root.is_dir() else []
-        return sorted(
-            path.name
-            for path in paths
-            if NAME.fullmatch(path.name)
-            and not path.is_symlink()
-            and (path / POINTER).is_file()
-            and not (path / POINTER).is_symlink()
-        )
+        """Return the names that have a pointer, even if it cannot be read.
+
+        Raises OSError where the root is there and cannot be listed.
+        """
+        return [name for name in self._entries() if self._has_pointer(name)]
+
+    def is_empty(self) -> bool:
+        """Return whether nothing was ever promoted; a refused promotion leaves empty directories.
+
+        Raises OSError where that cannot be known.
+        """
+        for name in self._entries():
+            folder = self.root / name
+            if folder.is_file():
+                continue
+            if not folder.is_dir():
+                return False
+            found = [each.name for each in folder.iterdir() if each.name[0] != "."]
+            if found not in ([], [VERSIONS]) or (found and any((folder / VERSIONS).iterdir())):
+                return False
+        return True
+
+    def _entries(self) -> list[str]:
+        paths = self.root.iterdir() if os.path.lexists(self.root) else ()
+        return sorted(path.name for path in paths if NAME.fullmatch(path.name))
+
+    def _has_pointer(self, name: str) -> bool:
+        """Return whether a pointer is there, or something else where a model should be."""
+        folder = self.root / name
+
+        def look() -> bool:
+            mode = folder.stat().st_mode
+            if stat.S_ISDIR(mode):
+                os.lstat(folder / POINTER)
+            # Beside the models there may be a README.
+            return not stat.S_ISREG(mode)
+
+        try:
+            return self.unmoved(name, look)
+        except (FileNotFoundError, NotADirectoryError):
+            if not folder.is_symlink():
+                return False
+            try:
+                files.real_parts(folder, self.roots)
+            except (ValueError, OSError):
+                return True
+            return False
+        except OSError:
+            return True
+
+    def unmoved(self, name: str, read: Callable[[], T]) -> T:
+        """Return what `read` returns; repeat it if it fails while links of a model are switched."""
+        for _ in range(MAX_READS):
+            before = self._real_paths(name)
+            try:
+                return read()
+            except (UserError, OSError):
+                if self._real_paths(name) == before:
+                    raise
+        return read()
+
+    def _real_paths(self, name: str) -> list[str]:
+        return [os.path.realpath(self.root / name / part) for part in (POINTER, VERSIONS)]
 
     def current(self, name: str) -> Promotion | None:
         """Return the entry that is served under a name; None where nothing was promoted."""
@@ -150,13 +212,22 @@ class Registry:
 
     def history(self, name: str) -> list[Promotion]:
         """Return all entries of a name, the oldest first."""
-        return _read(self._folder(name) / POINTER, MAX_SIZE, parse_history) or []
+        folder = self._folder_to_read(name)
+
+        def read() -> list[Promotion]:
+            if os.path.lexists(folder):
+                self._check_links(folder)
+            return self._read(folder / POINTER, MAX_SIZE, parse_history) or []
+
+        return self.unmoved(name, read)
 
     def path_of(self, name: str, version: str) -> Path:
-        """Return the directory of a version; no part below the root is a link."""
+        """Return the directory of a version; links on the way stay beneath a root."""
+        path = self._folder_to_read(name) / VERSIONS / version
         if not VERSION.fullmatch(version):
             raise NoSuchVersionError(asked=version, name=name, versions=self._versions(name))
-        return self._folder(name, VERSIONS) / version
+        self._check_links(path)
+        return path
 
     def version_named(self, name: str, prefix: str | None = None) -> str:
         """Find a promoted version by the beginning of its id; None finds the current one."""
@@ -210,11 +281,12 @@ class Registry:
             if to is None and len(stack) < 2:
                 raise NothingBeforeError(name=name, current=stack[-1])
             version = stack[-2] if to is None else self.version_named(name, to)
-            _verify(self.path_of(name, version), version)
+            _verify(self._folder(name, VERSIONS) / version, version)
             return self._switch(name, version, who, why, "rollback")
 
     def _switch(self, name: str, version: str, who: str, why: str, action: Action) -> Promotion:
         """Make a version the current one, where it is not that already; return the entry."""
+        self._folder(name, POINTER)
         history = self.history(name)
         previous = history[-1].version if history else None
         if version != previous:
@@ -241,7 +313,7 @@ class Registry:
 
     def is_intact(self, name: str, version: str, sealed: bytes | None = None) -> bool:
         """Return whether a whole version is there, with the manifest `sealed` if it is given."""
-        path = self.path_of(name, version)
+        path = self._folder(name, VERSIONS) / version
         if not os.path.lexists(path):
             return False
         try:
@@ -252,7 +324,7 @@ class Registry:
 
     def place(self, name: str, version: str) -> None:
         """Rename the complete copy to its version; remove a damaged one that was there."""
-        folder, path = self._folder(name), self.path_of(name, version)
+        folder, path = self._folder(name), self._folder(name, VERSIONS) / version
         if os.path.lexists(path):
             path.rename(folder / RETIRED)
         (folder / INCOMING).rename(path)
@@ -266,8 +338,8 @@ class Registry:
 
     def signature_of(self, name: str, version: str) -> bytes | None:
         """Return the signature of a version's manifest; None where it has none."""
-        path = self._folder(name, SIGNATURES) / f"{version}.json"
-        return _read(path, MAX_SIGNATURE, bytes)
+        path = self._folder_to_read(name) / SIGNATURES / f"{version}.json"
+        return self._read(path, MAX_SIGNATURE, bytes)
 
     def write_signature(self, name: str, version: str, signature: bytes) -> None:
         """Write the signature of a version's manifest."""
@@ -279,24 +351,48 @@ class Registry:
         return sorted({entry.version for entry in self.history(name)})
 
     def _folder(self, name: str, *below: str) -> Path:
-        """Return the directory of a model, or one below it; none of them is a link."""
-        if not NAME.fullmatch(name):
-            raise RegistryNameError(name=name)
-        path = self.root
+        """Return the directory of a model, or a path below it, to change it: no part is a link."""
+        path = self._folder_to_read(name).parent
         for part in (name, *below):
             path /= part
             if path.is_symlink():
-                raise errors.RegistryDamagedError(path=path, reason="is a symbolic link")
+                reason = "is a symbolic link, and changes follow none"
+                raise errors.RegistryDamagedError(path=path, reason=reason)
         return path
 
+    def _folder_to_read(self, name: str) -> Path:
+        if not NAME.fullmatch(name):
+            raise RegistryNameError(name=name)
+        return self.root / name
 
-def _read(path: Path, limit: int, parse: Callable[[bytes], T]) -> T | None:
-    try:
-        return parse(files.read_limited(path, limit))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except ValueError as error:
-        raise errors.RegistryDamagedError(path=path, reason=str(error)) from error
+    def _check_links(self, folder: Path) -> None:
+        """Raise where a link on the way to a directory leads elsewhere, or it is something else."""
+        # What is missing is reported by whoever reads it.
+        with suppress(FileNotFoundError), self._damaged(folder):
+            try:
+                files.real_parts(folder, self.roots)
+                if not stat.S_ISDIR(folder.stat().st_mode):
+                    raise ValueError("is not a directory")
+            except NotADirectoryError as error:
+                raise ValueError("is below something that is not a directory") from error
+
+    def _read(self, path: Path, limit: int, parse: Callable[[bytes], T]) -> T | None:
+        try:
+            with self._damaged(path):
+                return parse(files.read_beneath(path, self.roots, limit))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            # The descriptor of the directory was opened, so the error has the last part only.
+            error.filename = str(path)
+            raise
+
+    @contextmanager
+    def _damaged(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            raise errors.RegistryDamagedError(path=path, reason=str(error)) from error
 
 
 def _verify(path: Path, version: str) -> bytes:

@@ -66,10 +66,12 @@ def make_app(settings: Settings) -> FastAPI:
         lifecycle.attach(telemetry, settings.drain_seconds)
         with suppress(ReloadError):
             await asyncio.to_thread(store.reload, None)
-        for name, why in store.served.failed.items():
+        for name, why in {**store.served.unread, **store.served.failed}.items():
             log.error("model '%s' cannot be loaded: %s", name, why)
         for name, why in store.served.store.items():
             log.error("'%s' cannot be pulled: %s; the cached version is served", name, why)
+        for name in store.served.missing():
+            log.error("API_REQUIRE names '%s', which is not served", name)
         show_served()
         watching = asyncio.create_task(watch())
         yield

@@ -5,6 +5,7 @@ routing would cost more than scoring. All other endpoints are routes of FastAPI.
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,8 @@ DOCS_POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-a
 LARGE_BODY, MANY_CELLS = 2**16, 2**13
 # Of a prediction: in its query, or in the parameters of tensors.
 OPTIONS = ("strict", "explain")
+
+log = logging.getLogger("uvicorn.error")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -169,7 +172,7 @@ class Endpoints:
         served = self._store.served
         detail = served.why_no_default()
         if served.models:
-            outdated = served.store.items()
+            outdated = {**served.store, **served.unread}.items()
             detail = "; ".join(f"'{name}' is not up to date: {why}" for name, why in outdated)
         runs = {name: model.run_id for name, model in served.models.items()}
         failed = dict(served.failed)
@@ -177,7 +180,7 @@ class Endpoints:
 
     async def _ready(self, _: Request, *, is_protocol: bool = False) -> Response:
         is_stopping = not self.lifecycle.is_ready
-        why = "the service is stopping" if is_stopping else self._store.served.why_no_default()
+        why = "the service is stopping" if is_stopping else self._store.served.why_not_ready()
         status = 503 if why else 200
         if is_protocol:
             return json_response({"ready": not why}, status)
@@ -230,6 +233,7 @@ class Endpoints:
                 await asyncio.to_thread(store.reload, path)
             except UserError as error:
                 self.telemetry.models(store.served.models.values(), "refused")
+                log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
                 status = 400 if isinstance(error, OutsideRootsError) else 409
                 detail = f"{store.message_of(error)} (the models served before stay in service)"
                 raise RefusedError(status, detail) from error

@@ -14,7 +14,9 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from tabproof.artifacts import Promotion, Registry, VerifiedRun, newest_complete_run
-from tabproof.artifacts.errors import NotInStoreError, StoreError
+from tabproof.artifacts.errors import NotInStoreError, RegistryDamagedError, StoreError
+from tabproof.artifacts.files import real_parts
+from tabproof.artifacts.registry import VERSIONS
 from tabproof.errors import UserError, printable
 from tabproof.service.answers import RefusedError
 from tabproof.service.served_model import ModelUnusableError, ServedModel, load_model
@@ -47,16 +49,19 @@ class OutsideRootsError(UserError):
 
 @dataclass(frozen=True)
 class Served:
-    """The models at one moment; failed and store: messages by name.
+    """The models at one moment; failed, store and unread: messages by name.
 
     failed: models that could not be loaded. store: models that could not be pulled, of which the
-    cached version is served.
+    cached version is served. unread: entries of the registry that cannot be read; a model that was
+    served before stays. required: names without which the service is not ready.
     """
 
     models: Mapping[str, ServedModel] = field(default_factory=dict)
     default_name: str | None = None
     failed: Mapping[str, str] = field(default_factory=dict)
     store: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
 
     def find(self, name: str | None = None, version: str | None = None) -> ServedModel:
         """Return a model, the default one without a name; raise RefusedError if not served."""
@@ -74,8 +79,8 @@ class Served:
         """Return why there is no default model, and what to do; empty if there is one."""
         if (self.default_name or "") in self.models:
             return ""
-        failed = {**self.store, **self.failed}
-        if self.models and self.default_name not in failed:
+        failed = {**self.store, **self.unread, **self.failed}
+        if self.models and self.default_name and self.default_name not in failed:
             return (
                 f"API_DEFAULT_MODEL names '{self.default_name}', which is not served; served at"
                 f" /models/{{name}}/predict: {', '.join(sorted(self.models))}; promote a model"
@@ -83,11 +88,28 @@ class Served:
             )
         if failed:
             causes = "; ".join(f"'{name}' cannot be loaded: {why}" for name, why in failed.items())
-            return f"no model is served: {causes}; promote another one, then POST /reload"
+            what = "the default model is not served" if self.models else "no model is served"
+            return f"{what}: {causes}; promote another one, then POST /reload"
         return (
             "there is no model yet: train one (make train), promote it (python -m src.runs promote"
             " latest), then POST /reload or restart the service"
         )
+
+    def missing(self) -> list[str]:
+        """Return the required names that are not served."""
+        return [name for name in self.required if name not in self.models]
+
+    def why_not_ready(self) -> str:
+        """Return why requests should go elsewhere; empty if all is served that should be."""
+        causes = [self.why_no_default()]
+        if not causes[0]:
+            stays = "the model served before stays in service"
+            causes = [f"'{name}' is not up to date: {why}" for name, why in self.unread.items()]
+            causes += [stays] if causes else []
+        for name in self.missing():
+            why = self.failed.get(name, "nothing is promoted under this name")
+            causes.append(f"API_REQUIRE names '{name}', which is not served: {why}")
+        return "; ".join(filter(None, causes))
 
 
 class ModelStore:
@@ -95,8 +117,9 @@ class ModelStore:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._registry = Registry(settings.cache if settings.store else settings.models)
-        self._roots = [self._registry.root, settings.outputs]
+        promotions = settings.cache if settings.store else settings.models
+        self._registry = Registry(promotions, [settings.outputs])
+        self._roots = [promotions, settings.outputs]
         self._address = ""
         # The public keys that must have signed models; None if signatures are optional.
         self._keys: SignatureKeys | None = None
@@ -109,7 +132,7 @@ class ModelStore:
             from tabproof.artifacts.remote.signature import read_keys
 
             self._keys = read_keys(settings.signature_key)
-        self.served = Served()
+        self.served = Served(required=settings.required)
         # The version of each pointer when it was last read, loaded or not.
         self._pointers: dict[str, str] = {}
         self._removed: set[str] = set()
@@ -132,11 +155,13 @@ class ModelStore:
             try:
                 names = self._registry.names()
             except OSError as error:
-                raise ReloadError({"registry": self.message_of(error)}) from error
+                raise self._registry_error(self.message_of(error)) from error
             # '?' is the version of a damaged pointer.
             found = {name: p.version if (p := self._current(name)) else "?" for name in names}
             known = self._pointers
             moved = {name for name in {*found, *known} if found.get(name) != known.get(name)}
+            # A link may be repaired while the pointer stays as it is.
+            moved |= self.served.unread.keys()
             if thoroughly or moved:
                 self._load(found, None if thoroughly else moved)
             if self.served.store:
@@ -184,16 +209,30 @@ class ModelStore:
                 pull(store, self._registry, name, keys=self._keys, overwrite=True)
         self.served = replace(self.served, store=failed)
 
+    def _registry_error(self, why: str) -> ReloadError:
+        """Record that the registry as a whole cannot be read; return the error."""
+        unread = {"registry": why}
+        self.served = replace(self.served, unread=unread)
+        return ReloadError(unread)
+
     def _load(self, versions: dict[str, str], names: Collection[str] | None) -> None:
         """Load promoted models, all or those named, or else the newest run; raise ReloadError."""
         served = self.served
+        promoted = {name for name, model in served.models.items() if model.promoted}
         if not versions:
-            if any(model.promoted for model in served.models.values()):
+            if promoted:
                 # Perhaps a mount was lost; a run that was not promoted must not replace the model.
-                raise ReloadError({"registry": "it no longer holds a promoted model"})
+                raise self._registry_error("it no longer holds a promoted model")
             if self._address or self._keys is not None:
                 # With a store or with signatures, only promoted models may be served.
                 raise ReloadError({"registry": "it holds no promoted model"})
+            try:
+                is_empty = self._registry.is_empty()
+            except OSError as error:
+                raise self._registry_error(self.message_of(error)) from error
+            if not is_empty:
+                # Something was promoted, or was meant to be.
+                raise self._registry_error("it has directories of models, and none has a pointer")
             newest = newest_complete_run(self._settings.outputs, holding="scorer/")
             if newest is None:
                 raise ReloadError({"nothing": "no model is promoted, and no run can be served"})
@@ -202,30 +241,45 @@ class ModelStore:
             except (UserError, OSError) as error:
                 failed = {newest.name: self.message_of(error)}
                 if not served.models:
-                    self.served = Served(failed=failed)
+                    self.served = replace(served, failed=failed, unread={})
                 raise ReloadError(failed) from error
+            if served.required and model.name not in served.required:
+                reason = f"API_REQUIRE does not name it, and '{served.required[0]}' is not promoted"
+                raise ReloadError({model.name: reason})
             default, models = self._default_name([model.name]), {model.name: model}
-            self.served = replace(served, models=models, default_name=default, failed={})
+            self.served = replace(served, models=models, default_name=default, failed={}, unread={})
             return
         self._pointers = versions
+        removed = promoted - versions.keys()
+        # A model can be removed, but neither one that was configured nor that of /predict.
+        kept = removed & {served.default_name, *served.required}
+        for name in sorted(removed - kept):
+            log.warning("'%s' is no longer in the registry and no longer served", name)
         models = {
             name: model
             for name, model in served.models.items()
             # A run that was loaded by its path stays until all models are loaded again.
-            if name in versions or (names is not None and not model.promoted)
+            if name in versions or name in kept or (names is not None and not model.promoted)
         }
         failed = {name: why for name, why in served.failed.items() if name in versions}
-        new: dict[str, str] = {}
+        new = dict.fromkeys(sorted(kept), "it is no longer in the registry")
+        unread = dict(new)
         for name in versions.keys() if names is None else versions.keys() & names:
             failed.pop(name, None)
             try:
                 models[name] = self._load_promoted(name)
             except (UserError, OSError) as error:
                 new[name] = self.message_of(error)
+                if isinstance(error, (RegistryDamagedError, OSError)):
+                    unread[name] = new[name]
         failed |= {name: why for name, why in new.items() if name not in models}
         # A damaged model stays the default: a client must not get another model's predictions.
-        default = self._default_name(versions)
-        self.served = replace(served, models=models, default_name=default, failed=failed)
+        default = served.default_name
+        if default not in kept:
+            default = self._default_name(versions)
+        self.served = replace(
+            served, models=models, default_name=default, failed=failed, unread=unread
+        )
         if new:
             raise ReloadError(new)
 
@@ -235,11 +289,17 @@ class ModelStore:
             found = beneath(path, self._roots)
             # A version of a promoted model keeps its name; a run takes that of its dataset.
             promoted = found.is_relative_to(promotions)
-            name = found.relative_to(promotions).parts[0] if promoted else None
-            if name in self._registry.names() and found == promotions / name:
-                model = self._load_promoted(name)
+            if not promoted:
+                model = self._read(found, None)
             else:
-                model = self._read(found, name)
+                match found.relative_to(promotions).parts:
+                    case (name,):
+                        model = self._load_promoted(name)
+                    case (name, between, version) if between == VERSIONS:
+                        model = self._load_promoted(name, version)
+                    case _:
+                        reason = f"it is neither a model nor one of its {VERSIONS}/"
+                        raise ReloadError({path: reason})
         except OSError as error:
             raise ReloadError({path: self.message_of(error)}) from error
         models = {**self.served.models, model.name: model}
@@ -248,15 +308,24 @@ class ModelStore:
         failed = {k: v for k, v in self.served.failed.items() if k != model.name}
         self.served = replace(self.served, models=models, default_name=default, failed=failed)
 
-    def _load_promoted(self, name: str) -> ServedModel:
-        promotion = self._registry.current(name)
-        if promotion is None:
-            raise ModelUnusableError(source=name, reason="nothing is promoted under this name")
-        model = self._read(self._registry.path_of(name, promotion.version), name)
-        if model.run_id != promotion.version:
-            # Complete and verified, but not the run that was promoted.
-            raise ModelUnusableError(source=model.source, reason=f"it holds run {model.run_id}")
-        return model
+    def _load_promoted(self, name: str, version: str | None = None) -> ServedModel:
+        """Load a version of a promoted model, the current one without `version`."""
+
+        def load() -> ServedModel:
+            wanted = version
+            if wanted is None:
+                promotion = self._registry.current(name)
+                if promotion is None:
+                    reason = "nothing is promoted under this name"
+                    raise ModelUnusableError(source=name, reason=reason)
+                wanted = promotion.version
+            model = self._read(self._registry.path_of(name, wanted), name)
+            if model.run_id != wanted:
+                # Complete and verified, but not the run that was promoted.
+                raise ModelUnusableError(source=model.source, reason=f"it holds run {model.run_id}")
+            return model
+
+        return self._registry.unmoved(name, load)
 
     def _read(self, path: Path, name: str | None) -> ServedModel:
         """Load a run, or a version of the promoted model `name`."""
@@ -269,7 +338,7 @@ class ModelStore:
 
         root = next(root for root in self._roots if path.is_relative_to(root))
         source = (Path(root.name) / path.relative_to(root)).as_posix()
-        return load_model(path, name=name, source=source, check=check_signature)
+        return load_model(path, name=name, source=source, check=check_signature, roots=self._roots)
 
     def _current(self, name: str) -> Promotion | None:
         with suppress(UserError, OSError):  # damaged: loading it reports the damage
@@ -281,7 +350,13 @@ class ModelStore:
             return self._settings.default_model or next(iter(names), None)
         switched = {}
         for name in names:
-            if promotion := self._current(name):
+            try:
+                promotion = self._registry.current(name)
+            except (UserError, OSError):
+                # Perhaps it was promoted last: no other model may take its place.
+                before = self.served.default_name
+                return before if before in names else None
+            if promotion:
                 switched[name] = 0.0
                 # Text would compare the local hours of different time zones.
                 with suppress(ValueError):
@@ -308,11 +383,12 @@ FORBIDDEN = ("\\", "%", "~", "://")
 
 
 def beneath(text: str, roots: Sequence[Path]) -> Path:
-    """Return the existing directory below a root that text names, without following links.
+    """Return the existing directory below a root that text names; links in it lead to no other.
 
-    text: begins with the name of a root, as in responses, or is absolute. A root itself may be a
-    link, because the operator configured it. Raises OutsideRootsError.
+    text: begins with the name of a root, as in responses, or is absolute, and may end in one '/'.
+    A root itself may be a link, because the operator configured it. Raises OutsideRootsError.
     """
+    text = text.removesuffix("/")
     faults = {
         "is longer than 1,024 characters": len(text) > 1024,
         # Control characters, and lone surrogates, which are not valid UTF-8.
@@ -331,8 +407,9 @@ def beneath(text: str, roots: Sequence[Path]) -> Path:
         if above in asked.parents:
             found.append(asked.relative_to(above))
         for below in found:
-            path, fault = root / below, "does not exist, or passes through a link"
-            with suppress(OSError):
-                if path.is_dir() and path.resolve() == root.resolve() / below:
+            path, fault = root / below, "does not exist, or leads elsewhere through a link"
+            with suppress(OSError, ValueError):
+                real_parts(path, roots)
+                if path.is_dir():
                     return path
     raise OutsideRootsError(text, roots, fault)

@@ -161,14 +161,24 @@ def _info_of(column: Column) -> answers.ColumnInfo:
 
 
 def load_model(
-    path: Path, *, name: str | None, source: str, check: Callable[[VerifiedRun], None] | None = None
+    path: Path,
+    *,
+    name: str | None,
+    source: str,
+    check: Callable[[VerifiedRun], None] | None = None,
+    roots: Sequence[Path] = (),
 ) -> ServedModel:
     """Load a verified run and try it once; raise no other errors than UserError.
 
     name: that of a promoted model; None takes the name of the dataset, as for runs from outputs/.
     check: called before anything of the run is parsed; raises for a run that is not trusted.
+    roots: links to the run are followed if they stay beneath one of these.
     """
-    run = read_verified(path, lambda file: file in (SCHEMA, SUMMARY) or file.startswith(SCORER))
+
+    def is_needed(file: str) -> bool:
+        return file in (SCHEMA, SUMMARY) or file.startswith(SCORER)
+
+    run = read_verified(path, is_needed, roots)
     if check is not None:
         check(run)
     for needed in (SCHEMA, SUMMARY, SCORER):

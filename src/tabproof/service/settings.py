@@ -8,7 +8,8 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from tabproof.errors import UserError
+from tabproof.artifacts.registry import NAME
+from tabproof.errors import UserError, printable
 
 # Settings that the service, `push` and `pull` share; their variables begin with MODEL_.
 SHARED = ("store", "cache", "store_timeout_seconds", "signature_key")
@@ -38,6 +39,9 @@ class Settings:
     models: Path = setting("the registry: promoted models", Path("models"))
     outputs: Path = setting("runs; the newest is served if none is promoted", Path("outputs"))
     default_model: str = setting("that of `/predict`; empty: the only or last promoted one", "")
+    require: str = setting(
+        "names, as in `adult,churn`; `/ready` returns 503 until all of them are served", ""
+    )
     admin_token: str = setting("the token for `/reload`; empty: reloading is switched off", "")
     key: str = setting("the key for predictions; empty: no key is needed", "")
     docs: bool = setting("whether `/docs` and `/openapi.json` exist", True)
@@ -72,6 +76,11 @@ class Settings:
         "",
     )
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The names in `require`."""
+        return names_in(self.require)
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read and check the variables; raise SettingError for an invalid one."""
@@ -99,6 +108,11 @@ def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: found[0] for name, found in nearest.items() if found and found != [name]}
 
 
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names in a list with commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def _parsed(variable: str, setting: Any, text: str) -> Any:
     kind, shown = type(setting.default), text
     value: Any
@@ -121,6 +135,8 @@ def _parsed(variable: str, setting: Any, text: str) -> Any:
         if setting.name == "cors_origins":
             shown, value = text, text if ORIGINS.fullmatch(text) else None
             valid = "* or origins such as https://a.example, with commas between them"
+        if setting.name == "require" and not all(map(NAME.fullmatch, names_in(text))):
+            shown, valid, value = printable(text), "names of models, separated by commas", None
         if setting.name in ("admin_token", "key") and 0 < len(text) < MIN_SECRET:
             valid, value = f"a secret of {MIN_SECRET} characters or more", None
     if value is None:

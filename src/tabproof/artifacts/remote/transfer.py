@@ -202,7 +202,7 @@ def push(
         raise NotPromotedError(name, registry.root, registry.names())
     version = history[-1].version
     path = registry.path_of(name, version)
-    run = read_verified(path, lambda _: False)
+    run = read_verified(path, lambda _: False, registry.roots)
     signature = registry.signature_of(name, version)
     if sign_by is not None:
         from tabproof.artifacts.remote.signature import sign
