@@ -1,16 +1,25 @@
 """The whole application: it starts without a model and follows promotions."""
 
 import asyncio
+import http.client
+import itertools
 import json
 import os
+import shutil
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tabproof.artifacts import Registry
+from tabproof.artifacts.manifest import seal
 from tabproof.service.app import make_app
+from tabproof.service.served_model import load_model
 from tabproof.service.settings import Settings
+from tests.artifacts.making import mount
 from tests.service.serving import Server, wait_for
 from tests.service.test_telemetry import count
 
@@ -126,6 +135,100 @@ def test_predictions_continue_while_models_are_swapped(
             assert len(answer.json["probabilities"]) == (3 if is_wine else 2)
             seen.add(answer.json["run_id"])
     assert seen == set(versions)
+
+
+N_CLIENTS = 16
+JSON = {"Content-Type": "application/json"}
+
+
+def shifted(run: Path, to: Path, run_id: str, by: float) -> Path:
+    """Make a run with the same columns whose probabilities are others."""
+    shutil.copytree(run, to)
+    path = to / "scorer" / "scorer.json"
+    content = json.loads(path.read_text())
+    content["model"]["baseline"] = [each + by for each in content["model"]["baseline"]]
+    path.write_text(json.dumps(content))
+    seal(to, run_id)
+    return to
+
+
+@pytest.mark.parametrize("by", ["watcher", "reload"])
+@pytest.mark.parametrize("n_switches", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_each_answer_is_of_its_model_while_a_volume_is_switched(
+    n_switches: int, by: str, table_run: Path, tmp_path: Path
+) -> None:
+    runs = {
+        name: [
+            shifted(table_run, tmp_path / f"{name}{n}", f"{name}{n}", by=place + n / 4)
+            for n in range(2)
+        ]
+        for place, name in enumerate(("alpha", "beta"))
+    }
+    expected = {
+        path.name: load_model(path, name=name, source="").predict_row({}, strict=False).pred_proba
+        for name, paths in runs.items()
+        for path in paths
+    }
+    assert len(set(expected.values())) == 4
+    # Each state of the volume: which run is current under each name.
+    states = list(itertools.product(range(2), repeat=2))
+    for alpha, beta in states:
+        staged = Registry(tmp_path / f"state{alpha}{beta}")
+        staged.promote(runs["alpha"][alpha], "alpha", "me", "")
+        staged.promote(runs["beta"][beta], "beta", "me", "")
+    volume, is_over = tmp_path / "service" / "models", threading.Event()
+    mount(volume, tmp_path / "state00")
+    wrong: list[object] = []
+    seen: Counter[str] = Counter()
+
+    def ask(place: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        paths = {"/models/alpha/predict": "alpha", "/models/beta/predict": "beta",
+                 "/predict": "alpha"}  # fmt: skip
+        for path, name in itertools.islice(itertools.cycle(paths.items()), place, None):
+            if is_over.is_set():
+                break
+            connection.request("POST", path, b'{"features": {}}', JSON)
+            reply = connection.getresponse()
+            content = json.loads(reply.read())
+            run_id = content.get("run_id", "")
+            seen[run_id] += 1
+            is_right = run_id.startswith(name) and content["pred_proba"] == expected[run_id]
+            if reply.status != 200 or not is_right:
+                wrong.append((path, reply.status, content))
+        connection.close()
+
+    def reload() -> None:
+        while not is_over.is_set():
+            reply = server.reload()
+            if reply.status != 200:
+                wrong.append(reply)
+
+    settings = {"default_model": "alpha", "require": "alpha,beta"}
+    if by == "watcher":
+        settings["watch_seconds"] = "0.01"
+    with Server(tmp_path / "service", **settings) as server:
+        threads = ThreadPoolExecutor(N_CLIENTS + 1)
+        asking = [threads.submit(ask, place) for place in range(N_CLIENTS)]
+        if by == "reload":
+            asking.append(threads.submit(reload))
+        try:
+            for n in range(1, n_switches + 1):
+                alpha, beta = states[n % len(states)]
+                mount(volume, tmp_path / f"state{alpha}{beta}")
+                served = {"alpha": f"alpha{alpha}", "beta": f"beta{beta}"}
+                wait_for(lambda served=served: server.get("/health").json["models"] == served)  # type: ignore[misc]
+                ready = server.get("/ready")
+                if ready.status != 200:
+                    wrong.append(ready)
+        finally:
+            is_over.set()
+            threads.shutdown()
+        for each in asking:
+            each.result()
+        failed = count(server, "api_reloads_total", result="refused")
+    assert (wrong[:3], failed) == ([], 0)
+    assert seen.keys() == expected.keys()
 
 
 def test_misspelt_variable_is_logged(tmp_path: Path) -> None:
