@@ -402,6 +402,7 @@ LANGUAGE = _option("language", "of the page (the runs' own)", type=click.Choice(
 REMOVAL = _flag("yes", "do not ask"), _flag("dry-run", "show what would go")
 MODEL = _option("name", "of the model (its dataset's)")
 IF_BETTER = _flag("if-better", "than the current one, p < 0.05")
+FORCE = _flag("force", "even with other columns or labels")
 VERSION = _option("to", "any version, or the beginning of its id", "VERSION")
 WHO = _option("who", "your name (you, here)"), _option("why", "the reason", "TEXT", default="")
 STORE = _option("store", "s3://bucket/prefix (MODEL_STORE)", "PLACE")
@@ -444,7 +445,7 @@ for _name, _function, _params, _words in (
         "Remove runs; promoted and best ones stay.",
     ),
     (
-        "promote", "promote.promote", (RUN, OUTPUTS, MODELS, MODEL, IF_BETTER, *WHO),
+        "promote", "promote.promote", (RUN, OUTPUTS, MODELS, MODEL, IF_BETTER, FORCE, *WHO),
         "Make a run the one that is served.",
     ),
     ("rollback", "promote.rollback", (NAME, MODELS, VERSION, *WHO), "Serve the version before."),

@@ -7,15 +7,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import tabproof
 from tabproof.artifacts import Registry
 from tabproof.artifacts.errors import UnverifiedRunError
+from tabproof.artifacts.registry import RegistryNameError
 from tabproof.runs import promote
-from tabproof.runs.promote import NotBetterError, NotComparableError
+from tabproof.runs.promote import NotBetterError, NotComparableError, OtherColumnsError
+from tabproof.schema import CategoryColumn, NumberColumn, Schema, TextColumn
 from tests.artifacts.making import make_run, predictions, summary
 from tests.conftest import Done, typed_in
 
@@ -45,11 +50,12 @@ def noisy(noise: float, seed: int, **changes: object) -> bytes:
     return predictions(np.column_stack([1 - proba, proba]), **given)  # type: ignore[arg-type]
 
 
-def promoted(run: Path, *, if_better: bool = False, why: str = "") -> str:
+def promoted(run: Path, *, if_better: bool = False, force: bool = False, why: str = "") -> str:
     return promote.promote(
         str(run),
         name=None,
         if_better=if_better,
+        force=force,
         who="me",
         why=why,
         outputs=Path("outputs"),
@@ -137,6 +143,67 @@ def test_a_dataset_name_that_cannot_name_a_model_needs_the_option_name() -> None
     make_run(DAY / "a", "aaaa0000", dataset="file_結果")
     assert "choose another with --name" in typed("promote", "latest").stderr
     assert typed("promote", "latest", "--name", "results").returncode == 0
+
+
+def test_an_empty_name_is_refused() -> None:
+    make_run(DAY / "a", "aaaa0000")
+    assert "'' cannot name a model" in typed("promote", "latest", "--name", "").stderr
+    with pytest.raises(RegistryNameError):
+        tabproof.promote(DAY / "a", "")
+    assert not Path("models").exists()
+
+
+def schema(**changes: Any) -> dict[str, bytes]:
+    """Return a schema.json; changes replace its fields."""
+    columns = (NumberColumn("age", 0, 1, 0.0), CategoryColumn("job", ("a", "b"), 0.0))
+    content = Schema(columns, "y", ("no", "yes"), 8)
+    return {"schema.json": replace(content, **changes).to_json().encode()}
+
+
+AGE, JOB = NumberColumn("age", 5, 9, 0.5), CategoryColumn("job", ("c",), 0.0)
+OTHER_COLUMNS = {
+    "columns missing: 'job'": {"columns": (AGE,)},
+    "columns added: 'pay', 'team'": {
+        "columns": (AGE, JOB, NumberColumn("pay", 0, 1, 0.0), NumberColumn("team", 0, 1, 0.0))
+    },
+    "columns missing: 'age'; columns added: 'years'": {
+        "columns": (replace(AGE, name="years"), JOB)
+    },
+    "columns of another kind: 'age (number, now text)'": {
+        "columns": (TextColumn("age", 9, 0.0), JOB)
+    },
+    "columns in another order": {"columns": (JOB, AGE)},
+    "labels: 'no', 'yes', now 'no', 'yes', 'maybe'": {"labels": ("no", "yes", "maybe")},
+    # The probability would be that of the other label.
+    "labels: 'no', 'yes', now 'yes', 'no'": {"labels": ("yes", "no")},
+}
+
+
+@pytest.mark.parametrize("words", OTHER_COLUMNS)
+def test_a_run_with_other_columns_or_labels_needs_force(words: str) -> None:
+    promoted(make_run(DAY / "a", "aaaa0000", schema()))
+    # Other ranges and categories are not other columns.
+    promoted(make_run(DAY / "b", "bbbb0000", schema(columns=(AGE, JOB), n_rows=9)))
+    make_run(DAY / "c", "cccc0000", schema(**OTHER_COLUMNS[words]))
+    done = typed("promote", "cccc")
+    assert f"rows for version bbbb0000, and this run differs: {words}; --force" in done.stderr
+    with pytest.raises(OtherColumnsError):
+        tabproof.promote(DAY / "c")
+    assert typed("history", "wine").stdout.count("cccc0000") == 0
+    assert typed("promote", "cccc", "--name", "other").returncode == 0
+    assert typed("promote", "cccc", "--force").returncode == 0
+    assert tabproof.promote(DAY / "b", force=True).version == "bbbb0000"
+    # Nothing changes, so nothing is asked.
+    assert "current already" in typed("promote", "bbbb").stdout
+
+
+def test_a_current_version_that_cannot_be_read_needs_force() -> None:
+    promoted(make_run(DAY / "a", "aaaa0000", schema()))
+    Path("models/wine/versions/aaaa0000/schema.json").write_text("{}")
+    other = make_run(DAY / "b", "bbbb0000", schema())
+    with pytest.raises(OtherColumnsError, match=r"cannot be read \(.*schema\.json is shorter"):
+        promoted(other)
+    assert "bbbb0000" in promoted(other, force=True)
 
 
 def test_an_interrupted_promotion_states_that_the_registry_is_whole() -> None:

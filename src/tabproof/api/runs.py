@@ -64,6 +64,7 @@ def promote(
     name: str | None = None,
     *,
     if_better: bool = False,
+    force: bool = False,
     who: str | None = None,
     why: str = "",
     outputs: Place = OUTPUTS,
@@ -76,6 +77,7 @@ def promote(
     run : as for load_run().
     name : of the model; None: that of its dataset.
     if_better : only if it is better than the current version on the same held-out rows.
+    force : even if the current version has other columns or labels.
 
     Returns
     -------
@@ -86,13 +88,16 @@ def promote(
     ------
     NotBetterError, NotComparableError
         With if_better.
+    OtherColumnsError
+        Without force.
     """
     found, places = load_run(run, outputs=outputs, models=models), Path(models)
-    name = name or found.summary.model_name
+    name = found.summary.model_name if name is None else name
     promoting.promote(
         str(found.path),
         name=name,
         if_better=if_better,
+        force=force,
         who=who,
         why=why,
         outputs=Path(outputs),

@@ -249,7 +249,7 @@ class Registry:
         """Copy a run and make it the current version; return the entry.
 
         check: called with the directory of the current version, while no other process can change
-        it; raises to refuse, and returns a text that is added to `why`.
+        it; raises to refuse, and returns a text that is added to `why` if it is not empty.
         """
         _check_texts(who, why)
         self._folder(name)
@@ -261,7 +261,7 @@ class Registry:
                 current = self.current(name)
                 if current is not None and check is not None and current.version != version:
                     figures = check(self.path_of(name, current.version))
-                    why = f"{why}; {figures}" if why else figures
+                    why = "; ".join(filter(None, (why, figures)))
                 if self.is_intact(name, version):
                     # The same numbers are there; a damaged run is refused all the same.
                     for _ in candidate.contents():

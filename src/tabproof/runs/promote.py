@@ -7,16 +7,19 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 from tabproof import artifacts
 from tabproof.artifacts.errors import NotARunError, NotPromotedError
-from tabproof.errors import MissingValueError, UserError
+from tabproof.artifacts.run_directory import SCHEMA
+from tabproof.errors import MissingValueError, UserError, listed
+from tabproof.schema import Schema
 from tabproof.text import aligned, shell_word
 
 # --if-better takes a difference with a smaller p-value.
 LEVEL = 0.05
+# Columns or labels that an error names.
+MAX_NAMES = 5
 
 
 class NotComparableError(UserError):
@@ -34,6 +37,15 @@ class NotBetterError(UserError):
     exit_code = 1
     template = (
         "not promoted: {figures}; --if-better takes a difference above 0 with p below {level}"
+    )
+
+
+class OtherColumnsError(UserError):
+    """A run that takes other columns or predicts other labels than the current version."""
+
+    template = (
+        "not promoted: clients of '{name}' send rows for version {current}, and this run differs:"
+        " {differences}; --force promotes it all the same, --name gives it another name"
     )
 
 
@@ -89,20 +101,31 @@ def promote(
     *,
     name: str | None,
     if_better: bool,
+    force: bool,
     who: str | None,
     why: str,
     outputs: Path,
     models: Path,
 ) -> str:
-    """Verify a run, copy it into the registry, and make it the one that is served."""
+    """Verify a run, copy it into the registry, and make it the one that is served.
+
+    name: None takes that of the dataset. force: even if the current version under this name has
+    other columns or labels.
+    """
     with _changing(models) as registry:
         path = _complete(artifacts.find_run(run, outputs))
         predictions = artifacts.read_predictions(path)
-        name = name or predictions.summary.model_name
-        before = registry.current(name)
-        check = partial(_figures_if_better, predictions) if if_better else None
-        after = registry.promote(path, name, who or _me(), why, check)
-    return _summary(name, before, after, models, f"promoted  {name} {after.version}, from {path}")
+        model = predictions.summary.model_name if name is None else name
+        before = registry.current(model)
+
+        def check(current: Path) -> str:
+            figures = _figures_if_better(predictions, current) if if_better else ""
+            if not force:
+                _check_columns(path, current, model)
+            return figures
+
+        after = registry.promote(path, model, who or _me(), why, check)
+    return _summary(model, before, after, models, f"promoted  {model} {after.version}, from {path}")
 
 
 def rollback(name: str, *, to: str | None, who: str | None, why: str, models: Path) -> str:
@@ -178,6 +201,47 @@ def _complete(run: Path) -> Path:
         found = artifacts.read_record(run)
         raise NotARunError(run, found.state, found.cause)
     return run
+
+
+def _check_columns(run: Path, current: Path, name: str) -> None:
+    """Raise OtherColumnsError unless a run takes and predicts what the current version does."""
+    ours = _read_schema(run)
+    try:
+        theirs = _read_schema(current)
+    except UserError as error:
+        found = [f"how is not known, that version cannot be read ({error})"]
+    else:
+        found = _schema_differences(theirs, ours)
+    if found:
+        raise OtherColumnsError(name, current.name, "; ".join(found))
+
+
+def _read_schema(run: Path) -> Schema:
+    files = artifacts.read_verified(run, SCHEMA.__eq__).files
+    # The service refuses a run without it, so its clients have no columns.
+    return Schema.from_json(files[SCHEMA].decode()) if files else Schema((), "", (), 0)
+
+
+def _schema_differences(theirs: Schema, ours: Schema) -> list[str]:
+    before, after = ({each.name: each.kind for each in one.columns} for one in (theirs, ours))
+    common = [name for name in before if name in after]
+    changed = [f"{n} ({before[n]}, now {after[n]})" for n in common if before[n] != after[n]]
+    found = [
+        f"columns {how}: {listed(names, MAX_NAMES)}"
+        for how, names in (
+            ("missing", [name for name in before if name not in after]),
+            ("added", [name for name in after if name not in before]),
+            ("of another kind", changed),
+        )
+        if names
+    ]
+    # A client may send one matrix in the order of /schema.
+    if not found and list(before) != list(after):
+        found.append("columns in another order")
+    if theirs.labels != ours.labels:
+        labels = (listed(one.labels, MAX_NAMES) or "none" for one in (theirs, ours))
+        found.append("labels: {}, now {}".format(*labels))
+    return found
 
 
 def _figures_if_better(candidate: artifacts.VerifiedPredictions, current: Path) -> str:
