@@ -380,6 +380,33 @@ def test_required_model_is_not_replaced_by_a_run_of_another_name(home: Path) -> 
     assert store_of(home, require=run_name).served.why_not_ready() == ""
 
 
+def test_newest_run_is_found_through_the_links_of_a_volume(home: Path, table_run: Path) -> None:
+    shutil.rmtree(home / "models")
+    outputs = home / "outputs"
+    shutil.copytree(table_run, outputs / "2024-01-02" / "newer")
+    shutil.move(outputs, home / "content")
+    mount(outputs, home / "content")
+    store = store_of(home)
+    assert store.served.find().source == "outputs/2024-01-02/newer"
+    before = store.served.models
+    # The service cannot know what is on a newer date that it cannot read.
+    for number, leads in enumerate((home / "content", "nothing")):
+        link = outputs / f"2024-01-{3 + number:02}"
+        link.symlink_to(leads)
+        with pytest.raises(ReloadError, match=rf"{link.name} is a symbolic link|{link.name} leads"):
+            store.reload(None)
+        assert store.served.models == before
+        assert link.name in store.served.why_not_ready()
+        assert link.name in store_of(home).served.why_not_ready()
+        link.unlink()
+    store.reload(None)
+    assert store.served.why_not_ready() == ""
+    (outputs / "2024-01-09").mkdir()
+    (outputs / "2024-01-09" / "run").symlink_to(outputs / "2024-01-01" / "table")
+    store.reload(None)
+    assert store.served.find().source == "outputs/2024-01-09/run"
+
+
 def test_newest_run_with_a_scorer_is_served(tmp_path: Path, table_run: Path) -> None:
     day = tmp_path / "outputs" / "2024-01-02"
     shutil.copytree(table_run, day / "older")

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ import msgspec
 
 from tabproof.artifacts import run_directory
 from tabproof.artifacts.errors import AmbiguousRunError, ManifestError, NoSuchRunError, OutputsError
-from tabproof.artifacts.files import folders_of, write_atomically
+from tabproof.artifacts.files import folders_of, real_parts, write_atomically
 from tabproof.artifacts.manifest import NAME, SEARCH, Manifest, read_manifest
 from tabproof.artifacts.record import Record, read_record
 from tabproof.artifacts.registry import Registry
@@ -159,16 +159,40 @@ def skip_completed(run_id: str, outputs: Path) -> None:
         raise run_directory.RunSkipped(Path(max(same).path))
 
 
-def newest_complete_run(outputs: Path, *, holding: str = "") -> Path | None:
+def newest_complete_run(
+    outputs: Path, *, holding: str = "", roots: Sequence[Path] = ()
+) -> Path | None:
     """Find the run that was completed last, on the last date that has a complete run.
 
-    holding: only runs with a file whose name begins with this.
+    holding: only runs with a file whose name begins with this. roots: links to dates and runs are
+    followed if they stay beneath one of these, and others raise OutputsError; without roots no
+    link is followed.
     """
-    for date in dates_of(outputs):
-        for run in sorted((run for run in walk_runs([date]) if run.completed), reverse=True):
+    dates = [*dates_of(outputs), *_links(outputs, roots, is_date)]
+    for date in sorted(dates, reverse=True):
+        found = [*walk_runs([date])]
+        for link in _links(date, roots):
+            found += walk_folder(str(link))
+        for run in sorted((run for run in found if run.completed), reverse=True):
             if not holding or any(file.startswith(holding) for file in run.manifest().files):
                 return Path(run.path)
     return None
+
+
+def _links(
+    folder: Path, roots: Sequence[Path], wanted: Callable[[str], bool] = bool
+) -> Iterator[Path]:
+    """Yield the links in a directory that lead to directories beneath a root."""
+    if not roots or not folder.is_dir():
+        return
+    for link in folder.iterdir():
+        if link.is_symlink() and link.name[0] != "." and wanted(link.name):
+            try:
+                real_parts(link, roots)
+            except ValueError as error:
+                raise OutputsError(path=link, reason=str(error)) from error
+            if link.is_dir():
+                yield link
 
 
 def unfinished_runs(outputs: Path) -> Iterator[Path]:

@@ -155,7 +155,7 @@ class ModelStore:
             try:
                 names = self._registry.names()
             except OSError as error:
-                raise self._registry_error(self.message_of(error)) from error
+                raise self._unread_error("registry", self.message_of(error)) from error
             # '?' is the version of a damaged pointer.
             found = {name: p.version if (p := self._current(name)) else "?" for name in names}
             known = self._pointers
@@ -209,9 +209,9 @@ class ModelStore:
                 pull(store, self._registry, name, keys=self._keys, overwrite=True)
         self.served = replace(self.served, store=failed)
 
-    def _registry_error(self, why: str) -> ReloadError:
-        """Record that the registry as a whole cannot be read; return the error."""
-        unread = {"registry": why}
+    def _unread_error(self, what: str, why: str) -> ReloadError:
+        """Record that the registry or outputs/ as a whole cannot be read; return the error."""
+        unread = {what: why}
         self.served = replace(self.served, unread=unread)
         return ReloadError(unread)
 
@@ -222,18 +222,25 @@ class ModelStore:
         if not versions:
             if promoted:
                 # Perhaps a mount was lost; a run that was not promoted must not replace the model.
-                raise self._registry_error("it no longer holds a promoted model")
+                raise self._unread_error("registry", "it no longer holds a promoted model")
             if self._address or self._keys is not None:
                 # With a store or with signatures, only promoted models may be served.
                 raise ReloadError({"registry": "it holds no promoted model"})
             try:
                 is_empty = self._registry.is_empty()
             except OSError as error:
-                raise self._registry_error(self.message_of(error)) from error
+                raise self._unread_error("registry", self.message_of(error)) from error
             if not is_empty:
                 # Something was promoted, or was meant to be.
-                raise self._registry_error("it has directories of models, and none has a pointer")
-            newest = newest_complete_run(self._settings.outputs, holding="scorer/")
+                raise self._unread_error(
+                    "registry", "it has directories of models, and none has a pointer"
+                )
+            try:
+                newest = newest_complete_run(
+                    self._settings.outputs, holding="scorer/", roots=self._roots
+                )
+            except (UserError, OSError) as error:
+                raise self._unread_error("outputs", self.message_of(error)) from error
             if newest is None:
                 raise ReloadError({"nothing": "no model is promoted, and no run can be served"})
             try:
