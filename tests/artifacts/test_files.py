@@ -1,5 +1,6 @@
 """Files appear whole or not at all; a lock has one holder."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tabproof.artifacts.files import (
     locked,
     point_to,
     read_limited,
+    read_yaml,
     write_atomically,
     write_new,
 )
@@ -92,3 +94,15 @@ def test_a_link_is_not_locked(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic link"), locked(tmp_path / "lock"):
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+LAUGHS = "a: &a [x, x, x]\n" + "".join(
+    f"{one}: &{one} [{', '.join([f'*{before}'] * 9)}]\n" for before, one in pairwise("abcdefghijk")
+)
+
+
+@pytest.mark.parametrize("text", ["- " * 10_000 + "1", "[" * 900 + "]" * 900, LAUGHS, "&a [*a]"])
+def test_yaml_that_would_fill_the_stack_or_the_memory_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"nested too deeply|holds an alias"):
+        read_yaml(text)
+    assert read_yaml("{a: [1, {b: x}]}") == {"a": [1, {"b": "x"}]}

@@ -269,3 +269,34 @@ def read_json(content: bytes, kind: type[T], name: str = "", newest: int | None 
         raise ValueError("is nested too deeply") from error
     except (ValueError, msgspec.ValidationError) as error:
         raise ValueError(f"has the wrong form: {error}") from error
+
+
+# What this version writes has fewer levels. libyaml's loader overflows the stack on many more.
+MAX_YAML_DEPTH = 50
+
+
+def check_yaml(content: str | bytes, loader: Any) -> None:
+    """Refuse YAML with aliases or many levels; raise ValueError, or what yaml raises.
+
+    A few lines of aliases stand for more values than memory holds.
+    """
+    # The service imports this module and reads no YAML.
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(content, loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_YAML_DEPTH:
+            raise ValueError("is nested too deeply")
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("holds an alias (*name)")  # noqa: TRY004 - of the content
+
+
+def read_yaml(content: str | bytes) -> Any:
+    """Parse YAML of plain data; raise ValueError, or what yaml raises."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    check_yaml(content, loader)
+    return yaml.load(content, loader)  # noqa: S506 - a safe one

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts import run_directory
 from tabproof.artifacts.errors import ManifestError, NotARunError, UnverifiedRunError
-from tabproof.artifacts.files import read_json, read_limited
+from tabproof.artifacts.files import read_json, read_limited, read_yaml
 from tabproof.artifacts.run_directory import CONFIG, PREDICTIONS, STATUS, SUMMARY
 from tabproof.errors import NewerFormatError
 
@@ -177,9 +177,8 @@ def _read_yaml(path: Path, kind: type[T]) -> T:
     # The service imports this module and reads no YAML.
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        found = yaml.load(read_limited(path, MAX_YAML), Loader=loader)  # noqa: S506 - a safe one
+        found = read_yaml(read_limited(path, MAX_YAML))
     except (OSError, ValueError, yaml.YAMLError):
         return kind()
     return found if isinstance(found, kind) else kind()

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tabproof.artifacts import model_name_of
+from tabproof.artifacts.files import read_yaml
 from tabproof.evaluation_result import LOWER_IS_BETTER, Estimate, Evidence, Finding, Slice
 from tabproof.report import format as fmt
 from tabproof.report.columns import MAX_SHOWN, column_rows, kinds_in_words, treatments
@@ -95,9 +96,7 @@ class ReportFacts:
     @cached_property
     def config(self) -> Mapping[str, Any]:
         """The configuration."""
-        # CSafeLoader is safe too.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        content = yaml.load(self.config_yaml, loader)  # noqa: S506
+        content = read_yaml(self.config_yaml)
         return content if isinstance(content, dict) else {}
 
     @property
