@@ -126,6 +126,24 @@ in the order of `labels` in `summary.json`, where the positive one is the last.
 The models of the project keep their keys in `conf/estimator/` and include them with
 `- /estimator@_here_: extra_trees`, so that they can be members of other models too.
 
+## Which classes a configuration may name
+
+A configuration may come from somebody else, so `_target_` is compared with a list before anything
+is imported. It may name the estimators, transformers and splitters of rows of scikit-learn, the
+classifiers of CatBoost, LightGBM and XGBoost, and what `conf/` uses of tabproof. Everything else is
+refused: functions, other names of these packages, the standard library, Hydra's `_partial_`,
+`_args_`, `_recursive_` and `_convert_`, and parameters such as `memory` and `train_dir`, with which
+an estimator reads pickles or writes files.
+
+Classes of a package of your own need its name, on the command line or in `conf/train.yaml`:
+
+```
+python -m src.train 'allow=[my_package]' model.estimator._target_=my_package.Classifier
+```
+
+This runs the code of the package. A file of a run never allows a package: a replay takes `allow`
+from its own command line.
+
 ## Several models as one
 
 A member is a model with its own preprocess. Both are files of `conf/`, or written out:

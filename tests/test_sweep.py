@@ -402,6 +402,27 @@ def test_a_resumed_sweep_refuses_settings_that_change_numbers(half_failed: Swept
     assert "workers" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (["allow=[os]", "seed=1"], ["seed=1"]),
+        (["++allow = [os]", "+allow=[os]", "search=none"], ["search=none"]),
+        (["--config-dir=there"], None),
+        ([" -cd", "there"], None),
+    ],
+)
+def test_the_plan_of_a_sweep_allows_no_package_and_no_other_directory(
+    words: list[str], kept: list[str] | None, tmp_path: Path
+) -> None:
+    (tmp_path / "sweep.json").write_text(json.dumps({"arguments": words}))
+    command = ["-m", f"sweep.resume={tmp_path}", "allow=[mine]"]
+    if kept is None:
+        with pytest.raises(sweeping.SweepNotResumedError, match="flags"):
+            sweeping.resumed(command)
+    else:
+        assert sweeping.resumed(command)[1 : len(kept) + 2] == [*kept, "allow=[mine]"]
+
+
 @pytest.mark.slow
 def test_a_completed_run_is_skipped(tmp_path: Path) -> None:
     # Of runs under outputs/ in the directory that it is run in.

@@ -134,7 +134,7 @@ def _step(name: str, config: TrainConfig, timings: progress.Timings) -> Iterator
 def load_rows(config: TrainConfig, plan: search.Plan) -> data.Division:
     """Load the table, and hold rows out."""
     columns = list(plan.rows.non_feature_columns)
-    table: data.Table = make("dataset", config.dataset, non_feature_columns=columns)
+    table: data.Table = make("dataset", config.dataset, config.allow, non_feature_columns=columns)
     # What was left to be found is part of the run: `pos_label` decides numbers.
     for key, value in table.resolved.items():
         if getattr(config.dataset, key, None) in (None, "auto"):

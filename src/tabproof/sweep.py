@@ -1,6 +1,7 @@
 """The train command: a single run, or a sweep in which each job is a process of its own."""
 
 import logging
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -28,7 +29,7 @@ from tabproof.runtime import console, process, threads
 from tabproof.text import shell_word
 
 RESUME, N_JOBS = "sweep.resume=", "hydra.launcher.n_jobs="
-MAY_CHANGE = ("sweep.", "runtime.")
+MAY_CHANGE = ("sweep.", "runtime.", "allow=")
 LATEST_LOG = Path("logs") / "latest.log"
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,11 @@ def resumed(arguments: Sequence[str]) -> list[str]:
     if refused := ", ".join(a for a in others if not a.startswith(MAY_CHANGE)):
         kept = "a resumed sweep keeps its choices, except for sweep.… and runtime.…"
         raise SweepNotResumedError(f"{refused}: {kept}")
-    began_with = artifacts.SweepDirectory(Path(text)).plan["arguments"]
+    words = list(map(str, artifacts.SweepDirectory(Path(text)).plan["arguments"]))
+    if any(word.lstrip().startswith("-") for word in words):
+        raise SweepNotResumedError(f"sweep.resume={text}: its plan has flags, which none records")
+    # The plan may be a stranger's: packages are allowed by this command line.
+    began_with = [word for word in words if not re.match(r"[\s+]*allow\s*=", word)]
     directory = in_quotes(text)
     return ["-m", *began_with, *others, f"hydra.sweep.dir={directory}", f"{RESUME}{directory}"]
 

@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from tabproof.conf_files import CONF
-from tabproof.config.typed import EXTRAS, CannotInstantiateError, make
+from tabproof.config.targets import EXTRAS, CannotInstantiateError, make
 from tabproof.errors import PackageMissingError
 from tabproof.steps.search import make_plan
 from tests.conftest import ROOT, composed, train
@@ -58,4 +58,4 @@ def test_a_member_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
 
 def test_a_package_that_is_no_extra_is_an_error_like_others() -> None:
     with pytest.raises(CannotInstantiateError, match="No module named 'nowhere'"):
-        make("model.estimator", {"_target_": "nowhere.Classifier"})
+        make("model.estimator", {"_target_": "nowhere.Classifier"}, ["nowhere"])

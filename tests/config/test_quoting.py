@@ -233,10 +233,14 @@ def test_what_hydra_does_not_read_becomes_the_value_as_it_was_typed(value: str) 
         assert values_of(quoted([argument])[0]) == [value]
 
 
+def received(**values: object) -> dict[str, object]:
+    return values
+
+
 @pytest.mark.parametrize("name", [name for name in ODD_NAMES if name])
 def test_a_name_reaches_the_function_that_loads_the_data(name: str) -> None:
-    node = {"_target_": "builtins.dict", "target": name, "keep": [name]}
-    made = make("dataset", node, more=[name])
+    node = {"_target_": "tests.config.test_quoting.received", "target": name, "keep": [name]}
+    made = make("dataset", node, ["tests"], more=[name])
     assert made == {"target": name, "keep": [name], "more": [name]}
 
 

@@ -23,7 +23,7 @@ from tabproof import artifacts, experiment
 from tabproof.conf_files import CONF
 from tabproof.config import check_config, typed
 from tabproof.config.schema import VoteConfig
-from tabproof.config.typed import CannotInstantiateError
+from tabproof.config.targets import CannotInstantiateError
 from tabproof.errors import RungNotScoredError, UserError
 from tabproof.experiment import run_experiment
 from tabproof.modeling import check_grid

@@ -15,4 +15,5 @@ from tabproof.config.job import kept_globals, overrides_of, run_in_process
 from tabproof.config.quoting import quoted, train_words
 from tabproof.config.schema import TrainConfig, seconds_of
 from tabproof.config.stored import as_yaml, command_of, machine_runtime, recompose
-from tabproof.config.typed import identity_of, make, most_categories, searched, typed
+from tabproof.config.targets import make
+from tabproof.config.typed import identity_of, most_categories, searched, typed

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tabproof.config import schema
+from tabproof.config.targets import refuse_parameter
 from tabproof.config.typed import members_of
 from tabproof.errors import FileMissingError, InvalidValueError, MissingValueError, UserError
 
@@ -170,6 +171,9 @@ def _model_errors(config: schema.TrainConfig) -> Found:
             valid = f"{n_members} numbers, one per member, none below 0 and not all 0"
             yield "model.estimator.weights", weights, valid
     for key, member in members_of(config).items():
+        for searched in (*member.model.param_grids.values(), member.model.param_space):
+            for parameter in searched if isinstance(searched, dict) else ():
+                refuse_parameter("model.param_grids", str(parameter))
         whose, remedy = (f"{key}: ", f"preprocess@{key}.preprocess") if key else ("", "preprocess")
         name = key.removeprefix(f"{place}.members.")
         # scikit-learn addresses parameters of members as name__parameter.

@@ -25,6 +25,7 @@ from tabproof.config.hydra_errors import ConfigurationError, unknown_choice
 from tabproof.config.job import overrides_of
 from tabproof.config.quoting import quoted
 from tabproof.config.schema import GROUPS, TrainConfig
+from tabproof.config.targets import check_hydra
 from tabproof.config.typed import check_keys, typed
 from tabproof.errors import CommandLineError
 
@@ -125,6 +126,7 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
             HydraConfig.instance().set_config(cfg)
             with open_dict(cfg):
                 hydra_config = cfg.pop("hydra")
+            check_hydra(hydra_config)
             check_keys(cfg)
             if shown is not None:
                 continue

@@ -566,6 +566,13 @@ class TrainConfig:
         None,
         literal="path",
     )
+    allow: list[str] = neutral(
+        "packages of your own whose classes `_target_` may name; a replay takes it from its"
+        " command line or your `conf/`, never from the run",
+        [],
+        pattern=r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*",
+        words="names of packages, such as [my_package]",
+    )
     skip_completed: bool = neutral("do nothing if outputs/ has a complete run of this id", False)
     save_data: bool = neutral(
         "copy the file of the data into the run, as `data.…`, so that the run replays anywhere;"

@@ -1,15 +1,19 @@
 """The configuration in a run directory: written, and composed again for a replay."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from tabproof.artifacts import one_line
+from tabproof.artifacts.files import check_yaml, read_yaml
 from tabproof.conf_files import CONF, escaped
 from tabproof.config.hydra_errors import ConfigurationError, explain_hydra_error, unknown_key
 from tabproof.config.schema import GROUPS, MemberConfig, RuntimeConfig, TrainConfig
@@ -18,7 +22,7 @@ from tabproof.errors import OverrideSyntaxError, UserError
 
 # Keys that decide no number: they are taken from this machine, not from the run.
 NOT_STORED = {f.name for f in fields(TrainConfig) if not f.metadata["decides_numbers"]}
-OF_MACHINE = ("runtime=", "runtime.", "data_home=")
+OF_MACHINE = ("runtime=", "runtime.", "data_home=", "allow=")
 
 
 class StoredConfigError(UserError):
@@ -49,7 +53,7 @@ def command_of(directory: Path) -> list[str]:
     overrides = directory / ".hydra" / "overrides.yaml"
     if not overrides.is_file():
         return []
-    words = cast(list[str], OmegaConf.to_container(OmegaConf.load(overrides)))
+    words = cast(list[str], read_yaml(overrides.read_bytes()))
     return ["python", "-m", "src.train", *words]
 
 
@@ -78,7 +82,8 @@ def recompose(
         stored = _merge_stored(cfg, text)
         identity = identity_of(typed(cfg))
     except Exception as error:
-        raise StoredConfigError(reason=explain_hydra_error(error) or error) from error
+        reason = one_line(str(explain_hydra_error(error) or error))
+        raise StoredConfigError(reason=reason) from error
     for key, value in (("resume", False), ("time_budget", None)):
         if key in cfg.search and (key == "resume" or to_its_end):
             cfg.search[key] = value
@@ -103,11 +108,14 @@ def _composed_here(overrides: Sequence[str]) -> DictConfig:
 
 
 def _merge_stored(cfg: DictConfig, text: str) -> DictConfig:
+    # OmegaConf reads it with this parser, which is slow; libyaml's reads other documents.
+    check_yaml(text, yaml.SafeLoader)
     stored = OmegaConf.create(text)
     # Where downloads lie is this machine's matter, if it says so.
     is_home_chosen = cfg.data_home is not None or DATA_HOME in os.environ
     if not isinstance(stored, DictConfig):
         raise ConfigurationError("it holds no keys")
+    _refuse_references(OmegaConf.to_container(stored), "")
     for key in map(str, stored):
         if key not in {f.name for f in fields(TrainConfig)}:
             raise unknown_key(key)
@@ -118,6 +126,19 @@ def _merge_stored(cfg: DictConfig, text: str) -> DictConfig:
     if is_home_chosen and "data_home" in cfg.dataset:
         cfg.dataset.data_home = None
     return stored
+
+
+# With an even number of backslashes before it, OmegaConf resolves it.
+REFERENCE = re.compile(r"(?<!\\)(\\\\)*\$\{")
+
+
+def _refuse_references(value: Any, path: str) -> None:
+    """Refuse `${…}`: a run's configuration is resolved, and this would read the environment."""
+    if isinstance(value, str) and REFERENCE.search(value):
+        raise ConfigurationError(f"{path} holds ${{…}}, which no run has")
+    if isinstance(value, dict | list):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            _refuse_references(each, f"{path}.{key}" if path else str(key))
 
 
 def _with_schema(group: str, node: DictConfig) -> DictConfig:

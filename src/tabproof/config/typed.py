@@ -1,4 +1,4 @@
-"""From Hydra's DictConfig to plain, typed objects, and from those to estimators."""
+"""From Hydra's DictConfig to plain, typed objects."""
 
 import os
 from dataclasses import fields, is_dataclass
@@ -6,60 +6,21 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from tabproof.conf_files import escaped
 from tabproof.config import schema
 from tabproof.config.hydra_errors import ConfigurationError, unknown_key
 from tabproof.config.quoting import decoded
-from tabproof.errors import MissingValueError, PackageMissingError, UserError
+from tabproof.errors import UserError
 
-# Packages that are extras of the project, each with the name of its extra.
-EXTRAS = ("catboost", "lightgbm", "xgboost")
 # The environment variable that says where downloads are cached, if no key does.
 DATA_HOME = "TABPROOF_DATA_HOME"
-
-
-class CannotInstantiateError(UserError):
-    """A `_target_` cannot be imported or called."""
-
-    template = "{key}: {target} cannot be made: {reason}"
 
 
 class TargetMissingError(UserError):
     """A table of the user without the name of its target."""
 
     template = "dataset.target=… must be given; the columns of {path} are {columns}"
-
-
-def make(key: str, node: Any, **arguments: Any) -> Any:
-    """Call the `_target_` of a node with the node's other keys and the arguments.
-
-    key: where the node is in the configuration, for errors.
-    """
-    if isinstance(node, dict) and "_target_" not in node:
-        raise MissingValueError(f"{key}._target_", "…")
-    if isinstance(node, str):
-        reason = "a step is written {_target_: package.Class, …}"
-        raise CannotInstantiateError(key=key, target=node, reason=reason)
-    target = str(node["_target_"] if isinstance(node, dict) else node._target_)
-    try:
-        # Plain lists and dictionaries: scikit-learn fails on those of OmegaConf.
-        # Twice: it resolves what it has resolved.
-        node, arguments = escaped(escaped(node)), escaped(escaped(arguments))
-        return instantiate(node, _convert_="all", **arguments)
-    except InstantiationException as error:
-        root: BaseException = error
-        while root.__cause__ is not None:
-            root = root.__cause__
-            if isinstance(root, UserError):
-                raise root from None
-        if isinstance(root, ModuleNotFoundError) and root.name in EXTRAS:
-            raise PackageMissingError(f"{key}: {target}", root.name, root.name) from None
-        reason = str(root).splitlines()[0]
-        raise CannotInstantiateError(key=key, target=target, reason=reason) from error
 
 
 def typed(cfg: DictConfig) -> schema.TrainConfig:

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isnan
@@ -48,7 +48,7 @@ def make_plan(config: conf.TrainConfig) -> Plan:
 
     Every value of the search space is tried on the pipelines.
     """
-    rows: data.Rows = conf.make("cv", config.cv, seed=config.seed)
+    rows: data.Rows = conf.make("cv", config.cv, config.allow, seed=config.seed)
     if config.evaluation.n_repeats:
         # Raises for a rule that divides rows in one way only.
         rows.repeated_folds(config.evaluation.n_splits, config.evaluation.n_repeats)
@@ -59,7 +59,11 @@ def make_plan(config: conf.TrainConfig) -> Plan:
     if isinstance(asked, schema.PortfolioSearchConfig):
         most = conf.most_categories(config)
         pipelines = make_members(
-            "search.members", asked.members, seed=config.seed, max_categories=most
+            "search.members",
+            asked.members,
+            seed=config.seed,
+            allow=config.allow,
+            max_categories=most,
         )
         grids = conf.searched(config)
     else:
@@ -84,9 +88,15 @@ def make_pipeline(config: conf.TrainConfig) -> Pipeline:
     most = conf.most_categories(config)
     if not isinstance(config.model, schema.VoteConfig):
         alone = {"": schema.MemberConfig(config.model, config.preprocess)}
-        return make_members("", alone, seed=config.seed, max_categories=most)[""]
-    members = make_members("model.members", config.model.members, seed=config.seed)
-    estimator = conf.make("model.estimator", config.model.estimator, estimators=[*members.items()])
+        return make_members("", alone, seed=config.seed, allow=config.allow, max_categories=most)[
+            ""
+        ]
+    members = make_members(
+        "model.members", config.model.members, seed=config.seed, allow=config.allow
+    )
+    estimator = conf.make(
+        "model.estimator", config.model.estimator, config.allow, estimators=[*members.items()]
+    )
     return modeling.make_pipeline({}, {}, estimator, seed=config.seed, max_categories=most)
 
 
@@ -95,10 +105,12 @@ def make_members(
     members: Mapping[str, schema.MemberConfig],
     *,
     seed: int,
+    allow: Sequence[str] = (),
     max_categories: int | None = None,
 ) -> dict[str, Pipeline]:
     """Return each model behind its preprocessing. key : where members are in the configuration.
 
+    allow : packages of the user whose classes may be named.
     max_categories : columns with more become shares of classes; None where that is done before.
     """
     pipelines = {}
@@ -106,12 +118,12 @@ def make_members(
         prefix = f"{key}.{name}." if key else ""
         numeric, categorical = (
             {
-                step: conf.make(f"{prefix}preprocess.{kind}.{step}", node)
+                step: conf.make(f"{prefix}preprocess.{kind}.{step}", node, allow)
                 for step, node in getattr(member.preprocess, kind).items()
             }
             for kind in ("numeric", "categorical")
         )
-        estimator = conf.make(f"{prefix}model.estimator", member.model.estimator)
+        estimator = conf.make(f"{prefix}model.estimator", member.model.estimator, allow)
         pipelines[name] = modeling.make_pipeline(
             numeric, categorical, estimator, seed=seed, max_categories=max_categories
         )
