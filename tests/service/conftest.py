@@ -17,6 +17,7 @@ from tabproof.service.served_model import ServedModel, load_model
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings
 from tabproof.service.telemetry import Telemetry
+from tabproof.service.workers import Workers
 from tests.artifacts.remote.conftest import between, bucket, endpoint, keys, s3_port
 from tests.conftest import made_once, train
 from tests.service.serving import Server
@@ -54,7 +55,7 @@ def endpoints_of(table: ServedModel) -> Endpoints:
     settings, telemetry = Settings(), Telemetry(os.devnull)
     store = ModelStore(settings)
     store.served = Served({"table": table}, "table")
-    return Endpoints(store, settings, telemetry, Lifecycle())
+    return Endpoints(store, settings, telemetry, Lifecycle(), Workers(None))
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
 
 from tabproof.service.settings import SettingError
 from tabproof.service.telemetry import Telemetry
@@ -178,5 +177,5 @@ def test_unwritable_log_is_refused(tmp_path: Path) -> None:
 def test_applications_have_separate_counters(tmp_path: Path) -> None:
     ours, others = Telemetry(str(tmp_path / "a")), Telemetry(str(tmp_path / "b"))
     ours.models([], "succeeded")
-    assert b'api_reloads_total{result="succeeded"}' in generate_latest(ours.registry)
-    assert b"api_reloads_total{" not in generate_latest(others.registry)
+    assert b'api_reloads_total{result="succeeded"}' in ours.exposition()
+    assert b"api_reloads_total{" not in others.exposition()

@@ -20,6 +20,7 @@ from tabproof.service.model_store import ModelStore, ReloadError
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings, misspelt
 from tabproof.service.telemetry import Telemetry
+from tabproof.service.workers import Workers, starter
 
 log = logging.getLogger("uvicorn.error")
 
@@ -27,9 +28,10 @@ log = logging.getLogger("uvicorn.error")
 def make_app(settings: Settings) -> FastAPI:
     """Make the application; models are loaded when it starts."""
     store = ModelStore(settings)
-    telemetry = Telemetry(settings.log)
+    workers = Workers(starter())
+    telemetry = Telemetry(settings.log, workers.directory)
     lifecycle = Lifecycle()
-    endpoints = Endpoints(store, settings, telemetry, lifecycle)
+    endpoints = Endpoints(store, settings, telemetry, lifecycle, workers)
 
     def show_served(reload: str = "") -> None:
         served = store.served
@@ -48,6 +50,7 @@ def make_app(settings: Settings) -> FastAPI:
             message = ""
             try:
                 if await asyncio.to_thread(store.reload, None, thoroughly=False):
+                    workers.publish(None, store.served.runs, thoroughly=False, ok=True)
                     show_served("succeeded")
             except UserError as error:
                 message = str(error)
@@ -55,6 +58,12 @@ def make_app(settings: Settings) -> FastAPI:
                     telemetry.models(store.served.models.values(), "refused")
                     log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
             logged = message
+
+    async def repeat(path: str | None, thoroughly: bool) -> dict[str, str]:
+        """Reload as another worker did."""
+        if await asyncio.to_thread(store.reload, path, thoroughly=thoroughly):
+            show_served("succeeded")
+        return store.served.runs
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -64,8 +73,11 @@ def make_app(settings: Settings) -> FastAPI:
         # Telemetry logs each request.
         logging.getLogger("uvicorn.access").disabled = True
         lifecycle.attach(telemetry, settings.drain_seconds)
-        with suppress(ReloadError):
-            await asyncio.to_thread(store.reload, None)
+        others = workers.join()
+        for path in (None, *others.paths):
+            with suppress(ReloadError):
+                await asyncio.to_thread(store.reload, path)
+        workers.report(store.served.runs)
         for name, why in {**store.served.unread, **store.served.failed}.items():
             log.error("model '%s' cannot be loaded: %s", name, why)
         for name, why in store.served.store.items():
@@ -73,11 +85,13 @@ def make_app(settings: Settings) -> FastAPI:
         for name in store.served.missing():
             log.error("API_REQUIRE names '%s', which is not served", name)
         show_served()
-        watching = asyncio.create_task(watch())
+        tasks = asyncio.create_task(watch()), asyncio.create_task(workers.follow(repeat))
         yield
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        workers.leave()
 
     app = FastAPI(
         title="Predictions",

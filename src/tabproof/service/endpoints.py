@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -20,7 +21,6 @@ from urllib.parse import parse_qs
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from prometheus_client.exposition import generate_latest
 from starlette.responses import RedirectResponse
 
 from tabproof.errors import UserError, printable, suggested
@@ -34,6 +34,7 @@ from tabproof.service.served_model import ServedModel
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import FALSE, TRUE, Settings
 from tabproof.service.telemetry import Telemetry
+from tabproof.service.workers import Workers
 
 DOCUMENT_PATH = "/openapi.json"
 DOCS_FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
@@ -68,9 +69,14 @@ class Endpoints:
     """The endpoints of one application: routes for FastAPI, and predictions by path."""
 
     def __init__(
-        self, store: ModelStore, settings: Settings, telemetry: Telemetry, lifecycle: Lifecycle
+        self,
+        store: ModelStore,
+        settings: Settings,
+        telemetry: Telemetry,
+        lifecycle: Lifecycle,
+        workers: Workers,
     ) -> None:
-        self._store, self.settings = store, settings
+        self._store, self.settings, self._workers = store, settings, workers
         self.telemetry, self.lifecycle = telemetry, lifecycle
         self._reloading = asyncio.Lock()
         # One thread: the work holds the interpreter lock most of the time.
@@ -174,9 +180,8 @@ class Endpoints:
         if served.models:
             outdated = {**served.store, **served.unread}.items()
             detail = "; ".join(f"'{name}' is not up to date: {why}" for name, why in outdated)
-        runs = {name: model.run_id for name, model in served.models.items()}
-        failed = dict(served.failed)
-        return json_response(answers.Health("ok", runs, served.default_name, failed, detail))
+        default, failed = served.default_name, dict(served.failed)
+        return json_response(answers.Health("ok", served.runs, default, failed, detail))
 
     async def _ready(self, _: Request, *, is_protocol: bool = False) -> Response:
         is_stopping = not self.lifecycle.is_ready
@@ -226,25 +231,35 @@ class Endpoints:
             reason = "administration needs the header 'Authorization: Bearer <API_ADMIN_TOKEN>'"
             raise RefusedError(401, reason, headers={"WWW-Authenticate": "Bearer"})
         path = read_query(request.scope["query_string"], ("path",)).get("path")
-        store = self._store
+        store, workers = self._store, self._workers
         async with self._reloading:
-            try:
-                # Reading and hashing take time: other requests are served meanwhile.
-                await asyncio.to_thread(store.reload, path)
-            except UserError as error:
-                self.telemetry.models(store.served.models.values(), "refused")
-                log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
-                status = 400 if isinstance(error, OutsideRootsError) else 409
-                detail = f"{store.message_of(error)} (the models served before stay in service)"
-                raise RefusedError(status, detail) from error
-            models = store.served.models
-        self.telemetry.models(models.values(), "succeeded")
-        runs = {name: model.run_id for name, model in models.items()}
+            with ExitStack() as stack:
+                await asyncio.to_thread(stack.enter_context, workers.one_at_a_time())
+                try:
+                    # Reading and hashing take time: other requests are served meanwhile.
+                    await asyncio.to_thread(store.reload, path)
+                except UserError as error:
+                    self.telemetry.models(store.served.models.values(), "refused")
+                    if path is None:
+                        # A path is what a client typed.
+                        log.error("not reloaded: %s", error)  # noqa: TRY400
+                        # Other models than the one that failed may have been loaded.
+                        workers.publish(None, store.served.runs, thoroughly=True, ok=False)
+                    status = 400 if isinstance(error, OutsideRootsError) else 409
+                    detail = f"{store.message_of(error)} (the models served before stay in service)"
+                    raise RefusedError(status, detail) from error
+                runs, models = store.served.runs, store.served.models.values()
+                number = workers.publish(path, runs, thoroughly=True, ok=True)
+                late = await workers.reached(number)
+        self.telemetry.models(models, "succeeded")
+        if late:
+            detail = f"worker(s) {', '.join(map(str, late))} have not reloaded yet; try again"
+            raise RefusedError(503, detail, headers={"Retry-After": "5"})
         return json_response(answers.Reloaded(runs))
 
     async def _metrics(self, _: Request) -> Response:
         media_type = "text/plain; version=0.0.4; charset=utf-8"
-        return Response(generate_latest(self.telemetry.registry), media_type=media_type)
+        return Response(self.telemetry.exposition(), media_type=media_type)
 
     async def _root(self, request: Request) -> Response:
         # Relative, because a proxy may have removed a prefix without saying so.

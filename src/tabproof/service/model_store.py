@@ -63,6 +63,11 @@ class Served:
     unread: Mapping[str, str] = field(default_factory=dict)
     required: tuple[str, ...] = ()
 
+    @property
+    def runs(self) -> dict[str, str]:
+        """The run id of each model."""
+        return {name: model.run_id for name, model in self.models.items()}
+
     def find(self, name: str | None = None, version: str | None = None) -> ServedModel:
         """Return a model, the default one without a name; raise RefusedError if not served."""
         found = self.models.get((self.default_name or "") if name is None else name)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, partial
+from pathlib import Path
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from tabproof.service.served_model import ServedModel
 from tabproof.service.settings import SettingError
@@ -34,17 +34,27 @@ class LogLine(msgspec.Struct):
 
 
 class Telemetry:
-    """Count and log requests; one object per application."""
+    """Count and log requests; one object per application.
 
-    def __init__(self, log: str) -> None:
-        self.registry = registry = CollectorRegistry()
+    directory: where several workers count together; None for one.
+    """
+
+    def __init__(self, log: str, directory: Path | None = None) -> None:
+        # Imported here: it reads when it is imported whether several workers count together.
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+        self._directory = directory
+        self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         counter = partial(Counter, registry=registry)
         requests = counter("api_requests", "requests", ["route", "method", "status"])
         predictions = counter("api_predictions", "predictions by label", ["model", "label"])
         self._reloads = counter("api_reloads", "reloads", ["result"])
         gauge = partial(Gauge, registry=registry)
+        # Of several workers, those that are alive: 1 if one of them serves the run.
+        gauge = partial(gauge, multiprocess_mode="livemax")
         self._models = gauge("api_model_info", "served models", ["model", "run_id"])
+        self._served: set[tuple[str, str]] = set()
         histogram = partial(Histogram, buckets=BUCKETS, registry=registry)
         doc = "seconds from the request head to the response"
         seconds = histogram("api_request_seconds", doc, ["route"])
@@ -80,8 +90,24 @@ class Telemetry:
 
     def models(self, models: Iterable[ServedModel], reload: str = "") -> None:
         """Set the gauge of served runs; reload: count one that "succeeded" or was "refused"."""
-        self._models.clear()
-        for model in models:
-            self._models.labels(model.name, model.run_id).set(1)
+        served = {(model.name, model.run_id) for model in models}
+        if self._directory is None:
+            self._models.clear()
+        # Labels cannot be removed where several workers count.
+        for labels in served if self._directory is None else self._served | served:
+            self._models.labels(*labels).set(labels in served)
+        self._served |= served
         if reload:
             self._reloads.labels(reload).inc()
+
+    def exposition(self) -> bytes:
+        """Return all metrics in the format of Prometheus; of several workers, their sums."""
+        from prometheus_client import CollectorRegistry
+        from prometheus_client.exposition import generate_latest
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        if self._directory is None:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, str(self._directory))  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
