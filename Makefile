@@ -13,6 +13,7 @@ EXTRAS ?=
 DS ?= breast_cancer
 HOST ?= 127.0.0.1
 PORT ?= 8000
+WORKERS ?= 1
 ARGS ?=
 TRAIN := $(BIN)/python -m src.train
 
@@ -81,7 +82,7 @@ train-full: init ## search=full on DS
 	@$(TRAIN) dataset=$(DS) search=full $(ARGS)
 
 # The image starts the same command.
-SERVICE := $(BIN)/python -m api --host $(HOST) --port $(PORT)
+SERVICE := $(BIN)/python -m api --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
 # PLACE: outputs, or the directory of one sweep. make exits with 2 for every failure: scripts that
 # distinguish 1 (some failed) from 2 (not finished) call python -m src.runs check.
@@ -96,7 +97,7 @@ report: init ## a markdown table of the newest runs; PLACE=a sweep's directory
 	@$(BIN)/python -m src.runs report "$(PLACE)"
 
 .PHONY: api
-api: init $(VENV)/.installed-api ## serve the promoted models, or the newest run; HOST=0.0.0.0 PORT=8000
+api: init $(VENV)/.installed-api ## serve the promoted models, or the newest run; HOST=0.0.0.0 PORT=8000 WORKERS=1
 	@exec $(SERVICE)
 
 .PHONY: api-bg
