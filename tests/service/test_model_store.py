@@ -298,6 +298,21 @@ def test_model_that_is_replaced_by_something_else_stays_and_says_so(
     assert running.served.why_not_ready() == ""
 
 
+def test_watcher_notices_the_repair_of_a_link_although_the_pointer_is_the_same(two: Path) -> None:
+    store = store_of(two)
+    before, versions = dict(store.served.models), two / "models" / "table" / "versions"
+    versions.rename(two / "away")
+    versions.symlink_to("nothing")
+    with pytest.raises(ReloadError, match="is a symbolic link to nothing"):
+        store.reload(None)
+    assert store.served.models["table"] is before["table"]
+    assert "'table' is not up to date" in store.served.why_not_ready()
+    versions.unlink()
+    (two / "away").rename(versions)
+    assert store.reload(None, thoroughly=False)
+    assert store.served.why_not_ready() == ""
+
+
 @pytest.mark.parametrize("how", [*REPLACEMENTS, "directory"])
 def test_no_run_takes_the_place_of_a_model_that_cannot_be_read(
     home: Path, how: str, tmp_path: Path
