@@ -1,5 +1,7 @@
 """Batch scoring gives the pipeline's numbers, whatever the cells come in."""
 
+import gzip
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.batch.scoring import N_ROWS, names_in, read, score, write_csv
-from tests.conftest import typed_in
+from tests.batch.scoring import N_ROWS, command, names_in, read, score, write_csv
+from tests.conftest import ROOT, typed_in
 
 
 def replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
@@ -118,6 +120,28 @@ def test_standard_streams_carry_answers_alone(
     score(f"run={model}", f"input={source}", f"output={tmp_path / 'out.csv'}")
     assert done.stdout.encode() == (tmp_path / "out.csv").read_bytes()
     assert "[SCORED]" in done.stderr
+
+
+def test_standard_input_may_be_gzipped_or_in_utf_16(
+    model: Path, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    content = write_csv(rows, tmp_path / "in.csv").read_bytes()
+    found = []
+    for sent in (content, gzip.compress(content), content.decode().encode("utf-16")):
+        words = command(f"run={model}", "input=-", "output=-")
+        done = subprocess.run(words, cwd=ROOT, input=sent, capture_output=True, check=True)
+        found.append(done.stdout)
+    assert found[0].count(b"\n") == N_ROWS + 1
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("mark", [b"PAR1", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"])
+def test_standard_input_of_another_kind_is_refused(model: Path, mark: bytes) -> None:
+    words = command(f"run={model}", "input=-", "output=-")
+    sent = mark + b"\0" * 99
+    done = subprocess.run(words, cwd=ROOT, input=sent, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"standard input cannot be read: it is neither text nor" in done.stderr
 
 
 def test_a_directory_becomes_a_directory_or_one_file(

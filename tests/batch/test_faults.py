@@ -1,6 +1,7 @@
 """What is wrong with an input is told: by row, by column, or by refusing it."""
 
 import gzip
+import resource
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import pytest
 
-from tests.batch.scoring import names_in, read, score, write_csv
+from tests.batch.scoring import command, names_in, read, score, write_csv
 from tests.conftest import ROOT
 
 BAD = b"""\
@@ -115,6 +116,9 @@ REFUSED = {
     "no input": (b"", "nothing is there", "input=missing.csv"),
     "no header": (b"", "it is empty; a header is needed", None),
     "nothing known": (b"x,y\n1,2\n", "missing 'amount', 'visits'", None),
+    "case": (b"Amount,visits,CITY\n1,2,x\n", "'Amount' instead of 'amount', 'CITY' instead", None),
+    "spaces": ("amount,vis its,\u3000city\n1,2,x\n".encode(), "'vis its' instead of", None),
+    "case of one that is kept": (b"Amount,visits\n1,2\n", "'Amount' instead of", "keep=Amount"),
     "separator": (b"amount;visits;city\n1;2;3\n", "try 'separator=;'", "separator=,"),
     "two separators": (b"amount,visits;city,x\n" + b"1,2;3,4\n" * 5, "'separator=,' or", None),
     "encoding": ("amount,都市\n1,2\n".encode("cp932"), "encoding=cp932 reads", "encoding=utf-8"),
@@ -134,6 +138,27 @@ def test_what_cannot_be_read_is_refused_in_one_line(case: str, model: Path, tmp_
     (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
     assert message in line
     assert names_in(tmp_path) == [source.name]
+
+
+def limit_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.csv.gz"])
+def test_error_of_a_full_disk_names_the_file(
+    model: Path, rows: pd.DataFrame, tmp_path: Path, name: str
+) -> None:
+    # A limit for files gives errors as a full disk does: without a name.
+    source = write_csv(rows, tmp_path / "in.csv")
+    words = [f"run={model}", f"input={source}", f"output={tmp_path / name}"]
+    done = subprocess.run(
+        command(*words), cwd=ROOT, capture_output=True, text=True, check=False,
+        preexec_fn=limit_files,
+    )  # fmt: skip
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 1
+    assert line.startswith(f"error: cannot read or write {tmp_path / name}"), line
+    assert ": File too large" in line
 
 
 HEAVY = {"pandas", "sklearn", "scipy", "joblib", "hydra", "omegaconf", "lets_plot"}

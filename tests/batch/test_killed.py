@@ -147,4 +147,6 @@ def test_a_reader_who_has_seen_enough_is_no_error(model: Path, long_input: Path)
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
         done = subprocess.run(words, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 1
-    assert done.stderr.decode().endswith("error: cannot read or write: No space left on device\n")
+    assert done.stderr.decode().endswith(
+        "cannot read or write standard output: No space left on device\n"
+    )

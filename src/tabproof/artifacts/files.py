@@ -20,7 +20,21 @@ from tabproof.errors import NewerFormatError
 # Without O_NONBLOCK, opening a named pipe would block. O_NOFOLLOW covers the last part only.
 FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+# Of a full disk, a quota and the largest size of a file.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 T = TypeVar("T")
+
+
+@contextmanager
+def named_when_full(path: str | Path) -> Iterator[None]:
+    """Name what is written in the error of a full disk, which names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -34,7 +48,7 @@ def atomic_file(
     """
     scratch = scratch or path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.tmp")
     try:
-        with scratch.open("wb") as file:
+        with named_when_full(path), scratch.open("wb") as file:
             yield file
             file.flush()
             if durable:

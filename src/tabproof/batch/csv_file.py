@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import io
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,14 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from tabproof.batch.cells import Fault, Rows, as_numpy, numbers_array
-from tabproof.batch.plan import HEAD_BYTES, BatchInputError, InputFile
+from tabproof.batch.plan import (
+    GZIP_MARK,
+    HEAD_BYTES,
+    OTHER_MARKS,
+    PARQUET_MARK,
+    BatchInputError,
+    InputFile,
+)
 from tabproof.errors import UserError
 from tabproof.reading import (
     AUTO,
@@ -137,7 +145,14 @@ def cleaned(content: bytes) -> tuple[bytes, bool]:
 
 def _open(file: InputFile) -> IO[bytes]:
     if file.path is None:
-        return sys.stdin.buffer
+        pipe = sys.stdin.buffer
+        head = cast(io.BufferedReader, pipe).peek(len(GZIP_MARK))
+        if head.startswith(GZIP_MARK):
+            return cast(IO[bytes], gzip.open(pipe))
+        if head.startswith((PARQUET_MARK, *OTHER_MARKS)):
+            reason = "it is neither text nor compressed by gzip; save it in a file, or convert it"
+            raise BatchInputError(file.name, reason)
+        return pipe
     return cast(IO[bytes], gzip.open(file.path)) if file.kind == "csv.gz" else file.path.open("rb")
 
 

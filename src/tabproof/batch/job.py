@@ -23,6 +23,8 @@ from tabproof.errors import ColumnMissingError, DuplicateColumnsError, UserError
 
 # Rows and cells of a piece: larger ones are no faster, and several are in memory at a time.
 BATCH_ROWS, BATCH_CELLS = 2**15, 2**19
+# Columns named in an error.
+MAX_SIMILAR = 5
 
 Source = CsvFile | ParquetFile
 # Called with the number of rows done, and their share of all.
@@ -31,6 +33,23 @@ Show = Callable[[int, float], None]
 
 class ColumnsDifferError(UserError):
     """All differences between an input's columns and the model's."""
+
+
+def refuse_similar_columns(where: str, lacks: Sequence[str], names: Iterable[str]) -> None:
+    """Refuse columns that differ from missing ones only by spaces or case."""
+    found = {_without_spaces(name): name for name in names}
+    pairs = [(found.get(_without_spaces(name)), name) for name in lacks]
+    similar = [f"'{name}' instead of '{wanted}'" for name, wanted in pairs if name is not None]
+    if similar:
+        more = f", … ({len(similar)} in all)" if len(similar) > MAX_SIMILAR else ""
+        raise ColumnsDifferError(
+            f"{where} has {', '.join(similar[:MAX_SIMILAR])}{more}:"
+            " names of columns must be the model's, with the same spaces and case; rename them"
+        )
+
+
+def _without_spaces(name: str) -> str:
+    return "".join(name.split()).casefold()
 
 
 class InputChangedError(UserError):
@@ -106,6 +125,8 @@ class Job:
                     raise DuplicateColumnsError(twice)
                 kept = {name: source.types[name] for name in names}
                 lacks = [name for name in self._names if name not in source.types]
+                foreign = {*source.types} - {*self._names, self._target}
+                refuse_similar_columns(file.name, lacks, sorted(foreign))
                 known = {*self._names, self._target, *kept}
                 others = [name for name in source.types if name not in known]
                 # All cells of a CSV are text.

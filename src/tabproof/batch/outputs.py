@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from tabproof.artifacts.files import atomic_file
+from tabproof.artifacts.files import atomic_file, named_when_full
 from tabproof.batch.plan import STDOUT, kind_of
 from tabproof.batch.scoring import PROBA, ROW, KeptColumnError, Part
 
@@ -34,8 +34,9 @@ def opened(path: Path | None, scratch: Path | None, schema: pa.Schema) -> Iterat
             raise KeptColumnError(name=field.name, reason=reason)
     if path is None or scratch is None:
         # Not sys.stdout, which would write again when Python ends.
-        with open(STDOUT, "wb", closefd=False) as file:
-            yield _csv_writer(file, schema)
+        name = "standard output"
+        with named_when_full(name), open(STDOUT, "wb", closefd=False) as stdout:
+            yield _csv_writer(stdout, schema, name)
         return
     with atomic_file(path, scratch) as file:
         if kind == "parquet":
@@ -46,23 +47,29 @@ def opened(path: Path | None, scratch: Path | None, schema: pa.Schema) -> Iterat
             encodings = {ROW: "DELTA_BINARY_PACKED", **dict.fromkeys(own, "BYTE_STREAM_SPLIT")}
             options = {"compression": "zstd", "compression_level": 1, "use_dictionary": texts}
             with pq.ParquetWriter(file, schema, column_encoding=encodings, **options) as writer:
-                yield lambda table: writer.write_table(table, row_group_size=max(table.num_rows, 1))
+
+                def write(table: pa.Table) -> None:
+                    with named_when_full(path):
+                        writer.write_table(table, row_group_size=max(table.num_rows, 1))
+
+                yield write
         elif kind == "csv.gz":
             # Without name and time the same rows give the same bytes.
             with gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as compressed:
-                yield _csv_writer(cast(IO[bytes], compressed), schema)
+                yield _csv_writer(cast(IO[bytes], compressed), schema, path)
         else:
-            yield _csv_writer(file, schema)
+            yield _csv_writer(file, schema, path)
 
 
-def _csv_writer(file: IO[bytes], schema: pa.Schema) -> Write:
+def _csv_writer(file: IO[bytes], schema: pa.Schema, name: str | Path) -> Write:
     file.write(_csv_line(schema.names))
 
     def write(table: pa.Table) -> None:
         options = pa_csv.WriteOptions(include_header=False, quoting_style="needed")
-        pa_csv.write_csv(table, file, options)
-        # So that the reader of a pipe does not wait for more.
-        file.flush()
+        with named_when_full(name):
+            pa_csv.write_csv(table, file, options)
+            # So that the reader of a pipe does not wait for more.
+            file.flush()
 
     return write
 
@@ -92,8 +99,9 @@ def bad_rows(path: Path | None) -> Iterator[Callable[[Part, int], None]]:
             if file is None:
                 file = stack.enter_context(atomic_file(path, scratch))
                 file.write(_csv_line(["row", "column", "reason"]))
-            for fault in part.faults:
-                file.write(_csv_line([n_before + fault.row, fault.column, fault.reason]))
+            with named_when_full(path):
+                for fault in part.faults:
+                    file.write(_csv_line([n_before + fault.row, fault.column, fault.reason]))
 
         yield write
         if path and scratch and file is None:

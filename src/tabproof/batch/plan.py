@@ -14,6 +14,7 @@ import pyarrow as pa
 from tabproof.errors import InvalidValueError, UserError
 
 KINDS = ("csv", "csv.gz", "parquet")
+PARQUET_MARK, GZIP_MARK = b"PAR1", b"\x1f\x8b"
 # Of archives, and of Excel.
 OTHER_MARKS = (b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\xd0\xcf\x11\xe0")
 STANDARD = "-"
@@ -132,9 +133,9 @@ def _kind_by_content(path: Path) -> str | None:
     """Return a file's kind by its first bytes; None if it is compressed in another way."""
     with path.open("rb") as file:
         head = file.read(8)
-    if head.startswith(b"PAR1"):
+    if head.startswith(PARQUET_MARK):
         return "parquet"
-    if head.startswith(b"\x1f\x8b"):
+    if head.startswith(GZIP_MARK):
         return "csv.gz"
     return None if head.startswith(OTHER_MARKS) else kind_of(path) or "csv"
 

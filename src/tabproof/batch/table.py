@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from tabproof.batch.cells import CellReader, find_wrong_types
-from tabproof.batch.job import ColumnsDifferError
+from tabproof.batch.job import ColumnsDifferError, refuse_similar_columns
 from tabproof.batch.parquet_file import Slice
 from tabproof.batch.score_files import read_model
 from tabproof.batch.scoring import Part, output_schema, score
@@ -28,11 +28,14 @@ class TableScorer:
         """Score the rows; those with a bad cell are left out, and are in the part's faults.
 
         The columns of the answer are those of batch scoring. Columns that are absent count as
-        missing cells. Raises ColumnsDifferError where no column is there, or one cannot be read.
+        missing cells. Raises ColumnsDifferError where no column is there, one cannot be read, or
+        one differs from the model's only by spaces or case.
         """
         names = table.column_names
         if twice := [name for name in self.columns if names.count(name) > 1]:
             raise DuplicateColumnsError(twice)
+        lacks = [name for name in self.columns if name not in names]
+        refuse_similar_columns("the table", lacks, {*names} - {*self.columns, self.target})
         found = {name: table.schema.field(name).type for name in self.columns if name in names}
         wrong = find_wrong_types(self._model.columns, found, strict=False)
         if wrong or not found:
