@@ -90,6 +90,8 @@ def test_rows_that_cannot_be_scored_are_missing_and_said(trained: tp.Run) -> Non
         assert trained.predict(frame).isna().tolist() == [False, False, True, False]
     with pytest.warns(RowsNotScoredWarning, match="absent count as missing cells: 'size'"):
         trained.predict_proba(make_frame().drop(columns="size"))
+    with pytest.raises(UserError, match="the table has 'Size ' instead of 'size': names of"):
+        trained.predict_proba(make_frame().rename(columns={"size": "Size "}))
     with pytest.raises(UserError, match="does not have the model's columns: missing 'age'"):
         trained.predict_proba(pd.DataFrame({"x": [1]}))
 
