@@ -16,6 +16,8 @@ import pytest
 from tests.service.serving import Reply, Server, free_port, request, wait_for
 
 BODY = b'{"features": {}}'
+# Debian's is not in the path of every user.
+NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 PREFIXED = "X-Forwarded-Prefix /rp"
 # What nginx does with a path, what it adds, and uvicorn's --root-path.
 PROXIES = {
@@ -70,15 +72,12 @@ class Proxied:
 @contextmanager
 def nginx(directory: Path, location: str, path: str, header: str, upstream: int) -> Iterator[int]:
     """Start nginx before a server and yield its port."""
-    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-    if program is None:
-        pytest.skip("nginx is absent: a proxy is not tested")
     port = free_port()
     line = f"proxy_set_header {header};" if header else ""
     names = {"location": location, "path": path, "port": port, "upstream": upstream}
     file = directory / "nginx.conf"
     file.write_text(CONFIGURATION.format(directory=directory, header=line, **names))
-    process = subprocess.Popen([program, "-c", str(file)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([str(NGINX), "-c", str(file)], stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: _listens(port))
         yield port
@@ -92,12 +91,17 @@ def _listens(port: int) -> bool:
         return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.fixture(params=PROXIES.values(), ids=PROXIES.keys())
-def proxied(request: pytest.FixtureRequest, promoted: Path, tmp_path: Path) -> Iterator[Proxied]:
+@pytest.fixture(params=PROXIES.values(), ids=PROXIES.keys(), scope="module")
+def proxied(
+    request: pytest.FixtureRequest, promoted: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxied]:
+    if NGINX is None:
+        pytest.skip("nginx is absent: a proxy is not tested")
     location, path, header, root_path = request.param
     options = ["--root-path", root_path] if root_path else []
+    directory = tmp_path_factory.mktemp("nginx")
     server = Server(promoted, options=options, default_model="table")
-    with server, nginx(tmp_path, location, path, header, server.port) as port:
+    with server, nginx(directory, location, path, header, server.port) as port:
         yield Proxied(port, location.rstrip("/"))
 
 
