@@ -41,15 +41,10 @@ def make_model(wanted: Sequence[WantedColumn]) -> Model:
         positive = np.sum(columns, axis=0) / 10
         return np.stack([1 - positive, positive], axis=1)
 
-    def name_category(value: object) -> str:
-        is_whole = isinstance(value, float) and value.is_integer()
-        return str(int(value)) if isinstance(value, float) and is_whole else str(value)
-
     return Model(
         fingerprint="f",
         columns=tuple(wanted),
         labels=("no", "yes"),
         predict_proba=predict_proba,
         codes_of=lambda proba: (proba[:, 1] > 0.5).astype(np.intp),
-        name_category=name_category,
     )

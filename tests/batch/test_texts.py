@@ -1,26 +1,25 @@
 """Texts mean to batch scoring what they mean to training."""
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pandas._libs.parsers import STR_NA_VALUES
 
-from tabproof.batch.cells import MISSING_TEXTS, as_spelled, read_numbers
+from tabproof.batch.cells import read_numbers
 from tabproof.data.cells import read_numbers as train_numbers
-from tabproof.forms import PLACEHOLDERS, NumberForm
+from tabproof.forms import MISSING_WORDS, NO_NUMBER_WORDS, NumberForm
 
 YEN = NumberForm(".", ",", ("¥",))
 
 
 def test_missing_texts_are_those_of_pandas() -> None:
-    assert set(STR_NA_VALUES) == MISSING_TEXTS
+    assert set(STR_NA_VALUES) == MISSING_WORDS
 
 
 def one(text: str, decimal: str = ".") -> tuple[float, bool]:
-    values, refused = read_numbers(pa.array([text]), decimal=decimal, with_missing_texts=True)
+    values, refused = read_numbers(pa.array([text]), decimal=decimal)
     return float(values[0]), bool(refused[0])
 
 
@@ -37,7 +36,7 @@ def test_a_text_is_the_number_that_training_reads(text: str, decimal: str) -> No
     text = text.replace(".", "\0").replace(",", ".").replace("\0", ",") if decimal == "," else text
     value, refused = one(text, decimal)
     (expected,) = train_numbers(pa.array([text]), NumberForm(decimal))
-    is_missing = np.isnan(expected) and text in MISSING_TEXTS | PLACEHOLDERS
+    is_missing = np.isnan(expected) and text in NO_NUMBER_WORDS
     assert refused == (np.isnan(expected) and not is_missing)
     if not refused:
         np.testing.assert_equal(value, expected)
@@ -54,9 +53,10 @@ def test_a_text_in_an_unusual_form_is_the_number_that_training_reads(
     text: str, form: NumberForm
 ) -> None:
     texts = pa.array([text, "1"])
-    values, refused = read_numbers(texts, form=form, with_missing_texts=False)
+    values, refused = read_numbers(texts, form=form)
     expected = train_numbers(texts, form)
-    np.testing.assert_array_equal(refused, np.isnan(expected))
+    is_missing = [each in NO_NUMBER_WORDS for each in (text, "1")]
+    np.testing.assert_array_equal(refused, np.isnan(expected) & ~np.array(is_missing))
     np.testing.assert_array_equal(values[~refused], expected[~refused])
 
 
@@ -72,27 +72,6 @@ def test_a_number_keeps_its_bits(number: float) -> None:
 
 def test_a_faulty_text_changes_none_next_to_it() -> None:
     texts = pa.array(["1.1", "x", None, " 2.2", "NA", "1e999"])
-    values, refused = read_numbers(texts, with_missing_texts=True)
+    values, refused = read_numbers(texts)
     np.testing.assert_array_equal(refused, [False, True, False, False, False, False])
     np.testing.assert_array_equal(values[[0, 3]], [1.1, 2.2])
-
-
-def test_in_typed_columns_only_nothing_is_missing() -> None:
-    _, refused = read_numbers(pa.array(["NA", "", None]), with_missing_texts=False)
-    np.testing.assert_array_equal(refused, [True, True, False])
-
-
-@given(st.integers(-(10**15), 10**15), st.sampled_from([".", ","]))
-def test_whole_numbers_as_pandas_writes_them_are_known(number: int, decimal: str) -> None:
-    column = pd.Series([float(number), None], name="c")
-    text = column.to_csv(index=False, decimal=decimal).splitlines()[1].strip('"')
-    assert as_spelled(text, {str(number)}, decimal=decimal) == str(number)
-    assert as_spelled(str(number), {f"{number}.0"}) == f"{number}.0"
-
-
-@pytest.mark.parametrize(
-    "text", ["3.0", "3", "3.5", "3.00", "03", "03.0", "+3.0", " 3.0", "3,0", "3.", "a.0", "", "３"]
-)
-def test_other_texts_are_spelled_as_they_stand(text: str) -> None:
-    assert as_spelled(text, {"3", "3.0", "03"}) == text
-    assert as_spelled(text, set()) == text

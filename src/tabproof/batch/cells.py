@@ -4,9 +4,8 @@ Cells mean what they meant in training. There is no loop over rows: each distinc
 looked up once.
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import nan
@@ -18,18 +17,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types
 
+from tabproof.errors import DuplicateColumnsError, UserError, listed
 from tabproof.features import seconds_of
 from tabproof.forms import (
     FLOAT32_MAX,
-    NA_WORDS,
-    PLACEHOLDERS,
+    NO_NUMBER_WORDS,
     DateForm,
     NumberForm,
     missing_numbers,
-    parse_boolean,
     parse_date,
     parse_number,
 )
+from tabproof.schema import Column, DateColumn, NumberColumn, TextColumn
+from tabproof.scorer import CategoryReader, as_category
 
 # --- From NumPy to Arrow and back, without pandas.
 
@@ -96,6 +96,59 @@ class WantedColumn:
         return self.unseen + 1
 
 
+class ColumnsDifferError(UserError):
+    """All differences between an input's columns and the model's."""
+
+
+def wanted_column(
+    column: Column | None, name: str, categories: tuple[str, ...] | None, na_values: tuple[str, ...]
+) -> WantedColumn:
+    """Return a column of a model; column : that of the schema, if it has it."""
+    if isinstance(column, NumberColumn | DateColumn):
+        low, high, form = column.minimum, column.maximum, column.form
+        return WantedColumn(name, categories, low, high, form, na_values=na_values)
+    is_text = isinstance(column, TextColumn)
+    return WantedColumn(name, categories, is_text=is_text, na_values=na_values)
+
+
+# Columns named in an error.
+MAX_SIMILAR = 5
+
+
+def refuse_similar_columns(where: str, lacks: Sequence[str], names: Iterable[str]) -> None:
+    """Refuse columns that differ from missing ones only by spaces or case."""
+    found = {_without_spaces(name): name for name in names}
+    pairs = [(found.get(_without_spaces(name)), name) for name in lacks]
+    similar = [f"'{name}' instead of '{wanted}'" for name, wanted in pairs if name is not None]
+    if similar:
+        more = f", … ({len(similar)} in all)" if len(similar) > MAX_SIMILAR else ""
+        raise ColumnsDifferError(
+            f"{where} has {', '.join(similar[:MAX_SIMILAR])}{more}:"
+            " names of columns must be the model's, with the same spaces and case; rename them"
+        )
+
+
+def _without_spaces(name: str) -> str:
+    return "".join(name.split()).casefold()
+
+
+def select_columns(table: pa.Table, wanted: Sequence[WantedColumn]) -> pa.Table:
+    """Return those of the model's columns that a table has, in the model's order.
+
+    Raises DuplicateColumnsError, or ColumnsDifferError where it has none, or one of a wrong type.
+    """
+    names, columns = table.column_names, [column.name for column in wanted]
+    if twice := [name for name in columns if names.count(name) > 1]:
+        raise DuplicateColumnsError(twice)
+    found = {name: table.schema.field(name).type for name in columns if name in names}
+    wrong = find_wrong_types(wanted, found, strict=False)
+    if wrong or not found:
+        mistyped = ", ".join(f"'{name}' ({kind})" for name, kind in wrong.items())
+        reason = f"wrong type {mistyped}" if wrong else f"missing {listed(columns, 20)}"
+        raise ColumnsDifferError(f"the table does not have the model's columns: {reason}")
+    return table.select(list(found))
+
+
 def value_type(kind: pa.DataType) -> pa.DataType:
     """Return the type of the cells, also of a dictionary."""
     return kind.value_type if types.is_dictionary(kind) else kind
@@ -132,34 +185,16 @@ def find_wrong_types(
     return wrong
 
 
-# --- Texts of a CSV, read as in training.
+# --- Texts, read as in training.
 
-MISSING_TEXTS = NA_WORDS | {""}
-# A column of nothing else becomes boolean, with the categories True and False.
-TRUTHS = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
 # Arrow's conversion is faster but refuses spaces. Infinity is a number here, and refused later.
 NUMBER = r"^\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))\s*$"
-
-# A whole number as pandas writes an int or a float.
-WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
 
 Cells = NDArray[Any]
 
 # What training takes for missing in columns of numbers and dates.
-_NO_NUMBER = texts_array(sorted(MISSING_TEXTS | PLACEHOLDERS))
+_NO_NUMBER = texts_array(sorted(NO_NUMBER_WORDS))
 NOTHING, NO_NUMBER = pa.nulls(1, pa.string())[0], texts_array(["no number"])[0]
-
-
-def as_spelled(text: str, known: Container[str], *, decimal: str = ".") -> str:
-    """Return the known spelling of a whole number, '3' or '3.0', if only the other is known.
-
-    pandas' CSV of whole numbers with gaps has '3.0' where training, which saw numbers, has '3'.
-    """
-    whole = None if text in known else WHOLE.fullmatch(text)
-    if whole is None or whole[2] not in (None, f"{decimal}0"):
-        return text
-    other = whole[1] if whole[2] else f"{text}.0"
-    return other if other in known else text
 
 
 def read_numbers(
@@ -167,16 +202,13 @@ def read_numbers(
     *,
     decimal: str = ".",
     form: NumberForm | None = None,
-    with_missing_texts: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return numbers (NaN if missing), and which texts are no finite number.
 
-    `with_missing_texts`: texts such as NA are missing too, not only nulls. `form`: how numbers were
-    written in training; another decimal point than `.` replaces that of the form.
+    `form`: how numbers were written in training; another decimal point than `.` replaces that of
+    the form.
     """
-    missing = pc.is_null(texts)
-    if with_missing_texts:
-        missing = pc.or_(missing, pc.is_in(texts, _NO_NUMBER))
+    missing = pc.or_(pc.is_null(texts), pc.is_in(texts, _NO_NUMBER))
     texts = pc.if_else(missing, NOTHING, texts)
     given, form = texts, form or NumberForm()
     if decimal not in (".", form.decimal):
@@ -262,38 +294,20 @@ class Rows:
 
 
 class CellReader:
-    """Reads cells of one kind of input for one model.
+    """Reads cells for one model. `decimal`: the decimal point of numbers in texts."""
 
-    `name_category` returns the name that training gave to a value that is no text.
-    """
-
-    def __init__(
-        self,
-        wanted: Sequence[WantedColumn],
-        name_category: Callable[[object], str],
-        *,
-        is_text: bool,
-        decimal: str = ".",
-    ) -> None:
-        self._wanted, self._name = tuple(wanted), name_category
-        self._is_text, self._decimal = is_text, decimal
-        self._places: dict[str, dict[str, int]] = {}
-        for column in wanted:
-            places = {name: place for place, name in enumerate(column.categories or ())}
-            if is_text and places.keys() <= set(TRUTHS.values()):
-                places |= {t: places[name] for t, name in TRUTHS.items() if name in places}
-            # A known category is never missing, whatever its name.
-            words = self._missing_in(column)
-            self._places[column.name] = {**dict.fromkeys(words, column.missing), **places}
-
-    def _missing_in(self, column: WantedColumn) -> Collection[str]:
-        """Return the words that mean missing: of training, where it had some."""
-        return column.na_values or (MISSING_TEXTS if self._is_text else ())
-
-    def _further(self, column: WantedColumn) -> Sequence[str]:
-        """Return the words that mean missing besides those of all columns of numbers and dates."""
-        usual = MISSING_TEXTS | PLACEHOLDERS if self._is_text else ()
-        return [word for word in column.na_values if word not in usual]
+    def __init__(self, wanted: Sequence[WantedColumn], *, decimal: str = ".") -> None:
+        self._wanted, self._decimal = tuple(wanted), decimal
+        self._categories = {
+            column.name: CategoryReader(column.categories, column.na_values)
+            for column in wanted
+            if column.categories is not None
+        }
+        # Words that mean missing besides those of all columns of numbers and dates.
+        self._words = {
+            column.name: [word for word in column.na_values if word not in NO_NUMBER_WORDS]
+            for column in wanted
+        }
 
     def encode(self, rows: Rows) -> tuple[list[Cells], dict[int, tuple[str, str]]]:
         """Return the model's columns, and the first fault (column, reason) of bad rows.
@@ -310,10 +324,10 @@ class CellReader:
             elif wanted.is_text:
                 columns.append(self._read_texts(rows.table[wanted.name], wanted))
             elif isinstance(wanted.form, DateForm):
-                column = _without(rows.table[wanted.name], self._further(wanted))
+                column = _without(rows.table[wanted.name], self._words[wanted.name])
                 columns.append(self._read_dates(column, wanted.name, wanted.form, faults))
             elif wanted.categories is None:
-                column = _without(rows.table[wanted.name], self._further(wanted))
+                column = _without(rows.table[wanted.name], self._words[wanted.name])
                 columns.append(self._read_numbers(column, wanted, wanted.form, faults))
             else:
                 chunks = rows.table[wanted.name].chunks
@@ -323,21 +337,7 @@ class CellReader:
 
     def _read_categories(self, cells: pa.Array, wanted: WantedColumn) -> Cells:
         encoded = cells if types.is_dictionary(cells.type) else cells.dictionary_encode()
-        place_of, places = self._places[wanted.name], []
-        is_boolean = set(wanted.categories or ()) in ({"True"}, {"False"}, {"True", "False"})
-        for value in encoded.dictionary.to_pylist():
-            # None and NaN, the only value that differs from itself, are missing.
-            if value is None or value != value:
-                places.append(wanted.missing)
-                continue
-            name = self._name(value)
-            if isinstance(value, str):
-                name = as_spelled(name, place_of, decimal=self._decimal)
-            place = place_of.get(name)
-            if place is None and is_boolean:
-                truth = parse_boolean(name)
-                place = None if truth is None else place_of.get(str(truth))
-            places.append(wanted.unseen if place is None else place)
+        places = list(map(self._categories[wanted.name].place, encoded.dictionary.to_pylist()))
         # The last entry is for null cells.
         lookup = np.array([*places, wanted.missing], dtype=np.intp)
         last = numbers_array(np.array([len(places)]))[0]
@@ -349,8 +349,8 @@ class CellReader:
             column = column.cast(column.type.value_type)
         cells = column.to_pylist()
         if not is_string(column.type):
-            cells = [None if cell is None or cell != cell else self._name(cell) for cell in cells]
-        if words := frozenset(self._missing_in(wanted)):
+            cells = [None if cell is None or cell != cell else as_category(cell) for cell in cells]
+        if words := frozenset(wanted.na_values):
             cells = [None if cell in words else cell for cell in cells]
         found = np.empty(len(cells), dtype=object)
         found[:] = cells
@@ -375,8 +375,7 @@ class CellReader:
             return seconds_of(times.astype("datetime64[us]"))
         if is_string(cells.type):
             cells = cells.cast(pa.string())
-            if self._is_text:
-                cells = pc.if_else(pc.is_in(cells, _NO_NUMBER), NOTHING, cells)
+            cells = pc.if_else(pc.is_in(cells, _NO_NUMBER), NOTHING, cells)
         elif types.is_decimal(cells.type) or types.is_boolean(cells.type):
             cells = cells.cast(pa.string())
 
@@ -404,12 +403,8 @@ class CellReader:
             column = column.cast(column.type.value_type)
         cells = column.combine_chunks()
         if is_string(cells.type):
-            values, refused = read_numbers(
-                cells.cast(pa.string()),
-                decimal=self._decimal,
-                form=form,
-                with_missing_texts=self._is_text,
-            )
+            texts = cells.cast(pa.string())
+            values, refused = read_numbers(texts, decimal=self._decimal, form=form)
         else:
             per_second = 1
             if types.is_time(cells.type) or types.is_duration(cells.type):

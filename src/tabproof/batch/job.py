@@ -12,7 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabproof.batch import outputs
-from tabproof.batch.cells import CellReader, find_wrong_types, numbers_array
+from tabproof.batch.cells import (
+    CellReader,
+    ColumnsDifferError,
+    find_wrong_types,
+    numbers_array,
+    refuse_similar_columns,
+)
 from tabproof.batch.csv_file import CsvFile
 from tabproof.batch.options import Options
 from tabproof.batch.parquet_file import ParquetFile
@@ -23,33 +29,10 @@ from tabproof.errors import ColumnMissingError, DuplicateColumnsError, UserError
 
 # Rows and cells of a piece: larger ones are no faster, and several are in memory at a time.
 BATCH_ROWS, BATCH_CELLS = 2**15, 2**19
-# Columns named in an error.
-MAX_SIMILAR = 5
 
 Source = CsvFile | ParquetFile
 # Called with the number of rows done, and their share of all.
 Show = Callable[[int, float], None]
-
-
-class ColumnsDifferError(UserError):
-    """All differences between an input's columns and the model's."""
-
-
-def refuse_similar_columns(where: str, lacks: Sequence[str], names: Iterable[str]) -> None:
-    """Refuse columns that differ from missing ones only by spaces or case."""
-    found = {_without_spaces(name): name for name in names}
-    pairs = [(found.get(_without_spaces(name)), name) for name in lacks]
-    similar = [f"'{name}' instead of '{wanted}'" for name, wanted in pairs if name is not None]
-    if similar:
-        more = f", … ({len(similar)} in all)" if len(similar) > MAX_SIMILAR else ""
-        raise ColumnsDifferError(
-            f"{where} has {', '.join(similar[:MAX_SIMILAR])}{more}:"
-            " names of columns must be the model's, with the same spaces and case; rename them"
-        )
-
-
-def _without_spaces(name: str) -> str:
-    return "".join(name.split()).casefold()
 
 
 class InputChangedError(UserError):
@@ -205,10 +188,7 @@ class Job:
         for place, file in enumerate(inputs[first:], start=first):
             source = self._open(file)
             needed = self._needed(source, checked.kept)
-            is_text, decimal = source.is_text, self._options.decimal
-            reader = CellReader(
-                model.columns, model.name_category, is_text=is_text, decimal=decimal
-            )
+            reader = CellReader(model.columns, decimal=self._options.decimal)
             to_rows = source.to_rows(needed, [name for name in self._lookups if name in needed])
             fewer = max(BATCH_CELLS // (len(needed) + len(model.added_columns)), 1)
             batch_rows = self._options.batch_rows or min(BATCH_ROWS, fewer)

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,7 +18,7 @@ from tabproof import artifacts
 from tabproof import scorer as scoring
 from tabproof.artifacts.errors import NotServableError
 from tabproof.batch import parts
-from tabproof.batch.cells import WantedColumn
+from tabproof.batch.cells import wanted_column
 from tabproof.batch.job import Job, Pool
 from tabproof.batch.options import Options, parse
 from tabproof.batch.plan import STANDARD, Plan, make_plan
@@ -27,14 +26,7 @@ from tabproof.batch.scoring import Model, Tally
 from tabproof.errors import listed
 from tabproof.runtime import console, threads
 from tabproof.runtime.progress import rows_display
-from tabproof.schema import (
-    Column,
-    DateColumn,
-    NumberColumn,
-    Schema,
-    SchemaDamagedError,
-    TextColumn,
-)
+from tabproof.schema import Schema, SchemaDamagedError
 
 SCHEMA, SCORER = "schema.json", "scorer/"
 PARTS_FORMAT = 2
@@ -170,25 +162,15 @@ def read_model(path: Path, *, explain: bool) -> tuple[str, Model, str]:
     model = Model(
         fingerprint=f"{run.run_id} {digest.hexdigest()}",
         columns=tuple(
-            replace(
-                _wanted(columns.get(column.name), column.name, categories.get(column.name)),
-                na_values=schema.na_values,
-            )
-            for column in scorer.columns
+            wanted_column(columns.get(name), name, categories.get(name), schema.na_values)
+            for name in (column.name for column in scorer.columns)
         ),
         labels=scorer.labels,
         predict_proba=scorer.predict_proba,
         codes_of=scorer.codes_of,
-        name_category=scoring.as_category,
         explain=scorer.contributions if explain else None,
     )
     return run.run_id, model, schema.target
-
-
-def _wanted(column: Column | None, name: str, categories: tuple[str, ...] | None) -> WantedColumn:
-    if isinstance(column, NumberColumn | DateColumn):
-        return WantedColumn(name, categories, column.minimum, column.maximum, column.form)
-    return WantedColumn(name, categories, is_text=isinstance(column, TextColumn))
 
 
 @contextmanager

@@ -42,8 +42,8 @@ class Model:
     """A model for batch scoring.
 
     fingerprint: identifies everything that its numbers depend on. codes_of: returns the index of
-    the predicted label. name_category: returns the name that training gave to a value. explain:
-    returns contributions for columns and probabilities; None if not asked for.
+    the predicted label. explain: returns contributions for columns and probabilities; None if not
+    asked for.
     """
 
     fingerprint: str
@@ -51,7 +51,6 @@ class Model:
     labels: tuple[str, ...]
     predict_proba: Callable[[Sequence[NDArray[Any]]], Floats]
     codes_of: Callable[[Floats], NDArray[np.intp]]
-    name_category: Callable[[object], str]
     explain: Callable[[Sequence[NDArray[Any]], Floats], Contributions] | None = None
 
     @property

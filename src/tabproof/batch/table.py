@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tabproof.batch.cells import CellReader, find_wrong_types
-from tabproof.batch.job import ColumnsDifferError, refuse_similar_columns
+from tabproof.batch.cells import CellReader, refuse_similar_columns, select_columns
 from tabproof.batch.parquet_file import Slice
 from tabproof.batch.score_files import read_model
 from tabproof.batch.scoring import Part, output_schema, score
-from tabproof.errors import DuplicateColumnsError, listed
 
 
 class TableScorer:
@@ -32,17 +30,9 @@ class TableScorer:
         one differs from the model's only by spaces or case.
         """
         names = table.column_names
-        if twice := [name for name in self.columns if names.count(name) > 1]:
-            raise DuplicateColumnsError(twice)
         lacks = [name for name in self.columns if name not in names]
         refuse_similar_columns("the table", lacks, {*names} - {*self.columns, self.target})
-        found = {name: table.schema.field(name).type for name in self.columns if name in names}
-        wrong = find_wrong_types(self._model.columns, found, strict=False)
-        if wrong or not found:
-            mistyped = ", ".join(f"'{name}' ({kind})" for name, kind in wrong.items())
-            reason = f"wrong type {mistyped}" if wrong else f"missing {listed(self.columns, 20)}"
-            raise ColumnsDifferError(f"the table does not have the model's columns: {reason}")
-        rows = Slice(table.select(list(found)), table.num_rows)
-        reader = CellReader(self._model.columns, self._model.name_category, is_text=False)
+        rows = Slice(select_columns(table, self._model.columns), table.num_rows)
+        reader = CellReader(self._model.columns)
         schema = output_schema(self._model, {})
         return score(self._model, reader, Slice.rows, schema, 0, rows)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tabproof.data.cells import Floats
 from tabproof.data.column import SAMPLE, Column, Reading
-from tabproof.forms import INFINITE, MOST, NA_WORDS, PLACEHOLDERS, missing_numbers
+from tabproof.forms import INFINITE, MISSING_WORDS, MOST, PLACEHOLDERS, missing_numbers
 
 # The share of a sample that must be of a kind.
 LIKELY = 0.8
@@ -50,7 +50,7 @@ def some_distinct(texts: pa.Array) -> list[str]:
 
 def missing_words(reading: Reading) -> Collection[str]:
     """Return the words that mean missing."""
-    return NA_WORDS | {""} if reading.na_values is None else {"", *reading.na_values}
+    return MISSING_WORDS if reading.na_values is None else {"", *reading.na_values}
 
 
 def without_missing(texts: pa.Array, reading: Reading) -> pa.Array:

@@ -34,7 +34,15 @@ from tabproof.forms.numbers import (
     whole_pattern,
 )
 from tabproof.forms.times import HOURS_MINUTES, TIMES, WITH_SECONDS
-from tabproof.forms.words import INFINITE, NA_WORDS, PLACEHOLDERS, parse_boolean, plain
+from tabproof.forms.words import (
+    INFINITE,
+    MISSING_WORDS,
+    NA_WORDS,
+    NO_NUMBER_WORDS,
+    PLACEHOLDERS,
+    parse_boolean,
+    plain,
+)
 
 __all__ = [
     "ALL_SCALES",
@@ -50,9 +58,11 @@ __all__ = [
     "MARKS",
     "MAX_EPOCH",
     "MIN_EPOCH",
+    "MISSING_WORDS",
     "MONTH_FIRST",
     "MOST",
     "NA_WORDS",
+    "NO_NUMBER_WORDS",
     "NUMERIC_DATES",
     "PLACEHOLDERS",
     "SEPARATORS",

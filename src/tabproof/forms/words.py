@@ -5,12 +5,15 @@ import re
 _NA = "#N/A #NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> N/A NA NULL NaN None n/a nan null"
 # Words that mean missing unless a column says otherwise: those of pandas.
 NA_WORDS = frozenset([*_NA.split(), "#N/A N/A"])
+MISSING_WORDS = NA_WORDS | {""}
 _NO_VALUE = (
     "? - -- --- — – . .. … * ー ― N.A. n.a. NONE none NAN #DIV/0! #VALUE! #REF! #NUM! #NAME?"
     " missing unknown 不明 欠損 未入力 未定 0000-00-00 0000/00/00"
 )
 # Beside these, what stands for missing in columns of numbers and of dates only.
 PLACEHOLDERS = frozenset(_NO_VALUE.split())
+# All that means missing in such columns.
+NO_NUMBER_WORDS = MISSING_WORDS | PLACEHOLDERS
 INFINITE = re.compile(r"[+-]?(?:inf|infinity|∞)", re.IGNORECASE)
 
 # Full-width characters, spaces and signs as ASCII. Not NFKC: it would read 5² as 52.

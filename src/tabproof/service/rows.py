@@ -22,17 +22,17 @@ from tabproof.errors import printable
 from tabproof.features import FIRST, LAST
 from tabproof.forms import (
     FLOAT32_MAX,
+    NO_NUMBER_WORDS,
     NUMERIC_DATES,
     DateForm,
     NumberForm,
     bounded,
     missing_numbers,
-    parse_boolean,
     parse_date,
     parse_number,
 )
 from tabproof.schema import Column, DateColumn, NumberColumn, Schema, TextColumn
-from tabproof.scorer import Scorer, as_category
+from tabproof.scorer import CategoryReader, Scorer, as_category
 from tabproof.scorer.encoding import CategoryEncoding
 from tabproof.scorer.inputs import Input
 from tabproof.service.answers import Difference, RefusedError, RowWarning, WarningKind
@@ -48,8 +48,6 @@ MAX_WARNINGS = 100
 MAX_UNKNOWN = 1000
 # A longer text is neither a number nor a date.
 MAX_NUMBER_TEXT = 400
-# Categories of a column of truth values, for which other words are read too.
-BOOLEANS = ({"True"}, {"False"}, {"True", "False"})
 TOO_DEEP = "the body is nested too deeply"
 
 
@@ -147,18 +145,15 @@ class _Column:
         self.name, self.expected = column.name, "number"
         self.kinds: set[type] = {float, int, NoneType}
         self.place_of: dict[str, int] | None = None
+        self._categories: CategoryReader | None = None
         self._missing: float | None = nan
-        self._unseen = nan
         self.low, self.high = -FLOAT32_MAX, FLOAT32_MAX
         self._number_form, self.date_form = NumberForm(), DateForm()
-        self._is_boolean = self.is_text = self._is_date = False
+        self.is_text = self._is_date = False
         if isinstance(encoding, CategoryEncoding):
-            self.kinds, self.place_of = {str, NoneType}, encoding.index_of
-            if na_values:
-                words = dict.fromkeys(na_values, encoding.missing)
-                self.place_of = {**words, **encoding.index_of}
-            self._unseen, self._missing, self.expected = encoding.unseen, encoding.missing, "text"
-            self._is_boolean = set(encoding.categories) in BOOLEANS
+            self._categories = CategoryReader(encoding.categories, na_values)
+            self.kinds, self.place_of = {str, NoneType}, self._categories.place_of
+            self._missing, self.expected = encoding.missing, "text"
         elif isinstance(column, TextColumn):
             self.kinds, self._missing, self.expected = {str, NoneType}, None, "text"
             self.is_text = True
@@ -174,19 +169,16 @@ class _Column:
             self._range = self.low, self.high = column.span
         elif isinstance(column, DateColumn) and None not in (column.minimum, column.maximum):
             self._range = cast(tuple[float, float], (column.minimum, column.maximum))
-        self._missing_words, self._missing_numbers = (
-            frozenset(na_values),
-            missing_numbers(na_values),
-        )
+        self._missing_words = frozenset(na_values)
+        if not self.is_text:
+            self._missing_words |= NO_NUMBER_WORDS
+        self._missing_numbers = missing_numbers(na_values)
         if self.is_text or self._is_date or self._missing_numbers:
             # No cell is an ordinary number.
             self.low, self.high = inf, -inf
 
     def unusual(self, value: Cell, warnings: list[RowWarning], row: int | None = None) -> Any:
         """Convert a cell that is no ordinary number or known category; warn of what is lost."""
-        words = self._missing_words if isinstance(value, str) else self._missing_numbers
-        if value is None or (value in words and not isinstance(value, bool)):
-            return self._missing
 
         def warn(kind: WarningKind, message: str) -> None:
             warnings.append(RowWarning(self.name, kind, message, row))
@@ -194,21 +186,19 @@ class _Column:
         if value is ABSENT:
             warn("missing_column", "is absent: treated as missing")
             return self._missing
+        if self._categories is not None:
+            place = self._categories.place(value)
+            if place == self._categories.unseen:
+                warn("unseen_category", "has a category that is not in the training data")
+            return place
+        words = self._missing_words if isinstance(value, str) else self._missing_numbers
+        if value is None or (value in words and not isinstance(value, bool)):
+            return self._missing
         if self.is_text:
             return value if isinstance(value, str) else as_category(value)
-        if self.place_of is not None:
-            name = as_category(value)
-            place = self.place_of.get(name)
-            if place is None and self._is_boolean:
-                place = self.place_of.get(str(parse_boolean(name)))
-            if place is None:
-                warn("unseen_category", "has a category that is not in the training data")
-            return self._unseen if place is None else place
         if self._is_date:
             return self._date(value, warn)
         where = f"features.{self.name}" if row is None else f"rows[{row}].{self.name}"
-        if isinstance(value, bool):
-            raise RefusedError(422, f"{where} takes a number, not true or false")
         if isinstance(value, str):
             parsed = (
                 None if len(value) > MAX_NUMBER_TEXT else parse_number(value, self._number_form)
