@@ -223,6 +223,54 @@ def test_too_many_cells_are_refused_before_decoding(
     assert answer.status == 413
 
 
+def typed(datatype: str, *data: object) -> list[object]:
+    return [*Tensor("x", [len(data)], datatype, [*data]).cells()]
+
+
+@pytest.mark.parametrize(
+    ("datatype", "data", "words"),
+    [
+        ("INT64", [1, 2.5], r"\.data\[1\] is not of INT64: it takes a whole number from -9"),
+        ("INT8", [-129], "a whole number from -128 to 127"),
+        ("UINT8", [300], "a whole number from 0 to 255"),
+        ("UINT64", [-1], "a whole number from 0 to 1844"),
+        ("INT32", [True], "not of INT32"),
+        ("INT32", [1e300], "not of INT32"),
+        ("BOOL", [True, 2], r"\.data\[1\] is not of BOOL: it takes true, false, 1 or 0"),
+        ("BOOL", ["true"], "not of BOOL"),
+        ("FP64", [1, "2"], r"\.data\[1\] is not of FP64: it takes a number"),
+        ("FP64", [False], "not of FP64"),
+        ("FP32", [1e39], "a number from -3"),
+        ("FP16", [70000], "a number from -65504 to 65504"),
+        ("BYTES", ["a", 1], r"\.data\[1\] is not of BYTES: it takes a text"),
+        ("BYTES", [True], "not of BYTES"),
+    ],
+)
+def test_a_cell_that_is_not_of_the_tensors_type_is_refused(
+    datatype: str, data: list[object], words: str
+) -> None:
+    with pytest.raises(RefusedError, match=words) as refused:
+        typed(datatype, *data)
+    assert refused.value.status == 422
+
+
+@pytest.mark.parametrize(
+    ("datatype", "data", "expected"),
+    [
+        ("INT64", [1, 2.0, None], [1, 2, None]),
+        ("UINT8", [255, 0], [255, 0]),
+        ("BOOL", [True, 0, 1.0, None], [True, False, True, None]),
+        ("FP64", [1, 2.5, 2**60, None], [1, 2.5, 2**60, None]),
+        ("FP32", [0.1], [0.1]),
+        ("BYTES", ["a", "", None], ["a", "", None]),
+    ],
+)
+def test_a_cell_is_of_the_tensors_type(
+    datatype: str, data: list[object], expected: list[object]
+) -> None:
+    assert repr(typed(datatype, *data)) == repr(expected)
+
+
 # --- The binary extension
 
 

@@ -6,7 +6,8 @@ https://github.com/kserve/open-inference-protocol
 """
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -24,6 +25,13 @@ NUMBERS = {
     "FP16": "<f2", "FP32": "<f4", "FP64": "<f8",
 }  # fmt: skip
 TEXTS = "BYTES"
+# The least and the greatest number of a type that is narrower than JSON's numbers.
+RANGES: dict[str, tuple[float, float]] = {
+    **{name: (float(np.finfo(code).min), float(np.finfo(code).max))
+       for name, code in NUMBERS.items() if name in ("FP16", "FP32")},
+    **{name: (int(np.iinfo(code).min), int(np.iinfo(code).max))
+       for name, code in NUMBERS.items() if "INT" in name},
+}  # fmt: skip
 FORM = '{"inputs": [{"name": column, "shape": [rows], "datatype": "FP64", "data": […]}, …]}'
 
 
@@ -73,12 +81,31 @@ class Tensor(msgspec.Struct, omit_defaults=True):
             if not all(nested):
                 raise self.refusal(".data is nested unevenly")
             cells = [cell for row in cells for cell in row]
-        kinds = set(map(type, cells)) - {type(None)}
+        kinds = set(map(type, cells)) - {NoneType}
         if kinds & {list, dict}:
             raise self.refusal(".data is nested too deeply")
-        if kinds and (kinds == {str}) != (self.datatype == TEXTS):
-            raise self.refusal(f".data is not of {self.datatype}")
-        return cells
+        if self.datatype in ("FP64", TEXTS) and kinds <= {str if self.datatype == TEXTS else float}:
+            return cells
+        return [None if cell is None else self._typed(n, cell) for n, cell in enumerate(cells)]
+
+    def _typed(self, place: int, cell: Any) -> Any:
+        """Return a cell as the tensor's type has it; refuse one that is not of that type."""
+        kind, (low, high) = type(cell), RANGES.get(self.datatype, (-inf, inf))
+        if self.datatype == TEXTS:
+            wanted, is_fitting = "a text", kind is str
+        elif self.datatype == "BOOL":
+            wanted, is_fitting = "true, false, 1 or 0", kind is not str and cell in (0, 1)
+            cell = bool(cell)
+        elif self.datatype.startswith("FP"):
+            wanted = "a number" if high == inf else f"a number from {low:g} to {high:g}"
+            is_fitting = kind in (int, float) and low <= cell <= high
+        else:
+            wanted = f"a whole number from {low} to {high}"
+            is_fitting = kind in (int, float) and low <= cell <= high and cell == int(cell)
+            cell = int(cell) if is_fitting else cell
+        if not is_fitting:
+            raise self.refusal(f".data[{place}] is not of {self.datatype}: it takes {wanted}")
+        return cell
 
 
 class RequestedOutput(msgspec.Struct):
