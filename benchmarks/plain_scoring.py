@@ -37,7 +37,7 @@ def main() -> None:
         for column in schema.columns
     }
     names = [f"proba_{label}" for label in schema.labels]
-    pipeline = joblib.load(arguments.run / "estimator.joblib")
+    pipeline = joblib.load(arguments.run / "estimator.joblib").pipeline
     with pq.ParquetWriter(
         arguments.output, pa.schema([(name, pa.float64()) for name in names])
     ) as writer:

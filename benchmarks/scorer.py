@@ -31,7 +31,7 @@ N_ROWS_ALONE, N_ROWS, N_REPETITIONS = 300, 50_000, 5
 def compare(name: str, overrides: list[str], run: Path, data_home: str) -> None:
     """Train a model, and print one line of figures."""
     train(run, data_home, *overrides)
-    pipeline = joblib.load(run / "estimator.joblib")
+    pipeline = joblib.load(run / "estimator.joblib").pipeline
     files = read_verified(run, lambda file: file.startswith("scorer/")).files
     start = perf_counter()
     scorer = read_scorer(files)

@@ -34,7 +34,7 @@ RUN = Path(os.environ["RUN"])
 SCHEMA = Schema.from_json((RUN / "schema.json").read_text(encoding="utf-8"))
 NAMES = [column.name for column in SCHEMA.columns]
 RUN_ID = json.loads((RUN / "summary.json").read_text(encoding="utf-8"))["run_id"]
-pipeline = joblib.load(RUN / "estimator.joblib")
+pipeline = joblib.load(RUN / "estimator.joblib").pipeline
 app = FastAPI()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from tabproof import artifacts, data
 from tabproof.artifacts import provenance
 from tabproof.artifacts.run_directory import CONFIG, ENVIRONMENT, EVIDENCE, PATCH, SCHEMA, SUMMARY
+from tabproof.batch.estimator import RunClassifier
 from tabproof.config import TrainConfig, as_yaml, identity_of, make
 from tabproof.evaluation_result import Evidence
 from tabproof.runtime import console, progress, threads
@@ -97,7 +98,7 @@ def train(
         if patch is not None:
             run.write(PATCH, patch)
         run.write(SCHEMA, schema.to_json())
-        run.write_estimator(decided.estimator)
+        run.write_estimator(RunClassifier(pipeline, schema, decided.decision.threshold))
         for name, content in files.items():
             run.write(name, content)
         run.write_cv_results(found.cv_results)

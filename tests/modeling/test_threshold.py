@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import TunedThresholdClassifierCV
-from sklearn.utils.validation import check_is_fitted
 
 from tabproof.errors import NoThresholdError
-from tabproof.modeling import choose_threshold, threshold, with_threshold
+from tabproof.modeling import choose_threshold, threshold
 from tabproof.modeling.calibration import GivenProba
 
 COSTS = [[0.0, 1.0], [5.0, 0.0]]
@@ -152,19 +149,6 @@ def test_max_f1_is_the_choice_of_scikit_learn() -> None:
         GivenProba().fit(None, y), scoring="f1", thresholds=candidates, cv="prefit", refit=False
     ).fit(proba, y)
     assert np.nextafter(choose_threshold(proba, y)[0], 1) == theirs.best_threshold_
-
-
-def test_predict_decides_above_the_threshold() -> None:
-    X = np.arange(20.0)[:, np.newaxis]
-    fitted = LogisticRegression().fit(X, (X[:, 0] > 12).astype(int))
-    proba = fitted.predict_proba(X)
-    for t in [*proba[:, 1], 0.0, 1.0, float(np.nextafter(0, -1))]:
-        decided = with_threshold(fitted, float(t))
-        check_is_fitted(decided)
-        np.testing.assert_array_equal(decided.predict(X), (proba[:, 1] > t).astype(int))
-        np.testing.assert_array_equal(decided.predict_proba(X), proba)
-    # It can be fitted again, like any classifier.
-    assert clone(decided).fit(X, X[:, 0] > 3).n_features_in_ == 1
 
 
 def test_with_many_rows_the_only_threshold_with_recall_and_precision_is_found() -> None:

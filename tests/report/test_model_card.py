@@ -87,8 +87,8 @@ def test_rows_of_a_table_have_the_cells_of_its_head() -> None:
 
 
 def test_the_threshold_in_use_is_in_the_code() -> None:
-    assert "is_positive = proba[:, 1] > 0.1667" in render_card(facts_of(), "en")
-    assert "is_positive" not in render_card(facts_of(evidence_of(("a", "b", "c"))), "en")
+    assert "# the second label above 0.1667" in render_card(facts_of(), "en")
+    assert "the second label above" not in render_card(facts_of(evidence_of(("a", "b", "c"))), "en")
 
 
 def test_limits_name_what_was_not_tested() -> None:

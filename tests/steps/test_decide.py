@@ -13,8 +13,9 @@ from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import f1_score, precision_recall_curve
-from sklearn.model_selection import FixedThresholdClassifier
 
+from tabproof import data
+from tabproof.batch.estimator import RunClassifier
 from tabproof.errors import NoThresholdError
 from tabproof.evaluation.metrics import predicted_codes
 from tabproof.experiment import run_experiment
@@ -33,7 +34,6 @@ def test_without_calibration_and_threshold_the_pipeline_is_unchanged(tmp_path: P
     pipeline = case.fitted()
     decided = deciding.decide(case.config, case.division, pipeline)
     assert decided.pipeline is pipeline
-    assert decided.estimator is pipeline
     assert (decided.decision.objective, decided.decision.threshold) == ("default", 0.5)
     assert decided.decision.score is None
 
@@ -75,10 +75,13 @@ def test_pipeline_scorer_and_estimator_predict_the_same_labels(
     assert scorer.threshold == at
     proba = decided.pipeline.predict_proba(X)
     codes = scorer.codes_of(scorer.predict_proba(columns_of(scorer, X)))
-    assert_array_equal(codes, decided.estimator.predict(X))
     assert_array_equal(codes, predicted_codes(proba, at))
     assert isinstance(decided.pipeline, CalibratedClassifierCV) == (calibration != "none")
-    assert isinstance(decided.estimator, FixedThresholdClassifier) == (threshold != "default")
+    estimator = RunClassifier(
+        decided.pipeline, data.describe(case.division.table, case.division.X_train), at
+    )
+    assert_array_equal(estimator.predict_proba(X), proba)
+    assert_array_equal(estimator.predict(X), np.array(labels)[codes])
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,6 @@ def test_three_labels_are_calibrated_and_the_most_probable_is_predicted(
 ) -> None:
     decided = Case(tmp_path, frame(n_classes=3), f"calibration={calibration}").decide()
     assert decided.decision.threshold is None
-    assert decided.estimator is decided.pipeline
 
 
 def test_the_threshold_is_the_best_on_calibrated_rows_out_of_folds(tmp_path: Path) -> None:
@@ -231,9 +233,7 @@ def rows(run: Path) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def expected(run: Path, rows: pd.DataFrame) -> np.ndarray:
     """Predict as people do who work in Python."""
-    frame = rows.assign(job=rows["job"].astype("category"))
-    codes = joblib.load(run / "estimator.joblib").predict(frame)
-    labels: np.ndarray = np.array(["c0", "c1"])[codes]
+    labels: np.ndarray = joblib.load(run / "estimator.joblib").predict(rows)
     return labels
 
 

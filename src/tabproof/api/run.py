@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 
 from tabproof import artifacts
-from tabproof.api import frames, session
+from tabproof.api import session
 from tabproof.artifacts import run_directory as files
+from tabproof.batch.frames import as_arrow
 from tabproof.batch.scoring import BASE, CONTRIBUTION, LABEL, PROBA, ROW
 from tabproof.batch.table import TableScorer
 from tabproof.errors import UserError, listed
@@ -164,7 +165,7 @@ class Run:
 
     def _scored(self, scorer: TableScorer, frame: Any) -> tuple[pd.DataFrame, pd.Index]:
         """Return what scoring answers, by the row's number, and the index of the frame."""
-        table: pa.Table = frames.as_arrow(frame)
+        table: pa.Table = as_arrow(frame)
         with session.scoring():
             part = scorer.score(table)
         for text in _warnings_about(scorer, table, part):

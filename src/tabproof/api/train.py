@@ -11,6 +11,7 @@ from tabproof import sweep
 from tabproof.api import frames, session
 from tabproof.api.run import Run
 from tabproof.artifacts import RunSkipped
+from tabproof.batch.frames import NotAFrameError
 from tabproof.errors import MissingValueError, UserError
 
 
@@ -89,7 +90,7 @@ def _words_of(part: object) -> list[str]:
         return [part]
     if isinstance(part, Mapping):
         return conf.overrides_of(part)
-    raise frames.NotAFrameError(found=type(part).__name__, example="{'age': 38, 'job': 'clerk'}")
+    raise NotAFrameError(found=type(part).__name__, example="{'age': 38, 'job': 'clerk'}")
 
 
 @contextmanager

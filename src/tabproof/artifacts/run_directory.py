@@ -312,14 +312,14 @@ class RunDirectory:
         self._data = self.path / f"{DATA}{ending.removeprefix('.') or 'txt'}"
         shutil.copyfile(source, self._data)
 
-    def write_estimator(self, pipeline: Any) -> None:
-        """Write the fitted pipeline, for use in Python."""
+    def write_estimator(self, estimator: Any) -> None:
+        """Write the fitted model, for use in Python."""
         # The service imports this module and must not load joblib.
         import joblib
 
         # joblib, if it opens the file itself and fails, prints another error since Python 3.13.
         with (self.path / ESTIMATOR).open("wb") as file:
-            joblib.dump(pipeline, file, compress=3)
+            joblib.dump(estimator, file, compress=3)
 
     def write_cv_results(self, results: "pd.DataFrame") -> None:
         """Write every candidate and its scores."""

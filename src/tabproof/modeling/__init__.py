@@ -5,7 +5,7 @@ from tabproof.modeling.features import ColumnFeatures, many_categories
 from tabproof.modeling.grid import check_grid, check_scoring_name, scorer_for
 from tabproof.modeling.hashing import CategoryHasher
 from tabproof.modeling.pipeline import join_fitted, make_pipeline
-from tabproof.modeling.threshold import choose_threshold, with_threshold
+from tabproof.modeling.threshold import choose_threshold
 
 __all__ = [
     "CategoryHasher",
@@ -20,5 +20,4 @@ __all__ = [
     "make_pipeline",
     "many_categories",
     "scorer_for",
-    "with_threshold",
 ]

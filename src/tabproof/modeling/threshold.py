@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import make_scorer, precision_recall_curve
-from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.model_selection import TunedThresholdClassifierCV
 
 from tabproof.errors import NoThresholdError
 from tabproof.modeling.calibration import Codes, Floats, GivenProba
@@ -81,20 +81,6 @@ def choose_threshold(
             best_precision = precision[reached].max()
             found += f", and with that recall the best precision {best_precision:.4f}"
     raise NoThresholdError(found, f"lower threshold.min_recall={min_recall}")
-
-
-def with_threshold(fitted: Any, threshold: float) -> FixedThresholdClassifier:
-    """Return a fitted classifier that predicts the second label above a threshold."""
-    # scikit-learn predicts the second label also at its threshold, so it gets the next number.
-    at = float(np.nextafter(threshold, np.inf))
-    decided = FixedThresholdClassifier(
-        fitted, threshold=at, pos_label=1, response_method="predict_proba"
-    )
-    decided.estimator_ = fitted
-    for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(fitted, name):
-            setattr(decided, name, getattr(fitted, name))
-    return decided
 
 
 def _choose(proba: Floats, y: Codes, objective: Objective, also: Any = ()) -> tuple[float, float]:

@@ -551,10 +551,11 @@ def render_card(facts: ReportFacts, language: str) -> str:
         "# rows: a pandas DataFrame with the columns of schema.json",
         "proba = pipeline.predict_proba(rows)",
         f"# its columns: {[fmt.in_a_sentence(label) for label in evidence.labels]!r}",
+        "labels = pipeline.predict(rows)",
     ]
     made = evidence.decision
     if evidence.is_binary and made.threshold is not None and made.objective != "default":
-        python.append(f"is_positive = proba[:, 1] > {made.threshold!r}")
+        python.append(f"# the second label above {made.threshold!r}")
     best = summary.get("best_params")
     content = {
         **shared,

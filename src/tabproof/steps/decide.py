@@ -27,10 +27,9 @@ FEW_ROWS = 1_000
 
 @dataclass(frozen=True)
 class Decided:
-    """pipeline gives the run's probabilities, calibrated or not; estimator predicts its labels."""
+    """pipeline gives the run's probabilities, calibrated or not."""
 
     pipeline: Any
-    estimator: Any
     decision: Decision
 
 
@@ -52,7 +51,7 @@ def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> 
     if asked.objective == "default":
         # Above it the second of two labels is the more probable one.
         threshold = 0.5 if len(division.table.labels) == 2 else None
-        return Decided(fitted, fitted, Decision(asked.objective, threshold))
+        return Decided(fitted, Decision(asked.objective, threshold))
     is_calibrated = scores is not None
     if scores is None or asked.n_splits != calibration.n_splits:
         log.info("choosing a threshold (%s) on %d folds", asked.objective, asked.n_splits)
@@ -65,7 +64,7 @@ def decide(config: TrainConfig, division: data.Division, pipeline: Pipeline) -> 
     log.info("threshold %.4f (%s: %.4f on folds)", at, asked.objective, score)
     costs = asked.costs and [[float(cost) for cost in row] for row in asked.costs]
     decision = Decision(asked.objective, at, score, costs, **limits)
-    return Decided(fitted, modeling.with_threshold(fitted, at), decision)
+    return Decided(fitted, decision)
 
 
 def make_unfitted(
