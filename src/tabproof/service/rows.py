@@ -179,6 +179,8 @@ class _Column:
 
     def unusual(self, value: Cell, warnings: list[RowWarning], row: int | None = None) -> Any:
         """Convert a cell that is no ordinary number or known category; warn of what is lost."""
+        if value is None:
+            return self._missing
 
         def warn(kind: WarningKind, message: str) -> None:
             warnings.append(RowWarning(self.name, kind, message, row))
@@ -192,7 +194,7 @@ class _Column:
                 warn("unseen_category", "has a category that is not in the training data")
             return place
         words = self._missing_words if isinstance(value, str) else self._missing_numbers
-        if value is None or (value in words and not isinstance(value, bool)):
+        if value in words and not isinstance(value, bool):
             return self._missing
         if self.is_text:
             return value if isinstance(value, str) else as_category(value)
