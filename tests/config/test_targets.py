@@ -161,7 +161,7 @@ def test_a_run_names_no_package_but_the_command_line_does(package: str) -> None:
     assert f"- {package}\n" in text
     config_of_run = conf.recompose(text, [], to_its_end=True)[0]
     assert config_of_run.allow == []
-    with pytest.raises(TargetNotAllowedError, match=rf"allow=\[{package}\] on the command line"):
+    with pytest.raises(TargetNotAllowedError, match=rf"'allow=\[{package}\]' on the command line"):
         make_plan(config_of_run)
     allowed = conf.recompose(text, [f"allow=[{package}]"], to_its_end=True)[0]
     make_plan(changed(allowed, "export", False))

@@ -16,6 +16,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from tabproof.errors import MissingValueError, PackageMissingError, UserError
+from tabproof.text import shell_word
 
 # Packages that are extras of the project, each with the name of its extra.
 EXTRAS = ("catboost", "lightgbm", "xgboost")
@@ -38,7 +39,7 @@ REFUSED_PARAMETERS = {
     "machines", "workers", "nodes", "machine_list_filename", "machine_list_file", "machine_list",
     "mlist",
 }  # fmt: skip
-TARGET = "_target_"
+TARGET, ALLOW = "_target_", "allow"
 LOGGER_CLASSES = ("logging.", "tabproof.runtime.console.", "colorlog.")
 STREAMS = {"ext://sys.stdout", "ext://sys.stderr"}
 
@@ -143,7 +144,8 @@ def _named(key: str, target: Any, allow: Sequence[str]) -> Any:
     if not is_own and package not in {"sklearn", *CLASSES}:
         raise refusal(
             "the classes of scikit-learn, CatBoost, LightGBM, XGBoost and tabproof are; if you"
-            f" trust its code, allow=[{package}] on the command line allows this package"
+            f" trust its code, {shell_word(f'{ALLOW}=[{package}]')} on the command line allows this"
+            " package"
         )
     if not is_own and not _may_be_ours(key, package, parts):
         raise refusal("it is neither an estimator, nor a transformer, nor a splitter of rows")
