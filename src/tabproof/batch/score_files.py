@@ -153,7 +153,11 @@ def read_model(path: Path, *, explain: bool) -> tuple[str, Model, str]:
     if explain:
         # Refused or prepared before anything is opened.
         _ = scorer.explainer
-    schema = Schema.from_json(run.files[SCHEMA].decode())
+    try:
+        text = run.files[SCHEMA].decode()
+    except UnicodeDecodeError as error:
+        raise SchemaDamagedError(reason="it is not UTF-8") from error
+    schema = Schema.from_json(text)
     columns = {column.name: column for column in schema.columns}
     categories = {column.name: column.categories for column in scorer.category_columns}
     digest = hashlib.sha256()

@@ -210,7 +210,8 @@ def _report(comparisons: Iterable[Comparison]) -> list[str]:
 
 
 def _say(what: str, line: str) -> None:
-    console.say(f"{what:<15}{line}")
+    # It may be a stranger's text, which a terminal would obey.
+    console.say(f"{what:<15}{line if line.isprintable() else artifacts.one_line(line)}")
 
 
 @contextmanager
