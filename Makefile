@@ -199,9 +199,9 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 .PHONY: lock
 lock: | $(BIN)/python ## update requirements/*.lock after a change of pyproject.toml; UPGRADE=--upgrade
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv packaging
-	@for lock in base api catboost dask deploy dev docs excel lightgbm parallel remote signing slurm store tpe xgboost; do \
+	@for lock in base api catboost dask deploy dev docs excel grpc lightgbm parallel remote signing slurm store tpe xgboost; do \
 		extra=$$([ $$lock = base ] || echo "--extra $$lock --constraint requirements/base.lock"); \
-		[ $$lock != docs ] || extra="$$extra --constraint requirements/dev.lock"; \
+		[ $$lock != docs ] && [ $$lock != grpc ] || extra="$$extra --constraint requirements/dev.lock"; \
 		$(COMPILE) pyproject.toml $$extra --output-file requirements/$$lock.lock; done
 	@$(COMPILE) --group serve $(foreach lock,base api store,--constraint requirements/$(lock).lock) \
 		--output-file requirements/serve.lock

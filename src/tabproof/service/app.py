@@ -7,12 +7,13 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from tabproof.errors import UserError
+from tabproof.errors import PackageMissingError, UserError
 from tabproof.service.answers import RefusedError
 from tabproof.service.endpoints import DOCUMENT_PATH, Endpoints, document
 from tabproof.service.gate import Gate
@@ -21,6 +22,9 @@ from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings, misspelt
 from tabproof.service.telemetry import Telemetry
 from tabproof.service.workers import Workers, starter
+
+if TYPE_CHECKING:
+    from tabproof.service.grpc_service import GrpcService
 
 log = logging.getLogger("uvicorn.error")
 
@@ -32,6 +36,7 @@ def make_app(settings: Settings) -> FastAPI:
     telemetry = Telemetry(settings.log, workers.directory)
     lifecycle = Lifecycle()
     endpoints = Endpoints(store, settings, telemetry, lifecycle, workers)
+    by_grpc = grpc_of(endpoints, workers)
 
     def show_served(reload: str = "") -> None:
         served = store.served
@@ -85,8 +90,12 @@ def make_app(settings: Settings) -> FastAPI:
         for name in store.served.missing():
             log.error("API_REQUIRE names '%s', which is not served", name)
         show_served()
+        if by_grpc is not None:
+            await by_grpc.start()
         tasks = asyncio.create_task(watch()), asyncio.create_task(workers.follow(repeat))
         yield
+        if by_grpc is not None:
+            await by_grpc.stop()
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -106,6 +115,17 @@ def make_app(settings: Settings) -> FastAPI:
     app.openapi = lambda: document(store.served, settings)  # type: ignore[method-assign]
     app.add_middleware(Gate, endpoints=endpoints)
     return app
+
+
+def grpc_of(endpoints: Endpoints, workers: Workers) -> "GrpcService | None":
+    """Return the service by gRPC, if the settings have an address for it."""
+    if not endpoints.settings.grpc:
+        return None
+    try:
+        from tabproof.service.grpc_service import GrpcService
+    except ModuleNotFoundError as error:
+        raise PackageMissingError("API_GRPC", str(error.name), "grpc") from error
+    return GrpcService(endpoints, is_shared=workers.directory is not None)
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from functools import partial
 from hmac import compare_digest
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -29,7 +29,7 @@ from tabproof.service import answers, inference_protocol
 from tabproof.service.answers import Headers, Problem, Readiness, RefusedError
 from tabproof.service.inference_protocol import LENGTH_HEADER, InferRequest, InferResponse
 from tabproof.service.model_store import ModelStore, OutsideRootsError, Served
-from tabproof.service.rows import as_iso, decode_row, decode_rows
+from tabproof.service.rows import Row, as_iso, decode_row, decode_rows
 from tabproof.service.served_model import ServedModel
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import FALSE, TRUE, Settings
@@ -47,6 +47,8 @@ LARGE_BODY, MANY_CELLS = 2**16, 2**13
 OPTIONS = ("strict", "explain")
 
 log = logging.getLogger("uvicorn.error")
+
+Worked = TypeVar("Worked")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -140,7 +142,7 @@ class Endpoints:
             is_large = read_flag("explain", (request.parameters or {}).get("explain", False))
 
         def work() -> Answer:
-            nonlocal request, strict, explain
+            nonlocal request
             if kind == "row":
                 row = decode_row(content)
                 prediction = model.predict_row(row, strict=strict, explain=explain)
@@ -149,28 +151,64 @@ class Endpoints:
                 rows = decode_rows(content, max_rows)
             else:
                 request = request or decode_tensors()
-                parameters = request.parameters or {}
-                strict = strict or read_flag("strict", parameters.get("strict", False))
-                explain = explain or read_flag("explain", parameters.get("explain", False))
-                rows = inference_protocol.rows_of(request, model)
-            if len(rows) > max_rows:
-                detail = f"{len(rows):,} rows are more than {max_rows:,}; send them in parts"
-                raise RefusedError(413, detail)
+                response, labels = self._infer(model, request, strict=strict, explain=explain)
+                return Answer(_encode(response), model, labels)
+            self._check_rows(rows)
             batch = model.predict_rows(rows, strict=strict, explain=explain)
-            response: Any = batch
-            if request is not None:
-                response = inference_protocol.response_of(request, batch, model)
-            return Answer(_encode(response), model, batch.label)
+            return Answer(_encode(batch), model, batch.label)
 
-        async def work_in_thread() -> Answer:
-            running = asyncio.get_running_loop().run_in_executor(self._worker, work)
-            try:
-                return await asyncio.wait_for(running, self.settings.batch_timeout_seconds)
-            except TimeoutError:
-                detail = "too much work is waiting; try again, or in smaller parts"
-                raise RefusedError(503, detail, headers={"Retry-After": "1"}) from None
+        return self._in_thread(work) if is_large else work()
 
-        return work_in_thread() if is_large else work()
+    async def infer(
+        self, name: str, version: str | None, decode: Callable[[int], InferRequest], n_cells: int
+    ) -> tuple[InferResponse, Sequence[str], ServedModel]:
+        """Answer tensors that came by another way than HTTP; return the labels and the model too.
+
+        decode: takes the largest number of cells of a tensor. n_cells: of all; many are decoded and
+        predicted in the worker thread.
+        """
+        model = self._store.served.find(name, version)
+        max_cells = self.settings.max_rows * len(model.schema.columns)
+
+        def work() -> tuple[InferResponse, Sequence[str]]:
+            return self._infer(model, decode(max_cells), strict=False, explain=False)
+
+        found = work() if n_cells <= MANY_CELLS else await self._in_thread(work)
+        return *found, model
+
+    def _infer(
+        self, model: ServedModel, request: InferRequest, *, strict: bool, explain: bool
+    ) -> tuple[InferResponse, Sequence[str]]:
+        parameters = request.parameters or {}
+        strict = strict or read_flag("strict", parameters.get("strict", False))
+        explain = explain or read_flag("explain", parameters.get("explain", False))
+        rows = inference_protocol.rows_of(request, model)
+        self._check_rows(rows)
+        batch = model.predict_rows(rows, strict=strict, explain=explain)
+        return inference_protocol.response_of(request, batch, model), batch.label
+
+    def _check_rows(self, rows: Sequence[Row]) -> None:
+        if len(rows) > (max_rows := self.settings.max_rows):
+            detail = f"{len(rows):,} rows are more than {max_rows:,}; send them in parts"
+            raise RefusedError(413, detail)
+
+    async def _in_thread(self, work: Callable[[], Worked]) -> Worked:
+        running = asyncio.get_running_loop().run_in_executor(self._worker, work)
+        try:
+            return await asyncio.wait_for(running, self.settings.batch_timeout_seconds)
+        except TimeoutError:
+            detail = "too much work is waiting; try again, or in smaller parts"
+            raise RefusedError(503, detail, headers={"Retry-After": "1"}) from None
+
+    def why_not_ready(self) -> str:
+        """Return why requests should go elsewhere; empty if predictions would be answered."""
+        if not self.lifecycle.is_ready:
+            return "the service is stopping"
+        return self._store.served.why_not_ready()
+
+    def find_model(self, name: str, version: str | None) -> ServedModel:
+        """Return a served model; raise RefusedError."""
+        return self._store.served.find(name, version)
 
     # --- Handlers of FastAPI's routes; the table has their summaries
 
@@ -184,8 +222,7 @@ class Endpoints:
         return json_response(answers.Health("ok", served.runs, default, failed, detail))
 
     async def _ready(self, _: Request, *, is_protocol: bool = False) -> Response:
-        is_stopping = not self.lifecycle.is_ready
-        why = "the service is stopping" if is_stopping else self._store.served.why_not_ready()
+        why = self.why_not_ready()
         status = 503 if why else 200
         if is_protocol:
             return json_response({"ready": not why}, status)
@@ -343,7 +380,7 @@ _PREDICTION = partial(
 )
 _PROTOCOL, _MODEL = "Open Inference Protocol", "/v2/models/{name}"
 _VERSION = f"{_MODEL}/versions/{{version}}"
-_SERVER = {"name": "tabproof", "version": "2", "extensions": ["binary_tensor_data"]}
+SERVER = {"name": "tabproof", "version": "2", "extensions": ["binary_tensor_data"]}
 
 ENDPOINTS = (
     *(
@@ -366,7 +403,7 @@ ENDPOINTS = (
     _GET("/models/{name}/schema", Endpoints._schema, "The columns of a model",
          response=answers.SchemaInfo, refusals=(404,)),
     _GET("/metrics", Endpoints._metrics, "Counts and durations, in the format of Prometheus"),
-    _GET("/v2", partial(Endpoints._constant, content=_SERVER), "What this server is", _PROTOCOL),
+    _GET("/v2", partial(Endpoints._constant, content=SERVER), "What this server is", _PROTOCOL),
     _GET("/v2/health/live", partial(Endpoints._constant, content={"live": True}),
          "Whether it is alive", _PROTOCOL),
     _GET("/v2/health/ready", partial(Endpoints._ready, is_protocol=True), "Whether it is ready",

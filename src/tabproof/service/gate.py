@@ -66,7 +66,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, partial(_send_short, send))
             return
         started = perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -254,3 +254,12 @@ class Gate:
                     message = await exchange.receive()
                     left -= len(message.get("body", b""))
                     exchange.has_more_body = message.get("more_body", False)
+
+
+async def _send_short(send: Send, message: Message) -> None:
+    """Send why the start failed in one line, if it is an error of ours."""
+    if message["type"] == "lifespan.startup.failed":
+        kind, _, reason = message["message"].strip().splitlines()[-1].partition(": ")
+        if kind.startswith(f"{__name__.partition('.')[0]}."):
+            message = {**message, "message": reason}
+    await send(message)

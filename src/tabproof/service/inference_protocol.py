@@ -151,12 +151,7 @@ def decode(content: bytes, json_length: bytes | None, max_cells: int) -> InferRe
     request = decode_body(_decode, content, FORM)
     refuse_duplicates(content)
     for tensor in request.inputs:
-        if tensor.datatype not in NUMBERS and tensor.datatype != TEXTS:
-            raise tensor.refusal(f".datatype is not one of {', '.join([*NUMBERS, TEXTS])}")
-        if not tensor.shape or min(tensor.shape) < 0:
-            raise tensor.refusal(".shape is not a valid shape")
-        if prod(tensor.shape) > max_cells:
-            raise tensor.refusal(" has too many rows; send them in parts", 413)
+        check_form(tensor, max_cells)
         if tensor.data is None:
             size = (tensor.parameters or {}).get("binary_data_size")
             if type(size) is not int or not 0 <= size <= len(tail):
@@ -165,6 +160,16 @@ def decode(content: bytes, json_length: bytes | None, max_cells: int) -> InferRe
         if len(tensor.data) > prod(tensor.shape):
             raise tensor.refusal(" has a shape that does not fit its data")
     return request
+
+
+def check_form(tensor: Tensor, max_cells: int) -> None:
+    """Refuse a type or shape that no tensor has, and one with too many cells."""
+    if tensor.datatype not in NUMBERS and tensor.datatype != TEXTS:
+        raise tensor.refusal(f".datatype is not one of {', '.join([*NUMBERS, TEXTS])}")
+    if not tensor.shape or min(tensor.shape) < 0:
+        raise tensor.refusal(".shape is not a valid shape")
+    if prod(tensor.shape) > max_cells:
+        raise tensor.refusal(" has too many rows; send them in parts", 413)
 
 
 def rows_of(request: InferRequest, model: ServedModel) -> list[Row]:

@@ -17,6 +17,7 @@ SHARED = ("store", "cache", "store_timeout_seconds", "signature_key")
 STORE_WATCH_SECONDS = 60.0
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 MIN_SECRET = 16
+ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]+):[0-9]{1,5}")
 _ORIGIN = r"https?://[\w.-]+(?::\d+)?|https?://\[[\da-fA-F:]+\](?::\d+)?"
 ORIGINS = re.compile(rf"(?:\*|(?:{_ORIGIN})(?: *, *(?:{_ORIGIN}))*)?", re.ASCII)
 
@@ -63,6 +64,9 @@ class Settings:
         "after SIGTERM, how long `/ready` returns 503 while requests are still served", 2.0, 0.0
     )
     watch_seconds: float = setting("seconds between checks for promotions; 0: never", 0.0, 0.0)
+    grpc: str = setting(
+        "address of the Open Inference Protocol by gRPC, such as `0.0.0.0:9000`; empty: none", ""
+    )
     log: str = setting("file of the request log; `-` is standard output", "-")
     store: str = setting(
         "a [model store](registry.md#the-model-store), `s3://bucket/prefix`, whose promoted"
@@ -135,6 +139,9 @@ def _parsed(variable: str, setting: Any, text: str) -> Any:
         if setting.name == "cors_origins":
             shown, value = text, text if ORIGINS.fullmatch(text) else None
             valid = "* or origins such as https://a.example, with commas between them"
+        if setting.name == "grpc" and text:
+            shown, value = printable(text), text if ADDRESS.fullmatch(text) else None
+            valid = "host:port, such as 0.0.0.0:9000"
         if setting.name == "require" and not all(map(NAME.fullmatch, names_in(text))):
             shown, valid, value = printable(text), "names of models, separated by commas", None
         if setting.name in ("admin_token", "key") and 0 < len(text) < MIN_SECRET:
