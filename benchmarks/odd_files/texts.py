@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.odd_files.making import OddFile, Rows, Truth, plain
+from benchmarks.odd_files.making import OddFile, Rows, Truth, plain, refused
 
 
 def separators(folder: Path) -> Iterator[OddFile]:
@@ -54,11 +54,36 @@ def encodings(folder: Path) -> Iterator[OddFile]:
     rows.number("数値①", rows.signal).category("会社", ("㈱髙島", "№５商店", "～ホテル")).answer()
     yield rows.file(folder / "cp932_windows.csv", rows.csv(end="\r\n").encode("cp932"))
 
-    european = {"latin-1": ("café", "Zürich", "señor"), "cp1252": ("5 € – “new”", "œuvre", "Žižek")}
-    for encoding, choices in european.items():
-        rows = Rows(f"European in {encoding}")
+    for language, encoding, choices in (
+        ("European", "latin-1", ("café", "Zürich", "señor")),
+        ("European", "cp1252", ("5 € – “new”", "œuvre", "Žižek", "crème brûlée", "Ångström")),
+        ("Polish", "cp1250", ("Kraków", "Łódź", "Gdańsk", "Święta")),
+        ("Czech", "cp1250", ("Plzeň", "Dvořák", "Růžena", "České")),
+        ("Romanian", "cp1250", ("Bucureşti", "Iaşi", "Constanţa", "Brăila")),
+        ("Turkish", "cp1254", ("İstanbul", "Çiğdem", "Işıl", "Muğla")),
+        ("Greek", "cp1253", ("Αθήνα", "Θεσσαλονίκη", "Πάτρα", "όχι")),
+        ("Russian", "cp1251", ("Москва", "Новосибирск", "да", "нет")),
+        ("Russian", "koi8_r", ("Москва", "Новосибирск", "да", "нет")),
+        ("Ukrainian", "cp1251", ("Київ", "Львів", "Харків", "Їжакевич")),
+    ):
+        rows = Rows(f"{language} in {encoding}")
         rows.number("x1", rows.signal).category("c", choices).answer()
-        yield rows.file(folder / f"european_{encoding}.csv", rows.csv().encode(encoding))
+        path = folder / f"{language}_{encoding}.csv"
+        yield rows.file(path, rows.csv().encode(encoding))
+
+    # `œ` is `ś` in cp1250, and all else is the same: too little to be certain.
+    rows = Rows("three words of Windows")
+    choices = ("5 € – “new”", "œuvre", "Žižek")
+    rows.number("x1", rows.signal).category("c", choices).answer()
+    content, reason = rows.csv().encode("cp1252"), "encoding=cp1252"
+    path = folder / "three_words.csv"
+    yield rows.file(path, content, outcome="either", reason=reason)
+
+    # Read as another encoding these would be other words; the error names it.
+    rows = Rows("German of DOS")
+    rows.number("x1", rows.signal).category("c", ("Müller", "Jäger", "Größe", "Köln")).answer()
+    path, reason = folder / "dos.csv", "encoding=cp850"
+    yield refused(rows.name, path, rows.csv().encode("cp850"), reason)
 
     rows = plain("Unicode text of Excel")
     content = rows.csv("\t", end="\r\n").encode("utf-16")

@@ -1,19 +1,28 @@
 """Find the encoding of a text, and return it as UTF-8; no character is ever replaced.
 
-UTF-8 and UTF-16 are recognized by their form. What is neither is tried in the encodings of
-Japanese and Western systems, and an encoding is taken if what it gives is plausible text and no
-other gives such. Anything else is refused, with the words that decide.
+UTF-8 and UTF-16 are recognized by their form. What is neither is tried in many encodings, and one
+is taken if what it gives is plausible text and no other gives such: by the letters of its words, or
+by the characters of Japanese, Chinese and Korean. Anything else is refused, with the words that
+decide.
 """
 
 import codecs
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import numpy as np
 
 from tabproof.errors import UserError
+from tabproof.reading.characters import (
+    PLAUSIBLE,
+    Japanese,
+    in_japanese,
+    is_ideographic,
+    of_japanese,
+    of_western,
+)
+from tabproof.reading.letters import Likelihood, likelihood_of, likelihoods
 from tabproof.reading.raw_table import FORMATS
 
 MARKS = (
@@ -28,22 +37,18 @@ ESCAPE = 0x1B
 UTF_8_NAMES = ("utf-8", "utf-8-sig")
 # Maximum bytes and lines with characters beyond ASCII on which encodings are compared.
 SAMPLE_BYTES, SAMPLE_LINES = 2**18, 4000
-# An encoding that reads everything is taken from this plausibility on.
-PLAUSIBLE = 0.75
-# Two encodings this close to each other are equally likely.
-APART = 0.1
-# Chinese and Korean text in an encoding of Japanese has no kana, or a smaller share of them.
-FEW_KANA = 0.1
+# Two encodings of Japanese this close to each other are equally likely.
+NEAR = 0.1
+# So are two of one byte a character whose likelihoods have not at least this ratio, as a logarithm.
+APART = 5.0
+# Old encodings have many variants: their text is recognized, and asked about.
+ASKED = frozenset({"cp850", "cp852", "cp866", "mac_roman", "mac_cyrillic", "iso8859_5"})
 # With fewer letters, Chinese, Korean and Japanese written in kanji are equally likely.
 ENOUGH_LETTERS = 50
 # With fewer, the language is not certain.
 FEW_LETTERS = 20
-# charset-normalizer distinguishes Chinese, Korean and Cyrillic ones; of Western ones it takes
-# neighbours (`python -m benchmarks.reading` measures it).
+# What charset-normalizer may find where a text looks like Japanese.
 JAPANESE = frozenset({"cp932", "shift_jis", "shift_jis_2004", "euc_jp", "euc_jis_2004"})
-OTHERS = frozenset(
-    {"gb18030", "gbk", "gb2312", "big5", "big5hkscs", "cp950", "cp949", "euc_kr", "cp1251"}
-)
 NOT_ASCII_BYTE = re.compile(rb"[\x80-\xff]")
 # Lines that are tried, where a text in another encoding may hold some in UTF-8.
 N_LIKE_UTF_8 = 1000
@@ -124,10 +129,36 @@ def find_encoding(content: bytes, name: str, key: str) -> str:
     lines = [*_lines_not_ascii(content, 0), *_lines_not_ascii(content, place)]
     # Of equal ones the first: many copies of a few words mislead.
     sample = b"\n".join(dict.fromkeys(line for _, line in lines))
-    candidates = sorted(_candidates(sample), key=lambda found: -found.plausibility)
-    _refuse_mixed(content, lines, name, candidates)
-    likely = [each for each in candidates if each.plausibility >= PLAUSIBLE]
-    equal = [e for e in likely if e.plausibility > likely[0].plausibility - APART]
+    likely = likelihoods(sample, _letters_of(content))
+    japanese = in_japanese(sample)
+    best = likely[0] if likely and likely[0].is_plausible else None
+    if japanese and japanese[0].plausibility >= PLAUSIBLE and best is not None:
+        # By chance a few words of Japanese have the letters of another language.
+        best = best if best.is_text else None
+    _refuse_mixed(content, lines, name, best, japanese)
+    words: list[str] = []
+    if best is None:
+        found = _of_several_bytes(sample, japanese, words)
+        if found is not None:
+            return found
+        words = words or [each.encoding for each in likely[:1]]
+    else:
+        near = [each.encoding for each in likely if each.total > best.total - APART]
+        is_other = any(each.plausibility >= PLAUSIBLE and each.is_clear for each in japanese)
+        if len(near) == 1 and not is_other and best.encoding not in ASKED:
+            return best.encoding
+        words = near + [each.encoding for each in japanese if is_other]
+    raise UnknownEncodingError(
+        name=name,
+        line=_line_of(content, place),
+        words=" or ".join(f"'{key}encoding={each}'" for each in dict.fromkeys(words or ["…"])),
+    )
+
+
+def _of_several_bytes(sample: bytes, japanese: Sequence[Japanese], words: list[str]) -> str | None:
+    """Return the encoding of a text in Japanese, Chinese or Korean; else add what it may be."""
+    plausible = [each for each in japanese if each.plausibility >= PLAUSIBLE]
+    equal = [e for e in plausible if e.plausibility > plausible[0].plausibility - NEAR]
     # cp932 is what Japanese systems write, so it wins where it is as plausible.
     found = next((each for each in equal if each.encoding == "cp932"), None)
     found = found or (equal[0] if len(equal) == 1 else None)
@@ -137,19 +168,24 @@ def find_encoding(content: bytes, name: str, key: str) -> str:
     if found is not None and (detected is None or detected in JAPANESE):
         return found.encoding
     n_letters = len(NOT_ASCII_BYTE.findall(sample))
-    in_euc_jp = next((each for each in candidates if each.encoding == "euc_jp"), None)
+    in_euc_jp = next((each for each in japanese if each.encoding == "euc_jp"), None)
     if in_euc_jp is not None:
         n_letters = 0 if in_euc_jp.has_kana else n_letters // 2
     is_certain = n_letters >= (FEW_LETTERS if in_euc_jp is None else ENOUGH_LETTERS)
-    if detected in OTHERS and is_certain:
+    if detected is not None and is_certain and is_ideographic(sample, detected):
         return detected
-    words = [each.encoding for each in equal or candidates]
-    words += [detected] if detected is not None and detected not in words else []
-    raise UnknownEncodingError(
-        name=name,
-        line=_line_of(content, place),
-        words=" or ".join(f"'{key}encoding={each}'" for each in words or ["…"]),
-    )
+    words += [each.encoding for each in equal or japanese]
+    words += [detected] if detected is not None else []
+    return None
+
+
+def _letters_of(content: bytes) -> bytes:
+    """Return the different bytes beyond ASCII."""
+    found = np.zeros(256, dtype=np.int64)
+    for start in range(0, len(content), CHUNK_BYTES):
+        part = np.frombuffer(content[start : start + CHUNK_BYTES], dtype=np.uint8)
+        found += np.bincount(part, minlength=256)
+    return bytes(np.flatnonzero(found[0x80:]) + 0x80)
 
 
 def _detected(sample: bytes) -> str | None:
@@ -234,15 +270,7 @@ def _utf_16_without_mark(content: bytes) -> str | None:
     return None
 
 
-# --- Which encoding gives plausible text.
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    encoding: str
-    plausibility: float
-    is_clear: bool
-    has_kana: bool
+# --- Lines that are not ASCII.
 
 
 def _lines_not_ascii(content: bytes, place: int) -> Iterator[tuple[int, bytes]]:
@@ -288,100 +316,39 @@ def _lines_like_utf_8(content: bytes) -> Iterator[tuple[int, bytes]]:
             return
 
 
-def _candidates(sample: bytes) -> Iterator[_Candidate]:
-    for encoding in ("cp932", "euc_jp", "cp1252"):
-        try:
-            text = sample.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        plausibility = _of_western(text) if encoding == "cp1252" else _of_japanese(text)
-        n_kana, n_letters = len(FULL_KANA.findall(text)), len(NOT_ASCII.findall(text))
-        n_half_width = sum(map(len, HALF_WIDTH_WORD.findall(text)))
-        # Cyrillic text looks like katakana of half width; Chinese and Korean like kanji of EUC.
-        is_clear = encoding == "cp1252" or n_kana > FEW_KANA * n_letters
-        is_clear |= encoding == "cp932" and n_half_width < (1 - PLAUSIBLE) * n_letters
-        yield _Candidate(encoding, plausibility, is_clear, n_kana + n_half_width > 0)
-
-
-# Characters by how often Japanese text has them: kana, punctuation and signs; the frequent kanji
-# (level 1 of JIS X 0208); half-width katakana, which names in old systems are written in.
-KANA = re.compile(
-    "[\u3041-\u3093\u30a1-\u30fc\u3000-\u3003\u3005-\u3015\uff01-\uff5e\uffe5"
-    "\u2460-\u2473\u2160-\u2169\u3231-\u33cd\u2190-\u2193\u25a0-\u25ef\u2605\u2606\u203b]"
-)
-FULL_KANA = re.compile("[\u3041-\u3093\u30a1-\u30f6]")
-HALF_WIDTH_WORD = re.compile("[\uff66-\uff9f]{2,}")
-KANJI = re.compile("[\u4e00-\u9fff\uf900-\ufaff]")
-NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-# Katakana of half width is likely where it stands in words, and less so than other kana.
-WEIGHT_HALF_WIDTH, WEIGHT_RARE_KANJI = 0.85, 0.3
-
-
-def _of_japanese(text: str) -> float:
-    n_letters = len(NOT_ASCII.findall(text))
-    kanji = KANJI.findall(text)
-    frequent = sum(1 for letter in kanji if _is_frequent(letter))
-    in_words = sum(map(len, HALF_WIDTH_WORD.findall(text)))
-    points = float(len(KANA.findall(text)) + frequent)
-    points += WEIGHT_HALF_WIDTH * in_words + WEIGHT_RARE_KANJI * (len(kanji) - frequent)
-    return points / max(n_letters, 1)
-
-
-def _is_frequent(kanji: str) -> bool:
-    code = kanji.encode("cp932", errors="ignore")
-    return len(code) == 2 and 0x88 <= code[0] <= 0x97
-
-
-# A Western letter with an accent stands alone among Latin letters, or two do beside another. In
-# place of the Icelandic ones cp1254 has Turkish letters, and in place of signs cp1250 has Polish
-# ones, so neither says that a text is Western: signs inside of words do not count.
-ACCENTED = "\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff\u0152\u0153\u0160\u0161\u0178\u017d\u017e"
-LIKELY = (
-    "\u00c0-\u00cf\u00d1-\u00d6\u00d8-\u00dc\u00df-\u00ef\u00f1-\u00f6\u00f8-\u00fc"
-    "\u0152\u0153\u0160\u0161\u017d\u017e"
-)
-WESTERN = re.compile(
-    f"(?<![{ACCENTED}])(?:[{LIKELY}]|(?<=[A-Za-z])[{LIKELY}]{{2}}|[{LIKELY}]{{2}}(?=[A-Za-z]))"
-    f"(?![{ACCENTED}])"
-)
-SIGN = re.compile(
-    "(?<![A-Za-z])[€£¥§±°²³¹¼½¾](?![A-Za-z])|(?<=[A-Za-z])[°²³](?![A-Za-z])"
-    "|(?<![A-Za-z])[¿¡](?=[A-Za-z])|[©®µ«»“”‘’–—…\u00a0\u00ba\u00aa\u00b7]"
-)
-
-
-def _of_western(text: str) -> float:
-    letters = sum(map(len, WESTERN.findall(text)))
-    return (letters + len(SIGN.findall(text))) / max(len(NOT_ASCII.findall(text)), 1)
-
-
 # --- Two encodings in one file.
 
 
 def _refuse_mixed(
-    content: bytes, lines: list[tuple[int, bytes]], name: str, candidates: list[_Candidate]
+    content: bytes,
+    lines: list[tuple[int, bytes]],
+    name: str,
+    best: Likelihood | None,
+    japanese: Sequence[Japanese],
 ) -> None:
     """Raise an error if some lines are UTF-8; the content is not, as a whole."""
-    best = candidates[0].encoding if candidates else "cp1252"
+    encoding = best.encoding if best else japanese[0].encoding if japanese else "cp1252"
+    is_of_bytes = best is not None or not japanese
     utf_8 = other = None
-    # In Western text UTF-8 does not occur by chance, so all of it is searched.
-    more = _lines_like_utf_8(content) if best == "cp1252" else ()
-    for start, line in chain(lines, more):
+    # In an encoding of one byte a character UTF-8 hardly occurs by chance: all of it is searched.
+    for start, line in chain(lines, _lines_like_utf_8(content) if is_of_bytes else ()):
         try:
             text = line.decode()
         except UnicodeDecodeError:
             other = start if other is None else other
         else:
-            if utf_8 is None and (best == "cp1252" or _is_rather(text, line, best)):
+            if utf_8 is None and _is_rather(text, line, encoding, is_of_bytes=is_of_bytes):
                 utf_8 = start
         if utf_8 is not None and other is not None:
             raise MixedEncodingsError(name, _line_of(content, utf_8), _line_of(content, other))
 
 
-def _is_rather(text: str, line: bytes, encoding: str) -> bool:
-    """Return whether a line is more plausible as UTF-8 than in a Japanese encoding.
+def _is_rather(text: str, line: bytes, encoding: str, *, is_of_bytes: bool) -> bool:
+    """Return whether a line is more plausible as UTF-8 than in another encoding.
 
-    A few of its characters have the form of UTF-8 by chance.
+    A few of its characters have the form of UTF-8 by chance: `Úš` of cp1250, and kanji.
     """
-    plausibility = max(_of_japanese(text), _of_western(text))
-    return plausibility > _of_japanese(line.decode(encoding)) + APART
+    read = line.decode(encoding, errors="replace")
+    if is_of_bytes:
+        return likelihood_of(text) > likelihood_of(read)
+    return max(of_japanese(text), of_western(text)) > of_japanese(read) + NEAR
