@@ -106,3 +106,11 @@ def test_cells_may_be_longer_than_the_beginning_that_is_looked_at() -> None:
     raw = read(f'a,b\n"{long}",1\n"{long}\n",2\nx,3,4\n' + "x,5\n" * 20)
     assert raw.table["b"].to_pylist()[:3] == ["1", "2", "5"]
     assert "line 5 has 3" in said(raw)
+
+
+@pytest.mark.parametrize("end", ["", "7,8,9\n"])
+def test_a_row_may_be_longer_than_what_is_cut_at_a_time(end) -> None:
+    long = "word " * 2**19
+    raw = read("a,b\n" + f"1,{long}\n" * 2 + "3,x\n" * 18 + end)
+    assert rows_of(raw) == [["1", long.strip()]] * 2 + [["3", "x"]] * 18
+    assert codes(raw) == (["bad_rows"] if end else [])

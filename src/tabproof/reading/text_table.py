@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from tabproof.errors import UserError, printable
 from tabproof.reading import number_columns
 from tabproof.reading.encoding import UTF_8_NAMES
 from tabproof.reading.layout import Dialect, Record, find_layout, records_of
+from tabproof.reading.lending import read_lent
 from tabproof.reading.raw_table import AUTO, RawTable, ReadOptions, shown_separator
 from tabproof.reading.tidying import (
     N_SHOWN,
@@ -35,6 +36,8 @@ QUOTE, LINE_BREAK, RETURN, SPACE, TAB = b'"'[0], b"\n"[0], b"\r"[0], b" "[0], b"
 # Spaces that are not ASCII, in UTF-8: no-break and ideographic.
 WIDE_SPACES = (b"\xc2\xa0", b"\xe3\x80\x80")
 CHUNK_BYTES = 2**24
+# What pyarrow cuts at a time; of many columns more, since each costs more than a few cells.
+BLOCK_BYTES, BLOCK_BYTES_OF_COLUMN, MAX_BLOCK_BYTES = 2**20, 2**11, 2**31 - 1
 # Stands for a separator that is not ASCII, which pyarrow does not take.
 UNIT_SEPARATOR = b"\x1f"
 NOT_BLANK = re.compile(rb"[^\r\n]")
@@ -191,20 +194,18 @@ def _parsed(body: _Body) -> tuple[pa.Table, list[_BadRow]]:
     names = [str(place) for place in range(body.dialect.n_cells)]
     if NOT_BLANK.search(body.content, body.offset) is None:
         return pa.schema([(name, pa.string()) for name in names]).empty_table(), []
+    # What is a number is decided later, by the whole column.
+    types = dict.fromkeys(names, pa.string())
     found: list[pa_csv.InvalidRow] = []
 
     def skip(row: pa_csv.InvalidRow) -> str:
         found.append(row)
         return "skip"
 
-    # What is a number is decided later, by the whole column.
-    types = dict.fromkeys(names, pa.string())
-    for use_threads in (True, False):
-        found.clear()
-        table = _cut(body, types, skip, use_threads=use_threads)
-        # Only a single thread numbers the rows.
-        if not found:
-            break
+    try:
+        table = _cut(body, types)
+    except pa.ArrowInvalid:
+        table = _cut(body, types, skip)
     bad = []
     for row in found:
         record = next(records_of([row.text], body.separator, body.dialect.quotes), None)
@@ -228,7 +229,7 @@ def _with_numbers(
         return None
     types = {str(i): pa.float64() if i in numbers else pa.string() for i in range(n_cells)}
     try:
-        table = _cut(body, types, lambda _: "error")
+        table = _cut(body, types)
     except pa.ArrowInvalid:
         # A cell that is no number, or a row of another length.
         return None
@@ -245,20 +246,27 @@ def _with_numbers(
 def _cut(
     body: _Body,
     types: Mapping[str, pa.DataType],
-    on_bad_row: Callable[[pa_csv.InvalidRow], str],
-    *,
-    use_threads: bool = True,
+    on_bad_row: Callable[[pa_csv.InvalidRow], str] | None = None,
 ) -> pa.Table:
-    return pa_csv.read_csv(
-        pa.BufferReader(pa.py_buffer(body.content).slice(body.offset)),
-        pa_csv.ReadOptions(use_threads=use_threads, column_names=list(types)),
-        pa_csv.ParseOptions(
+    """Return the cells; raise ArrowInvalid for a row of another length, or call on_bad_row."""
+    # One thread numbers rows, and does not wait for others that wait for Python's lock.
+    is_alone = on_bad_row is not None
+    # A row may be longer than a block.
+    block = len(body.content) if is_alone else BLOCK_BYTES_OF_COLUMN * len(types)
+    read = partial(
+        pa_csv.read_csv,
+        read_options=pa_csv.ReadOptions(
+            use_threads=not is_alone,
+            column_names=list(types),
+            block_size=min(max(block, BLOCK_BYTES), MAX_BLOCK_BYTES),
+        ),
+        parse_options=pa_csv.ParseOptions(
             delimiter=body.separator,
             newlines_in_values=body.has_quotes,
             escape_char="\\" if body.dialect.quotes.escapes else False,
             invalid_row_handler=on_bad_row,
         ),
-        pa_csv.ConvertOptions(
+        convert_options=pa_csv.ConvertOptions(
             column_types=types,
             null_values=[""],
             strings_can_be_null=True,
@@ -266,6 +274,7 @@ def _cut(
             check_utf8=False,
         ),
     )
+    return read_lent(read, body.content, body.offset)
 
 
 def _with_repaired(

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from pyarrow import feather
 
 from tabproof.errors import FileMissingError, printable
+from tabproof.reading.lending import read_lent
 from tabproof.reading.raw_table import NEEDED, REPAIR, FileUnreadableError, RawTable
 from tabproof.reading.tidying import tidy_columns
 from tabproof.schema import Treatment, make_treatment
@@ -54,10 +56,10 @@ def is_binary_table(content: bytes) -> bool:
 
 def read_binary(content: bytes, name: str) -> RawTable:
     """Read Parquet, Arrow, Feather or ORC."""
-    file = pa.BufferReader(content)
     with _damage(name):
         if content.startswith(PARQUET):
-            return _without_index(pq.ParquetFile(file).read())
+            return _without_index(read_lent(lambda file: pq.ParquetFile(file).read(), content))
+        file = pa.BufferReader(content)
         if content.startswith(ORC):
             from pyarrow import orc
 
@@ -139,7 +141,7 @@ def read_json(content: bytes, name: str) -> RawTable:
     if content.lstrip().startswith(b"{") and not LONG_NUMBER.search(content):
         options = pa_json.ReadOptions(block_size=min(len(content) + 1, 2**31 - 1))
         try:
-            table = pa_json.read_json(pa.BufferReader(content), read_options=options)
+            table = read_lent(partial(pa_json.read_json, read_options=options), content)
         except pa.ArrowInvalid:
             # A column of several types, or a damaged line.
             table = _table_of(_records(content, name), name)
