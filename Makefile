@@ -203,7 +203,7 @@ lock: | $(BIN)/python ## update requirements/*.lock after a change of pyproject.
 		extra=$$([ $$lock = base ] || echo "--extra $$lock --constraint requirements/base.lock"); \
 		[ $$lock != docs ] && [ $$lock != grpc ] || extra="$$extra --constraint requirements/dev.lock"; \
 		$(COMPILE) pyproject.toml $$extra --output-file requirements/$$lock.lock; done
-	@$(COMPILE) --group serve $(foreach lock,base api store,--constraint requirements/$(lock).lock) \
+	@$(COMPILE) --group serve $(foreach lock,base api grpc store,--constraint requirements/$(lock).lock) \
 		--output-file requirements/serve.lock
 	@$(COMPILE) --group build --constraint requirements/base.lock --constraint requirements/dev.lock \
 		--output-file requirements/build.lock

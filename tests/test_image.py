@@ -16,7 +16,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 SERVE_LOCK = (ROOT / "requirements" / "serve.lock").read_text(encoding="utf-8")
 PINNED = set(re.findall(r"^([a-z0-9][\w.-]*)==", SERVE_LOCK, flags=re.MULTILINE))
 # What is imported under another name than it is installed by.
-DISTRIBUTIONS = {"prometheus_client": "prometheus-client"}
+DISTRIBUTIONS = {"google": "protobuf", "grpc": "grpcio", "prometheus_client": "prometheus-client"}
 SERVICE_MAY_IMPORT = {"artifacts", "errors", "features", "forms", "schema", "scorer"}
 SERVICE_MAY_IMPORT |= {"service", "text"}
 TRAINING_STACK = {"fairlearn", "hydra", "joblib", "lets_plot", "omegaconf", "pandas", "pyarrow"}

@@ -130,3 +130,8 @@ def test_bytes_that_are_no_text_are_called_so() -> None:
 @pytest.mark.parametrize("padding", [b"\0", b"\0\n", b"\0" * 100 + b"\r\n", b"\x1a"])
 def test_padding_after_the_last_row_is_no_cell(padding) -> None:
     assert rows_of(read(b"a,b\n1,2\n3,4\n" + padding)) == [["1", "2"], ["3", "4"]]
+
+
+def test_a_damaged_cell_is_no_text_in_another_alphabet() -> None:
+    with pytest.raises(UnknownEncodingError, match="line 3"):
+        find_encoding(b"x,y\n1,Kyoto\n2,\xff\xfe\n3,\xff\n", "x.csv", "")

@@ -47,6 +47,8 @@ ASKED = frozenset({"cp850", "cp852", "cp866", "mac_roman", "mac_cyrillic", "iso8
 ENOUGH_LETTERS = 50
 # With fewer, the language is not certain.
 FEW_LETTERS = 20
+# With fewer, a text in another alphabet may be one damaged cell.
+LEAST_LETTERS = 5
 # What charset-normalizer may find where a text looks like Japanese.
 JAPANESE = frozenset({"cp932", "shift_jis", "shift_jis_2004", "euc_jp", "euc_jis_2004"})
 NOT_ASCII_BYTE = re.compile(rb"[\x80-\xff]")
@@ -145,7 +147,11 @@ def find_encoding(content: bytes, name: str, key: str) -> str:
     else:
         near = [each.encoding for each in likely if each.total > best.total - APART]
         is_other = any(each.plausibility >= PLAUSIBLE and each.is_clear for each in japanese)
-        if len(near) == 1 and not is_other and best.encoding not in ASKED:
+        # A damaged cell is a short word in some alphabet.
+        is_certain = (
+            best.encoding == "cp1252" or len(NOT_ASCII_BYTE.findall(sample)) >= LEAST_LETTERS
+        )
+        if len(near) == 1 and not is_other and best.encoding not in ASKED and is_certain:
             return best.encoding
         words = near + [each.encoding for each in japanese if is_other]
     raise UnknownEncodingError(
