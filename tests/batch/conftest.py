@@ -52,7 +52,7 @@ def expected(model: Path, rows: pd.DataFrame) -> np.ndarray:
     typed = type_columns(
         rows.drop(columns="id"), rows.index, Reading(kinds, keep=[*rows]), is_text=False
     )
-    proba: np.ndarray = pipeline.predict_proba(pd.DataFrame(typed.X))
+    proba: np.ndarray = pipeline.predict_proba(typed.X)
     return proba
 
 

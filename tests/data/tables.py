@@ -58,8 +58,7 @@ def table(columns: dict[str, Any], *, is_text: bool = False, **spec: Any) -> Tab
 def typed(frame: pd.DataFrame, **kinds: str) -> pd.DataFrame:
     """Return the columns of a frame as training reads them, none left out."""
     reading = Reading(kinds=kinds)
-    made = type_columns(frame, frame.index, reading, is_text=False, divides=True)
-    return pd.DataFrame(made.X, index=frame.index)
+    return type_columns(frame, frame.index, reading, is_text=False, divides=True).X
 
 
 def codes_of(made: Table) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabproof.data.cells import as_array, read_dates, read_epochs, read_numbers
+from tabproof.data.cells import as_array, plain_dates, read_dates, read_epochs, read_numbers
 from tabproof.forms import (
     DAY_FIRST,
     DIGITS,
@@ -13,6 +13,7 @@ from tabproof.forms import (
     TIMES,
     DateForm,
     NumberForm,
+    find_date_form,
     parse_date,
     parse_number,
 )
@@ -70,6 +71,26 @@ def test_a_column_of_dates_is_read_like_its_cells(texts, form):
     assert found.dtype == "datetime64[us]"
     seconds = [None if np.isnat(t) else int(t.astype("int64")) / 10**6 for t in found]
     assert seconds == one_by_one
+
+
+plain_moments = st.datetimes().map(str) | st.dates().map(str)
+
+
+@given(st.lists(st.none() | plain_moments | plain_moments | date_texts, max_size=4))
+def test_plain_dates_are_the_dates_that_the_form_of_most_reads(texts):
+    cells = pa.array(texts, pa.string())
+    if (found := plain_dates(cells)) is None:
+        return
+    present = [text for text in texts if text is not None]
+    form = find_date_form(present)[0] if present else DateForm()
+    assert form == DateForm(has_time=found[1])
+    np.testing.assert_array_equal(found[0], read_dates(cells, form))
+
+
+def test_plain_dates_are_nothing_else():
+    assert plain_dates(pa.array(["2024-01-31", None, "2024-02-29 10:00"])) is not None
+    for other in ("31.01.2024", "2024-02-30", "2024-1-31", "2024-01-31 10:00Z", "NA"):
+        assert plain_dates(pa.array(["2024-01-31", other])) is None
 
 
 @given(st.lists(st.floats(6e8, 4e9) | st.just(np.nan)), st.sampled_from(["epoch_s", "epoch_ms"]))

@@ -133,3 +133,10 @@ def test_dates_among_the_words_for_missing_are_no_dates() -> None:
     )
     assert made.X["x"].isna().sum() == N / 4
     assert not any(each.code == "cells_not_dates" for each in made.treatments)
+
+
+def test_plain_dates_beside_words_for_missing_are_dates():
+    made = of_text(["NA", "2024-01-31", "2024-02-29 10:00", None])
+    assert made.X["x"][:4].isna().tolist() == [True, False, False, True]
+    assert made.forms["x"].has_time
+    assert codes_of(made) == ["dates"]

@@ -3,8 +3,9 @@ import datetime
 import numpy as np
 import pytest
 
+from tabproof.data import number_columns
 from tabproof.data.number_columns import AmbiguousNumbersError
-from tabproof.forms import FLOAT32_MAX, NumberForm
+from tabproof.forms import FLOAT32_MAX, NumberForm, find_number_form
 from tests.data.tables import FILL, TARGET, N, codes_of, kind, of_text, table, treatment
 
 
@@ -185,3 +186,20 @@ def test_numbers_among_the_words_for_missing_are_no_numbers(is_text: bool) -> No
     assert np.isnan(made.X["x"]).tolist() == [i % 4 == 1 for i in range(N)]
     assert made.X["x"].min() == 1.5
     assert made.na_values == ("", "-999")
+
+
+def test_numbers_beside_words_for_missing_need_no_search_for_a_form(monkeypatch):
+    searched = []
+
+    def search(texts, **wishes):
+        searched.extend(texts)
+        return find_number_form(texts, **wishes)
+
+    monkeypatch.setattr(number_columns, "find_number_form", search)
+    made = of_text(["1.5", "NA", "-2e3", "", "n/a", "0.25"])
+    assert np.array_equal(made.X["x"][:3], [1.5, np.nan, -2000.0], equal_nan=True)
+    assert codes_of(made) == []
+    assert "1.5" not in searched
+    # Another form may read the word.
+    of_text(["1.5", "?", "0.25"])
+    assert "1.5" in searched

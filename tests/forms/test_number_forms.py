@@ -1,6 +1,8 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tabproof.forms import NumberForm, find_number_form, parse_number
 from tabproof.forms.numbers import MONEY_SCALES
@@ -149,3 +151,11 @@ def test_a_unit_that_all_cells_have_is_dropped(texts):
 def test_addresses_of_the_internet_are_no_amounts():
     assert find_number_form(["192.168.100.101", "192.168.100.254"]) == ()
     assert find_number_form(["192.168.100.101", "999.168.100.254"]) == (NumberForm(",", "."),)
+
+
+@given(
+    st.lists(st.from_regex(r"[-$]?[0-9]{1,3}[.,' ]?[0-9]{1,3}[%k万]?", fullmatch=True), max_size=5)
+)
+def test_which_digits_there_are_decides_nothing_except_that_they_are_0(texts):
+    ones = [re.sub("[1-9]", "1", text) for text in texts]
+    assert find_number_form(texts) == find_number_form(ones)

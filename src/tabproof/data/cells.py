@@ -26,6 +26,7 @@ Times = NDArray[np.datetime64]
 NO_TIME = np.iinfo(np.int64).min
 MAX_BYTES = 2**31 - 1
 N_TRIED = 1000
+DIGIT = re.compile(r"\d")
 ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?$"
 ZONED = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
@@ -35,10 +36,13 @@ ZONED = (
 
 def plain_numbers(texts: pa.Array) -> Floats | None:
     """Return numbers where every text is written as programs write it; else None."""
+    if len(texts) and (first := texts[0].as_py()) is not None and not DIGIT.search(first):
+        return None
     try:
-        # Arrow looks at all cells before it refuses one, and words are a hundred times slower.
-        places = np.linspace(0, len(texts) - 1, min(len(texts), N_TRIED)).astype("int64")
-        pc.cast(texts.take(pa.array(places)), pa.float64())
+        if len(texts) > N_TRIED:
+            # Arrow looks at all cells before it refuses one, and words are a hundred times slower.
+            places = np.linspace(0, len(texts) - 1, N_TRIED).astype("int64")
+            pc.cast(texts.take(pa.array(places)), pa.float64())
         numbers = _as_floats(pc.cast(texts, pa.float64()))
     except pa.ArrowInvalid:
         return None
@@ -108,6 +112,20 @@ def read_dates(texts: pa.Array, form: DateForm) -> Times:
         values = np.array([NO_TIME if micros is None else micros for micros in found], "int64")
         times[rest] = values[encoded.indices.to_numpy()].astype("datetime64[us]")
     return times
+
+
+def plain_dates(texts: pa.Array) -> tuple[Times, bool] | None:
+    """Return dates, and whether some have a time of day, where all are written as 2024-01-31."""
+    if not pc.all(pc.match_substring_regex(texts, ISO)).as_py():
+        return None
+    try:
+        times = pc.cast(texts, pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        # There is no such day.
+        return None
+    longest = pc.max(pc.binary_length(texts)).as_py() or 0
+    micros = pc.fill_null(times.cast(pa.int64()), NO_TIME).to_numpy(zero_copy_only=False)
+    return micros.astype("datetime64[us]"), longest > len("2024-01-31")
 
 
 def read_epochs(numbers: Floats, form: DateForm) -> Times:

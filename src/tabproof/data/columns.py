@@ -20,10 +20,16 @@ import pyarrow.compute as pc
 
 from tabproof.data.cells import Floats, as_array
 from tabproof.data.column import Column, Reading, has_fraction, set_numbers, set_words
-from tabproof.data.date_columns import read_as_epoch, read_date_texts, set_times
-from tabproof.data.evidence import is_free_text, sampled, without_missing, without_missing_numbers
+from tabproof.data.date_columns import read_as_epoch, read_date_texts, set_times, take_plain_dates
+from tabproof.data.evidence import (
+    is_free_text,
+    may_be_data,
+    sampled,
+    without_missing,
+    without_missing_numbers,
+)
 from tabproof.data.left_out import find_left_out
-from tabproof.data.number_columns import read_number_texts
+from tabproof.data.number_columns import read_number_texts, take_plain_numbers
 from tabproof.errors import UserError
 from tabproof.forms import WITH_SECONDS, DateForm, NumberForm, is_exact
 from tabproof.schema import Treatment, make_treatment
@@ -32,8 +38,8 @@ from tabproof.text import override_word
 
 # Names in a suggestion.
 N_SHOWN = 5
-# Fewer cells are read faster by one thread.
-MANY_CELLS = 200_000
+# Columns of fewer cells are read faster by one thread.
+MANY_ROWS = 20_000
 LEFT_OUT = (
     "left_out_unusable",
     "left_out_empty",
@@ -49,9 +55,9 @@ NESTED = (list, tuple, dict, set, np.ndarray, bytes, bytearray)
 
 @dataclass
 class TypedColumns:
-    """X : by name. forms : of numbers and dates that are written in an unusual way."""
+    """forms : of numbers and dates that are written in an unusual way."""
 
-    X: dict[str, pd.Series] = field(default_factory=dict)
+    X: pd.DataFrame = field(default_factory=pd.DataFrame)
     forms: dict[str, NumberForm | DateForm] = field(default_factory=dict)
     treatments: list[Treatment] = field(default_factory=list)
     problems: list[UserError] = field(default_factory=list)
@@ -91,7 +97,7 @@ def type_columns(
     def read(column: Column) -> None:
         _read(column, as_cells(source, column.name), reading, is_text=is_text)
 
-    if len(source) * len(columns) < MANY_CELLS:
+    if len(source) < MANY_ROWS:
         for column in columns:
             read(column)
     else:
@@ -101,11 +107,11 @@ def type_columns(
     if divides:
         for column in columns:
             _keep_all_cells(column, as_cells(source, column.name))
-    typed, left_out = TypedColumns(), {} if divides else find_left_out(columns, reading.keep)
-    for column in columns:
-        if column.name in left_out or column.values is None:
-            continue
-        typed.X[column.name] = pd.Series(column.values, index=index, name=column.name, copy=False)
+    left_out = {} if divides else find_left_out(columns, reading.keep)
+    kept = [each for each in columns if each.name not in left_out and each.values is not None]
+    arrays = {column.name: column.values for column in kept}
+    typed = TypedColumns(pd.DataFrame(arrays, index=index, copy=False))
+    for column in kept:
         if column.form is not None and column.form not in (NumberForm(), DateForm()):
             typed.forms[column.name] = column.form
         form = column.form if is_text else None
@@ -244,9 +250,19 @@ def _read_texts(
     if wanted in ("category", "text"):
         set_words(column, without_missing(texts, reading) if is_text else texts, wanted)
         return
+    taken = None
+    if wanted in (None, "number"):
+        taken = take_plain_numbers(column, texts, reading, forced=wanted == "number")
+    if taken:
+        return
     sample = sampled(texts, reading)
-    for kind, read in (("number", read_number_texts), ("date", read_date_texts)):
-        if wanted in (None, kind) and read(column, texts, sample, reading, forced=wanted == kind):
+    if wanted in (None, "date") and take_plain_dates(column, texts, sample, reading):
+        return
+    readers = (("number", read_number_texts), ("date", read_date_texts))
+    # Codes are no numbers in another form either.
+    for kind, read in readers if taken is None else readers[1:]:
+        is_wanted = wanted == kind or (wanted is None and may_be_data(sample))
+        if is_wanted and read(column, texts, sample, reading, forced=wanted == kind):
             return
         if column.problem is not None:
             return

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabproof.data.cells import Floats, read_dates, read_epochs, read_numbers
+from tabproof.data.cells import Floats, plain_dates, read_dates, read_epochs, read_numbers
 from tabproof.data.column import SAMPLE, Column, Reading
 from tabproof.data.evidence import (
     check_most,
@@ -16,6 +16,7 @@ from tabproof.data.evidence import (
     looks_like,
     missing_words,
     some_distinct,
+    without_missing,
 )
 from tabproof.errors import UserError
 from tabproof.forms import (
@@ -51,6 +52,20 @@ class AmbiguousDatesError(UserError):
     """Dates with two readings, and nothing that decides between them."""
 
     template = "column(s) {columns}: '{example}' may be {dates}, and no cell decides; {override}"
+
+
+def take_plain_dates(column: Column, texts: pa.Array, sample: list[str], reading: Reading) -> bool:
+    """Set the values of a column to dates where all are written as 2024-01-31; return whether."""
+    if not sample or not FULL_YEAR.match(sample[0]):
+        return False
+    found = plain_dates(without_missing(texts, reading))
+    if found is None:
+        return False
+    times, has_time = found
+    first = int(np.flatnonzero(~np.isnat(times))[0])
+    _note_date(column, texts[first].as_py(), times[first])
+    column.kind, column.values, column.form = "date", times, DateForm(has_time=has_time)
+    return True
 
 
 def read_date_texts(
@@ -91,7 +106,7 @@ def read_date_texts(
         times = read_dates(texts, form)
     first = int(np.flatnonzero(~np.isnat(times))[0])
     _note_date(column, texts[first].as_py(), times[first])
-    if any(not FULL_YEAR.search(plain(text)) for text in tried if read_moment(text, form.pattern)):
+    if any(not FULL_YEAR.search(plain(text)) and read_moment(text, form.pattern) for text in tried):
         last = FIRST_SHORT_YEAR + 99
         column.notes["short_years"] = {"first": FIRST_SHORT_YEAR, "last": last}
     column.kind, column.values, column.form = "date", times, form

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tabproof.data.cells import Floats
+from tabproof.data.cells import DIGIT, Floats
 from tabproof.data.column import SAMPLE, Column, Reading
 from tabproof.forms import INFINITE, MISSING_WORDS, MOST, PLACEHOLDERS, missing_numbers
 
@@ -21,7 +21,7 @@ LIKELY = 0.8
 MAX_DISTINCT = 100_000
 # Free text: nearly distinct cells of several words, or of many characters without spaces between
 # words; repeated ones must be longer.
-FEW_TEXTS = 20
+FEW_TEXTS, N_TEXTS = 20, 500
 DISTINCT_TEXTS, TEXT_WORDS, TEXT_LETTERS, TEXT_CJK = 0.5, 3.0, 20.0, 8.0
 REPEATED_TEXTS, REPEATED_WORDS, REPEATED_CJK = 0.1, 5.0, 15.0
 IDEOGRAMS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -70,8 +70,16 @@ def without_missing_numbers(numbers: Floats, reading: Reading) -> Floats:
 
 def looks_like(sample: Sequence[str], n_read: int) -> bool:
     """Return whether enough cells of a sample could be read to try the whole column."""
+    enough = LIKELY * len(sample)
+    if n_read == 0 or n_read >= enough:
+        return n_read > 0
     n_missing = sum(text in PLACEHOLDERS or INFINITE.fullmatch(text) is not None for text in sample)
-    return n_read > 0 and n_read + n_missing >= LIKELY * len(sample)
+    return n_read + n_missing >= enough
+
+
+def may_be_data(sample: Sequence[str]) -> bool:
+    """Return whether enough cells of a sample have a digit, as numbers and dates do."""
+    return looks_like(sample, sum(DIGIT.search(text) is not None for text in sample))
 
 
 def check_most(
@@ -121,13 +129,16 @@ def is_free_text(encoded: pa.DictionaryArray) -> bool:
     share = len(sample) / n_present
     if share < REPEATED_TEXTS:
         return False
-    sample = sample.take(pa.array(np.linspace(0, len(sample) - 1, 500).astype("int64"))).to_pylist()
+    # Of fewer distinct cells, some count twice.
+    places = np.linspace(0, len(sample) - 1, N_TEXTS).astype("int64")
+    places, weights = np.unique(places, return_counts=True)
+    texts = sample.take(pa.array(places)).to_pylist()
     # Telephone numbers and coordinates are no text, however many parts they have.
-    if np.mean([any(map(str.isalpha, text)) for text in sample]) < MOST:
+    if np.dot([any(map(str.isalpha, text)) for text in texts], weights) < MOST * N_TEXTS:
         return False
-    n_words = float(np.mean([len(text.split()) for text in sample]))
-    n_letters = float(np.mean([len(text) for text in sample]))
-    n_cjk = float(np.mean([len(IDEOGRAMS.findall(text)) for text in sample]))
+    n_words = float(np.dot([len(text.split()) for text in texts], weights)) / N_TEXTS
+    n_letters = float(np.dot([len(text) for text in texts], weights)) / N_TEXTS
+    n_cjk = float(np.dot([len(IDEOGRAMS.findall(text)) for text in texts], weights)) / N_TEXTS
     if share >= DISTINCT_TEXTS:
         # A UUID, a hash or an address of the web is long, and one word.
         is_long = n_letters >= TEXT_LETTERS and n_words >= 2

@@ -18,6 +18,7 @@ from tabproof.data.evidence import (
     looks_like,
     missing_words,
     some_distinct,
+    without_missing,
     without_missing_numbers,
 )
 from tabproof.errors import UserError
@@ -48,14 +49,30 @@ class AmbiguousNumbersError(UserError):
     )
 
 
+def take_plain_numbers(
+    column: Column, texts: pa.Array, reading: Reading, *, forced: bool
+) -> bool | None:
+    """Set the values of a column to numbers that are written as programs write them.
+
+    No other form reads them. Return whether they were taken; None if some are written otherwise.
+    """
+    if reading.decimal is not None or reading.thousands is not None:
+        return None
+    numbers = plain_numbers(texts)
+    if numbers is None or texts.null_count == len(texts):
+        return None
+    return _take_numbers(column, texts, numbers, NumberForm(), reading, forced=forced)
+
+
 def read_number_texts(
     column: Column, texts: pa.Array, sample: list[str], reading: Reading, *, forced: bool
 ) -> bool:
     """Set the values of a column to numbers; return whether most of its cells are."""
-    is_open = reading.decimal is None and reading.thousands is None
-    # What reads as programs write it is read by no other form.
-    if is_open and (found := plain_numbers(texts)) is not None and texts.null_count < len(texts):
-        return _take_numbers(column, texts, found, NumberForm(), reading, forced=forced)
+    present = without_missing(texts, reading)
+    if sample and present is not texts:
+        taken = take_plain_numbers(column, present, reading, forced=forced)
+        if taken is not None:
+            return taken
     wishes: dict[str, str | None] = {"decimal": reading.decimal, "thousands": reading.thousands}
     numbers, form, tried = None, None, sample
     forms: tuple[NumberForm, ...] = ()
@@ -162,16 +179,11 @@ def _is_number(text: str, form: NumberForm) -> bool:
 
 
 def _note_form(column: Column, texts: Sequence[str], form: NumberForm) -> None:
-    values = read_numbers(pa.array(texts, pa.string()), form)
-    odd = [
-        (text, value)
-        for text, value in zip(texts, values.tolist(), strict=True)
-        if value == value and not USUAL.fullmatch(text)
-    ]
-    if odd:
-        example, value = max(odd, key=lambda pair: len(pair[0]))
-        code = {"": "numbers_written", HOURS_MINUTES: "times_h_mm"}.get(form.time, "times")
-        column.notes[code] = {"example": example, "value": value}
+    for text in sorted(texts, key=len, reverse=True):
+        if not USUAL.fullmatch(text) and (value := parse_number(text, form)) is not None:
+            code = {"": "numbers_written", HOURS_MINUTES: "times_h_mm"}.get(form.time, "times")
+            column.notes[code] = {"example": text, "value": value}
+            break
 
 
 def _are_codes(column: Column, texts: pa.Array, numbers: Floats) -> bool:

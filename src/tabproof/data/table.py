@@ -188,7 +188,8 @@ def make_table(
         divides=True,
     )
     problems += [*columns.problems, *dividing.problems]
-    if not problems and not columns.X:
+    X = columns.X
+    if not problems and X.shape[1] == 0:
         what = "no column to learn from except the target" if not others else "no column left"
         what = f"there is {what} '{target}'" if not others else what
         left = "; ".join(treatment.message for treatment in columns.treatments)
@@ -197,18 +198,16 @@ def make_table(
     if problems:
         shown = _mended(command, names, target, drop_columns, list(reading.keep))
         raise _as_one(name, problems, shown)
-    X = pd.DataFrame(columns.X, index=index, copy=False)
     if X.shape[1] > MANY_COLUMNS:
         # Rows are taken from one block of numbers faster than from thousands.
         X = X.copy()
-    non_feature_frame = pd.DataFrame(dividing.X, index=index)
     return Table(
         name,
         target,
         X,
         found.codes,
         found.labels,
-        non_feature_frame,
+        dividing.X,
         found.n_missing,
         (*treatments, *found.treatments, *columns.treatments),
         {**(resolved or {}), **columns.resolved(is_text=is_text), **found.resolved},

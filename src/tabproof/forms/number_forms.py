@@ -53,6 +53,7 @@ _SAME = tuple(
 _NO_THREE_DECIMALS = frozenset(["¥", "円", "JPY", "₩", "KRW", "원", "$", "US$", "USD", "£", "GBP"])
 Separators = tuple[str, str]
 _NOTHING = frozenset[str]()
+_ONES = str.maketrans("23456789", "1" * 8)
 SEPARATORS = tuple((d, t) for t in ("", ",", ".", " ", "'") for d in (".", ",") if d != t)
 # Several signs may group the digits of a column: 1,234 beside 1 234.
 _MIXED = ((".", ",' "), (",", ".' "))
@@ -110,7 +111,7 @@ def find_number_form(
     (an empty text: no thousands). forced : the column is meant as numbers, so marks may differ.
     """
     plain_texts = list(map(plain, texts))
-    cells = [cell for text in plain_texts if (cell := _cell_of(text)) is not None]
+    cells = _cells_of(plain_texts)
     time, n_times = find_time_form(plain_texts, forced=forced)
     if n_times > len(cells):
         return (NumberForm(time=time),)
@@ -121,6 +122,14 @@ def find_number_form(
         NumberForm(*separators, marks, scales)
         for separators in _find_separators(bodies, marks, decimal, thousands)
     )
+
+
+def _cells_of(texts: Sequence[str]) -> list[_Cell]:
+    """Return the numbers among plain texts, with 1 for every digit but 0."""
+    # Which digits there are matters in addresses of the Internet alone.
+    alike = [text if text.count(".") == 3 else text.translate(_ONES) for text in texts]
+    known = {text: _cell_of(text) for text in set(alike)}
+    return [cell for text in alike if (cell := known[text]) is not None]
 
 
 def _cell_of(text: str) -> _Cell | None:
@@ -191,15 +200,15 @@ def _find_separators(
         return []
     counts, n_of_point = Counter[Separators](), Counter[str]()
     n_small = n_large = n_round = 0
-    for text in bodies:
+    for text, n in Counter(bodies).items():
         if text.isdecimal():
             # Whole numbers are read by every form.
             n_small, n_large = n_small + (len(text) <= 3), n_large + (len(text) > 3)
             continue
         n_round += text.endswith("0")
         read = [each for each, matches in _PATTERNS.items() if matches(text)]
-        counts.update(read)
-        n_of_point["".join(sorted({point for point, _ in read}))] += 1
+        counts.update(dict.fromkeys(read, n))
+        n_of_point["".join(sorted({point for point, _ in read}))] += n
     if not counts:
         return [(".", "")] if n_small or n_large else []
 

@@ -18,6 +18,8 @@ OF_DAY = rf"{_BEFORE}(?P<hour>[0-9]{{1,2}}){_BEHIND}"
 _CLOCK = re.compile(
     rf"(?:(?P<days>[0-9]{{1,6}}) days?,? )?{_BEFORE}(?P<hour>[0-9]{{1,4}}){_BEHIND}", re.IGNORECASE
 )
+# Numbers and dates are refused at once.
+_OF_TIME = re.compile("[:時分秒mM]")
 _SPELLED = re.compile(
     r"(?=.)(?:(?P<hour>[0-9]{1,4})時間 ?)?(?:(?P<minute>[0-9]{1,4})分間? ?)?"
     r"(?:(?P<second>[0-9]{1,6})秒間?)?"
@@ -71,6 +73,8 @@ def find_time_form(texts: Iterable[str], *, forced: bool) -> tuple[str, int]:
 
 def _read(text: str) -> tuple[int, str] | None:
     """Return microseconds, and how a time is written; empty where the cell names its hours."""
+    if not _OF_TIME.search(text):
+        return None
     if match := _CLOCK.fullmatch(text):
         micros = micros_of(match)
         if micros is None:

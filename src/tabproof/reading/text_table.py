@@ -229,18 +229,19 @@ def _with_numbers(
         return None
     types = {str(i): pa.float64() if i in numbers else pa.string() for i in range(n_cells)}
     try:
-        table = _cut(body, types)
+        # Each column is replaced in turn: both copies of all would take twice the memory.
+        columns = _cut(body, types).columns
     except pa.ArrowInvalid:
         # A cell that is no number, or a row of another length.
         return None
-    for place in sorted(numbers):
-        plain = number_columns.plain_numbers(table.column(place), is_whole=place in wholes)
+    for place in numbers:
+        plain = number_columns.plain_numbers(columns[place], is_whole=place in wholes)
         if plain is None:
             return None
-        table = table.set_column(place, table.field(place), plain)
+        columns[place] = plain
     if wholes and number_columns.has_padded(body.letters, body.separator):
         return None
-    return table, []
+    return pa.table(columns, names=list(types)), []
 
 
 def _cut(
