@@ -5,6 +5,7 @@ from tabproof.reading.encoding import (
     MixedEncodingsError,
     NotTextError,
     UnknownEncodingError,
+    find_encoding,
 )
 from tests.reading.making import read, rows_of
 
