@@ -92,6 +92,8 @@ def test_a_given_encoding_is_never_corrected() -> None:
         ("cp850", "name,y\nMüller,1\nJäger,0\n"),
         ("cp866", "имя,y\nИван,1\nМария,0\n"),
         ("mac_roman", "nom,y\nFrançois,1\nZoé,0\n"),
+        # One word is little, and two damaged bytes look like one.
+        ("cp1251", "имя,y\n1,1\n2,0\n"),
         # `ž` and `č` of two words may be letters of other languages.
         ("cp1250", "ime,y\nŽeljko,1\nČakovec,0\n"),
     ],

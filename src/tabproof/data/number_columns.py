@@ -155,8 +155,10 @@ def _note_differing(column: Column, sample: Sequence[str]) -> None:
     if not forms:
         return
     form = forms[0]
-    read = [text for text in sample if parse_number(text, form) is not None]
-    others = [text for text in sample if text not in {*read} and _is_number(text, form)]
+    numbers = [parse_number(text, form) for text in sample]
+    read = [text for text, number in zip(sample, numbers, strict=True) if number is not None]
+    unread = [text for text, number in zip(sample, numbers, strict=True) if number is None]
+    others = [text for text in unread if _is_number(text, form)]
     if len(read) + len(others) < MOST * len(sample):
         return
     code = "times_differ" if form.time else "numbers_differ"
