@@ -99,8 +99,8 @@ def read_number_texts(
         if not forced:
             _note_differing(column, sample)
         return False
-    if len(forms) == 2:
-        column.problem = AmbiguousNumbersError, _ambiguous(tried, forms)
+    if len(forms) == 2 and (facts := _ambiguous(tried, forms)):
+        column.problem = AmbiguousNumbersError, facts
         return False
     if not check_most(
         column, texts, np.isnan(numbers), reading, "cells_not_numbers", forced=forced
@@ -111,20 +111,20 @@ def read_number_texts(
     return _take_numbers(column, texts, numbers, form, reading, forced=forced)
 
 
-def _ambiguous(texts: Sequence[str], forms: Sequence[NumberForm]) -> dict[str, Any]:
-    """Return the facts of the question."""
-    for example in texts:
-        one, other = (parse_number(example, form) for form in forms)
-        if one is not None and other is not None and one != other:
-            break
+def _ambiguous(texts: Sequence[str], forms: Sequence[NumberForm]) -> dict[str, Any] | None:
+    """Return the facts of the question; None if both forms read each text alike."""
     sign = forms[1].decimal
-    return {
-        "example": example,
-        "grouped": f"{one:.15g}",
-        "decimal": f"{other:.15g}",
-        "thousands": shell_word(f"dataset.thousands={sign}"),
-        "decimal_key": shell_word(f"dataset.decimal={sign}"),
-    }
+    for example in texts:
+        grouped, other = (parse_number(example, form) for form in forms)
+        if grouped is not None and other is not None and grouped != other:
+            return {
+                "example": example,
+                "grouped": f"{grouped:.15g}",
+                "decimal": f"{other:.15g}",
+                "thousands": shell_word(f"dataset.thousands={sign}"),
+                "decimal_key": shell_word(f"dataset.decimal={sign}"),
+            }
+    return None
 
 
 def _take_numbers(
@@ -159,7 +159,7 @@ def _note_differing(column: Column, sample: Sequence[str]) -> None:
     read = [text for text, number in zip(sample, numbers, strict=True) if number is not None]
     unread = [text for text, number in zip(sample, numbers, strict=True) if number is None]
     others = [text for text in unread if _is_number(text, form)]
-    if len(read) + len(others) < MOST * len(sample):
+    if not read or len(read) + len(others) < MOST * len(sample):
         return
     code = "times_differ" if form.time else "numbers_differ"
     example = read[0]
