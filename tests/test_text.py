@@ -1,5 +1,6 @@
 """Parameters and numbers of things are worded shortly, and no two alike."""
 
+import json
 import shutil
 import subprocess
 
@@ -9,7 +10,14 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from tabproof.errors import printable
-from tabproof.text import counted, format_params, is_printable, shell_word, short_names
+from tabproof.text import (
+    counted,
+    format_params,
+    is_printable,
+    shell_word,
+    short_names,
+    without_controls,
+)
 
 NAMES = st.lists(st.sampled_from(["clf", "prep", "C", "depth"]), min_size=1, max_size=3).map(
     "__".join
@@ -104,3 +112,12 @@ def test_a_word_is_one_printable_line_and_an_error_shows_it_unchanged(argument: 
     word = shell_word(argument)
     assert is_printable(word)
     assert printable(word, 1000) == word
+
+
+def test_what_a_terminal_obeys_is_escaped_and_json_stays_the_same() -> None:
+    odd = {"名前\u3000": "a\x1b[2J\x07\x9b\u202e\r\x7f\U000e0001", "b": ["\n", "\t", "é"]}
+    text = json.dumps(odd, indent=2, ensure_ascii=False)
+    shown = without_controls(text)
+    assert json.loads(shown) == odd
+    assert not set("\x1b\x07\x9b\u202e\r\x7f\U000e0001") & set(shown)
+    assert without_controls("a\n\tb 名\u3000前") == "a\n\tb 名\u3000前"

@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem
 from tabproof.conf_files import help_text
 from tabproof.errors import CommandLineError, InvalidValueError, PathError, UserError
 from tabproof.runtime import console, process, threads
-from tabproof.text import LANGUAGES, as_typed
+from tabproof.text import LANGUAGES, as_typed, without_controls
 
 COMPLETE = "_TABPROOF_COMPLETE"
 
@@ -50,7 +50,8 @@ def main(name: str | None = None) -> None:
         # `runs check` has a text and an exit code.
         text, code = answer if isinstance(answer, tuple) else (answer, answer)
         if isinstance(text, str):
-            console.say(as_typed(text))
+            # It may hold texts of a stranger's run.
+            console.say(without_controls(as_typed(text)))
         sys.exit(code if isinstance(code, int) else 0)
 
 

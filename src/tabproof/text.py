@@ -1,5 +1,6 @@
 """Texts of numbers, parameters and tables, the same in logs, displays and plots."""
 
+import json
 import re
 import sys
 import unicodedata
@@ -90,6 +91,16 @@ def format_params(params: Mapping[str, Any], names: Mapping[str, str] | None = N
 def _printable(text: str) -> str:
     line = " ".join(text.split())
     return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+def without_controls(text: str) -> str:
+    """Escape what a terminal obeys, except line breaks and tabs; JSON stays the same JSON."""
+    return "".join(
+        json.dumps(letter)[1:-1]
+        if unicodedata.category(letter) in ("Cc", "Cf") and letter not in "\n\t"
+        else letter
+        for letter in text
+    )
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
