@@ -180,3 +180,23 @@ def test_downloads_are_sought_where_this_machine_has_them_else_where_the_run_had
     assert home("data_home=chosen") == "chosen"
     monkeypatch.setenv("TABPROOF_DATA_HOME", "here")
     assert home() == "here"
+
+
+@pytest.mark.parametrize(
+    "reference", ["${oc.env:HOME}", "a${oc.env:HOME}", "\\\\${oc.env:HOME}", "\\${x}${seed}"]
+)
+@pytest.mark.parametrize("key", ["dataset.name", "model.estimator.solver"])
+def test_a_run_reads_nothing_of_the_environment(reference: str, key: str) -> None:
+    content = OmegaConf.create(kept())
+    OmegaConf.update(content, key, reference, force_add=True)
+    with pytest.raises(StoredConfigError, match=rf"{key} holds \$"):
+        recomposed(OmegaConf.to_yaml(content))
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("seed: &a 1\nexport: *a\n", "alias"), ("seed: " + "[" * 60 + "]" * 60, "too deeply")],
+)
+def test_a_configuration_is_small_in_memory_too(text: str, word: str) -> None:
+    with pytest.raises(StoredConfigError, match=word):
+        recomposed(text)

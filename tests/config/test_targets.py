@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.dummy import DummyClassifier
 
 from tabproof import config as conf
 from tabproof.conf_files import CONF
@@ -93,6 +94,17 @@ def test_everything_else_is_refused_wherever_it_is(
             conf.make("model.estimator", place)
         assert_says(raised.value, "model.estimator")
     assert not called
+
+
+def test_an_object_is_what_its_module_and_name_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stranger(DummyClassifier):  # type: ignore[misc]
+        pass
+
+    monkeypatch.setattr("sklearn.dummy.Stranger", Stranger, raising=False)
+    monkeypatch.setattr("sklearn.dummy.Other", DummyClassifier, raising=False)
+    for name in ("Stranger", "Other"):
+        with pytest.raises(TargetNotAllowedError, match="it is "):
+            conf.make("model.estimator", {"_target_": f"sklearn.dummy.{name}"})
 
 
 @pytest.mark.parametrize("key", ["_partial_", "_args_", "_recursive_", "_convert_", "__class__"])
