@@ -212,7 +212,12 @@ def test_what_deciding_code_imports_is_in_the_run_id_or_known_not_to_decide() ->
 
 @pytest.mark.parametrize(
     ("name", "decides"),
-    [("steps/decide.py", True), ("steps/report.py", False), ("data/errors.py", False)],
+    [
+        ("steps/decide.py", True),
+        ("reading/letters.toml", True),
+        ("steps/report.py", False),
+        ("data/errors.py", False),
+    ],
 )
 def test_reports_and_messages_are_not_in_the_run_id(
     name: str, decides: bool, tmp_path: Path

@@ -64,15 +64,19 @@ DECIDING = (
 )
 
 
+SOURCES = frozenset({".py", ".toml"})
+
+
 def code_hash(package: Path, parts: Collection[str] = ()) -> str:
-    """Hash the source files of a package, or a module: their names and contents.
+    """Hash the source files of a package and their tables, or a module: names and contents.
 
     parts: the files and folders that count, without their errors.py; all of it by default.
     """
     if package.name == "__init__.py":
         package = package.parent
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")) if package.is_dir() else [package]:
+    files = (path for path in package.rglob("*") if path.suffix in SOURCES)
+    for path in sorted(files) if package.is_dir() else [package]:
         inside = path.relative_to(package)
         names = {each.as_posix() for each in (inside, *inside.parents)}
         if parts and (path.name == "errors.py" or names.isdisjoint(parts)):
