@@ -1,12 +1,13 @@
-"""In a log or a pipe a search is a line per rung; a long step logs a line every half minute."""
+"""In a log or a pipe a search is a line per rung; a long step is a line every ten seconds."""
 
-import logging
 from collections.abc import Iterable, Iterator
 from math import nan
+from time import sleep
 from types import SimpleNamespace
 
 import pytest
 
+from tabproof.runtime import progress as runtime_progress
 from tabproof.runtime.progress import Progress, StepProgress, as_clock, search_display, step_display
 
 
@@ -62,7 +63,7 @@ def test_batches_of_the_first_rung_are_one_line(caplog: pytest.LogCaptureFixture
     assert last.startswith("rung 2: 6 candidates")
 
 
-def test_a_long_rung_is_logged_every_half_minute(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_long_rung_is_logged_every_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
     reports = [
         report(2, second // 2, n_fits=1000, seconds=float(second), seconds_left=3600.0 - second)
         for second in range(100)
@@ -71,7 +72,7 @@ def test_a_long_rung_is_logged_every_half_minute(caplog: pytest.LogCaptureFixtur
     assert lines == [
         f"rung 2 of 3: {second // 2} of 1,000 fits, 25% of the search,"
         f" about {as_clock(3600 - second)} left, best 0.9276 (learning_rate 0.2, max_depth None)"
-        for second in (30, 60, 90)
+        for second in range(10, 100, 10)
     ]
 
 
@@ -122,22 +123,33 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return clock
 
 
-def test_fits_of_a_step_are_logged_every_half_minute(
-    clock: SimpleNamespace, caplog: pytest.LogCaptureFixture
+def test_a_long_step_is_a_line_every_ten_seconds_whatever_it_does(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    progress = StepProgress("refitting", logging.getLogger("tabproof.some"))
-    for second in range(0, 100, 10):
-        clock.now = float(second)
-        progress.begin_fit("repeated cross-validation", 25)
-    assert caplog.messages == [
-        f"repeated cross-validation: fit {n} of 25, {passed} passed"
-        for n, passed in ((4, "0:30"), (7, "1:00"), (10, "1:30"))
-    ]
+    assert pytest.approx(10) == runtime_progress.SECONDS_BETWEEN_LINES
+    monkeypatch.setattr(runtime_progress, "SECONDS_BETWEEN_LINES", 0.05)
+    with step_display("loading data", bar=True):
+        sleep(0.12)
+    assert caplog.messages == ["loading data, 0:00 passed"] * 2
+    with step_display("refitting", bar=True) as progress:
+        progress.begin_fit("learning curve", 20)
+        sleep(0.07)
+    assert caplog.messages[2:] == ["learning curve: fit 1 of 20, 0:00 passed"]
+
+
+def test_a_step_does_not_end_where_no_line_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> None:
+        raise OSError
+
+    monkeypatch.setattr(runtime_progress, "SECONDS_BETWEEN_LINES", 0.01)
+    monkeypatch.setattr(runtime_progress.log, "info", fail)
+    with step_display("loading data", bar=True):
+        sleep(0.05)
 
 
 @pytest.mark.usefixtures("clock")
 def test_the_next_part_of_a_step_starts_counting_again() -> None:
-    progress = StepProgress("refitting", logging.getLogger("tabproof.some"))
+    progress = StepProgress("refitting")
     assert str(progress) == "refitting, 0:00 passed"
     for _ in range(3):
         progress.begin_fit("repeated cross-validation", 25)
@@ -147,7 +159,7 @@ def test_the_next_part_of_a_step_starts_counting_again() -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_parts_of_other_kinds_are_counted_on_their_own() -> None:
-    progress = StepProgress("evaluating", logging.getLogger("tabproof.some"))
+    progress = StepProgress("evaluating")
     progress.begin("column", 200)
     progress.begin("column", 200)
     assert str(progress) == "evaluating: column 2 of 200, 0:00 passed"

@@ -9,10 +9,11 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
+from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
@@ -20,7 +21,7 @@ from tabproof.runtime.console import LOG_ONLY
 from tabproof.text import counted, format_params
 
 # A long rung or step is logged this often; a live display leaves out a shorter step.
-SECONDS_BETWEEN_LINES, SECONDS_UNSEEN = 30, 1.0
+SECONDS_BETWEEN_LINES, SECONDS_UNSEEN = 10.0, 1.0
 # Maximum characters of parameters in a line of the log.
 MAX_PARAMS = 80
 
@@ -118,7 +119,7 @@ def search_display(*, bar: bool) -> Iterator[Callable[[Progress], None]]:
 
 
 class SearchLog:
-    """The reports of a search; a line is logged when a rung ends, and every half minute.
+    """The reports of a search; a line is logged when a rung ends, and every ten seconds.
 
     rungs: for each, when it began, and its last report. updated: when the last report came.
     """
@@ -172,13 +173,13 @@ def _format_best(progress: Progress) -> str:
 
 
 class StepProgress:
-    """Count the parts of a long step, such as fits, and log every half minute how many began."""
+    """Count the parts of a long step, such as fits."""
 
-    def __init__(self, step: str, log: logging.Logger) -> None:
-        self._log, self._step, self._name = log, step, step
+    def __init__(self, step: str) -> None:
+        self._step, self._name = step, step
         self._part = "fit"
         self._n_begun = self._n_parts = 0
-        self._began = self._logged = perf_counter()
+        self._began = perf_counter()
 
     def begin_fit(self, step: str, n_fits: int) -> None:
         """Count a fit of n_fits; a new step starts counting again."""
@@ -192,9 +193,6 @@ class StepProgress:
         is_same = (step, part) == (self._step, self._part)
         self._n_begun = self._n_begun + 1 if is_same else 1
         self._step, self._part, self._n_parts = step, part, n_parts
-        if perf_counter() - self._logged >= SECONDS_BETWEEN_LINES:
-            self._log.info(str(self))
-            self._logged = perf_counter()
 
     @property
     def seconds(self) -> float:
@@ -208,20 +206,40 @@ class StepProgress:
 
 @contextmanager
 def step_display(step: str, *, bar: bool) -> Iterator[StepProgress]:
-    """Show inside the block how long a step takes, and its fits if it reports them."""
+    """Show inside the block how long a step takes, and its parts if it reports them."""
     is_live, logger = _destination(bar=bar)
-    progress = StepProgress(step, logger)
-    if not is_live:
-        yield progress
-        return
-    from rich.text import Text
+    progress = StepProgress(step)
+    with ExitStack() as stack:
+        stack.enter_context(_logged(progress, logger))
+        if is_live:
+            from rich.text import Text
 
-    def draw(_console: object, is_final: bool) -> Iterator[Text]:
-        if progress.seconds >= SECONDS_UNSEEN and not is_final:
-            yield Text(str(progress), no_wrap=True, overflow="ellipsis")
+            def draw(_console: object, is_final: bool) -> Iterator[Text]:
+                if progress.seconds >= SECONDS_UNSEEN and not is_final:
+                    yield Text(str(progress), no_wrap=True, overflow="ellipsis")
 
-    with _live_display(draw, transient=True):
+            stack.enter_context(_live_display(draw, transient=True))
         yield progress
+
+
+@contextmanager
+def _logged(progress: StepProgress, logger: logging.Logger) -> Iterator[None]:
+    """Log inside the block every ten seconds how far a step is; a thread does, while it works."""
+    ended = Event()
+
+    def write_lines() -> None:
+        while not ended.wait(SECONDS_BETWEEN_LINES):
+            # Where no line can be written, the step says so itself.
+            with suppress(OSError):
+                logger.info(str(progress))
+
+    thread = Thread(target=write_lines, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @contextmanager
