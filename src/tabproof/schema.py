@@ -195,7 +195,7 @@ def _number_form(content: dict[str, Any]) -> NumberForm:
     decimal, thousands = str(content.get("decimal", ".")), str(content.get("thousands", ""))
     scales, time = tuple(map(str, content.get("scales", ()))), str(content.get("time", ""))
     if len(decimal) != 1 or decimal in thousands:
-        raise ValueError("separators of numbers that cannot be told apart")
+        raise ValueError("invalid separators of numbers")
     if not ALL_SCALES.keys() >= {*scales} or time not in ("", *TIMES):
         raise ValueError("a form of numbers that is not known")
     return NumberForm(decimal, thousands, tuple(map(str, content.get("marks", ()))), scales, time)

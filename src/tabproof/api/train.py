@@ -1,18 +1,28 @@
 """Train from Python: the words of the command line, or a frame, with the bytes of the command."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from io import BytesIO
 from os import PathLike, fspath
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tabproof import config as conf
 from tabproof import sweep
-from tabproof.api import frames, session
+from tabproof.api import session
 from tabproof.api.run import Run
 from tabproof.artifacts import RunSkipped
-from tabproof.batch.frames import NotAFrameError
+from tabproof.batch.frames import NotAFrameError, are_records, as_arrow
 from tabproof.errors import MissingValueError, UserError
+
+# Characters of the hash in the name of a frame without one.
+SHORT_HASH = 8
 
 
 class OnlyOneRunError(UserError):
@@ -82,7 +92,7 @@ def train(
 def _is_data(part: object) -> bool:
     if isinstance(part, str):
         return "=" not in part and not part.startswith(("-", "~"))
-    return isinstance(part, PathLike) or frames.is_frame(part)
+    return isinstance(part, PathLike) or _is_frame(part)
 
 
 def _words_of(part: object) -> list[str]:
@@ -97,7 +107,7 @@ def _words_of(part: object) -> list[str]:
 def _data_file(data: Any, name: str | None) -> Iterator[Path | None]:
     is_path = isinstance(data, (str, PathLike))
     at_hand = nullcontext(Path(fspath(data)) if is_path else None)
-    with at_hand if is_path or data is None else frames.stored(data, name) as path:
+    with at_hand if is_path or data is None else _stored(data, name) as path:
         yield path
 
 
@@ -148,3 +158,29 @@ def _train(words: list[str], *, verbose: bool) -> Run:
 
     conf.run_in_process(sweep.arguments_for_hydra(arguments, composed), make)
     return Run(made[0])
+
+
+# --- Tables in memory: what is one, and as a file.
+
+
+def _is_frame(value: object) -> bool:
+    """Return whether a value is a table in memory."""
+    ways = ("__arrow_c_stream__", "__dataframe__")
+    is_series = isinstance(value, (pd.Series, pa.ChunkedArray))
+    is_known = isinstance(value, pd.DataFrame) or any(hasattr(value, way) for way in ways)
+    return (is_known and not is_series) or are_records(value)
+
+
+@contextmanager
+def _stored(frame: Any, name: str | None) -> Iterator[Path]:
+    """Write a frame to a temporary file for the block; yield its path.
+
+    name : of the data set in lists of runs; None: made from the hash of the content.
+    """
+    content = BytesIO()
+    pq.write_table(as_arrow(frame), content)
+    name = name or f"frame_{hashlib.sha256(content.getbuffer()).hexdigest()[:SHORT_HASH]}"
+    with TemporaryDirectory(prefix="tabproof_") as folder:
+        path = Path(folder) / f"{name}.parquet"
+        path.write_bytes(content.getbuffer())
+        yield path

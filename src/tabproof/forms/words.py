@@ -1,4 +1,4 @@
-"""Words that mean missing, texts in one way of writing, and truth values."""
+"""Words that mean missing, text with ASCII digits and signs, and truth values."""
 
 import re
 

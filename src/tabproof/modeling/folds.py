@@ -32,8 +32,8 @@ def has_groups(X: Any) -> bool:
 class InnerFolds(StratifiedKFold):
     """Stratified folds of whole groups; of rows where the index of X names no groups.
 
-    Of fewer groups than folds rows are divided too: what two or three groups have in common tells
-    too little of another one.
+    If there are fewer groups than folds, rows are divided: two or three groups are too few to
+    predict another one.
     """
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Any:

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
-from threading import Event, Thread
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+
+from tabproof.runtime.process import repeated
 
 UPDATES_PER_SECOND = 2
 # A cell is about as wide in JupyterLab; the height is not limited.
@@ -40,7 +41,7 @@ def notebook_display(
     """
     from IPython.display import display
 
-    shown, ended = "", Event()
+    shown = ""
     handle: Any = None
 
     def show(text: str) -> None:
@@ -57,16 +58,12 @@ def notebook_display(
             handle.update(content, raw=True)
 
     def redraw() -> None:
-        while not ended.wait(1 / UPDATES_PER_SECOND):
-            show(_drawn(draw, is_final=False))
+        show(_drawn(draw, is_final=False))
 
-    thread = Thread(target=redraw, name="notebook display", daemon=True)
-    thread.start()
     try:
-        yield
+        with repeated(redraw, 1 / UPDATES_PER_SECOND, "notebook display"):
+            yield
     finally:
-        ended.set()
-        thread.join()
         show("" if transient else _drawn(draw, is_final=True))
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from threading import Thread
+from threading import Event, Thread
 from time import sleep
 
 from tabproof.errors import DirectoryTakenError, RunExistsError, SweepFailedError, UserError
@@ -112,6 +112,24 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def repeated(work: Callable[[], None], seconds: float, name: str) -> Iterator[None]:
+    """Call a function every so many seconds inside the block, from a thread of that name."""
+    ended = Event()
+
+    def repeat() -> None:
+        while not ended.wait(seconds):
+            work()
+
+    thread = Thread(target=repeat, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class Terminated(KeyboardInterrupt):

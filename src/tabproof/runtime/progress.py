@@ -13,11 +13,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
-from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
 from tabproof.runtime.console import LOG_ONLY
+from tabproof.runtime.process import repeated
 from tabproof.text import counted, format_params
 
 # A long rung or step is logged this often; a live display leaves out a shorter step.
@@ -210,7 +210,13 @@ def step_display(step: str, *, bar: bool) -> Iterator[StepProgress]:
     is_live, logger = _destination(bar=bar)
     progress = StepProgress(step)
     with ExitStack() as stack:
-        stack.enter_context(_logged(progress, logger))
+
+        def write_line() -> None:
+            # Where no line can be written, the step itself raises the error.
+            with suppress(OSError):
+                logger.info(str(progress))
+
+        stack.enter_context(repeated(write_line, SECONDS_BETWEEN_LINES, "progress"))
         if is_live:
             from rich.text import Text
 
@@ -220,26 +226,6 @@ def step_display(step: str, *, bar: bool) -> Iterator[StepProgress]:
 
             stack.enter_context(_live_display(draw, transient=True))
         yield progress
-
-
-@contextmanager
-def _logged(progress: StepProgress, logger: logging.Logger) -> Iterator[None]:
-    """Log inside the block every ten seconds how far a step is; a thread does, while it works."""
-    ended = Event()
-
-    def write_lines() -> None:
-        while not ended.wait(SECONDS_BETWEEN_LINES):
-            # Where no line can be written, the step says so itself.
-            with suppress(OSError):
-                logger.info(str(progress))
-
-    thread = Thread(target=write_lines, name="progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 @contextmanager
