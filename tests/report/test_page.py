@@ -1,16 +1,19 @@
 """report.html as a file: whole, escaped, without addresses."""
 
 import re
+import sys
 from collections import Counter
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+from jinja2 import Environment
 
 from tabproof.errors import InvalidValueError
 from tabproof.evaluation_result import Decision, Estimate, Evidence, Finding, Importance
-from tabproof.report import ReportFacts, render_report
+from tabproof.report import ReportFacts, render_card, render_report
 from tabproof.report.format import Texts
-from tabproof.report.page import learning
+from tabproof.report.page import learning, make_environment
 from tabproof.text import LANGUAGES
 from tests.report.making import (
     CONFIG,
@@ -232,3 +235,23 @@ def test_the_rule_is_that_of_the_scorer() -> None:
         "is predicted if its probability is above 0.1667"
         in Reader(render_report(facts_of(), "en")).text
     )
+
+
+def test_compiled_templates_are_kept_and_change_no_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rendered() -> tuple[str, str]:
+        make_environment.cache_clear()
+        return render_report(facts_of(), "en"), render_card(facts_of(), "en")
+
+    place = "tabproof.report.page.cache_from_source"
+    monkeypatch.setattr(place, lambda _path: str(tmp_path / "page.pyc"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    compiled_anew = rendered()
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    assert rendered() == compiled_anew
+    assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"html", "markdown"}
+    monkeypatch.delattr(Environment, "compile")
+    assert rendered() == compiled_anew
+    make_environment.cache_clear()

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof import artifacts, data
-from tabproof.artifacts.run_directory import FOR_PEOPLE, MODEL_CARD, REPORT
-from tabproof.config import TrainConfig, as_yaml, command_of
+from tabproof.artifacts.run_directory import CONFIG, FOR_PEOPLE, MODEL_CARD, REPORT
+from tabproof.config import TrainConfig, command_of
 from tabproof.evaluation_result import Evidence
 from tabproof.runtime.progress import StepProgress
 from tabproof.schema import Schema
@@ -63,7 +63,7 @@ def publish(
         evidence=evidence,
         summary={**json.loads(summary.to_json()), "left_out": dict(people.left_out)},
         candidates=search.cv_results,
-        config_yaml=as_yaml(config),
+        config_yaml=(run.path / CONFIG).read_text(encoding="utf-8"),
         pictures=pictures,
         command=command_of(run.path),
         run_path=str(run.shown_path),

@@ -227,13 +227,14 @@ def _panel(panel: Panel, labels: dict[str, list[Any]]) -> Any:
     drawn = lp.ggplot() + lp.scale_alpha_identity()
     for layer in reversed(panel.layers):
         columns = zip(layer.data, np.broadcast_arrays(*layer.data.values()), strict=True)
-        data = {name: values.tolist() for name, values in columns}
+        # As arrays: lets-plot looks at the type of each element of a list.
+        data = dict(columns)
         first_line, *others = labels.get(layer.key or "", [None])
         style = {**layer.style, "manual_key": first_line}
         for other in others:
             drawn += lp.geom_point(data={"x": [], "y": []}, size=0, manual_key=other)
         if layer.geom is lp.geom_text:
-            data["label"] = list(map(_literal, data["label"]))
+            data["label"] = np.array([_literal(label) for label in data["label"]])
         if "size" in style:
             # The pixels that lets-plot draws for a size of 1.
             style["size"] /= 2.0 if layer.geom is lp.geom_text else 2.2
