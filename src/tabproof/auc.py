@@ -43,9 +43,24 @@ def rank_aucs(scores: Floats, is_class: Bools) -> Floats:
 
 def column_aucs(scores: Floats, is_class: Bools) -> Floats:
     """Return what rank_aucs returns of each column. scores : (n_rows, n_columns)."""
-    n_of_class = is_class.sum(axis=0)
-    n_pairs = n_of_class * (len(scores) - n_of_class)
-    above: Floats = rankdata(scores, axis=0).T @ is_class.astype(np.float64)
+    return aucs_of_ranks(rankdata(scores, axis=0), is_class)
+
+
+def aucs_of_ranks(
+    ranks: Floats,
+    is_class: Bools,
+    n_rows: Codes | None = None,
+    n_of_class: Codes | None = None,
+) -> Floats:
+    """Return the AUCs of columns by the ranks of their rows.
+
+    n_rows, n_of_class : where rows of rank 0 do not count, the numbers of those that do, in all
+    and of each class; by column.
+    """
+    n = len(ranks) if n_rows is None else n_rows
+    n_of_class = is_class.sum(axis=0) if n_of_class is None else n_of_class
+    n_pairs = n_of_class * (n - n_of_class)
+    above: Floats = ranks.T @ is_class.astype(np.float64)
     above -= n_of_class * (n_of_class + 1) / 2
     aucs: Floats = np.full(above.shape, np.nan)
     np.divide(above, n_pairs, out=aucs, where=n_pairs > 0)

@@ -6,11 +6,11 @@ from threadpoolctl import threadpool_limits
 from tabproof.auc import rank_aucs
 from tabproof.data import GroupedRows, OrderedRows, StratifiedRows, divide, load_builtin
 from tabproof.data.checks import (
+    aucs_of_numbers,
     could_separate_by_chance,
     find_drift,
     find_leak,
     null_standard_error,
-    rates_on_other_rows,
 )
 from tests.data.divisions import divided, noise
 from tests.data.tables import table
@@ -65,6 +65,28 @@ def test_if_half_is_missing_the_other_half_is_checked():
     assert leak_of(columns | {"copy": copy.where(np.arange(N) % 29 < 2)}) == []
 
 
+def test_numbers_with_gaps_are_tried_three_ways():
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.repeat([0, 1, 2], [20, 40, 60]))
+    is_class = y[:, None] == np.arange(3)
+    values = np.round(rng.normal(size=(120, 40)), 1)
+    values[rng.random(values.shape) < np.linspace(0, 0.97, 40)] = np.nan
+
+    def better(scores, of_class, n_tries):
+        aucs, of = rank_aucs(scores, of_class), of_class.sum(axis=0)
+        chance = could_separate_by_chance(len(scores), of, n_tries)
+        return np.where(chance | np.isnan(aucs), 0, np.maximum(aucs, 1 - aucs))
+
+    expected = []
+    for column in values.T:
+        present = ~np.isnan(column)
+        tries = [better(np.where(present, column, end), is_class, 6) for end in (-np.inf, np.inf)]
+        if present.mean() >= 0.1:
+            tries.append(better(column[present], is_class[present], 6))
+        expected.append(np.max(tries, axis=0))
+    np.testing.assert_array_equal(aucs_of_numbers(values, is_class, 6), expected)
+
+
 def test_a_category_for_each_row_does_not_leak():
     columns = noise(N)
     assert leak_of(columns | {"id": [f"k{i}" for i in range(N)]}) == []
@@ -111,22 +133,12 @@ def test_the_standard_error_is_that_of_the_permuted_ranks():
 
 
 def test_few_rows_may_be_separated_by_chance():
-    def of(n_rows, n_rows_of_class):
-        return (np.arange(n_rows) < n_rows_of_class)[:, None]
-
     # 10 choose 5 is 252: among 30 columns one is likely enough to separate them.
-    assert could_separate_by_chance(of(10, 5), 30).all()
-    assert not could_separate_by_chance(of(30, 15), 30).any()
+    assert could_separate_by_chance(10, 5, 30)
+    assert not could_separate_by_chance(30, 15, 30)
     # Two rows of a class may lie next to each other even among many.
-    assert could_separate_by_chance(of(10_000, 2), 1).all()
-    assert could_separate_by_chance(of(10_000, 9_998), 1).all()
-
-
-def test_a_category_of_one_row_does_not_influence_other_rows():
-    y = np.arange(60) % 2
-    folds = [(np.arange(60)[np.arange(60) % 3 != k], np.arange(k, 60, 3)) for k in range(3)]
-    assert np.allclose(rates_on_other_rows(np.arange(60), y, folds), 0.5)
-    assert np.allclose(rates_on_other_rows(y, y, folds)[:, 0], y)
+    assert could_separate_by_chance(10_000, 2, 1)
+    assert could_separate_by_chance(10_000, 9_998, 1)
 
 
 def drift_of(division, ids=()):

@@ -1,6 +1,6 @@
 """Checks of a divided table: what makes results untrue. Each is one function here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -10,10 +10,10 @@ from scipy.special import gammaln
 from scipy.stats import rankdata
 from sklearn import model_selection
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.preprocessing import TargetEncoder
 
-from tabproof.auc import Bools, Codes, Floats, column_aucs, rank_aucs
+from tabproof.auc import Bools, Codes, Floats, aucs_of_ranks, column_aucs, rank_aucs
 from tabproof.data.division import Division
+from tabproof.data.rates import place_of_categories, rates_on_other_rows
 from tabproof.data.table import Table
 from tabproof.errors import UserError
 from tabproof.evaluation_result import Finding, list_named, make_finding
@@ -59,15 +59,34 @@ def check(division: Division, limits: Limits, *, seed: int) -> list[Finding]:
 
 def _numbers_and_categories(X: pd.DataFrame) -> pd.DataFrame:
     """Return dates as seconds, and no texts: their words are not looked at here."""
-    dates = {name: as_seconds(X[name]) for name in X.columns if X[name].dtype.kind == "M"}
-    texts = [name for name in X.columns if X[name].dtype == "str"]
-    return X.assign(**dates).drop(columns=texts) if dates or texts else X
+    kinds = X.dtypes
+    dates = X.columns[[kind.kind == "M" for kind in kinds]]
+    texts = X.columns[kinds == "str"]
+    if dates.empty and texts.empty:
+        return X
+    seconds = pd.DataFrame(as_seconds(X[dates]), X.index, dates)
+    others = X.drop(columns=[*dates, *texts])
+    return pd.concat([others, seconds], axis=1)[X.columns.difference(texts, sort=False)]
 
 
-def as_seconds(column: pd.Series) -> pd.Series:
+def as_seconds(dates: pd.DataFrame) -> Floats:
     """Return dates as seconds since 1970; missing as NaN."""
-    micros = column.to_numpy("datetime64[us]").astype("int64") / 10**6
-    return pd.Series(np.where(column.isna(), np.nan, micros), column.index, name=column.name)
+    times = dates.to_numpy("datetime64[us]")
+    return np.where(np.isnat(times), np.nan, times.astype("int64") / 10**6)
+
+
+def _categories(X: pd.DataFrame) -> tuple[list[str], list[pd.Categorical]]:
+    """Return the names of the columns of categories, and their cells."""
+    categories = X.select_dtypes("category")
+    return list(categories.columns), [column.array for _, column in categories.items()]
+
+
+def _codes_of(cells: Sequence[pd.Categorical], n_rows: int) -> Codes:
+    """Return the codes of categories, a column each; missing is -1."""
+    codes = np.empty((n_rows, len(cells)), dtype=np.int64)
+    for place, column in enumerate(cells):
+        codes[:, place] = column.codes
+    return codes
 
 
 def _finding(check: str, named: Sequence[tuple[str, str]], **facts: Any) -> Finding | None:
@@ -155,22 +174,24 @@ def find_rare_categories(
     division: Division, ids: Sequence[str]
 ) -> tuple[Finding | None, Finding | None]:
     """Find categories of a single training row, and categories that only held-out rows have."""
-    single, unseen, n_test = [], [], len(division.test)
+    train, test = division.train, division.test
+    single, unseen = list[tuple[str, int]](), list[tuple[str, int]]()
+    n_test = len(test)
     has_unseen = np.zeros(n_test, dtype=bool)
-    categories = division.table.X.select_dtypes("category")
-    for name in categories.columns.difference(list(ids), sort=False):
-        codes = categories[name].cat.codes.to_numpy(np.int64)
-        n_categories = len(categories[name].cat.categories)
+    X = division.table.X.drop(columns=list(ids))
+    names, cells = _categories(X)
+    for some in _in_parts(len(names), len(X)):
+        codes = _codes_of(cells[some], len(X))
+        places, starts = place_of_categories(codes)
         in_train, in_test = (
-            np.bincount(codes[rows][codes[rows] >= 0], minlength=n_categories)
-            for rows in (division.train, division.test)
+            np.bincount(places[rows][codes[rows] >= 0], minlength=starts[-1])
+            for rows in (train, test)
         )
-        if n_single := int((in_train == 1).sum()):
-            single.append((str(name), n_single))
         is_unseen = (in_train == 0) & (in_test > 0)
-        if is_unseen.any():
-            unseen.append((str(name), int(is_unseen.sum())))
-            has_unseen |= np.append(is_unseen, False)[codes[division.test]]  # -1 is missing
+        has_unseen |= is_unseen[places[test]].any(axis=1)
+        for found, is_such in ((single, in_train == 1), (unseen, is_unseen)):
+            counts = np.add.reduceat(is_such.astype(np.int64), starts[:-1])
+            found += [(names[some][i], int(counts[i])) for i in np.flatnonzero(counts)]
 
     def finding(check: str, found: list[tuple[str, int]], **facts: Any) -> Finding | None:
         named = [(name, f"{n:,}") for name, n in sorted(found, key=lambda entry: -entry[1])]
@@ -198,29 +219,35 @@ GREATEST_ID = 2.0**64
 
 def id_columns(X: pd.DataFrame) -> list[str]:
     """Return columns of texts or whole numbers in which nearly every row has its own value."""
-    return [str(name) for name, column in X.items() if _looks_like_an_id(column)]
-
-
-def _looks_like_an_id(column: pd.Series) -> bool:
-    if column.dtype == "float64":
-        numbers = column.to_numpy()
-        # Most columns of fractions show one at once.
-        if (np.floor(numbers) < numbers).any():
-            return False
-    present = column.dropna()
-    if len(present) < FEW_ROWS or present.nunique() < DISTINCT * len(present):
-        return False
-    if isinstance(present.dtype, pd.CategoricalDtype):
-        return True
     # A moment or a remark of its own is no id.
-    if present.dtype != "float64":
+    names, cells = _categories(X)
+    ids = {name for name, column in zip(names, cells, strict=True) if _are_names(column)}
+    numbers = list(X.columns[X.dtypes == "float64"])
+    for some in _in_parts(len(numbers), len(X)):
+        values = X[numbers[some]].to_numpy()
+        # Most columns of fractions show one at once.
+        is_whole = ~(np.floor(values) < values).any(axis=0)
+        ids |= {numbers[some][i] for i in np.flatnonzero(is_whole) if _count_rows(values[:, i])}
+    return [str(name) for name in X.columns if name in ids]
+
+
+def _are_names(column: pd.Categorical) -> bool:
+    present = column.codes[column.codes >= 0]
+    least = DISTINCT * len(present)
+    is_likely = len(present) >= FEW_ROWS and len(column.categories) >= least
+    return is_likely and len(np.unique(present)) >= least
+
+
+def _count_rows(values: Floats) -> bool:
+    values = values[~np.isnan(values)]
+    if len(values) < FEW_ROWS or np.abs(values).max() > GREATEST_ID:
         return False
-    values = present.to_numpy()
-    if np.abs(values).max() > GREATEST_ID:
-        return False
-    if present.is_monotonic_increasing or present.is_monotonic_decreasing:
-        return True
     distinct = np.unique(values)
+    if len(distinct) < DISTINCT * len(values):
+        return False
+    steps = np.diff(values)
+    if (steps >= 0).all() or (steps <= 0).all():
+        return True
     _, n_of_step = np.unique(np.diff(distinct), return_counts=True)
     if n_of_step.max() > ONE_STEP * len(distinct):
         return True
@@ -243,89 +270,93 @@ FEW_ROWS_OF_CLASS = 3
 def find_leak(division: Division, limit: float, seed: int) -> Finding | None:
     """Find columns of the training rows with an AUC above the limit for any class."""
     X, labels, groups = division.X_train, division.table.labels, division.groups
+    if X.shape[1] == 0:
+        return None
     classes, y = np.unique(division.y_train, return_inverse=True)
     # Of two classes one is enough.
     classes = classes[1:] if len(classes) == 2 else classes
     is_class = division.y_train[:, None] == classes
-    by_chance = could_separate_by_chance(is_class, X.shape[1] * len(classes))
+    n_tries = X.shape[1] * len(classes)
     # With rows of a subject in two folds, its categories would be memorized.
     n_splits = min(N_LEAK_FOLDS, len(X) if groups is None else len(set(groups)))
     splitter = model_selection.KFold(n_splits, shuffle=True, random_state=seed)
     if groups is not None:
         splitter = model_selection.GroupKFold(n_splits)
     folds = list(splitter.split(X, groups=groups))
+    aucs = dict[str, Floats]()
+    numbers = list(X.columns[X.dtypes == "float64"])
+    for some in _in_parts(len(numbers), len(X)):
+        of_some = aucs_of_numbers(X[numbers[some]].to_numpy(), is_class, n_tries)
+        aucs |= zip(numbers[some], of_some, strict=True)
+    names, cells = _categories(X)
+    by_chance = could_separate_by_chance(len(X), is_class.sum(axis=0), n_tries)
+    for some in _in_parts(len(names), len(X)):
+        rates = rates_on_other_rows(_codes_of(cells[some], len(X)), y, folds)
+        pairs = zip(rates, is_class.T, strict=True)
+        of_classes = [column_aucs(rate, of_class[:, None]) for rate, of_class in pairs]
+        of_some = _credible(np.column_stack(of_classes), by_chance, one_way=True)
+        aucs |= zip(names[some], of_some, strict=True)
     found: list[tuple[float, str, str]] = []
-    complete = _aucs_of_complete(X, is_class)
     for name in X.columns:
-        if name in complete:
-            tries = [(complete[name], by_chance)]
-        elif isinstance(X[name].dtype, pd.CategoricalDtype):
-            rates = rates_on_other_rows(_codes(X[name]), y, folds)
-            pairs = zip(rates.T, is_class.T, strict=True)
-            aucs = np.array([rank_aucs(rate, of_class[:, None])[0] for rate, of_class in pairs])
-            tries = [(aucs, by_chance)]
-        else:
-            tries = _aucs_of_numbers(X[name].to_numpy(), is_class, by_chance, X.shape[1])
-        credible = [np.where(chance | np.isnan(aucs), 0.0, aucs) for aucs, chance in tries]
-        best = np.max(credible, axis=0)
-        if best.max() > limit:
-            label = labels[classes[best.argmax()]] if len(labels) > 2 else ""
-            found.append((float(best.max()), str(name), f"{label}: " if label else ""))
+        if (best := float(aucs[name].max())) > limit:
+            label = labels[classes[aucs[name].argmax()]] if len(labels) > 2 else ""
+            found.append((best, str(name), f"{label}: " if label else ""))
     found.sort(key=lambda entry: -entry[0])
     return _finding("leak", [(name, f"{of}{auc:.3f}") for auc, name, of in found], limit=limit)
 
 
-def could_separate_by_chance(is_class: Bools, n_tries: int) -> Bools:
+def could_separate_by_chance(n_rows: Any, n_of_class: Any, n_tries: int) -> Bools:
     """Return the classes that a column of noise could separate by chance, given the columns."""
-    n, n_of_class = len(is_class), is_class.sum(axis=0)
-    n_orders = gammaln(n + 1) - gammaln(n_of_class + 1) - gammaln(n - n_of_class + 1)
-    is_few = np.minimum(n_of_class, n - n_of_class) < FEW_ROWS_OF_CLASS
+    n, others = n_rows, n_rows - n_of_class
+    n_orders = gammaln(n + 1) - gammaln(n_of_class + 1) - gammaln(others + 1)
+    is_few = np.minimum(n_of_class, others) < FEW_ROWS_OF_CLASS
     by_chance: Bools = is_few | (n_orders < np.log(2 * n_tries / BY_CHANCE))
     return by_chance
 
 
-# Cells that are ranked at a time.
-MAX_RANKED = 2_000_000
+# Cells that are looked at at a time.
+MAX_CELLS = 2_000_000
 
 
-def _aucs_of_complete(X: pd.DataFrame, is_class: Bools) -> dict[Any, Floats]:
-    """Return the AUCs of columns of numbers without gaps, of the better direction."""
-    has_gaps = X.isna().any()
-    names = [name for name in X.columns[X.dtypes == "float64"] if not has_gaps[name]]
-    step, aucs = max(MAX_RANKED // len(X), 1), dict[Any, Floats]()
-    for start in range(0, len(names), step):
-        some = names[start : start + step]
-        for name, auc in zip(some, column_aucs(X[some].to_numpy(), is_class), strict=True):
-            aucs[name] = np.maximum(auc, 1 - auc)
+def _in_parts(n_columns: int, n_rows: int) -> Iterator[slice]:
+    """Return the columns in parts of so many cells."""
+    step = max(MAX_CELLS // n_rows, 1)
+    for start in range(0, n_columns, step):
+        yield slice(start, start + step)
+
+
+def aucs_of_numbers(values: Floats, is_class: Bools, n_tries: int) -> Floats:
+    """Return the AUCs of each column, in its better direction, and 0 where chance may do it.
+
+    Missing cells are tried as the least, as the greatest, and left out.
+    """
+    n_of_class = is_class.sum(axis=0)
+    by_chance = could_separate_by_chance(len(values), n_of_class, n_tries)
+    is_missing = np.isnan(values)
+    has_gaps = is_missing.any(axis=0)
+    aucs: Floats = np.empty((values.shape[1], len(n_of_class)))
+    aucs[~has_gaps] = _credible(column_aucs(values[:, ~has_gaps], is_class), by_chance)
+    if not has_gaps.any():
+        return aucs
+    values, is_missing = values[:, has_gaps], is_missing[:, has_gaps]
+    n_missing = is_missing.sum(axis=0)
+    greatest = rankdata(np.where(is_missing, np.inf, values), axis=0)
+    least = np.where(is_missing, (n_missing + 1) / 2, greatest + n_missing)
+    ends = [_credible(aucs_of_ranks(ranks, is_class), by_chance) for ranks in (greatest, least)]
+    # The ranks of present cells are the same without the greatest.
+    n_present = (len(values) - n_missing)[:, None]
+    n_of_class = (~is_missing).T.astype(np.int64) @ is_class
+    present = aucs_of_ranks(np.where(is_missing, 0, greatest), is_class, n_present, n_of_class)
+    by_chance = could_separate_by_chance(n_present, n_of_class, n_tries)
+    by_chance |= n_present / len(values) < MIN_PRESENT
+    aucs[has_gaps] = np.max([*ends, _credible(present, by_chance)], axis=0)
     return aucs
 
 
-def _aucs_of_numbers(
-    values: Floats, is_class: Bools, by_chance: Bools, n_columns: int
-) -> list[tuple[Floats, Bools]]:
-    """Try both directions, with missing as the least, as the greatest, and left out."""
-    is_present = ~np.isnan(values)
-    tries = [(values, is_class, by_chance)]
-    if not is_present.all():
-        ends = [np.where(is_present, values, end) for end in (-np.inf, np.inf)]
-        tries = [(filled, is_class, by_chance) for filled in ends]
-        if is_present.mean() >= MIN_PRESENT:
-            present = is_class[is_present]
-            by_chance = could_separate_by_chance(present, n_columns * is_class.shape[1])
-            tries.append((values[is_present], present, by_chance))
-    aucs = [(rank_aucs(values, is_class), by_chance) for values, is_class, by_chance in tries]
-    return [(np.maximum(auc, 1 - auc), chance) for auc, chance in aucs]
-
-
-def rates_on_other_rows(codes: Codes, y: Codes, folds: Sequence[tuple[Codes, Codes]]) -> Floats:
-    """Return by row its category's share of each class, as learned on the other folds.
-
-    Shape (n_rows, 1) with two classes, of the second; else (n_rows, n_classes). A category of
-    one row is unknown to the others: so an id reveals nothing.
-    """
-    encoder = TargetEncoder(cv=folds, target_type="binary" if y.max() < 2 else "multiclass")
-    rates: Floats = encoder.fit_transform(codes.reshape(-1, 1), y)
-    return rates
+def _credible(aucs: Floats, by_chance: Bools, *, one_way: bool = False) -> Floats:
+    """Return the AUCs of the better direction; 0 where there is none, or chance may do it."""
+    better = aucs if one_way else np.maximum(aucs, 1 - aucs)
+    return np.where(by_chance | np.isnan(better), 0.0, better)
 
 
 # --- Drift: a hold-out that a classifier can tell from the training rows (adversarial validation).
@@ -355,7 +386,7 @@ def find_drift(division: Division, ids: Sequence[str], limit: float, seed: int) 
         for rows in (division.train, division.test)
     )
     rows = np.append(train, test)
-    X = division.table.X.drop(columns=list(ids)).iloc[rows]
+    X = division.table.X.drop(columns=list(ids))
     is_held_out = np.repeat([False, True], [len(train), len(test)])
     # Rows, or subjects, of both sides.
     n_units, units, splitter = (len(train), len(test)), None, model_selection.StratifiedKFold
@@ -372,6 +403,7 @@ def find_drift(division: Division, ids: Sequence[str], limit: float, seed: int) 
         # Not those that differ most: a choice by the same rows would find drift by chance.
         drawn = generator.choice(X.shape[1], MAX_DRIFT_COLUMNS, replace=False)
         X = X.iloc[:, np.sort(drawn)]
+    X = X.iloc[rows]
     splitter = splitter(N_DRIFT_FOLDS, shuffle=True, random_state=seed)
     folds = list(splitter.split(X, is_held_out, units))
     classifier = HistGradientBoostingClassifier(
@@ -383,37 +415,39 @@ def find_drift(division: Division, ids: Sequence[str], limit: float, seed: int) 
         categorical_features=[isinstance(kind, pd.CategoricalDtype) for kind in X.dtypes],
         random_state=seed,
     )
-    matrix = np.column_stack([_as_ranks(X[name]) for name in X.columns])
     proba = model_selection.cross_val_predict(
-        classifier, matrix, is_held_out, cv=folds, n_jobs=1, method="predict_proba"
+        classifier, _as_ranks(X), is_held_out, cv=folds, n_jobs=1, method="predict_proba"
     )
     auc = float(rank_aucs(proba[:, 1], is_held_out[:, None])[0])
     margin = QUANTILE * null_standard_error(*n_units)
     if auc - margin <= limit:
         return None
-    alone = []
-    for name in X.columns:
-        rates = rates_on_other_rows(_codes(X[name]), is_held_out.astype(np.int64), folds)
-        alone.append((str(name), float(rank_aucs(rates[:, 0], is_held_out[:, None])[0])))
+    codes = np.column_stack([_codes(X[name]) for name in X.columns])
+    (rates,) = rates_on_other_rows(codes, is_held_out.astype(np.int64), folds)
+    aucs = column_aucs(rates, is_held_out[:, None])[:, 0]
+    alone = list(zip(map(str, X.columns), aucs.tolist(), strict=True))
     alone.sort(key=lambda entry: -entry[1])
     telling = [entry for entry in alone if entry[1] > 0.5 + margin] or alone[:1]
     named = [(name, f"{auc_alone:.3f}") for name, auc_alone in telling]
     return _finding("drift", named, auc=auc, margin=margin, limit=limit)
 
 
-def _as_ranks(column: pd.Series) -> Floats:
+def _as_ranks(X: pd.DataFrame) -> Floats:
     """Return numbers as their rank, and categories as theirs by frequency.
 
     Missing is a value as well: boosting refuses a column whose values are all in one fold.
     """
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        by_value: Floats = rankdata(column.fillna(-np.inf))
-        return by_value
-    codes = _codes(column)
-    counts = np.bincount(codes + 1, minlength=len(column.cat.categories) + 1)
-    ranks = np.empty(len(counts), dtype=np.float64)
-    ranks[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
-    return np.minimum(ranks, MAX_CATEGORIES - 1)[codes + 1]
+    matrix: Floats = np.empty(X.shape)
+    is_number = (X.dtypes == "float64").to_numpy()
+    values = X.loc[:, is_number].to_numpy()
+    matrix[:, is_number] = rankdata(np.where(np.isnan(values), -np.inf, values), axis=0)
+    _, cells = _categories(X)
+    for place, column in zip(np.flatnonzero(~is_number), cells, strict=True):
+        counts = np.bincount(column.codes + 1, minlength=len(column.categories) + 1)
+        ranks = np.empty(len(counts), dtype=np.float64)
+        ranks[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+        matrix[:, place] = np.minimum(ranks, MAX_CATEGORIES - 1)[column.codes + 1]
+    return matrix
 
 
 def _codes(column: pd.Series) -> Codes:
