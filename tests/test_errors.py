@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tabproof
-from tabproof.errors import ColumnMissingError, PathError, UserError
+from tabproof.errors import ColumnMissingError, PathError, UserError, first_line
 
 
 def subclasses(kind: type[UserError]) -> Iterator[type[UserError]]:
@@ -75,3 +75,18 @@ def test_a_path_error_takes_the_path_from_the_caller_where_the_system_has_none()
         "cannot write a\\nb: odd"
     )
     assert str(PathError("cannot read", OSError())) == "cannot read: OSError"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("no such sheet", "no such sheet"),
+        ("damaged\nat byte 7", "damaged"),
+        ("\n  \n damaged \r\nat byte 7", "damaged"),
+        ("", "ValueError"),
+        (" \n", "ValueError"),
+    ],
+)
+def test_the_first_line_of_an_error_is_never_empty(text: str, line: str) -> None:
+    assert first_line(ValueError(text)) == line
+    assert first_line(ValueError()) == "ValueError"

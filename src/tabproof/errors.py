@@ -34,6 +34,12 @@ def printable(text: str, limit: int = 80) -> str:
     return "".join(each if is_printable(each) else repr(each)[1:-1] for each in shown)
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text that is not blank; else the name of its class."""
+    lines = map(str.strip, str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
+
+
 class UserError(Exception):
     """A problem that the user can solve; the program ends with `exit_code`.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tabproof.errors import InvalidValueError, UserError
+from tabproof.errors import InvalidValueError, UserError, first_line
 
 KINDS = ("csv", "csv.gz", "parquet")
 PARQUET_MARK, GZIP_MARK = b"PAR1", b"\x1f\x8b"
@@ -82,7 +82,7 @@ class InputFile:
             # Errors for a damaged file have no errno.
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise BatchInputError(name=self.name, reason=str(error).splitlines()[0]) from error
+            raise BatchInputError(name=self.name, reason=first_line(error)) from error
 
 
 @dataclass(frozen=True)

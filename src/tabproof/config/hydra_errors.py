@@ -21,6 +21,7 @@ from tabproof.errors import (
     OverrideSyntaxError,
     UnknownKeyError,
     UserError,
+    first_line,
     listed,
 )
 
@@ -45,7 +46,7 @@ def explain_hydra_error(error: BaseException) -> UserError | None:
     origin = error.__cause__ or error.__context__
     if isinstance(error, hydra.ConfigCompositionException):
         error = origin if isinstance(origin, omega.OmegaConfBaseException) else error
-    line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    line = first_line(error)
     if isinstance(error, omega.OmegaConfBaseException):
         key, parent = error.full_key or str(error.key or ""), error.parent_node
         if isinstance(error, omega.MissingMandatoryValue):

@@ -9,7 +9,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.pipeline import Pipeline
 
-from tabproof.errors import InvalidValueError, UserError, listed, suggested
+from tabproof.errors import InvalidValueError, UserError, first_line, listed, suggested
 from tabproof.modeling.pipeline import draws_its_folds
 
 # The parameters of scikit-learn, LightGBM, XGBoost and CatBoost for threads.
@@ -111,6 +111,6 @@ def _check_values(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
             try:
                 part._validate_params()
             except ValueError as error:
-                reason = str(error).splitlines()[0]
+                reason = first_line(error)
         if reason:
             raise InvalidParameterError(parameter=parameter, value=repr(value), reason=reason)

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from tabproof.errors import FileMissingError, PackageMissingError, PathError
+from tabproof.errors import FileMissingError, PackageMissingError, PathError, first_line
 from tabproof.reading.raw_table import REPAIR, FileUnreadableError
 
 STANDARD = "-"
@@ -79,8 +79,7 @@ def _download(address: str) -> bytes:
         raise PackageMissingError(f"reading {protocol}://", package, "remote") from error
     except Exception as error:
         # Each protocol has errors of its own.
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        found = f"cannot be fetched: {reason}"
+        found = f"cannot be fetched: {first_line(error)}"
         remedy = "check the address and the credentials"
         raise FileUnreadableError(address, found, remedy) from error
 
@@ -158,13 +157,12 @@ def _damage(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
-        reason = (str(error).splitlines() or [""])[0]
-        found = f"is a damaged archive ({reason})"
+        found = f"is a damaged archive ({first_line(error)})"
         raise FileUnreadableError(name, found, REPAIR) from error
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         # zipfile raises RuntimeError for a password, and NotImplementedError for a compression that
         # it does not know.
-        found = f"cannot be unpacked ({(str(error).splitlines() or [''])[0]})"
+        found = f"cannot be unpacked ({first_line(error)})"
         raise FileUnreadableError(name, found, "unpack it first") from error
 
 

@@ -15,7 +15,7 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 from pyarrow import feather
 
-from tabproof.errors import FileMissingError, printable
+from tabproof.errors import FileMissingError, first_line, printable
 from tabproof.reading.lending import read_lent
 from tabproof.reading.raw_table import NEEDED, REPAIR, FileUnreadableError, RawTable
 from tabproof.reading.tidying import tidy_columns
@@ -45,8 +45,8 @@ def _damage(name: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, EOFError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FileUnreadableError(name, f"cannot be read: {reason}", REPAIR) from error
+        found = f"cannot be read: {first_line(error)}"
+        raise FileUnreadableError(name, found, REPAIR) from error
 
 
 def is_binary_table(content: bytes) -> bool:

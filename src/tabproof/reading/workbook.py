@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tabproof.errors import InvalidValueError, PackageMissingError
+from tabproof.errors import InvalidValueError, PackageMissingError, first_line
 from tabproof.reading.layout import find_header_of_rows
 from tabproof.reading.raw_table import NEEDED, FileUnreadableError, RawTable, ReadOptions
 from tabproof.reading.source import MAX_BYTES
@@ -49,7 +49,7 @@ def read_workbook(content: bytes, options: ReadOptions, name: str) -> RawTable:
                 if rows := sheet.to_python(skip_empty_area=True):
                     sheets[meta.name] = rows, (sheet.start or (0, 0))[0]
     except (calamine.CalamineError, OSError, ValueError) as error:
-        found = f"cannot be read as an Excel file ({str(error).splitlines()[0]})"
+        found = f"cannot be read as an Excel file ({first_line(error)})"
         raise FileUnreadableError(name, found, "save it again, without a password") from error
     if options.sheet is not None and options.sheet not in book.sheet_names:
         shown = ", ".join(f"'{each}'" for each in book.sheet_names)

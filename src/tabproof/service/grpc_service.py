@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from tabproof.errors import UserError
+from tabproof.errors import UserError, first_line
 from tabproof.service import inference_protocol
 from tabproof.service.answers import RefusedError
 from tabproof.service.endpoints import MANY_CELLS, SERVER, Endpoints, knows_secret
@@ -94,7 +94,7 @@ class GrpcService:
         try:
             self._server.add_insecure_port(self._settings.grpc)
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise AddressTakenError(address=self._settings.grpc, reason=reason) from error
         await self._server.start()
         log.info("gRPC on %s", self._settings.grpc)
