@@ -15,6 +15,7 @@ from tabproof.forms import (
     DateForm,
     NumberForm,
     date_micros,
+    kept_if_short,
     parse_date,
     parse_number,
     whole_pattern,
@@ -27,6 +28,8 @@ NO_TIME = np.iinfo(np.int64).min
 MAX_BYTES = 2**31 - 1
 N_TRIED = 1000
 DIGIT = re.compile(r"\d")
+# What no number has that Arrow reads.
+FOREIGN = re.compile(r"[,/:%$]|[0-9]-")
 ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?$"
 ZONED = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
@@ -34,9 +37,15 @@ ZONED = (
 )
 
 
+# Each date is read several times.
+_known_micros = kept_if_short(date_micros)
+
+
 def plain_numbers(texts: pa.Array) -> Floats | None:
     """Return numbers where every text is written as programs write it; else None."""
-    if len(texts) and (first := texts[0].as_py()) is not None and not DIGIT.search(first):
+    first = texts[0].as_py() if len(texts) else None
+    # An error of Arrow takes longer than a look at a cell.
+    if first is not None and (not DIGIT.search(first) or FOREIGN.search(first)):
         return None
     try:
         if len(texts) > N_TRIED:
@@ -108,7 +117,7 @@ def read_dates(texts: pa.Array, form: DateForm) -> Times:
     rest = _is_valid(texts) & ~is_read
     if rest.any():
         encoded = texts.filter(pa.array(rest)).dictionary_encode()
-        found = [date_micros(text, form) for text in encoded.dictionary.to_pylist()]
+        found = [_known_micros(text, form) for text in encoded.dictionary.to_pylist()]
         values = np.array([NO_TIME if micros is None else micros for micros in found], "int64")
         times[rest] = values[encoded.indices.to_numpy()].astype("datetime64[us]")
     return times

@@ -15,6 +15,9 @@ from tabproof.forms import FLOAT32_MAX, DateForm, NumberForm
 
 # Cells looked at before a whole column is parsed.
 SAMPLE = 2000
+# pandas looks for a type by its name for longer than it takes to make a column.
+OBJECTS = np.dtype("object")
+TEXTS: Any = pd.api.types.pandas_dtype("str")
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def set_words(
     column.kind, column.form = kind, None
     if kind == "text":
         column.notes["free_text"] = {}
-        column.values = pd.array(words.cast(pa.large_string()).to_pandas(), dtype="str")
+        column.values = pd.array(words.cast(pa.large_string()), dtype=TEXTS)
         return
     encoded = words.dictionary_encode() if encoded is None else encoded
     names = encoded.dictionary.to_pylist()
@@ -93,5 +96,6 @@ def set_words(
     place = np.full(len(names) + 1, -1, dtype=np.min_scalar_type(-len(names) - 1))
     place[order] = np.arange(len(names))
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
-    categories = pd.Index([names[i] for i in order], dtype="object")
-    column.values = pd.Categorical.from_codes(place[codes], categories)
+    in_order = np.array([names[i] for i in order], dtype=OBJECTS)
+    categories = pd.Index(in_order, dtype=OBJECTS, copy=False)
+    column.values = pd.Categorical.from_codes(place[codes], categories, validate=False)

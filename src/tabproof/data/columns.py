@@ -260,9 +260,11 @@ def _read_texts(
         return
     readers = (("number", read_number_texts), ("date", read_date_texts))
     # Codes are no numbers in another form either.
+    is_likely = wanted is None and may_be_data(sample)
     for kind, read in readers if taken is None else readers[1:]:
-        is_wanted = wanted == kind or (wanted is None and may_be_data(sample))
-        if is_wanted and read(column, texts, sample, reading, forced=wanted == kind):
+        if (is_likely or wanted == kind) and read(
+            column, texts, sample, reading, forced=wanted == kind
+        ):
             return
         if column.problem is not None:
             return

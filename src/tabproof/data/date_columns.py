@@ -84,10 +84,15 @@ def read_date_texts(
             forms = find_date_form(tried, **wishes)
         if not forms:
             return False
+        # A column that is no longer than a sample is read once, if all of it can be.
+        whole = read_dates(texts, forms[0]) if len(texts) <= SAMPLE else None
+        if whole is not None and np.isnat(whole).sum() == texts.null_count:
+            times = whole
+            break
         looked = read_dates(pa.array(tried[:SAMPLE], texts.type), forms[0])
         if not forced and not looks_like(tried[:SAMPLE], int((~np.isnat(looked)).sum())):
             return False
-        times = read_dates(texts, forms[0])
+        times = read_dates(texts, forms[0]) if whole is None else whole
         unread = texts.filter(pa.array(np.isnat(times))).drop_null()
         if not (more := set(some_distinct(unread)) - set(tried) - set(missing_words(reading))):
             break

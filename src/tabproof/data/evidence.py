@@ -5,6 +5,7 @@ Cells that are of another kind are counted, and become missing.
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -55,11 +56,17 @@ def missing_words(reading: Reading) -> Collection[str]:
 
 def without_missing(texts: pa.Array, reading: Reading) -> pa.Array:
     """Return texts whose words for missing, and empty ones, are null."""
-    words = pa.array(list(missing_words(reading)), texts.type)
+    words = _as_cells(tuple(missing_words(reading)), texts.type)
     is_missing = pc.is_in(texts, words, skip_nulls=True)
     if not pc.any(is_missing).as_py():
         return texts
     return pc.if_else(is_missing, pa.scalar(None, texts.type), texts)
+
+
+@lru_cache(maxsize=8)
+def _as_cells(words: tuple[str, ...], kind: pa.DataType) -> pa.Array:
+    # The same words for every column.
+    return pa.array(words, kind)
 
 
 def without_missing_numbers(numbers: Floats, reading: Reading) -> Floats:
@@ -79,7 +86,10 @@ def looks_like(sample: Sequence[str], n_read: int) -> bool:
 
 def may_be_data(sample: Sequence[str]) -> bool:
     """Return whether enough cells of a sample have a digit, as numbers and dates do."""
-    return looks_like(sample, sum(DIGIT.search(text) is not None for text in sample))
+    # One look at all of them, for words and free texts.
+    if DIGIT.search("".join(sample)) is None:
+        return False
+    return looks_like(sample, sum(1 for _ in filter(DIGIT.search, sample)))
 
 
 def check_most(
@@ -92,10 +102,11 @@ def check_most(
     forced: bool,
 ) -> bool:
     """Return whether most cells were read; note those that were not."""
-    unread = texts.filter(pa.array(is_unread)).drop_null()
     n_present = len(texts) - texts.null_count
-    if len(unread) == 0:
+    # Missing cells are never read.
+    if np.count_nonzero(is_unread) == texts.null_count:
         return bool(n_present > 0)
+    unread = texts.filter(pa.array(is_unread)).drop_null()
     counts = {
         str(each["values"]): int(each["counts"]) for each in unread.value_counts().to_pylist()
     }
@@ -134,13 +145,15 @@ def is_free_text(encoded: pa.DictionaryArray) -> bool:
     places, weights = np.unique(places, return_counts=True)
     texts = sample.take(pa.array(places)).to_pylist()
     # Telephone numbers and coordinates are no text, however many parts they have.
-    if np.dot([any(map(str.isalpha, text)) for text in texts], weights) < MOST * N_TEXTS:
+    has_letter = [text[:1].isalpha() or any(map(str.isalpha, text)) for text in texts]
+    if np.dot(has_letter, weights) < MOST * N_TEXTS:
         return False
     n_words = float(np.dot([len(text.split()) for text in texts], weights)) / N_TEXTS
+    if n_words >= (TEXT_WORDS if share >= DISTINCT_TEXTS else REPEATED_WORDS):
+        return True
     n_letters = float(np.dot([len(text) for text in texts], weights)) / N_TEXTS
     n_cjk = float(np.dot([len(IDEOGRAMS.findall(text)) for text in texts], weights)) / N_TEXTS
     if share >= DISTINCT_TEXTS:
         # A UUID, a hash or an address of the web is long, and one word.
-        is_long = n_letters >= TEXT_LETTERS and n_words >= 2
-        return n_words >= TEXT_WORDS or n_cjk >= TEXT_CJK or is_long
-    return n_words >= REPEATED_WORDS or n_cjk >= REPEATED_CJK
+        return n_cjk >= TEXT_CJK or (n_letters >= TEXT_LETTERS and n_words >= 2)
+    return n_cjk >= REPEATED_CJK

@@ -48,6 +48,9 @@ def uninformative(values: Any) -> str | None:
             if len(present) and ((present != present[0]).any() or len(present) < len(part)):
                 return None
         return "constant" if len(present) else "empty"
+    # So do most columns of texts.
+    if len(set(values[:FEW_ROWS])) > 1:
+        return None
     series = pd.Series(values)
     if series.isna().all():
         return "empty"

@@ -83,12 +83,17 @@ def read_number_texts(
             forms = find_number_form(tried, **wishes, forced=forced)
         if not forms:
             break
+        # A column that is no longer than a sample is read once, if all of it can be.
+        whole = read_numbers(texts, forms[0]) if len(texts) <= SAMPLE else None
+        if whole is not None and np.isnan(whole).sum() == texts.null_count:
+            numbers, form = whole, forms[0]
+            break
         looked = pa.array(tried[:SAMPLE], texts.type)
         n_read = max(int(np.isfinite(read_numbers(looked, each)).sum()) for each in forms)
         if not forced and not looks_like(tried[:SAMPLE], n_read):
             break
         form = forms[0]
-        numbers = read_numbers(texts, form)
+        numbers = read_numbers(texts, form) if whole is None else whole
         unread = texts.filter(pa.array(np.isnan(numbers))).drop_null()
         more = [text for text in some_distinct(unread) if text not in missing_words(reading)]
         # The sample may have missed what decides.

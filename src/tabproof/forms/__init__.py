@@ -40,6 +40,7 @@ from tabproof.forms.words import (
     NA_WORDS,
     NO_NUMBER_WORDS,
     PLACEHOLDERS,
+    kept_if_short,
     parse_boolean,
     plain,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "find_date_form",
     "find_number_form",
     "is_exact",
+    "kept_if_short",
     "missing_numbers",
     "parse_boolean",
     "parse_date",

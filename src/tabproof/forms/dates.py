@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from tabproof.forms.times import OF_DAY, micros_of
-from tabproof.forms.words import plain
+from tabproof.forms.words import kept_if_short, plain
 
 _DAY = 86400 * 10**6
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -141,6 +141,10 @@ def read_moment(value: str | float, pattern: str) -> Moment | None:
     return None
 
 
+# Several forms are tried.
+_known_moment = kept_if_short(read_moment)
+
+
 def _moment(match: re.Match[str], month: int, day: int) -> Moment | None:
     parts = match.groupdict()
     year = int(parts["year"])
@@ -182,11 +186,11 @@ def find_date_form(
     ]
     if year_first or (year_first is None and day_first is None):
         patterns += (SHORT_YEAR_FIRST,)
-    iso = [moment for text in texts if (moment := read_moment(text, "iso"))]
+    iso = [moment for text in texts if (moment := _known_moment(text, "iso"))]
     read = {"iso": iso}
     if len(iso) < len(texts):
         for pattern in patterns:
-            read[pattern] = [m for text in texts if (m := read_moment(text, pattern))]
+            read[pattern] = [m for text in texts if (m := _known_moment(text, pattern))]
     most = max(map(len, read.values()))
     if not most:
         return ()

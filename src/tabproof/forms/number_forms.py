@@ -14,7 +14,7 @@ from tabproof.forms.numbers import (
     parse_number,
 )
 from tabproof.forms.times import find_time_form
-from tabproof.forms.words import plain
+from tabproof.forms.words import kept_if_short, plain
 
 _MONEY = "$ € £ ¥ ₩ ₹ ₽ ₺ ฿ US$ A$ C$ HK$ NT$ R$ USD EUR GBP JPY CHF CNY KRW INR 円 元 원 kr zł"
 _UNITS = (
@@ -128,10 +128,10 @@ def _cells_of(texts: Sequence[str]) -> list[_Cell]:
     """Return the numbers among plain texts, with 1 for every digit but 0."""
     # Which digits there are matters in addresses of the Internet alone.
     alike = [text if text.count(".") == 3 else text.translate(_ONES) for text in texts]
-    known = {text: _cell_of(text) for text in set(alike)}
-    return [cell for text in alike if (cell := known[text]) is not None]
+    return [cell for text in alike if (cell := _cell_of(text)) is not None]
 
 
+@kept_if_short
 def _cell_of(text: str) -> _Cell | None:
     match = _MARKED.fullmatch(text)
     if match is None or (match["before"] and match["after"]):
@@ -154,9 +154,9 @@ def _find_scales(cells: Sequence[_Cell]) -> tuple[tuple[str, ...], list[_Cell]]:
     In a column of 3万 the cell 450 may be 450万, and so it is none of them.
     """
     scaled = [cell for cell in cells if cell.scales]
-    found = _NOTHING.union(*(cell.scales for cell in scaled))
-    if not found:
+    if not scaled:
         return (), list(cells)
+    found = _NOTHING.union(*(cell.scales for cell in scaled))
     family = SCALES if found <= SCALES.keys() else MONEY_SCALES
     least = min(family.get(word, 10**3) for word in found)
     others = [cell for cell in cells if not cell.scales]
@@ -174,7 +174,7 @@ def _find_scales(cells: Sequence[_Cell]) -> tuple[tuple[str, ...], list[_Cell]]:
 
 def _find_marks(cells: Sequence[_Cell], *, forced: bool) -> tuple[tuple[str, ...], Sequence[_Cell]]:
     """Return the marks of most cells, and these cells; no cells if marks differ."""
-    found = _NOTHING.union(*(cell.marks for cell in cells))
+    found = _NOTHING.union(*{cell.marks for cell in cells})
     chosen = cells
     if not forced and found:
         one = [_NOTHING, *(frozenset({mark}) for mark in MARKS if mark in found)]
@@ -182,7 +182,7 @@ def _find_marks(cells: Sequence[_Cell], *, forced: bool) -> tuple[tuple[str, ...
         chosen = max((_alike(cells, each) for each in [*one, *several]), key=len)
         if len(chosen) < MOST * len(cells):
             return (), []
-    used = _NOTHING.union(*(cell.marks for cell in chosen))
+    used = _NOTHING.union(*(cell.marks for cell in chosen)) if found else found
     return tuple(mark for mark in MARKS if mark in used), chosen
 
 
@@ -206,9 +206,10 @@ def _find_separators(
             n_small, n_large = n_small + (len(text) <= 3), n_large + (len(text) > 3)
             continue
         n_round += text.endswith("0")
-        read = [each for each, matches in _PATTERNS.items() if matches(text)]
-        counts.update(dict.fromkeys(read, n))
-        n_of_point["".join(sorted({point for point, _ in read}))] += n
+        read, points = _separators_of(text)
+        for each in read:
+            counts[each] += n
+        n_of_point[points] += n
     if not counts:
         return [(".", "")] if n_small or n_large else []
 
@@ -248,6 +249,13 @@ def _find_separators(
     if sign == "," and not is_divided and (is_round or _NO_THREE_DECIMALS & {*marks}):
         return found[:1]
     return found
+
+
+@kept_if_short
+def _separators_of(text: str) -> tuple[tuple[Separators, ...], str]:
+    """Return the separators with which a text is a number, and their decimal points."""
+    read = tuple(each for each, matches in _PATTERNS.items() if matches(text))
+    return read, "".join(sorted({point for point, _ in read}))
 
 
 def _is_address(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 _DAY = 86400 * 10**6
 HOURS_MINUTES, WITH_SECONDS = TIMES = "h:mm", "h:mm:ss"
@@ -55,14 +55,15 @@ def parse_time(text: str, written: str) -> float | None:
     return found[0] / 10**6
 
 
-def find_time_form(texts: Iterable[str], *, forced: bool) -> tuple[str, int]:
+def find_time_form(texts: Sequence[str], *, forced: bool) -> tuple[str, int]:
     """Return how most of the plain texts are written, and the number of those that are times.
 
     forced : the column is meant as numbers. Else `h:mm` beside `h:mm:ss` is not read: the one may
     be minutes and seconds.
     """
     counts: Counter[str] = Counter()
-    for text in texts:
+    # One look at all texts: most columns have no time.
+    for text in texts if _OF_TIME.search("\n".join(texts)) else ():
         if (found := _read(text)) is not None:
             counts[found[1]] += 1
     written = HOURS_MINUTES if counts[HOURS_MINUTES] > counts[WITH_SECONDS] else WITH_SECONDS

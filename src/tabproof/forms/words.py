@@ -1,6 +1,9 @@
 """Words that mean missing, text with ASCII digits and signs, and truth values."""
 
 import re
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, TypeVar, TypeVarTuple
 
 _NA = "#N/A #NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> N/A NA NULL NaN None n/a nan null"
 # Words that mean missing unless a column says otherwise: those of pandas.
@@ -26,6 +29,28 @@ _PLAIN |= {ord("￥"): ord("¥"), ord("’"): ord("'"), ord("℃"): "°C", ord("
 def plain(text: str) -> str:
     """Return the text with ASCII digits, signs and spaces, and no space around it."""
     return (text if text.isascii() else text.translate(_PLAIN)).strip()
+
+
+Others = TypeVarTuple("Others")
+Answer = TypeVar("Answer")
+# Answers that are kept, and characters of a text whose answer is: documents would fill the memory.
+N_KEPT, MAX_KEPT = 2**14, 50
+
+
+def kept_if_short(parse: Callable[[str, *Others], Answer]) -> Callable[[str, *Others], Answer]:
+    """Return the function, which keeps its answers for short texts.
+
+    Columns of a table have the same dates, and numbers of the same form.
+    """
+    known: Any = lru_cache(maxsize=N_KEPT)(parse)
+
+    @wraps(parse)
+    def answer(text: str, /, *others: *Others) -> Answer:
+        is_short = len(text) <= MAX_KEPT
+        found: Answer = known(text, *others) if is_short else parse(text, *others)
+        return found
+
+    return answer
 
 
 # --- Booleans.

@@ -282,7 +282,8 @@ def _likeness(rows: list[list[str]]) -> float:
         for cell in cells:
             text = cell.strip()
             n += 1
-            if text in EMPTY or is_data(text) or text.isalnum():
+            # The cheap looks first.
+            if text in EMPTY or text.isalnum() or is_data(text):
                 points += 1
             elif text.count('"') % 2:
                 continue
@@ -403,7 +404,7 @@ def looks_like_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bo
         column = [text for row in rows if (text := row[place].strip()) not in EMPTY]
         if not column:
             continue
-        if sum(map(is_data, column)) >= MOSTLY * len(column):
+        if _are_mostly_data(column):
             if is_data(cell):
                 numbers.append(cell)
             elif cell not in EMPTY:
@@ -423,9 +424,17 @@ def _names_data(cells: Sequence[str], rows: Sequence[Sequence[str]], n_cells: in
     if not all(text and text not in EMPTY and not is_data(text) for text in map(str.strip, cells)):
         return False
     columns = zip(*rows, strict=True)
-    return any(
-        sum(is_data(text.strip()) for text in column) >= MOSTLY * len(rows) for column in columns
-    )
+    return any(_are_mostly_data([text.strip() for text in column]) for column in columns)
+
+
+def _are_mostly_data(texts: Sequence[str]) -> bool:
+    """Return whether nearly all cells are data; of words, the first few are looked at."""
+    n_left, least = len(texts), MOSTLY * len(texts)
+    for text in texts:
+        n_left -= not is_data(text)
+        if n_left < least:
+            return False
+    return True
 
 
 def _are_steps(cells: Sequence[str], n_cells: int) -> bool:
