@@ -59,6 +59,14 @@ def test_lines_below_the_table_are_left_out(footer, n) -> None:
     assert f"{n} line(s) below the table are left out (line 3" in said(raw)
 
 
+def test_a_footer_below_a_repeated_header_is_left_out() -> None:
+    raw = read(
+        TABLE + TABLE.partition("\n")[0] + "\n" + BODY[: BODY.index("\n") + 1] + "Total,,,\n"
+    )
+    assert rows_of(raw) == [*ROWS, ROWS[0]]
+    assert codes(raw) == ["repeated_header", "footer"]
+
+
 @pytest.mark.parametrize("last", ["0.5,1,,\n", "0.5,,,no\n"])
 def test_rows_with_missing_cells_are_no_footer_where_others_have_them_too(last) -> None:
     raw = read("x1,x2,c,y\n" + last + BODY + last)

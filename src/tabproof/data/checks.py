@@ -221,24 +221,24 @@ def id_columns(X: pd.DataFrame) -> list[str]:
     """Return columns of texts or whole numbers in which nearly every row has its own value."""
     # A moment or a remark of its own is no id.
     names, cells = _categories(X)
-    ids = {name for name, column in zip(names, cells, strict=True) if _are_names(column)}
+    ids = {name for name, column in zip(names, cells, strict=True) if _are_ids(column)}
     numbers = list(X.columns[X.dtypes == "float64"])
     for some in _in_parts(len(numbers), len(X)):
         values = X[numbers[some]].to_numpy()
         # Most columns of fractions show one at once.
         is_whole = ~(np.floor(values) < values).any(axis=0)
-        ids |= {numbers[some][i] for i in np.flatnonzero(is_whole) if _count_rows(values[:, i])}
+        ids |= {numbers[some][i] for i in np.flatnonzero(is_whole) if _are_numbered(values[:, i])}
     return [str(name) for name in X.columns if name in ids]
 
 
-def _are_names(column: pd.Categorical) -> bool:
+def _are_ids(column: pd.Categorical) -> bool:
     present = column.codes[column.codes >= 0]
     least = DISTINCT * len(present)
     is_likely = len(present) >= FEW_ROWS and len(column.categories) >= least
     return is_likely and len(np.unique(present)) >= least
 
 
-def _count_rows(values: Floats) -> bool:
+def _are_numbered(values: Floats) -> bool:
     values = values[~np.isnan(values)]
     if len(values) < FEW_ROWS or np.abs(values).max() > GREATEST_ID:
         return False

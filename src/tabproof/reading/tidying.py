@@ -75,15 +75,19 @@ def find_footer(
 
     places : of the table's rows among all rows. bad : cells of rows of another length, by place.
     """
-    n_rows, n_cells = table.num_rows + len(bad), table.num_columns
+    n_cells = table.num_columns
     if table.num_rows == 0:
         return set()
     row_of = {int(place): i for i, place in enumerate(places[-MAX_FOOTER:], -MAX_FOOTER)}
     if table.num_rows < MAX_FOOTER:
         row_of = {int(place): i for i, place in enumerate(places)}
+    # A header that is repeated was taken out, so places may have gaps.
+    last = sorted({*row_of, *bad})[-MAX_FOOTER:]
     for allow_sparse in (True, False):
         footer: set[int] = set()
-        for place in range(n_rows - 1, max(n_rows - 1 - MAX_FOOTER, 0), -1):
+        for place in reversed(last):
+            if place == 0:
+                break
             if place in bad:
                 cells = [cell.strip() for cell in bad[place]]
                 is_footer = _is_short_footer(cells, n_cells)
