@@ -6,7 +6,6 @@ is said by a treatment; where two readings of a column are equally likely, the u
 """
 
 import datetime
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -102,7 +101,7 @@ def type_columns(
             read(column)
     else:
         # Arrow works without the interpreter's lock.
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
+        with ThreadPoolExecutor(min(pa.cpu_count(), 4)) as pool:
             list(pool.map(read, columns))
     if divides:
         for column in columns:

@@ -71,6 +71,8 @@ def is_id(column: Column) -> bool:
 
 def is_counter(numbers: Floats) -> bool:
     """Return whether whole numbers are those of a counter, in order or shuffled."""
+    if has_fraction(numbers[:SAMPLE]):
+        return False
     n_present = len(numbers) - np.count_nonzero(np.isnan(numbers))
     low, high = ends_of(numbers)
     if n_present < FEW_ROWS or high - low + 1 < DISTINCT_IDS * n_present:

@@ -33,7 +33,7 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-ESCAPE = 0x1B
+ESCAPE, NOT_ASCII = 0x1B, 0x80
 UTF_8_NAMES = ("utf-8", "utf-8-sig")
 # Maximum bytes and lines with characters beyond ASCII on which encodings are compared.
 SAMPLE_BYTES, SAMPLE_LINES = 2**18, 4000
@@ -94,11 +94,13 @@ def to_utf_8(content: bytes, encoding: str, name: str, key: str) -> tuple[bytes,
 
     encoding : of the text, or `auto`. key : stands before `encoding` in messages.
     """
+    # Found without a mark, UTF-8 was found by decoding all of it.
+    is_checked = encoding == "auto" and not content.startswith(codecs.BOM_UTF8)
     if encoding == "auto":
         encoding = find_encoding(content, name, key)
     if codecs.lookup(encoding).name in UTF_8_NAMES:
         content = content.removeprefix(codecs.BOM_UTF8)
-        if not content.isascii():
+        if not (is_checked or is_ascii(content)):
             _check(content, "utf-8", name, key)
     else:
         content = _decoded(content, encoding, name, key).removeprefix("\ufeff").encode()
@@ -110,12 +112,17 @@ def to_utf_8(content: bytes, encoding: str, name: str, key: str) -> tuple[bytes,
     return content, encoding
 
 
+def is_ascii(content: bytes) -> bool:
+    """Return whether a content is ASCII: as bytes.isascii, in a third of its time."""
+    return bool(np.frombuffer(content, dtype=np.uint8).max(initial=0) < NOT_ASCII)
+
+
 def find_encoding(content: bytes, name: str, key: str) -> str:
     """Return the encoding of a text; raise an error that says how to decide."""
     for mark, encoding in MARKS:
         if content.startswith(mark):
             return encoding
-    if content.isascii():
+    if is_ascii(content):
         # A single byte is searched for faster.
         if ESCAPE in content and b"\x1b$" in content:
             return "iso2022_jp"

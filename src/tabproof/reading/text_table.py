@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tabproof.errors import UserError, printable
 from tabproof.reading import number_columns
-from tabproof.reading.encoding import UTF_8_NAMES
+from tabproof.reading.encoding import UTF_8_NAMES, is_ascii
 from tabproof.reading.layout import Dialect, Record, find_layout, records_of
 from tabproof.reading.lending import read_lent
 from tabproof.reading.raw_table import AUTO, RawTable, ReadOptions, shown_separator
@@ -298,7 +298,7 @@ def _with_repaired(
 def _has_outer_spaces(body: _Body) -> bool:
     """Return whether some cell may begin or end with a space."""
     content = body.content
-    if not content.isascii() and any(space in content for space in WIDE_SPACES):
+    if not is_ascii(content) and any(space in content for space in WIDE_SPACES):
         return True
     spaces = [space for space in (SPACE, TAB) if space != ord(body.separator)]
     edges = np.zeros(256, dtype=bool)
