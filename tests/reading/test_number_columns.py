@@ -10,7 +10,7 @@ from tabproof.data import load_file
 from tabproof.data.table import fingerprint
 from tabproof.errors import UserError
 from tabproof.forms import NumberForm, parse_number
-from tabproof.reading import number_columns
+from tabproof.reading import ReadOptions, number_columns, read_table, text_table
 from tests.reading.making import joined, read
 
 plain = st.integers(-999, 999).map(str) | st.floats(-1e6, 1e6).map(str)
@@ -21,8 +21,16 @@ columns = st.lists(plain, min_size=4, max_size=30) | st.lists(plain | odd, min_s
 
 
 @pytest.fixture
-def at_any_size(monkeypatch):
+def set_n_threads():
+    n_before = pa.cpu_count()
+    yield pa.set_cpu_count
+    pa.set_cpu_count(n_before)
+
+
+@pytest.fixture
+def at_any_size(monkeypatch, set_n_threads):
     monkeypatch.setattr(number_columns, "LARGE", 0)
+    set_n_threads(3)
 
 
 def rows_of_columns(columns):
@@ -103,3 +111,32 @@ def test_numbers_of_a_large_text_are_float64():
     found = read(joined([["n", "x"], *(row[:2] for row in usual)]).encode(), keep_texts=["x"]).table
     assert [str(column.type) for column in found.columns] == ["double", "string"]
     np.testing.assert_array_equal(found["n"].to_numpy(), np.arange(10_000.0))
+
+
+LATE = ["", "007,2.5,a,yes\n", "nan,2.5,a,yes\n", "1,2.5\n", '1,"2.5",a,yes\n', "\n\n 1,2.5,a,no\n"]
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("late", LATE)
+def test_a_large_file_is_the_same_with_one_thread_and_with_several(
+    tmp_path, monkeypatch, set_n_threads, late, line_break
+):
+    rows = [f"{i % 7},{i / 8},{'abc'[i % 3]},{'yes' if i % 5 else 'no'}\n" for i in range(30_000)]
+    rows[25_001] += late
+    content = ("n,x,c,y\n" + "".join(rows)).replace("\n", line_break)
+    path = tmp_path / "t.csv"
+    path.write_bytes(content.encode())
+    monkeypatch.setattr(number_columns, "LARGE", len(content))
+    # So that there are blocks for every thread.
+    monkeypatch.setattr(text_table, "BLOCK_BYTES", 2**15)
+
+    def loaded(n_threads):
+        set_n_threads(n_threads)
+        table = load_file(str(path), "y")
+        # Columns are numbers at once, or texts because of the late row, with any number of threads.
+        types = read_table(str(path), ReadOptions(keep_texts=["y"])).table.schema.types
+        return fingerprint(table), table.treatments, table.resolved, types
+
+    expected = loaded(1)
+    assert loaded(2) == expected
+    assert loaded(5) == expected
