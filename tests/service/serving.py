@@ -38,13 +38,17 @@ class Reply:
 
 
 class Server:
-    """Serve `models/` and `outputs/` of a directory until the block ends; options: uvicorn's."""
+    """Serve `models/` and `outputs/` of a directory until the block ends; options: uvicorn's.
+
+    app : what uvicorn imports.
+    """
 
     def __init__(
         self,
         directory: Path,
         *,
         newest: Path | None = None,
+        app: str = "api.app:app",
         options: Sequence[str] = (),
         **settings: str,
     ) -> None:
@@ -53,7 +57,7 @@ class Server:
             shutil.copytree(newest, self.outputs / "2000-01-01" / "run", dirs_exist_ok=True)
         self.log = directory / "requests.log"
         self.port = free_port()
-        self._options = options
+        self._arguments = [app, *options]
         self._settings = {
             "API_MODELS": str(self.models),
             "API_OUTPUTS": str(self.outputs),
@@ -67,7 +71,7 @@ class Server:
         # A file, because an unread pipe would block the server when it is full.
         self._printed = tempfile.NamedTemporaryFile("r")
         environment = {**os.environ, **self._settings}
-        self.process = Process(self.port, environment, self._printed.name, self._options)
+        self.process = Process(self.port, environment, self._printed.name, self._arguments)
         deadline = time.monotonic() + STARTING_SECONDS
         while True:
             try:
@@ -148,10 +152,10 @@ class Process:
         port: int,
         environment: Mapping[str, str],
         printed: str,
-        options: Sequence[str] = (),
+        arguments: Sequence[str] = ("api.app:app",),
     ) -> None:
-        arguments = ["api.app:app", f"--port={port}", "--no-server-header", "--no-access-log"]
-        words = ([*arguments, *options], dict(environment), printed)
+        common = [f"--port={port}", "--no-server-header", "--no-access-log"]
+        words = ([*arguments, *common], dict(environment), printed)
         # A daemon, so that the end of the tests waits for no server.
         self._process = FORKING.Process(target=_run, args=words, daemon=True)
         self._process.start()

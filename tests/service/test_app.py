@@ -20,7 +20,7 @@ from tabproof.service.app import make_app
 from tabproof.service.served_model import load_model
 from tabproof.service.settings import Settings
 from tests.artifacts.making import mount
-from tests.service.serving import Server, wait_for
+from tests.service.serving import Server, head, status_of, wait_for
 from tests.service.test_telemetry import count
 
 
@@ -284,3 +284,33 @@ def test_newest_run_is_served_with_schema_and_partial_rows(run: Path, tmp_path: 
     assert answer.json["label"] in schema.json["labels"]
     missing = {w["column"] for w in answer.json["warnings"] if w["kind"] == "missing_column"}
     assert missing == set(schema.json["required_columns"]) - set(names)
+
+
+OUTER = """
+from api.app import app
+
+class Refuse:
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 418, "headers": headers})
+        await send({"type": "http.response.body"})
+
+"""
+
+
+@pytest.mark.parametrize("added", ["app.add_middleware(Refuse)", "app = Refuse(app)"])
+def test_middleware_around_the_application_sees_every_prediction(
+    tmp_path: Path, run: Path, added: str
+) -> None:
+    (tmp_path / "outer.py").write_text(OUTER + added)
+    options = ["--app-dir", str(tmp_path)]
+    with Server(tmp_path, newest=run, app="outer:app", options=options) as server:
+        body = b'{"features":{}}'
+        request = head("POST /predict HTTP/1.1", f"Content-Length: {len(body)}") + body
+        assert status_of(server.raw(request)) == 418

@@ -1,6 +1,8 @@
 """Every request gets a response, never a 5xx except 503, and leaves the server unchanged."""
 
+import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -259,6 +261,77 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     assert places == sorted(places)
     assert answer.count(b"HTTP/1.1 200 OK") == 5
     assert answer.count(b"HTTP/1.1 404") == 1
+
+
+def received(port: int, *parts: bytes) -> bytes:
+    """Return a response; of its parts each is sent when the one before has arrived."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for place, part in enumerate(parts):
+            time.sleep(0.02 * bool(place))
+            connection.sendall(part)
+        found = []
+        while chunk := connection.recv(65536):
+            found.append(chunk)
+    return b"".join(found)
+
+
+def same_response(server: Server, path: str, body: bytes, *headers: str) -> bytes:
+    """Return the response, which is the same if the body comes with the head or after it."""
+    sent = post(path, "X-Request-ID: mine", *headers, body=body)
+    head_, body = sent[: len(sent) - len(body)], sent[len(sent) - len(body) :]
+    together, apart = (
+        re.sub(rb"\r\ndate: [^\r]+", b"", received(server.port, *parts))
+        for parts in ([sent], [head_, body])
+    )
+    assert sorted(together.split(b"\r\n")) == sorted(apart.split(b"\r\n"))
+    assert status_of(together) in ALLOWED
+    return together
+
+
+@settings(patiently, max_examples=40)
+@given(path=st.sampled_from(POSTS), value=BODIES)
+def test_any_body_gets_the_same_response_without_a_task(
+    server: Server, path: str, value: object
+) -> None:
+    same_response(server, path, json.dumps(value).encode())
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (BODY, []),
+        (b'{"features":{"age":40,"job":"clerk"}}', []),
+        (b'{"features":{"age":40,"job":"clerk"}}', ["X-Forwarded-Prefix: /a"]),
+        (b"\xef\xbb\xbf" + BODY, ["Origin: https://example.org"]),
+        (b"\xff\xfe{\0", []),
+        (b"{", []),
+        (b'{"features":{"age":1e400}}', []),
+        (gzip.compress(BODY, mtime=0), ["Content-Encoding: gzip"]),
+        (BODY, ["Content-Encoding: br"]),
+        (b'{"rows":[{},{"age":3}]}', []),
+        (b'{"rows":[' + b"{}," * 9000 + b"{}]}", []),
+        (b'{"features":{"x":"' + b"a" * 70_000 + b'"}}', []),
+    ],
+)
+def test_request_gets_the_same_response_without_a_task(
+    server: Server, path: str, body: bytes, headers: list[str]
+) -> None:
+    same_response(server, path, body, *headers)
+    same_response(server, f"{path}?explain=true", body, *headers)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x+json", ""])
+def test_head_is_checked_without_a_task(promoted: Path, content_type: str) -> None:
+    with Server(promoted, default_model="table", key="a-secret-of-clients") as locked:
+        for key, status in (("", 401), ("X-API-Key: a-secret-of-clients", 200)):
+            headers = [key] if key else []
+            request_ = post("/predict", *headers).replace(
+                JSON.encode(), f"Content-Type: {content_type}".encode()
+            )
+            expected = 415 if status == 200 and content_type == "text/plain" else status
+            assert status_of(received(locked.port, request_)) == expected
 
 
 def test_http_1_0_is_answered(server: Server) -> None:

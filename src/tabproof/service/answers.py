@@ -187,6 +187,11 @@ SECURITY_HEADERS: RawHeaders = [
 ]
 
 
+def content_headers(content: bytes) -> RawHeaders:
+    """Return the headers that describe a body of JSON."""
+    return [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+
+
 def response_headers(request_id: str, *, closes: bool) -> RawHeaders:
     """Return the headers of every response; closes: the connection ends with it."""
     headers = [(b"x-request-id", request_id.encode()), *SECURITY_HEADERS]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from tabproof.errors import PackageMissingError, UserError
 from tabproof.service.answers import RefusedError
@@ -37,6 +38,12 @@ def make_app(settings: Settings) -> FastAPI:
     lifecycle = Lifecycle()
     endpoints = Endpoints(store, settings, telemetry, lifecycle, workers)
     by_grpc = grpc_of(endpoints, workers)
+
+    gates: list[Gate] = []
+
+    def make_gate(inner: ASGIApp) -> Gate:
+        gates.append(Gate(inner, endpoints))
+        return gates[-1]
 
     def show_served(reload: str = "") -> None:
         served = store.served
@@ -77,7 +84,10 @@ def make_app(settings: Settings) -> FastAPI:
         np.empty(24 * 2**20, np.uint8)
         # Telemetry logs each request.
         logging.getLogger("uvicorn.access").disabled = True
-        lifecycle.attach(telemetry, settings.drain_seconds)
+        # What is added around the gate must see each request.
+        outermost: object = app.user_middleware[0].cls
+        at_once = gates[-1].answer_at_once if outermost is make_gate else None
+        lifecycle.attach(app, telemetry, settings.drain_seconds, at_once)
         others = workers.join()
         for path in (None, *others.paths):
             with suppress(ReloadError):
@@ -113,7 +123,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _refuse)
     app.include_router(endpoints.router)
     app.openapi = lambda: document(store.served, settings)  # type: ignore[method-assign]
-    app.add_middleware(Gate, endpoints=endpoints)
+    app.add_middleware(make_gate)
     return app
 
 

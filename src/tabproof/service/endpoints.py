@@ -7,7 +7,7 @@ routing would cost more than scoring. All other endpoints are routes of FastAPI.
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ class Endpoints:
 
     def predict(
         self, kind: str, names: dict[str, str], query: bytes, content: bytes, headers: Headers
-    ) -> Answer | Awaitable[Answer]:
+    ) -> Answer | Coroutine[Any, Any, Answer]:
         """Answer a prediction; kind: `Endpoint.body`. Large ones run in a worker thread."""
         model, max_rows = self._store.served.find(**names), self.settings.max_rows
         n_columns = len(model.schema.columns)

@@ -2,6 +2,9 @@
 
 Plain ASGI. Predictions are handled here, before FastAPI's router, because framework code would
 cost more than the prediction. All other requests are passed on to FastAPI.
+
+A small prediction whose body has arrived needs no task of asyncio: uvicorn's protocol (`server.py`)
+calls `Gate.answer_at_once` for it. Both ways share the checks and the response.
 """
 
 import asyncio
@@ -16,9 +19,16 @@ from time import perf_counter
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tabproof.service.answers import Problem, RawHeaders, RefusedError, response_headers
+from tabproof.service.answers import (
+    Headers,
+    Problem,
+    RawHeaders,
+    RefusedError,
+    content_headers,
+    response_headers,
+)
 from tabproof.service.cors import Cors
-from tabproof.service.endpoints import Answer, Endpoints, knows_secret
+from tabproof.service.endpoints import Answer, Endpoint, Endpoints, knows_secret
 from tabproof.service.inference_protocol import LENGTH_HEADER
 from tabproof.service.request_content import as_utf8, check_content_type, decoder_of
 from tabproof.service.server import IS_TRUSTED_PROXY
@@ -33,6 +43,8 @@ RETRY_SOON = {"Retry-After": "1"}
 PREFIX_HEADER = b"x-forwarded-prefix"
 # No '//', which would be the start of a host in a link.
 PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~-]+)*/?")
+# Headers that `answer_at_once` does not handle.
+NOT_AT_ONCE = frozenset({b"content-encoding", b"transfer-encoding", b"expect", PREFIX_HEADER})
 
 log = logging.getLogger("uvicorn.error")
 
@@ -70,12 +82,9 @@ class Gate:
             return
         started = perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id", b"")
-        if REQUEST_ID.fullmatch(request_id) is None:
-            request_id = token_hex(8).encode()
         length = headers.get(b"content-length", b"0")
         has_body = length != b"0" or b"transfer-encoding" in headers
-        line = LogLine(request_id=request_id.decode(), method=scope["method"])
+        line = _line_of(scope, headers)
         exchange = Exchange(scope, receive, send, headers, scope["path"], line, has_body)
         try:
             await self._answer(exchange)
@@ -83,18 +92,75 @@ class Gate:
             await self._refuse(exchange, refusal)
         except ConnectionError:
             exchange.line.status = 499  # the client disconnected
-        except Exception:
-            log.exception("request %s failed", line.request_id)
-            failure = RefusedError(500, "the service failed; its log has the traceback")
-            await self._refuse(exchange, failure)
+        except Exception:  # whatever it is, the client gets a response
+            await self._refuse(exchange, _failure(line))
         finally:
             self._endpoints.telemetry.request(line, perf_counter() - started)
 
+    def answer_at_once(self, scope: Scope, content: bytes) -> tuple[int, RawHeaders, bytes] | None:
+        """Answer a prediction whose body has arrived: status, headers and body of the response.
+
+        None: it is left to the middleware, since it is large or something about it is unusual.
+        """
+        started = perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        found = self._endpoints.find_prediction(scope["path"])
+        if (
+            found is None
+            or not NOT_AT_ONCE.isdisjoint(headers)
+            or scope["query_string"]
+            or scope["root_path"]
+            or self._cors is not None
+            or self._endpoints.lifecycle.is_closing
+            or len(content) > self._settings.max_body_bytes
+            or len(content) + self._bytes_in_flight > self._settings.max_bytes_in_flight
+        ):
+            return None
+        endpoint, names = found
+        line = _line_of(scope, headers)
+        line.route = endpoint.path
+        refusal = None
+        try:
+            self._check(endpoint, scope, headers)
+            answer = self._endpoints.predict(endpoint.body, names, b"", as_utf8(content), headers)
+            if not isinstance(answer, Answer):
+                answer.close()
+                return None
+            self._count(answer, line)
+            content = answer.content
+        except RefusedError as error:
+            refusal = error
+        except Exception:  # whatever it is, the client gets a response
+            refusal = _failure(line)
+        if refusal is not None:
+            line.status, content = refusal.status, self._content_of(refusal, line, scope["path"])
+        more = [] if refusal is None else _headers_of(refusal)
+        self._endpoints.telemetry.request(line, perf_counter() - started)
+        common = response_headers(line.request_id, closes=False)
+        return line.status, [*content_headers(content), *more, *common], content
+
+    def _check(self, endpoint: Endpoint, scope: Scope, headers: Headers) -> None:
+        """Refuse a prediction by its head."""
+        _check_size(scope)
+        if scope["method"] != "POST":
+            raise RefusedError(405, "predictions take POST", headers={"Allow": "POST"})
+        if key := self._settings.key:
+            sent = headers.get(b"authorization", b""), headers.get(b"x-api-key", b"")
+            if not knows_secret(key, *sent):
+                reason = "predictions need the header X-API-Key"
+                raise RefusedError(401, reason, headers={"WWW-Authenticate": "Bearer"})
+        if endpoint.body != "tensors" or LENGTH_HEADER not in headers:
+            check_content_type(headers.get(b"content-type", b""))
+        if self._in_flight >= self._settings.max_in_flight:
+            raise RefusedError(503, "too many requests in flight", RETRY_SOON)
+
+    def _count(self, answer: Answer, line: LogLine) -> None:
+        line.status, line.run_id, line.rows = 200, answer.model.run_id, len(answer.labels)
+        self._endpoints.telemetry.predictions(answer.model.name, answer.labels)
+
     async def _answer(self, exchange: Exchange) -> None:
-        headers, key = exchange.headers, self._settings.key
-        n_bytes = sum(len(name) + len(value) for name, value in exchange.scope["headers"])
-        if n_bytes > MAX_HEADER_BYTES:
-            raise RefusedError(431, f"the headers are larger than {MAX_HEADER_BYTES:,} bytes")
+        headers = exchange.headers
+        _check_size(exchange.scope)
         if exchange.scope.get("root_path") or PREFIX_HEADER in headers:
             self._find_path(exchange)
         if self._cors is not None and exchange.scope["method"] == "OPTIONS":
@@ -109,16 +175,7 @@ class Gate:
             return
         endpoint, names = found
         exchange.line.route = endpoint.path
-        if exchange.scope["method"] != "POST":
-            raise RefusedError(405, "predictions take POST", headers={"Allow": "POST"})
-        sent = headers.get(b"authorization", b""), headers.get(b"x-api-key", b"")
-        if key and not knows_secret(key, *sent):
-            reason = "predictions need the header X-API-Key"
-            raise RefusedError(401, reason, headers={"WWW-Authenticate": "Bearer"})
-        if endpoint.body != "tensors" or LENGTH_HEADER not in headers:
-            check_content_type(headers.get(b"content-type", b""))
-        if self._in_flight >= self._settings.max_in_flight:
-            raise RefusedError(503, "too many requests in flight", RETRY_SOON)
+        self._check(endpoint, exchange.scope, headers)
         self._in_flight += 1
         try:
             content = as_utf8(await self._body(exchange))
@@ -129,8 +186,7 @@ class Gate:
         finally:
             self._in_flight -= 1
             self._bytes_in_flight -= exchange.n_bytes
-        exchange.line.run_id, exchange.line.rows = answer.model.run_id, len(answer.labels)
-        self._endpoints.telemetry.predictions(answer.model.name, answer.labels)
+        self._count(answer, exchange.line)
         await self._respond(exchange, 200, answer.content, [])
 
     async def _body(self, exchange: Exchange) -> bytes:
@@ -208,17 +264,17 @@ class Gate:
     async def _refuse(self, exchange: Exchange, refusal: RefusedError) -> None:
         if exchange.is_answered:
             return  # the response has begun
-        problem = Problem(refusal.detail, exchange.line.request_id, refusal.difference)
-        is_protocol = exchange.path.startswith("/v2")
-        content = self._encode({"error": refusal.detail} if is_protocol else problem)
-        headers = [(k.lower().encode(), v.encode()) for k, v in refusal.headers.items()]
-        await self._respond(exchange, refusal.status, content, headers)
+        content = self._content_of(refusal, exchange.line, exchange.path)
+        await self._respond(exchange, refusal.status, content, _headers_of(refusal))
+
+    def _content_of(self, refusal: RefusedError, line: LogLine, path: str) -> bytes:
+        problem = Problem(refusal.detail, line.request_id, refusal.difference)
+        return self._encode({"error": refusal.detail} if path.startswith("/v2") else problem)
 
     async def _respond(
         self, exchange: Exchange, status: int, content: bytes, headers: RawHeaders
     ) -> None:
-        kind, length = (b"content-type", b"application/json"), b"%d" % len(content)
-        headers = [kind, (b"content-length", length), *headers]
+        headers = [*content_headers(content), *headers]
         start = {"type": "http.response.start", "status": status, "headers": headers}
         await self._send(exchange, start)
         await self._send(exchange, {"type": "http.response.body", "body": content})
@@ -254,6 +310,28 @@ class Gate:
                     message = await exchange.receive()
                     left -= len(message.get("body", b""))
                     exchange.has_more_body = message.get("more_body", False)
+
+
+def _line_of(scope: Scope, headers: Headers) -> LogLine:
+    request_id = headers.get(b"x-request-id", b"")
+    if REQUEST_ID.fullmatch(request_id) is None:
+        request_id = token_hex(8).encode()
+    return LogLine(request_id=request_id.decode(), method=scope["method"])
+
+
+def _check_size(scope: Scope) -> None:
+    n_bytes = sum(len(name) + len(value) for name, value in scope["headers"])
+    if n_bytes > MAX_HEADER_BYTES:
+        raise RefusedError(431, f"the headers are larger than {MAX_HEADER_BYTES:,} bytes")
+
+
+def _failure(line: LogLine) -> RefusedError:
+    log.exception("request %s failed", line.request_id)
+    return RefusedError(500, "the service failed; its log has the traceback")
+
+
+def _headers_of(refusal: RefusedError) -> RawHeaders:
+    return [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
 
 
 async def _send_short(send: Send, message: Message) -> None:

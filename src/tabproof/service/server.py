@@ -1,19 +1,24 @@
-"""Start and graceful stop of the service, and limits on request heads."""
+"""Start and graceful stop of the service, limits on request heads, and responses without a task."""
 
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from secrets import token_hex
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from httptools import HttpParserUpgrade, HttpRequestParser
+from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
-from tabproof.service.answers import Problem, response_headers
+from tabproof.service.answers import Problem, RawHeaders, content_headers, response_headers
 from tabproof.service.telemetry import LogLine, Telemetry
 
 # More than the middleware allows, because bytes behind the head may be counted with it.
@@ -26,6 +31,8 @@ LINGER_SECONDS = 2.0
 GRACE_SECONDS = 0.5
 # In the state of a request: whether its peer is one of uvicorn's --forwarded-allow-ips.
 IS_TRUSTED_PROXY = "is_trusted_proxy"
+# `Gate.answer_at_once`.
+AnswerAtOnce = Callable[[Scope, bytes], tuple[int, RawHeaders, bytes] | None]
 
 log = logging.getLogger("uvicorn.error")
 
@@ -63,14 +70,19 @@ class _Parser(HttpRequestParser):
 class _BoundedHttp(HttpToolsProtocol):
     """uvicorn's protocol, with limits on the bytes and the seconds of a request head.
 
-    Upgrades that uvicorn does not make are ignored.
+    Upgrades that uvicorn does not make are ignored. uvicorn starts a task when the head of a
+    request is complete. Here it starts when the bytes that have arrived are read: a prediction
+    whose body is among them may be answered by `at_once`, which costs less than a task.
     """
 
-    def __init__(self, telemetry: Telemetry, **settings: Any) -> None:
+    def __init__(self, telemetry: Telemetry, at_once: AnswerAtOnce | None, **settings: Any) -> None:
         super().__init__(**settings)
-        self._telemetry = telemetry
+        self._telemetry, self._at_once = telemetry, at_once
+        self._is_reading = False
+        self._not_started: tuple[RequestResponseCycle, Any] | None = None
         self._n_head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._is_head_awaited = self._is_head_new = False
         self._is_refused = self._is_ignoring_upgrade = False
         self.parser = _Parser(self)
 
@@ -88,10 +100,11 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._time_head(is_awaited=True)
+        self._is_head_awaited = self._is_head_new = True
+        self._n_head_bytes = 0
 
     def on_headers_complete(self) -> None:
-        self._time_head(is_awaited=False)  # the middleware limits the body
+        self._is_head_awaited = False  # the middleware limits the body
         if self.parser.should_upgrade() and not self._should_upgrade():
             # A tunnel has no request behind its head.
             self._is_ignoring_upgrade = self.parser.get_method() != b"CONNECT"
@@ -99,8 +112,38 @@ class _BoundedHttp(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        if not self._is_ignoring_upgrade:
-            super().on_message_complete()
+        if self._is_ignoring_upgrade:
+            return
+        super().on_message_complete()
+        if self._not_started is not None and self._not_started[0] is self.cycle:
+            self._answer_at_once(self.cycle)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._is_reading and app is self.app and self._at_once is not None:
+            self._not_started = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _answer_at_once(self, cycle: RequestResponseCycle) -> None:
+        if self._at_once is None or self.flow.write_paused:
+            return
+        response = self._at_once(cast(Scope, cycle.scope), bytes(cycle.body))
+        if response is None:
+            return
+        self._not_started = None
+        status, headers, content = response
+        headers = [*self.server_state.default_headers, *headers]
+        if not cycle.keep_alive:
+            headers.append((b"connection", b"close"))
+        self._write(status, headers, content)
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _write(self, status: int, headers: RawHeaders, content: bytes) -> None:
+        lines = map(b"%b: %b\r\n".__mod__, headers)
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", content]))
 
     def take_ignored_head(self) -> bytes | None:
         """Return the head to parse again, without Upgrade; None if no upgrade is ignored."""
@@ -115,7 +158,16 @@ class _BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
-        super().data_received(data)
+        self._is_reading = True
+        try:
+            super().data_received(data)
+        finally:
+            self._is_reading = False
+        if self._not_started is not None:
+            waiting, self._not_started = self._not_started, None
+            super()._start_asgi_task(*waiting)
+        if self._is_head_new or not self._is_head_awaited:
+            self._time_head(is_awaited=self._is_head_awaited)
         if self._timer is not None:
             self._n_head_bytes += len(data)
             if self._n_head_bytes > MAX_HEAD_BYTES:
@@ -125,7 +177,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._refuse(400, msg)  # in the form of all other errors
 
     def _time_head(self, *, is_awaited: bool) -> None:
-        self._n_head_bytes = 0
+        self._is_head_awaited, self._is_head_new, self._n_head_bytes = is_awaited, False, 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -147,10 +199,9 @@ class _BoundedHttp(HttpToolsProtocol):
             cycle.message_event.set()
         request_id = token_hex(8)
         content = msgspec.json.encode(Problem(detail, request_id))
-        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
-        lines += map(b": ".join, response_headers(request_id, closes=True))
-        lines += [b"content-type: application/json", b"content-length: %d" % len(content)]
-        self.transport.write(b"\r\n".join([*lines, b"", content]))
+        self._write(
+            status, [*response_headers(request_id, closes=True), *content_headers(content)], content
+        )
         # Closing while the client is still sending would make it lose the response.
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -164,8 +215,17 @@ class Lifecycle:
     is_ready = True
     is_closing = False
 
-    def attach(self, telemetry: Telemetry, drain_seconds: float) -> None:
-        """Adjust uvicorn: exit code 0 after SIGTERM, no Server header, limits on request heads."""
+    def attach(
+        self,
+        app: ASGIApp,
+        telemetry: Telemetry,
+        drain_seconds: float,
+        at_once: AnswerAtOnce | None,
+    ) -> None:
+        """Adjust uvicorn: exit code 0 after SIGTERM, no Server header, limits on request heads.
+
+        at_once: answers predictions without a task, if uvicorn runs the app itself.
+        """
         handler = signal.getsignal(signal.SIGTERM)
         server: Any = getattr(handler, "__self__", None)
         if not hasattr(server, "should_exit"):
@@ -173,7 +233,11 @@ class Lifecycle:
         config = server.config
         config.encoded_headers = [h for h in config.encoded_headers if h[0] != b"server"]
         if config.http_protocol_class is HttpToolsProtocol:
-            config.http_protocol_class = partial(_BoundedHttp, telemetry)
+            loaded = config.loaded_app
+            if isinstance(loaded, ProxyHeadersMiddleware):
+                loaded = loaded.app
+            at_once = at_once if loaded is app else None
+            config.http_protocol_class = partial(_BoundedHttp, telemetry, at_once)
         loop = asyncio.get_running_loop()
         tasks: list[asyncio.Task[None]] = []
 
