@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -19,7 +19,14 @@ from benchmarks.adult import ROOT
 HOST = "127.0.0.1"
 JSON = {"Content-Type": "application/json"}
 # The same for every server that is compared.
-UVICORN = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
+UVICORN = (
+    *("uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log"),
+    *("--log-level", "warning"),
+)
+GRANIAN = (
+    *("granian", "--interface", "asgi", "--loop", "uvloop", "--no-access-log"),
+    *("--log-level", "warning", "--workers", "1", "--runtime-threads", "1"),
+)
 START_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 60, 60, 60
 POLLING_SECONDS = 0.002
 N_LINES_SHOWN = 10
@@ -43,20 +50,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Application:
-    """The application that uvicorn runs, and its environment variables."""
+    """The application, its environment variables, and the command of the server that runs it."""
 
     target: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] = UVICORN
 
 
 class Service:
-    """One uvicorn process; core: the only core that it may use."""
+    """A server; core: the only core that it may use."""
 
     def __init__(self, application: Application, log: Path, core: int | None = None) -> None:
         self.application = application
         self.log = log
         self.port = free_port()
-        command = [sys.executable, "-m", "uvicorn", application.target, *UVICORN]
+        command = [sys.executable, "-m", *application.command, application.target]
         pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
         with log.open("ab") as file:
             self.process = subprocess.Popen(
@@ -126,11 +134,8 @@ class Service:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU seconds so far, to about a hundredth of a second."""
-        stat = Path("/proc", str(self.process.pid), "stat").read_text(encoding="utf-8")
-        # Its name, in parentheses, may hold anything.
-        fields = stat.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """CPU seconds so far, with those of its workers, to about a hundredth of a second."""
+        return sum(map(_cpu_seconds, _with_children(self.process.pid)))
 
     @property
     def resident_mb(self) -> float:
@@ -138,6 +143,19 @@ class Service:
         status = Path("/proc", str(self.process.pid), "status").read_text(encoding="ascii")
         kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(kib) * 1024 / 1e6
+
+
+def _with_children(process: int) -> list[int]:
+    tasks = Path("/proc", str(process), "task").iterdir()
+    children = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    return [process, *(pid for child in children for pid in _with_children(child))]
+
+
+def _cpu_seconds(process: int) -> float:
+    stat = Path("/proc", str(process), "stat").read_text(encoding="utf-8")
+    # Its name, in parentheses, may hold anything.
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -34,15 +35,24 @@ from benchmarks.load import (
     require_wrk,
 )
 from benchmarks.measurement import CommandFailedError
-from benchmarks.service import Application, ServerFailedError, Service, our_application
+from benchmarks.request_time import measure_request
+from benchmarks.service import (
+    GRANIAN,
+    Application,
+    ServerFailedError,
+    Service,
+    our_application,
+)
 from benchmarks.train import MAX_IDLE_LOAD
 from benchmarks.verdict import print_verdict
 
 # Errors after which figures mean nothing.
 VOID = (CommandFailedError, FailedRequestsError, ServerFailedError, WrongAnswerError)
 OURS, CONSTANT, PLAIN, CLASSIC = "ours", "constant", "plain", "classic"
+GRANIAN_SERVER, MIN_GRANIAN = "granian", 1.3
 N_ROWS, BATCH_SIZE, N_BATCHES = 200, 1000, 5
 N_CLIENTS = (1, 16)
+N_WORKERS = (1, 2)
 N_STARTS = 7
 # Of both endpoints that score nothing, by clients.
 MIN_TO_NOTHING, MAX_P99_TO_NOTHING = {1: 1.1, 16: 1.0}, 1.3
@@ -55,6 +65,7 @@ Train adult once, then serve it with one process per server, on a core of its ow
   constant  FastAPI that reads the same body into typed fields and answers a constant
   plain     FastAPI that reads the same body into a dictionary and answers a constant
   classic   FastAPI, a pandas frame and the pipeline of estimator.joblib
+  granian   ours behind another server, if granian is installed
   empty     FastAPI with one route, for the start
 
 wrk, on the other core, posts 200 hold-out rows in turn; the servers take turns, and a ratio
@@ -72,9 +83,14 @@ class Setting:
     directory: Path
     hold_out: HoldOut
     applications: Mapping[str, Application]
-    core: int
+    cores: Sequence[int]
     seconds: float
     n_rounds: int
+
+    @property
+    def core(self) -> int:
+        """The core of the servers; wrk has the last one."""
+        return self.cores[0]
 
     def serve(self, server: str) -> Service:
         """Start one of the servers; all logs are in one directory."""
@@ -93,10 +109,12 @@ def compare_predict(setting: Setting) -> None:
     bodies = setting.bodies("rows", [one_row(row) for row in first.rows])
     with ExitStack() as stack:
         services = {}
-        for server in (OURS, CONSTANT, PLAIN, CLASSIC):
+        has_granian = find_spec("granian") is not None
+        others = [GRANIAN_SERVER] if has_granian else []
+        for server in (OURS, CONSTANT, PLAIN, CLASSIC, *others):
             services[server] = stack.enter_context(setting.serve(server))
             services[server].wait_for("/predict", one_row(first.rows[0]))
-        for server in (OURS, CLASSIC):
+        for server in (OURS, CLASSIC, *others):
             verify_rows(server, services[server], first)
         for n_clients in N_CLIENTS:
             loads = _take_turns(setting, services, "/predict", bodies, n_clients)
@@ -104,6 +122,9 @@ def compare_predict(setting: Setting) -> None:
             for server in (CONSTANT, PLAIN):
                 ratio = median_ratio(loads[OURS], loads[server])
                 print_verdict(f"ours / {server}", ratio, at_least=MIN_TO_NOTHING[n_clients])
+            if has_granian:
+                ratio = median_ratio(loads[GRANIAN_SERVER], loads[OURS])
+                print(f"  granian / uvicorn {ratio:17.2f}  worth offering from {MIN_GRANIAN:g}")
             if n_clients > 1:
                 tail = median_load(loads[OURS]).p99_ms / median_load(loads[CONSTANT]).p99_ms
                 print_verdict("p99, ours / constant", tail, at_most=MAX_P99_TO_NOTHING)
@@ -182,6 +203,46 @@ def _seconds_to_answer(
     return seconds
 
 
+def compare_workers(setting: Setting) -> None:
+    """Compare the processor time of a request with one worker and with several."""
+    rows = setting.hold_out.rows[:N_ROWS]
+    bodies = setting.bodies("rows", [one_row(row) for row in rows])
+    # wrk shares the cores with them.
+    os.sched_setaffinity(0, setting.cores)
+    with ExitStack() as stack:
+        services = {}
+        for n_workers in N_WORKERS:
+            ours = setting.applications[OURS]
+            several = replace(ours, command=(*ours.command, "--workers", str(n_workers)))
+            log = setting.directory / f"workers_{n_workers}.log"
+            name = f"{n_workers} worker{'s' if n_workers > 1 else ''}"
+            services[name] = stack.enter_context(Service(several, log))
+            services[name].wait_for("/predict", one_row(rows[0]))
+        loads = _take_turns(setting, services, "/predict", bodies, N_CLIENTS[-1])
+    os.sched_setaffinity(0, {setting.cores[-1]})
+    _print_loads(f"{N_CLIENTS[-1]} clients, all cores", loads)
+    one, two = (median_load(rounds).cpu_us for rounds in loads.values())
+    print(f"  processor time, two workers / one {two / one:.2f}")
+
+
+def print_request_time(setting: Setting) -> None:
+    """Print where the time of a request goes; system calls are what the parts leave."""
+    rows = setting.hold_out.rows[:N_ROWS]
+    bodies = setting.bodies("rows", [one_row(row) for row in rows])
+    with setting.serve(OURS) as service:
+        service.wait_for("/predict", one_row(rows[0]))
+        loads = _take_turns(setting, {OURS: service}, "/predict", bodies, N_CLIENTS[-1])
+    cpu_us = median_load(loads[OURS]).cpu_us
+    os.sched_setaffinity(0, {setting.core})
+    parts = measure_request(setting.directory, rows)
+    os.sched_setaffinity(0, {setting.cores[-1]})
+    parts["event loop, system calls (the rest)"] = cpu_us - sum(parts.values())
+    print(f"\na request to /predict, {N_CLIENTS[-1]} clients{'CPU us':>24}")
+    for part, microseconds in parts.items():
+        print(f"  {part:<50}{microseconds:8.1f}")
+    print(f"  {'all':<50}{cpu_us:8.1f}")
+
+
 def measure_memory(setting: Setting) -> None:
     """Measure the resident memory of our service after rows, then after batches."""
     rows = setting.hold_out.rows
@@ -201,6 +262,8 @@ def measure_memory(setting: Setting) -> None:
 
 PARTS: dict[str, Callable[[Setting], None]] = {
     "predict": compare_predict,
+    "request": print_request_time,
+    "workers": compare_workers,
     "batch": compare_batch,
     "start": compare_start,
     "memory": measure_memory,
@@ -222,17 +285,19 @@ def run_parts(arguments: argparse.Namespace, directory: Path) -> None:
         print("! there is one core for both: trust no figure")
     if load > MAX_IDLE_LOAD:
         print(f"! this machine is busy (load average {load:.1f}): trust no ratio of times")
+    ours = our_application(directory)
     setting = Setting(
         directory,
         read_hold_out(run, arguments.data_home, N_BATCHES * BATCH_SIZE),
         {
-            OURS: our_application(directory),
+            OURS: ours,
+            GRANIAN_SERVER: replace(ours, command=GRANIAN),
             CONSTANT: Application("benchmarks.servers.constant:app"),
             PLAIN: Application("benchmarks.servers.plain:app"),
             CLASSIC: Application("benchmarks.servers.classic:app", {"RUN": str(run)}),
             "empty": Application("benchmarks.servers.empty:app"),
         },
-        cores[0],
+        cores,
         arguments.seconds,
         arguments.rounds,
     )

@@ -44,7 +44,7 @@ class _Parser(HttpRequestParser):
     section 7.8), so the head is parsed again without it.
     """
 
-    def __init__(self, protocol: "_BoundedHttp") -> None:
+    def __init__(self, protocol: "BoundedHttp") -> None:
         super().__init__(protocol)
         # As in uvicorn: pipelined requests behind one that closes are read.
         self.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -67,7 +67,7 @@ class _Parser(HttpRequestParser):
                 return
 
 
-class _BoundedHttp(HttpToolsProtocol):
+class BoundedHttp(HttpToolsProtocol):
     """uvicorn's protocol, with limits on the bytes and the seconds of a request head.
 
     Upgrades that uvicorn does not make are ignored. uvicorn starts a task when the head of a
@@ -237,7 +237,7 @@ class Lifecycle:
             if isinstance(loaded, ProxyHeadersMiddleware):
                 loaded = loaded.app
             at_once = at_once if loaded is app else None
-            config.http_protocol_class = partial(_BoundedHttp, telemetry, at_once)
+            config.http_protocol_class = partial(BoundedHttp, telemetry, at_once)
         loop = asyncio.get_running_loop()
         tasks: list[asyncio.Task[None]] = []
 
