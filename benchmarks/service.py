@@ -139,10 +139,8 @@ class Service:
 
     @property
     def resident_mb(self) -> float:
-        """VmRSS in megabytes of 10^6 bytes."""
-        status = Path("/proc", str(self.process.pid), "status").read_text(encoding="ascii")
-        kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(kib) * 1024 / 1e6
+        """VmRSS in megabytes of 10^6 bytes, with that of its workers."""
+        return sum(map(_resident_mb, _with_children(self.process.pid)))
 
 
 def _with_children(process: int) -> list[int]:
@@ -156,6 +154,13 @@ def _cpu_seconds(process: int) -> float:
     # Its name, in parentheses, may hold anything.
     fields = stat.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _resident_mb(process: int) -> float:
+    status = Path("/proc", str(process), "status").read_text(encoding="ascii")
+    # A process that has ended has none.
+    kib = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
+    return sum(map(int, kib)) * 1024 / 1e6
 
 
 def free_port() -> int:

@@ -93,6 +93,7 @@ def parse_arguments() -> argparse.Namespace:
     option("--only", nargs="+", choices=CHECKS, metavar="CHECK", help="run these checks alone")
     for name, (size, what) in SIZES.items():
         option(f"--{name}", type=int, metavar="N", default=size, help=f"{what} ({size:,})")
+    option("--workers", type=int, metavar="N", default=1, help="processes of the service (1)")
     option(
         "--data-home",
         metavar="DIRECTORY",
@@ -114,7 +115,8 @@ def main() -> int:
     if not Path(arguments.data_home).is_dir():
         print(f"error: --data-home={arguments.data_home} is no directory", file=sys.stderr)
         return 2
-    print(f"adult; the service on {os.cpu_count()} cores that its clients share", flush=True)
+    print(f"adult; the service in {arguments.workers} worker process(es),", end=" ")
+    print(f"on {os.cpu_count()} cores that its clients share", flush=True)
     try:
         with TemporaryDirectory(prefix="endurance_") as directory:
             return int(run_checks(arguments, Path(directory)) > 0)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
@@ -58,7 +59,9 @@ class World:
 
     def serve(self) -> Service:
         """Start the real service; nothing is promoted unless a check has done it."""
-        application = our_application(self.directory, self.token)
+        ours = our_application(self.directory, self.token)
+        workers = ("--workers", str(self.sizes.workers)) if self.sizes.workers > 1 else ()
+        application = replace(ours, command=(*ours.command, *workers))
         return Service(application, self.directory / "api.log")
 
     def forget_promotions(self) -> None:
