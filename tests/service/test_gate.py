@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tabproof.service.server import BODY_SECONDS
 from tests.service.serving import TOKEN, Server, head, status_of, wait_for
 
 ALLOWED = {200, 400, 401, 404, 405, 408, 413, 415, 422, 503}
@@ -263,12 +264,12 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     assert answer.count(b"HTTP/1.1 404") == 1
 
 
-def received(port: int, *parts: bytes) -> bytes:
-    """Return a response; of its parts each is sent when the one before has arrived."""
+def received(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
+    """Return a response to a request whose parts are sent one by one; pause : between them."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for place, part in enumerate(parts):
-            time.sleep(0.02 * bool(place))
+            time.sleep(pause * bool(place))
             connection.sendall(part)
         found = []
         while chunk := connection.recv(65536):
@@ -276,17 +277,19 @@ def received(port: int, *parts: bytes) -> bytes:
     return b"".join(found)
 
 
-def same_response(server: Server, path: str, body: bytes, *headers: str) -> bytes:
-    """Return the response, which is the same if the body comes with the head or after it."""
+def check_response(server: Server, path: str, body: bytes, *headers: str) -> None:
+    """The response is the same if the body comes with the head, soon, or late."""
     sent = post(path, "X-Request-ID: mine", *headers, body=body)
-    head_, body = sent[: len(sent) - len(body)], sent[len(sent) - len(body) :]
-    together, apart = (
-        re.sub(rb"\r\ndate: [^\r]+", b"", received(server.port, *parts))
-        for parts in ([sent], [head_, body])
+    apart = sent[: len(sent) - len(body)], sent[len(sent) - len(body) :]
+    together, soon, late = (
+        sorted(re.sub(rb"\r\ndate: [^\r]+", b"", response).split(b"\r\n"))
+        for response in (
+            received(server.port, sent),
+            received(server.port, *apart),
+            received(server.port, *apart, pause=3 * BODY_SECONDS),
+        )
     )
-    assert sorted(together.split(b"\r\n")) == sorted(apart.split(b"\r\n"))
-    assert status_of(together) in ALLOWED
-    return together
+    assert together == soon == late
 
 
 @settings(patiently, max_examples=40)
@@ -294,7 +297,7 @@ def same_response(server: Server, path: str, body: bytes, *headers: str) -> byte
 def test_any_body_gets_the_same_response_without_a_task(
     server: Server, path: str, value: object
 ) -> None:
-    same_response(server, path, json.dumps(value).encode())
+    check_response(server, path, json.dumps(value).encode())
 
 
 @pytest.mark.parametrize("path", POSTS)
@@ -318,8 +321,8 @@ def test_any_body_gets_the_same_response_without_a_task(
 def test_request_gets_the_same_response_without_a_task(
     server: Server, path: str, body: bytes, headers: list[str]
 ) -> None:
-    same_response(server, path, body, *headers)
-    same_response(server, f"{path}?explain=true", body, *headers)
+    check_response(server, path, body, *headers)
+    check_response(server, f"{path}?explain=true", body, *headers)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x+json", ""])
@@ -332,6 +335,14 @@ def test_head_is_checked_without_a_task(promoted: Path, content_type: str) -> No
             )
             expected = 415 if status == 200 and content_type == "text/plain" else status
             assert status_of(received(locked.port, request_)) == expected
+
+
+def test_client_that_leaves_before_its_body_is_logged(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(
+            head("POST /predict HTTP/1.1", "X-Request-ID: left", "Content-Length: 9")
+        )
+    assert server.logged("left")["status"] == 499
 
 
 def test_http_1_0_is_answered(server: Server) -> None:

@@ -29,6 +29,8 @@ LINGER_SECONDS = 2.0
 # Seconds between the last new connection and closing idle ones. A request sent meanwhile is
 # answered with `Connection: close` instead of being reset.
 GRACE_SECONDS = 0.5
+# Many clients send a body in a packet of its own, just behind that of the head.
+BODY_SECONDS = 0.005
 # In the state of a request: whether its peer is one of uvicorn's --forwarded-allow-ips.
 IS_TRUSTED_PROXY = "is_trusted_proxy"
 # `Gate.answer_at_once`.
@@ -71,8 +73,8 @@ class BoundedHttp(HttpToolsProtocol):
     """uvicorn's protocol, with limits on the bytes and the seconds of a request head.
 
     Upgrades that uvicorn does not make are ignored. uvicorn starts a task when the head of a
-    request is complete. Here it starts when the bytes that have arrived are read: a prediction
-    whose body is among them may be answered by `at_once`, which costs less than a task.
+    request is complete. Here it starts when the body is complete or late: a prediction whose body
+    came soon may be answered by `at_once`, which costs less than a task.
     """
 
     def __init__(self, telemetry: Telemetry, at_once: AnswerAtOnce | None, **settings: Any) -> None:
@@ -80,6 +82,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._telemetry, self._at_once = telemetry, at_once
         self._is_reading = False
         self._not_started: tuple[RequestResponseCycle, Any] | None = None
+        self._start_timer: asyncio.TimerHandle | None = None
         self._n_head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._is_head_awaited = self._is_head_new = False
@@ -87,6 +90,7 @@ class BoundedHttp(HttpToolsProtocol):
         self.parser = _Parser(self)
 
     def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the head of the first request."""
         super().connection_made(transport)
         # Before uvicorn replaces the client by that of X-Forwarded-For.
         if isinstance(proxies := self.app, ProxyHeadersMiddleware):
@@ -95,15 +99,18 @@ class BoundedHttp(HttpToolsProtocol):
         self._time_head(is_awaited=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
         self._time_head(is_awaited=False)
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
+        """Begin to wait for the rest of a head."""
         super().on_message_begin()
         self._is_head_awaited = self._is_head_new = True
         self._n_head_bytes = 0
 
     def on_headers_complete(self) -> None:
+        """Read on behind a head, unless it is to be parsed again."""
         self._is_head_awaited = False  # the middleware limits the body
         if self.parser.should_upgrade() and not self._should_upgrade():
             # A tunnel has no request behind its head.
@@ -112,6 +119,7 @@ class BoundedHttp(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        """Answer a request whose body is complete, if it needs no task."""
         if self._is_ignoring_upgrade:
             return
         super().on_message_complete()
@@ -123,6 +131,15 @@ class BoundedHttp(HttpToolsProtocol):
             self._not_started = cycle, app
         else:
             super()._start_asgi_task(cycle, app)
+
+    def _start_task(self) -> None:
+        """Start the task of a request, if there is one that was not started."""
+        if self._start_timer is not None:
+            self._start_timer.cancel()
+            self._start_timer = None
+        if self._not_started is not None:
+            waiting, self._not_started = self._not_started, None
+            super()._start_asgi_task(*waiting)
 
     def _answer_at_once(self, cycle: RequestResponseCycle) -> None:
         if self._at_once is None or self.flow.write_paused:
@@ -156,16 +173,19 @@ class BoundedHttp(HttpToolsProtocol):
         return b"\r\n".join([*lines, b"", b""])
 
     def data_received(self, data: bytes) -> None:
+        """Parse what has arrived, then start a task for a request that needs one."""
         if self._is_refused:
             return
+        before = self._not_started
         self._is_reading = True
         try:
             super().data_received(data)
         finally:
             self._is_reading = False
-        if self._not_started is not None:
-            waiting, self._not_started = self._not_started, None
-            super()._start_asgi_task(*waiting)
+        if (new := self._not_started) is None or new is before or not _may_follow(new[0]):
+            self._start_task()
+        else:
+            self._start_timer = self.loop.call_later(BODY_SECONDS, self._start_task)
         if self._is_head_new or not self._is_head_awaited:
             self._time_head(is_awaited=self._is_head_awaited)
         if self._timer is not None:
@@ -174,7 +194,8 @@ class BoundedHttp(HttpToolsProtocol):
                 self._refuse(431, "the head of the request is too large")
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, msg)  # in the form of all other errors
+        """Refuse what is no HTTP, in the form of all other errors."""
+        self._refuse(400, msg)
 
     def _time_head(self, *, is_awaited: bool) -> None:
         self._is_head_awaited, self._is_head_new, self._n_head_bytes = is_awaited, False, 0
@@ -207,6 +228,11 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
         self._telemetry.request(LogLine(request_id=request_id, status=status))
+
+
+def _may_follow(cycle: RequestResponseCycle) -> bool:
+    """Return whether a body is to come without being asked for."""
+    return cycle.more_body and not cycle.waiting_for_100_continue
 
 
 class Lifecycle:
