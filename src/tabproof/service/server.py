@@ -134,9 +134,6 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _start_task(self) -> None:
         """Start the task of a request, if there is one that was not started."""
-        if self._start_timer is not None:
-            self._start_timer.cancel()
-            self._start_timer = None
         if self._not_started is not None:
             waiting, self._not_started = self._not_started, None
             super()._start_asgi_task(*waiting)
@@ -176,6 +173,9 @@ class BoundedHttp(HttpToolsProtocol):
         """Parse what has arrived, then start a task for a request that needs one."""
         if self._is_refused:
             return
+        if self._start_timer is not None:
+            self._start_timer.cancel()
+            self._start_timer = None
         before = self._not_started
         self._is_reading = True
         try:
