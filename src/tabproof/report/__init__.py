@@ -1,5 +1,6 @@
 """A run's pages for people: report.html and model_card.md."""
 
-from tabproof.report.page import ReportFacts, render_card, render_report
+from tabproof.report.model_card import render_card
+from tabproof.report.page import ReportFacts, render_report
 
 __all__ = ["ReportFacts", "render_card", "render_report"]

@@ -1,7 +1,4 @@
-"""The pages of a run: report.html, one file that needs no network, and model_card.md.
-
-The model card is Markdown with the metadata of the Hugging Face hub.
-"""
+"""The page of a run: report.html, one file that needs no network."""
 
 import os
 import sys
@@ -17,7 +14,6 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-import yaml
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -25,11 +21,11 @@ from tabproof.artifacts import model_name_of
 from tabproof.artifacts.files import read_yaml
 from tabproof.evaluation_result import LOWER_IS_BETTER, Estimate, Evidence, Finding, Slice
 from tabproof.report import format as fmt
-from tabproof.report.columns import MAX_SHOWN, column_rows, kinds_in_words, treatments
+from tabproof.report.columns import MAX_SHOWN, column_rows, treatments
 from tabproof.report.format import Texts
 from tabproof.report.search_table import read_search
 from tabproof.schema import Schema
-from tabproof.text import format_params, shell_word
+from tabproof.text import shell_word
 
 Row = dict[str, Any]
 NOTHING = Estimate(None)
@@ -46,11 +42,6 @@ PLACED = {
     "candidates": ("search",),
 }
 MAX_COLUMNS, MAX_LABELS, MAX_CANDIDATES = 15, 6, 50
-TASK = "tabular-classification"
-# Names of metrics on the Hugging Face hub, where it has one.
-HUB_NAMES = {"mcc": "matthews_correlation", "brier": "brier_score"}
-# Of a metric in the metadata.
-DECIMALS = 6
 # Of a table of groups; evaluation.json has all.
 MAX_METRICS, MAX_SHARES = 3, 4
 # Findings that stand above all numbers, and those of the evaluation with a section of their own.
@@ -452,7 +443,7 @@ def make_environment(language: str, *, markdown: bool = False) -> Environment:
     return environment
 
 
-def _shared(facts: ReportFacts, t: Texts) -> dict[str, Any]:
+def shared_content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
     """Return what both pages show."""
     evidence, (name, estimate) = facts.evidence, facts.main
     quoted = [t("headline.quoted", text=fmt.in_a_sentence(each)) for each in evidence.labels]
@@ -493,7 +484,7 @@ def render_report(facts: ReportFacts, language: str) -> str:
     if name == "roc_auc":
         # The only metric for which chance does not depend on the data.
         span, ends = (0.5, 1.0), [f"0.5 {t('headline.chance')}", f"1 {t('headline.perfect')}"]
-    shared = _shared(facts, t)
+    shared = shared_content(facts, t)
     sizes = {
         "rows_learned": evidence.n_train,
         "rows_held_out": evidence.n_test,
@@ -548,69 +539,3 @@ def _pictures(facts: ReportFacts, names: Sequence[str], t: Texts) -> list[dict[s
         {"svg": Markup(svg), "caption": t.get(f"pictures.{name}", fmt.shown(name))}  # noqa: S704
         for name, svg in drawn.items()
     ]
-
-
-# --- The model card.
-
-
-def render_card(facts: ReportFacts, language: str) -> str:
-    """Write the card; raises InvalidValueError."""
-    t, evidence, summary = Texts("report", language), facts.evidence, facts.summary
-    shared = _shared(facts, t)
-    model = facts.config.get("model") or {}
-    parts = [model.get("estimator"), *(model.get("members") or {}).values()]
-    classes = [part["_target_"] for part in parts if isinstance(part, dict) and "_target_" in part]
-    procedure = t("candidates.none")
-    if shared["candidates"] is not None:
-        of_search = {name: summary[name] for name in ("mode", "n_candidates", "scoring")}
-        procedure = t("card.procedure_text", **of_search)
-    python = [
-        "import joblib",
-        "",
-        'pipeline = joblib.load("estimator.joblib")',
-        "# rows: a pandas DataFrame with the columns of schema.json",
-        "proba = pipeline.predict_proba(rows)",
-        f"# its columns: {[fmt.in_a_sentence(label) for label in evidence.labels]!r}",
-        "labels = pipeline.predict(rows)",
-    ]
-    made = evidence.decision
-    if evidence.is_binary and made.threshold is not None and made.objective != "default":
-        python.append(f"# the second label above {made.threshold!r}")
-    best = summary.get("best_params")
-    content = {
-        **shared,
-        "metadata": Markup(_metadata(facts, t)),  # noqa: S704
-        "kind": fmt.shown(", ".join(map(str, classes)) or "–"),
-        "parameters": fmt.shown(format_params(best)) if best else t("card.as_configured"),
-        "procedure": procedure,
-        "kinds": kinds_in_words(facts.schema, t),
-        "python": "\n".join(python),
-    }
-    card = make_environment(language, markdown=True).get_template("model_card.md").render(content)
-    return card.rstrip() + "\n"
-
-
-def _metadata(facts: ReportFacts, t: Texts) -> str:
-    """Write the YAML on top of the card as the hub specifies it; no licence: a run has none."""
-    metrics: list[dict[str, Any]] = []
-    for name, estimate in facts.evidence.metrics.items():
-        if estimate.value is None:
-            continue
-        value, *ends = (round(float(end), DECIMALS) for end in fmt.ends([estimate]))
-        metric = {"type": HUB_NAMES.get(name, name), "name": t.metric(name), "value": value}
-        metrics.append(metric | ({"args": {"interval_95": ends}} if ends else {}))
-    content: dict[str, Any] = {
-        "language": t.language,
-        "library_name": "sklearn",
-        "pipeline_tag": TASK,
-        "tags": ["sklearn", TASK],
-        "metrics": [metric["type"] for metric in metrics],
-    }
-    if metrics:
-        name, sha256 = fmt.shown(facts.dataset), facts.summary["data"]["sha256"]
-        table = {"type": name, "name": name, "split": "test", "revision": sha256}
-        result = {"task": {"type": TASK}, "dataset": table, "metrics": metrics}
-        model = {"name": f"{name}-{facts.summary['run_id']}", "results": [result]}
-        content["model-index"] = [model]
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
-    return f"---\n{text}---"

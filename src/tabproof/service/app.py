@@ -16,9 +16,10 @@ from starlette.types import ASGIApp
 
 from tabproof.errors import PackageMissingError, UserError
 from tabproof.service.answers import RefusedError
-from tabproof.service.endpoints import DOCUMENT_PATH, Endpoints, document
+from tabproof.service.endpoints import DOCUMENT_PATH, Endpoints
 from tabproof.service.gate import Gate
 from tabproof.service.model_store import ModelStore, ReloadError
+from tabproof.service.openapi import document
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings, misspelt
 from tabproof.service.telemetry import Telemetry
