@@ -7,7 +7,8 @@ import pytest
 
 from tabproof.artifacts import RunDirectory, SweepDirectory, clear_job
 from tabproof.artifacts.errors import ResumeDiffersError, RunningError
-from tabproof.artifacts.run_directory import FinishedFits, NoSweepError
+from tabproof.artifacts.run_directory import FinishedFits
+from tabproof.artifacts.sweep_directory import NoSweepError
 from tabproof.errors import DirectoryTakenError
 
 DETERMINANTS = {"jobs": {"0": {"seed": 1}}, "code": "0" * 64}
@@ -85,7 +86,7 @@ def test_a_search_that_can_be_resumed_is_kept(tmp_path: Path) -> None:
 def test_a_job_whose_process_still_runs_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tabproof.artifacts.run_directory.END_SECONDS", 0.3)
+    monkeypatch.setattr("tabproof.artifacts.sweep_directory.END_SECONDS", 0.3)
     RunDirectory(tmp_path / "job").begin()
     with pytest.raises(RunningError, match=rf"process {os.getpid()} on "):
         clear_job(tmp_path / "job", keeps_fits=True)

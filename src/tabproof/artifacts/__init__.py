@@ -43,8 +43,6 @@ from tabproof.artifacts.run_directory import (
     Plan,
     RunDirectory,
     RunSkipped,
-    SweepDirectory,
-    clear_job,
     differences,
     is_complete,
     is_searched,
@@ -53,3 +51,4 @@ from tabproof.artifacts.run_directory import (
     saved_data,
     timestamp,
 )
+from tabproof.artifacts.sweep_directory import SweepDirectory, clear_job

@@ -12,7 +12,8 @@ from tabproof import artifacts
 from tabproof.artifacts import Found, manifest
 from tabproof.artifacts.errors import OutputsError
 from tabproof.artifacts.files import is_locked, point_to, remove, sync
-from tabproof.artifacts.run_directory import LATEST, SWEEP_LOCK
+from tabproof.artifacts.run_directory import LATEST
+from tabproof.artifacts.sweep_directory import SWEEP_LOCK
 from tabproof.errors import UserError
 from tabproof.runs.listing import filtered, ranked
 from tabproof.text import counted
