@@ -53,14 +53,15 @@ def test_an_unsigned_or_changed_model_is_refused_with_the_reason(keys: Path) -> 
 
 def test_a_changed_payload_is_refused(keys: Path) -> None:
     ours, signature = keys_named(keys, "ours"), sign("wine", SEALED, keys / "ours.pem")
-    envelope = json.loads(signature)["dsseEnvelope"]
+    bundle = json.loads(signature)
+    envelope = bundle["dsseEnvelope"]
     payload = base64.b64decode(envelope["payload"])
     for place in range(0, len(payload), 7):
         changed = bytearray(payload)
         changed[place] ^= 1
         envelope["payload"] = base64.b64encode(changed).decode()
         with pytest.raises(SignatureError, match="another key, or changed"):
-            ours.check("wine", A, SEALED, json.dumps({"dsseEnvelope": envelope}).encode())
+            ours.check("wine", A, SEALED, json.dumps(bundle).encode())
 
 
 @pytest.mark.parametrize("text", ["", "bitcoin.pub", "ours.pem", "nowhere.pub", "rsa.pub"])

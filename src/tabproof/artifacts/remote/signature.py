@@ -1,18 +1,20 @@
 """Sign the manifest of a model, which has the hashes of all other files, and verify signatures.
 
-The format is that of model-signing 1.x: a DSSE envelope in a sigstore bundle, over an in-toto
-statement with the model's name in the registry and the hash of its manifest. Verifying needs only
+The format is that of OpenSSF model signing 1.0: a DSSE envelope in a sigstore bundle, over an
+in-toto statement with the model's name in the registry and the hash of its manifest. Of its three
+methods `key` is supported, and neither `certificate` nor `sigstore`. Verifying needs only
 cryptography; `model_signing verify` reads the signatures too.
 """
 
 import hashlib
-import json
 import tempfile
 from base64 import b64decode
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts.files import read_json, read_limited
@@ -25,8 +27,6 @@ try:
 except ImportError as error:
     raise PackageMissingError("a signature", "cryptography", "store") from error
 
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "https://model_signing/signature/v1.0"
 PEM_HEADER = "-----BEGIN "
 MAX_KEY = 64 << 10
 # The curves that model-signing supports, each with its hash.
@@ -35,6 +35,96 @@ HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "secp384r1": hashes.SHA384,
     "secp521r1": hashes.SHA512,
 }
+
+# The schemas of the specification, version 1.0. A key that they do not name is refused where they
+# refuse it.
+Text = Annotated[str, Meta(min_length=1)]
+Hex = Annotated[str, Meta(pattern="^[0-9a-f]+$")]
+Algorithm = Literal["sha256", "blake2b", "blake3"]
+PayloadType = Literal["application/vnd.in-toto+json"]
+# Of the bundle, as sigstore's specification lists them.
+MEDIA_TYPE = r"^application/vnd\.dev\.sigstore\.bundle(\.v0\.3\+json|\+json;version=0\.[123])$"
+
+
+class Signature(Struct, forbid_unknown_fields=True):
+    """One signature of an envelope."""
+
+    sig: Text
+    keyid: str | None = None
+
+
+class Envelope(Struct, forbid_unknown_fields=True, rename="camel"):
+    """A statement, and the signatures of its bytes."""
+
+    payload: Text
+    payload_type: PayloadType
+    signatures: Annotated[list[Signature], Meta(min_length=1)]
+
+
+class PublicKey(Struct, rename="camel"):
+    """What names a key; versions before 1.1 held it instead."""
+
+    hint: str | UnsetType = UNSET
+    raw_bytes: str | UnsetType = UNSET
+
+
+class VerificationMaterial(Struct, rename="camel"):
+    """By which of the three methods the model was signed."""
+
+    public_key: PublicKey | UnsetType = UNSET
+    x509_certificate_chain: Any = UNSET
+    certificate: Any = UNSET
+    tlog_entries: tuple[dict[str, Any], ...] = ()
+    timestamp_verification_data: dict[str, Any] = {}
+
+
+class Bundle(Struct, forbid_unknown_fields=True, rename="camel"):
+    """The file of a signature."""
+
+    media_type: Annotated[str, Meta(pattern=MEDIA_TYPE)]
+    verification_material: VerificationMaterial
+    dsse_envelope: Envelope
+
+
+class Subject(Struct):
+    """The model as a whole."""
+
+    name: Text
+    digest: Annotated[dict[str, Hex], Meta(min_length=1)]
+
+
+class Resource(Struct):
+    """A file of the model."""
+
+    name: Text
+    digest: Hex
+    algorithm: Algorithm
+
+
+class Serialization(Struct, forbid_unknown_fields=True):
+    """How the files were found and hashed."""
+
+    method: Literal["files", "shards"]
+    hash_type: Algorithm
+    allow_symlinks: bool
+    shard_size: Annotated[int, Meta(gt=0)] | UnsetType = UNSET
+    ignore_paths: tuple[Text, ...] = ()
+
+
+class Predicate(Struct, forbid_unknown_fields=True):
+    """What is said of the subject."""
+
+    resources: Annotated[list[Resource], Meta(min_length=1)]
+    serialization: Serialization
+
+
+class Statement(Struct, forbid_unknown_fields=True, rename="camel"):
+    """What is signed."""
+
+    kind: Literal["https://in-toto.io/Statement/v1"] = field(name="_type")
+    subject: Annotated[list[Subject], Meta(min_length=1, max_length=1)]
+    predicate_type: Literal["https://model_signing/signature/v1.0"]
+    predicate: Predicate
 
 
 class SignatureError(UserError):
@@ -93,32 +183,48 @@ class SignatureKeys:
         if signature is None:
             raise refusal(reason="it has none")
         try:
-            envelope = read_json(signature, dict[str, Any])["dsseEnvelope"]
-            kind, payload = envelope["payloadType"], b64decode(envelope["payload"], validate=True)
-            given = [b64decode(one["sig"], validate=True) for one in envelope["signatures"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise refusal(reason="its signature is damaged") from error
-        # DSSE's pre-authentication encoding (secure-systems-lab/dsse, protocol.md).
-        head = f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(payload)} "
-        # Nothing of the payload is parsed before.
-        if kind != PAYLOAD_TYPE or not any(
-            _is_signed_by(key, one, head.encode() + payload) for key in self.keys for one in given
-        ):
-            raise refusal(reason="it was signed by another key, or changed since")
-        try:
-            statement: Any = json.loads(payload)
-            kinds = statement["_type"], statement["predicateType"]
-            (subject,) = (each["name"] for each in statement["subject"])
-            files = statement["predicate"]["resources"]
-            hashed = {one["name"]: one["digest"] for one in files if one["algorithm"] == "sha256"}
-        except (KeyError, TypeError, ValueError) as error:
-            raise refusal(reason="what was signed is no model") from error
-        if kinds != (STATEMENT, PREDICATE):
-            raise refusal(reason="what was signed is no model")
-        if subject != name:
+            statement = self.read(signature)
+        except ValueError as error:
+            raise refusal(reason=str(error)) from error
+        # The specification leaves the name to the reader. Here a version under another name is
+        # another model.
+        if statement.subject[0].name != name:
             raise refusal(reason="it was signed under another name")
-        if hashed != {manifests.NAME: hashlib.sha256(sealed).hexdigest()}:
+        manifest = Resource(manifests.NAME, hashlib.sha256(sealed).hexdigest(), "sha256")
+        if statement.predicate.resources != [manifest]:
             raise refusal(reason="its signature is of another model")
+
+    def read(self, signature: bytes) -> Statement:
+        """Return what a trusted key has signed; raise ValueError with the reason where none has."""
+        try:
+            bundle = read_json(signature, Bundle)
+            envelope = bundle.dsse_envelope
+            payload = b64decode(envelope.payload, validate=True)
+            given = [b64decode(one.sig, validate=True) for one in envelope.signatures]
+        except ValueError as error:
+            raise ValueError(f"its signature is damaged: {error}") from error
+        material = bundle.verification_material
+        if (material.certificate, material.x509_certificate_chain) != (UNSET, UNSET):
+            reason = "it was signed with a certificate, and only signatures by a key are supported"
+            raise ValueError(reason)
+        if material.public_key in (UNSET, PublicKey()):
+            reason = "its signature is damaged: it has no publicKey with a hint or rawBytes"
+            raise ValueError(reason)
+        # DSSE's pre-authentication encoding (secure-systems-lab/dsse, protocol.md).
+        kind = envelope.payload_type
+        signed = f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload
+        # Nothing of the payload is parsed before.
+        if not any(_is_signed_by(key, one, signed) for key in self.keys for one in given):
+            raise ValueError("it was signed by another key, or changed since")
+        try:
+            statement = read_json(payload, Statement)
+        except ValueError as error:
+            raise ValueError(f"what was signed is no model: {error}") from error
+        how = statement.predicate.serialization
+        if (how.method, how.hash_type) != ("files", "sha256"):
+            found = f"{how.method} and {how.hash_type}"
+            raise ValueError(f"it was signed with {found}, and only files and sha256 are supported")
+        return statement
 
 
 def _is_signed_by(key: ec.EllipticCurvePublicKey, signature: bytes, content: bytes) -> bool:
