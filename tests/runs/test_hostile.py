@@ -4,15 +4,18 @@ import shutil
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sklearn.datasets import load_wine
 
 import tabproof as tp
+from tabproof.artifacts import Registry, read_verified
+from tabproof.artifacts.registry import Promotion
 from tabproof.errors import UserError
 from tests.conftest import Done, made_once, process, train, typed_in
-from tests.runs.hostile import DAY, ODD, all_changes, make_hostile
+from tests.runs.hostile import DAY, ODD, RUN_ID, all_changes, make_hostile
 
 CHANGES = all_changes()
 # A run takes a second or two: the others are slow tests. These had found a fault.
@@ -81,7 +84,7 @@ def require_one_line(done: Done) -> None:
         assert letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf"), done
 
 
-@pytest.mark.parametrize(
+of_each_change = pytest.mark.parametrize(
     "name",
     [
         pytest.param(name, marks=() if number % 20 == 0 or name in FAST else pytest.mark.slow)
@@ -89,6 +92,9 @@ def require_one_line(done: Done) -> None:
     ],
     ids=ascii,
 )
+
+
+@of_each_change
 def test_a_hostile_run_is_shown_or_refused_by_every_command(
     name: str, good: Path, table: Path, canary: Path, tmp_path: Path
 ) -> None:
@@ -103,6 +109,51 @@ def test_a_hostile_run_is_shown_or_refused_by_every_command(
         tp.load_run(run).predict(load_wine(as_frame=True).data.head(3))
     made = {path.name for path in tmp_path.iterdir()} - outside
     assert {part for part in made if not part.startswith("scored")} <= {"models"}
+
+
+def require_intact_or_absent(models: Path, name: str, before: str) -> None:
+    """Check that the current version is the one before, or a whole one."""
+    current = Registry(models).current(name)
+    assert current is not None
+    if current.version != before:
+        read_verified(models / name / "versions" / current.version, lambda _: False)
+
+
+@of_each_change
+def test_a_hostile_version_is_pulled_whole_or_refused(
+    name: str, good: Path, canary: Path, tmp_path: Path
+) -> None:
+    store, models = tmp_path / "store", tmp_path / "models"
+    before = Registry(models).promote(good, "wine", "me", "").version
+    shutil.copytree(models, store)
+    make_hostile(good, store / "wine/versions" / RUN_ID, CHANGES[name], canary)
+    history = Registry(store).history("wine")
+    history += [Promotion(RUN_ID, RUN_ID, "promote", "x", history[0].when, "", before)]
+    Registry(store).write_history("wine", history)
+    outside = {path.name for path in tmp_path.iterdir()}
+    for _ in range(2):
+        words = ("pull", "wine", f"--store={store}", f"--models={models}")
+        require_one_line(typed_in("runs", *words))
+        require_intact_or_absent(models, "wine", before)
+    assert {path.name for path in tmp_path.iterdir()} == outside
+
+
+@of_each_change
+def test_a_hostile_version_is_gone_back_to_whole_or_refused(
+    name: str, good: Path, canary: Path, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    registry = Registry(models)
+    current = registry.promote(good, "wine", "me", "")
+    make_hostile(good, models / "wine/versions" / RUN_ID, CHANGES[name], canary)
+    first = Promotion(RUN_ID, RUN_ID, "promote", "x", current.when, "", None)
+    registry.write_history("wine", [first, replace(current, previous=RUN_ID)])
+    outside = {path.name for path in tmp_path.iterdir()}
+    for to in ((), (f"--to={RUN_ID[:6]}",)):
+        words = ("rollback", "wine", *to, f"--models={models}")
+        require_one_line(typed_in("runs", *words))
+        require_intact_or_absent(models, "wine", current.version)
+    assert {path.name for path in tmp_path.iterdir()} == outside
 
 
 def test_one_hostile_run_stops_no_list(

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.artifacts import Summary, VerifiedRun, read_verified
-from tabproof.errors import UserError
+from tabproof.errors import UserError, printable
 from tabproof.forms import NumberForm
 from tabproof.schema import CategoryColumn, Column, DateColumn, Schema, TextColumn
 from tabproof.scorer import NotExplainableError, Scorer, read_scorer
@@ -17,6 +18,7 @@ from tabproof.scorer.inputs import DateInput, TextInput
 from tabproof.service import answers
 from tabproof.service.answers import RefusedError, RowWarning
 from tabproof.service.rows import Row, RowReader, as_iso
+from tabproof.text import is_printable
 
 SCHEMA, SUMMARY, SCORER = "schema.json", "summary.json", "scorer/"
 KINDS: dict[type, str] = {
@@ -195,6 +197,10 @@ def load_model(
         summary = Summary.from_json(run.files[SUMMARY])
     except ValueError as error:
         raise ModelUnusableError(source, f"{SUMMARY} {error}") from error
+    if not is_printable(summary.dataset):
+        # Of a run it is the name: in logs, in metrics and in paths.
+        reason = f"the name of its dataset cannot be printed: {printable(summary.dataset)}"
+        raise ModelUnusableError(source, reason)
     model = ServedModel(
         name=summary.model_name if name is None else name,
         run_id=run.run_id,
@@ -213,6 +219,11 @@ def load_model(
         raise ModelUnusableError(source, refusal.detail) from refusal
     if one.pred_proba != batch.pred_proba[0] or one.label != batch.label[0]:
         raise ModelUnusableError(source, "one row and a batch get different predictions")
+    try:
+        msgspec.json.encode((model.schema_info(), summary.metrics, one))
+    except UnicodeEncodeError as error:
+        # JSON can spell half a character, which no answer could hold.
+        raise ModelUnusableError(source, "a text of it is not valid Unicode") from error
     return model
 
 
