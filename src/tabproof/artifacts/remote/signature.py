@@ -36,14 +36,14 @@ HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "secp521r1": hashes.SHA512,
 }
 
-# The schemas of the specification, version 1.0. A key that they do not name is refused where they
-# refuse it.
+# The schemas of the specification, version 1.0. Inside entries of a transparency log and timestamps
+# nothing is checked: a key does not use them.
 Text = Annotated[str, Meta(min_length=1)]
-Hex = Annotated[str, Meta(pattern="^[0-9a-f]+$")]
+Hex = Annotated[str, Meta(pattern=r"^[0-9a-f]+\Z")]
 Algorithm = Literal["sha256", "blake2b", "blake3"]
 PayloadType = Literal["application/vnd.in-toto+json"]
 # Of the bundle, as sigstore's specification lists them.
-MEDIA_TYPE = r"^application/vnd\.dev\.sigstore\.bundle(\.v0\.3\+json|\+json;version=0\.[123])$"
+MEDIA_TYPE = r"^application/vnd\.dev\.sigstore\.bundle(\.v0\.3\+json|\+json;version=0\.[123])\Z"
 
 
 class Signature(Struct, forbid_unknown_fields=True):
