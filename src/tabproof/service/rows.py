@@ -6,6 +6,7 @@ contain a cell's value, which may be personal data.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -326,6 +327,10 @@ def decode_body(decoder: Callable[[bytes], Body], content: bytes, form: str) -> 
         raise RefusedError(400, TOO_DEEP) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         reason = str(error) if isinstance(error, msgspec.DecodeError) else "invalid UTF-8"
+        place = re.search(r"\(byte (\d+)\)$", reason)
+        # What clients write that let a number without a value through.
+        if place and content.startswith((b"NaN", b"Inf"), int(place[1])):
+            reason += ", because JSON has no NaN and no Infinity: a missing number is null"
         raise RefusedError(400, f"the body is not valid JSON: {reason}; a body is {form}") from None
 
 
