@@ -271,6 +271,30 @@ def test_a_cell_is_of_the_tensors_type(
     assert repr(typed(datatype, *data)) == repr(expected)
 
 
+PANDAS_JSON = {"parameters": {"content_type": "pd_json"}}
+
+
+def test_cells_of_several_types_are_read_as_mlserver_writes_them(server: Server) -> None:
+    incomes, jobs = ["12.5", '"13.5"', "null", None], ['"clerk"', "1", "true", '"農家"']
+    sent = [
+        tensor_of("income", incomes, "BYTES", **PANDAS_JSON),  # type: ignore[arg-type]
+        tensor_of("job", jobs, "BYTES", **PANDAS_JSON),  # type: ignore[arg-type]
+    ]
+    cells = zip([12.5, "13.5", None, None], ["clerk", 1, True, "農家"], strict=True)
+    rows = [{"income": income, "job": job} for income, job in cells]
+    batch = server.post("/predict_batch", {"rows": rows}).json
+    proba = infer(server, *sent).json["outputs"][1]["data"]
+    assert proba == [p for row in zip(*batch["probabilities"].values(), strict=True) for p in row]
+
+
+@pytest.mark.parametrize("cell", ["clerk", "[1]", '{"a": 1}', "", "NaN", "[" * 10_000, 1])
+def test_cell_that_is_not_the_json_of_one_is_refused(server: Server, cell: object) -> None:
+    answer = infer(server, tensor_of("job", ['"clerk"', cell], "BYTES", **PANDAS_JSON))  # type: ignore[arg-type]
+    assert (answer.status, "inputs['job'].data[1] is not of pd_json" in answer.json["error"]) == (
+        422, True,
+    ), answer.json  # fmt: skip
+
+
 # --- The binary extension
 
 

@@ -25,6 +25,8 @@ NUMBERS = {
     "FP16": "<f2", "FP32": "<f4", "FP64": "<f8",
 }  # fmt: skip
 TEXTS = "BYTES"
+# MLServer's codec sends a column of pandas so if its cells are of several types: each text is JSON.
+PANDAS_JSON = "pd_json"
 # The least and the greatest number of a type that is narrower than JSON's numbers.
 RANGES: dict[str, tuple[float, float]] = {
     **{name: (float(np.finfo(code).min), float(np.finfo(code).max))
@@ -84,9 +86,19 @@ class Tensor(msgspec.Struct, omit_defaults=True):
         kinds = set(map(type, cells)) - {NoneType}
         if kinds & {list, dict}:
             raise self.refusal(".data is nested too deeply")
+        if self.datatype == TEXTS and (self.parameters or {}).get("content_type") == PANDAS_JSON:
+            return [self._from_json(n, cell) for n, cell in enumerate(cells)]
         if self.datatype in ("FP64", TEXTS) and kinds <= {str if self.datatype == TEXTS else float}:
             return cells
         return [None if cell is None else self._typed(n, cell) for n, cell in enumerate(cells)]
+
+    def _from_json(self, place: int, cell: Any) -> Cell:
+        try:
+            found: Cell = None if cell is None else _decode_cell(cell)
+        except (msgspec.MsgspecError, TypeError, RecursionError):
+            wanted = f"of {PANDAS_JSON}: it takes a text, a number, true, false or null, as JSON"
+            raise self.refusal(f".data[{place}] is not {wanted}") from None
+        return found
 
     def _typed(self, place: int, cell: Any) -> Any:
         """Return a cell as the tensor's type has it; refuse one that is not of that type."""
@@ -135,6 +147,7 @@ class InferResponse(msgspec.Struct, omit_defaults=True):
 
 
 _decode = msgspec.json.Decoder(InferRequest).decode
+_decode_cell = msgspec.json.Decoder(Cell).decode
 
 
 def decode(content: bytes, json_length: bytes | None, max_cells: int) -> InferRequest:
