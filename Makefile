@@ -51,6 +51,17 @@ $(VENV)/.installed-build: requirements/build.lock | $(BIN)/python
 	@$(PIP_INSTALL) --require-hashes -r $<
 	@touch $@
 
+# Clients of the service that need other versions than ours, and that only tests run: an environment
+# each, in which the project is not.
+APART := kserve mlserver triton
+
+$(VENV)/apart/%/.installed: requirements/%.lock requirements/build.lock | $(BIN)/python
+	@echo "installing $< into $(@D)"
+	@$(BIN)/python -m venv $(@D)
+	@$(patsubst $(BIN)/%,$(@D)/bin/%,$(PIP_INSTALL)) --require-hashes -r requirements/build.lock
+	@$(patsubst $(BIN)/%,$(@D)/bin/%,$(PIP_INSTALL)) --require-hashes -r $<
+	@touch $@
+
 # The project itself, editable. The import compiles what a run needs.
 $(VENV)/.installed-project: pyproject.toml | $(VENV)/.installed-base
 	@$(PIP_INSTALL) --editable .
@@ -123,7 +134,7 @@ api-stop: ## stop the service of api-bg after it has answered its open requests
 	else echo 'not running'; fi; rm -f logs/api.pid
 
 # Tests need every library that conf/ offers.
-TESTED := init $(foreach lock,dev api catboost dask deploy docs excel lightgbm parallel remote store tpe xgboost,$(VENV)/.installed-$(lock))
+TESTED := init $(foreach lock,dev api catboost clients dask deploy docs excel lightgbm parallel remote store tpe xgboost,$(VENV)/.installed-$(lock))
 
 # As many tests run in parallel as there are cores; more threads would slow them down.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -133,7 +144,7 @@ test: $(TESTED) ## run the tests, in minutes
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(ARGS)
 
 .PHONY: test-all
-test-all: $(TESTED) ## run the slow tests too
+test-all: $(TESTED) $(foreach lock,$(APART),$(VENV)/apart/$(lock)/.installed) ## run the slow tests too
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile=thorough $(ARGS)
 
 # DOCKER=podman works as well. PIP_CONF=… is for a package index other than the public one.
@@ -199,14 +210,17 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 .PHONY: lock
 lock: | $(BIN)/python ## update requirements/*.lock after a change of pyproject.toml; UPGRADE=--upgrade
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv packaging
-	@for lock in base api catboost dask deploy dev docs excel grpc lightgbm parallel remote signing slurm store tpe xgboost; do \
+	@for lock in base api catboost dask deploy dev clients docs excel grpc lightgbm parallel remote signing slurm store tpe xgboost; do \
 		extra=$$([ $$lock = base ] || echo "--extra $$lock --constraint requirements/base.lock"); \
-		[ $$lock != docs ] && [ $$lock != grpc ] || extra="$$extra --constraint requirements/dev.lock"; \
+		case $$lock in clients|docs|grpc) extra="$$extra --constraint requirements/dev.lock";; esac; \
+		[ $$lock != clients ] || extra="$$extra --constraint requirements/api.lock"; \
 		$(COMPILE) pyproject.toml $$extra --output-file requirements/$$lock.lock; done
 	@$(COMPILE) --group serve $(foreach lock,base api grpc store,--constraint requirements/$(lock).lock) \
 		--output-file requirements/serve.lock
 	@$(COMPILE) --group build --constraint requirements/base.lock --constraint requirements/dev.lock \
 		--output-file requirements/build.lock
+	@for lock in $(APART); do \
+		$(COMPILE) --group $$lock --output-file requirements/$$lock.lock; done
 	@$(BIN)/python requirements/write_closure.py
 
 .PHONY: clean

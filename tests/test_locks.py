@@ -23,6 +23,8 @@ from tests.conftest import ROOT
 
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 REQUIRES: dict[str, list[str]] = json.loads(CLOSURE.read_text(encoding="utf-8"))
+# What is installed into environments of its own.
+(APART,) = re.findall(r"^APART := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -102,7 +104,8 @@ def test_a_lock_states_hashes_and_no_address(lock: Path) -> None:
 
 
 def test_the_locks_agree_since_they_are_installed_into_one_environment() -> None:
-    entries = [entry for lock in LOCKS for entry in read_lock(lock)]
+    together = [lock for lock in LOCKS if lock.stem not in APART.split()]
+    entries = [entry for lock in together for entry in read_lock(lock)]
     for environment in ENVIRONMENTS:
         pins = {(each.name, version_of(each)) for each in entries if applies(each, environment)}
         names = [name for name, _ in pins]
