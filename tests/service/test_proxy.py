@@ -33,7 +33,10 @@ PROXIES = {
     "like a path of the service, passed on": ("/models/", "/models/", "", "/models"),
 }
 
+# Started by root, nginx would be another user, who cannot write a large body into the directory of
+# a test; started by others, it ignores `user`.
 CONFIGURATION = """
+user root;
 daemon off;
 pid {directory}/pid;
 error_log stderr;
