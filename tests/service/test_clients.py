@@ -154,12 +154,14 @@ def reference(clients_run: Path) -> Answers:
     return answers
 
 
-GRPC = f"127.0.0.1:{free_port()}"
+@pytest.fixture(scope="module")
+def grpc_address() -> str:
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.fixture(scope="module")
-def server(promoted: Path) -> Iterator[Server]:
-    with Server(promoted, grpc=GRPC) as started:
+def server(promoted: Path, grpc_address: str) -> Iterator[Server]:
+    with Server(promoted, grpc=grpc_address) as started:
         yield started
         assert started.process.poll() is None, "the server died"
 
@@ -188,11 +190,13 @@ def test_tensors_get_the_bits_of_rows(server: Server, reference: Answers) -> Non
 
 # --- Programs
 
+ELSEWHERE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
 
 def run(*command: str | Path, task: str = "") -> str:
-    """Run a client and return its output."""
+    """Run a client, to which this project is unknown, and return its output."""
     done = subprocess.run(
-        command, input=task, capture_output=True, text=True, encoding="utf-8", timeout=300
+        command, env=ELSEWHERE, input=task, capture_output=True, encoding="utf-8", timeout=300
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -320,7 +324,7 @@ def test_http_client_of_python(
 
 
 @pytest.mark.usefixtures("server")
-def test_triton_by_grpc(reference: Answers) -> None:
+def test_triton_by_grpc(grpc_address: str, reference: Answers) -> None:
     triton = pytest.importorskip("tritonclient.grpc")
     inputs = []
     for name, column in tensors().items():
@@ -331,7 +335,7 @@ def test_triton_by_grpc(reference: Answers) -> None:
         else:
             array = np.array([np.nan if cell == "" else cell for cell in cells])
         inputs[-1].set_data_from_numpy(array)
-    with triton.InferenceServerClient(GRPC) as client:
+    with triton.InferenceServerClient(grpc_address) as client:
         found = client.infer("clients", inputs)
     labels = [label.decode() for label in found.as_numpy("predict")]
     assert Answers.of(labels, found.as_numpy("predict_proba").tolist()) == reference
@@ -348,16 +352,16 @@ WAYS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WAYS)
-def test_client_in_an_environment_of_its_own(server: Server, reference: Answers, name: str) -> None:
+def test_client_in_an_environment_of_its_own(
+    server: Server, grpc_address: str, reference: Answers, name: str
+) -> None:
     python = Path(sys.prefix) / "apart" / name / "bin/python"
     module = {"triton": "tritonclient.http"}.get(name, name)
-    search = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     tried = [python, "-c", f"import {module}"]
-    if not python.exists() or subprocess.run(tried, env=search, capture_output=True).returncode:
+    if not python.exists() or subprocess.run(tried, env=ELSEWHERE, capture_output=True).returncode:
         pytest.skip(f"{module} is not installed in {python.parents[1]} (see make test-all)")
-    task = {"port": server.port, "grpc": GRPC, "columns": tensors()}
-    found = json.loads(run("env", "-u", "PYTHONPATH", python, PROGRAMS / f"ask_{name}.py",
-                           task=json.dumps(task)))  # fmt: skip
+    task = {"port": server.port, "grpc": grpc_address, "columns": tensors()}
+    found = json.loads(run(python, PROGRAMS / f"ask_{name}.py", task=json.dumps(task)))
     assert {way: Answers(**each) == reference for way, each in found.items()} == dict.fromkeys(
         WAYS[name], True
     )
