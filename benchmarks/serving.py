@@ -238,7 +238,7 @@ def print_request_time(setting: Setting) -> None:
     os.sched_setaffinity(0, {setting.cores[-1]})
     parts["event loop, system calls (the rest)"] = cpu_us - sum(parts.values())
     print(f"\na request to /predict, {N_CLIENTS[-1]} clients{'CPU us':>24}")
-    for part, microseconds in parts.items():
+    for part, microseconds in sorted(parts.items(), key=lambda entry: -entry[1]):
         print(f"  {part:<50}{microseconds:8.1f}")
     print(f"  {'all':<50}{cpu_us:8.1f}")
 
