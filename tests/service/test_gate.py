@@ -345,6 +345,13 @@ def test_client_that_leaves_before_its_body_is_logged(server: Server) -> None:
     assert server.logged("left")["status"] == 499
 
 
+def test_refused_head_has_no_body(server: Server) -> None:
+    answer = server.raw(head("HEAD /predict HTTP/1.1"))
+    assert status_of(answer) == 405
+    assert answer.endswith(b"\r\n\r\n")
+    assert answer.count(b"\r\n\r\n") == 1
+
+
 def test_http_1_0_is_answered(server: Server) -> None:
     length = f"Content-Length: {len(BODY)}"
     request = f"POST /predict HTTP/1.0\r\n{JSON}\r\n{length}\r\n\r\n".encode() + BODY

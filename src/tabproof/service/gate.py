@@ -107,6 +107,7 @@ class Gate:
         found = self._endpoints.find_prediction(scope["path"])
         if (
             found is None
+            or scope["method"] != "POST"
             or not NOT_AT_ONCE.isdisjoint(headers)
             or scope["query_string"]
             or scope["root_path"]
