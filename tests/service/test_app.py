@@ -304,7 +304,15 @@ class Refuse:
 """
 
 
-@pytest.mark.parametrize("added", ["app.add_middleware(Refuse)", "app = Refuse(app)"])
+@pytest.mark.parametrize(
+    "added",
+    [
+        "app.add_middleware(Refuse)",
+        "app = Refuse(app)",
+        # As libraries do that trace requests.
+        "build = app.build_middleware_stack\napp.build_middleware_stack = lambda: Refuse(build())",
+    ],
+)
 def test_middleware_around_the_application_sees_every_prediction(
     tmp_path: Path, run: Path, added: str
 ) -> None:

@@ -85,9 +85,9 @@ def make_app(settings: Settings) -> FastAPI:
         np.empty(24 * 2**20, np.uint8)
         # Telemetry logs each request.
         logging.getLogger("uvicorn.access").disabled = True
-        # What is added around the gate must see each request.
-        outermost: object = app.user_middleware[0].cls
-        at_once = gates[-1].answer_at_once if outermost is make_gate else None
+        # What is added around the gate must see each request: Starlette's own layer alone may be.
+        is_outermost = getattr(app.middleware_stack, "app", None) is gates[-1]
+        at_once = gates[-1].answer_at_once if is_outermost else None
         lifecycle.attach(app, telemetry, settings.drain_seconds, at_once)
         others = workers.join()
         for path in (None, *others.paths):
