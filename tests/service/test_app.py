@@ -287,11 +287,16 @@ def test_newest_run_is_served_with_schema_and_partial_rows(run: Path, tmp_path: 
 
 
 OUTER = """
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
 from api.app import app
 
 class Refuse:
     def __init__(self, app):
         self.app = app
+
+    def itself(self):
+        return self
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -305,20 +310,48 @@ class Refuse:
 
 
 @pytest.mark.parametrize(
-    "added",
+    ("added", "status"),
     [
-        "app.add_middleware(Refuse)",
-        "app = Refuse(app)",
+        ("app.add_middleware(Refuse)", 418),
+        ("app = Refuse(app)", 418),
         # As libraries do that trace requests.
-        "build = app.build_middleware_stack\napp.build_middleware_stack = lambda: Refuse(build())",
+        (
+            "make = app.build_middleware_stack; app.build_middleware_stack = lambda: Refuse(make())",
+            418,
+        ),
+        ("app.add_middleware(TrustedHostMiddleware, allowed_hosts=['example.org'])", 400),
     ],
 )
 def test_middleware_around_the_application_sees_every_prediction(
-    tmp_path: Path, run: Path, added: str
+    tmp_path: Path, run: Path, added: str, status: int
 ) -> None:
     (tmp_path / "outer.py").write_text(OUTER + added)
     options = ["--app-dir", str(tmp_path)]
     with Server(tmp_path, newest=run, app="outer:app", options=options) as server:
         body = b'{"features":{}}'
         request = head("POST /predict HTTP/1.1", f"Content-Length: {len(body)}") + body
-        assert status_of(server.raw(request)) == 418
+        assert status_of(server.raw(request)) == status
+
+
+NO_TASKS = """
+from tabproof.service.gate import Gate
+
+answer = Gate.__call__
+
+async def refuse(self, scope, receive, send):
+    assert scope.get("path") != "/predict"
+    await answer(self, scope, receive, send)
+
+Gate.__call__ = refuse
+from api.app import app
+"""
+
+
+def test_small_prediction_needs_no_task(tmp_path: Path, run: Path) -> None:
+    (tmp_path / "no_tasks.py").write_text(NO_TASKS)
+    options = ["--app-dir", str(tmp_path)]
+    with Server(tmp_path, newest=run, app="no_tasks:app", options=options) as server:
+        body = b'{"features":{}}'
+        sent = head("POST /predict HTTP/1.1", f"Content-Length: {len(body)}"), body
+        assert status_of(server.raw(b"".join(sent))) == 200
+        assert status_of(server.raw(*sent)) == 200

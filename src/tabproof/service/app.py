@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from fastapi import FastAPI, Request, Response
@@ -85,9 +85,10 @@ def make_app(settings: Settings) -> FastAPI:
         np.empty(24 * 2**20, np.uint8)
         # Telemetry logs each request.
         logging.getLogger("uvicorn.access").disabled = True
-        # What is added around the gate must see each request: Starlette's own layer alone may be.
-        is_outermost = getattr(app.middleware_stack, "app", None) is gates[-1]
-        at_once = gates[-1].answer_at_once if is_outermost else None
+        # What is added around the gate must see each request.
+        outermost: object = app.user_middleware[0].cls
+        is_bare = outermost is make_gate and _is_within_fastapi(gates[-1], app.middleware_stack)
+        at_once = gates[-1].answer_at_once if is_bare else None
         lifecycle.attach(app, telemetry, settings.drain_seconds, at_once)
         others = workers.join()
         for path in (None, *others.paths):
@@ -126,6 +127,14 @@ def make_app(settings: Settings) -> FastAPI:
     app.openapi = lambda: document(store.served, settings)  # type: ignore[method-assign]
     app.add_middleware(make_gate)
     return app
+
+
+def _is_within_fastapi(gate: Gate, layer: Any) -> bool:
+    """Return whether only FastAPI's own layers are around the gate: a tracing library adds one."""
+    own = ("fastapi", "starlette")
+    while layer is not gate and type(layer).__module__.partition(".")[0] in own:
+        layer = getattr(layer, "app", None)
+    return layer is gate
 
 
 def grpc_of(endpoints: Endpoints, workers: Workers) -> "GrpcService | None":
