@@ -315,10 +315,7 @@ class Refuse:
         ("app.add_middleware(Refuse)", 418),
         ("app = Refuse(app)", 418),
         # As libraries do that trace requests.
-        (
-            "make = app.build_middleware_stack; app.build_middleware_stack = lambda: Refuse(make())",
-            418,
-        ),
+        ("app.build_middleware_stack = Refuse(app.build_middleware_stack()).itself", 418),
         ("app.add_middleware(TrustedHostMiddleware, allowed_hosts=['example.org'])", 400),
     ],
 )
