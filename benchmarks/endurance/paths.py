@@ -1,5 +1,6 @@
 """Paths that lead, or seem to lead, to a valid run outside the roots: none is followed."""
 
+import shutil
 from itertools import product
 from pathlib import Path
 from urllib.parse import quote
@@ -24,22 +25,25 @@ def check_paths(world: World) -> str:
     outside = world.directory / "outside"
     # A valid run, which would be served if any path led to it.
     world.second.rename(outside)
+    planted = world.first.parent / "planted"
     try:
-        queries = hostile_queries(world, outside)
         with world.serve() as service:
             wait_until_serving(service, hold_out)
+            # A service that starts beside links out of its roots serves nothing, and says so.
+            queries = hostile_queries(world, outside, planted)
             faults = [fault for query in queries if (fault := _fault_of(world, service, query))]
             served = service.ask("POST", "/predict", one_row(hold_out.rows[0]))
             n_unauthorized = _require_token(world, service)
     finally:
+        shutil.rmtree(planted, ignore_errors=True)
         outside.rename(world.second)
     require(not faults, in_words(faults))
     require(run_named_in(served) == run_id, f"another run is served: {served}")
     return f"{len(queries)} paths refused; {n_unauthorized} reloads without the token refused"
 
 
-def hostile_queries(world: World, outside: Path) -> list[str]:
-    """Return queries as they are in the request line."""
+def hostile_queries(world: World, outside: Path, planted: Path) -> list[str]:
+    """Return queries as they are in the request line; planted: where links are made."""
     ways_up = ("../outside", "../../outside", f"{'../' * 20}{str(outside)[1:]}")
     starts = ("", "outputs/", "models/", f"{world.outputs}/", f"{world.models}/adult/versions/")
     climbing = [start + way for start, way in product(starts, ways_up)]
@@ -48,7 +52,7 @@ def hostile_queries(world: World, outside: Path) -> list[str]:
         for disguise in (_quoted, _twice_quoted, _backslashed, _doubled, _overlong)
         for path in climbing
     ]
-    queries += [f"path={quote(path, safe='')}" for path in _others(world, outside)]
+    queries += [f"path={quote(path, safe='')}" for path in _others(world, outside, planted)]
     return queries
 
 
@@ -74,16 +78,16 @@ def _overlong(path: str) -> str:
     return "path=" + path.replace("/", "%c0%af").replace(".", "%c0%ae")
 
 
-def _others(world: World, outside: Path) -> list[str]:
-    day = world.first.parent
-    (link := day / "link").symlink_to(outside)
-    (above := day / "above").symlink_to(world.directory)
-    (hollow := day / "hollow").mkdir()
+def _others(world: World, outside: Path, planted: Path) -> list[str]:
+    planted.mkdir()
+    (link := planted / "link").symlink_to(outside)
+    (above := planted / "above").symlink_to(world.directory)
+    (hollow := planted / "hollow").mkdir()
     for file in outside.iterdir():
         (hollow / file.name).symlink_to(file)
     first = str(world.first)
     return [
-        *map(str, (outside, link, above / "outside", hollow, day, world.outputs, world.models)),
+        *map(str, (outside, link, above / "outside", hollow, planted, world.outputs, world.models)),
         f"{first}\0", f"{first}\0/../../../outside", f"\0{outside}",
         f"{first}/../../../outside", f"{first}/scorer", f"{first}/manifest.json",
         f"{first}\n", f"\t{first}", f"{first}\r\nX: y",
