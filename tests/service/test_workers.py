@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,6 +135,33 @@ def test_a_worker_that_is_killed_comes_back_with_what_the_others_serve(service: 
     service.until(lambda: len({*service.workers()} - {*pids}) == 1)
     assert service.all_served() == {other}
     assert service.counted(pattern) > before
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_load_what_the_others_serve_answers_503(
+    tmp_path: Path, table_run: Path, run: Path
+) -> None:
+    service = Service(tmp_path, table_run, run, API_WATCH_SECONDS="0")
+    tried = tmp_path / "outputs" / "2000-01-01" / "tried"
+    shutil.copytree(table_run, tried)
+    service.until(lambda: service.reload(f"outputs/2000-01-01/{tried.name}").status == 200)
+    away = tried.rename(tmp_path / "away")
+    killed = service.workers()[0]
+    os.kill(killed, signal.SIGKILL)
+    service.until(lambda: killed not in service.workers() and len(service.workers()) == N_WORKERS)
+    body, version = b'{"features":{"age":40}}', service.versions[0]
+
+    def statuses() -> set[int]:
+        replies = [request(service.port, "POST", "/predict", body) for _ in range(40)]
+        # Never another model.
+        assert {reply.json["run_id"] for reply in replies if reply.status == 200} <= {version}
+        return {reply.status for reply in replies}
+
+    service.until(lambda: 503 in statuses())
+    assert statuses() <= {200, 503}
+    away.rename(tried)
+    service.until(lambda: statuses() == {200})
+    service.end()
 
 
 def test_a_refused_reload_changes_no_worker(service: Service) -> None:

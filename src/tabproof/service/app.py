@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,9 +72,9 @@ def make_app(settings: Settings) -> FastAPI:
                     log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
             logged = message
 
-    async def repeat(path: str | None, thoroughly: bool) -> dict[str, str]:
+    async def repeat(paths: Sequence[str | None], thoroughly: bool) -> dict[str, str]:
         """Reload as another worker did."""
-        if await asyncio.to_thread(store.reload, path, thoroughly=thoroughly):
+        if await asyncio.to_thread(store.repeat, paths, thoroughly=thoroughly):
             show_served("succeeded")
         return store.served.runs
 
@@ -91,10 +91,16 @@ def make_app(settings: Settings) -> FastAPI:
         at_once = gates[-1].answer_at_once if is_bare else None
         lifecycle.attach(app, telemetry, settings.drain_seconds, at_once)
         others = workers.join()
-        for path in (None, *others.paths):
-            with suppress(ReloadError):
-                await asyncio.to_thread(store.reload, path)
-        workers.report(store.served.runs)
+        with suppress(ReloadError):
+            await asyncio.to_thread(store.reload, None)
+        try:
+            if others.paths:
+                await asyncio.to_thread(store.repeat, [None, *others.paths], thoroughly=True)
+            workers.repeated(others, store.served.runs)
+        except UserError as error:
+            # The run is gone since the other workers have loaded it: this one tries again.
+            store.serve_nothing(error)
+            log.error("another worker serves what this one cannot load: %s", error)  # noqa: TRY400
         for name, why in {**store.served.unread, **store.served.failed}.items():
             log.error("model '%s' cannot be loaded: %s", name, why)
         for name, why in store.served.store.items():
@@ -104,7 +110,10 @@ def make_app(settings: Settings) -> FastAPI:
         show_served()
         if by_grpc is not None:
             await by_grpc.start()
-        tasks = asyncio.create_task(watch()), asyncio.create_task(workers.follow(repeat))
+        tasks = (
+            asyncio.create_task(watch()),
+            asyncio.create_task(workers.follow(repeat, store.serve_nothing)),
+        )
         yield
         if by_grpc is not None:
             await by_grpc.stop()

@@ -72,7 +72,7 @@ class Served:
         """Return a model, the default one without a name; raise RefusedError if not served."""
         found = self.models.get((self.default_name or "") if name is None else name)
         if found is None:
-            if name is None:
+            if name is None or "reload" in self.failed:
                 raise RefusedError(503, self.why_no_default(), headers={"Retry-After": "5"})
             names = ", ".join(sorted(self.models)) or "none"
             raise RefusedError(404, f"there is no model of that name; served: {names}")
@@ -172,6 +172,26 @@ class ModelStore:
             if self.served.store:
                 raise ReloadError(self.served.store)
             return thoroughly or bool(moved)
+
+    def repeat(self, paths: Sequence[str | None], *, thoroughly: bool) -> bool:
+        """Reload as another process did, by one path after the other; serve nothing in between."""
+        if len(paths) == 1:
+            return self.reload(paths[0], thoroughly=thoroughly)
+        fresh = ModelStore(self._settings)
+        for path in paths:
+            # Models that cannot be loaded are recorded; a run that was named must be.
+            with suppress(*([ReloadError] if path is None else [])):
+                fresh.reload(path)
+        with self._lock:
+            self.served, self._pointers = fresh.served, fresh._pointers
+        return True
+
+    def serve_nothing(self, error: UserError) -> None:
+        """Answer every prediction with 503 and the reason, until models are loaded again."""
+        with self._lock:
+            self._pointers = {}
+            failed = {"reload": self.message_of(error)}
+            self.served = Served(failed=failed, required=self.served.required)
 
     def _pull(self, *, thoroughly: bool) -> None:
         """Pull every model within the time limit; record failures, which keep the cached version.

@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -29,6 +29,10 @@ PREFIX = "tabproof-service-"
 STATE, LOCK = "reload.json", "lock"
 # Seconds between looks at the state, and the longest time that a reload waits for other workers.
 POLL_SECONDS, REACH_SECONDS = 0.1, 20.0
+# Seconds after which a worker tries again to load what the others serve.
+RETRY_SECONDS = 1.0
+# The number of the last reload, of a worker that has not repeated it.
+NONE = -1
 
 log = logging.getLogger("uvicorn.error")
 
@@ -77,14 +81,17 @@ class Workers:
 
     def __init__(self, starter: int | None) -> None:
         self.directory: Path | None = None
-        self._pid, self._seen = os.getpid(), 0
+        self._pid, self._seen = os.getpid(), NONE
         if starter is not None:
             self.directory = _directory_of(starter)
             # prometheus-client reads it when it is imported.
             os.environ[METRICS_VARIABLE] = str(self.directory)
 
     def join(self) -> Reload:
-        """Become one of the workers; return the last reload, which this process has to repeat."""
+        """Become one of the workers; return the last reload, which this process has to repeat.
+
+        Other workers wait for it from now on.
+        """
         if self.directory is None:
             return Reload()
         from prometheus_client.multiprocess import mark_process_dead
@@ -96,9 +103,13 @@ class Workers:
             if not _is_alive(pid):
                 path.unlink(missing_ok=True)
                 mark_process_dead(pid, str(self.directory))  # type: ignore[no-untyped-call]
-        state = _state(self.directory)
+        self.report({})
+        return _state(self.directory)
+
+    def repeated(self, state: Reload, runs: dict[str, str]) -> None:
+        """Report that this worker has repeated a reload."""
         self._seen = state.number
-        return state
+        self.report(runs)
 
     def leave(self) -> None:
         """Remove what belongs to this process; the last one removes the directory."""
@@ -148,31 +159,38 @@ class Workers:
             await asyncio.sleep(POLL_SECONDS / 2)
         return late
 
-    async def follow(self, reload: Callable[[str | None, bool], Awaitable[dict[str, str]]]) -> None:
+    async def follow(
+        self,
+        reload: Callable[[Sequence[str | None], bool], Awaitable[dict[str, str]]],
+        refuse: Callable[[UserError], None],
+    ) -> None:
         """Repeat the reloads of other workers, as long as this one runs.
 
-        A worker that cannot load what another one serves ends, and is started again: clients must
-        not get answers of two models.
+        refuse : called with the error when this worker cannot load what another one serves. It
+        serves nothing then, since clients must not get answers of two models, and tries again.
         """
+        logged = ""
         while self.directory is not None:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS if logged else POLL_SECONDS)
             state = await asyncio.to_thread(_state, self.directory)
             if state.number == self._seen:
                 continue
-            is_next = state.number == self._seen + 1
+            is_next = state.number == self._seen + 1 and self._seen != NONE
             paths: list[str | None] = [None, *state.paths]
             if state.paths and is_next and state.thoroughly:
                 paths = [state.paths[-1]]
-            self._seen, runs = state.number, None
+            runs = None
             try:
-                for path in paths:
-                    runs = await reload(path, state.thoroughly or not is_next)
+                runs = await reload(paths, state.thoroughly or not is_next)
             except UserError as error:
-                log.error("not reloaded as another worker was: %s", error)  # noqa: TRY400
                 if state.succeeded:
-                    log.error("this worker ends, because it would serve another model")  # noqa: TRY400
-                    signal.raise_signal(signal.SIGTERM)
-                    return
+                    refuse(error)
+                    self._seen = NONE
+                    if logged != (logged := str(error)):
+                        log.error("another worker serves what this one cannot load: %s", error)  # noqa: TRY400
+                    continue
+                log.error("not reloaded as another worker was: %s", error)  # noqa: TRY400
+            logged, self._seen = "", state.number
             if runs is not None:
                 await asyncio.to_thread(self.report, runs)
 
