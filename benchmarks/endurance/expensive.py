@@ -24,12 +24,12 @@ def heavy_bodies(row: Row) -> dict[str, bytes]:
     inputs = '{"name":"age","shape":[1],"datatype":"FP64","data":[1]}'
     return {
         "full rows": _rows(json.dumps(row), 10_000),
-        "empty rows": _rows("{}", 10_000),
+        "rows of one cell": _rows('{"age":1}', 10_000),
         "too many rows": _rows("{}", N_BYTES // 3),
         "wrong cells": _rows('{"age":[]}', N_BYTES // 11),
-        "unknown columns": post("/predict", f'{{"features":{{{unknown}}}}}'.encode()),
+        "unknown columns": post("/predict", f'{{"features":{{"age":1,{unknown}}}}}'.encode()),
         "unknown columns of many rows": _rows(
-            f"{{{','.join(f'{json.dumps(str(n))}:1' for n in range(100))}}}", N_BYTES // 900
+            f'{{"age":1,{",".join(f"{json.dumps(str(n))}:1" for n in range(100))}}}', N_BYTES // 900
         ),
         "digits": post("/predict", b'{"features":{"age":' + b"9" * N_BYTES + b"}}"),
         "letters": post("/predict", b'{"features":{"sex":"' + b"9" * N_BYTES + b'"}}'),

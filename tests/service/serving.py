@@ -22,6 +22,8 @@ FORKING.set_forkserver_preload(["tabproof.service.app", "uvicorn.main", __name__
 
 TOKEN = "an-administrator-s-token"  # noqa: S105 - only for tests
 STARTING_SECONDS = 60.0
+# A column of `table` and one of `wine`: a row that both predict, with warnings.
+ROW = {"age": 41, "alcohol": 13.0}
 
 
 @dataclass(frozen=True)

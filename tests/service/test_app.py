@@ -20,7 +20,7 @@ from tabproof.service.app import make_app
 from tabproof.service.served_model import load_model
 from tabproof.service.settings import Settings
 from tests.artifacts.making import mount
-from tests.service.serving import Server, head, status_of, wait_for
+from tests.service.serving import ROW, Server, head, status_of, wait_for
 from tests.service.test_telemetry import count
 
 
@@ -34,18 +34,18 @@ def test_service_starts_without_a_model_and_serves_the_first_promotion(
         for path in ("/ready", "/schema"):
             assert server.get(path).status == 503
         assert server.get("/v2/health/ready").status == 503
-        for path, body in (("/predict", {"features": {}}), ("/predict_batch", {"rows": [{}]})):
+        for path, body in (("/predict", {"features": ROW}), ("/predict_batch", {"rows": [ROW]})):
             answer = server.post(path, body)
             assert (answer.status, "retry-after" in answer.headers) == (503, True)
             assert "train" in answer.json["detail"]
         assert server.get("/models").json == {"models": []}
-        assert server.post("/models/wine/predict", {"features": {}}).status == 404
+        assert server.post("/models/wine/predict", {"features": ROW}).status == 404
         assert server.get("/openapi.json").status == server.get("/docs").status == 200
 
         Registry(server.models).promote(run, "wine", "me", "")
         assert server.reload().json == {"models": server.get("/health").json["models"]}
         assert server.get("/ready").status == 200
-        assert server.post("/predict", {"features": {}}).status == 200
+        assert server.post("/predict", {"features": ROW}).status == 200
 
 
 def test_damaged_promotion_is_reported_from_the_start(tmp_path: Path, run: Path) -> None:
@@ -54,7 +54,7 @@ def test_damaged_promotion_is_reported_from_the_start(tmp_path: Path, run: Path)
     path.write_text("{}")
     with Server(tmp_path) as server:
         assert "schema.json" in server.get("/health").json["failed"]["wine"]
-        for answer in (server.get("/ready"), server.post("/predict", {"features": {}})):
+        for answer in (server.get("/ready"), server.post("/predict", {"features": ROW})):
             assert answer.status == 503
             assert "schema.json" in answer.json["detail"]
             assert str(tmp_path) not in answer.json["detail"]
@@ -83,7 +83,7 @@ def test_watcher_follows_pointers_and_keeps_the_old_model_on_failure(
         before = count(server, "api_reloads_total", result="refused")
         pointer.write_text("{")
         wait_for(lambda: count(server, "api_reloads_total", result="refused") > before)
-        assert server.post("/predict", {"features": {}}).json["run_id"] == first
+        assert server.post("/predict", {"features": ROW}).json["run_id"] == first
         assert "pointer.json" in server.reload().json["detail"]
         pointer.write_text(good)
         registry.promote(table_run, "wine", "me", "")
@@ -106,12 +106,12 @@ def test_pointer_that_becomes_a_pipe_is_refused_and_reported(
         ready = server.get("/ready")
         assert (ready.status, "pointer.json" in ready.json["detail"]) == (503, True)
         assert "pointer.json" in server.get("/health").json["detail"]
-        assert server.post("/predict", {"features": {}}).json["run_id"] == first
+        assert server.post("/predict", {"features": ROW}).json["run_id"] == first
         assert "not reloaded: 'wine'" in server.end()
     with Server(tmp_path, newest=table_run, require="churn") as server:
         ready = server.get("/ready")
         assert (ready.status, "API_REQUIRE names 'churn'" in ready.json["detail"]) == (503, True)
-        assert server.post("/predict", {"features": {}}).status == 503
+        assert server.post("/predict", {"features": ROW}).status == 503
         printed = server.end()
         assert "model 'wine' cannot be loaded" in printed
         assert "API_REQUIRE names 'churn'" in printed
@@ -128,7 +128,7 @@ def test_predictions_continue_while_models_are_swapped(
             if place % 10 == 5:
                 registry.promote((run, table_run)[place // 10 % 2], "m", "me", "")
                 server.reload()
-            answer = server.post("/predict", {"features": {}})
+            answer = server.post("/predict", {"features": ROW})
             assert answer.status == 200
             # Labels and run id always belong to the same run.
             is_wine = answer.json["run_id"] == versions[0]
@@ -139,6 +139,7 @@ def test_predictions_continue_while_models_are_swapped(
 
 N_CLIENTS = 16
 JSON = {"Content-Type": "application/json"}
+SENT = {"age": 41}
 
 
 def shifted(run: Path, to: Path, run_id: str, by: float) -> Path:
@@ -165,7 +166,7 @@ def test_each_answer_is_of_its_model_while_a_volume_is_switched(
         for place, name in enumerate(("alpha", "beta"))
     }
     expected = {
-        path.name: load_model(path, name=name, source="").predict_row({}, strict=False).pred_proba
+        path.name: load_model(path, name=name, source="").predict_row(SENT, strict=False).pred_proba
         for name, paths in runs.items()
         for path in paths
     }
@@ -188,7 +189,7 @@ def test_each_answer_is_of_its_model_while_a_volume_is_switched(
         for path, name in itertools.islice(itertools.cycle(paths.items()), place, None):
             if is_over.is_set():
                 break
-            connection.request("POST", path, b'{"features": {}}', JSON)
+            connection.request("POST", path, json.dumps({"features": SENT}), JSON)
             reply = connection.getresponse()
             content = json.loads(reply.read())
             run_id = content.get("run_id", "")

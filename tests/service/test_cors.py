@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.serving import Reply, Server
+from tests.service.serving import ROW, Reply, Server
 
 ORIGIN, OTHER = "https://a.example", "https://evil.example"
 PATHS = ["/predict", "/health", "/v2/models/table/infer", "/models/table/schema", "/reload",
          "/nope", "/openapi.json"]  # fmt: skip
-BODY = {"features": {}}
+BODY = {"features": ROW}
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ from tabproof.service.answers import RefusedError
 from tabproof.service.endpoints import OPTIONS, Answer, read_flag, read_query
 from tabproof.service.served_model import ServedModel
 from tests.service.conftest import ROWS, endpoints_of
-from tests.service.serving import TOKEN, Server
+from tests.service.serving import ROW, TOKEN, Server
 
 INFER = "/v2/models/table/infer"
 Expected = Callable[[list[dict[str, object]]], np.ndarray]
 
-ROW = st.fixed_dictionaries(
+ANY_ROW = st.fixed_dictionaries(
     {
         "age": st.none() | st.floats(-1e308, 1e308) | st.integers(-(2**63), 2**64 - 1),
         "income": st.none() | st.floats(0, 100),
@@ -38,7 +38,7 @@ def test_prediction_equals_the_estimator(server: Server, expected: Expected) -> 
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
-@given(rows=st.lists(ROW, min_size=1, max_size=5))
+@given(rows=st.lists(ANY_ROW, min_size=1, max_size=5))
 def test_row_batch_and_tensors_get_the_same_predictions(
     server: Server, expected: Expected, rows: list[dict[str, object]]
 ) -> None:
@@ -70,8 +70,8 @@ def test_most_probable_of_three_labels_is_predicted(server: Server) -> None:
 def test_prediction_names_its_model_and_run(server: Server) -> None:
     for prefix, name in (("", "table"), ("/models/table", "table"), ("/models/wine", "wine")):
         run_id = server.get("/health").json["models"][name]
-        one = server.post(f"{prefix}/predict", {"features": {}}).json
-        many = server.post(f"{prefix}/predict_batch", {"rows": [{}]}).json
+        one = server.post(f"{prefix}/predict", {"features": ROW}).json
+        many = server.post(f"{prefix}/predict_batch", {"rows": [ROW]}).json
         assert (one["model"], one["run_id"]) == (many["model"], many["run_id"]) == (name, run_id)
 
 
@@ -153,8 +153,8 @@ def test_invalid_query_is_refused(query: bytes, words: str) -> None:
 
 
 def test_misspelt_parameter_is_refused_with_the_nearest(server: Server) -> None:
-    bodies = {"/predict": {"features": {}}, "/predict_batch": {"rows": [{}]}, "/reload": {},
-              "/models/wine/predict": {"features": {}}, INFER: {"inputs": []}}  # fmt: skip
+    bodies = {"/predict": {"features": ROW}, "/predict_batch": {"rows": [ROW]}, "/reload": {},
+              "/models/wine/predict": {"features": ROW}, INFER: {"inputs": []}}  # fmt: skip
     for path, body in bodies.items():
         wrong, right = ("pth", "path") if path == "/reload" else ("explian", "explain")
         answer = server.post(f"{path}?{wrong}=1", body, Authorization=f"Bearer {TOKEN}")
@@ -168,23 +168,27 @@ def test_empty_batch_is_answered(server: Server) -> None:
 
 
 def test_batch_rows_are_limited(server: Server) -> None:
-    assert server.post("/predict_batch", {"rows": [{}] * 10_000}).status == 200
-    answer = server.post("/predict_batch", {"rows": [{}] * 10_001})
+    assert server.post("/predict_batch", {"rows": [ROW] * 10_000}).status == 200
+    answer = server.post("/predict_batch", {"rows": [ROW] * 10_001})
     assert answer.status == 413
     assert "10,000" in answer.json["detail"]
 
 
 def test_unknown_model_name_is_not_found(server: Server) -> None:
     for name in ("nope", "..", "%2e%2e", "%2574able", "TABLE", "", "table%00"):
-        answer = server.post(f"/models/{name}/predict", {"features": {}})
+        answer = server.post(f"/models/{name}/predict", {"features": ROW})
         assert answer.status == 404, name
         assert "table, wine" in answer.json["detail"]
 
 
 KEYS = b",".join(b'"c%d":1' % i for i in range(60_000))
 LARGE = {
-    "small but slow": ("/predict_batch", b'{"rows": [' + b",".join([b"{}"] * 10_000) + b"]}", 200),
-    "one large row": ("/predict", b'{"features": {' + KEYS + b"}}", 422),
+    "small but slow": (
+        "/predict_batch",
+        b'{"rows": [' + b",".join([b'{"age":1}'] * 3000) + b"]}",
+        200,
+    ),
+    "one large row": ("/predict", b'{"features": {"age":1,' + KEYS + b"}}", 422),
     "a key twice among many": ("/predict", b'{"features": {' + KEYS + b',"c1":2}}', 400),
     "tensors": ("/v2/models/table/infer", b'{"inputs": [' + b"{}," * 10_000 + b"{}]}", 422),
 }
@@ -213,7 +217,7 @@ def test_large_bodies_are_processed_in_a_worker_thread(
 
 def test_small_bodies_are_processed_at_once(table: ServedModel) -> None:
     endpoints = endpoints_of(table)
-    bodies = {"/predict": b'{"features": {}}', "/predict_batch": b'{"rows": [{}]}'}
+    bodies = {"/predict": b'{"features": {"age": 1}}', "/predict_batch": b'{"rows": [{"age": 1}]}'}
     for path, body in bodies.items():
         prediction = endpoints.find_prediction(path)
         assert prediction is not None
@@ -278,7 +282,7 @@ def test_reload_swaps_models_or_explains_the_refusal(
             assert "the models served before stay in service" in answer.json["detail"]
             assert str(tmp_path) not in answer.json["detail"].replace(path, "")
             assert server.get("/health").json["models"] == {"m": first}
-        assert server.post("/predict", {"features": {}}).json["run_id"] == first
+        assert server.post("/predict", {"features": ROW}).json["run_id"] == first
 
 
 def test_reload_follows_no_link_out_of_the_roots(

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tabproof.service.server import BODY_SECONDS
-from tests.service.serving import TOKEN, Server, head, status_of, wait_for
+from tests.service.serving import ROW, TOKEN, Server, head, status_of, wait_for
 
 ALLOWED = {200, 400, 401, 404, 405, 408, 413, 415, 422, 503}
-BODY = b'{"features":{}}'
+BODY = b'{"features":{"age":41,"alcohol":13}}'
 JSON = "Content-Type: application/json"
 POSTS = ["/predict", "/predict_batch", "/models/table/predict", "/v2/models/table/infer", "/reload"]
 SCALARS = (
@@ -233,7 +233,7 @@ def test_slow_body_is_refused_in_time(strict: Server) -> None:
 
 
 def test_too_many_rows_keep_the_connection_open(strict: Server) -> None:
-    answer = strict.post("/predict_batch", {"rows": [{}] * 11})
+    answer = strict.post("/predict_batch", {"rows": [ROW] * 11})
     assert (answer.status, answer.headers.get("connection")) == (413, None)
 
 
@@ -313,9 +313,11 @@ def test_any_body_gets_the_same_response_without_a_task(
         (b'{"features":{"age":1e400}}', []),
         (gzip.compress(BODY, mtime=0), ["Content-Encoding: gzip"]),
         (BODY, ["Content-Encoding: br"]),
-        (b'{"rows":[{},{"age":3}]}', []),
-        (b'{"rows":[' + b"{}," * 9000 + b"{}]}", []),
-        (b'{"features":{"x":"' + b"a" * 70_000 + b'"}}', []),
+        (b'{"features":{}}', []),
+        (b'{"rows":[{"job":null},{"age":3}]}', []),
+        (b'{"rows":[{"age":3},{}]}', []),
+        (b'{"rows":[' + b'{"age":3},' * 3000 + b'{"age":3}]}', []),
+        (b'{"features":{"age":3,"x":"' + b"a" * 70_000 + b'"}}', []),
     ],
 )
 def test_request_gets_the_same_response_without_a_task(
@@ -458,5 +460,5 @@ def test_bytes_in_flight_are_limited(tmp_path: Path, run: Path) -> None:
             time.sleep(0.2)
         assert status_of(held[1].recv(65536)) == 503
         held[0].close()
-        wait_for(lambda: server.post("/predict", {"features": {}}).status == 200)
+        wait_for(lambda: server.post("/predict", {"features": ROW}).status == 200)
         held[1].close()

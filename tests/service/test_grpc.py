@@ -130,9 +130,12 @@ def test_options_and_outputs_are_those_of_http(service: ByGrpc) -> None:
     assert "category" in response.parameters["warnings"].string_param
 
 
+ONE = {"shape": [1], "datatype": "FP64", "contents": {"fp64_contents": [1.0]}}
 BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"name": "absent"}, "NOT_FOUND", "there is no model"),
     ({"inputs": []}, "INVALID_ARGUMENT", "inputs is empty"),
+    ({"inputs": [{"name": name, **ONE} for name in ("Age", "AGE")]}, "INVALID_ARGUMENT",
+     "inputs has none of the model's 3 columns"),
     ({"tensor": {"datatype": "FP128"}}, "INVALID_ARGUMENT", "datatype"),
     ({"tensor": {"datatype": "INT64"}}, "INVALID_ARGUMENT", "contents.int64_contents"),
     ({"tensor": {"datatype": "FP16"}}, "INVALID_ARGUMENT", "raw_input_contents"),
@@ -141,7 +144,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"tensor": {"shape": [10**12]}}, "RESOURCE_EXHAUSTED", "too many rows"),
     ({"raw": [b"1"]}, "INVALID_ARGUMENT", "another number of entries"),
     ({"parameters": {"explain": {"string_param": "perhaps"}}}, "INVALID_ARGUMENT", "explain"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("change", "code", "text"), BAD)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.serving import Server
+from tests.service.serving import ROW, Server
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,8 @@ def test_responses_match_their_schemas(document: dict[str, Any], server: Server)
     problem = server.post("/predict", {}).json
     assert set(problem) <= set(schemas["Problem"]["properties"])
     for name, answer in {
-        "Prediction": server.post("/predict", {"features": {}}).json,
-        "PredictionBatch": server.post("/predict_batch", {"rows": [{}]}).json,
+        "Prediction": server.post("/predict", {"features": ROW}).json,
+        "PredictionBatch": server.post("/predict_batch", {"rows": [ROW]}).json,
         "Health": server.get("/health").json,
         "SchemaInfo": server.get("/schema").json,
         "Models": server.get("/models").json,

@@ -15,7 +15,7 @@ import pytest
 
 from tests.service.serving import Reply, Server, free_port, request, wait_for
 
-BODY = b'{"features": {}}'
+BODY = b'{"features": {"age": 41, "alcohol": 13}}'
 # Debian's is not in the path of every user.
 NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 PREFIXED = "X-Forwarded-Prefix /rp"

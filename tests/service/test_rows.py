@@ -32,7 +32,8 @@ ENCODINGS = (
     CategoryEncoding("kind", ("1", "True", "a"), np.zeros((5, 1))),
 )
 # The reader only uses the columns of the scorer.
-READER = RowReader(SCHEMA, Scorer(ENCODINGS, SCHEMA.labels, None, 0.5))  # type: ignore[arg-type]
+SCORER: Scorer = Scorer(ENCODINGS, SCHEMA.labels, None, 0.5)  # type: ignore[arg-type]
+READER = RowReader(SCHEMA, SCORER, allow_empty=True)
 UNSEEN, MISSING = 3.0, 4.0
 
 CELLS = (

@@ -7,7 +7,7 @@ import pytest
 
 from tabproof.service.answers import SECURITY_HEADERS
 from tabproof.service.endpoints import knows_secret
-from tests.service.serving import Reply, Server, head, status_of
+from tests.service.serving import ROW, Reply, Server, head, status_of
 
 KEY = "a-key-of-sixteen-letters"
 
@@ -44,10 +44,10 @@ def every_prediction(server: Server, **headers: str) -> list[Reply]:
     tensors = {"inputs": [{"name": "age", "shape": [1], "datatype": "FP64", "data": [1]}]}
     run_id = server.get("/health").json["models"]["table"]
     bodies = {
-        "/predict": {"features": {}},
-        "/predict_batch": {"rows": [{}]},
-        "/models/wine/predict": {"features": {}},
-        "/models/wine/predict_batch": {"rows": [{}]},
+        "/predict": {"features": ROW},
+        "/predict_batch": {"rows": [ROW]},
+        "/models/wine/predict": {"features": ROW},
+        "/models/wine/predict_batch": {"rows": [ROW]},
         "/v2/models/table/infer": tensors,
         f"/v2/models/table/versions/{run_id}/infer": tensors,
     }

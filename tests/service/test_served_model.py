@@ -200,7 +200,7 @@ def test_explain_works_with_strict(server: Server) -> None:
 @pytest.mark.parametrize("query", ["explain", "explain=2", "explain=1&explain=1", "explain=%ff"])
 def test_invalid_explain_is_refused(server: Server, query: str) -> None:
     why = "the parameter explain is given twice" if "&" in query else "explain takes true or false"
-    for path, body in (("/predict", {"features": {}}), ("/predict_batch", {"rows": []})):
+    for path, body in (("/predict", {"features": ROWS[0]}), ("/predict_batch", {"rows": []})):
         answer = server.post(f"{path}?{query}", body)
         assert (answer.status, answer.json["detail"]) == (422, why)
         assert answer.json["request_id"]
@@ -219,7 +219,7 @@ def test_explain_is_in_the_openapi_document(server: Server) -> None:
 
 def test_explanations_run_in_a_worker_thread(table: ServedModel) -> None:
     endpoints = endpoints_of(table)
-    bodies = {"/predict": b'{"features": {}}', "/predict_batch": b'{"rows": [{}]}'}
+    bodies = {"/predict": b'{"features": {"age": 1}}', "/predict_batch": b'{"rows": [{"age": 1}]}'}
     for path, body in bodies.items():
         prediction = endpoints.find_prediction(path)
         assert prediction is not None
@@ -231,11 +231,11 @@ def test_explanations_run_in_a_worker_thread(table: ServedModel) -> None:
 def test_explained_rows_are_limited_by_work(
     table: ServedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table.predict_rows([{}] * 10_000, strict=False, explain=True)
+    table.predict_rows(ROWS * 2000, strict=False, explain=True)
     monkeypatch.setattr(served_model, "MAX_WORK", 3 * table.scorer.explainer.work)
-    table.predict_rows([{}] * 3, strict=False, explain=True)
+    table.predict_rows(ROWS[:3], strict=False, explain=True)
     with pytest.raises(RefusedError) as caught:
-        table.predict_rows([{}] * 4, strict=False, explain=True)
+        table.predict_rows(ROWS[:4], strict=False, explain=True)
     assert caught.value.status == 413
     assert "4 rows are more than the 3 that can be explained" in caught.value.detail
     monkeypatch.setattr(served_model, "MAX_WORK", 0)

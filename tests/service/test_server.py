@@ -14,7 +14,7 @@ from tabproof.service.server import HEAD_SECONDS
 from tests.service.serving import Server, status_of
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
-BODY = b'{"features":{}}'
+BODY = b'{"features":{"age":41,"alcohol":13}}'
 
 
 def wait_until_not_listening(server: Server) -> None:
@@ -31,7 +31,7 @@ def wait_until_not_listening(server: Server) -> None:
 def test_request_in_flight_is_finished_after_sigterm(promoted: Path) -> None:
     with Server(promoted, default_model="table") as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as slow:
-            slow.sendall(HEAD + b"Content-Length: 15\r\n\r\n" + BODY[:5])
+            slow.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY[:5])
             time.sleep(0.3)
             server.process.send_signal(signal.SIGTERM)
             wait_until_not_listening(server)

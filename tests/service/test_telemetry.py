@@ -8,7 +8,7 @@ import pytest
 
 from tabproof.service.settings import SettingError
 from tabproof.service.telemetry import Telemetry
-from tests.service.serving import Server
+from tests.service.serving import ROW, Server
 
 SECRETS = ["4111111111111111", "Zoë Quirke", "colour_of_eyes", "no_such_model", "path_typed_in",
            "typed_query", "typed_header", "typed_outputs"]  # fmt: skip
@@ -58,10 +58,10 @@ def test_client_input_is_not_in_metrics_logs_or_output(promoted: Path, tmp_path:
 
 def test_time_series_do_not_grow_with_client_input(server: Server) -> None:
     def ask(place: int) -> None:
-        server.post(f"/models/m{place}/predict", {"features": {}})
+        server.post(f"/models/m{place}/predict", {"features": ROW})
         server.get(f"/p{place}")
         server.get(f"/v2/models/m{place}/versions/v{place}/ready")
-        server.post("/predict", {"features": {f"c{place}": 1}})
+        server.post("/predict", {"features": {**ROW, f"c{place}": 1}})
 
     server.get("/metrics")
     ask(0)
@@ -80,9 +80,9 @@ def test_requests_and_predictions_are_counted(server: Server) -> None:
         count(server, "api_predictions_total", model="table", label="c0"),
         count(server, "api_predictions_total", model="table", label="c1"),
     ]
-    answer = server.post("/predict", {"features": {}}).json
+    answer = server.post("/predict", {"features": ROW}).json
     server.post("/predict", {"rows": []})
-    server.post("/predict_batch", {"rows": [{}, {}]})
+    server.post("/predict_batch", {"rows": [ROW, ROW]})
     after = [
         count(server, "api_requests_total", **served, status="200"),
         count(server, "api_requests_total", **served, status="422"),
@@ -113,8 +113,8 @@ def test_reloads_are_counted_by_result(server: Server) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "route", "status", "level", "rows"),
     [
-        ("/predict", {"features": {}}, "/predict", 200, "info", 1),
-        ("/models/table/predict_batch", {"rows": [{}] * 3}, "/models/{name}/predict_batch", 200,
+        ("/predict", {"features": ROW}, "/predict", 200, "info", 1),
+        ("/models/table/predict_batch", {"rows": [ROW] * 3}, "/models/{name}/predict_batch", 200,
          "info", 3),
         ("/predict", {}, "/predict", 422, "warning", 0),
         ("/nowhere", {}, "unmatched", 404, "warning", 0),
@@ -162,7 +162,7 @@ def test_full_log_device_does_not_fail_requests(promoted: Path) -> None:
         pytest.skip("/dev/full is absent: a full disk is not tested")
     with Server(promoted, default_model="table", log="/dev/full") as server:
         for _ in range(3):
-            assert server.post("/predict", {"features": {}}).status == 200
+            assert server.post("/predict", {"features": ROW}).status == 200
         assert (
             count(server, "api_requests_total", route="/predict", method="POST", status="200") == 3
         )

@@ -207,6 +207,7 @@ def rows_of(request: InferRequest, model: ServedModel) -> list[Row]:
         if tensor.shape not in ([n := len(tensor.data or [])], [n, 1]):
             raise tensor.refusal(" has a shape that does not fit its data")
         columns[tensor.name] = tensor.cells()
+    model.reader.require_known(columns, "inputs")
     lengths = {len(cells) for cells in columns.values()}
     if len(lengths) > 1:
         raise RefusedError(422, f"inputs have different numbers of rows: {sorted(lengths)}")

@@ -370,7 +370,14 @@ class ModelStore:
 
         root = next(root for root in self._roots if path.is_relative_to(root))
         source = (Path(root.name) / path.relative_to(root)).as_posix()
-        return load_model(path, name=name, source=source, check=check_signature, roots=self._roots)
+        return load_model(
+            path,
+            name=name,
+            source=source,
+            check=check_signature,
+            roots=self._roots,
+            allow_empty=self._settings.allow_empty,
+        )
 
     def _current(self, name: str) -> Promotion | None:
         with suppress(UserError, OSError):  # damaged: loading it reports the damage

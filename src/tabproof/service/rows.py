@@ -8,7 +8,7 @@ contain a cell's value, which may be personal data.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from math import inf, isinf, nan
@@ -37,6 +37,7 @@ from tabproof.scorer import CategoryReader, Scorer, as_category
 from tabproof.scorer.encoding import CategoryEncoding
 from tabproof.scorer.inputs import Input
 from tabproof.service.answers import Difference, RefusedError, RowWarning, WarningKind
+from tabproof.text import counted
 
 Cell = str | int | float | bool | None
 Row = Mapping[str, Cell]
@@ -47,18 +48,34 @@ ABSENT: Any = object()
 MAX_WARNINGS = 100
 # Maximum columns in one row that the model does not know.
 MAX_UNKNOWN = 1000
+# Columns that an error names as examples.
+N_NAMED = 3
 # A longer text is neither a number nor a date.
 MAX_NUMBER_TEXT = 400
 TOO_DEEP = "the body is nested too deeply"
 
 
 class RowReader:
-    """Convert rows for one model."""
+    """Convert rows for one model; allow_empty: also those without any column of the model."""
 
-    def __init__(self, schema: Schema, scorer: Scorer) -> None:
+    def __init__(self, schema: Schema, scorer: Scorer, *, allow_empty: bool = False) -> None:
         pairs = zip(schema.columns, scorer.columns, strict=True)
         self._columns = [_Column(*pair, schema.na_values) for pair in pairs]
         self._names = {column.name for column in self._columns}
+        self._allow_empty = allow_empty
+
+    def require_known(self, names: Iterable[str], where: str) -> None:
+        """Refuse names of which none is a column of the model, unless the setting allows it."""
+        if self._allow_empty or not self._names.isdisjoint(names):
+            return
+        few = [printable(column.name, 60) for column in self._columns[:N_NAMED]]
+        of = f"of the model's {counted(len(self._columns), 'column')}"
+        example = "/schema has all of them, and a row as an example"
+        raise RefusedError(
+            422,
+            f"{where} has none {of}; send at least one, such as {', '.join(few)} ({example})."
+            " With API_ALLOW_EMPTY=true a row without any is predicted",
+        )
 
     def _check_width(self, row: Row, where: str) -> None:
         most = MAX_UNKNOWN + len(self._columns)
@@ -83,6 +100,8 @@ class RowReader:
             if value is ABSENT:
                 n_absent += 1
             values.append(column.unusual(value, warnings))
+        if n_absent and n_absent == len(self._columns):
+            self.require_known(row, "features")
         if len(row) + n_absent > len(self._columns):
             self._check_width(row, "features")
             warnings += [
@@ -103,6 +122,10 @@ class RowReader:
             if object in kinds:
                 n_absent += cells.count(ABSENT)
             columns.append(column.array(cells, kinds, warnings))
+        # Rows are only looked at one by one if enough cells are absent for an empty one.
+        if n_absent and n_absent >= len(self._columns):
+            for place, row in enumerate(rows):
+                self.require_known(row, f"rows[{place}]")
         if sum(map(len, rows)) + n_absent > len(rows) * len(self._columns):
             first: dict[str, int] = {}
             counts: Counter[str] = Counter()

@@ -169,12 +169,14 @@ def load_model(
     source: str,
     check: Callable[[VerifiedRun], None] | None = None,
     roots: Sequence[Path] = (),
+    allow_empty: bool = False,
 ) -> ServedModel:
     """Load a verified run and try it once; raise no other errors than UserError.
 
     name: that of a promoted model; None takes the name of the dataset, as for runs from outputs/.
     check: called before anything of the run is parsed; raises for a run that is not trusted.
     roots: links to the run are followed if they stay beneath one of these.
+    allow_empty: also predict rows without any column of the model.
     """
 
     def is_needed(file: str) -> bool:
@@ -208,7 +210,7 @@ def load_model(
         promoted=name is not None,
         schema=schema,
         scorer=scorer,
-        reader=RowReader(schema, scorer),
+        reader=RowReader(schema, scorer, allow_empty=allow_empty),
         summary=summary,
     )
     example = model.example()

@@ -50,6 +50,9 @@ class Settings:
         "origins whose pages may call the service, with commas between them; `*`: all; empty: none",
         "",
     )
+    allow_empty: bool = setting(
+        "whether a row without any column of the model is predicted; if not, it gets a 422", False
+    )
     max_body_bytes: int = setting("maximum bytes of a body", 8 * 2**20, 1024)
     max_rows: int = setting("maximum rows of a request", 10_000, 1)
     max_bytes_in_flight: int = setting(
