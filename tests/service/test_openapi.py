@@ -83,7 +83,7 @@ def test_rows_have_the_columns_of_each_model(document: dict[str, Any], server: S
         schema = server.get(f"/models/{name}/schema").json
         assert list(row["properties"]) == schema["required_columns"]
     job = document["components"]["schemas"]["Row"]["properties"]["job"]
-    assert "clerk, farmer, smith" in job["description"]
+    assert "`clerk`, `farmer`, `smith`" in job["description"]
 
 
 def test_examples_work_with_strict(document: dict[str, Any], server: Server) -> None:

@@ -46,15 +46,6 @@ def make_app(settings: Settings) -> FastAPI:
         gates.append(Gate(inner, endpoints))
         return gates[-1]
 
-    def show_served(reload: str = "") -> None:
-        served = store.served
-        telemetry.models(served.models.values(), reload)
-        for name, model in served.models.items():
-            is_default = " (default)" if name == served.default_name else ""
-            log.info("serving '%s'%s: run %s from %s", name, is_default, model.run_id, model.source)
-        if not served.models:
-            log.warning("no model is served yet; GET /health explains what to do")
-
     async def watch() -> None:
         """Reload when a pointer changes; a failure is logged, and the old model stays."""
         logged = ""
@@ -64,18 +55,18 @@ def make_app(settings: Settings) -> FastAPI:
             try:
                 if await asyncio.to_thread(store.reload, None, thoroughly=False):
                     workers.publish(None, store.served.runs, thoroughly=False, ok=True)
-                    show_served("succeeded")
+                    endpoints.show_served("succeeded")
             except UserError as error:
                 message = str(error)
                 if message != logged:
-                    telemetry.models(store.served.models.values(), "refused")
                     log.error("not reloaded: %s", error)  # noqa: TRY400 - the message is the cause
+                    endpoints.show_served("refused")
             logged = message
 
     async def repeat(paths: Sequence[str | None], thoroughly: bool) -> dict[str, str]:
         """Reload as another worker did."""
         if await asyncio.to_thread(store.repeat, paths, thoroughly=thoroughly):
-            show_served("succeeded")
+            endpoints.show_served("succeeded")
         return store.served.runs
 
     @asynccontextmanager
@@ -107,7 +98,7 @@ def make_app(settings: Settings) -> FastAPI:
             log.error("'%s' cannot be pulled: %s; the cached version is served", name, why)
         for name in store.served.missing():
             log.error("API_REQUIRE names '%s', which is not served", name)
-        show_served()
+        endpoints.show_served()
         if by_grpc is not None:
             await by_grpc.start()
         tasks = (

@@ -26,6 +26,7 @@ from starlette.responses import RedirectResponse
 from tabproof.errors import UserError, printable, suggested
 from tabproof.service import answers, inference_protocol
 from tabproof.service.answers import Headers, RefusedError
+from tabproof.service.description import log_served
 from tabproof.service.inference_protocol import LENGTH_HEADER, InferRequest, InferResponse
 from tabproof.service.model_store import ModelStore, OutsideRootsError
 from tabproof.service.rows import Row, decode_row, decode_rows
@@ -209,6 +210,12 @@ class Endpoints:
         """Return a served model; raise RefusedError."""
         return self._store.served.find(name, version)
 
+    def show_served(self, reload: str = "") -> None:
+        """Log and count what is served; reload: the result of one, "succeeded" or "refused"."""
+        served = self._store.served
+        self.telemetry.models(served.models.values(), reload)
+        log_served(served)
+
     # --- Handlers of FastAPI's routes; the table has their summaries
 
     async def _health(self, _: Request) -> Response:
@@ -279,15 +286,16 @@ class Endpoints:
                     if path is None:
                         # A path is what a client typed.
                         log.error("not reloaded: %s", error)  # noqa: TRY400
+                        log_served(store.served)
                         # Other models than the one that failed may have been loaded.
                         workers.publish(None, store.served.runs, thoroughly=True, ok=False)
                     status = 400 if isinstance(error, OutsideRootsError) else 409
                     detail = f"{store.message_of(error)} (the models served before stay in service)"
                     raise RefusedError(status, detail) from error
-                runs, models = store.served.runs, store.served.models.values()
+                runs = store.served.runs
                 number = workers.publish(path, runs, thoroughly=True, ok=True)
                 late = await workers.reached(number)
-        self.telemetry.models(models, "succeeded")
+        self.show_served("succeeded")
         if late:
             detail = f"worker(s) {', '.join(map(str, late))} have not reloaded yet; try again"
             raise RefusedError(503, detail, headers={"Retry-After": "5"})

@@ -25,6 +25,9 @@ from tabproof.service.settings import Settings
 if TYPE_CHECKING:
     from tabproof.artifacts.remote.signature import SignatureKeys
 
+# Why a model is served that a client named.
+REQUESTED = "as POST /reload requested"
+
 log = logging.getLogger("uvicorn.error")
 
 
@@ -269,7 +272,8 @@ class ModelStore:
             if newest is None:
                 raise ReloadError({"nothing": "no model is promoted, and no run can be served"})
             try:
-                model = self._read(newest, None)
+                reason = "the newest complete run, since nothing is promoted"
+                model = self._read(newest, None, reason)
             except (UserError, OSError) as error:
                 failed = {newest.name: self.message_of(error)}
                 if not served.models:
@@ -322,7 +326,7 @@ class ModelStore:
             # A version of a promoted model keeps its name; a run takes that of its dataset.
             promoted = found.is_relative_to(promotions)
             if not promoted:
-                model = self._read(found, None)
+                model = self._read(found, None, REQUESTED)
             else:
                 match found.relative_to(promotions).parts:
                     case (name,):
@@ -344,14 +348,14 @@ class ModelStore:
         """Load a version of a promoted model, the current one without `version`."""
 
         def load() -> ServedModel:
-            wanted = version
+            wanted, reason = version, REQUESTED
             if wanted is None:
                 promotion = self._registry.current(name)
                 if promotion is None:
                     reason = "nothing is promoted under this name"
                     raise ModelUnusableError(source=name, reason=reason)
-                wanted = promotion.version
-            model = self._read(self._registry.path_of(name, wanted), name)
+                wanted, reason = promotion.version, _since(promotion)
+            model = self._read(self._registry.path_of(name, wanted), name, reason)
             if model.run_id != wanted:
                 # Complete and verified, but not the run that was promoted.
                 raise ModelUnusableError(source=model.source, reason=f"it holds run {model.run_id}")
@@ -359,7 +363,7 @@ class ModelStore:
 
         return self._registry.unmoved(name, load)
 
-    def _read(self, path: Path, name: str | None) -> ServedModel:
+    def _read(self, path: Path, name: str | None, reason: str) -> ServedModel:
         """Load a run, or a version of the promoted model `name`."""
 
         def check_signature(run: VerifiedRun) -> None:
@@ -374,6 +378,7 @@ class ModelStore:
             path,
             name=name,
             source=source,
+            reason=reason,
             check=check_signature,
             roots=self._roots,
             allow_empty=self._settings.allow_empty,
@@ -413,6 +418,15 @@ class ModelStore:
             if root.is_absolute():
                 message = message.replace(str(root), root.name)
         return message
+
+
+def _since(promotion: Promotion) -> str:
+    """Return since when a version is the current one; whoever wrote the pointer chose the text."""
+    try:
+        when = datetime.fromisoformat(promotion.when).isoformat(" ", "minutes")
+    except ValueError:
+        return "promoted"
+    return f"promoted {when}" if promotion.action == "promote" else f"rolled back {when}"
 
 
 # --- Paths that clients may name

@@ -7,6 +7,7 @@ import msgspec
 
 from tabproof.schema import CategoryColumn, DateColumn, TextColumn
 from tabproof.service.answers import Problem, Readiness
+from tabproof.service.description import as_code, describe, in_brief
 from tabproof.service.endpoints import ENDPOINTS, Endpoint
 from tabproof.service.inference_protocol import InferRequest
 from tabproof.service.model_store import Served
@@ -34,8 +35,12 @@ PARAMETERS = {
     "path": "a run or model below the configured roots; without it, all promoted models",
 }
 ABOUT = (
-    "Predictions of promoted models. Missing columns are filled, and numbers may be sent as text;"
-    " `strict=true` refuses both. `warnings` name what was changed."
+    "Predictions of the models below. Missing columns are filled, unless all are missing, and"
+    " numbers may be sent as text; `strict=true` refuses both. `warnings` name what was"
+    " changed.\n\n"
+    "`/predict`, `/predict_batch` and `/schema` are those of the default model,"
+    " `/models/{name}/…` those of the named one. `/` leads to this page, `/ready` says whether"
+    " predictions would be answered, and `/metrics` counts them."
 )
 SECURITY = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -68,9 +73,10 @@ def document(served: Served, settings: Settings) -> Json:
             elif endpoint.body and settings.key:
                 operation["security"] = [{"key": []}]
             paths[path] = {endpoint.method.lower(): operation}
+    description = f"{ABOUT}\n\n{describe(served)}"
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Predictions", "version": "1", "description": ABOUT},
+        "info": {"title": "Predictions", "version": "1", "description": description},
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": SECURITY},
     }
@@ -125,8 +131,7 @@ def _row_schema(model: ServedModel | None) -> Json:
         types = ["number", "string", "null"]
         if isinstance(column, CategoryColumn):
             types = ["string", "number", "boolean", "null"]
-            shown = ", ".join(column.categories[:20]) + " …" * (len(column.categories) > 20)
-            about = f"{len(column.categories)} categories: {shown}"
+            about = f"{len(column.categories)} categories: {in_brief(column.categories)}"
         elif isinstance(column, TextColumn):
             types, about = ["string", "null"], "free text"
         elif isinstance(column, DateColumn):
@@ -134,7 +139,7 @@ def _row_schema(model: ServedModel | None) -> Json:
                 as_iso(e, column.form) for e in (column.minimum, column.maximum) if e is not None
             ]
             span = " to ".join(ends) or "none"
-            about = f"a date in ISO 8601, or as {column.form.pattern}; in training {span}"
+            about = f"a date in ISO 8601, or as {as_code(column.form.pattern)}; in training {span}"
         else:
             span = "none" if column.span is None else "{:g} to {:g}".format(*column.span)
             about = f"in training {span}"

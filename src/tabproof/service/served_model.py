@@ -41,12 +41,16 @@ class ModelUnusableError(UserError):
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model and its description; promoted: from the registry, not from outputs/."""
+    """A model and its description; promoted: from the registry, not from outputs/.
+
+    reason: why it is served, as a text for people.
+    """
 
     name: str
     run_id: str
     source: str
     promoted: bool
+    reason: str
     schema: Schema
     scorer: Scorer
     reader: RowReader
@@ -167,6 +171,7 @@ def load_model(
     *,
     name: str | None,
     source: str,
+    reason: str = "",
     check: Callable[[VerifiedRun], None] | None = None,
     roots: Sequence[Path] = (),
     allow_empty: bool = False,
@@ -208,6 +213,7 @@ def load_model(
         run_id=run.run_id,
         source=source,
         promoted=name is not None,
+        reason=reason,
         schema=schema,
         scorer=scorer,
         reader=RowReader(schema, scorer, allow_empty=allow_empty),
