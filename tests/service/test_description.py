@@ -1,6 +1,7 @@
 """The log and /docs say what is served, why, and how good it is; names are shown as text."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tabproof.artifacts import Registry, Summary
+from tabproof.artifacts import Registry
 from tabproof.errors import printable
-from tabproof.service.description import MAX_NAME, as_code, describe
+from tabproof.service.description import MAX_NAME, as_code, describe, log_served
 from tabproof.service.model_store import Served
 from tabproof.service.served_model import ServedModel
 from tests.service.serving import Server
@@ -31,6 +32,21 @@ def test_a_name_is_code_and_nothing_else(text: str) -> None:
     assert [token.type for token in rendered if token.nesting == 1] == [
         "bullet_list_open", "list_item_open", "paragraph_open",
     ]  # fmt: skip
+
+
+def test_a_line_of_the_log_is_one_line_of_printable_text(
+    table: ServedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = "a\nb\x1b[2J\u202ec"
+    changes = {"name": odd, "source": f"outputs/{odd}", "promoted": False}
+    changes["schema"] = replace(table.schema, target=odd)
+    changes["summary"] = replace(table.summary, dataset=odd, metrics={})
+    with caplog.at_level("INFO", "uvicorn.error"):
+        log_served(Served({odd: replace(table, **changes)}))
+    (line,) = caplog.messages
+    assert line.isprintable()
+    assert line.count("a\\nb\\x1b[2J\\u202ec") == 4
+    assert "AUC" not in line
 
 
 def lines_of(printed: str) -> list[str]:
@@ -99,9 +115,7 @@ def test_docs_say_what_is_predicted_from_what_and_how_well(server: Server) -> No
 
 def test_a_model_without_measurements_is_described(table: ServedModel) -> None:
     def described(**changes: Any) -> str:
-        content = table.summary.__dict__ | changes
-        summary = Summary(**content)
-        model = ServedModel(**{**table.__dict__, "summary": summary})
+        model = replace(table, summary=replace(table.summary, **changes))
         return describe(Served({"table": model}, "table"))
 
     assert "On the rows held out" in described()
@@ -119,6 +133,5 @@ def test_without_a_model_the_docs_say_where_to_look() -> None:
 
 @pytest.mark.parametrize("n_labels", [20, 21])
 def test_many_labels_are_cut(table: ServedModel, n_labels: int) -> None:
-    schema = type(table.schema)(table.schema.columns, "y", tuple(map(str, range(n_labels))), 9)
-    model = ServedModel(**{**table.__dict__, "schema": schema})
+    model = replace(table, schema=replace(table.schema, labels=tuple(map(str, range(n_labels)))))
     assert (" …" in describe(Served({"table": model}, "table"))) == (n_labels > 20)

@@ -25,8 +25,8 @@ REFUSALS = {
     409: "the run cannot be served; the models served before stay in service",
     413: "too many bytes or rows",
     415: "the body is declared as something else than JSON, or compressed in another way",
-    422: "the JSON has another form (the message names the field), a parameter is unknown, or the"
-    " model cannot do what was requested",
+    422: "the JSON has another form (the message names the field), a parameter is unknown, a row"
+    " has no column of the model, or the model cannot do what was requested",
     503: "no model is served, or there are too many requests",
 }
 PARAMETERS = {
