@@ -197,7 +197,8 @@ def test_declared_body_length_is_limited(strict: Server) -> None:
 
 def test_client_that_expects_100_gets_its_refusal_instead(strict: Server) -> None:
     expect = "Expect: 100-continue"
-    for path, length, status in (("/predict", 4097, 413), ("/nope", 10, 404), ("/predict", 15, 0)):
+    asked = (("/predict", 4097, 413), ("/nope", 10, 404), ("/predict", len(BODY), 0))
+    for path, length, status in asked:
         request = head(f"POST {path} HTTP/1.1", JSON, expect, f"Content-Length: {length}")
         with socket.create_connection(("127.0.0.1", strict.port), timeout=10) as connection:
             connection.sendall(request)
@@ -253,7 +254,7 @@ def test_requests_in_flight_are_limited_and_released(strict: Server) -> None:
 
 
 def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
-    one = b"POST %s HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 15\r\n"
+    one = f"POST %s HTTP/1.1\r\nHost: t\r\n{JSON}\r\nContent-Length: {len(BODY)}\r\n".encode()
     ids = [f"X-Request-ID: n{i}\r\n\r\n".encode() for i in range(5)]
     parts = [one % b"/predict" + request_id + BODY for request_id in ids]
     parts[2] = one % b"/nope" + ids[2] + BODY

@@ -96,7 +96,7 @@ def test_nothing_is_unpickled(copy: Path) -> None:
     bomb = b"cos\n_exit\n(I42\ntR."
     (copy / "estimator.joblib").write_bytes(bomb)
     reseal(copy)
-    assert load(copy).predict_row({}, strict=False)
+    assert load(copy).predict_row(ROWS[0], strict=False)
 
 
 def damage(copy: Path, name: str, change: Callable[[dict[str, object]], object]) -> None:
@@ -182,7 +182,7 @@ def test_batch_explanation_equals_that_of_its_rows(server: Server) -> None:
 
 def test_predicted_label_of_three_is_explained(server: Server) -> None:
     example = server.get("/models/wine/schema").json["example"]
-    rows = [example, {**example, "alcohol": 11.0, "proline": 300.0}, {}]
+    rows = [example, {**example, "alcohol": 11.0, "proline": 300.0}, {"alcohol": None}]
     for row in rows:
         answer = server.post("/models/wine/predict?explain=true", {"features": row}).json
         assert answer["explanation"]["label"] == answer["label"]
@@ -239,7 +239,7 @@ def test_explained_rows_are_limited_by_work(
     assert caught.value.status == 413
     assert "4 rows are more than the 3 that can be explained" in caught.value.detail
     monkeypatch.setattr(served_model, "MAX_WORK", 0)
-    table.predict_row({}, strict=False, explain=True)
+    table.predict_row(ROWS[0], strict=False, explain=True)
 
 
 @pytest.fixture
