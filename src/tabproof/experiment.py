@@ -19,6 +19,7 @@ from tabproof.runtime.progress import StepProgress
 from tabproof.scorer import export
 from tabproof.search import SearchResult
 from tabproof.steps import check, decide, evaluate, report, search
+from tabproof.steps.describe import describe_estimator
 from tabproof.steps.for_people import ForPeople
 
 log = logging.getLogger(__name__)
@@ -191,6 +192,7 @@ def _summarize(
         dataset=table.name,
         mode=config.search.name,
         model=artifacts.model_of(determinants["config"]),
+        estimator=describe_estimator(found),
         labels=table.labels,
         n_train=evidence.n_train,
         n_test=evidence.n_test,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tabproof.artifacts import DataFingerprint, Summary
+from tabproof.artifacts import DataFingerprint, EstimatorFacts, MemberFacts, Summary
 from tabproof.errors import NewerFormatError
 
 
@@ -56,8 +56,20 @@ def test_the_result_line_keeps_its_form() -> None:
     )
 
 
+def test_the_result_line_names_an_ensemble_in_brief() -> None:
+    parts = [{"weight": 0.5, "model": "linear", "clf__C": 0.1}, {"weight": 0.5, "model": "forest"}]
+    line = summary(best_params={"ensemble": parts}).result_line()
+    assert line.endswith(" best={'ensemble': '2 models (soft vote)'} elapsed_sec=19")
+    # A parameter of an estimator may have this name.
+    assert " best={'ensemble': False} " in summary(best_params={"ensemble": False}).result_line()
+
+
 def test_a_summary_survives_writing_and_reading() -> None:
-    written = summary(best_params={"clf__C": np.float64(0.5), "clf__n": np.int64(3)})
+    member = MemberFacts(name="a", kind="LogisticRegression", params={"C": 0.5}, weight=1.0)
+    written = summary(
+        best_params={"clf__C": np.float64(0.5), "clf__n": np.int64(3)},
+        estimator=EstimatorFacts(combined="soft_vote", candidate=3, members=[member]),
+    )
     text = written.to_json()
     assert json.loads(text)["best_params"] == {"clf__C": 0.5, "clf__n": 3}
     assert Summary.from_json(text.encode()).to_json() == text
@@ -65,10 +77,12 @@ def test_a_summary_survives_writing_and_reading() -> None:
 
 def test_a_summary_of_an_earlier_version_has_defaults() -> None:
     content = json.loads(summary().to_json())
-    for name in ("intervals", "calibration", "decision", "findings", "parity", "stopped"):
+    names = ("estimator", "intervals", "calibration", "decision", "findings", "parity", "stopped")
+    for name in names:
         del content[name]
     found = Summary.from_json(json.dumps(content).encode())
     assert (found.intervals, found.calibration, found.stopped) == ({}, "none", None)
+    assert (found.estimator.title, found.estimator.is_ensemble) == ("", False)
 
 
 def test_a_damaged_or_newer_summary_is_refused() -> None:

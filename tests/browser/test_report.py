@@ -12,7 +12,7 @@ from tabproof.evaluation_result import Estimate, Finding, Importance
 from tabproof.report import ReportFacts, render_report
 from tests.browser.looking import OUTLINE, STICKING_OUT, looking
 from tests.conftest import QUICK, train
-from tests.report.making import ODD_NAMES, evidence_of, facts_of, slice_of, summary_of
+from tests.report.making import ODD_NAMES, ensemble_of, evidence_of, facts_of, slice_of, summary_of
 
 pytestmark = pytest.mark.browser
 
@@ -28,7 +28,9 @@ def odd() -> ReportFacts:
         findings=[Finding("leak", name, ODD_NAMES) for name in ODD_NAMES],
     )
     summary = summary_of(dataset=ODD_NAMES[4] + ODD_NAMES[0])
-    return facts_of(evidence, summary=summary, target=ODD_NAMES[4], files=ODD_NAMES)
+    estimator = ensemble_of(*range(len(ODD_NAMES)))
+    named = {"target": ODD_NAMES[4], "files": ODD_NAMES, "estimator": estimator}
+    return facts_of(evidence, summary=summary, **named)
 
 
 MADE_UP: dict[str, tuple[Callable[[], ReportFacts], str]] = {

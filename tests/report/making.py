@@ -1,10 +1,12 @@
 """Facts of a run, made up: the pages are read, no model is fitted."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tabproof.artifacts import EstimatorFacts, MemberFacts
 from tabproof.evaluation_result import (
     Baseline,
     Decision,
@@ -127,6 +129,7 @@ def summary_of(**changes: Any) -> dict[str, Any]:
         "n_rows_without_target": 0,
         "parity": {"n_rows": 3201, "max_difference": 2.2e-16, "allowed": 1e-12},
         "scoring": "roc_auc",
+        "best_score": 0.8012,
         "best_params": {"clf__learning_rate": 0.1, "clf__max_leaf_nodes": 31},
         "stopped": None,
         "n_not_tried": 0,
@@ -140,6 +143,27 @@ def summary_of(**changes: Any) -> dict[str, Any]:
     }
 
 
+ALONE = EstimatorFacts(
+    members=[MemberFacts(kind="RandomForestClassifier", params={"max_leaf_nodes": 64})]
+)
+
+
+def ensemble_of(*candidates: int | None, names: Sequence[str] = ODD_NAMES) -> EstimatorFacts:
+    """Make a vote of candidates of a search, or of models that were configured (None)."""
+    members = [
+        MemberFacts(
+            name=name,
+            kind="LogisticRegression",
+            params={"C": 0.1, "solver": name},
+            weight=1 / len(candidates),
+            candidate=number,
+            score=None if number is None else 0.7654,
+        )
+        for number, name in zip(candidates, names, strict=False)
+    ]
+    return EstimatorFacts(combined="soft_vote", members=members)
+
+
 def candidates_of(n_candidates: int = 60) -> pd.DataFrame:
     """Make the results of a search in one rung, without a fit."""
     scores = np.random.default_rng(0).normal(0.75, 0.02, n_candidates)
@@ -150,6 +174,7 @@ def candidates_of(n_candidates: int = 60) -> pd.DataFrame:
             "n_folds": 3,
             "candidate": range(n_candidates),
             "mean_test_score": scores,
+            "mean_fit_time": np.linspace(0.1, 2.0, n_candidates),
             "rank_test_score": (-scores).argsort().argsort() + 1,
             "error": "",
             "params": [{"clf__max_leaf_nodes": n + 2} for n in range(n_candidates)],
@@ -188,6 +213,7 @@ def facts_of(evidence: Evidence | None = None, **changes: Any) -> ReportFacts:
     content: dict[str, Any] = {
         "evidence": evidence or evidence_of(),
         "summary": summary_of(),
+        "estimator": ALONE,
         "candidates": candidates_of(),
         "config_yaml": CONFIG,
         "pictures": dict.fromkeys(("roc", "calibration", "confusion", "importance"), PICTURE),

@@ -14,7 +14,7 @@ from tabproof.evaluation_result import Estimate
 from tabproof.report import ReportFacts, render_card
 from tabproof.report.format import escaped, fenced
 from tabproof.text import LANGUAGES
-from tests.report.making import ODD_NAMES, evidence_of, facts_of, slice_of, summary_of
+from tests.report.making import ODD_NAMES, ensemble_of, evidence_of, facts_of, slice_of, summary_of
 
 # As the hub and GitHub read it: with tables, and HTML left in.
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -30,6 +30,7 @@ def odd_facts() -> ReportFacts:
     return facts_of(
         evidence_of(ODD_NAMES[5:7], slices=[slice_of(name, 2, ODD_NAMES) for name in ODD_NAMES]),
         summary=summary_of(dataset="'x': [\"y\"] # ---\n---\nz: {", best_params={"a|b": "```"}),
+        estimator=ensemble_of(None, None, names=["a|b", "```"]),
         target=ODD_NAMES[0],
         command=["python", "-m", "src.train", "dataset.name=```\n# title"],
         run_path="outputs/```",
@@ -109,6 +110,17 @@ def test_escaped_text_is_read_as_it_was(text: str) -> None:
 def test_code_cannot_end_its_fence(code: str) -> None:
     tokens = MARKDOWN.parse(fenced(code))
     assert [token.type for token in tokens] == ["fence"]
+
+
+def test_the_card_names_what_the_run_ends_in() -> None:
+    alone = render_card(facts_of(), "en")
+    assert "- **Kind**: RandomForestClassifier\n- **Parameters**: max_leaf_nodes 64\n" in alone
+    assert "- **Parameters chosen by the search**: learning_rate 0.1, max_leaf_nodes 31" in alone
+    joined = render_card(facts_of(estimator=ensemble_of(1, 2, names="ab")), "en")
+    assert "- **Kind**: ensemble of 2 models (soft vote)" in joined
+    assert "| a | LogisticRegression | C 0.1, solver a | 0.500 | 0.7654 |" in joined
+    assert "Parameters chosen" not in joined
+    assert "the members of the ensemble were selected from the last" in joined
 
 
 def test_what_was_not_searched_was_not_scored() -> None:

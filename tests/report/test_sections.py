@@ -2,20 +2,24 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from tabproof.evaluation_result import Decision, Estimate
 from tabproof.report.format import Texts
-from tabproof.report.page import (
-    MAX_CANDIDATES,
-    best_candidates,
-    cautions,
-    command_line,
-    meanings,
+from tabproof.report.model import MAX_CANDIDATES, best_candidates, held_out_rows
+from tabproof.report.page import cautions, command_line, meanings
+from tests.report.making import (
+    ALONE,
+    ODD_NAMES,
+    candidates_of,
+    ensemble_of,
+    evidence_of,
+    facts_of,
+    summary_of,
 )
-from tests.report.making import ODD_NAMES, candidates_of, evidence_of, facts_of, summary_of
 
 EN = Texts("report", "en")
 BASH = shutil.which("bash")
@@ -107,7 +111,7 @@ def test_a_stopped_search_is_a_caution() -> None:
 
 
 def test_the_best_candidates_are_first_and_all_are_counted() -> None:
-    found = best_candidates(candidates_of(2000))
+    found = best_candidates(candidates_of(2000), ALONE)
     assert found is not None
     assert len(found["best"]) == MAX_CANDIDATES
     assert found["n_all"] == 2000
@@ -120,25 +124,77 @@ def test_a_later_rung_ranks_higher_than_a_better_score() -> None:
     frame = candidates_of(3)
     later = frame.iloc[[2]].assign(iter=1, n_resources=1600, mean_test_score=0.1)
     later["rank_test_score"] = 1
-    found = best_candidates(pd.concat([frame, later], ignore_index=True))
+    found = best_candidates(pd.concat([frame, later], ignore_index=True), ALONE)
     assert found is not None
     assert [each["rung"] for each in found["best"]] == [2, 1, 1]
     assert found["best"][0]["score"] == 0.1
     assert found["best"][0]["is_chosen"]
 
 
+def test_the_candidate_that_the_run_ends_in_is_chosen_whatever_the_ranks() -> None:
+    frame = candidates_of(4)
+    worst = int(frame["mean_test_score"].idxmin())
+    found = best_candidates(frame, replace(ALONE, candidate=worst))
+    assert found is not None
+    assert found["best"][0]["words"] == f"max_leaf_nodes {worst + 2}"
+    assert [each["is_chosen"] for each in found["best"]] == [True, False, False, False]
+
+
+def test_members_of_an_ensemble_have_weights_and_none_is_chosen() -> None:
+    frame = candidates_of(6)
+    found = best_candidates(frame, ensemble_of(1, 4))
+    assert found is not None
+    weights = {each["words"]: each["weight"] for each in found["best"]}
+    assert {words for words, weight in weights.items() if weight == 0.5} == {
+        "max_leaf_nodes 3",
+        "max_leaf_nodes 6",
+    }
+    assert list(weights.values()).count(None) == 4
+    assert not any(each["is_chosen"] for each in found["best"])
+
+
+def test_of_a_configured_vote_one_candidate_is_chosen() -> None:
+    found = best_candidates(candidates_of(4), replace(ensemble_of(None, None), candidate=3))
+    assert found is not None
+    assert [each["is_chosen"] for each in found["best"]] == [True, False, False, False]
+    assert {each["weight"] for each in found["best"]} == {None}
+
+
+def test_a_candidate_has_the_time_of_its_fits() -> None:
+    frame = candidates_of(4).assign(mean_fit_time=[1.0, 2.0, 3.0, 4.0])
+    later = frame.iloc[[2]].assign(iter=1, mean_fit_time=7.5)
+    found = best_candidates(pd.concat([frame, later], ignore_index=True), ALONE)
+    assert found is not None
+    assert {each["words"]: each["fit_seconds"] for each in found["best"]} == {
+        "max_leaf_nodes 2": 1.0,
+        "max_leaf_nodes 3": 2.0,
+        "max_leaf_nodes 4": 7.5,
+        "max_leaf_nodes 5": 4.0,
+    }
+
+
+def test_simple_models_stand_beside_the_model_on_the_same_rows() -> None:
+    rows = held_out_rows(evidence_of(), ensemble_of(1, 2), EN)
+    assert [(row["name"], row["auc"].value, row["is_model"]) for row in rows] == [
+        ("ensemble of 2 models (soft vote)", 0.7889, True),
+        ("boosting by default", 0.78, False),
+        ("always the same label (“good” is the most frequent)", 0.5, False),
+    ]
+    assert held_out_rows(evidence_of(baselines=()), ALONE, EN) == []
+
+
 def test_failed_candidates_are_counted_and_not_ranked() -> None:
     frame = candidates_of(4)
     frame.loc[1, ["mean_test_score", "error"]] = [None, "Traceback"]
-    found = best_candidates(frame)
+    found = best_candidates(frame, ALONE)
     assert found is not None
     assert (len(found["best"]), found["n_failed"]) == (3, 1)
 
 
 def test_without_a_search_there_are_no_candidates() -> None:
-    assert best_candidates(None) is None
-    assert best_candidates(candidates_of(2).drop(columns="mean_test_score")) is None
-    assert best_candidates(candidates_of(0)) is None
+    assert best_candidates(None, ALONE) is None
+    assert best_candidates(candidates_of(2).drop(columns="mean_test_score"), ALONE) is None
+    assert best_candidates(candidates_of(0), ALONE) is None
 
 
 @pytest.mark.skipif(BASH is None, reason="there is no bash to read the line")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts import run_directory
 from tabproof.artifacts.errors import ManifestError, NotARunError, UnverifiedRunError
+from tabproof.artifacts.estimator_facts import EstimatorFacts, best_in_brief
 from tabproof.artifacts.files import read_json, read_limited, read_yaml
 from tabproof.artifacts.run_directory import CONFIG, PREDICTIONS, STATUS, SUMMARY
 from tabproof.errors import NewerFormatError
@@ -67,7 +68,8 @@ class Summary:
     """What determines the run id, and the numbers that follow from it.
 
     Fields with a default are missing in runs of earlier versions. mode: the search. model: the
-    estimator, or how many models a portfolio has. metrics, intervals: of the hold-out, 95 %
+    estimator that was configured, or how many models a portfolio searches. estimator: what the
+    run ends in, read off the fitted estimator. metrics, intervals: of the hold-out, 95 %
     intervals. findings: data checks that found something. parity: the largest difference between
     the exported scorer and the pipeline. left_out: what is for people and could not be made, with
     the reason. best_score: the mean over the folds. rungs: the rows of
@@ -79,6 +81,7 @@ class Summary:
     dataset: str
     mode: str
     model: str = ""
+    estimator: EstimatorFacts = field(default_factory=EstimatorFacts)
     labels: Sequence[str]
     n_train: int
     n_test: int
@@ -128,7 +131,7 @@ class Summary:
         return (
             f"[RESULT] ds={self.dataset} mode={self.mode}"
             f" AUC={self.metrics['roc_auc']:.4f} ACC={self.metrics['accuracy']:.4f}"
-            f" best={dict(self.best_params)} elapsed_sec={round(self.seconds['total'])}"
+            f" best={best_in_brief(self.best_params)} elapsed_sec={round(self.seconds['total'])}"
         )
 
 

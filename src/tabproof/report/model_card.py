@@ -22,13 +22,11 @@ def render_card(facts: ReportFacts, language: str) -> str:
     """Write the card; raises InvalidValueError."""
     t, evidence, summary = Texts("report", language), facts.evidence, facts.summary
     shared = shared_content(facts, t)
-    model = facts.config.get("model") or {}
-    parts = [model.get("estimator"), *(model.get("members") or {}).values()]
-    classes = [part["_target_"] for part in parts if isinstance(part, dict) and "_target_" in part]
     procedure = t("candidates.none")
     if shared["candidates"] is not None:
         of_search = {name: summary[name] for name in ("mode", "n_candidates", "scoring")}
-        procedure = t("card.procedure_text", **of_search)
+        is_joined = facts.estimator.is_joined
+        procedure = t("card.procedure_joined" if is_joined else "card.procedure_text", **of_search)
     python = [
         "import joblib",
         "",
@@ -41,12 +39,12 @@ def render_card(facts: ReportFacts, language: str) -> str:
     made = evidence.decision
     if evidence.is_binary and made.threshold is not None and made.objective != "default":
         python.append(f"# the second label above {made.threshold!r}")
-    best = summary.get("best_params")
+    # Of an ensemble that the search has made, the members have them.
+    best = {} if facts.estimator.is_joined else summary["best_params"]
     content = {
         **shared,
         "metadata": Markup(_metadata(facts, t)),  # noqa: S704
-        "kind": fmt.shown(", ".join(map(str, classes)) or "–"),
-        "parameters": fmt.shown(format_params(best)) if best else t("card.as_configured"),
+        "searched": fmt.shown(format_params(best)) if best else None,
         "procedure": procedure,
         "kinds": kinds_in_words(facts.schema, t),
         "python": "\n".join(python),

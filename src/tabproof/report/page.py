@@ -12,18 +12,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tabproof.artifacts import model_name_of
+from tabproof.artifacts import EstimatorFacts, model_name_of
 from tabproof.artifacts.files import read_yaml
 from tabproof.evaluation_result import LOWER_IS_BETTER, Estimate, Evidence, Finding, Slice
 from tabproof.report import format as fmt
 from tabproof.report.columns import MAX_SHOWN, column_rows, treatments
 from tabproof.report.format import Texts
-from tabproof.report.search_table import read_search
+from tabproof.report.model import (
+    baseline_rows,
+    best_candidates,
+    held_out_rows,
+    member_rows,
+    model_title,
+)
 from tabproof.schema import Schema
 from tabproof.text import shell_word
 
@@ -31,8 +36,9 @@ Row = dict[str, Any]
 NOTHING = Estimate(None)
 HERE = Path(__file__).parent
 SECTIONS = (
-    "headline", "findings", "columns", "metrics", "decision", "pictures", "slices", "importance",
-    "learning", "repeated", "candidates", "limits", "configuration", "origin", "repeat", "files",
+    "headline", "model", "findings", "columns", "metrics", "decision", "pictures", "slices",
+    "importance", "learning", "repeated", "candidates", "limits", "configuration", "origin",
+    "repeat", "files",
 )  # fmt: skip
 # Plots by the section they belong to; the others are in "pictures".
 PLACED = {
@@ -41,7 +47,7 @@ PLACED = {
     "learning": ("learning_curve",),
     "candidates": ("search",),
 }
-MAX_COLUMNS, MAX_LABELS, MAX_CANDIDATES = 15, 6, 50
+MAX_COLUMNS, MAX_LABELS = 15, 6
 # Of a table of groups; evaluation.json has all.
 MAX_METRICS, MAX_SHARES = 3, 4
 # Findings that stand above all numbers, and those of the evaluation with a section of their own.
@@ -53,12 +59,14 @@ OF_THE_MODEL = (*OF_THE_RESULT, "learning_curve", "undefined_folds")
 class ReportFacts:
     """Everything that report.html and model_card.md show of a run.
 
-    summary: the content of summary.json. candidates: cv_results of the search. pictures: SVG by
-    name, trusted as they are. target: the predicted column. files: in the run directory.
+    summary: the content of summary.json. estimator: what the run ends in. candidates: cv_results
+    of the search. pictures: SVG by name, trusted as they are. target: the predicted column.
+    files: in the run directory.
     """
 
     evidence: Evidence
     summary: Mapping[str, Any]
+    estimator: EstimatorFacts
     candidates: pd.DataFrame | None
     config_yaml: str
     pictures: Mapping[str, str]
@@ -167,21 +175,6 @@ def alarms(facts: ReportFacts, language: str) -> list[Row]:
     """Return the findings to know before any number is read, each with its title."""
     found = (finding_text(facts.finding_of(check), language) for check in OF_THE_RESULT)
     return [each for each in found if each is not None]
-
-
-def baseline_rows(facts: ReportFacts, t: Texts) -> list[Row]:
-    """Return a row per baseline, the best first, and a sentence if it is above the model."""
-    best = sorted(facts.evidence.baselines, key=lambda each: -(each.auc.value or 0.0))
-    return [
-        {
-            "name": t.get(f"baselines.{each.name}", fmt.shown(each.name)),
-            "auc": each.auc,
-            "difference": each.difference,
-            "p_value": f"{each.p_value:.2g}",
-            "is_higher": (each.difference.value or 0.0) > 0,
-        }
-        for each in best
-    ]
 
 
 def finding_text(finding: Finding | None, language: str) -> Row | None:
@@ -302,29 +295,6 @@ def learning(facts: ReportFacts, t: Texts) -> str | None:
     if found.get("left_out"):
         sentences.append(texts("learning_curve.left_out", sizes=", ".join(found["left_out"])))
     return " ".join(sentences)
-
-
-def best_candidates(cv_results: pd.DataFrame | None) -> Row | None:
-    """Return the best candidates, by last rung and then score; None without a search."""
-    if cv_results is None or cv_results.empty or "mean_test_score" not in cv_results:
-        return None
-    table = read_search(cv_results)
-    is_scored = np.isfinite(table.scores)
-    scored = np.flatnonzero(is_scored.any(axis=1)).tolist()
-    last = table.scores.shape[1] - 1 - np.argmax(is_scored[:, ::-1], axis=1)
-    score = table.scores[np.arange(len(last)), last]
-    order = sorted(scored, key=lambda n: (n != table.winner, -last[n], -score[n], n))
-    best = [
-        {
-            "words": table.in_words(n),
-            "score": float(score[n]),
-            "rung": int(last[n]) + 1,
-            "is_chosen": n == table.winner,
-        }
-        for n in order[:MAX_CANDIDATES]
-    ]
-    n_all, n_rungs = len(table.params), len(table.rungs)
-    return {"best": best, "n_all": n_all, "n_failed": n_all - len(scored), "n_rungs": n_rungs}
 
 
 def limits(facts: ReportFacts, t: Texts) -> Iterator[str]:
@@ -465,10 +435,12 @@ def shared_content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
         "metrics": metric_rows(evidence.metrics, t),
         "decision": decision(facts, t),
         "slices": [slice_table(part, facts, t) for part in evidence.slices],
-        "candidates": best_candidates(facts.candidates),
+        "model": model_title(facts.estimator, t),
+        "members": member_rows(facts.estimator),
+        "candidates": best_candidates(facts.candidates, facts.estimator),
         "limits": list(limits(facts, t)),
         "alarms": alarms(facts, t.language),
-        "baselines": baseline_rows(facts, t),
+        "baselines": baseline_rows(evidence, t),
         "treatments": list(treatments(facts.schema, t)),
         "origin": origin(facts, t),
         "commands": commands(facts),
@@ -520,6 +492,7 @@ def render_report(facts: ReportFacts, language: str) -> str:
         "columns": column_rows(facts.schema, t),
         "n_more_columns": 0 if facts.schema is None else len(facts.schema.columns) - MAX_SHOWN,
         "learning": learning(facts, t),
+        "held_out": held_out_rows(evidence, facts.estimator, t),
         "undefined_folds": finding_text(facts.finding_of("undefined_folds"), language),
         "repeated": repeated and metric_rows(repeated.metrics, t, repeated.standard_errors),
         "config_yaml": "\n".join(map(fmt.marked, facts.config_yaml.split("\n"))),

@@ -22,16 +22,20 @@ RUNGS = {"n_iterations_share": "iterations", "n_resources": "rows", "n_folds": "
 
 @dataclass(frozen=True)
 class SearchTable:
-    """Candidates and rungs; failed and scores have a row per candidate, a column per rung.
+    """Candidates and rungs.
 
-    rungs: a row per rung, without the columns that are not known. finalists: distinct candidates
-    of the last rung, the best first. winner: one of them, or None where nothing was scored.
+    failed, scores and fit_seconds have a row per candidate, a column per rung. numbers: of the
+    candidates, where the results number them. rungs: a row per rung, without the columns that are
+    not known. finalists: distinct candidates of the last rung, the best first. winner: one of
+    them, or None where nothing was scored.
     """
 
     params: Sequence[Mapping[str, Any]]
+    numbers: Sequence[int | None]
     rungs: pd.DataFrame
     failed: NDArray[np.bool_]
     scores: NDArray[np.float64]
+    fit_seconds: NDArray[np.float64]
     finalists: Sequence[int]
     winner: int | None
 
@@ -77,6 +81,7 @@ def read_search(cv_results: pd.DataFrame) -> SearchTable:
     first_rows = np.unique(candidates, return_index=True)[1]
     shape = len(first_rows), frame["iter"].nunique()
     failed, scores = np.zeros(shape, bool), np.full(shape, np.nan)
+    fit_seconds = np.full(shape, np.nan)
     winning: int | None = None
     for place, (_, part) in enumerate(frame.groupby("iter")):
         has_failed = part["mean_test_score"].isna()
@@ -90,6 +95,8 @@ def read_search(cv_results: pd.DataFrame) -> SearchTable:
             means = splits.mean(axis=1, skipna=False)
         failed[candidates[part.index], place] = has_failed
         scores[candidates[part.index], place] = means
+        if "mean_fit_time" in part:
+            fit_seconds[candidates[part.index], place] = part["mean_fit_time"].astype(float)
         ranked = part.sort_values("rank_test_score", kind="stable")
         # The last rung in which all can be compared decides.
         scored = ranked.index[np.isfinite(means[ranked.index])]
@@ -107,9 +114,11 @@ def read_search(cv_results: pd.DataFrame) -> SearchTable:
     rungs["different"] = met["same_as"].nunique() if "same_as" in frame else rungs["candidates"]
     return SearchTable(
         params=[params[row] for row in first_rows],
+        numbers=[int(ids[row]) if "candidate" in frame else None for row in first_rows],
         rungs=rungs,
         failed=failed,
         scores=scores,
+        fit_seconds=fit_seconds,
         finalists=candidates[finalists.index].tolist(),
         winner=None if winning is None else int(candidates[winning]),
     )

@@ -61,6 +61,7 @@ def publish(
 
     facts = ReportFacts(
         evidence=evidence,
+        estimator=summary.estimator,
         summary={**json.loads(summary.to_json()), "left_out": dict(people.left_out)},
         candidates=search.cv_results,
         config_yaml=(run.path / CONFIG).read_text(encoding="utf-8"),
