@@ -253,13 +253,17 @@ def of_summary() -> Iterator[tuple[str, Change]]:
     values: tuple[Any, ...] = ("x", -1, 2**64, [[]], {"a": {"b": []}}, None)
     for key in (
         "dataset", "labels", "metrics", "intervals", "n_train", "best_params", "data", "seconds",
-        "versions", "git", "stopped", "findings", "rungs", "decision",
+        "versions", "git", "stopped", "findings", "rungs", "decision", "estimator",
     ):  # fmt: skip
         for value in values:
             yield f"summary {key}={value}", tree("summary.json", (key,), value)
     for what, text in ODD.items():
         for place in (("dataset",), ("stopped",), ("labels", 0), ("model",), ("best_params", "x")):
             yield f"summary {place} {what}", tree("summary.json", place, text)
+        for key in ("name", "kind", "params"):
+            place = ("estimator", "members", 0, key)
+            value = {text: text} if key == "params" else text
+            yield f"summary {place} {what}", tree("summary.json", place, value)
         yield f"choices {what}", content(".hydra/overrides.yaml", json.dumps([f"dataset={text}"]))
     for value in ("../../x", "/etc/passwd", "a/b", "..", "", "con", "a" * 5000):
         yield f"summary dataset {value:.20}", tree("summary.json", ("dataset",), value)

@@ -74,6 +74,15 @@ def test_schema_is_that_of_the_run(table: ServedModel, table_run: Path) -> None:
     assert schema.labels == ["c0", "c1"]
 
 
+def test_a_run_of_an_earlier_version_does_not_say_what_its_model_is(copy: Path) -> None:
+    summary = json.loads((copy / "summary.json").read_text())
+    assert load(copy).schema_info().estimator is not None
+    del summary["estimator"]
+    (copy / "summary.json").write_text(json.dumps(summary))
+    reseal(copy)
+    assert load(copy).schema_info().estimator is None
+
+
 @pytest.mark.parametrize(
     "name", ["scorer/scorer.json", "scorer/arrays.safetensors", "schema.json", "estimator.joblib"]
 )

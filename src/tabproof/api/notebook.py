@@ -30,10 +30,11 @@ def run_as_html(path: Path, run: artifacts.CompleteRun) -> str:
         about += f"; partial: the search was stopped early ({summary.stopped})"
     metrics = {name: record.value(name) for name in record.metrics if name != "roc_auc"}
     figures = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if value)
+    model = summary.estimator.title or summary.model
     parts = [
-        f"<p><strong>{_text(summary.model)} on {_text(record.dataset)}: {headline}</strong><br>"
+        f"<p><strong>{_text(model)} on {_text(record.dataset)}: {headline}</strong><br>"
         f"{_text(about)}<br>{_text(figures)}<br>"
-        f"best: {_text(format_params(record.best_params))}<br>"
+        f"best: {_text(format_params(artifacts.best_in_brief(record.best_params)))}<br>"
         f"<small>run {run.run_id}, {_text(path)}</small></p>",
         _findings(path),
         *_plots(path),

@@ -260,7 +260,7 @@ def report(place: Path, *, html: bool, language: str | None) -> str:
     for (dataset, mode), record in sorted(newest.items(), key=lambda item: item[0]):
         elapsed = "" if record.seconds is None else str(round(record.seconds))
         metrics = "|".join(format_metric(record, metric) for metric in ("roc_auc", "accuracy"))
-        best = escape_markdown(one_line(str(dict(record.best_params))))
+        best = escape_markdown(one_line(str(artifacts.best_in_brief(record.best_params))))
         rows.append(f"|{escape_markdown(one_line(dataset))}|{mode}|{metrics}|{best}|{elapsed}|")
     return "\n".join(rows)
 
@@ -284,11 +284,11 @@ def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
         "directory": f"{one_line(str(found.path))} ({found.n_files} files)",
         "dataset": f"{record.dataset}, {summary.n_train} rows to train on,"
         f" {summary.n_test} held out",
-        "model": one_line(record.model),
+        "model": one_line(summary.estimator.title or record.model),
         "search": summary.mode,
         "choices": one_line(record.choices) or "none",
         **{name: format_metric(record, name, interval) for name in record.metrics},
-        "best": one_line(format_params(record.best_params)),
+        "best": one_line(format_params(artifacts.best_in_brief(record.best_params))),
         "candidates": str(summary.n_candidates),
         "seconds": "" if record.seconds is None else f"{record.seconds:.1f}",
         "data": str(record.data),
@@ -298,7 +298,25 @@ def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
         "anew": " ".join(["python -m src.train", *map(shell_word, record.overrides)]),
     }
     widest = max(map(len, lines))
-    return "\n".join(f"{name.ljust(widest)}  {line}".rstrip() for name, line in lines.items())
+    printed = []
+    for name, line in lines.items():
+        printed.append(f"{name.ljust(widest)}  {line}".rstrip())
+        if name == "model":
+            printed += _member_lines(summary.estimator, " " * (widest + 2))
+    return "\n".join(printed)
+
+
+def _member_lines(estimator: artifacts.EstimatorFacts, margin: str) -> Iterator[str]:
+    """Return a line per model of an ensemble, or the parameters of a single one."""
+    for member in estimator.members:
+        parts = [one_line(format_params(member.params))]
+        if estimator.is_ensemble:
+            parts.insert(0, f"{one_line(member.name)}: {one_line(member.kind)}")
+        if member.weight is not None:
+            parts.insert(1, f"weight {member.weight:.4f}")
+        if member.score is not None:
+            parts.insert(2, f"{member.score:.4f} in cross-validation")
+        yield margin + "; ".join(parts)
 
 
 # --- runs check

@@ -157,10 +157,27 @@ class TreatmentInfo(msgspec.Struct):
     columns: list[str]
 
 
+class MemberInfo(msgspec.Struct):
+    """A model of the estimator: its class, what differs from its defaults, its share of a vote."""
+
+    name: str
+    kind: str
+    parameters: str
+    weight: float | None
+
+
+class EstimatorInfo(msgspec.Struct):
+    """What the model is; a single model is its only member, without a name."""
+
+    kind: str
+    members: list[MemberInfo]
+
+
 class SchemaInfo(msgspec.Struct):
     """The columns of a row; example: a valid row made from ranges and categories.
 
-    treatments: how the table was read and changed before training.
+    treatments: how the table was read and changed before training. estimator: null for runs of
+    earlier versions.
     """
 
     model: str
@@ -172,6 +189,7 @@ class SchemaInfo(msgspec.Struct):
     columns: list[ColumnInfo]
     example: dict[str, float | str | None]
     treatments: list[TreatmentInfo]
+    estimator: EstimatorInfo | None
 
 
 # --- Headers, and errors with an HTTP status

@@ -18,7 +18,7 @@ from tabproof.scorer.inputs import DateInput, TextInput
 from tabproof.service import answers
 from tabproof.service.answers import RefusedError, RowWarning
 from tabproof.service.rows import Row, RowReader, as_iso
-from tabproof.text import is_printable
+from tabproof.text import format_params, is_printable
 
 SCHEMA, SUMMARY, SCORER = "schema.json", "summary.json", "scorer/"
 KINDS: dict[type, str] = {
@@ -120,7 +120,16 @@ class ServedModel:
                 answers.TreatmentInfo(each.code, each.message, list(each.columns))
                 for each in self.schema.treatments
             ],
+            estimator=self._estimator_info(),
         )
+
+    def _estimator_info(self) -> answers.EstimatorInfo | None:
+        found = self.summary.estimator
+        members = [
+            answers.MemberInfo(each.name, each.kind, format_params(each.params), each.weight)
+            for each in found.members
+        ]
+        return answers.EstimatorInfo(found.title, members) if members else None
 
     def example(self) -> dict[str, float | str | None]:
         """Return a row with the middle of each range and the first category of each column."""
