@@ -68,8 +68,7 @@ def _params_of(model: Any) -> Iterator[tuple[str, Any]]:
     """Yield the parameters that are not the defaults of the class, as JSON has them."""
     try:
         defaults = type(model)().get_params(deep=False)
-    except TypeError:
-        # A class with parameters that have no default.
+    except Exception:  # a user's class may need any parameter; the run is right without defaults
         defaults = {}
     for name, value in model.get_params(deep=False).items():
         # NaN equals itself as text, and an array is no truth value.
