@@ -27,8 +27,9 @@ QUICK = [("logistic_regression", "onehot", 3)]
 
 
 @pytest.fixture(scope="module")
-def table(make_csv: Callable[..., Path]) -> Path:
-    return make_csv()
+def table(make_csv: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Once, as the run below: its configuration names this path for all workers.
+    return made_once(tmp_path_factory, "table.csv", lambda path: shutil.copy(make_csv(), path))
 
 
 @pytest.fixture(scope="module")
