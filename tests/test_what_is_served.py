@@ -6,6 +6,7 @@ estimator.joblib.
 
 import json
 import re
+from ast import literal_eval
 from collections.abc import Callable
 from html import unescape
 from importlib.util import find_spec
@@ -130,11 +131,26 @@ def check_statements(run: Path, line: str) -> Parts:
     assert page.count('<span class="badge fine">chosen') == (
         not is_joined and summary["mode"] != "none"
     )
+    check_candidates(run, summary)
     if is_joined:
         assert f" best={{'ensemble': '{len(expected)} models (soft vote)'}} elapsed_sec=" in line
     else:
         assert f" best={summary['best_params']} elapsed_sec=" in line
     return expected
+
+
+def check_candidates(run: Path, summary: dict[str, Any]) -> None:
+    """Check the numbers and scores of candidates against cv_results.csv."""
+    table, estimator = pd.read_csv(run / "cv_results.csv"), summary["estimator"]
+    last = table[table["iter"] == table["iter"].max()]
+    parts = summary["best_params"].get("ensemble", [])
+    for member, part in zip(estimator["members"] if parts else [], parts, strict=True):
+        (row,) = last[last["candidate"] == member["candidate"]].to_dict("records")
+        assert {"weight": member["weight"], **literal_eval(row["params"])} == part
+        assert member["score"] == pytest.approx(row["mean_test_score"], abs=1e-12)
+    if estimator["candidate"] is not None:
+        (row,) = last[last["candidate"] == estimator["candidate"]].to_dict("records")
+        assert literal_eval(row["params"]) == summary["best_params"]
 
 
 def skip_without(name: str) -> None:
