@@ -326,7 +326,7 @@ def test_middleware_around_the_application_sees_every_prediction(
     (tmp_path / "outer.py").write_text(OUTER + added)
     options = ["--app-dir", str(tmp_path)]
     with Server(tmp_path, newest=run, app="outer:app", options=options) as server:
-        body = b'{"features":{}}'
+        body = json.dumps({"features": ROW}).encode()
         request = head("POST /predict HTTP/1.1", f"Content-Length: {len(body)}") + body
         assert status_of(server.raw(request)) == status
 
@@ -349,7 +349,7 @@ def test_small_prediction_needs_no_task(tmp_path: Path, run: Path) -> None:
     (tmp_path / "no_tasks.py").write_text(NO_TASKS)
     options = ["--app-dir", str(tmp_path)]
     with Server(tmp_path, newest=run, app="no_tasks:app", options=options) as server:
-        body = b'{"features":{}}'
+        body = json.dumps({"features": ROW}).encode()
         sent = head("POST /predict HTTP/1.1", f"Content-Length: {len(body)}"), body
         assert status_of(server.raw(b"".join(sent))) == 200
         assert status_of(server.raw(*sent)) == 200
