@@ -57,7 +57,8 @@ def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not [each for each in outputs if each.output_type == "error"]
     assert not [each for each in outputs if each.get("name") == "stderr"]
     pages = [each.data["text/html"] for each in outputs if "text/html" in each.get("data", {})]
-    assert any("<strong>HistGradientBoostingClassifier on tumours: AUC 0.9" in page for page in pages)
+    headline = "<strong>HistGradientBoostingClassifier on tumours: AUC 0.9"
+    assert any(headline in page for page in pages)
     assert (tmp_path / "models" / "tumours").is_dir()
 
 
