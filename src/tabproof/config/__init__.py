@@ -12,8 +12,9 @@ from tabproof.config.command_line import (
 )
 from tabproof.config.hydra_errors import explain_hydra_error
 from tabproof.config.job import kept_globals, overrides_of, run_in_process
+from tabproof.config.options import seconds_of
 from tabproof.config.quoting import quoted, train_words
-from tabproof.config.schema import TrainConfig, seconds_of
+from tabproof.config.schema import TrainConfig
 from tabproof.config.stored import as_yaml, command_of, machine_runtime, recompose
 from tabproof.config.targets import make
 from tabproof.config.typed import identity_of, most_categories, searched, typed

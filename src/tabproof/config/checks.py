@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from tabproof.config import schema
+from tabproof.config import options, schema
 from tabproof.config.targets import refuse_parameter
 from tabproof.config.typed import members_of
 from tabproof.errors import FileMissingError, InvalidValueError, MissingValueError, UserError
@@ -18,8 +18,8 @@ from tabproof.errors import FileMissingError, InvalidValueError, MissingValueErr
 # A key, its value, and what would work; or an error of another kind.
 Found = Iterator[tuple[str, Any, str] | UserError]
 
-NOT_NEGATIVE, A_NUMBER = schema.Allowed(ge=0.0), schema.Allowed(ge=-inf)
-A_COUNT = schema.Allowed(ge=2, le=100)
+NOT_NEGATIVE, A_NUMBER = options.Allowed(ge=0.0), options.Allowed(ge=-inf)
+A_COUNT = options.Allowed(ge=2, le=100)
 # Parameters of scikit-learn's own ensembles: a member of the same name would hide them.
 RESERVED_NAMES = {"cv", "estimators", "final_estimator", "flatten_transform", "n_jobs"}
 RESERVED_NAMES |= {"passthrough", "stack_method", "verbose", "voting", "weights"}
@@ -32,7 +32,7 @@ class IncompatiblePreprocessError(UserError):
 def check_config(config: schema.TrainConfig) -> None:
     """Raise the first error found in a typed configuration, if there is one."""
     for found in chain(
-        schema.range_errors(config),
+        options.range_errors(config),
         _data_errors(config),
         _search_errors(config),
         _decision_errors(config),

@@ -14,7 +14,8 @@ from typing import Any, get_args, get_origin
 
 from omegaconf import MISSING as MANDATORY
 
-from tabproof.config.schema import GROUPS, Allowed, TrainConfig
+from tabproof.config.options import Allowed
+from tabproof.config.schema import GROUPS, TrainConfig
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 # Values that are found while composing: of another key, or given later.
