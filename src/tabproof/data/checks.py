@@ -319,7 +319,7 @@ MAX_CELLS = 2_000_000
 
 
 def _in_parts(n_columns: int, n_rows: int) -> Iterator[slice]:
-    """Return the columns in parts of so many cells."""
+    """Yield slices of the columns, of at most MAX_CELLS cells each."""
     step = max(MAX_CELLS // n_rows, 1)
     for start in range(0, n_columns, step):
         yield slice(start, start + step)

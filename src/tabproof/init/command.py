@@ -14,7 +14,7 @@ import click
 from tabproof.artifacts.files import write_atomically
 from tabproof.conf_files import CONF, choices
 from tabproof.data import Table, table_of
-from tabproof.errors import ColumnMissingError, UserError
+from tabproof.errors import ColumnMissingError, UserError, first_line
 from tabproof.init.looks import (
     ColumnLook,
     find_copies_of_target,
@@ -184,7 +184,7 @@ class Overrides:
             try:
                 self.add([proposed[place - 1]] if 0 < place <= len(proposed) else [answer])
             except Exception as error:  # Hydra's grammar has errors of its own
-                click.echo(f"  {error}".splitlines()[0])
+                click.echo(f"  {first_line(error)}")
             else:
                 return
 

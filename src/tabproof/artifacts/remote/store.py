@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from tabproof.artifacts.errors import NotInStoreError, StoreAddressError, StoreError
 from tabproof.artifacts.files import atomic_file, locked, opened_file
-from tabproof.errors import PackageMissingError
+from tabproof.errors import PackageMissingError, first_line
 
 try:
     import fsspec
@@ -337,5 +337,4 @@ def failure_reason(error: BaseException) -> str:
             return reason.format(code=code, status=status, code_or_status=code or status)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    line = text.strip().splitlines()[0] if text.strip() else type(error).__name__
-    return line[:MAX_REASON]
+    return first_line(error)[:MAX_REASON]
