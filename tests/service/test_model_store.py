@@ -20,6 +20,7 @@ from tabproof.artifacts import manifest as manifests
 from tabproof.errors import UserError
 from tabproof.service.answers import RefusedError
 from tabproof.service.model_store import ModelStore, OutsideRootsError, ReloadError, beneath
+from tabproof.service.served_model import ModelUnusableError
 from tabproof.service.settings import Settings
 from tests.artifacts.making import REPLACEMENTS, mount
 from tests.artifacts.remote.loopback import Between, Bucket, answering, content_of, pull, push
@@ -141,6 +142,30 @@ HOSTILE = [
     "models\\wine", "models/wine/\udcff", "models/" + "a" * 2000, "models", "outputs",
     "models/link", "outputs/link", "models/wine/versions/link", "outputs/2024-01-01/deep/link",
 ]  # fmt: skip
+
+
+def test_blocked_store_serves_nothing_until_all_is_repeated(home: Path, run: Path) -> None:
+    store = store_of(home)
+    served = list(store.served.models)
+    store.block(ModelUnusableError(source="a run", reason="it is gone"))
+
+    def check_blocked() -> None:
+        for name in (None, *served):
+            with pytest.raises(RefusedError, match="it is gone"):
+                store.served.find(name)
+        assert "it is gone" in store.served.why_not_ready()
+
+    check_blocked()
+    # A watcher that finds another model must not lift it, nor a repetition that fails.
+    Registry(home / "models").promote(run, "other", "me", "")
+    store.reload(None, thoroughly=False)
+    check_blocked()
+    with pytest.raises(OutsideRootsError):
+        store.repeat([None, "outputs/absent"], thoroughly=True)
+    check_blocked()
+    store.repeat([None], thoroughly=True)
+    assert store.served.find("other").run_id
+    assert not store.served.why_not_ready()
 
 
 def test_reload_by_path_stays_below_the_roots(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

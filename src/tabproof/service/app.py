@@ -82,15 +82,18 @@ def make_app(settings: Settings) -> FastAPI:
         at_once = gates[-1].answer_at_once if is_bare else None
         lifecycle.attach(app, telemetry, settings.drain_seconds, at_once)
         others = workers.join()
-        with suppress(ReloadError):
-            await asyncio.to_thread(store.reload, None)
         try:
             if others.paths:
                 await asyncio.to_thread(store.repeat, [None, *others.paths], thoroughly=True)
+            else:
+                with suppress(ReloadError):
+                    await asyncio.to_thread(store.reload, None)
             workers.repeated(others, store.served.runs)
         except UserError as error:
+            if not others.paths:
+                raise
             # The run is gone since the other workers have loaded it: this one tries again.
-            store.serve_nothing(error)
+            store.block(error)
             log.error("another worker serves what this one cannot load: %s", error)  # noqa: TRY400
         for name, why in {**store.served.unread, **store.served.failed}.items():
             log.error("model '%s' cannot be loaded: %s", name, why)
@@ -103,7 +106,7 @@ def make_app(settings: Settings) -> FastAPI:
             await by_grpc.start()
         tasks = (
             asyncio.create_task(watch()),
-            asyncio.create_task(workers.follow(repeat, store.serve_nothing)),
+            asyncio.create_task(workers.follow(repeat, store.block)),
         )
         yield
         if by_grpc is not None:

@@ -56,7 +56,8 @@ class Served:
 
     failed: models that could not be loaded. store: models that could not be pulled, of which the
     cached version is served. unread: entries of the registry that cannot be read; a model that was
-    served before stays. required: names without which the service is not ready.
+    served before stays. required: names without which the service is not ready. blocked: why
+    nothing is served, although other workers serve.
     """
 
     models: Mapping[str, ServedModel] = field(default_factory=dict)
@@ -65,6 +66,7 @@ class Served:
     store: Mapping[str, str] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    blocked: str = ""
 
     @property
     def runs(self) -> dict[str, str]:
@@ -74,8 +76,8 @@ class Served:
     def find(self, name: str | None = None, version: str | None = None) -> ServedModel:
         """Return a model, the default one without a name; raise RefusedError if not served."""
         found = self.models.get((self.default_name or "") if name is None else name)
-        if found is None:
-            if name is None or "reload" in self.failed:
+        if found is None or self.blocked:
+            if name is None or self.blocked:
                 raise RefusedError(503, self.why_no_default(), headers={"Retry-After": "5"})
             names = ", ".join(sorted(self.models)) or "none"
             raise RefusedError(404, f"there is no model of that name; served: {names}")
@@ -85,6 +87,8 @@ class Served:
 
     def why_no_default(self) -> str:
         """Return why there is no default model, and what to do; empty if there is one."""
+        if self.blocked:
+            return f"this worker cannot load what the others serve, and tries again: {self.blocked}"
         if (self.default_name or "") in self.models:
             return ""
         failed = {**self.store, **self.unread, **self.failed}
@@ -178,23 +182,24 @@ class ModelStore:
 
     def repeat(self, paths: Sequence[str | None], *, thoroughly: bool) -> bool:
         """Reload as another process did, by one path after the other; serve nothing in between."""
-        if len(paths) == 1:
+        if len(paths) == 1 and not self.served.blocked:
             return self.reload(paths[0], thoroughly=thoroughly)
         fresh = ModelStore(self._settings)
         for path in paths:
-            # Models that cannot be loaded are recorded; a run that was named must be.
-            with suppress(*([ReloadError] if path is None else [])):
+            try:
                 fresh.reload(path)
+            except ReloadError:
+                # Models that cannot be loaded are recorded; a run that was named must be.
+                if path is not None:
+                    raise
         with self._lock:
             self.served, self._pointers = fresh.served, fresh._pointers
         return True
 
-    def serve_nothing(self, error: UserError) -> None:
-        """Answer every prediction with 503 and the reason, until models are loaded again."""
+    def block(self, error: UserError) -> None:
+        """Answer every prediction with 503 and the reason, until `repeat` succeeds."""
         with self._lock:
-            self._pointers = {}
-            failed = {"reload": self.message_of(error)}
-            self.served = Served(failed=failed, required=self.served.required)
+            self.served = replace(self.served, blocked=self.message_of(error))
 
     def _pull(self, *, thoroughly: bool) -> None:
         """Pull every model within the time limit; record failures, which keep the cached version.

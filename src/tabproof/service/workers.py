@@ -162,11 +162,11 @@ class Workers:
     async def follow(
         self,
         reload: Callable[[Sequence[str | None], bool], Awaitable[dict[str, str]]],
-        refuse: Callable[[UserError], None],
+        block: Callable[[UserError], None],
     ) -> None:
         """Repeat the reloads of other workers, as long as this one runs.
 
-        refuse : called with the error when this worker cannot load what another one serves. It
+        block : called with the error when this worker cannot load what another one serves. It
         serves nothing then, since clients must not get answers of two models, and tries again.
         """
         logged = ""
@@ -184,7 +184,7 @@ class Workers:
                 runs = await reload(paths, state.thoroughly or not is_next)
             except UserError as error:
                 if state.succeeded:
-                    refuse(error)
+                    block(error)
                     self._seen = NONE
                     if logged != (logged := str(error)):
                         log.error("another worker serves what this one cannot load: %s", error)  # noqa: TRY400
