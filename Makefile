@@ -133,8 +133,22 @@ api-stop: ## stop the service of api-bg after it has answered its open requests
 		while kill -0 "$$(cat logs/api.pid)" 2>/dev/null; do sleep 0.1; done; echo stopped; \
 	else echo 'not running'; fi; rm -f logs/api.pid
 
+# What checks and builds the scripts of the pages, where there is node; tests skip it elsewhere.
+WEB := src/tabproof/report/web
+NODE_MODULES := $(WEB)/node_modules/.package-lock.json
+
+$(NODE_MODULES): $(WEB)/package-lock.json
+	@echo "installing $< into $(@D)"
+	@npm ci --prefix $(WEB) --silent
+	@touch $@
+
+.PHONY: web
+web: $(NODE_MODULES) ## build the scripts of the pages into src/tabproof/report/web/built/; needs node
+	@node $(WEB)/node_modules/typescript/bin/tsc --project $(WEB)
+	@node $(WEB)/build.js
+
 # Tests need every library that conf/ offers.
-TESTED := init $(foreach lock,dev api catboost clients dask deploy docs excel lightgbm parallel remote store tpe xgboost,$(VENV)/.installed-$(lock))
+TESTED := init $(foreach lock,dev api catboost clients dask deploy docs excel lightgbm parallel remote store tpe xgboost,$(VENV)/.installed-$(lock)) $(if $(shell command -v npm),$(NODE_MODULES))
 
 # As many tests run in parallel as there are cores; more threads would slow them down.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1

@@ -1,0 +1,22 @@
+/** The parts of Observable Plot that pages use; a script of its own, because it rarely changes. */
+export {
+  areaY,
+  axisX,
+  axisY,
+  barX,
+  crosshair,
+  dot,
+  gridX,
+  gridY,
+  line,
+  lineY,
+  link,
+  plot,
+  pointer,
+  pointerX,
+  rectY,
+  ruleX,
+  ruleY,
+  text,
+  tip,
+} from "@observablehq/plot";

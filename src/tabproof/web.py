@@ -1,0 +1,67 @@
+"""What pages with scripts are put together from: built scripts, data, texts, and their policy.
+
+The scripts are built from report/web/ by `make web`. A page runs only those whose hash is in its
+Content-Security-Policy, so that a name in the data that passed as markup would run nothing.
+"""
+
+import json
+import tomllib
+from base64 import b64encode
+from collections.abc import Iterable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from tabproof.text import LANGUAGES
+
+BUILT = Path(__file__).parent / "report" / "web" / "built"
+TEXTS = Path(__file__).parent / "texts" / "web.toml"
+# What ends a script element, or begins a comment in one; and line ends of JavaScript alone.
+ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+
+
+@cache
+def read_script(name: str) -> str:
+    """Return a built script, for a script element in the page: it has no end tag in it."""
+    return (BUILT / f"{name}.js").read_text(encoding="utf-8")
+
+
+def as_json(content: Any) -> str:
+    """Return JSON that can be the text of a script element, whatever is in it."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # Half a Unicode character, as a name may have, cannot be written as UTF-8.
+    return text.translate(ESCAPED).encode(errors="backslashreplace").decode()
+
+
+def hash_source(text: str) -> str:
+    """Return the source expression of an inline script or style, for a policy."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def policy_of(scripts: Iterable[str], **others: str) -> str:
+    """Return a Content-Security-Policy that allows these scripts only; others: by directive."""
+    directives = {
+        "default-src": "'none'",
+        "script-src": " ".join(map(hash_source, scripts)) or "'none'",
+        "style-src": "'unsafe-inline'",
+        "img-src": "data:",
+        "font-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    } | {name.replace("_", "-"): sources for name, sources in others.items()}
+    return "; ".join(f"{name} {sources}" for name, sources in directives.items())
+
+
+@cache
+def read_texts(language: str, *sections: str) -> dict[str, str]:
+    """Return texts/web.toml in one language, by `section.key`; only some sections if named."""
+    if language not in LANGUAGES:
+        raise KeyError(language)
+    content = tomllib.loads(TEXTS.read_text(encoding="utf-8"))
+    return {
+        f"{section}.{key}": entry[language]
+        for section, entries in content.items()
+        if not sections or section in sections
+        for key, entry in entries.items()
+    }
