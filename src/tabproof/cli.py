@@ -365,6 +365,7 @@ look:
   python -m src.runs check outputs/2026-11-23/…     0 all complete, 1 some failed, 2 not over
   python -m src.runs report                         a markdown table
   python -m src.runs report outputs/… --html        a page: runs side by side
+  python -m src.runs page --open                    outputs/index.html: all runs in a browser
   python -m src.runs verify adult                   every byte against its hash
   python -m src.runs prune --dry-run                what would go, and what stays and why
 serve:
@@ -400,6 +401,7 @@ RANKED = (
 HTML = _flag("html", "write PLACE/report.html instead: runs side by side, and what is noise")
 JSON = click.Option(["--json", "as_json"], is_flag=True, help="for programs")
 LANGUAGE = _option("language", "of the page (the runs' own)", type=click.Choice(LANGUAGES))
+OF_NEWEST = _option("language", "of the page (the newest run's)", type=click.Choice(LANGUAGES))
 REMOVAL = _flag("yes", "do not ask"), _flag("dry-run", "show what would go")
 MODEL = _option("name", "of the model (its dataset's)")
 IF_BETTER = _flag("if-better", "than the current one, p < 0.05")
@@ -408,6 +410,7 @@ VERSION = _option("to", "any version, or the beginning of its id", "VERSION")
 WHO = _option("who", "your name (you, here)"), _option("why", "the reason", "TEXT", default="")
 STORE = _option("store", "s3://bucket/prefix (MODEL_STORE)", "PLACE")
 KEY = _option("sign", "private key (PEM): the service may ask for a signature", "KEY", type=PATH)
+OPENED = click.Option(["--open", "is_opened"], is_flag=True, help="show it in a browser")
 REPLACE = _flag("replace", "what is there under the same run id, from another execution")
 OVERWRITE = _flag("overwrite", "promotions that were made here")
 
@@ -436,6 +439,10 @@ for _name, _function, _params, _words in (
     (
         "report", "listing.report", (PLACE, HTML, LANGUAGE),
         "Print a markdown table of the newest runs, or write a page of all.",
+    ),
+    (
+        "page", "page.page", (OUTPUTS, MODELS, OF_NEWEST, OPENED),
+        "Write the page of all runs, outputs/index.html: one file, which needs no server.",
     ),
     (
         "verify", "promote.verify", (RUN, OUTPUTS, MODELS),

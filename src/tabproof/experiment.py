@@ -42,15 +42,29 @@ def make_run(
     """Train and evaluate a model, and write the run; raise RunSkipped where one is complete."""
     run, timings = artifacts.RunDirectory(directory), progress.Timings()
     threads.be_nice(config.runtime.niceness)
-    with (
-        artifacts.record_outcome(run, lambda: timings.current, keep_refused=keep_refused),
-        kept_awake(asked=config.runtime.inhibit_sleep),
-    ):
-        summary = train(config, run, timings)
-        run.complete(summary.run_id)
-    if is_latest:
-        run.mark_latest()
+    try:
+        with (
+            artifacts.record_outcome(run, lambda: timings.current, keep_refused=keep_refused),
+            kept_awake(asked=config.runtime.inhibit_sleep),
+        ):
+            summary = train(config, run, timings)
+            run.complete(summary.run_id)
+        if is_latest:
+            run.mark_latest()
+    except Exception:
+        write_index(config, directory)
+        raise
+    write_index(config, directory)
     return summary
+
+
+def write_index(config: TrainConfig, directory: Path) -> None:
+    """Write the page of all runs, if it is asked for; it never makes a run fail."""
+    if config.report.index:
+        # Loads what pages need.
+        from tabproof.runs import page
+
+        page.refresh(directory)
 
 
 def train(

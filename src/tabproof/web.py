@@ -18,7 +18,7 @@ from tabproof.text import LANGUAGES
 BUILT = Path(__file__).parent / "report" / "web" / "built"
 TEXTS = Path(__file__).parent / "texts" / "web.toml"
 # What ends a script element, or begins a comment in one; and line ends of JavaScript alone.
-ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+ESCAPED = "<>&\u2028\u2029"
 
 
 @cache
@@ -30,8 +30,11 @@ def read_script(name: str) -> str:
 def as_json(content: Any) -> str:
     """Return JSON that can be the text of a script element, whatever is in it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # Much faster than `translate` where the text is long.
+    for letter in ESCAPED:
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
     # Half a Unicode character, as a name may have, cannot be written as UTF-8.
-    return text.translate(ESCAPED).encode(errors="backslashreplace").decode()
+    return text.encode(errors="backslashreplace").decode()
 
 
 def hash_source(text: str) -> str:

@@ -220,11 +220,15 @@ Records = dict[str, tuple[str, Record]]
 
 @dataclass(frozen=True)
 class Found:
-    """A run directory and its record; when: the date and time in its name."""
+    """A run directory and its record.
+
+    when: the date and time in its name. signature: as in RunFolder; empty where it was not read.
+    """
 
     path: Path
     when: str
     record: Record
+    signature: str = ""
 
 
 def read_records(outputs: Path) -> list[Found]:
@@ -251,7 +255,7 @@ def read_records(outputs: Path) -> list[Found]:
         date, *rest = Path(key).parts
         time = TIME.match(rest[0]) if rest else None
         when = f"{date} {':'.join(time.groups())}" if time else date
-        found.append(Found(path, when, record))
+        found.append(Found(path, when, record, run.signature))
         # Short runs may begin in the same second; jobs of a sweep are sorted by their numbers.
         completed[path] = run.completed if len(rest) == 1 else 0
     if final != remembered:

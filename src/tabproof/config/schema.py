@@ -389,6 +389,7 @@ class ReportConfig:
     plots: bool = neutral("draw the pictures of plots/", True)
     page: bool = neutral("write report.html, in which all is together", True)
     model_card: bool = neutral("write model_card.md", True)
+    index: bool = neutral("write outputs/index.html, the page of all runs, at the end", True)
 
 
 @choice("runtime", "runtime")

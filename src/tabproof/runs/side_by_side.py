@@ -1,6 +1,5 @@
 """Write the page of many runs; predictions are read of the best only, which the page states."""
 
-import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,11 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from urllib.parse import quote
 
-import numpy as np
-import pandas as pd
-
 from tabproof import artifacts
-from tabproof.artifacts.errors import UnverifiedRunError
 from tabproof.errors import InvalidValueError, UserError
 from tabproof.evaluation_result import METRICS, Estimate, rank
 from tabproof.report.plots.material import HoldOut
@@ -25,6 +20,7 @@ from tabproof.report.side_by_side import (
     make_section,
     render_sweep,
 )
+from tabproof.runs.curves import read_held_out
 from tabproof.text import LANGUAGES
 
 # Of a group: runs whose predictions are read, and rows of the table.
@@ -174,19 +170,11 @@ def _read(run: artifacts.Found, refused: dict[Path, str]) -> tuple[str, HoldOut]
     """Verify a run and read its held-out rows; return a hash that identifies these, too."""
     place = _place_of(run)
     try:
-        predictions = artifacts.read_predictions(place)
-        frame = predictions.hold_out()
-        y, proba = frame["y_true"].to_numpy(), frame.drop(columns="y_true").to_numpy()
-        if not len(y) or not np.isfinite(proba).all():
-            reason = "has values that are no probability"
-            raise UnverifiedRunError(path=place, name="predictions.parquet", reason=reason)
+        held_out = read_held_out(place)
     except UserError as error:
         refused[run.path] = str(error)
     except OSError as error:
         refused[run.path] = f"{place} cannot be read: {error.strerror}"
     else:
-        rows = hashlib.sha256(pd.util.hash_pandas_object(frame["y_true"]).to_numpy().tobytes())
-        summary = predictions.summary
-        rows.update(repr((summary.labels, summary.data.sha256)).encode())
-        return rows.hexdigest(), HoldOut(y, proba)
+        return held_out.rows, HoldOut(held_out.y, held_out.proba)
     return None

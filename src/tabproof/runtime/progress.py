@@ -229,10 +229,11 @@ def step_display(step: str, *, bar: bool) -> Iterator[StepProgress]:
 
 
 @contextmanager
-def rows_display(*, bar: bool) -> Iterator[Callable[[int, float], None]]:
+def rows_display(*, bar: bool, what: str = "rows") -> Iterator[Callable[[int, float], None]]:
     """Show a bar on stderr inside the block, if that is a terminal.
 
-    Yields the function that takes the number of rows done, and their share of all.
+    Yields the function that takes the number of rows, or of what else is counted, that are done,
+    and their share of all.
     """
     if not (bar and sys.stderr.isatty()):
         yield lambda _rows, _share: None
@@ -243,12 +244,12 @@ def rows_display(*, bar: bool) -> Iterator[Callable[[int, float], None]]:
     columns = (
         progress.BarColumn(),
         progress.TaskProgressColumn(),
-        progress.TextColumn("{task.fields[rows]} rows"),
+        progress.TextColumn(f"{{task.fields[done]}} {what}"),
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=Console(stderr=True), transient=True) as display:
-        task = display.add_task("scoring", total=1.0, rows="0")
-        yield lambda rows, share: display.update(task, completed=share, rows=f"{rows:,}")
+        task = display.add_task("", total=1.0, done="0")
+        yield lambda done, share: display.update(task, completed=share, done=f"{done:,}")
 
 
 def progress_callbacks(*, bar: bool) -> list[Any]:

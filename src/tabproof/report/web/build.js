@@ -9,7 +9,7 @@ import { build } from "esbuild";
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const OUTPUT = process.argv[2] ?? `${HERE}built`;
 /** An entry per script of a page; `plot` is the library that others use as the global `Plot`. */
-const ENTRIES = ["plot"];
+const ENTRIES = ["plot", "runs"];
 
 for (const entry of ENTRIES) {
   const options = {

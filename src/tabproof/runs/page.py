@@ -1,0 +1,188 @@
+"""Write the page of all runs, outputs/index.html: by command, and at the end of runs and sweeps."""
+
+import logging
+import time
+import webbrowser
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import inf
+from pathlib import Path
+from time import monotonic, perf_counter
+
+from tabproof import artifacts
+from tabproof.artifacts import COMPLETE, Found, one_line
+from tabproof.artifacts.errors import RunningError
+from tabproof.artifacts.files import locked
+from tabproof.artifacts.run_directory import OUTPUTS
+from tabproof.report.runs_page import render_runs
+from tabproof.runs.curves import curve_size, truth_size
+from tabproof.runs.listing import filtered
+from tabproof.runs.page_cache import CACHE, PageCache
+from tabproof.runs.page_data import best_of_each_dataset, key_of, page_data, read_promoted
+from tabproof.runtime.progress import rows_display
+from tabproof.text import LANGUAGES, counted
+
+PAGE, LOCK = "index.html", ".page.lock"
+MODELS = "models"
+# Bytes of the curves in the page.
+BUDGET = 6_000_000
+# Seconds for reading runs while other writers wait, and for waiting.
+MAX_READING, MAX_WAITING = 2.0, 30.0
+
+log = logging.getLogger(__name__)
+
+
+def page(*, outputs: Path, models: Path, language: str | None, is_opened: bool = False) -> str:
+    """Write outputs/index.html after reading all that is new, and say where it is."""
+    start = perf_counter()
+    cache, found = PageCache(outputs / CACHE), _walk(outputs)
+    with rows_display(bar=True, what="runs") as show:
+        reader = Reader(outputs, cache, is_thorough=True, report=show)
+        reader.read(found, read_promoted(models))
+    # Other writers have not waited for this; what they wrote since is read again below.
+    cache.save()
+    n_runs = write_page(outputs, models, language=language)
+    path = outputs / PAGE
+    if is_opened:
+        webbrowser.open(path.absolute().as_uri())
+    seconds = perf_counter() - start
+    return f"page {one_line(str(path))}: {counted(n_runs, 'run')} ({seconds:.1f} s)"
+
+
+def refresh(directory: Path) -> None:
+    """Write the page of the outputs/ that a run or a sweep is in; a failure is a warning."""
+    outputs = next((path for path in directory.absolute().parents if path.name == OUTPUTS), None)
+    if outputs is None or not outputs.is_dir():
+        return
+    try:
+        write_page(outputs, outputs.with_name(MODELS))
+    except Exception as error:  # whatever it is, the run is right without the page
+        reason = one_line(f"{type(error).__name__}: {error}")
+        log.warning("%s was not written: %s", outputs / PAGE, reason)
+
+
+def write_page(outputs: Path, models: Path, *, language: str | None = None) -> int:
+    """Write the page with all runs that are there; return their number.
+
+    Several processes may do so at once: each looks for runs after the one before has written, so
+    the last page has all of them. Reading runs that are new takes two seconds at most; the others
+    are in the page without what was not read.
+    """
+    with _alone(outputs):
+        cache, found = PageCache(outputs / CACHE), _walk(outputs)
+        promoted = read_promoted(models)
+        shown = Reader(outputs, cache, until=monotonic() + MAX_READING).read(found, promoted)
+        cache.keep({key_of(run, outputs) for run in found})
+        content, curves = page_data(
+            found,
+            outputs,
+            cache,
+            language=language or _language_of(found, outputs, cache),
+            promoted=promoted,
+            shown=shown,
+        )
+        best = {run.path: dataset for dataset, run in best_of_each_dataset(found).items()}
+        places = {best[run.path]: n for n, run in enumerate(found) if run.path in best}
+        text = render_runs(content, curves, places)
+        artifacts.write_atomically(outputs / PAGE, text.encode(), durable=False)
+        cache.save()
+    return len(found)
+
+
+def _walk(outputs: Path) -> list[Found]:
+    return filtered(artifacts.read_records(outputs))
+
+
+@contextmanager
+def _alone(outputs: Path) -> Iterator[None]:
+    """Hold the lock of the page; raise RunningError where another process keeps it for long."""
+    end = monotonic() + MAX_WAITING
+    while True:
+        try:
+            with locked(outputs / LOCK):
+                yield
+                return
+        except BlockingIOError as error:
+            if monotonic() > end:
+                raise RunningError(outputs / PAGE, "another process") from error
+            time.sleep(0.05)
+
+
+def _language_of(found: Sequence[Found], outputs: Path, cache: PageCache) -> str:
+    """Return the language of the newest run's own pages."""
+    for run in found:
+        if known := cache.runs.get(key_of(run, outputs)):
+            facts = dict(cache.facts[number] for number in known.numbers)
+            asked = facts.get("config.report.language", "").strip('"')
+            return asked if asked in LANGUAGES else LANGUAGES[0]
+    return LANGUAGES[0]
+
+
+class Reader:
+    """Reads what the cache does not know of runs.
+
+    until: no run is read after this moment (monotonic). is_thorough: read predictions again that
+    could not be read before; somebody may have restored them. report: takes the number of runs
+    that are done and their share.
+    """
+
+    def __init__(
+        self,
+        outputs: Path,
+        cache: PageCache,
+        *,
+        until: float = inf,
+        is_thorough: bool = False,
+        report: Callable[[int, float], None] = lambda _n, _share: None,
+    ) -> None:
+        self._outputs, self._cache, self._until, self._report = outputs, cache, until, report
+        self._is_thorough = is_thorough
+
+    def read(
+        self, found: Sequence[Found], promoted: Mapping[str, object]
+    ) -> dict[str, list[bytes]]:
+        """Read facts and predictions; return the runs whose curves fit, by their held-out rows.
+
+        First the best run of each dataset, then promoted ones, then the newest.
+        """
+        complete = [run for run in found if run.record.state in COMPLETE]
+        first = [*best_of_each_dataset(complete).values()]
+        first += [run for run in complete if run.record.run_id in promoted]
+        ordered = {key_of(run, self._outputs): run for run in (*first, *complete)}
+        for n, (key, run) in enumerate(ordered.items(), start=1):
+            known = self._cache.runs.get(key)
+            if known is None or known.signature != run.signature:
+                self._cache.runs.pop(key, None)
+                if monotonic() < self._until:
+                    self._read_facts(key, run)
+            self._report(n, n / len(ordered) / 2)
+        return self._read_curves(ordered)
+
+    def _read_facts(self, key: bytes, run: Found) -> None:
+        try:
+            self._cache.read_run(key, run.path, run.signature)
+        except Exception as error:  # of a run that anybody may have made, or that is removed now
+            log.info("%s: %s", one_line(str(run.path)), one_line(str(error)))
+
+    def _read_curves(self, ordered: Mapping[bytes, Found]) -> dict[str, list[bytes]]:
+        """Read predictions as far as there is room for their curves."""
+        shown: dict[str, list[bytes]] = defaultdict(list)
+        left = BUDGET
+        for n, (key, run) in enumerate(ordered.items(), start=1):
+            known = self._cache.runs.get(key)
+            if known is None:
+                continue
+            size = curve_size(known.n_rows, known.n_labels)
+            if known.rows not in shown:
+                size += truth_size(known.n_rows, known.n_labels)
+            is_read = known.curve or (known.cause and not self._is_thorough)
+            if size <= left and not is_read and monotonic() < self._until:
+                self._cache.read_curve(key, run.path)
+            if size <= left and known.curve:
+                shown[known.rows].append(key)
+                left -= size
+            else:
+                self._cache.drop_curve(key)
+            self._report(n, 0.5 + n / len(ordered) / 2)
+        return shown
