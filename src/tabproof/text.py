@@ -14,6 +14,8 @@ LANGUAGES = ("en", "ja")
 GAP = "  "
 # A column that is shortened keeps this many characters, half of them if need be.
 MIN_WIDTH = 12
+# What begins a formula in a cell of a spreadsheet; some skip the blank ones, some read wide ones.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def aligned(
@@ -60,6 +62,11 @@ def display_width(text: str) -> int:
         0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF")
         for letter in text
     )
+
+
+def no_formula(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula: an apostrophe before what begins one."""
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def escape_markdown(text: str) -> str:

@@ -15,7 +15,7 @@ from tabproof.artifacts import COMPLETE, Found, Record, one_line
 from tabproof.artifacts.errors import OutputsError
 from tabproof.errors import InvalidValueError, PathError, listed
 from tabproof.evaluation_result import rank
-from tabproof.text import aligned, escape_markdown, format_params, shell_word
+from tabproof.text import aligned, escape_markdown, format_params, no_formula, shell_word
 
 CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*")
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -214,7 +214,7 @@ def as_text(found: Iterable[Found], metric: str = "roc_auc", *, width: int | Non
 
 
 def as_csv(found: Iterable[Found], metric: str = "roc_auc") -> str:
-    """Return a CSV file with every number in full, for programs."""
+    """Return a CSV file with every number in full; no text in it is a formula to a spreadsheet."""
     out = io.StringIO()
     writer = csv_format.writer(out, lineterminator="\n")
     names = ["dataset", "choices", "state", "metric", "value", "low", "high", "seconds", "run_id"]
@@ -223,8 +223,11 @@ def as_csv(found: Iterable[Found], metric: str = "roc_auc") -> str:
         record = each.record
         first = (one_line(record.dataset), one_line(record.choices), record.state, metric)
         numbers = (record.value(metric), *(record.interval(metric) or (None, None)))
-        last = (record.run_id, record.cause, artifacts.path_text(each.path), record.model)
-        writer.writerow([*first, *numbers, record.seconds, *last, record.mode])
+        # A carriage return that is not quoted ends the row elsewhere, and csv does not quote it.
+        path = artifacts.path_text(each.path).replace("\r", "\\r")
+        last = (record.run_id, record.cause, path, one_line(record.model))
+        row = [*first, *numbers, record.seconds, *last, one_line(record.mode or "")]
+        writer.writerow([no_formula(cell) if isinstance(cell, str) else cell for cell in row])
     return out.getvalue()
 
 
