@@ -239,7 +239,7 @@ def test_records_that_may_change_are_read_each_time(
     assert read_again(outputs, monkeypatch) == ["12-00-00_a", "13-00-00_b", "14-00-00_c"]
 
 
-@pytest.mark.parametrize("content", [b"", b"no index" * 999, b"1 0\n{}"])
+@pytest.mark.parametrize("content", [b"", b"no index" * 999, b"2 0\n{}"])
 def test_a_damaged_index_is_replaced_with_a_warning(
     content: bytes, outputs: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -250,6 +250,18 @@ def test_a_damaged_index_is_replaced_with_a_warning(
     assert "made anew" in caplog.text
     caplog.clear()
     assert names(outputs) == EXPECTED
+    assert caplog.text == ""
+
+
+def test_an_index_of_another_version_is_replaced_without_a_word(
+    outputs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = read_records(outputs)
+    head, _, content = (outputs / INDEX).read_bytes().partition(b"\n")
+    number, checksum = head.split()
+    older = b"%d %s\n%s" % (int(number) - 1, checksum, content.replace(b"0.9", b"0.8"))
+    (outputs / INDEX).write_bytes(older)
+    assert read_records(outputs) == before
     assert caplog.text == ""
 
 

@@ -66,6 +66,31 @@ def test_every_run_is_compared_with_the_best() -> None:
     assert "chosen by the numbers shown" in words
 
 
+def test_a_run_alone_has_no_overlay_and_is_not_called_the_best() -> None:
+    alone = [group_of([contender(n)], id=f"group-{n}", dataset=f"table {n}") for n in range(3)]
+    page, words = page_of(*alone), words_of(page_of(*alone))
+    assert page.count("<figure>") == 0
+    assert 'class="plot sample"' not in page
+    assert "The best is" not in words
+    assert "model=model_1" not in words
+    assert "model_1: ROC-AUC 0.890, 95 % interval 0.840 to 0.940." in words
+    assert "Holm" not in words
+    # Of two runs, one of which was not read, there is one curve.
+    half = page_of(group_of([contender(0), contender(1, hold_out=None)]))
+    assert (half.count("<figure>"), half.count('class="plot sample"')) == (0, 0)
+    two = page_of(alone[0], group_of([contender(0), contender(1)], id="group-9"))
+    assert (two.count("<figure>"), two.count('class="plot sample"')) == (3, 2)
+    assert "Holm" in words_of(two)
+
+
+def test_the_fitted_model_of_a_run_is_named() -> None:
+    named = [contender(0, model="ensemble of 2 models (soft vote)"), contender(1)]
+    words = words_of(page_of(group_of(named)))
+    assert "Fitted model" in words
+    assert "model_0 ensemble of 2 models (soft vote) 0.900" in words
+    assert "Fitted model" not in words_of(page_of(group_of()))
+
+
 def test_runs_without_a_significant_difference_are_named() -> None:
     same = held_out(1)
     group = group_of([contender(n, hold_out=same) for n in range(3)])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tabproof.api.run import Run
 from tabproof.artifacts import Found, Record, read_record
 from tabproof.runs.listing import as_csv, as_markdown, as_text, ranked
 from tabproof.text import display_width
@@ -51,6 +52,46 @@ def test_a_complete_run_has_its_numbers(tmp_path: Path) -> None:
     assert (row["model"], row["search"]) == ("Voting", "full")
     assert row_of(found, "accuracy")["low"] == "0.75"
     assert row_of(found, "f1")["value"] == ""
+
+
+ENSEMBLE = {
+    "combined": "soft_vote",
+    "members": [
+        {"name": name, "kind": "LogisticRegression", "params": {"C": 0.1}, "weight": 0.5}
+        for name in ("one", "two")
+    ],
+}
+
+
+def test_a_run_is_named_by_what_is_served_not_by_what_was_configured(tmp_path: Path) -> None:
+    configured = {"model": "8 models", "overrides": ["dataset=adult", "search=portfolio"]}
+    run = make_recorded_run(tmp_path / "a", "aaaa0000", estimator=ENSEMBLE, **configured)
+    found = Found(run, "", read_record(run))
+    name = "ensemble of 2 models (soft vote)"
+    assert row_of(found)["model"] == name
+    assert name in as_text([found], width=None)
+    assert f"| {name} |" in as_markdown([found])
+    assert name in repr(Run(run))
+    # The index holds no parameters.
+    assert [dict(each.params) for each in found.record.estimator.members] == [{}, {}]
+    alone = {"members": [{"kind": "RandomForestClassifier", "params": {}}]}
+    single = make_recorded_run(tmp_path / "b", "bbbb0000", estimator=alone, **configured)
+    assert read_record(single).model == "RandomForest"
+    earlier = make_recorded_run(tmp_path / "c", "cccc0000", **configured)
+    assert read_record(earlier).model == "8 models"
+
+
+@pytest.mark.parametrize("begins", ["=cmd|' /C calc'!A0", "+1", "-1+2", "@SUM(A1)", "＝1", "'="])
+def test_a_text_in_a_csv_is_no_formula_to_a_spreadsheet(begins: str) -> None:
+    odd = line(-1.5, dataset=begins, overrides=[begins], model=begins, mode=begins, cause=begins)
+    row = row_of(replace(odd, path=Path(begins)))
+    texts = [row[name] for name in ("dataset", "choices", "model", "search", "cause", "path")]
+    assert texts == [f"'{begins}" if begins[0] != "'" else begins] * 6
+    # A number stays one.
+    assert row["value"] == "-1.5"
+    for blank, written in (("\t", "'\t=1"), ("\n", "'\n=1"), ("a\r", "a\\r=1")):
+        assert row_of(replace(odd, path=Path(f"{blank}=1")))["path"] == written
+        assert row_of(line(model=f"{blank}=1"))["model"] in ("'=1", "a =1")
 
 
 def test_a_search_that_ended_early_is_partial_and_has_a_number(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ class Run:
     def __repr__(self) -> str:
         auc = self.metrics.get("roc_auc", math.nan)
         dataset = self._run.record.dataset
-        return f"<Run {self.run_id} {dataset} {self.summary.model} AUC={auc:.4f} {self.path}>"
+        return f"<Run {self.run_id} {dataset} {self._run.record.model} AUC={auc:.4f} {self.path}>"
 
     def _repr_html_(self) -> str:
         from tabproof.api.notebook import run_as_html

@@ -212,7 +212,9 @@ def unfinished_runs(outputs: Path) -> Iterator[Path]:
 
 # The first line is the format and a checksum of the second, a JSON object.
 INDEX = ".index.json"
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
+# The first line of an index of another version.
+OTHER_FORMAT = re.compile(rb"\d+ \d+")
 
 # By path relative to outputs: the signature and the record.
 Records = dict[str, tuple[str, Record]]
@@ -277,6 +279,8 @@ def _read_index(path: Path) -> Records:
         return {}
     if head == f"{INDEX_FORMAT} {zlib.crc32(content)}".encode():
         return msgspec.convert(json.loads(content), Records)
+    if OTHER_FORMAT.fullmatch(head) and not head.startswith(f"{INDEX_FORMAT} ".encode()):
+        return {}
     log.warning("%s is damaged: made anew", path)
     return {}
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts import run_directory
 from tabproof.artifacts.errors import ManifestError, NotARunError, UnverifiedRunError
-from tabproof.artifacts.estimator_facts import EstimatorFacts, best_in_brief
+from tabproof.artifacts.estimator_facts import EstimatorFacts, MemberFacts, best_in_brief
 from tabproof.artifacts.files import read_json, read_limited, read_yaml
 from tabproof.artifacts.run_directory import CONFIG, PREDICTIONS, STATUS, SUMMARY
 from tabproof.errors import NewerFormatError
@@ -195,9 +195,10 @@ class Record:
     """What lists and leaderboards show of a run directory.
 
     state: "partial" is a complete run of a search that ended early. dataset: without its source;
-    "?" where it is unknown. model, mode: the estimator and the search, chosen or not. data: its
-    hash. cause: why the run is not complete, in one line. elsewhere: the complete run of the same
-    id that made this one unnecessary.
+    "?" where it is unknown. model: what the run ends in, or the chosen estimator where it has not
+    ended. mode: the search, chosen or not. data: its hash. cause: why the run is not complete, in
+    one line. elsewhere: the complete run of the same id that made this one unnecessary. estimator:
+    the classes of the models in it, without their parameters.
     """
 
     state: State
@@ -213,6 +214,8 @@ class Record:
     cause: str | None = None
     elsewhere: str | None = None
     model: str = ""
+    # As an index gives it back.
+    estimator: EstimatorFacts = field(default_factory=lambda: EstimatorFacts(members=[]))
 
     @property
     def choices(self) -> str:
@@ -255,6 +258,9 @@ def _read(run: Path) -> tuple[Record, manifests.Manifest | None, Summary | None]
     except OSError as error:
         cause = f"{error.filename or run} cannot be read: {error.strerror}"
     else:
+        # Of many runs the parameters would fill the index.
+        members = [MemberFacts(kind=each.kind, params={}) for each in summary.estimator.members]
+        estimator = replace(summary.estimator, members=members)
         record = Record(
             state="complete" if summary.stopped is None else "partial",
             dataset=summary.model_name,
@@ -267,8 +273,12 @@ def _read(run: Path) -> tuple[Record, manifests.Manifest | None, Summary | None]
             seconds=summary.seconds.get("total"),
             data=summary.data.sha256,
             cause=None if summary.stopped is None else one_line(summary.stopped),
-            # Runs of earlier versions do not record it.
-            model=summary.model or chosen("model", overrides) or "",
+            # Runs of earlier versions record less.
+            model=estimator.title.removesuffix("Classifier")
+            or summary.model
+            or chosen("model", overrides)
+            or "",
+            estimator=estimator,
         )
         return record, manifest, summary
     dataset = _dataset_of_unfinished(run, overrides)

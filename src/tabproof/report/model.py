@@ -53,21 +53,16 @@ def best_candidates(cv_results: pd.DataFrame | None, estimator: EstimatorFacts) 
     scored = np.flatnonzero(is_scored.any(axis=1)).tolist()
     last = table.scores.shape[1] - 1 - np.argmax(is_scored[:, ::-1], axis=1)
     score = table.scores[np.arange(len(last)), last]
-    weights = {member.candidate: member.weight for member in estimator.members}
-    chosen = None
-    if not estimator.is_joined:
-        # The usual method numbers no candidates.
-        number = estimator.candidate
-        chosen = table.winner if number is None else table.numbers.index(number)
-    order = sorted(scored, key=lambda n: (n != chosen, -last[n], -score[n], n))
+    served, is_joined = table.in_model(estimator), estimator.is_joined
+    order = sorted(scored, key=lambda n: (is_joined or n not in served, -last[n], -score[n], n))
     best = [
         {
             "words": table.in_words(n),
             "score": float(score[n]),
             "rung": int(last[n]) + 1,
             "fit_seconds": float(table.fit_seconds[n, last[n]]),
-            "is_chosen": n == chosen,
-            "weight": weights.get(table.numbers[n]) if estimator.is_joined else None,
+            "is_chosen": n in served and not is_joined,
+            "weight": served.get(n),
         }
         for n in order[:MAX_CANDIDATES]
     ]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabproof.artifacts import EstimatorFacts
 from tabproof.text import format_params, format_value, short_names
 
 NEARLY_ALL = 0.9
@@ -58,6 +59,21 @@ class SearchTable:
         """The last rung in which nearly all scored candidates have a score."""
         n_scored = np.isfinite(self.scores).sum(axis=0)
         return int(np.flatnonzero(n_scored >= NEARLY_ALL * n_scored.max())[-1])
+
+    def in_model(self, estimator: EstimatorFacts) -> dict[int, float | None]:
+        """Return the candidates that are in the model of the run, with their weights.
+
+        The one that is the model has no weight. Members of an ensemble: the greatest weight first.
+        """
+        if estimator.is_joined:
+            weights = {member.candidate: member.weight for member in estimator.members}
+            places = [n for n, number in enumerate(self.numbers) if number in weights]
+            found = {n: weights[self.numbers[n]] for n in places}
+            return dict(sorted(found.items(), key=lambda item: -(item[1] or 0.0)))
+        if estimator.candidate is not None:
+            return {self.numbers.index(estimator.candidate): None}
+        # The usual method numbers no candidates.
+        return {} if self.winner is None else {self.winner: None}
 
     def in_words(self, candidate: int) -> str:
         """Return the parameters of a candidate in which candidates differ."""

@@ -30,14 +30,15 @@ ID_LENGTH = 8
 class Contender:
     """A complete run.
 
-    choices: by key. link: relative address of its page, quoted. n_times: number of runs with this
-    id. note: why it stopped early. hold_out: None where its predictions were not read, or belong
-    to other rows.
+    choices: by key. model: what it ends in, in words; empty where that is unknown. link: relative
+    address of its page, quoted. n_times: number of runs with this id. note: why it stopped early.
+    hold_out: None where its predictions were not read, or belong to other rows.
     """
 
     run_id: str
     choices: Mapping[str, str]
     metrics: Mapping[str, Estimate]
+    model: str = ""
     seconds: float | None = None
     link: str | None = None
     n_times: int = 1
@@ -166,28 +167,31 @@ def make_section(group: Group, language: str) -> Row:
     as_good = [name for name, each in pairs if each is not None and each.p_value >= LEVEL]
     dataset, metric = fmt.in_a_sentence(group.dataset), metrics.metric(group.metric)
     named = fmt.listed(as_good, MAX_NAMED, t("group.comma"))
-    table = _table(group, differences, list(drawn)[:MAX_RUNS])
+    # A curve alone has nothing to be compared with; the page of its run has it.
+    overlaid = drawn if len(drawn) > 1 else {}
+    table = _table(group, differences, list(overlaid)[:MAX_RUNS])
     sentences, pictures = [], []
     if first is None:
         sentences.append(t("group.unread"))
     elif group.n_runs > 1:
         sentences.append(t("group.rows", n_rows=fmt.count(len(first.y))))
     best = {"name": names[0], "metric": metric, "value": table["rows"][0]["value"]}
+    key = "best" if group.n_runs > 1 else "only"
     if ends := table["rows"][0]["ends"]:
-        sentences.append(t("group.best_with_interval", **best, low=ends[0], high=ends[1]))
+        sentences.append(t(f"group.{key}_with_interval", **best, low=ends[0], high=ends[1]))
     else:
-        sentences.append(t("group.best", **best))
+        sentences.append(t(f"group.{key}", **best))
     if tested:
         key = {0: "all_more", len(tested): "all_noise"}.get(len(as_good), "some_noise")
         numbers = {"n_tested": fmt.count(len(tested)), "n_noise": fmt.count(len(as_good))}
         sentences.append(t(f"group.{key}", names=named, **numbers))
     if 0 < len(drawn) < len(contenders) - sum(each.has_other_rows for each in contenders):
         sentences.append(t("group.untested", n_tested=fmt.count(len(drawn))))
-    if first is not None:
+    if overlaid and first is not None:
         n_rows, n_labels = first.proba.shape
         subtitle = t("picture.rows", dataset=dataset, n_rows=fmt.count(n_rows))
         kind = "two" if n_labels == 2 else "more"
-        runs = {f"{n + 1}  {names[n]}": each for n, each in drawn.items()}
+        runs = {f"{n + 1}  {names[n]}": each for n, each in overlaid.items()}
         for name, svg in draw_overlays(runs, subtitle, group.id, t).items():
             # Texts are escaped in the plots.
             pictures.append((Markup(svg), t(f"{name}.{kind}")))  # noqa: S704
@@ -245,6 +249,8 @@ def _table(group: Group, differences: Sequence[Comparison | None], drawn: Sequen
         rows.append(row)
     return {
         "columns": [*keys[:n_own], *[None] * (n_own < len(keys))],
+        # Runs of earlier versions do not say it.
+        "has_models": any(each.model for each in group.contenders),
         "rows": rows,
         "ends": span and [fmt.decimal(end, MIN_DECIMALS) for end in span],
     }
@@ -280,6 +286,7 @@ def render_sweep(sweep: Sweep, sections: Sequence[Row], language: str) -> str:
         sweep=sweep,
         most_runs=max((each["group"].n_runs for each in sections), default=0),
         groups=sections,
+        is_compared=any(each["group"].n_runs > 1 for each in sections),
         failures=failures,
         n_more_failures=max(len(sweep.failures) - MAX_FAILURES, 0),
         samples=samples,

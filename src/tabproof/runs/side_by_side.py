@@ -11,6 +11,8 @@ from urllib.parse import quote
 from tabproof import artifacts
 from tabproof.errors import InvalidValueError, UserError
 from tabproof.evaluation_result import METRICS, Estimate, rank
+from tabproof.report.format import Texts
+from tabproof.report.model import model_title
 from tabproof.report.plots.material import HoldOut
 from tabproof.report.side_by_side import (
     Contender,
@@ -65,7 +67,8 @@ def write_page(
         divisions[run.record.dataset, str(run.record.data), *sorted(words)].append(run)
     largest = sorted(divisions.values(), key=lambda members: -len(members))
     refused: dict[Path, str] = {}
-    groups = _groups(largest[:MAX_GROUPS], page, metric, refused)
+    texts = Texts("report", language)
+    groups = _groups(largest[:MAX_GROUPS], page, metric, refused, texts)
     sections = [make_section(group, language) for group in groups]
     failures = [
         Failure(
@@ -105,7 +108,11 @@ def _link(file: Path, page: Path) -> str | None:
 
 
 def _groups(
-    divisions: Iterable[Members], page: Path, asked: str | None, refused: dict[Path, str]
+    divisions: Iterable[Members],
+    page: Path,
+    asked: str | None,
+    refused: dict[Path, str],
+    texts: Texts,
 ) -> Iterator[Group]:
     """Yield comparable runs, one group at a time, so that little is in memory.
 
@@ -142,6 +149,7 @@ def _groups(
                     run_id=str(record.run_id),
                     choices=artifacts.choices_by_key(record.overrides),
                     metrics={metric: estimate},
+                    model=model_title(record.estimator, texts),
                     seconds=record.seconds,
                     link=_link(_place_of(run) / artifacts.REPORT, page),
                     n_times=len(runs),

@@ -46,6 +46,7 @@ def publish(
                 cv_results=search.cv_results,
                 scoring=search.scoring,
                 name=name,
+                estimator=summary.estimator,
             )
             pictures = draw_plots(
                 material,

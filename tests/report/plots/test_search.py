@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from tabproof.report.format import Texts
+from tabproof.report.plots import Material
 from tabproof.report.plots.search import draw_search
+from tests.report.making import ALONE, ensemble_of
 from tests.report.plots.drawn import material_of, texts_of
 from tests.report.plots.searched import frame_of, made_up
 
@@ -85,10 +87,38 @@ def test_rungs_winner_and_others_are_named() -> None:
     assert "rung|candidates|iterations|rows|folds" in below
     assert "1|27|50%|1,000|1" in below
     assert "2|2|100%|2,000|3" in below
-    assert "best 0.9200: rate 0.05, depth None, leaves 31" in written
+    assert "chosen, 0.9200: rate 0.05, depth None, leaves 31" in written
     assert "0.9100: rate 0.05, depth None, leaves 15" in written
     assert "other candidates: 25" in written
     assert {"rate", "depth", "leaves", "ROC-AUC by parameter, rung 1"} <= set(written)
+
+
+def test_members_of_an_ensemble_are_marked_and_none_is_the_best() -> None:
+    scores = {n: 0.9 - n / 100 for n in range(27)}
+    frame = frame_of(GRID, [scores, {n: scores[n] for n in range(4)}])
+    estimator = ensemble_of(1, 3, names=["one", "two"])
+    material = replace(MATERIAL, cv_results=frame, estimator=estimator)
+    written = draw_in_words(material)
+    assert "member, weight 0.500, 0.8900: rate 0.05, depth None, leaves 31" in written
+    assert "member, weight 0.500, 0.8700: rate 0.05, depth 4, leaves 15" in written
+    assert "0.9000: rate 0.05, depth None, leaves 15" in written
+    assert "chosen" not in written
+    plot = draw_search(material, Texts("plots", "en"))
+    assert plot is not None
+    assert "2 of them are the members" in plot.alt
+    many = replace(material, estimator=ensemble_of(*range(9), names=list("abcdefghi")))
+    assert "2 more members, not drawn" in draw_in_words(many)
+
+
+def test_the_candidate_that_is_served_is_marked_whatever_the_ranks() -> None:
+    frame = frame_of(GRID, [{0: 0.8, 1: 0.9, 2: 0.7}])
+    served = replace(MATERIAL, cv_results=frame, estimator=replace(ALONE, candidate=2))
+    assert "chosen, 0.7000: " in draw_in_words(served)
+
+
+def draw_in_words(material: Material) -> str:
+    plot = draw_search(material, Texts("plots", "en"))
+    return "" if plot is None else " ".join(texts_of(plot.to_svg("search")))
 
 
 def test_what_failed_or_lies_far_below_is_counted() -> None:

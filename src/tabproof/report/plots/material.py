@@ -1,7 +1,7 @@
 """What plots are drawn from: the evidence of a run, its hold-out set and its search."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
+from tabproof.artifacts import EstimatorFacts
 from tabproof.evaluation.metrics import calibration_bins
 from tabproof.evaluation_result import Estimate, Evidence
 from tabproof.report.format import Texts, shorten
@@ -36,6 +37,7 @@ class Material:
 
     y: codes of shape (n_rows,). proba: of shape (n_rows, n_classes). cv_results: None where
     nothing was searched; scoring is the metric of the search. name: of the run, for people.
+    estimator: what the run ends in.
     """
 
     evidence: Evidence
@@ -44,6 +46,7 @@ class Material:
     cv_results: pd.DataFrame | None
     scoring: str
     name: str
+    estimator: EstimatorFacts = field(default_factory=EstimatorFacts)
 
     @property
     def threshold(self) -> float:

@@ -1,6 +1,6 @@
 """Plots of the search: the rungs with their scores, and how scores depend on parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -31,7 +31,8 @@ def draw_search(material: Material, t: Texts) -> th.Plot | None:
     if frame is None or "mean_test_score" not in frame:
         return None
     table = read_search(frame)
-    named = list(table.finalists[: len(th.SERIES)])
+    served, is_joined = table.in_model(material.estimator), material.estimator.is_joined
+    named = list(dict.fromkeys([*served, *table.finalists]))[: len(th.SERIES)]
     metric = t.metric(material.scoring)
     # As many parameters as there is room for: those that explain the scores best.
     names = table.varied
@@ -40,9 +41,11 @@ def draw_search(material: Material, t: Texts) -> th.Plot | None:
         chosen = sorted(names, key=lambda name: -shares[name])[:MAX_PARAMETERS]
         names = [name for name in names if name in chosen]
     scores = table.scores[:, table.broad_rung]
-    winner = [] if table.winner is None else [table.winner]
-    limits = limits_of(scores, scores[winner])
+    always = [n for n in served if n in named]
+    limits = limits_of(scores, scores[always])
     notes = []
+    if n_left_out := len(served) - len(always):
+        notes.append(t("search.members_not_drawn", n=n_left_out))
     if names:
         rung = table.rungs["rung"].iloc[table.broad_rung]
         notes.append(t("search.parameters", rung=rung, metric=metric))
@@ -51,11 +54,14 @@ def draw_search(material: Material, t: Texts) -> th.Plot | None:
         if n_below := int((scores < limits[0]).sum()):
             notes.append(t("search.below", n=n_below))
     caption = shorten(t("common.comma").join(notes), 54)
-    rungs = _rungs(table, named, metric, caption, t)
-    parameters = [_parameter(table, named, name, limits) for name in names]
+    keys = {candidate: _key(table, candidate, material, t) for candidate in named}
+    rungs = _rungs(table, keys, always, metric, caption, t)
+    parameters = [_parameter(table, named, always, name, limits) for name in names]
     rows = [rungs, *th.facets(parameters, PARAMETER_HEIGHT)]
-    score = _last_score(table.scores[winner].ravel(), t)
-    words = t("search.words", n=len(table.params), metric=metric, score=score)
+    numbers = {"n": len(table.params), "metric": metric, "n_members": len(served)}
+    last = [_last_of(table.scores[n]) for n in served]
+    score = _in_words(max((each for each in last if each is not None), default=None), t)
+    words = t(f"search.words{'_joined' if is_joined else ''}", score=score, **numbers)
     return th.Plot(t("search.title"), shorten(material.name, 56), words, rows)
 
 
@@ -74,28 +80,51 @@ def limits_of(scores: Floats, always: Floats) -> tuple[float, float]:
     return float(low - margin), float(high + margin)
 
 
-def _last_score(scores: Floats, t: Texts) -> str:
+def _last_of(scores: Floats) -> float | None:
     seen = scores[np.isfinite(scores)]
-    return f"{seen[-1]:.4f}" if len(seen) else t("search.failed_all")
+    return float(seen[-1]) if len(seen) else None
+
+
+def _in_words(score: float | None, t: Texts) -> str:
+    return t("search.failed_all") if score is None else f"{score:.4f}"
+
+
+def _key(table: SearchTable, candidate: int, material: Material, t: Texts) -> str:
+    """Return what the legend says of a candidate: its score, and its place in the model."""
+    served = table.in_model(material.estimator)
+    words = {"name": shorten(table.in_words(candidate), 100)}
+    words["score"] = _in_words(_last_of(table.scores[candidate]), t)
+    if candidate not in served:
+        return t("search.finalist", **words)
+    weight = served[candidate]
+    if not material.estimator.is_joined or weight is None:
+        return t("search.winner", **words)
+    return t("search.member", weight=f"{weight:.3f}", **words)
 
 
 def _rungs(
-    table: SearchTable, named: Sequence[int], metric: str, caption: str, t: Texts
+    table: SearchTable,
+    keys: Mapping[int, str],
+    served: Collection[int],
+    metric: str,
+    caption: str,
+    t: Texts,
 ) -> tuple[float, list[th.Panel]]:
-    """Draw each candidate through its rungs; below, the numbers of the rungs and a caption."""
+    """Draw each candidate through its rungs; below, the numbers of the rungs and a caption.
+
+    keys: of the legend, by the candidates that it names. served: those in the model.
+    """
+    named = list(keys)
     low, high = limits_of(table.scores, table.scores[named])
     has_foot = bool(table.failed.any() or (table.scores < low).any())
     # Room for notes.
     foot = low - 0.09 * (high - low) * has_foot
     layers: list[th.Layer] = []
-    for place, candidate in enumerate(named):
-        is_winner = candidate == table.winner
-        scores = table.scores[candidate]
-        name, score = shorten(table.in_words(candidate), 100), _last_score(scores, t)
-        key = t("search.winner" if is_winner else "search.finalist", score=score, name=name)
+    for place, (candidate, key) in enumerate(keys.items()):
+        is_served, scores = candidate in served, table.scores[candidate]
         x = np.flatnonzero(np.isfinite(scores))
-        layers.append(th.dots(x, scores[x], place, key, size=9 if is_winner else 6))
-        layers.append(th.curve(x, scores[x], place, key, size=3 if is_winner else 1.5))
+        layers.append(th.dots(x, scores[x], place, key, size=9 if is_served else 6))
+        layers.append(th.curve(x, scores[x], place, key, size=3 if is_served else 1.5))
     # Candidates that did not reach the last rung: lines, and a mark at each rung.
     others = np.delete(table.scores, named, axis=0)
     if len(others):
@@ -148,7 +177,11 @@ def _rungs(
 
 
 def _parameter(
-    table: SearchTable, named: Sequence[int], name: str, limits: tuple[float, float]
+    table: SearchTable,
+    named: Sequence[int],
+    served: Collection[int],
+    name: str,
+    limits: tuple[float, float],
 ) -> th.Panel:
     having, positions, axis, is_of_words = _values_of(table, name)
     y, x = table.scores[having, table.broad_rung], positions.copy()
@@ -158,7 +191,7 @@ def _parameter(
     is_known = np.isfinite(y)
     layers: list[th.Layer] = []
     for place, candidate in enumerate(named):
-        at, size = (having == candidate) & is_known, 9 if candidate == table.winner else 6
+        at, size = (having == candidate) & is_known, 9 if candidate in served else 6
         if at.any():
             layers.append(th.dots(x[at], y[at], place, size=size))
     places = np.unique(positions)
