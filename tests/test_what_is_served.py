@@ -63,7 +63,7 @@ def stated_by_report(run: Path) -> Parts:
     (section,) = re.findall(r'<section id="model".*?</section>', page, re.DOTALL)
     rows = [
         [unescape(re.sub("<[^>]*>", "", cell)) for cell in re.findall(r"<t[hd].*?</t[hd]>", row)]
-        for row in re.findall(r"<tr>.*?</tr>", section, re.DOTALL)
+        for row in re.findall(r"<tr.*?</tr>", section, re.DOTALL)
     ][1:]
     assert_title(unescape(section), len(rows))
     if len(rows[0]) == 2:

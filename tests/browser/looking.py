@@ -1,6 +1,7 @@
 """A page as a browser shows it, and what a reader would stumble over there."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -107,6 +108,23 @@ STICKING_OUT = """
   .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
   .map((e) => e.tagName + "." + e.className).slice(0, 5)
 """
+# Frames that are narrower than their table, and cells that are narrower than what is in them.
+CUT = """
+() => [...document.querySelectorAll(".scroll:has(> table), .scroll td, .scroll tbody th")]
+  .filter((e) => e.scrollWidth > e.clientWidth + 1)
+  .map((e) => `${e.tagName}.${e.className} ${e.textContent.trim().slice(0, 40)}`)
+"""
+# Of a narrow screen: how many cells have no label of their own, where their column has a heading.
+STACKED = """
+() => {
+  const cells = [...document.querySelectorAll(".scroll tbody td[data-label]")];
+  const shown = cells.filter((e) => e.checkVisibility() && e.textContent.trim());
+  const label = (e) => getComputedStyle(e, "::before").content;
+  const explained = (e) => e.matches(".drawn, .meaning");
+  return {n: shown.length, bare: shown.filter((e) => !explained(e) && label(e) === "none").length};
+}
+"""
+OF_TABLES = {"table", "rowgroup", "row", "columnheader", "rowheader", "cell"}
 
 
 @dataclass
@@ -122,6 +140,14 @@ class Look:
         # Less, and the check would prove nothing.
         assert seen["n_seen"] > 50
         return seen["found"]
+
+    def roles(self) -> Counter[str]:
+        """Count the parts of tables that the browser tells assistive technology about."""
+        session = self.page.context.new_cdp_session(self.page)
+        nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+        return Counter(
+            role for each in nodes if (role := each.get("role", {}).get("value")) in OF_TABLES
+        )
 
     def keep(self, name: str) -> None:
         """Keep a picture of the whole page, where SCREENSHOTS names a directory."""

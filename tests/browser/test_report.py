@@ -10,7 +10,7 @@ import pytest
 
 from tabproof.evaluation_result import Estimate, Finding, Importance
 from tabproof.report import ReportFacts, render_report
-from tests.browser.looking import OUTLINE, STICKING_OUT, looking
+from tests.browser.looking import CUT, OUTLINE, STACKED, STICKING_OUT, looking
 from tests.conftest import QUICK, train
 from tests.report.making import ODD_NAMES, ensemble_of, evidence_of, facts_of, slice_of, summary_of
 
@@ -97,6 +97,23 @@ def test_a_page_can_be_read(chromium: Any, page: Path, width: int, scheme: str) 
         look.page.evaluate("document.querySelectorAll('details').forEach((e) => e.open = true)")
         assert look.too_faint() == []
         look.keep(f"{page.parent.name}-{width}-{scheme}")
+
+
+def test_on_a_narrow_screen_rows_of_tables_stack(chromium: Any, page: Path) -> None:
+    open_all = "document.querySelectorAll('details').forEach((e) => e.open = true)"
+    roles = []
+    for width in (min(WIDTHS), 768, max(WIDTHS)):
+        with looking(chromium, page, width=width) as look:
+            look.page.evaluate(open_all)
+            roles.append(look.roles())
+            if width < max(WIDTHS):
+                assert look.page.evaluate(CUT) == []
+                labels = look.page.evaluate(STACKED)
+                assert labels["n"] > 20
+                assert labels["bare"] == 0
+    # A table stays one for those who hear it.
+    assert roles[0] == roles[1] == roles[2]
+    assert roles[0]["columnheader"] > 3
 
 
 def test_a_page_has_an_outline(chromium: Any, page: Path) -> None:

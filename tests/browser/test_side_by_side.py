@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tabproof.report.side_by_side import Failure, Group, Sweep, make_section, render_sweep
-from tests.browser.looking import OUTLINE, STICKING_OUT, looking
+from tests.browser.looking import CUT, OUTLINE, STACKED, STICKING_OUT, looking
 from tests.report.contenders import ODD, contender, group_of, held_out
 
 # The page of a run, which looks the same, is looked at each time.
@@ -62,6 +62,11 @@ def test_a_page_can_be_read(chromium: Any, page: Path, width: int, scheme: str) 
         assert look.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
         assert look.page.evaluate(STICKING_OUT) == []
         assert look.too_faint() == []
+        if width == 375:
+            assert look.page.evaluate(CUT) == []
+            labels = look.page.evaluate(STACKED)
+            assert labels["n"] > 20
+            assert labels["bare"] == 0
         look.keep(f"{page.stem}-{width}-{scheme}")
 
 

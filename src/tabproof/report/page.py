@@ -20,6 +20,7 @@ from tabproof.artifacts import EstimatorFacts, model_name_of
 from tabproof.artifacts.files import read_yaml
 from tabproof.evaluation_result import LOWER_IS_BETTER, Estimate, Evidence, Finding, Slice
 from tabproof.report import format as fmt
+from tabproof.report.cells import labelled
 from tabproof.report.columns import MAX_SHOWN, column_rows, treatments
 from tabproof.report.format import Texts
 from tabproof.report.model import (
@@ -408,6 +409,7 @@ def make_environment(language: str, *, markdown: bool = False) -> Environment:
     environment.filters |= {name: getattr(fmt, name) for name in filters} | {
         "value": lambda estimate: fmt.decimal(estimate.value, fmt.n_decimals(estimate)),
         "interval": interval,
+        "labelled": labelled,
         "sentence": fmt.in_a_sentence,
     }
     return environment
