@@ -1,0 +1,11 @@
+/** `node score_file.js DIRECTORY`: score rows.json by spec.json, schema.json and arrays, into scores. */
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { scoreRows } from "./scoring.js";
+
+const directory = process.argv[2];
+/** @param {string} name */
+const read = (name) => JSON.parse(readFileSync(`${directory}/${name}.json`, "utf-8"));
+const arrays = new Uint8Array(readFileSync(`${directory}/arrays`));
+const scores = scoreRows({ spec: read("spec"), schema: read("schema"), arrays }, read("rows"));
+writeFileSync(`${directory}/scores`, scores);
