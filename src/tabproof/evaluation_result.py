@@ -196,6 +196,17 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Finalist:
+    """A finalist of the search, fitted on all training rows; no choice was made by this AUC.
+
+    candidate: its number in cv_results.csv, or its place there with search=classic.
+    """
+
+    candidate: int
+    auc: Estimate
+
+
+@dataclass(frozen=True)
 class LearningPoint:
     """A metric of a model trained on n_rows rows, on those rows and on others."""
 
@@ -237,6 +248,7 @@ class Evidence:
     learning_curve: Sequence[LearningPoint] = ()
     repeated: RepeatedScores | None = None
     baselines: Sequence[Baseline] = ()
+    finalists: Sequence[Finalist] = ()
 
     @property
     def is_binary(self) -> bool:

@@ -18,7 +18,7 @@ from tabproof.runtime.process import kept_awake
 from tabproof.runtime.progress import StepProgress
 from tabproof.scorer import export
 from tabproof.search import SearchResult
-from tabproof.steps import check, decide, evaluate, report, search
+from tabproof.steps import check, decide, evaluate, finalists, report, search
 from tabproof.steps.describe import describe_estimator
 from tabproof.steps.for_people import ForPeople
 
@@ -91,6 +91,9 @@ def train(
                 decided = decide.decide(config, division, found.pipeline)
             with _step("refitting", config, timings) as display:
                 refits = evaluate.refit(config, division, decided, display.begin_fit, people)
+                others = finalists.fit_finalists(
+                    config, plan, division, found, display.begin_fit, people
+                )
     pipeline, table = decided.pipeline, division.table
     files: Mapping[str, bytes] = {}
     facts: dict[str, Any] = {"git": git, "workers": n_workers, "parity": None}
@@ -103,9 +106,14 @@ def train(
     with _step("evaluating", config, timings) as display:
         # The exported scorer gives the same numbers, ten times as fast.
         predict = export.ScorerPredict(files) if files else pipeline.predict_proba
+        times = finalists.RowTimes()
         proba, evidence = evaluate.evaluate_holdout(
-            config, division, decided, predict, refits, findings, people, display
+            config, division, decided, predict, refits, findings, people, display, times
         )
+        with people.part("finalists"):
+            measured = finalists.evaluate_finalists(config, division, found, others, times)
+            evidence = replace(evidence, finalists=measured)
+        facts["row_microseconds"] = times.microseconds
         schema = data.describe(table, division.X_train)
     with _step("writing", config, timings):
         run.write(CONFIG, as_yaml(config))

@@ -69,6 +69,11 @@ def no_formula(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
+def format_microseconds(value: float) -> str:
+    """Return a time with two digits, or more where it is larger."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def escape_markdown(text: str) -> str:
     """Escape what would end a cell of a table, or begin HTML."""
     for mark, instead in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("`", "\\`")):

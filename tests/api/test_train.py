@@ -28,7 +28,7 @@ run = tp.train(*json.loads(sys.argv[1]))
 """
 TIMES = ["mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time"]
 # What differs between two executions of the same run.
-OF_AN_EXECUTION = {"seconds", "git", "workers"}
+OF_AN_EXECUTION = {"seconds", "row_microseconds", "git", "workers"}
 
 
 def in_python(words: list[str], folder: Path, threads: str | None = None) -> None:

@@ -51,7 +51,7 @@ def rows(n: int = 240) -> tuple[pd.DataFrame, NDArray[np.int64]]:
 
 def probabilities(X: pd.DataFrame, y: NDArray[np.int64], model: object = None) -> dict[str, Floats]:
     fitted = fit_baselines(X[::2], y[::2], X[1::2], model=model, seed=0)
-    return {name: proba for name, _, proba in fitted}
+    return {name: proba for name, _, proba, _ in fitted}
 
 
 def test_every_kind_of_column_is_taken_and_the_same_rows_give_the_same_bits() -> None:
@@ -95,7 +95,7 @@ def test_of_many_columns_and_rows_a_bounded_part_is_used(monkeypatch: pytest.Mon
     monkeypatch.setattr(baselines, "MIN_ROWS", 10)
     X, y = rows()
     fitted = list(fit_baselines(X.drop(columns="note"), y, X, model=None, seed=0))
-    assert [n_rows for _, n_rows, _ in fitted] == [60, 60]
+    assert [each.n_rows for each in fitted] == [60, 60]
     assert baselines.most_telling(X[["empty", "largest", "x"]], y, [0, 1, 2])[-1] == 2
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from tabproof.evaluation_result import Decision, Estimate
+from tabproof.evaluation_result import Decision, Estimate, Finalist
 from tabproof.report.format import Texts
 from tabproof.report.model import MAX_CANDIDATES, best_candidates, held_out_rows
 from tabproof.report.page import cautions, command_line, meanings
@@ -171,6 +171,28 @@ def test_a_candidate_has_the_time_of_its_fits() -> None:
         "max_leaf_nodes 4": 7.5,
         "max_leaf_nodes 5": 4.0,
     }
+
+
+def test_only_what_was_fitted_on_all_rows_has_a_number_of_the_hold_out() -> None:
+    finalists = [Finalist(1, Estimate(0.71)), Finalist(4, Estimate(0.72))]
+    times = {"model": 0.5, "candidate 1": 12.4, "candidate 4": 1234.5}
+    evidence = evidence_of(finalists=finalists)
+    joined = best_candidates(candidates_of(6), ensemble_of(1, 4), evidence, times)
+    assert joined is not None
+    assert sorted(
+        (each["auc"].value, each["row_time"]) for each in joined["best"] if each["auc"]
+    ) == [
+        (0.71, "12"),
+        (0.72, "1,234"),
+    ]
+    alone = best_candidates(candidates_of(6), replace(ALONE, candidate=2), evidence, times)
+    assert alone is not None
+    assert (alone["best"][0]["auc"].value, alone["best"][0]["row_time"]) == (0.7889, "0.5")
+    assert [each["row_time"] for each in alone["best"]].count("–") == 3
+    # Without a search of candidates that are known by number, nothing is claimed.
+    unknown = best_candidates(candidates_of(6), ensemble_of(1, 4), evidence_of(), {})
+    assert unknown is not None
+    assert not unknown["is_measured"]
 
 
 def test_simple_models_stand_beside_the_model_on_the_same_rows() -> None:

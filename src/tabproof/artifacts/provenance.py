@@ -60,6 +60,7 @@ DECIDING = (
     "steps/check.py",
     "steps/decide.py",
     "steps/evaluate.py",
+    "steps/finalists.py",
     "steps/search.py",
 )
 

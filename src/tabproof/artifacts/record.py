@@ -74,7 +74,9 @@ class Summary:
     the exported scorer and the pipeline. left_out: what is for people and could not be made, with
     the reason. best_score: the mean over the folds. rungs: the rows of
     each. stopped: why a search ended early, which makes the run a partial one. ensemble_score: of
-    a weighted mean of finalists. seconds: by step.
+    a weighted mean of finalists. seconds: by step. row_microseconds: per predicted row, of the
+    model (as it is exported, if it is), of baselines, and of candidates that were fitted on all
+    training rows.
     """
 
     run_id: str
@@ -109,6 +111,7 @@ class Summary:
     git: Mapping[str, Any]
     workers: int
     seconds: Mapping[str, float]
+    row_microseconds: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:

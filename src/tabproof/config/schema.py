@@ -376,6 +376,9 @@ class EvaluationConfig:
     n_permutations: int = option("shuffles of a column for its importance; 0: none", 5, ge=0)
     n_dependences: int = option("top columns whose partial dependence is plotted", 6, ge=0)
     baselines: bool = option("compare with simple models, fitted on the training rows", True)
+    finalists: int = option(
+        "other finalists of the search, fitted on all training rows and measured; 0: none", 0, ge=0
+    )
     n_repeats: int = option("repeats of cross-validation on training rows; 0: none", 0, ge=0)
     n_splits: int = option("its folds", 5, ge=2)
     learning_curve: bool = option("fit the model on parts of the training rows, too", False)

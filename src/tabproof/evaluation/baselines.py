@@ -8,7 +8,8 @@ nothing about all the rows.
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from time import perf_counter
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,18 @@ TO_TRY = {
 Make = Callable[[], Any]
 
 
+class FittedBaseline(NamedTuple):
+    """A baseline: the number of its training rows, and what it predicts of the held-out rows.
+
+    seconds: that predicting took.
+    """
+
+    name: str
+    n_rows: int
+    proba: Floats
+    seconds: float
+
+
 def fit_baselines(
     X_train: pd.DataFrame,
     y_train: Codes,
@@ -71,8 +84,8 @@ def fit_baselines(
     model: Any,
     seed: int,
     on_fit: Callable[[str, int], None] = lambda _part, _n_fits: None,
-) -> Iterator[tuple[str, int, Floats]]:
-    """Yield each baseline's name, its training rows and its probabilities of the held-out rows.
+) -> Iterator[FittedBaseline]:
+    """Yield each baseline, with its probabilities of the held-out rows.
 
     model : the run's own, to leave out the baseline that equals it.
     """
@@ -96,7 +109,7 @@ def fit_baselines(
     n_fits = len(makers) + bool(texts)
     for name, make in makers.items():
         on_fit("baseline", n_fits)
-        yield name, len(y), fit_and_predict(make(), train, y, test)
+        yield FittedBaseline(name, len(y), *fit_and_predict(make(), train, y, test))
     if texts:
         on_fit("baseline", n_fits)
         some = np.sort(stratified_order(y, seed)[:MAX_TEXT_ROWS])
@@ -105,7 +118,8 @@ def fit_baselines(
             for part, X in ((train.iloc[some], X_train.iloc[rows[some]]), (test, X_test))
         )
         names = [f"text {number}" for number in range(len(texts))]
-        yield TEXT, len(some), fit_and_predict(make_linear(train, names), train, y[some], test)
+        found = fit_and_predict(make_linear(train, names), train, y[some], test)
+        yield FittedBaseline(TEXT, len(some), *found)
 
 
 def max_rows(n_columns: int) -> int:
@@ -113,11 +127,17 @@ def max_rows(n_columns: int) -> int:
     return max(MIN_ROWS, MAX_CELLS // max(1, min(n_columns, MAX_COLUMNS)))
 
 
-def fit_and_predict(estimator: Any, X: pd.DataFrame, y: Codes, X_test: pd.DataFrame) -> Floats:
-    """Fit once, without a word about iterations, and return the probabilities of other rows."""
+def fit_and_predict(
+    estimator: Any, X: pd.DataFrame, y: Codes, X_test: pd.DataFrame
+) -> tuple[Floats, float]:
+    """Fit once, without a word about iterations; return the probabilities of other rows.
+
+    And the seconds that predicting them took.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return np.asarray(estimator.fit(X, y).predict_proba(X_test))
+        fitted, start = estimator.fit(X, y), perf_counter()
+        return np.asarray(fitted.predict_proba(X_test)), perf_counter() - start
 
 
 def is_default_boosting(model: Any) -> bool:

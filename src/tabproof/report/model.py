@@ -1,5 +1,7 @@
 """What the model of a run is, and what it was compared with: candidates and simple models."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,11 @@ from tabproof.evaluation_result import Estimate, Evidence
 from tabproof.report import format as fmt
 from tabproof.report.format import Texts
 from tabproof.report.search_table import read_search
-from tabproof.text import format_params
+from tabproof.text import format_microseconds, format_params
 
 Row = dict[str, Any]
 MAX_CANDIDATES = 50
+EMPTY: Mapping[str, float] = MappingProxyType({})
 # Equal probabilities order no two rows, whatever the data.
 CHANCE = Estimate(0.5)
 
@@ -40,11 +43,17 @@ def member_rows(estimator: EstimatorFacts) -> list[Row]:
     ]
 
 
-def best_candidates(cv_results: pd.DataFrame | None, estimator: EstimatorFacts) -> Row | None:
+def best_candidates(
+    cv_results: pd.DataFrame | None,
+    estimator: EstimatorFacts,
+    evidence: Evidence | None = None,
+    times: Mapping[str, float] = EMPTY,
+) -> Row | None:
     """Return the best candidates, by last rung and then score; None without a search.
 
     The one that is the estimator comes first. Members of an ensemble have their weights, and none
-    of them is chosen alone.
+    of them is chosen alone. Those that were fitted on all training rows have what the hold-out
+    shows of them. times : microseconds per predicted row, by what predicts.
     """
     if cv_results is None or cv_results.empty or "mean_test_score" not in cv_results:
         return None
@@ -55,9 +64,19 @@ def best_candidates(cv_results: pd.DataFrame | None, estimator: EstimatorFacts) 
     score = table.scores[np.arange(len(last)), last]
     served, is_joined = table.in_model(estimator), estimator.is_joined
     order = sorted(scored, key=lambda n: (is_joined or n not in served, -last[n], -score[n], n))
+    aucs: dict[int, Estimate | None] = {}
+    row_times = {n: times.get(f"candidate {table.number_of(n)}") for n in order[:MAX_CANDIDATES]}
+    if evidence is not None:
+        measured = {each.candidate: each.auc for each in evidence.finalists}
+        aucs = {n: measured.get(table.number_of(n)) for n in row_times}
+        if not is_joined:
+            aucs |= dict.fromkeys(served, evidence.metrics.get("roc_auc"))
+            row_times |= dict.fromkeys(served, times.get("model"))
     best = [
         {
             "words": table.in_words(n),
+            "auc": aucs.get(n),
+            "row_time": micro(row_times[n]),
             "score": float(score[n]),
             "rung": int(last[n]) + 1,
             "fit_seconds": float(table.fit_seconds[n, last[n]]),
@@ -67,7 +86,18 @@ def best_candidates(cv_results: pd.DataFrame | None, estimator: EstimatorFacts) 
         for n in order[:MAX_CANDIDATES]
     ]
     n_all, n_rungs = len(table.params), len(table.rungs)
-    return {"best": best, "n_all": n_all, "n_failed": n_all - len(scored), "n_rungs": n_rungs}
+    return {
+        "best": best,
+        "n_all": n_all,
+        "n_failed": n_all - len(scored),
+        "n_rungs": n_rungs,
+        "is_measured": any(each["auc"] is not None for each in best),
+    }
+
+
+def micro(value: float | None) -> str:
+    """Write microseconds; a dash where they were not measured."""
+    return fmt.NOTHING if value is None else format_microseconds(value)
 
 
 def baseline_rows(evidence: Evidence, t: Texts) -> list[Row]:
@@ -75,6 +105,7 @@ def baseline_rows(evidence: Evidence, t: Texts) -> list[Row]:
     best = sorted(evidence.baselines, key=lambda each: -(each.auc.value or 0.0))
     return [
         {
+            "key": each.name,
             "name": t.get(f"baselines.{each.name}", fmt.shown(each.name)),
             "auc": each.auc,
             "difference": each.difference,
@@ -85,16 +116,22 @@ def baseline_rows(evidence: Evidence, t: Texts) -> list[Row]:
     ]
 
 
-def held_out_rows(evidence: Evidence, estimator: EstimatorFacts, t: Texts) -> list[Row]:
+def held_out_rows(
+    evidence: Evidence, estimator: EstimatorFacts, t: Texts, times: Mapping[str, float] = EMPTY
+) -> list[Row]:
     """Return the AUC on the held-out rows of the model, of each baseline, and of no model.
 
-    Nothing where there are no baselines.
+    Nothing where there are no baselines. times : as for best_candidates.
     """
     auc = evidence.metrics.get("roc_auc")
     if not evidence.baselines or auc is None:
         return []
-    rows = [{"name": model_title(estimator, t), "auc": auc, "is_model": True}]
-    rows += [{**row, "is_model": False} for row in baseline_rows(evidence, t)]
+    row_time = micro(times.get("model"))
+    rows = [{"name": model_title(estimator, t), "auc": auc, "row_time": row_time, "is_model": True}]
+    rows += [
+        {**row, "row_time": micro(times.get(row["key"])), "is_model": False}
+        for row in baseline_rows(evidence, t)
+    ]
     label = evidence.labels[int(np.argmax(evidence.n_by_label))]
     name = t("candidates.always", label=fmt.in_a_sentence(label))
-    return [*rows, {"name": name, "auc": CHANCE, "is_model": False}]
+    return [*rows, {"name": name, "auc": CHANCE, "row_time": fmt.NOTHING, "is_model": False}]

@@ -28,6 +28,7 @@ from tabproof.report.model import (
     best_candidates,
     held_out_rows,
     member_rows,
+    micro,
     model_title,
 )
 from tabproof.schema import Schema
@@ -103,6 +104,12 @@ class ReportFacts:
         """The configuration."""
         content = read_yaml(self.config_yaml)
         return content if isinstance(content, dict) else {}
+
+    @property
+    def row_times(self) -> Mapping[str, float]:
+        """Microseconds per predicted row, by what predicts."""
+        found: Mapping[str, float] = self.summary.get("row_microseconds") or {}
+        return found
 
     @property
     def is_checked(self) -> bool:
@@ -298,6 +305,14 @@ def learning(facts: ReportFacts, t: Texts) -> str | None:
     return " ".join(sentences)
 
 
+def row_time(facts: ReportFacts, t: Texts) -> str | None:
+    """Return how long the model takes for a row; None where it was not measured."""
+    if (found := facts.row_times.get("model")) is None:
+        return None
+    key = "model.row_time_exported" if facts.summary.get("parity") else "model.row_time"
+    return t(key, time=micro(found), n_test=fmt.count(facts.evidence.n_test))
+
+
 def limits(facts: ReportFacts, t: Texts) -> Iterator[str]:
     """Return what the numbers do not show."""
     evidence = facts.evidence
@@ -439,7 +454,8 @@ def shared_content(facts: ReportFacts, t: Texts) -> dict[str, Any]:
         "slices": [slice_table(part, facts, t) for part in evidence.slices],
         "model": model_title(facts.estimator, t),
         "members": member_rows(facts.estimator),
-        "candidates": best_candidates(facts.candidates, facts.estimator),
+        "candidates": best_candidates(facts.candidates, facts.estimator, evidence, facts.row_times),
+        "row_time": row_time(facts, t),
         "limits": list(limits(facts, t)),
         "alarms": alarms(facts, t.language),
         "baselines": baseline_rows(evidence, t),
@@ -494,7 +510,7 @@ def render_report(facts: ReportFacts, language: str) -> str:
         "columns": column_rows(facts.schema, t),
         "n_more_columns": 0 if facts.schema is None else len(facts.schema.columns) - MAX_SHOWN,
         "learning": learning(facts, t),
-        "held_out": held_out_rows(evidence, facts.estimator, t),
+        "held_out": held_out_rows(evidence, facts.estimator, t, facts.row_times),
         "undefined_folds": finding_text(facts.finding_of("undefined_folds"), language),
         "repeated": repeated and metric_rows(repeated.metrics, t, repeated.standard_errors),
         "config_yaml": "\n".join(map(fmt.marked, facts.config_yaml.split("\n"))),

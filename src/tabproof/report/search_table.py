@@ -75,6 +75,11 @@ class SearchTable:
         # The usual method numbers no candidates.
         return {} if self.winner is None else {self.winner: None}
 
+    def number_of(self, candidate: int) -> int:
+        """Return the number of a candidate in the results, or its place where they number none."""
+        number = self.numbers[candidate]
+        return candidate if number is None else number
+
     def in_words(self, candidate: int) -> str:
         """Return the parameters of a candidate in which candidates differ."""
         params = self.params[candidate]

@@ -15,7 +15,15 @@ from tabproof.artifacts import COMPLETE, Found, Record, one_line
 from tabproof.artifacts.errors import OutputsError
 from tabproof.errors import InvalidValueError, PathError, listed
 from tabproof.evaluation_result import rank
-from tabproof.text import aligned, escape_markdown, format_params, no_formula, shell_word
+from tabproof.text import (
+    aligned,
+    counted,
+    escape_markdown,
+    format_microseconds,
+    format_params,
+    no_formula,
+    shell_word,
+)
 
 CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=|==|=|>|<)\s*(\S+)\s*")
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -294,6 +302,7 @@ def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
         "best": one_line(format_params(artifacts.best_in_brief(record.best_params))),
         "candidates": str(summary.n_candidates),
         "seconds": "" if record.seconds is None else f"{record.seconds:.1f}",
+        "per row": _row_time(summary),
         "data": str(record.data),
         "code": summary.code[:16] + commit,
         "versions": ", ".join(f"{name} {version}" for name, version in summary.versions.items()),
@@ -307,6 +316,14 @@ def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
         if name == "model":
             printed += _member_lines(summary.estimator, " " * (widest + 2))
     return "\n".join(printed)
+
+
+def _row_time(summary: artifacts.Summary) -> str:
+    if (found := summary.row_microseconds.get("model")) is None:
+        return "not measured"
+    form = "as it is exported" if summary.parity else "in scikit-learn"
+    time = format_microseconds(found)
+    return f"{time} µs to predict, {form}, {counted(summary.n_test, 'row')} in one batch"
 
 
 def _member_lines(estimator: artifacts.EstimatorFacts, margin: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The search for the best candidate: rungs, proposals, portfolios."""
 
+from tabproof.search.candidates import FAMILY
 from tabproof.search.estimator import RungSearchCV, SearchResult, result_of
 from tabproof.search.halving import fit_halving
 from tabproof.search.portfolio import PortfolioSearchCV
@@ -14,6 +15,7 @@ from tabproof.search.spaces import (
 )
 
 __all__ = [
+    "FAMILY",
     "PortfolioSearchCV",
     "Proposer",
     "Rung",

@@ -25,6 +25,7 @@ from tabproof.evaluation_result import (
 from tabproof.runtime.progress import StepProgress
 from tabproof.steps.check import metric_names
 from tabproof.steps.decide import Decided, make_unfitted
+from tabproof.steps.finalists import RowTimes
 from tabproof.steps.for_people import ForPeople
 from tabproof.text import counted
 
@@ -97,11 +98,13 @@ def evaluate_holdout(
     findings: Sequence[Finding],
     people: ForPeople,
     display: StepProgress,
+    times: RowTimes,
 ) -> tuple[NDArray[np.float64], Evidence]:
     """Return the probabilities of the held-out rows, and all that is measured on them.
 
-    predict : the fitted model's predict_proba, or an equal of it that is faster. Metrics must be
-    computed; of the other parts, those that cannot be are left out and recorded in `people`.
+    predict : the fitted model's predict_proba, or an equal of it that is faster. times : is given
+    how long predicting takes. Metrics must be computed; of the other parts, those that cannot be
+    are left out and recorded in `people`.
     """
     asked, seed = config.evaluation, config.seed
     X, y, labels = division.X_test, division.y_test, division.table.labels
@@ -126,7 +129,9 @@ def evaluate_holdout(
         )
     if asked.baselines:
         with people.part("baselines"):
-            baselines = _compare_with_baselines(config, division, model, proba, display)
+            baselines = _compare_with_baselines(config, division, model, proba, display, times)
+    with people.part("time per row"):
+        times.repeat("model", predict, X)
     auc = metrics["roc_auc"]
     found = [
         evaluation.find_chance(auc, len(y)),
@@ -158,6 +163,7 @@ def _compare_with_baselines(
     model: Decided,
     proba: NDArray[np.float64],
     display: StepProgress,
+    times: RowTimes,
 ) -> list[Baseline]:
     """Fit simple models on the training rows, and compare each on the held-out rows."""
     fitted = evaluation.fit_baselines(
@@ -168,9 +174,12 @@ def _compare_with_baselines(
         seed=config.seed,
         on_fit=display.begin,
     )
-    y = division.y_test
-    compared = (evaluation.compare_with_baseline(name, n, y, proba, p) for name, n, p in fitted)
-    return [each for each in compared if each is not None]
+    y, compared = division.y_test, list[Baseline]()
+    for name, n_rows, its_proba, seconds in fitted:
+        times.note(name, seconds, len(y))
+        found = evaluation.compare_with_baseline(name, n_rows, y, proba, its_proba)
+        compared += [] if found is None else [found]
+    return compared
 
 
 def describe(evidence: Evidence, refits: Refits) -> Iterator[str]:
