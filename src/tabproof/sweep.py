@@ -197,6 +197,11 @@ def sweep(arguments: Sequence[str], composed: conf.Composed | None) -> Iterator[
                     for job in directory.jobs
                 ]
                 _write_leaderboard(directory, found, composed)
+                if any(config.report.index for config in composed.configs):
+                    # Loads what pages need.
+                    from tabproof.runs import page
+
+                    page.refresh(directory.path)
             finally:
                 directory.mark(f"=== END {artifacts.timestamp()} ===")
         failed = [run for run in found if run.record.state not in artifacts.COMPLETE]

@@ -216,6 +216,10 @@ INDEX_FORMAT = 2
 # The first line of an index of another version.
 OTHER_FORMAT = re.compile(rb"\d+ \d+")
 
+# Of a thousand records, as many may be missing in the index: reading one again takes less time
+# than writing a thousand.
+MAX_MISSING = 1
+
 # By path relative to outputs: the signature and the record.
 Records = dict[str, tuple[str, Record]]
 
@@ -224,13 +228,15 @@ Records = dict[str, tuple[str, Record]]
 class Found:
     """A run directory and its record.
 
-    when: the date and time in its name. signature: as in RunFolder; empty where it was not read.
+    when: the date and time in its name. signature: as in RunFolder. key: the path below outputs.
+    Both are empty where outputs was not walked through.
     """
 
     path: Path
     when: str
     record: Record
     signature: str = ""
+    key: str = ""
 
 
 def read_records(outputs: Path) -> list[Found]:
@@ -238,13 +244,18 @@ def read_records(outputs: Path) -> list[Found]:
     try:
         # A misspelt directory must not look like one without runs.
         os.scandir(outputs).close()
-        runs = list(walk_runs(dates_of(outputs)))
+        runs = [
+            (date.name + run.path.removeprefix(str(date)), run)
+            for date in dates_of(outputs)
+            for run in walk_runs([date])
+        ]
     except OSError as error:
         raise OutputsError(path=outputs, reason=f"cannot be read: {error.strerror}") from error
     remembered, final, found = _read_index(outputs / INDEX), Records(), []
-    completed: dict[Path, int] = {}
-    for run in runs:
-        path, key = Path(run.path), os.path.relpath(run.path, outputs)
+    completed: dict[str, int] = {}
+    n_new = 0
+    for key, run in runs:
+        path = Path(run.path)
         signature, record = remembered.get(key, ("", None))
         if record is None or signature != run.signature:
             record = read_record(path)
@@ -252,15 +263,17 @@ def read_records(outputs: Path) -> list[Found]:
         unfinished = {"failed", "interrupted"} if run.signature.startswith(STATUS) else set()
         is_final = record.state in {"complete", "partial", *unfinished}
         if is_final and run.signature and record.elsewhere is None:
+            n_new += signature != run.signature
             final[key] = run.signature, record
         # The directory's name has the time when the run began: file times change when it is copied.
-        date, *rest = Path(key).parts
+        date, *rest = key.split("/")
         time = TIME.match(rest[0]) if rest else None
         when = f"{date} {':'.join(time.groups())}" if time else date
-        found.append(Found(path, when, record, run.signature))
+        found.append(Found(path, when, record, run.signature, key))
         # Short runs may begin in the same second; jobs of a sweep are sorted by their numbers.
-        completed[path] = run.completed if len(rest) == 1 else 0
-    if final != remembered:
+        completed[key] = run.completed if len(rest) == 1 else 0
+    n_changed = n_new + len(remembered.keys() - final.keys())
+    if n_changed > MAX_MISSING * len(final) // 1000:
         # A record may hold text that UTF-8 cannot encode: json.dumps escapes it.
         content = json.dumps(msgspec.to_builtins(final)).encode()
         # No permission, no space: it is only a cache.
@@ -268,7 +281,7 @@ def read_records(outputs: Path) -> list[Found]:
             head = f"{INDEX_FORMAT} {zlib.crc32(content)}\n".encode()
             write_atomically(outputs / INDEX, head + content, durable=False)
     return sorted(
-        found, key=lambda each: (each.when, completed[each.path], each.path.name), reverse=True
+        found, key=lambda each: (each.when, completed[each.key], each.path.name), reverse=True
     )
 
 

@@ -1,7 +1,8 @@
 """The page of all runs, one file: what a script shows, and without scripts the newest runs."""
 
-from collections import Counter
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
@@ -21,18 +22,34 @@ FINISHED = ("complete", "partial")
 LINKED = ("report.html", "train.log", "model_card.md")
 
 
-def render_runs(content: Mapping[str, Any], curves: str, best: Mapping[str, int]) -> str:
-    """Write the page; raises InvalidValueError.
+@dataclass(frozen=True)
+class RunsContent:
+    """What the page of all runs holds.
 
-    content: as `runs.page_data` makes it. curves: base64. best: by dataset, the place of its best
-    run in the content.
+    head, runs: one JSON object, in which every run is a text of `as_json`, the newest first.
+    curves: base64. best: by dataset, the place of its best run among the runs.
     """
-    language = content["language"]
+
+    head: Mapping[str, Any]
+    runs: Sequence[str]
+    curves: str
+    n_by_state: Mapping[str, int]
+    n_by_dataset: Mapping[str, int]
+    best: Mapping[str, int]
+
+
+def render_runs(content: RunsContent) -> str:
+    """Write the page; raises InvalidValueError."""
+    head, language = content.head, content.head["language"]
     t, shared = Texts("runs", language), make_environment(language)
     scripts = [read_script(name) for name in SCRIPTS]
-    islands = {"texts": read_texts(language, "common", "runs"), "runs": content}
-    runs, states = content["runs"], Counter(run["state"] for run in content["runs"])
+    texts = as_json(read_texts(language, "common", "runs"))
+    runs = f'{as_json(head)[:-1]},"runs":[{",".join(content.runs)}]}}'
     style = str(shared.globals["style"]) + (HERE / "runs.css").read_text(encoding="utf-8")
+
+    def row(place: int) -> Row:
+        return _row(json.loads(content.runs[place]), head["metrics"], t)
+
     return shared.get_template(
         "runs.html"
     ).render(
@@ -40,24 +57,23 @@ def render_runs(content: Mapping[str, Any], curves: str, best: Mapping[str, int]
         sections=(),
         style=Markup(style),  # noqa: S704 - our own
         policy=policy_of(scripts),
-        # Neither can end its element.
+        # None of them can end its element.
         scripts=[Markup(each) for each in scripts],  # noqa: S704
-        islands={name: Markup(as_json(each)) for name, each in islands.items()},  # noqa: S704
-        curves=Markup(curves),  # noqa: S704
-        place=content["place"],
-        written=content["written"].replace("T", " ")[:16],
-        n_runs=len(runs),
-        n_finished=sum(states[state] for state in FINISHED),
-        states={state: n for state, n in states.items() if state not in FINISHED},
-        n_of_dataset=Counter(run["dataset"] for run in runs),
-        best=[(dataset, _row(runs[place], content, t)) for dataset, place in best.items()],
-        newest=[_row(run, content, t) for run in runs[:MAX_ROWS]],
+        islands={"texts": Markup(texts), "runs": Markup(runs)},  # noqa: S704
+        curves=Markup(content.curves),  # noqa: S704
+        place=head["place"],
+        written=head["written"].replace("T", " ")[:16],
+        n_runs=len(content.runs),
+        n_finished=sum(content.n_by_state.get(state, 0) for state in FINISHED),
+        n_by_dataset=content.n_by_dataset,
+        best=[(dataset, row(place)) for dataset, place in content.best.items()],
+        newest=[row(place) for place in range(min(len(content.runs), MAX_ROWS))],
     )
 
 
-def _row(run: Mapping[str, Any], content: Mapping[str, Any], t: Texts) -> Row:
+def _row(run: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], t: Texts) -> Row:
     """Return what the table shows of a run: its first metric, and its files."""
-    named = zip(content["metrics"], run["metrics"], run["low"], run["high"], strict=True)
+    named = zip(metrics, run["metrics"], run["low"], run["high"], strict=True)
     first = next((each for each in named if each[1] is not None), None)
     value, ends, metric = fmt.NOTHING, None, None
     if first is not None:
@@ -71,7 +87,7 @@ def _row(run: Mapping[str, Any], content: Mapping[str, Any], t: Texts) -> Row:
         "value": value,
         "ends": ends,
         "state_text": t.get(f"state.{run['state'].replace(' ', '_')}", run["state"]),
-        "is_finished": run["state"] in FINISHED,
+        "is_plain": run["state"] == "complete",
         "links": [(text, f"{run['href']}/{name}") for text, name in links],
         "cause": run["cause"] and fmt.shown(run["cause"], MAX_CAUSE),
         "served_as": [each["name"] for each in run["promoted"] if each["served"]],

@@ -1,10 +1,12 @@
 """Write the page of all runs, outputs/index.html: by command, and at the end of runs and sweeps."""
 
+import gc
 import logging
+import os
 import time
 import webbrowser
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
@@ -19,7 +21,7 @@ from tabproof.report.runs_page import render_runs
 from tabproof.runs.curves import curve_size, truth_size
 from tabproof.runs.listing import filtered
 from tabproof.runs.page_cache import CACHE, PageCache
-from tabproof.runs.page_data import best_of_each_dataset, key_of, page_data, read_promoted
+from tabproof.runs.page_data import Runs, best_of_each_dataset, page_content, read_promoted
 from tabproof.runtime.progress import rows_display
 from tabproof.text import LANGUAGES, counted
 
@@ -36,10 +38,12 @@ log = logging.getLogger(__name__)
 def page(*, outputs: Path, models: Path, language: str | None, is_opened: bool = False) -> str:
     """Write outputs/index.html after reading all that is new, and say where it is."""
     start = perf_counter()
-    cache, found = PageCache(outputs / CACHE), _walk(outputs)
+    cache, runs = PageCache(outputs / CACHE), _walk(outputs)
     with rows_display(bar=True, what="runs") as show:
-        reader = Reader(outputs, cache, is_thorough=True, report=show)
-        reader.read(found, read_promoted(models))
+        best = best_of_each_dataset(runs.values())
+        Reader(cache, is_thorough=True, report=show).read(
+            runs, best.values(), read_promoted(models)
+        )
     # Other writers have not waited for this; what they wrote since is read again below.
     cache.save()
     n_runs = write_page(outputs, models, language=language)
@@ -52,9 +56,13 @@ def page(*, outputs: Path, models: Path, language: str | None, is_opened: bool =
 
 def refresh(directory: Path) -> None:
     """Write the page of the outputs/ that a run or a sweep is in; a failure is a warning."""
-    outputs = next((path for path in directory.absolute().parents if path.name == OUTPUTS), None)
+    here, folders = Path.cwd(), directory.absolute().parents
+    outputs = next((path for path in folders if path.name == OUTPUTS), None)
+    # A run that was refused leaves nothing.
     if outputs is None or not outputs.is_dir():
         return
+    if outputs.is_relative_to(here):
+        outputs = outputs.relative_to(here)
     try:
         write_page(outputs, outputs.with_name(MODELS))
     except Exception as error:  # whatever it is, the run is right without the page
@@ -69,29 +77,35 @@ def write_page(outputs: Path, models: Path, *, language: str | None = None) -> i
     the last page has all of them. Reading runs that are new takes two seconds at most; the others
     are in the page without what was not read.
     """
-    with _alone(outputs):
-        cache, found = PageCache(outputs / CACHE), _walk(outputs)
-        promoted = read_promoted(models)
-        shown = Reader(outputs, cache, until=monotonic() + MAX_READING).read(found, promoted)
-        cache.keep({key_of(run, outputs) for run in found})
-        content, curves = page_data(
-            found,
-            outputs,
-            cache,
-            language=language or _language_of(found, outputs, cache),
-            promoted=promoted,
-            shown=shown,
+    with _alone(outputs), _without_collections():
+        cache, runs = PageCache(outputs / CACHE), _walk(outputs)
+        best, promoted = best_of_each_dataset(runs.values()), read_promoted(models)
+        reader = Reader(cache, until=monotonic() + MAX_READING)
+        shown = reader.read(runs, best.values(), promoted)
+        cache.keep(runs)
+        language = language or _language_of(runs, cache)
+        content = page_content(
+            runs, outputs, cache, language=language, best=best, promoted=promoted, shown=shown
         )
-        best = {run.path: dataset for dataset, run in best_of_each_dataset(found).items()}
-        places = {best[run.path]: n for n, run in enumerate(found) if run.path in best}
-        text = render_runs(content, curves, places)
-        artifacts.write_atomically(outputs / PAGE, text.encode(), durable=False)
+        artifacts.write_atomically(outputs / PAGE, render_runs(content).encode(), durable=False)
         cache.save()
-    return len(found)
+    return len(runs)
 
 
-def _walk(outputs: Path) -> list[Found]:
-    return filtered(artifacts.read_records(outputs))
+def _walk(outputs: Path) -> Runs:
+    return {os.fsencode(run.key): run for run in filtered(artifacts.read_records(outputs))}
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Collect no garbage inside the block: each collection would pass over all runs."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextmanager
@@ -109,10 +123,10 @@ def _alone(outputs: Path) -> Iterator[None]:
             time.sleep(0.05)
 
 
-def _language_of(found: Sequence[Found], outputs: Path, cache: PageCache) -> str:
+def _language_of(runs: Runs, cache: PageCache) -> str:
     """Return the language of the newest run's own pages."""
-    for run in found:
-        if known := cache.runs.get(key_of(run, outputs)):
+    for key in runs:
+        if known := cache.runs.get(key):
             facts = dict(cache.facts[number] for number in known.numbers)
             asked = facts.get("config.report.language", "").strip('"')
             return asked if asked in LANGUAGES else LANGUAGES[0]
@@ -129,27 +143,26 @@ class Reader:
 
     def __init__(
         self,
-        outputs: Path,
         cache: PageCache,
         *,
         until: float = inf,
         is_thorough: bool = False,
         report: Callable[[int, float], None] = lambda _n, _share: None,
     ) -> None:
-        self._outputs, self._cache, self._until, self._report = outputs, cache, until, report
+        self._cache, self._until, self._report = cache, until, report
         self._is_thorough = is_thorough
 
     def read(
-        self, found: Sequence[Found], promoted: Mapping[str, object]
+        self, runs: Runs, best: Iterable[Found], promoted: Container[str]
     ) -> dict[str, list[bytes]]:
         """Read facts and predictions; return the runs whose curves fit, by their held-out rows.
 
         First the best run of each dataset, then promoted ones, then the newest.
         """
-        complete = [run for run in found if run.record.state in COMPLETE]
-        first = [*best_of_each_dataset(complete).values()]
-        first += [run for run in complete if run.record.run_id in promoted]
-        ordered = {key_of(run, self._outputs): run for run in (*first, *complete)}
+        complete = {key: run for key, run in runs.items() if run.record.state in COMPLETE}
+        ordered = {os.fsencode(run.key): run for run in best}
+        ordered |= {key: run for key, run in complete.items() if str(run.record.run_id) in promoted}
+        ordered |= complete
         for n, (key, run) in enumerate(ordered.items(), start=1):
             known = self._cache.runs.get(key)
             if known is None or known.signature != run.signature:
@@ -163,9 +176,9 @@ class Reader:
         try:
             self._cache.read_run(key, run.path, run.signature)
         except Exception as error:  # of a run that anybody may have made, or that is removed now
-            log.info("%s: %s", one_line(str(run.path)), one_line(str(error)))
+            log.warning("%s: %s", one_line(str(run.path)), one_line(str(error)))
 
-    def _read_curves(self, ordered: Mapping[bytes, Found]) -> dict[str, list[bytes]]:
+    def _read_curves(self, ordered: Runs) -> dict[str, list[bytes]]:
         """Read predictions as far as there is room for their curves."""
         shown: dict[str, list[bytes]] = defaultdict(list)
         left = BUDGET

@@ -6,6 +6,7 @@ and is made anew where it is damaged.
 
 import json
 import logging
+import re
 import zlib
 from collections.abc import Container, Mapping
 from contextlib import suppress
@@ -20,13 +21,15 @@ from numpy.typing import NDArray
 
 from tabproof import artifacts
 from tabproof.artifacts import one_line
+from tabproof.artifacts.find import INDEX_FORMAT
 from tabproof.artifacts.run_directory import LOG, MODEL_CARD, REPORT
 from tabproof.errors import UserError
 from tabproof.runs.curves import curve_bytes, read_held_out, truth_bytes
 
 CACHE = ".page.cache"
-# The first line of the file is the format and a checksum of the others.
-CACHE_FORMAT = 1
+# The first line of the file is the format, with that of records, and a checksum of the others.
+CACHE_FORMAT = f"1.{INDEX_FORMAT}"
+OTHER_FORMAT = re.compile(rb"[\d.]+ \d+")
 # Of a run: keys of a section, and columns of a table that have hashes of their own in the page.
 MAX_KEYS, MAX_COLUMNS = 2_000, 100
 # Of a value as JSON: a longer one is cut, with a hash of the whole.
@@ -45,7 +48,8 @@ class KnownRun(msgspec.Struct, array_like=True):
 
     facts: numbers of its facts, as int32. n_rows, n_labels: of its held-out rows. rows: the hash
     of these, empty where its predictions were not read. curve: empty where the page has no room.
-    cause: why its predictions cannot be read.
+    cause: why its predictions cannot be read. row: what the page shows of it, as JSON; empty where
+    it was not made yet.
     """
 
     signature: str
@@ -56,6 +60,7 @@ class KnownRun(msgspec.Struct, array_like=True):
     rows: str = ""
     curve: bytes = b""
     cause: str = ""
+    row: str = ""
 
     @property
     def numbers(self) -> Numbers:
@@ -72,21 +77,24 @@ class RowGroup(msgspec.Struct, array_like=True):
 
 
 class _Content(msgspec.Struct, array_like=True):
-    facts: list[tuple[str, str]]
-    runs: dict[bytes, KnownRun]
-    groups: dict[str, RowGroup]
+    facts: list[tuple[str, str]] = []
+    runs: dict[bytes, KnownRun] = {}
+    groups: dict[str, RowGroup] = {}
+    metrics: list[str] = []
 
 
 class PageCache:
     """What is known of runs, by the bytes of their paths.
 
     facts: a key and its value as JSON, each pair once. groups: by the hash of their rows.
+    metrics: those of every row, in this order.
     """
 
     def __init__(self, path: Path) -> None:
         self.path, self.is_changed = path, False
         content = _read(path)
         self.facts, self.runs, self.groups = content.facts, content.runs, content.groups
+        self.metrics = content.metrics
 
     @cached_property
     def _numbers(self) -> dict[tuple[str, str], int]:
@@ -127,6 +135,13 @@ class PageCache:
         if self.runs[key].curve:
             self.runs[key].curve, self.is_changed = b"", True
 
+    def order_metrics(self, metrics: list[str]) -> None:
+        """Take the metrics of all rows; where they are others, all rows have to be made anew."""
+        if metrics != self.metrics:
+            self.metrics, self.is_changed = metrics, True
+            for known in self.runs.values():
+                known.row = ""
+
     def keep(self, wanted: Container[bytes]) -> None:
         """Forget all other runs, and the facts and groups that only they have."""
         gone = [key for key in self.runs if key not in wanted]
@@ -149,7 +164,8 @@ class PageCache:
     def save(self) -> None:
         """Write what has changed."""
         if self.is_changed:
-            content = msgspec.msgpack.encode(_Content(self.facts, self.runs, self.groups))
+            known = _Content(self.facts, self.runs, self.groups, self.metrics)
+            content = msgspec.msgpack.encode(known)
             head = f"{CACHE_FORMAT} {zlib.crc32(content)}\n".encode()
             # No permission, no space: the next page reads the runs again.
             with suppress(OSError):
@@ -161,15 +177,17 @@ def _read(path: Path) -> _Content:
     try:
         head, _, content = path.read_bytes().partition(b"\n")
     except OSError:
-        return _Content([], {}, {})
+        return _Content()
     with suppress(msgspec.DecodeError, ValueError):
         if head == f"{CACHE_FORMAT} {zlib.crc32(content)}".encode():
             found = msgspec.msgpack.decode(content, type=_Content)
             largest = (int(run.numbers.max(initial=-1)) for run in found.runs.values())
             if max(largest, default=-1) < len(found.facts):
                 return found
+        if OTHER_FORMAT.fullmatch(head) and not head.startswith(f"{CACHE_FORMAT} ".encode()):
+            return _Content()
     log.warning("%s is damaged: made anew", path)
-    return _Content([], {}, {})
+    return _Content()
 
 
 def writable(text: str) -> str:

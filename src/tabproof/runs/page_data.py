@@ -8,25 +8,29 @@ import json
 import os
 import stat
 from base64 import b64encode
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from gzip import compress
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabproof import artifacts
 from tabproof.artifacts import COMPLETE, Found, one_line, path_text
 from tabproof.errors import UserError
 from tabproof.evaluation_result import LOWER_IS_BETTER, METRICS, rank
 from tabproof.report.format import Texts
+from tabproof.report.runs_page import RunsContent
 from tabproof.runs.compare import LEVEL
-from tabproof.runs.page_cache import LINKED, MAX_CAUSE, PageCache
+from tabproof.runs.page_cache import LINKED, MAX_CAUSE, KnownRun, PageCache
 from tabproof.text import shell_word
+from tabproof.web import as_json
 
 FORMAT = 1
 # Metrics in the page: a stranger's run may have any number of others.
@@ -35,16 +39,13 @@ MAX_METRICS = 30
 MAX_COMMAND = 4_000
 
 Json = dict[str, Any]
+# By the path below outputs, whatever bytes its name has.
+Runs = Mapping[bytes, Found]
 # By the hash of held-out rows: the runs whose curves are in the page.
 Shown = Mapping[str, Sequence[bytes]]
 
 
-def key_of(run: Found, outputs: Path) -> bytes:
-    """Return the path of a run below outputs, whatever bytes its name has."""
-    return os.fsencode(run.path.relative_to(outputs))
-
-
-def best_of_each_dataset(found: Sequence[Found]) -> dict[str, Found]:
+def best_of_each_dataset(found: Iterable[Found]) -> dict[str, Found]:
     """Return the best complete run by dataset, by the first metric that its runs have."""
     members: dict[str, list[Found]] = defaultdict(list)
     for run in found:
@@ -83,37 +84,49 @@ def read_promoted(models: Path) -> dict[str, list[Json]]:
     return promoted
 
 
-def page_data(
-    found: Sequence[Found],
+def page_content(
+    runs: Runs,
     outputs: Path,
     cache: PageCache,
     *,
     language: str,
+    best: Mapping[str, Found],
     promoted: Mapping[str, list[Json]],
     shown: Shown,
-) -> tuple[Json, str]:
-    """Return the content of the page, and its curves as text."""
-    texts, names = Texts("report", language), _metrics_of(found)
-    keys = [key_of(run, outputs) for run in found]
-    facts = _facts(cache, keys)
-    groups, blob = _groups(found, keys, cache, shown)
+) -> RunsContent:
+    """Return the content of the page; rows that are made here are kept in the cache.
+
+    best: by dataset. promoted: as of `read_promoted`. shown: as of `page.Reader`.
+    """
+    texts, found = Texts("report", language), list(runs.values())
+    cache.order_metrics(_metrics_of(found))
+    facts, differing = _facts([cache.runs.get(key) for key in runs], cache)
+    groups, blob = _groups(runs, cache, shown)
     curves = {key: n for members in shown.values() for n, key in enumerate(members)}
     numbers = {rows: number for number, rows in enumerate(shown)}
     rows = []
-    for run, key, differing in zip(found, keys, facts.pop("differs"), strict=True):
-        known = cache.runs.get(key)
-        row = _row(run, key, names)
+    for (key, run), differs in zip(runs.items(), differing, strict=True):
+        known, record = cache.runs.get(key), run.record
         if known is None:
-            row["files"] = list(_files(run.path))
+            row, group = as_json(_row(run, key, list(_files(run.path)), cache.metrics)), None
         else:
-            row["files"], row["cause"] = known.files, row["cause"] or known.cause or None
-        row["promoted"] = promoted.get(run.record.run_id or "", [])
-        row["differs"] = differing
-        row["group"] = None if known is None else numbers.get(known.rows)
-        row["curve"] = curves.get(key)
-        rows.append(row)
-    n_complete = sum(run.record.state in COMPLETE for run in found)
-    content = {
+            if not known.row:
+                known.row = as_json(_row(run, key, known.files, cache.metrics))
+                cache.is_changed = True
+            row, group = known.row, numbers.get(known.rows)
+        cause = record.cause or (known and known.cause) or ""
+        names = promoted.get(record.run_id or "")
+        # Most runs have neither, and all values are JSON already.
+        changing = {
+            "cause": as_json(cause[:MAX_CAUSE]) if cause else None,
+            "promoted": as_json(names) if names else "[]",
+            "differs": differs,
+            "group": group,
+            "curve": curves.get(key),
+        }
+        fields = (f'"{name}":{"null" if v is None else v}' for name, v in changing.items())
+        rows.append(f"{row[:-1]},{','.join(fields)}}}")
+    head = {
         "format": FORMAT,
         "language": language,
         "written": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -121,14 +134,21 @@ def page_data(
         "level": LEVEL,
         "metrics": [
             {"name": name, "title": texts.metric(name), "lower": name in LOWER_IS_BETTER}
-            for name in names
+            for name in cache.metrics
         ],
         **facts,
-        "runs": rows,
         "groups": groups,
-        "left_out": n_complete - len(curves),
+        "left_out": sum(run.record.state in COMPLETE for run in found) - len(curves),
     }
-    return content, b64encode(compress(blob, 1, mtime=0)).decode()
+    of_best = {run.key: dataset for dataset, run in best.items()}
+    return RunsContent(
+        head,
+        rows,
+        b64encode(compress(blob, 1, mtime=0)).decode(),
+        Counter(run.record.state for run in found),
+        Counter(run.record.dataset for run in found),
+        {of_best[run.key]: n for n, run in enumerate(found) if run.key in of_best},
+    )
 
 
 # --- A row of the table.
@@ -141,7 +161,7 @@ def _metrics_of(found: Sequence[Found]) -> list[str]:
     return [*(name for name in METRICS if name in known), *others][:MAX_METRICS]
 
 
-def _row(run: Found, key: bytes, metrics: Sequence[str]) -> Json:
+def _row(run: Found, key: bytes, files: Sequence[str], metrics: Sequence[str]) -> Json:
     record, parts = run.record, key.split(b"/")
     intervals = [record.interval(name) or (None, None) for name in metrics]
     command = " ".join(["python -m src.train", *map(shell_word, record.overrides)])
@@ -155,7 +175,6 @@ def _row(run: Found, key: bytes, metrics: Sequence[str]) -> Json:
         "search": one_line(record.mode or ""),
         "choices": one_line(record.choices),
         "state": record.state,
-        "cause": record.cause and record.cause[:MAX_CAUSE],
         "metrics": [record.value(name) for name in metrics],
         "low": [_finite(low) for low, _ in intervals],
         "high": [_finite(high) for _, high in intervals],
@@ -163,6 +182,7 @@ def _row(run: Found, key: bytes, metrics: Sequence[str]) -> Json:
         "sweep": path_text(Path(os.fsdecode(b"/".join(parts[:-1])))) if len(parts) > 2 else None,
         # Without overrides it is unknown whether a command started the run.
         "command": command if record.overrides and len(command) <= MAX_COMMAND else None,
+        "files": files,
     }
 
 
@@ -184,75 +204,64 @@ def _files(run: Path) -> Iterator[str]:
 # --- The keys that differ.
 
 
-def _facts(cache: PageCache, keys: Sequence[bytes]) -> Json:
-    """Return keys, values, the common values, and by run the numbers of those that differ."""
-    runs = [cache.runs.get(key) for key in keys]
-    rows = [run.numbers for run in runs if run is not None]
-    places = {place: n for n, place in enumerate(p for p, run in enumerate(runs) if run)}
-    n_runs, flat = len(rows), np.concatenate([*rows, np.empty(0, np.int32)]).astype(np.int64)
+def _facts(runs: Sequence[KnownRun | None], cache: PageCache) -> tuple[Json, Iterator[str | None]]:
+    """Return keys, values and common values; and by run what differs, as JSON."""
+    rows = [known.numbers for known in runs if known is not None]
+    n_runs, flat = len(rows), np.concatenate([*rows, np.empty(0, np.int32)])
     owner = np.repeat(np.arange(n_runs), [len(row) for row in rows])
     counts = np.bincount(flat, minlength=len(cache.facts))
     used = np.flatnonzero(counts)
-    names: dict[str, int] = {}
-    values: dict[str, int] = {}
-    key_of_fact, value_of_fact = (np.zeros(len(cache.facts), np.int64) for _ in range(2))
+    names, values = dict[str, int](), dict[str, int]()
+    # By fact: the number of its key, that of its value, and both as they are in the page.
+    of_key, of_value = np.zeros(len(cache.facts), int), np.zeros(len(cache.facts), int)
+    pairs = [""] * len(cache.facts)
     for fact in used.tolist():
         name, value = cache.facts[fact]
-        key_of_fact[fact] = names.setdefault(name, len(names))
-        value_of_fact[fact] = values.setdefault(value, len(values))
+        key, number = names.setdefault(name, len(names)), values.setdefault(value, len(values))
+        of_key[fact], of_value[fact], pairs[fact] = key, number, f"[{key},{number}]"
     # The last fact of a key is the most frequent.
-    ordered = used[np.lexsort((counts[used], key_of_fact[used]))]
-    is_last = np.append(np.diff(key_of_fact[ordered]) != 0, [True] * bool(len(ordered)))
-    frequent = ordered[is_last.astype(bool)]
-    n_with_key = np.bincount(key_of_fact[used], counts[used], minlength=len(names))
-    n_without = n_runs - n_with_key[key_of_fact[frequent]]
-    common = frequent[counts[frequent] >= n_without]
-    is_common = np.zeros(len(cache.facts), bool)
-    is_common[common] = True
-    column = np.full(len(names), -1)
-    column[key_of_fact[common]] = np.arange(len(common))
+    ordered = used[np.lexsort((counts[used], of_key[used]))]
+    frequent = ordered[np.diff(of_key[ordered], append=len(names)) != 0]
+    n_with_key = np.bincount(of_key[used], counts[used], minlength=len(names))
+    common = frequent[counts[frequent] >= n_runs - n_with_key[of_key[frequent]]]
+    is_common, column = np.zeros(len(cache.facts), bool), np.full(len(names), -1)
+    is_common[common], column[of_key[common]] = True, np.arange(len(common))
     # Every run names the facts that are not common, and the common keys that it lacks.
-    own = ~is_common[flat]
+    columns = column[of_key[flat]]
     has_key = np.zeros((n_runs, len(common)), bool)
-    columns = column[key_of_fact[flat]]
     has_key[owner[columns >= 0], columns[columns >= 0]] = True
     lacking, lacked = np.nonzero(~has_key)
-    owners = np.concatenate([owner[own], lacking])
-    pairs = np.column_stack(
-        [
-            np.concatenate([key_of_fact[flat[own]], key_of_fact[common][lacked]]),
-            np.concatenate([value_of_fact[flat[own]], np.full(len(lacked), -1)]),
-        ]
-    )
-    order = np.argsort(owners, kind="stable")
-    ends = np.searchsorted(owners[order], np.arange(n_runs + 1)).tolist()
-    listed = pairs[order].tolist()
-    return {
+    without = [f"[{key},-1]" for key in of_key[common].tolist()]
+    is_own = ~is_common[flat]
+    own = _by_run(owner[is_own], [pairs[fact] for fact in flat[is_own].tolist()], n_runs)
+    absent = _by_run(lacking, [without[place] for place in lacked.tolist()], n_runs)
+    texts = (f"[{','.join([*some, *others])}]" for some, others in zip(own, absent, strict=True))
+    content = {
         "keys": list(names),
         "values": json.loads(f"[{','.join(values)}]"),
-        "common": np.column_stack([key_of_fact[common], value_of_fact[common]]).tolist(),
-        "differs": [
-            listed[ends[places[place]] : ends[places[place] + 1]] if place in places else None
-            for place in range(len(keys))
-        ],
+        "common": np.column_stack([of_key[common], of_value[common]]).tolist(),
     }
+    return content, (None if known is None else next(texts) for known in runs)
+
+
+def _by_run(owner: NDArray[np.int64], texts: Sequence[str], n_runs: int) -> Iterator[Sequence[str]]:
+    """Yield the texts of each run; owner: the run of each text, ascending."""
+    ends = np.searchsorted(owner, np.arange(n_runs + 1)).tolist()
+    return (texts[start:end] for start, end in pairwise(ends))
 
 
 # --- The curves.
 
 
-def _groups(
-    found: Sequence[Found], keys: Sequence[bytes], cache: PageCache, shown: Shown
-) -> tuple[list[Json], bytes]:
+def _groups(runs: Runs, cache: PageCache, shown: Shown) -> tuple[list[Json], bytes]:
     """Return the groups of runs with the same held-out rows, and their bytes."""
-    datasets = {key: run.record.dataset for key, run in zip(keys, found, strict=True)}
     groups, parts, offset = [], [], 0
     for rows, members in shown.items():
         group = cache.groups[rows]
         content = b"".join([group.truth, *(cache.runs[key].curve for key in members)])
         groups.append(
             {
-                "dataset": one_line(datasets[members[0]]),
+                "dataset": one_line(runs[members[0]].record.dataset),
                 "labels": group.labels,
                 "n_rows": group.n_rows,
                 "n_curves": len(members),
