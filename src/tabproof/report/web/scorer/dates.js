@@ -53,7 +53,7 @@ export function daysBetween(first, second) {
 }
 
 const ISO =
-  /^(\d{4})-(\d{1,2})-(\d{1,2})(?:(?:[Tt]| +)(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(Z|z|[+-]\d{2}(?::?\d{2})?)?)?$/;
+  /^(\d{4})-(\d{1,2})(?:-(\d{1,2}))?(?:(?:[Tt]| +)(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(Z|z|[+-]\d{2}(?::?\d{2})?)?)?$/;
 
 /**
  * Return the seconds of a date in ISO 8601; null for another text.
@@ -65,7 +65,7 @@ export function parseIso(text, offset) {
   const match = ISO.exec(text.trim());
   if (match === null) return null;
   const part = (/** @type {number} */ i) => Number(match[i] ?? 0);
-  const [year, month, day] = [part(1), part(2), part(3)];
+  const [year, month, day] = [part(1), part(2), match[3] === undefined ? 1 : part(3)];
   const date = new Date(0);
   // Not Date.UTC, for which the year 99 is 1999.
   date.setUTCFullYear(year, month - 1, day);
@@ -74,8 +74,9 @@ export function parseIso(text, offset) {
   let seconds = date.getTime() / 1000 + part(4) * 3600 + part(5) * 60 + part(6);
   const zone = match[8];
   if (zone && offset !== null && offset !== undefined) {
+    // Nothing behind Z, which is UTC.
     const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(3).replace(":", ""));
-    seconds += (offset - (zone.startsWith("-") ? -minutes : minutes || 0)) * 60;
+    seconds += (offset - (zone.startsWith("-") ? -minutes : minutes)) * 60;
   }
   const micros = Number((match[7] ?? "0").padEnd(6, "0").slice(0, 6));
   const all = seconds * 1e6 + micros;

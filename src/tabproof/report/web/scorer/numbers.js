@@ -1,13 +1,16 @@
 /**
  * Arithmetic as Python, NumPy and the C library do it.
  *
- * JavaScript leaves the last bits of Math.exp and Math.log open, so both are computed here in pairs
- * of floats whose sum is the number ("double-double": Dekker, 1971; Shewchuk, 1997). The error
- * before the final rounding is below 2^-70 of the result, so about one result in 65,000 at most is not
- * the float nearest to the exact one. tests/web/test_numbers.py compares them with a reference of 60
- * digits, and with the C library and NumPy, which are themselves off by one float now and then.
- * The functions of 32 bits have the operations of glibc's expf and of NumPy's log, in their order,
- * and so the same bits.
+ * JavaScript leaves the last bits of Math.exp and Math.log open. So `exp` and `log` compute in pairs
+ * of floats whose sum is the number (Dekker, "A floating-point technique for extending the available
+ * precision", 1971). Their error before the last rounding is below 2^-70 of the result, so at most
+ * one in 65,000 results is not the float nearest to the exact one; tests/web/test_numbers.py finds
+ * none among 8,000, compared with 60 digits. Of random numbers between -20 and 20, glibc's exp is
+ * one float off for one in 1,300, NumPy's on processors with AVX-512 for one in 22, and V8's
+ * Math.exp for one in 10.
+ *
+ * `exp32` and `log32` have the operations of glibc's expf and of NumPy's log of 32 bits, in their
+ * order, and so the same bits; the same tests compare 40,000 numbers of each.
  */
 
 export const FLOAT32_MAX = 3.4028234663852886e38;

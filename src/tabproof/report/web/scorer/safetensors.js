@@ -26,11 +26,12 @@ export function readArrays(bytes) {
     const Kind = KINDS[/** @type {keyof typeof KINDS} */ (dtype)];
     if (Kind === undefined) throw new ScorerDamagedError(`'${name}' has the type ${dtype}`);
     const [begin, end] = data_offsets;
-    // A copy, because an array may begin at any byte.
-    const data = new Kind(bytes.slice(start + begin, start + end).buffer);
     const length = shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1);
-    if (data.length !== length) throw new ScorerDamagedError(`'${name}' is cut off`);
-    arrays.set(name, { shape, data });
+    if (end - begin !== length * Kind.BYTES_PER_ELEMENT || start + end > bytes.length) {
+      throw new ScorerDamagedError(`'${name}' is cut off`);
+    }
+    // A copy, because an array may begin at any byte.
+    arrays.set(name, { shape, data: new Kind(bytes.slice(start + begin, start + end).buffer) });
   }
   return arrays;
 }

@@ -1,0 +1,127 @@
+"""Functions of the evaluator in JavaScript against exact results, the C library and NumPy."""
+
+import platform
+import sys
+import unicodedata
+from collections.abc import Callable
+from decimal import Context, Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy._core._multiarray_umath import __cpu_features__ as features  # type: ignore[attr-defined]
+
+from tabproof.features import count_tokens
+from tests.web.conftest import Calls
+from tests.web.evaluating import ulps_between
+from tests.web.test_web import needs_node
+
+pytestmark = needs_node
+EXACTLY = Context(prec=60, Emin=-10_000, Emax=10_000)
+
+
+def of(js: Calls, name: str, values: np.ndarray) -> np.ndarray:
+    return np.array(list(map(float, js(name, values.tolist()))))
+
+
+def spread(low: float, high: float, n: int = 2000) -> np.ndarray:
+    """Return numbers of all sizes between two."""
+    rng = np.random.default_rng(0)
+    small = rng.uniform(-1, 1, n) * 10.0 ** rng.uniform(-20, 0, n)
+    return np.concatenate([rng.uniform(low, high, n), small[(small > low) & (small < high)]])
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "exact"),
+    [
+        ("exp", spread(-708, 709.7), Decimal.exp),
+        ("exp", np.array([-745.1, -740.0, -709.0, 709.78, 0.0, -0.0, 1.0]), Decimal.exp),
+        ("log", spread(0, 1e6), Decimal.ln),
+        ("log", spread(0.9, 1.1), Decimal.ln),
+        ("log", np.array([5e-324, 2.3e-308, 1.7e308, 1e-12, 0.5, 2.0]), Decimal.ln),
+    ],
+)
+def test_exp_and_log_are_the_floats_nearest_to_the_exact_results(
+    js: Calls, name: str, values: np.ndarray, exact: Callable[[Decimal, Context], Decimal]
+) -> None:
+    expected = [float(exact(Decimal(value), EXACTLY)) for value in values.tolist()]
+    assert of(js, name, values).tolist() == expected
+
+
+def test_the_ends_of_exp_and_log(js: Calls) -> None:
+    assert of(js, "exp", np.array([709.79, 1e308, -745.2, -1e308])).tolist() == [
+        *(np.inf, np.inf, 0.0, 0.0)
+    ]
+    assert of(js, "log", np.array([0.0])).tolist() == [-np.inf]
+
+
+@pytest.mark.parametrize("name", ["exp", "log"])
+def test_numpy_is_one_float_away_at_most(js: Calls, name: str) -> None:
+    values = spread(-700, 700) if name == "exp" else spread(0, 1e6)
+    assert ulps_between(of(js, name, values), getattr(np, name)(values)).max() <= 1
+
+
+def floats_32(low: float, high: float) -> np.ndarray:
+    return spread(low, high, 40_000).astype(np.float32)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the expf of another C library")
+def test_exp_of_32_bits_is_that_of_glibc(js: Calls) -> None:
+    # Above 88 the complex function multiplies two powers, which expf does not.
+    values = np.append(floats_32(-104, 88), np.float32([-103.9721, -103.9722, 88, 0]))
+    with np.errstate(over="ignore"):
+        # For complex numbers NumPy calls expf.
+        expected = np.exp(values.astype(np.complex64)).real
+    assert of(js, "exp32", values).tolist() == expected.tolist()
+    assert of(js, "exp32", np.array([88.75])).tolist() == [np.inf]
+
+
+@pytest.mark.skipif(not features["FMA3"], reason="NumPy's log without fused operations")
+def test_log_of_32_bits_is_that_of_numpy(js: Calls) -> None:
+    powers = np.float32(2) ** np.arange(-120, 120, dtype=np.float32)
+    values = np.concatenate([floats_32(1e-30, 2), powers, np.nextafter(powers, np.float32(0))])
+    assert of(js, "log32", values).tolist() == np.log(values).tolist()
+
+
+@given(st.integers(0, 700), st.integers(0, 2**32 - 1))
+def test_a_sum_has_the_bits_of_numpy(js: Calls, length: int, seed: int) -> None:
+    values = np.random.default_rng(seed).lognormal(0, 5, length)
+    assert js("sum", values.tolist()) == values.sum()
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
+def test_a_number_is_written_as_in_python(js: Calls, values: list[float]) -> None:
+    # Halves are rounded to the even digit.
+    values += [1234565.0, 1234575.0, 0.5, 100000.0, 999999.5, 1e-5, 0.0001, -0.0]
+    assert js("general", values) == [f"{value:g}" for value in values]
+
+
+def test_case_is_folded_as_in_python(js: Calls) -> None:
+    letters = [
+        letter
+        for letter in map(chr, range(sys.maxunicode + 1))
+        # What later versions of Unicode added is not known to both; halves are no characters.
+        if unicodedata.category(letter) not in ("Cn", "Cs")
+        and unicodedata.normalize("NFKC", letter) == letter
+    ]
+    assert js("folded", letters) == [letter.casefold() for letter in letters]
+
+
+@pytest.mark.slow
+def test_every_character_is_in_a_word_or_not_as_in_python(js: Calls) -> None:
+    texts = [
+        f"a{letter}b"
+        for letter in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(letter) not in ("Cn", "Cs")
+    ]
+    for start in range(0, len(texts), 50_000):
+        some = texts[start : start + 50_000]
+        found: list[Any] = js("tokens", some, 2**31)
+        wrong = [
+            text
+            for text, tokens in zip(some, found, strict=True)
+            if dict(map(tuple, tokens)) != count_tokens(text, 2**31)
+        ]
+        assert wrong == []
