@@ -1,0 +1,124 @@
+/** Predictions of runs on held-out rows: read from the page, and made into curves. */
+
+/** @typedef {import("./model.js").Group} Group */
+/** @typedef {{mean: number, share: number, rows: number}} Bin */
+/**
+ * @typedef {object} Curve
+ * @property {ArrayLike<number>} predicted codes
+ * @property {ArrayLike<number> | null} ranks of P(second label); null with more than two labels
+ * @property {Bin[]} calibration
+ * @property {[Uint32Array, Uint32Array] | null} histogram of P(second label), by true label
+ */
+/** @typedef {{truth: ArrayLike<number>, curves: Curve[]}} HoldOut */
+/** @typedef {{x: number, y: number}} Point */
+
+export const N_HISTOGRAM = 40;
+/** Points of a drawn ROC curve: more are closer together than the pixels. */
+const N_POINTS = 400;
+
+/**
+ * Decode the text of the page's element: base64 of gzip.
+ *
+ * @param {string} text
+ */
+export async function decodeBlob(text) {
+  const letters = atob(text.trim());
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer();
+}
+
+/**
+ * Read the held-out rows of a group and the predictions of its runs; raises RangeError where the
+ * bytes are too few.
+ *
+ * @param {ArrayBuffer} blob
+ * @param {Group} group
+ * @returns {HoldOut}
+ */
+export function readGroup(blob, group) {
+  const { n_rows: nRows, labels, n_curves: nCurves } = group;
+  const [start, length] = group.bytes;
+  const end = start + length;
+  let offset = start;
+  /** @param {number} nBytes */
+  const take = (nBytes) => {
+    const stop = offset + nBytes;
+    if (stop > end || stop > blob.byteLength) throw new RangeError("the curves are incomplete");
+    // A copy, for parts are not aligned.
+    const part = blob.slice(offset, stop);
+    offset = stop;
+    return part;
+  };
+  const align = () => {
+    offset = Math.ceil(offset / 8) * 8;
+  };
+  const takeCodes = () =>
+    labels.length <= 256 ? new Uint8Array(take(nRows)) : new Uint16Array(take(2 * nRows));
+  const takeRanks = () =>
+    nRows <= 65_536 ? new Uint16Array(take(2 * nRows)) : new Uint32Array(take(4 * nRows));
+  const isBinary = labels.length === 2;
+  const truth = takeCodes();
+  /** @type {Curve[]} */
+  const curves = [];
+  for (let n = 0; n < nCurves; n++) {
+    align();
+    const predicted = takeCodes();
+    const ranked = isBinary ? takeRanks() : null;
+    const [nBins = 0] = new Uint32Array(take(4));
+    const numbers = new Float64Array(take(24 * nBins));
+    const calibration = Array.from({ length: nBins }, (_, bin) => {
+      const [mean = 0, nTrue = 0, rows = 0] = numbers.subarray(3 * bin, 3 * bin + 3);
+      return { mean, share: nTrue / rows, rows };
+    });
+    const counts = isBinary ? new Uint32Array(take(8 * N_HISTOGRAM)) : null;
+    const histogram = counts && split(counts);
+    curves.push({ predicted, ranks: ranked, calibration, histogram });
+  }
+  return { truth, curves };
+}
+
+/**
+ * @param {Uint32Array} counts
+ * @returns {[Uint32Array, Uint32Array]}
+ */
+function split(counts) {
+  return [counts.subarray(0, N_HISTOGRAM), counts.subarray(N_HISTOGRAM)];
+}
+
+/**
+ * Return false positive rates (x) and true positive rates (y), from the corner of 0.
+ *
+ * @param {ArrayLike<number>} truth
+ * @param {ArrayLike<number>} ranks
+ * @returns {Point[]}
+ */
+export function rocPoints(truth, ranks) {
+  let highest = 0;
+  for (let row = 0; row < ranks.length; row++) highest = Math.max(highest, ranks[row] ?? 0);
+  const counts = [new Float64Array(highest + 1), new Float64Array(highest + 1)];
+  const totals = [0, 0];
+  for (let row = 0; row < ranks.length; row++) {
+    const code = truth[row] === 1 ? 1 : 0;
+    const list = /** @type {Float64Array} */ (counts[code]);
+    const rank = ranks[row] ?? 0;
+    list[rank] = (list[rank] ?? 0) + 1;
+    totals[code] = (totals[code] ?? 0) + 1;
+  }
+  const [nNegative = 0, nPositive = 0] = totals;
+  /** @type {Point[]} */
+  const points = [{ x: 0, y: 0 }];
+  let [x, y] = [0, 0];
+  let last = { x: 0, y: 0 };
+  for (let rank = highest; rank >= 0; rank--) {
+    x += (counts[0]?.[rank] ?? 0) / nNegative;
+    y += (counts[1]?.[rank] ?? 0) / nPositive;
+    if (Math.hypot(x - last.x, y - last.y) >= 1 / N_POINTS) {
+      last = { x, y };
+      points.push(last);
+    }
+  }
+  points.push({ x: 1, y: 1 });
+  return points;
+}
