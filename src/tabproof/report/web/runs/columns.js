@@ -50,7 +50,15 @@ export function makeColumns(model, t) {
   model.metrics.forEach(({ name, title, lower }, metric) => {
     /** @type {(run: Run) => Cell} */
     const get = (run) => run.metrics[metric] ?? null;
-    columns.push({ id: name, label: title, kind: "metric", section: "metrics", get, lower, metric });
+    columns.push({
+      id: name,
+      label: title,
+      kind: "metric",
+      section: "metrics",
+      get,
+      lower,
+      metric,
+    });
   });
   const taken = new Set(columns.map(({ id }) => id));
   model.keys.forEach((key, index) => {

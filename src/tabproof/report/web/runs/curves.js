@@ -42,37 +42,41 @@ export function readGroup(blob, group) {
   const [start, length] = group.bytes;
   const end = start + length;
   let offset = start;
-  /** @param {number} nBytes */
+  /**
+   * Return where an array of so many bytes begins: each begins at a multiple of 8.
+   *
+   * @param {number} nBytes
+   */
   const take = (nBytes) => {
-    const stop = offset + nBytes;
-    if (stop > end || stop > blob.byteLength) throw new RangeError("the curves are incomplete");
-    // A copy, for parts are not aligned.
-    const part = blob.slice(offset, stop);
-    offset = stop;
-    return part;
-  };
-  const align = () => {
-    offset = Math.ceil(offset / 8) * 8;
+    const place = offset;
+    if (place + nBytes > Math.min(end, blob.byteLength)) {
+      throw new RangeError("the curves are incomplete");
+    }
+    offset = Math.ceil((place + nBytes) / 8) * 8;
+    return place;
   };
   const takeCodes = () =>
-    labels.length <= 256 ? new Uint8Array(take(nRows)) : new Uint16Array(take(2 * nRows));
+    labels.length <= 256
+      ? new Uint8Array(blob, take(nRows), nRows)
+      : new Uint16Array(blob, take(2 * nRows), nRows);
   const takeRanks = () =>
-    nRows <= 65_536 ? new Uint16Array(take(2 * nRows)) : new Uint32Array(take(4 * nRows));
+    nRows <= 65_536
+      ? new Uint16Array(blob, take(2 * nRows), nRows)
+      : new Uint32Array(blob, take(4 * nRows), nRows);
   const isBinary = labels.length === 2;
   const truth = takeCodes();
   /** @type {Curve[]} */
   const curves = [];
   for (let n = 0; n < nCurves; n++) {
-    align();
     const predicted = takeCodes();
     const ranked = isBinary ? takeRanks() : null;
-    const [nBins = 0] = new Uint32Array(take(4));
-    const numbers = new Float64Array(take(24 * nBins));
+    const [nBins = 0] = new Uint32Array(blob, take(4), 1);
+    const numbers = new Float64Array(blob, take(24 * nBins), 3 * nBins);
     const calibration = Array.from({ length: nBins }, (_, bin) => {
       const [mean = 0, nTrue = 0, rows = 0] = numbers.subarray(3 * bin, 3 * bin + 3);
       return { mean, share: nTrue / rows, rows };
     });
-    const counts = isBinary ? new Uint32Array(take(8 * N_HISTOGRAM)) : null;
+    const counts = isBinary ? new Uint32Array(blob, take(8 * N_HISTOGRAM), 2 * N_HISTOGRAM) : null;
     const histogram = counts && split(counts);
     curves.push({ predicted, ranks: ranked, calibration, histogram });
   }

@@ -24,7 +24,7 @@
  * @property {string[]} files
  * @property {string | null} command
  * @property {Promotion[]} promoted
- * @property {[number, number][]} differs
+ * @property {[number, number][] | null} differs null: nothing is known
  * @property {number | null} group
  * @property {number | null} curve
  */
@@ -100,18 +100,30 @@ export class Model {
    * @returns {{key: string, values: (Value | undefined)[]}[]} in the order of keys
    */
   differing(runs) {
-    const own = runs.map((run) => new Map(run.differs));
-    const keys = [...new Set(own.flatMap((each) => [...each.keys()]))].sort((a, b) => a - b);
+    const own = runs.map(({ differs }) => differs && new Map(differs));
+    const keys = own.includes(null)
+      ? this.keys.map((_, key) => key)
+      : [...new Set(own.flatMap((each) => [...(each?.keys() ?? [])]))].sort((a, b) => a - b);
     return keys
       .map((key) => ({
         key,
-        indices: own.map((each) => each.get(key) ?? this.common.get(key) ?? -1),
+        indices: own.map((each) => each && (each.get(key) ?? this.common.get(key) ?? -1)),
       }))
       .filter(({ indices }) => indices.some((index) => index !== indices[0]))
       .map(({ key, indices }) => ({
         key: this.keys[key] ?? "",
-        values: indices.map((index) => this.values[index]),
+        values: indices.map((index) => this.values[index ?? -1]),
       }));
+  }
+
+  /**
+   * Return whether some runs have a key otherwise than the most.
+   *
+   * @param {string} key
+   */
+  varies(key) {
+    const differing = this.#byKey()[this.keyIndex.get(key) ?? -1] ?? [];
+    return differing.some(([, value]) => value >= 0);
   }
 
   /** @param {number} key */
@@ -130,7 +142,9 @@ export class Model {
       /** @type {[number, number][][]} */
       const byKey = this.keys.map(() => []);
       for (const { index, differs } of this.runs) {
-        for (const [key, value] of differs) byKey[key]?.push([index, value]);
+        // Of which nothing is known, it has no key.
+        const own = differs ?? this.keys.map((_, key) => /** @type {const} */ ([key, -1]));
+        for (const [key, value] of own) byKey[key]?.push([index, value]);
       }
       this.#differing = byKey;
     }
@@ -147,11 +161,12 @@ export class Model {
  */
 function checked(run, nMetrics) {
   const texts = ["path", "href", "when", "dataset", "model", "search", "choices", "state"];
-  const lists = ["files", "promoted", "differs"];
+  const lists = ["files", "promoted"];
   const perMetric = ["metrics", "low", "high"];
   const isWhole =
     texts.every((name) => typeof run[name] === "string") &&
     lists.every((name) => Array.isArray(run[name])) &&
+    (run.differs === null || Array.isArray(run.differs)) &&
     perMetric.every((name) => Array.isArray(run[name]) && run[name].length === nMetrics);
   if (!isWhole) throw new TypeError(`run ${run.index} is incomplete`);
   return run;

@@ -60,7 +60,10 @@ export function makeWords(columns) {
   return (/** @type {Run} */ run) => {
     let text = words.get(run);
     if (text === undefined) {
-      text = shown.map((column) => column.get(run) ?? "").join("\n").toLowerCase();
+      text = shown
+        .map((column) => column.get(run) ?? "")
+        .join("\n")
+        .toLowerCase();
       words.set(run, text);
     }
     return text;
@@ -86,7 +89,10 @@ function conditionOf(name, operator, value, columns, part) {
   const [column, other] = found;
   if (column === undefined) return { key: "runs.filter_no_column", part, value: name };
   if (other !== undefined) {
-    const names = `${found.slice(0, 3).map(({ id }) => id).join(", ")}${found.length > 3 ? " …" : ""}`;
+    const names = `${found
+      .slice(0, 3)
+      .map(({ id }) => id)
+      .join(", ")}${found.length > 3 ? " …" : ""}`;
     return { key: "runs.filter_ambiguous", part, value: names };
   }
   const number = Number(value);

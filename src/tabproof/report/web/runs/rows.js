@@ -53,12 +53,26 @@ export function sorted(runs, column, descending) {
  * @param {Run[]} runs
  */
 export function byDataset(runs) {
-  /** @type {Map<string, Run[]>} */
+  const newestFirst = [...runs].sort((a, b) => a.index - b.index);
+  return grouped(newestFirst, ({ dataset }) => dataset);
+}
+
+/**
+ * Return items by key, in the order in which the keys first occur.
+ *
+ * @template Item, Key
+ * @param {Iterable<Item>} items
+ * @param {(item: Item) => Key} keyOf
+ * @returns {Map<Key, Item[]>}
+ */
+export function grouped(items, keyOf) {
+  /** @type {Map<Key, Item[]>} */
   const groups = new Map();
-  for (const run of [...runs].sort((a, b) => a.index - b.index)) {
-    const group = groups.get(run.dataset);
-    if (group) group.push(run);
-    else groups.set(run.dataset, [run]);
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
   }
   return groups;
 }
@@ -127,19 +141,12 @@ export function makeRows(model, columns, runs, { view, sort, open, shown }) {
  * @returns {Row[]}
  */
 function folded(runs, dataset, open, best) {
-  /** @type {Map<string, Run[]>} */
-  const sweeps = new Map();
-  for (const run of runs) {
-    if (run.sweep === null) continue;
-    const jobs = sweeps.get(run.sweep);
-    if (jobs) jobs.push(run);
-    else sweeps.set(run.sweep, [run]);
-  }
+  const sweeps = grouped(runs, ({ sweep }) => sweep);
   /** @type {Row[]} */
   const rows = [];
   for (const run of runs) {
-    const jobs = run.sweep === null ? undefined : sweeps.get(run.sweep);
-    if (run.sweep === null || jobs === undefined || jobs.length === 1) {
+    const jobs = sweeps.get(run.sweep) ?? [];
+    if (run.sweep === null || jobs.length === 1) {
       rows.push({ kind: "run", run, isBest: run === best, isJob: false });
     } else if (jobs[0] === run) {
       const key = `${dataset}\n${run.sweep}`;

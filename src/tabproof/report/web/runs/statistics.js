@@ -157,8 +157,11 @@ export function binomialTail(k, n) {
 function binomialTerm(k, n) {
   if (k === 0 || k === n) return 0.5 ** n;
   const exponent =
-    stirlingError(n) - stirlingError(k) - stirlingError(n - k) -
-    deviance(k, n / 2) - deviance(n - k, n / 2);
+    stirlingError(n) -
+    stirlingError(k) -
+    stirlingError(n - k) -
+    deviance(k, n / 2) -
+    deviance(n - k, n / 2);
   return Math.exp(exponent) * Math.sqrt(n / (2 * Math.PI * k * (n - k)));
 }
 

@@ -1,0 +1,165 @@
+/** Plots: their look, and a way to point at each of their points by mouse and by keys. */
+
+import { h } from "../shared/dom.js";
+
+/** @typedef {import("@observablehq/plot").PlotOptions} PlotOptions */
+/** @typedef {{x: number, y: number, label: string, lines: string[], key: string}} Target in pixels */
+
+/** Of Observable Plot, which is a script of its own in the page. */
+export const library = () =>
+  /** @type {typeof import("../plot.js")} */ (/** @type {any} */ (globalThis).Plot);
+
+/** Colours of series; variables, so that both schemes have their own. */
+export const SERIES = Array.from({ length: 7 }, (_, n) => `var(--series-${n + 1})`);
+export const REST = "var(--rest)";
+/** Dashes of lines, which differ without colours too. */
+export const DASHES = ["", "7 3", "2.5 2", "8 3 2 3", "1 3", "12 4", "6 2 1 2 1 2"];
+/** Pixels between the pointer and a point that it points at. */
+const NEAR = 30;
+
+/**
+ * Draw a plot.
+ *
+ * @param {PlotOptions} options
+ * @returns {SVGSVGElement & import("@observablehq/plot").Plot}
+ */
+export function draw(options) {
+  const style = {
+    background: "transparent",
+    color: "var(--soft)",
+    fontFamily: "inherit",
+    fontSize: "12px",
+    overflow: "visible",
+  };
+  const svg = library().plot({ ...options, style });
+  svg.setAttribute("aria-hidden", "true");
+  return /** @type {any} */ (svg);
+}
+
+/**
+ * Return a figure that is drawn as wide as its place, and again when that changes.
+ *
+ * @param {string} caption
+ * @param {string} label what the picture shows, for who does not see it
+ * @param {(width: number) => Node} make
+ */
+export function figure(caption, label, make) {
+  const place = h("div", { class: "drawing", role: "img", "aria-label": label });
+  redrawn(place, make);
+  return h("figure", {}, place, h("figcaption", {}, caption));
+}
+
+/**
+ * Draw into an element whenever its width changes.
+ *
+ * @param {HTMLElement} place
+ * @param {(width: number) => Node} make
+ */
+export function redrawn(place, make) {
+  let width = 0;
+  const observer = new ResizeObserver(([entry]) => {
+    const now = Math.floor(entry?.contentRect.width ?? 0);
+    if (now === width || now === 0) return;
+    width = now;
+    place.replaceChildren(make(width));
+  });
+  observer.observe(place);
+}
+
+/**
+ * Make the points of a plot known: the nearest to the pointer is described in a box beside it, and
+ * arrow keys go from point to point.
+ *
+ * @param {Node} svg
+ * @param {Target[]} targets in the order of arrow keys
+ * @param {string} label of the plot
+ * @param {{hint: string, choose: (key: string) => boolean}} act choose: return whether it is ticked now
+ */
+export function pointable(svg, targets, label, { hint, choose }) {
+  const box = h("div", { class: "tip", hidden: true });
+  const ring = h("span", { class: "ring", hidden: true });
+  // A slider is what takes a place among many by keys, and says which it is.
+  const element = h(
+    "div",
+    {
+      class: "pointable",
+      role: "slider",
+      tabindex: "0",
+      "aria-label": label,
+      "aria-valuemin": 1,
+      "aria-valuemax": Math.max(targets.length, 1),
+      "aria-valuenow": 1,
+      "aria-valuetext": targets[0]?.label ?? "",
+    },
+    svg,
+    ring,
+    box,
+  );
+  let current = -1;
+  /** @param {number} place */
+  const show = (place) => {
+    const target = targets[place];
+    current = target ? place : -1;
+    box.hidden = ring.hidden = !target;
+    if (!target) return;
+    element.setAttribute("aria-valuenow", String(place + 1));
+    element.setAttribute("aria-valuetext", target.label);
+    ring.style.transform = `translate(${target.x}px, ${target.y}px)`;
+    box.replaceChildren(
+      ...target.lines.map((line, n) => h(n ? "div" : "strong", {}, h("bdi", {}, line))),
+      h("div", { class: "hint" }, hint),
+    );
+    const isLeft = target.x > element.clientWidth / 2;
+    box.style.left = isLeft ? "auto" : `${target.x + 14}px`;
+    box.style.right = isLeft ? `${element.clientWidth - target.x + 14}px` : "auto";
+    box.style.top = `${Math.max(target.y - 20, 0)}px`;
+  };
+  element.addEventListener("pointermove", (event) => show(nearest(event)));
+  element.addEventListener("pointerleave", () => {
+    if (document.activeElement !== element) show(-1);
+  });
+  element.addEventListener("focus", () => {
+    if (element.matches(":focus-visible")) show(Math.max(current, 0));
+  });
+  element.addEventListener("blur", () => show(-1));
+  element.addEventListener("click", (event) => {
+    const place = nearest(event);
+    const target = targets[place];
+    if (!target) return;
+    choose(target.key);
+    show(place);
+  });
+  element.addEventListener("keydown", (event) => {
+    const last = targets.length - 1;
+    /** @type {Record<string, () => number>} */
+    const moves = {
+      ArrowRight: () => Math.min(current + 1, last),
+      ArrowUp: () => Math.min(current + 1, last),
+      ArrowLeft: () => Math.max(current - 1, 0),
+      ArrowDown: () => Math.max(current - 1, 0),
+      PageUp: () => Math.min(current + 10, last),
+      PageDown: () => Math.max(current - 10, 0),
+      Home: () => 0,
+      End: () => last,
+    };
+    const target = targets[current];
+    if (event.key in moves) show(/** @type {() => number} */ (moves[event.key])());
+    else if ((event.key === "Enter" || event.key === " ") && target) choose(target.key);
+    else if (event.key === "Escape") show(-1);
+    else return;
+    event.preventDefault();
+  });
+  return element;
+
+  /** @param {MouseEvent} event */
+  function nearest(event) {
+    const { left, top } = element.getBoundingClientRect();
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    let [best, distance] = [-1, NEAR];
+    targets.forEach((target, place) => {
+      const far = Math.hypot(target.x - x, target.y - y);
+      if (far < distance) [best, distance] = [place, far];
+    });
+    return best;
+  }
+}
