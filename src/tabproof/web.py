@@ -27,6 +27,12 @@ def read_script(name: str) -> str:
     return (BUILT / f"{name}.js").read_text(encoding="utf-8")
 
 
+@cache
+def read_style(name: str) -> str:
+    """Return a built style of what scripts put into a page, for a style element."""
+    return (BUILT / f"{name}.css").read_text(encoding="utf-8")
+
+
 def as_json(content: Any) -> str:
     """Return JSON that can be the text of a script element, whatever is in it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

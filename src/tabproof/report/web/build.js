@@ -10,6 +10,8 @@ const HERE = fileURLToPath(new URL(".", import.meta.url));
 const OUTPUT = process.argv[2] ?? `${HERE}built`;
 /** An entry per script of a page; `plot` is the library that others use as the global `Plot`. */
 const ENTRIES = ["plot", "runs"];
+/** Styles of what scripts put into a page, by name and source. */
+const STYLES = { what_if: "what_if/what_if.css" };
 
 for (const entry of ENTRIES) {
   const options = {
@@ -28,6 +30,16 @@ for (const entry of ENTRIES) {
   const { metafile } = await build({ ...options, write: false });
   const licences = await findLicences(Object.keys(metafile?.inputs ?? {}));
   await build({ ...options, banner: { js: licences && `/*\n${licences}\n*/` } });
+}
+
+for (const [name, source] of Object.entries(STYLES)) {
+  await build({
+    entryPoints: [HERE + source],
+    outfile: `${OUTPUT}/${name}.css`,
+    minify: true,
+    charset: "utf8",
+    target: ["chrome109", "firefox115", "safari16.4"],
+  });
 }
 
 /**
