@@ -132,7 +132,7 @@ def train(
         facts["seconds"] = timings.rounded
         summary = _summarize(config, table, determinants, found, evidence, **facts)
         report.publish(
-            config, run, division, found, proba, evidence, schema, summary, people, display
+            config, run, division, found, proba, evidence, schema, summary, people, display, files
         )
     summary = replace(summary, seconds=timings.rounded, left_out=people.left_out)
     run.write(SUMMARY, summary.to_json())

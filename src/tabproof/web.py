@@ -4,6 +4,7 @@ The scripts are built from report/web/ by `make web`. A page runs only those who
 Content-Security-Policy, so that a name in the data that passed as markup would run nothing.
 """
 
+import gzip
 import json
 import tomllib
 from base64 import b64encode
@@ -17,6 +18,8 @@ from tabproof.text import LANGUAGES
 
 BUILT = Path(__file__).parent / "report" / "web" / "built"
 TEXTS = Path(__file__).parent / "texts" / "web.toml"
+# Of gzip: 3 % larger than the default, five times as fast.
+LEVEL = 4
 # What ends a script element, or begins a comment in one; and line ends of JavaScript alone.
 ESCAPED = "<>&\u2028\u2029"
 
@@ -41,6 +44,11 @@ def as_json(content: Any) -> str:
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     # Half a Unicode character, as a name may have, cannot be written as UTF-8.
     return text.encode(errors="backslashreplace").decode()
+
+
+def pack(content: bytes) -> str:
+    """Return base64 of gzip, for a script to unpack: the same text for the same content."""
+    return b64encode(gzip.compress(content, LEVEL, mtime=0)).decode()
 
 
 def hash_source(text: str) -> str:

@@ -81,6 +81,9 @@ test("a plain number is sent as a number, anything else as it was typed", () => 
   const german = number({ form: { decimal: "," } });
   assert.equal(cellOf("1.234,5", german), "1.234,5");
   assert.equal(cellOf("12", german), 12);
+  assert.equal(cellOf("1,5", german), 1.5);
+  assert.equal(cellOf("1.5", german), "1.5");
+  assert.equal(cellOf("1,5", number()), "1,5");
   assert.equal(textOf(1.5, german), "1,5");
   assert.equal(textOf(null, german), "");
 });

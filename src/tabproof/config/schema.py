@@ -393,6 +393,9 @@ class ReportConfig:
     page: bool = neutral("write report.html, in which all is together", True)
     model_card: bool = neutral("write model_card.md", True)
     index: bool = neutral("write outputs/index.html, the page of all runs, at the end", True)
+    what_if: bool = neutral(
+        "a form in report.html to try other values in; the page then holds 20 held-out rows", True
+    )
 
 
 @choice("runtime", "runtime")

@@ -31,6 +31,7 @@ from tabproof.report.model import (
     micro,
     model_title,
 )
+from tabproof.report.panels import Panels, page_parts
 from tabproof.schema import Schema
 from tabproof.text import shell_word
 
@@ -38,9 +39,9 @@ Row = dict[str, Any]
 NOTHING = Estimate(None)
 HERE = Path(__file__).parent
 SECTIONS = (
-    "headline", "model", "findings", "columns", "metrics", "decision", "pictures", "slices",
-    "importance", "learning", "repeated", "candidates", "limits", "configuration", "origin",
-    "repeat", "files",
+    "headline", "model", "findings", "columns", "metrics", "decision", "threshold", "what_if",
+    "pictures", "slices", "importance", "learning", "repeated", "candidates", "limits",
+    "configuration", "origin", "repeat", "files",
 )  # fmt: skip
 # Plots by the section they belong to; the others are in "pictures".
 PLACED = {
@@ -63,7 +64,7 @@ class ReportFacts:
 
     summary: the content of summary.json. estimator: what the run ends in. candidates: cv_results
     of the search. pictures: SVG by name, trusted as they are. target: the predicted column.
-    files: in the run directory.
+    files: in the run directory. panels: what scripts in report.html show.
     """
 
     evidence: Evidence
@@ -77,6 +78,7 @@ class ReportFacts:
     target: str | None = None
     files: Sequence[str] = ()
     schema: Schema | None = None
+    panels: Panels | None = None
 
     @property
     def main(self) -> tuple[str, Estimate]:
@@ -515,10 +517,12 @@ def render_report(facts: ReportFacts, language: str) -> str:
         "repeated": repeated and metric_rows(repeated.metrics, t, repeated.standard_errors),
         "config_yaml": "\n".join(map(fmt.marked, facts.config_yaml.split("\n"))),
         "files": [(name, f"./{quote(name)}", t.get(key, "")) for name, key in keys.items()],
+        **page_parts(facts.panels or Panels(), t),
     }
     optional = {name: content[name] for name in ("pictures", "slices", "repeated", "files")}
     optional |= {"importance": important, "learning": evidence.learning_curve}
-    optional |= {"columns": facts.schema}
+    optional |= {"columns": facts.schema, "threshold": "threshold" in content["panels"]}
+    optional |= {"what_if": "what_if" in content["panels"] or content["no_what_if"]}
     names = [name for name in SECTIONS if optional.get(name, True)]
     return make_environment(language).get_template("report.html").render(sections=names, **content)
 

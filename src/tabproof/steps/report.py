@@ -1,7 +1,9 @@
 """Step 5: write what people read of a run: plots, the page, the model card."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from tabproof.schema import Schema
 from tabproof.search import SearchResult
 from tabproof.steps.for_people import ForPeople
 
+if TYPE_CHECKING:
+    from tabproof.report.panels import Panels
+
 
 def publish(
     config: TrainConfig,
@@ -27,10 +32,12 @@ def publish(
     summary: artifacts.Summary,
     people: ForPeople,
     display: StepProgress,
+    files: Mapping[str, bytes],
 ) -> None:
     """Write the plots, the page and the model card that the configuration selects.
 
-    What cannot be made is left out, and recorded in `people`; an error of a disk is raised.
+    files : of the exported scorer, if there are some. What cannot be made is left out, and
+    recorded in `people`; an error of a disk is raised.
     """
     asked, pictures = config.report, dict[str, str]()
     if asked.plots or asked.page:
@@ -80,11 +87,41 @@ def publish(
     if card is None:
         facts = replace(facts, files=[name for name in facts.files if name != MODEL_CARD])
     if asked.page:
+        facts = replace(
+            facts, panels=_make_panels(config, division, proba, evidence, schema, people, files)
+        )
         with people.part(REPORT):
             page = render_report(facts, asked.language)
     for name, content in ((REPORT, page), (MODEL_CARD, card)):
         if content is not None:
             run.write(name, content)
+
+
+def _make_panels(
+    config: TrainConfig,
+    division: data.Division,
+    proba: NDArray[np.float64],
+    evidence: Evidence,
+    schema: Schema,
+    people: ForPeople,
+    files: Mapping[str, bytes],
+) -> "Panels":
+    """Return what scripts in the page show."""
+    from tabproof.evaluation.slices import values_of
+    from tabproof.report.panels import Panels
+    from tabproof.report.thresholds import make_thresholds
+    from tabproof.report.what_if import Rows, make_what_if
+
+    panels, X_test = Panels(), division.X_test
+    with people.part("other thresholds in report.html"):
+        groups = {each.column: values_of(X_test[each.column]) for each in evidence.slices}
+        found = make_thresholds(evidence, division.y_test, proba, groups, seed=config.seed)
+        panels = replace(panels, thresholds=found)
+    if config.report.what_if:
+        with people.part("what-if form in report.html"):
+            rows = Rows(division.X_train, X_test, division.y_test, proba)
+            panels = replace(panels, what_if=make_what_if(schema, evidence, rows, files))
+    return panels
 
 
 def written(config: TrainConfig, people: ForPeople) -> dict[str, str]:

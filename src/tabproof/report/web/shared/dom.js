@@ -49,3 +49,14 @@ export function readJson(id) {
   const text = document.getElementById(id)?.textContent;
   return text ? JSON.parse(text) : null;
 }
+
+/**
+ * Show the parts of the page that a script fills; without it they are hidden.
+ *
+ * @param {string} name of the script, in `data-needs`
+ */
+export function reveal(name) {
+  for (const part of document.querySelectorAll(`[data-needs="${name}"]`)) {
+    /** @type {HTMLElement} */ (part).hidden = false;
+  }
+}

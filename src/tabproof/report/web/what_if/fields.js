@@ -277,7 +277,8 @@ function drawHistogram(column) {
 function categoryHint({ column, t }) {
   const categories = column.categories ?? [];
   const counts = column.counts ?? [];
-  const all = counts.reduce((sum, each) => sum + each, 0);
+  const present = counts.reduce((sum, each) => sum + each, 0);
+  const all = present / (1 - (column.missing_share ?? 0));
   /** @param {Cell} cell */
   return (cell) => {
     const count = counts[categories.indexOf(String(cell))];

@@ -9,7 +9,7 @@ import { percent, signed, textOf } from "./values.js";
 /** @typedef {import("../shared/texts.js").Texts} Texts */
 
 /**
- * An answer, as of the service's /predict?explain=true. reason : why there is no explanation.
+ * An answer, as of the service's /predict?explain=true. unexplained : why it has no explanation.
  *
  * @typedef {object} Answer
  * @property {number} pred_proba
@@ -17,8 +17,8 @@ import { percent, signed, textOf } from "./values.js";
  * @property {Record<string, number>} probabilities
  * @property {number | null} threshold
  * @property {{column: string, kind: string, message: string}[]} warnings
- * @property {Explanation} [explanation]
- * @property {string} [reason]
+ * @property {Explanation | null} [explanation]
+ * @property {string | null} [unexplained]
  */
 
 /**
@@ -260,11 +260,12 @@ function makeContributions(columns, t) {
   return {
     element: h("div", { class: "wi-why" }, h("h3", {}, t("what_if.contributions")), body, none),
     /** @param {Answer} answer @param {Features} features */
-    show({ explanation, reason }, features) {
-      body.hidden = explanation === undefined;
-      none.hidden = explanation !== undefined;
-      if (explanation === undefined) {
-        none.textContent = reason ?? t("what_if.no_contributions");
+    show({ explanation, unexplained }, features) {
+      body.hidden = !explanation;
+      none.hidden = !body.hidden;
+      if (!explanation) {
+        none.textContent = unexplained ?? t("what_if.no_contributions");
+        none.lang = unexplained ? "en" : "";
         return;
       }
       const scale = t(`what_if.scale_${explanation.scale}`);

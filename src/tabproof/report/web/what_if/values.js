@@ -9,6 +9,7 @@
  * @typedef {object} Column
  * @property {string} name
  * @property {"number" | "category" | "date" | "text"} kind
+ * @property {number} [missing_share]
  * @property {number | string | null} [minimum]
  * @property {number | string | null} [maximum]
  * @property {string[] | null} [categories]
@@ -55,18 +56,18 @@ export function textOf(cell, column) {
 /**
  * Return the cell that a text typed for a number means; null for the empty text.
  *
- * A plain number is sent as one. Another text is sent as it is, and so is one with a separator in
- * a column with a form of its own: whoever predicts knows that form.
+ * A text that is no plain number, with the decimal sign of the column, is sent as it is.
  *
  * @param {string} text
  * @param {Column} column
  * @returns {Cell}
  */
 export function cellOf(text, column) {
-  const plain = text.trim().replace(MINUS, "-");
-  if (plain === "") return null;
-  const hasForm = column.form !== null && column.form !== undefined;
-  if (hasForm && /[.,]/.test(plain)) return text;
+  const typed = text.trim().replace(MINUS, "-");
+  if (typed === "") return null;
+  const decimal = String(column.form?.decimal ?? ".");
+  const other = decimal === "." ? "," : ".";
+  const plain = typed.includes(other) ? "" : typed.replace(decimal, ".");
   const number = PLAIN_NUMBER.test(plain) ? Number(plain) : NaN;
   return Number.isFinite(number) ? number : text;
 }

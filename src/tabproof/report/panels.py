@@ -1,0 +1,57 @@
+"""The parts of report.html that scripts fill: the form "What if", and other thresholds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from tabproof import web
+from tabproof.report.format import Texts
+from tabproof.report.what_if import MAX_PACKED, LeftOut, WhatIf
+
+# Names of metrics that the panel of thresholds shows.
+METRICS = ("precision", "recall", "specificity", "f1", "accuracy")
+# By the name of a section, the built script that fills it.
+SCRIPTS = {"threshold": "thresholds", "what_if": "what_if"}
+
+
+@dataclass(frozen=True)
+class Panels:
+    """What the panels are made of; None where there is none."""
+
+    thresholds: Mapping[str, Any] | None = None
+    what_if: WhatIf | LeftOut | None = None
+
+
+def page_parts(panels: Panels, t: Texts) -> dict[str, Any]:
+    """Return what the template needs: by section its texts and data, scripts, styles, policy."""
+    data: dict[str, Any] = {}
+    if panels.thresholds is not None:
+        titles = {name: t.metric(name) for name in METRICS}
+        data["threshold"] = dict(panels.thresholds) | {"titles": titles}
+    no_what_if = ""
+    if isinstance(panels.what_if, LeftOut):
+        size, limit = (f"{n / 1e6:.1f}" for n in (panels.what_if.n_characters, MAX_PACKED))
+        no_what_if = t(f"what_if.{panels.what_if.reason}", size=size, limit=limit)
+    elif panels.what_if is not None:
+        data["what_if"] = panels.what_if.files
+    scripts = [web.read_script(SCRIPTS[name]) for name in data]
+    styles = [web.read_style(SCRIPTS[name]) for name in data]
+    if data and "what_if" not in data:
+        # It has the look of all controls.
+        styles.insert(0, web.read_style("what_if"))
+    return {
+        "panels": {
+            name: {
+                "texts": Markup(web.as_json(web.read_texts(t.language, "common", name))),  # noqa: S704
+                "data": Markup(web.as_json(each)),  # noqa: S704
+            }
+            for name, each in data.items()
+        },
+        "scripted": list(data),
+        "no_what_if": no_what_if,
+        "scripts": [Markup(script) for script in scripts],  # noqa: S704
+        "styles": [Markup(style) for style in styles],  # noqa: S704
+        "policy": Markup(web.policy_of(scripts)),  # noqa: S704
+    }
