@@ -99,6 +99,7 @@ OUTLINE = """
   untitled: [...document.querySelectorAll("table")].filter((e) => !e.caption).length,
   unscoped: [...document.querySelectorAll("th:not([scope])")].length,
   scripts: document.scripts.length,
+  fetched: [...document.scripts].filter((e) => e.src).length,
 })
 """
 # What sticks out to the right, and is not in a frame that scrolls.

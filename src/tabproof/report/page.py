@@ -517,7 +517,7 @@ def render_report(facts: ReportFacts, language: str) -> str:
         "repeated": repeated and metric_rows(repeated.metrics, t, repeated.standard_errors),
         "config_yaml": "\n".join(map(fmt.marked, facts.config_yaml.split("\n"))),
         "files": [(name, f"./{quote(name)}", t.get(key, "")) for name, key in keys.items()],
-        **page_parts(facts.panels or Panels(), t),
+        **page_parts(facts.panels or Panels(), t, has_plots=bool(facts.pictures)),
     }
     optional = {name: content[name] for name in ("pictures", "slices", "repeated", "files")}
     optional |= {"importance": important, "learning": evidence.learning_curve}

@@ -24,8 +24,8 @@ class Panels:
     what_if: WhatIf | LeftOut | None = None
 
 
-def page_parts(panels: Panels, t: Texts) -> dict[str, Any]:
-    """Return what the template needs: by section its texts and data, scripts, styles, policy."""
+def page_parts(panels: Panels, t: Texts, *, has_plots: bool) -> dict[str, Any]:
+    """Return what the template needs: by script its texts and data, scripts, styles, policy."""
     data: dict[str, Any] = {}
     if panels.thresholds is not None:
         titles = {name: t.metric(name) for name in METRICS}
@@ -36,11 +36,14 @@ def page_parts(panels: Panels, t: Texts) -> dict[str, Any]:
         no_what_if = t(f"what_if.{panels.what_if.reason}", size=size, limit=limit)
     elif panels.what_if is not None:
         data["what_if"] = panels.what_if.files
-    scripts = [web.read_script(SCRIPTS[name]) for name in data]
-    styles = [web.read_style(SCRIPTS[name]) for name in data]
-    if data and "what_if" not in data:
-        # It has the look of all controls.
-        styles.insert(0, web.read_style("what_if"))
+    names = [SCRIPTS[name] for name in data]
+    # The form has the look of all controls.
+    styles = [*dict.fromkeys(["what_if", *names])] if names else []
+    scripted = list(data)
+    if has_plots:
+        names, styles = [*names, "hover"], [*styles, "hover"]
+        data["hover"] = {}
+    scripts = list(map(web.read_script, names))
     return {
         "panels": {
             name: {
@@ -49,9 +52,9 @@ def page_parts(panels: Panels, t: Texts) -> dict[str, Any]:
             }
             for name, each in data.items()
         },
-        "scripted": list(data),
+        "scripted": scripted,
         "no_what_if": no_what_if,
         "scripts": [Markup(script) for script in scripts],  # noqa: S704
-        "styles": [Markup(style) for style in styles],  # noqa: S704
+        "styles": [Markup(web.read_style(name)) for name in styles],  # noqa: S704
         "policy": Markup(web.policy_of(scripts)),  # noqa: S704
     }

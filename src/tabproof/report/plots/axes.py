@@ -90,7 +90,10 @@ def date_axis(moments: NDArray[np.float64], width: float) -> Axis:
     shown = [low] if high == low else [low + (high - low) * share for share in (0.15, 0.85)]
     places = [round(moment / unit) * unit for moment in shown] if high > low else shown
     labels = [str(np.datetime64(round(place), "s"))[:letters].replace("T", " ") for place in places]
-    return fitting(Axis((low - room, high + room), places, labels, has_grid=False), width)
+    texts = [str(np.datetime64(round(each), "s"))[:letters].replace("T", " ") for each in moments]
+    values = list(zip(moments.tolist(), texts, strict=True))
+    axis = Axis((low - room, high + room), places, labels, has_grid=False, values=values)
+    return fitting(axis, width)
 
 
 def fitting(axis: Axis, width: float) -> Axis:
@@ -103,7 +106,8 @@ def fitting(axis: Axis, width: float) -> Axis:
         if tick * scale + half + GAP <= start:
             kept.insert(0, (tick, label))
             start = tick * scale - half
-    return replace(axis, ticks=[tick for tick, _ in kept], labels=[label for _, label in kept])
+    ticks, labels = [tick for tick, _ in kept], [label for _, label in kept]
+    return replace(axis, ticks=ticks, labels=labels)
 
 
 def value_axis(values: Sequence[Any], width: float) -> tuple[NDArray[np.float64], Axis, bool]:
@@ -125,7 +129,8 @@ def value_axis(values: Sequence[Any], width: float) -> tuple[NDArray[np.float64]
         shown = list(places)[:: ceil(len(places) / MAX_WORDS)]
         labels = [shorten(format_value(value), MAX_CELLS) for value in shown]
         limits, ticks = (-0.5, len(places) - 0.5), [places[value] for value in shown]
-        axis = Axis(limits, ticks, labels, has_grid=False)
+        values_of = [(place, format_value(value)) for value, place in places.items()]
+        axis = Axis(limits, ticks, labels, has_grid=False, values=values_of, snaps=True)
         return np.array([places[value] for value in known]), axis, True
     low, high = numbers[0], numbers[-1]
     by_decades = low > 0 and high / low >= DECADES
@@ -146,5 +151,7 @@ def value_axis(values: Sequence[Any], width: float) -> tuple[NDArray[np.float64]
     shown = [*ticks, *words]
     labels = [shorten(format_value(value), MAX_CELLS) for value in shown]
     limits = margined([low, beside if words else high], 0.07)
-    axis = Axis(limits, [places[value] for value in shown], labels, has_grid=False)
+    values_of = [(place, format_value(value)) for value, place in places.items()]
+    at = [places[value] for value in shown]
+    axis = Axis(limits, at, labels, has_grid=False, values=values_of)
     return np.array([places[value] for value in known]), fitting(axis, width), False

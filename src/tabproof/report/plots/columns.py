@@ -46,7 +46,14 @@ def draw_importance(material: Material, t: Texts) -> th.Plot | None:
     panel = th.Panel(
         layers,
         x_axis(margined([0.0, *ends(drops)]), th.WIDTH / 2, title),
-        th.Axis(y_limits, places.tolist(), names, has_grid=False),
+        th.Axis(
+            y_limits,
+            places.tolist(),
+            names,
+            has_grid=False,
+            values=[(place, row.column) for place, row in zip(places.tolist(), rows, strict=True)],
+        ),
+        names=(title, ""),
     )
     columns = t("common.comma").join(row.column for row in rows[:3])
     # Below the rows: numbers, and their title.
@@ -93,6 +100,7 @@ def _dependence(
         half = 0.01 * (x.limits[1] - x.limits[0])
         bars = [values - half, values + half, limits[0], limits[0] + shares * BAR * height]
         y = number_axis(limits, title, 4)
+        hover = first.column, ""
     else:
         n = len(first.values)
         kept = sorted(sorted(range(n), key=lambda at: -first.shares[at])[:MAX_CATEGORIES])
@@ -107,9 +115,18 @@ def _dependence(
         high = limits[0] + BAR * 1.5 * height * shares[kept]
         bars = [limits[0], high, at - 0.35, at + 0.35]
         x = x_axis(limits, th.WIDTH / 2 - LETTER * max(map(display_width, names)) - 20)
-        y = th.Axis((-0.5, n_lines - 0.5), ticks.tolist(), th.in_ink(names), title, False)
+        called = [str(first.values[n]) for n in kept]
+        y = th.Axis(
+            (-0.5, n_lines - 0.5),
+            ticks.tolist(),
+            th.in_ink(names),
+            title,
+            False,
+            values=list(zip(at.tolist(), called, strict=True)),
+        )
+        hover = "", first.column
     layers.append(th.boxes(bars, th.RULE, BAR_ALPHA, t("dependence.bars")))
-    return th.Panel(layers, x, y)
+    return th.Panel(layers, x, y, names=hover)
 
 
 def numbers_of(drawn: Dependence) -> NDArray[np.float64]:
@@ -174,7 +191,9 @@ def draw_slices(material: Material, t: Texts) -> th.Plot | None:
         if n_left_out and len(panels) == 1:
             layers.append(th.note(t("slices.left_out", n=n_left_out)))
         x = x_axis(margined(ends([of_all, *values]) or [0, 1]), th.WIDTH / 4)
-        panels.append(th.Panel(layers, x, th.Axis(limits, [], [], title)))
+        called = [(at, f"{column}: {group.name}") for column, group, at in rows]
+        y_axis = th.Axis(limits, [], [], title, values=called)
+        panels.append(th.Panel(layers, x, y_axis, names=(title, "")))
     # In words: the lowest and the highest value.
     spread = sorted(
         (value.value, f"{column} {group.name}")

@@ -122,7 +122,9 @@ def draw_learning_curve(material: Material, t: Texts) -> th.Plot | None:
             bands.append(th.area(*around, th.SERIES[place]))
     metric = t.metric(material.evidence.metric)
     labels = [f"{n:,.0f}" for n in sizes]
-    x_axis = th.Axis(margined(x, 0.04), x.tolist(), labels, t("learning_curve.x"))
+    called = list(zip(x.tolist(), labels, strict=True))
+    title = t("learning_curve.x")
+    x_axis = th.Axis(margined(x, 0.04), x.tolist(), labels, title, values=called)
     both = np.concatenate(list(curves.values()), axis=None)
     y_axis = number_axis(margined(both[np.isfinite(both)]), metric)
     panel = th.Panel([*layers, *bands], fitting(x_axis, th.WIDTH - 60), y_axis)

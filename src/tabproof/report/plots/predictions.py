@@ -1,6 +1,7 @@
 """Plots of the predictions on the hold-out set: calibration, distributions, and decisions."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabproof.evaluation.metrics import predicted_codes
 from tabproof.evaluation_result import Estimate
@@ -162,7 +163,9 @@ def draw_confusion(material: Material, t: Texts) -> th.Plot | None:
         if n <= MAX_WITH_SHARES:
             layers.append(th.text(x, y - rise, [f"{share:.0%}" for share in shares]))
     alpha = LIGHTEST + (DARKEST - LIGHTEST) * shares
-    layers.append(th.boxes([x - 0.5, x + 0.5, y - 0.5, y + 0.5], th.SERIES[0], alpha))
+    words = _cell_words(material, counts, shares, t) if n <= MAX_LABELS else []
+    ends = [x - 0.5, x + 0.5, y - 0.5, y + 0.5]
+    layers.append(th.boxes(ends, th.SERIES[0], alpha, words=words))
     if material.evidence.is_binary:
         layers.append(th.note(t("common.threshold", value=f"{material.threshold:.3g}")))
     ticks = list(range(0, n, -(-n // MAX_LABELS)))
@@ -177,3 +180,17 @@ def draw_confusion(material: Material, t: Texts) -> th.Plot | None:
     accuracy = material.evidence.metrics.get("accuracy", accuracy)
     panels = [(height + 50 + leans * widest * 0.64, [th.Panel(layers, x_axis, y_axis)])]
     return material.plot(t, "confusion", panels, n=in_numbers(accuracy, t))
+
+
+def _cell_words(
+    material: Material, counts: NDArray[np.int64], shares: Floats, t: Texts
+) -> list[str]:
+    """Return what is said of each cell of a confusion matrix on hover."""
+    labels = [material.label(code) for code in range(len(counts))]
+    pairs = [(true, predicted) for true in labels for predicted in labels]
+    return [
+        t("confusion.cell", true=true, predicted=predicted, n=count, share=share)
+        for (true, predicted), count, share in zip(
+            pairs, counts.ravel().tolist(), shares.tolist(), strict=True
+        )
+    ]

@@ -6,8 +6,8 @@ that one file serves both backgrounds, alone and inside a page.
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from xml.etree import ElementTree
@@ -17,6 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tabproof.report.format import shorten, wrap
+from tabproof.report.plots.layers import Axis as Axis
+from tabproof.report.plots.layers import Layer as Layer
+from tabproof.report.plots.layers import Panel as Panel
+from tabproof.report.plots.points import describe_points, find_boxes
 
 with warnings.catch_warnings():
     # Python complains about escapes in docstrings of lets-plot wherever it compiles them.
@@ -48,30 +52,23 @@ DOTTED, DASHED = [2, 2.75], [4, 2]
 # Shapes of lets-plot: circle, square, triangles, diamond, plus, cross.
 MARKERS = (16, 15, 17, 23, 25, 3, 4)
 
+# By which the limits of an axis are wider at both ends, as a share.
+ROOM = 1 / 200
 # In pixels of the SVG, which is as wide as a telephone.
 WIDTH, SIZE, LINE = 360, 10.0, 15.0
 # A square plot, with its axes, and one that is lower.
 HEIGHT, LOW_HEIGHT = 300, 250
 
 
-@dataclass(frozen=True)
-class Layer:
-    """Marks at data; key: the line of the legend that explains them; style: sizes in pixels."""
-
-    geom: Callable[..., Any]
-    data: dict[str, ArrayLike | Sequence[str]]
-    style: dict[str, Any]
-    key: str | None = None
-
-
 def line(x: ArrayLike, y: ArrayLike, colour: str, key: str | None = None, **style: Any) -> Layer:
-    """Draw a line through points; NaN interrupts it."""
+    """Draw a line through points, for comparison; NaN interrupts it."""
     return Layer(lp.geom_path, {"x": x, "y": y}, {"color": colour, "size": 1.8, **style}, key)
 
 
 def curve(x: ArrayLike, y: ArrayLike, place: int, key: str, size: float = 1.8) -> Layer:
     """Draw the line of a series, in its colour and with its dashes."""
-    return line(x, y, SERIES[place], key, size=size, linetype=DASHES[place])
+    drawn = line(x, y, SERIES[place], key, size=size, linetype=DASHES[place])
+    return replace(drawn, is_read=True)
 
 
 def reference(y: ArrayLike, key: str) -> Layer:
@@ -84,7 +81,8 @@ def dots(x: ArrayLike, y: ArrayLike, place: int, key: str | None = None, **given
     shape = MARKERS[place]
     style = {"color": SERIES[place], "size": 6, "shape": shape, "stroke": int(shape in (3, 4))}
     style |= given
-    return Layer(lp.geom_point, {"x": x, "y": y}, {"fill": style["color"], **style}, key)
+    style = {"fill": style["color"], **style}
+    return Layer(lp.geom_point, {"x": x, "y": y}, style, key, is_read=True)
 
 
 def segments(ends: Sequence[ArrayLike], colour: str, key: str | None = None, **style: Any) -> Layer:
@@ -100,13 +98,18 @@ def area(x: ArrayLike, y: ArrayLike, colour: str, key: str | None = None, **styl
 
 
 def boxes(
-    ends: Sequence[ArrayLike], colour: str, alpha: ArrayLike, key: str | None = None
+    ends: Sequence[ArrayLike],
+    colour: str,
+    alpha: ArrayLike,
+    key: str | None = None,
+    words: Sequence[str] = (),
 ) -> Layer:
     """Fill rectangles; ends: where they begin and end in x, and in y."""
     data = dict(zip(("xmin", "xmax", "ymin", "ymax"), ends, strict=True))
     # One for each box is data, one for all is a style, which the legend shows too.
     data, style = (data | {"alpha": alpha}, {}) if np.ndim(alpha) else (data, {"alpha": alpha})
-    return Layer(lp.geom_rect, data, {"fill": colour, "size": 0, **style}, key)
+    style = {"fill": colour, "size": 0, **style}
+    return Layer(lp.geom_rect, data, style, key, words, is_read=len(words) > 0)
 
 
 def text(x: ArrayLike, y: ArrayLike, label: Sequence[str], **style: Any) -> Layer:
@@ -118,31 +121,6 @@ def text(x: ArrayLike, y: ArrayLike, label: Sequence[str], **style: Any) -> Laye
 def note(key: str) -> Layer:
     """Add a line to the legend that explains no marks."""
     return Layer(lp.geom_point, {"x": [], "y": []}, {"size": 0}, key)
-
-
-@dataclass(frozen=True)
-class Axis:
-    """An axis, by default of shares; labels may have several lines."""
-
-    limits: tuple[float, float] = (0.0, 1.0)
-    ticks: Sequence[float] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    labels: Sequence[str] = ("0", "0.2", "0.4", "0.6", "0.8", "1")
-    title: str = ""
-    has_grid: bool = True
-    angle: float | None = None
-
-
-@dataclass(frozen=True)
-class Panel:
-    """Layers, the first on top and first in the legend; the title of y is above, to be read.
-
-    width: relative to the panels beside it. A panel without layers stays empty.
-    """
-
-    layers: Sequence[Layer] = ()
-    x: Axis = Axis()
-    y: Axis = Axis()
-    width: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -183,11 +161,14 @@ class Plot:
         if root.get("width") is None or any(text.startswith(ERROR) for text in texts):
             # lets-plot draws the message of an error, of one panel too.
             raise RuntimeError(" ".join(" ".join(texts).split()))
+        panels = [panel for _, row in self.rows for panel in row if panel.layers]
+        points = describe_points(panels, find_boxes(root), ROOM)
         size = f"0 0 {float(root.get('width', 0)):g} {float(root.get('height', 0)):g}"
         return (
             f'<svg xmlns="{SVG[1:-1]}" viewBox="{size}" class="plot" role="img" '
             f"aria-label={quoteattr(self.alt)}>\n<title>{escape(self.alt)}</title>\n"
-            f"<style>{STYLE}</style>\n{''.join(_elements(root, name, {}))}</svg>\n"
+            f"<style>{STYLE}</style>\n{''.join(_elements(root, name, {}))}"
+            f"<metadata>{escape(points)}</metadata>\n</svg>\n"
         )
 
 
@@ -252,7 +233,7 @@ def _panel(panel: Panel, labels: dict[str, list[Any]]) -> Any:
         labels_of_axis = list(map(_literal, axis.labels))
         drawn += scale(_literal(title), breaks=list(axis.ticks), labels=labels_of_axis)
         # A line along an edge would be cut in half.
-        room = (axis.limits[1] - axis.limits[0]) / 200
+        room = (axis.limits[1] - axis.limits[0]) * ROOM
         limits[f"{name}lim"] = [axis.limits[0] - room, axis.limits[1] + room]
         if not axis.has_grid:
             changes[f"panel_grid_major_{name}"] = BLANK

@@ -9,9 +9,13 @@ import { build } from "esbuild";
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const OUTPUT = process.argv[2] ?? `${HERE}built`;
 /** An entry per script of a page; `plot` is the library that others use as the global `Plot`. */
-const ENTRIES = ["plot", "runs", "thresholds", "what_if"];
+const ENTRIES = ["hover", "plot", "runs", "thresholds", "what_if"];
 /** Styles of what scripts put into a page, by name and source. */
-const STYLES = { thresholds: "thresholds/thresholds.css", what_if: "what_if/what_if.css" };
+const STYLES = {
+  hover: "hover/hover.css",
+  thresholds: "thresholds/thresholds.css",
+  what_if: "what_if/what_if.css",
+};
 
 for (const entry of ENTRIES) {
   const options = {
