@@ -20,6 +20,8 @@ DECADES = 30
 # A parameter with more values than this gets round ticks, or a tick at every second word.
 MAX_VALUES, MAX_WORDS = 6, 12
 MAX_CELLS = 14
+# Of a value on hover.
+MAX_NAME = 100
 # Axes end here: sums and differences of larger numbers overflow.
 LARGEST = 1e300
 # In seconds.
@@ -129,7 +131,7 @@ def value_axis(values: Sequence[Any], width: float) -> tuple[NDArray[np.float64]
         shown = list(places)[:: ceil(len(places) / MAX_WORDS)]
         labels = [shorten(format_value(value), MAX_CELLS) for value in shown]
         limits, ticks = (-0.5, len(places) - 0.5), [places[value] for value in shown]
-        values_of = [(place, format_value(value)) for value, place in places.items()]
+        values_of = [(at, shorten(format_value(value), MAX_NAME)) for value, at in places.items()]
         axis = Axis(limits, ticks, labels, has_grid=False, values=values_of, snaps=True)
         return np.array([places[value] for value in known]), axis, True
     low, high = numbers[0], numbers[-1]
@@ -151,7 +153,7 @@ def value_axis(values: Sequence[Any], width: float) -> tuple[NDArray[np.float64]
     shown = [*ticks, *words]
     labels = [shorten(format_value(value), MAX_CELLS) for value in shown]
     limits = margined([low, beside if words else high], 0.07)
-    values_of = [(place, format_value(value)) for value, place in places.items()]
-    at = [places[value] for value in shown]
-    axis = Axis(limits, at, labels, has_grid=False, values=values_of)
+    values_of = [(at, shorten(format_value(value), MAX_NAME)) for value, at in places.items()]
+    ticks = [places[value] for value in shown]
+    axis = Axis(limits, ticks, labels, has_grid=False, values=values_of)
     return np.array([places[value] for value in known]), fitting(axis, width), False

@@ -24,6 +24,8 @@ MAX_COLUMNS, MAX_CATEGORIES = 20, 7
 # The longest bar that shows where rows are, as a share of the panel.
 BAR, BAR_ALPHA = 0.16, 0.4
 MAX_GROUPS, MAX_GROUP_CELLS = 15, 16
+# Of a name on hover.
+NAME = 100
 NOTHING = Estimate(None)
 
 
@@ -51,7 +53,10 @@ def draw_importance(material: Material, t: Texts) -> th.Plot | None:
             places.tolist(),
             names,
             has_grid=False,
-            values=[(place, row.column) for place, row in zip(places.tolist(), rows, strict=True)],
+            values=[
+                (place, shorten(row.column, NAME))
+                for place, row in zip(places.tolist(), rows, strict=True)
+            ],
         ),
         names=(title, ""),
     )
@@ -100,7 +105,7 @@ def _dependence(
         half = 0.01 * (x.limits[1] - x.limits[0])
         bars = [values - half, values + half, limits[0], limits[0] + shares * BAR * height]
         y = number_axis(limits, title, 4)
-        hover = first.column, ""
+        hover = shorten(first.column, NAME), ""
     else:
         n = len(first.values)
         kept = sorted(sorted(range(n), key=lambda at: -first.shares[at])[:MAX_CATEGORIES])
@@ -115,7 +120,7 @@ def _dependence(
         high = limits[0] + BAR * 1.5 * height * shares[kept]
         bars = [limits[0], high, at - 0.35, at + 0.35]
         x = x_axis(limits, th.WIDTH / 2 - LETTER * max(map(display_width, names)) - 20)
-        called = [str(first.values[n]) for n in kept]
+        called = [shorten(str(first.values[n]), NAME) for n in kept]
         y = th.Axis(
             (-0.5, n_lines - 0.5),
             ticks.tolist(),
@@ -124,7 +129,7 @@ def _dependence(
             False,
             values=list(zip(at.tolist(), called, strict=True)),
         )
-        hover = "", first.column
+        hover = "", shorten(first.column, NAME)
     layers.append(th.boxes(bars, th.RULE, BAR_ALPHA, t("dependence.bars")))
     return th.Panel(layers, x, y, names=hover)
 
@@ -191,7 +196,7 @@ def draw_slices(material: Material, t: Texts) -> th.Plot | None:
         if n_left_out and len(panels) == 1:
             layers.append(th.note(t("slices.left_out", n=n_left_out)))
         x = x_axis(margined(ends([of_all, *values]) or [0, 1]), th.WIDTH / 4)
-        called = [(at, f"{column}: {group.name}") for column, group, at in rows]
+        called = [(at, shorten(f"{column}: {group.name}", NAME)) for column, group, at in rows]
         y_axis = th.Axis(limits, [], [], title, values=called)
         panels.append(th.Panel(layers, x, y_axis, names=(title, "")))
     # In words: the lowest and the highest value.
