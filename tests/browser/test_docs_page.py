@@ -44,6 +44,7 @@ MARKDOWN = """
   const within = (selector) => parts.flatMap((e) => [...e.querySelectorAll(selector)]);
   return {
     tags: [...new Set(within("*").map((e) => e.tagName))],
+    links: [...new Set(within("a").map((e) => e.getAttribute("href")))],
     code: [...new Set(within("code").map((e) => e.textContent))],
     frames: document.querySelectorAll("iframe, object, embed").length,
     hacked: window.hacked,
@@ -106,7 +107,9 @@ def test_names_are_only_text_on_the_page(chromium: Any, server: Server) -> None:
     columns.locator(".renderedMarkdown:has-text('3 categories:')").first.wait_for()
     seen = page.evaluate(MARKDOWN)
     page.close()
-    assert set(seen["tags"]) <= {"DIV", "P", "H3", "UL", "LI", "CODE"}
+    assert set(seen["tags"]) <= {"A", "DIV", "P", "H3", "UL", "LI", "CODE"}
+    # To the front page.
+    assert seen["links"] == ["./"]
     assert (seen["frames"], seen["hacked"]) == (0, None)
     assert {url.partition(f":{server.port}")[2] for url in requests if url[:5] != "data:"} == {
         "/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/openapi.json",

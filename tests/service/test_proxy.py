@@ -138,8 +138,6 @@ def test_every_path_works_behind_the_proxy(proxied: Proxied) -> None:
 
 def test_pages_load_their_files_through_the_proxy(proxied: Proxied) -> None:
     prefix = proxied.prefix
-    root = proxied.ask("GET", f"{prefix}/")
-    assert (root.status, urljoin(f"{prefix}/", root.headers["location"])) == (307, f"{prefix}/docs")
     page = proxied.ask("GET", f"{prefix}/docs").content.decode()
     addresses = Links(page).found
     assert len(addresses) == 2
@@ -149,6 +147,22 @@ def test_pages_load_their_files_through_the_proxy(proxied: Proxied) -> None:
     assert proxied.ask("GET", f"{prefix}/openapi.json").status == 200
 
 
+def test_the_links_of_the_front_page_work_through_the_proxy(proxied: Proxied) -> None:
+    prefix, browser = proxied.prefix, {"Accept": "text/html"}
+    page = request(proxied.port, "GET", f"{prefix}/", headers=browser)
+    addresses = [each for each in Links(page.content.decode()).found if each[0] != "#"]
+    assert len(addresses) > 6
+    facts = proxied.ask("GET", f"{prefix}/").json
+    addresses += facts["links"].values()
+    addresses += [each["links"]["schema"] for each in facts["models"]]
+    for address in addresses:
+        path = urljoin(f"{prefix}/", address)
+        assert path.startswith(f"{prefix}/")
+        assert proxied.ask("GET", path).status == 200, path
+    path = urljoin(f"{prefix}/", facts["models"][0]["links"]["predict"])
+    assert proxied.ask("POST", path, BODY).status == 200
+
+
 @pytest.mark.parametrize(
     ("trusted", "prefix"), [("127.0.0.1", "/rp"), ("10.0.0.0/8", ""), ("*", "/rp")]
 )
@@ -156,8 +170,8 @@ def test_prefix_is_taken_from_trusted_hosts_only(promoted: Path, trusted: str, p
     sent = {"X-Forwarded-Prefix": "/rp/", "X-Forwarded-For": "203.0.113.9"}
     options = ["--forwarded-allow-ips", trusted]
     with Server(promoted, options=options, default_model="table") as server:
-        location = server.get("/", **sent).headers["location"]
-        assert location == (f"{prefix}/docs" if prefix else "docs")
+        docs = server.get("/", **sent).json["links"]["docs"]
+        assert docs == (f"{prefix}/docs" if prefix else "docs")
         servers = server.get("/openapi.json", **sent).json.get("servers")
         assert servers == ([{"url": prefix}] if prefix else None)
         assert server.post("/predict", BODY, **sent).status == 200
@@ -168,7 +182,7 @@ def test_prefix_is_taken_from_trusted_hosts_only(promoted: Path, trusted: str, p
                 assert answer.status == 400
                 assert "X-Forwarded-Prefix" in answer.json["detail"]
             else:
-                assert answer.headers["location"] == "docs"
+                assert answer.json["links"]["docs"] == "docs"
 
 
 def test_log_and_metrics_have_the_path_without_prefix(promoted: Path) -> None:

@@ -14,6 +14,8 @@ from tests.service.serving import Process
 BAD = [
     ("API_DOCS", "perhaps"),
     ("API_DOCS", ""),
+    ("API_PAGES", ""),
+    ("API_PAGES", "true"),
     ("API_MAX_BODY_BYTES", "1023"),
     ("API_MAX_BODY_BYTES", "8MB"),
     ("API_MAX_ROWS", "0"),
@@ -43,11 +45,10 @@ def test_defaults_without_variables() -> None:
 
 
 def test_variables_are_parsed_by_type() -> None:
-    chosen = Settings.from_environment(
-        {"API_MODELS": "/m", "API_MAX_ROWS": "7", "API_DOCS": "OFF", "API_WATCH_SECONDS": "0.5"}
-    )
+    texts = {"API_MODELS": "/m", "API_MAX_ROWS": "7", "API_DOCS": "OFF", "API_PAGES": "All"}
+    chosen = Settings.from_environment({**texts, "API_WATCH_SECONDS": "0.5"})
     assert (chosen.models, chosen.max_rows) == (Path("/m"), 7)
-    assert (chosen.docs, chosen.watch_seconds) == (False, 0.5)
+    assert (chosen.docs, chosen.pages, chosen.watch_seconds) == (False, "all", 0.5)
 
 
 @pytest.mark.parametrize(("variable", "text"), BAD)

@@ -17,6 +17,9 @@ WarningKind = Literal[
 ]
 
 
+ReasonKind = Literal["newest", "requested", "promoted", "rolled_back"]
+
+
 class RowWarning(msgspec.Struct, omit_defaults=True):
     """A cell that was converted or is doubtful; row: its number in a batch."""
 
@@ -125,6 +128,50 @@ class Models(msgspec.Struct):
     """The served models."""
 
     models: list[ModelInfo]
+
+
+class Measured(msgspec.Struct):
+    """A metric on the rows held out, and its 95 % interval."""
+
+    value: float
+    interval: tuple[float, float] | None
+
+
+class ModelFacts(msgspec.Struct):
+    """What a served model is, why it is served, and how good it is.
+
+    title: what the model is, such as `ensemble of 6 models (soft vote)`; empty for runs of earlier
+    versions. since: when it was promoted, in ISO 8601. threshold: above it the last label is
+    predicted; null with three or more labels. links: addresses, relative to that of the answer.
+    """
+
+    name: str
+    default: bool
+    title: str
+    run_id: str
+    source: str
+    promoted: bool
+    reason: str
+    reason_kind: ReasonKind
+    since: str | None
+    target: str
+    labels: list[str]
+    threshold: float | None
+    dataset: str
+    data_sha256: str
+    n_train: int
+    n_test: int
+    metrics: dict[str, Measured]
+    links: dict[str, str]
+
+
+class Index(msgspec.Struct):
+    """What is served, and where what is; links: addresses, relative to that of the answer."""
+
+    status: Literal["ready", "not ready"]
+    detail: str
+    models: list[ModelFacts]
+    links: dict[str, str]
 
 
 class Reloaded(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""What is served and why, for people: lines of the log, and Markdown for the page of the API.
+"""What is served, why, and how good it is: facts, lines of the log, and Markdown for `/docs`.
 
 Names and labels come from strangers' runs. In the log they are printable and short. In Markdown
 they are code, in which a renderer finds no HTML, no link and no emphasis.
@@ -7,10 +7,13 @@ they are code, in which a renderer finds no HTML, no link and no emphasis.
 import logging
 import re
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from tabproof.errors import printable
+from tabproof.service.answers import Index, Measured, ModelFacts
 from tabproof.service.model_store import Served
 from tabproof.service.served_model import ServedModel
+from tabproof.service.settings import Settings
 
 # Labels and categories that are named of a column.
 MAX_NAMED = 20
@@ -41,7 +44,7 @@ def _line(model: ServedModel, *, is_default: bool) -> str:
     auc = model.summary.metrics.get("roc_auc")
     parts = [
         f"serving '{printable(model.name, MAX_NAME)}'{' (default)' * is_default}:"
-        f" {run}, {model.reason}",
+        f" {run}, {model.reason.text}",
         f"predicts {target} of {dataset}" + ("" if auc is None else f", AUC {auc:.4g}"),
     ]
     if not model.promoted:
@@ -49,46 +52,94 @@ def _line(model: ServedModel, *, is_default: bool) -> str:
     return "; ".join(parts)
 
 
+def facts_of(served: Served) -> list[ModelFacts]:
+    """Return the facts of each served model, the default one first; without links."""
+    names = sorted(served.models, key=lambda name: (name != served.default_name, name))
+    found = []
+    for name in names:
+        model = served.models[name]
+        summary, reason = model.summary, model.reason
+        metrics = {
+            key: Measured(value, summary.intervals.get(key))
+            for key in METRICS
+            if (value := summary.metrics.get(key)) is not None
+        }
+        facts = ModelFacts(
+            name=name,
+            default=name == served.default_name,
+            title=summary.estimator.title,
+            run_id=model.run_id,
+            source=model.source,
+            promoted=model.promoted,
+            reason=reason.text,
+            reason_kind=reason.kind,
+            since=None if reason.when is None else reason.when.isoformat(),
+            target=model.schema.target,
+            labels=list(model.schema.labels),
+            threshold=model.scorer.threshold,
+            dataset=summary.dataset,
+            data_sha256=summary.data.sha256,
+            n_train=summary.n_train,
+            n_test=summary.n_test,
+            metrics=metrics,
+            links={},
+        )
+        found.append(facts)
+    return found
+
+
+def index_of(served: Served, why_not_ready: str, settings: Settings, base: str = "") -> Index:
+    """Return the facts of all models and where everything is; base: what begins each address."""
+    links = {"models": "models", "schema": "schema", "health": "health", "ready": "ready"}
+    links["metrics"] = "metrics"
+    if settings.docs:
+        links |= {"docs": "docs", "openapi": "openapi.json"}
+    has_runs = settings.pages == "all"
+    if has_runs and (settings.outputs / "index.html").is_file():
+        links["runs"] = "runs/"
+    models = facts_of(served)
+    for facts in models:
+        at = f"models/{quote(facts.name, safe='')}"
+        found = {"predict": "predict", "predict_batch": "predict_batch", "schema": "schema"}
+        for key, file in (("report", "report.html"), ("model_card", "model_card.md")):
+            if has_runs and (served.models[facts.name].path / file).is_file():
+                found[key] = f"pages/{file}"
+        facts.links = {key: f"{base}{at}/{path}" for key, path in found.items()}
+    links = {key: base + path for key, path in links.items()}
+    return Index("not ready" if why_not_ready else "ready", why_not_ready, models, links)
+
+
 def describe(served: Served) -> str:
     """Describe the served models in Markdown: target, data, metrics and run."""
     if not served.models:
         return "No model is served yet; `/health` explains what to do."
-    # The default model first.
-    names = sorted(served.models, key=lambda name: (name != served.default_name, name))
-    return "\n\n".join(
-        _section(served.models[name], is_default=name == served.default_name) for name in names
-    )
+    return "\n\n".join(map(_section, facts_of(served)))
 
 
-def _section(model: ServedModel, *, is_default: bool) -> str:
-    summary, schema, threshold = model.summary, model.schema, model.scorer.threshold
-    predicted = f"Predicts {as_code(schema.target)}, one of {in_brief(schema.labels)}"
-    if threshold is not None:
-        positive = as_code(schema.labels[1])
-        predicted += f"; the positive one is {positive}, above a probability of {threshold:g}"
+def _section(facts: ModelFacts) -> str:
+    predicted = f"Predicts {as_code(facts.target)}, one of {in_brief(facts.labels)}"
+    if facts.threshold is not None:
+        positive = as_code(facts.labels[1])
+        predicted += f"; the positive one is {positive}, above a probability of {facts.threshold:g}"
     lines = [
-        f"### Model {as_code(model.name)}{' (the default)' * is_default}\n",
+        f"### Model {as_code(facts.name)}{' (the default)' * facts.default}\n",
         f"- {predicted}",
-        f"- Data: {as_code(summary.dataset)}, {summary.n_train:,} rows for training and"
-        f" {summary.n_test:,} held out; SHA-256 {as_code(summary.data.sha256)}",
+        f"- Data: {as_code(facts.dataset)}, {facts.n_train:,} rows for training and"
+        f" {facts.n_test:,} held out; SHA-256 {as_code(facts.data_sha256)}",
     ]
-    if measured := _measured(model):
-        lines.append(f"- On the rows held out: {measured}")
-    lines.append(f"- Run {as_code(model.run_id)} from {as_code(model.source, MAX_PATH)}")
-    if model.reason:
-        lines[-1] += f", {model.reason}"
+    if facts.metrics:
+        lines.append(f"- On the rows held out: {_measured(facts)}")
+    run, source = as_code(facts.run_id), as_code(facts.source, MAX_PATH)
+    lines.append(f"- Run {run} from {source}, {facts.reason}")
     return "\n".join(lines)
 
 
-def _measured(model: ServedModel) -> str:
-    found: list[str] = []
-    has_intervals = False
-    for key, name in METRICS.items():
-        if (value := model.summary.metrics.get(key)) is not None:
-            interval = model.summary.intervals.get(key)
-            span = "" if interval is None else " ({:.4g} to {:.4g})".format(*interval)
-            has_intervals |= interval is not None
-            found.append(f"{name} {value:.4g}{span}")
+def _measured(facts: ModelFacts) -> str:
+    found = []
+    for key, metric in facts.metrics.items():
+        span = "" if metric.interval is None else " ({:.4g} to {:.4g})".format(*metric.interval)
+        found.append(f"{METRICS[key]} {metric.value:.4g}{span}")
+    has_intervals = any(metric.interval for metric in facts.metrics.values())
     return ", ".join(found) + "; in brackets 95 % intervals" * has_intervals
 
 

@@ -21,7 +21,6 @@ from urllib.parse import parse_qs
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import RedirectResponse
 
 from tabproof.errors import UserError, printable, suggested
 from tabproof.service import answers, inference_protocol
@@ -306,9 +305,14 @@ class Endpoints:
         return Response(self.telemetry.exposition(), media_type=media_type)
 
     async def _root(self, request: Request) -> Response:
-        # Relative, because a proxy may have removed a prefix without saying so.
-        prefix = request.scope.get("root_path", "")
-        return RedirectResponse(f"{prefix}/docs" if prefix else "docs")
+        # Loaded at the first request, which costs nothing where there is none.
+        from tabproof.service.front import respond
+
+        name = read_query(request.scope["query_string"], ("model",)).get("model")
+        why = self.why_not_ready()
+        return await asyncio.to_thread(
+            respond, request, self._store.served, self.settings, name=name, why_not_ready=why
+        )
 
     async def _docs(self, request: Request) -> Response:
         if name := request.path_params.get("file"):
@@ -399,6 +403,8 @@ ENDPOINTS = (
             ("predict_batch", "many rows", "rows", answers.PredictionBatch),
         )
     ),
+    _GET("/", Endpoints._root, "What is served, and where what is; a page for browsers",
+         response=answers.Index, refusals=(404, 422), parameters=("model",)),
     _GET("/health", Endpoints._health, "Whether the process is alive, and what it serves",
          response=answers.Health),
     _GET("/healthz", Endpoints._health, "The same as /health", response=answers.Health),
@@ -429,6 +435,5 @@ ENDPOINTS = (
     ),
     Endpoint("POST", "/reload", Endpoints._reload, "Serve what is promoted now", "Administration",
              answers.Reloaded, (400, 401, 403, 409, 422), ("path",)),
-    _GET("/", Endpoints._root, "", ""),
     *(_GET(path, Endpoints._docs, "", "") for path in ("/docs", "/docs/{file}")),
 )  # fmt: skip

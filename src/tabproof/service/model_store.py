@@ -18,15 +18,12 @@ from tabproof.artifacts.errors import NotInStoreError, RegistryDamagedError, Sto
 from tabproof.artifacts.files import real_parts
 from tabproof.artifacts.registry import VERSIONS
 from tabproof.errors import UserError, printable
-from tabproof.service.answers import RefusedError
-from tabproof.service.served_model import ModelUnusableError, ServedModel, load_model
+from tabproof.service.answers import ReasonKind, RefusedError
+from tabproof.service.served_model import ModelUnusableError, Reason, ServedModel, load_model
 from tabproof.service.settings import Settings
 
 if TYPE_CHECKING:
     from tabproof.artifacts.remote.signature import SignatureKeys
-
-# Why a model is served that a client named.
-REQUESTED = "as POST /reload requested"
 
 log = logging.getLogger("uvicorn.error")
 
@@ -277,8 +274,7 @@ class ModelStore:
             if newest is None:
                 raise ReloadError({"nothing": "no model is promoted, and no run can be served"})
             try:
-                reason = "the newest complete run, since nothing is promoted"
-                model = self._read(newest, None, reason)
+                model = self._read(newest, None, Reason("newest"))
             except (UserError, OSError) as error:
                 failed = {newest.name: self.message_of(error)}
                 if not served.models:
@@ -331,7 +327,7 @@ class ModelStore:
             # A version of a promoted model keeps its name; a run takes that of its dataset.
             promoted = found.is_relative_to(promotions)
             if not promoted:
-                model = self._read(found, None, REQUESTED)
+                model = self._read(found, None, Reason("requested"))
             else:
                 match found.relative_to(promotions).parts:
                     case (name,):
@@ -353,13 +349,13 @@ class ModelStore:
         """Load a version of a promoted model, the current one without `version`."""
 
         def load() -> ServedModel:
-            wanted, reason = version, REQUESTED
+            wanted, reason = version, Reason("requested")
             if wanted is None:
                 promotion = self._registry.current(name)
                 if promotion is None:
-                    reason = "nothing is promoted under this name"
-                    raise ModelUnusableError(source=name, reason=reason)
-                wanted, reason = promotion.version, _since(promotion)
+                    why = "nothing is promoted under this name"
+                    raise ModelUnusableError(source=name, reason=why)
+                wanted, reason = promotion.version, _reason_of(promotion)
             model = self._read(self._registry.path_of(name, wanted), name, reason)
             if model.run_id != wanted:
                 # Complete and verified, but not the run that was promoted.
@@ -368,7 +364,7 @@ class ModelStore:
 
         return self._registry.unmoved(name, load)
 
-    def _read(self, path: Path, name: str | None, reason: str) -> ServedModel:
+    def _read(self, path: Path, name: str | None, reason: Reason) -> ServedModel:
         """Load a run, or a version of the promoted model `name`."""
 
         def check_signature(run: VerifiedRun) -> None:
@@ -425,13 +421,13 @@ class ModelStore:
         return message
 
 
-def _since(promotion: Promotion) -> str:
-    """Return since when a version is the current one; whoever wrote the pointer chose the text."""
-    try:
-        when = datetime.fromisoformat(promotion.when).isoformat(" ", "minutes")
-    except ValueError:
-        return "promoted"
-    return f"promoted {when}" if promotion.action == "promote" else f"rolled back {when}"
+def _reason_of(promotion: Promotion) -> Reason:
+    """Return why and since when a version is the current one."""
+    kind: ReasonKind = "promoted" if promotion.action == "promote" else "rolled_back"
+    # Whoever wrote the pointer chose the text.
+    with suppress(ValueError):
+        return Reason(kind, datetime.fromisoformat(promotion.when))
+    return Reason(kind)
 
 
 # --- Paths that clients may name

@@ -8,7 +8,7 @@ import msgspec
 from tabproof.schema import CategoryColumn, DateColumn, TextColumn
 from tabproof.service.answers import Problem, Readiness
 from tabproof.service.description import as_code, describe, in_brief
-from tabproof.service.endpoints import ENDPOINTS, Endpoint
+from tabproof.service.endpoints import ENDPOINTS, OPTIONS, Endpoint
 from tabproof.service.inference_protocol import InferRequest
 from tabproof.service.model_store import Served
 from tabproof.service.rows import as_iso
@@ -32,6 +32,7 @@ REFUSALS = {
 PARAMETERS = {
     "strict": "refuse rows that do not have exactly the columns, of the right types",
     "explain": "return how much each column adds to the prediction",
+    "model": "one of the served models; without it, all of them",
     "path": "a run or model below the configured roots; without it, all promoted models",
 }
 ABOUT = (
@@ -39,8 +40,8 @@ ABOUT = (
     " numbers may be sent as text; `strict=true` refuses both. `warnings` name what was"
     " changed.\n\n"
     "`/predict`, `/predict_batch` and `/schema` are those of the default model,"
-    " `/models/{name}/…` those of the named one. `/` leads to this page, `/ready` says whether"
-    " predictions would be answered, and `/metrics` counts them."
+    " `/models/{name}/…` those of the named one. [The front page](./) says what is served, `/ready`"
+    " whether predictions would be answered, and `/metrics` counts them."
 )
 SECURITY = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -98,7 +99,7 @@ def _operation(endpoint: Endpoint, path: str, row: str, example: Any) -> Json:
         for name in re.findall(r"\{(\w+)\}", path)
     ]
     for name in endpoint.parameters:
-        about, schema = PARAMETERS[name], {"type": "string" if name == "path" else "boolean"}
+        about, schema = PARAMETERS[name], {"type": "boolean" if name in OPTIONS else "string"}
         parameters.append({"name": name, "in": "query", "description": about, "schema": schema})
     operation: Json = {"summary": endpoint.summary, "tags": [endpoint.tag]}
     operation |= {"responses": responses, "parameters": parameters}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from tabproof.scorer import NotExplainableError, Scorer, read_scorer
 from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding
 from tabproof.scorer.inputs import DateInput, TextInput
 from tabproof.service import answers
-from tabproof.service.answers import RefusedError, RowWarning
+from tabproof.service.answers import ReasonKind, RefusedError, RowWarning
 from tabproof.service.rows import Row, RowReader, as_iso
 from tabproof.text import format_params, is_printable
 
@@ -26,6 +27,13 @@ KINDS: dict[type, str] = {
     CategoryEncoding: "category",
     DateInput: "date",
     TextInput: "text",
+}
+REASONS: dict[ReasonKind, str] = {
+    "newest": "the newest complete run, since nothing is promoted",
+    # A client named it.
+    "requested": "as POST /reload requested",
+    "promoted": "promoted",
+    "rolled_back": "rolled back",
 }
 TOO_EXTREME = "the numbers are too extreme for a probability"
 # One request occupies the worker thread for at most about ten seconds, whatever the model, and its
@@ -40,17 +48,32 @@ class ModelUnusableError(UserError):
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Why a model is served; when: since when the registry names it, if that is known."""
+
+    kind: ReasonKind
+    when: datetime | None = None
+
+    @property
+    def text(self) -> str:
+        """The reason behind the name of a run, for people."""
+        when = "" if self.when is None else f" {self.when.isoformat(' ', 'minutes')}"
+        return REASONS[self.kind] + when
+
+
+@dataclass(frozen=True)
 class ServedModel:
     """A model and its description; promoted: from the registry, not from outputs/.
 
-    reason: why it is served, as a text for people.
+    path: the directory of its run. source: the same below a configured root, for people.
     """
 
     name: str
     run_id: str
+    path: Path
     source: str
     promoted: bool
-    reason: str
+    reason: Reason
     schema: Schema
     scorer: Scorer
     reader: RowReader
@@ -180,7 +203,7 @@ def load_model(
     *,
     name: str | None,
     source: str,
-    reason: str = "",
+    reason: Reason = Reason("requested"),
     check: Callable[[VerifiedRun], None] | None = None,
     roots: Sequence[Path] = (),
     allow_empty: bool = False,
@@ -215,11 +238,12 @@ def load_model(
         raise ModelUnusableError(source, f"{SUMMARY} {error}") from error
     if not is_printable(summary.dataset):
         # Of a run it is the name: in logs, in metrics and in paths.
-        reason = f"the name of its dataset cannot be printed: {printable(summary.dataset)}"
-        raise ModelUnusableError(source, reason)
+        why = f"the name of its dataset cannot be printed: {printable(summary.dataset)}"
+        raise ModelUnusableError(source, why)
     model = ServedModel(
         name=summary.model_name if name is None else name,
         run_id=run.run_id,
+        path=path,
         source=source,
         promoted=name is not None,
         reason=reason,

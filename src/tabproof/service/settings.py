@@ -16,6 +16,7 @@ SHARED = ("store", "cache", "store_timeout_seconds", "signature_key")
 # Seconds between attempts when a store is configured.
 STORE_WATCH_SECONDS = 60.0
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+PAGES = ("off", "front", "all")
 MIN_SECRET = 16
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]+):[0-9]{1,5}")
 _ORIGIN = r"https?://[\w.-]+(?::\d+)?|https?://\[[\da-fA-F:]+\](?::\d+)?"
@@ -46,6 +47,11 @@ class Settings:
     admin_token: str = setting("the token for `/reload`; empty: reloading is switched off", "")
     key: str = setting("the key for predictions; empty: no key is needed", "")
     docs: bool = setting("whether `/docs` and `/openapi.json` exist", True)
+    pages: str = setting(
+        "pages for people: `front` is the page at `/`; `all` adds the [pages of runs](#pages);"
+        " `off`: none",
+        "front",
+    )
     cors_origins: str = setting(
         "origins whose pages may call the service, with commas between them; `*`: all; empty: none",
         "",
@@ -142,6 +148,9 @@ def _parsed(variable: str, setting: Any, text: str) -> Any:
         if setting.name == "cors_origins":
             shown, value = text, text if ORIGINS.fullmatch(text) else None
             valid = "* or origins such as https://a.example, with commas between them"
+        if setting.name == "pages":
+            shown, valid = printable(text), f"one of {', '.join(PAGES)}"
+            value = text.lower() if text.lower() in PAGES else None
         if setting.name == "grpc" and text:
             shown, value = printable(text), text if ADDRESS.fullmatch(text) else None
             valid = "host:port, such as 0.0.0.0:9000"

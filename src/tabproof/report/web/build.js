@@ -9,7 +9,7 @@ import { build } from "esbuild";
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const OUTPUT = process.argv[2] ?? `${HERE}built`;
 /** An entry per script of a page; `plot` is the library that others use as the global `Plot`. */
-const ENTRIES = ["hover", "plot", "runs", "thresholds", "what_if"];
+const ENTRIES = ["front", "hover", "plot", "runs", "thresholds", "what_if"];
 /** Styles of what scripts put into a page, by name and source. */
 const STYLES = {
   hover: "hover/hover.css",
