@@ -251,7 +251,7 @@ def test_a_key_is_asked_for_and_named_in_the_examples(promoted: Path) -> None:
         assert "docs" not in seen.links
         assert "docs" not in server.get("/").json["links"]
     with Server(promoted, default_model="table") as server:
-        assert "X-API-Key" not in server.get("/", **HTML).content.decode()
+        assert "X-API-Key" not in Page(server.get("/", **HTML).content).text
 
 
 def test_pages_can_be_switched_off(promoted: Path) -> None:

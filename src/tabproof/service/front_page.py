@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
 
+import msgspec
+
 from tabproof import web
 from tabproof.errors import printable
 from tabproof.service import front_sections as sections
@@ -19,8 +21,8 @@ from tabproof.service.model_store import Served
 # Read by this module; the image has them too.
 DATA_FILES = ("../report/style.css", "front.css")
 SCRIPT = "front"
-# Of its script.
-TEXTS = ("common.copy", "common.copied", "front.key_wrong", "front.failed")
+# Of the page's own texts, those that its script needs.
+SCRIPT_TEXTS = ("front.key_wrong", "front.failed")
 MAX_MODELS = 100
 
 
@@ -51,8 +53,9 @@ class Page:
 def render(page: Page) -> tuple[bytes, str]:
     """Return the page and its Content-Security-Policy."""
     facts, t, script, style = page.facts, Texts(page.language), web.read_script(SCRIPT), _style()
-    texts = web.read_texts(page.language, "common", "front")
-    data: dict[str, object] = {"base": page.base, "texts": {key: texts[key] for key in TEXTS}}
+    texts = web.read_texts(page.language, "common", "what_if")
+    front = web.read_texts(page.language, "front")
+    data: dict[str, object] = {"texts": texts | {key: front[key] for key in SCRIPT_TEXTS}}
     parts, links = {}, page.index.links
     if facts is not None:
         info, path = page.served.models[facts.name].schema_info(), facts.links["predict"]
@@ -66,7 +69,8 @@ def render(page: Page) -> tuple[bytes, str]:
             "about": sections.about(facts, info, t),
         }
         links = links | facts.links
-        data |= {"predict": path, "needs_key": key}
+        data |= {"predict": path, "labels": info.labels, "example": info.example}
+        data["columns"] = msgspec.to_builtins(info.columns)
     parts["links"] = sections.link_list(links, t)
     kind = t("kind")
     head = h(
@@ -107,7 +111,8 @@ def render(page: Page) -> tuple[bytes, str]:
 @cache
 def _style() -> str:
     here = Path(__file__).parent
-    return "\n".join((here / name).read_text(encoding="utf-8") for name in DATA_FILES)
+    own = ((here / name).read_text(encoding="utf-8") for name in DATA_FILES)
+    return "\n".join([*own, web.read_style("what_if")])
 
 
 def _head(page: Page, facts: ModelFacts | None, t: Texts) -> list[Markup]:
@@ -148,7 +153,12 @@ def _head(page: Page, facts: ModelFacts | None, t: Texts) -> list[Markup]:
 def _contents(parts: dict[str, Markup], t: Texts) -> list[Markup]:
     # The form is there where its script runs.
     return [
-        h("li", h("a", t(f"section_{name}"), href=f"#{name}"), hidden=name == "try")
+        h(
+            "li",
+            h("a", t(f"section_{name}"), href=f"#{name}"),
+            hidden=name == "try",
+            data_script=name == "try",
+        )
         for name in parts
     ]
 
@@ -197,4 +207,4 @@ def _try(t: Texts, *, needs_key: bool) -> Markup:
             class_="key",
         )
     form = h("div", id="what-if")
-    return sections.section("try", t, h("p", t("try_text")), key, form, hidden=True)
+    return sections.section("try", t, h("p", t("try_text")), key, form, needs_script=True)

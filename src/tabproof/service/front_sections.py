@@ -28,10 +28,13 @@ class Texts:
         return fill(self._texts[f"front.{key}"], **values)
 
 
-def section(name: str, t: Texts, *children: Child, hidden: bool = False) -> Markup:
-    """Return a section with its heading."""
+def section(name: str, t: Texts, *children: Child, needs_script: bool = False) -> Markup:
+    """Return a section with its heading; needs_script: the script shows it."""
     title = h("h2", t(f"section_{name}"), id=f"{name}-title")
-    return h("section", title, *children, id=name, aria_labelledby=f"{name}-title", hidden=hidden)
+    return h(
+        "section", title, *children, id=name, aria_labelledby=f"{name}-title",
+        hidden=needs_script, data_script=needs_script,
+    )  # fmt: skip
 
 
 def count(number: int) -> str:
@@ -201,7 +204,7 @@ def columns(facts: ModelFacts, info: SchemaInfo, t: Texts) -> Markup:
         h(
             "tr",
             h("th", name_of(column.name, 60), scope="row"),
-            h("td", t(f"kind_{column.kind}")),
+            h("td", t(f"kind_{column.kind}"), class_="kind-of"),
             h("td", _values(column, t)),
         )
         for column in info.columns[:MAX_COLUMNS]

@@ -1,13 +1,27 @@
 /** The page of the service: examples to copy, and the form that asks the model that is served. */
 import { showExamples } from "./front/examples.js";
+import { makePredict } from "./front/predict.js";
 import { readJson } from "./shared/dom.js";
 import { makeTexts } from "./shared/texts.js";
+import { makeWhatIf } from "./what_if/form.js";
 
 const data = readJson("front");
 const t = makeTexts(data.texts);
+const root = document.getElementById("what-if");
 
-if (data.predict) {
+if (root) {
   // The browser knows the address better than the service, whose proxy may not name its prefix.
   const address = new URL(data.predict, location.href);
   showExamples(address, t);
+  const key = /** @type {HTMLInputElement | null} */ (document.getElementById("key"));
+  const form = makeWhatIf({
+    root,
+    columns: data.columns,
+    rows: [{ features: data.example }],
+    predict: makePredict(address, key, t),
+    labels: data.labels,
+    t,
+  });
+  key?.addEventListener("change", () => form.set({}));
+  for (const hidden of document.querySelectorAll("[data-script]")) hidden.removeAttribute("hidden");
 }

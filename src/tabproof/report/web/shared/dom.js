@@ -18,6 +18,9 @@ export function h(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on") && typeof value === "function") {
       element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    } else if (name === "style" && typeof value === "string") {
+      // A policy with hashes refuses the attribute, but not what a script sets.
+      element.style.cssText = value;
     } else if (value !== false && value !== null && value !== undefined) {
       element.setAttribute(name, value === true ? "" : String(value));
     }
