@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.image.closure import closure, copy, imported_by
+from deploy.image.closure import closure, copy, imported_by, read_by
 from tests.conftest import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -19,7 +19,7 @@ PINNED = set(re.findall(r"^([a-z0-9][\w.-]*)==", SERVE_LOCK, flags=re.MULTILINE)
 DISTRIBUTIONS = {"google": "protobuf", "grpc": "grpcio", "prometheus_client": "prometheus-client"}
 DISTRIBUTIONS |= {"backports": "backports-zstd"}
 SERVICE_MAY_IMPORT = {"artifacts", "errors", "features", "forms", "schema", "scorer"}
-SERVICE_MAY_IMPORT |= {"service", "text"}
+SERVICE_MAY_IMPORT |= {"service", "text", "web"}
 TRAINING_STACK = {"fairlearn", "hydra", "joblib", "lets_plot", "omegaconf", "pandas", "pyarrow"}
 TRAINING_STACK |= {"hydra-core", "jinja2", "lets-plot", "pillow", "rich", "scikit-learn"}
 TRAINING_STACK |= {"scipy", "sklearn"}
@@ -87,6 +87,46 @@ def test_what_was_copied_starts_by_itself(build: Path, tmp_path: Path) -> None:
     )
     assert len(files := done.stdout.split()) > 25
     assert all(Path(file).is_relative_to(tmp_path) for file in files)
+
+
+def test_what_was_copied_has_the_files_of_its_pages(build: Path, tmp_path: Path) -> None:
+    copy(build, tmp_path, entries())
+    words = """
+from fastapi.testclient import TestClient
+from tabproof.service.app import make_app
+from tabproof.service.published import _policy
+from tabproof.service.settings import Settings
+with TestClient(make_app(Settings(log="/dev/null"))) as client:
+    for language in ("en", "ja"):
+        page = client.get("/", headers={"Accept": "text/html", "Accept-Language": language})
+        assert (page.status_code, "<style>" in page.text) == (200, True)
+assert "sha256" in _policy(".html")
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", f"import sys; sys.path.insert(0, ''){words}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_module_names_the_files_that_it_reads(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    module = tmp_path / "one" / "a.py"
+    module.write_text('DATA_FILES = ("*.css", "../two/x.txt")', encoding="utf-8")
+    for name in ("one/a.css", "one/b.css", "one/c.js", "two/x.txt"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    found = {path.as_posix() for path in read_by(tmp_path, Path("one/a.py"))}
+    assert found == {"one/a.css", "one/b.css", "two/x.txt"}
+    copy(tmp_path, tmp_path / "to", ["one.a"])
+    assert (tmp_path / "to" / "two" / "x.txt").is_file()
+    (tmp_path / "two" / "x.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"a\.py reads \.\./two/x\.txt"):
+        read_by(tmp_path, Path("one/a.py"))
 
 
 def test_a_closure_follows_packages_functions_and_names(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
-"""Find the files that a program needs: its modules and all that they import.
+"""Find the files that a program needs: its modules, all that they import, and what these read.
+
+A module names the files that it reads in a constant, `DATA_FILES`: patterns of paths, relative to
+its own directory.
 
 `python deploy/image/closure.py FROM TO MODULE…` copies them. It needs only the standard
 library, because it runs during the build of the image, so that the copied files are current.
 """
 
 import ast
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -43,9 +47,27 @@ def imported_by(source: Path, *, at_start: bool = False) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def read_by(root: Path, module: Path) -> set[Path]:
+    """Return the files that a module names in DATA_FILES, relative to root as it is.
+
+    Raises FileNotFoundError for a pattern that nothing matches.
+    """
+    found = set()
+    for node in ast.parse((root / module).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DATA_FILES":
+            for pattern in ast.literal_eval(node.value):
+                matching = {*(root / module).parent.glob(pattern)}
+                if not matching:
+                    raise FileNotFoundError(f"{module} reads {pattern}, which is not there")
+                # `..` in a pattern is not resolved, since root may hold links.
+                found |= {Path(os.path.relpath(path, root)) for path in matching}
+    return found
+
+
 def copy(root: Path, target: Path, modules: Iterable[str]) -> None:
-    """Copy the closure into the same directories below target, which may exist."""
-    for path in sorted(closure(root, modules)):
+    """Copy the closure, and what it reads, into the same directories below target."""
+    paths = closure(root, modules)
+    for path in sorted(paths.union(*(read_by(root, path) for path in paths))):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
 

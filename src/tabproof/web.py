@@ -20,6 +20,8 @@ BUILT = Path(__file__).parent / "report" / "web" / "built"
 TEXTS = Path(__file__).parent / "texts" / "web.toml"
 # Of gzip: 3 % larger than the default, five times as fast.
 LEVEL = 4
+# All that is read here; the image of the service has these too.
+DATA_FILES = ("texts/web.toml", "report/web/built/*")
 # What ends a script element, or begins a comment in one; and line ends of JavaScript alone.
 ESCAPED = "<>&\u2028\u2029"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tabproof.service.access import knows_secret
 from tabproof.service.answers import SECURITY_HEADERS
-from tabproof.service.endpoints import knows_secret
 from tests.service.serving import ROW, Reply, Server, head, status_of
 
 KEY = "a-key-of-sixteen-letters"

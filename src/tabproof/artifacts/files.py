@@ -228,6 +228,20 @@ def read_beneath(path: Path, roots: Sequence[Path], limit: int) -> bytes:
         os.close(folder)
 
 
+@contextmanager
+def opened_beneath(path: Path, roots: Sequence[Path]) -> Iterator[IO[bytes]]:
+    """Open a regular file, following links beneath a root that end in a file of the same name."""
+    root, parts = real_parts(path, roots)
+    if parts[-1:] != (path.name,):
+        raise ValueError("is a symbolic link to a file of another name")
+    folder = _open_parts(root, parts[:-1])
+    try:
+        with opened_file(parts[-1], folder) as file:
+            yield file
+    finally:
+        os.close(folder)
+
+
 def _open_parts(root: Path, parts: Sequence[str]) -> int:
     # One part after the other, none of them a link: what is switched after the links were
     # followed cannot lead elsewhere.

@@ -13,17 +13,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from hmac import compare_digest
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import RedirectResponse
 
 from tabproof.errors import UserError, printable, suggested
 from tabproof.service import answers, inference_protocol
+from tabproof.service.access import check_reader, knows_secret
 from tabproof.service.answers import Headers, RefusedError
 from tabproof.service.description import log_served
 from tabproof.service.inference_protocol import LENGTH_HEADER, InferRequest, InferResponse
@@ -42,6 +44,14 @@ DOCS_POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-a
 # Bytes of a body, and cells, above which a prediction runs in a worker thread, so that it does
 # not block the event loop. Missing cells count too: each of them becomes a warning.
 LARGE_BODY, MANY_CELLS = 2**16, 2**13
+# The paths below outputs/, and below a run, that are published. No part is hidden, '.' or '..'.
+_PART, _DATE = r"(?!\.)[^/\\%\x00-\x1f\x7f]{1,255}", r"\d{4}-\d\d-\d\d"
+_PAGE = r"report\.html|model_card\.md|plots/[A-Za-z0-9_-]{1,64}\.svg"
+RUN_PAGE = re.compile(_PAGE, re.ASCII)
+PUBLISHED = re.compile(
+    rf"index\.html|{_DATE}/{_PART}/(?:(?:{_PART}/)?(?:{_PAGE})|leaderboard\.(?:csv|md))", re.ASCII
+)
+FORMS = {"published": PUBLISHED.pattern, "page": RUN_PAGE.pattern}
 # Of a prediction: in its query, or in the parameters of tensors.
 OPTIONS = ("strict", "explain")
 
@@ -85,12 +95,15 @@ class Endpoints:
         self.router = APIRouter(include_in_schema=False)
         self._predictions: list[tuple[re.Pattern[str], Endpoint]] = []
         self._templates = [(re.compile(re.escape(DOCUMENT_PATH)), DOCUMENT_PATH)]
+        offered = {"": True, "docs": settings.docs, "runs": settings.pages == "all"}
         for endpoint in ENDPOINTS:
-            pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]*)", endpoint.path))
-            self._templates.append((pattern, endpoint.path))
+            if not offered[endpoint.switch]:
+                continue
+            pattern = re.compile(re.sub(r"\{(\w+)(?::path)?\}", _pattern_of, endpoint.path))
+            self._templates.append((pattern, endpoint.path.replace(":path", "")))
             if endpoint.handler is None:
                 self._predictions.append((pattern, endpoint))
-            elif endpoint.tag or settings.docs:
+            else:
                 # HEAD too: some load balancers send it.
                 methods = ["GET", "HEAD"] if endpoint.method == "GET" else [endpoint.method]
                 self.router.add_route(endpoint.path, partial(endpoint.handler, self), methods)
@@ -314,6 +327,33 @@ class Endpoints:
             respond, request, self._store.served, self.settings, name=name, why_not_ready=why
         )
 
+    async def _run_page(self, request: Request) -> Response:
+        path = request.path_params.get("published", "index.html")
+        return await self._published(request, PUBLISHED, self.settings.outputs, path)
+
+    async def _model_page(self, request: Request) -> Response:
+        name, path = (request.path_params[each] for each in ("name", "page"))
+        return await self._published(request, RUN_PAGE, self._store.served.find(name).path, path)
+
+    async def _published(
+        self, request: Request, form: re.Pattern[str], folder: Path, path: str
+    ) -> Response:
+        """Return a file below a directory whose path has the form of those that are published."""
+        secrets = [each for each in (self.settings.key, self.settings.admin_token) if each]
+        sent = (request.headers.get(name, "") for name in ("authorization", "x-api-key"))
+        check_reader(secrets, *(each.encode("latin-1") for each in sent))
+        # Loaded at the first request, as above.
+        from tabproof.service.published import MISSING, respond
+
+        if form.fullmatch(path) is None:
+            raise RefusedError(404, MISSING)
+        return await asyncio.to_thread(respond, request, folder / path, self._store.roots)
+
+    async def _to_runs(self, request: Request) -> Response:
+        # Relative without a known prefix, because a proxy may have removed one in silence.
+        prefix = request.scope.get("root_path", "")
+        return RedirectResponse(f"{prefix}/runs/" if prefix else "runs/", 308)
+
     async def _docs(self, request: Request) -> Response:
         if name := request.path_params.get("file"):
             if name not in DOCS_FILES:
@@ -330,14 +370,6 @@ class Endpoints:
         )
         page.headers["Content-Security-Policy"] = DOCS_POLICY
         return page
-
-
-def knows_secret(secret: str, authorization: bytes, key: bytes = b"") -> bool:
-    """Return whether a client sent the secret as its key, or as a bearer token (RFC 9110)."""
-    scheme, _, token = authorization.partition(b" ")
-    bearer = token.strip() if scheme.lower() == b"bearer" else b""
-    # Both are compared, so that the duration does not reveal which one was given.
-    return compare_digest(key, secret.encode()) | compare_digest(bearer, secret.encode())
 
 
 def read_query(query: bytes, names: Sequence[str]) -> dict[str, str]:
@@ -362,6 +394,11 @@ def read_flag(name: str, value: Any) -> bool:
     return word in (True, *TRUE)
 
 
+def _pattern_of(parameter: re.Match[str]) -> str:
+    """Return the pattern of a parameter in a path of the table."""
+    return f"(?P<{parameter[1]}>{FORMS.get(parameter[1], '[^/]*')})"
+
+
 # --- The table
 
 
@@ -371,7 +408,7 @@ class Endpoint:
 
     Without a handler it is a prediction, of a body with a "row", "rows" or "tensors". response is
     a struct of `answers`, or None where no schema describes the response. An empty tag hides it
-    from the document.
+    from the document. `{name:path}` in a path may hold slashes, and has the form in FORMS.
     """
 
     method: str
@@ -383,6 +420,8 @@ class Endpoint:
     refusals: tuple[int, ...] = ()
     parameters: tuple[str, ...] = ()
     body: str = ""
+    # What switches it on: "docs", "runs" or nothing.
+    switch: str = ""
 
 
 _GET = partial(Endpoint, "GET")
@@ -435,5 +474,9 @@ ENDPOINTS = (
     ),
     Endpoint("POST", "/reload", Endpoints._reload, "Serve what is promoted now", "Administration",
              answers.Reloaded, (400, 401, 403, 409, 422), ("path",)),
-    *(_GET(path, Endpoints._docs, "", "") for path in ("/docs", "/docs/{file}")),
+    *(_GET(path, Endpoints._docs, "", "", switch="docs") for path in ("/docs", "/docs/{file}")),
+    _GET("/runs", Endpoints._to_runs, "", "", switch="runs"),
+    *(_GET(path, Endpoints._run_page, "", "", switch="runs")
+      for path in ("/runs/", "/runs/{published:path}")),
+    _GET("/models/{name}/pages/{page:path}", Endpoints._model_page, "", "", switch="runs"),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from tabproof.service.front_sections import Texts
 from tabproof.service.markup import Markup, h, name_of
 from tabproof.service.model_store import Served
 
-# Read by this module; the image has them too.
+# All that is read here; the image of the service has these too.
 DATA_FILES = ("../report/style.css", "front.css")
 SCRIPT = "front"
 # Of the page's own texts, those that its script needs.

@@ -19,6 +19,7 @@ from time import perf_counter
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tabproof.service.access import knows_secret
 from tabproof.service.answers import (
     Headers,
     Problem,
@@ -28,7 +29,7 @@ from tabproof.service.answers import (
     response_headers,
 )
 from tabproof.service.cors import Cors
-from tabproof.service.endpoints import Answer, Endpoint, Endpoints, knows_secret
+from tabproof.service.endpoints import Answer, Endpoint, Endpoints
 from tabproof.service.inference_protocol import LENGTH_HEADER
 from tabproof.service.request_content import as_utf8, check_content_type, decoder_of
 from tabproof.service.server import IS_TRUSTED_PROXY

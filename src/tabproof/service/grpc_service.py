@@ -13,8 +13,9 @@ import numpy as np
 
 from tabproof.errors import UserError, first_line
 from tabproof.service import inference_protocol
+from tabproof.service.access import knows_secret
 from tabproof.service.answers import RefusedError
-from tabproof.service.endpoints import MANY_CELLS, SERVER, Endpoints, knows_secret
+from tabproof.service.endpoints import MANY_CELLS, SERVER, Endpoints
 from tabproof.service.grpc_messages import SERVICE, make_messages
 from tabproof.service.inference_protocol import (
     NUMBERS,

@@ -128,7 +128,7 @@ class ModelStore:
         self._settings = settings
         promotions = settings.cache if settings.store else settings.models
         self._registry = Registry(promotions, [settings.outputs])
-        self._roots = [promotions, settings.outputs]
+        self.roots = self._roots = [promotions, settings.outputs]
         self._address = ""
         # The public keys that must have signed models; None if signatures are optional.
         self._keys: SignatureKeys | None = None
