@@ -52,6 +52,7 @@ class Tags(HTMLParser):
 
 
 def words_of(page: str) -> str:
+    page = page.replace("<wbr>", "")
     text = re.sub(r"<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)
     return " ".join(unescape(text).split())
 

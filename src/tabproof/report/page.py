@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from tabproof.artifacts import EstimatorFacts, model_name_of
 from tabproof.artifacts.files import read_yaml
@@ -427,6 +427,8 @@ def make_environment(language: str, *, markdown: bool = False) -> Environment:
         "value": lambda estimate: fmt.decimal(estimate.value, fmt.n_decimals(estimate)),
         "interval": interval,
         "labelled": labelled,
+        # Names such as hist_gradient_boosting in a narrow column.
+        "breakable": lambda text: escape(text).replace("_", Markup("_<wbr>")),
         "sentence": fmt.in_a_sentence,
     }
     return environment

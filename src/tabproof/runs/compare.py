@@ -47,7 +47,7 @@ def compare(names: Sequence[str], *, outputs: Path, models: Path, as_json: bool)
     tests = [_test(runs[0], other) for other in runs[1:]]
     if not as_json:
         return _as_text(runs, differing, tests)
-    fields = ("run_id", "dataset", "metrics", "intervals", "seconds", "best_params")
+    fields = ("run_id", "dataset", "model", "metrics", "intervals", "seconds", "best_params")
     content = {
         "runs": [
             {"path": artifacts.path_text(run.path)}
@@ -89,6 +89,7 @@ def _as_text(
     rows = [
         ["", *(run.run_id for run in runs)],
         ["dataset", *(run.record.dataset for run in runs)],
+        ["model", *(artifacts.one_line(run.record.model) for run in runs)],
         *(
             [name, *(format_metric(run.record, name, " ({:.4f} … {:.4f})") for run in runs)]
             for name in metrics

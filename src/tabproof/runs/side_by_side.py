@@ -149,7 +149,7 @@ def _groups(
                     run_id=str(record.run_id),
                     choices=artifacts.choices_by_key(record.overrides),
                     metrics={metric: estimate},
-                    model=model_title(record.estimator, texts),
+                    model=model_title(record.estimator, texts).removesuffix("Classifier"),
                     seconds=record.seconds,
                     link=_link(_place_of(run) / artifacts.REPORT, page),
                     n_times=len(runs),
