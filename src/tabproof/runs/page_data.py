@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof import artifacts
-from tabproof.artifacts import COMPLETE, Found, one_line, path_text
+from tabproof.artifacts import COMPLETE, Found, path_text
 from tabproof.errors import UserError
 from tabproof.evaluation_result import LOWER_IS_BETTER, METRICS, rank
 from tabproof.report.format import Texts
@@ -170,10 +170,10 @@ def _row(run: Found, key: bytes, files: Sequence[str], metrics: Sequence[str]) -
         "path": path_text(Path(os.fsdecode(key))),
         "href": quote(key),
         "when": run.when,
-        "dataset": one_line(record.dataset),
-        "model": one_line(record.model),
-        "search": one_line(record.mode or ""),
-        "choices": one_line(record.choices),
+        "dataset": record.dataset,
+        "model": record.model,
+        "search": record.mode or "",
+        "choices": record.choices,
         "state": record.state,
         "metrics": [record.value(name) for name in metrics],
         "low": [_finite(low) for low, _ in intervals],
@@ -261,7 +261,7 @@ def _groups(runs: Runs, cache: PageCache, shown: Shown) -> tuple[list[Json], byt
         content = b"".join([group.truth, *(cache.runs[key].curve for key in members)])
         groups.append(
             {
-                "dataset": one_line(runs[members[0]].record.dataset),
+                "dataset": runs[members[0]].record.dataset,
                 "labels": group.labels,
                 "n_rows": group.n_rows,
                 "n_curves": len(members),

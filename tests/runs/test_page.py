@@ -1,0 +1,517 @@
+"""The page of all runs: it has every run in whatever state, and many may write it at once."""
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tabproof import artifacts, experiment
+from tabproof.artifacts import Registry
+from tabproof.artifacts.errors import RunningError
+from tabproof.artifacts.files import locked
+from tabproof.artifacts.manifest import seal
+from tabproof.runs import page as pages
+from tabproof.runs import page_cache, page_data
+from tests.artifacts.making import (
+    DAY,
+    make_failed,
+    make_recorded_run,
+    make_running,
+    predictions,
+    summary,
+)
+from tests.conftest import process, train, typed_in
+from tests.runs.pages import content_of, curves_of, facts_of
+
+OUTPUTS, MODELS = Path("outputs"), Path("models")
+DATE = OUTPUTS / DAY
+EVIL = '</script><script>alert("x")</script><!--\' \u202e😀'
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "mine 私の"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def written(*words: str) -> dict[str, Any]:
+    """Write the page as a person does; return what its script reads."""
+    done = typed_in("runs", "page", *words, cwd=Path.cwd())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("page outputs/index.html: ")
+    return content_of(OUTPUTS)
+
+
+def by_id(content: dict[str, Any]) -> dict[str, Any]:
+    return {run["id"]: run for run in content["runs"]}
+
+
+def static(outputs: Path = OUTPUTS) -> str:
+    """Return the part of the page that is there without scripts."""
+    text = (outputs / "index.html").read_text(encoding="utf-8")
+    return text[text.index('<div id="static">') : text.index('<script type="application/json"')]
+
+
+# --- What is in it.
+
+
+def test_every_run_is_in_the_page_the_newest_first() -> None:
+    make_recorded_run(OUTPUTS / "2026-11-21/09-00-00_adult", "aaaa0000", 0.91)
+    sweep = OUTPUTS / "2026-11-22/10-00-00_sweep 二"
+    overrides = ["dataset=adult", "search=full", "search.n_iter=4", "report.plots=false"]
+    files = {"report.html": b"", "train.log": b""}
+    make_recorded_run(sweep / "0_a", "aaaa1111", 0.95, overrides=overrides, files=files)
+    make_failed(DATE / "12-00-00_adult 失敗", "no such table")
+    make_running(DATE / "11-00-00_adult")
+    content = written()
+    assert [run["when"][:16] for run in content["runs"]] == [
+        "2026-11-23 12:00", "2026-11-23 11:00", "2026-11-22 10:00", "2026-11-21 09:00"
+    ]  # fmt: skip
+    failed, running, job, single = content["runs"]
+    assert (failed["state"], failed["cause"]) == ("failed", "no such table")
+    assert (running["state"], running["differs"], running["group"]) == ("running", None, None)
+    assert [each["name"] for each in content["metrics"]] == ["roc_auc", "accuracy", "log_loss"]
+    assert [each["lower"] for each in content["metrics"]] == [False, False, True]
+    assert job["metrics"] == [0.95, 0.8, pytest.approx(0.05)]
+    assert (job["low"], job["high"]) == ([0.94, 0.75, None], [0.96, 0.84, None])
+    assert (job["id"], job["dataset"], job["search"]) == ("aaaa1111", "adult", "full")
+    assert (job["choices"], job["seconds"]) == ("search.n_iter=4", 12.6)
+    assert job["path"] == "2026-11-22/10-00-00_sweep 二/0_a"
+    assert job["href"] == "2026-11-22/10-00-00_sweep%20%E4%BA%8C/0_a"
+    assert (job["sweep"], single["sweep"]) == ("2026-11-22/10-00-00_sweep 二", None)
+    assert job["command"] == f"python -m src.train {' '.join(overrides)}"
+    assert (job["files"], single["files"]) == (["report.html", "train.log"], [])
+    assert f'<a href="{job["href"]}/report.html"' in static()
+    assert content["place"] == "outputs"
+    assert content["left_out"] == 0
+
+
+def test_a_run_has_the_facts_that_compare_compares() -> None:
+    said: list[dict[str, Any]] = [
+        {"best_params": {"clf__max_depth": 4}, "versions": {"numpy": "2.4.6", "a": "true"}},
+        {
+            "best_params": {"clf__max_depth": 1.0, "yes": True, "list": [1, None]},
+            "git": {"commit": "c"},
+        },
+        {"data": {"sha256": "e" * 64, "columns": {"age": "2", "job": "1"}}, "code": "other"},
+    ]
+    for n, changes in enumerate(said):
+        config = {"config.yaml": f"seed: {n // 2}\nmodel:\n  estimator: {{x{n}: .nan}}\n".encode()}
+        make_recorded_run(DATE / f"1{n}-00-00_x", f"aaaa000{n}", files=config, **changes)
+    content = written()
+    assert len({json.dumps(value) for value in content["values"]}) == len(content["values"])
+    for n in range(3):
+        run = artifacts.read_complete_run(DATE / f"1{n}-00-00_x")
+        expected = {key: json.loads(value) for key, value in page_cache.facts_of(run)}
+        assert facts_of(content, by_id(content)[f"aaaa000{n}"]) == expected
+        assert expected["config.seed"] == n // 2
+        assert expected[f"config.model.estimator.x{n}"] == "nan"
+    assert facts_of(content, by_id(content)["aaaa0001"])["best.list"] == [1, None]
+    # Of three runs, two have the same seed: only the other names it.
+    seed = content["keys"].index("config.seed")
+    assert sum(seed in dict(map(tuple, run["differs"])) for run in content["runs"]) == 1
+
+
+def test_long_values_are_cut_but_not_taken_for_equal() -> None:
+    for n in range(2):
+        text = "x" * 5_000 + str(n)
+        make_recorded_run(DATE / f"1{n}-00-00_x", f"aaaa000{n}", best_params={"a": text})
+    content = written()
+    one, other = (facts_of(content, run)["best.a"] for run in content["runs"])
+    assert one != other
+    assert len(one) == len(other) < 500
+
+
+def test_promoted_runs_are_named() -> None:
+    runs = [
+        make_recorded_run(DATE / f"1{n}-00-00_x", f"aaaa000{n}", 0.9 + n / 100) for n in range(3)
+    ]
+    registry = Registry(MODELS)
+    for run in runs[:2]:
+        registry.promote(run, "adult", "me", "")
+    registry.promote(runs[1], "other", "me", "")
+    (MODELS / "broken").mkdir()
+    (MODELS / "broken/pointer.json").write_text("{")
+    promoted = {run["id"]: run["promoted"] for run in written()["runs"]}
+    served = {"name": "adult", "version": 2, "served": True}
+    assert promoted == {
+        "aaaa0000": [{"name": "adult", "version": 1, "served": False}],
+        "aaaa0001": [served, {"name": "other", "version": 1, "served": True}],
+        "aaaa0002": [],
+    }
+
+
+def test_verified_predictions_are_grouped_by_their_rows() -> None:
+    proba = np.array([[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.8, 0.2]])
+    for n in range(2):
+        files = {"predictions.parquet": predictions(proba)} if n else {}
+        make_recorded_run(DATE / f"1{n}-00-00_x", f"aaaa000{n}", 0.9 + n / 100, files=files)
+    other = {"predictions.parquet": predictions(proba, truth=["yes", "no", "no", "no"])}
+    make_recorded_run(DATE / "13-00-00_x", "aaaa0003", 0.5, files=other)
+    content = written()
+    runs, groups = by_id(content), curves_of(OUTPUTS)
+    assert [runs[f"aaaa000{n}"]["group"] for n in (1, 0, 3)] == [0, 0, 1]
+    assert [runs[f"aaaa000{n}"]["curve"] for n in (1, 0, 3)] == [0, 1, 0]
+    assert content["groups"][0]["labels"] == ["no", "yes"]
+    assert groups[0]["truth"].tolist() == [0, 1, 0, 1]
+    assert groups[1]["truth"].tolist() == [1, 0, 0, 0]
+    best = groups[0]["curves"][0]
+    assert best["codes"].tolist() == [0, 1, 1, 0]
+    assert best["ranks"].tolist() == [0, 2, 2, 1]
+
+
+def test_the_best_and_promoted_curves_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [
+        make_recorded_run(DATE / f"1{n}-00-00_x", f"aaaa000{n}", auc)
+        for n, auc in enumerate((0.95, 0.9, 0.8, 0.7, 0.6))
+    ]
+    Registry(MODELS).promote(runs[1], "adult", "me", "")
+    size = 8 + pages.curve_size(4, 2)
+    # Until there is room for one less, and again after there was.
+    for n_fit in (5, 3, 2, 1, 0, 3):
+        monkeypatch.setattr(pages, "BUDGET", size * n_fit)
+        content = written()
+        shown = {run["id"] for run in content["runs"] if run["curve"] is not None}
+        assert shown == {f"aaaa000{n}" for n in (0, 1, 4, 3, 2)[:n_fit]}
+        assert content["left_out"] == 5 - n_fit
+
+
+@pytest.mark.parametrize(("asked", "own", "expected"), [
+    ((), "ja", "ja"), ((), "xx", "en"), (("--language", "en"), "ja", "en"),
+])  # fmt: skip
+def test_the_language_is_that_of_the_newest_run(
+    asked: tuple[str, ...], own: str, expected: str
+) -> None:
+    config = {"config.yaml": f"report:\n  language: {own}\n".encode()}
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0000")
+    make_recorded_run(DATE / "11-00-00_x", "aaaa0001", files=config)
+    make_failed(DATE / "12-00-00_x")
+    assert written(*asked)["language"] == expected
+    assert f'<html lang="{expected}">' in (OUTPUTS / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_page_without_runs_says_so() -> None:
+    OUTPUTS.mkdir()
+    content = written()
+    assert (content["runs"], content["keys"], content["groups"]) == ([], [], [])
+    assert "There are no runs yet" in (OUTPUTS / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_is_no_run() -> None:
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0001", 0.8)
+    newest = make_recorded_run(DATE / "11-00-00_x", "aaaa0000", 0.9)
+    written()
+    listed = typed_in("runs", "list", "--json", cwd=Path.cwd()).stdout
+    assert len(json.loads(listed)) == 2
+    assert artifacts.find_run("latest", OUTPUTS) == newest
+    assert typed_in("runs", "check", cwd=Path.cwd()).stdout == "adult: OK\n"
+    pruned = typed_in("runs", "prune", "--yes", cwd=Path.cwd())
+    assert "removed 1 run" in pruned.stdout
+    assert len(written()["runs"]) == 1
+
+
+# --- What is wrong with runs.
+
+
+def test_numbers_that_are_none_are_null() -> None:
+    numbers = {"roc_auc": float("nan"), "accuracy": float("inf"), "log_loss": None, "f1": 1}
+    said = {"intervals": {"f1": [float("-inf"), 1]}, "seconds": {"total": float("nan")}}
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0000", metrics=numbers, **said)
+    (run,) = written()["runs"]
+    assert run["metrics"] == [None, None, 1, None]
+    assert (run["low"], run["high"]) == ([None] * 4, [None, None, 1, None])
+    assert run["seconds"] is None
+    assert "F1" in static()
+
+
+def _damaged(path: Path) -> None:
+    with (path / "summary.json").open("ab") as file:
+        file.write(b" ")
+
+
+def _newer(path: Path) -> None:
+    (path / "manifest.json").unlink()
+    (path / "summary.json").write_bytes(summary(format=99))
+    seal(path, "aaaa0000")
+
+
+def _foreign(path: Path) -> None:
+    (path / "manifest.json").write_text('{"written by": "another program"}')
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [(_damaged, "larger than"), (_newer, "99"), (_foreign, "manifest.json")],
+    ids=["damaged", "newer", "foreign"],
+)
+def test_what_cannot_be_read_is_a_row_with_its_cause(
+    change: Callable[[Path], None], cause: str
+) -> None:
+    make_recorded_run(DATE / "10-00-00_x", "aaaa1111")
+    change(make_recorded_run(DATE / "11-00-00_x", "aaaa0000"))
+    failed, complete = written()["runs"]
+    assert (failed["state"], complete["state"]) == ("failed", "complete")
+    assert cause in failed["cause"]
+    assert (failed["differs"], failed["curve"], complete["curve"]) == (None, None, 0)
+
+
+def test_damaged_predictions_leave_a_cause_until_they_are_restored() -> None:
+    run = make_recorded_run(DATE / "10-00-00_x", "aaaa0000")
+    file = run / "predictions.parquet"
+    content = file.read_bytes()
+    file.write_bytes(content[:-1])
+    for _ in range(2):
+        (row,) = written()["runs"]
+        assert row["state"] == "complete"
+        assert "predictions.parquet" in row["cause"]
+        assert row["curve"] is None
+        assert row["cause"] in static()
+    file.write_bytes(content)
+    # At the end of runs nothing is read twice.
+    pages.write_page(OUTPUTS, MODELS)
+    assert content_of(OUTPUTS)["runs"][0]["curve"] is None
+    (row,) = written()["runs"]
+    assert (row["cause"], row["curve"]) == (None, 0)
+
+
+@pytest.mark.parametrize("name", ["read_complete_run", "read_predictions", "read_manifest"])
+def test_runs_may_vanish_while_the_page_is_written(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0000")
+    gone = make_recorded_run(DATE / "11-00-00_x", "aaaa1111")
+    read = getattr(artifacts, name)
+
+    def removing(path: Path) -> Any:
+        if path == gone:
+            shutil.rmtree(gone, ignore_errors=True)
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifacts, name, removing)
+        written()
+    assert [run["id"] for run in written()["runs"]] == ["aaaa0000"]
+
+
+def test_names_are_data() -> None:
+    said = {"dataset": EVIL, "best_params": {EVIL: EVIL}, "labels": [EVIL, "\udcff"]}
+    files = {"predictions.parquet": predictions(np.eye(2)[[0, 1, 0, 1]])}
+    overrides = [f"dataset={EVIL}", f"model={EVIL}", f"x={EVIL}\n$(touch x)"]
+    folder = EVIL.replace("/", "_")
+    path = make_recorded_run(
+        DATE / f"10-00-00_{folder}",
+        "aaaa0000",
+        model=EVIL,
+        overrides=overrides,
+        files=files,
+        **said,
+    )
+    make_failed(DATE / f"11-00-00_{folder}", EVIL)
+    odd = os.fsdecode(b"12-00-00_\xff\n")
+    make_recorded_run(DATE / odd, "aaaa1111", dataset="\udcff", model="\udcff")
+    make_failed(DATE / f"13-00-00_{odd}", "\udcff")
+    content = written()
+    text = (OUTPUTS / "index.html").read_text(encoding="utf-8")
+    assert text.count("<script") == text.count("</script") == 5
+    runs = by_id(content)
+    assert runs["aaaa0000"]["dataset"] == EVIL
+    assert runs["aaaa0000"]["path"] == f"{DAY}/{path.name}"
+    assert facts_of(content, runs["aaaa0000"])[f"best.{EVIL}"] == EVIL
+    assert runs["aaaa1111"]["href"] == f"{DAY}/12-00-00_%FF%0A"
+
+
+def test_links_out_of_outputs_are_not_followed(tmp_path: Path) -> None:
+    outside = make_recorded_run(tmp_path / "outside/10-00-00_x", "aaaa0000")
+    failed = make_failed(DATE / "12-00-00_x")
+    (DATE / "11-00-00_x").symlink_to(outside)
+    (OUTPUTS / "2026-11-24").symlink_to(outside.parent)
+    (failed / "train.log").symlink_to("/etc/passwd")
+    secret = tmp_path / "secret"
+    secret.write_text("kept")
+    (OUTPUTS / "index.html").symlink_to(secret)
+    content = written()
+    assert [(run["path"], run["files"]) for run in content["runs"]] == [(f"{DAY}/12-00-00_x", [])]
+    assert secret.read_text() == "kept"
+    assert not (OUTPUTS / "index.html").is_symlink()
+
+
+# --- The cache.
+
+
+@pytest.mark.parametrize("content", [b"", b"1.1 0\n", b"x" * 100, b"9.9 5\nabc"])
+def test_a_damaged_cache_is_made_anew(content: bytes) -> None:
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0000")
+    before = written()
+    (OUTPUTS / page_cache.CACHE).write_bytes(content)
+    after = written()
+    assert {**after, "written": ""} == {**before, "written": ""}
+    assert len((OUTPUTS / page_cache.CACHE).read_bytes()) > 200
+
+
+def test_a_run_is_read_once_and_again_when_it_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    predicted = artifacts.read_predictions
+
+    def counting(path: Path) -> Any:
+        read.append(path.name)
+        return predicted(path)
+
+    monkeypatch.setattr(artifacts, "read_predictions", counting)
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0000", 0.9)
+    other = make_recorded_run(DATE / "11-00-00_x", "aaaa1111", 0.8)
+    written()
+    assert sorted(read) == ["10-00-00_x", "11-00-00_x"]
+    read.clear()
+    shutil.rmtree(other)
+    make_recorded_run(other, "aaaa2222", 0.7, best_params={"new": 1})
+    content = written()
+    assert read == ["11-00-00_x"]
+    assert facts_of(content, content["runs"][0])["best.new"] == 1
+    assert by_id(content)["aaaa2222"]["metrics"][0] == 0.7
+    # What only the former run had is in the page no more.
+    assert "best.clf__max_depth" in content["keys"]
+    shutil.rmtree(OUTPUTS / DAY / "10-00-00_x")
+    assert "best.clf__max_depth" not in written()["keys"]
+
+
+def test_another_metric_changes_every_row() -> None:
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0000", 0.9)
+    written()
+    make_recorded_run(DATE / "11-00-00_x", "aaaa1111", metrics={"f1": 0.5, "own": 2})
+    content = written()
+    names = [each["name"] for each in content["metrics"]]
+    assert names == ["roc_auc", "accuracy", "f1", "log_loss", "own"]
+    assert by_id(content)["aaaa0000"]["metrics"] == [0.9, 0.8, None, pytest.approx(0.1), None]
+
+
+def test_without_room_for_the_cache_the_page_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0000")
+    with monkeypatch.context() as patch:
+        patch.setattr(page_cache.artifacts, "write_atomically", full)
+        patch.setattr(pages.artifacts, "write_atomically", full)
+        with pytest.raises(OSError, match="No space"):
+            pages.write_page(OUTPUTS, MODELS)
+    (OUTPUTS / page_cache.CACHE).mkdir()
+    assert len(written()["runs"]) == 1
+
+
+# --- At the end of runs.
+
+
+def test_what_takes_long_to_read_is_left_to_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0000", 0.9)
+    monkeypatch.setattr(pages, "MAX_READING", -1.0)
+    pages.refresh(DATE / "10-00-00_x")
+    (run,) = content_of(OUTPUTS)["runs"]
+    assert (run["metrics"][0], run["differs"], run["curve"]) == (0.9, None, None)
+    assert content_of(OUTPUTS)["left_out"] == 1
+    (run,) = written()["runs"]
+    assert (run["differs"], run["curve"]) == ([], 0)
+
+
+def test_a_failure_is_a_warning_at_the_end_of_a_run(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = make_recorded_run(DATE / "10-00-00_x", "aaaa0000")
+    monkeypatch.setattr(pages, "MAX_WAITING", 0.1)
+    with locked(OUTPUTS / pages.LOCK):
+        pages.refresh(run)
+        with pytest.raises(RunningError):
+            pages.write_page(OUTPUTS, MODELS)
+    monkeypatch.setattr(page_data, "best_of_each_dataset", None)
+    monkeypatch.setattr(pages, "best_of_each_dataset", None)
+    pages.refresh(run)
+    levels = [record.levelno for record in caplog.records]
+    assert levels == [logging.WARNING, logging.WARNING]
+    assert all("\n" not in record.getMessage() for record in caplog.records)
+    assert not (OUTPUTS / "index.html").exists()
+
+
+def test_a_run_outside_of_outputs_writes_no_page(tmp_path: Path) -> None:
+    pages.refresh(make_recorded_run(tmp_path / "elsewhere/run", "aaaa0000"))
+    pages.refresh(tmp_path / "outputs/was refused")
+    assert not list(tmp_path.rglob("index.html"))
+
+
+def test_a_run_writes_the_page_complete_or_failed(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["dataset=wine", "model=logistic_regression", "report.index=true"]
+    paths = [here / DATE / f"1{n}-00-00_wine" for n in range(2)]
+    done = train(*words, f"hydra.run.dir={paths[0]}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("[RESULT]")
+    (run,) = content_of(here / OUTPUTS)["runs"]
+    assert (run["state"], run["curve"], run["dataset"]) == ("complete", 0, "wine")
+    # The page is not a part of the run.
+    assert artifacts.read_predictions(paths[0])
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(experiment, "train", fail)
+    assert train(*words, f"hydra.run.dir={paths[1]}").returncode == 1
+    failed, _ = content_of(here / OUTPUTS)["runs"]
+    assert (failed["state"], failed["cause"]) == ("failed", "RuntimeError: broken")
+    (here / OUTPUTS / "index.html").unlink()
+    assert train(*words[:2], f"hydra.run.dir={paths[1]}").returncode != 0
+    assert not (here / OUTPUTS / "index.html").exists()
+
+
+def test_a_writer_that_has_waited_finds_what_came_meanwhile() -> None:
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0000")
+    writer = Thread(target=pages.refresh, args=[DATE / "10-00-00_x"])
+    with locked(OUTPUTS / pages.LOCK):
+        writer.start()
+        writer.join(0.5)
+        assert writer.is_alive()
+        make_recorded_run(DATE / "11-00-00_x", "aaaa1111")
+    writer.join()
+    assert set(by_id(content_of(OUTPUTS))) == {"aaaa0000", "aaaa1111"}
+
+
+ADDING = """
+import sys
+from pathlib import Path
+from tabproof.runs.page import write_page
+from tests.artifacts.making import make_recorded_run
+
+name, outputs = sys.argv[1], Path("outputs")
+for n in range(6):
+    run_id = f"{name}{n:07x}"
+    make_recorded_run(outputs / f"2026-11-{int(name) + 10}/10-00-0{n}_x", run_id, 0.5 + n / 100)
+    write_page(outputs, Path("models"))
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_write_at_once_lose_no_run(here: Path) -> None:
+    OUTPUTS.mkdir()
+    command = [sys.executable, "-c", ADDING]
+    running = [subprocess.Popen([*command, str(n)], cwd=here) for n in range(2)]
+    assert [each.wait(60) for each in running] == [0, 0]
+    content = content_of(OUTPUTS)
+    assert len(content["runs"]) == 12
+    assert all(run["curve"] is not None and run["differs"] is not None for run in content["runs"])
+    assert len(curves_of(OUTPUTS)[0]["curves"]) == 12
+    assert not list(OUTPUTS.glob(".*.tmp"))
+
+
+def test_the_command_has_help() -> None:
+    done = process("runs", "page", "--help")
+    assert done.returncode == 0
+    assert "--open" in done.stdout
