@@ -16,7 +16,7 @@ from tabproof.web import as_json, policy_of, read_script, read_texts
 MAX_ROWS = 50
 SCRIPTS = ("plot", "runs")
 # Of a metric, and of a cause.
-DECIMALS, MAX_CAUSE = 4, 300
+DECIMALS, MAX_CAUSE = 4, 200
 FINISHED = ("complete", "partial")
 # Those that the table has a text for.
 LINKED = ("report.html", "train.log", "model_card.md")

@@ -140,14 +140,14 @@ def page_content(
         "groups": groups,
         "left_out": sum(run.record.state in COMPLETE for run in found) - len(curves),
     }
-    of_best = {run.key: dataset for dataset, run in best.items()}
+    places = {run.key: place for place, run in enumerate(found)}
     return RunsContent(
         head,
         rows,
         b64encode(compress(blob, 1, mtime=0)).decode(),
         Counter(run.record.state for run in found),
         Counter(run.record.dataset for run in found),
-        {of_best[run.key]: n for n, run in enumerate(found) if run.key in of_best},
+        {dataset: places[run.key] for dataset, run in best.items()},
     )
 
 
