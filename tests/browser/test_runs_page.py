@@ -1,83 +1,538 @@
-"""The page of all runs in a browser without scripts: it is complete, and names are only text."""
+"""The page of all runs in a browser: by mouse and by keys, with any names, at any width."""
 
-from collections.abc import Iterator
+import csv
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tabproof.artifacts import Registry
-from tabproof.runs.page import page
-from tests.artifacts.making import DAY, make_failed, make_recorded_run
-from tests.browser.looking import OUTLINE, STICKING_OUT
+from tabproof import web
+from tests.browser.looking import OUTLINE, STICKING_OUT, TOO_FAINT
+from tests.conftest import ROOT
+from tests.web.runs_sample import HOSTILE, Island, make_page, make_runs
 
 pytestmark = pytest.mark.browser
 
-ODD = "</script><script>alert(1)</script> " + "とても長い名前" * 9 + " שלום 😀"
+AXE = ROOT / "src/tabproof/report/web/node_modules/axe-core/axe.min.js"
+N_RUNS = 240
+TABS = ("runs", "plot", "compare")
 
 
-@pytest.fixture(scope="module", params=["en", "ja"])
-def path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    here = tmp_path_factory.mktemp("all 私の")
-    day = here / "outputs" / DAY
-    files = {"report.html": b"<p>a report</p>", "train.log": b"", "model_card.md": b""}
-    for n in range(60):
-        run = make_recorded_run(
-            day / f"10-00-{n:02}_a#b%20?", f"{n:08x}", 0.9 + n / 1000, files=files
-        )
-    Registry(here / "models").promote(run, "adult", "me", "")
-    make_recorded_run(day / "11-00-00_odd", "eeee0000", dataset=ODD, model=ODD)
-    make_failed(day / "12-00-00_odd", ODD)
-    page(outputs=here / "outputs", models=here / "models", language=request.param)
-    return here / "outputs/index.html"
+@dataclass
+class Shown:
+    """The open page; complaints: what the browser said of it, requests: what it fetched."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def texts(self, selector: str) -> list[str]:
+        found: list[str] = self.page.locator(selector).all_inner_texts()
+        return found
+
+    def tick(self, *places: int) -> None:
+        for place in places:
+            self.page.locator("tr.run input[type=checkbox]").nth(place).check()
+
+    def open_tab(self, name: str) -> None:
+        self.page.locator(f"#tab-{name}").click()
+        if name == "compare":
+            self.page.locator(".tests > *").first.wait_for()
+        if name == "plot":
+            self.page.locator(".drawing svg").first.wait_for()
+
+    def filter(self, text: str) -> None:
+        self.page.fill("#filter", text)
+
+    def parameters(self) -> str:
+        return str(self.page.evaluate("location.hash"))
+
+
+Show = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def tab(chromium: Any, path: Path) -> Iterator[Any]:
-    context = chromium.new_context(
-        java_script_enabled=False, viewport={"width": 375, "height": 900}
-    )
-    tab = context.new_page()
-    tab.goto(path.as_uri())
-    yield tab
-    context.close()
+def sample() -> tuple[Island, bytes]:
+    return make_runs(N_RUNS)
 
 
-def test_the_newest_runs_and_the_best_are_there(tab: Any) -> None:
-    assert tab.locator("#datasets tbody tr").count() == 2
-    assert tab.locator("#newest tbody tr").count() == 50
-    words = tab.locator("#newest tbody tr").nth(2).inner_text().split()
-    assert {"adult", "full", "ROC-AUC", "0.9590"} <= set(words)
-    assert tab.locator("#datasets .badge.fine").count() == 1
-    assert "oading" not in tab.locator("body").inner_text()
+@pytest.fixture
+def show(chromium: Any, sample: tuple[Island, bytes], tmp_path: Path) -> Show:
+    @contextmanager
+    def opened(
+        island: Any = None,
+        blob: bytes | None = None,
+        *,
+        language: str = "en",
+        curves: str | None = None,
+        width: int = 1440,
+        part: str = "",
+        **options: Any,
+    ) -> Iterator[Shown]:
+        path = tmp_path / "index.html"
+        island = sample[0] if island is None else island
+        content = make_page(island, sample[1] if blob is None else blob, language, curves)
+        path.write_text(content, encoding="utf-8")
+        context = chromium.new_context(viewport={"width": width, "height": 900}, **options)
+        page = context.new_page()
+        # What has no place on the page within this time never will.
+        page.set_default_timeout(5000)
+        shown = Shown(page)
+        page.on("console", lambda message: shown.complaints.append(message.text))
+        page.on("pageerror", lambda error: shown.complaints.append(str(error)))
+        page.on("request", lambda request: shown.requests.append(request.url))
+        page.goto(path.as_uri() + part)
+        yield shown
+        context.close()
+        assert shown.complaints == []
+        own = [url for url in shown.requests if not url.startswith(("data:", "blob:"))]
+        assert {url.partition("#")[0] for url in own} == {path.as_uri()}
+
+    return opened
 
 
-def test_nothing_sticks_out_and_names_are_text(tab: Any) -> None:
-    # Evaluated by the browser's tools, which pages without scripts have too.
-    assert tab.evaluate(STICKING_OUT) == []
-    outline = tab.evaluate(OUTLINE)
-    assert outline["headings"] == [1, 2, 2]
-    assert outline["broken"] == []
-    assert outline["untitled"] == outline["unscoped"] == 0
-    assert outline["scripts"] == 5
-    assert len(outline["ids"]) == len(set(outline["ids"]))
-    assert ODD[:20] in tab.locator("#newest").inner_text()
+def values(shown: Shown, column: str = "metric") -> list[float]:
+    cells = shown.texts(f"tr.run td.{column} .value")
+    return [float(cell) for cell in cells]
 
 
-def test_a_link_leads_to_the_file_of_its_run(tab: Any) -> None:
-    tab.locator("#newest tbody tr").nth(2).locator("a").first.click()
-    assert tab.locator("body").inner_text() == "a report"
-    tab.go_back()
+# --- The table.
 
 
-def test_the_scripts_of_the_page_run_and_complain_of_nothing(chromium: Any, path: Path) -> None:
-    tab, said = chromium.new_page(), list[str]()
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    requests = list[str]()
-    tab.on("request", lambda request: requests.append(request.url))
-    tab.goto(path.as_uri())
-    assert tab.evaluate("typeof Plot.plot") == "function"
-    assert said == []
-    assert requests == [path.as_uri()]
-    tab.close()
+def test_the_best_run_of_each_dataset_is_on_top(show: Show, sample: tuple[Island, bytes]) -> None:
+    with show() as shown:
+        for body in shown.page.locator("tbody").all():
+            dataset = body.locator(".heading").inner_text()
+            ours = [run for run in sample[0]["runs"] if run["dataset"] == dataset]
+            best = max(run["metrics"][0] or 0 for run in ours)
+            first = body.locator("tr").nth(1)
+            assert first.locator(".badge.best").count() == 1
+            assert float(first.locator(".value").first.inner_text()) == pytest.approx(
+                best, abs=5e-4
+            )
+        assert shown.page.locator("#static").count() == 0
+
+
+def test_a_head_sorts_by_keys_and_the_third_time_no_more(show: Show) -> None:
+    with show() as shown:
+        shown.page.get_by_role("button", name="By time").click()
+        head = shown.page.locator("th[data-column=roc_auc]")
+        head.locator("button").focus()
+        for order, sign in [("descending", -1), ("ascending", 1)]:
+            shown.page.keyboard.press("Enter")
+            assert head.get_attribute("aria-sort") == order
+            found = values(shown)[::3]
+            assert found == sorted(found, key=lambda value: sign * value)
+            # The focus stays where it was.
+            assert shown.page.evaluate("document.activeElement.closest('th').dataset.column")
+        shown.page.keyboard.press("Enter")
+        assert head.get_attribute("aria-sort") is None
+        times = shown.texts("tr.run time")
+        assert times == sorted(times, reverse=True)
+
+
+def test_a_filter_holds_as_one_types(show: Show, sample: tuple[Island, bytes]) -> None:
+    runs = sample[0]["runs"]
+    with show() as shown:
+        shown.page.locator("#filter").press_sequentially("dataset:wine roc_auc>=0.9 extra")
+        n = sum(
+            r["dataset"] == "wine" and (r["metrics"][0] or 0) >= 0.9 and "extra" in r["model"]
+            for r in runs
+        )
+        assert 0 < n < 30
+        assert shown.texts(".count") == [f"{n} of {N_RUNS} runs"]
+        assert shown.texts(".heading") == ["wine"]
+        shown.page.wait_for_url("**#filter=dataset*")
+        shown.filter("state:failed")
+        assert set(shown.texts("tr.run td.state .badge")) == {"failed"}
+        assert "no rows are left" in shown.texts("td.state .cause")[0]
+        shown.filter("nosuch>3")
+        assert "no column “nosuch”" in shown.texts(".problem")[0]
+        assert shown.page.locator("#filter").get_attribute("aria-invalid") == "true"
+        assert shown.texts(".count") == [f"All {N_RUNS} runs"]
+        shown.filter("zzz")
+        assert shown.texts("tr.empty") == ["No run matches the filter."]
+
+
+def test_a_sweep_opens_by_keys(show: Show) -> None:
+    with show() as shown:
+        sweep = shown.page.locator("tr.sweep").first
+        n_jobs = int(sweep.locator(".badge.plain").inner_text().split()[0])
+        sweep.locator(".toggle").focus()
+        shown.page.keyboard.press("Space")
+        assert shown.page.locator("tr.job").count() == n_jobs
+        assert shown.page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
+        shown.page.keyboard.press("Space")
+        assert shown.page.locator("tr.job").count() == 0
+
+
+def test_rows_that_wait_are_shown_when_asked_for(show: Show) -> None:
+    island, blob = make_runs(600)
+    with show(island, blob, part="#view=time") as shown:
+        before = shown.page.locator("tr.run").count()
+        assert 0 < before <= 200
+        shown.page.locator("tr.more button").focus()
+        shown.page.keyboard.press("Enter")
+        now = shown.page.locator("tr.run").count()
+        assert now > before
+        # Who asked by keys goes on at the first of the new rows.
+        focused = "document.activeElement.closest('tr')"
+        rows = "[...document.querySelectorAll('tr.run')]"
+        assert shown.page.evaluate(f"{rows}.indexOf({focused})") == before
+
+
+def test_columns_are_chosen_by_keys(show: Show) -> None:
+    with show() as shown:
+        button = shown.page.get_by_role("button", name="Columns")
+        button.focus()
+        shown.page.keyboard.press("Enter")
+        shown.page.keyboard.type("max_depth")
+        box = shown.page.locator(".menu input[type=checkbox]")
+        assert box.count() == 1
+        box.focus()
+        shown.page.keyboard.press("Space")
+        assert "best.clf__max_depth" in shown.texts("thead th")
+        shown.page.keyboard.press("Escape")
+        assert not shown.page.locator(".menu").is_visible()
+        assert shown.page.evaluate("document.activeElement.textContent") == "Columns"
+        assert "column=best.clf__max_depth" in shown.parameters()
+
+
+def test_details_have_files_and_the_command(show: Show, sample: tuple[Island, bytes]) -> None:
+    with show(permissions=["clipboard-read", "clipboard-write"]) as shown:
+        row = shown.page.locator("tr.run").first
+        run = next(
+            each for each in sample[0]["runs"] if each["path"] == row.get_attribute("data-path")
+        )
+        row.locator(".toggle").click()
+        links = shown.page.locator("tr.details .file-links a")
+        hrefs = [link.get_attribute("href") for link in links.all()]
+        assert hrefs == [f"{run['href']}/{file}" for file in run["files"]]
+        shown.page.locator("tr.details .copy").click()
+        shown.page.locator(".copy.done").wait_for()
+        assert shown.page.evaluate("navigator.clipboard.readText()") == run["command"]
+
+
+def test_a_command_is_copied_without_a_clipboard(show: Show) -> None:
+    with show() as shown:
+        shown.page.evaluate("""() => {
+            Object.defineProperty(navigator, "clipboard", {value: undefined});
+            document.addEventListener("copy", () => { window.copied = String(getSelection()); });
+        }""")
+        shown.page.locator("tr.run .toggle").first.click()
+        shown.page.locator("tr.details .copy").click()
+        shown.page.locator(".copy.done").wait_for()
+        assert "python -m src.train" in shown.page.evaluate("window.copied")
+        assert shown.page.evaluate("document.activeElement.classList.contains('copy')")
+
+
+def test_what_is_served_has_a_badge(show: Show) -> None:
+    with show() as shown:
+        shown.filter("served:yes")
+        assert shown.texts("tr.run th .badge.fine") == ["served: wine 3"]
+
+
+# --- The address.
+
+
+def test_a_view_is_in_the_address_and_can_be_gone_back_to(show: Show) -> None:
+    with show(part="#filter=dataset%3Awine&sort=seconds&column=model&column=seconds") as shown:
+        assert shown.page.input_value("#filter") == "dataset:wine"
+        assert shown.texts("thead th[data-column]") == ["Model", "Seconds"]
+        shown.tick(1)
+        path = shown.page.locator("tr.ticked").get_attribute("data-path")
+        shown.page.locator("#tab-plot").click()
+        address = shown.page.url
+        shown.page.go_back()
+        assert shown.page.locator("#panel-runs").is_visible()
+        shown.page.go_back()
+        assert shown.page.locator(".dock").is_hidden()
+        shown.page.goto("about:blank")
+        shown.requests.clear()
+        shown.page.goto(address)
+        assert shown.page.locator("#panel-plot").is_visible()
+        shown.page.locator("#tab-runs").click()
+        assert shown.page.locator("tr.ticked").get_attribute("data-path") == path
+
+
+# --- Side by side.
+
+
+def test_runs_are_compared_as_python_compares_them(
+    show: Show, sample: tuple[Island, bytes]
+) -> None:
+    from tabproof.evaluation.comparison import compare_in_all
+
+    island, blob = sample
+    group = island["groups"][0]
+    first, second = (run for run in island["runs"] if run["group"] == 0 and run["curve"] in (0, 1))
+    part = f"#tab=compare&run={first['href']}&run={second['href']}"
+    n_rows, block = group["n_rows"], 0
+    start, length = group["bytes"]
+    # A group is its true labels and blocks of equal size.
+    head = -(-n_rows // 8) * 8
+    block = (length - head) // group["n_curves"]
+    y = np.frombuffer(blob, "u1", n_rows, start).astype(int)
+    probas = []
+    for run in (second, first):
+        offset = start + head + run["curve"] * block
+        codes = np.frombuffer(blob, "u1", n_rows, offset)
+        ranks = np.frombuffer(blob, "<u2", n_rows, offset + head).astype(float)
+        # Any probabilities of this order that predict the same codes.
+        positive = np.where(codes == 1, 0.5, 0.0) + (ranks + 1) / (2 * ranks.max() + 4)
+        probas.append(np.column_stack([1 - positive, positive]))
+    auc, accuracy = compare_in_all(y, *probas)
+    with show(part=part) as shown:
+        shown.page.locator(".verdict").first.wait_for()
+        deltas = [float(t.replace("−", "-")) for t in shown.texts(".delta")]
+        assert deltas == pytest.approx([auc.difference, accuracy.difference], abs=5.1e-5)
+        words = ["better" if t.difference > 0 else "worse" for t in (auc, accuracy)]
+        noise = [t.p_value >= 0.05 for t in (auc, accuracy)]
+        expected = [
+            "no more than noise" if n else word for n, word in zip(noise, words, strict=True)
+        ]
+        assert shown.texts(".verdict .badge") == expected
+        assert shown.page.locator(".overlays svg").count() == 3
+        # The other way round the sign changes.
+        shown.page.locator(".card input[type=radio]").nth(1).check()
+        shown.page.wait_for_url("**reference=*")
+        shown.page.locator(".verdict").first.wait_for()
+        turned = [float(t.replace("−", "-")) for t in shown.texts(".delta")]
+        assert turned == pytest.approx([-delta for delta in deltas])
+
+
+def test_only_what_differs_is_shown(show: Show) -> None:
+    with show() as shown:
+        shown.filter("dataset:adult")
+        shown.tick(0, 1)
+        shown.page.locator(".dock .primary").click()
+        shown.page.locator(".tests > *").first.wait_for()
+        keys = shown.texts("table.side tbody th code")
+        assert keys
+        assert "config.search.n_splits" not in keys
+        for row in shown.page.locator("table.side tbody tr:has(th code)").all():
+            one, other = row.locator("td").all_inner_texts()
+            assert one != other
+
+
+def test_runs_without_curves_have_the_command(show: Show, sample: tuple[Island, bytes]) -> None:
+    runs = [run for run in sample[0]["runs"] if run["group"] == 0 and run["curve"] is None]
+    part = "#tab=compare" + "".join(f"&run={run['href']}" for run in runs[:2])
+    with show(part=part) as shown:
+        shown.page.locator(".verdicts .command").wait_for()
+        paths = [f"outputs/{run['path']}" for run in runs[:2]]
+        assert shown.texts(".verdicts code") == [" ".join(["python -m src.runs compare", *paths])]
+
+
+def test_runs_on_other_rows_are_not_tested(show: Show, sample: tuple[Island, bytes]) -> None:
+    runs = [next(run for run in sample[0]["runs"] if run["group"] == code) for code in (0, 1)]
+    part = "#tab=compare" + "".join(f"&run={run['href']}" for run in runs)
+    with show(part=part) as shown:
+        shown.page.locator(".verdicts td").wait_for()
+        assert "other held-out rows" in shown.texts(".verdicts td")[0]
+
+
+@pytest.mark.parametrize("curves", ["", "%%%", "AAAA"])
+def test_damaged_curves_leave_the_rest(show: Show, curves: str) -> None:
+    with show(curves=curves) as shown:
+        shown.filter("dataset:adult when>=2026-11-30")
+        shown.tick(0, 1)
+        shown.open_tab("compare")
+        assert shown.page.locator(".tests .note").count() == 1
+        assert shown.page.locator("tr:has-text('ROC-AUC') .estimate").count() == 2
+
+
+# --- Plots.
+
+
+def test_points_are_reached_by_keys_and_ticked(show: Show) -> None:
+    with show() as shown:
+        shown.filter("dataset:adult")
+        shown.open_tab("plot")
+        plot = shown.page.locator(".pointable").first
+        plot.focus()
+        shown.page.keyboard.press("End")
+        text = plot.get_attribute("aria-valuetext")
+        assert "adult" in text
+        shown.page.keyboard.press("Enter")
+        assert shown.page.locator("#tab-compare .pill").inner_text() == "1"
+        assert shown.page.locator(".dock").is_visible()
+
+
+def test_a_point_is_ticked_by_a_click(show: Show) -> None:
+    with show() as shown:
+        shown.open_tab("plot")
+        shown.page.locator(".pointable circle").nth(5).hover()
+        assert shown.page.locator(".tip").first.is_visible()
+        shown.page.locator(".pointable circle").nth(5).click()
+        assert "run=" in shown.parameters()
+
+
+def test_any_column_is_an_axis(show: Show) -> None:
+    with show() as shown:
+        shown.open_tab("plot")
+        for axis, column in [("x", "best.clf__max_depth"), ("y", "seconds"), ("x", "model")]:
+            shown.page.locator(f"select[data-key='axis {axis}']").select_option(column)
+            assert f"{axis}={column}" in shown.parameters()
+        assert shown.page.locator(".drawing svg").count() == 2
+
+
+# --- CSV.
+
+
+def test_the_csv_has_the_shown_runs_and_no_formula(show: Show) -> None:
+    island, blob = make_runs(60, hostile=True)
+    with show(island, blob) as shown:
+        with shown.page.expect_download() as download:
+            shown.page.get_by_role("button", name="Save as CSV").click()
+        text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["path"] for row in rows] == [run["path"] for run in island["runs"]]
+    choices = [run["choices"] for run in island["runs"]]
+    assert [row["choices"].removeprefix("'") for row in rows] == choices
+    assert not any(value.startswith("=") for row in rows for value in row.values())
+    numbers = [run["metrics"][0] for run in island["runs"]]
+    assert [float(row["roc_auc"]) if row["roc_auc"] else None for row in rows] == numbers
+
+
+# --- The page for everybody.
+
+
+def look_through(shown: Shown, check: Callable[[], None]) -> None:
+    """Check every view, with details, the menu and a comparison open."""
+    shown.page.locator("tr.run .toggle").first.click()
+    shown.page.locator(".help summary").click()
+    shown.tick(0, 1, 2)
+    check()
+    shown.page.locator("[aria-controls=columns-menu]").click()
+    check()
+    shown.page.keyboard.press("Escape")
+    for tab in TABS[1:]:
+        shown.open_tab(tab)
+        check()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 768, 1440])
+def test_nothing_sticks_out_or_is_faint(show: Show, width: int, scheme: str) -> None:
+    # Few enough for a viewport that is as high as the page.
+    island, blob = make_runs(60)
+    with show(island, blob, width=width, color_scheme=scheme) as shown:
+
+        def check() -> None:
+            assert shown.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+            assert shown.page.evaluate(STICKING_OUT) == []
+            dock = shown.page.locator(".dock")
+            dock.evaluate("dock => { dock.style.position = 'static'; }")
+            size = shown.page.viewport_size
+            shown.page.set_viewport_size({"width": width, "height": 20_000})
+            assert shown.page.evaluate(TOO_FAINT, 4.5)["found"] == []
+            shown.page.set_viewport_size(size)
+
+        look_through(shown, check)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1440, "light")])
+@pytest.mark.parametrize("hostile", [False, True])
+def test_axe_finds_nothing(show: Show, width: int, scheme: str, hostile: bool) -> None:
+    if not AXE.is_file():
+        pytest.skip("the packages of `make web` are absent")
+    island, blob = make_runs(24, hostile=hostile)
+    options = {"width": width, "color_scheme": scheme, "bypass_csp": True}
+    with show(island, blob, **options) as shown:
+        shown.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+
+        def check() -> None:
+            found = shown.page.evaluate("axe.run()")["violations"]
+            assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+
+        look_through(shown, check)
+
+
+def test_the_page_has_an_outline(show: Show) -> None:
+    with show() as shown:
+        shown.tick(0, 1)
+        for tab in TABS:
+            shown.open_tab(tab)
+            outline = shown.page.evaluate(OUTLINE)
+            assert outline["headings"].count(1) == 1
+            assert len(outline["ids"]) == len(set(outline["ids"]))
+            rest = {name: outline[name] for name in ("broken", "unnamed", "unscoped", "untitled")}
+            assert rest == {"broken": [], "unnamed": 0, "unscoped": 0, "untitled": 0}
+
+
+def test_the_skip_link_keeps_the_view(show: Show) -> None:
+    with show(part="#filter=dataset%3Awine") as shown:
+        shown.page.keyboard.press("Tab")
+        shown.page.keyboard.press("Enter")
+        assert shown.texts(".heading") == ["wine"]
+
+
+def test_tabs_are_changed_by_arrow_keys(show: Show) -> None:
+    with show() as shown:
+        shown.page.locator("#tab-runs").focus()
+        for name in ("plot", "compare", "runs"):
+            shown.page.keyboard.press("ArrowRight")
+            assert shown.page.evaluate("document.activeElement.id") == f"tab-{name}"
+            assert shown.page.locator(f"#panel-{name}").is_visible()
+
+
+def test_it_is_in_the_language_of_the_page(show: Show) -> None:
+    with show(language="ja") as shown:
+        texts = web.read_texts("ja", "runs")
+        assert shown.texts(".count") == [texts["runs.count_all"].replace("{n}", str(N_RUNS))]
+        shown.tick(0, 1)
+        for tab in TABS:
+            shown.open_tab(tab)
+
+
+def test_hostile_names_are_text(show: Show) -> None:
+    island, blob = make_runs(120, hostile=True)
+    with show(island, blob, width=375) as shown:
+        assert HOSTILE[0] in shown.texts(".heading")
+        shown.tick(0, 1, 2)
+        for tab in TABS:
+            shown.open_tab(tab)
+            assert shown.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+            assert shown.page.locator("#app script").count() == 0
+        # Every name from outside may be of the other direction.
+        shown.open_tab("runs")
+        assert shown.page.locator(".heading > :not(bdi)").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("island", "words"),
+    [
+        ({"format": 2}, "another version"),
+        ({"format": 1}, "damaged"),
+        ([], "damaged"),
+        (None, "damaged"),
+    ],
+)
+def test_what_cannot_be_read_leaves_the_static_part(
+    show: Show, sample: tuple[Island, bytes], island: Any, words: str
+) -> None:
+    if isinstance(island, dict) and island["format"] == 2:
+        island = sample[0] | island
+    with show("null" if island is None else island) as shown:
+        assert words in shown.texts("#app .note")[0]
+        assert shown.page.locator("#static table").is_visible()
+
+
+def test_without_scripts_the_static_part_is_all(show: Show) -> None:
+    with show(java_script_enabled=False) as shown:
+        assert shown.page.locator("#static tbody tr").count() == 50
+        assert shown.page.locator("#app").inner_text() == ""
+
+
+def test_no_runs_are_no_error(show: Show) -> None:
+    island, blob = make_runs(0)
+    with show(island, blob) as shown:
+        assert shown.texts("tr.empty") == ["No run matches the filter."]
+        for tab in TABS:
+            shown.page.locator(f"#tab-{tab}").click()

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,9 @@ def make_tree(rng: np.random.Generator, n: int, code: int, model: str) -> dict[s
         "config.search.n_splits": 5,
         "config.cv.n_splits": 5 if n % 5 else 10,
         "data.n_rows": 1000 * (code + 1),
-        "data.sha256": f"{code:064x}",
+        "data.sha256": sha256(str(code).encode()).hexdigest(),
         "code": "a1b2" if n % 9 else "c3d4",
-        "git.commit": f"{n // 20:040x}",
+        "git.commit": sha256(str(n // 20).encode()).hexdigest()[:40],
         "versions.sklearn": "1.7.2" if n % 13 else "1.7.1",
         "platform.machine": "x86_64",
         "best.clf__learning_rate": float(rng.choice([0.01, 0.03, 0.1, 0.3])),

@@ -19,6 +19,7 @@ import { makeColumnMenu, makeFilter, makeSwitch } from "./toolbar.js";
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Run} Run */
 /** @typedef {import("./state.js").State} State */
+/** @typedef {{tick: (run: Run, isTicked: boolean) => void, change: (patch: Partial<State>) => void}} Act */
 /** @typedef {{model: Model, columns: Map<string, Column>, state: State, t: Texts}} Context */
 
 const TABS = /** @type {const} */ (["runs", "plot", "compare"]);

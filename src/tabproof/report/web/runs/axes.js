@@ -7,6 +7,8 @@
 
 /** More names are not readable on an axis. */
 export const MAX_NAMES = 24;
+/** Letters of a name at an axis. */
+export const LETTERS = 18;
 /** From this ratio of the largest to the smallest number on, an axis is logarithmic. */
 const WIDE = 200;
 

@@ -1,8 +1,12 @@
 /** Plots: their look, and a way to point at each of their points by mouse and by keys. */
 
 import { h } from "../shared/dom.js";
+import { asText } from "./model.js";
+import { short, titleOf } from "./parts.js";
 
 /** @typedef {import("@observablehq/plot").PlotOptions} PlotOptions */
+/** @typedef {import("./columns.js").Column} Column */
+/** @typedef {import("./model.js").Run} Run */
 /** @typedef {{x: number, y: number, label: string, lines: string[], key: string}} Target in pixels */
 
 /** Of Observable Plot, which is a script of its own in the page. */
@@ -162,4 +166,44 @@ export function pointable(svg, targets, label, { hint, choose }) {
     });
     return best;
   }
+}
+
+/**
+ * Return where a value is in a plot, in pixels.
+ *
+ * @param {import("@observablehq/plot").Scale | undefined} scale
+ * @param {string | number} value
+ */
+export function centre(scale, value) {
+  return Number(scale?.apply(value) ?? 0);
+}
+
+/**
+ * Return a point that stands for a run.
+ *
+ * @param {Run} run
+ * @param {number} x
+ * @param {number} y
+ * @param {string[]} facts
+ * @returns {Target}
+ */
+export function target(run, x, y, facts) {
+  const lines = [
+    titleOf(run),
+    `${short(run.dataset, 40)}, ${short(run.when.slice(0, 16))}`,
+    ...facts,
+  ];
+  return { x, y, lines, label: lines.join(", "), key: run.path };
+}
+
+/**
+ * Return what a run has in a column, in few letters.
+ *
+ * @param {Column} column
+ * @param {Run} run
+ */
+export function cellText(column, run) {
+  const cell = column.get(run);
+  if (typeof cell === "number") return String(Number(cell.toPrecision(5)));
+  return short(asText(cell), 40);
 }

@@ -4,7 +4,7 @@ import { h } from "../shared/dom.js";
 import { count } from "../shared/texts.js";
 import { DASHES, SERIES, draw, figure, library } from "./charts.js";
 import { N_HISTOGRAM, rocPoints } from "./curves.js";
-import { short, swatch, titleOf } from "./parts.js";
+import { short, swatch, titlesOf } from "./parts.js";
 
 /** @typedef {import("./app.js").Context} Context */
 /** @typedef {import("./curves.js").Curve} Curve */
@@ -13,6 +13,8 @@ import { short, swatch, titleOf } from "./parts.js";
 /** @typedef {{run: Run, place: number, curve: Curve}} Drawn place: among the ticked runs, of its colour */
 
 const HEIGHT = 320;
+/** Ticks of the axis of shares. */
+const SHARES = [0.01, 0.1, 0.25, 0.5, 1];
 const MARGINS = { marginTop: 12, marginRight: 14, marginBottom: 38, marginLeft: 52 };
 
 /**
@@ -38,17 +40,18 @@ export function overlays(runs, reference, holdOuts, { model, t }) {
   });
   const positive = short(group.labels[1] ?? "", 24);
   const negative = short(group.labels[0] ?? "", 24);
-  const names = drawn.map(({ run }) => titleOf(run)).join(", ");
+  const titles = titlesOf(runs);
+  const names = drawn.map(({ run }) => titles.get(run)).join(", ");
   const nLeftOut = runs.length - drawn.length;
   return h(
     "section",
-    { "aria-label": t("runs.section_curves") },
+    {},
     h("h3", {}, t("runs.section_curves")),
     h("p", { class: "soft" }, t("runs.curves_note", { n: count(group.n_rows), label: positive })),
     h(
       "ul",
       { class: "legend" },
-      drawn.map(({ run, place }) => h("li", {}, swatch(place), h("bdi", {}, titleOf(run)))),
+      drawn.map(({ run, place }) => h("li", {}, swatch(place), h("bdi", {}, titles.get(run)))),
     ),
     h(
       "div",
@@ -135,6 +138,7 @@ export function overlays(runs, reference, holdOuts, { model, t }) {
 
   /**
    * Rows of the second label are drawn upwards, of the first downwards, as shares of the label.
+   * Their square roots are drawn: most probabilities of a good model are close to 0 or 1.
    *
    * @param {Drawn[]} all
    * @param {number} width
@@ -144,7 +148,7 @@ export function overlays(runs, reference, holdOuts, { model, t }) {
     const series = all.flatMap(({ place, curve }) =>
       (curve.histogram ?? []).map((counts, code) => {
         const total = counts.reduce((sum, n) => sum + n, 0) || 1;
-        const heights = Array.from(counts, (n) => ((code === 1 ? 1 : -1) * n) / total);
+        const heights = Array.from(counts, (n) => (code === 1 ? 1 : -1) * Math.sqrt(n / total));
         const points = heights.flatMap((y, bin) => [
           { x: bin / N_HISTOGRAM, y },
           { x: (bin + 1) / N_HISTOGRAM, y },
@@ -154,12 +158,15 @@ export function overlays(runs, reference, holdOuts, { model, t }) {
     );
     const highest = Math.max(
       ...series.flatMap(({ points }) => points.map(({ y }) => Math.abs(y))),
-      0.01,
+      0.1,
     );
+    const up = SHARES.map(Math.sqrt).filter((root) => root <= highest);
+    const ticks = [...up.map((root) => -root), 0, ...up];
     return draw({
       width,
       height: HEIGHT,
       ...MARGINS,
+      marginLeft: 66,
       x: { domain: [0, 1] },
       y: { domain: [-highest, highest] },
       marks: [
@@ -171,12 +178,12 @@ export function overlays(runs, reference, holdOuts, { model, t }) {
           labelArrow: "none",
         }),
         axisY({
-          ticks: 5,
+          ticks,
           tickSize: 0,
           label: t("runs.distributions_y"),
           labelAnchor: "center",
           labelArrow: "none",
-          tickFormat: (share) => `${Math.round(Math.abs(share) * 100)} %`,
+          tickFormat: (root) => `${Math.round(root ** 2 * 100)} %`,
         }),
         ruleY([0], { stroke: "var(--soft)" }),
         ...series.flatMap(({ place, points }) => [

@@ -65,6 +65,32 @@ export function titleOf(run) {
 }
 
 /**
+ * Return the titles of runs side by side; equal ones with what tells them apart.
+ *
+ * @param {Run[]} runs
+ * @returns {Map<Run, string>}
+ */
+export function titlesOf(runs) {
+  /** @type {((run: Run) => string)[]} */
+  const ways = [
+    titleOf,
+    (run) => `${titleOf(run)}, ${run.when.slice(5, 16)}`,
+    (run) => `${titleOf(run)}, ${short(run.path.split("/").at(-1) ?? "", 24)}`,
+  ];
+  const last = ways.length - 1;
+  const all = ways.map((way) => runs.map(way));
+  return new Map(
+    runs.map((run, place) => {
+      const titles = all.map((each) => each[place] ?? "");
+      const way = titles.findIndex(
+        (title, n) => all[n]?.filter((other) => other === title).length === 1,
+      );
+      return [run, titles[way < 0 ? last : way] ?? ""];
+    }),
+  );
+}
+
+/**
  * Return the number of decimals that the intervals of a metric justify: 3 or 4.
  *
  * @param {Run[]} runs

@@ -7,7 +7,7 @@ import { mainMetric } from "./columns.js";
 /** @typedef {import("./model.js").Run} Run */
 /** @typedef {{id: string, descending: boolean}} Sort */
 /** @typedef {{kind: "group", dataset: string, runs: Run[], metric: number, best: Run | null}} GroupRow */
-/** @typedef {{kind: "sweep", sweep: string, key: string, runs: Run[], isOpen: boolean}} SweepRow */
+/** @typedef {{kind: "sweep", sweep: string, key: string, runs: Run[], isOpen: boolean, hasBest: boolean}} SweepRow */
 /** @typedef {{kind: "run", run: Run, isBest: boolean, isJob: boolean}} RunRow */
 /** @typedef {{kind: "more", dataset: string, n: number}} MoreRow n: runs that are not shown */
 /** @typedef {GroupRow | SweepRow | RunRow | MoreRow} Row */
@@ -151,7 +151,8 @@ function folded(runs, dataset, open, best) {
     } else if (jobs[0] === run) {
       const key = `${dataset}\n${run.sweep}`;
       const isOpen = open.has(key);
-      rows.push({ kind: "sweep", sweep: run.sweep, key, runs: jobs, isOpen });
+      const hasBest = best !== null && jobs.includes(best);
+      rows.push({ kind: "sweep", sweep: run.sweep, key, runs: jobs, isOpen, hasBest });
       if (!isOpen) continue;
       for (const job of jobs) {
         rows.push({ kind: "run", run: job, isBest: job === best, isJob: true });

@@ -15,15 +15,19 @@ import {
   stateText,
   swatch,
   titleOf,
+  titlesOf,
 } from "./parts.js";
 import { testsTable } from "./verdicts.js";
 
 /** @typedef {import("./app.js").Context} Context */
 /** @typedef {import("./curves.js").HoldOut} HoldOut */
 /** @typedef {import("./model.js").Run} Run */
+/** @typedef {{key: string, values: (import("./model.js").Value | undefined)[]}} Difference */
 
 /** Keys of a section until all are asked for. */
 const MAX_KEYS = 40;
+const HASH = /^[0-9a-f]{32,}$/;
+const HASH_LENGTH = 13;
 /** By the first part of the keys. */
 const SECTIONS = /** @type {const} */ ([
   ["config", ["config"]],
@@ -49,6 +53,7 @@ export async function renderComparison(
   { untick, refer, readGroup },
 ) {
   const { model, t } = context;
+  const titles = titlesOf(runs);
   const tests = h("div", { class: "tests" });
   const curves = h("div", {});
   panel.replaceChildren(
@@ -83,12 +88,7 @@ export async function renderComparison(
    * @param {Node} content
    */
   function section(key, content) {
-    return h(
-      "section",
-      { "aria-label": t(`runs.section_${key}`) },
-      h("h3", {}, t(`runs.section_${key}`)),
-      content,
-    );
+    return h("section", {}, h("h3", {}, t(`runs.section_${key}`)), content);
   }
 
   function cards() {
@@ -155,7 +155,7 @@ export async function renderComparison(
       h(
         "th",
         { scope: "col" },
-        h("span", { class: "run-head" }, swatch(place), name(titleOf(run), 36)),
+        h("span", { class: "run-head" }, swatch(place), name(titles.get(run) ?? "", 40)),
       ),
     );
     return h(
@@ -208,34 +208,41 @@ export async function renderComparison(
       .differing(runs)
       .filter(({ key }) => parts.includes(key.split(".", 1)[0] ?? key));
     if (found.length === 0) return h("p", { class: "soft" }, t("runs.the_same"));
-    const rows = found.map(({ key, values }) => {
-      const shown = parts.length === 1 ? key.slice(key.indexOf(".") + 1) : key;
-      const usual = values[runs.indexOf(reference)];
-      const cells = values.map((value) =>
+    // What only some models have says less than what all runs have otherwise.
+    const isWhole = (/** @type {Difference} */ { values }) => !values.includes(undefined);
+    const ordered = [...found.filter(isWhole), ...found.filter((each) => !isWhole(each))];
+    const nWhole = found.filter(isWhole).length;
+    const n = Math.min(parts.includes("config") && nWhole > 0 ? nWhole : MAX_KEYS, MAX_KEYS);
+    const rest = ordered.slice(n);
+    const caption = t(`runs.section_${SECTIONS.find(([, each]) => each === parts)?.[0]}`);
+    return h(
+      "div",
+      {},
+      table(t("runs.key"), caption, ordered.slice(0, n).map(row)),
+      rest.length > 0 &&
         h(
-          "td",
-          { class: asText(value) === asText(usual) ? "" : "differs" },
+          "details",
+          {},
+          h("summary", {}, t("runs.more_keys", { n: count(rest.length) })),
+          table(t("runs.key"), t("runs.more_keys", { n: count(rest.length) }), rest.map(row)),
+        ),
+    );
+
+    /** @param {Difference} difference */
+    function row({ key, values }) {
+      const shown = parts.length === 1 ? key.slice(key.indexOf(".") + 1) : key;
+      const usual = asText(values[runs.indexOf(reference)]);
+      const cells = values.map((value) => {
+        const text = asText(value);
+        // Of a hash, the beginning tells it from others.
+        const limit = HASH.test(text) ? HASH_LENGTH : 80;
+        const content =
           value === undefined
             ? h("span", { class: "soft" }, decimal(null))
-            : h("code", {}, name(asText(value), 80)),
-        ),
-      );
-      return h("tr", {}, h("th", { scope: "row" }, h("code", {}, name(shown, 60))), cells);
-    });
-    const caption = t(`runs.section_${SECTIONS.find(([, each]) => each === parts)?.[0]}`);
-    const element = h("div", {}, table(t("runs.key"), caption, rows.slice(0, MAX_KEYS)));
-    if (rows.length > MAX_KEYS) {
-      const button = h(
-        "button",
-        { type: "button", class: "plain" },
-        t("runs.all_keys", { n: count(rows.length - MAX_KEYS) }),
-      );
-      button.addEventListener("click", () => {
-        element.querySelector("tbody")?.append(...rows.slice(MAX_KEYS));
-        button.remove();
+            : h("code", {}, name(text, limit));
+        return h("td", { class: text === usual ? null : "differs" }, content);
       });
-      element.append(button);
+      return h("tr", {}, h("th", { scope: "row" }, h("code", {}, name(shown, 60))), cells);
     }
-    return element;
   }
 }

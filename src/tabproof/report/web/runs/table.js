@@ -178,7 +178,7 @@ export class Table {
    * @param {Extract<Row, {kind: "sweep"}>} row
    * @param {Run[]} members
    */
-  makeSweep({ sweep, key, runs, isOpen }, members) {
+  makeSweep({ sweep, key, runs, isOpen, hasBest }, members) {
     const { t } = this.context;
     const shown = short(sweep.split("/").at(-1) ?? sweep, LIMIT);
     const toggle = this.toggle(
@@ -201,6 +201,7 @@ export class Table {
             name(shown),
             " ",
             h("span", { class: "badge plain" }, t("runs.group_many", { n: count(runs.length) })),
+            hasBest && !isOpen && [" ", h("span", { class: "badge best" }, t("runs.best"))],
           ),
         );
       }
@@ -411,14 +412,10 @@ export class Table {
   rowHeader(column, run, content) {
     const { t } = this.context;
     const file = ["report.html", "train.log"].find((each) => run.files.includes(each));
-    const key = file === "report.html" ? "runs.report_of" : "runs.log_of";
+    const kind = t(file === "report.html" ? "runs.report" : "runs.log");
     const link =
       file &&
-      h(
-        "a",
-        { href: `${run.href}/${file}`, "aria-label": t(key, { name: titleOf(run) }) },
-        content,
-      );
+      h("a", { href: `${run.href}/${file}` }, content, h("span", { class: "unseen" }, `, ${kind}`));
     const label = short(column.label, 40);
     return h("th", { scope: "row", role: "rowheader", "data-label": label }, link || content);
   }

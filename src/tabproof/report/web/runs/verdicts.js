@@ -2,7 +2,7 @@
 
 import { h } from "../shared/dom.js";
 import { count, decimal } from "../shared/texts.js";
-import { commandLine, name, swatch, titleOf } from "./parts.js";
+import { commandLine, name, swatch, titlesOf } from "./parts.js";
 import { compareRuns } from "./statistics.js";
 
 /** @typedef {import("./app.js").Context} Context */
@@ -28,13 +28,14 @@ export function testsTable(runs, reference, holdOuts, { model, t }) {
     const title = model.metrics.find((each) => each.name === metric)?.title ?? metric;
     return t(`runs.test_${metric}`, { metric: title });
   });
+  const names = titlesOf(runs);
   const rows = runs.flatMap((run, place) => {
     if (run === reference) return [];
-    const title = h("span", { class: "run-head" }, swatch(place), name(titleOf(run), 48));
+    const title = h("span", { class: "run-head" }, swatch(place), name(names.get(run) ?? "", 48));
     return [h("tr", {}, h("th", { scope: "row" }, title), cells(run))];
   });
   const caption = t("runs.section_tests");
-  const heads = [t("runs.against", { name: titleOf(reference) }), ...titles];
+  const heads = [t("runs.against", { name: names.get(reference) ?? "" }), ...titles];
   const table = h(
     "table",
     { class: "side verdicts" },
