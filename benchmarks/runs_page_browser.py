@@ -33,6 +33,7 @@ OPENED = """
 
 
 def typing(text: str) -> str:
+    """Return what types a filter."""
     return f"""() => {{
         const input = document.getElementById("filter");
         input.value = {text!r};
@@ -41,6 +42,7 @@ def typing(text: str) -> str:
 
 
 def clicking(selector: str) -> str:
+    """Return what clicks an element."""
     return f"() => document.querySelector({selector!r}).click()"
 
 
@@ -58,10 +60,12 @@ ACTIONS = {
 
 
 def timed(page: Any, action: str) -> float:
+    """Return the milliseconds until an action is painted."""
     return float(page.evaluate(f"({TIMED})({action})"))
 
 
 def measure(browser: Any, path: Path, report: Callable[[str, float], None]) -> None:
+    """Open a page and do everything once."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(path.as_uri(), wait_until="commit")
     page.locator("tr.run").first.wait_for()
@@ -72,6 +76,7 @@ def measure(browser: Any, path: Path, report: Callable[[str, float], None]) -> N
 
 
 def main() -> None:
+    """Print the medians."""
     n_runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     times: dict[str, list[float]] = {}
     with TemporaryDirectory() as place, sync_playwright() as playwright:
