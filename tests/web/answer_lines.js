@@ -1,4 +1,4 @@
-/** Answer calls of the evaluator's functions: a line of JSON for each line `[name, ...arguments]`. */
+/** Answer calls of functions of the evaluator: a line of JSON per line `[name, ...arguments]`. */
 
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";

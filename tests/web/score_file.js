@@ -1,4 +1,4 @@
-/** `node score_file.js DIRECTORY`: score rows.json by spec.json, schema.json and arrays, into scores. */
+/** `node score_file.js DIRECTORY`: score rows.json by the scorer there, and write scores. */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { scoreRows } from "./scoring.js";

@@ -11,7 +11,7 @@ import {
 } from "../../src/tabproof/report/web/scorer/scorer.js";
 import { unpack } from "../../src/tabproof/report/web/shared/unpack.js";
 
-/** @import { ModelSpec, Schema, ScorerSpec } from "../../src/tabproof/report/web/scorer/format.js" */
+/** @import { Schema, ScorerSpec } from "../../src/tabproof/report/web/scorer/format.js" */
 
 const KINDS = { F64: Float64Array, I32: Int32Array, U8: Uint8Array };
 
@@ -35,9 +35,9 @@ function safetensors(arrays) {
 }
 
 /**
- * Return a tree of one test: `__proto__` at most 2, reached by 3 rows on the left and 1 on the right.
+ * Return a tree of one test: `__proto__` at most 2, by which 3 rows go left and 1 goes right.
  *
- * @param {{ covers?: boolean, model?: Partial<ModelSpec>, right?: number, format?: number }} [changes]
+ * @param {{ covers?: boolean, model?: object, right?: number, format?: number }} [changes]
  */
 function stump({ covers = true, model = {}, right = 2, format = 4 } = {}) {
   const arrays = safetensors({
@@ -140,7 +140,8 @@ test("dates are read to the microsecond, whatever the century", () => {
   assert.equal(parseIso("0099-03-01T00:00", null), asSeconds("0099-03-01T00:00:00Z"));
   assert.equal(parseIso("2024-06-01T12:00+09:00", 0), asSeconds("2024-06-01T03:00:00Z"));
   assert.equal(parseIso("2024-06-01T12:00+09:00", null), asSeconds("2024-06-01T12:00:00Z"));
-  for (const text of ["2023-02-29", "2024-13-01", "2024-01-01T24:00", "0000-01-01", "1/2/2024", ""]) {
+  const others = ["2023-02-29", "2024-13-01", "2024-01-01T24:00", "0000-01-01", "1/2/2024", ""];
+  for (const text of others) {
     assert.equal(parseIso(text, null), null, text);
   }
 });

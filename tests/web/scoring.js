@@ -1,12 +1,12 @@
-/** Score rows by the evaluator of the pages, in node or in a browser, as one list of 64-bit floats. */
+/** Score rows by the evaluator of the pages, in node or in a browser, as one list of floats. */
 
 import { loadScorer } from "../../src/tabproof/report/web/scorer/scorer.js";
 
 /** @import { Files } from "../../src/tabproof/report/web/scorer/format.js" */
 
 /**
- * Return for each row the sums of all models, the probabilities, the base value and the contribution
- * of each column, one after the other; NaN for contributions that there are not.
+ * Return for each row the sums of all models, the probabilities, the base value and the
+ * contribution of each column, one after the other; NaN for contributions that there are not.
  *
  * @param {Files} files
  * @param {(number | string | null)[][]} rows as JSON has them: null where a number is NaN

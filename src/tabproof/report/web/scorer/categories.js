@@ -1,13 +1,9 @@
 /** Find the category that a text means, by the rule of the service. */
 
 // Words that mean missing unless the schema has its own.
-const MISSING_WORDS = [
-  ..."#N/A #NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> N/A NA NULL NaN None n/a nan null".split(
-    " ",
-  ),
-  "#N/A N/A",
-  "",
-];
+const NA =
+  "#N/A #NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> N/A NA NULL NaN None n/a nan null";
+const MISSING_WORDS = [...NA.split(" "), "#N/A N/A", ""];
 // Beside these, what stands for missing in columns of numbers and of dates only.
 const PLACEHOLDERS =
   "? - -- --- — – . .. … * ー ― N.A. n.a. NONE none NAN #DIV/0! #VALUE! #REF! #NUM! #NAME?" +

@@ -253,9 +253,9 @@ class Walk {
     const { t, rest, weight } = this.quadrature;
     const [above, below] = [this.products[depth], this.products[depth + 1]];
     for (let q = 0; q < t.length; q++) {
-      // The factor of the column is replaced: 1 if it was not on the path. The old one is not zero.
-      if (!wasMet) below[q] = above[q] * passing;
-      else below[q] = (above[q] / (t[q] + rest[q] * before)) * (rest[q] * share + (isMet ? t[q] : 0));
+      // The column's factor is replaced: 1 if it was not on the path. One that is met is not zero.
+      const factor = rest[q] * share + (isMet ? t[q] : 0);
+      below[q] = above[q] * (wasMet ? factor / (t[q] + rest[q] * before) : passing);
     }
     this.share[column] = share;
     this.isMet[column] = Number(isMet);

@@ -52,8 +52,11 @@ export function daysBetween(first, second) {
   return (bounded(second) - bounded(first)) / DAY;
 }
 
-const ISO =
-  /^(\d{4})-(\d{1,2})(?:-(\d{1,2}))?(?:(?:[Tt]| +)(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(Z|z|[+-]\d{2}(?::?\d{2})?)?)?$/;
+const TIME = String.raw`(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?`;
+const ZONE = String.raw`(Z|z|[+-]\d{2}(?::?\d{2})?)?`;
+const ISO = new RegExp(
+  String.raw`^(\d{4})-(\d{1,2})(?:-(\d{1,2}))?(?:(?:[Tt]| +)${TIME}${ZONE})?$`,
+);
 
 /**
  * Return the seconds of a date in ISO 8601; null for another text.

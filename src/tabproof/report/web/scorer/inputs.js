@@ -6,7 +6,7 @@
  */
 
 import { datePart, daysBetween } from "./dates.js";
-import { NumberEncoding, readCategories, CategoryEncoding } from "./encoding.js";
+import { CategoryEncoding, NumberEncoding, readCategories } from "./encoding.js";
 import { ScorerDamagedError } from "./errors.js";
 import { floats, integers } from "./safetensors.js";
 import { TextTable } from "./texts.js";
@@ -41,7 +41,7 @@ export class Inputs {
     /** @type {Map<number, number[]>} features by the column of a text */
     const texts = new Map();
     return this.features.map(({ take, of, index = 0, newest = 0 }) => {
-      const [first, second = first] = /** @type {[number, number?]} */ (of);
+      const [first, second] = of;
       const column = this.columns[first];
       const cell = row[first];
       if (take === "text") {

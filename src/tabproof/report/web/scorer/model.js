@@ -40,7 +40,7 @@ export function softmax(sums) {
  * @returns {number[]}
  */
 function applyLink(link, sums, nRounds) {
-  const [first] = /** @type {[number]} */ (sums);
+  const [first] = sums;
   switch (link) {
     case "mean":
       return sums.map((sum) => sum / nRounds);
@@ -189,7 +189,7 @@ export class LinearModel {
    * @returns {number[]}
    */
   part(index, cell) {
-    const encoding = /** @type {Encoding} */ (this.encodings[index]);
+    const encoding = this.encodings[index];
     const parts = this.parts[index];
     if (encoding.kind === "category") return parts[cell];
     const number = encoding.apply(cell);

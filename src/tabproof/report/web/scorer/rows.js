@@ -105,7 +105,9 @@ function makeCell(column, input, naValues) {
     }
     case "text": {
       const words = new Set(naValues);
-      return { name, missing: null, read: (value) => (words.has(String(value)) ? null : String(value)) };
+      const read = (/** @type {number | string} */ value) =>
+        words.has(String(value)) ? null : String(value);
+      return { name, missing: null, read };
     }
     case "date":
       return { name, missing: NaN, read: makeDateReader(column, naValues) };
@@ -213,9 +215,10 @@ export function general(value) {
   // Python rounds a half to the even digit, JavaScript away from zero.
   const [digits, power] = Math.abs(value).toExponential(100).split("e");
   const isHalf = /^.{7}50*$/.test(digits);
-  const [rounded, shifted] = isHalf && Number(digits[6]) % 2 === 0
-    ? [digits.slice(0, 7), power]
-    : Math.abs(value).toExponential(5).split("e");
+  const [rounded, shifted] =
+    isHalf && Number(digits[6]) % 2 === 0
+      ? [digits.slice(0, 7), power]
+      : Math.abs(value).toExponential(5).split("e");
   const exponent = Number(shifted);
   const kept = rounded.replace(".", "").replace(/0+$/, "");
   if (exponent < -4 || exponent >= 6) {

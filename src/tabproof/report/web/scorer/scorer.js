@@ -1,10 +1,10 @@
 /**
  * The exported scorer in JavaScript: the prediction of the service, computed in a page.
  *
- * It evaluates scorer.json and arrays.safetensors as src/tabproof/scorer/ does, in the same order of
- * operations: sums of trees have the same bits. tests/web/test_scorer_parity.py compares both. It
- * takes what a form sends: see rows.js. It trusts that the files were checked, as they are when a
- * run is exported and when its report is made.
+ * It evaluates scorer.json and arrays.safetensors as src/tabproof/scorer/ does, in the same order
+ * of operations: sums of trees have the same bits. tests/web/test_scorer_parity.py compares both. It
+ * takes what a form sends: see rows.js. Only a few faults of the files are found here; a run is
+ * compared with its pipeline before it is complete.
  */
 
 import { Calibration } from "./calibration.js";
@@ -37,8 +37,8 @@ export { NotExplainableError, RefusedError, ScorerDamagedError };
 /**
  * What the service answers to /predict, without the name of the model and of its run.
  *
- * pred_proba: probability of the second of two labels; with more, of the predicted one. unexplained:
- * why there is no explanation.
+ * pred_proba: probability of the second of two labels; with more, of the predicted one.
+ * unexplained: why there is no explanation.
  *
  * @typedef {object} Answer
  * @property {number} pred_proba
