@@ -100,6 +100,6 @@ function follow(svg) {
   svg.setAttribute("aria-describedby", hint.id);
 }
 
-document.body.append(tip, status, hint);
+(document.querySelector("main") ?? document.body).append(tip, status, hint);
 for (const svg of document.querySelectorAll("svg.plot")) follow(/** @type {SVGSVGElement} */ (svg));
 addEventListener("scroll", () => (tip.hidden = true), { passive: true });
