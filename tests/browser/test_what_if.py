@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -364,3 +364,20 @@ def test_one_of_twenty_thousand_categories_is_found_by_typing(
         assert all("1999" in each.get_attribute("value") for each in offered.all())
         box.fill("level 19990")
         assert_the_service_says_so(look, model)
+
+
+def test_a_model_without_contributions_says_why(
+    chromium: Any, tmp_path: Path, make_csv: Callable[..., Path]
+) -> None:
+    data = ["dataset=file", f"dataset.path={make_csv(200, 3)}", "dataset.target=label"]
+    done = train(*data, *WHOLE, "model=vote", f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
+    model = load_model(tmp_path / "run", name="model", source="test")
+    with open_form(chromium, tmp_path / "run") as look:
+        answer = model.predict_row(in_the_form(look), strict=False)
+        assert look.page.inner_text(NUMBER) == written(answer.pred_proba)
+        shares = look.page.locator("#what_if .wi-shares .wi-value").all_inner_texts()
+        assert shares == [written(each) for each in answer.probabilities.values()]
+        assert "cannot be explained" in look.page.inner_text("#what_if .wi-why")
+        # Of three labels there is no threshold.
+        assert look.page.locator("#threshold").count() == 0

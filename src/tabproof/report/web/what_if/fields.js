@@ -86,11 +86,11 @@ export function makeField(context) {
       }
       controls.show(cell, original);
       words = cell === null ? t("what_if.is_missing") : controls.hint(cell);
-      hint.textContent = words;
+      hint.textContent = hint.title = words;
     },
     warn(warning) {
       root.classList.toggle("wi-warned", warning !== null);
-      hint.textContent = warning ?? words;
+      hint.textContent = hint.title = warning ?? words;
     },
   };
 }
@@ -172,7 +172,7 @@ function ranged(context, { input, cellAt }) {
   input.id = id;
   input.setAttribute("aria-describedby", `${id}-hint`);
   const ends = [column.minimum, column.maximum].map((end) =>
-    typeof end === "number" ? textOf(end, column) : (end ?? ""),
+    typeof end === "number" ? textOf(end, column) : (end ?? "").replace("T", " "),
   );
   const range = t("what_if.range", { low: ends[0] ?? "", high: ends[1] ?? "" });
   const middle = scale ? cellAt(scale.valueAt(Math.round(scale.n / 2))) : null;
