@@ -57,4 +57,9 @@ def read_island(page: str, name: str) -> Any:
 
 
 def read_what_if(page: str) -> Any:
-    return json.loads(unpacked(read_island(page, "what_if-data")["what_if.json"]))
+    """Return what the form is made of, with the schema."""
+    files = read_island(page, "what_if-data")
+    schema, content = (
+        json.loads(unpacked(files[f"{name}.json"])) for name in ("schema", "what_if")
+    )
+    return content | {"schema": schema}

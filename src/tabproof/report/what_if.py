@@ -29,8 +29,8 @@ MAX_PACKED = 4_000_000
 # Files this many times as large do not fit, however well they are packed.
 MOST_PACKING = 12
 N_BINS = 24
-# Of more cells, histograms are made from every n-th row.
-MAX_CELLS = 2_000_000
+# Of more cells, histograms are made from every n-th row; of more columns, the first ones have some.
+MAX_CELLS, MAX_DRAWN = 2_000_000, 1_000
 # Categories whose shares are shown.
 MAX_SHARES = 1_000
 # The order of columns, where importances were not computed, is found from so many rows, in so much
@@ -58,13 +58,18 @@ class WhatIf:
 class Rows:
     """Rows for the panel, of the training and of the hold-out set; y and proba are of the latter.
 
-    proba : of shape (n_rows, n_labels).
+    X_train : every n-th row is enough, by `step_of`. proba : of shape (n_rows, n_labels).
     """
 
     X_train: pd.DataFrame
     X_test: pd.DataFrame
     y: Codes
     proba: Floats
+
+
+def step_of(n_rows: int, n_columns: int) -> int:
+    """Return how many rows apart training rows are counted: 1, unless there are many cells."""
+    return max(1, ceil(n_rows * n_columns / MAX_CELLS))
 
 
 def make_what_if(
@@ -78,15 +83,16 @@ def make_what_if(
         return LeftOut("too_large", size)
     offered = _offered_rows(schema, evidence, rows)
     content = {
-        "schema": json.loads(schema.to_json()),
         # In the order of the form.
         "columns": [
-            {"place": place} | _describe(schema.columns[place], rows.X_train, schema.n_rows)
-            for place in _order_of(schema, evidence, rows, files)
+            {"place": place}
+            | (_describe(schema.columns[place], rows.X_train) if number < MAX_DRAWN else {})
+            for number, place in enumerate(_order_of(schema, evidence, rows, files))
         ],
         "rows": offered,
     }
     found = {name.rpartition("/")[2]: web.pack(each) for name, each in sorted(files.items())}
+    found["schema.json"] = web.pack(schema.to_json().encode(errors="backslashreplace"))
     found["what_if.json"] = web.pack(json.dumps(content, separators=(",", ":")).encode())
     size = sum(map(len, found.values()))
     return LeftOut("too_large", size) if size > MAX_PACKED else WhatIf(found, len(offered))
@@ -117,10 +123,9 @@ def _order_of(
     return [int(place) for place in np.argsort(-sizes, kind="stable")]
 
 
-def _describe(column: Column, X_train: pd.DataFrame, n_rows: int) -> dict[str, Any]:
+def _describe(column: Column, X_train: pd.DataFrame) -> dict[str, Any]:
     """Return the rows of a column by bins of equal width, or by category."""
-    step = max(1, ceil(n_rows * X_train.shape[1] / MAX_CELLS))
-    cells = X_train[column.name].iloc[::step]
+    cells = X_train[column.name]
     if isinstance(column, CategoryColumn):
         if len(column.categories) > MAX_SHARES:
             return {}
@@ -163,7 +168,7 @@ def _offered_rows(schema: Schema, evidence: Evidence, rows: Rows) -> list[dict[s
                     "probability": float(
                         rows.proba[place, 1] if is_binary else rows.proba[place].max()
                     ),
-                    "cells": [cell_of(row[column.name], column) for column in schema.columns],
+                    "cells": list(map(cell_of, row.tolist(), schema.columns)),
                 }
             )
     return found

@@ -110,7 +110,7 @@ def _make_panels(
     from tabproof.evaluation.slices import values_of
     from tabproof.report.panels import Panels
     from tabproof.report.thresholds import make_thresholds
-    from tabproof.report.what_if import Rows, make_what_if
+    from tabproof.report.what_if import Rows, make_what_if, step_of
 
     panels, X_test = Panels(), division.X_test
     with people.part("other thresholds in report.html"):
@@ -119,7 +119,9 @@ def _make_panels(
         panels = replace(panels, thresholds=found)
     if config.report.what_if:
         with people.part("what-if form in report.html"):
-            rows = Rows(division.X_train, X_test, division.y_test, proba)
+            step = step_of(len(division.train), X_test.shape[1])
+            counted = division.table.X.iloc[division.train[::step]]
+            rows = Rows(counted, X_test, division.y_test, proba)
             panels = replace(panels, what_if=make_what_if(schema, evidence, rows, files))
     return panels
 

@@ -13,7 +13,6 @@ import { isoOf } from "./what_if/values.js";
  * What report/what_if.py writes. columns : in the order of the form; cells : in that of the schema.
  *
  * @typedef {object} Content
- * @property {Schema} schema
  * @property {{place: number, counts?: number[], is_whole?: boolean}[]} columns
  * @property {{kind: string, id: string, truth: string, probability: number, cells: Cell[]}[]} rows
  */
@@ -29,8 +28,10 @@ async function start() {
   for (const [name, text] of Object.entries(packed)) files.set(name, await unpack(text));
   const read = (/** @type {string} */ name) =>
     JSON.parse(new TextDecoder().decode(files.get(name)));
+  /** @type {Schema} */
+  const schema = read("schema.json");
   /** @type {Content} */
-  const { schema, columns, rows } = read("what_if.json");
+  const { columns, rows } = read("what_if.json");
   const arrays = files.get("arrays.safetensors") ?? new Uint8Array();
   const scorer = await loadScorer({ spec: read("scorer.json"), arrays, schema });
   makeWhatIf({
