@@ -157,7 +157,7 @@ def _contents(parts: dict[str, Markup], t: Texts) -> list[Markup]:
             "li",
             h("a", t(f"section_{name}"), href=f"#{name}"),
             hidden=name == "try",
-            data_script=name == "try",
+            data_needs="front" if name == "try" else None,
         )
         for name in parts
     ]

@@ -33,7 +33,7 @@ def section(name: str, t: Texts, *children: Child, needs_script: bool = False) -
     title = h("h2", t(f"section_{name}"), id=f"{name}-title")
     return h(
         "section", title, *children, id=name, aria_labelledby=f"{name}-title",
-        hidden=needs_script, data_script=needs_script,
+        hidden=needs_script, data_needs="front" if needs_script else None,
     )  # fmt: skip
 
 

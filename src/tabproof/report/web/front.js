@@ -1,7 +1,7 @@
 /** The page of the service: examples to copy, and the form that asks the model that is served. */
 import { showExamples } from "./front/examples.js";
 import { makePredict } from "./front/predict.js";
-import { readJson } from "./shared/dom.js";
+import { readJson, reveal } from "./shared/dom.js";
 import { makeTexts } from "./shared/texts.js";
 import { makeWhatIf } from "./what_if/form.js";
 
@@ -23,5 +23,5 @@ if (root) {
     t,
   });
   key?.addEventListener("change", () => form.set({}));
-  for (const hidden of document.querySelectorAll("[data-script]")) hidden.removeAttribute("hidden");
+  reveal("front");
 }

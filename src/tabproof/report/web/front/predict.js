@@ -11,18 +11,21 @@
  * @param {import("../shared/texts.js").Texts} t
  */
 export function makePredict(address, key, t) {
-  let isExplained = true;
+  /** Why the model has no contributions; null while it may have some. @type {string | null} */
+  let unexplained = null;
 
-  /** @param {Features} features @returns {Promise<Response>} */
+  /** @param {Features} features */
   async function send(features) {
     /** @type {Record<string, string>} */
     const headers = { "Content-Type": "application/json" };
     if (key) headers["X-API-Key"] = key.value;
-    const query = isExplained ? "?explain=true" : "";
+    const query = unexplained === null ? "?explain=true" : "";
     const body = JSON.stringify({ features });
     try {
-      return await fetch(address.href + query, { method: "POST", headers, body });
+      const response = await fetch(address.href + query, { method: "POST", headers, body });
+      return { status: response.status, answer: await response.json() };
     } catch {
+      // No connection, or a page of a proxy.
       throw new Error(t("front.failed"));
     }
   }
@@ -30,16 +33,15 @@ export function makePredict(address, key, t) {
   /** @param {Features} features @returns {Promise<Answer>} */
   return async (features) => {
     if (key && key.value === "") throw new Error(t("front.key_wrong"));
-    let response = await send(features);
+    let { status, answer } = await send(features);
     // Perhaps the model has no contributions: then it answers without them.
-    if (response.status === 422 && isExplained) {
-      isExplained = false;
-      response = await send(features);
-      isExplained = !response.ok;
+    if (status === 422 && unexplained === null) {
+      unexplained = String(answer.detail);
+      ({ status, answer } = await send(features));
+      if (status !== 200) unexplained = null;
     }
-    if (response.status === 401) throw new Error(t("front.key_wrong"));
-    const answer = await response.json();
-    if (!response.ok) throw new Error(answer.detail);
-    return answer;
+    if (status === 401) throw new Error(t("front.key_wrong"));
+    if (status !== 200) throw new Error(answer.detail);
+    return { ...answer, unexplained };
   };
 }
