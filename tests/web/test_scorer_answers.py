@@ -138,7 +138,7 @@ def served(
     (directory / "schema.json").write_text(schema.to_json(), encoding="utf-8")
     reader = RowReader(schema, scorer, allow_empty=True)
     summary: Any = None
-    model = ServedModel("m", "r", "s", False, "", schema, scorer, reader, summary)
+    model = ServedModel("m", "r", directory, "s", False, "", schema, scorer, reader, summary)
     return model, str(directory)
 
 
