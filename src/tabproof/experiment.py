@@ -51,11 +51,11 @@ def make_run(
             run.complete(summary.run_id)
         if is_latest:
             run.mark_latest()
-    except Exception:
-        write_index(config, directory)
-        raise
-    write_index(config, directory)
-    return summary
+        return summary
+    finally:
+        # A run that was refused has left nothing.
+        if is_latest and directory.is_dir():
+            write_index(config, directory)
 
 
 def write_index(config: TrainConfig, directory: Path) -> None:

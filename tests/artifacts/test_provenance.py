@@ -177,6 +177,8 @@ NOT_DECIDING = {
     "conf_files.py",
     "errors.py",
     "evaluation_result.py",
+    # Written after the run: the page of all runs.
+    "runs",
     "runtime",
     "schema.py",
     "steps/__init__.py",
