@@ -1,6 +1,7 @@
 """Exported models of every kind, rows that are hard for them, and two evaluators compared."""
 
 import json
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from catboost import CatBoostClassifier
 from lightgbm import LGBMClassifier
+from numpy._core._multiarray_umath import __cpu_features__ as features  # type: ignore[attr-defined]
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -44,13 +46,15 @@ XGBOOST = XGBClassifier(n_estimators=5, max_depth=3, n_jobs=1, random_state=0)
 CATBOOST = CatBoostClassifier(
     iterations=5, depth=4, thread_count=1, allow_writing_files=False, logging_level="Silent"
 )
-# How far probabilities may be apart, in units of their last place, where sums are equal. A link
-# has none where nothing rounds but +, -, * and /, or where exp is ported as it is.
-EXACT, LOGISTIC = 0, 1
-# NumPy's exp may be off by one, in a probability and in the sum that it is divided by; and a unit
+# Python's exp is the one that is ported, and NumPy's is Python's.
+HAS_PORTED_EXP = platform.libc_ver()[0] == "glibc" and features.get("FMA3", False)
+HAS_ONE_EXP = HAS_PORTED_EXP and not features.get("X86_V4", False)
+# How far probabilities may be apart, in units of their last place, where sums are equal.
+EXACT = 0
+LOGISTIC = 0 if HAS_PORTED_EXP else 2
+# An exp that is off by one counts in a probability and in the sum that it is divided by; and a unit
 # of a number just above a power of two is two of one just below.
-SOFTMAX = 4
-# An error of one unit in a logarithm of a probability is several in its power.
+SOFTMAX = 0 if HAS_ONE_EXP else 4
 TEMPERATURE = 32
 # BLAS adds the features of a category in an order of its own.
 ANY_ORDER = None
@@ -105,11 +109,11 @@ FAST = {
     "XGBoost": Model(lambda: case_of("ordinal", XGBOOST), EXACT),
     "XGBoost, three labels": Model(lambda: case_of("ordinal", XGBOOST, 3), EXACT),
     "CatBoost, three labels": Model(lambda: case_of("ordinal", CATBOOST, 3), SOFTMAX),
-    "vote": Model(lambda: small_vote(2, (3, 0.5, 1)), 2 * LOGISTIC),
-    "vote of nine": Model(many_votes, 2 * LOGISTIC),
+    "vote": Model(lambda: small_vote(2, (3, 0.5, 1)), LOGISTIC),
+    "vote of nine": Model(many_votes, LOGISTIC),
     "vote of forests": Model(vote_of_forests, EXACT),
     "dates, texts and many categories": Model(lambda: mixed_of("native", BOOSTING), LOGISTIC),
-    "sigmoid, three labels": Model(lambda: case_of("ordinal", FOREST, 3, "sigmoid"), 2 * LOGISTIC),
+    "sigmoid, three labels": Model(lambda: case_of("ordinal", FOREST, 3, "sigmoid"), LOGISTIC),
     "isotonic": Model(lambda: case_of("native", BOOSTING, 2, "isotonic"), EXACT),
     "temperature": Model(lambda: case_of("native", BOOSTING, 2, "temperature"), SOFTMAX),
     "temperature, 32 bits": Model(

@@ -1,16 +1,17 @@
 /**
  * Arithmetic as Python, NumPy and the C library do it.
  *
- * JavaScript leaves the last bits of Math.exp and Math.log open. So `exp` and `log` compute in
- * pairs of floats whose sum is the number (Dekker, "A floating-point technique for extending the
- * available precision", 1971). Their error before the last rounding is below 2^-70, so at most
- * one in 65,000 results is not the float nearest to the exact one; tests/web/test_numbers.py finds
- * none among 8,000, compared with 60 digits. Of random numbers between -20 and 20, glibc's exp is
- * one float off for one in 1,300, NumPy's on processors with AVX-512 for one in 22, and V8's
- * Math.exp for one in 10.
+ * JavaScript leaves the last bits of Math.exp and Math.log open: V8's exp is one float off for one
+ * number in ten. So each function here has the operations of the one that the scorer calls, in their
+ * order, and its bits. `exp` and `exp32` are glibc's exp and expf on processors with fused
+ * multiplication and addition (Szabolcs Nagy, "New exp, exp2, log, log2, pow", 2018), `log32` is
+ * NumPy's log of 32 bits. `log` is the float nearest to the exact result, with an error before the
+ * last rounding below 2^-70; glibc's is another one for one number in 3,600.
  *
- * `exp32` and `log32` have the operations of glibc's expf and of NumPy's log of 32 bits, in their
- * order, and so the same bits; the same tests compare 40,000 numbers of each.
+ * tests/web/test_numbers.py compares all four, on 4,000 to 40,000 numbers each; results of exp below
+ * 2^-1022 are rounded twice. On processors with AVX-512, NumPy has an exp of its own, which is one
+ * float off for one number in 22. There probabilities of three labels or more, and those that are
+ * calibrated by a temperature, differ by up to 4 units of the last place.
  */
 
 export const FLOAT32_MAX = 3.4028234663852886e38;
@@ -55,20 +56,35 @@ function sumError(a, b, sum) {
 }
 
 /**
- * Return exp of a finite number whose result is neither infinite nor zero.
+ * Return a * b + c, rounded once.
+ *
+ * @param {number} a
+ * @param {number} b
+ * @param {number} c
+ */
+function fused(a, b, c) {
+  const product = a * b;
+  const sum = product + c;
+  return sum + (sumError(product, c, sum) + productError(a, b, product));
+}
+
+/**
+ * Return exp of a finite number, given as the sum of two, in pairs of floats (Dekker, "A
+ * floating-point technique for extending the available precision", 1971).
  *
  * @param {number} x
+ * @param {number} [xLow]
  * @returns {Scaled}
  */
-function scaledExp(x) {
+function scaledExp(x, xLow = 0) {
   const exponent = Math.round(x * LOG2_E);
   // The rest x - exponent * ln 2, divided by 2 ** N_DOUBLINGS.
   const first = x - exponent * LN2_HIGH;
   const second = first - exponent * LN2_MIDDLE;
   const below =
     sumError(x, -exponent * LN2_HIGH, first) +
-    sumError(first, -exponent * LN2_MIDDLE, second) -
-    exponent * LN2_LOW;
+    sumError(first, -exponent * LN2_MIDDLE, second) +
+    (xLow - exponent * LN2_LOW);
   const scale = 2 ** -N_DOUBLINGS;
   const rest = (second + below) * scale;
   const restLow = (below - (second + below - second)) * scale;
@@ -97,19 +113,45 @@ function scaledExp(x) {
   return [whole, sumError(1, high, whole) + low, exponent];
 }
 
+// 2 ** (i / 128): the nearest floats, and what is missing of each, as a share of it.
+const N_POWERS = 128;
+const POWERS_64 = new Float64Array(N_POWERS);
+const MISSING_64 = new Float64Array(N_POWERS);
+for (let i = 0; i < N_POWERS; i++) {
+  const [large, small] = [(i * LN2_HIGH) / N_POWERS, (i * LN2_MIDDLE) / N_POWERS];
+  const x = large + small;
+  const [high, low, exponent] = scaledExp(x, sumError(large, small, x) + (i * LN2_LOW) / N_POWERS);
+  const nearest = high + low;
+  POWERS_64[i] = nearest * 2 ** exponent;
+  MISSING_64[i] = (high - nearest + low) / nearest;
+}
+// Adding this rounds to a whole number, ties to even.
+const SHIFT = 6755399441055744;
+
 /**
  * Return e to the power of x.
  *
  * @param {number} x
  */
 export function exp(x) {
-  if (x > 709.79) return Infinity;
-  if (x < -745.14) return 0;
+  if (x > 709.782712893384) return Infinity;
+  if (x < -745.1332191019411) return 0;
   if (Number.isNaN(x)) return NaN;
-  const [high, low, exponent] = scaledExp(x);
+  // x = n * ln 2 / 128 + rest; exp(x) = 2 ** (n / 128) * exp(rest).
+  const n = fused(LOG2_E * N_POWERS, x, SHIFT) - SHIFT;
+  const rest = fused(n, -1.2864023111638344e-14, fused(n, -0.005415212348111709, x));
+  const power = POWERS_64[n & (N_POWERS - 1)];
+  const square = rest * rest;
+  const beginning = MISSING_64[n & (N_POWERS - 1)] + rest;
+  const middle = fused(rest, 0.16666666666665886, 0.49999999999996786);
+  const end = fused(rest, 0.008333335853059549, 0.0416666808410674);
+  const more = fused(square * square, end, fused(square, middle, beginning));
+  // For very small results glibc needs the product twice, and does not fuse it.
+  const result = x <= -512 ? power + power * more : fused(power, more, power);
   // In two steps, since 2 ** 1024 is no float, nor is 2 ** -1075.
+  const exponent = n >> 7;
   const half = exponent >> 1;
-  return (high + low) * 2 ** half * 2 ** (exponent - half);
+  return result * 2 ** half * 2 ** (exponent - half);
 }
 
 /**
@@ -129,7 +171,7 @@ export function log(x) {
 }
 
 // 2 ** (i / 32), rounded.
-const POWERS = [
+const POWERS_32 = [
   1.0, 1.0218971486541166, 1.0442737824274138, 1.0671404006768237, 1.0905077326652577,
   1.1143867425958924, 1.1387886347566916, 1.1637248587775775, 1.189207115002721, 1.215247359980469,
   1.241857812073484, 1.2690509571917332, 1.2968395546510096, 1.3252366431597413, 1.3542555469368927,
@@ -148,14 +190,13 @@ export function exp32(x) {
   if (Number.isNaN(x)) return NaN;
   if (x > 88.72283172607422) return Infinity;
   if (x < -103.97207641601562) return 0;
-  // x = n * ln 2 / 32 + rest; exp(x) = 2 ** (n / 32) * exp(rest). The shift rounds, ties to even.
-  const shift = 6755399441055744;
-  const scaled = 1.4426950408889634 * 32 * x;
-  const n = scaled + shift - shift;
+  // As in `exp`, with another table and one polynomial.
+  const scaled = LOG2_E * 32 * x;
+  const n = scaled + SHIFT - SHIFT;
   const rest = scaled - n;
   const upper = (0.05550361559341535 / 32 / 32 / 32) * rest + 0.2402284522445722 / 32 / 32;
   const polynomial = upper * (rest * rest) + ((0.6931471806916203 / 32) * rest + 1);
-  const power = POWERS[n & 31] * 2 ** (n >> 5);
+  const power = POWERS_32[n & 31] * 2 ** (n >> 5);
   return Math.fround(polynomial * power);
 }
 
