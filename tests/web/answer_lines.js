@@ -2,6 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import {
+  CategoryReader,
+  NO_NUMBER_WORDS,
+  plain,
+} from "../../src/tabproof/report/web/scorer/categories.js";
 import * as numbers from "../../src/tabproof/report/web/scorer/numbers.js";
 import { general } from "../../src/tabproof/report/web/scorer/rows.js";
 import { RefusedError, loadScorer } from "../../src/tabproof/report/web/scorer/scorer.js";
@@ -39,6 +44,12 @@ const CALLS = {
   log32: ofEach(numbers.log32),
   sum: (/** @type {number[]} */ values) => numbers.numpySum(values),
   general: (/** @type {number[]} */ values) => values.map(general),
+  words: () => NO_NUMBER_WORDS,
+  plain: (/** @type {string[]} */ texts) => texts.map(plain),
+  places(/** @type {string[]} */ texts, /** @type {[string[], string[]]} */ words) {
+    const reader = new CategoryReader(...words);
+    return texts.map((text) => reader.place(text));
+  },
   folded: (/** @type {string[]} */ texts) => texts.map(foldCase),
   tokens: (/** @type {string[]} */ texts, /** @type {number} */ nBuckets) =>
     texts.map((text) => [...countTokens(text, nBuckets)]),

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from tabproof.forms import DateForm
+from tabproof.forms import MISSING_WORDS, NO_NUMBER_WORDS, DateForm, plain
+from tabproof.forms.words import _BOOLEANS
 from tabproof.schema import CategoryColumn, DateColumn, NumberColumn, Schema
+from tabproof.scorer import CategoryReader
 from tabproof.service.answers import RefusedError
 from tabproof.service.rows import RowReader
 from tabproof.service.served_model import ServedModel
@@ -186,3 +188,32 @@ def test_the_page_answers_as_the_service(
         # Numbers of extreme rows cancel out in the sum.
         assert ours.pop(name) == pytest.approx(theirs.pop(name), rel=1e-11, abs=1e-12 * scale)
     assert ours == theirs
+
+
+# --- Words of the service that are written again in JavaScript.
+
+
+def test_words_for_missing_are_those_of_python(js: Calls) -> None:
+    assert sorted(js("words")) == sorted(NO_NUMBER_WORDS)
+
+
+def test_signs_are_made_plain_as_in_python(js: Calls) -> None:
+    texts = [f" {letter}1{letter}" for letter in map(chr, range(0x10000)) if letter.isprintable()]
+    texts += [f"{space}x{space}" for space in map(chr, range(0x10000)) if space.isspace()]
+    texts += ["\ufeff1", "\U0001f600"]
+    assert js("plain", texts) == list(map(plain, texts))
+
+
+WORDS = [*MISSING_WORDS, *_BOOLEANS, "TRUE", "ｙｅｓ", "01", "1.0", "-0", "0.0", "2", "1e0"]
+
+
+@given(
+    st.sampled_from([("False", "True"), ("1", "01", "2"), ("NA", "0"), ()]),
+    st.sampled_from([(), ("1",), ("0.0", "yes"), ("2.50",)]),
+    st.lists(st.text("0123.,-", max_size=5), max_size=20),
+)
+def test_a_text_means_the_category_that_it_means_in_python(
+    js: Calls, categories: tuple[str, ...], na_values: tuple[str, ...], texts: list[str]
+) -> None:
+    reader, texts = CategoryReader(categories, na_values), [*texts, *WORDS]
+    assert js("places", texts, [categories, na_values]) == list(map(reader.place, texts))

@@ -3,7 +3,8 @@
  *
  * A number is a number, a category and a text are strings, a date is a string in ISO 8601, and null
  * is a missing cell. The spellings that columns have in files (`¥1,234`, `1/2/2024`) are not read
- * here: a form does not send them. Messages are those of src/tabproof/service/rows.py.
+ * here, and a row without any column of the model is not refused: a form sends neither. Messages are
+ * those of src/tabproof/service/rows.py.
  */
 
 import { CategoryReader, NO_NUMBER_WORDS, plain } from "./categories.js";

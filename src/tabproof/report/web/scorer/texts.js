@@ -1,4 +1,9 @@
-/** Texts as numbers: what their words, counted, add to the features of a column. */
+/**
+ * Texts as numbers: what their words, counted, add to the features of a column.
+ *
+ * Letters and their cases are those of the browser's version of Unicode. tests/web/test_numbers.py
+ * compares all that Python knows too.
+ */
 
 /** The rest of a longer text is not read. */
 export const MAX_CHARACTERS = 10_000;
