@@ -2,16 +2,16 @@
  * Arithmetic as Python, NumPy and the C library do it.
  *
  * JavaScript leaves the last bits of Math.exp and Math.log open: V8's exp is one float off for one
- * number in ten. So each function here has the operations of the one that the scorer calls, in their
- * order, and its bits. `exp` and `exp32` are glibc's exp and expf on processors with fused
+ * number in ten. So each function here has the operations of the one that the scorer calls, in
+ * their order, and its bits. `exp` and `exp32` are glibc's exp and expf on processors with fused
  * multiplication and addition (Szabolcs Nagy, "New exp, exp2, log, log2, pow", 2018), `log32` is
  * NumPy's log of 32 bits. `log` is the float nearest to the exact result, with an error before the
  * last rounding below 2^-70; glibc's is another one for one number in 3,600.
  *
- * tests/web/test_numbers.py compares all four, on 4,000 to 40,000 numbers each; results of exp below
- * 2^-1022 are rounded twice. On processors with AVX-512, NumPy has an exp of its own, which is one
- * float off for one number in 22. There probabilities of three labels or more, and those that are
- * calibrated by a temperature, differ by up to 4 units of the last place.
+ * tests/web/test_numbers.py compares all four, on 4,000 to 40,000 numbers each; results of exp
+ * below 2^-1022 are rounded twice. On processors with AVX-512, NumPy has an exp of its own, which is
+ * one float off for one number in 22. There probabilities of three labels or more, and those that
+ * are calibrated by a temperature, differ by up to 4 units of the last place.
  */
 
 export const FLOAT32_MAX = 3.4028234663852886e38;
