@@ -9,8 +9,8 @@
  * last rounding below 2^-70; glibc's is another one for one number in 3,600.
  *
  * tests/web/test_numbers.py compares all four, on 4,000 to 40,000 numbers each; results of exp
- * below 2^-1022 are rounded twice. On processors with AVX-512, NumPy has an exp of its own, which is
- * one float off for one number in 22. There probabilities of three labels or more, and those that
+ * below 2^-1022 are rounded twice. On processors with AVX-512, NumPy has its own exp, which is one
+ * float off for one number in 22. There probabilities of three labels or more, and those that
  * are calibrated by a temperature, differ by up to 4 units of the last place.
  */
 
