@@ -64,6 +64,17 @@ TOO_FAINT = """
     }
     return colour;
   };
+  // Of a text that is cut off, the part that is seen.
+  const visible = (box, element) => {
+    let {left, right, top, height} = box;
+    for (let e = element; e; e = e.parentElement) {
+      if (getComputedStyle(e).overflowX !== "hidden") continue;
+      const frame = e.getBoundingClientRect();
+      left = Math.max(left, frame.left);
+      right = Math.min(right, frame.right);
+    }
+    return {left, right, top, height, width: right - left};
+  };
   const found = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   let n_seen = 0;
@@ -72,7 +83,7 @@ TOO_FAINT = """
     if (!node.data.trim() || /^(style|title)$/i.test(element.tagName)) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
-    const box = range.getBoundingClientRect();
+    const box = visible(range.getBoundingClientRect(), element);
     if (box.width < 2 || !element.checkVisibility({visibilityProperty: true})) continue;
     // Off the screen until it has the focus, or cut to a point for readers of the screen.
     if (box.right < 0 || element.closest(".unseen")) continue;
