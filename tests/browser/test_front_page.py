@@ -196,7 +196,7 @@ def test_a_key_is_typed_and_kept_in_memory(chromium: Any, promoted: Path) -> Non
         Server(promoted, key=KEY, default_model="table", docs="false") as server,
         looking(chromium, server) as look,
     ):
-        look.page.get_by_text("The key is missing or wrong.").first.wait_for()
+        look.page.get_by_text("type the API key above first").first.wait_for()
         # Nothing is sent without a key.
         assert not [url for url in look.requests if "predict" in url]
         field = look.page.get_by_label("API key")
@@ -204,7 +204,7 @@ def test_a_key_is_typed_and_kept_in_memory(chromium: Any, promoted: Path) -> Non
         with look.page.expect_response("**/predict**") as refused:
             field.press("Enter")
         assert refused.value.status == 401
-        look.page.get_by_text("The key is missing or wrong.").first.wait_for()
+        look.page.get_by_text("the key is wrong").first.wait_for()
         field.fill(KEY)
         field.blur()
         look.wait_for_prediction()
@@ -213,6 +213,7 @@ def test_a_key_is_typed_and_kept_in_memory(chromium: Any, promoted: Path) -> Non
         assert not [url for url in look.requests if KEY in url]
         look.page.reload()
         assert look.page.get_by_label("API key").input_value() == ""
+        assert not [text for text in look.complaints if "401" not in text]
 
 
 def test_without_scripts_the_page_is_complete(chromium: Any, server: Server) -> None:
@@ -239,7 +240,7 @@ def test_a_service_that_stops_is_said(chromium: Any, promoted: Path) -> None:
         server.process.send_signal(9)
         server.process.wait(30)
         look.page.get_by_label("income", exact=True).fill("4")
-        look.page.get_by_text("The service could not be reached.").first.wait_for()
+        look.page.get_by_text("the service could not be reached").first.wait_for()
 
 
 @pytest.mark.slow

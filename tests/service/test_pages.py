@@ -246,7 +246,7 @@ def test_a_key_is_asked_for_and_named_in_the_examples(promoted: Path) -> None:
         assert "X-API-Key: $API_KEY" in seen.text
         assert KEY not in page.content.decode()
         assert TOKEN not in page.content.decode()
-        (field,) = [each for tag, each in seen.tags if tag == "input"]
+        (field,) = [each for tag, each in seen.tags if tag == "input" and "hidden" not in each]
         assert (field["type"], field["autocomplete"], "name" in field) == ("password", "off", False)
         assert "docs" not in seen.links
         assert "docs" not in server.get("/").json["links"]

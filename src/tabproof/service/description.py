@@ -90,8 +90,9 @@ def facts_of(served: Served) -> list[ModelFacts]:
 
 def index_of(served: Served, why_not_ready: str, settings: Settings, base: str = "") -> Index:
     """Return the facts of all models and where everything is; base: what begins each address."""
-    links = {"models": "models", "schema": "schema", "health": "health", "ready": "ready"}
-    links["metrics"] = "metrics"
+    links = {"models": "models", "health": "health", "ready": "ready", "metrics": "metrics"}
+    if not served.why_no_default():
+        links["schema"] = "schema"
     if settings.docs:
         links |= {"docs": "docs", "openapi": "openapi.json"}
     has_runs = settings.pages == "all"

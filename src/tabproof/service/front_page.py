@@ -22,7 +22,7 @@ from tabproof.service.model_store import Served
 DATA_FILES = ("../report/style.css", "front.css")
 SCRIPT = "front"
 # Of the page's own texts, those that its script needs.
-SCRIPT_TEXTS = ("front.key_wrong", "front.failed")
+SCRIPT_TEXTS = ("front.key_missing", "front.key_wrong", "front.failed")
 MAX_MODELS = 100
 
 
@@ -86,7 +86,7 @@ def render(page: Page) -> tuple[bytes, str]:
     content = h(
         "div",
         h("header", *_head(page, facts, t), class_="head"),
-        h("nav", h("ul", *_contents(parts, t)), class_="contents scroll", aria_label=t("contents")),
+        _contents(parts, t) if len(parts) > 1 else None,
         h("main", *_state(page, facts, t), *parts.values(), id="content"),
         h("footer", h("p", t("footer"))),
         class_="page",
@@ -150,9 +150,9 @@ def _head(page: Page, facts: ModelFacts | None, t: Texts) -> list[Markup]:
     return found
 
 
-def _contents(parts: dict[str, Markup], t: Texts) -> list[Markup]:
+def _contents(parts: dict[str, Markup], t: Texts) -> Markup:
     # The form is there where its script runs.
-    return [
+    links = [
         h(
             "li",
             h("a", t(f"section_{name}"), href=f"#{name}"),
@@ -161,6 +161,7 @@ def _contents(parts: dict[str, Markup], t: Texts) -> list[Markup]:
         )
         for name in parts
     ]
+    return h("nav", h("ul", *links), class_="contents scroll", aria_label=t("contents"))
 
 
 def _state(page: Page, facts: ModelFacts | None, t: Texts) -> list[Markup]:
@@ -180,7 +181,9 @@ def _state(page: Page, facts: ModelFacts | None, t: Texts) -> list[Markup]:
     if not (served.models or served.failed or served.store or served.unread or served.blocked):
         reload = [t("step_restart")]
         if page.can_reload:
-            command = f"curl -X POST '{page.address}reload' -H \"Authorization: Bearer $TOKEN\""
+            command = (
+                f"curl -X POST '{page.address}reload' -H \"Authorization: Bearer $API_ADMIN_TOKEN\""
+            )
             reload = [t("step_reload"), h("pre", h("code", command))]
         steps = [
             h("li", t("step_train"), h("pre", h("code", "python -m src.train"))),
@@ -200,11 +203,14 @@ def _try(t: Texts, *, needs_key: bool) -> Markup:
             aria_describedby="key-text",
         )  # fmt: skip
         key = h(
-            "div",
+            "form",
+            # Browsers complain of a password without a name beside it.
+            h("input", type="text", value="key", autocomplete="username", hidden=True),
             h("label", t("key"), for_="key"),
             field,
             h("p", t("key_text"), id="key-text", class_="soft"),
             class_="key",
+            autocomplete="off",
         )
     form = h("div", id="what-if")
     return sections.section("try", t, h("p", t("try_text")), key, form, needs_script=True)

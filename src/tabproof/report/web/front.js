@@ -23,5 +23,9 @@ if (root) {
     t,
   });
   key?.addEventListener("change", () => form.set({}));
+  key?.form?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    form.set({});
+  });
   reveal("front");
 }

@@ -32,7 +32,7 @@ export function makePredict(address, key, t) {
 
   /** @param {Features} features @returns {Promise<Answer>} */
   return async (features) => {
-    if (key && key.value === "") throw new Error(t("front.key_wrong"));
+    if (key && key.value === "") throw new Error(t("front.key_missing"));
     let { status, answer } = await send(features);
     // Perhaps the model has no contributions: then it answers without them.
     if (status === 422 && unexplained === null) {
