@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from tabproof import web
-from tabproof.artifacts import Registry
+from tabproof.artifacts import Registry, files
 from tabproof.artifacts.manifest import seal
 from tabproof.service.access import password_of
 from tabproof.service.answers import RefusedError
@@ -91,6 +91,7 @@ def test_what_is_published_is_given_out(server: Server, name: str) -> None:
     assert reply.headers["content-type"] == types[ending]
     assert reply.headers["x-content-type-options"] == "nosniff"
     assert reply.headers["cache-control"] == "private, no-cache"
+    assert reply.headers["cross-origin-resource-policy"] == "same-origin"
     assert ("attachment" in reply.headers.get("content-disposition", "")) is (ending == "csv")
     policy = reply.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
@@ -226,6 +227,32 @@ def test_a_link_beneath_the_roots_is_followed(linked: Server) -> None:
     assert linked.get("/runs/").content == b"all"
     assert linked.get("/runs/2026-03-01/12-00-00_wine/report.html").content == b"mounted"
     assert linked.get("/runs/..data/index.html").status == 404
+
+
+@pytest.mark.parametrize("switched", ["report.html", "plots"])
+def test_a_link_that_appears_meanwhile_is_not_followed(
+    switched: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"secret/report.html": SECRET, "secret/roc.svg": SECRET})
+    write(tmp_path / "outputs", {"report.html": b"page", "plots/roc.svg": b"plot"})
+    real_parts = files.real_parts
+
+    def then_switch(path: Path, roots: list[Path]) -> tuple[Path, tuple[str, ...]]:
+        found = real_parts(path, roots)
+        target = tmp_path / "secret"
+        files.remove(tmp_path / "outputs" / switched)
+        (tmp_path / "outputs" / switched).symlink_to(
+            target if switched == "plots" else target / switched
+        )
+        return found
+
+    monkeypatch.setattr(files, "real_parts", then_switch)
+    name = "plots/roc.svg" if switched == "plots" else switched
+    with (
+        pytest.raises(ValueError, match="symbolic link"),
+        files.opened_beneath(tmp_path / "outputs" / name, [tmp_path / "outputs"]),
+    ):
+        pass
 
 
 def test_only_regular_files_are_opened(linked: Server) -> None:

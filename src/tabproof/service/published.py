@@ -58,6 +58,8 @@ def respond(request: Request, path: Path, roots: Sequence[Path]) -> Response:
             "Last-Modified": formatdate(changed, usegmt=True),
             "Cache-Control": "private, no-cache",
             "Content-Security-Policy": _policy(path.suffix),
+            # A browser that knows the password must not show it within another site's page.
+            "Cross-Origin-Resource-Policy": "same-origin",
         }
         if _is_known(request, headers["ETag"], changed):
             return Response(status_code=304, headers=headers)
