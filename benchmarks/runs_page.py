@@ -24,8 +24,9 @@ import pandas as pd
 from benchmarks.verdict import print_verdict
 from tabproof.artifacts.manifest import NAME, FileEntry, Manifest, read_manifest
 from tabproof.artifacts.run_directory import PREDICTIONS
-from tabproof.runs.page import MODELS, PAGE, page, write_page
+from tabproof.runs.page import page, write_page
 from tabproof.runs.page_cache import CACHE
+from tabproof.runs.refresh import MODELS, PAGE
 
 N_RUNS = 10_000
 N_DAYS = 60

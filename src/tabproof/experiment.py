@@ -13,6 +13,7 @@ from tabproof.artifacts.run_directory import CONFIG, ENVIRONMENT, EVIDENCE, PATC
 from tabproof.batch.estimator import RunClassifier
 from tabproof.config import TrainConfig, as_yaml, identity_of, make
 from tabproof.evaluation_result import Evidence
+from tabproof.runs.refresh import refresh_page
 from tabproof.runtime import console, progress, threads
 from tabproof.runtime.process import kept_awake
 from tabproof.runtime.progress import StepProgress
@@ -53,18 +54,9 @@ def make_run(
             run.mark_latest()
         return summary
     finally:
-        # A run that was refused has left nothing.
-        if is_latest and directory.is_dir():
-            write_index(config, directory)
-
-
-def write_index(config: TrainConfig, directory: Path) -> None:
-    """Write the page of all runs, if it is asked for; it never makes a run fail."""
-    if config.report.index:
-        # Loads what pages need.
-        from tabproof.runs import page
-
-        page.refresh(directory)
+        # A run that was refused has left nothing; a replay is no run of outputs/.
+        if config.report.index and is_latest and directory.is_dir():
+            refresh_page(directory)
 
 
 def train(

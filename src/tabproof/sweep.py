@@ -25,6 +25,7 @@ from tabproof.config.checks import is_remote
 from tabproof.config.quoting import MULTIRUN_FLAGS, in_quotes
 from tabproof.errors import InvalidValueError, SweepFailedError, UserError
 from tabproof.runs import listing
+from tabproof.runs.refresh import refresh_page
 from tabproof.runtime import console, process, threads
 from tabproof.text import shell_word
 
@@ -198,10 +199,7 @@ def sweep(arguments: Sequence[str], composed: conf.Composed | None) -> Iterator[
                 ]
                 _write_leaderboard(directory, found, composed)
                 if any(config.report.index for config in composed.configs):
-                    # Loads what pages need.
-                    from tabproof.runs import page
-
-                    page.refresh(directory.path)
+                    refresh_page(directory.path)
             finally:
                 directory.mark(f"=== END {artifacts.timestamp()} ===")
         failed = [run for run in found if run.record.state not in artifacts.COMPLETE]

@@ -16,6 +16,7 @@ from tabproof.artifacts.registry import Promotion
 from tabproof.errors import UserError
 from tests.conftest import Done, made_once, process, train, typed_in
 from tests.runs.hostile import DAY, ODD, RUN_ID, all_changes, make_hostile
+from tests.runs.pages import content_of
 
 CHANGES = all_changes()
 # A run takes a second or two: the others are slow tests. These had found a fault.
@@ -177,13 +178,14 @@ def test_one_hostile_run_stops_no_list(
         ("report", outputs),
         ("report", outputs, "--html"),
         ("check", outputs),
+        ("page", f"--outputs={outputs}", f"--models={tmp_path}/models"),
         ("prune", f"--outputs={outputs}", f"--models={tmp_path}/models", "--dry-run"),
     ):
         done = typed_in("runs", *words)
         require_one_line(done)
         # `check` says whether runs are complete.
         assert done.returncode == 0 or words[0] == "check", done.stderr
-    assert len(tp.runs(outputs=outputs)) >= len(changes)
+    assert len(tp.runs(outputs=outputs)) == len(content_of(outputs)["runs"]) >= len(changes)
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from tabproof.artifacts.files import locked
 from tabproof.artifacts.manifest import seal
 from tabproof.runs import page as pages
 from tabproof.runs import page_cache, page_data
+from tabproof.runs.refresh import refresh_page
 from tests.artifacts.making import (
     DAY,
     make_failed,
@@ -415,7 +416,7 @@ def test_without_room_for_the_cache_the_page_is_written(monkeypatch: pytest.Monk
 def test_what_takes_long_to_read_is_left_to_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     make_recorded_run(DATE / "10-00-00_x", "aaaa0000", 0.9)
     monkeypatch.setattr(pages, "MAX_READING", -1.0)
-    pages.refresh(DATE / "10-00-00_x")
+    refresh_page(DATE / "10-00-00_x")
     (run,) = content_of(OUTPUTS)["runs"]
     assert (run["metrics"][0], run["differs"], run["curve"]) == (0.9, None, None)
     assert content_of(OUTPUTS)["left_out"] == 1
@@ -429,12 +430,12 @@ def test_a_failure_is_a_warning_at_the_end_of_a_run(
     run = make_recorded_run(DATE / "10-00-00_x", "aaaa0000")
     monkeypatch.setattr(pages, "MAX_WAITING", 0.1)
     with locked(OUTPUTS / pages.LOCK):
-        pages.refresh(run)
+        refresh_page(run)
         with pytest.raises(RunningError):
             pages.write_page(OUTPUTS, MODELS)
     monkeypatch.setattr(page_data, "best_of_each_dataset", None)
     monkeypatch.setattr(pages, "best_of_each_dataset", None)
-    pages.refresh(run)
+    refresh_page(run)
     levels = [record.levelno for record in caplog.records]
     assert levels == [logging.WARNING, logging.WARNING]
     assert all("\n" not in record.getMessage() for record in caplog.records)
@@ -442,8 +443,8 @@ def test_a_failure_is_a_warning_at_the_end_of_a_run(
 
 
 def test_a_run_outside_of_outputs_writes_no_page(tmp_path: Path) -> None:
-    pages.refresh(make_recorded_run(tmp_path / "elsewhere/run", "aaaa0000"))
-    pages.refresh(tmp_path / "outputs/was refused")
+    refresh_page(make_recorded_run(tmp_path / "elsewhere/run", "aaaa0000"))
+    refresh_page(tmp_path / "outputs/was refused")
     assert not list(tmp_path.rglob("index.html"))
 
 
@@ -474,7 +475,7 @@ def test_a_run_writes_the_page_complete_or_failed(
 
 def test_a_writer_that_has_waited_finds_what_came_meanwhile() -> None:
     make_recorded_run(DATE / "10-00-00_x", "aaaa0000")
-    writer = Thread(target=pages.refresh, args=[DATE / "10-00-00_x"])
+    writer = Thread(target=refresh_page, args=[DATE / "10-00-00_x"])
     with locked(OUTPUTS / pages.LOCK):
         writer.start()
         writer.join(0.5)

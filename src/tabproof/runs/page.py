@@ -1,4 +1,4 @@
-"""Write the page of all runs, outputs/index.html: by command, and at the end of runs and sweeps."""
+"""Write the page of all runs, outputs/index.html; `refresh` does so at the end of runs."""
 
 import gc
 import logging
@@ -16,17 +16,16 @@ from tabproof import artifacts
 from tabproof.artifacts import COMPLETE, Found, one_line
 from tabproof.artifacts.errors import RunningError
 from tabproof.artifacts.files import locked
-from tabproof.artifacts.run_directory import OUTPUTS
 from tabproof.report.runs_page import render_runs
 from tabproof.runs.curves import curve_size, truth_size
 from tabproof.runs.listing import filtered
 from tabproof.runs.page_cache import CACHE, PageCache
 from tabproof.runs.page_data import Runs, best_of_each_dataset, page_content, read_promoted
+from tabproof.runs.refresh import PAGE
 from tabproof.runtime.progress import rows_display
 from tabproof.text import LANGUAGES, counted
 
-PAGE, LOCK = "index.html", ".page.lock"
-MODELS = "models"
+LOCK = ".page.lock"
 # Bytes of the curves in the page.
 BUDGET = 6_000_000
 # Seconds for reading runs while other writers wait, and for waiting.
@@ -52,22 +51,6 @@ def page(*, outputs: Path, models: Path, language: str | None, is_opened: bool =
         webbrowser.open(path.absolute().as_uri())
     seconds = perf_counter() - start
     return f"page {one_line(str(path))}: {counted(n_runs, 'run')} ({seconds:.1f} s)"
-
-
-def refresh(directory: Path) -> None:
-    """Write the page of the outputs/ that a run or a sweep is in; a failure is a warning."""
-    here, folders = Path.cwd(), directory.absolute().parents
-    outputs = next((path for path in folders if path.name == OUTPUTS), None)
-    # A run that was refused leaves nothing.
-    if outputs is None or not outputs.is_dir():
-        return
-    if outputs.is_relative_to(here):
-        outputs = outputs.relative_to(here)
-    try:
-        write_page(outputs, outputs.with_name(MODELS))
-    except Exception as error:  # whatever it is, the run is right without the page
-        reason = one_line(f"{type(error).__name__}: {error}")
-        log.warning("%s was not written: %s", outputs / PAGE, reason)
 
 
 def write_page(outputs: Path, models: Path, *, language: str | None = None) -> int:

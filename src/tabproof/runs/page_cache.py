@@ -120,8 +120,10 @@ class PageCache:
         known, self.is_changed = self.runs[key], True
         try:
             held_out = read_held_out(path)
-        except (UserError, OSError) as error:
-            known.cause = writable(one_line(str(error)))[:MAX_CAUSE]
+        except Exception as error:  # anybody may have made the run, and it may be removed now
+            is_known = isinstance(error, UserError | OSError)
+            text = str(error) if is_known else f"{type(error).__name__}: {error}"
+            known.cause = writable(one_line(text))[:MAX_CAUSE]
             return
         labels, known.cause = [writable(label) for label in held_out.labels], ""
         known.rows, known.curve = held_out.rows, curve_bytes(held_out)

@@ -172,7 +172,8 @@ def _row(run: Found, key: bytes, files: Sequence[str], metrics: Sequence[str]) -
         "when": run.when,
         "dataset": record.dataset,
         "model": record.model,
-        "search": record.mode or "",
+        # Of a run that is not complete, YAML may have made it a date.
+        "search": str(record.mode or ""),
         "choices": record.choices,
         "state": record.state,
         "metrics": [record.value(name) for name in metrics],
