@@ -20,7 +20,7 @@ from tabproof.artifacts import SweepDirectory, read_manifest
 from tabproof.config import Composed
 from tabproof.reading import source
 from tabproof.runs import side_by_side as sweep_reporting
-from tests.artifacts.making import changed_files
+from tests.artifacts.making import changed_files, make_recorded_run
 from tests.conftest import ROOT, composed, made_once, quickly, train
 
 JOBS = ["dataset=wine", "search=none", "model=logistic_regression", "seed=1,2"]
@@ -448,3 +448,19 @@ def test_a_completed_run_is_skipped(tmp_path: Path) -> None:
     assert sweep.stdout.count("[SKIPPED]") == 2
     (board,) = tmp_path.glob("outputs/*/*_sweep_*/leaderboard.csv")
     assert [row["state"] for row in leaderboard(board.parent)] == ["complete"] * 2
+
+
+def test_the_end_of_a_sweep_writes_the_page_of_all_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where logs/latest.log is made.
+    monkeypatch.chdir(tmp_path)
+    for index in ("false", "true"):
+        place = tmp_path / "outputs/2026-11-23" / f"10-00-00_sweep_{index}"
+        place.mkdir(parents=True)
+        asked = Composed(place, [composed("report=none", f"report.index={index}")], place)
+        with sweeping.sweep(["-m"], asked):
+            make_recorded_run(place / "0_x", "aaaa0000")
+        assert (tmp_path / "outputs/index.html").exists() == (index == "true")
+    page = (tmp_path / "outputs/index.html").read_text(encoding="utf-8")
+    assert '"sweep":"2026-11-23/10-00-00_sweep_true"' in page
