@@ -188,6 +188,18 @@ def test_the_best_and_promoted_curves_come_first(monkeypatch: pytest.MonkeyPatch
         assert content["left_out"] == 5 - n_fit
 
 
+def test_more_rows_than_a_summary_says_do_not_exceed_the_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proba = np.full((1_000, 2), 0.5)
+    files = {"predictions.parquet": predictions(proba, truth=["no", "yes"] * 500)}
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0000", files=files, n_test=4)
+    monkeypatch.setattr(pages, "BUDGET", 2_000)
+    for _ in range(2):
+        content = written()
+        assert (content["runs"][0]["curve"], content["groups"]) == (None, [])
+
+
 @pytest.mark.parametrize(("asked", "own", "expected"), [
     ((), "ja", "ja"), ((), "xx", "en"), (("--language", "en"), "ja", "en"),
 ])  # fmt: skip

@@ -7,7 +7,7 @@ import time
 import webbrowser
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import inf
 from pathlib import Path
 from time import monotonic, perf_counter
@@ -19,7 +19,7 @@ from tabproof.artifacts.files import locked
 from tabproof.report.runs_page import render_runs
 from tabproof.runs.curves import curve_size, truth_size
 from tabproof.runs.listing import filtered
-from tabproof.runs.page_cache import CACHE, PageCache
+from tabproof.runs.page_cache import CACHE, KnownRun, PageCache
 from tabproof.runs.page_data import Runs, best_of_each_dataset, page_content, read_promoted
 from tabproof.runs.refresh import PAGE
 from tabproof.runtime.progress import rows_display
@@ -93,17 +93,21 @@ def _without_collections() -> Iterator[None]:
 
 @contextmanager
 def _alone(outputs: Path) -> Iterator[None]:
-    """Hold the lock of the page; raise RunningError where another process keeps it for long."""
+    """Hold the lock of the page; raise RunningError where others keep it for long.
+
+    Whoever had it meanwhile has looked for runs later than this process has asked for it.
+    """
     end = monotonic() + MAX_WAITING
-    while True:
-        try:
-            with locked(outputs / LOCK):
-                yield
-                return
-        except BlockingIOError as error:
-            if monotonic() > end:
-                raise RunningError(outputs / PAGE, "another process") from error
-            time.sleep(0.05)
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(outputs / LOCK))
+                break
+            except BlockingIOError as error:
+                if monotonic() > end:
+                    raise RunningError(outputs / PAGE, "another process") from error
+                time.sleep(0.05)
+        yield
 
 
 def _language_of(runs: Runs, cache: PageCache) -> str:
@@ -169,12 +173,11 @@ class Reader:
             known = self._cache.runs.get(key)
             if known is None:
                 continue
-            size = curve_size(known.n_rows, known.n_labels)
-            if known.rows not in shown:
-                size += truth_size(known.n_rows, known.n_labels)
             is_read = known.curve or (known.cause and not self._is_thorough)
-            if size <= left and not is_read and monotonic() < self._until:
+            if _size(known, shown) <= left and not is_read and monotonic() < self._until:
+                # The number of rows may then be another than the summary has.
                 self._cache.read_curve(key, run.path)
+            size = _size(known, shown)
             if size <= left and known.curve:
                 shown[known.rows].append(key)
                 left -= size
@@ -182,3 +185,9 @@ class Reader:
                 self._cache.drop_curve(key)
             self._report(n, 0.5 + n / len(ordered) / 2)
         return shown
+
+
+def _size(known: KnownRun, shown: Container[str]) -> int:
+    """Return the bytes of a curve, with those of the true labels where it is the first of them."""
+    size = curve_size(known.n_rows, known.n_labels)
+    return size if known.rows in shown else size + truth_size(known.n_rows, known.n_labels)
