@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { bestSoFar, makeAxis } from "../../src/tabproof/report/web/runs/axes.js";
+import { bestSoFar, makeAxis, timeTick } from "../../src/tabproof/report/web/runs/axes.js";
 import { decodeBlob, readGroup, rocPoints } from "../../src/tabproof/report/web/runs/curves.js";
 import { Model, NewerFormatError } from "../../src/tabproof/report/web/runs/model.js";
 import { short, titlesOf } from "../../src/tabproof/report/web/runs/parts.js";
@@ -135,6 +135,14 @@ test("the best value so far never gets worse, and reaches the last time", () => 
     [0.5, 0.1],
   );
   assert.deepEqual(bestSoFar([], true), []);
+});
+
+test("a time at an axis has its date where that changes", () => {
+  const days = ["2026-11-29T00:00Z", "2026-11-30T00:00Z"].map((time) => new Date(time));
+  assert.deepEqual(days.map(timeTick), ["2026-11-29", "2026-11-30"]);
+  const hours = ["2026-11-29T12:00Z", "2026-11-29T18:00Z", "2026-11-30T00:00Z"];
+  const expected = ["12:00\n2026-11-29", "18:00", "00:00\n2026-11-30"];
+  assert.deepEqual(hours.map((time) => new Date(time)).map(timeTick), expected);
 });
 
 test("an axis has numbers, names or times", () => {

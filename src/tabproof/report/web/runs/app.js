@@ -288,11 +288,15 @@ export function startApp(place, model, t) {
   function renderTicked() {
     const ticked = tickedRuns();
     const numbers = { runs: visible.length, plot: null, compare: ticked.length };
+    // A place for every number, so that nothing moves where it changes.
+    const nDigits = count(model.runs.length).length;
     TABS.forEach((name, n) => {
       const number = numbers[name];
       tabs[n]?.replaceChildren(
         t(`runs.tab_${name}`),
-        number === null ? "" : h("span", { class: "pill" }, count(number)),
+        number === null
+          ? ""
+          : h("span", { class: "pill", style: `min-width:${nDigits + 1.5}ch` }, count(number)),
       );
     });
     const isShown = ticked.length > 0 && context.state.tab !== "compare";

@@ -60,6 +60,21 @@ export function timeOf(when) {
 }
 
 /**
+ * Write the times at an axis: the date below the first, and where it changes.
+ *
+ * @param {Date} time
+ * @param {number} place
+ * @param {Date[]} all
+ */
+export function timeTick(time, place, all) {
+  const text = time.toISOString();
+  const [date, clock] = [text.slice(0, 10), text.slice(11, 16)];
+  if (all.every((each) => each.toISOString().slice(11, 16) === "00:00")) return date;
+  const before = all[place - 1]?.toISOString().slice(0, 10);
+  return date === before ? clock : `${clock}\n${date}`;
+}
+
+/**
  * Return the best value so far at each time, in order of time; a point only where it improves, and
  * one at the end.
  *

@@ -2,7 +2,7 @@
 
 import { h } from "../shared/dom.js";
 import { count } from "../shared/texts.js";
-import { LETTERS, MAX_NAMES, bestSoFar, makeAxis } from "./axes.js";
+import { LETTERS, MAX_NAMES, bestSoFar, makeAxis, timeTick } from "./axes.js";
 import {
   REST,
   SERIES,
@@ -88,7 +88,7 @@ export function scatter(runs, context, act) {
       marginLeft: yAxis.kind === "name" ? Math.min(150, width / 3) : 56,
       marginRight: 20,
       marginTop: 28,
-      marginBottom: xNames ? 90 : 44,
+      marginBottom: xNames ? 90 : 50,
       x: {
         ...scale(xAxis),
         label: short(x.label, 40),
@@ -226,7 +226,14 @@ export function scatter(runs, context, act) {
 function scale({ kind, names }) {
   switch (kind) {
     case "time":
-      return { type: /** @type {const} */ ("utc"), tickSize: 0 };
+      // Its type leaves out that all ticks are given too.
+      return {
+        type: /** @type {const} */ ("utc"),
+        tickSize: 0,
+        tickFormat: /** @type {(time: Date, place: number) => string} */ (
+          /** @type {unknown} */ (timeTick)
+        ),
+      };
     case "log":
       return { type: /** @type {const} */ ("log"), tickSize: 0 };
     case "name":

@@ -155,7 +155,7 @@ export async function renderComparison(
       h(
         "th",
         { scope: "col" },
-        h("span", { class: "run-head" }, swatch(place), name(titles.get(run) ?? "", 40)),
+        h("span", { class: "run-head" }, swatch(place), name(titles.get(run) ?? "", 64)),
       ),
     );
     return h(

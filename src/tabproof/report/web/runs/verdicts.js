@@ -31,7 +31,7 @@ export function testsTable(runs, reference, holdOuts, { model, t }) {
   const names = titlesOf(runs);
   const rows = runs.flatMap((run, place) => {
     if (run === reference) return [];
-    const title = h("span", { class: "run-head" }, swatch(place), name(names.get(run) ?? "", 48));
+    const title = h("span", { class: "run-head" }, swatch(place), name(names.get(run) ?? "", 64));
     return [h("tr", {}, h("th", { scope: "row" }, title), cells(run))];
   });
   const caption = t("runs.section_tests");
