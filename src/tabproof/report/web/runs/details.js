@@ -9,6 +9,11 @@ import { commandLine, name, promotions } from "./parts.js";
 
 /** Keys of the configuration that differ from most runs, at most. */
 const MAX_KEYS = 24;
+const TITLES = new Map([
+  ["report.html", "runs.report"],
+  ["train.log", "runs.log"],
+  ["model_card.md", "runs.card"],
+]);
 
 /**
  * @param {Run} run
@@ -52,10 +57,10 @@ export function details(run, { model, t }) {
 
   /** @param {string} file */
   function fileTitle(file) {
-    const titles = { "report.html": "report", "train.log": "log", "model_card.md": "card" };
-    const key = titles[/** @type {keyof typeof titles} */ (file)];
-    return key ? t(`runs.${key}`) : name(file);
+    const key = TITLES.get(file);
+    return key ? t(key) : name(file);
   }
+
   /**
    * @param {string} key
    * @param {import("./model.js").Value} value

@@ -87,15 +87,18 @@ export function testsTable(runs, reference, holdOuts, { model, t }) {
     const shown = decimal(difference, DECIMALS);
     const sign = difference > 0 && /[1-9]/.test(shown) ? "+" : "";
     const p = pValue < LEAST_P ? `< ${LEAST_P}` : `= ${Number(pValue.toPrecision(2))}`;
-    const direction = difference > 0 ? "better" : "worse";
-    const word = pValue < model.level ? direction : "noise";
-    const kinds = { better: "fine", worse: "bad", noise: "plain" };
+    const [kind, key] =
+      pValue >= model.level
+        ? ["plain", "runs.noise"]
+        : difference > 0
+          ? ["fine", "runs.better"]
+          : ["bad", "runs.worse"];
     return h(
       "span",
       { class: "verdict" },
       h("span", { class: "delta" }, `${sign}${shown}`),
       h("span", { class: "soft" }, `p ${p}`),
-      h("span", { class: `badge ${kinds[word]}` }, t(`runs.${word}`)),
+      h("span", { class: `badge ${kind}` }, t(key)),
     );
   }
 
