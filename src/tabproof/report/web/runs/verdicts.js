@@ -87,12 +87,11 @@ export function testsTable(runs, reference, holdOuts, { model, t }) {
     const shown = decimal(difference, DECIMALS);
     const sign = difference > 0 && /[1-9]/.test(shown) ? "+" : "";
     const p = pValue < LEAST_P ? `< ${LEAST_P}` : `= ${Number(pValue.toPrecision(2))}`;
-    const [kind, key] =
-      pValue >= model.level
-        ? ["plain", "runs.noise"]
-        : difference > 0
-          ? ["fine", "runs.better"]
-          : ["bad", "runs.worse"];
+    const [kind, key] = !(pValue < model.level)
+      ? ["plain", "runs.noise"]
+      : difference > 0
+        ? ["fine", "runs.better"]
+        : ["bad", "runs.worse"];
     return h(
       "span",
       { class: "verdict" },
