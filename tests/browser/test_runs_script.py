@@ -360,7 +360,12 @@ def test_points_are_reached_by_keys_and_ticked(show: Show) -> None:
         text = plot.get_attribute("aria-valuetext")
         assert "adult" in text
         shown.page.keyboard.press("Enter")
+        assert plot.get_attribute("aria-valuetext") == f"{text}, chosen"
         assert shown.page.locator("#tab-compare .pill").inner_text() == "1"
+        # And on to the next, from where one was.
+        shown.page.keyboard.press("ArrowLeft")
+        shown.page.keyboard.press("Enter")
+        assert shown.page.locator("#tab-compare .pill").inner_text() == "2"
         assert shown.page.locator(".dock").is_visible()
 
 

@@ -6,7 +6,7 @@ import { defaultColumns, makeColumns } from "./columns.js";
 import { toCsv } from "./csv.js";
 import { decodeBlob, readGroup } from "./curves.js";
 import { titleOf } from "./parts.js";
-import { renderPlots } from "./plots.js";
+import { renderPlots, renderTicked } from "./plots.js";
 import { makeWords, parseQuery } from "./query.js";
 import { CHUNK, makeRows, sorted } from "./rows.js";
 import { renderComparison } from "./side_by_side.js";
@@ -19,7 +19,7 @@ import { makeColumnMenu, makeFilter, makeSwitch } from "./toolbar.js";
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Run} Run */
 /** @typedef {import("./state.js").State} State */
-/** @typedef {{tick: (run: Run, isTicked: boolean) => void, change: (patch: Partial<State>) => void}} Act */
+/** @typedef {{toggle: (path: string) => void, change: (patch: Partial<State>) => void}} Act */
 /** @typedef {{model: Model, columns: Map<string, Column>, state: State, t: Texts}} Context */
 
 const TABS = /** @type {const} */ (["runs", "plot", "compare"]);
@@ -210,9 +210,10 @@ export function startApp(place, model, t) {
     });
     tools.hidden = state.tab === "compare";
     place.dataset["tab"] = state.tab;
-    renderTicked();
+    place.dataset["view"] = state.view;
+    renderDock();
     if (state.tab === "runs") renderTable();
-    if (state.tab === "plot") renderPlots(plotPanel, visible, context, { tick, change });
+    if (state.tab === "plot") renderPlots(plotPanel, visible, context, { toggle, change });
     if (state.tab === "compare") renderCompare();
   }
 
@@ -276,16 +277,22 @@ export function startApp(place, model, t) {
     state.ticked = isTicked ? [...others, run.path] : others;
     if (state.reference === run.path && !isTicked) state.reference = null;
     write(false);
-    renderTicked();
+    renderDock();
     if (state.tab === "compare") renderCompare();
-    if (state.tab === "plot") renderPlots(plotPanel, visible, context, { tick, change });
+    if (state.tab === "plot") renderTicked(plotPanel, visible, context, { toggle, change });
+  }
+
+  /** @param {string} path */
+  function toggle(path) {
+    const run = model.byPath.get(path);
+    if (run) tick(run, !context.state.ticked.includes(path));
   }
 
   function tickedRuns() {
     return context.state.ticked.flatMap((path) => model.byPath.get(path) ?? []);
   }
 
-  function renderTicked() {
+  function renderDock() {
     const ticked = tickedRuns();
     const numbers = { runs: visible.length, plot: null, compare: ticked.length };
     // A place for every number, so that nothing moves where it changes.

@@ -5,6 +5,7 @@ import { asText } from "./model.js";
 import { short, titleOf } from "./parts.js";
 
 /** @typedef {import("@observablehq/plot").PlotOptions} PlotOptions */
+/** @typedef {import("../shared/texts.js").Texts} Texts */
 /** @typedef {import("./columns.js").Column} Column */
 /** @typedef {import("./model.js").Run} Run */
 /** @typedef {{x: number, y: number, label: string, lines: string[], key: string}} Target in pixels */
@@ -18,6 +19,8 @@ export const SERIES = Array.from({ length: 7 }, (_, n) => `var(--series-${n + 1}
 export const REST = "var(--rest)";
 /** Dashes of lines, which differ without colours too. */
 export const DASHES = ["", "7 3", "2.5 2", "8 3 2 3", "1 3", "12 4", "6 2 1 2 1 2"];
+/** Event at plots: other runs are ticked than before. */
+export const TICKED = "ticked";
 /** Pixels between the pointer and a point that it points at. */
 const NEAR = 30;
 
@@ -77,11 +80,13 @@ export function redrawn(place, make) {
  * @param {Node} svg
  * @param {Target[]} targets in the order of arrow keys
  * @param {string} label of the plot
- * @param {{hint: string, choose: (key: string) => boolean}} act choose: return whether it is ticked now
+ * @param {Texts} t
+ * @param {{isTicked: (key: string) => boolean, choose: (key: string) => void}} act
  */
-export function pointable(svg, targets, label, { hint, choose }) {
+export function pointable(svg, targets, label, t, { isTicked, choose }) {
   const box = h("div", { class: "tip", hidden: true });
   const ring = h("span", { class: "ring", hidden: true });
+  const marks = h("span", {});
   // A slider is what takes a place among many by keys, and says which it is.
   const element = h(
     "div",
@@ -96,6 +101,7 @@ export function pointable(svg, targets, label, { hint, choose }) {
       "aria-valuetext": targets[0]?.label ?? "",
     },
     svg,
+    marks,
     ring,
     box,
   );
@@ -107,11 +113,13 @@ export function pointable(svg, targets, label, { hint, choose }) {
     box.hidden = ring.hidden = !target;
     if (!target) return;
     element.setAttribute("aria-valuenow", String(place + 1));
-    element.setAttribute("aria-valuetext", target.label);
-    ring.style.transform = `translate(${target.x}px, ${target.y}px)`;
+    const isChosen = isTicked(target.key);
+    const words = isChosen ? `${target.label}, ${t("runs.is_ticked")}` : target.label;
+    element.setAttribute("aria-valuetext", words);
+    ring.style.transform = moveTo(target);
     box.replaceChildren(
       ...target.lines.map((line, n) => h(n ? "div" : "strong", {}, h("bdi", {}, line))),
-      h("div", { class: "hint" }, hint),
+      h("div", { class: "hint" }, t(isChosen ? "runs.hint_untick" : "runs.hint_tick")),
     );
     const isLeft = target.x > element.clientWidth / 2;
     box.style.left = isLeft ? "auto" : `${target.x + 14}px`;
@@ -120,7 +128,7 @@ export function pointable(svg, targets, label, { hint, choose }) {
   };
   element.addEventListener("pointermove", (event) => show(nearest(event)));
   element.addEventListener("pointerleave", () => {
-    if (document.activeElement !== element) show(-1);
+    if (!element.matches(":focus-visible")) show(-1);
   });
   element.addEventListener("focus", () => {
     if (element.matches(":focus-visible")) show(Math.max(current, 0));
@@ -129,10 +137,14 @@ export function pointable(svg, targets, label, { hint, choose }) {
   element.addEventListener("click", (event) => {
     const place = nearest(event);
     const target = targets[place];
-    if (!target) return;
-    choose(target.key);
+    if (target) choose(target.key);
     show(place);
   });
+  element.addEventListener(TICKED, () => {
+    mark();
+    show(current);
+  });
+  mark();
   element.addEventListener("keydown", (event) => {
     const last = targets.length - 1;
     /** @type {Record<string, () => number>} */
@@ -154,6 +166,19 @@ export function pointable(svg, targets, label, { hint, choose }) {
     event.preventDefault();
   });
   return element;
+
+  /** Draw a ring around each point of a ticked run. */
+  function mark() {
+    const ticked = targets.filter(({ key }) => isTicked(key));
+    marks.replaceChildren(
+      ...ticked.map((target) => h("span", { class: "ring", style: `transform:${moveTo(target)}` })),
+    );
+  }
+
+  /** @param {Target} target */
+  function moveTo({ x, y }) {
+    return `translate(${x}px, ${y}px)`;
+  }
 
   /** @param {MouseEvent} event */
   function nearest(event) {

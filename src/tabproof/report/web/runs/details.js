@@ -9,6 +9,8 @@ import { commandLine, name, promotions } from "./parts.js";
 
 /** Keys of the configuration that differ from most runs, at most. */
 const MAX_KEYS = 24;
+/** Keys that the columns of dataset, model and search tell in one word. */
+const TOLD = ["config.dataset.", "config.model.", "config.search."];
 const TITLES = new Map([
   ["report.html", "runs.report"],
   ["train.log", "runs.log"],
@@ -42,7 +44,8 @@ export function details(run, { model, t }) {
   const unusual = (run.differs ?? []).flatMap(([key, index]) => {
     const id = model.keys[key] ?? "";
     const value = model.values[index];
-    return id.startsWith("config.") && value !== undefined
+    const isTold = TOLD.some((start) => id.startsWith(start));
+    return id.startsWith("config.") && !isTold && value !== undefined
       ? [pair(id.slice("config.".length), value)]
       : [];
   });

@@ -139,14 +139,10 @@ export function parallel(runs, context, act) {
       ]);
     });
     targets.sort((a, b) => a.x - b.x || b.y - a.y);
-    return pointable(svg, targets, t("runs.parallel_words", { n: count(drawn.length) }), {
-      hint: t("runs.hint_tick"),
-      choose: (path) => {
-        const run = model.byPath.get(path);
-        const isTicked = !context.state.ticked.includes(path);
-        if (run) act.tick(run, isTicked);
-        return isTicked;
-      },
+    return pointable(svg, targets, t("runs.parallel_words", { n: count(drawn.length) }), t, {
+      // Where all are ticked, rings around them would say nothing.
+      isTicked: (path) => chosen !== "" && state.ticked.includes(path),
+      choose: act.toggle,
     });
   });
   const caption = t("runs.parallel_note", { metric: model.metrics[metric]?.title ?? "" });
@@ -172,7 +168,8 @@ function parallelAxes(runs, { model, columns }, metric) {
     const known = values.filter((value) => value !== undefined && !Array.isArray(value));
     const isChoice = key.startsWith("config.") && !left.some((start) => key.startsWith(start));
     const isShared = known.length >= Math.max(2, runs.length / 2);
-    return isShared && (isChoice || key.startsWith("best.")) ? [key] : [];
+    const isVaried = new Set(known).size > 1 && !key.endsWith("._target_");
+    return isShared && isVaried && (isChoice || key.startsWith("best.")) ? [key] : [];
   });
   const score = model.metrics[metric]?.name;
   const found = [];

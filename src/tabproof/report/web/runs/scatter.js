@@ -112,16 +112,6 @@ export function scatter(runs, context, act) {
           strokeOpacity: 0.9,
           symbol: "circle",
         }),
-        dot(
-          placed.filter(({ run }) => state.ticked.includes(run.path)),
-          {
-            x: "x",
-            y: "y",
-            r: 8,
-            stroke: "var(--ink)",
-            strokeWidth: 2,
-          },
-        ),
       ],
       color: { type: "identity" },
     });
@@ -142,10 +132,8 @@ export function scatter(runs, context, act) {
         y: short(y.label, 40),
         n: count(targets.length),
       }),
-      {
-        hint: t("runs.hint_tick"),
-        choose,
-      },
+      t,
+      { isTicked: (path) => state.ticked.includes(path), choose: act.toggle },
     );
   });
   const several = new Set(placed.map(({ run }) => run.dataset)).size > 1;
@@ -211,14 +199,6 @@ export function scatter(runs, context, act) {
     if (section === "run")
       return ["when", "seconds", "model", "search", "dataset", "state"].includes(id);
     return model.varies(id) || id === state.x || id === state.y;
-  }
-
-  /** @param {string} path */
-  function choose(path) {
-    const run = model.byPath.get(path);
-    const isTicked = !context.state.ticked.includes(path);
-    if (run) act.tick(run, isTicked);
-    return isTicked;
   }
 }
 

@@ -180,7 +180,9 @@ export class Table {
    */
   makeSweep({ sweep, key, runs, isOpen, hasBest }, members) {
     const { t } = this.context;
-    const shown = short(sweep.split("/").at(-1) ?? sweep, LIMIT);
+    // Of its directory, the time: the rest is the same for all, or a hash.
+    const directory = sweep.split("/").at(-1) ?? sweep;
+    const shown = short(directory.replace(/(?<=.)_sweep(_[0-9a-f]{8})?$/, ""), LIMIT);
     const toggle = this.toggle(
       `sweep ${key}`,
       isOpen,
@@ -198,7 +200,7 @@ export class Table {
             { class: "title" },
             h("span", { class: "kind-of" }, t("runs.sweep")),
             " ",
-            name(shown),
+            h("bdi", { title: sweep }, shown),
             " ",
             h("span", { class: "badge plain" }, t("runs.group_many", { n: count(runs.length) })),
             hasBest && !isOpen && [" ", h("span", { class: "badge best" }, t("runs.best"))],
@@ -342,7 +344,7 @@ export class Table {
     const { t } = this.context;
     if (column.metric >= 0) {
       const { metric } = column;
-      // Of one dataset each: bars of different tables say nothing beside each other.
+      // By dataset, an axis for each: bars of different tables say little beside each other.
       const key = `${this.isGrouped ? run.dataset : ""}\n${metric}`;
       if (!this.spans.has(key)) this.spans.set(key, spanOf(members, metric));
       const span = this.spans.get(key) ?? null;
