@@ -18,6 +18,7 @@ import pytest
 
 from tabproof import web
 from tabproof.artifacts import Registry
+from tabproof.scorer import NotExplainableError
 from tabproof.service import examples
 from tabproof.service.description import METRICS, index_of
 from tabproof.service.front_page import Page as FrontPage
@@ -25,7 +26,7 @@ from tabproof.service.front_page import render
 from tabproof.service.front_sections import Texts
 from tabproof.service.model_store import Served
 from tabproof.service.negotiation import has_tag, language_of, prefers_html, tag_of
-from tabproof.service.served_model import ServedModel
+from tabproof.service.served_model import ServedModel, load_model
 from tabproof.service.settings import Settings
 from tabproof.text import LANGUAGES
 from tests.conftest import ROOT
@@ -425,3 +426,17 @@ def test_names_in_the_page_are_text(table: ServedModel) -> None:
         assert [tag for tag, _ in page.tags].count("script") == 2
         assert "\u202e" not in page.text
         assert "</bdi></script><script>alert(1)</script>{x}" in page.text
+
+
+def test_the_form_knows_that_a_model_has_no_contributions(
+    table_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise NotExplainableError(reason="it is a <vote>")
+
+    monkeypatch.setattr("tabproof.scorer.scorer.make_explainer", refuse)
+    served = Served({"m": load_model(table_run, name="m", source="models/m")}, "m")
+    index = index_of(served, "", Settings())
+    made = FrontPage(index, served, None, "en", "", "http://x/", needs_key=False, can_reload=False)
+    (data,) = re.findall(r'id="front">(.*?)</script>', render(made)[0].decode())
+    assert json.loads(data)["unexplained"].endswith("it is a <vote>")

@@ -12,6 +12,7 @@ import msgspec
 
 from tabproof import web
 from tabproof.errors import printable
+from tabproof.scorer import NotExplainableError
 from tabproof.service import front_sections as sections
 from tabproof.service.answers import Index, ModelFacts
 from tabproof.service.front_sections import Texts
@@ -58,7 +59,8 @@ def render(page: Page) -> tuple[bytes, str]:
     data: dict[str, object] = {"texts": texts | {key: front[key] for key in SCRIPT_TEXTS}}
     parts, links = {}, page.index.links
     if facts is not None:
-        info, path = page.served.models[facts.name].schema_info(), facts.links["predict"]
+        model, path = page.served.models[facts.name], facts.links["predict"]
+        info = model.schema_info()
         address = page.address + path.removeprefix(page.base)
         key = page.needs_key
         parts = {
@@ -70,7 +72,12 @@ def render(page: Page) -> tuple[bytes, str]:
         }
         links = links | facts.links
         data |= {"predict": path, "labels": info.labels, "example": info.example}
-        data["columns"] = msgspec.to_builtins(info.columns)
+        data |= {"columns": msgspec.to_builtins(info.columns), "unexplained": None}
+        try:
+            # The form asks for contributions at once, so preparing them is no loss.
+            _ = model.scorer.explainer
+        except NotExplainableError as error:
+            data["unexplained"] = str(error)
     parts["links"] = sections.link_list(links, t)
     kind = t("kind")
     head = h(

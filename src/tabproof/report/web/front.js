@@ -18,7 +18,7 @@ if (root) {
     root,
     columns: data.columns,
     rows: [{ features: data.example }],
-    predict: makePredict(address, key, t),
+    predict: makePredict({ address, key, unexplained: data.unexplained, t }),
     labels: data.labels,
     t,
   });

@@ -4,15 +4,22 @@
 /** @typedef {import("../what_if/values.js").Features} Features */
 
 /**
+ * address : of the prediction. key : a field; null where the service needs no key. unexplained : why
+ * the model has no contributions; null where it has them.
+ *
+ * @typedef {object} Options
+ * @property {URL} address
+ * @property {HTMLInputElement | null} key
+ * @property {string | null} unexplained
+ * @property {import("../shared/texts.js").Texts} t
+ */
+
+/**
  * Return a function that predicts a row, with contributions where the model has them.
  *
- * @param {URL} address
- * @param {HTMLInputElement | null} key a field; null where the service needs no key
- * @param {import("../shared/texts.js").Texts} t
+ * @param {Options} options
  */
-export function makePredict(address, key, t) {
-  /** Why the model has no contributions; null while it may have some. @type {string | null} */
-  let unexplained = null;
+export function makePredict({ address, key, unexplained, t }) {
 
   /** @param {Features} features */
   async function send(features) {
@@ -34,7 +41,7 @@ export function makePredict(address, key, t) {
   return async (features) => {
     if (key && key.value === "") throw new Error(t("front.key_missing"));
     let { status, answer } = await send(features);
-    // Perhaps the model has no contributions: then it answers without them.
+    // Perhaps another model is served by now, which answers without contributions alone.
     if (status === 422 && unexplained === null) {
       unexplained = String(answer.detail);
       ({ status, answer } = await send(features));
