@@ -79,7 +79,8 @@ def test_a_page_has_an_outline(chromium: Any, page: Path) -> None:
     assert len(outline["ids"]) == len(set(outline["ids"]))
     rest = {name: outline[name] for name in ("broken", "unnamed", "untitled", "unscoped")}
     assert rest == {"broken": [], "unnamed": 0, "untitled": 0, "unscoped": 0}
-    assert outline["scripts"] == 0
+    # The values of plots are one inline script with its texts.
+    assert outline["fetched"] == 0
 
 
 def test_a_run_has_one_colour_in_the_table_and_in_pictures(chromium: Any, page: Path) -> None:
@@ -91,3 +92,15 @@ def test_a_run_has_one_colour_in_the_table_and_in_pictures(chromium: Any, page: 
         in_pictures = set(look.page.evaluate(strokes, "figure path"))
     assert len(in_table) >= 2
     assert set(in_table) <= in_pictures
+
+
+def test_a_plot_says_its_values(chromium: Any, page: Path) -> None:
+    with looking(chromium, page) as look:
+        plots = look.page.locator("figure svg.plot")
+        assert plots.count() >= 2
+        for plot in plots.all():
+            plot.focus()
+            look.page.keyboard.press("ArrowRight")
+            assert re.search(r"\d", look.page.locator(".hover-tip").inner_text())
+            look.page.keyboard.press("Escape")
+        assert look.complaints == []

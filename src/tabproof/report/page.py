@@ -523,8 +523,8 @@ def render_report(facts: ReportFacts, language: str) -> str:
     }
     optional = {name: content[name] for name in ("pictures", "slices", "repeated", "files")}
     optional |= {"importance": important, "learning": evidence.learning_curve}
-    optional |= {"columns": facts.schema, "threshold": "threshold" in content["panels"]}
-    optional |= {"what_if": "what_if" in content["panels"] or content["no_what_if"]}
+    optional |= {"columns": facts.schema, "threshold": "threshold" in content["scripted"]}
+    optional |= {"what_if": "what_if" in content["scripted"] or content["no_what_if"]}
     names = [name for name in SECTIONS if optional.get(name, True)]
     return make_environment(language).get_template("report.html").render(sections=names, **content)
 

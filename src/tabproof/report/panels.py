@@ -1,4 +1,4 @@
-"""The parts of report.html that scripts fill: the form "What if", and other thresholds."""
+"""What scripts of pages show: the form "What if", other thresholds, and values of plots."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,10 @@ class Panels:
 
 
 def page_parts(panels: Panels, t: Texts, *, has_plots: bool) -> dict[str, Any]:
-    """Return what the template needs: by script its texts and data, scripts, styles, policy."""
+    """Return what a template needs: texts and data of scripts, scripts, styles and policy.
+
+    t: texts of the report. has_plots: the page has plots, which say their values.
+    """
     data: dict[str, Any] = {}
     if panels.thresholds is not None:
         titles = {name: t.metric(name) for name in METRICS}
@@ -39,20 +42,17 @@ def page_parts(panels: Panels, t: Texts, *, has_plots: bool) -> dict[str, Any]:
     names = [SCRIPTS[name] for name in data]
     # The form has the look of all controls.
     styles = [*dict.fromkeys(["what_if", *names])] if names else []
-    scripted = list(data)
+    islands = {f"{name}-data": content for name, content in data.items()}
+    with_texts = list(data)
     if has_plots:
         names, styles = [*names, "hover"], [*styles, "hover"]
-        data["hover"] = {}
+        with_texts.append("hover")
+    for name in with_texts:
+        islands[f"{name}-texts"] = web.read_texts(t.language, "common", name)
     scripts = list(map(web.read_script, names))
     return {
-        "panels": {
-            name: {
-                "texts": Markup(web.as_json(web.read_texts(t.language, "common", name))),  # noqa: S704
-                "data": Markup(web.as_json(each)),  # noqa: S704
-            }
-            for name, each in data.items()
-        },
-        "scripted": scripted,
+        "islands": {name: Markup(web.as_json(each)) for name, each in islands.items()},  # noqa: S704
+        "scripted": list(data),
         "no_what_if": no_what_if,
         "scripts": [Markup(script) for script in scripts],  # noqa: S704
         "styles": [Markup(web.read_style(name)) for name in styles],  # noqa: S704

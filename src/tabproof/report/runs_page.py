@@ -56,8 +56,8 @@ def render_runs(content: RunsContent) -> str:
         t=t,
         sections=(),
         style=Markup(style),  # noqa: S704 - our own
-        policy=policy_of(scripts),
-        # None of them can end its element.
+        styles=(),
+        policy=Markup(policy_of(scripts)),  # noqa: S704
         scripts=[Markup(each) for each in scripts],  # noqa: S704
         islands={"texts": Markup(texts), "runs": Markup(runs)},  # noqa: S704
         curves=Markup(content.curves),  # noqa: S704

@@ -13,6 +13,7 @@ from tabproof.evaluation_result import Estimate
 from tabproof.report import format as fmt
 from tabproof.report.format import Texts
 from tabproof.report.page import HERE, Row, make_environment
+from tabproof.report.panels import Panels, page_parts
 from tabproof.report.plots.curves import MAX_RUNS, draw_overlays
 from tabproof.report.plots.material import HoldOut
 from tabproof.report.plots.theme import DASHES, SERIES, variable
@@ -256,7 +257,7 @@ def _table(group: Group, differences: Sequence[Comparison | None], drawn: Sequen
     }
 
 
-# --- The page: one file that needs no network and runs no script.
+# --- The page: one file that needs no network.
 
 
 def render_sweep(sweep: Sweep, sections: Sequence[Row], language: str) -> str:
@@ -279,8 +280,10 @@ def render_sweep(sweep: Sweep, sections: Sequence[Row], language: str) -> str:
         (variable(colour), "" if dashes == "solid" else " ".join(str(n * 1.8) for n in dashes))
         for colour, dashes in zip(SERIES, DASHES, strict=True)
     ]
+    has_plots = any(each["pictures"] for each in sections)
     return shared.get_template("sweep.html").render(
         t=t,
+        **page_parts(Panels(), Texts("report", language), has_plots=has_plots),
         style=Markup(style),  # noqa: S704 - our own
         sections=[name for name, is_there in has.items() if is_there],
         sweep=sweep,
