@@ -125,6 +125,21 @@ def test_other_files_of_a_run_are_not_given_out(server: Server, name: str) -> No
     assert SECRET not in reply.content
 
 
+def test_a_browser_gets_a_page_that_says_what_is_published(server: Server) -> None:
+    path = f"/runs/{RUN}/train.log"
+    for language, words in (("en", "Not published"), ("ja", "公開していません")):
+        reply = server.get(path, **{"Accept": "text/html", "Accept-Language": language})
+        assert (reply.status, words in reply.content.decode()) == (404, True)
+        assert SECRET not in reply.content
+        assert 'href="../../../"' in reply.content.decode()
+        assert "script-src 'none'" in reply.headers["content-security-policy"]
+    assert server.get(path).json["detail"].startswith("nothing is published")
+    page = server.get("/models/table/pages/train.log", Accept="text/html").content.decode()
+    assert 'href="../../../"' in page
+    evil = raw(server, "/runs/%3Cscript%3E")
+    assert b"<script>" not in evil
+
+
 TRAVERSAL = [
     f"{path}{end}"
     for end in ("report.html", f"{RUN}/report.html")

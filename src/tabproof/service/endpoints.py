@@ -343,11 +343,10 @@ class Endpoints:
         sent = (request.headers.get(name, "") for name in ("authorization", "x-api-key"))
         check_reader(secrets, *(each.encode("latin-1") for each in sent))
         # Loaded at the first request, as above.
-        from tabproof.service.published import MISSING, respond
+        from tabproof.service.published import respond
 
-        if form.fullmatch(path) is None:
-            raise RefusedError(404, MISSING)
-        return await asyncio.to_thread(respond, request, folder / path, self._store.roots)
+        file = folder / path if form.fullmatch(path) else None
+        return await asyncio.to_thread(respond, request, file, self._store.roots)
 
     async def _to_runs(self, request: Request) -> Response:
         # Relative without a known prefix, because a proxy may have removed one in silence.

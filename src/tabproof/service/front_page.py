@@ -53,7 +53,7 @@ class Page:
 
 def render(page: Page) -> tuple[bytes, str]:
     """Return the page and its Content-Security-Policy."""
-    facts, t, script, style = page.facts, Texts(page.language), web.read_script(SCRIPT), _style()
+    facts, t, script = page.facts, Texts(page.language), web.read_script(SCRIPT)
     texts = web.read_texts(page.language, "common", "what_if")
     front = web.read_texts(page.language, "front")
     data: dict[str, object] = {"texts": texts | {key: front[key] for key in SCRIPT_TEXTS}}
@@ -80,16 +80,7 @@ def render(page: Page) -> tuple[bytes, str]:
             data["unexplained"] = str(error)
     parts["links"] = sections.link_list(links, t)
     kind = t("kind")
-    head = h(
-        "head",
-        h("meta", charset="utf-8"),
-        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        h("meta", name="color-scheme", content="light dark"),
-        h("title", kind if facts is None else f"{printable(facts.name, 60)} · {kind}"),
-        # Without it a browser asks the server for an icon.
-        h("link", rel="icon", href="data:,"),
-        h("style", Markup(style)),
-    )
+    head = _head_element(kind if facts is None else f"{printable(facts.name, 60)} · {kind}")
     content = h(
         "div",
         h("header", *_head(page, facts, t), class_="head"),
@@ -107,12 +98,37 @@ def render(page: Page) -> tuple[bytes, str]:
     )
     policy = web.policy_of(
         [script],
-        style_src=web.hash_source(style),
+        style_src=web.hash_source(_style()),
         connect_src="'self'",
         frame_ancestors="'none'",
     )
     html = f"<!doctype html>\n{h('html', head, body, lang=page.language)}\n"
     return html.encode(), policy
+
+
+def render_missing(language: str, front: str) -> tuple[bytes, str]:
+    """Return a page that says what is published, and its policy; front: the address of `/`."""
+    t = Texts(language)
+    title = h("header", h("p", t("kind"), class_="kind"), h("h1", t("missing")), class_="head")
+    back = h("p", h("a", t("missing_back"), href=front))
+    main = h("main", h("p", t("missing_text"), class_="reading"), back)
+    body = h("body", h("div", title, main, class_="page"))
+    policy = web.policy_of([], style_src=web.hash_source(_style()), frame_ancestors="'none'")
+    head = _head_element(t("missing"))
+    return f"<!doctype html>\n{h('html', head, body, lang=language)}\n".encode(), policy
+
+
+def _head_element(title: str) -> Markup:
+    return h(
+        "head",
+        h("meta", charset="utf-8"),
+        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        h("meta", name="color-scheme", content="light dark"),
+        h("title", title),
+        # Without it a browser asks the server for an icon.
+        h("link", rel="icon", href="data:,"),
+        h("style", Markup(_style())),
+    )
 
 
 @cache

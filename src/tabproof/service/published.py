@@ -21,7 +21,8 @@ from starlette.types import Receive, Scope, Send
 from tabproof import web
 from tabproof.artifacts.files import opened_beneath
 from tabproof.service.answers import RefusedError
-from tabproof.service.negotiation import has_tag
+from tabproof.service.negotiation import has_tag, language_of, prefers_html
+from tabproof.text import LANGUAGES
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -39,18 +40,20 @@ MISSING = (
 )
 
 
-def respond(request: Request, path: Path, roots: Sequence[Path]) -> Response:
-    """Return the response with a file; raise RefusedError where none can be given out.
+def respond(request: Request, path: Path | None, roots: Sequence[Path]) -> Response:
+    """Return the response with a file, or one that says what is published; raise RefusedError.
 
-    path: of the form that is published. Links are followed beneath the roots, to a file of the
-    same name.
+    path: None if it has not the form of what is published. Links are followed beneath the roots,
+    to a file of the same name.
     """
+    if path is None:
+        return _missing(request)
     with ExitStack() as stack:
         try:
             file = stack.enter_context(opened_beneath(path, roots))
         except (OSError, ValueError):
             # Whatever is there is nothing to a client.
-            raise RefusedError(404, MISSING) from None
+            return _missing(request)
         found = os.fstat(file.fileno())
         size, changed = found.st_size, int(found.st_mtime)
         headers = {
@@ -76,6 +79,21 @@ def respond(request: Request, path: Path, roots: Sequence[Path]) -> Response:
         file.seek(start)
         status = 200 if part is None else 206
         return _OpenedFile(stack.pop_all(), file, end - start, status, headers)
+
+
+def _missing(request: Request) -> Response:
+    """Say what is published: in a page, because reports link to files that are not."""
+    if not prefers_html(",".join(request.headers.getlist("accept"))):
+        raise RefusedError(404, MISSING, headers={"Vary": "Accept, Accept-Language"})
+    from tabproof.service.front_page import render_missing
+
+    path, prefix = request.scope["path"], request.scope.get("root_path", "")
+    language = language_of(",".join(request.headers.getlist("accept-language")), LANGUAGES)
+    # Relative without a known prefix, because a proxy may have removed one in silence.
+    front = f"{prefix}/" if prefix else "../" * (path.count("/") - 1) or "./"
+    content, policy = render_missing(language, front)
+    headers = {"Vary": "Accept, Accept-Language", "Content-Security-Policy": policy}
+    return Response(content, 404, headers, "text/html; charset=utf-8")
 
 
 class _OpenedFile(Response):
