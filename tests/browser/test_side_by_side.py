@@ -1,5 +1,6 @@
 """The page of a sweep in a browser: nothing is fetched, nothing overflows, all can be read."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
