@@ -91,6 +91,7 @@ export function parallel(runs, context, act) {
       marginBottom: 16,
       x: {
         type: "point",
+        padding: 0,
         domain: axes.map(({ label }) => label),
         axis: "top",
         label: null,

@@ -382,7 +382,12 @@ export class Table {
       return choices ? name(choices, 80) : h("span", { class: "soft" }, decimal(null));
     }
     if (value === null || value === "") return h("span", { class: "soft" }, decimal(null));
-    if (column.id === "when") return h("time", { class: "when" }, short(run.when.slice(0, 16)));
+    if (column.id === "when") {
+      const [date, clock] = [run.when.slice(0, 10), run.when.slice(11, 16)].map((part) =>
+        short(part),
+      );
+      return h("time", { class: "when" }, h("span", {}, date), " ", clock);
+    }
     if (typeof value === "number")
       return value.toLocaleString("en-US", { maximumSignificantDigits: 6 });
     return name(value, LIMIT);
