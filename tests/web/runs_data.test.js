@@ -48,6 +48,10 @@ test("a key has the value of most runs, its own, or none", () => {
       .map(({ key }) => key),
     ["config.n", "code"],
   );
+  assert.deepEqual(
+    model.runs.map((run) => model.allOf(run).length),
+    [2, 2, 1, 0],
+  );
   assert.deepEqual([model.varies("config.n"), model.varies("code")], [true, false]);
 });
 

@@ -36,10 +36,10 @@ export function details(run, { model, t }) {
   if (run.id) facts.push([t("runs.column_id"), [h("code", {}, run.id)]]);
   if (run.choices)
     facts.push([t("runs.column_choices"), [h("bdi", {}, run.choices.slice(0, 2000))]]);
-  const best = model.keys.flatMap((key, index) => {
-    const value = key.startsWith("best.") ? model.valueOf(run, index) : undefined;
-    return value === undefined ? [] : [pair(key.slice("best.".length), value)];
-  });
+  const best = model
+    .allOf(run)
+    .filter(({ key }) => key.startsWith("best."))
+    .map(({ key, value }) => pair(key.slice("best.".length), value));
   if (best.length > 0) facts.push([t("runs.section_best"), [h("ul", {}, best)]]);
   const unusual = (run.differs ?? []).flatMap(([key, index]) => {
     const id = model.keys[key] ?? "";

@@ -46,8 +46,8 @@ export class NewerFormatError extends Error {}
 export class Model {
   /** @type {Map<number, Int32Array>} value indices by key: -1 where a run has no such key */
   #columns = new Map();
-  /** @type {[number, number][][] | null} by key: runs that differ, and their values */
-  #differing = null;
+  /** @type {Uint8Array | null} by key: 1 where some runs have another value than the most */
+  #varying = null;
 
   /** @param {any} content of the data island */
   constructor(content) {
@@ -117,38 +117,46 @@ export class Model {
   }
 
   /**
+   * Return all keys that a run has, with their values.
+   *
+   * @param {Run} run
+   * @returns {{key: string, value: Value}[]} in the order of keys
+   */
+  allOf({ differs }) {
+    if (differs === null) return [];
+    const own = new Map(differs);
+    return this.keys.flatMap((key, index) => {
+      const value = this.values[own.get(index) ?? this.common.get(index) ?? -1];
+      return value === undefined ? [] : [{ key, value }];
+    });
+  }
+
+  /**
    * Return whether some runs have a key otherwise than the most.
    *
    * @param {string} key
    */
   varies(key) {
-    const differing = this.#byKey()[this.keyIndex.get(key) ?? -1] ?? [];
-    return differing.some(([, value]) => value >= 0);
+    if (this.#varying === null) {
+      this.#varying = new Uint8Array(this.keys.length);
+      for (const { differs } of this.runs) {
+        for (const [index, value] of differs ?? []) if (value >= 0) this.#varying[index] = 1;
+      }
+    }
+    return this.#varying[this.keyIndex.get(key) ?? -1] === 1;
   }
 
   /** @param {number} key */
   #column(key) {
     let column = this.#columns.get(key);
     if (column === undefined) {
-      column = new Int32Array(this.runs.length).fill(this.common.get(key) ?? -1);
-      for (const [run, value] of this.#byKey()[key] ?? []) column[run] = value;
+      const usual = this.common.get(key) ?? -1;
+      column = Int32Array.from(this.runs, ({ differs }) =>
+        differs === null ? -1 : (differs.find(([own]) => own === key)?.[1] ?? usual),
+      );
       this.#columns.set(key, column);
     }
     return column;
-  }
-
-  #byKey() {
-    if (this.#differing === null) {
-      /** @type {[number, number][][]} */
-      const byKey = this.keys.map(() => []);
-      for (const { index, differs } of this.runs) {
-        // Of which nothing is known, it has no key.
-        const own = differs ?? this.keys.map((_, key) => /** @type {const} */ ([key, -1]));
-        for (const [key, value] of own) byKey[key]?.push([index, value]);
-      }
-      this.#differing = byKey;
-    }
-    return this.#differing;
   }
 }
 
