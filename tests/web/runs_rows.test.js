@@ -26,7 +26,7 @@ function inWords(row) {
     case "sweep":
       return `${row.sweep}: ${row.runs.length}${row.hasBest ? " with best" : ""}`;
     case "more":
-      return `${row.n} more`;
+      return `${row.n} more, then ${row.next}`;
     default:
       return `${numbers([row.run])}${row.isJob ? " job" : ""}${row.isBest ? " best" : ""}`;
   }
@@ -87,7 +87,7 @@ test("numbers in texts are sorted as numbers, and numbers before texts", () => {
 
 test("more rows than a chunk wait until they are asked for", () => {
   const runs = Array.from({ length: CHUNK + 50 }, () => ({}));
-  assert.equal(rowsOf(runs, { view: "time" }).at(-1), "50 more");
+  assert.equal(rowsOf(runs, { view: "time" }).at(-1), `50 more, then ${2 * CHUNK}`);
   assert.equal(rowsOf(runs, { view: "time", shown: [["", 2 * CHUNK]] }).length, runs.length);
   // A button for the last one would take its place.
   assert.equal(rowsOf(runs.slice(0, CHUNK + 1), { view: "time" }).at(-1), String(CHUNK));

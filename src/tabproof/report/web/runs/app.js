@@ -8,7 +8,7 @@ import { decodeBlob, readGroup } from "./curves.js";
 import { titleOf } from "./parts.js";
 import { renderPlots, renderTicked } from "./plots.js";
 import { makeWords, parseQuery } from "./query.js";
-import { CHUNK, makeRows, sorted } from "./rows.js";
+import { makeRows, sorted } from "./rows.js";
 import { renderComparison } from "./side_by_side.js";
 import { DEFAULTS, fromHash, toHash } from "./state.js";
 import { Table } from "./table.js";
@@ -86,11 +86,10 @@ export function startApp(place, model, t) {
       if (!openSweeps.delete(key)) openSweeps.add(key);
       renderTable();
     },
-    more: (dataset) => {
+    more: ({ dataset, next }) => {
       const before = table.element.querySelectorAll("tr[data-path]");
       const paths = new Set([...before].map((row) => row.getAttribute("data-path")));
-      const now = Math.max(shownRows.get(dataset) ?? 0, rowsOf(dataset));
-      shownRows.set(dataset, now + CHUNK);
+      shownRows.set(dataset, next);
       renderTable();
       const added = [...table.element.querySelectorAll("tr[data-path]")].find(
         (row) => !paths.has(row.getAttribute("data-path")),
@@ -224,8 +223,9 @@ export function startApp(place, model, t) {
 
   /** Return the columns of the table: by dataset, its name is above the runs. */
   function tableColumns() {
-    const ids = columnIds().filter((id) => id !== "dataset" || context.state.view === "time");
-    return ids.flatMap((id) => columns.get(id) ?? []);
+    const ids = columnIds();
+    const others = ids.filter((id) => id !== "dataset" || context.state.view === "time");
+    return (others.length > 0 ? others : ids).flatMap((id) => columns.get(id) ?? []);
   }
 
   function renderTable() {
@@ -239,20 +239,6 @@ export function startApp(place, model, t) {
     sortSelect.value = state.sort?.id ?? "";
     sortTurn.hidden = state.sort === null;
     sortTurn.textContent = state.sort?.descending ? "↓" : "↑";
-  }
-
-  /**
-   * Return the number of rows of a dataset that the table shows.
-   *
-   * @param {string} dataset
-   */
-  function rowsOf(dataset) {
-    const bodies = [...table.element.querySelectorAll("tbody")];
-    const button = [...table.element.querySelectorAll("tr.more button")].find(
-      (each) => each.getAttribute("data-key") === `more ${dataset}`,
-    );
-    const body = bodies.find((each) => button && each.contains(button));
-    return body?.querySelectorAll("tr.run, tr.sweep").length ?? 0;
   }
 
   /** @param {string} id */

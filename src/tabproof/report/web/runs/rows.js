@@ -9,7 +9,7 @@ import { mainMetric } from "./columns.js";
 /** @typedef {{kind: "group", dataset: string, runs: Run[], metric: number, best: Run | null}} GroupRow */
 /** @typedef {{kind: "sweep", sweep: string, key: string, runs: Run[], isOpen: boolean, hasBest: boolean}} SweepRow */
 /** @typedef {{kind: "run", run: Run, isBest: boolean, isJob: boolean}} RunRow */
-/** @typedef {{kind: "more", dataset: string, n: number}} MoreRow n: runs that are not shown */
+/** @typedef {{kind: "more", dataset: string, n: number, next: number}} MoreRow n: rows that are not shown; next: how many to show then */
 /** @typedef {GroupRow | SweepRow | RunRow | MoreRow} Row */
 
 /** Rows in the table until more are asked for: more take too long to lay out. */
@@ -171,7 +171,10 @@ function folded(runs, dataset, open, best) {
 function limited(rows, dataset, limit) {
   // A button for one row would be as high as the row.
   if (rows.length <= limit + 1) return rows;
-  return [...rows.slice(0, limit), { kind: "more", dataset, n: rows.length - limit }];
+  return [
+    ...rows.slice(0, limit),
+    { kind: "more", dataset, n: rows.length - limit, next: limit + CHUNK },
+  ];
 }
 
 /**

@@ -20,6 +20,7 @@ import {
 /** @typedef {import("./columns.js").Column} Column */
 /** @typedef {import("./model.js").Run} Run */
 /** @typedef {import("./parts.js").Span} Span */
+/** @typedef {import("./rows.js").MoreRow} MoreRow */
 /** @typedef {import("./rows.js").Row} Row */
 /** @typedef {import("./rows.js").Sort} Sort */
 
@@ -30,7 +31,7 @@ const LIMIT = 44;
 export class Table {
   /**
    * @param {Context} context
-   * @param {{sort: (id: string) => void, tick: (run: Run, isTicked: boolean) => void, toggleSweep: (key: string) => void, more: (dataset: string) => void}} act
+   * @param {{sort: (id: string) => void, tick: (run: Run, isTicked: boolean) => void, toggleSweep: (key: string) => void, more: (row: MoreRow) => void}} act
    */
   constructor(context, act) {
     this.context = context;
@@ -287,9 +288,10 @@ export class Table {
     return this.wide("details", details(run, this.context));
   }
 
-  /** @param {Extract<Row, {kind: "more"}>} row */
-  makeMore({ dataset, n }) {
+  /** @param {MoreRow} row */
+  makeMore(row) {
     const { t } = this.context;
+    const { dataset, n } = row;
     const text = t("runs.more", { n: count(n) });
     const button = h(
       "button",
@@ -297,7 +299,7 @@ export class Table {
         type: "button",
         class: "plain",
         "data-key": `more ${dataset}`,
-        onclick: () => this.act.more(dataset),
+        onclick: () => this.act.more(row),
       },
       text,
     );

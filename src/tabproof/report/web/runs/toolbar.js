@@ -82,8 +82,8 @@ export function makeFilter({ model, t }, change) {
       t(key, { part: short(part, 40), value: short(value, 80) }),
     );
     problem.textContent = texts.join(" ");
-    input.toggleAttribute("aria-invalid", problems.length > 0);
     if (problems.length > 0) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
   }
 }
 
