@@ -15,7 +15,7 @@ from tests.browser.looking import OUTLINE, STICKING_OUT, TOO_FAINT
 from tests.browser.test_docs_page import HOSTILE, make_hostile
 from tests.conftest import ROOT
 from tests.service.conftest import promoted, table_run
-from tests.service.serving import Server
+from tests.service.serving import TOKEN, Server
 
 __all__ = ["promoted", "table_run"]  # fixtures
 
@@ -44,6 +44,15 @@ class Look:
 
     def wait_for_prediction(self) -> None:
         self.page.locator(NUMBER, has_text="%").wait_for()
+
+
+def violations(look: Look) -> list[tuple[str, str]]:
+    """Return what axe-core finds; the context must bypass the policy."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: accessibility is not checked")
+    look.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+    found = look.page.evaluate("axe.run().then((all) => all.violations)")
+    return [(each["id"], each["nodes"][0]["html"]) for each in found]
 
 
 @contextmanager
@@ -135,8 +144,6 @@ def test_nothing_is_asked_of_another_host(chromium: Any, server: Server) -> None
 def test_the_page_is_readable(
     chromium: Any, server: Server, width: int, scheme: str, language: str
 ) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: accessibility is not checked")
     seen: dict[str, Any] = {"width": width, "scheme": scheme, "language": language}
     with looking(chromium, server, **seen, bypass_csp=True) as look:
         look.wait_for_prediction()
@@ -151,10 +158,23 @@ def test_the_page_is_readable(
         assert len(outline["ids"]) == len(set(outline["ids"]))
         assert not outline["broken"]
         assert not outline["unscoped"]
-        look.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
-        found = look.page.evaluate("axe.run().then((all) => all.violations)")
-        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+        assert violations(look) == []
         assert not look.complaints
+
+
+@pytest.mark.parametrize("path", ["/", "/?model=nope", "/runs/nope"])
+@pytest.mark.parametrize("home", ["a model and a key", "nothing"])
+def test_every_state_of_the_page_is_accessible(
+    chromium: Any, promoted: Path, tmp_path: Path, home: str, path: str
+) -> None:
+    where, key = (promoted, KEY) if home != "nothing" else (tmp_path, "")
+    login = {"username": "me", "password": TOKEN}
+    with (
+        Server(where, pages="all", key=key, default_model="table") as server,
+        looking(chromium, server, path, bypass_csp=True, http_credentials=login) as look,
+    ):
+        assert look.page.locator("h1").count() == 1
+        assert violations(look) == []
 
 
 def test_keys_reach_everything(chromium: Any, server: Server) -> None:

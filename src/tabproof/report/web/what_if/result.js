@@ -73,9 +73,10 @@ export function makeResult({ columns, labels, t }) {
   const reasons = makeContributions(columns, t);
   const warnings = h("ul", { class: "wi-warnings" });
   const noWarnings = h("p", { class: "wi-soft" }, t("what_if.no_warnings"));
+  // Without an answer there is nothing to say of columns and warnings.
   const rest = h(
     "div",
-    { class: "wi-rest" },
+    { class: "wi-rest", hidden: true },
     shares?.element,
     reasons.element,
     h("h3", {}, t("what_if.warnings")),
@@ -105,6 +106,7 @@ export function makeResult({ columns, labels, t }) {
     show(answer, first, features, trueLabel) {
       head.classList.remove("wi-failed");
       trouble.hidden = true;
+      rest.hidden = false;
       const shown = isBinary ? /** @type {string} */ (labels[1]) : answer.label;
       of.replaceChildren(...named(shown, "what_if.probability_of").filter((each) => each !== undefined));
       of.title = shown;
