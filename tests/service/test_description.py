@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,10 @@ def test_a_model_without_measurements_is_described(table: ServedModel) -> None:
     assert "AUC 0.7, accuracy 0.5 (0.4 to 0.6); in brackets 95 % intervals\n" in described(
         metrics={"roc_auc": 0.7, "accuracy": 0.5, "log_loss": None},
         intervals={"roc_auc": None, "accuracy": (0.4, 0.6)},
+    )
+    # JSON of Python may spell them.
+    assert "On the rows held out: AUC 0.7\n" in described(
+        metrics={"roc_auc": 0.7, "accuracy": inf, "log_loss": nan}, intervals={"roc_auc": (nan, 1)}
     )
 
 

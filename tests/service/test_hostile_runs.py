@@ -26,7 +26,7 @@ FAST = {name for name in CHANGES if name.startswith(("half", "summary ('dataset'
 ROW = load_wine(as_frame=True).data.iloc[0].to_dict()
 # Where a model is read, and what is derived from it.
 PATHS = (
-    "/health", "/ready", "/models", "/metrics", "/openapi.json", "/schema", "/v2/health/ready",
+    "/", "/health", "/ready", "/models", "/metrics", "/openapi.json", "/schema", "/v2/health/ready",
     "/models/NAME/schema", "/v2/models/NAME", "/v2/models/NAME/ready",
 )  # fmt: skip
 
@@ -90,6 +90,9 @@ def require_answer(reply: Reply, *refusals: int) -> None:
 def require_served_or_refused(server: Server, name: str) -> None:
     for path in PATHS:
         require_answer(server.get(path.replace("NAME", name)), 404)
+    for language in ("en", "ja"):
+        page = server.get(f"/?model={name}", Accept="text/html", **{"Accept-Language": language})
+        assert page.status in (200, 404), page.content
     for query in ("", "?explain=true", "?strict=true"):
         for path in ("predict", "predict_batch"):
             body = {"features": ROW} if path == "predict" else {"rows": [ROW, ROW]}

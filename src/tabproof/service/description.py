@@ -7,6 +7,7 @@ they are code, in which a renderer finds no HTML, no link and no emphasis.
 import logging
 import re
 from collections.abc import Sequence
+from math import isfinite
 from urllib.parse import quote
 
 from tabproof.errors import printable
@@ -59,11 +60,13 @@ def facts_of(served: Served) -> list[ModelFacts]:
     for name in names:
         model = served.models[name]
         summary, reason = model.summary, model.reason
-        metrics = {
-            key: Measured(value, summary.intervals.get(key))
-            for key in METRICS
-            if (value := summary.metrics.get(key)) is not None
-        }
+        metrics = {}
+        for key in METRICS:
+            value, interval = summary.metrics.get(key), summary.intervals.get(key)
+            # JSON has no others.
+            if value is not None and isfinite(value):
+                is_known = interval is not None and all(map(isfinite, interval))
+                metrics[key] = Measured(value, interval if is_known else None)
         facts = ModelFacts(
             name=name,
             default=name == served.default_name,

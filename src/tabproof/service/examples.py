@@ -17,11 +17,13 @@ ADDRESS = re.compile(r"https?://(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d+)?(?:/[\w.~/
 
 def row_of(example: Row) -> dict[str, float | str | None]:
     """Return the first columns of a row; whole numbers without `.0`."""
-    first = list(example.items())[:MAX_COLUMNS]
-    return {
-        name: int(value) if isinstance(value, float) and value.is_integer() else value
-        for name, value in first
-    }
+
+    def short(value: float | str | None) -> float | str | None:
+        if isinstance(value, float) and abs(value) < 1e15 and value.is_integer():
+            return int(value)
+        return value
+
+    return {name: short(value) for name, value in list(example.items())[:MAX_COLUMNS]}
 
 
 def curl(address: str, row: Row, *, needs_key: bool) -> str:

@@ -71,8 +71,10 @@ def render(page: Page) -> tuple[bytes, str]:
             "about": sections.about(facts, info, t),
         }
         links = links | facts.links
-        data |= {"predict": path, "labels": info.labels, "example": info.example}
-        data |= {"columns": msgspec.to_builtins(info.columns), "unexplained": None}
+        # As /schema answers: an infinite number is null.
+        schema = msgspec.json.decode(msgspec.json.encode(info))
+        data |= {key: schema[key] for key in ("columns", "labels", "example")}
+        data |= {"predict": path, "unexplained": None}
         try:
             # The form asks for contributions at once, so preparing them is no loss.
             _ = model.scorer.explainer
