@@ -511,6 +511,29 @@ for n in range(6):
 """
 
 
+def test_promoting_and_pruning_write_the_page_again_where_it_is() -> None:
+    runs = [make_recorded_run(DATE / f"1{n}-00-00_x", f"aaaa000{n}", 0.9 - n / 9) for n in range(3)]
+
+    def done(*words: object) -> None:
+        typed = typed_in("runs", *words, cwd=Path.cwd())
+        assert typed.returncode == 0, typed.stderr
+
+    def served() -> list[str]:
+        found = content_of(OUTPUTS)["runs"]
+        return [run["id"] for run in found if any(each["served"] for each in run["promoted"])]
+
+    done("promote", runs[1], "--force")
+    assert not (OUTPUTS / "index.html").exists()
+    written()
+    assert served() == ["aaaa0001"]
+    done("promote", runs[0], "--force")
+    assert served() == ["aaaa0000"]
+    done("rollback", "adult")
+    assert served() == ["aaaa0001"]
+    done("prune", "--yes")
+    assert [run["id"] for run in content_of(OUTPUTS)["runs"]] == ["aaaa0001", "aaaa0000"]
+
+
 @pytest.mark.slow
 def test_processes_that_write_at_once_lose_no_run(here: Path) -> None:
     OUTPUTS.mkdir()

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 OUTPUTS, LATEST = "outputs", "latest"
 # In outputs/, outside the dated directories: lists do not show a run that repeats another.
 REPLAYS = "replays"
+# The page of all runs, in outputs/.
+ALL_RUNS = "index.html"
 STATUS, LOG = "status.json", "train.log"
 SUMMARY, PREDICTIONS, EVIDENCE = "summary.json", "predictions.parquet", "evaluation.json"
 CV_RESULTS, SCHEMA, ESTIMATOR = "cv_results.csv", "schema.json", "estimator.joblib"

@@ -16,12 +16,12 @@ from tabproof import artifacts
 from tabproof.artifacts import COMPLETE, Found, one_line
 from tabproof.artifacts.errors import RunningError
 from tabproof.artifacts.files import locked
+from tabproof.artifacts.run_directory import ALL_RUNS
 from tabproof.report.runs_page import render_runs
 from tabproof.runs.curves import curve_size, truth_size
 from tabproof.runs.listing import filtered
 from tabproof.runs.page_cache import CACHE, KnownRun, PageCache
 from tabproof.runs.page_data import Runs, best_of_each_dataset, page_content, read_promoted
-from tabproof.runs.refresh import PAGE
 from tabproof.runtime.progress import rows_display
 from tabproof.text import LANGUAGES, counted
 
@@ -46,7 +46,7 @@ def page(*, outputs: Path, models: Path, language: str | None, is_opened: bool =
     # Other writers have not waited for this; what they wrote since is read again below.
     cache.save()
     n_runs = write_page(outputs, models, language=language)
-    path = outputs / PAGE
+    path = outputs / ALL_RUNS
     if is_opened:
         webbrowser.open(path.absolute().as_uri())
     seconds = perf_counter() - start
@@ -70,7 +70,7 @@ def write_page(outputs: Path, models: Path, *, language: str | None = None) -> i
         content = page_content(
             runs, outputs, cache, language=language, best=best, promoted=promoted, shown=shown
         )
-        artifacts.write_atomically(outputs / PAGE, render_runs(content).encode(), durable=False)
+        artifacts.write_atomically(outputs / ALL_RUNS, render_runs(content).encode(), durable=False)
         cache.save()
     return len(runs)
 
@@ -105,7 +105,7 @@ def _alone(outputs: Path) -> Iterator[None]:
                 break
             except BlockingIOError as error:
                 if monotonic() > end:
-                    raise RunningError(outputs / PAGE, "another process") from error
+                    raise RunningError(outputs / ALL_RUNS, "another process") from error
                 time.sleep(0.05)
         yield
 

@@ -1,29 +1,40 @@
-"""Write the page of all runs when a run or a sweep has ended; it never makes one fail."""
+"""Write the page of all runs when what it shows has changed; a failure is a warning, no more."""
 
 import logging
 from pathlib import Path
 
 from tabproof.artifacts import OUTPUTS, one_line
+from tabproof.artifacts.run_directory import ALL_RUNS
 
-MODELS, PAGE = "models", "index.html"
+MODELS = "models"
 
 log = logging.getLogger(__name__)
 
 
 def refresh_page(directory: Path) -> None:
-    """Write the page of the outputs/ that a run or a sweep is in; a failure is a warning."""
+    """Write the page of the outputs/ that a run or a sweep is in, after its end."""
+    folders = directory.absolute().parents
+    outputs = next((path for path in folders if path.name == OUTPUTS), None)
+    # A run that was refused leaves nothing.
+    if outputs is not None and outputs.is_dir():
+        # Causes name paths as the commands do.
+        here = Path.cwd()
+        outputs = outputs.relative_to(here) if outputs.is_relative_to(here) else outputs
+        _write(outputs, outputs.with_name(MODELS))
+
+
+def renew_page(outputs: Path, models: Path) -> None:
+    """Write the page again where there is one, after runs were removed or models promoted."""
+    if (outputs / ALL_RUNS).is_file():
+        _write(outputs, models)
+
+
+def _write(outputs: Path, models: Path) -> None:
     try:
-        here, folders = Path.cwd(), directory.absolute().parents
-        outputs = next((path for path in folders if path.name == OUTPUTS), None)
-        # A run that was refused leaves nothing.
-        if outputs is None or not outputs.is_dir():
-            return
-        if outputs.is_relative_to(here):
-            outputs = outputs.relative_to(here)
-        # Loads what pages need; the code may have been changed while the run went on.
+        # Loads what pages need; the code may have been changed while a run went on.
         from tabproof.runs.page import write_page
 
-        write_page(outputs, outputs.with_name(MODELS))
-    except Exception as error:  # whatever it is, the run is right without the page
+        write_page(outputs, models)
+    except Exception as error:  # whatever it is, all else is right without the page
         reason = one_line(f"{type(error).__name__}: {error}")
-        log.warning("the page of all runs, %s, was not written: %s", PAGE, reason)
+        log.warning("%s was not written: %s", one_line(str(outputs / ALL_RUNS)), reason)
