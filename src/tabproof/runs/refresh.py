@@ -16,7 +16,7 @@ def refresh_page(directory: Path) -> None:
     folders = directory.absolute().parents
     outputs = next((path for path in folders if path.name == OUTPUTS), None)
     # A run that was refused leaves nothing.
-    if outputs is not None and outputs.is_dir():
+    if outputs is not None and directory.is_dir():
         # Causes name paths as the commands do.
         here = Path.cwd()
         outputs = outputs.relative_to(here) if outputs.is_relative_to(here) else outputs
