@@ -456,8 +456,8 @@ def test_a_failure_is_a_warning_at_the_end_of_a_run(
 
 def test_a_run_outside_of_outputs_writes_no_page(tmp_path: Path) -> None:
     refresh_page(make_recorded_run(tmp_path / "elsewhere/run", "aaaa0000"))
+    refresh_page(make_recorded_run(tmp_path / "outputs/replays/run", "aaaa0000"))
     # A run that is refused leaves nothing, its page included.
-    (tmp_path / "outputs").mkdir()
     refresh_page(tmp_path / "outputs/2026-11-23/was refused")
     assert not list(tmp_path.rglob("index.html"))
 

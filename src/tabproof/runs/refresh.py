@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from tabproof.artifacts import OUTPUTS, one_line
+from tabproof.artifacts import OUTPUTS, is_date, one_line
 from tabproof.artifacts.run_directory import ALL_RUNS
 
 MODELS = "models"
@@ -13,10 +13,12 @@ log = logging.getLogger(__name__)
 
 def refresh_page(directory: Path) -> None:
     """Write the page of the outputs/ that a run or a sweep is in, after its end."""
-    folders = directory.absolute().parents
-    outputs = next((path for path in folders if path.name == OUTPUTS), None)
-    # A run that was refused leaves nothing.
-    if outputs is not None and directory.is_dir():
+    outputs = next((each for each in directory.absolute().parents if each.name == OUTPUTS), None)
+    if outputs is None:
+        return
+    # A replay is not listed, and a run that was refused leaves nothing.
+    date, *_ = directory.absolute().relative_to(outputs).parts
+    if is_date(date) and directory.is_dir():
         # Causes name paths as the commands do.
         here = Path.cwd()
         outputs = outputs.relative_to(here) if outputs.is_relative_to(here) else outputs
