@@ -19,9 +19,6 @@ def refresh_page(directory: Path) -> None:
     # A replay is not listed, and a run that was refused leaves nothing.
     date, *_ = directory.absolute().relative_to(outputs).parts
     if is_date(date) and directory.is_dir():
-        # Causes name paths as the commands do.
-        here = Path.cwd()
-        outputs = outputs.relative_to(here) if outputs.is_relative_to(here) else outputs
         _write(outputs, outputs.with_name(MODELS))
 
 
@@ -36,7 +33,9 @@ def _write(outputs: Path, models: Path) -> None:
         # Loads what pages need; the code may have been changed while a run went on.
         from tabproof.runs.page import write_page
 
-        write_page(outputs, models)
+        # Causes name paths as the commands do.
+        here = Path.cwd()
+        write_page(outputs.relative_to(here) if outputs.is_relative_to(here) else outputs, models)
     except Exception as error:  # whatever it is, all else is right without the page
         reason = one_line(f"{type(error).__name__}: {error}")
         log.warning("%s was not written: %s", one_line(str(outputs / ALL_RUNS)), reason)
