@@ -13,7 +13,7 @@ import { mainMetric } from "./columns.js";
 /** @typedef {GroupRow | SweepRow | RunRow | MoreRow} Row */
 
 /** Rows in the table until more are asked for: more take too long to lay out. */
-export const CHUNK = 200;
+export const CHUNK = 100;
 /** Rows of a dataset among others, at least and at most, until more are asked for. */
 const FEWEST = 3;
 const MOST = 20;
