@@ -70,7 +70,7 @@ def facts_of(served: Served) -> list[ModelFacts]:
         facts = ModelFacts(
             name=name,
             default=name == served.default_name,
-            title=summary.estimator.title,
+            title=model.title,
             run_id=model.run_id,
             source=model.source,
             promoted=model.promoted,

@@ -146,13 +146,20 @@ class ServedModel:
             estimator=self._estimator_info(),
         )
 
+    @property
+    def title(self) -> str:
+        """What the model is, such as `ensemble of 6 models (soft vote)`; empty if not known."""
+        return printable(self.summary.estimator.title, 200)
+
     def _estimator_info(self) -> answers.EstimatorInfo | None:
         found = self.summary.estimator
         members = [
-            answers.MemberInfo(each.name, each.kind, format_params(each.params), each.weight)
+            answers.MemberInfo(
+                printable(each.name), printable(each.kind), format_params(each.params), each.weight
+            )
             for each in found.members
         ]
-        return answers.EstimatorInfo(found.title, members) if members else None
+        return answers.EstimatorInfo(self.title, members) if members else None
 
     def example(self) -> dict[str, float | str | None]:
         """Return a row with the middle of each range and the first category of each column."""
