@@ -15,7 +15,7 @@ BAD = [
     ("API_DOCS", "perhaps"),
     ("API_DOCS", ""),
     ("API_PAGES", ""),
-    ("API_PAGES", "true"),
+    ("API_PAGES", "some"),
     ("API_MAX_BODY_BYTES", "1023"),
     ("API_MAX_BODY_BYTES", "8MB"),
     ("API_MAX_ROWS", "0"),
@@ -49,6 +49,11 @@ def test_variables_are_parsed_by_type() -> None:
     chosen = Settings.from_environment({**texts, "API_WATCH_SECONDS": "0.5"})
     assert (chosen.models, chosen.max_rows) == (Path("/m"), 7)
     assert (chosen.docs, chosen.pages, chosen.watch_seconds) == (False, "all", 0.5)
+
+
+@pytest.mark.parametrize(("text", "pages"), [("true", "all"), ("1", "all"), ("no", "off")])
+def test_pages_are_switched_on_and_off_as_elsewhere(text: str, pages: str) -> None:
+    assert Settings.from_environment({"API_PAGES": text}).pages == pages
 
 
 @pytest.mark.parametrize(("variable", "text"), BAD)

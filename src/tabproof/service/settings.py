@@ -48,8 +48,8 @@ class Settings:
     key: str = setting("the key for predictions; empty: no key is needed", "")
     docs: bool = setting("whether `/docs` and `/openapi.json` exist", True)
     pages: str = setting(
-        "pages for people: `front` is the page at `/`; `all` adds the [pages of runs](#pages);"
-        " `off`: none",
+        "pages for people: `front` is the page at `/`; `all` (or `true`) adds the"
+        " [pages of runs](#pages); `off` (or `false`): none",
         "front",
     )
     cors_origins: str = setting(
@@ -150,7 +150,10 @@ def _parsed(variable: str, setting: Any, text: str) -> Any:
             valid = "* or origins such as https://a.example, with commas between them"
         if setting.name == "pages":
             shown, valid = printable(text), f"one of {', '.join(PAGES)}"
-            value = text.lower() if text.lower() in PAGES else None
+            # Switches of other services are true or false.
+            words = dict.fromkeys(TRUE, "all") | dict.fromkeys(FALSE, "off")
+            value = words.get(text.lower(), text.lower())
+            value = value if value in PAGES else None
         if setting.name == "grpc" and text:
             shown, value = printable(text), text if ADDRESS.fullmatch(text) else None
             valid = "host:port, such as 0.0.0.0:9000"
