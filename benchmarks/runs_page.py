@@ -2,8 +2,8 @@
 
 A few small runs are trained, and copied under other names with other ids, seeds, predictions and
 metrics; the files that do not change are hard links. Then the page is written by the command, which
-reads every run, and as at the end of one more run. The metrics of a copy are not those of its
-predictions.
+reads every run, and as at the end of one more run; and the page is opened and filtered in Chromium.
+The metrics of a copy are not those of its predictions.
 """
 
 import json
@@ -21,6 +21,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
+from benchmarks.runs_page_browser import time_page
 from benchmarks.verdict import print_verdict
 from tabproof.artifacts.manifest import NAME, FileEntry, Manifest, read_manifest
 from tabproof.artifacts.run_directory import ALL_RUNS, PREDICTIONS
@@ -63,6 +64,7 @@ def main() -> None:
         for name in (ALL_RUNS, CACHE):
             print(f"  {name:<26}{(outputs / name).stat().st_size / 1e6:10.1f} MB")
         is_met = print_verdict("one new run", sorted(times)[N_TIMES // 2], at_most=MOST_SECONDS)
+        time_page(outputs / ALL_RUNS)
     sys.exit(0 if is_met else 1)
 
 

@@ -1,7 +1,8 @@
-"""How long the page of all runs takes in Chromium to open, to filter, to sort and to compare.
+"""How long the page of all runs takes in Chromium to open, to filter, to sort and to draw plots.
 
     python -m benchmarks.runs_page_browser [N_RUNS]
 
+The page is a sample without run directories; `benchmarks.runs_page` times a page of real ones.
 Times are medians of several pages, each until the browser has laid out and painted the change.
 """
 
@@ -49,7 +50,7 @@ def clicking(selector: str) -> str:
 ACTIONS = {
     "filter: a letter": typing("a"),
     "filter: a metric": typing("roc_auc>=0.9"),
-    "filter: a key": typing("cv.n_splits=10 dataset:adult"),
+    "filter: a key": typing("search.n_splits>2 a"),
     "filter: nothing": typing(""),
     "sort by a metric": clicking("th[data-column=roc_auc] button"),
     "by time": clicking("[data-value=time]"),
@@ -75,20 +76,26 @@ def measure(browser: Any, path: Path, report: Callable[[str, float], None]) -> N
     page.close()
 
 
-def main() -> None:
-    """Print the medians."""
-    n_runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+def time_page(path: Path) -> None:
+    """Print the medians of a page."""
     times: dict[str, list[float]] = {}
-    with TemporaryDirectory() as place, sync_playwright() as playwright:
-        path = Path(place) / "index.html"
-        path.write_text(make_page(*make_runs(n_runs)), encoding="utf-8")
-        print(f"{n_runs:,} runs, {path.stat().st_size / 1e6:.1f} MB")
+    print(f"{path.name}, {path.stat().st_size / 1e6:.1f} MB, in Chromium")
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         for _ in range(N_PAGES):
             measure(browser, path, lambda name, ms: times.setdefault(name, []).append(ms))
         browser.close()
     for name, values in times.items():
-        print(f"{name:20} {median(values):6.0f} ms")
+        print(f"  {name:<26}{median(values):10.0f} ms")
+
+
+def main() -> None:
+    """Time a page of a sample."""
+    n_runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    with TemporaryDirectory() as place:
+        path = Path(place) / "index.html"
+        path.write_text(make_page(*make_runs(n_runs)), encoding="utf-8")
+        time_page(path)
 
 
 if __name__ == "__main__":
