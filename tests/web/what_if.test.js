@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   binOf,
+  briefOf,
   cellOf,
   copyFeatures,
   findCategories,
@@ -86,6 +87,19 @@ test("a plain number is sent as a number, anything else as it was typed", () => 
   assert.equal(cellOf("1,5", number()), "1,5");
   assert.equal(textOf(1.5, german), "1,5");
   assert.equal(textOf(null, german), "");
+});
+
+test("a number in little space keeps its whole part and four digits", () => {
+  const brief = (/** @type {number} */ value) => briefOf(value, number());
+  assert.equal(brief(-3.899421730054339), "\u22123.899");
+  assert.equal(brief(0.00221157), "0.002212");
+  assert.equal(brief(1_046_582.2), "1046582");
+  assert.equal(brief(1_484_705), "1484705");
+  assert.equal(brief(0.5), "0.5");
+  assert.equal(brief(-2.246131e-9), "\u22122.246e\u22129");
+  assert.equal(brief(Number.MAX_VALUE), "1.7976931348623157e+308");
+  assert.equal(briefOf(1234.5678, number({ form: { decimal: "," } })), "1235");
+  assert.equal(briefOf("2024-01-31", { name: "x", kind: "date" }), "2024-01-31");
 });
 
 test("a bin has its lower end, and the last one both", () => {

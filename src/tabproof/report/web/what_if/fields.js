@@ -2,6 +2,7 @@
 import { h } from "../shared/dom.js";
 import {
   binOf,
+  briefOf,
   cellOf,
   findCategories,
   isoOf,
@@ -79,7 +80,8 @@ export function makeField(context) {
       restore.hidden = !isChanged;
       if (isChanged) {
         const was = original === null ? t("what_if.missing") : textOf(original, column);
-        restore.replaceChildren(h("bdi", {}, t("what_if.was", { value: shorten(was) })));
+        const brief = original === null ? was : shorten(briefOf(original, column));
+        restore.replaceChildren(h("bdi", {}, t("what_if.was", { value: brief })));
         const named = { value: shorten(was, 80), column: shorten(column.name, 80) };
         restore.setAttribute("aria-label", t("what_if.restore", named));
         restore.title = t("what_if.restore", named);
@@ -172,7 +174,7 @@ function ranged(context, { input, cellAt }) {
   input.id = id;
   input.setAttribute("aria-describedby", `${id}-hint`);
   const ends = [column.minimum, column.maximum].map((end) =>
-    typeof end === "number" ? textOf(end, column) : (end ?? "").replace("T", " "),
+    typeof end === "number" ? briefOf(end, column) : (end ?? "").replace("T", " "),
   );
   const range = t("what_if.range", { low: ends[0] ?? "", high: ends[1] ?? "" });
   const middle = scale ? cellAt(scale.valueAt(Math.round(scale.n / 2))) : null;

@@ -2,7 +2,7 @@
 import { h } from "../shared/dom.js";
 import { decimal } from "../shared/texts.js";
 import { shorten } from "./fields.js";
-import { percent, signed, textOf } from "./values.js";
+import { briefOf, percent, signed, textOf } from "./values.js";
 
 /** @typedef {import("./values.js").Column} Column */
 /** @typedef {import("./values.js").Features} Features */
@@ -252,7 +252,8 @@ function makeContributions(columns, t) {
     shown.forEach(({ column, value }, place) => {
       const cell = features[column.name] ?? null;
       const text = cell === null ? t("what_if.missing") : textOf(cell, column);
-      lines[place]?.show(column.name, shorten(text, 30), value, value / most);
+      const brief = cell === null ? text : shorten(briefOf(cell, column), 30);
+      lines[place]?.show(column.name, brief, text, value, value / most);
     });
     more.textContent = isWhole
       ? t("what_if.fewer", { n })
@@ -289,10 +290,13 @@ function makeLine() {
   const bar = h("span", { class: "wi-signed", "aria-hidden": "true" }, fill);
   return {
     element: h("li", {}, what, bar, number),
-    /** @param {string} column @param {string} text @param {number} value @param {number} share */
-    show(column, text, value, share) {
+    /**
+     * @param {string} column @param {string} brief @param {string} text
+     * @param {number} value @param {number} share
+     */
+    show(column, brief, text, value, share) {
       name.textContent = shorten(column, 60);
-      cell.textContent = text;
+      cell.textContent = brief;
       what.title = `${column}: ${text}`;
       number.textContent = signed(value);
       fill.className = value < 0 ? "wi-part wi-down" : "wi-part wi-up";

@@ -54,6 +54,19 @@ export function textOf(cell, column) {
 }
 
 /**
+ * Return a cell as a text to read in little space: a number with four digits, none of them of its
+ * whole part left out.
+ *
+ * @param {Cell} cell
+ * @param {Column} column
+ */
+export function briefOf(cell, column) {
+  if (typeof cell !== "number" || !Number.isFinite(cell)) return textOf(cell, column);
+  const n = Math.min(Math.max(4, Math.trunc(Math.abs(cell)).toString().length), 17);
+  return textOf(Number(cell.toPrecision(n)), column).replaceAll("-", MINUS);
+}
+
+/**
  * Return the cell that a text typed for a number means; null for the empty text.
  *
  * A text that is no plain number, with the decimal sign of the column, is sent as it is.
