@@ -221,6 +221,23 @@ def test_the_threshold_of_the_run_has_the_numbers_of_its_evaluation(
         assert f"{at_run:.4g}" in presets.first.inner_text()
 
 
+@pytest.mark.parametrize("width", [375, 768])
+def test_where_rows_stack_each_number_of_a_threshold_says_what_it_is(
+    chromium: Any, run: Path, width: int
+) -> None:
+    with open_form(chromium, run, width=width) as look:
+        # Bars that say nothing of their own are no numbers.
+        labels = look.page.locator("#threshold tbody td:not(.th-drawn):not(:empty)").evaluate_all(
+            "(cells) => cells.map((cell) => getComputedStyle(cell, '::before').content)"
+        )
+        assert len(labels) > 20
+        assert all(re.search(r"\w", label.replace("none", "")) for label in labels)
+        assert sum("predicted <no>" in label for label in labels) == 2
+        assert not look.page.locator("#threshold .scroll").evaluate_all(
+            "(frames) => frames.some((frame) => frame.scrollWidth > frame.clientWidth + 1)"
+        )
+
+
 def test_a_plot_says_its_values_to_the_pointer_and_to_keys(chromium: Any, run: Path) -> None:
     with open_form(chromium, run) as look:
         tip = look.page.locator(".hover-tip")
@@ -381,3 +398,21 @@ def test_a_model_without_contributions_says_why(
         assert "cannot be explained" in look.page.inner_text("#what_if .wi-why")
         # Of three labels there is no threshold.
         assert look.page.locator("#threshold").count() == 0
+
+
+def test_of_many_labels_the_most_probable_come_first(
+    chromium: Any, tmp_path: Path, make_csv: Callable[..., Path]
+) -> None:
+    data = ["dataset=file", f"dataset.path={make_csv(400, 12)}", "dataset.target=label"]
+    options = ["model=logistic_regression", f"hydra.run.dir={tmp_path / 'run'}"]
+    done = train(*data, *WHOLE, *options)
+    assert done.returncode == 0, done.stderr
+    model = load_model(tmp_path / "run", name="model", source="test")
+    with open_form(chromium, tmp_path / "run") as look:
+        answer = model.predict_row(in_the_form(look), strict=False)
+        ranked = sorted(answer.probabilities.items(), key=lambda each: -each[1])
+        lines = look.page.locator("#what_if .wi-shares li")
+        names = lines.locator(".wi-what").evaluate_all("(all) => all.map((one) => one.title)")
+        assert len(names) == 12
+        assert names == [label for label, _ in ranked]
+        assert lines.locator(".wi-value").all_inner_texts() == [written(p) for _, p in ranked]

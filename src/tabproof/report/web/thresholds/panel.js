@@ -238,7 +238,7 @@ function makeRates(outcomes, { costs, threshold: own, titles, labels }, t) {
       "th-rates",
       h("caption", {}, t("threshold.rates")),
       heads,
-      [...lines.map((line) => line.element), lastRow],
+      [...lines.map((line) => line.element), ...(lastRow ? [lastRow] : [])],
     ),
     /** @param {number} threshold */
     show(threshold) {
@@ -368,11 +368,20 @@ function makeGroups(outcomes, { column, names, small, codes }, { titles, labels 
  *
  * @param {string} kind
  * @param {HTMLElement} caption
- * @param {import("../shared/dom.js").Child[]} heads
- * @param {import("../shared/dom.js").Child[]} rows
+ * @param {HTMLElement[]} heads
+ * @param {HTMLElement[]} rows
  */
 function makeTable(kind, caption, heads, rows) {
   caption.id = `threshold-table-${(n_tables += 1)}`;
+  // Where rows stack, each cell says which column it is of.
+  for (const row of rows) {
+    heads.forEach((head, place) => {
+      const cell = row.children[place];
+      if (cell instanceof HTMLTableCellElement && cell.matches("td:not(.th-drawn)")) {
+        cell.dataset.label = head.textContent;
+      }
+    });
+  }
   return h(
     "div",
     { class: "scroll", role: "region", "aria-labelledby": caption.id, tabindex: 0 },

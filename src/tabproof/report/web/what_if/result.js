@@ -179,13 +179,19 @@ function makeBar(kind = "") {
   };
 }
 
-/** A bar for each of many labels. @param {string[]} labels @param {Texts} t */
+/**
+ * A bar for each of many labels. Where a reader would have to scroll, the most probable come first.
+ *
+ * @param {string[]} labels
+ * @param {Texts} t
+ */
 function makeShares(labels, t) {
-  const lines = labels.map((label) => {
+  const lines = labels.map(() => {
     const bar = makeBar();
     const number = h("span", { class: "wi-value" });
-    const name = h("span", { class: "wi-what", title: label }, h("bdi", {}, shorten(label, 60)));
-    return { label, bar, number, element: h("li", {}, name, bar.element, number) };
+    const name = h("bdi", {});
+    const what = h("span", { class: "wi-what" }, name);
+    return { what, name, bar, number, element: h("li", {}, what, bar.element, number) };
   });
   const list = h("ol", { class: "wi-shares" }, lines.map((line) => line.element));
   if (labels.length > N_CONTRIBUTIONS) {
@@ -196,8 +202,14 @@ function makeShares(labels, t) {
     element: h("div", {}, h("h3", {}, t("what_if.probabilities")), list),
     /** @param {Answer} answer */
     show(answer) {
-      for (const { label, bar, number, element } of lines) {
-        const share = answer.probabilities[label] ?? 0;
+      const shareOf = (/** @type {string} */ label) => answer.probabilities[label] ?? 0;
+      const shown = [...labels];
+      if (labels.length > N_CONTRIBUTIONS) shown.sort((a, b) => shareOf(b) - shareOf(a));
+      for (const [place, { what, name, bar, number, element }] of lines.entries()) {
+        const label = shown[place] ?? "";
+        const share = shareOf(label);
+        name.textContent = shorten(label, 60);
+        what.title = label;
         element.classList.toggle("wi-chosen", label === answer.label);
         number.textContent = percent(share);
         bar.show(share, null, null);
