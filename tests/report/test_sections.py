@@ -108,6 +108,10 @@ def test_a_small_hold_out_is_a_caution(
 def test_a_stopped_search_is_a_caution() -> None:
     summary = summary_of(stopped="time budget", n_not_tried=7)
     assert any("not tried: 7" in text for text in cautions(facts_of(summary=summary), EN))
+    summary = summary_of(stopped="time budget", n_not_tried=0)
+    said = " ".join(cautions(facts_of(summary=summary), EN))
+    assert "every candidate was scored, but not on all data" in said
+    assert "not tried" not in said
 
 
 def test_the_best_candidates_are_first_and_all_are_counted() -> None:

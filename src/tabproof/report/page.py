@@ -175,7 +175,9 @@ def cautions(facts: ReportFacts, t: Texts) -> Iterator[str]:
     if few:
         yield t("headline.few", labels=fmt.listed(few, 5, ", "))
     if facts.summary.get("stopped"):
-        yield t("headline.stopped", n_not_tried=fmt.count(facts.summary.get("n_not_tried") or 0))
+        n_not_tried = facts.summary.get("n_not_tried") or 0
+        key = "stopped" if n_not_tried else "stopped_later"
+        yield t(f"headline.{key}", n_not_tried=fmt.count(n_not_tried))
     yield from treatments(facts.schema, t, losses=True)
     if left_out := facts.summary.get("left_out"):
         yield t("headline.left_out", names=", ".join(map(fmt.in_a_sentence, left_out)))
