@@ -94,22 +94,22 @@ export class Model {
   }
 
   /**
-   * Return the value of every key that some of these runs have otherwise than the most.
+   * Return the value of every key in which these runs differ. Runs of which nothing is known differ
+   * in none.
    *
    * @param {Run[]} runs
    * @returns {{key: string, values: (Value | undefined)[]}[]} in the order of keys
    */
   differing(runs) {
     const own = runs.map(({ differs }) => differs && new Map(differs));
-    const keys = own.includes(null)
-      ? this.keys.map((_, key) => key)
-      : [...new Set(own.flatMap((each) => [...(each?.keys() ?? [])]))].sort((a, b) => a - b);
+    const keys = [...new Set(own.flatMap((each) => [...(each?.keys() ?? [])]))];
+    keys.sort((a, b) => a - b);
     return keys
       .map((key) => ({
         key,
         indices: own.map((each) => each && (each.get(key) ?? this.common.get(key) ?? -1)),
       }))
-      .filter(({ indices }) => indices.some((index) => index !== indices[0]))
+      .filter(({ indices }) => new Set(indices.filter((index) => index !== null)).size > 1)
       .map(({ key, indices }) => ({
         key: this.keys[key] ?? "",
         values: indices.map((index) => this.values[index ?? -1]),

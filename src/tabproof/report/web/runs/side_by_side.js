@@ -62,6 +62,7 @@ export async function renderComparison(
     section("tests", tests),
     section("metrics", metricsTable()),
     curves,
+    ...unknown(),
     ...SECTIONS.map(([key, parts]) => section(key, differences(parts))),
   );
   /** @type {Map<number, HoldOut | null>} */
@@ -89,6 +90,16 @@ export async function renderComparison(
    */
   function section(key, content) {
     return h("section", {}, h("h3", {}, t(`runs.section_${key}`)), content);
+  }
+
+  /** Say which runs have no values below. */
+  function unknown() {
+    return runs
+      .filter(({ differs }) => differs === null)
+      .map((run) => {
+        const [before = "", after = ""] = t("runs.unknown", { name: "\u0000" }).split("\u0000");
+        return h("p", { class: "note" }, before, name(titles.get(run) ?? "", 64), after);
+      });
   }
 
   function cards() {
@@ -207,7 +218,10 @@ export async function renderComparison(
     const found = model
       .differing(runs)
       .filter(({ key }) => parts.includes(key.split(".", 1)[0] ?? key));
-    if (found.length === 0) return h("p", { class: "soft" }, t("runs.the_same"));
+    if (found.length === 0) {
+      const nKnown = runs.filter(({ differs }) => differs !== null).length;
+      return h("p", { class: "soft" }, nKnown > 1 ? t("runs.the_same") : decimal(null));
+    }
     // What only some models have says less than what all runs have otherwise.
     const isWhole = (/** @type {Difference} */ { values }) => !values.includes(undefined);
     const ordered = [...found.filter(isWhole), ...found.filter((each) => !isWhole(each))];

@@ -29,6 +29,7 @@ export function testsTable(runs, reference, holdOuts, { model, t }) {
     return t(`runs.test_${metric}`, { metric: title });
   });
   const names = titlesOf(runs);
+  let nTested = 0;
   const rows = runs.flatMap((run, place) => {
     if (run === reference) return [];
     const title = h("span", { class: "run-head" }, swatch(place), name(names.get(run) ?? "", 64));
@@ -57,7 +58,7 @@ export function testsTable(runs, reference, holdOuts, { model, t }) {
     "div",
     {},
     h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": caption }, table),
-    h("p", { class: "soft" }, t("runs.tests_note", note)),
+    nTested > 0 && h("p", { class: "soft" }, t("runs.tests_note", note)),
   );
 
   /** @param {Run} run */
@@ -74,6 +75,7 @@ export function testsTable(runs, reference, holdOuts, { model, t }) {
       const content = [h("p", {}, t("runs.no_curves")), commandLine(command, t)];
       return [h("td", { colspan: TESTED.length }, content)];
     }
+    nTested += 1;
     const found = compareRuns(holdOut.truth, ours, theirs);
     return TESTED.map((metric, place) => {
       const test = found.find((each) => each.metric === metric);
