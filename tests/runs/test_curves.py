@@ -55,6 +55,20 @@ def test_ranks_and_codes_decide_the_tests(n_rows: int, seed: int, decimals: int)
     assert shares == [mcnemar.candidate, mcnemar.current]
 
 
+def test_labels_are_those_at_the_threshold_of_each_run() -> None:
+    y = np.array([0, 0, 1, 1])
+    proba = np.column_stack([[0.9, 0.7, 0.7, 0.2], [0.1, 0.3, 0.3, 0.8]])
+    low, default = (HeldOutRows("rows", ("a", "b"), y, proba, at) for at in (0.2, 0.5))
+    assert read(low)["codes"].tolist() == [0, 1, 1, 1]
+    assert read(default)["codes"].tolist() == [0, 0, 0, 1]
+    thresholds = (low.threshold, default.threshold)
+    accuracy = compare_in_all(y, proba, proba, thresholds)[-1]
+    assert (accuracy.candidate, accuracy.current) == (0.75, 0.75)
+    thresholds = (0.9, 0.5)
+    accuracy = compare_in_all(y, proba, proba, thresholds)[-1]
+    assert (accuracy.candidate, accuracy.current) == (0.5, 0.75)
+
+
 @given(st.integers(1, 300), st.integers(0, 9))
 def test_bins_give_the_calibration_error_and_cells_hold_every_row(n_rows: int, seed: int) -> None:
     rows = held_out(n_rows, 2, seed)

@@ -125,6 +125,13 @@ class Summary:
         return json.dumps(content, indent=2, ensure_ascii=False, default=lambda each: each.item())
 
     @property
+    def threshold(self) -> float | None:
+        """Where the second of two labels is predicted; None: the most probable label is."""
+        threshold = self.decision.get("threshold")
+        is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+        return float(threshold) if is_number and len(self.labels) == 2 else None
+
+    @property
     def model_name(self) -> str:
         """The name of the model when it is promoted."""
         return model_name_of(self.dataset)

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.stats import binom
 
 from tabproof.auc import Codes, Floats, auc_components, p_value_of, rank_aucs
+from tabproof.evaluation.metrics import predicted_codes
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,16 @@ def compare(y: Codes, candidate: Floats, current: Floats) -> Comparison:
     return compare_in_all(y, candidate, current)[0]
 
 
-def compare_in_all(y: Codes, candidate: Floats, current: Floats) -> list[Comparison]:
+def compare_in_all(
+    y: Codes,
+    candidate: Floats,
+    current: Floats,
+    thresholds: tuple[float | None, float | None] = (None, None),
+) -> list[Comparison]:
     """Compare the AUCs, with two classes, then the accuracies.
 
     y : classes of the rows, (n_rows,). candidate, current : probabilities, (n_rows, n_classes).
+    thresholds : of both, as in `predicted_codes`.
     """
     found = []
     if candidate.shape[1] == 2:
@@ -59,7 +66,10 @@ def compare_in_all(y: Codes, candidate: Floats, current: Floats) -> list[Compari
         components = auc_components(y, candidate) - auc_components(y, current)
         p_value = p_value_of(ours - theirs, y, components)
         found.append(Comparison("AUC", "DeLong", ours, theirs, p_value))
-    is_right, was_right = (proba.argmax(axis=1) == y for proba in (candidate, current))
+    is_right, was_right = (
+        predicted_codes(proba, threshold) == y
+        for proba, threshold in zip((candidate, current), thresholds, strict=True)
+    )
     # Rows on which both are right or both wrong say nothing about which is better.
     gained, lost = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
     p_value = min(1.0, 2 * float(binom.cdf(min(gained, lost), gained + lost, 0.5)))

@@ -134,7 +134,9 @@ def compare_with_best(contenders: Sequence[Contender], metric: str) -> list[Comp
     if best is not None and (best.proba.shape[1] > 2 or 0 < int(best.y.sum()) < len(best.y)):
         for n, hold_out in list(known.items())[1:]:
             tests[n] = (
-                compare_in_all(best.y, hold_out.proba, best.proba)[-1]
+                compare_in_all(
+                    best.y, hold_out.proba, best.proba, (hold_out.threshold, best.threshold)
+                )[-1]
                 if metric == "accuracy"
                 else compare(best.y, hold_out.proba, best.proba)
             )

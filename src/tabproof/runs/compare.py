@@ -75,7 +75,7 @@ def _test(first: artifacts.CompleteRun, other: artifacts.CompleteRun) -> dict[st
     probas = [frame.drop(columns="y_true").to_numpy() for frame in (rows, their_rows)]
     tests = [
         {**asdict(test), "difference": test.difference, "is_noise": not test.p_value < LEVEL}
-        for test in compare_in_all(y, *probas)
+        for test in compare_in_all(y, *probas, (ours.summary.threshold, theirs.summary.threshold))
     ]
     return {**pair, "rows": len(y), "tests": tests}
 

@@ -17,7 +17,7 @@ from tabproof import artifacts
 from tabproof.artifacts.errors import UnverifiedRunError
 from tabproof.artifacts.run_directory import PREDICTIONS
 from tabproof.auc import Codes, Floats
-from tabproof.evaluation.metrics import N_BINS, calibration_bins
+from tabproof.evaluation.metrics import N_BINS, calibration_bins, predicted_codes
 
 # Cells of the histogram of probabilities.
 N_CELLS = 40
@@ -36,6 +36,7 @@ class HeldOutRows:
     labels: tuple[str, ...]
     y: Codes
     proba: Floats
+    threshold: float | None = None
 
 
 def read_held_out(place: Path) -> HeldOutRows:
@@ -48,7 +49,7 @@ def read_held_out(place: Path) -> HeldOutRows:
         raise UnverifiedRunError(path=place, name=PREDICTIONS, reason=reason)
     rows = hashlib.sha256(pd.util.hash_pandas_object(frame["y_true"]).to_numpy().tobytes())
     rows.update(repr((summary.labels, summary.data.sha256)).encode())
-    return HeldOutRows(rows.hexdigest(), tuple(summary.labels), y, proba)
+    return HeldOutRows(rows.hexdigest(), tuple(summary.labels), y, proba, summary.threshold)
 
 
 def truth_bytes(held_out: HeldOutRows) -> bytes:
@@ -64,7 +65,7 @@ def curve_bytes(held_out: HeldOutRows) -> bytes:
     rows of the second label and a number of rows of each; and a histogram per label.
     """
     y, proba = held_out.y, held_out.proba
-    codes = _padded(proba.argmax(axis=1).astype(_code_type(proba.shape[1])))
+    codes = _padded(predicted_codes(proba, held_out.threshold).astype(_code_type(proba.shape[1])))
     if proba.shape[1] != 2:
         return codes + _padded(np.zeros(1, "<u4"))
     scores, is_second = proba[:, 1], (y == 1).astype(float)

@@ -28,7 +28,7 @@ from tabproof.runs.curves import curve_bytes, read_held_out, truth_bytes
 
 CACHE = ".page.cache"
 # The first line of the file is the format, with that of records, and a checksum of the others.
-CACHE_FORMAT = f"1.{INDEX_FORMAT}"
+CACHE_FORMAT = f"2.{INDEX_FORMAT}"
 OTHER_FORMAT = re.compile(rb"[\d.]+ \d+")
 # Of a run: keys of a section, and columns of a table that have hashes of their own in the page.
 MAX_KEYS, MAX_COLUMNS = 2_000, 100

@@ -184,5 +184,5 @@ def _read(run: artifacts.Found, refused: dict[Path, str]) -> tuple[str, HoldOut]
     except OSError as error:
         refused[run.path] = f"{place} cannot be read: {error.strerror}"
     else:
-        return held_out.rows, HoldOut(held_out.y, held_out.proba)
+        return held_out.rows, HoldOut(held_out.y, held_out.proba, held_out.threshold)
     return None

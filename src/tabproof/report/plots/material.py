@@ -25,10 +25,14 @@ MAX_CURVES = len(th.SERIES)
 
 @dataclass(frozen=True)
 class HoldOut:
-    """Codes of shape (n_rows,), and the probabilities of a run of shape (n_rows, n_classes)."""
+    """Codes of shape (n_rows,), and the probabilities of a run of shape (n_rows, n_classes).
+
+    threshold: of the run, as in `predicted_codes`.
+    """
 
     y: NDArray[np.int64]
     proba: Floats
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
