@@ -337,6 +337,18 @@ def test_runs_on_other_rows_are_not_tested(show: Show, sample: tuple[Island, byt
         assert "other held-out rows" in shown.texts(".verdicts td")[0]
 
 
+def test_a_run_without_results_is_not_compared(show: Show, sample: tuple[Island, bytes]) -> None:
+    known = next(run for run in sample[0]["runs"] if run["group"] == 0)
+    empty = next(run for run in sample[0]["runs"] if run["differs"] is None)
+    part = f"#tab=compare&run={known['href']}&run={empty['href']}"
+    with show(part=part) as shown:
+        shown.page.locator(".verdicts td").wait_for()
+        assert "no results" in shown.texts(".verdicts td")[0]
+        assert "held-out rows" not in " ".join(shown.texts(".tests p"))
+        assert any("nothing is known" in text for text in shown.texts(".note"))
+        assert shown.page.locator("table.side tbody th code").count() == 0
+
+
 @pytest.mark.parametrize("curves", ["", "%%%", "AAAA"])
 def test_damaged_curves_leave_the_rest(show: Show, curves: str) -> None:
     with show(curves=curves) as shown:

@@ -128,8 +128,9 @@ class Summary:
     def threshold(self) -> float | None:
         """Where the second of two labels is predicted; None: the most probable label is."""
         threshold = self.decision.get("threshold")
-        is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
-        return float(threshold) if is_number and len(self.labels) == 2 else None
+        if len(self.labels) != 2 or not isinstance(threshold, int | float):
+            return None
+        return float(threshold)
 
     @property
     def model_name(self) -> str:

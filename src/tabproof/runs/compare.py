@@ -72,10 +72,11 @@ def _test(first: artifacts.CompleteRun, other: artifacts.CompleteRun) -> dict[st
         return {**pair, "obstacle": obstacle[0], "tests": []}
     rows, their_rows = ours.hold_out(), theirs.hold_out()
     y = rows["y_true"].to_numpy()
-    probas = [frame.drop(columns="y_true").to_numpy() for frame in (rows, their_rows)]
+    proba, their_proba = (frame.drop(columns="y_true").to_numpy() for frame in (rows, their_rows))
+    thresholds = (ours.summary.threshold, theirs.summary.threshold)
     tests = [
         {**asdict(test), "difference": test.difference, "is_noise": not test.p_value < LEVEL}
-        for test in compare_in_all(y, *probas, (ours.summary.threshold, theirs.summary.threshold))
+        for test in compare_in_all(y, proba, their_proba, thresholds)
     ]
     return {**pair, "rows": len(y), "tests": tests}
 

@@ -2,6 +2,7 @@
 
 import { h } from "../shared/dom.js";
 import { count, decimal } from "../shared/texts.js";
+import { isNumber } from "./columns.js";
 import { commandLine, name, swatch, titlesOf } from "./parts.js";
 import { compareRuns } from "./statistics.js";
 
@@ -70,6 +71,9 @@ export function testsTable(runs, reference, holdOuts, { model, t }) {
     const [ours, theirs] = [run, reference].map(({ curve }) =>
       curve === null ? undefined : holdOut?.curves[curve],
     );
+    if ([run, reference].some(({ metrics }) => !metrics.some(isNumber))) {
+      return [h("td", { colspan: TESTED.length }, t("runs.no_results"))];
+    }
     if (holdOut === null || ours === undefined || theirs === undefined) {
       const command = `python -m src.runs compare ${quoted(reference)} ${quoted(run)}`;
       const content = [h("p", {}, t("runs.no_curves")), commandLine(command, t)];
