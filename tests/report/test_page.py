@@ -13,8 +13,9 @@ from tabproof import web
 from tabproof.errors import InvalidValueError
 from tabproof.evaluation_result import Decision, Estimate, Evidence, Finding, Importance
 from tabproof.report import ReportFacts, render_card, render_report
+from tabproof.report.facts import learning
 from tabproof.report.format import Texts
-from tabproof.report.page import learning, make_environment
+from tabproof.report.page import make_environment
 from tabproof.text import LANGUAGES
 from tests.report.making import (
     CONFIG,

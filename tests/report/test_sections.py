@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from tabproof.evaluation_result import Decision, Estimate, Finalist
+from tabproof.report.facts import cautions, command_line, meanings
 from tabproof.report.format import Texts
 from tabproof.report.model import MAX_CANDIDATES, best_candidates, held_out_rows
-from tabproof.report.page import cautions, command_line, meanings
 from tests.report.making import (
     ALONE,
     ODD_NAMES,

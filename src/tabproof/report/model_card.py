@@ -7,8 +7,9 @@ from markupsafe import Markup
 
 from tabproof.report import format as fmt
 from tabproof.report.columns import kinds_in_words
+from tabproof.report.facts import ReportFacts
 from tabproof.report.format import Texts
-from tabproof.report.page import ReportFacts, make_environment, shared_content
+from tabproof.report.page import make_environment, shared_content
 from tabproof.text import format_params
 
 TASK = "tabular-classification"

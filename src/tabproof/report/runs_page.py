@@ -8,8 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from tabproof.report import format as fmt
+from tabproof.report.facts import Row
 from tabproof.report.format import Texts
-from tabproof.report.page import HERE, Row, make_environment
+from tabproof.report.page import HERE, make_environment
 from tabproof.web import as_json, policy_of, read_script, read_texts
 
 # Rows of the table that is there without scripts.

@@ -11,8 +11,9 @@ from markupsafe import Markup
 from tabproof.evaluation.comparison import Comparison, compare, compare_in_all
 from tabproof.evaluation_result import Estimate
 from tabproof.report import format as fmt
+from tabproof.report.facts import Row
 from tabproof.report.format import Texts
-from tabproof.report.page import HERE, Row, make_environment
+from tabproof.report.page import HERE, make_environment
 from tabproof.report.panels import Panels, page_parts
 from tabproof.report.plots.curves import MAX_RUNS, draw_overlays
 from tabproof.report.plots.material import HoldOut
