@@ -42,14 +42,14 @@ test("a row is sent as it is, and explained", async () => {
   ]);
 });
 
-test("a model that is known to have no contributions is not asked for them", async () => {
+test("contributions are not requested of a model that is known to have none", async () => {
   answers = [[200, ANSWER]];
   const options = { address: ADDRESS, key: null, unexplained: "a vote", t };
   assert.equal((await makePredict(options)({ age: 1 })).unexplained, "a vote");
   assert.deepEqual(sent.map(({ url }) => url.includes("explain")), [false]);
 });
 
-test("a model without contributions is asked once why", async () => {
+test("the reason why a model has no contributions is requested once", async () => {
   answers = [[422, { detail: "a vote" }], [200, ANSWER], [200, ANSWER]];
   const predict = makePredict({ address: ADDRESS, key: null, unexplained: null, t });
   assert.equal((await predict({ age: 1 })).unexplained, "a vote");
@@ -57,7 +57,7 @@ test("a model without contributions is asked once why", async () => {
   assert.deepEqual(sent.map(({ url }) => url.includes("explain")), [true, false, false]);
 });
 
-test("a row that is refused says nothing of contributions", async () => {
+test("a refused row leaves open whether the model has contributions", async () => {
   const refused = /** @type {[number, unknown]} */ ([422, { detail: "too extreme" }]);
   answers = [refused, refused, [200, { ...ANSWER, explanation: { label: "b" } }]];
   const predict = makePredict({ address: ADDRESS, key: null, unexplained: null, t });
@@ -78,7 +78,7 @@ test("a key is sent in its header, and nothing is sent without one", async () =>
   assert.deepEqual(sent.map(({ headers }) => headers["X-API-Key"]), ["wrong", "right"]);
 });
 
-test("what is no answer of the service is said as that", async () => {
+test("an answer of something else than the service is reported", async () => {
   const predict = makePredict({ address: ADDRESS, key: null, unexplained: null, t });
   answers = [null];
   await assert.rejects(predict({}), /front.failed/);

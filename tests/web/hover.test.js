@@ -26,13 +26,13 @@ test("a mark is where the plot draws it, and an undefined one is none", () => {
   assert.deepEqual(marks.map(({ x, y }) => [x, y]), [[10, 70], [110, 20], [60, 45], [35, 45]]);
 });
 
-test("a mark says its values: with their interval, by their name, or in words", () => {
+test("the lines of a mark are values with their interval, names, or a text", () => {
   assert.deepEqual(marks[0]?.lines, [["x title", "0 [\u22120.1, 0.1]"], ["", "\u22121"]]);
   assert.deepEqual(marks[2]?.lines, [["", "<b>name</b>"], ["x title", "0.5"]]);
   assert.deepEqual(marks[3]?.lines, [["", "true a, predicted b: 3"]]);
 });
 
-test("the nearest mark is meant, if one is near", () => {
+test("the nearest mark is found, if one is near", () => {
   assert.equal(nearest(marks, 61, 45, 10), 2);
   assert.equal(nearest(marks, 61, 45, 0.5), -1);
   assert.equal(nearest([], 0, 0, 10), -1);

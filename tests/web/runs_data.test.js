@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { bestSoFar, makeAxis, timeTick } from "../../src/tabproof/report/web/runs/axes.js";
-import { decodeBlob, readGroup, rocPoints } from "../../src/tabproof/report/web/runs/curves.js";
+import { readGroup, rocPoints } from "../../src/tabproof/report/web/runs/curves.js";
 import { Model, NewerFormatError } from "../../src/tabproof/report/web/runs/model.js";
 import { short, titlesOf } from "../../src/tabproof/report/web/runs/parts.js";
+import { unpack } from "../../src/tabproof/report/web/shared/unpack.js";
 import { makeContent, makeModel } from "./runs_sample.js";
 
 test("data of a later format, or incomplete data, are refused", () => {
@@ -83,7 +84,7 @@ test("a group is read from the text of the page", async () => {
   const bytes = padded([truth, ...curve, ...curve]);
   const text = gzipSync(Buffer.concat([before, bytes])).toString("base64");
   const group = { dataset: "a", labels: ["x", "y"], n_rows: 3, n_curves: 2 };
-  const blob = await decodeBlob(`\n${text}\n`);
+  const { buffer: blob } = await unpack(`\n${text}\n`);
   const holdOut = readGroup(blob, { ...group, bytes: [16, bytes.length] });
   assert.deepEqual(Array.from(holdOut.truth), [0, 1, 1]);
   const last = holdOut.curves[1];
@@ -102,7 +103,7 @@ test("a group is read from the text of the page", async () => {
     RangeError,
   );
   assert.throws(() => readGroup(blob, { ...group, bytes: [16, bytes.length - 8] }), RangeError);
-  await assert.rejects(decodeBlob("AAAA"));
+  await assert.rejects(unpack("AAAA"));
 });
 
 test("with three labels there are codes alone; many labels and rows have wider numbers", () => {
@@ -182,7 +183,7 @@ test("an axis has numbers, names or times", () => {
   assert.deepEqual(kinds, ["log", "name", "time", "name", "name"]);
 });
 
-test("a shortened name hides nothing and turns nothing around", () => {
+test("a shortened name has no hidden characters and does not change the direction of text", () => {
   assert.equal(short("a\u202eb\n c\u0000"), "a\ufffdb c\ufffd");
   assert.equal([...short("\u{1f680}".repeat(500), 10)].length, 10);
   assert.equal(short("x".repeat(60)), "x".repeat(60));

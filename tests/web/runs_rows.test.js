@@ -85,7 +85,7 @@ test("numbers in texts are sorted as numbers, and numbers before texts", () => {
   assert.deepEqual(numbers(sorted(model.runs, column, false)), [3, 2, 1, 0]);
 });
 
-test("more rows than a chunk wait until they are asked for", () => {
+test("more rows than a chunk are shown on request", () => {
   const runs = Array.from({ length: CHUNK + 50 }, () => ({}));
   assert.equal(rowsOf(runs, { view: "time" }).at(-1), `50 more, then ${2 * CHUNK}`);
   assert.equal(rowsOf(runs, { view: "time", shown: [["", 2 * CHUNK]] }).length, runs.length);

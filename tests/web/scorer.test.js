@@ -72,7 +72,7 @@ function row(value) {
   return Object.fromEntries([["__proto__", value]]);
 }
 
-test("a threshold belongs to the left, a missing number goes where the node says", () => {
+test("a value at the threshold goes to the left, a missing one to the side of the node", () => {
   const scorer = loadScorer(stump());
   const low = 1 / (1 + Math.exp(0.5));
   for (const [value, second] of /** @type {const} */ ([[2, low], [-1, low], [2.1, 1 - low]])) {
@@ -92,14 +92,14 @@ test("contributions add up to the score from what is expected", () => {
   assert.equal(loadScorer(stump()).predict(row(5), { explain: false }).explanation, null);
 });
 
-test("a model of an older format predicts, and says why it has no contributions", () => {
+test("a model of an older format predicts, with the reason why it has no contributions", () => {
   const { explanation, unexplained, label } = loadScorer(stump({ covers: false })).predict(row(1));
   assert.equal(label, "no");
   assert.equal(explanation, null);
   assert.match(unexplained ?? "", /^this model's predictions cannot be explained: its scorer\/ /);
 });
 
-test("a number that is none has no prediction", () => {
+test("a number that is not finite has no prediction", () => {
   for (const value of [Infinity, NaN]) {
     assert.throws(() => loadScorer(stump()).predict(row(value)), {
       constructor: RefusedError,

@@ -74,7 +74,7 @@ test("a cost is the mean over rows of what each true and predicted label costs",
   assert.equal(costOf({ tn: 1, fp: 2, fn: 3, tp: 4 }, [[0, 1], [5, -1]]), (2 + 15 - 4) / 10);
 });
 
-test("numbers come back bit by bit", () => {
+test("numbers are read back bit by bit", () => {
   const numbers = Float64Array.of(0, 1e-300, 0.1, 1 / 3, 1);
   const bytes = new Uint8Array(numbers.buffer);
   const apart = Uint8Array.from({ length: 40 }, (_, place) => bytes[(place % 5) * 8 + Math.floor(place / 5)] ?? 0);

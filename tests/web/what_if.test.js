@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { percent } from "../../src/tabproof/report/web/shared/texts.js";
 import {
   binOf,
   briefOf,
@@ -8,7 +9,6 @@ import {
   findCategories,
   isoOf,
   makeScale,
-  percent,
   scaleOf,
   secondsOf,
   signed,

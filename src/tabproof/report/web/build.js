@@ -1,6 +1,6 @@
 /**
- * Bundle the scripts of the pages into `built/`, which is committed: who installs tabproof needs no
- * node. The same sources give the same bytes; tests/web/test_web.py builds them again and compares.
+ * Bundle the scripts of the pages into `built/`, which is committed, so that installing tabproof needs
+ * no node. The same sources give the same bytes; tests/web/test_web.py builds them again and compares.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";

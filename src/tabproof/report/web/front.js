@@ -1,4 +1,4 @@
-/** The page of the service: examples to copy, and the form that asks the model that is served. */
+/** The page of the service: examples to copy, and the form for predictions of the served model. */
 import { showExamples } from "./front/examples.js";
 import { makePredict } from "./front/predict.js";
 import { readJson, reveal } from "./shared/dom.js";

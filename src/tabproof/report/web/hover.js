@@ -6,9 +6,9 @@ import { makeTexts } from "./shared/texts.js";
 /** @import { Mark } from "./hover/points.js" */
 
 const SVG = "http://www.w3.org/2000/svg";
-/** In pixels of a plot: a mark farther from the pointer is not meant. */
+/** Maximum distance of a mark from the pointer, in pixels of the plot. */
 const NEAR = 60;
-/** In pixels of the screen: between a mark and what is said of it. */
+/** Distance between a mark and its box, in pixels of the screen. */
 const GAP = 14;
 const t = makeTexts(readJson("hover-texts"));
 const tip = h("div", { class: "hover-tip", "aria-hidden": "true", hidden: true });
@@ -80,7 +80,7 @@ function follow(svg) {
   svg.addEventListener("pointermove", point);
   svg.addEventListener("pointerdown", point);
   svg.addEventListener("pointerleave", (event) => {
-    // A finger that is lifted leaves: what it touched stays to be read.
+    // After a touch the box stays, so that it can be read.
     if (event.pointerType === "mouse") hide();
   });
   svg.addEventListener("blur", hide);

@@ -40,7 +40,7 @@ function addCopyButton(panel, t) {
  * @param {HTMLElement} element
  */
 async function copy(element) {
-  // Absent where the page came by http from another machine.
+  // Browsers have no clipboard for a page that came by http from another machine.
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(element.textContent ?? "");
     return true;

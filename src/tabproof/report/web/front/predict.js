@@ -1,4 +1,4 @@
-/** Ask the service for a prediction. */
+/** Predictions by the service. */
 
 /** @typedef {import("../what_if/result.js").Answer} Answer */
 /** @typedef {import("../what_if/values.js").Features} Features */
@@ -20,7 +20,6 @@
  * @param {Options} options
  */
 export function makePredict({ address, key, unexplained, t }) {
-
   /** @param {Features} features */
   async function send(features) {
     /** @type {Record<string, string>} */
@@ -41,7 +40,7 @@ export function makePredict({ address, key, unexplained, t }) {
   return async (features) => {
     if (key && key.value === "") throw new Error(t("front.key_missing"));
     let { status, answer } = await send(features);
-    // Perhaps another model is served by now, which answers without contributions alone.
+    // Another model may be served by now, one that has no contributions.
     if (status === 422 && unexplained === null) {
       unexplained = String(answer.detail);
       ({ status, answer } = await send(features));

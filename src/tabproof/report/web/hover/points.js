@@ -1,8 +1,10 @@
-/** The marks of a plot, as report/plots/points.py writes them. Without a page. */
+/** The marks of a plot, as report/plots/points.py writes them. Uses no DOM. */
+
+import { MINUS } from "../shared/texts.js";
 
 /**
- * x, y : in the units of the axes. x_texts, y_texts : what they are called there. words : what is
- * said of each mark instead. of : the axis along which the intervals from low to high lie.
+ * x, y : in the units of the axes. x_texts, y_texts : their labels there. words : a description of
+ * each mark, shown instead. of : the axis along which the intervals from low to high lie.
  *
  * @typedef {object} Series
  * @property {(number | null)[]} x
@@ -29,7 +31,7 @@
  */
 
 /**
- * A mark: where it is in pixels of the SVG, and the lines that are said of it.
+ * A mark: its place in pixels of the SVG, and the lines that describe it.
  *
  * @typedef {object} Mark
  * @property {number} x
@@ -40,8 +42,6 @@
  */
 
 /** @typedef {(values: {value: string, low: string, high: string}) => string} WriteInterval */
-
-const MINUS = "\u2212";
 
 /** Write a number with four digits. @param {number} value @param {"%" | undefined} unit */
 export function write(value, unit) {
@@ -62,10 +62,10 @@ export function write(value, unit) {
  * @returns {Mark[]}
  */
 export function readMarks(panels, writeInterval) {
-  let n_series = 0;
+  let nSeries = 0;
   return panels.flatMap(({ box: [left, top, width, height], axes: [xs, ys], names, series }) =>
     series.flatMap((each) => {
-      const number = (n_series += 1);
+      const number = (nSeries += 1);
       return each.x
         .map((x, place) => {
           const y = each.y[place];
@@ -100,10 +100,10 @@ function linesOf(series, place, names, writeInterval) {
     const low = series.low?.[place];
     const high = series.high?.[place];
     const hasInterval = series.of === axis && typeof low === "number" && typeof high === "number";
-    const said = hasInterval
+    const text = hasInterval
       ? writeInterval({ value, low: write(low, unit), high: write(high, unit) })
       : value;
-    return [names[which] ?? "", said];
+    return [names[which] ?? "", text];
   });
   // The name of a category comes first.
   return series.y_texts && names[1] === "" ? lines.reverse() : lines;

@@ -1,10 +1,11 @@
-/** The page of all runs: its state, and what is drawn anew where that changes. */
+/** The page of all runs: its state, and its rendering when the state changes. */
 
 import { h } from "../shared/dom.js";
 import { count } from "../shared/texts.js";
+import { unpack } from "../shared/unpack.js";
 import { defaultColumns, makeColumns } from "./columns.js";
 import { toCsv } from "./csv.js";
-import { decodeBlob, readGroup } from "./curves.js";
+import { readGroup } from "./curves.js";
 import { titleOf } from "./parts.js";
 import { renderPlots, renderTicked } from "./plots.js";
 import { makeWords, parseQuery } from "./query.js";
@@ -23,9 +24,9 @@ import { makeColumnMenu, makeFilter, makeSwitch } from "./toolbar.js";
 /** @typedef {{model: Model, columns: Map<string, Column>, state: State, t: Texts}} Context */
 
 const TABS = /** @type {const} */ (["runs", "plot", "compare"]);
-/** An address is not written at every letter: browsers allow it only so often. */
+/** Delay before typed text is written to the address: browsers limit how often it may change. */
 const WRITE_MS = 400;
-/** Names of ticked runs in the bar. */
+/** Names of ticked runs in the dock. */
 const MAX_NAMES = 3;
 
 /**
@@ -44,8 +45,8 @@ export function startApp(place, model, t) {
   const openSweeps = new Set();
   /** @type {Map<string, number>} */
   const shownRows = new Map();
-  /** @type {Promise<ArrayBuffer> | null} */
-  let blob = null;
+  /** @type {Promise<Uint8Array<ArrayBuffer>> | null} */
+  let curves = null;
   let filter = "\n";
   let visible = model.runs;
   let timer = 0;
@@ -357,8 +358,8 @@ export function startApp(place, model, t) {
       readGroup: async (index) => {
         const group = model.groups[index];
         if (group === undefined) throw new RangeError(`no group ${index}`);
-        blob ??= decodeBlob(document.getElementById("curves")?.textContent ?? "");
-        return readGroup(await blob, group);
+        curves ??= unpack(document.getElementById("curves")?.textContent ?? "");
+        return readGroup((await curves).buffer, group);
       },
     });
     if (!focus) return;

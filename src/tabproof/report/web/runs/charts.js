@@ -1,4 +1,4 @@
-/** Plots: their look, and a way to point at each of their points by mouse and by keys. */
+/** Plots: their style, and points that can be reached by mouse and by keys. */
 
 import { h } from "../shared/dom.js";
 import { asText } from "./model.js";
@@ -10,7 +10,7 @@ import { short, titleOf } from "./parts.js";
 /** @typedef {import("./model.js").Run} Run */
 /** @typedef {{x: number, y: number, label: string, lines: string[], key: string}} Target in pixels */
 
-/** Of Observable Plot, which is a script of its own in the page. */
+/** Return Observable Plot, which is a script of its own in the page. */
 export const library = () =>
   /** @type {typeof import("../plot.js")} */ (/** @type {any} */ (globalThis).Plot);
 
@@ -21,7 +21,7 @@ export const REST = "var(--rest)";
 export const DASHES = ["", "7 3", "2.5 2", "8 3 2 3", "1 3", "12 4", "6 2 1 2 1 2"];
 /** Event at plots: other runs are ticked than before. */
 export const TICKED = "ticked";
-/** Pixels between the pointer and a point that it points at. */
+/** Maximum distance of a point from the pointer, in pixels. */
 const NEAR = 30;
 
 /**
@@ -47,7 +47,7 @@ export function draw(options) {
  * Return a figure that is drawn as wide as its place, and again when that changes.
  *
  * @param {string} caption
- * @param {string} label what the picture shows, for who does not see it
+ * @param {string} label description of the picture, for screen readers
  * @param {(width: number) => Node} make
  */
 export function figure(caption, label, make) {
@@ -74,8 +74,8 @@ export function redrawn(place, make) {
 }
 
 /**
- * Make the points of a plot known: the nearest to the pointer is described in a box beside it, and
- * arrow keys go from point to point.
+ * Make the points of a plot reachable: a box describes the point nearest to the pointer, and arrow
+ * keys go from point to point.
  *
  * @param {Node} svg
  * @param {Target[]} targets in the order of arrow keys
@@ -87,7 +87,7 @@ export function pointable(svg, targets, label, t, { isTicked, choose }) {
   const box = h("div", { class: "tip", hidden: true });
   const ring = h("span", { class: "ring", hidden: true });
   const marks = h("span", {});
-  // A slider is what takes a place among many by keys, and says which it is.
+  // Screen readers announce the value of a slider when keys change it.
   const element = h(
     "div",
     {
@@ -222,7 +222,7 @@ export function target(run, x, y, facts) {
 }
 
 /**
- * Return what a run has in a column, in few letters.
+ * Return the value of a run in a column, shortened.
  *
  * @param {Column} column
  * @param {Run} run

@@ -1,4 +1,4 @@
-/** Columns of the table: what a run has in them, for sorting, filtering, plots and CSV. */
+/** Columns of the table: the values of runs, for sorting, filtering, plots and CSV. */
 
 import { asText } from "./model.js";
 

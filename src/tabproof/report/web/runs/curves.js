@@ -1,5 +1,7 @@
 /** Predictions of runs on held-out rows: read from the page, and made into curves. */
 
+import { countByRank } from "./statistics.js";
+
 /** @typedef {import("./model.js").Group} Group */
 /** @typedef {{mean: number, share: number, rows: number}} Bin */
 /**
@@ -15,19 +17,6 @@
 export const N_HISTOGRAM = 40;
 /** Points of a drawn ROC curve: more are closer together than the pixels. */
 const N_POINTS = 400;
-
-/**
- * Decode the text of the page's element: base64 of gzip.
- *
- * @param {string} text
- */
-export async function decodeBlob(text) {
-  const letters = atob(text.trim());
-  const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).arrayBuffer();
-}
 
 /**
  * Read the held-out rows of a group and the predictions of its runs; raises RangeError where the
@@ -99,25 +88,16 @@ function split(counts) {
  * @returns {Point[]}
  */
 export function rocPoints(truth, ranks) {
-  let highest = 0;
-  for (let row = 0; row < ranks.length; row++) highest = Math.max(highest, ranks[row] ?? 0);
-  const counts = [new Float64Array(highest + 1), new Float64Array(highest + 1)];
-  const totals = [0, 0];
-  for (let row = 0; row < ranks.length; row++) {
-    const code = truth[row] === 1 ? 1 : 0;
-    const list = /** @type {Float64Array} */ (counts[code]);
-    const rank = ranks[row] ?? 0;
-    list[rank] = (list[rank] ?? 0) + 1;
-    totals[code] = (totals[code] ?? 0) + 1;
-  }
-  const [nNegative = 0, nPositive = 0] = totals;
+  const { negatives, positives } = countByRank(truth, ranks);
+  const nPositive = positives.reduce((sum, n) => sum + n, 0);
+  const nNegative = ranks.length - nPositive;
   /** @type {Point[]} */
   const points = [{ x: 0, y: 0 }];
   let [x, y] = [0, 0];
   let last = { x: 0, y: 0 };
-  for (let rank = highest; rank >= 0; rank--) {
-    x += (counts[0]?.[rank] ?? 0) / nNegative;
-    y += (counts[1]?.[rank] ?? 0) / nPositive;
+  for (let rank = positives.length - 1; rank >= 0; rank--) {
+    x += (negatives[rank] ?? 0) / nNegative;
+    y += (positives[rank] ?? 0) / nPositive;
     if (Math.hypot(x - last.x, y - last.y) >= 1 / N_POINTS) {
       last = { x, y };
       points.push(last);

@@ -1,4 +1,4 @@
-/** What is known of one run: its files, the command that repeats it, what it was promoted as. */
+/** The details of one run: its files, the command that repeats it, its promotions. */
 
 import { h } from "../shared/dom.js";
 import { asText } from "./model.js";
@@ -9,8 +9,8 @@ import { commandLine, name, promotions } from "./parts.js";
 
 /** Keys of the configuration that differ from most runs, at most. */
 const MAX_KEYS = 24;
-/** Keys that the columns of dataset, model and search tell in one word. */
-const TOLD = ["config.dataset.", "config.model.", "config.search."];
+/** Keys that the columns of dataset, model and search summarize. */
+const SUMMARIZED = ["config.dataset.", "config.model.", "config.search."];
 const TITLES = new Map([
   ["report.html", "runs.report"],
   ["train.log", "runs.log"],
@@ -44,8 +44,8 @@ export function details(run, { model, t }) {
   const unusual = (run.differs ?? []).flatMap(([key, index]) => {
     const id = model.keys[key] ?? "";
     const value = model.values[index];
-    const isTold = TOLD.some((start) => id.startsWith(start));
-    return id.startsWith("config.") && !isTold && value !== undefined
+    const isSummarized = SUMMARIZED.some((start) => id.startsWith(start));
+    return id.startsWith("config.") && !isSummarized && value !== undefined
       ? [pair(id.slice("config.".length), value)]
       : [];
   });

@@ -1,4 +1,4 @@
-/** What the page knows of the runs: the data island of the page, checked, and values by key. */
+/** The data of the page of all runs, checked, and the values of runs by key. */
 
 /** @typedef {string | number | boolean | null | unknown[]} Value */
 /** @typedef {{name: string, title: string, lower: boolean}} Metric lower: smaller is better */
@@ -77,10 +77,7 @@ export class Model {
     this.place = String(content.place ?? "");
     /** @type {number} */
     this.level = typeof content.level === "number" ? content.level : 0.05;
-    /** @type {number} */
-    this.leftOut = content.left_out ?? 0;
     this.keyIndex = new Map(this.keys.map((key, index) => [key, index]));
-    this.metricIndex = new Map(this.metrics.map((metric, index) => [metric.name, index]));
   }
 
   /**

@@ -141,7 +141,7 @@ export function parallel(runs, context, act) {
     });
     targets.sort((a, b) => a.x - b.x || b.y - a.y);
     return pointable(svg, targets, t("runs.parallel_words", { n: count(drawn.length) }), t, {
-      // Where all are ticked, rings around them would say nothing.
+      // Rings around all points would distinguish none.
       isTicked: (path) => chosen !== "" && state.ticked.includes(path),
       choose: act.toggle,
     });
@@ -153,7 +153,8 @@ export function parallel(runs, context, act) {
 /**
  * Return the axes: what differs between the runs, then the metric.
  *
- * What a model has of its own says no more than its name, and most lists are of a search.
+ * Keys of a dataset or a model are left out where its name is an axis, and so are lists, most of
+ * which are the spaces of a search.
  *
  * @param {Run[]} runs
  * @param {Context} context

@@ -45,18 +45,18 @@ export function name(text, limit = SHORT) {
 }
 
 /**
- * Return the choices of a run that its model, search and dataset do not tell.
+ * Return the choices of a run other than its model, search and dataset.
  *
  * @param {Run} run
  */
 export function otherChoices({ choices, model, search, dataset }) {
-  const told = [`model=${model}`, `search=${search}`, `dataset=${dataset}`];
+  const shown = [`model=${model}`, `search=${search}`, `dataset=${dataset}`];
   const words = choices.split(" ");
-  return words.filter((word) => !told.includes(word)).join(" ");
+  return words.filter((word) => !shown.includes(word)).join(" ");
 }
 
 /**
- * Return how a run is called in one line: its model and its other choices.
+ * Return the title of a run in one line: its model and its other choices.
  *
  * @param {Run} run
  */
@@ -65,7 +65,7 @@ export function titleOf(run) {
 }
 
 /**
- * Return the titles of runs side by side; equal ones with what tells them apart.
+ * Return the titles of runs side by side; equal ones with their times or directories.
  *
  * @param {Run[]} runs
  * @returns {Map<Run, string>}
@@ -165,7 +165,7 @@ export function estimate(run, metric, span, decimals, t) {
 }
 
 /**
- * Return a badge for each promotion of a run, and for that it is served.
+ * Return a badge for each promotion of a run, which is served or not.
  *
  * @param {Run} run
  * @param {Texts} t

@@ -12,11 +12,11 @@ import { mainMetric } from "./columns.js";
 /** @typedef {{kind: "more", dataset: string, n: number, next: number}} MoreRow n: rows that are not shown; next: how many to show then */
 /** @typedef {GroupRow | SweepRow | RunRow | MoreRow} Row */
 
-/** Rows in the table until more are asked for: more take too long to lay out. */
+/** Rows in the table until more are requested: more take too long to lay out. */
 export const CHUNK = 100;
-/** Rows of a dataset among others, at least and at most, until more are asked for. */
-const FEWEST = 3;
-const MOST = 20;
+/** Rows of a dataset among others, until more are requested. */
+const MIN_ROWS = 3;
+const MAX_ROWS = 20;
 
 /**
  * Return runs in order; those without a value are last, equal ones by time, the newest first.
@@ -103,7 +103,7 @@ export function bestRun(runs, metric, lower) {
  * @param {Map<string, Column>} columns
  * @param {Run[]} runs those that the filter leaves
  * @param {{view: "dataset" | "time", sort: Sort | null, open: Set<string>, shown: Map<string, number>}} state
- *   open: sweeps; shown: numbers of rows that were asked for, by dataset, "" for all
+ *   open: sweeps; shown: numbers of requested rows, by dataset, "" for all
  * @returns {Row[]}
  */
 export function makeRows(model, columns, runs, { view, sort, open, shown }) {
@@ -114,7 +114,7 @@ export function makeRows(model, columns, runs, { view, sort, open, shown }) {
     return limited(folded(ordered, "", open, null), "", shown.get("") ?? CHUNK);
   }
   const groups = byDataset(runs);
-  const limit = groups.size === 1 ? CHUNK : clamp(Math.floor(CHUNK / groups.size), FEWEST, MOST);
+  const limit = groups.size === 1 ? CHUNK : clamp(Math.floor(CHUNK / groups.size), MIN_ROWS, MAX_ROWS);
   return [...groups].flatMap(([dataset, members]) => {
     const metric = column && column.metric >= 0 ? column.metric : mainMetric(model, members);
     const { name = "", lower = false } = model.metrics[metric] ?? {};

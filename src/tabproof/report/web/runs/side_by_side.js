@@ -24,7 +24,7 @@ import { testsTable } from "./verdicts.js";
 /** @typedef {import("./model.js").Run} Run */
 /** @typedef {{key: string, values: (import("./model.js").Value | undefined)[]}} Difference */
 
-/** Keys of a section until all are asked for. */
+/** Keys of a section that are shown at once. */
 const MAX_KEYS = 40;
 const HASH = /^[0-9a-f]{32,}$/;
 const HASH_LENGTH = 13;
@@ -222,7 +222,7 @@ export async function renderComparison(
       const nKnown = runs.filter(({ differs }) => differs !== null).length;
       return h("p", { class: "soft" }, nKnown > 1 ? t("runs.the_same") : decimal(null));
     }
-    // What only some models have says less than what all runs have otherwise.
+    // Keys that only some runs have belong to their models; keys that all have come first.
     const isWhole = (/** @type {Difference} */ { values }) => !values.includes(undefined);
     const ordered = [...found.filter(isWhole), ...found.filter((each) => !isWhole(each))];
     const nWhole = found.filter(isWhole).length;
@@ -248,7 +248,7 @@ export async function renderComparison(
       const usual = asText(values[runs.indexOf(reference)]);
       const cells = values.map((value) => {
         const text = asText(value);
-        // Of a hash, the beginning tells it from others.
+        // The beginning of a hash is enough to distinguish it.
         const limit = HASH.test(text) ? HASH_LENGTH : 80;
         const content =
           value === undefined

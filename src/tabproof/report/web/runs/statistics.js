@@ -6,7 +6,6 @@
  */
 
 /** @typedef {ArrayLike<number>} Codes */
-/** @typedef {{truth: Codes, predicted: Codes, ranks: Codes | null}} Predictions */
 /**
  * @typedef {object} Test
  * @property {"roc_auc" | "accuracy"} metric
@@ -72,20 +71,14 @@ export function compareRuns(truth, run, reference) {
  * @param {Codes} ranks dense, from 0
  */
 export function aucOf(truth, ranks) {
-  let highest = 0;
-  for (let row = 0; row < ranks.length; row++) highest = Math.max(highest, at(ranks, row));
-  const [negatives, positives] = [new Float64Array(highest + 1), new Float64Array(highest + 1)];
-  for (let row = 0; row < ranks.length; row++) {
-    const counts = truth[row] === 1 ? positives : negatives;
-    const rank = at(ranks, row);
-    counts[rank] = at(counts, rank) + 1;
-  }
+  const { negatives, positives } = countByRank(truth, ranks);
+  const nRanks = positives.length;
   const nPositive = positives.reduce((sum, n) => sum + n, 0);
   const nPairs = nPositive * (ranks.length - nPositive);
   // By rank: negative rows below it, and positive rows above it; half of those on it.
-  const [below, above] = [new Float64Array(highest + 1), new Float64Array(highest + 1)];
+  const [below, above] = [new Float64Array(nRanks), new Float64Array(nRanks)];
   let [nBelow, nAbove, inOrder] = [0, nPositive, 0];
-  for (let rank = 0; rank <= highest; rank++) {
+  for (let rank = 0; rank < nRanks; rank++) {
     const [negative, positive] = [at(negatives, rank), at(positives, rank)];
     below[rank] = nBelow + negative / 2;
     above[rank] = nAbove - positive / 2;
@@ -98,6 +91,24 @@ export function aucOf(truth, ranks) {
     components[row] = at(truth[row] === 1 ? below : above, at(ranks, row)) / nPairs;
   }
   return { auc: inOrder / nPairs, components };
+}
+
+/**
+ * Return the number of rows at each rank, by true label.
+ *
+ * @param {Codes} truth
+ * @param {Codes} ranks dense, from 0
+ */
+export function countByRank(truth, ranks) {
+  let highest = 0;
+  for (let row = 0; row < ranks.length; row++) highest = Math.max(highest, at(ranks, row));
+  const [negatives, positives] = [new Float64Array(highest + 1), new Float64Array(highest + 1)];
+  for (let row = 0; row < ranks.length; row++) {
+    const counts = truth[row] === 1 ? positives : negatives;
+    const rank = at(ranks, row);
+    counts[rank] = at(counts, rank) + 1;
+  }
+  return { negatives, positives };
 }
 
 /**

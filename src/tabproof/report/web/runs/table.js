@@ -181,7 +181,7 @@ export class Table {
    */
   makeSweep({ sweep, key, runs, isOpen, hasBest }, members) {
     const { t } = this.context;
-    // Of its directory, the time: the rest is the same for all, or a hash.
+    // The time in its directory: the rest is the same for all, or a hash.
     const directory = sweep.split("/").at(-1) ?? sweep;
     const shown = short(directory.replace(/(?<=.)_sweep(_[0-9a-f]{8})?$/, ""), LIMIT);
     const toggle = this.toggle(
@@ -346,7 +346,7 @@ export class Table {
     const { t } = this.context;
     if (column.metric >= 0) {
       const { metric } = column;
-      // By dataset, an axis for each: bars of different tables say little beside each other.
+      // By dataset, each has an axis of its own: metrics of different datasets are not comparable.
       const key = `${this.isGrouped ? run.dataset : ""}\n${metric}`;
       if (!this.spans.has(key)) this.spans.set(key, spanOf(members, metric));
       const span = this.spans.get(key) ?? null;

@@ -1,4 +1,4 @@
-/** What stands above the table: the filter, the view, the choice of columns, the export. */
+/** The tools above the table: the filter, the view, the menu of columns. */
 
 import { h } from "../shared/dom.js";
 import { short } from "./parts.js";
@@ -10,7 +10,7 @@ import { grouped } from "./rows.js";
 
 /** Filters of the help, which can be tried. */
 const EXAMPLES = ["state:failed", "-state:complete", "served:yes", "when>=2026-01"];
-/** Choices in the menu of columns until one searches. */
+/** Maximum choices in the menu of columns; a search finds the others. */
 const MAX_CHOICES = 300;
 
 /**
@@ -213,7 +213,7 @@ export function makeColumnMenu({ columns, t }, shown, choose) {
       const now = new Set(shown());
       if (box.checked) now.add(id);
       else now.delete(id);
-      // In the order of the menu; a table without columns says nothing.
+      // In the order of the menu; the last column stays.
       const ids = [...columns.keys()].filter((each) => now.has(each));
       if (ids.length > 0) choose(ids);
       else box.checked = true;

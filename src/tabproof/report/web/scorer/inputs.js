@@ -1,5 +1,5 @@
 /**
- * What a row holds, where the model takes other columns: dates, texts, and many categories.
+ * The columns of a row where the model takes others: dates, texts, and many categories.
  *
  * A date is a number of seconds, a text a string or null; numbers and categories are as in
  * encoding.js.

@@ -40,7 +40,7 @@ export class Trees {
       for (let node = root; node < end; node++) this.right[node] += root;
       root = end;
     }
-    /** The number of each leaf, where its values begin; of inner nodes no use is made. */
+    /** The number of each leaf, where its values begin; unused for inner nodes. */
     this.leaf = new Int32Array(nNodes);
     let nLeaves = 0;
     for (let node = 0; node < nNodes; node++) {

@@ -43,6 +43,17 @@ export function append(parent, children) {
 }
 
 /**
+ * Return the parts of a text around a name, which is isolated from the direction of the text.
+ *
+ * @param {string} name
+ * @param {(name: string) => string} write puts a name into the text
+ */
+export function aroundName(name, write) {
+  const [before = "", after = ""] = write("\u0000").split("\u0000");
+  return [before, h("bdi", {}, name), after];
+}
+
+/**
  * Return the content of a `<script type="application/json">` of this page.
  *
  * @param {string} id

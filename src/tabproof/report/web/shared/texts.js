@@ -1,7 +1,7 @@
 /** Texts in the language of the page, and numbers as the rest of the page writes them. */
 
 /**
- * Return a function that gives the text of a key, with values in its {places}.
+ * Return a function that returns the text of a key, with values in its {places}.
  *
  * @param {Record<string, string>} texts by key, as in texts/web.toml
  */
@@ -19,7 +19,7 @@ export function makeTexts(texts) {
 
 /** @typedef {ReturnType<typeof makeTexts>} Texts */
 
-const MINUS = "\u2212";
+export const MINUS = "\u2212";
 const NOTHING = "\u2013";
 
 /**
@@ -42,4 +42,26 @@ export function decimal(value, decimals = 3) {
  */
 export function count(value) {
   return value.toLocaleString("en-US");
+}
+
+/**
+ * Write a share of 0 to 1; a probability of almost 0 or 1 is not written as one.
+ *
+ * @param {number} share
+ */
+export function percent(share) {
+  if (share > 0 && share < 0.0005) return "<0.1%";
+  if (share < 1 && share > 0.9995) return ">99.9%";
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+/**
+ * Return a text shortened for a line.
+ *
+ * @param {string} text
+ * @param {number} [most]
+ */
+export function shorten(text, most = 24) {
+  const letters = Array.from(text.slice(0, most * 4));
+  return letters.length > most ? `${letters.slice(0, most - 1).join("")}\u2026` : letters.join("");
 }

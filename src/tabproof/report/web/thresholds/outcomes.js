@@ -1,4 +1,4 @@
-/** What a threshold does to rows whose probabilities and true labels are known. Without a page. */
+/** Counts and metrics at any threshold, from probabilities and true labels. Uses no DOM. */
 
 /** Rows by true and predicted label. @typedef {{tn: number, fp: number, fn: number, tp: number}} Counts */
 

@@ -1,8 +1,6 @@
-/** A slider of the threshold, and what becomes of the held-out rows there. */
-import { h } from "../shared/dom.js";
-import { count, decimal } from "../shared/texts.js";
-import { percent } from "../what_if/values.js";
-import { shorten } from "../what_if/fields.js";
+/** A slider for the threshold, with counts and metrics of the held-out rows at it. */
+import { aroundName, h } from "../shared/dom.js";
+import { count, decimal, percent, shorten } from "../shared/texts.js";
 import { balance, costOf, measure, Outcomes } from "./outcomes.js";
 
 /** @typedef {import("./outcomes.js").Counts} Counts */
@@ -143,7 +141,7 @@ function makePresets(outcomes, { threshold, costs }) {
 }
 
 /**
- * Rows by probability: those of the second label above a line, the others below it.
+ * Draw rows by probability: those of the second label above a line, the others below it.
  *
  * @param {Outcomes} outcomes
  * @param {[string, string]} labels
@@ -188,7 +186,7 @@ function drawBars(outcomes, labels, t) {
 }
 
 /**
- * Metrics at the threshold, each with a bar, beside those at the run's own threshold.
+ * Make the table of metrics at the threshold, each with a bar, beside those at the run's own threshold.
  *
  * @param {Outcomes} outcomes
  * @param {Content} content
@@ -254,7 +252,7 @@ function makeRates(outcomes, { costs, threshold: own, titles, labels }, t) {
 }
 
 /**
- * Rows by true and predicted label; bars are shares of the rows with that true label.
+ * Make the table of rows by true and predicted label; bars are shares of the rows with that true label.
  *
  * @param {Outcomes} outcomes
  * @param {[string, string]} labels
@@ -307,7 +305,7 @@ function makeConfusion(outcomes, labels, t) {
 }
 
 /**
- * Rates of the groups of a column.
+ * Make the table of rates of the groups of a column.
  *
  * @param {Outcomes} outcomes
  * @param {Content["groups"][number]} group
@@ -397,8 +395,7 @@ function makeTable(kind, caption, heads, rows) {
 
 let n_tables = 0;
 
-/** Return a text around a name, which is set apart. @param {Texts} t @param {string} key @param {string} name */
+/** @param {Texts} t @param {string} key @param {string} name */
 function around(t, key, name) {
-  const [before = "", after = ""] = t(`threshold.${key}`, { name: "\u0000" }).split("\u0000");
-  return [before, h("bdi", {}, shorten(name, 40)), after];
+  return aroundName(shorten(name, 40), (place) => t(`threshold.${key}`, { name: place }));
 }

@@ -1,12 +1,12 @@
-/** The field of one column: what a person chooses or types, and the cell that is meant by it. */
+/** The field of one column: its controls, and the cell that they are set to. */
 import { h } from "../shared/dom.js";
+import { count, percent, shorten } from "../shared/texts.js";
 import {
   binOf,
   briefOf,
   cellOf,
   findCategories,
   isoOf,
-  percent,
   positionOf,
   scaleOf,
   secondsOf,
@@ -19,8 +19,8 @@ import {
 /** @typedef {import("../shared/texts.js").Texts} Texts */
 
 /**
- * A field. set : show a cell and whether it differs from the original one; warn : what the model
- * would say of the cell, null for nothing.
+ * A field. set : show a cell and whether it differs from the original one; warn : show a warning
+ * instead of the hint, or null for none.
  *
  * @typedef {object} Field
  * @property {HTMLElement} root
@@ -39,7 +39,7 @@ import {
 
 /** @typedef {{column: Column, id: string, t: Texts, change: (cell: Cell) => void}} Context */
 
-/** With more categories, one is found by typing; and so many are offered at a time. */
+/** With more categories, one is found by typing; and the maximum that is offered at a time. */
 const MAX_SELECT = 60;
 const MAX_OFFERED = 100;
 /** Places in the histogram, from 0 to 100. */
@@ -102,17 +102,6 @@ function nameLabel(column, id) {
   return h("label", { for: id, title: column.name }, h("bdi", {}, shorten(column.name, 120)));
 }
 
-/**
- * Cut a text that stands in a line.
- *
- * @param {string} text
- * @param {number} [most]
- */
-export function shorten(text, most = 24) {
-  const letters = Array.from(text.slice(0, most * 4));
-  return letters.length > most ? `${letters.slice(0, most - 1).join("")}\u2026` : letters.join("");
-}
-
 /** @type {Record<Column["kind"], (context: Context) => Controls>} */
 const CONTROLS = {
   number: (context) => ranged(context, exactNumber(context)),
@@ -124,7 +113,7 @@ const CONTROLS = {
   text: freeText,
 };
 
-/** The checkbox of a missing cell, beside an input. @param {Context} context */
+/** Make the checkbox of a missing cell, beside an input. @param {Context} context */
 function missingBox({ column, id, t, change }) {
   /** What an unchecked box returns to. @type {Cell} */
   let last = null;
@@ -150,7 +139,7 @@ function missingBox({ column, id, t, change }) {
 }
 
 /**
- * A slider over the range, below a histogram, and an exact input.
+ * Make a slider over the range, below a histogram, and an exact input.
  *
  * @param {Context} context
  * @param {{input: HTMLInputElement, cellAt: (position: number) => Cell}} exact
@@ -241,7 +230,7 @@ function dateText(cell, column) {
 }
 
 /**
- * Bars of rows above a slider: the one of the cell stands out, a mark is at the original value.
+ * Make bars of rows above a slider: that of the cell is highlighted, a mark is at the original value.
  *
  * @param {Column} column
  */
@@ -288,7 +277,7 @@ function categoryHint({ column, t }) {
   };
 }
 
-/** A list to choose from. @param {Context} context @returns {Controls} */
+/** Make a list to choose from. @param {Context} context @returns {Controls} */
 function selected(context) {
   const { column, id, t, change } = context;
   const categories = column.categories ?? [];
@@ -316,7 +305,7 @@ function selected(context) {
   };
 }
 
-/** A box to type in, which offers categories that hold what is typed. @param {Context} context @returns {Controls} */
+/** Make a box to type in, which offers categories that contain the typed text. @param {Context} context @returns {Controls} */
 function searched(context) {
   const { column, id, t, change } = context;
   const categories = column.categories ?? [];
@@ -333,7 +322,7 @@ function searched(context) {
     dir: "auto",
     autocomplete: "off",
     spellcheck: "false",
-    placeholder: t("what_if.find_category", { n: categories.length.toLocaleString("en-US") }),
+    placeholder: t("what_if.find_category", { n: count(categories.length) }),
     "aria-describedby": `${id}-hint`,
     onfocus: offer,
     oninput: () => {
@@ -371,6 +360,6 @@ function freeText(context) {
       if (area.value !== text) area.value = text;
       missing.show(cell, original ?? "");
     },
-    hint: (cell) => t("what_if.letters", { n: String(cell).length.toLocaleString("en-US") }),
+    hint: (cell) => t("what_if.letters", { n: count(String(cell).length) }),
   };
 }

@@ -1,12 +1,13 @@
 /**
- * A form of a row's columns beside what a model says of it, which follows each change.
+ * A form for the columns of a row beside the prediction of a model, updated at each change.
  *
  * The page needs the texts `common` and `what_if` of texts/web.toml, and the style what_if.css.
  */
 import { h } from "../shared/dom.js";
-import { makeField, shorten } from "./fields.js";
+import { percent, shorten } from "../shared/texts.js";
+import { makeField } from "./fields.js";
 import { makeResult, warningText } from "./result.js";
-import { copyFeatures, percent } from "./values.js";
+import { copyFeatures } from "./values.js";
 
 /** @typedef {import("./fields.js").Field} Field */
 /** @typedef {import("./result.js").Answer} Answer */
@@ -16,7 +17,7 @@ import { copyFeatures, percent } from "./values.js";
 /** @typedef {import("../shared/texts.js").Texts} Texts */
 
 /**
- * A row to begin with. name : how it is called in the list. truth : its true label. probability :
+ * A row to begin with. name : in the list. truth : its true label. probability :
  * of the second of two labels, else of the predicted one. kind : the group of the list that it is
  * in, whose name is the text `what_if.rows_<kind>`.
  *
@@ -32,9 +33,9 @@ import { copyFeatures, percent } from "./values.js";
  * root : an element that the form is put into. columns : as in the answer of /schema, the most
  * important first; `counts` of a column, if given, is its histogram. rows : at least one; the
  * first is shown. predict : the answer of /predict?explain=true for these features; it may be
- * asynchronous, and is never called again before it has answered. It may throw: the message is
+ * asynchronous, and is not called again before it has settled. It may throw: the message is
  * shown. labels : in the order of the model. t : `makeTexts(...)`. n_shown : fields that are shown
- * at once; the others on request. onAnswer : called after each answer, with what was asked.
+ * at once; the others on request.
  *
  * @typedef {object} Options
  * @property {HTMLElement} root
@@ -44,7 +45,6 @@ import { copyFeatures, percent } from "./values.js";
  * @property {string[]} labels
  * @property {Texts} t
  * @property {number} [n_shown]
- * @property {(features: Features, answer: Answer) => void} [onAnswer]
  */
 
 let n_forms = 0;
@@ -52,11 +52,11 @@ let n_forms = 0;
 /**
  * Put the form into a page.
  *
- * `settled` resolves when no answer is awaited; `set` changes cells as a person would.
+ * `set` of the result changes cells as a person would.
  *
  * @param {Options} options
  */
-export function makeWhatIf({ root, columns, rows, predict, labels, t, n_shown = 20, onAnswer }) {
+export function makeWhatIf({ root, columns, rows, predict, labels, t, n_shown = 20 }) {
   const id = `wi-${(n_forms += 1)}`;
   const result = makeResult({ columns, labels, t });
   /** @type {Map<string, Field>} */
@@ -67,16 +67,16 @@ export function makeWhatIf({ root, columns, rows, predict, labels, t, n_shown = 
   /** The answer for the row before any change. @type {Answer | null} */
   let first = null;
 
-  // --- Answers: the newest features are asked about; those in between are skipped.
+  // --- Predictions of the newest features; those in between are skipped.
 
-  let isAsked = false;
+  let isPending = false;
   /** @type {Promise<void> | null} */
-  let asking = null;
+  let running = null;
 
-  async function ask() {
-    while (isAsked) {
-      isAsked = false;
-      const asked = copyFeatures(features, columns);
+  async function predictPending() {
+    while (isPending) {
+      isPending = false;
+      const sent = copyFeatures(features, columns);
       const of = row;
       try {
         if (first === null && isChanged()) {
@@ -84,25 +84,24 @@ export function makeWhatIf({ root, columns, rows, predict, labels, t, n_shown = 
           if (of !== row) continue;
           first = found;
         }
-        const answer = await predict(asked);
-        // Of another row: its answer is on its way.
+        const answer = await predict(sent);
+        // Another row was chosen meanwhile.
         if (of !== row) continue;
         first ??= answer;
-        result.show(isSame(asked, original) ? first : answer, first, asked, row.truth);
+        result.show(isSame(sent, original) ? first : answer, first, sent, row.truth);
         markWarnings(answer);
-        onAnswer?.(asked, answer);
       } catch (error) {
-        if (!isAsked) result.fail(error instanceof Error ? error.message : String(error));
+        if (!isPending) result.fail(error instanceof Error ? error.message : String(error));
       }
     }
   }
 
   function update() {
-    isAsked = true;
+    isPending = true;
     reset.setAttribute("aria-disabled", String(!isChanged()));
-    asking ??= ask().finally(() => {
-      asking = null;
-      if (isAsked) update();
+    running ??= predictPending().finally(() => {
+      running = null;
+      if (isPending) update();
     });
   }
 
@@ -232,15 +231,11 @@ export function makeWhatIf({ root, columns, rows, predict, labels, t, n_shown = 
       columns.forEach(show);
       update();
     },
-    features: () => copyFeatures(features, columns),
-    settled: async () => {
-      while (asking !== null) await asking;
-    },
   };
 }
 
 /**
- * The list of rows to begin with, in groups.
+ * Make the list of rows to begin with, in groups.
  *
  * @param {string} id
  * @param {Row[]} rows

@@ -1,8 +1,7 @@
-/** What the model says of a row: its probability, its label, its warnings, and why. */
-import { h } from "../shared/dom.js";
-import { decimal } from "../shared/texts.js";
-import { shorten } from "./fields.js";
-import { briefOf, percent, signed, textOf } from "./values.js";
+/** The view of a prediction: probability, label, warnings, and contributions of columns. */
+import { aroundName, h } from "../shared/dom.js";
+import { decimal, percent, shorten } from "../shared/texts.js";
+import { briefOf, signed, textOf } from "./values.js";
 
 /** @typedef {import("./values.js").Column} Column */
 /** @typedef {import("./values.js").Features} Features */
@@ -35,7 +34,7 @@ const N_CONTRIBUTIONS = 10;
 const KINDS = ["missing_column", "unseen_category", "out_of_range", "not_a_number", "not_a_date"];
 
 /**
- * Return a warning in the language of the page; without a text of its kind, as the service words it.
+ * Return a warning in the language of the page; the message of the service for another kind.
  *
  * @param {{kind: string, message: string}} warning
  * @param {Texts} t
@@ -73,7 +72,7 @@ export function makeResult({ columns, labels, t }) {
   const reasons = makeContributions(columns, t);
   const warnings = h("ul", { class: "wi-warnings" });
   const noWarnings = h("p", { class: "wi-soft" }, t("what_if.no_warnings"));
-  // Without an answer there is nothing to say of columns and warnings.
+  // Hidden until there is an answer.
   const rest = h(
     "div",
     { class: "wi-rest", hidden: true },
@@ -87,10 +86,7 @@ export function makeResult({ columns, labels, t }) {
   let timer;
 
   /** @param {string} text @param {string} key */
-  const named = (text, key) => {
-    const [before, after] = t(key, { label: "\u0000" }).split("\u0000");
-    return [before, h("bdi", {}, shorten(text, 40)), after];
-  };
+  const named = (text, key) => aroundName(shorten(text, 40), (place) => t(key, { label: place }));
 
   return {
     head,
@@ -108,7 +104,7 @@ export function makeResult({ columns, labels, t }) {
       trouble.hidden = true;
       rest.hidden = false;
       const shown = isBinary ? /** @type {string} */ (labels[1]) : answer.label;
-      of.replaceChildren(...named(shown, "what_if.probability_of").filter((each) => each !== undefined));
+      of.replaceChildren(...named(shown, "what_if.probability_of"));
       of.title = shown;
       const probability = answer.probabilities[shown] ?? answer.pred_proba;
       const before = first.probabilities[shown] ?? first.pred_proba;
@@ -116,14 +112,12 @@ export function makeResult({ columns, labels, t }) {
       was.textContent =
         answer === first ? "" : t("what_if.before", { probability: percent(before) });
       bar.show(probability, answer === first ? null : before, answer.threshold);
-      label.replaceChildren(
-        ...named(answer.label, "what_if.predicted").filter((each) => each !== undefined),
-      );
+      label.replaceChildren(...named(answer.label, "what_if.predicted"));
       label.title = answer.label;
       truth.replaceChildren();
       if (trueLabel !== undefined) {
         const key = answer === first ? "what_if.true_label" : "what_if.true_label_before";
-        truth.replaceChildren(...named(trueLabel, key).filter((each) => each !== undefined));
+        truth.replaceChildren(...named(trueLabel, key));
       }
       truth.title = trueLabel ?? "";
       shares?.show(answer);
@@ -134,7 +128,7 @@ export function makeResult({ columns, labels, t }) {
           h("li", {}, h("bdi", {}, shorten(each.column, 60)), ": ", warningText(each, t)),
         ),
       );
-      // Readers of the screen are told when the numbers have come to rest.
+      // Screen readers announce the numbers only after they stop changing.
       clearTimeout(timer);
       timer = setTimeout(() => {
         const words = { probability: percent(probability), label: shorten(answer.label, 80) };
@@ -151,7 +145,7 @@ export function makeResult({ columns, labels, t }) {
 }
 
 /**
- * A bar from 0 to 1, with a tick at the threshold and one at the probability before.
+ * Make a bar from 0 to 1, with a tick at the threshold and one at the probability before.
  *
  * @param {string} [kind]
  */
@@ -180,7 +174,7 @@ function makeBar(kind = "") {
 }
 
 /**
- * A bar for each of many labels. Where a reader would have to scroll, the most probable come first.
+ * Make a bar for each of many labels; the most probable come first where a reader would scroll.
  *
  * @param {string[]} labels
  * @param {Texts} t
@@ -219,7 +213,7 @@ function makeShares(labels, t) {
 }
 
 /**
- * Signed bars of what each column adds, the greatest first. Lines stay where they are, and get
+ * Make signed bars of the contributions, the greatest first. Lines stay where they are, and get
  * other columns: nothing moves while a slider is dragged.
  *
  * @param {Column[]} columns

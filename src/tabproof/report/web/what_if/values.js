@@ -1,4 +1,6 @@
-/** Values of columns: how they are written, read, and placed on a slider. Without a page. */
+/** Values of columns: how they are written, read, and placed on a slider. Uses no DOM. */
+
+import { MINUS } from "../shared/texts.js";
 
 /**
  * A column, as in the answer of /schema; `counts` is what a histogram is drawn from.
@@ -26,7 +28,6 @@ const DAY = 86_400;
 /** A slider has at most this many positions: more than it is wide in pixels. */
 const MAX_STEPS = 400;
 const PLAIN_NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const MINUS = "\u2212";
 
 /**
  * Return a copy of features without a prototype: a column may be called `__proto__`.
@@ -226,17 +227,6 @@ export function unseenCategory(categories, text) {
   let found = text;
   while (categories.includes(found)) found += "\u2026";
   return found;
-}
-
-/**
- * Write a share of 0 to 1; a probability of almost 0 or 1 is not written as one.
- *
- * @param {number} share
- */
-export function percent(share) {
-  if (share > 0 && share < 0.0005) return "<0.1%";
-  if (share < 1 && share > 0.9995) return ">99.9%";
-  return `${(100 * share).toFixed(1)}%`;
 }
 
 /**
