@@ -89,7 +89,7 @@ def test_what_was_copied_starts_by_itself(build: Path, tmp_path: Path) -> None:
     assert all(Path(file).is_relative_to(tmp_path) for file in files)
 
 
-def test_what_was_copied_has_the_files_of_its_pages(build: Path, tmp_path: Path) -> None:
+def test_copied_modules_have_the_files_of_their_pages(build: Path, tmp_path: Path) -> None:
     copy(build, tmp_path, entries())
     words = """
 from fastapi.testclient import TestClient

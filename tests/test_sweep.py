@@ -458,8 +458,8 @@ def test_the_end_of_a_sweep_writes_the_page_of_all_runs(
     for index in ("false", "true"):
         place = tmp_path / "outputs/2026-11-23" / f"10-00-00_sweep_{index}"
         place.mkdir(parents=True)
-        asked = Composed(place, [composed("report=none", f"report.index={index}")], place)
-        with sweeping.sweep(["-m"], asked):
+        chosen = Composed(place, [composed("report=none", f"report.index={index}")], place)
+        with sweeping.sweep(["-m"], chosen):
             make_recorded_run(place / "0_x", "aaaa0000")
         assert (tmp_path / "outputs/index.html").exists() == (index == "true")
     page = (tmp_path / "outputs/index.html").read_text(encoding="utf-8")

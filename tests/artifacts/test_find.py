@@ -253,7 +253,7 @@ def test_a_damaged_index_is_replaced_with_a_warning(
     assert caplog.text == ""
 
 
-def test_an_index_of_another_version_is_replaced_without_a_word(
+def test_an_index_of_another_version_is_replaced_without_a_warning(
     outputs: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = read_records(outputs)

@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.conftest import ROOT
+
+AXE = ROOT / "src/tabproof/report/web/node_modules/axe-core/axe.min.js"
 # Of the viewport: high enough that the page is laid out whole and any letter can be pointed at.
 HEIGHT = 20_000
 
@@ -141,11 +146,25 @@ OF_TABLES = {"table", "rowgroup", "row", "columnheader", "rowheader", "cell"}
 
 @dataclass
 class Look:
-    """A page on the screen; complaints: what the browser said of it, requests: what it fetched."""
+    """A page on the screen; complaints: of the browser, requests: addresses that it fetched."""
 
     page: Any
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def violations(self) -> list[tuple[str, str]]:
+        """Return what axe-core finds; the context must bypass the policy."""
+        if not AXE.is_file():
+            pytest.skip("the packages of `make web` are absent: axe-core is not run")
+        if self.page.evaluate("typeof axe") == "undefined":
+            self.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+        found = self.page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+        return [(each["id"], each["nodes"][0]["html"][:200]) for each in found]
 
     def too_faint(self, least: float = 4.5) -> list[Any]:
         seen = self.page.evaluate(TOO_FAINT, least)
@@ -179,9 +198,6 @@ def looking(
         viewport={"width": width, "height": HEIGHT}, color_scheme=scheme, offline=False
     )
     look = Look(page)
-    page.on("console", lambda message: look.complaints.append(message.text))
-    page.on("pageerror", lambda error: look.complaints.append(str(error)))
-    page.on("request", lambda request: look.requests.append(request.url))
     page.goto(path.as_uri())
     yield look
     page.close()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ import pytest
 
 from tabproof.artifacts import Registry
 from tabproof.errors import printable
-from tests.browser.looking import OUTLINE, STICKING_OUT, TOO_FAINT
+from tests.browser.looking import OUTLINE, STICKING_OUT, TOO_FAINT, Look
 from tests.browser.test_docs_page import HOSTILE, make_hostile
-from tests.conftest import ROOT
 from tests.service.conftest import promoted, table_run
 from tests.service.serving import TOKEN, Server
 
@@ -21,7 +19,6 @@ __all__ = ["promoted", "table_run"]  # fixtures
 
 pytestmark = pytest.mark.browser
 
-AXE = ROOT / "src/tabproof/report/web/node_modules/axe-core/axe.min.js"
 KEY = "a-key-of-sixteen-letters"
 # What the browser refused because of a policy.
 WATCH = """
@@ -34,25 +31,11 @@ document.addEventListener("securitypolicyviolation", (event) => {
 NUMBER = "#what-if .wi-number"
 
 
-@dataclass
-class Look:
-    """A page, what the browser said of it, and the addresses that it asked for."""
-
-    page: Any
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
+class FrontLook(Look):
+    """The front page, whose form shows a prediction when it is ready."""
 
     def wait_for_prediction(self) -> None:
         self.page.locator(NUMBER, has_text="%").wait_for()
-
-
-def violations(look: Look) -> list[tuple[str, str]]:
-    """Return what axe-core finds; the context must bypass the policy."""
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: accessibility is not checked")
-    look.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
-    found = look.page.evaluate("axe.run().then((all) => all.violations)")
-    return [(each["id"], each["nodes"][0]["html"]) for each in found]
 
 
 @contextmanager
@@ -65,15 +48,12 @@ def looking(
     scheme: str = "light",
     language: str = "en",
     **context: Any,
-) -> Iterator[Look]:
+) -> Iterator[FrontLook]:
     """Open a page of the service as a reader would."""
     options = {"viewport": {"width": width, "height": 6000}, "color_scheme": scheme}
     made = browser.new_context(**options, locale=language, **context)
     page = made.new_page()
-    look = Look(page)
-    page.on("console", lambda message: look.complaints.append(message.text))
-    page.on("pageerror", lambda error: look.complaints.append(str(error)))
-    page.on("request", lambda request: look.requests.append(request.url))
+    look = FrontLook(page)
     page.add_init_script(WATCH)
     page.goto(f"http://127.0.0.1:{server.port}{path}")
     yield look
@@ -108,7 +88,7 @@ def test_the_form_shows_what_predict_answers(chromium: Any, server: Server) -> N
         assert look.page.evaluate("window.refused") == []
 
 
-def test_another_model_is_asked_under_its_name(chromium: Any, server: Server) -> None:
+def test_another_model_is_requested_under_its_name(chromium: Any, server: Server) -> None:
     with looking(chromium, server, "/?model=wine") as look:
         look.wait_for_prediction()
         assert look.page.locator("h1").inner_text() == "wine"
@@ -119,7 +99,7 @@ def test_another_model_is_asked_under_its_name(chromium: Any, server: Server) ->
         assert look.page.locator("h1").inner_text() == "table"
 
 
-def test_nothing_is_asked_of_another_host(chromium: Any, server: Server) -> None:
+def test_no_other_host_gets_a_request(chromium: Any, server: Server) -> None:
     with looking(chromium, server) as look:
         look.wait_for_prediction()
         assert {url.split("/")[2] for url in look.requests if url[:5] != "data:"} == {
@@ -158,7 +138,7 @@ def test_the_page_is_readable(
         assert len(outline["ids"]) == len(set(outline["ids"]))
         assert not outline["broken"]
         assert not outline["unscoped"]
-        assert violations(look) == []
+        assert look.violations() == []
         assert not look.complaints
 
 
@@ -174,7 +154,7 @@ def test_every_state_of_the_page_is_accessible(
         looking(chromium, server, path, bypass_csp=True, http_credentials=login) as look,
     ):
         assert look.page.locator("h1").count() == 1
-        assert violations(look) == []
+        assert look.violations() == []
 
 
 def test_keys_reach_everything(chromium: Any, server: Server) -> None:
@@ -254,7 +234,7 @@ def test_without_a_model_the_page_has_no_form(chromium: Any, tmp_path: Path) -> 
         assert not look.complaints
 
 
-def test_a_service_that_stops_is_said(chromium: Any, promoted: Path) -> None:
+def test_a_service_that_has_stopped_is_reported(chromium: Any, promoted: Path) -> None:
     with Server(promoted, default_model="table") as server, looking(chromium, server) as look:
         look.wait_for_prediction()
         server.process.send_signal(9)

@@ -70,14 +70,14 @@ def test_a_link_leads_to_the_file_of_its_run(tab: Any) -> None:
     tab.go_back()
 
 
-def test_the_scripts_of_the_page_run_and_complain_of_nothing(chromium: Any, path: Path) -> None:
-    tab, said = chromium.new_page(), list[str]()
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
+def test_the_scripts_of_the_page_run_without_messages(chromium: Any, path: Path) -> None:
+    tab, messages = chromium.new_page(), list[str]()
+    tab.on("console", lambda message: messages.append(message.text))
+    tab.on("pageerror", lambda error: messages.append(str(error)))
     requests = list[str]()
     tab.on("request", lambda request: requests.append(request.url))
     tab.goto(path.as_uri())
     assert tab.evaluate("typeof Plot.plot") == "function"
-    assert said == []
+    assert messages == []
     assert requests == [path.as_uri()]
     tab.close()

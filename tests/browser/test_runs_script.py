@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +11,17 @@ import numpy as np
 import pytest
 
 from tabproof import web
-from tests.browser.looking import OUTLINE, STICKING_OUT, TOO_FAINT
-from tests.conftest import ROOT
+from tests.browser.looking import OUTLINE, STICKING_OUT, TOO_FAINT, Look
 from tests.web.runs_sample import HOSTILE, Island, make_page, make_runs
 
 pytestmark = pytest.mark.browser
 
-AXE = ROOT / "src/tabproof/report/web/node_modules/axe-core/axe.min.js"
 N_RUNS = 240
 TABS = ("runs", "plot", "compare")
 
 
-@dataclass
-class Shown:
-    """The open page; complaints: what the browser said of it, requests: what it fetched."""
-
-    page: Any
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
+class Shown(Look):
+    """The page of all runs."""
 
     def texts(self, selector: str) -> list[str]:
         found: list[str] = self.page.locator(selector).all_inner_texts()
@@ -83,9 +75,6 @@ def show(chromium: Any, sample: tuple[Island, bytes], tmp_path: Path) -> Show:
         # What has no place on the page within this time never will.
         page.set_default_timeout(5000)
         shown = Shown(page)
-        page.on("console", lambda message: shown.complaints.append(message.text))
-        page.on("pageerror", lambda error: shown.complaints.append(str(error)))
-        page.on("request", lambda request: shown.requests.append(request.url))
         page.goto(path.as_uri() + part)
         yield shown
         context.close()
@@ -118,7 +107,7 @@ def test_the_best_run_of_each_dataset_is_on_top(show: Show, sample: tuple[Island
         assert shown.page.locator("#static").count() == 0
 
 
-def test_a_head_sorts_by_keys_and_the_third_time_no_more(show: Show) -> None:
+def test_a_heading_sorts_by_keys_and_the_third_time_resets_the_order(show: Show) -> None:
     with show() as shown:
         shown.page.get_by_role("button", name="By time").click()
         head = shown.page.locator("th[data-column=roc_auc]")
@@ -136,7 +125,7 @@ def test_a_head_sorts_by_keys_and_the_third_time_no_more(show: Show) -> None:
         assert times == sorted(times, reverse=True)
 
 
-def test_a_filter_holds_as_one_types(show: Show, sample: tuple[Island, bytes]) -> None:
+def test_a_filter_applies_while_it_is_typed(show: Show, sample: tuple[Island, bytes]) -> None:
     runs = sample[0]["runs"]
     with show() as shown:
         shown.page.locator("#filter").press_sequentially("dataset:wine roc_auc>=0.9 extra")
@@ -171,7 +160,7 @@ def test_a_sweep_opens_by_keys(show: Show) -> None:
         assert shown.page.locator("tr.job").count() == 0
 
 
-def test_rows_that_wait_are_shown_when_asked_for(show: Show) -> None:
+def test_more_rows_are_shown_on_request(show: Show) -> None:
     island, blob = make_runs(600)
     with show(island, blob, part="#view=time") as shown:
         before = shown.page.locator("tr.run").count()
@@ -180,7 +169,7 @@ def test_rows_that_wait_are_shown_when_asked_for(show: Show) -> None:
         shown.page.keyboard.press("Enter")
         now = shown.page.locator("tr.run").count()
         assert now > before
-        # Who asked by keys goes on at the first of the new rows.
+        # The focus is on the first of the new rows.
         focused = "document.activeElement.closest('tr')"
         rows = "[...document.querySelectorAll('tr.run')]"
         assert shown.page.evaluate(f"{rows}.indexOf({focused})") == before
@@ -231,7 +220,7 @@ def test_a_command_is_copied_without_a_clipboard(show: Show) -> None:
         assert shown.page.evaluate("document.activeElement.classList.contains('copy')")
 
 
-def test_what_is_served_has_a_badge(show: Show) -> None:
+def test_a_served_run_has_a_badge(show: Show) -> None:
     with show() as shown:
         shown.filter("served:yes")
         assert shown.texts("tr.run th .badge.fine") == ["served: wine 3"]
@@ -240,7 +229,7 @@ def test_what_is_served_has_a_badge(show: Show) -> None:
 # --- The address.
 
 
-def test_a_view_is_in_the_address_and_can_be_gone_back_to(show: Show) -> None:
+def test_a_view_is_in_the_address_and_in_the_history(show: Show) -> None:
     with show(part="#filter=dataset%3Awine&sort=seconds&column=model&column=seconds") as shown:
         assert shown.page.input_value("#filter") == "dataset:wine"
         assert shown.texts("thead th[data-column]") == ["Model", "Seconds"]
@@ -306,7 +295,7 @@ def test_runs_are_compared_as_python_compares_them(
         assert turned == pytest.approx([-delta for delta in deltas])
 
 
-def test_only_what_differs_is_shown(show: Show) -> None:
+def test_only_differences_are_shown(show: Show) -> None:
     with show() as shown:
         shown.filter("dataset:adult")
         shown.tick(0, 1)
@@ -350,7 +339,7 @@ def test_a_run_without_results_is_not_compared(show: Show, sample: tuple[Island,
 
 
 @pytest.mark.parametrize("curves", ["", "%%%", "AAAA"])
-def test_damaged_curves_leave_the_rest(show: Show, curves: str) -> None:
+def test_damaged_curves_leave_the_rest_of_the_page(show: Show, curves: str) -> None:
     with show(curves=curves) as shown:
         shown.filter("dataset:adult when>=2026-11-30")
         shown.tick(0, 1)
@@ -457,16 +446,12 @@ def test_nothing_sticks_out_or_is_faint(show: Show, width: int, scheme: str) -> 
 @pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1440, "light")])
 @pytest.mark.parametrize("hostile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_axe_finds_nothing(show: Show, width: int, scheme: str, hostile: bool) -> None:
-    if not AXE.is_file():
-        pytest.skip("the packages of `make web` are absent")
     island, blob = make_runs(24, hostile=hostile)
     options = {"width": width, "color_scheme": scheme, "bypass_csp": True}
     with show(island, blob, **options) as shown:
-        shown.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
 
         def check() -> None:
-            found = shown.page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-            assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+            assert shown.violations() == []
 
         look_through(shown, check)
 
@@ -499,7 +484,7 @@ def test_tabs_are_changed_by_arrow_keys(show: Show) -> None:
             assert shown.page.locator(f"#panel-{name}").is_visible()
 
 
-def test_it_is_in_the_language_of_the_page(show: Show) -> None:
+def test_texts_of_the_script_are_in_the_language_of_the_page(show: Show) -> None:
     with show(language="ja") as shown:
         texts = web.read_texts("ja", "runs")
         assert shown.texts(".count") == [texts["runs.count_all"].replace("{n}", str(N_RUNS))]
@@ -531,7 +516,7 @@ def test_hostile_names_are_text(show: Show) -> None:
         (None, "damaged"),
     ],
 )
-def test_what_cannot_be_read_leaves_the_static_part(
+def test_unreadable_data_leave_the_static_part(
     show: Show, sample: tuple[Island, bytes], island: Any, words: str
 ) -> None:
     if isinstance(island, dict) and island["format"] == 2:

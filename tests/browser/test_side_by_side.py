@@ -95,7 +95,7 @@ def test_a_run_has_one_colour_in_the_table_and_in_pictures(chromium: Any, page: 
     assert set(in_table) <= in_pictures
 
 
-def test_a_plot_says_its_values(chromium: Any, page: Path) -> None:
+def test_values_of_a_plot_are_shown(chromium: Any, page: Path) -> None:
     with looking(chromium, page) as look:
         plots = look.page.locator("figure svg.plot")
         assert plots.count() >= 2

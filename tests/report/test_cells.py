@@ -1,4 +1,4 @@
-"""Cells of tables say which column they are of, in words that are only text."""
+"""Cells of tables are labelled with their columns, as text alone."""
 
 import re
 from html import unescape

@@ -177,7 +177,7 @@ def test_a_candidate_has_the_time_of_its_fits() -> None:
     }
 
 
-def test_only_what_was_fitted_on_all_rows_has_a_number_of_the_hold_out() -> None:
+def test_only_candidates_fitted_on_all_training_rows_have_a_hold_out_score() -> None:
     finalists = [Finalist(1, Estimate(0.71)), Finalist(4, Estimate(0.72))]
     times = {"model": 0.5, "candidate 1": 12.4, "candidate 4": 1234.5}
     evidence = evidence_of(finalists=finalists)

@@ -119,7 +119,7 @@ def test_the_most_important_columns_come_first() -> None:
     assert [column["place"] for column in columns] == [1, 0]
 
 
-def test_a_model_that_is_too_large_is_left_out_and_the_page_says_why(
+def test_a_model_that_is_too_large_is_left_out_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     schema, rows = tiny()
@@ -138,21 +138,21 @@ def test_a_model_that_is_too_large_is_left_out_and_the_page_says_why(
         assert 'id="what_if-panel"' not in text
 
 
-def test_a_model_without_exported_files_is_left_out_and_the_page_says_why() -> None:
+def test_a_model_without_exported_files_is_left_out_with_the_reason() -> None:
     schema, rows = tiny()
     found = make_what_if(schema, evidence_of(), rows, {})
     assert found == LeftOut("not_exported")
     assert "export=false" in render_report(facts_of(panels=Panels(what_if=found)), "en")
 
 
-def test_rows_are_left_out_if_the_user_wants_so(tmp_path: Path) -> None:
+def test_rows_are_left_out_on_request(tmp_path: Path) -> None:
     train_on_every_kind(tmp_path / "run", "report.what_if=false")
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert 'id="what_if' not in page
     assert read_island(page, "threshold-data")["n_rows"] > 0
 
 
-def test_the_choice_is_no_part_of_the_run_id() -> None:
+def test_the_option_is_no_part_of_the_run_id() -> None:
     from tabproof.config import identity_of
 
     with_rows, without = (composed("dataset=wine", f"report.what_if={on}") for on in (True, False))
@@ -251,7 +251,7 @@ def test_the_threshold_of_the_run_gives_the_numbers_of_its_evaluation(
     assert 2 * tp / (predicted.sum() + truth.sum()) == evidence.metrics["f1"].value
 
 
-def test_many_rows_are_a_sample_and_the_panel_knows_of_how_many(
+def test_many_rows_are_sampled_and_their_number_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from tabproof.report import thresholds

@@ -109,7 +109,7 @@ def test_sizes_are_known_before_the_predictions_are_read(n_rows: int, n_labels: 
         assert ranks.tolist() == list(range(n_rows))
 
 
-def test_what_is_no_probability_is_refused(tmp_path: Path) -> None:
+def test_values_that_are_no_probability_are_refused(tmp_path: Path) -> None:
     proba = np.array([[0.5, 0.5], [np.nan, 1], [0, 1], [1, 0]])
     files = {"predictions.parquet": predictions(proba)}
     run = make_recorded_run(tmp_path / "run", "aaaa0000", files=files)
@@ -127,7 +127,7 @@ def test_the_hash_of_rows_depends_on_data_labels_ids_and_truth(tmp_path: Path) -
         "truth": ({}, predictions(proba, truth=["no", "no", "no", "yes"])),
     }
     first = read_held_out(make_recorded_run(tmp_path / "first", "aaaa0000")).rows
-    for name, (said, content) in changes.items():
+    for name, (summary, content) in changes.items():
         files = {"predictions.parquet": content}
-        run = make_recorded_run(tmp_path / name, "bbbb0000", files=files, **said)
+        run = make_recorded_run(tmp_path / name, "bbbb0000", files=files, **summary)
         assert (read_held_out(run).rows == first) == (name == "same"), name

@@ -99,7 +99,7 @@ def test_every_run_is_in_the_page_the_newest_first() -> None:
 
 
 def test_a_run_has_the_facts_that_compare_compares() -> None:
-    said: list[dict[str, Any]] = [
+    changed: list[dict[str, Any]] = [
         {"best_params": {"clf__max_depth": 4}, "versions": {"numpy": "2.4.6", "a": "true"}},
         {
             "best_params": {"clf__max_depth": 1.0, "yes": True, "list": [1, None]},
@@ -107,7 +107,7 @@ def test_a_run_has_the_facts_that_compare_compares() -> None:
         },
         {"data": {"sha256": "e" * 64, "columns": {"age": "2", "job": "1"}}, "code": "other"},
     ]
-    for n, changes in enumerate(said):
+    for n, changes in enumerate(changed):
         config = {"config.yaml": f"seed: {n // 2}\nmodel:\n  estimator: {{x{n}: .nan}}\n".encode()}
         make_recorded_run(DATE / f"1{n}-00-00_x", f"aaaa000{n}", files=config, **changes)
     content = written()
@@ -188,7 +188,7 @@ def test_the_best_and_promoted_curves_come_first(monkeypatch: pytest.MonkeyPatch
         assert content["left_out"] == 5 - n_fit
 
 
-def test_more_rows_than_a_summary_says_do_not_exceed_the_room(
+def test_more_rows_than_in_the_summary_do_not_exceed_the_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     proba = np.full((1_000, 2), 0.5)
@@ -200,21 +200,21 @@ def test_more_rows_than_a_summary_says_do_not_exceed_the_room(
         assert (content["runs"][0]["curve"], content["groups"]) == (None, [])
 
 
-@pytest.mark.parametrize(("asked", "own", "expected"), [
+@pytest.mark.parametrize(("chosen", "own", "expected"), [
     ((), "ja", "ja"), ((), "xx", "en"), (("--language", "en"), "ja", "en"),
 ])  # fmt: skip
 def test_the_language_is_that_of_the_newest_run(
-    asked: tuple[str, ...], own: str, expected: str
+    chosen: tuple[str, ...], own: str, expected: str
 ) -> None:
     config = {"config.yaml": f"report:\n  language: {own}\n".encode()}
     make_recorded_run(DATE / "10-00-00_x", "aaaa0000")
     make_recorded_run(DATE / "11-00-00_x", "aaaa0001", files=config)
     make_failed(DATE / "12-00-00_x")
-    assert written(*asked)["language"] == expected
+    assert written(*chosen)["language"] == expected
     assert f'<html lang="{expected}">' in (OUTPUTS / "index.html").read_text(encoding="utf-8")
 
 
-def test_a_page_without_runs_says_so() -> None:
+def test_a_page_without_runs_has_a_note() -> None:
     OUTPUTS.mkdir()
     content = written()
     assert (content["runs"], content["keys"], content["groups"]) == ([], [], [])
@@ -237,10 +237,10 @@ def test_the_page_is_no_run() -> None:
 # --- What is wrong with runs.
 
 
-def test_numbers_that_are_none_are_null() -> None:
+def test_numbers_that_are_not_finite_are_null() -> None:
     numbers = {"roc_auc": float("nan"), "accuracy": float("inf"), "log_loss": None, "f1": 1}
-    said = {"intervals": {"f1": [float("-inf"), 1]}, "seconds": {"total": float("nan")}}
-    make_recorded_run(DATE / "10-00-00_x", "aaaa0000", metrics=numbers, **said)
+    others = {"intervals": {"f1": [float("-inf"), 1]}, "seconds": {"total": float("nan")}}
+    make_recorded_run(DATE / "10-00-00_x", "aaaa0000", metrics=numbers, **others)
     (run,) = written()["runs"]
     assert run["metrics"] == [None, None, 1, None]
     assert (run["low"], run["high"]) == ([None] * 4, [None, None, 1, None])
@@ -268,7 +268,7 @@ def _foreign(path: Path) -> None:
     [(_damaged, "larger than"), (_newer, "99"), (_foreign, "manifest.json")],
     ids=["damaged", "newer", "foreign"],
 )
-def test_what_cannot_be_read_is_a_row_with_its_cause(
+def test_an_unreadable_run_is_a_row_with_its_cause(
     change: Callable[[Path], None], cause: str
 ) -> None:
     make_recorded_run(DATE / "10-00-00_x", "aaaa1111")
@@ -318,7 +318,7 @@ def test_runs_may_vanish_while_the_page_is_written(
 
 
 def test_names_are_data() -> None:
-    said = {"dataset": EVIL, "best_params": {EVIL: EVIL}, "labels": [EVIL, "\udcff"]}
+    summary = {"dataset": EVIL, "best_params": {EVIL: EVIL}, "labels": [EVIL, "\udcff"]}
     files = {"predictions.parquet": predictions(np.eye(2)[[0, 1, 0, 1]])}
     overrides = [f"dataset={EVIL}", f"model={EVIL}", f"x={EVIL}\n$(touch x)"]
     folder = EVIL.replace("/", "_")
@@ -328,7 +328,7 @@ def test_names_are_data() -> None:
         model=EVIL,
         overrides=overrides,
         files=files,
-        **said,
+        **summary,
     )
     make_failed(DATE / f"11-00-00_{folder}", EVIL)
     odd = os.fsdecode(b"12-00-00_\xff\n")
@@ -425,7 +425,9 @@ def test_without_room_for_the_cache_the_page_is_written(monkeypatch: pytest.Monk
 # --- At the end of runs.
 
 
-def test_what_takes_long_to_read_is_left_to_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_that_are_slow_to_read_are_left_to_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     make_recorded_run(DATE / "10-00-00_x", "aaaa0000", 0.9)
     monkeypatch.setattr(pages, "MAX_READING", -1.0)
     refresh_page(DATE / "10-00-00_x")
@@ -487,7 +489,7 @@ def test_a_run_writes_the_page_complete_or_failed(
     assert not (here / OUTPUTS / "index.html").exists()
 
 
-def test_a_writer_that_has_waited_finds_what_came_meanwhile() -> None:
+def test_a_writer_that_has_waited_finds_runs_that_came_meanwhile() -> None:
     make_recorded_run(DATE / "10-00-00_x", "aaaa0000")
     writer = Thread(target=refresh_page, args=[DATE / "10-00-00_x"])
     with locked(OUTPUTS / pages.LOCK):

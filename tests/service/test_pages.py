@@ -86,7 +86,7 @@ class Page(HTMLParser):
         (",;q=1,, ;", False),
     ],
 )
-def test_html_is_for_those_who_prefer_it(accept: str, expected: bool) -> None:
+def test_html_is_for_clients_that_prefer_it(accept: str, expected: bool) -> None:
     assert prefers_html(accept) is expected
 
 
@@ -103,7 +103,7 @@ def test_html_is_for_those_who_prefer_it(accept: str, expected: bool) -> None:
         ("ja;q=0", "en"),
     ],
 )
-def test_the_language_is_the_preferred_one_of_ours(header: str, expected: str) -> None:
+def test_the_language_is_the_preferred_one_of_those_available(header: str, expected: str) -> None:
     assert language_of(header, LANGUAGES) == expected
 
 
@@ -160,7 +160,7 @@ def test_an_unknown_model_is_a_page_too(server: Server) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
-def test_what_a_client_has_is_not_sent_again(server: Server, accept: str) -> None:
+def test_a_known_answer_is_not_sent_again(server: Server, accept: str) -> None:
     whole = server.get("/", Accept=accept)
     tag = whole.headers["etag"]
     again = server.get("/", **{"Accept": accept, "If-None-Match": f'"x", W/{tag}'})
@@ -210,7 +210,7 @@ def test_a_service_for_other_origins_varies_by_origin_too(promoted: Path) -> Non
     assert b"vary: origin" in head
 
 
-def test_without_a_model_the_page_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_model_the_page_has_instructions(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         page, facts = server.get("/", **HTML), server.get("/")
         assert page.status == facts.status == 200
@@ -221,7 +221,7 @@ def test_without_a_model_the_page_says_what_to_do(tmp_path: Path) -> None:
         assert facts.json["detail"] in seen
         assert "python -m src.runs promote latest" in seen
         assert "/reload" in seen
-        # What failed is said instead of steps that would not help.
+        # The failure is shown instead of steps that would not help.
         (server.models / "wine").mkdir(parents=True)
         (server.models / "wine" / "pointer.json").write_text("{")
         server.reload()
@@ -239,7 +239,7 @@ def test_a_model_that_is_not_up_to_date_is_shown_with_the_reason(tmp_path: Path,
         assert "AUC" in seen
 
 
-def test_a_key_is_asked_for_and_named_in_the_examples(promoted: Path) -> None:
+def test_the_page_has_a_field_for_the_key_and_the_examples_send_it(promoted: Path) -> None:
     with Server(promoted, key=KEY, default_model="table", docs="false") as server:
         page = server.get("/", **HTML)
         assert page.status == 200
@@ -286,7 +286,7 @@ def test_addresses_have_the_prefix_of_a_proxy(promoted: Path) -> None:
 @pytest.mark.parametrize(
     "host", ["<script>alert(1)</script>", "a'b", "[::1", "x" * 500 + "\xe9", ""]
 )
-def test_a_host_that_a_client_made_up_is_not_in_the_page(server: Server, host: str) -> None:
+def test_an_invalid_host_is_not_in_the_page(server: Server, host: str) -> None:
     request = f"GET / HTTP/1.1\r\nHost: {host}\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
     reply = server.raw(request.encode("latin-1"))
     if b" 200 " in reply[:20]:
@@ -318,7 +318,7 @@ with TestClient(make_app(settings)) as client:
 """
 
 
-def test_nothing_of_the_pages_is_loaded_before_it_is_asked_for(promoted: Path) -> None:
+def test_code_of_pages_is_loaded_at_the_first_request(promoted: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", LAZY, promoted],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -428,7 +428,7 @@ def test_names_in_the_page_are_text(table: ServedModel) -> None:
         assert "</bdi></script><script>alert(1)</script>{x}" in page.text
 
 
-def test_the_form_knows_that_a_model_has_no_contributions(
+def test_the_page_has_the_reason_why_a_model_has_no_contributions(
     table_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: object) -> None:

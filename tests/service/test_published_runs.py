@@ -1,4 +1,4 @@
-"""The published pages of runs are given out, and no other file, whatever a path or a link says."""
+"""The published pages of runs are sent, and no other file, whatever the path or the link."""
 
 import os
 import re
@@ -82,7 +82,7 @@ def raw(server: Server, path: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_is_published_is_given_out(server: Server, name: str) -> None:
+def test_published_files_are_sent(server: Server, name: str) -> None:
     reply = server.get(f"/runs/{name.replace(' ', '%20')}")
     assert (reply.status, reply.content) == (200, FILES[name])
     types = {"html": "text/html; charset=utf-8", "svg": "image/svg+xml",
@@ -119,13 +119,13 @@ def test_pages_of_a_served_model_have_its_name(server: Server) -> None:
 
 
 @pytest.mark.parametrize("name", PRIVATE)
-def test_other_files_of_a_run_are_not_given_out(server: Server, name: str) -> None:
+def test_other_files_of_a_run_are_not_sent(server: Server, name: str) -> None:
     reply = server.get(f"/runs/{name}")
     assert reply.status == 404
     assert SECRET not in reply.content
 
 
-def test_a_browser_gets_a_page_that_says_what_is_published(server: Server) -> None:
+def test_a_browser_gets_a_page_about_what_is_published(server: Server) -> None:
     path = f"/runs/{RUN}/train.log"
     for language, words in (("en", "Not published"), ("ja", "公開していません")):
         reply = server.get(path, **{"Accept": "text/html", "Accept-Language": language})
@@ -387,7 +387,7 @@ def test_parts_of_a_file(server: Server) -> None:
     assert reply.headers["content-length"] == str(len(content))
 
 
-def test_what_a_client_has_is_not_sent_again(server: Server) -> None:
+def test_a_known_answer_is_not_sent_again(server: Server) -> None:
     path = f"/runs/{RUN}/report.html"
     whole = server.get(path)
     tag, date = whole.headers["etag"], whole.headers["last-modified"]
@@ -474,7 +474,7 @@ def test_a_secret_that_is_set_is_needed(
 
 
 @pytest.mark.parametrize("pages", ["off", "front"])
-def test_runs_are_not_published_unless_that_was_asked_for(home: Path, pages: str) -> None:
+def test_runs_are_published_on_request_only(home: Path, pages: str) -> None:
     with Server(home, pages=pages) as server:
         for path in (
             "/runs",

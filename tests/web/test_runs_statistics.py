@@ -67,7 +67,7 @@ def make_pairs() -> tuple[list[Any], list[Any]]:
 
 
 @needs_node
-def test_the_page_computes_what_python_computes(tmp_path: Path) -> None:
+def test_the_page_computes_the_numbers_of_python(tmp_path: Path) -> None:
     pairs, expected = make_pairs()
     tails = [(k, n) for n in (0, 1, 2, 15, 16, 40, 999, 10**6) for k in {0, n // 3, n // 2}]
     values = (1e-9, 0.1, 1, 2, 6, 40)

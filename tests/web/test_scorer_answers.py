@@ -1,4 +1,4 @@
-"""What the page says of a row is what the service answers, warnings included."""
+"""The page and the service give the same answer for a row, warnings included."""
 
 import json
 from dataclasses import replace

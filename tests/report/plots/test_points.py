@@ -1,4 +1,4 @@
-"""What a plot says of its marks: the numbers that it draws, at the place where it draws them."""
+"""The marks in a plot's metadata: the numbers that are drawn, at their places."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def drawn_path(picture: str) -> np.ndarray[Any, Any]:
     return max(walk(parsed(picture), 0.0, 0.0), key=len)
 
 
-def test_a_mark_is_said_where_it_is_drawn() -> None:
+def test_a_mark_is_described_at_its_place() -> None:
     x = np.linspace(0, 1, 50)
     picture = plot_of(th.curve(x, x**2, 0, "a key"), y=th.Axis((-0.5, 2.0), title="height"))
     (panel,) = points_of(picture)
@@ -69,7 +69,7 @@ def test_each_panel_has_its_own_place() -> None:
     assert len({tuple(panel["box"][:2]) for panel in found}) == len(found) == 3
 
 
-def test_lines_for_comparison_say_nothing_and_a_line_with_dots_is_said_once() -> None:
+def test_lines_for_comparison_have_no_values_and_a_line_with_dots_has_them_once() -> None:
     x, y = [0.0, 0.5, 1.0], [0.1, np.nan, 0.3]
     (panel,) = points_of(
         plot_of(th.reference([0, 1], "chance"), th.dots(x, y, 0, "key"), th.curve(x, y, 0, "key"))
@@ -106,7 +106,7 @@ def test_places_have_names_and_marks_beside_one_belong_to_it() -> None:
 
 
 @pytest.mark.parametrize("labels", [ODD[:2], [*ODD, *"abcdefghijklm"]], ids=["two", "many"])
-def test_every_plot_of_odd_names_says_its_marks(labels: list[str]) -> None:
+def test_every_plot_of_odd_names_describes_its_marks(labels: list[str]) -> None:
     numbers = [0.1, 0.2]
     given = {
         "importances": [Importance(name, Estimate(0.1, 0.05, 0.15)) for name in ODD[:2]],
@@ -119,7 +119,7 @@ def test_every_plot_of_odd_names_says_its_marks(labels: list[str]) -> None:
             assert points_of(picture), name
 
 
-def test_a_cell_of_a_confusion_matrix_says_its_rows() -> None:
+def test_a_cell_of_a_confusion_matrix_has_its_number_of_rows() -> None:
     material = material_of(["no", "yes"])
     (panel,) = points_of(draw_plots(material, "en")["confusion"])
     (cells,) = panel["series"]
