@@ -54,8 +54,8 @@ def make_run(
             run.mark_latest()
         return summary
     finally:
-        # A run that was refused has left nothing; a replay is no run of outputs/.
-        if config.report.index and is_latest and directory.is_dir():
+        # A replay is no run of outputs/.
+        if config.report.index and is_latest:
             refresh_page(directory)
 
 

@@ -14,7 +14,7 @@ LANGUAGES = ("en", "ja")
 GAP = "  "
 # A column that is shortened keeps this many characters, half of them if need be.
 MIN_WIDTH = 12
-# What begins a formula in a cell of a spreadsheet; some skip the blank ones, some read wide ones.
+# Characters that begin a formula in a spreadsheet; some skip leading blanks, some read wide signs.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -65,7 +65,7 @@ def display_width(text: str) -> int:
 
 
 def no_formula(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula: an apostrophe before what begins one."""
+    """Return text that no spreadsheet reads as a formula: with an apostrophe where it begins so."""
     return f"'{text}" if text.startswith(FORMULA) else text
 
 

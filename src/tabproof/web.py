@@ -1,4 +1,4 @@
-"""What pages with scripts are put together from: built scripts, data, texts, and their policy.
+"""The parts of pages with scripts: built scripts, data, texts, and the policy.
 
 The scripts are built from report/web/ by `make web`. A page runs only those whose hash is in its
 Content-Security-Policy, so that a name in the data that passed as markup would run nothing.
@@ -20,7 +20,7 @@ BUILT = Path(__file__).parent / "report" / "web" / "built"
 TEXTS = Path(__file__).parent / "texts" / "web.toml"
 # Of gzip: 3 % larger than the default, five times as fast.
 LEVEL = 4
-# All that is read here; the image of the service has these too.
+# The files that are read here; the image of the service has them too.
 DATA_FILES = ("texts/web.toml", "report/web/built/*")
 # What ends a script element, or begins a comment in one; and line ends of JavaScript alone.
 ESCAPED = "<>&\u2028\u2029"
@@ -28,7 +28,7 @@ ESCAPED = "<>&\u2028\u2029"
 
 @cache
 def read_script(name: str) -> str:
-    """Return a built script, for a script element in the page: it has no end tag in it."""
+    """Return a built script for a script element; it contains no end tag."""
     return (BUILT / f"{name}.js").read_text(encoding="utf-8")
 
 

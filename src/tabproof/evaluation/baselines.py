@@ -65,9 +65,9 @@ Make = Callable[[], Any]
 
 
 class FittedBaseline(NamedTuple):
-    """A baseline: the number of its training rows, and what it predicts of the held-out rows.
+    """A baseline: the number of its training rows, and its predictions of the held-out rows.
 
-    seconds: that predicting took.
+    seconds: of predicting.
     """
 
     name: str
@@ -130,10 +130,7 @@ def max_rows(n_columns: int) -> int:
 def fit_and_predict(
     estimator: Any, X: pd.DataFrame, y: Codes, X_test: pd.DataFrame
 ) -> tuple[Floats, float]:
-    """Fit once, without a word about iterations; return the probabilities of other rows.
-
-    And the seconds that predicting them took.
-    """
+    """Fit once, without warnings; return the probabilities of other rows, and their seconds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted, start = estimator.fit(X, y), perf_counter()

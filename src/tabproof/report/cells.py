@@ -1,4 +1,4 @@
-"""Tables whose rows can stack on a narrow screen: each cell says which column it is of.
+"""Tables whose rows can stack on a narrow screen: each cell is labelled with its column.
 
 A style that shows rows as blocks takes the semantics of a table from some browsers, so elements
 state their roles; the headings, which are then out of sight, are repeated as labels of cells.

@@ -1,4 +1,4 @@
-"""What report.html and model_card.md show of a run: its facts, and sentences and rows of them."""
+"""The facts of a run for report.html and model_card.md, and the sentences and rows made of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -52,8 +52,8 @@ def best_candidates(
     """Return the best candidates, by last rung and then score; None without a search.
 
     The one that is the estimator comes first. Members of an ensemble have their weights, and none
-    of them is chosen alone. Those that were fitted on all training rows have what the hold-out
-    shows of them. times : microseconds per predicted row, by what predicts.
+    of them is chosen alone. Those that were fitted on all training rows have a ROC-AUC on the
+    hold-out. times : microseconds per predicted row, by what predicts.
     """
     if cv_results is None or cv_results.empty or "mean_test_score" not in cv_results:
         return None

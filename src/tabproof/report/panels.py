@@ -1,4 +1,4 @@
-"""What scripts of pages show: the form "What if", other thresholds, and values of plots."""
+"""The parts of pages that have scripts: "What if", other thresholds, and values of plots."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SCRIPTS = {"threshold": "thresholds", "what_if": "what_if"}
 
 @dataclass(frozen=True)
 class Panels:
-    """What the panels are made of; None where there is none."""
+    """The content of the panels; None where there is none."""
 
     thresholds: Mapping[str, Any] | None = None
     what_if: WhatIf | LeftOut | None = None
@@ -27,7 +27,7 @@ class Panels:
 def page_parts(panels: Panels, t: Texts, *, has_plots: bool) -> dict[str, Any]:
     """Return what a template needs: texts and data of scripts, scripts, styles and policy.
 
-    t: texts of the report. has_plots: the page has plots, which say their values.
+    t: texts of the report. has_plots: whether the page has plots, whose values a script shows.
     """
     data: dict[str, Any] = {}
     if panels.thresholds is not None:
@@ -40,7 +40,7 @@ def page_parts(panels: Panels, t: Texts, *, has_plots: bool) -> dict[str, Any]:
     elif panels.what_if is not None:
         data["what_if"] = panels.what_if.files
     names = [SCRIPTS[name] for name in data]
-    # The form has the look of all controls.
+    # It has the style of all controls.
     styles = [*dict.fromkeys(["what_if", *names])] if names else []
     islands = {f"{name}-data": content for name, content in data.items()}
     with_texts = list(data)

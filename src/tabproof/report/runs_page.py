@@ -1,4 +1,4 @@
-"""The page of all runs, one file: what a script shows, and without scripts the newest runs."""
+"""The page of all runs in one file: data for its script, and without scripts the newest runs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from tabproof.web import as_json, policy_of, read_script, read_texts
 # Rows of the table that is there without scripts.
 MAX_ROWS = 50
 SCRIPTS = ("plot", "runs")
-# Of a metric, and of a cause.
+# Decimals of a metric, and maximum characters of a cause.
 DECIMALS, MAX_CAUSE = 4, 200
 FINISHED = ("complete", "partial")
 # Those that the table has a text for.
@@ -25,7 +25,7 @@ LINKED = ("report.html", "train.log", "model_card.md")
 
 @dataclass(frozen=True)
 class RunsContent:
-    """What the page of all runs holds.
+    """The content of the page of all runs.
 
     head, runs: one JSON object, in which every run is a text of `as_json`, the newest first.
     curves: base64. best: by dataset, the place of its best run among the runs.
@@ -73,7 +73,7 @@ def render_runs(content: RunsContent) -> str:
 
 
 def _row(run: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], t: Texts) -> Row:
-    """Return what the table shows of a run: its first metric, and its files."""
+    """Return a row of the table: the first metric of a run, and its files."""
     named = zip(metrics, run["metrics"], run["low"], run["high"], strict=True)
     first = next((each for each in named if each[1] is not None), None)
     value, ends, metric = fmt.NOTHING, None, None

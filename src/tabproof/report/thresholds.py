@@ -1,4 +1,4 @@
-"""What the panel "Threshold" of report.html is made of: the predictions of the hold-out set.
+"""The content of the panel "Threshold" of report.html: the predictions of the hold-out set.
 
 Every count that the panel shows at a threshold is exact: it has the probabilities bit by bit.
 """
@@ -13,7 +13,7 @@ from tabproof import web
 from tabproof.auc import Codes, Floats
 from tabproof.evaluation_result import Evidence
 
-# Of more rows, a sample is drawn, and the panel says so.
+# Of more rows, a sample is drawn, which the panel states.
 MAX_ROWS = 50_000
 
 
@@ -25,7 +25,7 @@ def make_thresholds(
     *,
     seed: int = 0,
 ) -> dict[str, Any] | None:
-    """Return what the script of the panel reads; None unless two labels have rows.
+    """Return the content for the script of the panel; None unless two labels have rows.
 
     y : (n_rows,). proba : (n_rows, 2). groups : by column the names of its groups, and the code of
     each row.

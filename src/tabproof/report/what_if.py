@@ -1,4 +1,4 @@
-"""What the panel "What if" of report.html is made of: columns, real rows, and the exported scorer.
+"""The content of the panel "What if" of report.html: columns, real rows, and the exported scorer.
 
 The page then holds up to N_ROWS rows of the hold-out set, cell by cell.
 """
@@ -26,15 +26,15 @@ N_ROWS = 20
 OFFERED = {"typical": 1, "near": 7, "wrong": 6, "certain": 6}
 # Characters of all that is packed, in base64: the page stays small enough to be sent by mail.
 MAX_PACKED = 4_000_000
-# Files this many times as large do not fit, however well they are packed.
-MOST_PACKING = 12
+# Compression at its best: files this many times as large never fit.
+MAX_COMPRESSION = 12
 N_BINS = 24
 # Of more cells, histograms are made from every n-th row; of more columns, the first ones have some.
 MAX_CELLS, MAX_DRAWN = 2_000_000, 1_000
 # Categories whose shares are shown.
 MAX_SHARES = 1_000
-# The order of columns, where importances were not computed, is found from so many rows, in so much
-# work of the explainer.
+# Maximum rows, and maximum work of the explainer, from which the order of columns is found where
+# importances were not computed.
 N_EXPLAINED, MAX_WORK = 100, 10**7
 
 
@@ -48,7 +48,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class WhatIf:
-    """What the script of the panel reads: files by name, packed. n_rows : rows in them."""
+    """The files that the script of the panel reads, packed, by name. n_rows : rows in them."""
 
     files: Mapping[str, str]
     n_rows: int
@@ -79,7 +79,7 @@ def make_what_if(
     if not files:
         return LeftOut("not_exported")
     size = sum(map(len, files.values()))
-    if size > MAX_PACKED * MOST_PACKING:
+    if size > MAX_PACKED * MAX_COMPRESSION:
         return LeftOut("too_large", size)
     offered = _offered_rows(schema, evidence, rows)
     content = {
@@ -191,7 +191,7 @@ def choose_rows(y: Codes, proba: Floats, threshold: float | None) -> dict[str, l
         distance, middle = np.abs(proba[:, 1] - threshold), proba[:, 1]
     is_right = predicted == y
     best_first = np.argsort(-of_truth, kind="stable")
-    # The first of each label, then the second of each: one label alone would say little.
+    # The first of each label, then the second of each, so that all labels are among them.
     turn = np.empty(len(y), dtype=np.int64)
     for code in np.unique(y):
         places = best_first[(y == code)[best_first] & is_right[best_first]]

@@ -1,4 +1,4 @@
-"""The held-out rows of a run in few bytes: what a browser needs to draw its curves and to test it.
+"""The held-out rows of a run in few bytes, from which a browser draws curves and computes tests.
 
 Ranks of probabilities decide every ROC curve and DeLong's test, predicted labels McNemar's test.
 Every array is little endian and begins at a multiple of 8 bytes.
@@ -58,7 +58,7 @@ def truth_bytes(held_out: HeldOutRows) -> bytes:
 
 
 def curve_bytes(held_out: HeldOutRows) -> bytes:
-    """Return what a browser needs of one run.
+    """Return the predictions of one run for a browser.
 
     These are the predicted codes; for two labels the dense ranks of the probabilities of the
     second; the number of calibration bins and, for two labels, a mean probability, a number of

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def page(*, outputs: Path, models: Path, language: str | None, is_opened: bool = False) -> str:
-    """Write outputs/index.html after reading all that is new, and say where it is."""
+    """Write outputs/index.html after reading all runs that are new; return a line about it."""
     start = perf_counter()
     cache, runs = PageCache(outputs / CACHE), _walk(outputs)
     with rows_display(bar=True, what="runs") as show:
@@ -60,7 +60,7 @@ def write_page(outputs: Path, models: Path, *, language: str | None = None) -> i
     the last page has all of them. Reading runs that are new takes two seconds at most; the others
     are in the page without what was not read.
     """
-    with _alone(outputs), _without_collections():
+    with _page_lock(outputs), _without_garbage_collection():
         cache, runs = PageCache(outputs / CACHE), _walk(outputs)
         best, promoted = best_of_each_dataset(runs.values()), read_promoted(models)
         reader = Reader(cache, until=monotonic() + MAX_READING)
@@ -80,8 +80,8 @@ def _walk(outputs: Path) -> Runs:
 
 
 @contextmanager
-def _without_collections() -> Iterator[None]:
-    """Collect no garbage inside the block: each collection would pass over all runs."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Switch garbage collection off inside the block: it would pass over all runs each time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -92,11 +92,8 @@ def _without_collections() -> Iterator[None]:
 
 
 @contextmanager
-def _alone(outputs: Path) -> Iterator[None]:
-    """Hold the lock of the page; raise RunningError where others keep it for long.
-
-    Whoever had it meanwhile has looked for runs later than this process has asked for it.
-    """
+def _page_lock(outputs: Path) -> Iterator[None]:
+    """Hold the lock of the page; raise RunningError where others keep it for long."""
     end = monotonic() + MAX_WAITING
     with ExitStack() as stack:
         while True:
@@ -115,16 +112,16 @@ def _language_of(runs: Runs, cache: PageCache) -> str:
     for key in runs:
         if known := cache.runs.get(key):
             facts = dict(cache.facts[number] for number in known.numbers)
-            asked = facts.get("config.report.language", "").strip('"')
-            return asked if asked in LANGUAGES else LANGUAGES[0]
+            language = facts.get("config.report.language", "").strip('"')
+            return language if language in LANGUAGES else LANGUAGES[0]
     return LANGUAGES[0]
 
 
 class Reader:
-    """Reads what the cache does not know of runs.
+    """Reads the runs that the cache does not have.
 
     until: no run is read after this moment (monotonic). is_thorough: read predictions again that
-    could not be read before; somebody may have restored them. report: takes the number of runs
+    could not be read before, because they may have been restored. report: takes the number of runs
     that are done and their share.
     """
 

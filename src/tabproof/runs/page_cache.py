@@ -1,4 +1,4 @@
-"""What the page of all runs knows of each run, kept beside the index of outputs/.
+"""The cache of the page of all runs, beside the index of outputs/: what was read of each run.
 
 A run is read once, and again where its files have changed. It is only a cache: it may be removed,
 and is made anew where it is damaged.
@@ -30,9 +30,9 @@ CACHE = ".page.cache"
 # The first line of the file is the format, with that of records, and a checksum of the others.
 CACHE_FORMAT = f"2.{INDEX_FORMAT}"
 OTHER_FORMAT = re.compile(rb"[\d.]+ \d+")
-# Of a run: keys of a section, and columns of a table that have hashes of their own in the page.
+# Maximum keys of a section of a run, and columns with hashes of their own in the page.
 MAX_KEYS, MAX_COLUMNS = 2_000, 100
-# Of a value as JSON: a longer one is cut, with a hash of the whole.
+# Maximum characters of a value as JSON, and of a key; longer ones end in a hash of the whole.
 MAX_VALUE, MAX_KEY = 400, 200
 MAX_CAUSE = 1_000
 # Files of a run that the page links to.
@@ -84,7 +84,7 @@ class _Content(msgspec.Struct, array_like=True):
 
 
 class PageCache:
-    """What is known of runs, by the bytes of their paths.
+    """The known runs, by the bytes of their paths.
 
     facts: a key and its value as JSON, each pair once. groups: by the hash of their rows.
     metrics: those of every row, in this order.
@@ -116,7 +116,7 @@ class PageCache:
         self.is_changed = True
 
     def read_curve(self, key: bytes, path: Path) -> None:
-        """Verify a run and keep its curve, or the cause why it has none."""
+        """Verify a run and keep its curve, or the cause of its absence."""
         known, self.is_changed = self.runs[key], True
         try:
             held_out = read_held_out(path)
@@ -169,7 +169,7 @@ class PageCache:
             known = _Content(self.facts, self.runs, self.groups, self.metrics)
             content = msgspec.msgpack.encode(known)
             head = f"{CACHE_FORMAT} {zlib.crc32(content)}\n".encode()
-            # No permission, no space: the next page reads the runs again.
+            # Without permission or space the next page reads the runs again.
             with suppress(OSError):
                 artifacts.write_atomically(self.path, head + content, durable=False)
             self.is_changed = False

@@ -1,7 +1,7 @@
-"""What the page of all runs is made of: a row per run, the keys that differ, and curves.
+"""The content of the page of all runs: a row per run, the keys that differ, and curves.
 
-The form is read by report/web/runs.js. Values and keys are numbered, and a run names only those in
-which it differs from most.
+report/web/runs.js reads it. Values and keys are numbered, and a run has only those in which it
+differs from most.
 """
 
 import json
@@ -35,7 +35,7 @@ from tabproof.web import as_json
 FORMAT = 1
 # Metrics in the page: a stranger's run may have any number of others.
 MAX_METRICS = 30
-# Of a command, which may be a stranger's.
+# Maximum characters of a command, which may be a stranger's.
 MAX_COMMAND = 4_000
 
 Json = dict[str, Any]
@@ -75,7 +75,7 @@ def read_promoted(models: Path) -> dict[str, list[Json]]:
         try:
             history = registry.history(name)
         except (UserError, OSError):
-            # `runs history` says what is wrong with it.
+            # `runs history` reports what is wrong with it.
             continue
         versions = dict.fromkeys(entry.version for entry in history)
         for number, version in enumerate(versions, start=1):
@@ -206,7 +206,7 @@ def _files(run: Path) -> Iterator[str]:
 
 
 def _facts(runs: Sequence[KnownRun | None], cache: PageCache) -> tuple[Json, Iterator[str | None]]:
-    """Return keys, values and common values; and by run what differs, as JSON."""
+    """Return keys, values and common values; and by run the differences, as JSON."""
     rows = [known.numbers for known in runs if known is not None]
     n_runs, flat = len(rows), np.concatenate([*rows, np.empty(0, np.int32)])
     owner = np.repeat(np.arange(n_runs), [len(row) for row in rows])

@@ -13,7 +13,7 @@ from tabproof import artifacts
 from tabproof.artifacts.errors import NotARunError, NotPromotedError
 from tabproof.artifacts.run_directory import SCHEMA
 from tabproof.errors import MissingValueError, UserError, listed
-from tabproof.runs.refresh import renew_page
+from tabproof.runs.refresh import rewrite_page
 from tabproof.schema import Schema
 from tabproof.text import aligned, shell_word
 
@@ -126,7 +126,7 @@ def promote(
             return figures
 
         after = registry.promote(path, model, who or _me(), why, check)
-    renew_page(outputs, models)
+    rewrite_page(outputs, models)
     return _summary(model, before, after, models, f"promoted  {model} {after.version}, from {path}")
 
 
@@ -136,7 +136,7 @@ def rollback(name: str, *, to: str | None, who: str | None, why: str, models: Pa
         before = registry.current(name)
         after = registry.rollback(name, who or _me(), why, to)
     # Where runs are beside the models, as they are by default.
-    renew_page(models.with_name(artifacts.OUTPUTS), models)
+    rewrite_page(models.with_name(artifacts.OUTPUTS), models)
     return _summary(name, before, after, models, f"current   {name} {after.version}")
 
 

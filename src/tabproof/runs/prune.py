@@ -16,7 +16,7 @@ from tabproof.artifacts.run_directory import LATEST
 from tabproof.artifacts.sweep_directory import SWEEP_LOCK
 from tabproof.errors import UserError
 from tabproof.runs.listing import filtered, ranked
-from tabproof.runs.refresh import renew_page
+from tabproof.runs.refresh import rewrite_page
 from tabproof.text import counted
 
 METRIC = "roc_auc"
@@ -97,7 +97,7 @@ def prune(*, outputs: Path, models: Path, yes: bool, dry_run: bool, **filters: s
         if link.is_symlink() and not link.exists():
             newest = artifacts.newest_complete_run(outputs)
             link.unlink() if newest is None else point_to(link, newest)
-    renew_page(outputs, models)
+    rewrite_page(outputs, models)
     total = f"{counted(len(sizes), 'run')}, {_megabytes(sizes.values())}"
     return "\n".join([*lines, f"removed {total}"])
 

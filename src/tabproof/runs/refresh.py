@@ -22,7 +22,7 @@ def refresh_page(directory: Path) -> None:
         _write(outputs, outputs.with_name(MODELS))
 
 
-def renew_page(outputs: Path, models: Path) -> None:
+def rewrite_page(outputs: Path, models: Path) -> None:
     """Write the page again where there is one, after runs were removed or models promoted."""
     if (outputs / ALL_RUNS).is_file():
         _write(outputs, models)
@@ -30,7 +30,7 @@ def renew_page(outputs: Path, models: Path) -> None:
 
 def _write(outputs: Path, models: Path) -> None:
     try:
-        # Loads what pages need; the code may have been changed while a run went on.
+        # Imported here: the code may have been changed while a run went on, which must not stop it.
         from tabproof.runs.page import write_page
 
         # Causes name paths as the commands do.

@@ -1,4 +1,4 @@
-"""Who may ask: secrets in the headers of a request, compared in constant time."""
+"""Access by secrets in the headers of a request, compared in constant time."""
 
 from base64 import b64decode
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ def knows_secret(secret: str, authorization: bytes, key: bytes = b"") -> bool:
 
 
 def check_reader(secrets: Sequence[str], authorization: bytes, key: bytes) -> None:
-    """Refuse who knows none of the secrets, if there are any.
+    """Raise RefusedError for a client that sends none of the secrets, if there are any.
 
-    They may also be the password of HTTP Basic, the only one that a browser asks a person for.
+    A secret may also be the password of HTTP Basic, the scheme for which browsers have a dialog.
     """
     password = password_of(authorization)
     # All are compared, as above.

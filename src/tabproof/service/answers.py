@@ -166,7 +166,7 @@ class ModelFacts(msgspec.Struct):
 
 
 class Index(msgspec.Struct):
-    """What is served, and where what is; links: addresses, relative to that of the answer."""
+    """The served models and the addresses of the service, relative to that of the answer."""
 
     status: Literal["ready", "not ready"]
     detail: str

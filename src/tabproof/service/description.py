@@ -92,7 +92,7 @@ def facts_of(served: Served) -> list[ModelFacts]:
 
 
 def index_of(served: Served, why_not_ready: str, settings: Settings, base: str = "") -> Index:
-    """Return the facts of all models and where everything is; base: what begins each address."""
+    """Return the facts of all models and the addresses; base: the beginning of each address."""
     links = {"models": "models", "health": "health", "ready": "ready", "metrics": "metrics"}
     if not served.why_no_default():
         links["schema"] = "schema"

@@ -318,7 +318,7 @@ class Endpoints:
         return Response(self.telemetry.exposition(), media_type=media_type)
 
     async def _root(self, request: Request) -> Response:
-        # Loaded at the first request, which costs nothing where there is none.
+        # Loaded at the first request: most replicas get none.
         from tabproof.service.front import respond
 
         name = read_query(request.scope["query_string"], ("model",)).get("model")
@@ -419,7 +419,7 @@ class Endpoint:
     refusals: tuple[int, ...] = ()
     parameters: tuple[str, ...] = ()
     body: str = ""
-    # What switches it on: "docs", "runs" or nothing.
+    # The setting that switches it on: "docs", "runs" or nothing.
     switch: str = ""
 
 
@@ -441,7 +441,7 @@ ENDPOINTS = (
             ("predict_batch", "many rows", "rows", answers.PredictionBatch),
         )
     ),
-    _GET("/", Endpoints._root, "What is served, and where what is; a page for browsers",
+    _GET("/", Endpoints._root, "The served models and all addresses; a page for browsers",
          response=answers.Index, refusals=(404, 422), parameters=("model",)),
     _GET("/health", Endpoints._health, "Whether the process is alive, and what it serves",
          response=answers.Health),

@@ -16,7 +16,7 @@ UNKNOWN_HOST = "http://localhost:8000"
 def respond(
     request: Request, served: Served, settings: Settings, *, name: str | None, why_not_ready: str
 ) -> Response:
-    """Return what is served and where everything is; name: the model that is asked for."""
+    """Return the served models and the addresses; name: of the requested model."""
     # Relative without a known prefix, because a proxy may have removed one without saying so.
     prefix = request.scope.get("root_path", "")
     base = f"{prefix}/" if prefix else ""
@@ -27,7 +27,7 @@ def respond(
     if settings.pages != "off":
         headers["Vary"] = "Accept, Accept-Language"
     if settings.pages != "off" and prefers_html(accept):
-        # Loaded for people only: most replicas are asked by programs alone.
+        # Loaded for people only: most replicas serve programs alone.
         from tabproof.service.front_page import Page, render
 
         languages = ",".join(request.headers.getlist("accept-language"))

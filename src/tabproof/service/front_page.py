@@ -19,7 +19,7 @@ from tabproof.service.front_sections import Texts
 from tabproof.service.markup import Markup, h, name_of
 from tabproof.service.model_store import Served
 
-# All that is read here; the image of the service has these too.
+# The files that are read here; the image of the service has them too.
 DATA_FILES = ("../report/style.css", "front.css")
 SCRIPT = "front"
 # Of the page's own texts, those that its script needs.
@@ -29,9 +29,9 @@ MAX_MODELS = 100
 
 @dataclass(frozen=True)
 class Page:
-    """What a page is made from.
+    """The facts of a page.
 
-    name: the model that is asked for; None for the default one. base: what begins the relative
+    name: of the requested model; None for the default one. base: the beginning of relative
     addresses. address: that of `/`, for programs on other machines.
     """
 
@@ -76,7 +76,7 @@ def render(page: Page) -> tuple[bytes, str]:
         data |= {key: schema[key] for key in ("columns", "labels", "example")}
         data |= {"predict": path, "unexplained": None}
         try:
-            # The form asks for contributions at once, so preparing them is no loss.
+            # The form requests contributions at once, so preparing them costs nothing more.
             _ = model.scorer.explainer
         except NotExplainableError as error:
             data["unexplained"] = str(error)
@@ -109,7 +109,7 @@ def render(page: Page) -> tuple[bytes, str]:
 
 
 def render_missing(language: str, front: str) -> tuple[bytes, str]:
-    """Return a page that says what is published, and its policy; front: the address of `/`."""
+    """Return a page about what is published, and its policy; front: the address of `/`."""
     t = Texts(language)
     title = h("header", h("p", t("kind"), class_="kind"), h("h1", t("missing")), class_="head")
     back = h("p", h("a", t("missing_back"), href=front))
@@ -127,7 +127,7 @@ def _head_element(title: str) -> Markup:
         h("meta", name="viewport", content="width=device-width, initial-scale=1"),
         h("meta", name="color-scheme", content="light dark"),
         h("title", title),
-        # Without it a browser asks the server for an icon.
+        # Without it a browser requests an icon from the server.
         h("link", rel="icon", href="data:,"),
         h("style", Markup(_style())),
     )
@@ -176,7 +176,7 @@ def _head(page: Page, facts: ModelFacts | None, t: Texts) -> list[Markup]:
 
 
 def _contents(parts: dict[str, Markup], t: Texts) -> Markup:
-    # The form is there where its script runs.
+    # The form needs its script.
     links = [
         h(
             "li",
@@ -190,7 +190,7 @@ def _contents(parts: dict[str, Markup], t: Texts) -> Markup:
 
 
 def _state(page: Page, facts: ModelFacts | None, t: Texts) -> list[Markup]:
-    """Return what keeps the service from answering, and what to do."""
+    """Return notes on why the service is not ready, and what to do."""
     found = []
     if facts is None and page.name is not None:
         text = t("unknown", name=name_of(page.name)), " "
@@ -229,7 +229,7 @@ def _try(t: Texts, *, needs_key: bool) -> Markup:
         )  # fmt: skip
         key = h(
             "form",
-            # Browsers complain of a password without a name beside it.
+            # Browsers warn about a password field without a field for the user name.
             h("input", type="text", value="key", autocomplete="username", hidden=True),
             h("label", t("key"), for_="key"),
             field,

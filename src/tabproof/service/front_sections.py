@@ -8,7 +8,7 @@ from tabproof.service.answers import ColumnInfo, Measured, ModelFacts, SchemaInf
 from tabproof.service.examples import LANGUAGES, row_of
 from tabproof.service.markup import Child, Markup, fill, h, join, name_of
 
-# What is shown of columns and labels; the schema has the rest.
+# Maximum columns, categories and labels in the page; the schema has the rest.
 MAX_COLUMNS, MAX_CATEGORIES, MAX_LABELS = 60, 8, 6
 # Stands for the address within an example: it cannot be printed, so no text there holds it.
 PLACE = "\ufdd0"
@@ -29,7 +29,7 @@ class Texts:
 
 
 def section(name: str, t: Texts, *children: Child, needs_script: bool = False) -> Markup:
-    """Return a section with its heading; needs_script: the script shows it."""
+    """Return a section with its heading; needs_script: hidden until the script shows it."""
     title = h("h2", t(f"section_{name}"), id=f"{name}-title")
     return h(
         "section", title, *children, id=name, aria_labelledby=f"{name}-title",
@@ -48,7 +48,7 @@ def between(mark: str, children: Iterable[Markup]) -> Markup:
 
 
 def predicts(facts: ModelFacts, t: Texts) -> Markup:
-    """Return what a model predicts, in a sentence."""
+    """Return a sentence about the prediction of a model."""
     shown = [t("quoted", text=name_of(label, 40)) for label in facts.labels[:MAX_LABELS]]
     labels = between(t("or"), shown)
     if len(facts.labels) > MAX_LABELS:
@@ -65,7 +65,7 @@ def since(facts: ModelFacts, t: Texts) -> Markup:
     return t(f"reason_{facts.reason_kind}", when=when)
 
 
-# --- How good it is
+# --- Quality
 
 
 def quality(facts: ModelFacts, n_columns: int, t: Texts) -> Markup:
@@ -173,7 +173,7 @@ def table(
     )  # fmt: skip
 
 
-# --- How to ask it
+# --- Requests
 
 
 def requests(info: SchemaInfo, t: Texts, *, address: str, needs_key: bool) -> Markup:
@@ -199,7 +199,7 @@ def requests(info: SchemaInfo, t: Texts, *, address: str, needs_key: bool) -> Ma
 
 
 def columns(facts: ModelFacts, info: SchemaInfo, t: Texts) -> Markup:
-    """Return the columns of a row, and what they had in training."""
+    """Return the columns of a row with their values in training."""
     rows = [
         h(
             "tr",
@@ -231,7 +231,7 @@ def _values(column: ColumnInfo, t: Texts) -> Markup:
     return t("span", low=low, high=high)
 
 
-# --- Where it comes from, and where to go
+# --- Origin and links
 
 
 def about(facts: ModelFacts, info: SchemaInfo, t: Texts) -> Markup:
@@ -256,7 +256,7 @@ def about(facts: ModelFacts, info: SchemaInfo, t: Texts) -> Markup:
 
 
 def link_list(links: Mapping[str, str], t: Texts) -> Markup:
-    """Return where to go, those for people first; links: addresses by their names."""
+    """Return the links, those for people first; links: addresses by their names."""
     order = (
         "report", "model_card", "runs", "docs", "schema", "models", "metrics", "health", "openapi",
     )  # fmt: skip

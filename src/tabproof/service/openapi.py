@@ -40,8 +40,8 @@ ABOUT = (
     " numbers may be sent as text; `strict=true` refuses both. `warnings` name what was"
     " changed.\n\n"
     "`/predict`, `/predict_batch` and `/schema` are those of the default model,"
-    " `/models/{name}/…` those of the named one. [The front page](./) says what is served, `/ready`"
-    " whether predictions would be answered, and `/metrics` counts them."
+    " `/models/{name}/…` those of the named one. [The front page](./) shows the served models,"
+    " `/ready` whether predictions would be answered, and `/metrics` counts them."
 )
 SECURITY = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

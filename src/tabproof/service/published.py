@@ -41,7 +41,7 @@ MISSING = (
 
 
 def respond(request: Request, path: Path | None, roots: Sequence[Path]) -> Response:
-    """Return the response with a file, or one that says what is published; raise RefusedError.
+    """Return the response with a file, or one about what is published; raise RefusedError.
 
     path: None if it has not the form of what is published. Links are followed beneath the roots,
     to a file of the same name.
@@ -52,7 +52,7 @@ def respond(request: Request, path: Path | None, roots: Sequence[Path]) -> Respo
         try:
             file = stack.enter_context(opened_beneath(path, roots))
         except (OSError, ValueError):
-            # Whatever is there is nothing to a client.
+            # A client does not learn whether something is there.
             return _missing(request)
         found = os.fstat(file.fileno())
         size, changed = found.st_size, int(found.st_mtime)
@@ -82,7 +82,10 @@ def respond(request: Request, path: Path | None, roots: Sequence[Path]) -> Respo
 
 
 def _missing(request: Request) -> Response:
-    """Say what is published: in a page, because reports link to files that are not."""
+    """Return a page about what is published, because reports link to files that are not.
+
+    Raise RefusedError where a client prefers JSON.
+    """
     if not prefers_html(",".join(request.headers.getlist("accept"))):
         raise RefusedError(404, MISSING, headers={"Vary": "Accept, Accept-Language"})
     from tabproof.service.front_page import render_missing
@@ -106,7 +109,7 @@ class _OpenedFile(Response):
         super().__init__(None, status, headers)
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
-        """Send the head and, unless only that was asked for, the bytes."""
+        """Send the head and, unless the request is HEAD, the bytes."""
         with self._stack:
             head = {"status": self.status_code, "headers": self.raw_headers}
             await send({"type": "http.response.start", **head})

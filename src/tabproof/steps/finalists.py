@@ -1,7 +1,7 @@
 """The finalists of the search beside the model: their scores on the hold-out, and times per row.
 
-The hold-out is looked at once, after the choice: no candidate is chosen by it. Members of an
-ensemble are fitted on all training rows already; other finalists only where that is asked for.
+The hold-out is used once, after the choice: no candidate is chosen by it. Members of an
+ensemble are fitted on all training rows already; other finalists are fitted on request only.
 """
 
 import logging
@@ -34,7 +34,7 @@ MAX_ROWS, N_TIMES, ENOUGH_SECONDS = 10_000, 5, 0.05
 
 @dataclass
 class RowTimes:
-    """Microseconds per predicted row, by what predicts: a machine's, never the same twice."""
+    """Microseconds per predicted row, by what predicts; no two measurements are equal."""
 
     microseconds: dict[str, float] = field(default_factory=dict)
 
@@ -67,9 +67,9 @@ def fit_finalists(
     on_fit: Callable[[str, int], None],
     people: ForPeople,
 ) -> dict[int, Any]:
-    """Fit the best other finalists on all training rows, by candidate, if that is asked for.
+    """Fit the best other finalists on all training rows, by candidate, if that is configured.
 
-    on_fit : called with what is fitted, and the number of fits, each time that a fit begins.
+    on_fit : called with the name of the part, and the number of fits, each time that a fit begins.
     """
     fitted: dict[int, Any] = {}
     if not config.evaluation.finalists or "mean_test_score" not in found.cv_results:
@@ -115,7 +115,7 @@ def evaluate_finalists(
     others: Mapping[int, Any],
     times: RowTimes,
 ) -> list[Finalist]:
-    """Return what members of an ensemble and other fitted finalists score on the hold-out."""
+    """Return the hold-out scores of the members of an ensemble and of other fitted finalists."""
     X, y = division.X_test, division.y_test
     finalists = []
     for number, predict in {**dict(_members(found)), **_predicting(others)}.items():
@@ -130,7 +130,7 @@ def _predicting(fitted: Mapping[int, Any]) -> dict[int, Predict]:
 
 
 def _members(found: SearchResult) -> Iterator[tuple[int, Predict]]:
-    """Yield the members of an ensemble that the search has made, with what is before the vote."""
+    """Yield the members of an ensemble that the search has made, each with the steps before it."""
     facts = describe_estimator(found)
     if not facts.is_joined:
         return

@@ -106,7 +106,7 @@ def _make_panels(
     people: ForPeople,
     files: Mapping[str, bytes],
 ) -> "Panels":
-    """Return what scripts in the page show."""
+    """Return the panels of the page, which have scripts."""
     from tabproof.evaluation.slices import values_of
     from tabproof.report.panels import Panels
     from tabproof.report.thresholds import make_thresholds

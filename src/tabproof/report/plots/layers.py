@@ -1,4 +1,4 @@
-"""What a plot is put together from: layers of marks, and panels with their axes."""
+"""The parts of a plot: layers of marks, and panels with their axes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 class Layer:
     """Marks at data; key: the line of the legend that explains them; style: sizes in pixels.
 
-    On hover a page says the values of marks with is_read; words: what it says of each instead.
+    is_read: a page shows the values of its marks on hover; words: a text for each mark instead.
     """
 
     geom: Callable[..., Any]
@@ -26,7 +26,7 @@ class Layer:
 class Axis:
     """An axis, by default of shares; labels may have several lines.
 
-    values: what places are called on hover, with or without a tick; without any, by their number.
+    values: names of places on hover, with or without a tick; without any, numbers are shown.
     snaps: marks beside a place belong to it.
     """
 

@@ -1,6 +1,6 @@
-"""What a plot says of its marks: a small JSON in the SVG, shown on hover by a script of the page.
+"""The marks of a plot as a small JSON in its SVG, from which a script shows values on hover.
 
-Marks are given in the units of the axes, and the area of each panel in pixels of the SVG.
+Marks are in the units of the axes, and the area of each panel in pixels of the SVG.
 """
 
 import json
@@ -16,7 +16,7 @@ from tabproof.report.plots.layers import Axis, Layer, Panel
 
 Floats = NDArray[np.float64]
 Box = tuple[float, float, float, float]
-# More points of a line could not be told apart.
+# More points of a line could not be distinguished.
 MAX_POINTS = 200
 # The digits that a hover shows.
 N_DIGITS = 4

@@ -185,7 +185,7 @@ def draw_confusion(material: Material, t: Texts) -> th.Plot | None:
 def _cell_words(
     material: Material, counts: NDArray[np.int64], shares: Floats, t: Texts
 ) -> list[str]:
-    """Return what is said of each cell of a confusion matrix on hover."""
+    """Return the texts of the cells of a confusion matrix on hover."""
     labels = [material.label(code) for code in range(len(counts))]
     pairs = [(true, predicted) for true in labels for predicted in labels]
     return [

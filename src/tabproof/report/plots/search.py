@@ -90,7 +90,7 @@ def _in_words(score: float | None, t: Texts) -> str:
 
 
 def _key(table: SearchTable, candidate: int, material: Material, t: Texts) -> str:
-    """Return what the legend says of a candidate: its score, and its place in the model."""
+    """Return the text of a candidate in the legend: its score, and its place in the model."""
     served = table.in_model(material.estimator)
     words = {"name": shorten(table.in_words(candidate), 100)}
     words["score"] = _in_words(_last_of(table.scores[candidate]), t)

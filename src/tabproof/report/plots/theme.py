@@ -52,7 +52,7 @@ DOTTED, DASHED = [2, 2.75], [4, 2]
 # Shapes of lets-plot: circle, square, triangles, diamond, plus, cross.
 MARKERS = (16, 15, 17, 23, 25, 3, 4)
 
-# By which the limits of an axis are wider at both ends, as a share.
+# The limits of an axis are wider by this share at both ends.
 ROOM = 1 / 200
 # In pixels of the SVG, which is as wide as a telephone.
 WIDTH, SIZE, LINE = 360, 10.0, 15.0
