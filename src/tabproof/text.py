@@ -64,6 +64,11 @@ def display_width(text: str) -> int:
     )
 
 
+def encodable(text: str) -> str:
+    """Return text that UTF-8 can encode: half a character, as a name may have, is escaped."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def no_formula(text: str) -> str:
     """Return text that no spreadsheet reads as a formula: with an apostrophe where it begins so."""
     return f"'{text}" if text.startswith(FORMULA) else text

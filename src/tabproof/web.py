@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tabproof.text import LANGUAGES
+from tabproof.text import LANGUAGES, encodable
 
 BUILT = Path(__file__).parent / "report" / "web" / "built"
 TEXTS = Path(__file__).parent / "texts" / "web.toml"
@@ -44,8 +44,7 @@ def as_json(content: Any) -> str:
     # Much faster than `translate` where the text is long.
     for letter in ESCAPED:
         text = text.replace(letter, f"\\u{ord(letter):04x}")
-    # Half a Unicode character, as a name may have, cannot be written as UTF-8.
-    return text.encode(errors="backslashreplace").decode()
+    return encodable(text)
 
 
 def pack(content: bytes) -> str:

@@ -95,7 +95,6 @@ def test_every_run_is_in_the_page_the_newest_first() -> None:
     assert (job["files"], single["files"]) == (["report.html", "train.log"], [])
     assert f'<a href="{job["href"]}/report.html"' in static()
     assert content["place"] == "outputs"
-    assert content["left_out"] == 0
 
 
 def test_a_run_has_the_facts_that_compare_compares() -> None:
@@ -185,7 +184,6 @@ def test_the_best_and_promoted_curves_come_first(monkeypatch: pytest.MonkeyPatch
         content = written()
         shown = {run["id"] for run in content["runs"] if run["curve"] is not None}
         assert shown == {f"aaaa000{n}" for n in (0, 1, 4, 3, 2)[:n_fit]}
-        assert content["left_out"] == 5 - n_fit
 
 
 def test_more_rows_than_in_the_summary_do_not_exceed_the_room(
@@ -433,7 +431,6 @@ def test_runs_that_are_slow_to_read_are_left_to_the_command(
     refresh_page(DATE / "10-00-00_x")
     (run,) = content_of(OUTPUTS)["runs"]
     assert (run["metrics"][0], run["differs"], run["curve"]) == (0.9, None, None)
-    assert content_of(OUTPUTS)["left_out"] == 1
     (run,) = written()["runs"]
     assert (run["differs"], run["curve"]) == ([], 0)
 

@@ -173,7 +173,6 @@ def make_runs(n_runs: int, *, hostile: bool = False, n_curves: int = 12) -> tupl
             {"name": name, "title": titles.metric(name), "lower": name in LOWER} for name in METRICS
         ],
         "groups": groups,
-        "left_out": 0,
         **shared(trees, runs),
     }
     return island, blob

@@ -17,6 +17,7 @@ from tabproof.artifacts.estimator_facts import EstimatorFacts, MemberFacts, best
 from tabproof.artifacts.files import read_json, read_limited, read_yaml
 from tabproof.artifacts.run_directory import CONFIG, PREDICTIONS, STATUS, SUMMARY
 from tabproof.errors import NewerFormatError
+from tabproof.text import encodable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,7 @@ def one_line(text: str) -> str:
 
 def path_text(path: Path) -> str:
     """Return a path as text that can be encoded, whatever bytes its name has."""
-    return str(path).encode(errors="backslashreplace").decode()
+    return encodable(str(path))
 
 
 def model_name_of(dataset: str) -> str:

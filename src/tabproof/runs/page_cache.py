@@ -25,6 +25,7 @@ from tabproof.artifacts.find import INDEX_FORMAT
 from tabproof.artifacts.run_directory import LOG, MODEL_CARD, REPORT
 from tabproof.errors import UserError
 from tabproof.runs.curves import curve_bytes, read_held_out, truth_bytes
+from tabproof.text import encodable
 
 CACHE = ".page.cache"
 # The first line of the file is the format, with that of records, and a checksum of the others.
@@ -123,9 +124,9 @@ class PageCache:
         except Exception as error:  # anybody may have made the run, and it may be removed now
             is_known = isinstance(error, UserError | OSError)
             text = str(error) if is_known else f"{type(error).__name__}: {error}"
-            known.cause = writable(one_line(text))[:MAX_CAUSE]
+            known.cause = encodable(one_line(text))[:MAX_CAUSE]
             return
-        labels, known.cause = [writable(label) for label in held_out.labels], ""
+        labels, known.cause = [encodable(label) for label in held_out.labels], ""
         known.rows, known.curve = held_out.rows, curve_bytes(held_out)
         known.n_rows, known.n_labels = len(held_out.y), len(labels)
         if held_out.rows not in self.groups:
@@ -192,11 +193,6 @@ def _read(path: Path) -> _Content:
     return _Content()
 
 
-def writable(text: str) -> str:
-    """Return text that UTF-8 can encode: half a character, as a name may have, is escaped."""
-    return text.encode(errors="backslashreplace").decode()
-
-
 def facts_of(run: artifacts.CompleteRun) -> list[tuple[str, str]]:
     """Return the keys of a run with their values as JSON, as `runs compare` compares them."""
     summary = run.summary
@@ -215,7 +211,7 @@ def facts_of(run: artifacts.CompleteRun) -> list[tuple[str, str]]:
         # In columns an empty table stands for nothing.
         leaves = ((key, value) for key, value in flat.items() if value != {})
         for _, (key, value) in zip(range(MAX_KEYS), leaves, strict=False):
-            facts[writable(_cut(key, MAX_KEY))] = _as_json(value)
+            facts[encodable(_cut(key, MAX_KEY))] = _as_json(value)
     return list(facts.items())
 
 
@@ -226,7 +222,7 @@ def _as_json(value: Any) -> str:
         text = json.dumps(str(value), ensure_ascii=False)
     if len(text) > MAX_VALUE:
         text = json.dumps(_cut(text, MAX_VALUE), ensure_ascii=False)
-    return writable(text)
+    return encodable(text)
 
 
 def _cut(text: str, limit: int) -> str:

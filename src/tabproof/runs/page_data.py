@@ -138,7 +138,6 @@ def page_content(
         ],
         **facts,
         "groups": groups,
-        "left_out": sum(run.record.state in COMPLETE for run in found) - len(curves),
     }
     places = {run.key: place for place, run in enumerate(found)}
     return RunsContent(
