@@ -8,9 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from tests.artifacts.making import DAY
+from tests.conftest import typed_in
+
 Json = dict[str, Any]
+OUTPUTS, MODELS = Path("outputs"), Path("models")
+DATE = OUTPUTS / DAY
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "mine 私の"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def written(*words: str) -> dict[str, Any]:
+    """Write the page as a person does; return what its script reads."""
+    done = typed_in("runs", "page", *words, cwd=Path.cwd())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("page outputs/index.html: ")
+    return content_of(OUTPUTS)
+
+
+def by_id(content: dict[str, Any]) -> dict[str, Any]:
+    return {run["id"]: run for run in content["runs"]}
 
 
 def island(page: str, name: str) -> str:
