@@ -16,7 +16,6 @@ import pytest
 from tabproof import web
 from tabproof.artifacts import Registry, files
 from tabproof.artifacts.manifest import seal
-from tabproof.service.access import password_of
 from tabproof.service.answers import RefusedError
 from tabproof.service.endpoints import PUBLISHED, RUN_PAGE
 from tabproof.service.published import find_range
@@ -422,23 +421,6 @@ def test_a_page_may_run_our_scripts_alone(server: Server) -> None:
 
 def basic(password: str) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(f'me:{password}'.encode()).decode()}"}
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        (b"", b""),
-        (b"Basic " + b64encode(b"user:pass:word"), b"pass:word"),
-        (b"basic  " + b64encode(b":pass"), b"pass"),
-        (b"Basic " + b64encode(b"no colon"), b""),
-        (b"Basic ???", b""),
-        (b"Basic \xff\xfe", b""),
-        (b"Basic", b""),
-        (b"Bearer " + b64encode(b":pass"), b""),
-    ],
-)
-def test_a_password_is_that_of_basic(header: bytes, expected: bytes) -> None:
-    assert password_of(header) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Keys and tokens are required if they are configured; every response has security headers."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tabproof.service.access import knows_secret
+from tabproof.service.access import knows_secret, password_of
 from tabproof.service.answers import SECURITY_HEADERS
 from tests.service.serving import ROW, Reply, Server, head, status_of
 
@@ -38,6 +39,23 @@ def guarded(promoted: Path) -> Iterator[Server]:
 def test_secret_is_a_key_or_a_bearer_token(authorization: str, key: str, expected: bool) -> None:
     given = authorization.encode("latin-1"), key.encode("latin-1")
     assert knows_secret(KEY, *given) is expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (b"", b""),
+        (b"Basic " + b64encode(b"user:pass:word"), b"pass:word"),
+        (b"basic  " + b64encode(b":pass"), b"pass"),
+        (b"Basic " + b64encode(b"no colon"), b""),
+        (b"Basic ???", b""),
+        (b"Basic \xff\xfe", b""),
+        (b"Basic", b""),
+        (b"Bearer " + b64encode(b":pass"), b""),
+    ],
+)
+def test_a_password_is_that_of_basic(header: bytes, expected: bytes) -> None:
+    assert password_of(header) == expected
 
 
 def every_prediction(server: Server, **headers: str) -> list[Reply]:
