@@ -216,8 +216,8 @@ INDEX_FORMAT = 2
 # The first line of an index of another version.
 OTHER_FORMAT = re.compile(rb"\d+ \d+")
 
-# Of a thousand records, as many may be missing in the index: reading one again takes less time
-# than writing a thousand.
+# Records per thousand that may be missing in the index: reading one again takes less time than
+# writing a thousand.
 MAX_MISSING = 1
 
 # By path relative to outputs: the signature and the record.

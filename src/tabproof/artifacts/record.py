@@ -226,7 +226,7 @@ class Record:
     cause: str | None = None
     elsewhere: str | None = None
     model: str = ""
-    # As an index gives it back.
+    # A list, as an index returns it.
     estimator: EstimatorFacts = field(default_factory=lambda: EstimatorFacts(members=[]))
 
     @property

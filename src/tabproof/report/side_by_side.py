@@ -253,7 +253,7 @@ def _table(group: Group, differences: Sequence[Comparison | None], drawn: Sequen
         rows.append(row)
     return {
         "columns": [*keys[:n_own], *[None] * (n_own < len(keys))],
-        # Runs of earlier versions do not say it.
+        # Runs of earlier versions do not record it.
         "has_models": any(each.model for each in group.contenders),
         "rows": rows,
         "ends": span and [fmt.decimal(end, MIN_DECIMALS) for end in span],

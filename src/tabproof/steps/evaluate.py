@@ -102,7 +102,7 @@ def evaluate_holdout(
 ) -> tuple[NDArray[np.float64], Evidence]:
     """Return the probabilities of the held-out rows, and all that is measured on them.
 
-    predict : the fitted model's predict_proba, or an equal of it that is faster. times : is given
+    predict : the fitted model's predict_proba, or an equal of it that is faster. times : records
     how long predicting takes. Metrics must be computed; of the other parts, those that cannot be
     are left out and recorded in `people`.
     """

@@ -41,7 +41,7 @@ class Material:
 
     y: codes of shape (n_rows,). proba: of shape (n_rows, n_classes). cv_results: None where
     nothing was searched; scoring is the metric of the search. name: of the run, for people.
-    estimator: what the run ends in.
+    estimator: the model that the run ends in.
     """
 
     evidence: Evidence
