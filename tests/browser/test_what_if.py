@@ -82,7 +82,7 @@ def written(share: float) -> str:
     return ">99.9%" if 0.9995 < share < 1 else f"{100 * share:.1f}%"
 
 
-def assert_the_service_says_so(look: Look, model: ServedModel) -> Any:
+def assert_the_service_agrees(look: Look, model: ServedModel) -> Any:
     answer = model.predict_row(in_the_form(look), strict=False, explain=True)
     assert look.page.inner_text(NUMBER) == written(answer.pred_proba)
     assert answer.label in look.page.inner_text(LABEL)
@@ -100,14 +100,14 @@ def test_a_slider_moved_by_keys_changes_the_prediction(
     chromium: Any, run: Path, model: ServedModel
 ) -> None:
     with open_form(chromium, run) as look:
-        assert_the_service_says_so(look, model)
+        assert_the_service_agrees(look, model)
         before = look.page.inner_text(NUMBER)
         slider = field(look, "amount").locator(".wi-slider")
         slider.focus()
         seen = set()
         for key in ("End", "Home", "PageUp", "ArrowRight", "ArrowRight"):
             look.page.keyboard.press(key)
-            seen.add(assert_the_service_says_so(look, model).pred_proba)
+            seen.add(assert_the_service_agrees(look, model).pred_proba)
         assert len(seen) > 2
         assert "wi-changed" in (field(look, "amount").get_attribute("class") or "")
         look.page.get_by_role("button", name="Reset all").click()
@@ -127,7 +127,7 @@ def test_every_kind_of_field_is_read(chromium: Any, run: Path, model: ServedMode
         row = in_the_form(look)
         assert row["since"] == "2023-06-01"
         assert row["amount"] == 12.25
-        assert_the_service_says_so(look, model)
+        assert_the_service_agrees(look, model)
 
 
 def test_cells_may_be_missing_unseen_or_out_of_range(
@@ -139,16 +139,16 @@ def test_cells_may_be_missing_unseen_or_out_of_range(
         plans = look.page.locator(".wi-of-category select")
         plans.select_option("(missing)")
         assert set(in_the_form(look).values()) == {None}
-        assert_the_service_says_so(look, model)
+        assert_the_service_agrees(look, model)
         field(look, "town").locator("input[type=text]").fill("nowhere <i>")
         field(look, "amount").locator("input[type=text]").fill("99999999")
         plans.select_option(index=len(PLANS))
-        answer = assert_the_service_says_so(look, model)
+        answer = assert_the_service_agrees(look, model)
         kinds = sorted(each.kind for each in answer.warnings)
         assert kinds == ["out_of_range", "unseen_category", "unseen_category"]
         assert look.page.locator(".wi-warned").count() == 3
         field(look, "amount").locator("input[type=text]").fill("many")
-        assert "no number" in field(look, "amount").inner_text()
+        assert "not a number" in field(look, "amount").inner_text()
         field(look, "amount").locator("input[type=text]").fill("")
         # A cell that is no longer missing gets its last value back.
         box = field(look, "since").locator(".wi-missing input")
@@ -165,7 +165,7 @@ def test_other_rows_can_be_chosen_with_their_true_label(
         assert 15 <= len(texts) <= 20
         for place in (0, 7, len(texts) - 1):
             rows.select_option(index=place)
-            answer = assert_the_service_says_so(look, model)
+            answer = assert_the_service_agrees(look, model)
             assert written(answer.pred_proba) in texts[place]
             truth = look.page.inner_text("#what_if .wi-truth").partition(": ")[2]
             assert texts[place].endswith(truth)
@@ -372,7 +372,7 @@ def test_one_of_twenty_thousand_categories_is_found_by_typing(
         assert 10 <= offered.count() <= 100
         assert all("1999" in each.get_attribute("value") for each in offered.all())
         box.fill("level 19990")
-        assert_the_service_says_so(look, model)
+        assert_the_service_agrees(look, model)
 
 
 def test_a_model_without_contributions_has_the_reason(

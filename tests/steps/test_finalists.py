@@ -1,4 +1,4 @@
-"""What stands beside the model is measured on the same rows, and no number depends on a clock."""
+"""Finalists are measured on the same rows as the model, and no number depends on a clock."""
 
 import json
 import re

@@ -117,16 +117,13 @@ def evaluate_finalists(
 ) -> list[Finalist]:
     """Return the hold-out scores of the members of an ensemble and of other fitted finalists."""
     X, y = division.X_test, division.y_test
+    fitted = {number: pipeline.predict_proba for number, pipeline in others.items()}
     finalists = []
-    for number, predict in {**dict(_members(found)), **_predicting(others)}.items():
+    for number, predict in {**dict(_members(found)), **fitted}.items():
         proba = times.predict(f"candidate {number}", predict, X)
         measured = evaluation.measure(y, proba, names=["roc_auc"], n_bootstrap=0, seed=config.seed)
         finalists.append(Finalist(number, measured["roc_auc"]))
     return finalists
-
-
-def _predicting(fitted: Mapping[int, Any]) -> dict[int, Predict]:
-    return {number: pipeline.predict_proba for number, pipeline in fitted.items()}
 
 
 def _members(found: SearchResult) -> Iterator[tuple[int, Predict]]:

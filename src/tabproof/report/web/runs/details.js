@@ -31,7 +31,7 @@ export function details(run, { model, t }) {
     facts.push([t("runs.files"), [h("span", { class: "file-links" }, ...files)]]);
   if (run.cause) facts.push([t("runs.column_cause"), [h("bdi", {}, run.cause.slice(0, 2000))]]);
   if (run.command) facts.push([t("runs.repeat"), [commandLine(run.command, t)]]);
-  if (run.promoted.length > 0) facts.push([t("runs.column_promoted"), spaced(promotions(run, t))]);
+  if (run.promoted.length > 0) facts.push([t("runs.column_promoted"), promotions(run, t).flatMap((badge) => [badge, " "])]);
   facts.push([t("runs.column_path"), [h("code", {}, h("bdi", {}, run.path))]]);
   if (run.id) facts.push([t("runs.column_id"), [h("code", {}, run.id)]]);
   if (run.choices)
@@ -70,10 +70,5 @@ export function details(run, { model, t }) {
    */
   function pair(key, value) {
     return h("li", {}, h("code", {}, name(`${key}=${asText(value)}`, 120)));
-  }
-
-  /** @param {Node[]} nodes */
-  function spaced(nodes) {
-    return nodes.flatMap((node) => [node, " "]);
   }
 }

@@ -97,6 +97,7 @@ export function makeThresholds({ root, content, proba, truth, t }) {
     }, 700);
   }
 
+  const ends = h("div", { class: "th-ends", "aria-hidden": "true" }, h("span", {}, 0), h("span", {}, 1));
   const isSample = content.n_rows < content.n_all;
   const numbers = { n_rows: count(content.n_rows), n_all: count(content.n_all) };
   root.append(
@@ -106,7 +107,7 @@ export function makeThresholds({ root, content, proba, truth, t }) {
       h(
         "div",
         { class: "th-control" },
-        h("div", { class: "th-track" }, bars?.element, slider, ends()),
+        h("div", { class: "th-track" }, bars?.element, slider, ends),
         h("div", { class: "th-exact" }, h("label", { for: input.id }, t("threshold.exact")), input),
       ),
       h("div", { class: "th-presets", role: "group", "aria-label": t("threshold.presets") }, buttons),
@@ -117,10 +118,6 @@ export function makeThresholds({ root, content, proba, truth, t }) {
     ),
   );
   show();
-}
-
-function ends() {
-  return h("div", { class: "th-ends", "aria-hidden": "true" }, h("span", {}, 0), h("span", {}, 1));
 }
 
 /**
