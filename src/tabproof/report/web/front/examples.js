@@ -1,4 +1,5 @@
 /** Examples to copy: tabs, one for each language, with the address that the browser used. */
+import { copyText } from "../shared/clipboard.js";
 import { h } from "../shared/dom.js";
 
 /**
@@ -27,26 +28,11 @@ function addCopyButton(panel, t) {
   const pre = /** @type {HTMLElement} */ (panel.querySelector("pre"));
   const button = h("button", { type: "button", class: "copy" }, t("common.copy"));
   button.addEventListener("click", async () => {
-    if (!(await copy(pre))) return;
+    if (!(await copyText(pre.textContent ?? "", button))) return;
     button.textContent = t("common.copied");
     setTimeout(() => (button.textContent = t("common.copy")), 2000);
   });
   pre.after(button);
-}
-
-/**
- * Copy the text of an element; return whether that worked.
- *
- * @param {HTMLElement} element
- */
-async function copy(element) {
-  // Browsers have no clipboard for a page that came by http from another machine.
-  if (navigator.clipboard) {
-    await navigator.clipboard.writeText(element.textContent ?? "");
-    return true;
-  }
-  getSelection()?.selectAllChildren(element);
-  return document.execCommand("copy");
 }
 
 /**

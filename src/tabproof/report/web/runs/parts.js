@@ -1,5 +1,6 @@
 /** Small parts of the page: names, numbers with intervals, badges, buttons that copy. */
 
+import { copyText } from "../shared/clipboard.js";
 import { h } from "../shared/dom.js";
 import { decimal } from "../shared/texts.js";
 import { isNumber, promotionText } from "./columns.js";
@@ -227,18 +228,7 @@ function copyButton(text, t) {
   return h("span", { class: "copying" }, button, spoken);
 
   async function copy() {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      // A page from a file may have no clipboard, or no permission.
-      const field = h("textarea", { class: "unseen", readonly: true });
-      field.value = text;
-      button.after(field);
-      field.select();
-      document.execCommand("copy");
-      field.remove();
-      button.focus();
-    }
+    if (!(await copyText(text, button))) return;
     button.classList.add("done");
     spoken.textContent = t("common.copied");
     setTimeout(() => {
