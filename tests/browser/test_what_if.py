@@ -308,6 +308,8 @@ def test_paper_has_no_controls(chromium: Any, run: Path) -> None:
     with open_form(chromium, run) as look:
         look.page.emulate_media(media="print")
         assert look.page.locator("input:visible, select:visible, button:visible").count() == 0
+        # Nor words about them.
+        assert look.page.locator("#what_if:visible, #threshold:visible").count() == 0
 
 
 def test_the_form_is_in_japanese(chromium: Any, tmp_path: Path) -> None:
