@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tabproof.evaluation_result import Decision, Estimate, Finalist
-from tabproof.report.facts import cautions, command_line, meanings
+from tabproof.report.facts import cautions, command_line, decision, meanings
 from tabproof.report.format import Texts
 from tabproof.report.model import MAX_CANDIDATES, best_candidates, held_out_rows
 from tests.report.making import (
@@ -112,6 +112,12 @@ def test_a_stopped_search_is_a_caution() -> None:
     said = " ".join(cautions(facts_of(summary=summary), EN))
     assert "every candidate was scored, but not on all data" in said
     assert "not tried" not in said
+
+
+def test_of_more_than_two_labels_the_page_says_why_it_has_no_threshold() -> None:
+    said = " ".join(decision(facts_of(evidence_of(("a", "b", "c"))), EN).values())
+    assert "there is no threshold" in said
+    assert "there is no threshold" not in " ".join(decision(facts_of(evidence_of()), EN).values())
 
 
 def test_the_best_candidates_are_first_and_all_are_counted() -> None:
