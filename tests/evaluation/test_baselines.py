@@ -127,6 +127,8 @@ def test_only_more_than_chance_is_a_finding() -> None:
     assert finding is not None
     assert finding.check == "baseline_is_better"
     assert "model=logistic_regression" in finding.message
+    # The table beside it has the p-value of each.
+    assert "adjusted for the number of simple models" in finding.message
     assert find_better_baseline([little], 0.6, 400) is None
     assert find_better_baseline([], 0.6, 400) is None
 
