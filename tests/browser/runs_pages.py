@@ -32,6 +32,11 @@ class Shown(Look):
         if name == "plot":
             self.page.locator(".drawing svg").first.wait_for()
 
+    def wait_for_drawings(self, selector: str, n_drawings: int) -> None:
+        """Wait for plots, which are drawn after the view that they are in."""
+        self.page.locator(f"{selector} svg").nth(n_drawings - 1).wait_for()
+        assert self.page.locator(f"{selector} svg").count() == n_drawings
+
     def filter(self, text: str) -> None:
         self.page.fill("#filter", text)
 

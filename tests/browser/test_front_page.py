@@ -138,6 +138,7 @@ def test_the_page_is_readable(
         assert len(outline["ids"]) == len(set(outline["ids"]))
         assert not outline["broken"]
         assert not outline["unscoped"]
+        look.keep(f"front-{width}-{scheme}-{language}")
         assert look.violations() == []
         assert not look.complaints
 

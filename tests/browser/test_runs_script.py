@@ -216,7 +216,7 @@ def test_runs_are_compared_as_python_compares_them(
             "no more than noise" if n else word for n, word in zip(noise, words, strict=True)
         ]
         assert shown.texts(".verdict .badge") == expected
-        assert shown.page.locator(".overlays svg").count() == 3
+        shown.wait_for_drawings(".overlays", 3)
         # The other way round the sign changes.
         shown.page.locator(".card input[type=radio]").nth(1).check()
         shown.page.wait_for_url("**reference=*")
@@ -315,7 +315,7 @@ def test_any_column_is_an_axis(show: Show) -> None:
         for axis, column in [("x", "best.clf__max_depth"), ("y", "seconds"), ("x", "model")]:
             shown.page.locator(f"select[data-key='axis {axis}']").select_option(column)
             assert f"{axis}={column}" in shown.parameters()
-        assert shown.page.locator(".drawing svg").count() == 2
+        shown.wait_for_drawings(".drawing", 2)
 
 
 # --- CSV.

@@ -45,6 +45,8 @@ def test_nothing_sticks_out_or_is_faint(show: Show, width: int, scheme: str) -> 
             shown.page.set_viewport_size({"width": width, "height": 20_000})
             assert shown.page.evaluate(TOO_FAINT, 4.5)["found"] == []
             shown.page.set_viewport_size(size)
+            view = shown.page.locator("[role=tab][aria-selected=true]").get_attribute("id")
+            shown.keep(f"runs-{view}-{width}-{scheme}")
 
         look_through(shown, check)
 
