@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tabproof import web
+from tabproof import evaluation_result, web
 from tabproof.artifacts import Registry
 from tabproof.scorer import NotExplainableError
 from tabproof.service import examples
@@ -236,7 +236,7 @@ def test_a_model_that_is_not_up_to_date_is_shown_with_the_reason(tmp_path: Path,
         seen = Page(server.get("/", **HTML).content).text
         assert "Not ready" in seen
         assert "API_REQUIRE names 'other'" in seen
-        assert "AUC" in seen
+        assert "ROC-AUC" in seen
 
 
 def test_the_page_has_a_field_for_the_key_and_the_examples_send_it(promoted: Path) -> None:
@@ -338,7 +338,9 @@ def test_requests_to_the_page_are_counted_under_one_route(server: Server) -> Non
 def test_every_metric_has_a_text() -> None:
     for language in LANGUAGES:
         t = Texts(language)
-        assert all(t(name) for name in METRICS)
+        assert all(t.metric(name) for name in METRICS)
+    lower = {name for name in METRICS if "lower is better" in Texts("en").metric(name)}
+    assert lower == evaluation_result.LOWER_IS_BETTER & METRICS.keys()
 
 
 ODD: examples.Row = {

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from tabproof.errors import InvalidValueError
 from tabproof.evaluation_result import CATALOGUE, Estimate
 from tabproof.text import LANGUAGES, display_width
+from tabproof.web import read_texts
 
 
 class Texts:
@@ -40,7 +41,7 @@ class Texts:
 
     def metric(self, name: str) -> str:
         """Return the name of a metric for people, or the name itself."""
-        return self.get(f"metric.{name}", name)
+        return read_texts(self.language, "metric").get(f"metric.{name}", name)
 
     def __contains__(self, key: str) -> bool:
         return key in self._entries

@@ -14,6 +14,8 @@ MAX_COLUMNS, MAX_CATEGORIES, MAX_LABELS = 60, 8, 6
 PLACE = "\ufdd0"
 # Metrics that are drawn, with the value that chance gets.
 CHANCE = {"roc_auc": 0.5}
+# Of the metrics that are shown.
+LOWER_IS_BETTER = {"log_loss"}
 
 
 class Texts:
@@ -21,11 +23,16 @@ class Texts:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._texts = web.read_texts(language, "front")
+        self._texts = web.read_texts(language, "front", "metric")
 
     def __call__(self, key: str, /, **values: str) -> Markup:
         """Return a text with values in its {places}, which may be elements."""
         return fill(self._texts[f"front.{key}"], **values)
+
+    def metric(self, name: str) -> Markup:
+        """Return the name of a metric, and whether lower is better."""
+        title = join(self._texts[f"metric.{name}"])
+        return self("lower", metric=title) if name in LOWER_IS_BETTER else title
 
 
 def section(name: str, t: Texts, *children: Child, needs_script: bool = False) -> Markup:
@@ -101,7 +108,7 @@ def quality(facts: ModelFacts, n_columns: int, t: Texts) -> Markup:
 
 def _score(name: str, metric: Measured, t: Texts) -> Markup:
     parts = [
-        h("p", t(name), class_="name"),
+        h("p", t.metric(name), class_="name"),
         h("p", f"{metric.value:#.4g}", class_="value"),
     ]
     if name in CHANCE:
@@ -141,7 +148,7 @@ def _metrics_table(facts: ModelFacts, t: Texts) -> Markup:
             low, high = (f"{end:#.4g}" for end in metric.interval)
             span = t("span", low=low, high=high)
         cells = [h("td", each, class_="number") for each in (f"{metric.value:#.4g}", span)]
-        rows.append(h("tr", h("th", t(name), scope="row"), *cells))
+        rows.append(h("tr", h("th", t.metric(name), scope="row"), *cells))
     heads = [t("metric"), t("value"), t("interval_of")]
     return table("metrics", t("metrics"), heads, rows, numbers=(1, 2), class_="narrow")
 
