@@ -9,16 +9,9 @@ from tabproof.artifacts import Registry
 from tabproof.text import display_width
 from tests.artifacts.making import DAY, make_failed, make_recorded_run, make_run, make_unfinished
 from tests.conftest import typed_in
+from tests.runs.pages import OUTPUTS, here
 
-OUTPUTS = Path("outputs")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "mine 私の"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+__all__ = ["here"]  # a fixture
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The cache of the page of all runs, beside the index of outputs/: what was read of each run.
+"""The cache of the page of all runs: what was read of each run.
 
 A run is read once, and again where its files have changed. It is only a cache: it may be removed,
 and is made anew where it is damaged.

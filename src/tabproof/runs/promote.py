@@ -135,7 +135,7 @@ def rollback(name: str, *, to: str | None, who: str | None, why: str, models: Pa
     with _changing(models) as registry:
         before = registry.current(name)
         after = registry.rollback(name, who or _me(), why, to)
-    # Where runs are beside the models, as they are by default.
+    # By default, outputs/ and models/ are in the same directory.
     rewrite_page(models.with_name(artifacts.OUTPUTS), models)
     return _summary(name, before, after, models, f"current   {name} {after.version}")
 

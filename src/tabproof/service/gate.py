@@ -293,7 +293,7 @@ class Gate:
             common = response_headers(exchange.line.request_id, closes=closes)
             if self._cors is not None:
                 common += self._cors.response_headers(exchange.headers)
-            # The response keeps its own Vary beside the common one.
+            # A response may have two Vary headers: its own and the common one.
             names = {name for name, _ in message["headers"]} - {b"vary"}
             message["headers"] = [*message["headers"], *(h for h in common if h[0] not in names)]
         elif exchange.has_more_body and not message.get("more_body", False):

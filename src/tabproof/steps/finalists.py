@@ -1,4 +1,4 @@
-"""The finalists of the search beside the model: their scores on the hold-out, and times per row.
+"""Score the finalists of the search on the hold-out, and measure their times per row.
 
 The hold-out is used once, after the choice: no candidate is chosen by it. Members of an
 ensemble are fitted on all training rows already; other finalists are fitted on request only.

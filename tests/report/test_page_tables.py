@@ -7,7 +7,7 @@ import pytest
 from markupsafe import Markup
 
 from tabproof.report import render_report
-from tabproof.report.cells import labelled
+from tabproof.report.page import labelled
 from tabproof.text import LANGUAGES
 from tests.report.making import facts_of
 
