@@ -153,8 +153,8 @@ def _decision_errors(config: schema.TrainConfig) -> Found:
 
 def _model_errors(config: schema.TrainConfig) -> Found:
     model, preprocess = config.model, config.preprocess
-    is_portfolio = isinstance(config.search, schema.PortfolioSearchConfig)
-    place, of_members = ("search", config.search) if is_portfolio else ("model", model)
+    has_members = isinstance(config.search, schema.MembersSearchConfig)
+    place, of_members = ("search", config.search) if has_members else ("model", model)
     if getattr(of_members, "members", None) == {}:
         yield f"{place}.members", {}, "at least one member: a name, its model, preprocess"
     if isinstance(of_members, schema.VoteConfig):

@@ -246,16 +246,9 @@ class SearchConfig:
 
 
 @dataclass
-class RungSearchConfig(SearchConfig):
-    """Keys of every search by rungs."""
+class BudgetSearchConfig(SearchConfig):
+    """Keys of every search that can be stopped and resumed."""
 
-    schedule: list[Any] = option(
-        "for each rung: how many `candidates` enter (`all`, a number, or a share such as `20%`),"
-        " the shares of their `iterations` and of the training `rows`, and the number of `folds`"
-    )
-    min_resources: Any = first_rows(
-        "rows of a rung at least; `auto`: 5,000, with 10 of the rarest class", also=("auto",)
-    )
     time_budget: str | None = duration(
         "how long search and last fit may take; null: no limit. It marks the search as partial"
     )
@@ -265,6 +258,19 @@ class RungSearchConfig(SearchConfig):
         also=(True, False),
         pattern="(?s:.*)",
         words="true, false, or the directory of an unfinished run",
+    )
+
+
+@dataclass
+class RungSearchConfig(BudgetSearchConfig):
+    """Keys of every search by rungs."""
+
+    schedule: list[Any] = option(
+        "for each rung: how many `candidates` enter (`all`, a number, or a share such as `20%`),"
+        " the shares of their `iterations` and of the training `rows`, and the number of `folds`"
+    )
+    min_resources: Any = first_rows(
+        "rows of a rung at least; `auto`: 5,000, with 10 of the rarest class", also=("auto",)
     )
 
 
@@ -293,17 +299,42 @@ class TpeSearchConfig(RandomSearchConfig):
     batch_size: int = option("settings proposed at once; the next ones learn from them", 10, ge=1)
 
 
-@choice("search", "portfolio")
-class PortfolioSearchConfig(RungSearchConfig):
-    """Several models under one budget, and an ensemble of them."""
+@dataclass
+class MembersSearchConfig(BudgetSearchConfig):
+    """Keys of every search over several models."""
 
-    engine: str = engine("portfolio")
     members: dict[str, MemberConfig] = ordered(
         "the models by name; `model=` and `preprocess=` of the run are not used"
     )
-    param_grid: str = neutral("which grid of each member's `param_grids` is searched", "fast")
     ensemble: bool = option(
-        "use a weighted mean of the last rung's models if it scores better than the best", True
+        "use a weighted mean of the best models if it scores better than the best one", True
+    )
+
+
+@choice("search", "portfolio")
+class PortfolioSearchConfig(MembersSearchConfig, RungSearchConfig):
+    """Several models under one budget, and an ensemble of them."""
+
+    engine: str = engine("portfolio")
+    param_grid: str = neutral("which grid of each member's `param_grids` is searched", "fast")
+
+
+@choice("search", "auto")
+class AutoSearchConfig(MembersSearchConfig):
+    """The best ensemble of tuned models in a given time."""
+
+    engine: str = engine("auto")
+    n_repeats: int = option(
+        "divisions into folds, at most: tables of fewer than 4,000 rows have several", 3, ge=1
+    )
+    patience: int = option(
+        "boosting ends after so many iterations without a lower log loss of the fold's test rows",
+        100,
+        ge=1,
+        unit="iterations",
+    )
+    max_serving_ms: float | None = option(
+        "what the ensemble may take to score a row, estimated; null: any time", 0.5, gt=0.0
     )
 
 

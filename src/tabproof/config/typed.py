@@ -76,7 +76,7 @@ MAX_ONE_HOT = 1_000
 
 def members_of(config: schema.TrainConfig) -> dict[str, schema.MemberConfig]:
     """Return every model with its preprocess, by the key of both; the top level has the key ''."""
-    if isinstance(config.search, schema.PortfolioSearchConfig):
+    if isinstance(config.search, schema.MembersSearchConfig):
         members = config.search.members
         return {f"search.members.{name}": member for name, member in members.items()}
     found = {"": schema.MemberConfig(config.model, config.preprocess)}

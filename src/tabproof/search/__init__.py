@@ -1,5 +1,6 @@
 """The search for the best candidate: rungs, proposals, portfolios."""
 
+from tabproof.search.auto import AutoSearchCV
 from tabproof.search.candidates import FAMILY
 from tabproof.search.estimator import RungSearchCV, SearchResult, result_of
 from tabproof.search.halving import fit_halving
@@ -16,6 +17,7 @@ from tabproof.search.spaces import (
 
 __all__ = [
     "FAMILY",
+    "AutoSearchCV",
     "PortfolioSearchCV",
     "Proposer",
     "Rung",

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import KW_ONLY, dataclass, field
 from time import perf_counter
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -94,6 +95,8 @@ class RungSearchCV(BaseSearchCV):
     _keep_proba = False
     # An estimate of the time between the last score and the last fit.
     _seconds_to_choose = 0.0
+    # More fields of RungSearch.
+    _fit_options: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     estimator: Any
     param_grid: Any
@@ -164,7 +167,8 @@ class RungSearchCV(BaseSearchCV):
         """Run the schedule, and set the attributes that describe its results."""
         proposer = self._proposer()
         self.pool_ = pool = CandidatePool(self._families(), problem.n_train)
-        self._clock = clock = Clock(problem, self.schedule, max(proposer.n_candidates, 1))
+        schedule = self._make_schedule(problem)
+        self._clock = clock = Clock(problem, schedule, max(proposer.n_candidates, 1))
         reason: str | None = None
 
         def should_stop() -> str | None:
@@ -182,7 +186,7 @@ class RungSearchCV(BaseSearchCV):
         ):
             rungs = RungSearch(
                 problem,
-                self.schedule,
+                schedule,
                 runner,
                 clock,
                 {} if self.finished is None else self.finished,
@@ -190,23 +194,13 @@ class RungSearchCV(BaseSearchCV):
                 directory,
                 keep_proba=self._keep_proba,
                 raises=self.error_score == "raise",
+                **self._fit_options,
             )
             self._n_workers = runner.n_jobs
-            n_asked = 0
-            while batch := proposer.ask():
-                n_known = len(pool.candidates)
-                n_asked += len(batch)
-                first = rungs.run(0, pool.add(batch))
-                if should_stop():
-                    break
-                searched = [pool.candidates[pool.first_of[n_known + i]] for i in range(len(batch))]
-                proposer.tell([first.score(c, range(first.n_folds)) for c in searched])
-            if not pool.candidates:
-                rungs.run(0, pool.add([]))
-            rungs.run_others(pool.defaults)
+            n_asked = self._run(rungs, proposer, should_stop)
         self.rungs_ = rungs.scores
         n_not_proposed = max(proposer.n_candidates - n_asked, 0) if reason else 0
-        is_whole = len(self.rungs_) == len(self.schedule) and self.rungs_[-1].is_complete
+        is_whole = len(self.rungs_) == len(schedule) and self.rungs_[-1].is_complete
         self.stopped_ = None if is_whole and not n_not_proposed else reason
 
         self._best, self.best_score_ = best_of(self.rungs_, pool.defaults[0])
@@ -236,6 +230,27 @@ class RungSearchCV(BaseSearchCV):
                 FitFailedWarning,
                 stacklevel=3,
             )
+
+    def _make_schedule(self, _problem: Problem) -> Sequence[Rung]:
+        return self.schedule
+
+    def _run(
+        self, rungs: RungSearch, proposer: Proposer, should_stop: Callable[[], str | None]
+    ) -> int:
+        """Run the rungs; return how many proposals were asked for."""
+        pool, n_asked = self.pool_, 0
+        while batch := proposer.ask():
+            n_known = len(pool.candidates)
+            n_asked += len(batch)
+            first = rungs.run(0, pool.add(batch))
+            if should_stop():
+                break
+            searched = [pool.candidates[pool.first_of[n_known + i]] for i in range(len(batch))]
+            proposer.tell([first.score(c, range(first.n_folds)) for c in searched])
+        if not pool.candidates:
+            rungs.run(0, pool.add([]))
+        rungs.run_others(pool.defaults)
+        return n_asked
 
     def _reason_to_stop(self) -> str | None:
         asked = self.should_stop() if self.should_stop is not None else None

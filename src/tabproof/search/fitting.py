@@ -29,6 +29,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing
 from threadpoolctl import ThreadpoolController
 
+from tabproof.modeling.calibration import GivenProba
+from tabproof.search.early_stopping import counter_of, fit_until_best
 from tabproof.search.schedule import Rung
 
 Positions = NDArray[np.intp]
@@ -233,7 +235,9 @@ class Task:
 
     rows are the training rows of the fold to use, None for all. state is the same model after
     fewer iterations, pickled. keep_state and keep_proba: what to return besides the score.
-    raises: raise errors of the fit instead of returning them.
+    raises: raise errors of the fit instead of returning them. patience: end boosting after so
+    many iterations without a lower log loss of the test rows; None: it has all of its iterations.
+    row_cost: what a fitted model takes to predict a row.
     """
 
     place: int
@@ -246,11 +250,15 @@ class Task:
     keep_state: bool
     keep_proba: bool
     raises: bool
+    patience: int | None = None
+    row_cost: Callable[[Any], float] | None = None
 
 
 @dataclass(frozen=True)
 class Fit:
     """The result of a fit; if it failed, score is NaN and error is the traceback.
+
+    n_iterations: how many were best, where the test rows decided. row_cost: as in Task.
 
     Fits are pickled into run directories, so this class and its fields keep their names.
     """
@@ -262,6 +270,8 @@ class Fit:
     proba: NDArray[np.float64] | None = None
     error: str | None = None
     warned: tuple[str, ...] = ()
+    n_iterations: int | None = None
+    row_cost: float = 0.0
 
     @property
     def was_killed(self) -> bool:
@@ -293,10 +303,15 @@ def run_task(task: Task, n_threads: int | None) -> Fit:
             if task.rows is not None:
                 X, y = rows_of(X, y, task.rows)
             estimator = clone(task.estimator)
-            columns = splittable_columns(estimator, X)
+            columns = None if task.patience is not None else splittable_columns(estimator, X)
             if columns is not None:
                 X = X[:, columns]
-            if task.state is not None:
+            proba, n_iterations = None, None
+            if task.patience is not None and counter_of(estimator) is not None:
+                fitted, proba, n_iterations = fit_until_best(
+                    estimator, X, y, fold.X_test, fold.y_test, task.patience
+                )
+            elif task.state is not None:
                 earlier = pickle.loads(task.state)  # noqa: S301 - made by this search
                 fitted = continue_fit(estimator, earlier, X, y)
             else:
@@ -307,10 +322,16 @@ def run_task(task: Task, n_threads: int | None) -> Fit:
                 choose = FunctionTransformer(np.take, kw_args={"indices": columns, "axis": 1})
                 model = make_pipeline(choose, fitted)
             middle = perf_counter()
-            score = float(task.scorer(model, fold.X_test, fold.y_test))
+            if proba is None:
+                score = float(task.scorer(model, fold.X_test, fold.y_test))
+                proba = model.predict_proba(fold.X_test) if task.keep_proba else None
+            else:
+                given = GivenProba().fit(None, fold.y_train)
+                score = float(task.scorer(given, proba, fold.y_test))
             end = perf_counter()
-            proba = model.predict_proba(fold.X_test) if task.keep_proba else None
+            cost = 0.0 if task.row_cost is None else task.row_cost(fitted)
             fit = Fit(score, middle - start, end - middle, proba=proba)
+            fit = replace(fit, n_iterations=n_iterations, row_cost=cost)
         except Exception:  # any error of a model is the result of its candidate
             if task.raises:
                 raise

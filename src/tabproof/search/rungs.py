@@ -179,7 +179,7 @@ class RungSearch:
 
     finished holds fits by key: fits in it are not repeated, and each new fit is added.
     keep_proba: keep the predictions of the fits of the last rung. raises: a fit that fails ends
-    the search; otherwise its candidate ranks last.
+    the search; otherwise its candidate ranks last. patience, row_cost: as in Task.
     """
 
     problem: Problem
@@ -191,6 +191,8 @@ class RungSearch:
     spill_directory: Callable[[], Path | None]
     keep_proba: bool
     raises: bool
+    patience: int | None = None
+    row_cost: Callable[[Any], float] | None = None
     scores: list[RungScores] = field(default_factory=list)
     _folds: dict[tuple[str, int], Fold] = field(default_factory=dict)
     _always: set[int] = field(default_factory=set)
@@ -205,7 +207,7 @@ class RungSearch:
         self._always = {candidate.place for candidate in always}
         # Equivalent candidates are fitted once, so only now is the number of candidates known.
         n_candidates = self.clock.n_candidates = len(self.scores[0].entrants)
-        self._check_scored()
+        self.check_scored()
         for number, rung in enumerate(self.schedule[1:], start=1):
             if not self.scores[-1].is_complete:
                 return
@@ -219,7 +221,7 @@ class RungSearch:
                         # A process that has mapped the file keeps the rows.
                         Path(str(values.filename)).unlink(missing_ok=True)
             self.run(number, entrants)
-            self._check_scored()
+            self.check_scored()
 
     def run(self, number: int, entrants: Sequence[Candidate]) -> RungScores:
         """Fit candidates on the folds of a rung; in the first rung, batch by batch."""
@@ -303,6 +305,8 @@ class RungSearch:
                     # The last rung may take over fits of the one before.
                     keep_proba=self.keep_proba and rung.iterations == 1,
                     raises=self.raises,
+                    patience=self.patience,
+                    row_cost=self.row_cost,
                 )
             )
 
@@ -322,7 +326,7 @@ class RungSearch:
             self._report(scores, n_fits)
         return scores
 
-    def _check_scored(self) -> None:
+    def check_scored(self) -> None:
         """Raise RungNotScoredError if the last rung has nothing to choose from."""
         scores = self.scores[-1]
         all_failed = all(isnan(fit.score) for fit in scores.fits.values())

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from tabproof.runtime.cluster import Cluster
 
 log = logging.getLogger(__name__)
+
+# Tables with fewer rows are divided into folds more than once.
+ROWS_OF_REPEATS = 6_000
 
 
 @dataclass(frozen=True)
@@ -56,16 +60,18 @@ def make_plan(config: conf.TrainConfig) -> Plan:
     schedule: tuple[search.Rung, ...] = ()
     if isinstance(asked, schema.RungSearchConfig):
         schedule = search.parse_schedule(asked.schedule)
-    if isinstance(asked, schema.PortfolioSearchConfig):
-        most = conf.most_categories(config)
+    if isinstance(asked, schema.MembersSearchConfig):
+        members = asked.members
+        if isinstance(asked, schema.AutoSearchConfig):
+            members = installed_members(members)
         pipelines = make_members(
             "search.members",
-            asked.members,
+            members,
             seed=config.seed,
             allow=config.allow,
-            max_categories=most,
+            max_categories=conf.most_categories(config),
         )
-        grids = conf.searched(config)
+        grids = conf.searched(config) or {name: {} for name in members}
     else:
         pipelines = {"": make_pipeline(config)}
         if isinstance(asked, schema.RandomSearchConfig):
@@ -81,6 +87,30 @@ def make_plan(config: conf.TrainConfig) -> Plan:
             export.check_exportable(pipeline)
     modeling.check_scoring_name(asked.scoring)
     return Plan(rows, pipelines, grids, space, schedule, deciding)
+
+
+def installed_members(members: Mapping[str, schema.MemberConfig]) -> dict[str, schema.MemberConfig]:
+    """Leave out members of packages that are not installed, and log which."""
+    found, missing = {}, {}
+    for name, member in members.items():
+        package = str(member.model.estimator.get("_target_", "")).partition(".")[0]
+        if find_spec(package) is None:
+            missing.setdefault(package, []).append(name)
+        else:
+            found[name] = member
+    for package, names in missing.items():
+        log.info("left out, because %s is not installed: %s", package, ", ".join(names))
+    return found
+
+
+def auto_folds(asked: schema.AutoSearchConfig, division: data.Division) -> list[Any]:
+    """Return folds of one or more divisions of the training rows, one after the other."""
+    X, y, groups = division.X_train, division.y_train, division.groups
+    n_repeats = min(asked.n_repeats, max(round(ROWS_OF_REPEATS / len(y)), 1))
+    splitters = [division.rows.folds(asked.n_splits)]
+    if n_repeats > 1 and not isinstance(division.rows, data.OrderedRows):
+        splitters += division.rows.repeated_folds(asked.n_splits, n_repeats - 1)
+    return [split for splitter in splitters for split in splitter.split(X, y, groups)]
 
 
 def make_pipeline(config: conf.TrainConfig) -> Pipeline:
@@ -184,7 +214,7 @@ def find_best(
         options |= {"factor": asked.factor, "min_resources": asked.min_resources}
         options |= {"seed": config.seed, "groups": groups, "callbacks": callbacks}
         return search.fit_halving(plan.pipelines[""], plan.grids[""], X, y, **options)
-    if not isinstance(asked, schema.RungSearchConfig):
+    if not isinstance(asked, schema.BudgetSearchConfig):
         log.info("no search: fitting the estimator as configured")
         # A single fit starts no processes: its parallel parts run in threads.
         n_jobs = min(n_workers, threads.n_cores())
@@ -198,8 +228,6 @@ def find_best(
     if finished:
         log.info("resuming: %d fits are finished", len(finished))
     options |= {
-        "schedule": plan.schedule,
-        "min_resources": asked.min_resources,
         "random_state": config.seed,
         "time_budget": asked.time_budget and conf.seconds_of(asked.time_budget),
         "finished": finished,
@@ -207,9 +235,18 @@ def find_best(
     if isinstance(config.runtime, schema.DaskRuntimeConfig):
         options["pool_seconds"] = 0.0  # the workers are running already
     engine: search.RungSearchCV
+    if isinstance(asked, schema.RungSearchConfig):
+        options |= {"schedule": plan.schedule, "min_resources": asked.min_resources}
+    if isinstance(asked, schema.MembersSearchConfig):
+        options["join"] = modeling.join_fitted if asked.ensemble else None
     if isinstance(asked, schema.PortfolioSearchConfig):
-        join = modeling.join_fitted if asked.ensemble else None
-        engine = search.PortfolioSearchCV(plan.pipelines, plan.grids, join=join, **options)
+        engine = search.PortfolioSearchCV(plan.pipelines, plan.grids, **options)
+    elif isinstance(asked, schema.AutoSearchConfig):
+        options |= {"cv": auto_folds(asked, division), "n_folds": asked.n_splits}
+        options |= {"patience": asked.patience, "row_cost": export.row_microseconds}
+        if asked.max_serving_ms is not None:
+            options["max_row_cost"] = 1000 * asked.max_serving_ms
+        engine = search.AutoSearchCV(plan.pipelines, plan.grids, **options)
     else:
         proposer: Any = dict(plan.grids.get("", {}))
         if isinstance(asked, schema.TpeSearchConfig):
@@ -218,8 +255,11 @@ def find_best(
         elif isinstance(asked, schema.RandomSearchConfig):
             proposer = search.Proposer(search.sample(plan.space, asked.n_candidates, config.seed))
         engine = search.RungSearchCV(plan.pipelines[""], proposer, **options)
-    for line in search.as_table(plan.schedule, engine.n_candidates, asked.n_splits):
-        log.info(line)
+    if plan.schedule:
+        for line in search.as_table(plan.schedule, engine.n_candidates, asked.n_splits):
+            log.info(line)
+    else:
+        log.info("%d models, %s", engine.n_candidates, asked.time_budget or "without a time limit")
     with (
         process.stoppable() as engine.should_stop,
         progress.search_display(bar=show_bar) as engine.on_progress,

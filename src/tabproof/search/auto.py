@@ -1,0 +1,322 @@
+"""A search for the best model in a given time: a list of good settings, and an ensemble of them.
+
+The settings are tried in their order, a few at a time. A setting whose first fold is worse than the
+worst fold of the best setting so far is dropped ("forgiving" early stopping of cross-validation,
+Bergman et al., 2024). Boosting ends where the rows of its test fold are predicted best. The
+ensemble is selected by its log loss, which rewards calibrated probabilities, from predictions out
+of folds (Caruana et al., 2004), and its members are fitted on all rows.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from math import ceil, isnan
+from statistics import median
+from typing import Any
+
+import numpy as np
+from joblib import parallel_config
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from tabproof.modeling.calibration import GivenProba
+from tabproof.search.candidates import Candidate, signature
+from tabproof.search.early_stopping import with_iterations
+from tabproof.search.fitting import Problem
+from tabproof.search.portfolio import PortfolioSearchCV
+from tabproof.search.rungs import RungScores, RungSearch
+from tabproof.search.runner import Runner
+from tabproof.search.schedule import Rung
+from tabproof.search.spaces import Proposer
+
+Floats = NDArray[np.float64]
+
+# Settings that are tried together, so that workers have enough to do. Not the number of workers,
+# which decides no number.
+GROUP = 2
+# Scores on more rows hardly say more, so that large tables are scored on fewer folds.
+ENOUGH_ROWS, MIN_FOLDS = 10_000, 2
+# Members of an ensemble: a round adds one, and it ends after PATIENCE rounds without a better loss.
+MAX_ROUNDS, PATIENCE = 50, 5
+# Settings that are scored on the folds of further repeats.
+N_REPEATED = 8
+# No probability is taken for smaller, so that a single row cannot decide.
+LEAST_PROBA = 1e-6
+# A fit on all rows takes longer than one on the rows of a fold, and estimates err.
+SAFETY = 1.3
+
+
+@dataclass(eq=False, repr=False)
+class AutoSearchCV(PortfolioSearchCV):
+    """Find the best ensemble of several settings within a time budget.
+
+    Parameters that are not named here are those of PortfolioSearchCV; `param_grids` and `schedule`
+    are not used.
+
+    Parameters
+    ----------
+    members : estimators by name, in the order in which they are tried. The first is the one that
+        is kept where there is no time for others.
+    n_folds : the number of folds of a division of the rows; `cv` may have several divisions, one
+        after the other, of which the later ones are for the best settings.
+    patience : boosting ends after so many iterations without a lower log loss of the test rows.
+    row_cost : returns what a fitted estimator takes to predict a row, None for nothing.
+    max_row_cost : what the ensemble may take to predict a row, in the same unit; None for any.
+    """
+
+    _: KW_ONLY
+    n_folds: int = 5
+    patience: int = 100
+    row_cost: Callable[[Any], float] | None = None
+    max_row_cost: float | None = None
+
+    @property
+    def _fit_options(self) -> Mapping[str, Any]:  # type: ignore[override]  # set by parameters
+        return {"patience": self.patience, "row_cost": self.row_cost}
+
+    def _proposer(self) -> Proposer:
+        self.param_grids = dict.fromkeys(self.members, {})
+        return super()._proposer()
+
+    def _make_problem(self, X: Any, y: Any, groups: Any) -> Problem:
+        problem = super()._make_problem(X, y, groups)
+        self._seconds_to_choose = 0.0
+        return problem
+
+    def _make_schedule(self, problem: Problem) -> Sequence[Rung]:
+        """Return rungs of whole fits: on one fold, on the folds of a division, and on all folds."""
+        n_splits = len(problem.splits)
+        rows_of_fold = max(len(test) for _, test in problem.splits)
+        n_folds = min(self.n_folds, n_splits, max(ceil(ENOUGH_ROWS / rows_of_fold), MIN_FOLDS))
+        n_used = {1: 1, n_folds: n_folds}
+        if n_folds == self.n_folds:
+            n_used[n_splits] = n_splits
+        return [Rung(None, 1.0, 1.0, n) for n in n_used]
+
+    def _run(
+        self, rungs: RungSearch, proposer: Proposer, should_stop: Callable[[], str | None]
+    ) -> int:
+        """Try the settings in their order, then score the best of them on further folds."""
+        self._rungs = rungs
+        batch = proposer.ask()
+        candidates = self.pool_.add(batch)
+        for start in range(0, len(candidates), GROUP):
+            before = list(rungs.scores[1].entrants) if len(rungs.scores) > 1 else []
+            group = candidates[start : start + GROUP]
+            first = rungs.run(0, group)
+            if should_stop():
+                break
+            if len(rungs.schedule) > 1:
+                promising = [c for c in group if is_promising(c, before, first, rungs.scores[-1])]
+                second = rungs.run(1, promising)
+                second.entrants = [c for c in second.entrants if is_whole(c, second)]
+                if should_stop():
+                    break
+        rungs.check_scored()
+        if len(rungs.schedule) > 2 and not should_stop():
+            best = rungs.scores[1].succeeded()[:N_REPEATED]
+            rungs.run(2, best)
+        return len(batch)
+
+    def _reason_to_stop(self) -> str | None:
+        asked = self.should_stop() if self.should_stop is not None else None
+        if asked is not None or self.time_budget is None:
+            return asked
+        # One more fit, and the last fits of the ensemble.
+        fits = [fit for scores in self._rungs.scores for fit in scores.fits.values()]
+        if not fits:
+            return None
+        one = median(fit.fit_seconds + fit.score_seconds for fit in fits)
+        end = self._clock.seconds + one + self._seconds_of_last_fits()
+        return "the time budget is used up" if end > self.time_budget else None
+
+    def _seconds_of_last_fits(self) -> float:
+        """Estimate the time that fitting the members on all rows takes."""
+        finalists = find_finalists(self._rungs.scores, self._rungs.problem)
+        counts = self._select(finalists)
+        seconds = [finalists[place].fit_seconds for place in counts]
+        n_workers = self._rungs.runner.n_jobs
+        return SAFETY * max(sum(seconds) / n_workers, max(seconds, default=0.0))
+
+    def _select(self, finalists: Sequence["Finalist"], without: int | None = None) -> Counter[int]:
+        """Count how often each finalist is taken, on all folds or without one of them."""
+        kept = [
+            np.concatenate([p for fold, p in each.true_proba.items() if fold != without])
+            for each in finalists
+        ]
+        costs = [each.row_cost for each in finalists]
+        return select_members(kept, costs, self.max_row_cost)
+
+    def _refit(self, problem: Problem) -> Any:
+        """Select the members, and fit them on all rows."""
+        finalists = find_finalists(self.rungs_, problem)
+        counts = Counter[int]()
+        if self.join is not None:
+            counts = self._select(finalists)
+        if not counts:
+            counts[next((i for i, f in enumerate(finalists) if f.candidate is self._best), 0)] = 1
+        chosen = [(finalists[i], n / counts.total()) for i, n in sorted(counts.items())]
+        self.weights_ = {each.candidate.place: weight for each, weight in chosen}
+        self.ensemble_score_ = float("nan")
+        if len(chosen) > 1:
+            self.best_score_ = self.ensemble_score_ = self._expected_score(problem, finalists)
+            self.best_params_ = {
+                "ensemble": [{"weight": w, **each.candidate.params} for each, w in chosen]
+            }
+        fitted = self._fit_all(problem, [each for each, _ in chosen])
+        if len(chosen) == 1:
+            return fitted[0]
+        assert self.join is not None  # noqa: S101 - for mypy: counts has one entry without it
+        names = [each.candidate.family for each, _ in chosen]
+        weights = dict(zip(names, [weight for _, weight in chosen], strict=True))
+        return self.join(dict(zip(names, fitted, strict=True)), weights)
+
+    def _expected_score(self, problem: Problem, finalists: Sequence["Finalist"]) -> float:
+        """Return the mean score of ensembles on folds that they were not selected on."""
+        y, scores = np.asarray(problem.y), []
+        given = GivenProba().fit(None, np.unique(y))
+        for fold in finalists[0].true_proba:
+            counts = self._select(finalists, fold)
+            proba = sum(n * finalists[i].proba[fold] for i, n in counts.items()) / counts.total()
+            scores.append(float(self.scorer_(given, proba, y[problem.splits[fold][1]])))
+        return float(np.mean(scores))
+
+    def _fit_all(self, problem: Problem, members: Sequence["Finalist"]) -> list[Any]:
+        """Fit the members on all rows, in parallel; a first step that all have is fitted once."""
+        estimators = [each.unfitted() for each in members]
+        X, y, first = problem.X, problem.y, None
+        steps = {signature(e[0], None) for e in estimators if isinstance(e, Pipeline) and e[1:]}
+        if len(steps) == 1 and all(isinstance(each, Pipeline) for each in estimators):
+            first = estimators[0].steps[0]
+            # Not fit().transform(): target encoders transform their training rows differently.
+            X = first[1].fit_transform(X, y)
+            estimators = [each[1:] for each in estimators]
+        jobs = list(enumerate(estimators))
+        fitted: dict[int, Any] = {}
+        # Where workers run, starting them costs nothing.
+        with Runner(self.n_jobs, lambda: None, self.pool_seconds) as runner:
+            fit = partial(_fit_member, X, y)
+            seconds = self._seconds_of_last_fits()
+            for (place, _), model in runner.run(fit, jobs, lambda: seconds, None):
+                fitted[place] = model
+        if first is None:
+            return [fitted[place] for place, _ in jobs]
+        return [Pipeline([first, *fitted[place].steps]) for place, _ in jobs]
+
+
+def _fit_member(X: Any, y: Any, job: tuple[int, Any], n_threads: int | None) -> Any:
+    with threadpool_limits(n_threads, "openmp"), parallel_config("sequential"):
+        return job[1].fit(X, y)
+
+
+# --- What the members are chosen by.
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A candidate that can be a member of the ensemble.
+
+    proba : by fold, of shape (n_rows_of_fold, n_classes). true_proba : by fold, of the true class
+    of each row. fit_seconds : an estimate of a fit on all rows. n_iterations : the best, by fold.
+    """
+
+    candidate: Candidate
+    proba: Mapping[int, Floats]
+    true_proba: Mapping[int, Floats]
+    row_cost: float
+    fit_seconds: float
+    n_iterations: list[int]
+
+    def unfitted(self) -> Any:
+        """Return the estimator for a fit on all rows, with the mean of the iterations."""
+        estimator = clone(self.candidate.estimator)
+        if not isinstance(estimator, Pipeline):
+            return with_iterations(estimator, self.n_iterations)
+        name, last = estimator.steps[-1]
+        return estimator.set_params(**{name: with_iterations(last, self.n_iterations)})
+
+
+def find_finalists(rungs: Sequence[RungScores], problem: Problem) -> list[Finalist]:
+    """Return the candidates that can be members, from the last rung that compares some of them."""
+    y = np.asarray(problem.y)
+    classes, codes = np.unique(y, return_inverse=True)
+    for scores in reversed(rungs):
+        folds, found = scores.common_folds, []
+        for candidate in sorted(scores.succeeded() if folds else [], key=lambda c: c.place):
+            fits = {fold: scores.fit_of(candidate, fold) for fold in folds}
+            done = {fold: fit for fold, fit in fits.items() if fit is not None}
+            proba = {fold: fit.proba for fold, fit in done.items() if fit.proba is not None}
+            # Fewer classes where the training rows lack one.
+            if len(proba) < len(folds) or any(p.shape[1] < len(classes) for p in proba.values()):
+                continue
+            true = {f: np.take_along_axis(p, codes[problem.splits[f][1]][:, None], 1)[:, 0]
+                    for f, p in proba.items()}
+            n_iterations = [f.n_iterations for f in done.values() if f.n_iterations is not None]
+            cost = float(np.mean([fit.row_cost for fit in done.values()]))
+            share = len(y) / problem.n_train
+            seconds = share * median(fit.fit_seconds for fit in done.values())
+            found.append(Finalist(candidate, proba, true, cost, seconds, n_iterations))
+        if found:
+            return found
+    return []
+
+
+def select_members(
+    true_proba: Sequence[Floats], costs: Sequence[float], max_cost: float | None
+) -> Counter[int]:
+    """Count how often each finalist is taken, with replacement, for the lowest log loss.
+
+    true_proba : by finalist, the probability of the true class of each row. Of additions with the
+    same loss the first finalist is taken, and of rounds with the same loss the earliest. No member
+    is taken whose cost, with those of the members before, is above max_cost; unless it is the
+    cheapest, so that there is one.
+    """
+    if not true_proba:
+        return Counter()
+    matrix = np.stack(true_proba)
+    total = np.zeros(matrix.shape[1])
+    taken: list[int] = []
+    best_loss, best_length = np.inf, 0
+    limit = np.inf if max_cost is None else max(max_cost, min(costs))
+    while len(taken) < MAX_ROUNDS and len(taken) - best_length < PATIENCE:
+        mixed = np.maximum((matrix + total) / (len(taken) + 1), LEAST_PROBA)
+        losses = -np.log(mixed).mean(axis=1)
+        spent = sum(costs[place] for place in set(taken))
+        for place, cost in enumerate(costs):
+            if place not in taken and spent + cost > limit:
+                losses[place] = np.inf
+        taken.append(int(np.argmin(losses)))
+        total += matrix[taken[-1]]
+        if losses[taken[-1]] < best_loss:
+            best_loss, best_length = float(losses[taken[-1]]), len(taken)
+    return Counter(taken[:best_length])
+
+
+# --- Which candidates go on.
+
+
+def is_promising(
+    candidate: Candidate, before: Sequence[Candidate], first: RungScores, whole: RungScores
+) -> bool:
+    """Return whether its first fold is at least as good as the worst fold of the best before.
+
+    first, whole : the scores on the first fold, and those of candidates that were not dropped.
+    """
+    score = first.score(candidate, [0])
+    if isnan(score):
+        return False
+    folds = range(whole.n_folds)
+    known = [(whole.score(c, folds), c) for c in before]
+    known = [pair for pair in known if not isnan(pair[0])]
+    if not known:
+        return True
+    _, best = max(known, key=lambda pair: pair[0])
+    return score >= min(whole.score(best, [fold]) for fold in folds)
+
+
+def is_whole(candidate: Candidate, scores: RungScores) -> bool:
+    """Return whether it was scored on every fold."""
+    return all(scores.fit_of(candidate, fold) is not None for fold in range(scores.n_folds))
