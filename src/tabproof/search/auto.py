@@ -7,7 +7,6 @@ ensemble is selected by its log loss, which rewards calibrated probabilities, fr
 of folds (Caruana et al., 2004), and its members are fitted on all rows.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
@@ -39,8 +38,13 @@ Floats = NDArray[np.float64]
 GROUP = 2
 # Scores on more rows hardly say more, so that large tables are scored on fewer folds.
 ENOUGH_ROWS, MIN_FOLDS = 10_000, 2
-# Members of an ensemble: a round adds one, and it ends after PATIENCE rounds without a better loss.
+# A greedy selection adds a member a round, and ends after PATIENCE rounds without a better loss.
 MAX_ROUNDS, PATIENCE = 50, 5
+# How many draws of rows members are selected on, of which share of the rows, and of how many rows
+# at least. Members of less weight are left out.
+N_BAGS, SHARE_OF_BAG, MIN_BAG, MIN_WEIGHT = 20, 0.3, 100, 0.03
+# For an estimate of the score.
+FEW_BAGS = 5
 # Settings that are scored on the folds of further repeats.
 N_REPEATED = 8
 # No probability is taken for smaller, so that a single row cannot decide.
@@ -78,7 +82,7 @@ class AutoSearchCV(PortfolioSearchCV):
         return {"patience": self.patience, "row_cost": self.row_cost}
 
     def _proposer(self) -> Proposer:
-        self.param_grids = dict.fromkeys(self.members, {})
+        self.param_grids = {name: {} for name in self.members}
         return super()._proposer()
 
     def _make_problem(self, X: Any, y: Any, groups: Any) -> Problem:
@@ -115,8 +119,10 @@ class AutoSearchCV(PortfolioSearchCV):
                 second.entrants = [c for c in second.entrants if is_whole(c, second)]
                 if should_stop():
                     break
+        if len(rungs.scores) > 1 and not rungs.scores[1].entrants:
+            rungs.scores.pop()
         rungs.check_scored()
-        if len(rungs.schedule) > 2 and not should_stop():
+        if len(rungs.scores) == 2 < len(rungs.schedule) and not should_stop():
             best = rungs.scores[1].succeeded()[:N_REPEATED]
             rungs.run(2, best)
         return len(batch)
@@ -136,51 +142,59 @@ class AutoSearchCV(PortfolioSearchCV):
     def _seconds_of_last_fits(self) -> float:
         """Estimate the time that fitting the members on all rows takes."""
         finalists = find_finalists(self._rungs.scores, self._rungs.problem)
-        counts = self._select(finalists)
-        seconds = [finalists[place].fit_seconds for place in counts]
+        if not finalists:
+            fits = self._rungs.scores[0].fits.values()
+            return SAFETY * max((fit.fit_seconds for fit in fits), default=0.0)
+        seconds = [finalists[place].fit_seconds for place in self._select(finalists, n_bags=1)]
         n_workers = self._rungs.runner.n_jobs
-        return SAFETY * max(sum(seconds) / n_workers, max(seconds, default=0.0))
+        return SAFETY * max(sum(seconds) / n_workers, *seconds)
 
-    def _select(self, finalists: Sequence["Finalist"], without: int | None = None) -> Counter[int]:
-        """Count how often each finalist is taken, on all folds or without one of them."""
-        kept = [
+    def _select(
+        self, finalists: Sequence["Finalist"], without: int | None = None, n_bags: int = N_BAGS
+    ) -> dict[int, float]:
+        """Return the weights of the members, chosen on all folds or without one of them."""
+        known = [
             np.concatenate([p for fold, p in each.true_proba.items() if fold != without])
             for each in finalists
         ]
         costs = [each.row_cost for each in finalists]
-        return select_members(kept, costs, self.max_row_cost)
+        seed = self._rungs.problem.seed
+        return select_members(known, costs, self.max_row_cost, seed=seed, n_bags=n_bags)
 
     def _refit(self, problem: Problem) -> Any:
         """Select the members, and fit them on all rows."""
-        finalists = find_finalists(self.rungs_, problem)
-        counts = Counter[int]()
-        if self.join is not None:
-            counts = self._select(finalists)
-        if not counts:
-            counts[next((i for i, f in enumerate(finalists) if f.candidate is self._best), 0)] = 1
-        chosen = [(finalists[i], n / counts.total()) for i, n in sorted(counts.items())]
-        self.weights_ = {each.candidate.place: weight for each, weight in chosen}
         self.ensemble_score_ = float("nan")
-        if len(chosen) > 1:
-            self.best_score_ = self.ensemble_score_ = self._expected_score(problem, finalists)
-            self.best_params_ = {
-                "ensemble": [{"weight": w, **each.candidate.params} for each, w in chosen]
-            }
-        fitted = self._fit_all(problem, [each for each, _ in chosen])
+        self.weights_ = {self._best.place: 1.0}
+        finalists = find_finalists(self.rungs_, problem)
+        if not finalists:
+            return super(PortfolioSearchCV, self)._refit(problem)
+        if self.join is not None:
+            weights = self._select(finalists)
+        else:
+            weights = {[f.candidate for f in finalists].index(self._best): 1.0}
+        chosen = [(finalists[place], weight) for place, weight in weights.items()]
+        self.weights_ = {each.candidate.place: weight for each, weight in chosen}
         if len(chosen) == 1:
-            return fitted[0]
-        assert self.join is not None  # noqa: S101 - for mypy: counts has one entry without it
-        names = [each.candidate.family for each, _ in chosen]
-        weights = dict(zip(names, [weight for _, weight in chosen], strict=True))
-        return self.join(dict(zip(names, fitted, strict=True)), weights)
+            (alone, _), last = chosen[0], self.rungs_[-1]
+            self.best_params_ = dict(alone.candidate.params)
+            self.best_score_ = last.score(alone.candidate, last.compared_folds)
+            return self._fit_all(problem, [alone])[0]
+        self.best_score_ = self.ensemble_score_ = self._expected_score(problem, finalists)
+        self.best_params_ = {
+            "ensemble": [{"weight": w, **each.candidate.params} for each, w in chosen]
+        }
+        fitted = self._fit_all(problem, [each for each, _ in chosen])
+        by_name = {each.candidate.family: w for each, w in chosen}
+        assert self.join is not None  # noqa: S101 - for mypy: without it there is one member
+        return self.join(dict(zip(by_name, fitted, strict=True)), by_name)
 
     def _expected_score(self, problem: Problem, finalists: Sequence["Finalist"]) -> float:
         """Return the mean score of ensembles on folds that they were not selected on."""
         y, scores = np.asarray(problem.y), []
         given = GivenProba().fit(None, np.unique(y))
-        for fold in finalists[0].true_proba:
-            counts = self._select(finalists, fold)
-            proba = sum(n * finalists[i].proba[fold] for i, n in counts.items()) / counts.total()
+        for fold in finalists[0].proba:
+            weights = self._select(finalists, fold, FEW_BAGS)
+            proba = np.sum([w * finalists[i].proba[fold] for i, w in weights.items()], axis=0)
             scores.append(float(self.scorer_(given, proba, y[problem.splits[fold][1]])))
         return float(np.mean(scores))
 
@@ -252,8 +266,10 @@ def find_finalists(rungs: Sequence[RungScores], problem: Problem) -> list[Finali
             # Fewer classes where the training rows lack one.
             if len(proba) < len(folds) or any(p.shape[1] < len(classes) for p in proba.values()):
                 continue
-            true = {f: np.take_along_axis(p, codes[problem.splits[f][1]][:, None], 1)[:, 0]
-                    for f, p in proba.items()}
+            true = {
+                f: np.take_along_axis(p, codes[problem.splits[f][1]][:, None], 1)[:, 0]
+                for f, p in proba.items()
+            }
             n_iterations = [f.n_iterations for f in done.values() if f.n_iterations is not None]
             cost = float(np.mean([fit.row_cost for fit in done.values()]))
             share = len(y) / problem.n_train
@@ -265,34 +281,59 @@ def find_finalists(rungs: Sequence[RungScores], problem: Problem) -> list[Finali
 
 
 def select_members(
-    true_proba: Sequence[Floats], costs: Sequence[float], max_cost: float | None
-) -> Counter[int]:
-    """Count how often each finalist is taken, with replacement, for the lowest log loss.
+    true_proba: Sequence[Floats],
+    costs: Sequence[float],
+    max_cost: float | None,
+    *,
+    seed: int,
+    n_bags: int = N_BAGS,
+) -> dict[int, float]:
+    """Return the weights of an ensemble with a low log loss, by the place of the finalist.
 
-    true_proba : by finalist, the probability of the true class of each row. Of additions with the
-    same loss the first finalist is taken, and of rounds with the same loss the earliest. No member
-    is taken whose cost, with those of the members before, is above max_cost; unless it is the
-    cheapest, so that there is one.
+    The mean of greedy selections on draws of the rows, which overfits less than one selection on
+    all of them; members of little weight are left out. No member is taken whose cost, with those
+    of members of more weight, is above max_cost; the cheapest may be alone above it.
+
+    Parameters
+    ----------
+    true_proba : by finalist, the probability of the true class of each row.
     """
-    if not true_proba:
-        return Counter()
     matrix = np.stack(true_proba)
-    total = np.zeros(matrix.shape[1])
+    limit = np.inf if max_cost is None else max(max_cost, min(costs))
+    allowed = np.flatnonzero(np.asarray(costs) <= limit)
+    n_drawn = max(ceil(SHARE_OF_BAG * matrix.shape[1]), min(MIN_BAG, matrix.shape[1]))
+    rng = np.random.default_rng(seed)
+    total = np.zeros(len(matrix))
+    for _ in range(n_bags):
+        rows = rng.permutation(matrix.shape[1])[:n_drawn]
+        taken = greedy_selection(matrix[np.ix_(allowed, rows)])
+        total[allowed] += np.bincount(taken, minlength=len(allowed)) / len(taken) / n_bags
+    chosen: dict[int, float] = {}
+    for place in sorted(range(len(total)), key=lambda place: -total[place]):
+        spent = costs[place] + sum(costs[other] for other in chosen)
+        if total[place] >= MIN_WEIGHT and spent <= limit:
+            chosen[place] = float(total[place])
+    whole = sum(chosen.values())
+    return {place: weight / whole for place, weight in sorted(chosen.items())}
+
+
+def greedy_selection(true_proba: Floats) -> list[int]:
+    """Return the members that are taken, with replacement, for the lowest log loss.
+
+    true_proba : of shape (n_finalists, n_rows). Of additions with the same loss the first is taken,
+    and of rounds with the same loss the earliest.
+    """
+    total = np.zeros(true_proba.shape[1])
     taken: list[int] = []
     best_loss, best_length = np.inf, 0
-    limit = np.inf if max_cost is None else max(max_cost, min(costs))
     while len(taken) < MAX_ROUNDS and len(taken) - best_length < PATIENCE:
-        mixed = np.maximum((matrix + total) / (len(taken) + 1), LEAST_PROBA)
+        mixed = np.maximum((true_proba + total) / (len(taken) + 1), LEAST_PROBA)
         losses = -np.log(mixed).mean(axis=1)
-        spent = sum(costs[place] for place in set(taken))
-        for place, cost in enumerate(costs):
-            if place not in taken and spent + cost > limit:
-                losses[place] = np.inf
         taken.append(int(np.argmin(losses)))
-        total += matrix[taken[-1]]
+        total += true_proba[taken[-1]]
         if losses[taken[-1]] < best_loss:
             best_loss, best_length = float(losses[taken[-1]]), len(taken)
-    return Counter(taken[:best_length])
+    return taken[:best_length]
 
 
 # --- Which candidates go on.
