@@ -168,7 +168,8 @@ class AutoSearchCV(PortfolioSearchCV):
         finalists = find_finalists(self.rungs_, problem)
         if not finalists:
             return super(PortfolioSearchCV, self)._refit(problem)
-        if self.join is not None:
+        # With a single fold nothing would tell how good an ensemble is.
+        if self.join is not None and len(finalists[0].proba) > 1:
             weights = self._select(finalists)
         else:
             weights = {[f.candidate for f in finalists].index(self._best): 1.0}
@@ -202,9 +203,10 @@ class AutoSearchCV(PortfolioSearchCV):
         """Fit the members on all rows, in parallel; a first step that all have is fitted once."""
         estimators = [each.unfitted() for each in members]
         X, y, first = problem.X, problem.y, None
-        steps = {signature(e[0], None) for e in estimators if isinstance(e, Pipeline) and e[1:]}
-        if len(steps) == 1 and all(isinstance(each, Pipeline) for each in estimators):
-            first = estimators[0].steps[0]
+        steps = [e.steps[0] if isinstance(e, Pipeline) else ("", None) for e in estimators]
+        shared = {signature(step, None) for _, step in steps if hasattr(step, "fit_transform")}
+        if len(shared) == 1 and all(hasattr(step, "fit_transform") for _, step in steps):
+            first = steps[0]
             # Not fit().transform(): target encoders transform their training rows differently.
             X = first[1].fit_transform(X, y)
             estimators = [each[1:] for each in estimators]
