@@ -24,8 +24,8 @@ def boosting(library: str) -> Any:
     if library == "catboost":
         catboost = pytest.importorskip("catboost")
         return catboost.CatBoostClassifier(
-            iterations=80,
-            learning_rate=0.2,
+            iterations=400,
+            learning_rate=0.6,
             random_state=0,
             thread_count=1,
             allow_writing_files=False,
@@ -44,7 +44,7 @@ def test_a_fit_with_the_iterations_that_were_best_gives_the_same_probabilities(
 ) -> None:
     model = boosting(library)
     _, proba, n_best = fit_until_best(model, X_TRAIN, Y_TRAIN, X_TEST, Y_TEST, patience=15)
-    assert 1 <= n_best < 80
+    assert 1 <= n_best < model.get_params()[counter_of(model)]
     again = with_iterations(model, [n_best]).fit(X_TRAIN, Y_TRAIN)
     np.testing.assert_array_equal(again.predict_proba(X_TEST), proba)
 
@@ -53,7 +53,7 @@ def test_a_fit_with_the_iterations_that_were_best_gives_the_same_probabilities(
 def test_no_other_number_of_iterations_has_a_lower_log_loss(library: str) -> None:
     model = boosting(library)
     _, proba, n_best = fit_until_best(model, X_TRAIN, Y_TRAIN, X_TEST, Y_TEST, patience=80)
-    for n in {max(n_best - 3, 1), n_best + 1, n_best + 7, 80}:
+    for n in {max(n_best - 3, 1), n_best + 1, n_best + 7, 79}:
         other = with_iterations(model, [n]).fit(X_TRAIN, Y_TRAIN).predict_proba(X_TEST)
         assert log_loss(Y_TEST, proba) <= log_loss(Y_TEST, other) + 1e-6
 
