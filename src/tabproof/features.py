@@ -235,6 +235,33 @@ class TextTable:
         return found
 
 
+# --- Numbers as splines
+
+
+def spline_features(values: Floats, knots: Floats, table: Floats) -> Floats:
+    """Return features of numbers that are lines between knots, of shape (n_values, width).
+
+    knots : increasing. table : the features at each knot, and in a last row those of a missing
+    number. Before the first knot and after the last one they do not change.
+    """
+    missing = np.isnan(values)
+    place, share = spline_places(np.where(missing, knots[0], values), knots)
+    changes = np.diff(table[:-1], axis=0, append=table[-2:-1])
+    found: Floats = table[place] + share[:, np.newaxis] * changes[place]
+    found[missing] = table[-1]
+    return found
+
+
+def spline_places(values: Floats, knots: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Return the knot before each value, and the share of the way to the next one."""
+    place = np.maximum(np.searchsorted(knots, values, side="right") - 1, 0)
+    widths = np.append(np.diff(knots), 1.0)
+    # An overflow is infinity, beyond the last knot.
+    with np.errstate(over="ignore"):
+        share = np.clip((values - knots[place]) / widths[place], 0.0, 1.0)
+    return place, share
+
+
 # --- Features of columns
 
 Take = Literal["cell", "code", "text", "days_between"] | DatePart

@@ -23,7 +23,13 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
-from tabproof.modeling import CategoryHasher, answers_out_of_fold, calibrate, make_pipeline
+from tabproof.modeling import (
+    CategoryHasher,
+    Splines,
+    answers_out_of_fold,
+    calibrate,
+    make_pipeline,
+)
 from tabproof.scorer import Scorer, read_scorer
 from tabproof.scorer.export import export_pipeline
 from tabproof.scorer.export.parity import columns_of, hard_rows
@@ -107,6 +113,13 @@ def pipeline_of(preprocess: str, estimator: Any) -> Pipeline:
         "hashing": (
             {"impute": SimpleImputer(), "scale": StandardScaler()},
             {"encode": CategoryHasher(4)},
+        ),
+        "splines": (
+            {"encode": Splines(6, min_rows=4)},
+            {
+                "impute": SimpleImputer(strategy="most_frequent"),
+                "encode": OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+            },
         ),
     }
     return make_pipeline(*steps[preprocess], estimator, seed=0)

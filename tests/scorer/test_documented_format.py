@@ -143,12 +143,22 @@ def tokens(text: str) -> list[str]:
     return found + re.findall(rf"(?=([{SYMBOLS}]{{2}}))", text)
 
 
+def spline(knots: list[float], table: list[list[float]], x: float) -> list[float]:
+    if math.isnan(x):
+        return table[-1]
+    k = max([k for k in range(len(knots)) if knots[k] <= x], default=0)
+    if k + 1 == len(knots):
+        return table[k]
+    t = min(max((x - knots[k]) / (knots[k + 1] - knots[k]), 0.0), 1.0)
+    return [a + t * (b - a) for a, b in zip(table[k], table[k + 1], strict=True)]
+
+
 class Reader:
     """Reads the two files, and scores rows whose cells are numbers, texts or None."""
 
     def __init__(self, spec: bytes, arrays: bytes) -> None:
         self.spec = json.loads(spec)
-        assert self.spec["format"] in (1, 2, 3, 4)
+        assert self.spec["format"] in (1, 2, 3, 4, 5)
         self.arrays = read_arrays(arrays)
 
     def proba(self, row: Sequence[float | str | None]) -> list[float]:
@@ -246,6 +256,8 @@ class Reader:
         column = self.spec["columns"][i]
         if column["kind"] == "number":
             x = math.nan if cell is None else float(cell)
+            if f"knots.{i}" in self.arrays:
+                return spline(self.arrays[f"knots.{i}"], self.arrays[f"codes.{i}"], x)
             for name, o in column.get("steps", []):
                 x = step(name, o, x)
             return [x]
@@ -347,6 +359,14 @@ def vote_of_trees() -> Exported:
     return exported(vote_of(members, weights=[0.3, 1.7]), *table(n_rows=120))
 
 
+def vote_with_splines() -> Exported:
+    members = {
+        "linear": pipeline_of("splines", LogisticRegression()),
+        "boosting": pipeline_of("native", boosting(max_iter=3)),
+    }
+    return exported(vote_of(members), *table(n_rows=120, n_classes=3))
+
+
 XGBOOST = XGBClassifier(n_estimators=5, max_depth=3, n_jobs=1, random_state=0)
 FOREST = RandomForestClassifier(3, max_leaf_nodes=9, random_state=0)
 SMALL = boosting(max_iter=3)
@@ -358,6 +378,8 @@ CASES: dict[str, tuple[Callable[[], Exported], float]] = {
     "boosting, three labels": (lambda: small_boosting(3), 1e-15),
     "forest, one-hot, three labels": (lambda: case_of("onehot", FOREST, 3), 0.0),
     "linear, three labels": (lambda: case_of("onehot", LogisticRegression(), 3), 1e-12),
+    "linear, splines": (lambda: case_of("splines", LogisticRegression(), 2), 1e-12),
+    "vote with splines": (lambda: vote_with_splines(), 1e-12),
     "32 bits, three labels": (lambda: case_of("ordinal", XGBOOST, 3), 1.2e-7),
     "vote, three labels, weights": (lambda: small_vote(3, (3, 0.5, 1)), 1e-12),
     "vote of trees": (lambda: vote_of_trees(), 0.0),
@@ -414,7 +436,7 @@ def test_the_page_suffices(make: Callable[[], Exported], allowed: float) -> None
 def assert_arrays_are_named(case: Exported) -> None:
     arrays = scorer_format.load(case.files[scorer_format.ARRAYS])
     names = {re.sub(r"^members\.\d+\.", "", name) for name in arrays}
-    names = {re.sub(r"^(codes|calibration|inputs)\.\d+", r"\1.<i>", name) for name in names}
+    names = {re.sub(r"^(codes|knots|calibration|inputs)\.\d+", r"\1.<i>", name) for name in names}
     assert names <= words_of_page()
 
 

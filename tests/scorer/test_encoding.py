@@ -14,8 +14,13 @@ from numpy.testing import assert_array_equal
 from tabproof.data.column import Reading
 from tabproof.data.columns import type_columns
 from tabproof.scorer import as_category, as_number
-from tabproof.scorer.encoding import FLOAT32_MAX, CategoryEncoding, NumberEncoding
-from tabproof.scorer.format import Operation
+from tabproof.scorer.encoding import (
+    FLOAT32_MAX,
+    CategoryEncoding,
+    NumberEncoding,
+    make_encodings,
+)
+from tabproof.scorer.format import NumberSpec, Operation, ScorerDamagedError
 
 operands = st.floats(allow_nan=False, allow_infinity=False).filter(bool)
 # float32 alone overflows, which numpy remarks on; exporters put clip_float32 before it.
@@ -154,3 +159,29 @@ def test_categories_have_the_names_of_training(value: object) -> None:
 )
 def test_names_of_categories(value: object, name: str) -> None:
     assert as_category(value) == name
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"knots": [], "codes": [[0.0]]}, "are not a list"),
+        ({"knots": [[1.0]], "codes": [[0.0], [0.0]]}, "are not a list"),
+        ({"knots": [1.0, 1.0], "codes": [[0.0]] * 3}, "do not increase"),
+        ({"knots": [1.0, np.nan], "codes": [[0.0]] * 3}, "do not increase"),
+        ({"knots": [-1.7e308, 1.7e308], "codes": [[0.0]] * 3}, "do not increase"),
+        ({"knots": [1.0, 2.0], "codes": [[0.0]] * 2}, "no table of 3 rows"),
+        ({"knots": [1.0], "codes": [[0.0], [np.inf]]}, "not finite"),
+        ({"knots": [1.0], "codes": [[np.nan], [0.0]]}, "not finite"),
+        ({"knots": [1.0]}, "no table of 2 rows"),
+    ],
+)
+def test_a_damaged_spline_is_refused(arrays: dict[str, list[float]], message: str) -> None:
+    own = {f"{name}.0": np.array(values) for name, values in arrays.items()}
+    with pytest.raises(ScorerDamagedError, match=message):
+        make_encodings([NumberSpec("x")], own)
+
+
+def test_a_spline_takes_no_steps() -> None:
+    arrays = {"knots.0": np.ones(1), "codes.0": np.ones((2, 1))}
+    with pytest.raises(ScorerDamagedError, match="no steps"):
+        make_encodings([NumberSpec("x", [("fill", 0.0)])], arrays)

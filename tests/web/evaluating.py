@@ -91,6 +91,14 @@ def vote_of_forests() -> Exported:
     return exported(vote_of(members, weights=[0.3, 1.7]), *table(n_rows=120, n_classes=3))
 
 
+def vote_with_splines() -> Exported:
+    members = {
+        "boosting": pipeline_of("native", clone(BOOSTING)),
+        "linear": pipeline_of("splines", clone(LINEAR)),
+    }
+    return exported(vote_of(members), *table(n_rows=120, n_classes=3))
+
+
 @dataclass(frozen=True)
 class Model:
     """How a model is made; ulps: how far its probabilities may be apart."""
@@ -104,6 +112,8 @@ FAST = {
     "boosting, three labels": Model(lambda: case_of("native", BOOSTING, 3), SOFTMAX),
     "forest, three labels": Model(lambda: case_of("ordinal", FOREST, 3), EXACT),
     "linear, three labels": Model(lambda: case_of("onehot", LINEAR, 3), SOFTMAX),
+    "linear, splines": Model(lambda: case_of("splines", LINEAR), ANY_ORDER),
+    "vote, splines": Model(vote_with_splines, ANY_ORDER),
     "linear, hashing": Model(lambda: case_of("hashing", LINEAR), ANY_ORDER),
     "LightGBM": Model(lambda: case_of("native", LIGHTGBM), LOGISTIC),
     "XGBoost": Model(lambda: case_of("ordinal", XGBOOST), EXACT),

@@ -5,11 +5,13 @@ from tabproof.modeling.features import ColumnFeatures, many_categories
 from tabproof.modeling.grid import check_grid, check_scoring_name, scorer_for
 from tabproof.modeling.hashing import CategoryHasher
 from tabproof.modeling.pipeline import join_fitted, make_pipeline
+from tabproof.modeling.splines import Splines
 from tabproof.modeling.threshold import choose_threshold
 
 __all__ = [
     "CategoryHasher",
     "ColumnFeatures",
+    "Splines",
     "answers_out_of_fold",
     "calibrate",
     "calibrated_proba",

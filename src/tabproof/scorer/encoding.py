@@ -1,8 +1,8 @@
 """Encode a column's cells as the features that the model was trained on.
 
-A number stays one feature, after a few arithmetic steps in the order of training: another order
-would give other last bits. A category is an index into a table of features, whose last two rows
-are for unseen categories and for missing cells.
+A number goes through a few arithmetic steps in the order of training: another order would give
+other last bits. It stays one feature, or becomes the ramps of a spline. A category is an index into
+a table of features, whose last two rows are for unseen categories and for missing cells.
 """
 
 import re
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabproof.features import spline_features
 from tabproof.scorer import format as specs
 from tabproof.scorer.format import Arrays, Floats, ScorerDamagedError
 
@@ -47,7 +48,11 @@ class NumberEncoding:
 
     name: str
     steps: tuple[tuple[specs.Operation, float], ...]
-    width: int = 1
+
+    @property
+    def width(self) -> int:
+        """The number of features."""
+        return 1
 
     def apply(self, value: float) -> float:
         """Apply the steps to one number, with the same bits as `apply_to_all`."""
@@ -80,6 +85,27 @@ class NumberEncoding:
     def features(self, values: NDArray[Any]) -> Floats:
         """Return a matrix of one column."""
         return self.apply_to_all(values.astype(np.float64, copy=False))[:, np.newaxis]
+
+
+@dataclass(frozen=True)
+class SplineEncoding(NumberEncoding):
+    """A numeric column whose features are lines between knots, for linear models.
+
+    `codes` are the features at each knot, and in a last row those of a missing cell. There are no
+    steps. Without any feature no model uses the column.
+    """
+
+    knots: Floats
+    codes: Floats
+
+    @property
+    def width(self) -> int:
+        """The number of features."""
+        return int(self.codes.shape[1])
+
+    def features(self, values: NDArray[Any]) -> Floats:
+        """Return a matrix of `width` columns."""
+        return spline_features(values.astype(np.float64, copy=False), self.knots, self.codes)
 
 
 @dataclass(frozen=True)
@@ -134,7 +160,10 @@ def make_encodings(columns: Sequence[specs.ColumnSpec], arrays: Arrays) -> tuple
                     raise ScorerDamagedError(
                         f"column '{spec.name}' is rounded before it is clipped"
                     )
-            encodings.append(NumberEncoding(spec.name, tuple(spec.steps)))
+            if f"knots.{index}" in arrays:
+                encodings.append(_make_spline(spec, arrays, index))
+            else:
+                encodings.append(NumberEncoding(spec.name, tuple(spec.steps)))
             continue
         codes, n_rows = arrays.get(f"codes.{index}"), len(spec.categories) + 2
         if codes is None or codes.dtype != np.float64 or codes.ndim != 2 or len(codes) != n_rows:
@@ -143,3 +172,22 @@ def make_encodings(columns: Sequence[specs.ColumnSpec], arrays: Arrays) -> tuple
             raise ScorerDamagedError(f"column '{spec.name}' has duplicate categories")
         encodings.append(CategoryEncoding(spec.name, tuple(spec.categories), codes))
     return tuple(encodings)
+
+
+def _make_spline(spec: specs.NumberSpec, arrays: Arrays, index: int) -> SplineEncoding:
+    knots, codes = arrays[f"knots.{index}"], arrays.get(f"codes.{index}")
+    where = f"column '{spec.name}'"
+    if knots.dtype != np.float64 or knots.ndim != 1 or not len(knots):
+        raise ScorerDamagedError(f"the knots of {where} are not a list of 64-bit floats")
+    with np.errstate(over="ignore", invalid="ignore"):
+        widths = np.diff(knots)
+    if not (np.isfinite(knots).all() and np.isfinite(widths).all() and (widths > 0).all()):
+        raise ScorerDamagedError(f"the knots of {where} do not increase")
+    n_rows = len(knots) + 1
+    if codes is None or codes.dtype != np.float64 or codes.ndim != 2 or len(codes) != n_rows:
+        raise ScorerDamagedError(f"{where} has no table of {n_rows} rows")
+    if not (np.abs(codes) <= FLOAT32_MAX).all():
+        raise ScorerDamagedError(f"the table of {where} has numbers that are not finite")
+    if spec.steps:
+        raise ScorerDamagedError(f"{where} has knots, so it has no steps")
+    return SplineEncoding(spec.name, (), knots, codes)

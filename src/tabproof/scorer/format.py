@@ -16,9 +16,9 @@ from safetensors.numpy import load, save
 from tabproof.errors import NewerFormatError, UserError
 from tabproof.features import Take
 
-FORMAT = 4
+FORMAT = 5
 # Nothing in these files has another meaning today, so they are read too.
-OLDER_FORMATS = (1, 2, 3)
+OLDER_FORMATS = (1, 2, 3, 4)
 SPEC, ARRAYS = "scorer/scorer.json", "scorer/arrays.safetensors"
 
 Arrays = dict[str, NDArray[Any]]
@@ -46,7 +46,7 @@ class ScorerDamagedError(UserError):
 
 
 class NumberSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="number"):
-    """A numeric column: one feature."""
+    """A numeric column: one feature, or a spline with `knots.<i>` and `codes.<i>` as features."""
 
     name: str
     steps: list[tuple[Operation, float]] = []
@@ -163,6 +163,11 @@ class ScorerSpec(msgspec.Struct, frozen=True):
 
 class _Format(msgspec.Struct):
     format: int
+
+
+def format_of(arrays: Mapping[str, NDArray[Any]]) -> int:
+    """Return the oldest format that has what these files need, so that older readers take them."""
+    return FORMAT if any("knots" in name.split(".") for name in arrays) else 4
 
 
 def as_files(spec: ScorerSpec, arrays: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:

@@ -136,7 +136,7 @@ def _check_feature(
         raise ScorerDamagedError(f"{where} does not name {n_inputs} of the inputs")
     inputs, is_number = [columns[i] for i in feature.of], isinstance(encoding, NumberEncoding)
     if feature.take == "cell":
-        fits = type(inputs[0]) is type(encoding)
+        fits = is_number and isinstance(inputs[0], NumberEncoding)
         if isinstance(inputs[0], CategoryEncoding) and isinstance(encoding, CategoryEncoding):
             fits = inputs[0].categories == encoding.categories
     elif feature.take == "code":

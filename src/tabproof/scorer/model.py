@@ -1,6 +1,7 @@
 """Models: from the cells of a row to probabilities."""
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Sequence
 from math import exp
 from typing import Any
@@ -8,8 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabproof.features import spline_features
 from tabproof.scorer import format as specs
-from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding, make_encodings
+from tabproof.scorer.encoding import (
+    CategoryEncoding,
+    Encoding,
+    NumberEncoding,
+    SplineEncoding,
+    make_encodings,
+)
 from tabproof.scorer.format import Arrays, Columns, ColumnSpec, Floats, ScorerDamagedError
 from tabproof.scorer.trees import BLOCK_ROWS, BitVectors, TreeWalker, read_trees
 
@@ -116,6 +124,9 @@ class TreesModel(SummedModel):
         )
         if is_number[trees.feature[(trees.category_set >= 0) & ~trees.is_leaf]].any():
             raise ScorerDamagedError("a node tests a numeric column for categories")
+        for encoding in encodings:
+            if isinstance(encoding, SplineEncoding) and encoding.width:
+                raise ScorerDamagedError(f"trees take no knots, which '{encoding.name}' has")
         self.spec, self.trees, self.encodings = spec, trees, tuple(encodings)
         self._link, self._n_groups = spec.link, spec.n_groups
         self._n_sums = spec.n_groups * trees.values.shape[1]
@@ -193,16 +204,22 @@ class LinearModel(SummedModel):
                 self.mean_parts = [part.sum(axis=1) for part in parts]
             if not np.isfinite(self.mean_parts).all():
                 raise ScorerDamagedError("'means' are not finite")
-        self._parts: list[tuple[NumberEncoding | None, Floats]] = [
-            # The sum of a category's features is the same in each row, so it is computed once.
-            (None, encoding.codes @ part.T)
-            if isinstance(encoding, CategoryEncoding)
-            else (encoding, part[:, 0])
-            for encoding, part in zip(encodings, np.split(weights, ends, axis=1), strict=True)
-        ]
+        # By column: the number that is encoded, if it is one, and the weights or a table.
+        self._parts: list[tuple[NumberEncoding | None, Any]] = []
+        for encoding, part in zip(encodings, np.split(weights, ends, axis=1), strict=True):
+            if isinstance(encoding, CategoryEncoding):
+                # The sum of a category's features is the same in each row, so it is computed once.
+                self._parts.append((None, encoding.codes @ part.T))
+            elif isinstance(encoding, SplineEncoding):
+                table = encoding.codes @ part.T
+                self._parts.append((encoding, SplinePart(encoding.knots, table)))
+            else:
+                self._parts.append((encoding, part[:, 0]))
         # The same in Python's own types, which are faster for a single row.
-        self._row_parts: list[tuple[NumberEncoding | None, list[Any]]]
-        self._row_parts = [(encoding, part.tolist()) for encoding, part in self._parts]
+        self._row_parts: list[tuple[NumberEncoding | None, Any]] = [
+            (encoding, part if isinstance(part, SplinePart) else part.tolist())
+            for encoding, part in self._parts
+        ]
 
     def sums_of_row(self, row: Sequence[float]) -> list[float]:
         """Return the sums before the link."""
@@ -210,6 +227,8 @@ class LinearModel(SummedModel):
         for (encoding, part), value in zip(self._row_parts, row, strict=True):
             if encoding is None:
                 parts = part[int(value)]
+            elif isinstance(part, SplinePart):
+                parts = part.of_number(value)
             else:
                 number = encoding.apply(value)
                 parts = [number * weight for weight in part]
@@ -229,9 +248,47 @@ class LinearModel(SummedModel):
         """Return what a column adds to the sums, of shape (n_rows, n_sums)."""
         encoding, part = self._parts[index]
         if encoding is None:
-            return part[column.astype(np.intp, copy=False)]
-        values = encoding.apply_to_all(column.astype(np.float64, copy=False))
-        return values[:, np.newaxis] * part
+            of_categories: Floats = part[column.astype(np.intp, copy=False)]
+            return of_categories
+        numbers = column.astype(np.float64, copy=False)
+        if isinstance(part, SplinePart):
+            return part.of_numbers(numbers)
+        of_numbers: Floats = encoding.apply_to_all(numbers)[:, np.newaxis] * part
+        return of_numbers
+
+
+class SplinePart:
+    """What a column with knots adds to the sums: one product, however many knots there are.
+
+    table : the parts at each knot, and in a last row those of a missing cell, of each sum.
+    """
+
+    def __init__(self, knots: Floats, table: Floats) -> None:
+        self._knots, self._table = knots, table
+        self._changes = np.diff(table[:-1], axis=0, append=table[-2:-1])
+        # The same in Python's own types, which are faster for a single row.
+        self._knots_of_row: list[float] = knots.tolist()
+        self._widths_of_row: list[float] = [*np.diff(knots).tolist(), 1.0]
+        rows, changes = table.tolist(), self._changes.tolist()
+        self._pairs_of_row = [
+            list(zip(row, change, strict=True))
+            for row, change in zip(rows[:-1], changes, strict=True)
+        ]
+        self._missing_of_row: list[float] = rows[-1]
+
+    def of_number(self, number: float) -> list[float]:
+        """Return the part of one number, by sum."""
+        # NaN is the only number that differs from itself.
+        if number != number:
+            return self._missing_of_row
+        place = max(bisect_right(self._knots_of_row, number) - 1, 0)
+        share = (number - self._knots_of_row[place]) / self._widths_of_row[place]
+        share = min(max(share, 0.0), 1.0)
+        return [start + share * change for start, change in self._pairs_of_row[place]]
+
+    def of_numbers(self, numbers: Floats) -> Floats:
+        """Return the parts of many numbers, of shape (n_numbers, n_sums), with the same bits."""
+        return spline_features(numbers, self._knots, self._table)
 
 
 class VoteModel:

@@ -14,7 +14,7 @@ from tabproof.errors import UserError, printable
 from tabproof.forms import NumberForm
 from tabproof.schema import CategoryColumn, Column, DateColumn, Schema, TextColumn
 from tabproof.scorer import NotExplainableError, Scorer, read_scorer
-from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding
+from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding, SplineEncoding
 from tabproof.scorer.inputs import DateInput, TextInput
 from tabproof.service import answers
 from tabproof.service.answers import ReasonKind, RefusedError, RowWarning
@@ -24,6 +24,7 @@ from tabproof.text import format_params, is_printable
 SCHEMA, SUMMARY, SCORER = "schema.json", "summary.json", "scorer/"
 KINDS: dict[type, str] = {
     NumberEncoding: "number",
+    SplineEncoding: "number",
     CategoryEncoding: "category",
     DateInput: "date",
     TextInput: "text",

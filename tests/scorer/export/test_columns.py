@@ -21,8 +21,8 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from tabproof.modeling import CategoryHasher, make_pipeline
-from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding
+from tabproof.modeling import CategoryHasher, Splines, make_pipeline
+from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding, SplineEncoding
 from tabproof.scorer.export import check_exportable, check_parity
 from tabproof.scorer.export.columns import UNSEEN, as_cells, export_columns
 from tabproof.scorer.export.estimators import find_categories
@@ -33,6 +33,7 @@ from tests.scorer.fitted import (
     boosting,
     exported,
     in_breadth,
+    models_of,
     pipeline_of,
     table,
 )
@@ -227,3 +228,26 @@ def test_categories_that_look_like_numbers() -> None:
     X, y = table(missing=False)
     X = X[["age"]].assign(grade=as_category(np.where(X["age"] > 40, "1", "2")))
     exports_or_refuses(pipeline_of("native", boosting(categorical_features=None)), X, y)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_splines_are_exported_for_a_linear_model_knots_included(n_classes: int) -> None:
+    pipeline = pipeline_of("splines", LogisticRegression(max_iter=1000))
+    case = exported(pipeline, *table(n_classes=n_classes))
+    assert_equals_pipeline(case, allowed=1e-12)
+    (model,) = models_of(case.scorer)
+    splines = [each for each in model.encodings if isinstance(each, SplineEncoding)]
+    assert [each.name for each in splines] == ["age", "income", "whole"]
+    # The features themselves have the transformer's bits.
+    encode = case.pipeline["preprocess"].named_transformers_["numeric"]
+    expected = encode.transform(case.X_test[["age", "income", "whole"]])
+    found = [each.features(case.X_test[each.name].to_numpy()) for each in splines]
+    assert_array_equal(np.concatenate(found, axis=1), expected)
+
+
+def test_splines_are_refused_for_trees_and_after_other_steps() -> None:
+    with pytest.raises(NotExportableError, match="splines for an estimator that is not linear"):
+        check_exportable(pipeline_of("splines", boosting()))
+    numeric = {"scale": StandardScaler(), "encode": Splines()}
+    with pytest.raises(NotExportableError, match=r"preprocess\.numeric: Splines"):
+        check_exportable(make_pipeline(numeric, {}, LogisticRegression(), seed=0))

@@ -15,7 +15,7 @@ from sklearn import preprocessing
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
-from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
+from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding, SplineEncoding
 from tabproof.scorer.export.estimators import Positions, find_categories
 from tabproof.scorer.format import Operation
 
@@ -46,6 +46,9 @@ CATEGORICAL: dict[type, Callable[[Any, int], int]] = {
 # Other transformers give the number in this attribute, such as tabproof.modeling.CategoryHasher,
 # which cannot be imported here.
 WIDTH = "features_per_column"
+# A transformer with this method makes splines of numbers: it returns the knots of the column at an
+# index and the table of its features, such as tabproof.modeling.Splines.
+SPLINE = "spline_of"
 # Options with which a transformer does something else, or refuses what a client may send.
 OBSTACLES: dict[str, Callable[[Any], bool]] = {
     "add_indicator": bool,
@@ -64,7 +67,7 @@ def find_column_obstacle(preprocess: Any) -> str | None:
         for step in steps:
             found, kind = f"preprocess.{name}: {type(step).__name__}", type(step)
             if name == "numeric":
-                is_known = kind in NUMERIC
+                is_known = kind in NUMERIC or (hasattr(step, SPLINE) and len(steps) == 1)
             elif step is steps[-1]:
                 is_known = kind in CATEGORICAL or hasattr(step, WIDTH)
             else:
@@ -77,6 +80,14 @@ def find_column_obstacle(preprocess: Any) -> str | None:
                     shown = str(value).lower() if isinstance(value, bool) else value
                     return f"{found} with {option}={shown}"
     return None
+
+
+def makes_splines(preprocess: Any) -> bool:
+    """Return whether numbers become splines; needs no fit."""
+    if isinstance(preprocess, str):
+        return False
+    chains = [_steps_of(chain) for name, chain, _ in preprocess.transformers if name == "numeric"]
+    return any(hasattr(step, SPLINE) for steps in chains for step in steps)
 
 
 def _steps_of(chain: Any) -> list[Any]:
@@ -92,8 +103,12 @@ def export_columns(preprocess: Any, X: pd.DataFrame) -> tuple[list[Encoding], Po
     for group, chain, columns in preprocess.transformers_:
         names = list(map(str, columns))
         if group == "numeric":
+            transformers = _steps_of(chain)
             for index, name in enumerate(names):
-                steps = [s for step in _steps_of(chain) for s in NUMERIC[type(step)](step, index)]
+                if transformers and hasattr(transformers[0], SPLINE):
+                    found[name] = SplineEncoding(name, (), *transformers[0].spline_of(index))
+                    continue
+                steps = [s for step in transformers for s in NUMERIC[type(step)](step, index)]
                 found[name] = NumberEncoding(name, tuple(steps))
         elif names:
             categories = {name: find_categories(X[name]) for name in columns}

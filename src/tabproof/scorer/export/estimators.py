@@ -31,6 +31,8 @@ class EstimatorExporter(ABC):
 
     # Values of options that have a data-only form; None and NaN always have one.
     valid_options: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    # Whether a number can be several features. Trees need no splines, and take one.
+    takes_splines = False
 
     def obstacle(self, estimator: Any, *, passthrough: bool) -> str | None:  # noqa: ARG002
         """Return the option that has no data-only form, if there is one; needs no fit.
@@ -239,6 +241,8 @@ class ForestExporter(EstimatorExporter):
 
 class LinearExporter(EstimatorExporter):
     """Exports one weighted sum for two labels, else one per label."""
+
+    takes_splines = True
 
     def export(self, estimator: Any, encodings: Encodings, positions: Positions) -> Exported:
         """Return the model, its arrays and the encodings."""

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from tabproof.errors import UserError, listed
 from tabproof.scorer import format as specs
-from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding
+from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding, SplineEncoding
 from tabproof.scorer.export import boosting_libraries, estimators
 from tabproof.scorer.export.columns import (
     CATEGORICAL,
@@ -24,10 +24,11 @@ from tabproof.scorer.export.columns import (
     cells_of,
     export_columns,
     find_column_obstacle,
+    makes_splines,
 )
 from tabproof.scorer.export.estimators import EstimatorExporter, Exported, find_categories
 from tabproof.scorer.export.inputs import export_inputs
-from tabproof.scorer.format import FORMAT, Arrays, as_files
+from tabproof.scorer.format import Arrays, as_files, format_of
 
 # Optional libraries are given by name, so that they are not imported here.
 EXPORTERS: dict[type | str, EstimatorExporter] = {
@@ -72,6 +73,8 @@ def check_exportable(pipeline: Pipeline, *, within: str = "") -> None:
     else:
         exporter = _find_exporter(estimator, within)
         obstacle = find_column_obstacle(preprocess)
+        if makes_splines(preprocess) and not exporter.takes_splines:
+            obstacle = "preprocess.numeric: splines for an estimator that is not linear"
         obstacle = obstacle or exporter.obstacle(estimator, passthrough=passthrough)
     if obstacle is not None:
         raise NotExportableError(obstacle, within)
@@ -149,6 +152,9 @@ def export_pipeline(
                 arrays[f"codes.{index}"] = encoding.codes
                 columns.append(specs.CategorySpec(encoding.name, list(encoding.categories)))
             else:
+                if isinstance(encoding, SplineEncoding):
+                    arrays[f"knots.{index}"] = encoding.knots
+                    arrays[f"codes.{index}"] = encoding.codes
                 columns.append(specs.NumberSpec(encoding.name, list(encoding.steps)))
     inputs: list[specs.InputSpec] = []
     made: list[specs.FeatureSpec] = []
@@ -159,7 +165,8 @@ def export_pipeline(
     if threshold is None and len(labels) == 2:
         threshold = 0.5
     labels = list(labels)
-    spec = specs.ScorerSpec(FORMAT, labels, threshold, columns, model, calibration, inputs, made)
+    number = format_of(arrays)
+    spec = specs.ScorerSpec(number, labels, threshold, columns, model, calibration, inputs, made)
     return as_files(spec, {**arrays, **points})
 
 
@@ -202,6 +209,9 @@ def _export_vote(
                 # By the vote's categories; a member may not have seen all of them.
                 rows = [encoding.index_of.get(c, encoding.unseen) for c in column.categories]
                 own[f"codes.{index}"] = encoding.codes[[*rows, encoding.unseen, encoding.missing]]
+            elif isinstance(encoding, SplineEncoding):
+                own[f"knots.{index}"] = encoding.knots
+                own[f"codes.{index}"] = encoding.codes
         members.append(specs.MemberSpec(weight, steps, model))
         arrays |= {f"members.{number}.{name}": array for name, array in own.items()}
     return specs.VoteSpec(members), arrays, columns

@@ -11,13 +11,19 @@ from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
 
 from tabproof.errors import UserError
-from tabproof.scorer.encoding import ARITHMETIC, FLOAT32_MAX, CategoryEncoding, NumberEncoding
+from tabproof.scorer.encoding import (
+    ARITHMETIC,
+    FLOAT32_MAX,
+    CategoryEncoding,
+    NumberEncoding,
+    SplineEncoding,
+)
 from tabproof.scorer.export.columns import UNSEEN, as_cells, cells_of
 from tabproof.scorer.export.exporters import pipeline_of
 from tabproof.scorer.export.inputs import input_cells
 from tabproof.scorer.format import Columns, Floats
 from tabproof.scorer.inputs import DateInput, TextInput
-from tabproof.scorer.model import TreesModel, VoteModel
+from tabproof.scorer.model import LinearModel, TreesModel, VoteModel
 from tabproof.scorer.scorer import Scorer, read_scorer
 
 ALLOWED = 1e-12
@@ -227,6 +233,10 @@ def hard_rows(
                 extreme[name] = X[name].mask(hit, pd.Series(extremes, index=X.index))
     yield "rows with extreme numbers", replaced(X, extreme)
     yield "rows without any value", X.iloc[:1].mask(np.ones((1, X.shape[1]), dtype=bool))
+    for model in models:
+        if isinstance(model, LinearModel):
+            limit = MAX_NODES if whole else N_SAMPLED_NODES
+            yield from _rows_at_knots(model, X, rng, limit)
     with_trees = [model for model in models if isinstance(model, TreesModel)]
     for model in with_trees:
         limit = (MAX_NODES if whole else N_SAMPLED_NODES) // len(with_trees)
@@ -242,6 +252,24 @@ def _accepts(encoding: NumberEncoding, value: float) -> bool:
     steps = [step for step in encoding.steps if step[0] not in ("clip_float32", "float32")]
     limit = FLOAT32_MAX if len(steps) < len(encoding.steps) else float(np.finfo(np.float64).max)
     return abs(NumberEncoding(encoding.name, tuple(steps)).apply(value)) <= limit
+
+
+def _rows_at_knots(
+    model: LinearModel, X: pd.DataFrame, rng: np.random.Generator, limit: int
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield rows with a number on a knot and beside it, one after the other."""
+    splines = [e for e in model.encodings if isinstance(e, SplineEncoding)]
+    pairs = [(e.name, knot) for e in splines for knot in e.knots.tolist()]
+    if not pairs:
+        return
+    chosen = sorted(rng.choice(len(pairs), min(limit, len(pairs)), replace=False))
+    frame = X.iloc[np.repeat(rng.integers(len(X), size=len(chosen)), 3)].reset_index(drop=True)
+    changed: dict[str, Floats] = {}
+    for place, (name, knot) in enumerate(pairs[i] for i in chosen):
+        cells = changed.setdefault(name, frame[name].to_numpy(np.float64, copy=True))
+        beside = np.nextafter(knot, [-np.inf, np.inf])
+        cells[3 * place : 3 * place + 3] = [beside[0], knot, beside[1]]
+    yield "rows on knots and next to them", replaced(frame, changed)
 
 
 def _rows_at_nodes(

@@ -1,9 +1,9 @@
 /**
  * Encode a column's cells as the features that the model was trained on.
  *
- * A number stays one feature, after a few arithmetic steps in the order of training. A category is
- * an index into a table of features, whose last two rows are for unseen categories and for missing
- * cells.
+ * A number stays one feature, after a few arithmetic steps in the order of training, or becomes the
+ * features of a spline. A category is an index into a table of features, whose last two rows are for
+ * unseen categories and for missing cells.
  */
 
 import { ScorerDamagedError } from "./errors.js";
@@ -76,6 +76,65 @@ export class NumberEncoding {
   }
 }
 
+/**
+ * A numeric column whose features are lines between knots; `codes` has a row of `width` features per
+ * knot, and one for a missing cell.
+ */
+export class SplineEncoding {
+  kind = /** @type {const} */ ("number");
+
+  /**
+   * @param {string} name
+   * @param {Float64Array} knots
+   * @param {Float64Array} codes
+   * @param {number} width
+   */
+  constructor(name, knots, codes, width) {
+    this.name = name;
+    this.knots = knots;
+    this.codes = codes;
+    this.width = width;
+    /** The row of a missing cell. */
+    this.missing = knots.length;
+  }
+
+  /**
+   * Return the knot before a number, and the share of the way to the next one.
+   *
+   * @param {number} number
+   * @returns {[place: number, share: number]}
+   */
+  place(number) {
+    const { knots } = this;
+    let [low, high] = [0, knots.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (knots[middle] <= number) low = middle + 1;
+      else high = middle;
+    }
+    const place = Math.max(low - 1, 0);
+    const width = place + 1 < knots.length ? knots[place + 1] - knots[place] : 1;
+    return [place, Math.min(Math.max((number - knots[place]) / width, 0), 1)];
+  }
+
+  /**
+   * Write the features of a cell into `features`.
+   *
+   * @param {number} cell
+   * @param {Float64Array} features
+   * @param {number} first
+   */
+  encode(cell, features, first) {
+    const { codes, width, missing } = this;
+    const [place, share] = Number.isNaN(cell) ? [missing, 0] : this.place(cell);
+    for (let i = 0; i < width; i++) {
+      const start = codes[place * width + i];
+      const end = place + 1 < missing ? codes[(place + 1) * width + i] : start;
+      features[first + i] = start + share * (end - start);
+    }
+  }
+}
+
 /** A categorical column; `codes` has a row of `width` features per category, and two more. */
 export class CategoryEncoding {
   kind = /** @type {const} */ ("category");
@@ -108,7 +167,7 @@ export class CategoryEncoding {
   }
 }
 
-/** @typedef {NumberEncoding | CategoryEncoding} Encoding */
+/** @typedef {NumberEncoding | SplineEncoding | CategoryEncoding} Encoding */
 
 /**
  * Return the encodings of a model's columns.
@@ -119,9 +178,29 @@ export class CategoryEncoding {
  */
 export function makeEncodings(columns, arrays) {
   return columns.map((column, index) => {
-    if (column.kind === "number") return new NumberEncoding(column.name, column.steps ?? []);
+    if (column.kind === "number") {
+      return arrays.has(`knots.${index}`)
+        ? readSpline(column.name, arrays, index)
+        : new NumberEncoding(column.name, column.steps ?? []);
+    }
     return readCategories(column.name, column.categories, arrays, `codes.${index}`);
   });
+}
+
+/**
+ * Return a numeric column with its knots.
+ *
+ * @param {string} name
+ * @param {Arrays} arrays
+ * @param {number} index
+ */
+function readSpline(name, arrays, index) {
+  const knots = floats(arrays, `knots.${index}`).data;
+  const { shape, data } = floats(arrays, `codes.${index}`);
+  if (knots.length === 0 || shape.length !== 2 || shape[0] !== knots.length + 1) {
+    throw new ScorerDamagedError(`column '${name}' has no table of ${knots.length + 1} rows`);
+  }
+  return new SplineEncoding(name, knots, data, shape[1]);
 }
 
 /**

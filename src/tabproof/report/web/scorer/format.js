@@ -1,7 +1,7 @@
 /** The types of scorer.json and schema.json; docs/scorer.md describes the former. */
 
 /** The formats of scorer.json that are read. */
-export const FORMATS = [1, 2, 3, 4];
+export const FORMATS = [1, 2, 3, 4, 5];
 
 /** @typedef {[operation: string, operand: number]} Step */
 /** @typedef {{ kind: "number", name: string, steps?: Step[] }} NumberSpec */

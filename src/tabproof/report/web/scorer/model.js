@@ -1,6 +1,12 @@
 /** Models: from the cells of a row to probabilities. */
 
-import { CategoryEncoding, NumberEncoding, featuresOf, makeEncodings } from "./encoding.js";
+import {
+  CategoryEncoding,
+  NumberEncoding,
+  SplineEncoding,
+  featuresOf,
+  makeEncodings,
+} from "./encoding.js";
 import { ScorerDamagedError } from "./errors.js";
 import { exp, exp32, numpySum } from "./numbers.js";
 import { beneath, floats } from "./safetensors.js";
@@ -142,7 +148,7 @@ export class LinearModel {
     }
     const means = arrays.has("means") ? floats(arrays, "means").data : null;
     /**
-     * By column: the weights of a number, or by category the part of its features; by sum.
+     * By column: the weights of a number, or by category or knot the part of its features; by sum.
      *
      * @type {number[][][]}
      */
@@ -160,7 +166,7 @@ export class LinearModel {
         const start = sum * nFeatures + first;
         return weights.data.subarray(start, start + width);
       });
-      const rows = encoding.kind === "number" ? [[1]] : rowsOf(encoding);
+      const rows = encoding instanceof NumberEncoding ? [[1]] : rowsOf(encoding);
       this.parts.push(rows.map((row) => own.map((weight) => dot(row, weight))));
       if (means) this.meanParts?.push(own.map((w) => dot(means.subarray(first, first + width), w)));
       first += width;
@@ -192,6 +198,12 @@ export class LinearModel {
     const encoding = this.encodings[index];
     const parts = this.parts[index];
     if (encoding.kind === "category") return parts[cell];
+    if (encoding instanceof SplineEncoding) {
+      if (Number.isNaN(cell)) return parts[encoding.missing];
+      const [place, share] = encoding.place(cell);
+      const ends = parts[place + 1 < encoding.missing ? place + 1 : place];
+      return parts[place].map((start, i) => start + share * (ends[i] - start));
+    }
     const number = encoding.apply(cell);
     return parts[0].map((weight) => number * weight);
   }
@@ -207,9 +219,9 @@ export class LinearModel {
 }
 
 /**
- * Return the features of each category.
+ * Return the features of each category, or at each knot, and of a missing cell.
  *
- * @param {CategoryEncoding} encoding
+ * @param {CategoryEncoding | SplineEncoding} encoding
  */
 function rowsOf({ codes, width, missing }) {
   return Array.from({ length: missing + 1 }, (_, i) => codes.subarray(i * width, (i + 1) * width));
