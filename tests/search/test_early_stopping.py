@@ -26,6 +26,7 @@ def boosting(library: str) -> Any:
         return catboost.CatBoostClassifier(
             iterations=400,
             learning_rate=0.6,
+            leaf_estimation_iterations=5,  # its default depends on the iterations
             random_state=0,
             thread_count=1,
             allow_writing_files=False,
