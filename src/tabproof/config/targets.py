@@ -25,7 +25,7 @@ CLASSES = {
     "catboost": {"CatBoostClassifier"},
     "lightgbm": {"LGBMClassifier"},
     "xgboost": {"XGBClassifier", "XGBRFClassifier"},
-    "tabproof": {"CategoryHasher"},
+    "tabproof": {"CategoryHasher", "Splines"},
 }
 # Our functions and classes that read data or divide rows are for one key each: as a parameter of
 # an estimator, a loader would read any file or address.
