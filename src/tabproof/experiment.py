@@ -18,7 +18,7 @@ from tabproof.runtime import console, progress, threads
 from tabproof.runtime.process import kept_awake
 from tabproof.runtime.progress import StepProgress
 from tabproof.scorer import export
-from tabproof.search import SearchResult
+from tabproof.search import RecordedFits, SearchResult
 from tabproof.steps import check, decide, evaluate, finalists, report, search
 from tabproof.steps.describe import describe_estimator
 from tabproof.steps.for_people import ForPeople
@@ -27,18 +27,33 @@ log = logging.getLogger(__name__)
 
 
 def run_experiment(
-    config: TrainConfig, directory: Path, *, keep_refused: bool = False, is_latest: bool = True
+    config: TrainConfig,
+    directory: Path,
+    *,
+    keep_refused: bool = False,
+    is_latest: bool = True,
+    recorded: RecordedFits | None = None,
 ) -> str:
-    """Train and evaluate a model, write the run, and return its [RESULT] line."""
+    """Train and evaluate a model, write the run, and return its [RESULT] line.
+
+    recorded : the fits of a stopped search that is repeated.
+    """
     try:
-        summary = make_run(config, directory, keep_refused=keep_refused, is_latest=is_latest)
+        summary = make_run(
+            config, directory, keep_refused=keep_refused, is_latest=is_latest, recorded=recorded
+        )
     except artifacts.RunSkipped as skipped:
         return f"[SKIPPED] {skipped}"
     return summary.result_line()
 
 
 def make_run(
-    config: TrainConfig, directory: Path, *, keep_refused: bool = False, is_latest: bool = True
+    config: TrainConfig,
+    directory: Path,
+    *,
+    keep_refused: bool = False,
+    is_latest: bool = True,
+    recorded: RecordedFits | None = None,
 ) -> artifacts.Summary:
     """Train and evaluate a model, and write the run; raise RunSkipped where one is complete."""
     run, timings = artifacts.RunDirectory(directory), progress.Timings()
@@ -48,7 +63,7 @@ def make_run(
             artifacts.record_outcome(run, lambda: timings.current, keep_refused=keep_refused),
             kept_awake(asked=config.runtime.inhibit_sleep),
         ):
-            summary = train(config, run, timings)
+            summary = train(config, run, timings, recorded)
             run.complete(summary.run_id)
         if is_latest:
             run.mark_latest()
@@ -60,7 +75,10 @@ def make_run(
 
 
 def train(
-    config: TrainConfig, run: artifacts.RunDirectory, timings: progress.Timings
+    config: TrainConfig,
+    run: artifacts.RunDirectory,
+    timings: progress.Timings,
+    recorded: RecordedFits | None = None,
 ) -> artifacts.Summary:
     """Run all steps and write all files but the manifest."""
     plan, root, people = search.make_plan(config), provenance.project_root(), ForPeople()
@@ -78,7 +96,9 @@ def train(
             artifacts.skip_completed(provenance.run_id_of(**determinants), Path(artifacts.OUTPUTS))
         with search.pool(config, division, run.log, cluster) as n_workers:
             with timings.step("searching"):
-                found = search.find_best(config, plan, division, run, determinants, n_workers)
+                found = search.find_best(
+                    config, plan, division, run, determinants, n_workers, recorded
+                )
             with _step("deciding", config, timings):
                 decided = decide.decide(config, division, found.pipeline)
             with _step("refitting", config, timings) as display:
@@ -227,6 +247,7 @@ def _summarize(
         rungs=found.rungs,
         not_scored=found.not_scored,
         stopped=found.stopped,
+        finished=found.finished if found.stopped else None,
         n_not_tried=found.n_not_tried,
         ensemble_score=found.ensemble_score,
         **others,

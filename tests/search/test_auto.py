@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tabproof.modeling import join_fitted
-from tabproof.search import AutoSearchCV, result_of
+from tabproof.search import AutoSearchCV, RecordedFits, result_of
 from tabproof.search.auto import MIN_WEIGHT, greedy_selection, select_members
 from tests.search.making import Failing, assert_same_search, table
 
@@ -159,6 +159,20 @@ def test_a_resumed_search_repeats_no_fit_and_finds_the_same(found: Any) -> None:
     assert all(done[key] is fit for key, fit in before.items())
     assert_same_search(found, search)
     assert found.weights_ == search.weights_
+
+
+@pytest.mark.parametrize("n_fits", [0, 1, 2, 4, 7, 9, 11])
+def test_a_search_that_was_stopped_is_repeated_from_the_names_of_its_fits(n_fits: int) -> None:
+    done: dict[str, Any] = {}
+    stopped = auto(
+        finished=done, should_stop=lambda: "enough" if len(done) >= n_fits else None
+    ).fit(X, Y)
+    recorded = RecordedFits("enough", frozenset(result_of(stopped, "roc_auc").finished))
+    repeated = auto(recorded=recorded, time_budget=1e-9).fit(X, Y)
+    assert_same_search(stopped, repeated)
+    assert stopped.weights_ == repeated.weights_
+    assert frozenset(result_of(repeated, "roc_auc").finished) == recorded.names
+    np.testing.assert_array_equal(stopped.predict_proba(X), repeated.predict_proba(X))
 
 
 def test_without_a_join_the_result_is_the_best_member() -> None:

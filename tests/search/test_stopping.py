@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tabproof.search import RungSearchCV, result_of
+from tabproof.search import RecordedFits, RungSearchCV, result_of
 from tests.search.making import WHOLE, assert_same_search, searching, table
 
 X, Y = table()
@@ -145,3 +145,14 @@ def test_stopped_while_shared_steps_are_fitted_there_is_a_model() -> None:
         ).fit(X, Y)
         assert search.stopped_ == "enough"
         assert search.predict(X).shape == (200,)
+
+
+@pytest.mark.parametrize("n_fits", [0, 1, 5, 13, 16, 19])
+def test_a_stopped_search_is_repeated_from_the_names_of_its_fits(n_fits: int) -> None:
+    should_stop, finished = after(n_fits)
+    stopped = searching(should_stop=should_stop, finished=finished).fit(X, Y)
+    names = frozenset(result_of(stopped, "roc_auc").finished)
+    assert len(names) >= n_fits
+    repeated = searching(recorded=RecordedFits("enough", names), time_budget=1e-9).fit(X, Y)
+    assert_same_search(stopped, repeated)
+    assert frozenset(result_of(repeated, "roc_auc").finished) == names

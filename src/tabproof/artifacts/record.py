@@ -74,9 +74,10 @@ class Summary:
     intervals. findings: data checks that found something. parity: the largest difference between
     the exported scorer and the pipeline. left_out: what is for people and could not be made, with
     the reason. best_score: the mean over the folds. rungs: the rows of
-    each. stopped: why a search ended early, which makes the run a partial one. ensemble_score: of
-    a weighted mean of finalists. seconds: by step. row_microseconds: per predicted row, of the
-    model (as it is exported, if it is), of baselines, and of candidates that were fitted on all
+    each. stopped: why a search ended early, which makes the run a partial one. finished: the fits
+    that a stopped search is based on. ensemble_score: of a weighted mean of finalists. seconds: by
+    step. row_microseconds: per predicted row, of the model (as it is exported, if it is), of
+    baselines, and of candidates that were fitted on all
     training rows.
     """
 
@@ -103,6 +104,7 @@ class Summary:
     rungs: Sequence[int]
     not_scored: Sequence[str]
     stopped: str | None = None
+    finished: Sequence[str] | None = None
     n_not_tried: int = 0
     ensemble_score: float | None = None
     data: DataFingerprint

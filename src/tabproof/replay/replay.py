@@ -18,6 +18,7 @@ from tabproof.reading.source import is_address
 from tabproof.replay import differences
 from tabproof.replay.fresh import NotReplayableError, replay_in_fresh_environment
 from tabproof.runtime import console
+from tabproof.search import RecordedFits
 from tabproof.steps.search import make_plan
 from tabproof.text import override_word
 
@@ -59,12 +60,15 @@ def replay(
         if is_taken:
             valid = "an empty or new directory outside of the run; without it a replay makes one"
             raise InvalidValueError("--output", output, valid)
-    # A search that a budget ended would end elsewhere here in any case.
-    was_whole = summary.stopped is None
+    recorded_fits: RecordedFits | None = None
+    if summary.stopped is not None and summary.finished is not None:
+        recorded_fits = RecordedFits(summary.stopped, frozenset(summary.finished))
+    # Without a list of its fits, a search that a budget ended would end elsewhere in any case.
+    to_its_end = summary.stopped is None or recorded_fits is not None
     moved = any(each.startswith("dataset.path=") for each in overrides)
     if not moved and (saved := artifacts.saved_data(path)) is not None:
         overrides = [*overrides, *conf.overrides_of({"path": str(saved)})]
-    config, added = conf.recompose(text, overrides, to_its_end=was_whole)
+    config, added = conf.recompose(text, overrides, to_its_end=to_its_end)
     source = str(getattr(config.dataset, "path", ""))
     if not any(each.startswith("dataset.path=") for each in overrides):
         _refuse_remote(source)
@@ -95,7 +99,7 @@ def replay(
     log_file = console.LogFile(artifacts.RunDirectory(directory).log, encoding="utf-8")
     log_file.setFormatter(logging.Formatter(console.LINE))
     with _logging_to(console.ConsoleHandler(), log_file):
-        experiment.run_experiment(config, directory, is_latest=False)
+        experiment.run_experiment(config, directory, is_latest=False, recorded=recorded_fits)
     differing += _report(_compare_results(recorded, summary, directory))
     names = ", ".join(differing)
     if DECISIVE & set(differing):
@@ -157,9 +161,10 @@ def _compare_inputs(
     if added:
         lines = [f"keys that the run did not have: {', '.join(added)}"]
     # The id of a run that was stopped depends on which fits were finished.
-    elif then.stopped is None:
+    elif then.stopped is None or then.finished is not None:
+        stopped = {} if then.stopped is None else {"finished": then.finished}
         facts = {"code": then.code, "versions": then.versions, "platform": then.platform}
-        found = artifacts.run_id_of(config=now["config"], data=then.data.sha256, **facts)
+        found = artifacts.run_id_of(config=now["config"], data=then.data.sha256, **facts, **stopped)
         if found != run_id:
             lines = [f"config.yaml gives run id {found} on the run's own data, code and versions"]
     yield "configuration", lines, "the same"
@@ -178,7 +183,10 @@ def _compare_inputs(
     yield "platform", differences.fact_differences(then.platform, now["platform"]), "the same"
     if then.stopped is not None:
         reason = f"the run was stopped early ({then.stopped})"
-        _say("note", f"{reason}: a search that time ends cannot be repeated")
+        if then.finished is None:
+            _say("note", f"{reason}: a search that time ends cannot be repeated")
+        else:
+            _say("note", f"{reason}: its {len(then.finished)} fits are repeated, and no others")
 
 
 def _compare_results(

@@ -2,7 +2,7 @@
 
 from tabproof.search.auto import AutoSearchCV
 from tabproof.search.candidates import FAMILY
-from tabproof.search.estimator import RungSearchCV, SearchResult, result_of
+from tabproof.search.estimator import RecordedFits, RungSearchCV, SearchResult, result_of
 from tabproof.search.halving import fit_halving
 from tabproof.search.portfolio import PortfolioSearchCV
 from tabproof.search.schedule import Rung, as_table, parse_schedule
@@ -20,6 +20,7 @@ __all__ = [
     "AutoSearchCV",
     "PortfolioSearchCV",
     "Proposer",
+    "RecordedFits",
     "Rung",
     "RungSearchCV",
     "SearchResult",

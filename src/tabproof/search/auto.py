@@ -104,7 +104,6 @@ class AutoSearchCV(PortfolioSearchCV):
         self, rungs: RungSearch, proposer: Proposer, should_stop: Callable[[], str | None]
     ) -> int:
         """Try the settings in their order, then score the best of them on further folds."""
-        self._rungs = rungs
         batch = proposer.ask()
         candidates = self.pool_.add(batch)
         for start in range(0, len(candidates), GROUP):
@@ -116,7 +115,7 @@ class AutoSearchCV(PortfolioSearchCV):
             if len(rungs.schedule) > 1:
                 promising = [c for c in group if is_promising(c, before, first, rungs.scores[-1])]
                 second = rungs.run(1, promising)
-                second.entrants = [c for c in second.entrants if is_whole(c, second)]
+                keep_whole(second)
                 if should_stop():
                     break
         if len(rungs.scores) > 1 and not rungs.scores[1].entrants:
@@ -128,8 +127,9 @@ class AutoSearchCV(PortfolioSearchCV):
         return len(batch)
 
     def _reason_to_stop(self) -> str | None:
-        asked = self.should_stop() if self.should_stop is not None else None
-        if asked is not None or self.time_budget is None:
+        if self.recorded is not None or self.time_budget is None:
+            return super()._reason_to_stop()
+        if self.should_stop is not None and (asked := self.should_stop()) is not None:
             return asked
         # One more fit, and the last fits of the ensemble.
         fits = [fit for scores in self._rungs.scores for fit in scores.fits.values()]
@@ -360,6 +360,9 @@ def is_promising(
     return score >= min(whole.score(best, [fold]) for fold in folds)
 
 
-def is_whole(candidate: Candidate, scores: RungScores) -> bool:
-    """Return whether it was scored on every fold."""
-    return all(scores.fit_of(candidate, fold) is not None for fold in range(scores.n_folds))
+def keep_whole(scores: RungScores) -> None:
+    """Remove the candidates that were not scored on every fold, and their fits."""
+    folds = range(scores.n_folds)
+    scores.entrants = [c for c in scores.entrants if all(scores.fit_of(c, f) for f in folds)]
+    kept = {scores.same_as[c.place] for c in scores.entrants}
+    scores.fits = {key: fit for key, fit in scores.fits.items() if key[0] in kept}

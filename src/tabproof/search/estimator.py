@@ -30,10 +30,24 @@ from sklearn.utils.multiclass import type_of_target
 from tabproof.runtime.progress import Progress
 from tabproof.search.candidates import Candidate, CandidatePool
 from tabproof.search.fitting import Fit, Problem, spill_directory
-from tabproof.search.rungs import Clock, RungScores, RungSearch, best_of
+from tabproof.search.rungs import Clock, RungScores, RungSearch, best_of, fit_name
 from tabproof.search.runner import POOL_SECONDS, Runner
 from tabproof.search.schedule import DEFAULT, Rung
 from tabproof.search.spaces import Proposer
+
+# Among the names of fits where an ensemble was tried.
+ENSEMBLE = "ensemble"
+
+
+@dataclass(frozen=True)
+class RecordedFits:
+    """The fits of a search that was stopped, by `fit_name`, and why it was stopped.
+
+    ENSEMBLE is among them where there was time for one.
+    """
+
+    reason: str
+    names: frozenset[str]
 
 
 @dataclass(eq=False, repr=False)
@@ -53,6 +67,7 @@ class RungSearchCV(BaseSearchCV):
     should_stop : asked before each fit; a text stops the search and is the reason.
     finished : fits by key, such as those of a search that was killed; new fits are added.
     pool_seconds : what it costs to start workers.
+    recorded : the fits of a search that was stopped; this one has the same and stops there.
 
     Attributes
     ----------
@@ -113,6 +128,7 @@ class RungSearchCV(BaseSearchCV):
     finished: MutableMapping[str, Fit] | None = None
     on_progress: Callable[[Progress], None] | None = None
     pool_seconds: float = POOL_SECONDS
+    recorded: RecordedFits | None = None
 
     def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> "RungSearchCV":
         """Search, then fit the best candidate on all rows."""
@@ -126,6 +142,8 @@ class RungSearchCV(BaseSearchCV):
         with parallel_config("threading", n_jobs=min(self._n_workers, cpu_count())):
             self.best_estimator_ = self._refit(problem)
         self.refit_time_ = perf_counter() - start
+        # It holds the workers.
+        del self._rungs
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
         return self
@@ -194,8 +212,10 @@ class RungSearchCV(BaseSearchCV):
                 directory,
                 keep_proba=self._keep_proba,
                 raises=self.error_score == "raise",
+                only=None if self.recorded is None else self.recorded.names,
                 **self._fit_options,
             )
+            self._rungs = rungs
             self._n_workers = runner.n_jobs
             n_asked = self._run(rungs, proposer, should_stop)
         self.rungs_ = rungs.scores
@@ -253,6 +273,9 @@ class RungSearchCV(BaseSearchCV):
         return n_asked
 
     def _reason_to_stop(self) -> str | None:
+        if self.recorded is not None:
+            left = self.recorded.names - {ENSEMBLE} - self._rungs.done
+            return None if left else self.recorded.reason
         asked = self.should_stop() if self.should_stop is not None else None
         if asked is not None or self.time_budget is None:
             return asked
@@ -306,7 +329,7 @@ def result_of(search: RungSearchCV, scoring: str) -> SearchResult:
     for scores in search.rungs_:
         for (place, fold), fit in sorted(scores.fits.items()):
             if not fit.was_killed:
-                keys.append(f"{scores.number}/{place}/{fold}")
+                keys.append(fit_name(scores.number, place, fold))
             if np.isnan(fit.score):
                 params = dict(search.pool_.candidates[place].params)
                 not_scored.append(f"rung {scores.number + 1}, fold {fold}, {params}")
@@ -314,7 +337,7 @@ def result_of(search: RungSearchCV, scoring: str) -> SearchResult:
     finished = sorted(keys) if search.stopped_ or any_killed else []
     ensemble_score = getattr(search, "ensemble_score_", np.nan)
     if finished and not np.isnan(ensemble_score):
-        finished.append("ensemble")  # with the same fits there may have been no time for it
+        finished.append(ENSEMBLE)  # with the same fits there may have been no time for it
     return SearchResult(
         pipeline=search.best_estimator_,
         best_params=search.best_params_,

@@ -12,7 +12,7 @@ from sklearn.model_selection import ParameterGrid
 
 from tabproof.modeling.calibration import Floats, GivenProba
 from tabproof.search.candidates import FAMILY
-from tabproof.search.estimator import RungSearchCV
+from tabproof.search.estimator import ENSEMBLE, RungSearchCV
 from tabproof.search.fitting import Problem
 from tabproof.search.spaces import Proposer
 
@@ -116,12 +116,14 @@ class PortfolioSearchCV(RungSearchCV):
             if all(p is not None and p.shape[1] == len(classes) for p in found.values()):
                 finalists.append(candidate)
                 probas.append(found)
-        if self.join is None or len(finalists) < 2 or len(folds) < 2:
+        # A search that is repeated had no time for an ensemble.
+        had_none = self.recorded is not None and ENSEMBLE not in self.recorded.names
+        if self.join is None or len(finalists) < 2 or len(folds) < 2 or had_none:
             return super()._refit(problem)
 
         def score(fold: int, proba: Floats) -> float:
             # Where the search was stopped, time for this was reserved.
-            if not self.stopped_ and (reason := self._reason_to_stop()):
+            if not self.stopped_ and self.recorded is None and (reason := self._reason_to_stop()):
                 raise OutOfTime(reason)
             return float(self.scorer_(given, proba, truth[fold]))
 

@@ -1,6 +1,6 @@
 """Rung after rung: fit the candidates, rank them, and let fewer of them enter the next rung."""
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf, isnan, nan
@@ -37,6 +37,11 @@ MIN_FITS = 3
 PAUSE_FACTOR = 9.0
 # A fit is kept under this name in the run directory: rung, candidate and fold, from 0.
 KEY = "rung-{}_candidate-{}_fold-{}"
+
+
+def fit_name(rung: int, place: int, fold: int) -> str:
+    """Return how a record names a fit: rung, candidate and fold, from 0."""
+    return f"{rung}/{place}/{fold}"
 
 
 @dataclass
@@ -179,7 +184,8 @@ class RungSearch:
 
     finished holds fits by key: fits in it are not repeated, and each new fit is added.
     keep_proba: keep the predictions of the fits of the last rung. raises: a fit that fails ends
-    the search; otherwise its candidate ranks last. patience, row_cost: as in Task.
+    the search; otherwise its candidate ranks last. patience, row_cost: as in Task. only: the fits
+    that are run, where a stopped search is repeated. done: the fits that were run, or taken over.
     """
 
     problem: Problem
@@ -193,6 +199,8 @@ class RungSearch:
     raises: bool
     patience: int | None = None
     row_cost: Callable[[Any], float] | None = None
+    only: Collection[str] | None = None
+    done: set[str] = field(default_factory=set)
     scores: list[RungScores] = field(default_factory=list)
     _folds: dict[tuple[str, int], Fold] = field(default_factory=dict)
     _always: set[int] = field(default_factory=set)
@@ -255,9 +263,11 @@ class RungSearch:
                 had_as_many = problem.n_rows(before.rung, fold) == n_rows[fold]
                 fit = before.fit_of(candidate, fold) if had_as_many else None
             fit = fit or self.finished.get(KEY.format(number, candidate.place, fold))
-            if fit is None:
+            name = fit_name(number, candidate.place, fold)
+            if fit is None and (self.only is None or name in self.only):
                 waiting.append((candidate, fold))
-            else:
+            elif fit is not None:
+                self.done.add(name)
                 scores.fits[candidate.place, fold] = fit
                 self.clock.add(rung, candidate.family, None)
         if not waiting:
@@ -322,6 +332,7 @@ class RungSearch:
                     error.add_note(f"while keeping the fit of {dict(candidate.params)}")
                     raise
             scores.fits[task.place, task.fold_number] = fit
+            self.done.add(fit_name(number, task.place, task.fold_number))
             self.clock.add(rung, candidate.family, fit)
             self._report(scores, n_fits)
         return scores

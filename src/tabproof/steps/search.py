@@ -203,8 +203,12 @@ def find_best(
     run: artifacts.RunDirectory,
     determinants: artifacts.Plan,
     n_workers: int,
+    recorded: search.RecordedFits | None = None,
 ) -> search.SearchResult:
-    """Search on the training rows, with the workers of the current pool."""
+    """Search on the training rows, with the workers of the current pool.
+
+    recorded : the fits of a stopped search that is repeated.
+    """
     asked, show_bar = config.search, config.runtime.progress
     scoring = modeling.scorer_for(asked.scoring, len(division.table.labels))
     X, y, groups = division.X_train, division.y_train, division.groups
@@ -231,6 +235,7 @@ def find_best(
         "random_state": config.seed,
         "time_budget": asked.time_budget and conf.seconds_of(asked.time_budget),
         "finished": finished,
+        "recorded": recorded,
     }
     if isinstance(config.runtime, schema.DaskRuntimeConfig):
         options["pool_seconds"] = 0.0  # the workers are running already
