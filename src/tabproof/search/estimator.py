@@ -218,6 +218,8 @@ class RungSearchCV(BaseSearchCV):
             self._rungs = rungs
             self._n_workers = runner.n_jobs
             n_asked = self._run(rungs, proposer, should_stop)
+            if self.recorded is not None:
+                should_stop()  # no job was left to ask before
         self.rungs_ = rungs.scores
         n_not_proposed = max(proposer.n_candidates - n_asked, 0) if reason else 0
         is_whole = len(self.rungs_) == len(schedule) and self.rungs_[-1].is_complete
