@@ -1,149 +1,146 @@
-"""The AUC of each search: on credit-g by repeated cross-validation, on adult by its hold-out.
+"""AutoML systems side by side: ours, AutoGluon and FLAML on 17 public tables.
 
-`python -m benchmarks.quality` takes fifteen minutes. Every model is chosen on training rows alone:
-the search never sees the outer fold of credit-g that is scored.
+    python -m benchmarks.quality --suite ../shared/datasets [--quick]
+
+Every system gets the same files, seconds and cores, optimises the same metric (AUC for two classes,
+log loss for more), reads the files in its own way, and has a process per fit and an environment of
+its own, which is made at the first use. A fit that fails or is killed is a result. Each fit is a
+line of the results file, and is not repeated: the same command goes on where it stopped. All takes
+a day; `--quick` 15 minutes. `python -m benchmarks.repeated_quality` has credit-g and adult alone.
 """
 
 import argparse
-import logging
+import os
 import sys
-import warnings
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import joblib
-import numpy as np
-from sklearn.base import clone
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold
-from threadpoolctl import threadpool_limits
+from benchmarks.suite.report import print_report
+from benchmarks.suite.results import Key, append_result, read_results
+from benchmarks.suite.systems import (
+    LEAST_LIMIT,
+    LIMIT_TIMES,
+    ROOT,
+    SYSTEMS,
+    environment_of,
+    order_of,
+    run_fit,
+)
+from benchmarks.suite.tables import (
+    N_FOLDS,
+    Split,
+    SuiteTable,
+    load_table,
+    splits_of,
+    table_names,
+    write_split,
+)
 
-from benchmarks.one_search import SEED, composed, make_search
-from benchmarks.verdict import print_verdict
-from tabproof import experiment, modeling
-from tabproof.auc import auc_components, error_and_freedom
-from tabproof.runtime.threads import worker_pool
-from tabproof.search import PortfolioSearchCV, RungSearchCV, parse_schedule
-from tabproof.steps.search import make_plan
-
-N_SPLITS, N_REPEATS = 5, 5
-# The choices, as overrides of `python -m src.train`.
-CHOICES = {
-    "default": ["search=none"],
-    "classic": ["experiment=classic"],
-    "full": ["search=full"],
-    "small": ["model=hist_gradient_boosting_small", "search=none"],
-    "vote": ["model=vote", "search=none"],
-    "portfolio": ["search=portfolio"],
-}
-LEAST_CREDIT, LEAST_ADULT = 0.792, 0.930
-BUDGET = 60.0
+BUDGET, QUICK_BUDGET = 60.0, 15.0
+QUICK_SYSTEMS = ("auto", "none", "medium_quality")
+N_SEEDS = 3
+CACHE = ROOT / "data_cache"
 
 
-def plan_of(dataset: str, choice: str, data_home: str) -> tuple[Any, Any]:
-    """Make the search of a choice, and load the table."""
-    home = f"dataset.data_home={data_home}"
-    config = composed(f"dataset={dataset}", home, *CHOICES[choice])
-    return config, make_plan(config)
+def run_split(
+    table: SuiteTable, split: Split, names: Sequence[str], turn: int, options: Any
+) -> None:
+    """Run what the results file does not have of a split."""
+    done = read_results(options.results)
+    keys = {name: Key(name, table.name, split.seed, split.fold, options.budget) for name in names}
+    if all(key in done for key in keys.values()):
+        return
+    with TemporaryDirectory(prefix="quality_") as folder:
+        write_split(table, split, Path(folder))
+        for name in order_of(names, turn):
+            if keys[name] in done:
+                continue
+            system, seconds = SYSTEMS[name], options.budget
+            if system.like is not None:
+                other = done.get(keys[name]._replace(system=system.like), {})
+                if "seconds" not in other:
+                    print(f"{table.name}: {name} waits for a result of {system.like}", flush=True)
+                    continue
+                seconds = min(seconds, other["seconds"])
+            python = environment_of(system.package, options.environments)
+            limit = max(LIMIT_TIMES * options.budget, LEAST_LIMIT)
+            found = run_fit(system, python, table, split, Path(folder), seconds, limit)
+            found |= {
+                "allowed": seconds,
+                "test_share": split.test_share,
+                "metric": table.metric,
+                "date": datetime.now(UTC).isoformat(timespec="seconds"),
+                "n_cores": os.cpu_count(),
+            }
+            append_result(options.results, keys[name], found)
+            done[keys[name]] = found
+            shown = found.get("error") or "  ".join(
+                f"{what} {found[what]:.4f}" for what in ("auc", "log_loss", "seconds")
+            )
+            print(f"{table.name} {split.seed}.{split.fold} {name}: {shown}", flush=True)
 
 
-def estimator_of(config: Any, plan: Any, budget: float | None) -> Any:
-    """Return the estimator of a choice, which searches when it is fitted."""
-    pipelines, cv = plan.pipelines, StratifiedKFold(5, shuffle=True, random_state=SEED)
-    engine = config.search.engine
-    if engine == "none":
-        return clone(pipelines[""])
-    if engine == "halving":
-        return make_search("halving", pipelines[""], dict(plan.grids[""]))
-    options = {
-        "schedule": parse_schedule(config.search.schedule),
-        "scoring": "roc_auc",
-        "cv": cv,
-        "random_state": SEED,
-        "time_budget": budget,
-    }
-    if engine == "portfolio":
-        join = modeling.join_fitted
-        return PortfolioSearchCV(pipelines, plan.grids, join=join, **options)
-    return RungSearchCV(pipelines[""], dict(plan.grids[""]), **options)
-
-
-def auc_of_fold(choice: str, data_home: str, train: Any, test: Any) -> float:
-    """Fit a choice on the training rows of credit-g, and score it on the others."""
-    logging.disable(logging.INFO)
-    # The first rungs of halving are too small here to be scored, which warns a hundred times.
-    warnings.simplefilter("ignore")
-    config, plan = plan_of("credit-g", choice, data_home)
-    table = experiment.load_rows(config, plan).table
-    with threadpool_limits(1, "openmp"):
-        fitted = estimator_of(config, plan, None).fit(table.X.iloc[train], table.y[train])
-    return float(roc_auc_score(table.y[test], fitted.predict_proba(table.X.iloc[test])[:, 1]))
-
-
-def print_credit(choices: Sequence[str], data_home: str) -> list[bool]:
-    """Print the mean AUC of each choice over all folds; the error is Nadeau and Bengio's (2003)."""
-    config, plan = plan_of("credit-g", "default", data_home)
-    y = experiment.load_rows(config, plan).table.y
-    folds = list(
-        RepeatedStratifiedKFold(n_splits=N_SPLITS, n_repeats=N_REPEATS, random_state=SEED).split(
-            y, y
-        )
+def parse_options(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.quality",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    print(f"credit-g, {N_REPEATS} times {N_SPLITS}-fold cross-validation")
-    print(f"  {'choice':<12}{'AUC':>8}{'error':>8}{'seconds':>9}")
-    met = []
-    for choice in choices:
-        start = perf_counter()
-        found = joblib.Parallel(2, batch_size=1)(
-            joblib.delayed(auc_of_fold)(choice, data_home, train, test) for train, test in folds
-        )
-        share = 1 / len(found) + 1 / (N_SPLITS - 1)
-        error = np.sqrt(share * np.var(found, ddof=1))
-        seconds = perf_counter() - start
-        print(f"  {choice:<12}{np.mean(found):>8.4f}{error:>8.4f}{seconds:>9.0f}", flush=True)
-        if choice in ("vote", "portfolio"):
-            met.append(print_verdict(choice, float(np.mean(found)), at_least=LEAST_CREDIT))
-    return met
-
-
-def print_adult(choices: Sequence[str], data_home: str) -> list[bool]:
-    """Print the AUC of each choice on the rows held out; the error is DeLong's."""
-    print(f"\nadult, its hold-out; portfolio has {BUDGET:g} s")
-    print(f"  {'choice':<12}{'AUC':>8}{'error':>8}{'seconds':>9}")
-    met = []
-    for choice in choices:
-        config, plan = plan_of("adult", choice, data_home)
-        division = experiment.load_rows(config, plan)
-        estimator = estimator_of(config, plan, BUDGET if choice == "portfolio" else None)
-        start = perf_counter()
-        with worker_pool(2, 2, Path("/dev/null")):
-            estimator.fit(division.X_train, division.y_train)
-        seconds = perf_counter() - start
-        y, proba = division.y_test, estimator.predict_proba(division.X_test)
-        auc = float(roc_auc_score(y, proba[:, 1]))
-        error, _ = error_and_freedom(y, auc_components(y, proba)) or (np.nan, np.nan)
-        print(f"  {choice:<12}{auc:>8.4f}{error:>8.4f}{seconds:>9.0f}", flush=True)
-        if choice == "portfolio":
-            met.append(print_verdict(choice, auc, at_least=LEAST_ADULT))
-            print(f"      {estimator.best_params_}")
-    return met
+    add = parser.add_argument
+    add("--suite", type=Path, default=Path("../shared/datasets"), help="the tables and index.csv")
+    add("--data-home", type=Path, default=Path("../shared/openml_home"), help="OpenML downloads")
+    add("--results", type=Path, help="default data_cache/quality.jsonl; quick: quality_quick.jsonl")
+    add("--environments", type=Path, default=CACHE / "environments", help="where they are made")
+    add("--systems", nargs="+", choices=list(SYSTEMS), help="default all")
+    add("--tables", nargs="+", help="default all")
+    add("--seeds", type=int, help=f"default {N_SEEDS}")
+    add("--folds", type=int, help=f"outer folds of a seed, at most; default {N_FOLDS}")
+    add("--budget", type=float, help=f"seconds of a fit; default {BUDGET:g}")
+    add("--quick", action="store_true", help=f"one split, {QUICK_BUDGET:g} s, {QUICK_SYSTEMS}")
+    add("--report", action="store_true", help="only print what the results file has")
+    options = parser.parse_args(words)
+    quick = options.quick
+    options.systems = options.systems or list(QUICK_SYSTEMS if quick else SYSTEMS)
+    options.seeds = options.seeds or (1 if quick else N_SEEDS)
+    options.folds = options.folds or (1 if quick else N_FOLDS)
+    options.budget = options.budget or (QUICK_BUDGET if quick else BUDGET)
+    name = "quality_quick.jsonl" if quick else "quality.jsonl"
+    options.results = (options.results or CACHE / name).absolute()
+    options.environments = options.environments.absolute()
+    known = table_names(options.suite)
+    options.tables = options.tables or known
+    unknown = [table for table in options.tables if table not in known]
+    if unknown:
+        parser.error(f"unknown tables {unknown}; known: {known}")
+    return options
 
 
 def main() -> int:
-    """Print all; the exit code is 1 where a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--choices", nargs="+", default=list(CHOICES), choices=list(CHOICES))
-    parser.add_argument("--datasets", nargs="+", default=["credit-g", "adult"])
-    parser.add_argument("--data-home", default="../shared/openml_home", help="OpenML downloads")
-    options = parser.parse_args()
-    met: list[bool] = []
-    if "credit-g" in options.datasets:
-        met += print_credit(options.choices, options.data_home)
-    if "adult" in options.datasets:
-        met += print_adult(options.choices, options.data_home)
-    return 0 if all(met) else 1
+    """Measure and print; the exit code is 1 where a target is missed."""
+    options = parse_options()
+    turn = 0
+    for name in options.tables if not options.report else ():
+        table = load_table(name, options.suite, options.data_home)
+        for split in splits_of(table, options.seeds, options.folds):
+            run_split(table, split, options.systems, turn, options)
+            turn += 1
+    results = [
+        result
+        for key, result in read_results(options.results).items()
+        if key.budget == options.budget
+        and key.system in options.systems
+        and key.table in options.tables
+        and key.seed < options.seeds
+        and key.fold < options.folds
+    ]
+    if not results:
+        print(f"no results in {options.results}")
+        return 1
+    return 0 if print_report(results, options.systems) else 1
 
 
 if __name__ == "__main__":
