@@ -11,6 +11,7 @@ a day; `--quick` 15 minutes. `python -m benchmarks.repeated_quality` has credit-
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -54,7 +55,7 @@ def run_split(
     if all(key in done for key in keys.values()):
         return
     with TemporaryDirectory(prefix="quality_") as folder:
-        write_split(table, split, Path(folder))
+        files = write_split(table, split, Path(folder))
         for name in order_of(names, turn):
             if keys[name] in done:
                 continue
@@ -67,7 +68,7 @@ def run_split(
                 seconds = min(seconds, other["seconds"])
             python = environment_of(system.package, options.environments)
             limit = max(LIMIT_TIMES * options.budget, LEAST_LIMIT)
-            found = run_fit(system, python, table, split, Path(folder), seconds, limit)
+            found = run_fit(system, python, files, seconds, limit)
             found |= {
                 "allowed": seconds,
                 "test_share": split.test_share,
@@ -122,6 +123,8 @@ def parse_options(words: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Measure and print; the exit code is 1 where a target is missed."""
     options = parse_options()
+    # So that a running fit is killed as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     turn = 0
     for name in options.tables if not options.report else ():
         table = load_table(name, options.suite, options.data_home)

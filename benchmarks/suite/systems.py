@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from benchmarks.measurement import process_tree
 from benchmarks.suite.one_fit import N_CORES
-from benchmarks.suite.tables import TEST, TRAIN, TRUTH, Split, SuiteTable
+from benchmarks.suite.tables import TEST, TRAIN, TRUTH, SplitFiles
 
 ROOT = Path(__file__).parents[2]
 # What users of each install; where a version decides numbers or runs at all, it is fixed.
@@ -88,43 +89,53 @@ def order_of(names: Sequence[str], turn: int) -> list[str]:
 
 
 def run_fit(
-    system: System, python: Path, table: SuiteTable, split: Split, files: Path, seconds: float,
-    limit: float,
-) -> dict[str, Any]:  # fmt: skip
-    """Fit a system on the files of a split, and return its figures; a failure is a result."""
-    folder = files / "fit"
+    system: System, python: Path, files: SplitFiles, seconds: float, limit: float
+) -> dict[str, Any]:
+    """Fit a system on the files of a split, and return its figures; a failure is a result.
+
+    It is killed after `limit` seconds, imports and predictions included.
+    """
+    table, folder = files.table, files.folder / "fit"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     request = {
         "package": system.package,
         "preset": system.choice,
         "search": system.choice,
-        "train": str(files / TRAIN),
-        "test": str(files / TEST),
+        "train": str(files.folder / TRAIN),
+        "test": str(files.folder / TEST),
         "target": table.target,
         "metric": table.metric,
         "seconds": seconds,
-        "seed": split.seed,
+        "seed": files.split.seed,
         "n_labels": len(table.labels),
-        "n_rows": len(split.train),
+        "n_rows": len(files.split.train),
     }
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
     found: dict[str, Any] = {"load": round(os.getloadavg()[0], 2)}
-    start = perf_counter()
+    start, used = perf_counter(), _processor_seconds()
     code = _run(python, folder, limit)
     found["process_seconds"] = round(perf_counter() - start, 2)
+    # On a busy machine a budget in seconds is worth less: this tells how much less.
+    found["processor_seconds"] = round(_processor_seconds() - used, 2)
     try:
         if code != 0:
             last = (folder / "stderr.txt").read_text(errors="replace")[-LAST_CHARACTERS:]
             why = f"killed after {limit:g} s" if code is None else f"code {code}"
             return {**found, "error": f"{why}: {last.strip()}"}
         found |= json.loads((folder / "figures.json").read_text(encoding="utf-8"))
-        truth = json.loads((files / TRUTH).read_text(encoding="utf-8"))
+        truth = json.loads((files.folder / TRUTH).read_text(encoding="utf-8"))
         return found | scores(truth, pd.read_csv(folder / "proba.csv"), table.labels)
     except (OSError, ValueError, KeyError) as error:
         return {**found, "error": f"{type(error).__name__}: {error}"}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of all processes that were waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _run(python: Path, folder: Path, limit: float) -> int | None:
@@ -134,6 +145,8 @@ def _run(python: Path, folder: Path, limit: float) -> int | None:
     }
     # No weights can be fetched here: a model that wants some fails at once, as without a network.
     environment |= {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "HF_HUB_OFFLINE": "1"}
+    # AutoGluon's workers leave their logs there. Paths of sockets must stay short.
+    environment["RAY_TMPDIR"] = str(folder)
     command = [str(python), "-m", "benchmarks.suite.one_fit"]
     cores = sorted(os.sched_getaffinity(0))[:N_CORES]
     with (folder / "stdout.txt").open("wb") as out, (folder / "stderr.txt").open("wb") as err:

@@ -97,11 +97,20 @@ def splits_of(table: SuiteTable, n_seeds: int, n_folds: int) -> Iterator[Split]:
                 yield Split(seed, fold, train, test)
 
 
-def write_split(table: SuiteTable, split: Split, folder: Path) -> None:
+@dataclass(frozen=True)
+class SplitFiles:
+    """A split in files: what systems train on, what they predict, and the labels, for us alone."""
+
+    table: SuiteTable
+    split: Split
+    folder: Path
+
+
+def write_split(table: SuiteTable, split: Split, folder: Path) -> SplitFiles:
     """Write the training rows, the test rows without their labels, and the labels."""
-    folder.mkdir(parents=True, exist_ok=True)
     frame = table.frame
     frame.iloc[split.train].to_csv(folder / TRAIN, index=False)
     test = frame.iloc[split.test]
     test.drop(columns=table.target).to_csv(folder / TEST, index=False)
     (folder / TRUTH).write_text(json.dumps(list(test[table.target])), encoding="utf-8")
+    return SplitFiles(table, split, folder)
