@@ -238,6 +238,8 @@ def _print_wins(results: Results) -> None:
 
 
 def _print_targets(results: Results) -> bool:
+    if not results.by_system.get(OURS):
+        return True
     print("\nTargets, wins with ties to 4 digits as halves")
     met = []
     for (measure, other), least in LEAST_WINS.items():
@@ -261,7 +263,7 @@ def _print_targets(results: Results) -> bool:
     if apart:
         met.append(print_verdict("tables below untuned", len(lower), at_most=0))
         print(f"      of {len(apart)}: {', '.join(lower) or 'none'}")
-    rows = [line for line in results.by_system.get(OURS, []) if "row_ms" in line]
+    rows = [line for line in results.by_system[OURS] if "row_ms" in line]
     if rows:
         slowest = max(rows, key=lambda line: line["row_ms"])
         met.append(print_verdict("slowest row, ms", slowest["row_ms"], at_most=MOST_ROW_MS))
