@@ -6,7 +6,8 @@ Every system gets the same files, seconds and cores, optimises the same metric (
 log loss for more), reads the files in its own way, and has a process per fit and an environment of
 its own, which is made at the first use. A fit that fails or is killed is a result. Each fit is a
 line of the results file, and is not repeated: the same command goes on where it stopped. All takes
-13 hours; `--quick` 15 minutes. `python -m benchmarks.repeated_quality` has credit-g and adult alone.
+13 hours, `--quick` 15 minutes. Linux only. `python -m benchmarks.repeated_quality` has credit-g and
+adult alone.
 """
 
 import argparse

@@ -133,7 +133,7 @@ def run_fit(
 
 
 def _processor_seconds() -> float:
-    """Return the processor time of all processes that were waited for."""
+    """Return the processor time of all processes that were waited for; ray's workers are not."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
