@@ -71,6 +71,7 @@ def test_equal_means_share_a_rank_and_a_failure_is_the_last() -> None:
         line("flaml", "a", error="killed"),
     )
     assert results.ranks("auc") == {"auto": 1.5, "best": 1.5, "flaml": 3.0}
+    assert results.ranks("log_loss") == {"auto": 1.5, "best": 1.5, "flaml": 3.0}
     assert results.outcomes("auto", "flaml", "auc") == Outcomes(1, 0, 0)
     assert results.outcomes("flaml", "auto", "auc") == Outcomes(0, 0, 1)
     assert results.normalised("auc")["flaml"] == 0.0
