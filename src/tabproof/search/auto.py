@@ -202,7 +202,7 @@ class AutoSearchCV(PortfolioSearchCV):
     def _fit_all(self, problem: Problem, members: Sequence["Finalist"]) -> list[Any]:
         """Fit the members on all rows, in parallel; a first step that all have is fitted once."""
         estimators = [each.unfitted() for each in members]
-        X, y, first = problem.X, problem.y, None
+        X, y, first = problem.X, problem.y, ("", None)
         steps = [e.steps[0] if isinstance(e, Pipeline) else ("", None) for e in estimators]
         shared = {signature(step, None) for _, step in steps if hasattr(step, "fit_transform")}
         if len(shared) == 1 and all(hasattr(step, "fit_transform") for _, step in steps):
@@ -218,7 +218,7 @@ class AutoSearchCV(PortfolioSearchCV):
             seconds = self._seconds_of_last_fits()
             for (place, _), model in runner.run(fit, jobs, lambda: seconds, None):
                 fitted[place] = model
-        if first is None:
+        if first[1] is None:
             return [fitted[place] for place, _ in jobs]
         return [Pipeline([first, *fitted[place].steps]) for place, _ in jobs]
 

@@ -56,7 +56,8 @@ def make_plan(config: conf.TrainConfig) -> Plan:
     if config.evaluation.n_repeats:
         # Raises for a rule that divides rows in one way only.
         rows.repeated_folds(config.evaluation.n_splits, config.evaluation.n_repeats)
-    asked, grids, space = config.search, {}, {}
+    asked, space = config.search, {}
+    grids: Mapping[str, Mapping[str, list[Any]]] = {}
     schedule: tuple[search.Rung, ...] = ()
     if isinstance(asked, schema.RungSearchConfig):
         schedule = search.parse_schedule(asked.schedule)
@@ -91,7 +92,8 @@ def make_plan(config: conf.TrainConfig) -> Plan:
 
 def installed_members(members: Mapping[str, schema.MemberConfig]) -> dict[str, schema.MemberConfig]:
     """Leave out members of packages that are not installed, and log which."""
-    found, missing = {}, {}
+    found: dict[str, schema.MemberConfig] = {}
+    missing: dict[str, list[str]] = {}
     for name, member in members.items():
         package = str(member.model.estimator.get("_target_", "")).partition(".")[0]
         if find_spec(package) is None:
