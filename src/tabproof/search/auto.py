@@ -202,13 +202,14 @@ class AutoSearchCV(PortfolioSearchCV):
     def _fit_all(self, problem: Problem, members: Sequence["Finalist"]) -> list[Any]:
         """Fit the members on all rows, in parallel; a first step that all have is fitted once."""
         estimators = [each.unfitted() for each in members]
-        X, y, first = problem.X, problem.y, ("", None)
+        X, y = problem.X, problem.y
+        first: tuple[str, Any] | None = None
         steps = [e.steps[0] if isinstance(e, Pipeline) else ("", None) for e in estimators]
         shared = {signature(step, None) for _, step in steps if hasattr(step, "fit_transform")}
         if len(shared) == 1 and all(hasattr(step, "fit_transform") for _, step in steps):
             first = steps[0]
             # Not fit().transform(): target encoders transform their training rows differently.
-            X = first[1].fit_transform(X, y)
+            X = steps[0][1].fit_transform(X, y)
             estimators = [each[1:] for each in estimators]
         jobs = list(enumerate(estimators))
         fitted: dict[int, Any] = {}
@@ -218,7 +219,7 @@ class AutoSearchCV(PortfolioSearchCV):
             seconds = self._seconds_of_last_fits()
             for (place, _), model in runner.run(fit, jobs, lambda: seconds, None):
                 fitted[place] = model
-        if first[1] is None:
+        if first is None:
             return [fitted[place] for place, _ in jobs]
         return [Pipeline([first, *fitted[place].steps]) for place, _ in jobs]
 
