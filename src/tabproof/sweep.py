@@ -26,7 +26,7 @@ from tabproof.config.quoting import MULTIRUN_FLAGS, in_quotes
 from tabproof.errors import InvalidValueError, SweepFailedError, UserError
 from tabproof.runs import listing
 from tabproof.runs.refresh import refresh_page
-from tabproof.runtime import console, process, threads
+from tabproof.runtime import console, cores, process, threads
 from tabproof.text import shell_word
 
 RESUME, N_JOBS = "sweep.resume=", "hydra.launcher.n_jobs="
@@ -171,8 +171,8 @@ def sweep(arguments: Sequence[str], composed: conf.Composed | None) -> Iterator[
     directory = artifacts.SweepDirectory(composed.sweep)
     began_with = [argument for argument in arguments if argument not in MULTIRUN_FLAGS]
     for n_jobs in (a.removeprefix(N_JOBS) for a in began_with if a.startswith(N_JOBS)):
-        if n_jobs.isdecimal() and int(n_jobs) > threads.n_cores():
-            valid = f"at most one job per core, {threads.n_cores()}"
+        if n_jobs.isdecimal() and int(n_jobs) > cores.n_cores():
+            valid = f"at most one job per core, {cores.n_cores()}"
             raise InvalidValueError(N_JOBS.rstrip("="), int(n_jobs), valid)
     # What a resumed sweep must have in common with the first run of it. A table of OpenML is
     # determined by its name and version.
@@ -285,10 +285,10 @@ def run_job(hydra_config: Any, asked: schema.SweepConfig) -> bool:
     # The launcher of joblib has the number of jobs at once, or -1; others run one job at a time,
     # or each on a machine of its own.
     n_jobs = hydra_config.launcher.get("n_jobs", 1)
-    n_at_once = n_jobs if n_jobs > 0 else threads.n_cores()
+    n_at_once = n_jobs if n_jobs > 0 else cores.n_cores()
     if n_at_once > 1:
         # The cores are divided among jobs, unless the user has chosen otherwise.
-        n = max(threads.n_cores() // n_at_once, 1)
+        n = max(cores.n_cores() // n_at_once, 1)
         wanted = {"runtime.workers": n, "runtime.openmp_threads": n, "runtime.progress": False}
         if "runtime" in chosen:  # runtime=serial, for example, has its own numbers
             wanted = {"runtime.progress": False}

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-from tabproof.runtime.threads import limited_threads, n_cores, n_openmp_threads, n_workers
+from tabproof.runtime import threads as threads_module
+from tabproof.runtime.cores import CoreUse, n_cores
+from tabproof.runtime.threads import limited_threads, n_openmp_threads, n_workers
 from tests.conftest import ROOT
 
 PROBE = """
@@ -46,6 +48,8 @@ def test_a_fit_of_many_rows_gets_omp_num_threads_or_all_cores(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if outside is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", outside)
+    # What a run before has measured.
+    monkeypatch.setattr(threads_module, "_at_begin", None)
     assert n_openmp_threads(None, n_rows=50_000) == threads
     assert n_openmp_threads(None, n_rows=455) == 1
 
@@ -58,6 +62,41 @@ def test_one_job_of_a_sweep_does_not_limit_the_next(monkeypatch: pytest.MonkeyPa
         assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
     assert "OMP_NUM_THREADS" not in os.environ
     assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("free", "n_threads"), [(None, 4), (3.9, 4), (2.2, 2), (0.3, 1), (16.0, 4)]
+)
+def test_a_fit_has_as_many_threads_as_cores_are_free(
+    free: float | None, n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    monkeypatch.setattr(threads_module, "_at_begin", CoreUse(0.0, 0.0, 0.0))
+    monkeypatch.setattr(CoreUse, "n_free", lambda _: free)
+    assert n_openmp_threads(None, n_rows=50_000) == n_threads
+    assert n_openmp_threads(3, n_rows=50_000) == 3
+
+
+@pytest.mark.parametrize(
+    ("chosen", "limited"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7", "KMP_BLOCKTIME": "1"}),
+        ({"OMP_WAIT_POLICY": "active"}, {}),
+    ],
+)
+def test_threads_wait_actively_for_a_short_time_unless_the_user_has_chosen(
+    chosen: dict[str, str], limited: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_WAIT_POLICY")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    with limited_threads(1):
+        inside = {name: os.environ[name] for name in names[:2] if name in os.environ}
+    assert inside == limited
+    assert {name: os.environ[name] for name in names if name in os.environ} == chosen
 
 
 def test_given_threads_are_used() -> None:

@@ -14,6 +14,7 @@ from threading import RLock
 from tabproof import config as conf
 from tabproof.errors import DirectoryTakenError, RunExistsError
 from tabproof.runtime import console, threads
+from tabproof.runtime.process import environment
 
 _turn = RLock()
 
@@ -37,7 +38,8 @@ def session() -> Iterator[None]:
 def limited_threads(openmp_threads: int | None) -> Iterator[None]:
     """Limit the threads of numeric libraries, as the command line does, for the block alone."""
     # Libraries that are loaded inside the block would keep its limits for good.
-    import sklearn.ensemble  # noqa: F401
+    with environment(threads.waiting_variables()):
+        import sklearn.ensemble  # noqa: F401
 
     with threads.limited_threads(openmp_threads):
         yield

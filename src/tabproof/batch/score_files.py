@@ -24,7 +24,7 @@ from tabproof.batch.options import Options, parse
 from tabproof.batch.plan import STANDARD, Plan, make_plan
 from tabproof.batch.scoring import Model, Tally
 from tabproof.errors import listed
-from tabproof.runtime import console, threads
+from tabproof.runtime import console, cores
 from tabproof.runtime.progress import rows_display
 from tabproof.schema import Schema, SchemaDamagedError
 
@@ -117,7 +117,7 @@ def score(options: Options) -> str:
 def _opened_pool(options: Options) -> Iterator[Pool]:
     """Yield threads, or a cluster, which is checked before anything is read."""
     if options.address is None:
-        n_threads = options.workers or threads.n_cores()
+        n_threads = options.workers or cores.n_cores()
         with ThreadPoolExecutor(n_threads) as executor:
             yield Pool(executor.submit, n_threads + PIECES_READ_AHEAD)
         return

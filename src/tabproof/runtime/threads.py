@@ -3,6 +3,11 @@
 BLAS always gets one thread: with two, it sums in another order, and the last bits of a logistic
 regression on 40,000 rows change. scikit-learn's OpenMP loops do not sum across threads, so their
 number is free. This module must be importable before numpy.
+
+The threads of a fit wait for each other hundreds of times a second. Beside another process one
+of them has no core, and the others wait for it: fits take many times as long as with one thread.
+So threads wait actively for a short time only, and their number is that of the cores that are
+free when a run begins.
 """
 
 import logging
@@ -13,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tabproof.runtime.cores import CoreUse, n_cores, n_whole_cores
 from tabproof.runtime.process import end_with, environment
 
 # With fewer rows the threads of a fit wait for each other longer than they work.
@@ -24,20 +30,31 @@ BLAS_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 OPENMP_VARIABLE = "OMP_NUM_THREADS"
+# How long a thread waits actively before it sleeps: rounds (GNU), milliseconds (LLVM, Intel).
+# GNU's own number is 300,000; with 300 to 10,000 fits are as fast on free cores, with 0 they take
+# 2 to 10 times as long.
+WAITING = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+WAIT_POLICY = "OMP_WAIT_POLICY"
 
-
-def n_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # systems without affinity
+# The use of the cores when the current run began.
+_at_begin: CoreUse | None = None
 
 
 def default_openmp_threads() -> int:
-    """Return the value of OMP_NUM_THREADS where it is set, else the number of cores."""
+    """Return the value of OMP_NUM_THREADS where it is set, else the number of whole cores."""
     # It may be a list for nested loops, "4,2"; the first number is for the outermost loop.
     asked = os.environ.get(OPENMP_VARIABLE, "").split(",")[0].strip()
-    return int(asked) if asked.isdecimal() and int(asked) else n_cores()
+    return int(asked) if asked.isdecimal() and int(asked) else n_whole_cores()
+
+
+def waiting_variables() -> dict[str, str]:
+    """Return the variables that limit active waiting, except where the user has chosen.
+
+    The libraries read them once, when they are loaded.
+    """
+    if WAIT_POLICY in os.environ:
+        return {}
+    return {name: value for name, value in WAITING.items() if name not in os.environ}
 
 
 @contextmanager
@@ -46,8 +63,11 @@ def limited_threads(openmp_threads: int | None) -> Iterator[None]:
 
     None means `default_openmp_threads()`.
     """
+    global _at_begin
+    _at_begin = CoreUse.now()
     n_threads = openmp_threads or default_openmp_threads()
-    with environment({**dict.fromkeys(BLAS_VARIABLES, "1"), OPENMP_VARIABLE: str(n_threads)}):
+    limits = {**dict.fromkeys(BLAS_VARIABLES, "1"), OPENMP_VARIABLE: str(n_threads)}
+    with environment({**waiting_variables(), **limits}):
         # Where an earlier job of a sweep has loaded the libraries, variables come too late.
         numpy_was_loaded = "numpy" in sys.modules
         # The imports load the libraries, which read the variables.
@@ -73,10 +93,15 @@ def n_workers(workers: int | None) -> int:
 
 
 def n_openmp_threads(openmp_threads: int | None, *, n_rows: int) -> int:
-    """Return the OpenMP threads of a fit in this process; None: as many as save time."""
+    """Return the OpenMP threads of a fit in this process; None: as many as save time.
+
+    These are no more than the cores that others have left free since `limited_threads` began.
+    """
     if openmp_threads is not None:
         return openmp_threads
-    return 1 if n_rows <= FEW_ROWS else default_openmp_threads()
+    n_threads = 1 if n_rows <= FEW_ROWS else default_openmp_threads()
+    n_free = None if n_threads == 1 or _at_begin is None else _at_begin.n_free()
+    return n_threads if n_free is None else max(min(n_threads, round(n_free)), 1)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 
 from tabproof.errors import WorkerKilledError
+from tabproof.runtime.cores import n_cores
 
 # What starting a pool of processes costs, measured with loky on two cores.
 POOL_SECONDS = 1.5
@@ -188,7 +189,7 @@ def _numbered(function: Callable[[Job, int | None], Result], number: int, job: J
 def _n_workers(n_jobs: int | None) -> int:
     # More processes than cores would only take turns.
     wanted: int = effective_n_jobs(n_jobs)
-    return min(wanted, int(cpu_count())) if _is_local() else wanted
+    return min(wanted, int(cpu_count()), n_cores()) if _is_local() else wanted
 
 
 def _is_local() -> bool:

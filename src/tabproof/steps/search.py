@@ -18,7 +18,7 @@ from tabproof import artifacts, data, modeling, search
 from tabproof import config as conf
 from tabproof.config import schema
 from tabproof.errors import RungNotScoredError
-from tabproof.runtime import process, progress, threads
+from tabproof.runtime import cores, process, progress, threads
 from tabproof.scorer import export
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def find_best(
     if not isinstance(asked, schema.BudgetSearchConfig):
         log.info("no search: fitting the estimator as configured")
         # A single fit starts no processes: its parallel parts run in threads.
-        n_jobs = min(n_workers, threads.n_cores())
+        n_jobs = min(n_workers, cores.n_cores())
         display = progress.step_display("fitting", bar=show_bar)
         with parallel_config("threading", n_jobs=n_jobs), display:
             pipeline = plan.pipelines[""].fit(X, y)
