@@ -109,13 +109,14 @@ def train(
     pipeline, table = decided.pipeline, division.table
     files: Mapping[str, bytes] = {}
     facts: dict[str, Any] = {"git": git, "workers": n_workers, "parity": None}
-    with _step("exporting", config, timings):
+    fit = config.runtime.openmp_threads, division.X_train.shape
+    with _step("exporting", config, timings), threads.few_threads(*fit):
         if config.export:
             at = decided.decision.threshold
             files = export.export_pipeline(pipeline, division.X_train, table.labels, threshold=at)
             parity = export.check_parity(pipeline, files, division.X_test, seed=config.seed)
             facts["parity"] = asdict(parity)
-    with _step("evaluating", config, timings) as display:
+    with _step("evaluating", config, timings) as display, threads.few_threads(*fit):
         # The exported scorer gives the same numbers, ten times as fast.
         predict = export.ScorerPredict(files) if files else pipeline.predict_proba
         times = finalists.RowTimes()

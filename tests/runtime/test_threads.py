@@ -42,7 +42,7 @@ def test_blas_gets_one_thread_and_openmp_what_was_requested(threads: int, loaded
     ("outside", "threads"),
     [("3", 3), ("5,2", 5), (None, n_cores()), ("", n_cores()), ("0", n_cores())],
 )
-def test_a_fit_of_many_rows_gets_omp_num_threads_or_all_cores(
+def test_a_fit_of_many_cells_gets_omp_num_threads_or_all_cores(
     outside: str | None, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -50,8 +50,10 @@ def test_a_fit_of_many_rows_gets_omp_num_threads_or_all_cores(
         monkeypatch.setenv("OMP_NUM_THREADS", outside)
     # What a run before has measured.
     monkeypatch.setattr(threads_module, "_at_begin", None)
-    assert n_openmp_threads(None, n_rows=50_000) == threads
-    assert n_openmp_threads(None, n_rows=455) == 1
+    assert n_openmp_threads(None, (50_000, 20)) == threads
+    assert n_openmp_threads(None, (455, 30)) == 1
+    assert n_openmp_threads(None, (455, 5_000)) == 1
+    assert n_openmp_threads(None, (20_000, 16)) == 1
 
 
 def test_one_job_of_a_sweep_does_not_limit_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +75,8 @@ def test_a_fit_has_as_many_threads_as_cores_are_free(
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     monkeypatch.setattr(threads_module, "_at_begin", CoreUse(0.0, 0.0, 0.0))
     monkeypatch.setattr(CoreUse, "n_free", lambda _: free)
-    assert n_openmp_threads(None, n_rows=50_000) == n_threads
-    assert n_openmp_threads(3, n_rows=50_000) == 3
+    assert n_openmp_threads(None, (50_000, 20)) == n_threads
+    assert n_openmp_threads(3, (50_000, 20)) == 3
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_threads_wait_actively_for_a_short_time_unless_the_user_has_chosen(
 
 
 def test_given_threads_are_used() -> None:
-    assert n_openmp_threads(2, n_rows=10) == 2
+    assert n_openmp_threads(2, (10, 3)) == 2
 
 
 def test_there_are_never_more_workers_than_cores() -> None:

@@ -21,6 +21,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from tabproof.auc import (
     Codes,
@@ -131,7 +132,8 @@ def fit_and_predict(
     estimator: Any, X: pd.DataFrame, y: Codes, X_test: pd.DataFrame
 ) -> tuple[Floats, float]:
     """Fit once, without warnings; return the probabilities of other rows, and their seconds."""
-    with warnings.catch_warnings():
+    # With so few cells the threads of a fit would wait for each other longer than they work.
+    with threadpool_limits(1, "openmp"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted, start = estimator.fit(X, y), perf_counter()
         return np.asarray(fitted.predict_proba(X_test)), perf_counter() - start

@@ -185,8 +185,8 @@ def pool(
     config: conf.TrainConfig, division: data.Division, log_file: Path, cluster: "Cluster | None"
 ) -> Iterator[int]:
     """Start the pool that parallel fits use; yield its number of workers."""
-    runtime, n_rows = config.runtime, len(division.train)
-    n_threads = threads.n_openmp_threads(runtime.openmp_threads, n_rows=n_rows)
+    runtime = config.runtime
+    n_threads = threads.n_openmp_threads(runtime.openmp_threads, division.X_train.shape)
     if cluster is not None:
         from tabproof.runtime.cluster import cluster_pool
 
