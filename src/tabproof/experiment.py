@@ -87,7 +87,8 @@ def train(
             division = load_rows(config, plan)
             if config.save_data:
                 save_data(config, run)
-        with _step("checking data", config, timings):
+        fit = config.runtime.openmp_threads, division.X_train.shape
+        with _step("checking data", config, timings), threads.few_threads(*fit):
             findings = check.check(config, division)
         # Before training, not after it: the working tree may change during hours of training.
         git, patch = provenance.read_code_state(root)
@@ -109,7 +110,6 @@ def train(
     pipeline, table = decided.pipeline, division.table
     files: Mapping[str, bytes] = {}
     facts: dict[str, Any] = {"git": git, "workers": n_workers, "parity": None}
-    fit = config.runtime.openmp_threads, division.X_train.shape
     with _step("exporting", config, timings), threads.few_threads(*fit):
         if config.export:
             at = decided.decision.threshold

@@ -73,10 +73,13 @@ def test_a_fit_has_as_many_threads_as_cores_are_free(
     free: float | None, n_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
-    monkeypatch.setattr(threads_module, "_at_begin", CoreUse(0.0, 0.0, 0.0))
+    monkeypatch.setattr(threads_module, "_at_begin", CoreUse(0.0, 0.0, free or 0.0))
     monkeypatch.setattr(CoreUse, "n_free", lambda _: free)
     assert n_openmp_threads(None, (50_000, 20)) == n_threads
     assert n_openmp_threads(3, (50_000, 20)) == 3
+    # The workers of the run itself are no neighbours.
+    monkeypatch.setattr(CoreUse, "n_free", lambda _: 0.0)
+    assert n_openmp_threads(None, (50_000, 20)) == n_threads
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from tabproof.runtime.cores import CoreUse, n_cores, n_whole_cores
@@ -104,8 +105,14 @@ def n_openmp_threads(openmp_threads: int | None, shape: tuple[int, int]) -> int:
     n_rows, n_columns = shape
     is_small = n_rows <= FEW_ROWS or n_rows * n_columns <= FEW_CELLS
     n_threads = 1 if is_small else default_openmp_threads()
-    n_free = None if n_threads == 1 or _at_begin is None else _at_begin.n_free()
+    n_free = None if n_threads == 1 or _at_begin is None else _n_free(_at_begin)
     return n_threads if n_free is None else max(min(n_threads, round(n_free)), 1)
+
+
+@cache
+def _n_free(begin: CoreUse) -> float | None:
+    # Once in a run, before its own workers are among the others.
+    return begin.n_free()
 
 
 @contextmanager
