@@ -48,11 +48,9 @@ def main(arguments: Sequence[str]) -> None:
         process.end_with(process.parent)
     arguments = resumed(conf.train_words(arguments))
     composed = conf.check_command_line(arguments)
-    # Hydra reads sys.argv.
-    sys.argv[1:] = arguments_for_hydra(arguments, composed)
+    words = arguments_for_hydra(arguments, composed)
     jobs = process.Jobs()
 
-    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
     def train(cfg: DictConfig) -> None:
         hydra_config = HydraConfig.get()
         directory = Path(hydra_config.runtime.output_dir)
@@ -71,7 +69,12 @@ def main(arguments: Sequence[str]) -> None:
                 console.say(run_experiment(config, directory, keep_refused=keep_refused))
 
     with sweep(arguments, composed):
-        train()
+        if composed is not None and composed.cfg is not None and words == arguments:
+            conf.run_composed(composed.cfg, train)
+        else:
+            # Hydra reads sys.argv.
+            sys.argv[1:] = words
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(train)()
         jobs.raise_failure()
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection
+from importlib import metadata
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tabproof.artifacts.provenance import (
     DECIDING,
     PROJECT,
     code_hash,
+    distributions_of,
     environment_text,
     library_versions,
     platform_facts,
@@ -233,6 +235,14 @@ def test_reports_and_messages_are_not_in_the_run_id(
     before = deciding_code_hash(package)
     (package / name).write_text("x = 2\n")
     assert (deciding_code_hash(package) != before) == decides
+
+
+def test_distributions_of_a_package_are_those_of_the_standard_library() -> None:
+    # numpy lists its files; yaml and sklearn are of distributions of another name; nobody has the
+    # last.
+    packages = {"numpy", "yaml", "_yaml", "sklearn", "six", "pytest", "not_installed"}
+    expected = metadata.packages_distributions()
+    assert distributions_of(packages) == {p: expected[p] for p in packages if p in expected}
 
 
 def test_the_library_of_the_estimator_is_in_the_versions() -> None:

@@ -156,7 +156,9 @@ def _train(words: list[str], *, verbose: bool) -> Run:
             except RunSkipped as skipped:
                 made.append(skipped.run)
 
-    conf.run_in_process(sweep.arguments_for_hydra(arguments, composed), make)
+    words = sweep.arguments_for_hydra(arguments, composed)
+    cfg = composed.cfg if composed is not None and words == arguments else None
+    conf.run_in_process(words, make, cfg)
     return Run(made[0])
 
 

@@ -92,8 +92,26 @@ def deciding_code_hash(package: Path = PACKAGE) -> str:
     return code_hash(package, DECIDING)
 
 
-# It reads the file lists of all distributions, which takes a quarter of a second.
-_distributions = cache(metadata.packages_distributions)
+def distributions_of(packages: Collection[str]) -> dict[str, list[str]]:
+    """Return the distributions that have these packages or modules, by the name of the package.
+
+    The same as in `metadata.packages_distributions()`, which takes a quarter of a second: it
+    parses the lists of files of all distributions.
+    """
+    found: dict[str, list[str]] = {}
+    for each in metadata.distributions() if packages else ():
+        names = (each.read_text("top_level.txt") or "").split()
+        if not names:
+            listed = each.read_text("RECORD")
+            # Most have none of them.
+            if listed and not any(f"{p}/" in listed or f"{p}.py" in listed for p in packages):
+                continue
+            files = [file for file in each.files or [] if file.suffix == ".py"]
+            names = [file.parts[0] if len(file.parts) > 1 else file.stem for file in files]
+        for package in packages:
+            if package in names:
+                found.setdefault(package, []).append(each.metadata["Name"])
+    return found
 
 
 def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
@@ -106,8 +124,9 @@ def library_versions(using: Iterable[object] = ()) -> dict[str, str]:
     versions["python"] = platform.python_version()
     # A function has its module as an attribute; other objects have a type with one.
     modules = (each.__module__ if callable(each) else type(each).__module__ for each in using)
-    distributions = _distributions()
-    for package in {module.partition(".")[0] for module in modules} - sys.stdlib_module_names:
+    packages = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
+    distributions = distributions_of(packages)
+    for package in packages:
         names, source = distributions.get(package, []), sys.modules.get(package)
         # This project's code, installed or not, is in the code hash.
         versions |= {name: metadata.version(name) for name in names if name != PROJECT}

@@ -11,7 +11,7 @@ from tabproof.config.command_line import (
     dataset_keys,
 )
 from tabproof.config.hydra_errors import explain_hydra_error
-from tabproof.config.job import kept_globals, overrides_of, run_in_process
+from tabproof.config.job import kept_globals, overrides_of, run_composed, run_in_process
 from tabproof.config.options import seconds_of
 from tabproof.config.quoting import quoted, train_words
 from tabproof.config.schema import TrainConfig

@@ -1,10 +1,12 @@
 """The command line of `train`, checked before Hydra acts on it.
 
 Hydra makes a run's directory before the job can refuse its configuration. So the configuration is
-composed once before Hydra starts, and a typing error leaves no files.
+composed and checked first, and a typing error leaves no files. A single run then goes on with what
+was composed (`config.job`); Hydra composes the jobs of a sweep again.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice, product
 from math import prod
@@ -16,7 +18,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.plugins.completion_plugin import DefaultCompletionPlugin
-from omegaconf import open_dict
+from hydra.types import RunMode
+from omegaconf import DictConfig, open_dict
 
 from tabproof.artifacts.run_directory import refuse_taken
 from tabproof.conf_files import CONF, choices
@@ -67,13 +70,15 @@ def dataset_keys(words: Sequence[str], path: str, target: str) -> dict[str, Any]
 class Composed:
     """The configurations of a command line, and the directory of the run or of the last job.
 
-    sweep: the directory of the sweep. configs: of a sweep, those of its first jobs.
+    sweep: the directory of the sweep. configs: of a sweep, those of its first jobs. cfg: of a
+    single run, what Hydra composed; None where only Hydra can run it.
     """
 
     directory: Path = Path()
     configs: list[TrainConfig] = field(default_factory=list)
     sweep: Path | None = None
     n_jobs: int = 1
+    cfg: DictConfig | None = None
 
 
 def check_command_line(arguments: Sequence[str]) -> Composed | None:
@@ -119,11 +124,15 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
                 words = [f"{key}={value}" for value in override.sweep_string_iterator()]
             values.append(words)
         jobs = map(list, islice(product(*values), MAX_JOBS_CHECKED)) if is_sweep else [overrides]
+        # As Hydra does, for `.hydra/hydra.yaml`.
+        has_mode = any(override.startswith("hydra.mode=") for override in overrides)
+        more = [] if has_mode else ["hydra.mode=RUN"]
         for number, job in enumerate(jobs):
             # As Hydra numbers it; for resolvers such as `hydra:job.num`, which read a global.
-            numbered = [f"hydra.job.num={number}"] if is_sweep else []
-            cfg = compose("train", overrides=job + numbered, return_hydra_config=True)
-            HydraConfig.instance().set_config(cfg)
+            numbered = [f"hydra.job.num={number}"] if is_sweep else more
+            whole = compose("train", overrides=job + numbered, return_hydra_config=True)
+            HydraConfig.instance().set_config(whole)
+            cfg = whole if is_sweep else deepcopy(whole)
             with open_dict(cfg):
                 hydra_config = cfg.pop("hydra")
             check_hydra(hydra_config)
@@ -136,7 +145,11 @@ def check_command_line(arguments: Sequence[str]) -> Composed | None:
                 composed.sweep = Path(hydra_config.sweep.dir)
                 composed.directory = composed.sweep / str(hydra_config.sweep.subdir)
             else:
-                composed.directory = Path(hydra_config.run.dir)
+                # Kept in what was composed: the next time `unique:` would be another text.
+                composed.directory = Path(whole.hydra.run.dir)
+                # Hydra shows how it composes if it is verbose.
+                if hydra_config.mode is RunMode.RUN and not hydra_config.verbose:
+                    composed.cfg = whole
             asked = getattr(config.search, "resume", False)
             if config.sweep.resume is None and asked is False:
                 # The run checks this too, but Hydra would have written into the directory by then.

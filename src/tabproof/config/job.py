@@ -1,4 +1,4 @@
-"""A run in this process: on disk as Hydra lays it out, without Hydra's console and logging."""
+"""A run as Hydra lays it out on disk, of what is composed already."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobRuntime, run_job
+from hydra.core.utils import JobRuntime, configure_log, run_job
 from hydra.errors import HydraException
 from hydra.types import HydraContext
 from hydra.version import VersionBase
@@ -28,28 +28,54 @@ from tabproof.config.typed import typed
 UNTYPED_GROUPS = {"experiment"}
 
 
-def run_in_process(overrides: Sequence[str], task: Callable[[TrainConfig, Path], None]) -> None:
-    """Compose a run and write `.hydra/` into its directory, then call the task with both.
+def run_composed(
+    cfg: DictConfig, task: Callable[[DictConfig], None], *, is_program: bool = True
+) -> None:
+    """Run what was composed, with its node `hydra`: write `.hydra/`, then call the task.
 
-    The current process keeps its logging, its working directory and its own use of Hydra.
+    Hydra's own `main` would compose it twice more, for a quarter of a second each.
+    is_program: set up logging and callbacks, too, as `hydra.main` does.
     """
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("train", overrides=list(overrides), return_hydra_config=True)
-        context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks())
-    failure: list[Exception] = []
+    callbacks = Callbacks(cfg if is_program else None)
+    if is_program:
+        configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
+    failures: list[Exception] = []
 
     def call(composed: DictConfig) -> None:
         # Hydra would print an error that it gets to see.
         try:
-            config = typed(composed)
-            check_config(config)
-            task(config, Path(HydraConfig.get().runtime.output_dir))
+            task(composed)
         except Exception as error:
-            failure.append(error)
+            failures.append(error)
 
-    run_job(call, cfg, "hydra.run.dir", None, context, configure_logging=False)
-    for error in failure:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        context = HydraContext(GlobalHydra.instance().config_loader(), callbacks)
+        callbacks.on_run_start(config=cfg, config_name="train")
+        ended = run_job(call, cfg, "hydra.run.dir", None, context, configure_logging=is_program)
+        callbacks.on_run_end(config=cfg, config_name="train", job_return=ended)
+    for error in failures:
         raise error
+
+
+def run_in_process(
+    overrides: Sequence[str],
+    task: Callable[[TrainConfig, Path], None],
+    cfg: DictConfig | None = None,
+) -> None:
+    """Run a task in this process, which keeps its logging and its own use of Hydra.
+
+    cfg: what was composed of the overrides; None where it is composed here.
+    """
+    if cfg is None:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = compose("train", overrides=list(overrides), return_hydra_config=True)
+
+    def call(composed: DictConfig) -> None:
+        config = typed(composed)
+        check_config(config)
+        task(config, Path(HydraConfig.get().runtime.output_dir))
+
+    run_composed(cfg, call, is_program=False)
 
 
 @contextmanager
