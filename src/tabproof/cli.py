@@ -160,7 +160,8 @@ def train(arguments: tuple[str, ...]) -> str | None:
     """Train a model, or with -m a sweep of models."""
     if {"-h", "--help"} & set(arguments):
         return help_text()
-    from tabproof.sweep import main
+    with process.uncollected():
+        from tabproof.sweep import main
 
     main(arguments)
     return None

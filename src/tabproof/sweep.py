@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str]) -> None:
     if process.parent is not None:
         process.end_with(process.parent)
     arguments = resumed(conf.train_words(arguments))
-    composed = conf.check_command_line(arguments)
+    with process.uncollected():
+        composed = conf.check_command_line(arguments)
     words = arguments_for_hydra(arguments, composed)
     jobs = process.Jobs()
 
@@ -61,10 +62,12 @@ def main(arguments: Sequence[str]) -> None:
             if in_sweep and run_job(hydra_config, config.sweep):
                 return
             conf.check_config(config)
-            with threads.limited_threads(config.runtime.openmp_threads):
-                # Loads the numeric libraries, which read the limits once.
-                from tabproof.experiment import run_experiment
-
+            with ExitStack() as stack:
+                with process.uncollected():
+                    limits = threads.limited_threads(config.runtime.openmp_threads)
+                    stack.enter_context(limits)
+                    # Loads the numeric libraries, which read the limits once.
+                    from tabproof.experiment import run_experiment
                 keep_refused = in_sweep or process.parent is not None
                 console.say(run_experiment(config, directory, keep_refused=keep_refused))
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
-import tenacity
 from sklearn import datasets
 from sklearn.datasets import fetch_openml
 
@@ -37,6 +36,9 @@ def load_openml(
     non_feature_columns: Sequence[str] = (),
 ) -> Table:
     """Load a table by name and version; no network is needed once it is cached."""
+    # It loads asyncio, which tables that come with scikit-learn do not need.
+    import tenacity
+
     table = f"OpenML '{name}' version {version}"
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(n_retries + 1),

@@ -4,6 +4,7 @@ A command ends with one line on stderr and an exit code; tracebacks are shown on
 """
 
 import errno
+import gc
 import logging
 import multiprocessing
 import os
@@ -54,6 +55,21 @@ def environment(variables: dict[str, str]) -> Iterator[None]:
         for name, value in before.items():
             os.environ.pop(name, None)
             os.environ.update({} if value is None else {name: value})
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Collect no garbage inside the block, and leave what it makes out of later collections.
+
+    For imports: modules are no garbage, and to look through them again and again takes a tenth of
+    the time.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @dataclass(frozen=True)

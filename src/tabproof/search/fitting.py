@@ -41,6 +41,8 @@ MIN_ROWS_PER_CLASS = 10
 FEW_ROWS = 5_000
 # Smaller arrays are sent as quickly as the names of files.
 MIN_SPILL_BYTES = 2**20
+# Steps such as one-hot encoding make more columns, up to so many times as a rule.
+EXPANSION = 8
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where systems keep files in memory
 
 
@@ -116,6 +118,12 @@ class Problem:
     def n_train(self) -> int:
         """The number of training rows of the largest fold."""
         return max((len(train) for train, _ in self.splits), default=0)
+
+    @property
+    def may_be_large(self) -> bool:
+        """Whether folds may have arrays that are spilled; True where X does not tell its size."""
+        n_cells = getattr(self.X, "size", None)
+        return n_cells is None or n_cells * 8 * EXPANSION >= MIN_SPILL_BYTES
 
     def n_rows(self, rung: Rung, fold: int) -> int:
         """Return how many training rows of a fold a rung uses."""

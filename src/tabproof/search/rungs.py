@@ -277,7 +277,10 @@ class RungSearch:
         # Fit the steps that candidates share, once per fold.
         steps = {(c.parts[1], fold): c.parts[0] for c, fold in waiting}
         unfitted = [item for item in steps.items() if item[0] not in self._folds]
-        directory = self.spill_directory() if self.runner.has_local_workers else None
+        directory = None
+        # A process watches over the directory: starting it takes as long as ten small fits.
+        if self.runner.has_local_workers and problem.may_be_large:
+            directory = self.spill_directory()
         data = problem.X, problem.y, problem.splits
         prepare = partial(make_fold, data, directory, self.raises)
         left = self.clock.seconds_left
