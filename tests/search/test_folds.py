@@ -317,6 +317,27 @@ def test_a_directory_is_made_when_it_is_needed(
         assert directory() is None
 
 
+@pytest.mark.parametrize(("n_columns", "is_made"), [(5, False), (200, True)])
+def test_small_folds_need_no_directory(
+    n_columns: int, is_made: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its making starts a process that watches over it.
+    made = []
+    register = fitting.resource_tracker.register
+    monkeypatch.setattr(
+        fitting.resource_tracker,
+        "register",
+        lambda path, kind: (made.append(path), register(path, kind)),
+    )
+    X = np.random.default_rng(0).normal(size=(120, n_columns))
+    # No workers are started, but there may be some.
+    search = RungSearchCV(
+        LogisticRegression(), {"C": [1.0, 2.0]}, cv=3, n_jobs=2, pool_seconds=np.inf
+    )
+    search.fit(X, (X[:, 0] > 0).astype(int))
+    assert bool(made) == is_made
+
+
 def path_of(directory: Callable[[], Path | None]) -> Path:
     path = directory()
     assert path is not None
