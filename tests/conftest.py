@@ -15,9 +15,18 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+import pytest
+
+from tabproof.kernels import fixed_kernels
+
+# Runs in this process have the bits of those of the command line.
+with fixed_kernels(portable=True), warnings.catch_warnings():
+    # About features that this processor does not have.
+    warnings.simplefilter("ignore", ImportWarning)
+    import sklearn.ensemble  # noqa: F401
+
 import numpy as np
 import pandas as pd
-import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig

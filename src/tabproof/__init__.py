@@ -8,6 +8,7 @@
 Importing this package loads nothing: a name is imported when it is used.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +48,22 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name != "runs" and name not in _PLACES:
+        raise AttributeError(f"module 'tabproof' has no attribute '{name}'")
+    if "numpy" in sys.modules:
+        return _import(name)
+    from tabproof.kernels import fixed_kernels
+
+    # Later it would be too late: libraries choose their kernels once, when they are loaded.
+    with fixed_kernels(portable=True):
+        if name == "train":
+            import_module("sklearn.ensemble")
+        return _import(name)
+
+
+def _import(name: str) -> Any:
     if name == "runs":
         return import_module("tabproof.runs")
-    if name not in _PLACES:
-        raise AttributeError(f"module 'tabproof' has no attribute '{name}'")
     return getattr(import_module(_PLACES[name]), name)
 
 

@@ -16,6 +16,7 @@ import click
 from click import shell_completion
 from click.shell_completion import CompletionItem
 
+from tabproof import kernels
 from tabproof.conf_files import help_text
 from tabproof.errors import CommandLineError, InvalidValueError, PathError, UserError
 from tabproof.runtime import console, process, threads
@@ -239,8 +240,9 @@ def score(words: tuple[str, ...], **options: str | bool | None) -> None:
     """Score files with a trained model."""
     # The sums of BLAS must not depend on the machine; the program has threads of its own.
     os.environ.update(dict.fromkeys(threads.BLAS_VARIABLES, "1"))
-    # Loads the numeric libraries, which read the limits once.
-    from tabproof.batch import score_files
+    # Loads the numeric libraries, which read the limits and the kernels once.
+    with kernels.fixed_kernels(portable=True):
+        from tabproof.batch import score_files
 
     given = {key: value for key, value in options.items() if value is not None}
     flags = {key: str(value).lower() for key, value in given.items() if isinstance(value, bool)}
@@ -301,15 +303,24 @@ examples:
   python -m src.replay RUN --check                 what differs here, without training
   python -m src.replay RUN --environment           with the very versions the run recorded
 
-exit code: 0 identical, 1 something differs, 2 nothing that could be replayed""",
+exit code: 0 identical, 1 something differs, 2 nothing that could be replayed,
+3 identical up to 1e-12, on a machine with other kernels""",
 )
 def replay(run: str, overrides: tuple[str, ...], **options: Any) -> int:
     """Train a run again from its own directory, and compare."""
-    from tabproof import config
+    from tabproof import artifacts, config
 
     keys = config.quoted(overrides)
-    with threads.limited_threads(config.machine_runtime(keys).openmp_threads):
-        # Loads the numeric libraries, which read the limits once.
+    if not options["environment"]:
+        path = artifacts.find_run(run, options["outputs"], options["models"])
+        keys += kernels.words_for(artifacts.recorded_platform(path), keys)
+    runtime = config.machine_runtime(keys)
+    kernels.restart_below(runtime.level)
+    with (
+        kernels.fixed_kernels(portable=runtime.portable, level=runtime.level),
+        threads.limited_threads(runtime.openmp_threads),
+    ):
+        # Loads the numeric libraries, which read the limits and the kernels once.
         from tabproof.replay.replay import replay
 
         return replay(run, keys, **options)

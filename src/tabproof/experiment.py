@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tabproof import artifacts, data
+from tabproof import artifacts, data, kernels
 from tabproof.artifacts import provenance
 from tabproof.artifacts.run_directory import CONFIG, ENVIRONMENT, EVIDENCE, PATCH, SCHEMA, SUMMARY
 from tabproof.batch.estimator import RunClassifier
@@ -93,6 +93,8 @@ def train(
         # Before training, not after it: the working tree may change during hours of training.
         git, patch = provenance.read_code_state(root)
         determinants = find_determinants(config, plan, division)
+        if config.runtime.portable and "level" not in determinants["platform"]:
+            note_other_kernels(determinants["platform"])
         if config.skip_completed:
             artifacts.skip_completed(provenance.run_id_of(**determinants), Path(artifacts.OUTPUTS))
         with search.pool(config, division, run.log, cluster) as n_workers:
@@ -209,6 +211,18 @@ def find_determinants(
         "versions": provenance.library_versions(using=plan.deciding),
         "platform": provenance.platform_facts(),
     }
+
+
+def note_other_kernels(platform: Mapping[str, Any]) -> None:
+    """Warn that other processors of this level may give other last bits."""
+    if (level := kernels.processor_level()) is not None:
+        log.warning(
+            "runtime.portable: not the kernels of %s, but %s, %s, which were loaded before this"
+            " run; the run id holds them, and other processors may give other last bits",
+            level,
+            platform["simd"][-1],
+            ", ".join(platform["blas"]),
+        )
 
 
 def _summarize(

@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from tabproof import artifacts
+from tabproof import artifacts, kernels
 from tabproof import config as conf
 from tabproof.artifacts.errors import ResumeDiffersError, RunningError
 from tabproof.conf_files import CONF
@@ -49,6 +49,8 @@ def main(arguments: Sequence[str]) -> None:
     arguments = resumed(conf.train_words(arguments))
     with process.uncollected():
         composed = conf.check_command_line(arguments)
+    if composed is not None and composed.sweep is None:
+        kernels.restart_below(composed.configs[0].runtime.level, **process.inherited())
     words = arguments_for_hydra(arguments, composed)
     jobs = process.Jobs()
 
@@ -62,10 +64,12 @@ def main(arguments: Sequence[str]) -> None:
             if in_sweep and run_job(hydra_config, config.sweep):
                 return
             conf.check_config(config)
+            runtime = config.runtime
             with ExitStack() as stack:
                 with process.uncollected():
-                    limits = threads.limited_threads(config.runtime.openmp_threads)
-                    stack.enter_context(limits)
+                    fixed = kernels.fixed_kernels(portable=runtime.portable, level=runtime.level)
+                    stack.enter_context(fixed)
+                    stack.enter_context(threads.limited_threads(runtime.openmp_threads))
                     # Loads the numeric libraries, which read the limits once.
                     from tabproof.experiment import run_experiment
                 keep_refused = in_sweep or process.parent is not None

@@ -136,7 +136,7 @@ def summary_of(**changes: Any) -> dict[str, Any]:
         "data": {"sha256": "79" * 32, "columns": {"age": "0", "number": "1", "class": "2"}},
         "code": "9e" * 32,
         "versions": {"numpy": "2.4.6", "python": "3.11.7", "scikit-learn": "1.9.1"},
-        "platform": {"system": "Linux", "machine": "x86_64", "libc": "glibc 2.36"},
+        "platform": {"system": "Linux", "machine": "x86_64", "level": "x86-64-v3"},
         "git": {"commit": "53" * 20, "clean": False},
         "seconds": {"searching": 1.7, "total": 4.3},
         **changes,

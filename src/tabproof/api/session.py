@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import RLock
 
 from tabproof import config as conf
+from tabproof import kernels
 from tabproof.errors import DirectoryTakenError, RunExistsError
 from tabproof.runtime import console, threads
 from tabproof.runtime.process import environment
@@ -35,14 +36,20 @@ def session() -> Iterator[None]:
 
 
 @contextmanager
-def limited_threads(openmp_threads: int | None) -> Iterator[None]:
-    """Limit the threads of numeric libraries, as the command line does, for the block alone."""
-    # Libraries that are loaded inside the block would keep its limits for good.
-    with environment(threads.waiting_variables()):
-        import sklearn.ensemble  # noqa: F401
+def limited_threads(
+    openmp_threads: int | None, *, portable: bool = True, level: str | None = None
+) -> Iterator[None]:
+    """Limit the threads of numeric libraries, as the command line does, for the block alone.
 
-    with threads.limited_threads(openmp_threads):
-        yield
+    Kernels are fixed where the libraries are not loaded yet, and in worker processes like here.
+    """
+    with kernels.fixed_kernels(portable=portable, level=level):
+        # Libraries that are loaded inside the limits would keep them for good.
+        with environment(threads.waiting_variables()):
+            import sklearn.ensemble  # noqa: F401
+
+        with threads.limited_threads(openmp_threads):
+            yield
 
 
 @contextmanager

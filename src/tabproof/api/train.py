@@ -143,10 +143,13 @@ def _train(words: list[str], *, verbose: bool) -> Run:
 
     def make(config: conf.TrainConfig, directory: Path) -> None:
         # A process cannot take its priority back.
-        config.runtime.niceness = 0
+        runtime = config.runtime
+        runtime.niceness = 0
         with (
             session.logged(directory, verbose=verbose),
-            session.limited_threads(config.runtime.openmp_threads),
+            session.limited_threads(
+                runtime.openmp_threads, portable=runtime.portable, level=runtime.level
+            ),
         ):
             from tabproof.experiment import make_run
 

@@ -36,6 +36,7 @@ from tabproof.artifacts.record import (
     read_complete_run,
     read_predictions,
     read_record,
+    recorded_platform,
 )
 from tabproof.artifacts.registry import Promotion, Registry
 from tabproof.artifacts.run_directory import (

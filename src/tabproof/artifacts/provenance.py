@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tabproof import kernels
+
 RUN_ID_LENGTH = 16
 PACKAGE = Path(__file__).parents[1]
 PROJECT = "tabproof"
@@ -141,13 +143,9 @@ def worker_facts() -> dict[str, str]:
 
     Only "processor" may differ; the last bits of numbers may then differ too.
     """
-    # The limits of threads must be set before numpy is imported.
-    import numpy as np
-
-    simd = np.show_config(mode="dicts")["SIMD Extensions"]
-    processor = [platform.machine(), *platform.libc_ver(), *simd.get("found", [])]
+    simd, blas = kernels.found_kernels()
     facts = {"python": ".".join(platform.python_version_tuple()[:2]), "src": code_hash(PACKAGE)}
-    facts["processor"] = " ".join(processor)
+    facts["processor"] = " ".join([platform.machine(), kernels.libm_hash(), *simd, *blas])
     for name in (*LIBRARIES, *OPTIONAL):
         with suppress(metadata.PackageNotFoundError):
             facts[name] = metadata.version(name)
@@ -157,25 +155,18 @@ def worker_facts() -> dict[str, str]:
 def platform_facts() -> dict[str, Any]:
     """Return what can change the last bits of a number on another machine.
 
-    BLAS and numpy choose their kernels by the processor's instruction sets.
+    "level" is there only if all machines of that level have all other facts in common.
     """
-    # The service imports this module and does not need these.
-    import numpy as np
-    from threadpoolctl import threadpool_info
-
-    simd = np.show_config(mode="dicts")["SIMD Extensions"]
-    blas = sorted(
-        f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()
-        for pool in threadpool_info()
-        if pool["user_api"] == "blas"
-    )
-    return {
+    simd, blas = kernels.found_kernels()
+    facts = {
         "system": platform.system(),
         "machine": platform.machine(),
-        "libc": " ".join(platform.libc_ver()),
-        "simd": [*simd.get("baseline", []), *simd.get("found", [])],
+        "libm": kernels.libm_hash(),
+        "simd": simd,
         "blas": blas,
     }
+    level = kernels.found_level()
+    return facts if level is None else {**facts, "level": level}
 
 
 def project_root() -> Path | None:

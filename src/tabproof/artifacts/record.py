@@ -252,6 +252,12 @@ def read_record(run: Path) -> Record:
     return _read(run)[0]
 
 
+def recorded_platform(run: Path) -> Mapping[str, Any]:
+    """Return what a complete run recorded of its machine; nothing of any other run."""
+    summary = _read(run)[2]
+    return {} if summary is None else summary.platform
+
+
 def _read(run: Path) -> tuple[Record, manifests.Manifest | None, Summary | None]:
     """Return the record; of a complete run its manifest and its verified summary too."""
     found = _read_yaml(run / ".hydra" / "overrides.yaml", list)

@@ -21,6 +21,7 @@ from omegaconf import OmegaConf
 from tabproof.conf_files import own_conf
 from tabproof.config.options import DURATION, neutral, of_data, option
 from tabproof.evaluation_result import METRICS
+from tabproof.kernels import LEVELS
 from tabproof.runtime import SCHEDULER_ADDRESS
 from tabproof.text import LANGUAGES
 
@@ -436,6 +437,16 @@ class RuntimeConfig:
     workers: int | None = option("processes of fits; null: as many as save time", None, ge=1)
     openmp_threads: int | None = option(
         "threads of a fit (1 in workers); null: OMP_NUM_THREADS, else what saves time", None, ge=1
+    )
+    portable: bool = option(
+        "the same bits on every x86-64 processor of one level; false: the kernels that numeric"
+        " libraries choose for this processor, which may be faster",
+        True,
+    )
+    level: str | None = option(
+        "what a portable run uses of the processor; null: the highest that it has",
+        None,
+        choices=LEVELS,
     )
     niceness: int = option("priority: 19 gives way to all other programs", 0, ge=0, le=19)
     inhibit_sleep: bool = option("keep the machine from falling asleep (systemd-inhibit)", False)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -65,8 +66,12 @@ def recorded_numbers(summary: Mapping[str, Any]) -> dict[str, str]:
 
     As JSON, no digit is lost, and NaN equals itself.
     """
-    parts = {key: summary[key] for key in NUMBERS if summary.get(key, {}) != {}}
-    return {place: _as_json(value) for place, value in flattened(parts)}
+    return {place: _as_json(value) for place, value in flattened(recorded_parts(summary))}
+
+
+def recorded_parts(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of a summary that a replay must reproduce."""
+    return {key: summary[key] for key in NUMBERS if summary.get(key, {}) != {}}
 
 
 def number_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -104,8 +109,28 @@ def _places(tree: Any, above: str = "") -> Iterator[tuple[str, str]]:
         yield above, _as_json(tree)
 
 
+def largest_difference(then: Any, now: Any) -> float:
+    """Return the largest difference of numbers in two trees of JSON, relative to those above 1.
+
+    Infinity where anything but the value of a float differs.
+    """
+    if isinstance(then, dict) and isinstance(now, dict) and then.keys() == now.keys():
+        return max((largest_difference(then[key], now[key]) for key in then), default=0.0)
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        return max(map(largest_difference, then, now), default=0.0)
+    if isinstance(then, float) and isinstance(now, float) and math.isfinite(then - now):
+        return abs(then - now) / max(1.0, abs(then))
+    return 0.0 if _as_json(then) == _as_json(now) else math.inf
+
+
 def _as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def predictions_as_tree(content: bytes) -> dict[str, list[Any]]:
+    """Return a predictions.parquet for `largest_difference`."""
+    frame = pd.read_parquet(io.BytesIO(content))
+    return {str(name): frame[name].tolist() for name in frame}
 
 
 def prediction_differences(then: bytes, now: bytes) -> list[str]:

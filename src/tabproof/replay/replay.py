@@ -1,5 +1,6 @@
 """Replay a run: compare what it depends on, train it again, and compare the results."""
 
+import json
 import logging
 import secrets
 import shutil
@@ -7,7 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
+from itertools import starmap
 from pathlib import Path
+from typing import Any
 
 from tabproof import artifacts, data, experiment
 from tabproof import config as conf
@@ -25,6 +28,8 @@ from tabproof.text import override_word
 NEEDED = (stored.CONFIG, stored.SUMMARY, stored.PREDICTIONS)
 # A replay in which one of these differs is not identical; others may differ.
 DECISIVE = {"configuration", "data", "numbers", "evaluation", "predictions"}
+# How much other kernels may change a number, and the exit code if they did.
+CLOSE, CLOSE_CODE = 1e-12, 3
 # What is compared, the differences, and what to print if there are none.
 Comparison = tuple[str, list[str], str]
 
@@ -102,9 +107,20 @@ def replay(
         experiment.run_experiment(config, directory, is_latest=False, recorded=recorded_fits)
     differing += _report(_compare_results(recorded, summary, directory))
     names = ", ".join(differing)
-    if DECISIVE & set(differing):
+    decisive = DECISIVE & set(differing)
+    is_close = (
+        "platform" in differing
+        and decisive.isdisjoint(("configuration", "data"))
+        and _largest_difference(recorded, summary, directory) <= CLOSE
+    )
+    if decisive and not is_close:
         console.say(f"differs: {names}; the replay is kept in {directory}")
         return 1
+    if decisive:
+        platform = artifacts.recorded_platform(directory)
+        reason = "; ".join(differences.fact_differences(summary.platform, platform))
+        console.say(f"identical up to {CLOSE:g}: this machine's kernels differ ({reason})")
+        return CLOSE_CODE
     if output is None:
         # It holds nothing that the run does not.
         shutil.rmtree(directory, ignore_errors=True)
@@ -180,7 +196,9 @@ def _compare_inputs(
             lines = [f"the run had commit {commit[:12]}{patch}; src/ is not that now"]
     yield "code", lines, "the same"
     yield "versions", differences.fact_differences(then.versions, now["versions"]), "the same"
-    yield "platform", differences.fact_differences(then.platform, now["platform"]), "the same"
+    level = now["platform"].get("level", "with this processor's own kernels")
+    lines = differences.fact_differences(then.platform, now["platform"])
+    yield "platform", lines, f"the same, {level}"
     if then.stopped is not None:
         reason = f"the run was stopped early ({then.stopped})"
         if then.finished is None:
@@ -205,6 +223,25 @@ def _compare_results(
     lines = [] if before == after else differences.prediction_differences(before, after)
     how = ", byte for byte" if before == after else " to the last bit, in a file of other bytes"
     yield "predictions", lines, f"the same{how}"
+
+
+def _largest_difference(
+    recorded: artifacts.VerifiedRun, summary: artifacts.Summary, directory: Path
+) -> float:
+    """Return by how much any number differs; infinity where something else does."""
+    files = recorded.files
+    then = differences.recorded_parts(asdict(summary))
+    again = artifacts.Summary.from_json((directory / stored.SUMMARY).read_bytes())
+    now = differences.recorded_parts(asdict(again))
+    # Numbers that only this version records are not compared.
+    pairs: list[tuple[Any, Any]] = [(then, {key: now.get(key) for key in then})]
+    if stored.EVIDENCE in files:
+        evidence = (directory / stored.EVIDENCE).read_bytes()
+        pairs.append((json.loads(files[stored.EVIDENCE]), json.loads(evidence)))
+    predictions = files[stored.PREDICTIONS], (directory / stored.PREDICTIONS).read_bytes()
+    before, after = map(differences.predictions_as_tree, predictions)
+    pairs.append((before, after))
+    return max(starmap(differences.largest_difference, pairs))
 
 
 def _report(comparisons: Iterable[Comparison]) -> list[str]:

@@ -325,7 +325,7 @@ def origin(facts: ReportFacts, t: Texts) -> dict[str, str]:
     lines["commit"] = f"{commit} ({t('origin.not_clean')})" if is_changed else commit
     lines["code"] = summary["code"]
     lines["versions"] = ", ".join(f"{name} {text}" for name, text in summary["versions"].items())
-    parts = (summary["platform"].get(name) for name in ("system", "machine", "libc"))
+    parts = (summary["platform"].get(name) for name in ("system", "machine", "level"))
     lines["platform"] = ", ".join(str(part) for part in parts if part)
     if parity := summary.get("parity"):
         largest = parity["max_difference"]

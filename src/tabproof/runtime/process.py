@@ -31,6 +31,11 @@ PARENT = "TRAIN_PARENT_PID"
 parent = int(os.environ.pop(PARENT, "0")) or None
 
 
+def inherited() -> dict[str, str]:
+    """Return variables that this process has taken out of its environment, for the same again."""
+    return {} if parent is None else {PARENT: str(parent)}
+
+
 @contextmanager
 def _handler(number: int, handle: Callable[[], None]) -> Iterator[None]:
     """Call a function at each signal inside the block; only the main thread gets signals."""
