@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
-from tests.web.evaluating import FAST, SLOW, Model, compare, rows_of, write_files
+from tests.web.evaluating import FAST, SLOW, compare, rows_of, write_files
 
 ORIGIN = "http://scorer.test/"
 N_ROWS = 10_000
@@ -37,8 +37,7 @@ async () => {
 def test_rows_are_scored_as_in_python(
     name: str, chromium: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model: Model = {**FAST, **SLOW}[name]
-    case = model.make()
+    case = {**FAST, **SLOW}[name]()
     columns = rows_of(case, N_ROWS)
     write_files(case, columns, tmp_path)
     packed = base64.b64encode(gzip.compress((tmp_path / "arrays").read_bytes()))
@@ -61,4 +60,4 @@ def test_rows_are_scored_as_in_python(
     found = compare(case, columns, scores)
     with capsys.disabled():
         sys.stdout.write(f"\n{name}: {found}")
-    found.check(model)
+    found.check()

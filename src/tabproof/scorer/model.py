@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
-from math import exp
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from tabproof.scorer.encoding import (
     make_encodings,
 )
 from tabproof.scorer.format import Arrays, Columns, ColumnSpec, Floats, ScorerDamagedError
+from tabproof.scorer.numbers import exp, exp32, exp_all
 from tabproof.scorer.trees import BLOCK_ROWS, BitVectors, TreeWalker, read_trees
 
 # The leaf values of a block, 1 MiB of doubles, stay in the caches: with the 1,000 trees of ten
@@ -28,18 +28,14 @@ BLOCK_VALUES, MIN_BLOCK_ROWS = 2**17, 64
 
 def logistic(raw: float) -> float:
     """Return the probability of the second of two labels."""
-    # libm's exp, as scipy's expit uses it: NumPy's own differs in the last bit on some machines.
-    try:
-        return 1.0 / (1.0 + exp(-raw))
-    except OverflowError:
-        return 0.0
+    return 1.0 / (1.0 + exp(-raw))
 
 
 def softmax(raw: Floats) -> Floats:
     """Return probabilities for sums of shape (n_rows, n_labels)."""
     # The difference of two infinite sums is NaN, as in scikit-learn; the callers refuse it.
     with np.errstate(invalid="ignore"):
-        powers = np.exp(raw - raw.max(axis=1, keepdims=True))
+        powers = exp_all(raw - raw.max(axis=1, keepdims=True))
     proba: Floats = powers / powers.sum(axis=1, keepdims=True)
     return proba
 
@@ -59,21 +55,13 @@ def apply_link(link: specs.Link, sums: Floats, n_rounds: int = 1) -> Floats:
     sums_32, one = sums.astype(np.float32), np.float32(1)
     if link == "logistic_float32":
         # Beyond that exp overflows; XGBoost has the same limit.
-        second = one / (_exp_float32(np.minimum(-sums_32[:, 0], np.float32(88.7))) + one)
+        second = one / (exp32(np.minimum(-sums_32[:, 0], np.float32(88.7))) + one)
         return np.stack([one - second, second], axis=1).astype(np.float64)
     with np.errstate(invalid="ignore"):
-        powers = _exp_float32(sums_32 - sums_32.max(axis=1, keepdims=True))
+        powers = exp32(sums_32 - sums_32.max(axis=1, keepdims=True))
     # XGBoost adds in 64 bits, in order, and divides in 32.
     totals = powers.astype(np.float64).cumsum(axis=1)[:, -1:].astype(np.float32)
     return (powers / totals).astype(np.float64)
-
-
-def _exp_float32(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    # libm's expf: NumPy's own differs in the last bit for real numbers, and so does a rounded
-    # 64-bit exp. For complex numbers NumPy calls libm.
-    with np.errstate(over="ignore", invalid="ignore"):
-        powers: NDArray[np.float32] = np.exp(values.astype(np.complex64)).real
-    return powers
 
 
 class SummedModel(ABC):
@@ -215,9 +203,9 @@ class LinearModel(SummedModel):
         for encoding, part in zip(encodings, np.split(weights, ends, axis=1), strict=True):
             if isinstance(encoding, CategoryEncoding):
                 # The sum of a category's features is the same in each row, so it is computed once.
-                self._parts.append((None, encoding.codes @ part.T))
+                self._parts.append((None, _in_order(encoding.codes, part)))
             elif isinstance(encoding, SplineEncoding):
-                table = encoding.codes @ part.T
+                table = _in_order(encoding.codes, part)
                 self._parts.append((encoding, SplinePart(encoding.knots, table)))
             else:
                 self._parts.append((encoding, part[:, 0]))
@@ -295,6 +283,15 @@ class SplinePart:
     def of_numbers(self, numbers: Floats) -> Floats:
         """Return the parts of many numbers, of shape (n_numbers, n_sums), with the same bits."""
         return spline_features(numbers, self._knots, self._table)
+
+
+def _in_order(codes: Floats, weights: Floats) -> Floats:
+    """Return codes @ weights.T, added feature by feature: BLAS adds by the processor."""
+    parts = (codes[:, i, np.newaxis] * weights[:, i] for i in range(codes.shape[1]))
+    sums = next(parts, np.zeros((len(codes), len(weights))))
+    for part in parts:
+        sums += part
+    return sums
 
 
 class VoteModel:

@@ -14,6 +14,7 @@ from tabproof.scorer.encoding import CategoryEncoding
 from tabproof.scorer.format import Arrays, Columns, Floats, ScorerDamagedError, read_files
 from tabproof.scorer.inputs import Input, Inputs, read_inputs
 from tabproof.scorer.model import Model, SummedModel, logistic, make_model, softmax
+from tabproof.scorer.numbers import log32, log_all
 
 
 class Calibration:
@@ -83,8 +84,9 @@ class Calibration:
             # Only from the second: the first of a forest or a vote may differ from this by a bit.
             proba = np.stack([kind(1) - proba[:, 1], proba[:, 1]], axis=1)
         # The number that is added keeps the logarithm finite.
-        logits: Floats = np.log(proba + kind(1e-12)).astype(np.float64)
-        return logits
+        if kind is np.float32:
+            return log32(proba + kind(1e-12)).astype(np.float64)
+        return log_all(proba + kind(1e-12))
 
 
 def _points(index: int, arrays: Arrays) -> list[Floats]:

@@ -1,17 +1,16 @@
 /**
- * Arithmetic as Python, NumPy and the C library do it.
+ * Arithmetic as the scorer does it on every processor.
  *
  * JavaScript leaves the last bits of Math.exp and Math.log open: V8's exp is one float off for one
- * number in ten. So each function here has the operations of the one that the scorer calls, in
- * their order, and its bits. `exp` and `exp32` are glibc's exp and expf on processors with fused
- * multiplication and addition (Szabolcs Nagy, "New exp, exp2, log, log2, pow", 2018), `log32` is
- * NumPy's log of 32 bits. `log` is the float nearest to the exact result, with an error before the
- * last rounding below 2^-70; glibc's is another one for one number in 3,600.
+ * number in ten. So each function here has the operations of the one in
+ * src/tabproof/scorer/numbers.py, in their order, and its bits. `exp` and `exp32` are glibc's exp
+ * and expf on processors with fused multiplication and addition (Szabolcs Nagy, "New exp, exp2,
+ * log, log2, pow", 2018), `log32` is NumPy's log of 32 bits there. `log` is the float nearest to
+ * the exact result, with an error before the last rounding below 2^-70; glibc's is another one for
+ * one number in 3,600.
  *
  * tests/web/test_numbers.py compares all four, on 4,000 to 40,000 numbers each; results of exp
- * below 2^-1022 are rounded twice. On processors with AVX-512, NumPy has its own exp, which is one
- * float off for one number in 22. There probabilities of three labels or more, and those that
- * are calibrated by a temperature, differ by up to 4 units of the last place.
+ * below 2^-1022 are rounded twice.
  */
 
 export const FLOAT32_MAX = 3.4028234663852886e38;
@@ -191,9 +190,8 @@ export function exp32(x) {
   if (x > 88.72283172607422) return Infinity;
   if (x < -103.97207641601562) return 0;
   // As in `exp`, with another table and one polynomial.
-  const scaled = LOG2_E * 32 * x;
-  const n = scaled + SHIFT - SHIFT;
-  const rest = scaled - n;
+  const n = LOG2_E * 32 * x + SHIFT - SHIFT;
+  const rest = fused(LOG2_E * 32, x, -n);
   const upper = (0.05550361559341535 / 32 / 32 / 32) * rest + 0.2402284522445722 / 32 / 32;
   const polynomial = upper * (rest * rest) + ((0.6931471806916203 / 32) * rest + 1);
   const power = POWERS_32[n & 31] * 2 ** (n >> 5);
