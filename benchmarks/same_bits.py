@@ -7,7 +7,8 @@ cv_results.csv without times, and scorer/. The control trains with runtime.porta
 machines agreed there, they would not be different machines.
 
 `--emulated` trains on emulated processors too (qemu-user), which takes about ten minutes; `--all`
-combines all settings, which takes hours; `--cases WORDS` trains only cases with these words.
+combines all settings, which takes hours; `--cases WORDS` trains only cases with these words;
+`--cost 3` compares the processor time of portable runs and others.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +48,7 @@ CASES: Mapping[str, tuple[str, ...]] = {
     "isotonic": ("model=vote", "calibration=isotonic"),
     "sigmoid": ("model=xgboost", "calibration=sigmoid"),
 }
+MACHINE = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES")
 CORES = ("Haswell", "Prescott", "Nehalem", "SkylakeX", "Zen")
 FEATURES = ("", "AVX512_ICL AVX512_SPR", "X86_V4 AVX512_ICL AVX512_SPR")
 TUNABLES = ("", "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW", "glibc.cpu.hwcaps=-AVX2,-FMA")
@@ -61,10 +64,15 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="every combination of settings")
     parser.add_argument("--emulated", action="store_true", help="on emulated processors too")
     parser.add_argument("--cases", default="", help="only cases whose names have these words")
+    parser.add_argument("--cost", type=int, metavar="N", help="only its cost, of N runs in turn")
+    parser.add_argument("--data-home", default="../shared/openml_home", help="OpenML downloads")
     parser.add_argument("--train", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.train is not None:
         print(REPORTED + json.dumps(train(**json.loads(asked.train))))
+        return
+    if asked.cost is not None:
+        print_costs(asked.cost, asked.data_home)
         return
     cases = [name for name in CASES if asked.cases in name]
     # By case and level: the machines of each hash.
@@ -134,8 +142,7 @@ def answer(
     words: list[str],
 ) -> tuple[str, dict[str, str]]:
     """Train in a new process; return the level, and the hash of each case."""
-    own = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES")
-    kept = {name: value for name, value in os.environ.items() if name not in own}
+    kept = {name: value for name, value in os.environ.items() if name not in MACHINE}
     task = json.dumps({"cases": cases, "words": words})
     with TemporaryDirectory(dir=folder) as place:
         done = subprocess.run(
@@ -150,6 +157,30 @@ def answer(
         sys.exit(done.stderr)
     level, hashes = json.loads(lines[-1].removeprefix(REPORTED))
     return level, hashes
+
+
+def print_costs(n_runs: int, data_home: str) -> None:
+    """Print the processor time of portable runs as a share of that of others, in turn."""
+    print("| dataset | own kernels | portable | ratio |\n| --- | --- | --- | --- |")
+    kept = {name: value for name, value in os.environ.items() if name not in MACHINE}
+    train = [sys.executable, "-m", "src.train", "search=fast", f"data_home={data_home}"]
+    for dataset in ("adult", "credit-g", "breast_cancer"):
+        seconds: dict[str, list[float]] = {"false": [], "true": []}
+        for portable in list(seconds) * n_runs:
+            with TemporaryDirectory(prefix="same-bits-") as folder:
+                words = [f"dataset={dataset}", f"runtime.portable={portable}"]
+                child = subprocess.Popen(
+                    [*train, *words, f"hydra.run.dir={folder}/run"],
+                    env=kept,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                _, status, used = os.wait4(child.pid, 0)
+            if status != 0:
+                sys.exit(f"training on {dataset} failed")
+            seconds[portable].append(used.ru_utime + used.ru_stime)
+        own, fixed = (median(seconds[portable]) for portable in seconds)
+        print(f"| {dataset} | {own:.1f} s | {fixed:.1f} s | {fixed / own:.2f} |", flush=True)
 
 
 # --- In a process of its own: libraries choose their kernels once.

@@ -93,7 +93,11 @@ def train(
         # Before training, not after it: the working tree may change during hours of training.
         git, patch = provenance.read_code_state(root)
         determinants = find_determinants(config, plan, division)
-        if config.runtime.portable and "level" not in determinants["platform"]:
+        if cluster is not None and cluster.processors:
+            # The fits of these workers may have other last bits than the level promises.
+            determinants["platform"].pop("level", None)
+            determinants["platform"]["workers"] = sorted(set(cluster.processors.values()))
+        elif config.runtime.portable and "level" not in determinants["platform"]:
             note_other_kernels(determinants["platform"])
         if config.skip_completed:
             artifacts.skip_completed(provenance.run_id_of(**determinants), Path(artifacts.OUTPUTS))

@@ -126,3 +126,23 @@ def test_every_differing_place_of_the_evaluation_is_named() -> None:
         "metrics.f1.value 0.5, now 0.25",
         'slices[1].column absent, now "race"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "largest"),
+    [
+        ({"a": [0.5, None, "x"]}, {"a": [0.5, None, "x"]}, 0),
+        ({"a": [0.5, 2]}, {"a": [0.25, 2]}, 0.25),
+        # Of its size, above 1.
+        ([1000.0], [1001.0], 0.001),
+        ([math.nan, math.inf], [math.nan, math.inf], 0),
+        ([0.5], [math.nan], math.inf),
+        # Counts, texts and places differ or not.
+        ([2], [3], math.inf),
+        (["a"], ["b"], math.inf),
+        ({"a": 0.5}, {"b": 0.5}, math.inf),
+        ([0.5], [0.5, 0.5], math.inf),
+    ],
+)
+def test_the_largest_difference_is_that_of_floats(then: Any, now: Any, largest: float) -> None:
+    assert differences.largest_difference(then, now) == largest

@@ -178,6 +178,27 @@ def test_numbers_decide_whatever_else_differs(small: Path, tmp_path: Path, capsy
     assert line_of(said, "predictions").endswith("in a file of other bytes")
 
 
+@pytest.mark.parametrize(
+    ("change", "kernels_differ", "code"), [(5e-13, True, 3), (5e-13, False, 1), (5e-12, True, 1)]
+)
+def test_other_kernels_may_change_the_last_digits(
+    change: float, kernels_differ: bool, code: int, small: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    def changed(summary: dict[str, Any]) -> None:
+        summary["metrics"]["log_loss"] += change
+        if kernels_differ:
+            changed_platform(summary)
+
+    run = forged(small, tmp_path / "run", changed)
+    found, said = answer(capsys, run, f"--output={tmp_path}/again")
+    last = said.splitlines()[-1]
+    assert found == code
+    if code == 3:
+        assert last.startswith("identical up to 1e-12: this machine's kernels differ (libc musl 1")
+    else:
+        assert last.startswith("differs: ")
+
+
 def test_a_differing_number_is_shown_and_the_replay_kept_but_not_listed(
     small: Path, tmp_path: Path, capsys: Capsys
 ) -> None:

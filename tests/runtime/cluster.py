@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tabproof.kernels import VARIABLES, processor_level
 from tests.conftest import ROOT
 
+# Workers load numpy before their first call.
+KERNELS = VARIABLES.get(processor_level() or "", {})
 SECONDS = 60
 # By default a connection to a worker that was just killed is tried for half a minute.
 PATIENCE = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"}
@@ -67,7 +70,7 @@ class RealCluster:
             return subprocess.Popen(
                 [sys.executable, "-m", "dask", kind, "--host", "127.0.0.1", *words],
                 cwd=cwd,
-                env={**os.environ, **PATIENCE, **environment},
+                env={**os.environ, **KERNELS, **PATIENCE, **environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

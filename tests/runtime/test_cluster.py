@@ -273,14 +273,15 @@ def test_a_worker_with_other_code_or_versions_is_named(
         empty.kill()
 
 
-def test_another_processor_is_a_remark() -> None:
+def test_another_processor_is_reported() -> None:
     class Client:
         def run(self, *_: object, **__: object) -> dict[str, dict[str, str]]:
             return {"tcp://a": {"numpy": "2", "processor": "x"}, "tcp://b": {"numpy": "2"}}
 
-    remarks = compare_workers(Client(), b"", {"numpy": "2", "processor": "x"}, 1)
-    assert list(remarks) == [
-        "worker tcp://b has another processor: last bits may differ from those here"
+    found = dict(compare_workers(Client(), b"", {"numpy": "2", "processor": "x"}, 1))
+    assert found == {"tcp://b": "none"}
+    assert Cluster(Client(), b"", (), found).remarks == [
+        "worker tcp://b has other kernels: last bits may differ from those here"
     ]
 
 

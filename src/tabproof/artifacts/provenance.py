@@ -145,7 +145,9 @@ def worker_facts() -> dict[str, str]:
     """
     simd, blas = kernels.found_kernels()
     facts = {"python": ".".join(platform.python_version_tuple()[:2]), "src": code_hash(PACKAGE)}
-    facts["processor"] = " ".join([platform.machine(), kernels.libm_hash(), *simd, *blas])
+    # A worker may have loaded fewer of the libraries, whose kernels have one name.
+    cores = sorted({library.rpartition(" ")[2] for library in blas})
+    facts["processor"] = " ".join([platform.machine(), kernels.libm_hash(), *simd, *cores])
     for name in (*LIBRARIES, *OPTIONAL):
         with suppress(metadata.PackageNotFoundError):
             facts[name] = metadata.version(name)

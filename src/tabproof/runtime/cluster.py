@@ -123,19 +123,27 @@ class Answer:
 
 
 class Cluster:
-    """Run calls on workers. `remarks` are warnings about the workers.
+    """Run calls on workers. `processors` are what the workers have that differ from this machine.
 
     Some values are sent once, as long as they live here, not with every call: large arrays and
     frames, and values of the types in `kinds`.
     """
 
     def __init__(
-        self, client: Any, check: bytes, kinds: tuple[type, ...], remarks: tuple[str, ...]
+        self, client: Any, check: bytes, kinds: tuple[type, ...], processors: Mapping[str, str]
     ) -> None:
-        self._client, self._check, self._kinds, self.remarks = client, check, kinds, remarks
+        self._client, self._check, self._kinds = client, check, kinds
+        # By the address of the worker.
+        self.processors = processors
         self._run_call = _by_value("run_call")
         self._sent: dict[int, tuple[weakref.ref[Any], Any]] = {}
         self._lock = RLock()
+
+    @property
+    def remarks(self) -> list[str]:
+        """Warnings about workers."""
+        what = "has other kernels: last bits may differ from those here"
+        return [f"worker {worker} {what}" for worker in self.processors]
 
     @property
     def n_workers(self) -> int:
@@ -238,7 +246,7 @@ def connected(
             _check_equal("the scheduler", here, there)
             expected = facts()
             check = pickle.dumps((facts, expected))
-            remarks = tuple(compare_workers(client, check, expected, timeout))
+            processors = dict(compare_workers(client, check, expected, timeout))
         except (TimeoutError, OSError) as error:
             reason = f"its workers did not answer within {timeout:g} s"
             raise ClusterUnreachableError(address=address, reason=reason) from error
@@ -249,7 +257,7 @@ def connected(
         if drops_copies:
             manage(method="stop")
         try:
-            yield Cluster(client, check, kinds, remarks)
+            yield Cluster(client, check, kinds, processors)
         finally:
             if drops_copies:
                 with suppress(Exception):  # a scheduler that is gone drops nothing
@@ -299,8 +307,8 @@ def _connect(address: str, timeout: float) -> Any:
 
 def compare_workers(
     client: Any, check: bytes, here: Mapping[str, str], timeout: float
-) -> Iterator[str]:
-    """Raise for the first worker that differs; yield a remark where only the processor does."""
+) -> Iterator[tuple[str, str]]:
+    """Raise for the first worker that differs; yield it where only the processor does."""
     ask = _by_value("facts_here")
     answers = client.run(ask, check, callback_timeout=timeout, on_error="return")
     for worker, there in sorted(answers.items()):
@@ -310,7 +318,7 @@ def compare_workers(
             raise there
         _check_equal(f"worker {worker}", here, there)
         if there.get(PROCESSOR) != here.get(PROCESSOR):
-            yield f"worker {worker} has another processor: last bits may differ from those here"
+            yield worker, there.get(PROCESSOR, "none")
 
 
 def _check_equal(place: str, here: Mapping[str, str], there: Mapping[str, str]) -> None:
