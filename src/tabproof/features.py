@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from math import floor, nan, sqrt
+from math import floor, isfinite, nan, sqrt
 from typing import Any, Literal
 from zlib import crc32
 
@@ -262,16 +262,52 @@ def spline_places(values: Floats, knots: Floats) -> tuple[NDArray[np.intp], Floa
     return place, share
 
 
+# --- Pairs of numbers
+
+Arithmetic = Literal["add", "subtract", "multiply", "divide"]
+ARITHMETIC: tuple[Arithmetic, ...] = ("add", "subtract", "multiply", "divide")
+# What every model can hold.
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def combine(take: Arithmetic, first: float, second: float) -> float:
+    """Return the result for two numbers: within 32 bits, NaN where there is none."""
+    if take == "add":
+        found = first + second
+    elif take == "subtract":
+        found = first - second
+    elif take == "multiply":
+        found = first * second
+    else:
+        found = first / second if second != 0 else nan
+    return min(max(found, -FLOAT32_MAX), FLOAT32_MAX) if isfinite(found) else nan
+
+
+def combine_all(take: Arithmetic, first: Floats, second: Floats) -> Floats:
+    """Return the results for many numbers, with the same bits as `combine`."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        if take == "add":
+            found = first + second
+        elif take == "subtract":
+            found = first - second
+        elif take == "multiply":
+            found = first * second
+        else:
+            found = first / second
+    return np.where(np.isfinite(found), np.clip(found, -FLOAT32_MAX, FLOAT32_MAX), nan)
+
+
 # --- Features of columns
 
-Take = Literal["cell", "code", "text", "days_between"] | DatePart
+Take = Literal["cell", "code", "text", "days_between", "pair_code"] | DatePart | Arithmetic
 
 
 @dataclass(frozen=True)
 class Feature:
-    """How a feature is made of the cells of one column, or of two dates.
+    """How a feature is made of the cells of one column, or of two.
 
-    take : `cell` is the cell itself, `code` and `text` column `index` of the column's table.
+    take : `cell` is the cell itself, `code` and `text` column `index` of the column's table,
+    `pair_code` that of the table of two columns of categories.
     of : the indices of the columns. newest : the newest date of training, for `days`.
     """
 
@@ -285,7 +321,8 @@ class FeatureMaker:
     """Makes features of cells: a float per number and date, an index per category, texts.
 
     codes : by column of categories, a row per category, then one for unseen categories and one
-    for a missing cell. texts : by column of texts.
+    for a missing cell. texts : by column of texts. pairs : by two columns of categories, by the
+    index of each: of shape (n_first + 2, n_second + 2, width).
     """
 
     def __init__(
@@ -293,16 +330,19 @@ class FeatureMaker:
         features: Sequence[Feature],
         codes: Mapping[int, Floats],
         texts: Mapping[int, TextTable],
+        pairs: Mapping[tuple[int, int], Floats] | None = None,
     ) -> None:
         self.features, self.codes, self.texts = tuple(features), dict(codes), dict(texts)
+        self.pairs = dict(pairs or {})
         # By feature: what is done, the columns, and the index in a table or among DATE_PARTS.
-        self._plan: list[tuple[str, int, int, int, float]] = []
+        self._plan: list[tuple[Any, int, int, int, float]] = []
         for feature in self.features:
             kind, index = str(feature.take), feature.index
             if kind in DATE_PARTS:
                 kind, index = "date", DATE_PARTS.index(feature.take)
             self._plan.append((kind, feature.of[0], feature.of[-1], index, feature.newest))
         self._codes_of_row = {column: table.tolist() for column, table in codes.items()}
+        self._pairs_of_row = {columns: table.tolist() for columns, table in self.pairs.items()}
 
     def of_row(self, row: Sequence[Any]) -> list[float]:
         """Return the features of one row."""
@@ -315,6 +355,11 @@ class FeatureMaker:
                 found.append(row[column])
             elif take == "days_between":
                 found.append(days_between(row[column], row[other]))
+            elif take == "pair_code":
+                table = self._pairs_of_row[column, other]
+                found.append(table[int(row[column])][int(row[other])][index])
+            elif take in ARITHMETIC:
+                found.append(combine(take, row[column], row[other]))
             else:
                 if parts_of != (column, newest):
                     parts_of, cell = (column, newest), row[column]
@@ -342,6 +387,12 @@ class FeatureMaker:
                 found.append(texts[of[0]][:, feature.index])
             elif take == "days_between":
                 found.append(all_days_between(cells, columns[of[1]]))
+            elif take == "pair_code":
+                first, second = (columns[place].astype(np.intp, copy=False) for place in of)
+                found.append(self.pairs[of[0], of[1]][first, second, feature.index])
+            elif take in ("add", "subtract", "multiply", "divide"):
+                numbers = (columns[place].astype(np.float64, copy=False) for place in of)
+                found.append(combine_all(take, *numbers))
             else:
                 found.append(date_parts(cells, take, feature.newest))
         return found

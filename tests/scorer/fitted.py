@@ -67,6 +67,15 @@ def table(
     return frame, pd.qcut(score, n_classes, labels=False)
 
 
+def paired_table(n_rows: int = 300, n_classes: int = 2) -> tuple[pd.DataFrame, np.ndarray]:
+    """Make the columns of `table`, and a target that pairs of them explain."""
+    frame, _ = table(n_rows, n_classes)
+    rng = np.random.default_rng(1)
+    both = (frame["都市"] == "東京") ^ (frame["job"] == "a")
+    score = frame["whole"].fillna(0) * (frame["age"].fillna(40) - 40) / 5 + 4 * both
+    return frame, pd.qcut(score + rng.normal(0, 0.5, n_rows), n_classes, labels=False)
+
+
 def as_category(values: Any) -> pd.Series:
     """Make a column of categories as loading a table does: texts in sorted order."""
     column = pd.Series(values, dtype="object")
@@ -258,6 +267,20 @@ def mixed_boosting(n_classes: int = 2) -> Exported:
     """Return boosting on dates, texts and many categories; tests must not change it."""
     pipeline = mixed_pipeline_of("native", boosting(max_iter=5))
     return exported(pipeline, *mixed_table(n_classes=n_classes))
+
+
+def prepared_pipeline_of(preprocess: str, estimator: Any) -> Pipeline:
+    """Make a pipeline with features of pairs of columns."""
+    return pipeline_of(preprocess, estimator).set_params(
+        features__combinations=6, features__interactions=2, features__shares=True
+    )
+
+
+@cache
+def prepared_boosting(n_classes: int = 2) -> Exported:
+    """Return boosting on features of pairs of columns; tests must not change it."""
+    rows = paired_table(n_classes=n_classes)
+    return exported(prepared_pipeline_of("native", boosting(max_iter=5)), *rows)
 
 
 @cache

@@ -24,7 +24,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from xgboost import XGBClassifier
 
-from tabproof.features import DatePart, seconds_of
+from tabproof.features import ARITHMETIC, DatePart, seconds_of
 from tabproof.scorer import format as scorer_format
 from tabproof.scorer.encoding import NumberEncoding
 from tabproof.scorer.export.parity import columns_of, hard_inputs, hard_rows
@@ -36,6 +36,7 @@ from tests.scorer.fitted import (
     mixed_boosting,
     mixed_vote,
     pipeline_of,
+    prepared_boosting,
     scorers_of,
     small_boosting,
     small_vote,
@@ -201,6 +202,18 @@ class Reader:
             n = math.sqrt(in_order(x * x for x in w))
             column = [arrays[f"inputs.{i}.table"][p][index - 1] for p in places]
             return in_order(x / n * value for x, value in zip(w, column, strict=True))
+        if take == "pair_code":
+            places = []
+            for k in feature["of"]:
+                own = self.spec["inputs"][k]["categories"]
+                place = len(own) + (row[k] is None)
+                places.append(own.index(row[k]) if row[k] in own else place)
+            table = arrays["inputs.{}.{}.codes".format(*feature["of"])]
+            return table[places[0] * (len(own) + 2) + places[1]][index]
+        if take in ("add", "subtract", "multiply", "divide"):
+            x, y = (math.nan if row[k] is None else float(row[k] or 0) for k in feature["of"])
+            found = math.nan if take == "divide" and y == 0 else step(take, y, x)
+            return step("clip_float32", 0, found) if math.isfinite(found) else math.nan
         seconds = [row[k] for k in feature["of"]]
         if None in seconds:
             return math.nan
@@ -375,6 +388,7 @@ CASES: dict[str, tuple[Callable[[], Exported], float]] = {
     "boosting": (small_boosting, 0.0),
     "dates, texts and many categories": (mixed_boosting, 0.0),
     "dates and texts, vote": (mixed_vote, 1e-12),
+    "prepared features": (prepared_boosting, 0.0),
     "boosting, three labels": (lambda: small_boosting(3), 1e-15),
     "forest, one-hot, three labels": (lambda: case_of("onehot", FOREST, 3), 0.0),
     "linear, three labels": (lambda: case_of("onehot", LogisticRegression(), 3), 1e-12),
@@ -436,6 +450,7 @@ def test_the_page_suffices(make: Callable[[], Exported], allowed: float) -> None
 def assert_arrays_are_named(case: Exported) -> None:
     arrays = scorer_format.load(case.files[scorer_format.ARRAYS])
     names = {re.sub(r"^members\.\d+\.", "", name) for name in arrays}
+    names = {re.sub(r"^inputs\.\d+\.\d+", "inputs.<i>.<j>", name) for name in names}
     names = {re.sub(r"^(codes|knots|calibration|inputs)\.\d+", r"\1.<i>", name) for name in names}
     assert names <= words_of_page()
 
@@ -453,7 +468,8 @@ def test_the_page_names_every_field_step_and_link() -> None:
     expected = {*spec, *spec["columns"][1], *spec["model"], "steps"}
     for kind in (scorer_format.Operation, scorer_format.Link, scorer_format.Response):
         expected |= set(kind.__args__)
-    expected |= {"cell", "code", "text", "days_between", *get_args(DatePart)}
+    expected |= {"cell", "code", "text", "days_between", "pair_code"}
+    expected |= {*get_args(DatePart), *ARITHMETIC}
     expected |= {*scorer_format.FeatureSpec.__struct_fields__, "n_buckets"}
     for kind in scorer_format.CalibrationSpec.__args__:
         expected |= {kind.__struct_config__.tag, *kind.__struct_fields__}

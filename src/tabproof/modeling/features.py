@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits
 from tabproof.features import (
     DATE_PARTS,
     DAY,
+    Arithmetic,
     Feature,
     FeatureMaker,
     Floats,
@@ -38,9 +39,11 @@ from tabproof.features import (
     seconds_of,
 )
 from tabproof.modeling.folds import InnerFolds, has_groups
+from tabproof.modeling.pairs import Binned, choose_pairs, cross_fitted_shares
 
 Codes = NDArray[np.int64]
 Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+Pair = tuple[int, int]
 
 # Pairs of more date columns would be more features than rows often bear.
 MAX_DATES_WITH_PAIRS = 4
@@ -54,6 +57,11 @@ MAX_ROWS_OF_SCORE = 200_000
 N_SPLITS = 5
 # LightGBM refuses these in names, XGBoost some of them.
 UNSAFE = re.compile(r'[\[\]{}<>:,"\\\x00-\x1f]')
+# The names of prepared features begin with it, and no others do.
+PREPARED = "="
+SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+# Shares of few rows are drawn to those of all, as if there were as many more.
+SMOOTH = 10.0
 # No category of training looks like it.
 UNSEEN = "\ue000 never seen"
 
@@ -67,6 +75,10 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
     hashed words, pairs of words, or characters. A column of more than max_categories categories
     becomes the share of each class among their rows.
 
+    Beside the columns there can be prepared features, whose names begin with PREPARED: results of
+    arithmetic of two numbers, shares of pairs of categories, and shares of categories that are kept.
+    Which pairs, the training rows say (`tabproof.modeling.pairs`).
+
     Training rows get scores and shares from folds that they are not in, without their own target;
     with the level `group` in the index of X, without the targets of their group. A frame without
     such columns is returned as it is.
@@ -77,6 +89,9 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
     text_components : topics of a text (of a truncated SVD), as further features.
     text_buckets : into how many buckets words are hashed.
     text_C : the inverse strength of the penalty of the logistic regression.
+    combinations : the most results of arithmetic.
+    interactions : the most pairs of categories.
+    shares : whether each column of three categories or more has its shares beside it.
     """
 
     # scikit-learn's name for constraints, which check_grid uses too.
@@ -86,6 +101,9 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         "text_buckets": [Interval(Integral, 2, 2**31, closed="left")],
         "text_C": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
+        "combinations": [Interval(Integral, 0, None, closed="left")],
+        "interactions": [Interval(Integral, 0, None, closed="left")],
+        "shares": ["boolean"],
     }
 
     def __init__(
@@ -95,12 +113,18 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         text_buckets: int = 2**15,
         text_C: float = 0.1,
         random_state: Any = None,
+        combinations: int = 0,
+        interactions: int = 0,
+        shares: bool = False,
     ) -> None:
         self.max_categories = max_categories
         self.text_components = text_components
         self.text_buckets = text_buckets
         self.text_C = text_C
         self.random_state = random_state
+        self.combinations = combinations
+        self.interactions = interactions
+        self.shares = shares
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the features."""
@@ -137,6 +161,8 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
                 found.append(seconds_of(column.to_numpy("datetime64[us]")))
             elif self.maker_ is not None and place in self.maker_.texts:
                 found.append(column.astype("object").to_numpy())
+            elif place in self.numbers_:
+                found.append(column.to_numpy(np.float64))
             else:
                 found.append(np.empty(len(column)))
         return found
@@ -155,6 +181,7 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         self.maker_: FeatureMaker | None = None
         self.categories_: dict[int, list[str]] = {}
         self.dates_: list[int] = []
+        self.numbers_: set[int] = set()
         if not isinstance(X, pd.DataFrame):
             self.names_ = [f"x{place}" for place in range(self.n_features_in_)]
             return {}
@@ -163,21 +190,24 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         many = [*map(list(X.columns).index, many_categories(X, self.max_categories))]
         dates = [p for p, dtype in enumerate(X.dtypes) if dtype.kind == "M"]
         texts = [p for p, dtype in enumerate(X.dtypes) if isinstance(dtype, pd.StringDtype)]
-        safe = _safe_names(given)
-        if not (many or dates or texts or safe != given):
+        pairs, crossed, alone = self._choose(X, y, many)
+        prepares = bool(pairs or crossed or alone)
+        safe = _safe_names(given, PREPARED if prepares else None)
+        if not (many or dates or texts or prepares or safe != given):
             self.names_ = given
             return {}
-        folds = _folds(X, y, self.random_state) if many or texts else []
+        folds = _folds(X, y, self.random_state) if many or texts or crossed or alone else []
         names: list[str] = []
         features: list[Feature] = []
         out_of_folds: dict[int, Floats] = {}
         codes: dict[int, Floats] = {}
         tables: dict[int, TextTable] = {}
         if many:
-            self.categories_, codes, shares = _fit_shares(X, y, many, folds)
+            categories, codes, shares = _fit_shares(X, y, many, folds)
+            self.categories_ |= categories
         for place, name in enumerate(safe):
             first = len(names)
-            if place in codes:
+            if place in many:
                 width = codes[place].shape[1]
                 features += [Feature("code", (place,), index) for index in range(width)]
                 names += _numbered(name, "share", width)
@@ -208,10 +238,70 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         for pair in combinations(dates[:MAX_DATES_WITH_PAIRS], 2):
             features.append(Feature("days_between", pair))
             names.append(f"{safe[pair[0]]} to {safe[pair[1]]} (days)")
+        for take, pair in pairs:
+            features.append(Feature(take, pair))
+            names.append(f"{PREPARED}{safe[pair[0]]} {SIGNS[take]} {safe[pair[1]]}")
+            self.numbers_.update(pair)
+        tables_of_pairs: dict[tuple[int, int], Floats] = {}
+        for places in [*alone, *crossed]:
+            table, of_rows = self._shares_of(X, y, places, folds)
+            width = of_rows.shape[1]
+            if len(places) == 1:
+                codes[places[0]] = table
+                features += [Feature("code", places, index) for index in range(width)]
+            else:
+                tables_of_pairs[places[0], places[1]] = table
+                features += [Feature("pair_code", places, index) for index in range(width)]
+            out_of_folds |= {len(names) + i: of_rows[:, i] for i in range(width)}
+            name = " x ".join(safe[place] for place in places)
+            names += _numbered(f"{PREPARED}{name}", "share", width)
         self.dates_ = dates
         self.names_ = _distinct(names)
-        self.maker_ = FeatureMaker(features, codes, tables)
+        self.maker_ = FeatureMaker(features, codes, tables, tables_of_pairs)
         return out_of_folds
+
+    def _choose(
+        self, X: pd.DataFrame, y: Any, many: Sequence[int]
+    ) -> tuple[list[tuple[Arithmetic, Pair]], list[Pair], list[tuple[int]]]:
+        """Return arithmetic of pairs, pairs of categories, and categories that have shares.
+
+        Sets `categories_` of the columns of categories that are used.
+        """
+        if not (self.combinations or self.interactions or self.shares):
+            return [], [], []
+        classes, labels = np.unique(y, return_inverse=True)
+        numbers: dict[int, Floats] = {}
+        known: dict[int, list[str]] = {}
+        binned: dict[int, Binned] = {}
+        for place, (_, cells) in enumerate(X.items()):
+            if self.combinations and cells.dtype.kind in "fiu":
+                numbers[place] = cells.to_numpy(np.float64)
+            # A share for each of many classes is more features than rows bear.
+            elif (
+                isinstance(cells.dtype, pd.CategoricalDtype)
+                and place not in many
+                and len(classes) <= MAX_SCORED_CLASSES
+            ):
+                known[place] = sorted(map(str, cells.dropna().unique()))
+                binned[place] = Binned(_places_of(cells, known[place]), len(known[place]) + 2)
+        pairs, crossed = choose_pairs(numbers, binned, labels, self.combinations, self.interactions)
+        alone = [(p,) for p, names in known.items() if self.shares and len(names) > 2]
+        for places in [*alone, *crossed]:
+            self.categories_ |= {place: known[place] for place in places}
+        return pairs, crossed, alone
+
+    def _shares_of(
+        self, X: pd.DataFrame, y: Any, places: Sequence[int], folds: Splits
+    ) -> tuple[Floats, Floats]:
+        """Return the shares of the cells of one or two columns, and of rows out of folds."""
+        classes, labels = np.unique(y, return_inverse=True)
+        sizes = [len(self.categories_[place]) + 2 for place in places]
+        codes = np.zeros(len(X), dtype=np.int64)
+        for place, size in zip(places, sizes, strict=True):
+            codes = codes * size + _places_of(X.iloc[:, place], self.categories_[place])
+        cells = Binned(codes, int(np.prod(sizes)))
+        table, of_rows = cross_fitted_shares(cells, labels, len(classes), folds, SMOOTH)
+        return table.reshape(*sizes, -1), of_rows
 
     def _fit_text(self, column: NDArray[Any], y: Any, folds: Splits) -> tuple[TextTable, Floats]:
         """Return the table of a text, and its scores of the training rows out of folds."""
@@ -331,14 +421,18 @@ def _places_of(column: pd.Series, categories: Sequence[str]) -> NDArray[np.intp]
     return np.array([*places, len(categories) + 1], np.intp)[by_code.codes.to_numpy()]
 
 
-def _safe_names(names: Sequence[str]) -> list[str]:
-    """Return names that every library takes: where one is refused, the column's number."""
+def _safe_names(names: Sequence[str], reserved: str | None = None) -> list[str]:
+    """Return names that every library takes: where one is refused, the column's number.
+
+    reserved : what no name begins with
+    """
     # LightGBM takes spaces for underscores.
     counts = Counter(re.sub(r"\s", "_", name) for name in names)
     taken = set(names)
     found = []
     for place, name in enumerate(names):
-        is_safe = name and not UNSAFE.search(name) and counts[re.sub(r"\s", "_", name)] == 1
+        is_free = reserved is None or not name.startswith(reserved)
+        is_safe = name and is_free and not UNSAFE.search(name) and counts[re.sub(r"\s", "_", name)] == 1
         found.append(name if is_safe else f"column_{place}")
         while not is_safe and found[-1] in taken:
             found[-1] += "_"

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from tabproof.errors import NewerFormatError, UserError
-from tabproof.features import Take
+from tabproof.features import ARITHMETIC, Take
 
 FORMAT = 5
 # Nothing in these files has another meaning today, so they are read too.
@@ -77,7 +77,7 @@ InputSpec = NumberSpec | CategorySpec | DateSpec | TextSpec
 
 
 class FeatureSpec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a column of the model is made of one input, or of two dates."""
+    """How a column of the model is made of one input, or of two."""
 
     take: Take
     of: tuple[int, ...]
@@ -165,9 +165,11 @@ class _Format(msgspec.Struct):
     format: int
 
 
-def format_of(arrays: Mapping[str, NDArray[Any]]) -> int:
+def format_of(arrays: Mapping[str, NDArray[Any]], features: Sequence[FeatureSpec]) -> int:
     """Return the oldest format that has what these files need, so that older readers take them."""
-    return FORMAT if any("knots" in name.split(".") for name in arrays) else 4
+    has_splines = any("knots" in name.split(".") for name in arrays)
+    has_pairs = any(each.take in (*ARITHMETIC, "pair_code") for each in features)
+    return FORMAT if has_splines or has_pairs else 4
 
 
 def as_files(spec: ScorerSpec, arrays: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:

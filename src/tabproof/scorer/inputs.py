@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tabproof.features import Feature, FeatureMaker, Floats, TextTable
+from tabproof.features import ARITHMETIC, Feature, FeatureMaker, Floats, TextTable
 from tabproof.scorer import format as specs
 from tabproof.scorer.encoding import CategoryEncoding, Encoding, NumberEncoding
 from tabproof.scorer.format import Arrays, Columns, ScorerDamagedError
@@ -52,7 +52,7 @@ class Inputs:
     def shares(self, values: Floats) -> Floats:
         """Return contributions of the client's columns, given those of the model's columns.
 
-        Days between two dates count half for each.
+        What is made of two inputs counts half for each.
         """
         found = np.zeros((len(values), len(self.columns)))
         for place, feature in enumerate(self.maker.features):
@@ -94,9 +94,30 @@ def read_inputs(
             codes[index] = table
             columns.append(CategoryEncoding(column.name, tuple(column.categories), table))
     features = [Feature(f.take, f.of, f.index, f.newest) for f in spec.features]
+    pairs: dict[tuple[int, int], Floats] = {}
     for feature, encoding in zip(features, encodings, strict=True):
-        _check_feature(feature, encoding, columns, codes, texts)
-    return Inputs(tuple(columns), FeatureMaker(features, codes, texts))
+        if feature.take == "pair_code":
+            _read_pair(feature, columns, arrays, pairs)
+        _check_feature(feature, encoding, columns, codes, texts, pairs)
+    return Inputs(tuple(columns), FeatureMaker(features, codes, texts, pairs))
+
+
+def _read_pair(
+    feature: Feature,
+    columns: Sequence[Input],
+    arrays: Arrays,
+    pairs: dict[tuple[int, int], Floats],
+) -> None:
+    """Add the table of two columns of categories, where there is one that fits."""
+    if len(feature.of) != 2 or not all(0 <= place < len(columns) for place in feature.of):
+        return
+    first, second = feature.of
+    table, inputs = arrays.get(f"inputs.{first}.{second}.codes"), (columns[first], columns[second])
+    if table is None or table.dtype != np.float64 or table.ndim != 2:
+        return
+    sizes = [len(c.categories) + 2 for c in inputs if isinstance(c, CategoryEncoding)]
+    if len(sizes) == 2 and len(table) == sizes[0] * sizes[1]:
+        pairs[first, second] = table.reshape(*sizes, table.shape[1])
 
 
 def _read_text(index: int, spec: specs.TextSpec, arrays: Arrays) -> TextTable:
@@ -129,9 +150,10 @@ def _check_feature(
     columns: Sequence[Input],
     codes: dict[int, Floats],
     texts: dict[int, TextTable],
+    pairs: dict[tuple[int, int], Floats],
 ) -> None:
     where = f"the feature of column '{encoding.name}'"
-    n_inputs = 2 if feature.take == "days_between" else 1
+    n_inputs = 2 if feature.take in ("days_between", "pair_code", *ARITHMETIC) else 1
     if len(feature.of) != n_inputs or not all(0 <= i < len(columns) for i in feature.of):
         raise ScorerDamagedError(f"{where} does not name {n_inputs} of the inputs")
     inputs, is_number = [columns[i] for i in feature.of], isinstance(encoding, NumberEncoding)
@@ -145,6 +167,11 @@ def _check_feature(
     elif feature.take == "text":
         text = texts.get(feature.of[0])
         fits = is_number and text is not None and 0 <= feature.index <= text.width
+    elif feature.take == "pair_code":
+        pair = pairs.get((feature.of[0], feature.of[1]), np.empty((0, 0, 0)))
+        fits = is_number and 0 <= feature.index < pair.shape[-1]
+    elif feature.take in ARITHMETIC:
+        fits = is_number and all(isinstance(each, NumberEncoding) for each in inputs)
     else:
         fits = is_number and all(isinstance(each, DateInput) for each in inputs)
         fits = fits and bool(np.isfinite(feature.newest))

@@ -165,7 +165,7 @@ def export_pipeline(
     if threshold is None and len(labels) == 2:
         threshold = 0.5
     labels = list(labels)
-    number = format_of(arrays)
+    number = format_of(arrays, made)
     spec = specs.ScorerSpec(number, labels, threshold, columns, model, calibration, inputs, made)
     return as_files(spec, {**arrays, **points})
 

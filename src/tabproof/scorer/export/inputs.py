@@ -28,9 +28,10 @@ def export_inputs(
     inputs: list[specs.InputSpec] = []
     arrays: Arrays = {}
     for place, name in enumerate(map(str, X.columns)):
-        if place in maker.codes:
+        if place in features.categories_:
             inputs.append(specs.CategorySpec(name, list(features.categories_[place])))
-            arrays[f"inputs.{place}.codes"] = maker.codes[place]
+            if place in maker.codes:
+                arrays[f"inputs.{place}.codes"] = maker.codes[place]
         elif place in maker.texts:
             table = maker.texts[place]
             inputs.append(specs.TextSpec(name, table.n_buckets))
@@ -45,6 +46,8 @@ def export_inputs(
                 inputs.append(specs.CategorySpec(name, column.categories))
             else:
                 inputs.append(specs.NumberSpec(name))
+    for (first, second), pair in maker.pairs.items():
+        arrays[f"inputs.{first}.{second}.codes"] = pair.reshape(-1, pair.shape[2])
     return inputs, made, arrays
 
 

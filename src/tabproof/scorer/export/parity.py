@@ -212,6 +212,13 @@ def hard_inputs(
             # Arrow's texts have no half of a pair, as Python's may.
             changed[column.name] = pd.Series(mixed, index=X.index, dtype="object")
     yield "rows with odd dates, texts and categories", changed
+    extreme: dict[str, pd.Series] = {}
+    for column in scorer.columns:
+        if isinstance(column, NumberEncoding):
+            cells = X[column.name].astype("float64")
+            numbers = pd.Series(rng.choice(EXTREMES, len(X)), index=X.index)
+            extreme[column.name] = cells.mask(rng.random(len(X)) < SHARE, numbers)
+    yield "rows with extreme numbers", replaced(X, extreme)
 
 
 def hard_rows(

@@ -11,7 +11,8 @@ export const FORMATS = [1, 2, 3, 4, 5];
 /** @typedef {NumberSpec | CategorySpec} ColumnSpec */
 /** @typedef {ColumnSpec | DateSpec | TextSpec} InputSpec */
 /** @typedef {"days" | "year" | "month" | "day" | "weekday" | "hour"} DatePart */
-/** @typedef {"cell" | "code" | "text" | "days_between" | DatePart} Take */
+/** @typedef {"add" | "subtract" | "multiply" | "divide"} Arithmetic */
+/** @typedef {"cell" | "code" | "text" | "days_between" | "pair_code" | DatePart | Arithmetic} Take */
 /** @typedef {{ take: Take, of: number[], index?: number, newest?: number }} FeatureSpec */
 /** @typedef {"logistic" | "softmax" | "mean" | "logistic_float32" | "softmax_float32"} Link */
 /** @typedef {{ kind: "trees", link: Link, baseline: number[], n_groups: number }} TreesSpec */

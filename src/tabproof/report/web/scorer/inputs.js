@@ -8,12 +8,15 @@
 import { datePart, daysBetween } from "./dates.js";
 import { CategoryEncoding, NumberEncoding, readCategories } from "./encoding.js";
 import { ScorerDamagedError } from "./errors.js";
+import { FLOAT32_MAX } from "./numbers.js";
 import { floats, integers } from "./safetensors.js";
 import { TextTable } from "./texts.js";
 
 /** @import { Arrays } from "./safetensors.js" */
 /** @import { Encoding } from "./encoding.js" */
-/** @import { FeatureSpec, InputSpec, ScorerSpec } from "./format.js" */
+/** @import { Arithmetic, FeatureSpec, InputSpec, ScorerSpec, Take } from "./format.js" */
+
+/** @typedef {{ shape: number[], data: Float64Array }} Codes */
 
 /** @typedef {{ kind: "date", name: string }} DateInput */
 /** @typedef {{ kind: "text", name: string, table: TextTable }} TextInput */
@@ -25,10 +28,12 @@ export class Inputs {
   /**
    * @param {Input[]} columns
    * @param {FeatureSpec[]} features
+   * @param {(Codes | null)[]} pairs by feature: the table of two columns of categories, if it takes one
    */
-  constructor(columns, features) {
+  constructor(columns, features, pairs) {
     this.columns = columns;
     this.features = features;
+    this.pairs = pairs;
   }
 
   /**
@@ -40,7 +45,7 @@ export class Inputs {
   ofRow(row) {
     /** @type {Map<number, number[]>} features by the column of a text */
     const texts = new Map();
-    return this.features.map(({ take, of, index = 0, newest = 0 }) => {
+    return this.features.map(({ take, of, index = 0, newest = 0 }, place) => {
       const [first, second] = of;
       const column = this.columns[first];
       const cell = row[first];
@@ -56,6 +61,16 @@ export class Inputs {
       const number = Number(cell);
       if (take === "cell") return number;
       if (take === "days_between") return daysBetween(number, Number(row[second]));
+      if (take === "pair_code") {
+        const other = this.columns[second];
+        const codes = this.pairs[place];
+        if (codes === null || other.kind !== "category") {
+          throw new ScorerDamagedError(`'${column.name}' has no table of pairs`);
+        }
+        const pair = number * (other.categories.length + 2) + Number(row[second]);
+        return codes.data[pair * codes.shape[1] + index];
+      }
+      if (isArithmetic(take)) return combine(take, number, Number(row[second]));
       if (take !== "code") return datePart(number, take, newest);
       if (column.kind !== "category") {
         throw new ScorerDamagedError(`'${column.name}' has no categories`);
@@ -67,7 +82,7 @@ export class Inputs {
   /**
    * Return contributions of the columns of a row, given those of the model's columns.
    *
-   * Days between two dates count half for each.
+   * What is made of two columns counts half for each.
    *
    * @param {ArrayLike<number>} values
    */
@@ -95,7 +110,33 @@ export function readInputs(spec, arrays) {
   return new Inputs(
     spec.inputs.map((column, index) => readInput(column, index, arrays)),
     features,
+    features.map(({ take, of }) =>
+      take === "pair_code" ? floats(arrays, `inputs.${of[0]}.${of[1]}.codes`) : null,
+    ),
   );
+}
+
+/**
+ * @param {Take} take
+ * @returns {take is Arithmetic}
+ */
+function isArithmetic(take) {
+  return take === "add" || take === "subtract" || take === "multiply" || take === "divide";
+}
+
+/**
+ * Return the result for two numbers: within 32 bits, NaN where there is none.
+ *
+ * @param {Arithmetic} take
+ * @param {number} first
+ * @param {number} second
+ */
+function combine(take, first, second) {
+  let found = first / second;
+  if (take === "add") found = first + second;
+  else if (take === "subtract") found = first - second;
+  else if (take === "multiply") found = first * second;
+  return Number.isFinite(found) ? Math.min(Math.max(found, -FLOAT32_MAX), FLOAT32_MAX) : NaN;
 }
 
 /**
