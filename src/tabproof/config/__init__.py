@@ -17,4 +17,4 @@ from tabproof.config.quoting import quoted, train_words
 from tabproof.config.schema import TrainConfig
 from tabproof.config.stored import as_yaml, command_of, machine_runtime, recompose
 from tabproof.config.targets import make
-from tabproof.config.typed import identity_of, most_categories, searched, typed
+from tabproof.config.typed import identity_of, most_categories, prepared_features, searched, typed

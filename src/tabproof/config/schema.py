@@ -212,6 +212,15 @@ class PreprocessConfig:
 
     numeric: dict[str, Any] = ordered("steps for number columns, by name, each by `_target_`")
     categorical: dict[str, Any] = ordered("steps for category columns, likewise")
+    combinations: int = option(
+        "results of arithmetic of two numbers beside the columns, at most; chosen on training rows",
+        0,
+        ge=0,
+    )
+    interactions: int = option(
+        "pairs of category columns whose shares of classes are beside them, at most", 0, ge=0
+    )
+    shares: bool = option("whether shares of classes are beside each category column", False)
     keeps_categories: bool = option("whether categories reach the estimator as categories", False)
     keeps_missing: bool = option("whether missing values reach the estimator", False)
 

@@ -100,6 +100,19 @@ def most_categories(config: schema.TrainConfig) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
+def prepared_features(config: schema.TrainConfig) -> dict[str, Any]:
+    """Return the parameters of prepared features: the most of what any model asks for."""
+    asked = [each.preprocess for each in members_of(config).values()]
+    if isinstance(config.search, schema.PortfolioSearchConfig):
+        asked = [each.preprocess for each in config.search.members.values()]
+    most = {
+        "combinations": max(each.combinations for each in asked),
+        "interactions": max(each.interactions for each in asked),
+        "shares": any(each.shares for each in asked),
+    }
+    return most if any(most.values()) else {}
+
+
 def searched(config: schema.TrainConfig) -> Any:
     """Return what is searched: a grid, a space, or the grids of members; None if nothing is."""
     search, model = config.search, config.model

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -150,6 +150,25 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
             for name, feature, values in zip(self.names_, self.maker_.features, made, strict=True)
         }
         return pd.DataFrame(found, index=X.index)
+
+    def without_prepared(self) -> Self:
+        """Return the same step, fitted, without prepared features."""
+        rest = clone(self).set_params(combinations=0, interactions=0, shares=False)
+        vars(rest).update({k: v for k, v in vars(self).items() if k.endswith("_")})
+        if self.maker_ is None:
+            return rest
+        kept = [place for place, name in enumerate(self.names_) if name[:1] != PREPARED]
+        features = [self.maker_.features[place] for place in kept]
+        rest.names_ = [self.names_[place] for place in kept]
+        if rest.names_ == [*self.feature_names_in_]:
+            rest.maker_, rest.categories_, rest.numbers_ = None, {}, set()
+            return rest
+        read = {feature.of[0] for feature in features if feature.take == "code"}
+        codes = {place: table for place, table in self.maker_.codes.items() if place in read}
+        rest.categories_ = {place: self.categories_[place] for place in codes}
+        rest.numbers_ = set()
+        rest.maker_ = FeatureMaker(features, codes, self.maker_.texts)
+        return rest
 
     def cells(self, X: pd.DataFrame) -> list[NDArray[Any]]:
         """Return the columns as FeatureMaker takes them; others are not read."""
@@ -362,6 +381,25 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         return weights[:, 1:] if len(classes) == 2 else weights
 
 
+class OwnColumns(TransformerMixin, BaseEstimator):
+    """Leave prepared features out, and pass the other columns of a frame as they are."""
+
+    # The exporter reads it.
+    passes_columns = True
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - of the protocol
+        """Learn nothing but the number of columns."""
+        self.n_features_in_ = int(np.shape(X)[1])
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Return the frame without prepared features."""
+        check_is_fitted(self)
+        if not isinstance(X, pd.DataFrame):
+            return X
+        return X[[name for name in X.columns if not str(name).startswith(PREPARED)]]
+
+
 def many_categories(X: pd.DataFrame, max_categories: int | None) -> list[Any]:
     """Return the columns with more categories than a model takes, as ColumnFeatures finds them."""
     return [
@@ -432,7 +470,9 @@ def _safe_names(names: Sequence[str], reserved: str | None = None) -> list[str]:
     found = []
     for place, name in enumerate(names):
         is_free = reserved is None or not name.startswith(reserved)
-        is_safe = name and is_free and not UNSAFE.search(name) and counts[re.sub(r"\s", "_", name)] == 1
+        is_safe = (
+            name and is_free and not UNSAFE.search(name) and counts[re.sub(r"\s", "_", name)] == 1
+        )
         found.append(name if is_safe else f"column_{place}")
         while not is_safe and found[-1] in taken:
             found[-1] += "_"

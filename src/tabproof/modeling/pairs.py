@@ -19,13 +19,14 @@ T = TypeVar("T")
 # Rows that are looked at, and columns of each kind, of which all pairs are.
 MAX_ROWS = 3_000
 MAX_COLUMNS = 20
-N_BINS = 16
+# Bins of a number: one for ROWS_OF_BIN rows, so that the additive model does not explain chance.
+MAX_BINS, MIN_BINS, ROWS_OF_BIN = 16, 4, 100
 # Rows that are added to each bin, with the mean of all.
 PENALTY = 5.0
 N_SWEEPS = 3
 MAX_SIGNALS = 10
 # How far above chance a pair is, in standard deviations: of a thousand pairs the largest is about 3.
-LEAST_SCORE = 4.0
+LEAST_SCORE = 3.0
 # A table of two columns has at most as many cells.
 MAX_CELLS = 10_000
 # Both ways to divide: a column with zeros is the worse divisor.
@@ -107,13 +108,17 @@ def _signals(y: Codes) -> Floats:
     return signals
 
 
+def _n_bins(n_rows: int) -> int:
+    return max(MIN_BINS, min(MAX_BINS, n_rows // ROWS_OF_BIN))
+
+
 def _bins_of(values: Floats) -> Binned:
     """Return bins of about equal size, and one for missing numbers."""
     missing = np.isnan(values)
     present = np.sort(values[~missing])
     edges = np.empty(0)
     if len(present):
-        places = np.linspace(0, len(present) - 1, N_BINS + 1).astype(np.intp)
+        places = np.linspace(0, len(present) - 1, _n_bins(len(values)) + 1).astype(np.intp)
         edges = np.unique(present[places[1:-1]])
     codes = np.searchsorted(edges, values)
     return Binned(np.where(missing, len(edges) + 1, codes), len(edges) + 2)
@@ -147,7 +152,7 @@ def _weights(counts: NDArray[np.integer]) -> _Weights:
 def _scores_of_ranks(columns: Floats, signals: Floats) -> Floats:
     """Return the scores of numbers in bins of equal size, column by column."""
     n_rows = len(columns)
-    n_bins = max(1, min(N_BINS, n_rows // 10))
+    n_bins = min(n_rows, _n_bins(n_rows))
     starts = np.arange(n_bins) * n_rows // n_bins
     weights = _weights(np.diff(np.append(starts, n_rows))[:, np.newaxis])
     order = np.argsort(columns, axis=0, kind="stable")

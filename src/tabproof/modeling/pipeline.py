@@ -1,5 +1,6 @@
 """Pipelines of preprocessing and estimator, so that no fold leaks into another."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelEncoder, TargetEncoder
 from sklearn.utils import Bunch
 
-from tabproof.modeling.features import ColumnFeatures
+from tabproof.modeling.features import PREPARED, ColumnFeatures, OwnColumns
 from tabproof.modeling.folds import InnerFolds
+
+# The names of columns that are not prepared.
+OWN_COLUMNS = f"^(?!{re.escape(PREPARED)})"
 
 
 def make_pipeline(
@@ -20,28 +24,36 @@ def make_pipeline(
     *,
     seed: int,
     max_categories: int | None = None,
+    prepared: Mapping[str, Any] | None = None,
+    uses_prepared: bool = True,
 ) -> Pipeline:
     """Return a pipeline of `features`, steps for numbers and for categories, and the estimator.
 
     `features` (ColumnFeatures) makes numbers of dates, of texts, and of columns with more than
     max_categories categories. Columns are selected by type when the pipeline is fitted, so it can
     be made before data is read. Without steps the estimator gets the frame as it is, categories
-    included. Every random_state that is None becomes the seed, in nested members too.
+    included. prepared: parameters of ColumnFeatures for prepared features, which the estimator gets
+    only if it uses them: the models of a search share one step. Every random_state that is None becomes the seed, in nested members too.
     """
-    preprocess: Any = "passthrough"
+    preprocess: Any = "passthrough" if uses_prepared or not prepared else OwnColumns()
     if numeric or categorical:
+        pattern = None if uses_prepared or not prepared else OWN_COLUMNS
         numeric_steps, categorical_steps = (
             Pipeline([*steps.items()]) if steps else "passthrough"
             for steps in (numeric, categorical)
         )
         preprocess = ColumnTransformer(
             [
-                ("numeric", numeric_steps, make_column_selector(dtype_include="number")),
-                ("categorical", categorical_steps, make_column_selector(dtype_include="category")),
+                ("numeric", numeric_steps, make_column_selector(pattern, dtype_include="number")),
+                (
+                    "categorical",
+                    categorical_steps,
+                    make_column_selector(pattern, dtype_include="category"),
+                ),
             ],
             verbose_feature_names_out=False,
         )
-    features = ColumnFeatures(max_categories)
+    features = ColumnFeatures(max_categories, **(prepared or {}))
     pipeline = Pipeline([("features", features), ("preprocess", preprocess), ("clf", estimator)])
     chosen: dict[str, Any] = {}
     for name, value in pipeline.get_params().items():
@@ -50,6 +62,17 @@ def make_pipeline(
         elif draws_its_folds(value):
             chosen[f"{name}__cv"] = InnerFolds(value.cv, shuffle=True, random_state=seed)
     return pipeline.set_params(**chosen)
+
+
+def _uses_prepared(pipeline: Pipeline) -> bool:
+    """Return whether prepared features are made and reach the estimator."""
+    features, preprocess = pipeline["features"], pipeline["preprocess"]
+    if not (features.combinations or features.interactions or features.shares):
+        # There are none, so nothing has to be left out.
+        return True
+    if isinstance(preprocess, ColumnTransformer):
+        return all(selector.pattern is None for *_, selector in preprocess.transformers)
+    return not isinstance(preprocess, OwnColumns)
 
 
 def draws_its_folds(part: Any) -> bool:
@@ -78,4 +101,6 @@ def join_fitted(members: Mapping[str, Pipeline], weights: Mapping[str, float]) -
     vote.le_ = LabelEncoder().fit(vote.estimators_[0].classes_)
     vote.classes_ = vote.le_.classes_
     first = [] if features[0] is None else [("features", features[0])]
+    if features[0] is not None and not any(_uses_prepared(each) for each in members.values()):
+        first = [("features", features[0].without_prepared())]
     return Pipeline([*first, ("preprocess", "passthrough"), ("clf", vote)])

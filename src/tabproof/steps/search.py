@@ -71,6 +71,7 @@ def make_plan(config: conf.TrainConfig) -> Plan:
             seed=config.seed,
             allow=config.allow,
             max_categories=conf.most_categories(config),
+            prepared=conf.prepared_features(config),
         )
         grids = conf.searched(config) or {name: {} for name in members}
     else:
@@ -117,19 +118,32 @@ def auto_folds(asked: schema.AutoSearchConfig, division: data.Division) -> list[
 
 def make_pipeline(config: conf.TrainConfig) -> Pipeline:
     """Return the unfitted pipeline of a run; with members, one that contains theirs."""
-    most = conf.most_categories(config)
+    most, prepared = conf.most_categories(config), conf.prepared_features(config)
     if not isinstance(config.model, schema.VoteConfig):
         alone = {"": schema.MemberConfig(config.model, config.preprocess)}
-        return make_members("", alone, seed=config.seed, allow=config.allow, max_categories=most)[
-            ""
-        ]
+        members = make_members(
+            "",
+            alone,
+            seed=config.seed,
+            allow=config.allow,
+            max_categories=most,
+            prepared=prepared,
+        )
+        return members[""]
     members = make_members(
-        "model.members", config.model.members, seed=config.seed, allow=config.allow
+        "model.members",
+        config.model.members,
+        seed=config.seed,
+        allow=config.allow,
+        prepared=prepared,
+        in_vote=True,
     )
     estimator = conf.make(
         "model.estimator", config.model.estimator, config.allow, estimators=[*members.items()]
     )
-    return modeling.make_pipeline({}, {}, estimator, seed=config.seed, max_categories=most)
+    return modeling.make_pipeline(
+        {}, {}, estimator, seed=config.seed, max_categories=most, prepared=prepared
+    )
 
 
 def make_members(
@@ -139,26 +153,39 @@ def make_members(
     seed: int,
     allow: Sequence[str] = (),
     max_categories: int | None = None,
+    prepared: Mapping[str, Any] | None = None,
+    in_vote: bool = False,
 ) -> dict[str, Pipeline]:
     """Return each model behind its preprocessing. key : where members are in the configuration.
 
     allow : packages of the user whose classes may be named.
     max_categories : columns with more become shares of classes; None where that is done before.
+    prepared : the prepared features of all members; one that asks for none of them uses none.
+    in_vote : whether a step before the members makes them.
     """
     pipelines = {}
     for name, member in members.items():
-        prefix = f"{key}.{name}." if key else ""
+        prefix, asked = f"{key}.{name}." if key else "", member.preprocess
         numeric, categorical = (
             {
                 step: conf.make(f"{prefix}preprocess.{kind}.{step}", node, allow)
-                for step, node in getattr(member.preprocess, kind).items()
+                for step, node in getattr(asked, kind).items()
             }
             for kind in ("numeric", "categorical")
         )
         estimator = conf.make(f"{prefix}model.estimator", member.model.estimator, allow)
         pipelines[name] = modeling.make_pipeline(
-            numeric, categorical, estimator, seed=seed, max_categories=max_categories
+            numeric,
+            categorical,
+            estimator,
+            seed=seed,
+            max_categories=max_categories,
+            prepared=prepared,
+            uses_prepared=bool(asked.combinations or asked.interactions or asked.shares),
         )
+        if in_vote and prepared:
+            none = {"combinations": 0, "interactions": 0, "shares": False}
+            pipelines[name]["features"].set_params(**none)
     return pipelines
 
 

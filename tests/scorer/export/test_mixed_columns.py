@@ -9,11 +9,13 @@ from lightgbm import LGBMClassifier
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import OrdinalEncoder
 from xgboost import XGBClassifier
 
-from tabproof.modeling import join_fitted
-from tabproof.scorer.export import export_pipeline
+from tabproof.modeling import join_fitted, make_pipeline
+from tabproof.scorer.export import check_exportable, export_pipeline
 from tabproof.scorer.export.parity import ScorerDiffersError, check_parity, columns_of
 from tests.scorer.damage import changed, spec_of, with_spec
 from tests.scorer.fitted import (
@@ -24,6 +26,7 @@ from tests.scorer.fitted import (
     mixed_pipeline_of,
     mixed_table,
     mixed_vote,
+    paired_table,
 )
 
 MODELS: dict[str, tuple[str, Any, float]] = {
@@ -139,3 +142,30 @@ def test_days_between_dates_count_half_for_each() -> None:
         "signed": 0.5,
         "left [day]": 0.5,
     }
+
+
+def test_members_use_prepared_features_or_not() -> None:
+    X, y = paired_table(n_classes=3)
+    prepared = {"combinations": 3, "interactions": 2, "shares": True}
+    fill = {"impute": SimpleImputer()}
+    codes = {"encode": OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)}
+    members = {
+        "with": make_pipeline({}, {}, boosting(max_iter=3), seed=0, prepared=prepared),
+        "without": make_pipeline(
+            {}, {}, boosting(max_iter=3), seed=0, prepared=prepared, uses_prepared=False
+        ),
+        "ordinal, without": make_pipeline(
+            fill,
+            codes,
+            RandomForestClassifier(3, max_leaf_nodes=8),
+            seed=0,
+            prepared=prepared,
+            uses_prepared=False,
+        ),
+    }
+    for member in members.values():
+        member.fit(X[60:], y[60:])
+    for one in (*members.values(), join_fitted(members, dict.fromkeys(members, 1.0))):
+        check_exportable(one)
+        files = export_pipeline(one, X[60:], ["a", "b", "c"])
+        assert check_parity(one, files, X[:60], seed=0).max_difference < 1e-15

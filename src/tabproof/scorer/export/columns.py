@@ -60,7 +60,7 @@ OBSTACLES: dict[str, Callable[[Any], bool]] = {
 
 def find_column_obstacle(preprocess: Any) -> str | None:
     """Return the transformer that has no data-only form, if there is one; needs no fit."""
-    if isinstance(preprocess, str):
+    if passes_columns(preprocess):
         return None
     for name, chain, _ in preprocess.transformers:
         steps = _steps_of(chain)
@@ -82,9 +82,23 @@ def find_column_obstacle(preprocess: Any) -> str | None:
     return None
 
 
+def passes_columns(preprocess: Any) -> bool:
+    """Return whether columns reach the estimator as they are, if they do."""
+    # A step that leaves some out, such as tabproof.modeling.OwnColumns, has the attribute.
+    return isinstance(preprocess, str) or getattr(preprocess, "passes_columns", False)
+
+
+def unused_column(name: str, column: pd.Series) -> Encoding:
+    """Return a column of no features, which a model does not use."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        categories = find_categories(column)
+        return CategoryEncoding(name, tuple(categories), np.empty((len(categories) + 2, 0)))
+    return SplineEncoding(name, (), np.zeros(1), np.empty((2, 0)))
+
+
 def makes_splines(preprocess: Any) -> bool:
     """Return whether numbers become splines; needs no fit."""
-    if isinstance(preprocess, str):
+    if passes_columns(preprocess):
         return False
     chains = [_steps_of(chain) for name, chain, _ in preprocess.transformers if name == "numeric"]
     return any(hasattr(step, SPLINE) for steps in chains for step in steps)
@@ -100,7 +114,9 @@ def export_columns(preprocess: Any, X: pd.DataFrame) -> tuple[list[Encoding], Po
     X are the rows on which the pipeline was fitted.
     """
     found: dict[str, Encoding] = {}
-    for group, chain, columns in preprocess.transformers_:
+    # What is left is dropped: prepared features that this model does not use.
+    groups = [each for each in preprocess.transformers_ if each[0] != "remainder"]
+    for group, chain, columns in groups:
         names = list(map(str, columns))
         if group == "numeric":
             transformers = _steps_of(chain)
@@ -131,14 +147,14 @@ def export_columns(preprocess: Any, X: pd.DataFrame) -> tuple[list[Encoding], Po
                 codes = features[: len(own) + 2, first:end]
                 found[name] = CategoryEncoding(name, tuple(own), codes)
                 first = end
-    encodings = [found[str(name)] for name in X.columns]
+    encodings = [found.get(name) or unused_column(name, X[name]) for name in map(str, X.columns)]
     ends = np.cumsum([encoding.width for encoding in encodings])
     features_of = {
         e.name: range(end - e.width, end) for e, end in zip(encodings, ends, strict=True)
     }
     positions = [
         position
-        for *_, columns in preprocess.transformers_
+        for *_, columns in groups
         for name in map(str, columns)
         for position in features_of[name]
     ]

@@ -64,7 +64,9 @@ def round_to_float32(encodings: Encodings) -> list[Encoding]:
     """Round each feature as the last step, for estimators that compare 32-bit floats."""
     rounded: list[Encoding] = []
     for encoding in encodings:
-        if isinstance(encoding, NumberEncoding):
+        if not encoding.width:
+            rounded.append(encoding)
+        elif isinstance(encoding, NumberEncoding):
             rounded.append(replace(encoding, steps=(*encoding.steps, *ROUND)))
         else:
             codes = np.clip(encoding.codes, -FLOAT32_MAX, FLOAT32_MAX)

@@ -25,6 +25,8 @@ from tabproof.scorer.export.columns import (
     export_columns,
     find_column_obstacle,
     makes_splines,
+    passes_columns,
+    unused_column,
 )
 from tabproof.scorer.export.estimators import EstimatorExporter, Exported, find_categories
 from tabproof.scorer.export.inputs import export_inputs
@@ -66,7 +68,7 @@ def check_exportable(pipeline: Pipeline, *, within: str = "") -> None:
     `model.members.linear`; empty at the top.
     """
     preprocess, estimator = pipeline["preprocess"], pipeline["clf"]
-    passthrough = isinstance(preprocess, str)
+    passthrough = passes_columns(preprocess)
     # Classes are compared exactly: a subclass may predict in its own way.
     if type(estimator) is VotingClassifier:
         obstacle = _find_vote_obstacle(estimator, passthrough=passthrough)
@@ -105,6 +107,10 @@ def _find_vote_obstacle(estimator: VotingClassifier, *, passthrough: bool) -> st
         # The features of columns are made once, before the vote.
         if getattr(member.named_steps.get("features"), "max_categories", None) is not None:
             return f"model.members.{name}: features.max_categories of a member"
+        features = member.named_steps.get("features")
+        for name_of in ("combinations", "interactions", "shares"):
+            if getattr(features, name_of, False):
+                return f"model.members.{name}: features.{name_of} of a member"
         if isinstance(member["clf"], VotingClassifier):
             return f"model.members.{name}: a vote among members of a vote"
     kinds = {type(member["clf"]).__name__ for _, member in members}
@@ -176,6 +182,13 @@ def _export(pipeline: Pipeline, X_train: pd.DataFrame) -> Exported:
     exporter = _find_exporter(estimator)
     if isinstance(preprocess, str):
         encodings, positions = exporter.encode(estimator, X_train)
+    elif passes_columns(preprocess):
+        own, positions = exporter.encode(estimator, preprocess.transform(X_train))
+        found = {encoding.name: encoding for encoding in own}
+        encodings = [
+            found.get(name) or unused_column(name, X_train[name])
+            for name in map(str, X_train.columns)
+        ]
     else:
         encodings, positions = export_columns(preprocess, X_train)
     spec, arrays, columns = exporter.export(estimator, encodings, positions)

@@ -213,10 +213,12 @@ def hard_inputs(
             changed[column.name] = pd.Series(mixed, index=X.index, dtype="object")
     yield "rows with odd dates, texts and categories", changed
     extreme: dict[str, pd.Series] = {}
+    # Within 32 bits, as every model takes them; their products are beyond.
+    fitting = [number for number in EXTREMES if abs(number) < FLOAT32_MAX]
     for column in scorer.columns:
         if isinstance(column, NumberEncoding):
             cells = X[column.name].astype("float64")
-            numbers = pd.Series(rng.choice(EXTREMES, len(X)), index=X.index)
+            numbers = pd.Series(rng.choice(fitting, len(X)), index=X.index)
             extreme[column.name] = cells.mask(rng.random(len(X)) < SHARE, numbers)
     yield "rows with extreme numbers", replaced(X, extreme)
 

@@ -1,0 +1,93 @@
+"""Pairs of columns are chosen that say more of the target together than each does alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.linear_model import LogisticRegression
+
+from tabproof.modeling import ColumnFeatures, join_fitted, make_pipeline
+from tabproof.modeling.features import PREPARED
+from tabproof.modeling.pairs import Binned, choose_pairs, cross_fitted_shares
+
+N_ROWS = 800
+rng = np.random.default_rng(0)
+NUMBERS = {place: rng.normal(10, 1, N_ROWS) for place in range(4)}
+CATEGORIES = {place: Binned(rng.integers(0, 3, N_ROWS), 5) for place in range(4, 8)}
+NOISE = rng.integers(0, 2, N_ROWS)
+
+
+def test_the_ratio_and_the_crossing_behind_a_target_are_found() -> None:
+    ratio = NUMBERS[1] / NUMBERS[3] > 1
+    (take, pair), *_ = choose_pairs(NUMBERS, {}, ratio.astype(int), 5, 0)[0]
+    assert {*pair} == {1, 3}
+    assert take in ("divide", "subtract")
+    crossed = (CATEGORIES[4].codes + CATEGORIES[6].codes) % 3 == 0
+    assert choose_pairs({}, CATEGORIES, crossed.astype(int), 0, 5)[1][0] == (4, 6)
+
+
+def test_nothing_is_chosen_for_a_target_of_chance() -> None:
+    assert choose_pairs(NUMBERS, CATEGORIES, NOISE, 20, 20) == ([], [])
+
+
+def test_columns_that_add_up_need_no_pairs() -> None:
+    added = NUMBERS[0] + 2 * NUMBERS[1] + rng.normal(0, 1, N_ROWS)
+    found, _ = choose_pairs(NUMBERS, {}, (added > np.median(added)).astype(int), 20, 0)
+    assert ("multiply", (0, 1)) not in found
+    assert all({*pair} <= {0, 1} for _, pair in found)
+
+
+@pytest.mark.parametrize("n_rows", [2, 5, 20])
+def test_a_few_rows_and_empty_columns_are_no_obstacle(n_rows: int) -> None:
+    numbers = {0: np.full(n_rows, np.nan), 1: np.ones(n_rows), 2: np.arange(n_rows) * 1.0}
+    choose_pairs(numbers, {}, np.arange(n_rows) % 2, 3, 3)
+
+
+def test_a_row_has_the_share_of_rows_in_other_folds() -> None:
+    codes, y = np.array([0, 0, 0, 0, 1, 1]), np.array([1, 1, 0, 0, 1, 0])
+    first, second = np.array([0, 2, 4]), np.array([1, 3, 5])
+    cells = Binned(codes, 3)
+    table, of_rows = cross_fitted_shares(cells, y, 2, [(first, second), (second, first)], 1.0)
+    assert table[:, 0] == pytest.approx([2.5 / 5, 1.5 / 3, 0.5])
+    # Of the first fold: one of two rows of cell 0, and the row of cell 1, and two of three rows.
+    expected = [(1 + 2 / 3) / 3, (1 + 2 / 3) / 3, (1 + 2 / 3) / 2]
+    assert of_rows[second, 0] == pytest.approx(expected)
+
+
+def table() -> tuple[pd.DataFrame, np.ndarray]:
+    frame = pd.DataFrame({f"n{place}": values for place, values in NUMBERS.items()})
+    for place, column in CATEGORIES.items():
+        texts = np.array(list("abcde"))[column.codes]
+        frame[f"c{place}"] = pd.Series(texts, dtype="object").astype("category")
+    frame["=odd"] = frame.pop("n0")
+    crossed = (CATEGORIES[4].codes + CATEGORIES[6].codes) % 3 == 0
+    y = (NUMBERS[1] / NUMBERS[3] > 1) ^ crossed
+    return frame, (y ^ (rng.random(N_ROWS) < 0.05)).astype(int)
+
+
+PREPARE = {"combinations": 3, "interactions": 2, "shares": True}
+
+
+def test_prepared_features_are_beside_the_columns_and_off_by_default() -> None:
+    X, y = table()
+    assert ColumnFeatures().fit_transform(X, y) is not None
+    assert [*ColumnFeatures().fit_transform(X, y).columns] == [*X.columns]
+    found = ColumnFeatures(**PREPARE, random_state=0).fit_transform(X, y)
+    own = [name for name in found.columns if not name.startswith(PREPARED)]
+    # A column with such a name of its own gets another.
+    assert own == [*X.columns[:-1], "column_7"]
+    assert "=c4 (share)" in found.columns
+    assert "=c4 x c6 (share)" in found.columns
+
+
+def test_a_model_that_uses_none_fits_as_without_them() -> None:
+    X, y = table()
+    X = X.drop(columns="=odd").select_dtypes("number")
+    steps = ({}, {}, LogisticRegression())
+    plain = make_pipeline(*steps, seed=0).fit(X, y)
+    without = make_pipeline(*steps, seed=0, prepared=PREPARE, uses_prepared=False).fit(X, y)
+    assert_array_equal(without.predict_proba(X), plain.predict_proba(X))
+    joined = join_fitted({"a": without}, {"a": 1.0})
+    # A vote of such models does not make them either.
+    assert joined["features"].maker_ is None
+    assert_array_equal(joined.predict_proba(X), plain.predict_proba(X))
