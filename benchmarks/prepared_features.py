@@ -1,9 +1,10 @@
 """What prepared features and splines change, by cross-validation on public tables.
 
-`python -m benchmarks.prepared_features --suite ../shared/datasets` prints for each table and group of
-features the log loss and AUC beside those without, and the processor time of preparing the training
-rows of a fold. `--models` chooses `lightgbm`, `boosting` (HistGradientBoosting) and `linear` (splines).
-The log loss of boosting is that of the best number of trees, since 300 are too many for some tables.
+`python -m benchmarks.prepared_features --suite ../shared/datasets` prints for each table and group
+of features the log loss and AUC beside those without, and the processor time of preparing the
+training rows of a fold. `--models` chooses `lightgbm`, `boosting` (HistGradientBoosting) and
+`linear` (splines). The log loss of boosting is that of the best number of trees, since 300 are too
+many for some tables.
 """
 
 import argparse
@@ -158,7 +159,8 @@ def main() -> None:
                     change = (own_loss / loss - 1, own_auc - auc)
                     changes.setdefault((model, name), []).append(change)
                 print(
-                    f"{table:14} {model:9} {name:13} log loss {own_loss:.4f} ({own_loss - loss:+.4f})"
+                    f"{table:14} {model:9} {name:13}"
+                    f" log loss {own_loss:.4f} ({own_loss - loss:+.4f})"
                     f" AUC {own_auc:.4f} ({own_auc - auc:+.4f}) features {width:3}"
                     f" {seconds:.2f} s a fold",
                     flush=True,

@@ -76,8 +76,8 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
     becomes the share of each class among their rows.
 
     Beside the columns there can be prepared features, whose names begin with PREPARED: results of
-    arithmetic of two numbers, shares of pairs of categories, and shares of categories that are kept.
-    Which pairs, the training rows say (`tabproof.modeling.pairs`).
+    arithmetic of two numbers, shares of pairs of categories, and shares of categories that are
+    kept. Pairs are chosen on the training rows (`tabproof.modeling.pairs`).
 
     Training rows get scores and shares from folds that they are not in, without their own target;
     with the level `group` in the index of X, without the targets of their group. A frame without

@@ -1,8 +1,8 @@
 """Which pairs of columns say more of the target together than each does alone.
 
 A cheap additive model is fitted first: in turn, each column explains with the means of its bins
-what the others leave. A pair is worth a feature if bins of the pair explain much of the rest. All of
-this is arithmetic in a fixed order without BLAS, on the training rows alone.
+what the others leave. A pair is worth a feature if bins of the pair explain much of the rest. All
+of this is arithmetic in a fixed order without BLAS, on the training rows alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ MAX_BINS, MIN_BINS, ROWS_OF_BIN = 16, 4, 100
 PENALTY = 5.0
 N_SWEEPS = 3
 MAX_SIGNALS = 10
-# How far above chance a pair is, in standard deviations: of a thousand pairs the largest is about 3.
+# How far above chance a pair is, in standard deviations: of 1,000 pairs the largest is about 3.
 LEAST_SCORE = 3.0
 # A table of two columns has at most as many cells.
 MAX_CELLS = 10_000

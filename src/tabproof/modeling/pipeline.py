@@ -32,8 +32,10 @@ def make_pipeline(
     `features` (ColumnFeatures) makes numbers of dates, of texts, and of columns with more than
     max_categories categories. Columns are selected by type when the pipeline is fitted, so it can
     be made before data is read. Without steps the estimator gets the frame as it is, categories
-    included. prepared: parameters of ColumnFeatures for prepared features, which the estimator gets
-    only if it uses them: the models of a search share one step. Every random_state that is None becomes the seed, in nested members too.
+    included. Every random_state that is None becomes the seed, in nested members too.
+
+    prepared : the parameters of ColumnFeatures for prepared features.
+    uses_prepared : whether the estimator gets them; models of one search share the step.
     """
     preprocess: Any = "passthrough" if uses_prepared or not prepared else OwnColumns()
     if numeric or categorical:
