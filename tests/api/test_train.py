@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import tabproof as tp
 from tabproof import config as conf
 from tabproof.errors import UserError
+from tabproof.kernels import VARIABLES, processor_level
 from tests.api.conftest import make_frame
 from tests.config.composing import config
 from tests.conftest import QUICK, process, quickly
@@ -31,18 +33,28 @@ TIMES = ["mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time"]
 OF_AN_EXECUTION = {"seconds", "row_microseconds", "git", "workers"}
 
 
-def in_python(words: list[str], folder: Path, threads: str | None = None) -> None:
+KERNELS = VARIABLES.get(processor_level() or "", {})
+
+
+def in_python(
+    words: list[str],
+    folder: Path,
+    threads: str | None = None,
+    kernels: Mapping[str, str] = KERNELS,
+) -> str:
+    """Train in a program that has loaded numpy, with these kernels; return what it prints."""
     free = {name: value for name, value in os.environ.items() if not name.endswith("_THREADS")}
     limits = {} if threads is None else {"OMP_NUM_THREADS": threads}
     done = subprocess.run(
         [sys.executable, "-c", IN_PYTHON, json.dumps(words)],
         cwd=folder,
-        env={**free, **limits},
+        env={**free, **kernels, **limits},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
     assert "Error" not in done.stderr
+    return done.stderr
 
 
 def contents(run: Path) -> dict[str, Any]:
@@ -96,6 +108,17 @@ def in_both_ways(words: list[str], tmp_path: Path, *of_command: str) -> list[dic
     done = process("train", *words, *of_command, f"hydra.run.dir={there}/run", env=free)
     assert done.returncode == 0, done.stderr
     return [contents(folder / "run") for folder in (here, there)]
+
+
+@pytest.mark.skipif(not KERNELS, reason="kernels are fixed on x86-64 with Linux only")
+def test_a_program_with_other_kernels_is_told_that_its_run_is_not_portable(tmp_path: Path) -> None:
+    words = ["dataset=wine", "search=none", "model=logistic_regression"]
+    where = [*words, *quickly(words), f"hydra.run.dir={tmp_path}/run"]
+    said = in_python(where, tmp_path, kernels={"OPENBLAS_CORETYPE": "Prescott"})
+    assert said.count("runtime.portable: not the kernels of x86-64-") == 1
+    summary = json.loads((tmp_path / "run" / "summary.json").read_bytes())
+    assert "level" not in summary["platform"]
+    assert {library.split()[-1] for library in summary["platform"]["blas"]} != {"Haswell"}
 
 
 def test_groups_are_kept_together_by_any_number_of_workers_in_both_ways(tmp_path: Path) -> None:

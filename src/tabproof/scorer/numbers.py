@@ -195,17 +195,34 @@ _DENOMINATOR = (
 
 def exp32(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return e to the power of 32-bit floats, with the bits of glibc's expf."""
+    # Beyond 200 the results are 0 and infinity in any case.
     x = np.clip(values.astype(np.float64), -200.0, 200.0)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        scaled = LOG2_E * 32 * x
-        n = scaled + SHIFT - SHIFT
-        rest = _fused(LOG2_E * 32, x, -n)
-        upper = (0.05550361559341535 / 32 / 32 / 32) * rest + 0.2402284522445722 / 32 / 32
-        polynomial = upper * (rest * rest) + ((0.6931471806916203 / 32) * rest + 1)
-        whole = np.where(np.isnan(n), 0.0, n).astype(np.int64)
-        power = np.ldexp(_POWERS_32[whole & 31], whole >> 5)
-        found: NDArray[np.float32] = (polynomial * power).astype(np.float32)
+        if values.size <= FEW_VALUES:
+            powers = np.array([_exp32(each) for each in x.ravel().tolist()]).reshape(x.shape)
+        else:
+            n, polynomial = _parts_of_exp32(x)
+            whole = np.where(np.isnan(n), 0.0, n).astype(np.int64)
+            powers = polynomial * np.ldexp(_POWERS_32[whole & 31], whole >> 5)
+        found: NDArray[np.float32] = powers.astype(np.float32)
     return found
+
+
+def _exp32(x: float) -> float:
+    if x != x:
+        return x
+    n, polynomial = _parts_of_exp32(x)
+    whole = int(n)
+    power: float = polynomial * math.ldexp(_POWERS[whole % 32 * 4], whole // 32)
+    return power
+
+
+def _parts_of_exp32(x: Any) -> tuple[Any, Any]:
+    """Return n and p of exp(x) = 2 ** (n / 32) * p."""
+    n = LOG2_E * 32 * x + SHIFT - SHIFT
+    rest = _fused(LOG2_E * 32, x, -n)
+    upper = (0.05550361559341535 / 32 / 32 / 32) * rest + 0.2402284522445722 / 32 / 32
+    return n, upper * (rest * rest) + ((0.6931471806916203 / 32) * rest + 1)
 
 
 def log32(values: NDArray[np.float32]) -> NDArray[np.float32]:
