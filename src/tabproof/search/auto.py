@@ -204,12 +204,13 @@ class AutoSearchCV(PortfolioSearchCV):
         estimators = [each.unfitted() for each in members]
         X, y = problem.X, problem.y
         first: tuple[str, Any] | None = None
-        steps = [e.steps[0] if isinstance(e, Pipeline) else ("", None) for e in estimators]
-        shared = {signature(step, None) for _, step in steps if hasattr(step, "fit_transform")}
-        if len(shared) == 1 and all(hasattr(step, "fit_transform") for _, step in steps):
+        steps = [each.steps[0] for each in estimators if isinstance(each, Pipeline)]
+        steps = [(name, step) for name, step in steps if hasattr(step, "fit_transform")]
+        signatures = {signature(step, None) for _, step in steps}
+        if len(steps) == len(estimators) and len(signatures) == 1:
             first = steps[0]
             # Not fit().transform(): target encoders transform their training rows differently.
-            X = steps[0][1].fit_transform(X, y)
+            X = first[1].fit_transform(X, y)
             estimators = [each[1:] for each in estimators]
         jobs = list(enumerate(estimators))
         fitted: dict[int, Any] = {}
