@@ -250,3 +250,27 @@ def test_the_search_limits_the_cost_of_the_ensemble(found: Any) -> None:
     assert 0 not in search.weights_
     frame = pd.DataFrame(search.cv_results_)
     assert (frame["param_model"] == "boosting").any()
+
+
+# --- A table on which some settings take too long.
+
+
+def test_a_fit_that_would_take_longer_than_there_is_time_is_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def seconds(estimator: Any, *_: Any) -> float:
+        return 1000.0 if isinstance(estimator, ExtraTreesClassifier) else 0.0
+
+    monkeypatch.setattr("tabproof.search.fitting.estimate_seconds", seconds)
+    search = auto(time_budget=100).fit(X, Y)
+    assert "extra" not in n_folds_of(search)
+    assert search.stopped_ == "the time budget is too small for some of the models"
+    assert search.n_not_tried_ == 1
+    result = result_of(search, "roc_auc")
+    assert "extra" not in str(result.best_params)
+    recorded = RecordedFits(str(search.stopped_), frozenset(result.finished))
+    assert_same_search(search, auto(recorded=recorded).fit(X, Y))
+    # Without a budget there is time for everything; the first member is tried in any case.
+    assert n_folds_of(auto().fit(X, Y))["extra"] == 6
+    first = {"extra": MEMBERS["extra"], "linear": MEMBERS["linear"]}
+    assert n_folds_of(auto(first, time_budget=100).fit(X, Y))["extra"] == 6

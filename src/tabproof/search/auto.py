@@ -109,6 +109,7 @@ class AutoSearchCV(PortfolioSearchCV):
         for start in range(0, len(candidates), GROUP):
             before = list(rungs.scores[1].entrants) if len(rungs.scores) > 1 else []
             group = candidates[start : start + GROUP]
+            rungs.max_seconds = self._max_seconds_of_fit(rungs)
             first = rungs.run(0, group)
             if should_stop():
                 break
@@ -139,11 +140,20 @@ class AutoSearchCV(PortfolioSearchCV):
         end = self._clock.seconds + one + self._seconds_of_last_fits()
         return "the time budget is used up" if end > self.time_budget else None
 
+    def _max_seconds_of_fit(self, rungs: RungSearch) -> float | None:
+        """Return what a fit on a fold may take, so that there is time for the other folds."""
+        if self.time_budget is None or self.recorded is not None:
+            return None
+        left = self.time_budget - self._clock.seconds - self._seconds_of_last_fits()
+        n_folds = rungs.schedule[min(1, len(rungs.schedule) - 1)].n_folds(len(rungs.problem.splits))
+        # One more for the fit on all rows.
+        return left * rungs.runner.n_jobs / (n_folds + 1)
+
     def _seconds_of_last_fits(self) -> float:
         """Estimate the time that fitting the members on all rows takes."""
         finalists = find_finalists(self._rungs.scores, self._rungs.problem)
         if not finalists:
-            fits = self._rungs.scores[0].fits.values()
+            fits = [fit for scores in self._rungs.scores for fit in scores.fits.values()]
             return SAFETY * max((fit.fit_seconds for fit in fits), default=0.0)
         seconds = [finalists[place].fit_seconds for place in self._select(finalists, n_bags=1)]
         n_workers = self._rungs.runner.n_jobs

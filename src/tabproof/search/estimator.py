@@ -218,12 +218,14 @@ class RungSearchCV(BaseSearchCV):
             self._rungs = rungs
             self._n_workers = runner.n_jobs
             n_asked = self._run(rungs, proposer, should_stop)
-            if self.recorded is not None:
-                should_stop()  # no job was left to ask before
         self.rungs_ = rungs.scores
         n_not_proposed = max(proposer.n_candidates - n_asked, 0) if reason else 0
         is_whole = len(self.rungs_) == len(schedule) and self.rungs_[-1].is_complete
         self.stopped_ = None if is_whole and not n_not_proposed else reason
+        if rungs.n_not_begun and self.stopped_ is None:
+            self.stopped_ = "the time budget is too small for some of the models"
+        if self.recorded is not None:
+            self.stopped_ = self.recorded.reason
 
         self._best, self.best_score_ = best_of(self.rungs_, pool.defaults[0])
         self.best_params_ = dict(self._best.params)

@@ -31,6 +31,7 @@ from threadpoolctl import ThreadpoolController
 
 from tabproof.modeling.calibration import GivenProba
 from tabproof.search.early_stopping import counter_of, fit_until_best
+from tabproof.search.pilot import estimate_seconds
 from tabproof.search.schedule import Rung
 
 Positions = NDArray[np.intp]
@@ -234,6 +235,7 @@ MAX_STATE_BYTES = 16 * 2**20
 # Leaving out columns copies the rows, which does not pay off for a smaller share of columns.
 MIN_SHARE_LEFT_OUT = 0.05
 
+TOO_LONG = "it was not begun, since it would take longer than there is time"
 DIED = "the process that fitted it was killed: out of memory, most likely"
 
 
@@ -245,7 +247,8 @@ class Task:
     fewer iterations, pickled. keep_state and keep_proba: what to return besides the score.
     raises: raise errors of the fit instead of returning them. patience: end boosting after so
     many iterations without a lower log loss of the test rows; None: it has all of its iterations.
-    row_cost: what a fitted model takes to predict a row.
+    row_cost: what a fitted model takes to predict a row. max_seconds: a fit that would take longer
+    is not begun.
     """
 
     place: int
@@ -260,6 +263,7 @@ class Task:
     raises: bool
     patience: int | None = None
     row_cost: Callable[[Any], float] | None = None
+    max_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -311,6 +315,10 @@ def run_task(task: Task, n_threads: int | None) -> Fit:
             if task.rows is not None:
                 X, y = rows_of(X, y, task.rows)
             estimator = clone(task.estimator)
+            if task.max_seconds is not None:
+                seconds = estimate_seconds(estimator, X, y)
+                if seconds > task.max_seconds:
+                    return Fit(float("nan"), seconds, error=TOO_LONG)
             columns = None if task.patience is not None else splittable_columns(estimator, X)
             if columns is not None:
                 X = X[:, columns]

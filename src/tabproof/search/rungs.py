@@ -1,5 +1,6 @@
 """Rung after rung: fit the candidates, rank them, and let fewer of them enter the next rung."""
 
+import logging
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +18,7 @@ from tabproof.runtime.progress import Progress
 from tabproof.search.candidates import Candidate, signature
 from tabproof.search.fitting import (
     DIED,
+    TOO_LONG,
     Fit,
     Fold,
     Problem,
@@ -27,6 +29,8 @@ from tabproof.search.fitting import (
 )
 from tabproof.search.runner import Runner
 from tabproof.search.schedule import Rung
+
+log = logging.getLogger(__name__)
 
 # The part of a fit that takes the same time for any number of iterations and rows. Measured with
 # boosting of 100 iterations, on 640 and on 31,000 rows.
@@ -200,6 +204,8 @@ class RungSearch:
     patience: int | None = None
     row_cost: Callable[[Any], float] | None = None
     only: Collection[str] | None = None
+    max_seconds: float | None = None
+    n_not_begun: int = 0
     done: set[str] = field(default_factory=set)
     scores: list[RungScores] = field(default_factory=list)
     _folds: dict[tuple[str, int], Fold] = field(default_factory=dict)
@@ -320,6 +326,7 @@ class RungSearch:
                     raises=self.raises,
                     patience=self.patience,
                     row_cost=self.row_cost,
+                    max_seconds=self.max_seconds if candidate.place else None,
                 )
             )
 
@@ -327,6 +334,10 @@ class RungSearch:
         by_place = {candidate.place: candidate for candidate in entrants}
         for task, fit in self.runner.run(run_task, tasks, left, Fit(nan, error=DIED)):
             candidate = by_place[task.place]
+            if fit.error == TOO_LONG:
+                log.info("%s: a fit would take %.0f s", candidate.family, fit.fit_seconds)
+                self.n_not_begun += 1
+                continue
             # A resumed search tries a killed fit again: the machine may have more memory then.
             if not fit.was_killed:
                 try:
