@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from tabproof.api.train import train
     from tabproof.errors import UserError
     from tabproof.runs.frame import runs
-    from tabproof.search import PortfolioSearchCV, RungSearchCV
+    from tabproof.search import AutoSearchCV, PortfolioSearchCV, RungSearchCV
 
 # By name: the module that has it.
 _PLACES = {
+    "AutoSearchCV": "tabproof.search",
     "Comparison": "tabproof.api.runs",
     "PortfolioSearchCV": "tabproof.search",
     "Run": "tabproof.api.run",
@@ -34,6 +35,7 @@ _PLACES = {
 }
 
 __all__ = [
+    "AutoSearchCV",
     "Comparison",
     "PortfolioSearchCV",
     "Run",

@@ -48,7 +48,7 @@ def auto(members: Any = None, **options: Any) -> Any:
         "join": join_fitted,
         "n_jobs": 1,
     }
-    return AutoSearchCV(members or MEMBERS, {}, **{**standard, **options})
+    return AutoSearchCV(members or MEMBERS, **{**standard, **options})
 
 
 @pytest.fixture(scope="module")

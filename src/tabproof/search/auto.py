@@ -8,7 +8,7 @@ of folds (Caruana et al., 2004), and its members are fitted on all rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from math import ceil, isnan
 from statistics import median
@@ -57,8 +57,7 @@ SAFETY = 1.3
 class AutoSearchCV(PortfolioSearchCV):
     """Find the best ensemble of several settings within a time budget.
 
-    Parameters that are not named here are those of PortfolioSearchCV; `param_grids` and `schedule`
-    are not used.
+    Parameters that are not named here are those of PortfolioSearchCV; `schedule` is not used.
 
     Parameters
     ----------
@@ -69,8 +68,26 @@ class AutoSearchCV(PortfolioSearchCV):
     patience : boosting ends after so many iterations without a lower log loss of the test rows.
     row_cost : returns what a fitted estimator takes to predict a row, None for nothing.
     max_row_cost : what the ensemble may take to predict a row, in the same unit; None for any.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> import tabproof as tp
+    >>> search = tp.AutoSearchCV(
+    ...     {
+    ...         "boosting": HistGradientBoostingClassifier(max_iter=50),
+    ...         "linear": LogisticRegression(max_iter=1000),
+    ...     },
+    ...     n_jobs=1,
+    ... )
+    >>> search = search.fit(*load_iris(return_X_y=True))
+    >>> search.best_params_
+    {'model': 'linear'}
     """
 
+    param_grids: Any = field(init=False)
     _: KW_ONLY
     n_folds: int = 5
     patience: int = 100
@@ -81,9 +98,9 @@ class AutoSearchCV(PortfolioSearchCV):
     def _fit_options(self) -> Mapping[str, Any]:  # type: ignore[override]  # set by parameters
         return {"patience": self.patience, "row_cost": self.row_cost}
 
-    def _proposer(self) -> Proposer:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.param_grids = {name: {} for name in self.members}
-        return super()._proposer()
 
     def _make_problem(self, X: Any, y: Any, groups: Any) -> Problem:
         problem = super()._make_problem(X, y, groups)

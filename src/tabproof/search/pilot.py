@@ -46,4 +46,4 @@ def estimate_seconds(estimator: Any, X: Any, y: Any) -> float:
             clone(estimator).set_params(**{counter: n_iterations}).fit(X, y)
             seconds.append(perf_counter() - start)
     of_one = max(seconds[1] - seconds[0], 0.0) / FEW
-    return seconds[0] + of_one * (expected - FEW)
+    return float(seconds[0] + of_one * (expected - FEW))

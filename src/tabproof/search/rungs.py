@@ -326,7 +326,7 @@ class RungSearch:
                     raises=self.raises,
                     patience=self.patience,
                     row_cost=self.row_cost,
-                    max_seconds=self.max_seconds if candidate.place else None,
+                    max_seconds=self.max_seconds if candidate.place and number == 0 else None,
                 )
             )
 

@@ -280,7 +280,7 @@ def find_best(
         options |= {"patience": asked.patience, "row_cost": export.row_microseconds}
         if asked.max_serving_ms is not None:
             options["max_row_cost"] = 1000 * asked.max_serving_ms
-        engine = search.AutoSearchCV(plan.pipelines, plan.grids, **options)
+        engine = search.AutoSearchCV(plan.pipelines, **options)
     else:
         proposer: Any = dict(plan.grids.get("", {}))
         if isinstance(asked, schema.TpeSearchConfig):
