@@ -60,12 +60,12 @@ The numbers are the same for any number of OpenMP threads and worker processes. 
   `--cpus=1.5` of a container is `cpu.max`, or `cpu.cfs_quota_us` of version 1, of its group or of a
   group around it. There are two workers then, and one OpenMP thread.
 - **Threads of a fit** are as many as cores are free of other processes when the run begins (from
-  `/proc/stat`, while libraries and data are loaded), one for tables of at most 5,000 rows or 400,000
-  cells, and never more than `OMP_NUM_THREADS`. `runtime.openmp_threads` is taken as it is.
+  `/proc/stat`, while libraries and data are loaded), one for tables of at most 5,000 rows or
+  400,000 cells, and never more than `OMP_NUM_THREADS`. `runtime.openmp_threads` is taken as it is.
 - **Waiting**: threads wait actively for a short time, then sleep (`GOMP_SPINCOUNT=1000`,
-  `KMP_BLOCKTIME=1`), unless one of these variables or `OMP_WAIT_POLICY` is set. In a notebook that has
-  loaded scikit-learn before, the library waits as it does by itself, and only the number of threads
-  is limited.
+  `KMP_BLOCKTIME=1`), unless one of these variables or `OMP_WAIT_POLICY` is set. In a notebook that
+  has loaded scikit-learn before, the library waits as it does by itself, and only the number of
+  threads is limited.
 
 ## Names on the command line
 
