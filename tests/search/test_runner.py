@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from joblib import parallel_config
 
+from tabproof.search import runner as runner_module
 from tabproof.search.runner import Runner
 
 Place = tuple[int, int]
@@ -58,6 +59,25 @@ def test_jobs_run_here_until_workers_have_started(backend: str) -> None:
         assert found[-1] != here()
         # Then they get all jobs.
         assert here() not in places(made, 4)
+
+
+@pytest.mark.parametrize(
+    ("share", "starts"), [(1.0, True), (0.5, True), (0.1, False), (0.0, False)]
+)
+def test_starting_workers_takes_longer_beside_busy_processes(
+    share: float, starts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(runner_module, "perf_counter", lambda: seconds[0])
+    monkeypatch.setattr(runner_module, "process_time", lambda: share * seconds[0])
+    with (
+        parallel_config("threading", n_jobs=2),
+        Runner(2, lambda: None, pool_seconds=1.0) as made,
+    ):
+        seconds[0] = 10.0
+        # Half of the 10 seconds that are left would be saved.
+        places(made, 1, seconds_left=10.0)
+        assert (made._starting is not None) == starts
 
 
 @pytest.mark.parametrize("seconds_left", [None, 0.0])

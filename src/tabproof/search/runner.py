@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from copy import copy
 from threading import Thread
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, TypeVar
 
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
@@ -19,8 +19,10 @@ from joblib.parallel import get_active_backend
 from tabproof.errors import WorkerKilledError
 from tabproof.runtime.cores import n_cores
 
-# What starting a pool of processes costs, measured with loky on two cores.
+# What starting a pool of processes costs, measured with loky on two free cores.
 POOL_SECONDS = 1.5
+# Starting costs at most as many times more beside busy processes.
+MOST_SLOWED = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Runner:
         self._parallel: Any = None
         self._starting: Thread | None = None
         self._cannot_start = False
+        self._began = perf_counter(), process_time()
 
     def __enter__(self) -> "Runner":
         return self
@@ -139,12 +142,18 @@ class Runner:
         if self._parallel is not None or self._pool_seconds == 0:
             return True
         seconds = seconds_left()
-        if seconds is not None and seconds * (1 - 1 / self.n_jobs) > self._pool_seconds:
+        if seconds is not None and seconds * (1 - 1 / self.n_jobs) > self._seconds_to_start():
             self._starting = Thread(
                 target=_try_to_start, args=(self._pool(), self.n_jobs), name="start workers"
             )
             self._starting.start()
         return False
+
+    def _seconds_to_start(self) -> float:
+        # Beside busy processes it takes as many times longer as the fits in this process did.
+        seconds, used = perf_counter() - self._began[0], process_time() - self._began[1]
+        slowed = MOST_SLOWED if seconds >= MOST_SLOWED * used else seconds / used
+        return self._pool_seconds * max(slowed, 1.0)
 
     def _pool(self) -> Any:
         if self._parallel is None:
