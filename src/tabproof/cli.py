@@ -7,6 +7,7 @@ and the limits of threads are set before a numeric library is loaded.
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -311,10 +312,13 @@ def replay(run: str, overrides: tuple[str, ...], **options: Any) -> int:
     from tabproof import artifacts, config
 
     keys = config.quoted(overrides)
-    if not options["environment"]:
-        path = artifacts.find_run(run, options["outputs"], options["models"])
-        keys += kernels.words_for(artifacts.recorded_platform(path), keys)
     runtime = config.machine_runtime(keys)
+    # A run that cannot be found is reported below.
+    with suppress(UserError):
+        path = artifacts.find_run(run, options["outputs"], options["models"])
+        if words := kernels.words_for(artifacts.recorded_platform(path), keys):
+            keys += words
+            runtime = config.machine_runtime(keys)
     kernels.restart_below(runtime.level)
     with (
         kernels.fixed_kernels(portable=runtime.portable, level=runtime.level),
