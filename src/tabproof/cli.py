@@ -316,7 +316,9 @@ def replay(run: str, overrides: tuple[str, ...], **options: Any) -> int:
     # A run that cannot be found is reported below.
     with suppress(UserError):
         path = artifacts.find_run(run, options["outputs"], options["models"])
-        if words := kernels.words_for(artifacts.recorded_platform(path), keys):
+        words = kernels.words_for(artifacts.recorded_platform(path), keys)
+        # A fresh environment has a process of its own, which comes here again.
+        if words and not options["environment"]:
             keys += words
             runtime = config.machine_runtime(keys)
     kernels.restart_below(runtime.level)
