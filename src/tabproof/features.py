@@ -390,7 +390,8 @@ class FeatureMaker:
             elif take == "pair_code":
                 first, second = (columns[place].astype(np.intp, copy=False) for place in of)
                 found.append(self.pairs[of[0], of[1]][first, second, feature.index])
-            elif take in ("add", "subtract", "multiply", "divide"):
+            elif take == "add" or take == "subtract" or take == "multiply" or take == "divide":
+                # Spelt out, so that mypy knows what is left.
                 numbers = (columns[place].astype(np.float64, copy=False) for place in of)
                 found.append(combine_all(take, *numbers))
             else:

@@ -145,7 +145,7 @@ class _Weights(NamedTuple):
 
 
 def _weights(counts: NDArray[np.integer]) -> _Weights:
-    per_row = 1.0 / (counts + PENALTY)
+    per_row: Floats = 1.0 / (counts.astype(np.float64) + PENALTY)
     return _Weights(per_row, counts * per_row)
 
 
