@@ -24,6 +24,7 @@ ALLOWED: dict[str, dict[str, Any]] = {
     "sklearn.gaussian_process.kernels.RBF": {},
     "sklearn.pipeline.Pipeline": {"steps": []},
     "tabproof.modeling.CategoryHasher": {},
+    "tabproof.modeling.Splines": {},
 }
 # Each is an importable function or class, which would read, write, run or connect.
 REFUSED = [
