@@ -154,7 +154,7 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
     def without_prepared(self) -> Self:
         """Return the same step, fitted, without prepared features."""
         rest: Self = clone(self).set_params(combinations=0, interactions=0, shares=False)
-        vars(rest).update({k: v for k, v in vars(self).items() if k.endswith("_")})
+        rest.__dict__.update({k: v for k, v in vars(self).items() if k.endswith("_")})
         if self.maker_ is None:
             return rest
         kept = [place for place, name in enumerate(self.names_) if name[:1] != PREPARED]
