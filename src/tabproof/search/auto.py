@@ -199,7 +199,8 @@ class AutoSearchCV(PortfolioSearchCV):
         if self.join is not None and len(finalists[0].proba) > 1:
             weights = self._select(finalists)
         else:
-            weights = {[f.candidate for f in finalists].index(self._best): 1.0}
+            is_best = [each.candidate is self._best for each in finalists]
+            weights = {is_best.index(True) if any(is_best) else 0: 1.0}
         chosen = [(finalists[place], weight) for place, weight in weights.items()]
         self.weights_ = {each.candidate.place: weight for each, weight in chosen}
         if len(chosen) == 1:
@@ -245,8 +246,9 @@ class AutoSearchCV(PortfolioSearchCV):
         with Runner(self.n_jobs, lambda: None, self.pool_seconds) as runner:
             fit = partial(_fit_member, X, y)
             seconds = self._seconds_of_last_fits()
-            for (place, _), model in runner.run(fit, jobs, lambda: seconds, None):
-                fitted[place] = model
+            for job, model in runner.run(fit, jobs, lambda: seconds, None):
+                # None: its worker was killed.
+                fitted[job[0]] = fit(job, None) if model is None else model
         if first is None:
             return [fitted[place] for place, _ in jobs]
         return [Pipeline([first, *fitted[place].steps]) for place, _ in jobs]
