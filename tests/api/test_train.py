@@ -54,7 +54,7 @@ def in_python(
     )
     assert done.returncode == 0, done.stderr
     assert "Error" not in done.stderr
-    return done.stderr
+    return done.stdout + done.stderr
 
 
 def contents(run: Path) -> dict[str, Any]:
