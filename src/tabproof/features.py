@@ -297,9 +297,26 @@ def combine_all(take: Arithmetic, first: Floats, second: Floats) -> Floats:
     return np.where(np.isfinite(found), np.clip(found, -FLOAT32_MAX, FLOAT32_MAX), nan)
 
 
+# --- Numbers as some of few
+
+
+def value_rows(values: Floats, known: Floats) -> NDArray[np.intp]:
+    """Return the place of each number among known ones; then one for others, one for missing ones.
+
+    known : increasing, at least one.
+    """
+    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    found = np.where(known[place] == values, place, len(known))
+    return np.where(np.isnan(values), len(known) + 1, found)
+
+
 # --- Features of columns
 
-Take = Literal["cell", "code", "text", "days_between", "pair_code"] | DatePart | Arithmetic
+Take = (
+    Literal["cell", "code", "value_code", "text", "days_between", "pair_code"]
+    | DatePart
+    | Arithmetic
+)
 
 
 @dataclass(frozen=True)
@@ -307,7 +324,7 @@ class Feature:
     """How a feature is made of the cells of one column, or of two.
 
     take : `cell` is the cell itself, `code` and `text` column `index` of the column's table,
-    `pair_code` that of the table of two columns of categories.
+    `value_code` that of a column of numbers, `pair_code` that of two columns of categories.
     of : the indices of the columns. newest : the newest date of training, for `days`.
     """
 
@@ -322,7 +339,8 @@ class FeatureMaker:
 
     codes : by column of categories, a row per category, then one for unseen categories and one
     for a missing cell. texts : by column of texts. pairs : by two columns of categories, by the
-    index of each: of shape (n_first + 2, n_second + 2, width).
+    index of each: of shape (n_first + 2, n_second + 2, width). values : by column of numbers that
+    has codes, increasing; there the codes have a row per value, and the same two.
     """
 
     def __init__(
@@ -331,9 +349,10 @@ class FeatureMaker:
         codes: Mapping[int, Floats],
         texts: Mapping[int, TextTable],
         pairs: Mapping[tuple[int, int], Floats] | None = None,
+        values: Mapping[int, Floats] | None = None,
     ) -> None:
         self.features, self.codes, self.texts = tuple(features), dict(codes), dict(texts)
-        self.pairs = dict(pairs or {})
+        self.pairs, self.values = dict(pairs or {}), dict(values or {})
         # By feature: what is done, the columns, and the index in a table or among DATE_PARTS.
         self._plan: list[tuple[Any, int, int, int, float]] = []
         for feature in self.features:
@@ -343,6 +362,23 @@ class FeatureMaker:
             self._plan.append((kind, feature.of[0], feature.of[-1], index, feature.newest))
         self._codes_of_row = {column: table.tolist() for column, table in codes.items()}
         self._pairs_of_row = {columns: table.tolist() for columns, table in self.pairs.items()}
+        self._codes_of_value = {
+            column: dict(zip(known.tolist(), self._codes_of_row[column], strict=False))
+            for column, known in self.values.items()
+        }
+
+    def of_some(self, places: Sequence[int]) -> "FeatureMaker":
+        """Return what makes the features at these places alone."""
+        features = [self.features[place] for place in places]
+        read = {(each.take, each.of) for each in features}
+        alone = {of[0] for take, of in read if take in ("code", "value_code", "text")}
+        return FeatureMaker(
+            features,
+            {place: table for place, table in self.codes.items() if place in alone},
+            {place: table for place, table in self.texts.items() if place in alone},
+            {of: table for of, table in self.pairs.items() if ("pair_code", of) in read},
+            {place: known for place, known in self.values.items() if place in alone},
+        )
 
     def of_row(self, row: Sequence[Any]) -> list[float]:
         """Return the features of one row."""
@@ -367,6 +403,10 @@ class FeatureMaker:
                         parts = date_values(cell, newest)
                     elif take == "text":
                         parts = self.texts[column].features(cell)
+                    elif take == "value_code":
+                        own = self._codes_of_row[column]
+                        other_row = own[-1] if cell != cell else own[-2]
+                        parts = self._codes_of_value[column].get(cell, other_row)
                     else:
                         parts = self._codes_of_row[column][int(cell)]
                 found.append(parts[index])
@@ -383,6 +423,9 @@ class FeatureMaker:
                 found.append(cells)
             elif take == "code":
                 found.append(self.codes[of[0]][cells.astype(np.intp, copy=False), feature.index])
+            elif take == "value_code":
+                rows = value_rows(cells.astype(np.float64, copy=False), self.values[of[0]])
+                found.append(self.codes[of[0]][rows, feature.index])
             elif take == "text":
                 found.append(texts[of[0]][:, feature.index])
             elif take == "days_between":

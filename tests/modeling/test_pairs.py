@@ -4,10 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from tabproof.modeling import ColumnFeatures, join_fitted, make_pipeline
-from tabproof.modeling.features import PREPARED
+from tabproof.modeling.features import PREFIXES, PREPARED
 from tabproof.modeling.pairs import Binned, choose_pairs, cross_fitted_shares
 
 N_ROWS = 800
@@ -76,8 +79,59 @@ def test_prepared_features_are_beside_the_columns_and_off_by_default() -> None:
     own = [name for name in found.columns if not name.startswith(PREPARED)]
     # A column with such a name of its own gets another.
     assert own == [*X.columns[:-1], "column_7"]
-    assert "=c4 (share)" in found.columns
-    assert "=c4 x c6 (share)" in found.columns
+    assert "=share c4 (share)" in found.columns
+    assert "=crossed c4 x c6 (share)" in found.columns
+    # Of as many values as rows there are no shares.
+    assert "=share n1 (share)" not in found.columns
+
+
+def test_numbers_that_repeat_have_shares_and_others_the_prior() -> None:
+    whole = rng.integers(0, 4, N_ROWS) * 1.5
+    y = (whole == 1.5).astype(int) ^ (rng.random(N_ROWS) < 0.1)
+    X = pd.DataFrame({"whole": np.where(rng.random(N_ROWS) < 0.1, np.nan, whole)})
+    X["two"] = np.arange(N_ROWS) % 2 * 1.0
+    features = ColumnFeatures(shares=True, random_state=0).fit(X, y)
+    assert [*features.get_feature_names_out()] == ["whole", "two", "=share whole (share)"]
+    odd = pd.DataFrame({"whole": [0.0, 1.5, np.nextafter(1.5, 2), 99.0, -0.0, np.nan], "two": 0.0})
+    found = features.transform(odd).iloc[:, 2].to_numpy()
+    assert found[2] == found[3] == pytest.approx(y.mean())
+    assert found[4] == found[0] < 0.2
+    assert found[1] > 0.8
+    is_missing = X["whole"].isna()
+    expected = (y[is_missing].sum() + 10 * y.mean()) / (is_missing.sum() + 10)
+    assert found[5] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("n_values", "has_shares"), [(2, False), (3, True), (80, True)])
+def test_a_number_has_shares_if_ten_rows_have_a_value(n_values: int, has_shares: bool) -> None:
+    X = pd.DataFrame({"number": np.arange(N_ROWS) % n_values * 1.0})
+    found = ColumnFeatures(shares=True, random_state=0).fit(X, NOISE)
+    assert len(found.get_feature_names_out()) == 1 + has_shares
+    X["number"] = np.arange(N_ROWS) % (N_ROWS // 10 + 1) * 1.0
+    assert len(ColumnFeatures(shares=True).fit(X, NOISE).get_feature_names_out()) == 1
+
+
+@pytest.mark.parametrize("kind", PREFIXES)
+def test_a_model_gets_the_kinds_that_it_asks_for(kind: str) -> None:
+    X, y = table()
+    own = ColumnFeatures(**{kind: PREPARE[kind]}, random_state=0)
+    estimator = HistGradientBoostingClassifier(
+        max_iter=3, categorical_features="from_dtype", random_state=0
+    )
+    alone = make_pipeline({}, {}, estimator, seed=0, prepared={kind: PREPARE[kind]}).fit(X, y)
+    shared = make_pipeline({}, {}, clone(estimator), seed=0, prepared=PREPARE, uses=[kind])
+    shared.fit(X, y)
+    names = own.fit(X, y).get_feature_names_out()
+    reached = shared[:-1].transform(X)
+    assert [*reached.columns] == [*names]
+    assert_array_equal(shared.predict_proba(X), alone.predict_proba(X))
+    encoders = ({"scale": StandardScaler()}, {"encode": OrdinalEncoder()})
+    steps = make_pipeline(*encoders, estimator, seed=0, prepared=PREPARE, uses=[kind]).fit(X, y)
+    chosen = steps["preprocess"].get_feature_names_out()
+    assert {*chosen} == {*names}
+    # A vote makes what its members use, and no more.
+    joined = join_fitted({"a": shared, "b": steps}, {"a": 1.0, "b": 1.0})
+    assert [*joined["features"].get_feature_names_out()] == [*names]
 
 
 def test_a_model_that_uses_none_fits_as_without_them() -> None:
@@ -85,7 +139,7 @@ def test_a_model_that_uses_none_fits_as_without_them() -> None:
     X = X.drop(columns="=odd").select_dtypes("number")
     steps = ({}, {}, LogisticRegression())
     plain = make_pipeline(*steps, seed=0).fit(X, y)
-    without = make_pipeline(*steps, seed=0, prepared=PREPARE, uses_prepared=False).fit(X, y)
+    without = make_pipeline(*steps, seed=0, prepared=PREPARE, uses=()).fit(X, y)
     assert_array_equal(without.predict_proba(X), plain.predict_proba(X))
     joined = join_fitted({"a": without}, {"a": 1.0})
     # A vote of such models does not make them either.

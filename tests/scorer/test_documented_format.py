@@ -183,6 +183,12 @@ class Reader:
             place = len(categories) + (cell is None)
             place = categories.index(cell) if cell in categories else place
             return arrays[f"inputs.{i}.codes"][place][index]
+        if take == "value_code":
+            values = arrays[f"inputs.{i}.values"]
+            place = len(values) + (cell is None)
+            return arrays[f"inputs.{i}.codes"][values.index(cell) if cell in values else place][
+                index
+            ]
         if take == "text":
             if cell is None or cell == "" or str(cell).isspace():
                 return math.nan

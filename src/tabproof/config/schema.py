@@ -220,7 +220,7 @@ class PreprocessConfig:
     interactions: int = option(
         "pairs of category columns whose shares of classes are beside them, at most", 0, ge=0
     )
-    shares: bool = option("whether shares of classes are beside each category column", False)
+    shares: bool = option("whether shares of classes are beside each column of few values", False)
     keeps_categories: bool = option("whether categories reach the estimator as categories", False)
     keeps_missing: bool = option("whether missing values reach the estimator", False)
 

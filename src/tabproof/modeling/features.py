@@ -8,7 +8,7 @@ import re
 import warnings
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -33,10 +33,12 @@ from tabproof.features import (
     Feature,
     FeatureMaker,
     Floats,
+    Take,
     TextTable,
     count_tokens,
     is_missing_text,
     seconds_of,
+    value_rows,
 )
 from tabproof.modeling.folds import InnerFolds, has_groups
 from tabproof.modeling.pairs import Binned, choose_pairs, cross_fitted_shares
@@ -57,11 +59,16 @@ MAX_ROWS_OF_SCORE = 200_000
 N_SPLITS = 5
 # LightGBM refuses these in names, XGBoost some of them.
 UNSAFE = re.compile(r'[\[\]{}<>:,"\\\x00-\x1f]')
-# The names of prepared features begin with it, and no others do.
+# The names of prepared features begin with it, and no others do; then the kind follows.
 PREPARED = "="
+PREFIXES = {"combinations": "=combined ", "interactions": "=crossed ", "shares": "=share "}
 SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 # Shares of few rows are drawn to those of all, as if there were as many more.
 SMOOTH = 10.0
+# Categories that have shares beside them are at least as many.
+MIN_CATEGORIES = 3
+# Numbers with more values have no shares, nor those of which fewer rows have a value on average.
+MAX_VALUES, MIN_ROWS_OF_VALUE = 256, 10
 # No category of training looks like it.
 UNSEEN = "\ue000 never seen"
 
@@ -77,7 +84,8 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
 
     Beside the columns there can be prepared features, whose names begin with PREPARED: results of
     arithmetic of two numbers, shares of pairs of categories, and shares of categories that are
-    kept. Pairs are chosen on the training rows (`tabproof.modeling.pairs`).
+    kept and of numbers with few values. Pairs are chosen on the training rows
+    (`tabproof.modeling.pairs`).
 
     Training rows get scores and shares from folds that they are not in, without their own target;
     with the level `group` in the index of X, without the targets of their group. A frame without
@@ -91,7 +99,8 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
     text_C : the inverse strength of the penalty of the logistic regression.
     combinations : the most results of arithmetic.
     interactions : the most pairs of categories.
-    shares : whether each column of three categories or more has its shares beside it.
+    shares : whether each column of three categories or more has its shares beside it, and each of
+    3 to 256 numbers, of which at least ten rows have one on average.
     """
 
     # scikit-learn's name for constraints, which check_grid uses too.
@@ -151,23 +160,22 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         }
         return pd.DataFrame(found, index=X.index)
 
-    def without_prepared(self) -> Self:
-        """Return the same step, fitted, without prepared features."""
-        rest: Self = clone(self).set_params(combinations=0, interactions=0, shares=False)
+    def with_prepared(self, kinds: Collection[str]) -> Self:
+        """Return the same step, fitted, with prepared features of these kinds alone."""
+        left_out = {kind: type(self.get_params()[kind])(0) for kind in {*PREFIXES} - {*kinds}}
+        rest: Self = clone(self).set_params(**left_out)
         rest.__dict__.update({k: v for k, v in vars(self).items() if k.endswith("_")})
         if self.maker_ is None:
             return rest
-        kept = [place for place, name in enumerate(self.names_) if name[:1] != PREPARED]
-        features = [self.maker_.features[place] for place in kept]
+        kept = [place for place, name in enumerate(self.names_) if has_kind(name, kinds)]
         rest.names_ = [self.names_[place] for place in kept]
         if rest.names_ == [*self.feature_names_in_]:
             rest.maker_, rest.categories_, rest.numbers_ = None, {}, set()
             return rest
-        read = {feature.of[0] for feature in features if feature.take == "code"}
-        codes = {place: table for place, table in self.maker_.codes.items() if place in read}
-        rest.categories_ = {place: self.categories_[place] for place in codes}
-        rest.numbers_ = set()
-        rest.maker_ = FeatureMaker(features, codes, self.maker_.texts)
+        rest.maker_ = self.maker_.of_some(kept)
+        read = {of for each in rest.maker_.features for of in each.of if each.take != "cell"}
+        rest.categories_ = {p: names for p, names in self.categories_.items() if p in read}
+        rest.numbers_ = self.numbers_ & read
         return rest
 
     def cells(self, X: pd.DataFrame) -> list[NDArray[Any]]:
@@ -209,7 +217,7 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         many = [*map(list(X.columns).index, many_categories(X, self.max_categories))]
         dates = [p for p, dtype in enumerate(X.dtypes) if dtype.kind == "M"]
         texts = [p for p, dtype in enumerate(X.dtypes) if isinstance(dtype, pd.StringDtype)]
-        pairs, crossed, alone = self._choose(X, y, many)
+        pairs, crossed, alone, values = self._choose(X, y, many)
         prepares = bool(pairs or crossed or alone)
         safe = _safe_names(given, PREPARED if prepares else None)
         if not (many or dates or texts or prepares or safe != given):
@@ -259,67 +267,90 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
             names.append(f"{safe[pair[0]]} to {safe[pair[1]]} (days)")
         for take, pair in pairs:
             features.append(Feature(take, pair))
-            names.append(f"{PREPARED}{safe[pair[0]]} {SIGNS[take]} {safe[pair[1]]}")
+            name = f"{safe[pair[0]]} {SIGNS[take]} {safe[pair[1]]}"
+            names.append(PREFIXES["combinations"] + name)
             self.numbers_.update(pair)
         tables_of_pairs: dict[tuple[int, int], Floats] = {}
+        self.numbers_.update(values)
         for places in [*alone, *crossed]:
-            table, of_rows = self._shares_of(X, y, places, folds)
+            table, of_rows = self._shares_of(X, y, places, folds, values)
             width = of_rows.shape[1]
             if len(places) == 1:
                 codes[places[0]] = table
-                features += [Feature("code", places, index) for index in range(width)]
+                kind: Take = "value_code" if places[0] in values else "code"
+                features += [Feature(kind, places, index) for index in range(width)]
             else:
                 tables_of_pairs[places[0], places[1]] = table
                 features += [Feature("pair_code", places, index) for index in range(width)]
             out_of_folds |= {len(names) + i: of_rows[:, i] for i in range(width)}
+            prefix = PREFIXES["shares" if len(places) == 1 else "interactions"]
             name = " x ".join(safe[place] for place in places)
-            names += _numbered(f"{PREPARED}{name}", "share", width)
+            names += _numbered(f"{prefix}{name}", "share", width)
         self.dates_ = dates
         self.names_ = _distinct(names)
-        self.maker_ = FeatureMaker(features, codes, tables, tables_of_pairs)
+        self.maker_ = FeatureMaker(features, codes, tables, tables_of_pairs, values)
         return out_of_folds
 
     def _choose(
         self, X: pd.DataFrame, y: Any, many: Sequence[int]
-    ) -> tuple[list[tuple[Arithmetic, Pair]], list[Pair], list[tuple[int]]]:
-        """Return arithmetic of pairs, pairs of categories, and categories that have shares.
+    ) -> tuple[list[tuple[Arithmetic, Pair]], list[Pair], list[tuple[int]], dict[int, Floats]]:
+        """Return arithmetic of pairs, pairs of categories, columns with shares, values of numbers.
 
         Sets `categories_` of the columns of categories that are used.
         """
         if not (self.combinations or self.interactions or self.shares):
-            return [], [], []
+            return [], [], [], {}
         classes, labels = np.unique(y, return_inverse=True)
         numbers: dict[int, Floats] = {}
         known: dict[int, list[str]] = {}
+        values: dict[int, Floats] = {}
         binned: dict[int, Binned] = {}
+        # A share for each of many classes is more features than rows bear.
+        has_shares = len(classes) <= MAX_SCORED_CLASSES
         for place, (_, cells) in enumerate(X.items()):
-            if self.combinations and cells.dtype.kind in "fiu":
-                numbers[place] = cells.to_numpy(np.float64)
-            # A share for each of many classes is more features than rows bear.
-            elif (
-                isinstance(cells.dtype, pd.CategoricalDtype)
-                and place not in many
-                and len(classes) <= MAX_SCORED_CLASSES
-            ):
+            if cells.dtype.kind in "fiu":
+                if self.combinations:
+                    numbers[place] = cells.to_numpy(np.float64)
+                if self.shares and has_shares:
+                    present = cells.dropna().to_numpy(np.float64)
+                    own = np.unique(present)
+                    if 2 < len(own) <= min(MAX_VALUES, len(present) // MIN_ROWS_OF_VALUE):
+                        values[place] = own
+            elif isinstance(cells.dtype, pd.CategoricalDtype) and place not in many and has_shares:
                 known[place] = sorted(map(str, cells.dropna().unique()))
                 binned[place] = Binned(_places_of(cells, known[place]), len(known[place]) + 2)
         pairs, crossed = choose_pairs(numbers, binned, labels, self.combinations, self.interactions)
-        alone = [(p,) for p, names in known.items() if self.shares and len(names) > 2]
+        alone = [(p,) for p, own in known.items() if self.shares and len(own) >= MIN_CATEGORIES]
+        alone = sorted([*alone, *((place,) for place in values)])
         for places in [*alone, *crossed]:
-            self.categories_ |= {place: known[place] for place in places}
-        return pairs, crossed, alone
+            self.categories_ |= {place: known[place] for place in places if place in known}
+        return pairs, crossed, alone, values
 
     def _shares_of(
-        self, X: pd.DataFrame, y: Any, places: Sequence[int], folds: Splits
+        self,
+        X: pd.DataFrame,
+        y: Any,
+        places: Sequence[int],
+        folds: Splits,
+        values: Mapping[int, Floats],
     ) -> tuple[Floats, Floats]:
-        """Return the shares of the cells of one or two columns, and of rows out of folds."""
+        """Return the shares of the cells of one or two columns, and of rows out of folds.
+
+        values : by column of numbers.
+        """
         classes, labels = np.unique(y, return_inverse=True)
-        sizes = [len(self.categories_[place]) + 2 for place in places]
+        sizes: list[int] = []
         codes = np.zeros(len(X), dtype=np.int64)
-        for place, size in zip(places, sizes, strict=True):
-            codes = codes * size + _places_of(X.iloc[:, place], self.categories_[place])
-        cells = Binned(codes, int(np.prod(sizes)))
-        table, of_rows = cross_fitted_shares(cells, labels, len(classes), folds, SMOOTH)
+        for place in places:
+            cells = X.iloc[:, place]
+            if place in values:
+                own = value_rows(cells.to_numpy(np.float64), values[place])
+            else:
+                own = _places_of(cells, self.categories_[place])
+            sizes.append(len(values.get(place, self.categories_.get(place, ()))) + 2)
+            codes = codes * sizes[-1] + own
+        binned = Binned(codes, int(np.prod(sizes)))
+        table, of_rows = cross_fitted_shares(binned, labels, len(classes), folds, SMOOTH)
         return table.reshape(*sizes, -1), of_rows
 
     def _fit_text(self, column: NDArray[Any], y: Any, folds: Splits) -> tuple[TextTable, Floats]:
@@ -381,11 +412,20 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         return weights[:, 1:] if len(classes) == 2 else weights
 
 
+def has_kind(name: str, kinds: Collection[str]) -> bool:
+    """Return whether a feature is not prepared, or of one of these kinds."""
+    prefixes = tuple(PREFIXES[kind] for kind in kinds)
+    return not name.startswith(PREPARED) or name.startswith(prefixes)
+
+
 class OwnColumns(TransformerMixin, BaseEstimator):
-    """Leave prepared features out, and pass the other columns of a frame as they are."""
+    """Leave prepared features out, but for some kinds, and pass the other columns as they are."""
 
     # The exporter reads it.
     passes_columns = True
+
+    def __init__(self, kinds: Sequence[str] = ()) -> None:
+        self.kinds = kinds
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - of the protocol
         """Learn nothing but the number of columns."""
@@ -393,11 +433,11 @@ class OwnColumns(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> Any:
-        """Return the frame without prepared features."""
+        """Return the frame without prepared features of other kinds."""
         check_is_fitted(self)
         if not isinstance(X, pd.DataFrame):
             return X
-        return X[[name for name in X.columns if not str(name).startswith(PREPARED)]]
+        return X[[name for name in X.columns if has_kind(str(name), self.kinds)]]
 
 
 def many_categories(X: pd.DataFrame, max_categories: int | None) -> list[Any]:

@@ -1,7 +1,7 @@
 """Pipelines of preprocessing and estimator, so that no fold leaks into another."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sklearn.compose import ColumnTransformer, make_column_selector
@@ -10,11 +10,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelEncoder, TargetEncoder
 from sklearn.utils import Bunch
 
-from tabproof.modeling.features import PREPARED, ColumnFeatures, OwnColumns
+from tabproof.modeling.features import PREFIXES, PREPARED, ColumnFeatures, OwnColumns
 from tabproof.modeling.folds import InnerFolds
-
-# The names of columns that are not prepared.
-OWN_COLUMNS = f"^(?!{re.escape(PREPARED)})"
 
 
 def make_pipeline(
@@ -25,7 +22,7 @@ def make_pipeline(
     seed: int,
     max_categories: int | None = None,
     prepared: Mapping[str, Any] | None = None,
-    uses_prepared: bool = True,
+    uses: Collection[str] = tuple(PREFIXES),
 ) -> Pipeline:
     """Return a pipeline of `features`, steps for numbers and for categories, and the estimator.
 
@@ -35,11 +32,13 @@ def make_pipeline(
     included. Every random_state that is None becomes the seed, in nested members too.
 
     prepared : the parameters of ColumnFeatures for prepared features.
-    uses_prepared : whether the estimator gets them; models of one search share the step.
+    uses : the kinds of them that the estimator gets; models of one search share the step.
     """
-    preprocess: Any = "passthrough" if uses_prepared or not prepared else OwnColumns()
+    used = [kind for kind in PREFIXES if kind in uses]
+    gets_all = {*used} >= {kind for kind, value in (prepared or {}).items() if value}
+    preprocess: Any = "passthrough" if gets_all else OwnColumns(used)
     if numeric or categorical:
-        pattern = None if uses_prepared or not prepared else OWN_COLUMNS
+        pattern = None if gets_all else _pattern_of(used)
         numeric_steps, categorical_steps = (
             Pipeline([*steps.items()]) if steps else "passthrough"
             for steps in (numeric, categorical)
@@ -66,15 +65,21 @@ def make_pipeline(
     return pipeline.set_params(**chosen)
 
 
-def _uses_prepared(pipeline: Pipeline) -> bool:
-    """Return whether prepared features are made and reach the estimator."""
+def _pattern_of(kinds: Collection[str]) -> str:
+    """Return the pattern of columns that are not prepared, or of one of these kinds."""
+    allowed = "|".join(re.escape(PREFIXES[kind]) for kind in kinds)
+    own = f"^(?!{re.escape(PREPARED)})"
+    return f"{own}|^(?:{allowed})" if allowed else own
+
+
+def _used_kinds(pipeline: Pipeline) -> set[str]:
+    """Return the kinds of prepared features that are made and reach the estimator."""
     features, preprocess = pipeline["features"], pipeline["preprocess"]
-    if not (features.combinations or features.interactions or features.shares):
-        # There are none, so nothing has to be left out.
-        return True
+    kinds = {kind for kind in PREFIXES if getattr(features, kind)}
     if isinstance(preprocess, ColumnTransformer):
-        return all(selector.pattern is None for *_, selector in preprocess.transformers)
-    return not isinstance(preprocess, OwnColumns)
+        patterns = [selector.pattern or "" for *_, selector in preprocess.transformers]
+        return {k for k in kinds if all(re.search(pattern, PREFIXES[k]) for pattern in patterns)}
+    return kinds & {*preprocess.kinds} if isinstance(preprocess, OwnColumns) else kinds
 
 
 def draws_its_folds(part: Any) -> bool:
@@ -103,6 +108,8 @@ def join_fitted(members: Mapping[str, Pipeline], weights: Mapping[str, float]) -
     vote.le_ = LabelEncoder().fit(vote.estimators_[0].classes_)
     vote.classes_ = vote.le_.classes_
     first = [] if features[0] is None else [("features", features[0])]
-    if features[0] is not None and not any(_uses_prepared(each) for each in members.values()):
-        first = [("features", features[0].without_prepared())]
+    if features[0] is not None:
+        used = set().union(*(_used_kinds(each) for each in members.values()))
+        if any(getattr(features[0], kind) for kind in {*PREFIXES} - used):
+            first = [("features", features[0].with_prepared(used))]
     return Pipeline([*first, ("preprocess", "passthrough"), ("clf", vote)])

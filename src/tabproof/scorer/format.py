@@ -72,7 +72,8 @@ class TextSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="text"):
     n_buckets: int
 
 
-# A column that a client sends, and what it takes; of categories `inputs.<i>.codes` may be a table.
+# A column that a client sends, and what it takes; of categories `inputs.<i>.codes` may be a table,
+# of numbers too, for those in `inputs.<i>.values`.
 InputSpec = NumberSpec | CategorySpec | DateSpec | TextSpec
 
 
@@ -168,7 +169,8 @@ class _Format(msgspec.Struct):
 def format_of(arrays: Mapping[str, NDArray[Any]], features: Sequence[FeatureSpec]) -> int:
     """Return the oldest format that has what these files need, so that older readers take them."""
     has_splines = any("knots" in name.split(".") for name in arrays)
-    has_pairs = any(each.take in (*ARITHMETIC, "pair_code") for each in features)
+    is_new = {*ARITHMETIC, "pair_code", "value_code"}
+    has_pairs = any(each.take in is_new for each in features)
     return FORMAT if has_splines or has_pairs else 4
 
 

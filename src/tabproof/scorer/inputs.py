@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabproof.features import ARITHMETIC, Feature, FeatureMaker, Floats, TextTable
 from tabproof.scorer import format as specs
@@ -73,6 +74,7 @@ def read_inputs(
         raise ScorerDamagedError(f"{len(spec.features)} features for {len(encodings)} columns")
     codes: dict[int, Floats] = {}
     texts: dict[int, TextTable] = {}
+    values: dict[int, Floats] = {}
     columns: list[Input] = []
     for index, column in enumerate(spec.inputs):
         if isinstance(column, specs.TextSpec):
@@ -84,6 +86,9 @@ def read_inputs(
             if column.steps:
                 raise ScorerDamagedError(f"input '{column.name}' has steps; columns have them")
             columns.append(NumberEncoding(column.name, ()))
+            known = arrays.get(f"inputs.{index}.values")
+            if known is not None:
+                values[index], codes[index] = known, _read_values(index, column, known, arrays)
         else:
             n_rows = len(column.categories) + 2
             if len(set(column.categories)) < len(column.categories):
@@ -99,7 +104,21 @@ def read_inputs(
         if feature.take == "pair_code":
             _read_pair(feature, columns, arrays, pairs)
         _check_feature(feature, encoding, columns, codes, texts, pairs)
-    return Inputs(tuple(columns), FeatureMaker(features, codes, texts, pairs))
+    return Inputs(tuple(columns), FeatureMaker(features, codes, texts, pairs, values))
+
+
+def _read_values(
+    index: int, column: specs.NumberSpec, known: NDArray[Any], arrays: Arrays
+) -> Floats:
+    """Return the codes of a column of numbers."""
+    if known.dtype != np.float64 or known.ndim != 1 or not np.isfinite(known).all():
+        raise ScorerDamagedError(f"the values of input '{column.name}' are no numbers")
+    if len(known) == 0 or not (np.diff(known) > 0).all():
+        raise ScorerDamagedError(f"the values of input '{column.name}' do not increase")
+    table = arrays.get(f"inputs.{index}.codes", np.empty((0, 0)))
+    if table.dtype != np.float64 or table.ndim != 2 or len(table) != len(known) + 2:
+        raise ScorerDamagedError(f"input '{column.name}' has no table of {len(known) + 2} rows")
+    return table
 
 
 def _read_pair(
@@ -161,9 +180,11 @@ def _check_feature(
         fits = is_number and isinstance(inputs[0], NumberEncoding)
         if isinstance(inputs[0], CategoryEncoding) and isinstance(encoding, CategoryEncoding):
             fits = inputs[0].categories == encoding.categories
-    elif feature.take == "code":
+    elif feature.take in ("code", "value_code"):
         table = codes.get(feature.of[0], np.empty((0, 0)))
+        is_value = isinstance(inputs[0], NumberEncoding)
         fits = is_number and 0 <= feature.index < table.shape[1]
+        fits = fits and is_value == (feature.take == "value_code")
     elif feature.take == "text":
         text = texts.get(feature.of[0])
         fits = is_number and text is not None and 0 <= feature.index <= text.width

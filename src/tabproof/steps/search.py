@@ -160,7 +160,7 @@ def make_members(
 
     allow : packages of the user whose classes may be named.
     max_categories : columns with more become shares of classes; None where that is done before.
-    prepared : the prepared features of all members; one that asks for none of them uses none.
+    prepared : the prepared features of all members; each uses those kinds that it asks for.
     in_vote : whether a step before the members makes them.
     """
     pipelines = {}
@@ -181,11 +181,11 @@ def make_members(
             seed=seed,
             max_categories=max_categories,
             prepared=prepared,
-            uses_prepared=bool(asked.combinations or asked.interactions or asked.shares),
+            uses=[kind for kind in modeling.PREFIXES if getattr(asked, kind)],
         )
         if in_vote and prepared:
-            none = {"combinations": 0, "interactions": 0, "shares": False}
-            pipelines[name]["features"].set_params(**none)
+            features = pipelines[name]["features"]
+            features.set_params(**{kind: type(value)(0) for kind, value in prepared.items()})
     return pipelines
 
 

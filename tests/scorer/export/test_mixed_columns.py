@@ -151,8 +151,9 @@ def test_members_use_prepared_features_or_not() -> None:
     codes = {"encode": OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)}
     members = {
         "with": make_pipeline({}, {}, boosting(max_iter=3), seed=0, prepared=prepared),
-        "without": make_pipeline(
-            {}, {}, boosting(max_iter=3), seed=0, prepared=prepared, uses_prepared=False
+        "without": make_pipeline({}, {}, boosting(max_iter=3), seed=0, prepared=prepared, uses=()),
+        "with shares": make_pipeline(
+            {}, {}, boosting(max_iter=3), seed=0, prepared=prepared, uses=["shares"]
         ),
         "ordinal, without": make_pipeline(
             fill,
@@ -160,7 +161,7 @@ def test_members_use_prepared_features_or_not() -> None:
             RandomForestClassifier(3, max_leaf_nodes=8),
             seed=0,
             prepared=prepared,
-            uses_prepared=False,
+            uses=(),
         ),
     }
     for member in members.values():

@@ -46,6 +46,9 @@ def export_inputs(
                 inputs.append(specs.CategorySpec(name, column.categories))
             else:
                 inputs.append(specs.NumberSpec(name))
+                if place in maker.values:
+                    arrays[f"inputs.{place}.values"] = maker.values[place]
+                    arrays[f"inputs.{place}.codes"] = maker.codes[place]
     for (first, second), pair in maker.pairs.items():
         arrays[f"inputs.{first}.{second}.codes"] = pair.reshape(-1, pair.shape[2])
     return inputs, made, arrays

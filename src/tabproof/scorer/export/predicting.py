@@ -87,9 +87,7 @@ class ScorerPredict:
         assert made is not None  # noqa: S101 - for mypy: the caller asked
         maker, some = made.maker, set(changed)
         places = [n for n, feature in enumerate(maker.features) if some.intersection(feature.of)]
-        texts = {place: table for place, table in maker.texts.items() if place in some}
-        features = [maker.features[place] for place in places]
-        return places, FeatureMaker(features, maker.codes, texts)
+        return places, maker.of_some(places)
 
     def usage(self, parts: Parts) -> Floats:
         """Return by column how much the model uses it: 0 if not at all.

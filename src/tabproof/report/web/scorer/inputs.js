@@ -17,6 +17,7 @@ import { TextTable } from "./texts.js";
 /** @import { Arithmetic, FeatureSpec, InputSpec, ScorerSpec, Take } from "./format.js" */
 
 /** @typedef {{ shape: number[], data: Float64Array }} Codes */
+/** @typedef {{ rows: Map<number, number>, codes: Codes }} Values the row of each number */
 
 /** @typedef {{ kind: "date", name: string }} DateInput */
 /** @typedef {{ kind: "text", name: string, table: TextTable }} TextInput */
@@ -29,11 +30,13 @@ export class Inputs {
    * @param {Input[]} columns
    * @param {FeatureSpec[]} features
    * @param {(Codes | null)[]} pairs by feature: the table of two columns of categories, if it takes one
+   * @param {(Values | null)[]} values by feature: the table of a column of numbers, if it takes one
    */
-  constructor(columns, features, pairs) {
+  constructor(columns, features, pairs, values) {
     this.columns = columns;
     this.features = features;
     this.pairs = pairs;
+    this.values = values;
   }
 
   /**
@@ -69,6 +72,13 @@ export class Inputs {
         }
         const pair = number * (other.categories.length + 2) + Number(row[second]);
         return codes.data[pair * codes.shape[1] + index];
+      }
+      if (take === "value_code") {
+        const values = this.values[place];
+        if (values === null) throw new ScorerDamagedError(`'${column.name}' has no values`);
+        const { rows, codes } = values;
+        const unseen = Number.isNaN(number) ? rows.size + 1 : rows.size;
+        return codes.data[(rows.get(number) ?? unseen) * codes.shape[1] + index];
       }
       if (isArithmetic(take)) return combine(take, number, Number(row[second]));
       if (take !== "code") return datePart(number, take, newest);
@@ -113,7 +123,19 @@ export function readInputs(spec, arrays) {
     features.map(({ take, of }) =>
       take === "pair_code" ? floats(arrays, `inputs.${of[0]}.${of[1]}.codes`) : null,
     ),
+    features.map(({ take, of }) => (take === "value_code" ? readValues(arrays, of[0]) : null)),
   );
+}
+
+/**
+ * @param {Arrays} arrays
+ * @param {number} index
+ * @returns {Values}
+ */
+function readValues(arrays, index) {
+  const values = floats(arrays, `inputs.${index}.values`).data;
+  const codes = floats(arrays, `inputs.${index}.codes`);
+  return { rows: new Map(Array.from(values, (value, row) => [value, row])), codes };
 }
 
 /**
