@@ -113,7 +113,7 @@ test("a damaged or newer file is an error, and no endless loop", () => {
   const damaged = [
     stump({ right: 0 }),
     stump({ right: 3 }),
-    stump({ format: 5 }),
+    stump({ format: 6 }),
     stump({ model: { baseline: [] } }),
     { ...stump(), arrays: short },
     { ...stump(), schema: { ...stump().schema, columns: [] } },

@@ -223,8 +223,8 @@ def hard_inputs(
     yield "rows with extreme numbers", replaced(X, extreme)
     beside: dict[str, pd.Series] = {}
     for place, known in (scorer.inputs.maker.values if scorer.inputs else {}).items():
-        numbers = np.concatenate([known, np.nextafter(known, np.inf), [0.0, -0.0]])
-        beside[scorer.columns[place].name] = pd.Series(rng.choice(numbers, len(X)), index=X.index)
+        near = np.concatenate([known, np.nextafter(known, np.inf), [0.0, -0.0]])
+        beside[scorer.columns[place].name] = pd.Series(rng.choice(near, len(X)), index=X.index)
     if beside:
         yield "rows with numbers on known values and beside them", replaced(X, beside)
 
