@@ -1,8 +1,8 @@
 """A search for the best model in a given time: a list of good settings, and an ensemble of them.
 
 The settings are tried in their order, a few at a time. A setting whose first fold is worse than the
-worst fold of the best setting so far is dropped ("forgiving" early stopping of cross-validation,
-Bergman et al., 2024). Boosting ends where the rows of its test fold are predicted best. The
+worst fold of the best setting so far, with some slack, is dropped ("forgiving" early stopping of
+cross-validation, Bergman et al., 2024). Boosting ends where the rows of its test fold are predicted best. The
 ensemble is selected by its log loss, which rewards calibrated probabilities, from predictions out
 of folds (Caruana et al., 2004), and its members are fitted on all rows.
 """
@@ -47,6 +47,8 @@ N_BAGS, SHARE_OF_BAG, MIN_BAG, MIN_WEIGHT = 20, 0.3, 100, 0.03
 FEW_BAGS = 5
 # Settings that are scored on the folds of further repeats.
 N_REPEATED = 8
+# How much worse than the worst fold of the best a first fold may be.
+SLACK = 1.05
 # No probability is taken for smaller, so that a single row cannot decide.
 LEAST_PROBA = 1e-6
 # A fit on all rows takes longer than one on the rows of a fold, and estimates err.
@@ -127,11 +129,13 @@ class AutoSearchCV(PortfolioSearchCV):
             before = list(rungs.scores[1].entrants) if len(rungs.scores) > 1 else []
             group = candidates[start : start + GROUP]
             rungs.max_seconds = self._max_seconds_of_fit(rungs)
-            first = rungs.run(0, group)
+            rungs.run(0, group)
             if should_stop():
                 break
             if len(rungs.schedule) > 1:
-                promising = [c for c in group if is_promising(c, before, first, rungs.scores[-1])]
+                promising = [
+                    c for c in group if is_promising(c, before, rungs.scores, rungs.problem)
+                ]
                 second = rungs.run(1, promising)
                 keep_whole(second)
                 if should_stop():
@@ -277,6 +281,14 @@ class Finalist:
     fit_seconds: float
     n_iterations: list[int]
 
+    @property
+    def losses(self) -> list[float]:
+        """The log loss of each fold."""
+        return [
+            float(-np.log(np.maximum(proba, LEAST_PROBA)).mean())
+            for proba in self.true_proba.values()
+        ]
+
     def unfitted(self) -> Any:
         """Return the estimator for a fit on all rows, with the mean of the iterations."""
         estimator = clone(self.candidate.estimator)
@@ -288,29 +300,35 @@ class Finalist:
 
 def find_finalists(rungs: Sequence[RungScores], problem: Problem) -> list[Finalist]:
     """Return the candidates that can be members, from the last rung that compares some of them."""
-    y = np.asarray(problem.y)
-    classes, codes = np.unique(y, return_inverse=True)
     for scores in reversed(rungs):
-        folds, found = scores.common_folds, []
-        for candidate in sorted(scores.succeeded() if folds else [], key=lambda c: c.place):
-            fits = {fold: scores.fit_of(candidate, fold) for fold in folds}
-            done = {fold: fit for fold, fit in fits.items() if fit is not None}
-            proba = {fold: fit.proba for fold, fit in done.items() if fit.proba is not None}
-            # Fewer classes where the training rows lack one.
-            if len(proba) < len(folds) or any(p.shape[1] < len(classes) for p in proba.values()):
-                continue
-            true = {
-                f: np.take_along_axis(p, codes[problem.splits[f][1]][:, None], 1)[:, 0]
-                for f, p in proba.items()
-            }
-            n_iterations = [f.n_iterations for f in done.values() if f.n_iterations is not None]
-            cost = float(np.mean([fit.row_cost for fit in done.values()]))
-            share = len(y) / problem.n_train
-            seconds = share * median(fit.fit_seconds for fit in done.values())
-            found.append(Finalist(candidate, proba, true, cost, seconds, n_iterations))
-        if found:
+        folds = scores.common_folds
+        candidates = sorted(scores.succeeded() if folds else [], key=lambda c: c.place)
+        made = [make_finalist(candidate, scores, folds, problem) for candidate in candidates]
+        if found := [each for each in made if each is not None]:
             return found
     return []
+
+
+def make_finalist(
+    candidate: Candidate, scores: RungScores, folds: Sequence[int], problem: Problem
+) -> Finalist | None:
+    """Return a candidate with its predictions of these folds; None where some are missing."""
+    y = np.asarray(problem.y)
+    classes, codes = np.unique(y, return_inverse=True)
+    fits = {fold: scores.fit_of(candidate, fold) for fold in folds}
+    done = {fold: fit for fold, fit in fits.items() if fit is not None}
+    proba = {fold: fit.proba for fold, fit in done.items() if fit.proba is not None}
+    # Fewer classes where the training rows lack one.
+    if len(proba) < len(folds) or any(p.shape[1] < len(classes) for p in proba.values()):
+        return None
+    true_proba = {
+        fold: np.take_along_axis(p, codes[problem.splits[fold][1]][:, None], 1)[:, 0]
+        for fold, p in proba.items()
+    }
+    n_iterations = [fit.n_iterations for fit in done.values() if fit.n_iterations is not None]
+    cost = float(np.mean([fit.row_cost for fit in done.values()]))
+    seconds = len(y) / problem.n_train * median(fit.fit_seconds for fit in done.values())
+    return Finalist(candidate, proba, true_proba, cost, seconds, n_iterations)
 
 
 def select_members(
@@ -373,22 +391,23 @@ def greedy_selection(true_proba: Floats) -> list[int]:
 
 
 def is_promising(
-    candidate: Candidate, before: Sequence[Candidate], first: RungScores, whole: RungScores
+    candidate: Candidate, before: Sequence[Candidate], rungs: Sequence[RungScores], problem: Problem
 ) -> bool:
-    """Return whether its first fold is at least as good as the worst fold of the best before.
+    """Return whether its first fold is about as good as the worst fold of the best before.
 
-    first, whole : the scores on the first fold, and those of candidates that were not dropped.
+    By log loss, as members are selected by it, and with some slack: a member that is a little
+    worse alone may be of use to the others.
     """
-    score = first.score(candidate, [0])
-    if isnan(score):
+    own = make_finalist(candidate, rungs[0], [0], problem)
+    if own is None or isnan(rungs[0].score(candidate, [0])):
         return False
-    folds = range(whole.n_folds)
-    known = [(whole.score(c, folds), c) for c in before]
-    known = [pair for pair in known if not isnan(pair[0])]
-    if not known:
+    folds = range(rungs[-1].n_folds)
+    made = [make_finalist(each, rungs[-1], folds, problem) for each in before]
+    losses = [each.losses for each in made if each is not None]
+    if not losses:
         return True
-    _, best = max(known, key=lambda pair: pair[0])
-    return score >= min(whole.score(best, [fold]) for fold in folds)
+    best = min(losses, key=lambda of_folds: float(np.mean(of_folds)))
+    return own.losses[0] <= SLACK * max(best)
 
 
 def keep_whole(scores: RungScores) -> None:
