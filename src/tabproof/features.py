@@ -297,6 +297,21 @@ def combine_all(take: Arithmetic, first: Floats, second: Floats) -> Floats:
     return np.where(np.isfinite(found), np.clip(found, -FLOAT32_MAX, FLOAT32_MAX), nan)
 
 
+def product(first: float, second: float, means: Sequence[float]) -> float:
+    """Return the product of two numbers, each less its mean; a missing one is its mean."""
+    of_first = first - means[0] if first == first else 0.0
+    of_second = second - means[1] if second == second else 0.0
+    return combine("multiply", of_first, of_second)
+
+
+def all_products(first: Floats, second: Floats, means: Sequence[float]) -> Floats:
+    """Return the products of many numbers, with the same bits as `product`."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        of_first = np.where(np.isnan(first), 0.0, first - means[0])
+        of_second = np.where(np.isnan(second), 0.0, second - means[1])
+    return combine_all("multiply", of_first, of_second)
+
+
 # --- Numbers as some of few
 
 
@@ -313,7 +328,7 @@ def value_rows(values: Floats, known: Floats) -> NDArray[np.intp]:
 # --- Features of columns
 
 Take = (
-    Literal["cell", "code", "value_code", "text", "days_between", "pair_code"]
+    Literal["cell", "code", "value_code", "text", "days_between", "pair_code", "product"]
     | DatePart
     | Arithmetic
 )
@@ -326,12 +341,14 @@ class Feature:
     take : `cell` is the cell itself, `code` and `text` column `index` of the column's table,
     `value_code` that of a column of numbers, `pair_code` that of two columns of categories.
     of : the indices of the columns. newest : the newest date of training, for `days`.
+    means : those of the two columns in training, for `product`.
     """
 
     take: Take
     of: tuple[int, ...]
     index: int = 0
     newest: float = 0.0
+    means: tuple[float, ...] = ()
 
 
 class FeatureMaker:
@@ -353,13 +370,15 @@ class FeatureMaker:
     ) -> None:
         self.features, self.codes, self.texts = tuple(features), dict(codes), dict(texts)
         self.pairs, self.values = dict(pairs or {}), dict(values or {})
-        # By feature: what is done, the columns, and the index in a table or among DATE_PARTS.
-        self._plan: list[tuple[Any, int, int, int, float]] = []
+        # By feature: what is done, the columns, the index in a table or among DATE_PARTS, and
+        # `newest` or `means`.
+        self._plan: list[tuple[Any, int, int, int, Any]] = []
         for feature in self.features:
             kind, index = str(feature.take), feature.index
             if kind in DATE_PARTS:
                 kind, index = "date", DATE_PARTS.index(feature.take)
-            self._plan.append((kind, feature.of[0], feature.of[-1], index, feature.newest))
+            learned = feature.means or feature.newest
+            self._plan.append((kind, feature.of[0], feature.of[-1], index, learned))
         self._codes_of_row = {column: table.tolist() for column, table in codes.items()}
         self._pairs_of_row = {columns: table.tolist() for columns, table in self.pairs.items()}
         self._codes_of_value = {
@@ -386,7 +405,7 @@ class FeatureMaker:
         parts_of: Any = None
         parts: Sequence[float] = ()
         # Features of one column are side by side, so its parts are computed once.
-        for take, column, other, index, newest in self._plan:
+        for take, column, other, index, learned in self._plan:
             if take == "cell":
                 found.append(row[column])
             elif take == "days_between":
@@ -394,13 +413,15 @@ class FeatureMaker:
             elif take == "pair_code":
                 table = self._pairs_of_row[column, other]
                 found.append(table[int(row[column])][int(row[other])][index])
+            elif take == "product":
+                found.append(product(row[column], row[other], learned))
             elif take in ARITHMETIC:
                 found.append(combine(take, row[column], row[other]))
             else:
-                if parts_of != (column, newest):
-                    parts_of, cell = (column, newest), row[column]
+                if parts_of != (column, learned):
+                    parts_of, cell = (column, learned), row[column]
                     if take == "date":
-                        parts = date_values(cell, newest)
+                        parts = date_values(cell, learned)
                     elif take == "text":
                         parts = self.texts[column].features(cell)
                     elif take == "value_code":
@@ -431,12 +452,15 @@ class FeatureMaker:
             elif take == "days_between":
                 found.append(all_days_between(cells, columns[of[1]]))
             elif take == "pair_code":
-                first, second = (columns[place].astype(np.intp, copy=False) for place in of)
-                found.append(self.pairs[of[0], of[1]][first, second, feature.index])
+                one, other = (columns[place].astype(np.intp, copy=False) for place in of)
+                found.append(self.pairs[of[0], of[1]][one, other, feature.index])
+            elif take == "product":
+                first, second = (columns[place].astype(np.float64, copy=False) for place in of)
+                found.append(all_products(first, second, feature.means))
             elif take == "add" or take == "subtract" or take == "multiply" or take == "divide":
                 # Spelt out, so that mypy knows what is left.
-                numbers = (columns[place].astype(np.float64, copy=False) for place in of)
-                found.append(combine_all(take, *numbers))
+                first, second = (columns[place].astype(np.float64, copy=False) for place in of)
+                found.append(combine_all(take, first, second))
             else:
                 found.append(date_parts(cells, take, feature.newest))
         return found

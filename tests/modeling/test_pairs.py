@@ -68,7 +68,7 @@ def table() -> tuple[pd.DataFrame, np.ndarray]:
     return frame, (y ^ (rng.random(N_ROWS) < 0.05)).astype(int)
 
 
-PREPARE = {"combinations": 3, "interactions": 2, "shares": True}
+PREPARE = {"combinations": 3, "interactions": 2, "shares": True, "products": True}
 
 
 def test_prepared_features_are_beside_the_columns_and_off_by_default() -> None:
@@ -86,8 +86,8 @@ def test_prepared_features_are_beside_the_columns_and_off_by_default() -> None:
 
 
 def test_numbers_that_repeat_have_shares_and_others_the_prior() -> None:
-    whole = rng.integers(0, 4, N_ROWS) * 1.5
-    y = (whole == 1.5).astype(int) ^ (rng.random(N_ROWS) < 0.1)
+    whole = rng.integers(0, 40, N_ROWS) * 1.5
+    y = (whole % 3 == 1.5).astype(int) ^ (rng.random(N_ROWS) < 0.1)
     X = pd.DataFrame({"whole": np.where(rng.random(N_ROWS) < 0.1, np.nan, whole)})
     X["two"] = np.arange(N_ROWS) % 2 * 1.0
     features = ColumnFeatures(shares=True, random_state=0).fit(X, y)
@@ -95,20 +95,50 @@ def test_numbers_that_repeat_have_shares_and_others_the_prior() -> None:
     odd = pd.DataFrame({"whole": [0.0, 1.5, np.nextafter(1.5, 2), 99.0, -0.0, np.nan], "two": 0.0})
     found = features.transform(odd).iloc[:, 2].to_numpy()
     assert found[2] == found[3] == pytest.approx(y.mean())
-    assert found[4] == found[0] < 0.2
-    assert found[1] > 0.8
+    assert found[4] == found[0] < 0.4
+    assert found[1] > 0.6
     is_missing = X["whole"].isna()
     expected = (y[is_missing].sum() + 10 * y.mean()) / (is_missing.sum() + 10)
     assert found[5] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("n_values", "has_shares"), [(2, False), (3, True), (80, True)])
+@pytest.mark.parametrize(("n_values", "has_shares"), [(40, True), (80, True), (81, False)])
 def test_a_number_has_shares_if_ten_rows_have_a_value(n_values: int, has_shares: bool) -> None:
-    X = pd.DataFrame({"number": np.arange(N_ROWS) % n_values * 1.0})
-    found = ColumnFeatures(shares=True, random_state=0).fit(X, NOISE)
+    number = np.arange(N_ROWS) % n_values
+    X, y = pd.DataFrame({"number": number * 1.0}), number % 2
+    found = ColumnFeatures(shares=True, random_state=0).fit(X, y)
     assert len(found.get_feature_names_out()) == 1 + has_shares
-    X["number"] = np.arange(N_ROWS) % (N_ROWS // 10 + 1) * 1.0
-    assert len(ColumnFeatures(shares=True).fit(X, NOISE).get_feature_names_out()) == 1
+
+
+def test_values_that_say_no_more_than_their_bins_have_no_shares() -> None:
+    number = rng.integers(0, 40, N_ROWS)
+    X = pd.DataFrame({"number": number * 1.0})
+    smooth = (number + rng.normal(0, 8, N_ROWS) > 20).astype(int)
+    for y in (smooth, NOISE):
+        assert ColumnFeatures(shares=True, random_state=0).fit_transform(X, y) is X
+
+
+def test_products_are_those_of_numbers_less_their_means() -> None:
+    X = pd.DataFrame(
+        {"a": [0.0, 2.0, np.nan, 4.0], "b": [1, 2, 3, 2], "two": [0.0, 1, 1, 0], "same": 5.0}
+    )
+    features = ColumnFeatures(products=True).fit(X, [0, 1, 0, 1])
+    found = features.transform(X).drop(columns=X.columns)
+    assert [*found] == [
+        f"=product {pair}" for pair in ("a * a", "a * b", "a * two", "b * b", "b * two")
+    ]
+    assert found["=product a * b"].tolist() == [2.0, 0.0, 0.0, 0.0]
+    assert found["=product a * a"].tolist() == [4.0, 0.0, 0.0, 4.0]
+    unused = ColumnFeatures(products=True).fit(X[["same"]], [0, 1, 0, 1])
+    assert unused.transform(X[["same"]]).shape == (4, 1)
+
+
+def test_products_are_made_of_the_twenty_numbers_that_say_most() -> None:
+    X = pd.DataFrame({f"n{place}": rng.normal(size=N_ROWS) for place in range(22)})
+    y = (X["n3"] + X["n21"] > 0).astype(int)
+    names = ColumnFeatures(products=True).fit(X, y).get_feature_names_out()
+    assert len(names) == 22 + 20 * 21 / 2
+    assert "=product n3 * n21" in names
 
 
 @pytest.mark.parametrize("kind", PREFIXES)

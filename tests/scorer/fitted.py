@@ -68,11 +68,15 @@ def table(
 
 
 def paired_table(n_rows: int = 300, n_classes: int = 2) -> tuple[pd.DataFrame, np.ndarray]:
-    """Make the columns of `table`, and a target that pairs of them explain."""
+    """Make the columns of `table`, and a target that pairs, and values of `exact`, explain."""
     frame, _ = table(n_rows, n_classes)
     rng = np.random.default_rng(1)
     both = (frame["都市"] == "東京") ^ (frame["job"] == "a")
+    # Last, so that the other columns stay as they are.
+    values = rng.integers(-7, 8, n_rows)
+    frame["exact"] = pd.Series(values / 10).mask(rng.random(n_rows) < 0.1)
     score = frame["whole"].fillna(0) * (frame["age"].fillna(40) - 40) / 5 + 4 * both
+    score += 12 * (values % 3 == 1)
     return frame, pd.qcut(score + rng.normal(0, 0.5, n_rows), n_classes, labels=False)
 
 
@@ -274,6 +278,13 @@ def prepared_pipeline_of(preprocess: str, estimator: Any) -> Pipeline:
     return pipeline_of(preprocess, estimator).set_params(
         features__combinations=6, features__interactions=2, features__shares=True
     )
+
+
+def quadratic_linear(n_classes: int = 2) -> Exported:
+    """Return a linear model on products of numbers, and on shares of values."""
+    pipeline = pipeline_of("onehot", LogisticRegression())
+    pipeline.set_params(features__products=True, features__shares=True)
+    return exported(pipeline, *paired_table(n_classes=n_classes))
 
 
 @cache

@@ -37,6 +37,7 @@ from tests.scorer.fitted import (
     mixed_vote,
     pipeline_of,
     prepared_boosting,
+    quadratic_linear,
     scorers_of,
     small_boosting,
     small_vote,
@@ -216,6 +217,11 @@ class Reader:
                 places.append(own.index(row[k]) if row[k] in own else place)
             table = arrays["inputs.{}.{}.codes".format(*feature["of"])]
             return table[places[0] * (len(own) + 2) + places[1]][index]
+        if take == "product":
+            numbers = zip(feature["of"], feature["means"], strict=True)
+            x, y = (0.0 if row[k] is None else float(row[k] or 0) - mean for k, mean in numbers)
+            found = x * y
+            return step("clip_float32", 0, found) if math.isfinite(found) else math.nan
         if take in ("add", "subtract", "multiply", "divide"):
             x, y = (math.nan if row[k] is None else float(row[k] or 0) for k in feature["of"])
             found = math.nan if take == "divide" and y == 0 else step(take, y, x)
@@ -395,6 +401,7 @@ CASES: dict[str, tuple[Callable[[], Exported], float]] = {
     "dates, texts and many categories": (mixed_boosting, 0.0),
     "dates and texts, vote": (mixed_vote, 1e-12),
     "prepared features": (prepared_boosting, 0.0),
+    "linear, products and shares": (quadratic_linear, 1e-12),
     "boosting, three labels": (lambda: small_boosting(3), 1e-15),
     "forest, one-hot, three labels": (lambda: case_of("onehot", FOREST, 3), 0.0),
     "linear, three labels": (lambda: case_of("onehot", LogisticRegression(), 3), 1e-12),

@@ -221,6 +221,10 @@ class PreprocessConfig:
         "pairs of category columns whose shares of classes are beside them, at most", 0, ge=0
     )
     shares: bool = option("whether shares of classes are beside each column of few values", False)
+    products: bool = option(
+        "whether products of up to 20 number columns are beside them, for linear models",
+        False,
+    )
     keeps_categories: bool = option("whether categories reach the estimator as categories", False)
     keeps_missing: bool = option("whether missing values reach the estimator", False)
 

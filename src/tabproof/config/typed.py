@@ -109,6 +109,7 @@ def prepared_features(config: schema.TrainConfig) -> dict[str, Any]:
         "combinations": max(each.combinations for each in asked),
         "interactions": max(each.interactions for each in asked),
         "shares": any(each.shares for each in asked),
+        "products": any(each.products for each in asked),
     }
     return most if any(most.values()) else {}
 

@@ -9,7 +9,7 @@ import warnings
 from array import array
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -41,7 +41,13 @@ from tabproof.features import (
     value_rows,
 )
 from tabproof.modeling.folds import InnerFolds, has_groups
-from tabproof.modeling.pairs import Binned, choose_pairs, cross_fitted_shares
+from tabproof.modeling.pairs import (
+    Binned,
+    choose_pairs,
+    choose_values,
+    cross_fitted_shares,
+    strongest_numbers,
+)
 
 Codes = NDArray[np.int64]
 Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -61,13 +67,18 @@ N_SPLITS = 5
 UNSAFE = re.compile(r'[\[\]{}<>:,"\\\x00-\x1f]')
 # The names of prepared features begin with it, and no others do; then the kind follows.
 PREPARED = "="
-PREFIXES = {"combinations": "=combined ", "interactions": "=crossed ", "shares": "=share "}
+PREFIXES = {
+    "combinations": "=combined ",
+    "interactions": "=crossed ",
+    "shares": "=share ",
+    "products": "=product ",
+}
 SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 # Shares of few rows are drawn to those of all, as if there were as many more.
 SMOOTH = 10.0
 # Categories that have shares beside them are at least as many.
 MIN_CATEGORIES = 3
-# Numbers with more values have no shares, nor those of which fewer rows have a value on average.
+# Numbers with more values have no shares, nor those that fewer rows have on average.
 MAX_VALUES, MIN_ROWS_OF_VALUE = 256, 10
 # No category of training looks like it.
 UNSEEN = "\ue000 never seen"
@@ -84,8 +95,8 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
 
     Beside the columns there can be prepared features, whose names begin with PREPARED: results of
     arithmetic of two numbers, shares of pairs of categories, and shares of categories that are
-    kept and of numbers with few values. Pairs are chosen on the training rows
-    (`tabproof.modeling.pairs`).
+    kept and of numbers with few values, and for linear models products of all pairs of numbers
+    less their means. Pairs are chosen on the training rows (`tabproof.modeling.pairs`).
 
     Training rows get scores and shares from folds that they are not in, without their own target;
     with the level `group` in the index of X, without the targets of their group. A frame without
@@ -99,8 +110,10 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
     text_C : the inverse strength of the penalty of the logistic regression.
     combinations : the most results of arithmetic.
     interactions : the most pairs of categories.
-    shares : whether each column of three categories or more has its shares beside it, and each of
-    3 to 256 numbers, of which at least ten rows have one on average.
+    shares : whether each column of three categories or more has its shares beside it, and each
+        of 3 to 256 numbers, of which at least ten rows have one on average, and whose exact values
+        say more of the target than bins of them.
+    products : whether products are made, of at most 20 numbers.
     """
 
     # scikit-learn's name for constraints, which check_grid uses too.
@@ -113,6 +126,7 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         "combinations": [Interval(Integral, 0, None, closed="left")],
         "interactions": [Interval(Integral, 0, None, closed="left")],
         "shares": ["boolean"],
+        "products": ["boolean"],
     }
 
     def __init__(
@@ -125,6 +139,7 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         combinations: int = 0,
         interactions: int = 0,
         shares: bool = False,
+        products: bool = False,
     ) -> None:
         self.max_categories = max_categories
         self.text_components = text_components
@@ -134,6 +149,7 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         self.combinations = combinations
         self.interactions = interactions
         self.shares = shares
+        self.products = products
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the features."""
@@ -218,7 +234,8 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         dates = [p for p, dtype in enumerate(X.dtypes) if dtype.kind == "M"]
         texts = [p for p, dtype in enumerate(X.dtypes) if isinstance(dtype, pd.StringDtype)]
         pairs, crossed, alone, values = self._choose(X, y, many)
-        prepares = bool(pairs or crossed or alone)
+        multiplied = _products(X, y) if self.products else []
+        prepares = bool(pairs or crossed or alone or multiplied)
         safe = _safe_names(given, PREPARED if prepares else None)
         if not (many or dates or texts or prepares or safe != given):
             self.names_ = given
@@ -270,6 +287,11 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
             name = f"{safe[pair[0]]} {SIGNS[take]} {safe[pair[1]]}"
             names.append(PREFIXES["combinations"] + name)
             self.numbers_.update(pair)
+        for feature in multiplied:
+            features.append(feature)
+            name = " * ".join(safe[place] for place in feature.of)
+            names.append(PREFIXES["products"] + name)
+            self.numbers_.update(feature.of)
         tables_of_pairs: dict[tuple[int, int], Floats] = {}
         self.numbers_.update(values)
         for places in [*alone, *crossed]:
@@ -309,17 +331,24 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         has_shares = len(classes) <= MAX_SCORED_CLASSES
         for place, (_, cells) in enumerate(X.items()):
             if cells.dtype.kind in "fiu":
-                if self.combinations:
-                    numbers[place] = cells.to_numpy(np.float64)
+                numbers[place] = cells.to_numpy(np.float64)
                 if self.shares and has_shares:
-                    present = cells.dropna().to_numpy(np.float64)
+                    present = numbers[place][~np.isnan(numbers[place])]
                     own = np.unique(present)
                     if 2 < len(own) <= min(MAX_VALUES, len(present) // MIN_ROWS_OF_VALUE):
                         values[place] = own
             elif isinstance(cells.dtype, pd.CategoricalDtype) and place not in many and has_shares:
                 known[place] = sorted(map(str, cells.dropna().unique()))
                 binned[place] = Binned(_places_of(cells, known[place]), len(known[place]) + 2)
-        pairs, crossed = choose_pairs(numbers, binned, labels, self.combinations, self.interactions)
+        of_pairs = numbers if self.combinations else {}
+        pairs, crossed = choose_pairs(
+            of_pairs, binned, labels, self.combinations, self.interactions
+        )
+        exact = {
+            place: Binned(value_rows(numbers[place], own), len(own) + 2)
+            for place, own in values.items()
+        }
+        values = {place: values[place] for place in choose_values(numbers, binned, exact, labels)}
         alone = [(p,) for p, own in known.items() if self.shares and len(own) >= MIN_CATEGORIES]
         alone = sorted([*alone, *((place,) for place in values)])
         for places in [*alone, *crossed]:
@@ -448,6 +477,27 @@ def many_categories(X: pd.DataFrame, max_categories: int | None) -> list[Any]:
         if max_categories is not None
         and isinstance(dtype, pd.CategoricalDtype)
         and len(dtype.categories) > max_categories
+    ]
+
+
+def _products(X: pd.DataFrame, y: Any) -> list[Feature]:
+    """Return products of the numbers that say most of the target, squares too."""
+    numbers: dict[int, Floats] = {}
+    means: dict[int, float] = {}
+    n_values: dict[int, int] = {}
+    for place, (_, cells) in enumerate(X.items()):
+        present = cells.dropna().to_numpy(np.float64) if cells.dtype.kind in "fiu" else np.empty(0)
+        n_distinct = len(np.unique(present))
+        if n_distinct > 1 and np.isfinite(mean := float(present.mean())):
+            numbers[place] = cells.to_numpy(np.float64)
+            means[place], n_values[place] = mean, n_distinct
+    labels = np.unique(y, return_inverse=True)[1]
+    chosen = combinations_with_replacement(strongest_numbers(numbers, labels), 2)
+    # The square of one of two values is that value again, on another scale.
+    return [
+        Feature("product", (one, other), means=(means[one], means[other]))
+        for one, other in chosen
+        if one != other or n_values[one] > 2
     ]
 
 

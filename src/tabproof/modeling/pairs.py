@@ -1,8 +1,9 @@
-"""Which pairs of columns say more of the target together than each does alone.
+"""Which columns say more of the target together than alone, or by exact values than by bins.
 
 A cheap additive model is fitted first: in turn, each column explains with the means of its bins
-what the others leave. A pair is worth a feature if bins of the pair explain much of the rest. All
-of this is arithmetic in a fixed order without BLAS, on the training rows alone.
+what the others leave. A pair is worth a feature if bins of the pair explain much of the rest; so
+are the values of a number, if they explain much of what its own bins leave. All of this is
+arithmetic in a fixed order without BLAS, on the training rows alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ N_SWEEPS = 3
 MAX_SIGNALS = 10
 # How far above chance a pair is, in standard deviations: of 1,000 pairs the largest is about 3.
 LEAST_SCORE = 3.0
+# Exact values need more, since the bins of their number may only have been too coarse.
+LEAST_SCORE_OF_VALUES = 6.0
 # A table of two columns has at most as many cells.
 MAX_CELLS = 10_000
 # Both ways to divide: a column with zeros is the worse divisor.
@@ -57,19 +60,16 @@ def choose_pairs(
 
     y : the class of each row, from 0. Missing numbers are NaN.
     """
-    rows = np.arange(len(y))
-    if len(rows) > MAX_ROWS:
-        rows = np.sort(np.random.default_rng(0).choice(rows, MAX_ROWS, replace=False))
+    rows = _looked_at(len(y))
     values = {place: column[rows] for place, column in numbers.items()}
     binned = {place: _bins_of(column) for place, column in values.items()}
     binned |= {place: Binned(codes[rows], n) for place, (codes, n) in categories.items()}
     signals = _signals(y[rows])
     scores = {place: _score(column, signals) for place, column in binned.items()}
 
-    def best(places: Mapping[int, object]) -> list[int]:
-        return sorted(sorted(places, key=lambda place: -scores[place])[:MAX_COLUMNS])
-
-    top_numbers, top_categories = best(numbers), best(categories)
+    top_numbers, top_categories = (
+        _strongest({place: scores[place] for place in columns}) for columns in (numbers, categories)
+    )
     rest = _unexplained([binned[p] for p in [*top_numbers, *top_categories]], signals)
     combined: list[tuple[float, tuple[Arithmetic, tuple[int, int]]]] = []
     for first, second in combinations(top_numbers, 2) if n_combinations else ():
@@ -89,6 +89,45 @@ def choose_pairs(
             cells = Binned(one.codes * other.n_bins + other.codes, n_cells)
             crossed.append((_score(cells, rest), (first, second)))
     return _largest(combined, n_combinations), _largest(crossed, n_interactions)
+
+
+def choose_values(
+    numbers: Mapping[int, Floats],
+    categories: Mapping[int, Binned],
+    values: Mapping[int, Binned],
+    y: Codes,
+) -> list[int]:
+    """Return the numbers whose exact values say more than their bins, in order of their places.
+
+    values : by number, its values as bins.
+    """
+    rows = _looked_at(len(y))
+    bins = [_bins_of(column[rows]) for column in numbers.values()]
+    bins += [Binned(codes[rows], n) for codes, n in categories.values()]
+    rest = _unexplained(bins, _signals(y[rows]))
+    scores = {place: _score(Binned(codes[rows], n), rest) for place, (codes, n) in values.items()}
+    return sorted(place for place, score in scores.items() if score > LEAST_SCORE_OF_VALUES)
+
+
+def strongest_numbers(numbers: Mapping[int, Floats], y: Codes) -> list[int]:
+    """Return up to MAX_COLUMNS numbers that say most of the target, in order of their places."""
+    if len(numbers) <= MAX_COLUMNS:
+        return sorted(numbers)
+    rows = _looked_at(len(y))
+    signals = _signals(y[rows])
+    return _strongest({p: _score(_bins_of(own[rows]), signals) for p, own in numbers.items()})
+
+
+def _looked_at(n_rows: int) -> Codes:
+    """Return at most MAX_ROWS of the rows."""
+    rows = np.arange(n_rows)
+    if n_rows <= MAX_ROWS:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, MAX_ROWS, replace=False))
+
+
+def _strongest(scores: Mapping[int, float]) -> list[int]:
+    return sorted(sorted(scores, key=lambda place: -scores[place])[:MAX_COLUMNS])
 
 
 def _largest(scored: Sequence[tuple[float, T]], n: int) -> list[T]:

@@ -84,6 +84,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     of: tuple[int, ...]
     index: int = 0
     newest: float = 0.0
+    means: tuple[float, ...] = ()
 
 
 class TreesSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="trees"):
@@ -169,7 +170,7 @@ class _Format(msgspec.Struct):
 def format_of(arrays: Mapping[str, NDArray[Any]], features: Sequence[FeatureSpec]) -> int:
     """Return the oldest format that has what these files need, so that older readers take them."""
     has_splines = any("knots" in name.split(".") for name in arrays)
-    is_new = {*ARITHMETIC, "pair_code", "value_code"}
+    is_new = {*ARITHMETIC, "pair_code", "value_code", "product"}
     has_pairs = any(each.take in is_new for each in features)
     return FORMAT if has_splines or has_pairs else 4
 

@@ -98,7 +98,7 @@ def read_inputs(
                 raise ScorerDamagedError(f"input '{column.name}' has no table of {n_rows} rows")
             codes[index] = table
             columns.append(CategoryEncoding(column.name, tuple(column.categories), table))
-    features = [Feature(f.take, f.of, f.index, f.newest) for f in spec.features]
+    features = [Feature(f.take, f.of, f.index, f.newest, f.means) for f in spec.features]
     pairs: dict[tuple[int, int], Floats] = {}
     for feature, encoding in zip(features, encodings, strict=True):
         if feature.take == "pair_code":
@@ -172,7 +172,8 @@ def _check_feature(
     pairs: dict[tuple[int, int], Floats],
 ) -> None:
     where = f"the feature of column '{encoding.name}'"
-    n_inputs = 2 if feature.take in ("days_between", "pair_code", *ARITHMETIC) else 1
+    of_two = ("days_between", "pair_code", "product", *ARITHMETIC)
+    n_inputs = 2 if feature.take in of_two else 1
     if len(feature.of) != n_inputs or not all(0 <= i < len(columns) for i in feature.of):
         raise ScorerDamagedError(f"{where} does not name {n_inputs} of the inputs")
     inputs, is_number = [columns[i] for i in feature.of], isinstance(encoding, NumberEncoding)
@@ -191,8 +192,10 @@ def _check_feature(
     elif feature.take == "pair_code":
         pair = pairs.get((feature.of[0], feature.of[1]), np.empty((0, 0, 0)))
         fits = is_number and 0 <= feature.index < pair.shape[-1]
-    elif feature.take in ARITHMETIC:
+    elif feature.take in ("product", *ARITHMETIC):
         fits = is_number and all(isinstance(each, NumberEncoding) for each in inputs)
+        if feature.take == "product":
+            fits = fits and len(feature.means) == 2 and bool(np.isfinite(feature.means).all())
     else:
         fits = is_number and all(isinstance(each, DateInput) for each in inputs)
         fits = fits and bool(np.isfinite(feature.newest))

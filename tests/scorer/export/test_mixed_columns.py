@@ -11,12 +11,13 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import OrdinalEncoder
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 from xgboost import XGBClassifier
 
 from tabproof.modeling import join_fitted, make_pipeline
 from tabproof.scorer.export import check_exportable, export_pipeline
 from tabproof.scorer.export.parity import ScorerDiffersError, check_parity, columns_of
+from tabproof.scorer.format import ScorerDamagedError
 from tests.scorer.damage import changed, spec_of, with_spec
 from tests.scorer.fitted import (
     Exported,
@@ -27,6 +28,7 @@ from tests.scorer.fitted import (
     mixed_table,
     mixed_vote,
     paired_table,
+    quadratic_linear,
 )
 
 MODELS: dict[str, tuple[str, Any, float]] = {
@@ -146,7 +148,7 @@ def test_days_between_dates_count_half_for_each() -> None:
 
 def test_members_use_prepared_features_or_not() -> None:
     X, y = paired_table(n_classes=3)
-    prepared = {"combinations": 3, "interactions": 2, "shares": True}
+    prepared = {"combinations": 3, "interactions": 2, "shares": True, "products": True}
     fill = {"impute": SimpleImputer()}
     codes = {"encode": OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)}
     members = {
@@ -154,6 +156,14 @@ def test_members_use_prepared_features_or_not() -> None:
         "without": make_pipeline({}, {}, boosting(max_iter=3), seed=0, prepared=prepared, uses=()),
         "with shares": make_pipeline(
             {}, {}, boosting(max_iter=3), seed=0, prepared=prepared, uses=["shares"]
+        ),
+        "linear, with products": make_pipeline(
+            {**fill, "scale": StandardScaler()},
+            {"impute": SimpleImputer(strategy="most_frequent"), **codes},
+            LogisticRegression(),
+            seed=0,
+            prepared=prepared,
+            uses=["products"],
         ),
         "ordinal, without": make_pipeline(
             fill,
@@ -169,4 +179,30 @@ def test_members_use_prepared_features_or_not() -> None:
     for one in (*members.values(), join_fitted(members, dict.fromkeys(members, 1.0))):
         check_exportable(one)
         files = export_pipeline(one, X[60:], ["a", "b", "c"])
-        assert check_parity(one, files, X[:60], seed=0).max_difference < 1e-15
+        assert check_parity(one, files, X[:60], seed=0).max_difference < 1e-12
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_products_and_shares_of_values_are_exported_exactly(n_classes: int) -> None:
+    case = quadratic_linear(n_classes)
+    takes = {feature.take for feature in case.scorer.inputs.maker.features}
+    assert {"product", "value_code"} <= takes
+    parity = check_parity(case.pipeline, case.files, case.X_test, seed=0, whole=True)
+    assert parity.max_difference <= 1e-12
+
+
+@pytest.mark.parametrize("take", ["product", "value_code"])
+def test_a_wrong_prepared_feature_is_found(take: str) -> None:
+    case = quadratic_linear()
+    spec = spec_of(case.files)
+    place = [feature["take"] for feature in spec["features"]].index(take)
+    feature = spec["features"][place]
+    other = next(i for i, column in enumerate(spec["inputs"]) if column["name"] == "age")
+    wrong = {
+        "product": {**feature, "means": [mean + 1e-9 for mean in feature.get("means", [])]},
+        # That column has no values.
+        "value_code": {**feature, "of": [other]},
+    }[take]
+    files = with_spec(case.files, changed(spec, ("features", place), wrong))
+    with pytest.raises((ScorerDiffersError, ScorerDamagedError)):
+        check_parity(case.pipeline, files, case.X_test, seed=0)

@@ -108,7 +108,7 @@ def _find_vote_obstacle(estimator: VotingClassifier, *, passthrough: bool) -> st
         if getattr(member.named_steps.get("features"), "max_categories", None) is not None:
             return f"model.members.{name}: features.max_categories of a member"
         features = member.named_steps.get("features")
-        for name_of in ("combinations", "interactions", "shares"):
+        for name_of in ("combinations", "interactions", "shares", "products"):
             if getattr(features, name_of, False):
                 return f"model.members.{name}: features.{name_of} of a member"
         if isinstance(member["clf"], VotingClassifier):

@@ -22,7 +22,7 @@ def export_inputs(
     features : a fitted tabproof.modeling.ColumnFeatures that does not return X as it is.
     """
     maker = features.maker_
-    made = [specs.FeatureSpec(f.take, f.of, f.index, f.newest) for f in maker.features]
+    made = [specs.FeatureSpec(f.take, f.of, f.index, f.newest, f.means) for f in maker.features]
     # A column of the model that is a cell says what categories there are.
     same = {f.of[0]: c for f, c in zip(made, columns, strict=True) if f.take == "cell"}
     inputs: list[specs.InputSpec] = []

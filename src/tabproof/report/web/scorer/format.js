@@ -12,9 +12,9 @@ export const FORMATS = [1, 2, 3, 4, 5];
 /** @typedef {ColumnSpec | DateSpec | TextSpec} InputSpec */
 /** @typedef {"days" | "year" | "month" | "day" | "weekday" | "hour"} DatePart */
 /** @typedef {"add" | "subtract" | "multiply" | "divide"} Arithmetic */
-/** @typedef {"cell" | "code" | "value_code" | "text" | "days_between" | "pair_code"} OtherTake */
+/** @typedef {"cell" | "code" | "value_code" | "text" | "days_between" | "pair_code" | "product"} OtherTake */
 /** @typedef {OtherTake | DatePart | Arithmetic} Take */
-/** @typedef {{ take: Take, of: number[], index?: number, newest?: number }} FeatureSpec */
+/** @typedef {{ take: Take, of: number[], index?: number, newest?: number, means?: number[] }} FeatureSpec */
 /** @typedef {"logistic" | "softmax" | "mean" | "logistic_float32" | "softmax_float32"} Link */
 /** @typedef {{ kind: "trees", link: Link, baseline: number[], n_groups: number }} TreesSpec */
 /** @typedef {{ kind: "linear", link: Link }} LinearSpec */

@@ -48,7 +48,7 @@ export class Inputs {
   ofRow(row) {
     /** @type {Map<number, number[]>} features by the column of a text */
     const texts = new Map();
-    return this.features.map(({ take, of, index = 0, newest = 0 }, place) => {
+    return this.features.map(({ take, of, index = 0, newest = 0, means }, place) => {
       const [first, second] = of;
       const column = this.columns[first];
       const cell = row[first];
@@ -79,6 +79,10 @@ export class Inputs {
         const { rows, codes } = values;
         const unseen = Number.isNaN(number) ? rows.size + 1 : rows.size;
         return codes.data[(rows.get(number) ?? unseen) * codes.shape[1] + index];
+      }
+      if (take === "product") {
+        const [ofFirst = 0, ofSecond = 0] = means ?? [];
+        return combine("multiply", less(number, ofFirst), less(Number(row[second]), ofSecond));
       }
       if (isArithmetic(take)) return combine(take, number, Number(row[second]));
       if (take !== "code") return datePart(number, take, newest);
@@ -159,6 +163,16 @@ function combine(take, first, second) {
   else if (take === "subtract") found = first - second;
   else if (take === "multiply") found = first * second;
   return Number.isFinite(found) ? Math.min(Math.max(found, -FLOAT32_MAX), FLOAT32_MAX) : NaN;
+}
+
+/**
+ * Return a number less the mean of its column, which stands for a missing one.
+ *
+ * @param {number} number
+ * @param {number} mean
+ */
+function less(number, mean) {
+  return Number.isNaN(number) ? 0 : number - mean;
 }
 
 /**
