@@ -343,7 +343,7 @@ class AutoSearchConfig(MembersSearchConfig):
     )
     patience: int = option(
         "boosting ends after so many iterations without a lower log loss of the fold's test rows",
-        100,
+        50,
         ge=1,
         unit="iterations",
     )

@@ -2,9 +2,9 @@
 
 The settings are tried in their order, a few at a time. A setting whose first fold is worse than the
 worst fold of the best setting so far, with some slack, is dropped ("forgiving" early stopping of
-cross-validation, Bergman et al., 2024). Boosting ends where the rows of its test fold are predicted best. The
-ensemble is selected by its log loss, which rewards calibrated probabilities, from predictions out
-of folds (Caruana et al., 2004), and its members are fitted on all rows.
+cross-validation, Bergman et al., 2024). Boosting ends where the rows of its test fold are predicted
+best. The ensemble is selected by its log loss, which rewards calibrated probabilities, from
+predictions out of folds (Caruana et al., 2004), and its members are fitted on all rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +51,8 @@ N_REPEATED = 8
 SLACK = 1.05
 # No probability is taken for smaller, so that a single row cannot decide.
 LEAST_PROBA = 1e-6
+# The part of the time that is left that a setting may take.
+LARGEST_SHARE = 1 / 3
 # A fit on all rows takes longer than one on the rows of a fold, and estimates err.
 SAFETY = 1.3
 
@@ -92,7 +94,7 @@ class AutoSearchCV(PortfolioSearchCV):
     param_grids: Any = field(init=False)
     _: KW_ONLY
     n_folds: int = 5
-    patience: int = 100
+    patience: int = 50
     row_cost: Callable[[Any], float] | None = None
     max_row_cost: float | None = None
 
@@ -168,7 +170,7 @@ class AutoSearchCV(PortfolioSearchCV):
         left = self.time_budget - self._clock.seconds - self._seconds_of_last_fits()
         n_folds = rungs.schedule[min(1, len(rungs.schedule) - 1)].n_folds(len(rungs.problem.splits))
         # One more for the fit on all rows.
-        return left * rungs.runner.n_jobs / (n_folds + 1)
+        return LARGEST_SHARE * left * rungs.runner.n_jobs / (n_folds + 1)
 
     def _seconds_of_last_fits(self) -> float:
         """Estimate the time that fitting the members on all rows takes."""

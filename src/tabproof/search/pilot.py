@@ -18,7 +18,7 @@ from tabproof.search.early_stopping import counter_of
 # Iterations of the first of two pilots, and of most solvers until they have converged.
 FEW, USUAL_SOLVER = 3, 100
 # With fewer cells and classes no fit takes long.
-FEW_CELLS = 500_000
+FEW_CELLS = 50_000
 
 
 def estimate_seconds(estimator: Any, X: Any, y: Any) -> float:
