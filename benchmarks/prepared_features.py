@@ -3,8 +3,8 @@
 `python -m benchmarks.prepared_features --suite ../shared/datasets` prints for each table and group
 of features the log loss and AUC beside those without, and the processor time of preparing the
 training rows of a fold. `--models` chooses `lightgbm`, `boosting` (HistGradientBoosting) and
-`linear` (splines). The log loss of boosting is that of the best number of trees, since 300 are too
-many for some tables.
+`linear` (splines, and products; `--C` is the inverse of the penalty). The log loss of boosting is
+that of the best number of trees, since 300 are too many for some tables.
 """
 
 import argparse
@@ -112,14 +112,23 @@ def boosted(
     return float(means[best, 0]), float(means[:, 1].max()), seconds / len(folds), width
 
 
-def linear(numeric: Mapping[str, Any], X: pd.DataFrame, y: np.ndarray, folds: list[Any]) -> Any:
+def linear(
+    numeric: Mapping[str, Any],
+    X: pd.DataFrame,
+    y: np.ndarray,
+    folds: list[Any],
+    C: float,
+    *,
+    products: bool = False,
+) -> Any:
     """Return log loss, AUC, seconds to fit a fold, and no number."""
     found, start = [], process_time()
     for train, test in folds:
         one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
         categorical = {"impute": SimpleImputer(strategy="most_frequent"), "encode": one_hot}
-        estimator = LogisticRegression(max_iter=2000)
-        pipeline = make_pipeline(numeric, categorical, estimator, seed=SEED)
+        estimator = LogisticRegression(C=C, max_iter=2000)
+        prepared = {"products": products}
+        pipeline = make_pipeline(numeric, categorical, estimator, seed=SEED, prepared=prepared)
         pipeline.fit(X.iloc[train], y[train])
         found.append(scores_of(y[test], pipeline.predict_proba(X.iloc[test])))
     loss, auc = np.mean(found, axis=0)
@@ -133,6 +142,7 @@ def main() -> None:
     parser.add_argument("--data-home")
     parser.add_argument("--models", nargs="+", default=["lightgbm", "boosting", "linear"])
     parser.add_argument("--only", nargs="+")
+    parser.add_argument("--C", type=float, default=1.0)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     changes: dict[tuple[str, str], list[tuple[float, float]]] = {}
@@ -144,10 +154,12 @@ def main() -> None:
         folds = list(cv.split(X, y))
         for model in arguments.models:
             if model == "linear":
+                C = arguments.C
                 plain = {"impute": SimpleImputer(), "scale": StandardScaler()}
                 results = {
-                    "none": linear(plain, X, y, folds),
-                    "splines": linear({"encode": Splines()}, X, y, folds),
+                    "none": linear(plain, X, y, folds, C),
+                    "splines": linear({"encode": Splines()}, X, y, folds, C),
+                    "products": linear(plain, X, y, folds, C, products=True),
                 }
             else:
                 results = {

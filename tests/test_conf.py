@@ -60,7 +60,7 @@ PAIRS = {
     "catboost": ["ordinal", "onehot"],
     "random_forest": ["ordinal", "hashing"],
     "extra_trees": ["ordinal", "target"],
-    "logistic_regression": ["onehot", "hashing", "splines"],
+    "logistic_regression": ["onehot", "hashing", "splines", "quadratic"],
     "vote": ["native"],
 }
 
