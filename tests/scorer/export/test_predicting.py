@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -16,6 +17,7 @@ from tabproof.evaluation.importance import ColumnPredict
 from tabproof.evaluation_result import Importance
 from tabproof.modeling import make_pipeline
 from tabproof.scorer.export import ScorerPredict, export_pipeline
+from tests.scorer.fitted import prepared_boosting, quadratic_linear
 
 
 def rows(n: int = 160) -> tuple[pd.DataFrame, Any]:
@@ -78,6 +80,17 @@ def test_other_cells_in_a_column_are_as_in_a_frame(make: Any, place: int) -> Non
     np.testing.assert_array_equal(found, predict(changed))
     own = predict.column_cells(place, changed.iloc[:, place])
     np.testing.assert_array_equal(predict.with_cells(parts, {place: own}), found)
+
+
+@pytest.mark.parametrize("make", [prepared_boosting, quadratic_linear])
+def test_other_cells_change_what_is_prepared_of_them(make: Any) -> None:
+    case = make()
+    X, predict = case.X_test, ScorerPredict(case.files)
+    parts = predict.take_apart(X)
+    for place, name in enumerate(X.columns):
+        other = X.assign(**{name: X[name].to_numpy()[::-1]}).astype(X.dtypes)
+        cells = predict.column_cells(place, other[name])
+        assert_array_equal(predict.with_cells(parts, {place: cells}), predict(other))
 
 
 @pytest.mark.parametrize("make", [boosting, linear])
