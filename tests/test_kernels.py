@@ -71,7 +71,10 @@ def test_the_level_is_read_from_libraries_not_from_variables() -> None:
 
 def test_workers_get_the_kernels_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     from joblib import Parallel, delayed
+    from joblib.externals.loky import get_reusable_executor
 
+    # Workers of an earlier test would be used again, with the kernels that they were started with.
+    get_reusable_executor().shutdown(wait=True)
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
     own = kernels.found_level()
     with fixed_kernels(portable=False):
