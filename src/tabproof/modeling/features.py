@@ -6,7 +6,6 @@ of `tabproof.features`, which the exported scorer calls too.
 
 import re
 import warnings
-from array import array
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations, combinations_with_replacement
@@ -16,15 +15,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.decomposition import TruncatedSVD
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import TargetEncoder, normalize
+from sklearn.preprocessing import TargetEncoder
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from tabproof.features import (
     DATE_PARTS,
@@ -35,8 +29,6 @@ from tabproof.features import (
     Floats,
     Take,
     TextTable,
-    count_tokens,
-    is_missing_text,
     seconds_of,
     value_rows,
 )
@@ -48,19 +40,12 @@ from tabproof.modeling.pairs import (
     cross_fitted_shares,
     strongest_numbers,
 )
+from tabproof.modeling.texts import MAX_SCORED_CLASSES, Splits, fit_text
 
-Codes = NDArray[np.int64]
-Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
 Pair = tuple[int, int]
 
 # Pairs of more date columns would be more features than rows often bear.
 MAX_DATES_WITH_PAIRS = 4
-# A token that one training row has says nothing about another.
-MIN_ROWS_OF_TOKEN = 2
-# With more classes a text has no score of each; its topics remain.
-MAX_SCORED_CLASSES = 10
-# A score of words hardly improves with more rows, but its fit takes longer.
-MAX_ROWS_OF_SCORE = 200_000
 # Folds of values that training rows get from models that were not fitted on them.
 N_SPLITS = 5
 # LightGBM refuses these in names, XGBoost some of them.
@@ -258,7 +243,15 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
                 out_of_folds |= {first + i: shares[place][:, i] for i in range(width)}
             elif place in texts:
                 column = X.iloc[:, place].astype("object").to_numpy()
-                tables[place], scores = self._fit_text(column, y, folds)
+                tables[place], scores = fit_text(
+                    column,
+                    y,
+                    folds,
+                    n_buckets=self.text_buckets,
+                    n_topics=self.text_components,
+                    C=self.text_C,
+                    seed=self.random_state,
+                )
                 width = tables[place].width
                 features += [Feature("text", (place,), index) for index in range(1 + width)]
                 n_scores = scores.shape[1]
@@ -381,64 +374,6 @@ class ColumnFeatures(TransformerMixin, BaseEstimator):
         binned = Binned(codes, int(np.prod(sizes)))
         table, of_rows = cross_fitted_shares(binned, labels, len(classes), folds, SMOOTH)
         return table.reshape(*sizes, -1), of_rows
-
-    def _fit_text(self, column: NDArray[Any], y: Any, folds: Splits) -> tuple[TextTable, Floats]:
-        """Return the table of a text, and its scores of the training rows out of folds."""
-        # Arrays, since a dictionary per row would take a hundred times the memory.
-        buckets, counts, ends = array("q"), array("q"), array("q", [0])
-        present = np.ones(len(column), dtype=bool)
-        for place, text in enumerate(column):
-            if not isinstance(text, str) or is_missing_text(text):
-                present[place] = False
-            else:
-                found = count_tokens(text, self.text_buckets)
-                buckets.extend(found)
-                counts.extend(found.values())
-            ends.append(len(buckets))
-        all_buckets = np.array(buckets, dtype=np.int64)
-        known, n_rows = np.unique(all_buckets, return_counts=True)
-        is_kept = n_rows >= MIN_ROWS_OF_TOKEN
-        known, n_rows = known[is_kept], n_rows[is_kept]
-        idf: Floats = np.log((1 + present.sum()) / (1 + n_rows)) + 1
-        matrix = csr_array(
-            (np.sqrt(np.array(counts, dtype=np.float64)), all_buckets, np.array(ends)),
-            shape=(len(column), self.text_buckets),
-        )[:, known]
-        if len(known):
-            matrix = normalize(matrix.multiply(idf).tocsr(), copy=False)
-        n_classes = len(np.unique(y))
-        n_scores = 0 if n_classes > MAX_SCORED_CLASSES else 1 if n_classes == 2 else n_classes
-        scores = np.zeros((len(column), n_scores))
-        tables = [np.zeros((len(known), n_scores))]
-        # Threads would add in another order.
-        with threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            if n_scores and len(known):
-                for train, test in folds:
-                    scores[test] = matrix[test] @ self._weights(matrix, y, train)
-                tables[0] = self._weights(matrix, y, np.arange(len(y)))
-            n_topics = min(self.text_components, len(known) - 1, len(column) - 1)
-            if n_topics > 0:
-                svd = TruncatedSVD(n_topics, random_state=self.random_state).fit(matrix)
-                tables.append(svd.components_.T)
-        scores[~present] = np.nan
-        table = np.ascontiguousarray(np.concatenate(tables, axis=1))
-        return TextTable(self.text_buckets, known, idf, table), scores
-
-    def _weights(self, matrix: Any, y: Codes, rows: Codes) -> Floats:
-        """Return the coefficients of a logistic regression, of shape (n_tokens, n_scores)."""
-        if len(rows) > MAX_ROWS_OF_SCORE:
-            drawn = np.random.default_rng(0).choice(len(rows), MAX_ROWS_OF_SCORE, replace=False)
-            rows = rows[np.sort(drawn)]
-        classes, present = np.unique(y), np.unique(y[rows])
-        weights = np.zeros((matrix.shape[1], len(classes)))
-        if len(present) > 1:
-            fitted = LogisticRegression(C=self.text_C, max_iter=200).fit(matrix[rows], y[rows])
-            coefficients = fitted.coef_.T
-            if len(present) == 2:
-                coefficients = np.concatenate([-coefficients, coefficients], axis=1)
-            weights[:, np.searchsorted(classes, present)] = coefficients
-        return weights[:, 1:] if len(classes) == 2 else weights
 
 
 def has_kind(name: str, kinds: Collection[str]) -> bool:
