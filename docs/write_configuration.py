@@ -10,7 +10,8 @@ from typing import Any
 from omegaconf import MISSING as MANDATORY
 
 from tabproof.conf_files import choices, explanation
-from tabproof.config.schema import GROUPS, TrainConfig
+from tabproof.config.options import GROUPS
+from tabproof.config.schema import TrainConfig
 
 PAGE = Path(__file__).with_name("configuration.md")
 _MODULE = re.compile(r"typing\.|tabproof\.config\.\w+\.")

@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from tabproof.config import TrainConfig, check_config
 from tabproof.config.checks import IncompatiblePreprocessError
-from tabproof.config.schema import DatasetConfig, ModelConfig, VoteConfig
+from tabproof.config.data_schema import DatasetConfig
+from tabproof.config.schema import ModelConfig, VoteConfig
 from tabproof.data import Division
 from tabproof.experiment import load_rows, run_experiment
 from tabproof.steps.search import make_plan

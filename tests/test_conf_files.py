@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from tabproof.conf_files import CONF, choices, help_text, own_conf
-from tabproof.config.schema import GROUPS
+from tabproof.config.options import GROUPS
 from tests.conftest import ROOT
 
 

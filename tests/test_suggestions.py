@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tabproof.config import check_command_line, explain_hydra_error, quoted
 from tabproof.config.hydra_errors import valid_keys
-from tabproof.config.schema import GROUPS
+from tabproof.config.options import GROUPS
 from tabproof.errors import MissingValueError, OverrideSyntaxError, PackageMissingError
 from tabproof.text import override_word
 from tests.config.composing import composed

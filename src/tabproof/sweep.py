@@ -20,7 +20,7 @@ from tabproof import artifacts, kernels
 from tabproof import config as conf
 from tabproof.artifacts.errors import ResumeDiffersError, RunningError
 from tabproof.conf_files import CONF
-from tabproof.config import schema
+from tabproof.config import data_schema, schema
 from tabproof.config.checks import is_remote
 from tabproof.config.quoting import MULTIRUN_FLAGS, in_quotes
 from tabproof.errors import InvalidValueError, SweepFailedError, UserError
@@ -187,7 +187,7 @@ def sweep(arguments: Sequence[str], composed: conf.Composed | None) -> Iterator[
     # What a resumed sweep must have in common with the first run of it. A table of OpenML is
     # determined by its name and version.
     tables = [config.dataset for config in composed.configs]
-    paths = {table.path for table in tables if isinstance(table, schema.FileDatasetConfig)}
+    paths = {table.path for table in tables if isinstance(table, data_schema.FileDatasetConfig)}
     determinants = {
         "jobs": {str(n): conf.identity_of(config) for n, config in enumerate(composed.configs)},
         "data": {path: _content_hash(path) for path in sorted(paths)},

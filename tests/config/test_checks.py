@@ -9,7 +9,8 @@ import pytest
 
 from tabproof.config import check_config
 from tabproof.config.checks import IncompatiblePreprocessError
-from tabproof.config.schema import GROUPS, ColumnType
+from tabproof.config.data_schema import ColumnType
+from tabproof.config.options import GROUPS
 from tabproof.errors import FileMissingError, InvalidValueError, MissingValueError, UserError
 from tests.config.composing import FILE, assert_says, changed, config
 

@@ -10,8 +10,8 @@ import yaml
 from docs.write_configuration import PAGE, page
 from tabproof.conf_files import CONF
 from tabproof.config import seconds_of
-from tabproof.config.options import DURATION, Allowed, range_errors
-from tabproof.config.schema import GROUPS, TrainConfig
+from tabproof.config.options import DURATION, GROUPS, Allowed, range_errors
+from tabproof.config.schema import TrainConfig
 from tests.config.composing import changed, config
 
 SCHEMAS = [TrainConfig, *(schema for group in GROUPS.values() for schema in group.values())]

@@ -12,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from tabproof import config as conf
 from tabproof.conf_files import CONF
 from tabproof.config import stored
-from tabproof.config.schema import DaskRuntimeConfig, OpenMLDatasetConfig, RungSearchConfig
+from tabproof.config.data_schema import OpenMLDatasetConfig
+from tabproof.config.schema import DaskRuntimeConfig, RungSearchConfig
 from tabproof.config.stored import NOT_STORED, KeyDecidesError, StoredConfigError
 from tabproof.errors import OverrideSyntaxError, UserError
 from tests.config.composing import assert_says, changed, config

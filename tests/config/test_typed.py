@@ -17,16 +17,16 @@ from tabproof.config import (
     searched,
     typed,
 )
-from tabproof.config.hydra_errors import ConfigurationError
-from tabproof.config.schema import (
+from tabproof.config.data_schema import (
     BuiltinDatasetConfig,
     ColumnType,
-    DaskRuntimeConfig,
     FileDatasetConfig,
     GroupedCvConfig,
     OpenMLDatasetConfig,
     OrderedCvConfig,
 )
+from tabproof.config.hydra_errors import ConfigurationError
+from tabproof.config.schema import DaskRuntimeConfig
 from tabproof.errors import UnknownKeyError
 from tests.config.composing import FILE, changed, composed, config
 

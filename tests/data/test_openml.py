@@ -13,7 +13,7 @@ import pytest
 from sklearn import datasets
 from sklearn.datasets import _openml
 
-from tabproof.config.schema import BUILTIN_NAMES
+from tabproof.config.data_schema import BUILTIN_NAMES
 from tabproof.data import load_builtin, load_openml
 from tabproof.data.openml import _may_pass
 from tabproof.data.target import DataError, UnknownLabelError

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from sklearn.pipeline import Pipeline
 
 from tabproof.config import TrainConfig, check_config
-from tabproof.config.schema import FileDatasetConfig
+from tabproof.config.data_schema import FileDatasetConfig
 from tabproof.errors import UserError
 from tabproof.evaluation_result import Finding
 from tabproof.experiment import load_rows

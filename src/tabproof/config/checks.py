@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from tabproof.config import options, schema
+from tabproof.config import data_schema, options, schema
 from tabproof.config.targets import refuse_parameter
 from tabproof.config.typed import members_of
 from tabproof.errors import FileMissingError, InvalidValueError, MissingValueError, UserError
@@ -50,7 +50,7 @@ def _data_errors(config: schema.TrainConfig) -> Found:
             yield "runtime.workers", runtime.workers, "null: the cluster has its own workers"
     if len(set(slices)) < len(slices):
         yield "evaluation.slices", slices, "each column once"
-    if not isinstance(dataset, schema.FileDatasetConfig):
+    if not isinstance(dataset, data_schema.FileDatasetConfig):
         return
     yield from _file_errors(dataset)
     for name in ("group_column", "time_column"):
@@ -61,7 +61,7 @@ def _data_errors(config: schema.TrainConfig) -> Found:
             yield f"cv.{name}", column, "a column that is not in dataset.drop_columns"
 
 
-def _file_errors(dataset: schema.FileDatasetConfig) -> Found:
+def _file_errors(dataset: data_schema.FileDatasetConfig) -> Found:
     try:
         "".encode("utf-8" if dataset.encoding == "auto" else dataset.encoding)
     except LookupError:
@@ -119,7 +119,7 @@ def _search_errors(config: schema.TrainConfig) -> Found:
 
 def _decision_errors(config: schema.TrainConfig) -> Found:
     method, threshold, costs = config.calibration.method, config.threshold, config.threshold.costs
-    if isinstance(config.cv, schema.OrderedCvConfig):
+    if isinstance(config.cv, data_schema.OrderedCvConfig):
         # Every training row needs a prediction by a model that was not fitted on it.
         why = "with cv=time_series, whose folds never predict the first rows; or take another cv"
         if method != "none":

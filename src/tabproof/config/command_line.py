@@ -26,8 +26,9 @@ from tabproof.conf_files import CONF, choices
 from tabproof.config.checks import check_config
 from tabproof.config.hydra_errors import ConfigurationError, unknown_choice
 from tabproof.config.job import overrides_of
+from tabproof.config.options import GROUPS
 from tabproof.config.quoting import quoted
-from tabproof.config.schema import GROUPS, TrainConfig
+from tabproof.config.schema import TrainConfig
 from tabproof.config.targets import check_hydra
 from tabproof.config.typed import check_keys, typed
 from tabproof.errors import CommandLineError

@@ -14,8 +14,9 @@ from omegaconf import errors as omega
 from yaml import MarkedYAMLError
 
 from tabproof.conf_files import choices
+from tabproof.config.options import GROUPS
 from tabproof.config.quoting import SeveralValuesError
-from tabproof.config.schema import GROUPS, TrainConfig
+from tabproof.config.schema import TrainConfig
 from tabproof.errors import (
     MissingValueError,
     OverrideSyntaxError,

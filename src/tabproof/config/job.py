@@ -20,8 +20,9 @@ from omegaconf import DictConfig
 
 from tabproof.conf_files import CONF, escaped
 from tabproof.config.checks import check_config
+from tabproof.config.options import GROUPS
 from tabproof.config.quoting import in_quotes
-from tabproof.config.schema import GROUPS, TrainConfig
+from tabproof.config.schema import TrainConfig
 from tabproof.config.typed import typed
 
 # Groups of conf/ without a schema.

@@ -14,8 +14,8 @@ from typing import Any, get_args, get_origin
 
 from omegaconf import MISSING as MANDATORY
 
-from tabproof.config.options import Allowed
-from tabproof.config.schema import GROUPS, TrainConfig
+from tabproof.config.options import GROUPS, Allowed
+from tabproof.config.schema import TrainConfig
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 # Values that are found while composing: of another key, or given later.

@@ -1,15 +1,20 @@
 """How a key of conf/ is declared: its explanation, its default, and the values that it takes."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from math import isfinite
 from operator import ge, gt, le, lt
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
 
+from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+T = TypeVar("T")
+
+# By group and name, the class of what a file of conf/<group>/ can be.
+GROUPS: dict[str, dict[str, type]] = {}
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = r"\s*(?=.*[1-9])(?:\d+(?:\.\d+)?[smhd])+\s*"
 
@@ -116,3 +121,18 @@ def range_errors(node: Any, path: str = "") -> Iterator[tuple[str, Any, str]]:
                 yield key, wrong, str(allowed)
         elif value not in allowed:
             yield key, value, str(allowed)
+
+
+@dataclass_transform()
+def choice(group: str, name: str) -> Callable[[type[T]], type[T]]:
+    """Make a dataclass of a class, and register it with Hydra.
+
+    Files of conf/<group>/ name it first in their defaults: `- /schema/<group>@_here_: <name>`.
+    """
+
+    def register(cls: type[T]) -> type[T]:
+        node = GROUPS.setdefault(group, {})[name] = dataclass(cls)
+        ConfigStore.instance().store(group=f"schema/{group}", name=name, node=node)
+        return node
+
+    return register

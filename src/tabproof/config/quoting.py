@@ -20,7 +20,9 @@ from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from hydra.errors import HydraException
 
 from tabproof.conf_files import choices, escaped
-from tabproof.config.schema import GROUPS, ColumnType, FileDatasetConfig, TrainConfig
+from tabproof.config.data_schema import ColumnType, FileDatasetConfig
+from tabproof.config.options import GROUPS
+from tabproof.config.schema import TrainConfig
 from tabproof.errors import InvalidValueError, UserError
 
 MULTIRUN_FLAGS = {"-m", "--multirun"}

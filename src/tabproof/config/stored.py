@@ -16,7 +16,8 @@ from tabproof.artifacts import one_line
 from tabproof.artifacts.files import check_yaml, read_yaml
 from tabproof.conf_files import CONF, escaped
 from tabproof.config.hydra_errors import ConfigurationError, explain_hydra_error, unknown_key
-from tabproof.config.schema import GROUPS, MemberConfig, RuntimeConfig, TrainConfig
+from tabproof.config.options import GROUPS
+from tabproof.config.schema import MemberConfig, RuntimeConfig, TrainConfig
 from tabproof.config.typed import DATA_HOME, identity_of, typed
 from tabproof.errors import OverrideSyntaxError, UserError
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from tabproof.config import schema
+from tabproof.config import data_schema, schema
 from tabproof.config.hydra_errors import ConfigurationError, unknown_key
 from tabproof.config.quoting import decoded
 from tabproof.errors import UserError
@@ -28,13 +28,13 @@ def typed(cfg: DictConfig) -> schema.TrainConfig:
     if OmegaConf.get_type(cfg) is not schema.TrainConfig:
         raise ConfigurationError("this configuration lacks `train_schema` among its defaults")
     check_keys(cfg)
-    if OmegaConf.get_type(cfg.dataset) is schema.FileDatasetConfig:
+    if OmegaConf.get_type(cfg.dataset) is data_schema.FileDatasetConfig:
         _name_columns_if_no_target(cfg.dataset)
     config = cast(schema.TrainConfig, OmegaConf.to_object(cfg))
     dataset = config.dataset
-    if isinstance(dataset, schema.OpenMLDatasetConfig) and dataset.data_home is None:
+    if isinstance(dataset, data_schema.OpenMLDatasetConfig) and dataset.data_home is None:
         dataset.data_home = config.data_home or os.environ.get(DATA_HOME) or "data_cache"
-    if isinstance(dataset, schema.FileDatasetConfig):
+    if isinstance(dataset, data_schema.FileDatasetConfig):
         dataset.column_types = {decoded(k): kind for k, kind in dataset.column_types.items()}
     return config
 
