@@ -231,6 +231,22 @@ def test_a_changed_configuration_is_found_by_the_run_id(
     assert "differs: config.yaml gives run id" in line_of(said, "configuration")
 
 
+@pytest.mark.parametrize("search", ["auto", "portfolio"])
+def test_a_run_that_its_budget_stopped_replays_to_the_same_bytes(
+    search: str, table: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    budget = ["search.time_budget=0.01s", "runtime=serial"]
+    run = trained(table, tmp_path / "run", f"search={search}", *budget)
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["stopped"] == "the time budget is used up"
+    n_fits = len(summary["finished"])
+    code, said = answer(capsys, run, "runtime.workers=2")
+    assert code == 0, said
+    assert said.splitlines()[-1] == "identical"
+    assert line_of(said, "configuration").endswith(" the same")
+    assert line_of(said, "note").endswith(f"its {n_fits} fits are repeated, and no others")
+
+
 def test_a_replay_of_a_stopped_run_has_a_note(small: Path, tmp_path: Path, capsys: Capsys) -> None:
     run = forged(small, tmp_path / "run", lambda s: s.update(stopped="Ctrl-C"))
     _, said = answer(capsys, run, "--check")
