@@ -47,8 +47,9 @@ N_BAGS, SHARE_OF_BAG, MIN_BAG, MIN_WEIGHT = 20, 0.3, 100, 0.03
 FEW_BAGS = 5
 # Settings that are scored on the folds of further repeats.
 N_REPEATED = 8
-# How much worse than the worst fold of the best a first fold may be.
-SLACK = 1.05
+# How much worse than the worst fold of the best a first fold may be, besides two standard errors of
+# its loss: on small tables a fold says little, and fits cost little.
+SLACK, N_ERRORS = 1.05, 2.0
 # No probability is taken for smaller, so that a single row cannot decide.
 LEAST_PROBA = 1e-6
 # The part of the time that is left that a setting may take.
@@ -409,7 +410,9 @@ def is_promising(
     if not losses:
         return True
     best = min(losses, key=lambda of_folds: float(np.mean(of_folds)))
-    return own.losses[0] <= SLACK * max(best)
+    of_rows = -np.log(np.maximum(own.true_proba[0], LEAST_PROBA))
+    error = float(of_rows.std()) / len(of_rows) ** 0.5
+    return own.losses[0] - N_ERRORS * error <= SLACK * max(best)
 
 
 def keep_whole(scores: RungScores) -> None:
