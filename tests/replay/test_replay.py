@@ -233,13 +233,19 @@ def test_a_changed_configuration_is_found_by_the_run_id(
 
 @pytest.mark.parametrize("search", ["auto", "portfolio"])
 def test_a_run_that_its_budget_stopped_replays_to_the_same_bytes(
-    search: str, table: Path, tmp_path: Path, capsys: Capsys
+    search: str,
+    table: Path,
+    tmp_path: Path,
+    capsys: Capsys,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     budget = ["search.time_budget=0.01s", "runtime=serial"]
     run = trained(table, tmp_path / "run", f"search={search}", *budget)
     summary = json.loads((run / "summary.json").read_text())
     assert summary["stopped"] == "the time budget is used up"
     n_fits = len(summary["finished"])
+    is_told = "search.time_budget=0.01s was enough for the first model alone; about"
+    assert (is_told in caplog.text) == (search == "auto")
     code, said = answer(capsys, run, "runtime.workers=2")
     assert code == 0, said
     assert said.splitlines()[-1] == "identical"

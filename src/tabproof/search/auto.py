@@ -412,7 +412,7 @@ def is_promising(
     best = min(losses, key=lambda of_folds: float(np.mean(of_folds)))
     of_rows = -np.log(np.maximum(own.true_proba[0], LEAST_PROBA))
     error = float(of_rows.std()) / len(of_rows) ** 0.5
-    return own.losses[0] - N_ERRORS * error <= SLACK * max(best)
+    return bool(own.losses[0] - N_ERRORS * error <= SLACK * max(best))
 
 
 def keep_whole(scores: RungScores) -> None:

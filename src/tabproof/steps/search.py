@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from math import isnan
+from math import ceil, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -316,6 +316,16 @@ def find_best(
             "stopped early (%s) after %d fits; %d of %d candidates were not tried: the best so far"
             " is kept, and the run is marked as partial",
             *(result.stopped, result.n_fits, result.n_not_tried, result.n_candidates),
+        )
+    is_alone = result.n_not_tried == result.n_candidates - 1
+    if isinstance(asked, schema.AutoSearchConfig) and result.stopped is not None and is_alone:
+        # Twice the first model on all folds and rows: some time for a second one.
+        of_first = max((fit.fit_seconds + fit.score_seconds for fit in engine.fits_), default=0.0)
+        log.warning(
+            "search.time_budget=%s was enough for the first model alone; about %d s compare it with"
+            " others",
+            asked.time_budget,
+            ceil(2 * (asked.n_splits + 1) * of_first) + 1,
         )
     if (score := result.ensemble_score) is not None:
         log.info("an ensemble of the finalists: %.4f on folds it was not chosen on", score)
