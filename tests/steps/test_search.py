@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from tabproof import artifacts, experiment
 from tabproof.conf_files import CONF
 from tabproof.config import check_config, typed
-from tabproof.config.schema import VoteConfig
+from tabproof.config.schema import AutoSearchConfig, VoteConfig
 from tabproof.config.targets import CannotInstantiateError
 from tabproof.errors import RungNotScoredError, UserError
 from tabproof.experiment import run_experiment
@@ -49,6 +49,22 @@ def test_without_a_search_the_estimator_is_fitted_as_it_is(tmp_path: Path) -> No
     np.testing.assert_array_equal(
         result.pipeline.predict_proba(division.X_test), pipeline.predict_proba(division.X_test)
     )
+
+
+def test_members_of_packages_that_are_not_installed_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    absent = {"catboost", "lightgbm"}
+    monkeypatch.setattr(searching, "find_spec", lambda name: None if name in absent else object())
+    caplog.set_level("INFO")
+    config = composed(*WINE, "search=auto")
+    assert isinstance(config.search, AutoSearchConfig)
+    plan = searching.make_plan(config)
+    targets = {n: str(m.model.estimator["_target_"]) for n, m in config.search.members.items()}
+    assert [*plan.pipelines] == [n for n, t in targets.items() if t.startswith("sklearn.")]
+    assert len(plan.pipelines) >= 2
+    gone = ", ".join(n for n, t in targets.items() if t.startswith("catboost."))
+    assert f"left out, because catboost is not installed: {gone}" in caplog.text
 
 
 def rungs(**changes: str) -> str:
