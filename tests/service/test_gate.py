@@ -378,11 +378,13 @@ def test_upgrade_is_ignored(server: Server, headers: list[str]) -> None:
     for length, body in sent.items():
         lines = ["POST /predict HTTP/1.1", "Host: t", JSON, *headers, length, "", ""]
         request = "\r\n".join(lines).encode() + body
-        # At once, byte by byte, and a second request on the same connection.
+        # A second request follows on a connection that stays open. After `close` it would be
+        # unread when the server closes, which resets the connection and may lose the response.
+        then = [] if "close" in headers[-1] else [post("/predict")]
+        # At once, and byte by byte.
         for parts in ([request], [request[i : i + 1] for i in range(len(request))]):
-            answer = server.raw(*parts, post("/predict"))
-            n_answers = 1 if "close" in headers[-1] else 2
-            assert answer.count(b"HTTP/1.1 200 OK") == n_answers, answer
+            answer = server.raw(*parts, *then)
+            assert answer.count(b"HTTP/1.1 200 OK") == 1 + len(then), answer
 
 
 def test_many_upgrades_on_one_connection_are_ignored(server: Server) -> None:
