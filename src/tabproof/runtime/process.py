@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import sleep
 
 from tabproof.errors import DirectoryTakenError, RunExistsError, SweepFailedError, UserError
@@ -135,6 +135,14 @@ def end_with(parent: int) -> None:
     Thread(target=watch, daemon=True).start()
 
 
+# Held while a RepeatingThread works: who holds it may fork.
+REPEATING = Lock()
+
+
+class RepeatingThread(Thread):
+    """A thread that waits, apart from what it does while it holds REPEATING."""
+
+
 @contextmanager
 def repeated(work: Callable[[], None], seconds: float, name: str) -> Iterator[None]:
     """Call a function every so many seconds inside the block, from a thread of that name."""
@@ -142,9 +150,10 @@ def repeated(work: Callable[[], None], seconds: float, name: str) -> Iterator[No
 
     def repeat() -> None:
         while not ended.wait(seconds):
-            work()
+            with REPEATING:
+                work()
 
-    thread = Thread(target=repeat, name=name, daemon=True)
+    thread = RepeatingThread(target=repeat, name=name, daemon=True)
     thread.start()
     try:
         yield

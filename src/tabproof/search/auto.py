@@ -33,9 +33,9 @@ from tabproof.search.spaces import Proposer
 
 Floats = NDArray[np.float64]
 
-# Settings that are tried together, so that workers have enough to do. Not the number of workers,
-# which decides no number.
-GROUP = 2
+# Settings that are tried together, so that workers have enough to do: at first fewer, so that there
+# is a model soon. Not the number of workers, which decides no number.
+FIRST_GROUP, GROUP = 2, 4
 # Scores on more rows hardly say more, so that large tables are scored on fewer folds.
 ENOUGH_ROWS, MIN_FOLDS = 10_000, 2
 # A greedy selection adds a member a round, and ends after PATIENCE rounds without a better loss.
@@ -128,9 +128,10 @@ class AutoSearchCV(PortfolioSearchCV):
         """Try the settings in their order, then score the best of them on further folds."""
         batch = proposer.ask()
         candidates = self.pool_.add(batch)
-        for start in range(0, len(candidates), GROUP):
+        ends = [FIRST_GROUP, *range(FIRST_GROUP + GROUP, len(candidates) + GROUP, GROUP)]
+        for start, end in zip([0, *ends], ends, strict=False):
             before = list(rungs.scores[1].entrants) if len(rungs.scores) > 1 else []
-            group = candidates[start : start + GROUP]
+            group = candidates[start:end]
             rungs.max_seconds = self._max_seconds_of_fit(rungs)
             rungs.run(0, group)
             if should_stop():

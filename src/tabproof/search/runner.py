@@ -1,23 +1,27 @@
 """Run fits in this process while there are few, and in parallel where that pays off.
 
-joblib does the scheduling, with whatever backend is active. Results are returned in the order in
-which they are ready; nothing that is decided depends on it.
+Workers are forks of this process where it can be forked, and otherwise those of joblib's active
+backend. Results are returned in the order in which they are ready; nothing that is decided depends
+on it.
 """
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from copy import copy
+from functools import partial
 from threading import Thread
 from time import perf_counter, process_time
 from typing import Any, TypeVar
 
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib._parallel_backends import LokyBackend
 from joblib.parallel import get_active_backend
 
 from tabproof.errors import WorkerKilledError
 from tabproof.runtime.cores import n_cores
+from tabproof.runtime.forks import FORK_SECONDS, can_fork, run_in_forks
 
 # What starting a pool of processes costs, measured with loky on two free cores.
 POOL_SECONDS = 1.5
@@ -51,6 +55,7 @@ class Runner:
         self._parallel: Any = None
         self._starting: Thread | None = None
         self._cannot_start = False
+        self._forks, self._may_fork = False, _is_loky()
         self._began = perf_counter(), process_time()
 
     def __enter__(self) -> "Runner":
@@ -92,7 +97,7 @@ class Runner:
                 continue
             begun, done = set[int](), set[int]()
             try:
-                for number, result in self._pool()(self._calls(function, left, begun)):
+                for number, result in self._results(function, left, begun):
                     done.add(number)
                     yield left[number], result
             except WorkerKilledError as error:
@@ -100,22 +105,21 @@ class Runner:
                 culprit: int = error.call[0].items[0][1][1]
                 done.add(culprit)
                 yield left[culprit], copy(killed)
-            except TerminatedWorkerError:
+            except BrokenProcessPool:
                 log.warning("a worker was killed; its fits are tried once more, one at a time")
                 for number in sorted(begun - done):
                     self._restart()
                     # If workers die without a job too, none of the jobs is the cause.
                     try:
-                        _start(self._pool(), self.n_jobs)
-                    except TerminatedWorkerError:
+                        list(self._results(_do_nothing, range(self.n_jobs), set()))
+                    except BrokenProcessPool:
                         log.warning("workers die when they start: the search continues alone")
                         self._cannot_start = True
                         break
                     # One of the running jobs may kill again.
-                    call = delayed(_numbered)(function, number, left[number])
                     try:
-                        ((_, result),) = self._pool()([call])
-                    except TerminatedWorkerError:
+                        ((_, result),) = self._results(function, [left[number]], set())
+                    except BrokenProcessPool:
                         result = copy(killed)
                     done.add(number)
                     yield left[number], result
@@ -123,6 +127,17 @@ class Runner:
                 return
             self._restart()
             left = [job for number, job in enumerate(left) if number not in done]
+
+    def _results(
+        self, function: Callable[[Job, int | None], Result], jobs: Sequence[Job], begun: set[int]
+    ) -> Iterator[tuple[int, Result]]:
+        """Run jobs on workers; yield the number of a job and its result."""
+        if not (self._forks and can_fork()):
+            results: Iterator[tuple[int, Result]] = self._pool()(self._calls(function, jobs, begun))
+            return results
+        options = self.n_jobs, self._should_stop, begun, _initializer()
+        # One OpenMP thread, as every core has a worker.
+        return run_in_forks(lambda job: function(job, 1), jobs, *options)
 
     def _calls(
         self, function: Callable[[Job, int | None], Result], jobs: Sequence[Job], begun: set[int]
@@ -142,18 +157,25 @@ class Runner:
         if self._parallel is not None or self._pool_seconds == 0:
             return True
         seconds = seconds_left()
-        if seconds is not None and seconds * (1 - 1 / self.n_jobs) > self._seconds_to_start():
+        saved = 0.0 if seconds is None else seconds * (1 - 1 / self.n_jobs)
+        self._forks = self._may_fork and saved > self._seconds_to_start(FORK_SECONDS)
+        if self._forks:
+            # If it cannot fork now, it keeps the threads that prevent it.
+            self._forks = self._may_fork = can_fork()
+        if self._forks:
+            return True
+        if saved > self._seconds_to_start(self._pool_seconds):
             self._starting = Thread(
                 target=_try_to_start, args=(self._pool(), self.n_jobs), name="start workers"
             )
             self._starting.start()
         return False
 
-    def _seconds_to_start(self) -> float:
+    def _seconds_to_start(self, quiet: float) -> float:
         # Beside busy processes it takes as many times longer as the fits in this process did.
         seconds, used = perf_counter() - self._began[0], process_time() - self._began[1]
         slowed = MOST_SLOWED if seconds >= MOST_SLOWED * used else seconds / used
-        return self._pool_seconds * max(slowed, 1.0)
+        return quiet * max(slowed, 1.0)
 
     def _pool(self) -> Any:
         if self._parallel is None:
@@ -175,18 +197,14 @@ class Runner:
         self._parallel = None
 
 
-def _start(parallel: Any, n_jobs: int) -> None:
-    list(parallel(delayed(_do_nothing)() for _ in range(n_jobs)))
-
-
 def _try_to_start(parallel: Any, n_jobs: int) -> None:
     try:
-        _start(parallel, n_jobs)
+        list(parallel(delayed(_do_nothing)() for _ in range(n_jobs)))
     except Exception:  # the first job will meet it again
         log.debug("workers did not start", exc_info=True)
 
 
-def _do_nothing() -> None:
+def _do_nothing(*_: object) -> None:
     """Do nothing: to find this function a worker imports what fits need."""
 
 
@@ -199,6 +217,19 @@ def _n_workers(n_jobs: int | None) -> int:
     # More processes than cores would only take turns.
     wanted: int = effective_n_jobs(n_jobs)
     return min(wanted, int(cpu_count()), n_cores()) if _is_local() else wanted
+
+
+def _is_loky() -> bool:
+    """Return whether joblib would start processes."""
+    return isinstance(get_active_backend()[0], LokyBackend)
+
+
+def _initializer() -> Callable[[], object] | None:
+    """Return what joblib's active backend calls in a new worker."""
+    options = get_active_backend()[0].backend_kwargs
+    if (initializer := options.get("initializer")) is None:
+        return None
+    return partial(initializer, *options.get("initargs", ()))
 
 
 def _is_local() -> bool:
