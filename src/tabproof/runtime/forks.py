@@ -17,6 +17,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from time import sleep
 from typing import Any, TypeVar
@@ -62,7 +63,10 @@ def can_fork() -> bool:
 
 def _n_native() -> int:
     """Return the number of native threads, without those that do not matter to a fork."""
-    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    names = []
+    for path in Path("/proc/self/task").glob("*/comm"):
+        with suppress(OSError):  # it has just ended
+            names.append(path.read_text().strip())
     return sum(name not in HARMLESS for name in names)
 
 
