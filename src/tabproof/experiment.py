@@ -14,7 +14,7 @@ from tabproof.batch.estimator import RunClassifier
 from tabproof.config import TrainConfig, as_yaml, identity_of, make
 from tabproof.evaluation_result import Evidence
 from tabproof.runs.refresh import refresh_page
-from tabproof.runtime import console, progress, threads
+from tabproof.runtime import console, forks, progress, threads
 from tabproof.runtime.process import kept_awake
 from tabproof.runtime.progress import StepProgress
 from tabproof.scorer import export
@@ -177,7 +177,10 @@ def _step(name: str, config: TrainConfig, timings: progress.Timings) -> Iterator
 def load_rows(config: TrainConfig, plan: search.Plan) -> data.Division:
     """Load the table, and hold rows out."""
     columns = list(plan.rows.non_feature_columns)
-    table: data.Table = make("dataset", config.dataset, config.allow, non_feature_columns=columns)
+    with forks.arrow_threads():
+        table: data.Table = make(
+            "dataset", config.dataset, config.allow, non_feature_columns=columns
+        )
     # What was left to be found is part of the run: `pos_label` decides numbers.
     for key, value in table.resolved.items():
         if getattr(config.dataset, key, None) in (None, "auto"):

@@ -1,5 +1,6 @@
 """What `test_forks.py` calls, each in a process of its own: one with threads is not forked."""
 
+import io
 import logging
 import os
 import signal
@@ -13,11 +14,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+from pyarrow import csv
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from tabproof.runtime.forks import can_fork, run_in_forks
+from tabproof.runtime.forks import arrow_threads, can_fork, run_in_forks
 from tabproof.runtime.process import repeated
 from tabproof.search import RungSearchCV
 from tabproof.search.schedule import Rung
@@ -130,6 +134,21 @@ def other_threads_prevent_it() -> None:
     thread.start()
     thread.join()
     assert found == [False]
+
+
+def threads_of_arrow_do_not_prevent_it() -> None:
+    text = b"a,b\n" + b"1,x\n" * 1_000_000
+    with arrow_threads():
+        table = csv.read_csv(io.BytesIO(text))
+    assert can_fork()
+    whole = pa.compute.sum(table["a"]).as_py()
+
+    def read(_: int) -> int:
+        # Its threads are not there, and begin again.
+        return sum(csv.read_csv(io.BytesIO(text))["a"].to_numpy())
+
+    assert results(read, [0, 1]) == {0: whole, 1: whole}
+    assert len(csv.read_csv(io.BytesIO(text))) == whole
 
 
 def threads_of_openmp_are_ended_first() -> None:

@@ -17,7 +17,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
 from typing import Any, TypeVar
@@ -31,6 +31,9 @@ from tabproof.runtime import process
 # Native threads that do not matter to a fork, by name: those of the allocator of Arrow and Polars,
 # which is prepared for forks, and the one that removes files of Polars, which CatBoost imports.
 HARMLESS = {"jemalloc_bg_thd", "polars-ooc-clea"}
+# Other threads of Arrow, by their native id: since 2022 it is prepared for forks (apache/arrow,
+# pull request 14594).
+_of_arrow: set[int] = set()
 # omp_pause_hard of omp.h.
 PAUSE_HARD = 2
 N_LOOKS = 20
@@ -61,13 +64,29 @@ def can_fork() -> bool:
     return False
 
 
+@contextmanager
+def arrow_threads() -> Iterator[None]:
+    """Take native threads that begin inside the block for those of Arrow, which reads tables."""
+    before = _native()
+    try:
+        yield
+    finally:
+        of_python = {each.native_id for each in threading.enumerate()}
+        _of_arrow.update(_native() - before - of_python)
+
+
 def _n_native() -> int:
-    """Return the number of native threads, without those that do not matter to a fork."""
-    names = []
+    return len(_native() - _of_arrow)
+
+
+def _native() -> set[int]:
+    """Return the ids of native threads, without those that do not matter to a fork by name."""
+    found = set()
     for path in Path("/proc/self/task").glob("*/comm"):
         with suppress(OSError):  # it has just ended
-            names.append(path.read_text().strip())
-    return sum(name not in HARMLESS for name in names)
+            if path.read_text().strip() not in HARMLESS:
+                found.add(int(path.parent.name))
+    return found
 
 
 def end_openmp_threads() -> None:
