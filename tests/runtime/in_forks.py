@@ -21,7 +21,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from tabproof.runtime.forks import arrow_threads, can_fork, run_in_forks
+from tabproof.runtime.forks import arrow_threads, can_fork, in_background, run_in_forks
 from tabproof.runtime.process import repeated
 from tabproof.search import RungSearchCV
 from tabproof.search.schedule import Rung
@@ -59,6 +59,33 @@ def jobs_run_at_the_same_time() -> None:
             return Path(folder, str(1 - own)).exists()
 
         assert results(meet, [0, 1]) == {0: True, 1: True}
+
+
+def a_call_in_the_background_runs_while_the_block_does() -> None:
+    with TemporaryDirectory() as folder:
+        begun = Path(folder, "begun")
+
+        def call() -> int:
+            begun.touch()
+            return os.getpid()
+
+        with in_background(call, allowed=True) as result:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and not begun.exists():
+                time.sleep(0.01)
+            assert begun.exists()
+            assert result() != os.getpid()
+        with in_background(os.getpid, allowed=False) as result:
+            assert result() == os.getpid()
+        # Nobody may want the result.
+        with in_background(call, allowed=True):
+            pass
+        with in_background(lambda: 1 / 0, allowed=True) as fails:
+            try:
+                fails()
+            except ZeroDivisionError:
+                return
+        raise AssertionError
 
 
 def an_error_is_raised_here() -> None:

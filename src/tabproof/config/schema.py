@@ -197,7 +197,8 @@ class AutoSearchConfig(MembersSearchConfig):
         "divisions into folds, at most: tables of fewer than 4,000 rows have several", 3, ge=1
     )
     patience: int = option(
-        "boosting ends after so many iterations without a lower log loss of the fold's test rows",
+        "boosting ends after this number of iterations without a lower log loss of the fold's test"
+        " rows",
         50,
         ge=1,
         unit="iterations",

@@ -1,6 +1,7 @@
 """Evaluate a fitted classifier on rows that it has never seen."""
 
 from tabproof.evaluation.baselines import (
+    FittedBaseline,
     compare_with_baseline,
     find_better_baseline,
     find_chance,
@@ -14,6 +15,7 @@ from tabproof.evaluation.slices import check_slices, make_slices
 
 __all__ = [
     "FRACTIONS",
+    "FittedBaseline",
     "check_slices",
     "compare_with_baseline",
     "dependences",

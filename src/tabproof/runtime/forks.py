@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from time import sleep
 from typing import Any, TypeVar
@@ -117,26 +118,54 @@ def run_in_forks(
     concurrent.futures.process.BrokenProcessPool
         A fork was killed.
     """
-    global _call
     left, running = iter(range(len(jobs))), dict[Future[bytes], int]()
+    with _forks(min(n_forks, len(jobs)), function, jobs, initializer) as submit:
+        while True:
+            # No more than can run, as jobs in a queue cannot be stopped.
+            while len(running) < n_forks and not should_stop():
+                if (number := next(left, None)) is None:
+                    break
+                begun.add(number)
+                running[submit(number)] = number
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), pickle.loads(future.result())  # noqa: S301 - ours
+
+
+@contextmanager
+def in_background(
+    function: Callable[[], Result], *, allowed: bool
+) -> Iterator[Callable[[], Result]]:
+    """Call a function in a fork while the block runs; yield what waits for its result.
+
+    If that is not allowed or this process cannot be forked, it is called here for the result.
+    """
+    if not (allowed and can_fork()):
+        yield function
+        return
+    with _forks(1, lambda _: function(), [None]) as submit:
+        future = submit(0)
+        yield lambda: pickle.loads(future.result())  # noqa: S301 - ours
+
+
+@contextmanager
+def _forks(
+    n_forks: int,
+    function: Callable[[Job], object],
+    jobs: Sequence[Job],
+    initializer: Callable[[], object] | None = None,
+) -> Iterator[Callable[[int], Future[bytes]]]:
+    """Yield a function that submits the job of a number to forks, and end them after the block."""
+    global _call
     before = multiprocessing.active_children()
     _call = function, jobs
     forking = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(min(n_forks, len(jobs)), forking, _begin, (initializer,)) as executor:
+    with ProcessPoolExecutor(n_forks, forking, _begin, (initializer,)) as executor:
         try:
-            while True:
-                # No more than can run, as jobs in a queue cannot be stopped.
-                while len(running) < n_forks and not should_stop():
-                    if (number := next(left, None)) is None:
-                        break
-                    begun.add(number)
-                    running[_submit(executor, number)] = number
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), pickle.loads(future.result())  # noqa: S301 - ours
+            yield partial(_submit, executor)
         except (KeyboardInterrupt, SystemExit):
-            # The executor would wait for the fits.
+            # The executor would wait for the jobs.
             for child in multiprocessing.active_children():
                 if child not in before:
                     child.kill()

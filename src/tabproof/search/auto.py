@@ -70,7 +70,8 @@ class AutoSearchCV(PortfolioSearchCV):
         is kept where there is no time for others.
     n_folds : the number of folds of a division of the rows; `cv` may have several divisions, one
         after the other, of which the later ones are for the best settings.
-    patience : boosting ends after so many iterations without a lower log loss of the test rows.
+    patience : boosting ends after this number of iterations without a lower log loss of the test
+        rows.
     row_cost : returns what a fitted estimator takes to predict a row, None for nothing.
     max_row_cost : what the ensemble may take to predict a row, in the same unit; None for any.
 
@@ -108,7 +109,8 @@ class AutoSearchCV(PortfolioSearchCV):
         self.param_grids = {name: {} for name in self.members}
 
     def _make_problem(self, X: Any, y: Any, groups: Any) -> Problem:
-        problem = super()._make_problem(X, y, groups)
+        # Not PortfolioSearchCV's, which measures how long it takes to choose by scores.
+        problem = super(PortfolioSearchCV, self)._make_problem(X, y, groups)
         self._seconds_to_choose = 0.0
         return problem
 

@@ -252,16 +252,18 @@ class RungSearch:
             scores.same_as[c.place] = first_of.setdefault(text, c.place)
 
         # Fold by fold, so that a search that is stopped can compare all candidates on some folds.
-        # In a fold those that always enter come first: short fits fill the end of a rung better,
-        # and what leads after few iterations learns quickly, so early stopping ends it sooner.
+        # In a fold those that always enter come first, then what took long in the rung before:
+        # short fits fill the end of a rung better.
+        before = self.scores[number - 1] if number else None
+        fits_before = {c.place: None if before is None else before.fit_of(c, 0) for c in entrants}
+        seconds = {place: fit.fit_seconds for place, fit in fits_before.items() if fit is not None}
         fitted = [c for c in entrants if scores.same_as[c.place] == c.place]
-        fitted.sort(key=lambda c: c.place not in self._always)
+        fitted.sort(key=lambda c: (c.place not in self._always, -seconds.get(c.place, 0.0)))
         jobs = [(candidate, fold) for fold in folds for candidate in fitted]
         n_fits = len(scores.fits) + len(jobs)
         self._report(scores, n_fits)
 
         # Take over fits of the rung before that had as much work, and those of a resumed search.
-        before = self.scores[number - 1] if number else None
         waiting = []
         for candidate, fold in jobs:
             fit = None

@@ -22,6 +22,7 @@ from tabproof.evaluation_result import (
     RepeatedScores,
     Slice,
 )
+from tabproof.runtime import forks, threads
 from tabproof.runtime.progress import StepProgress
 from tabproof.steps.check import metric_names
 from tabproof.steps.decide import Decided, make_unfitted
@@ -114,22 +115,26 @@ def evaluate_holdout(
     metrics = evaluation.measure(y, proba, **measuring)
     importances, dependences = list[Importance](), list[Dependence]()
     slices, baselines = list[Slice](), list[Baseline]()
-    if n_repeats := asked.n_permutations:
-        with people.part("importances of columns"):
-            importances = evaluation.importances(
-                predict, X, y, n_repeats=n_repeats, seed=seed, on_column=display.begin
+    # They need nothing of the rest.
+    fits = partial(_fit_baselines, config, division, model, display)
+    n_workers = threads.n_workers(getattr(config.runtime, "workers", 1))
+    with forks.in_background(fits, allowed=asked.baselines and n_workers > 1) as fitted_baselines:
+        if n_repeats := asked.n_permutations:
+            with people.part("importances of columns"):
+                importances = evaluation.importances(
+                    predict, X, y, n_repeats=n_repeats, seed=seed, on_column=display.begin
+                )
+        with people.part("partial dependence"):
+            dependences = evaluation.dependences(
+                predict, X, importances, labels=labels, n_columns=asked.n_dependences, seed=seed
             )
-    with people.part("partial dependence"):
-        dependences = evaluation.dependences(
-            predict, X, importances, labels=labels, n_columns=asked.n_dependences, seed=seed
-        )
-    with people.part("slices"):
-        slices = evaluation.make_slices(
-            X, y, proba, columns=asked.slices, labels=labels, **measuring
-        )
-    if asked.baselines:
-        with people.part("baselines"):
-            baselines = _compare_with_baselines(config, division, model, proba, display, times)
+        with people.part("slices"):
+            slices = evaluation.make_slices(
+                X, y, proba, columns=asked.slices, labels=labels, **measuring
+            )
+        if asked.baselines:
+            with people.part("baselines"):
+                baselines = _compare_with_baselines(fitted_baselines(), y, proba, times)
     with people.part("time per row"):
         times.repeat("model", predict, X)
     auc = metrics["roc_auc"]
@@ -157,15 +162,10 @@ def evaluate_holdout(
     return proba, evidence
 
 
-def _compare_with_baselines(
-    config: TrainConfig,
-    division: data.Division,
-    model: Decided,
-    proba: NDArray[np.float64],
-    display: StepProgress,
-    times: RowTimes,
-) -> list[Baseline]:
-    """Fit simple models on the training rows, and compare each on the held-out rows."""
+def _fit_baselines(
+    config: TrainConfig, division: data.Division, model: Decided, display: StepProgress
+) -> list[evaluation.FittedBaseline]:
+    """Fit simple models on the training rows."""
     fitted = evaluation.fit_baselines(
         division.X_train,
         division.y_train,
@@ -174,7 +174,17 @@ def _compare_with_baselines(
         seed=config.seed,
         on_fit=display.begin,
     )
-    y, compared = division.y_test, list[Baseline]()
+    return list(fitted)
+
+
+def _compare_with_baselines(
+    fitted: Sequence[evaluation.FittedBaseline],
+    y: NDArray[np.int64],
+    proba: NDArray[np.float64],
+    times: RowTimes,
+) -> list[Baseline]:
+    """Compare each baseline on the held-out rows with the model, which has these probabilities."""
+    compared = list[Baseline]()
     for name, n_rows, its_proba, seconds in fitted:
         times.note(name, seconds, len(y))
         found = evaluation.compare_with_baseline(name, n_rows, y, proba, its_proba)
