@@ -130,10 +130,10 @@ class AutoSearchCV(PortfolioSearchCV):
         """Try the settings in their order, then score the best of them on further folds."""
         batch = proposer.ask()
         candidates = self.pool_.add(batch)
-        ends = [FIRST_GROUP, *range(FIRST_GROUP + GROUP, len(candidates) + GROUP, GROUP)]
-        for start, end in zip([0, *ends], ends, strict=False):
+        starts = [0, *range(FIRST_GROUP, len(candidates), GROUP)]
+        groups = [candidates[i:j] for i, j in zip(starts, [*starts[1:], None], strict=True)]
+        for group, next_group in zip(groups, [*groups[1:], []], strict=True):
             before = list(rungs.scores[1].entrants) if len(rungs.scores) > 1 else []
-            group = candidates[start:end]
             rungs.max_seconds = self._max_seconds_of_fit(rungs)
             rungs.run(0, group)
             if should_stop():
@@ -142,8 +142,8 @@ class AutoSearchCV(PortfolioSearchCV):
                 promising = [
                     c for c in group if is_promising(c, before, rungs.scores, rungs.problem)
                 ]
-                second = rungs.run(1, promising)
-                keep_whole(second)
+                # Workers that have nothing left to do begin with the next settings.
+                keep_whole(rungs.run(1, promising, ahead=(0, next_group)))
                 if should_stop():
                     break
         if len(rungs.scores) > 1 and not rungs.scores[1].entrants:

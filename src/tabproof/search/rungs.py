@@ -210,6 +210,9 @@ class RungSearch:
     scores: list[RungScores] = field(default_factory=list)
     _folds: dict[tuple[str, int], Fold] = field(default_factory=dict)
     _always: set[int] = field(default_factory=set)
+    # What was fitted ahead: by rung the candidates, by signature; and fits that are not kept.
+    _ahead_of: dict[int, dict[str, int]] = field(default_factory=dict)
+    _ahead: dict[tuple[int, int, int], Fit] = field(default_factory=dict)
     _best: tuple[float | None, Mapping[str, Any]] = (None, {})
     _next_look: float = 0.0
 
@@ -234,11 +237,22 @@ class RungSearch:
                     if isinstance(values, np.memmap):
                         # A process that has mapped the file keeps the rows.
                         Path(str(values.filename)).unlink(missing_ok=True)
-            self.run(number, entrants)
+            # Those that always enter are fitted on the next rung's other folds too, where a worker
+            # would have nothing to do.
+            ahead = (number + 1, always) if number + 1 < len(self.schedule) else None
+            self.run(number, entrants, ahead)
             self.check_scored()
 
-    def run(self, number: int, entrants: Sequence[Candidate]) -> RungScores:
-        """Fit candidates on the folds of a rung; in the first rung, batch by batch."""
+    def run(
+        self,
+        number: int,
+        entrants: Sequence[Candidate],
+        ahead: tuple[int, Sequence[Candidate]] | None = None,
+    ) -> RungScores:
+        """Fit candidates on the folds of a rung; in the first rung, batch by batch.
+
+        ahead : a rung and candidates that will enter it, which are fitted behind the others.
+        """
         problem, rung = self.problem, self.schedule[number]
         folds = range(rung.n_folds(len(problem.splits)))
         n_rows = [problem.n_rows(rung, fold) for fold in folds]
@@ -246,7 +260,7 @@ class RungSearch:
             self.scores.append(RungScores(number, rung, [], len(folds), max(n_rows)))
         scores = self.scores[number]
         scores.entrants += entrants
-        first_of: dict[str, int] = {}
+        first_of = self._ahead_of.pop(number, {})
         for c in entrants:
             text = signature(c.estimator, scores.n_rows)
             scores.same_as[c.place] = first_of.setdefault(text, c.place)
@@ -270,20 +284,23 @@ class RungSearch:
             if before is not None and before.rung.iterations == rung.iterations:
                 had_as_many = problem.n_rows(before.rung, fold) == n_rows[fold]
                 fit = before.fit_of(candidate, fold) if had_as_many else None
-            fit = fit or self.finished.get(KEY.format(number, candidate.place, fold))
+            fit = fit or self._known(number, candidate, fold)
             name = fit_name(number, candidate.place, fold)
-            if fit is None and (self.only is None or name in self.only):
-                waiting.append((candidate, fold))
+            if fit is not None and fit.error == TOO_LONG:
+                self._note_too_long(candidate, fit)
             elif fit is not None:
                 self.done.add(name)
                 scores.fits[candidate.place, fold] = fit
                 self.clock.add(rung, candidate.family, None)
-        if not waiting:
+            elif self.only is None or name in self.only:
+                waiting.append((candidate, fold))
+        later = [] if ahead is None else self._choose_ahead(*ahead)
+        if not waiting and not later:
             self._report(scores, n_fits)
             return scores
 
         # Fit the steps that candidates share, once per fold.
-        steps = {(c.parts[1], fold): c.parts[0] for c, fold in waiting}
+        steps = {(c.parts[1], fold): c.parts[0] for c, fold in [*waiting, *later]}
         unfitted = [item for item in steps.items() if item[0] not in self._folds]
         directory = None
         # A process watches over the directory: starting it takes as long as ten small fits.
@@ -295,14 +312,80 @@ class RungSearch:
         for (of_fold, _), prepared in self.runner.run(prepare, unfitted, left, Fold(error=DIED)):
             self._folds[of_fold] = prepared
 
+        tasks = self._make_tasks(number, waiting)
+        tasks_ahead = self._make_tasks(ahead[0], later) if ahead is not None else []
+        are_ahead = set(map(id, tasks_ahead))
+        # Results arrive in any order; nothing that is decided depends on it.
+        by_place = {c.place: c for c, _ in [*waiting, *later]}
+        killed = Fit(nan, error=DIED)
+        for task, fit in self.runner.run(run_task, [*tasks, *tasks_ahead], left, killed):
+            of_rung = ahead[0] if ahead is not None and id(task) in are_ahead else number
+            candidate = by_place[task.place]
+            # A resumed search tries a killed fit again: the machine may have more memory then.
+            if fit.error != TOO_LONG and not fit.was_killed:
+                try:
+                    self.finished[KEY.format(of_rung, task.place, task.fold_number)] = fit
+                except OSError as error:
+                    error.add_note(f"while keeping the fit of {dict(candidate.params)}")
+                    raise
+            elif id(task) in are_ahead:
+                self._ahead[of_rung, task.place, task.fold_number] = fit
+            if id(task) in are_ahead:
+                continue
+            if fit.error == TOO_LONG:
+                self._note_too_long(candidate, fit)
+                continue
+            scores.fits[task.place, task.fold_number] = fit
+            self.done.add(fit_name(number, task.place, task.fold_number))
+            self.clock.add(rung, candidate.family, fit)
+            self._report(scores, n_fits)
+        return scores
+
+    def _known(self, number: int, candidate: Candidate, fold: int) -> Fit | None:
+        """Return a fit of a resumed search, or one that was made ahead."""
+        ahead = self._ahead.pop((number, candidate.place, fold), None)
+        return self.finished.get(KEY.format(number, candidate.place, fold)) or ahead
+
+    def _note_too_long(self, candidate: Candidate, fit: Fit) -> None:
+        log.info("%s: a fit would take %.0f s", candidate.family, fit.fit_seconds)
+        self.n_not_begun += 1
+
+    def _choose_ahead(
+        self, number: int, candidates: Sequence[Candidate]
+    ) -> list[tuple[Candidate, int]]:
+        """Return fits of a later rung that no fit of the current rung can stand for."""
+        rung, n_done = self.schedule[number], self.scores[-1].n_folds if number else 0
+        folds = range(rung.n_folds(len(self.problem.splits)))
+        n_rows = max(self.problem.n_rows(rung, fold) for fold in folds)
+        # Of candidates that cannot differ in that rung, these are the ones that are fitted.
+        of_rung = self._ahead_of[number] = {}
+        for candidate in candidates:
+            of_rung.setdefault(signature(candidate.estimator, n_rows), candidate.place)
+        return [
+            (candidate, fold)
+            for fold in folds[n_done:]
+            for candidate in candidates
+            if candidate.place in of_rung.values()
+            and KEY.format(number, candidate.place, fold) not in self.finished
+            and (self.only is None or fit_name(number, candidate.place, fold) in self.only)
+        ]
+
+    def _make_tasks(self, number: int, waiting: Sequence[tuple[Candidate, int]]) -> list[Task]:
+        """Return tasks for candidates on folds that are prepared."""
+        problem, rung = self.problem, self.schedule[number]
+        before = self.scores[number - 1] if number else None
+        folds = sorted({fold for _, fold in waiting})
         # A fit may continue one of the rung before, and be continued in the next rung.
         following = self.schedule[number + 1] if number + 1 < len(self.schedule) else None
+        all_folds = range(rung.n_folds(len(problem.splits)))
         keep_state = (
             following is not None
             and following.iterations > rung.iterations
-            and all(problem.n_rows(following, fold) == n_rows[fold] for fold in folds)
+            and all(
+                problem.n_rows(following, fold) == problem.n_rows(rung, fold) for fold in all_folds
+            )
         )
-        rows = [problem.rows(rung, fold) for fold in folds]
+        rows = {fold: problem.rows(rung, fold) for fold in folds}
         tasks = []
         for candidate, fold in waiting:
             _, key, last_step = candidate.parts
@@ -331,27 +414,7 @@ class RungSearch:
                     max_seconds=self.max_seconds if candidate.place and number == 0 else None,
                 )
             )
-
-        # Results arrive in any order; nothing that is decided depends on it.
-        by_place = {candidate.place: candidate for candidate in entrants}
-        for task, fit in self.runner.run(run_task, tasks, left, Fit(nan, error=DIED)):
-            candidate = by_place[task.place]
-            if fit.error == TOO_LONG:
-                log.info("%s: a fit would take %.0f s", candidate.family, fit.fit_seconds)
-                self.n_not_begun += 1
-                continue
-            # A resumed search tries a killed fit again: the machine may have more memory then.
-            if not fit.was_killed:
-                try:
-                    self.finished[KEY.format(number, task.place, task.fold_number)] = fit
-                except OSError as error:
-                    error.add_note(f"while keeping the fit of {dict(candidate.params)}")
-                    raise
-            scores.fits[task.place, task.fold_number] = fit
-            self.done.add(fit_name(number, task.place, task.fold_number))
-            self.clock.add(rung, candidate.family, fit)
-            self._report(scores, n_fits)
-        return scores
+        return tasks
 
     def check_scored(self) -> None:
         """Raise RungNotScoredError if the last rung has nothing to choose from."""
