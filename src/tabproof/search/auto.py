@@ -250,7 +250,8 @@ class AutoSearchCV(PortfolioSearchCV):
             # Not fit().transform(): target encoders transform their training rows differently.
             X = first[1].fit_transform(X, y)
             estimators = [each[1:] for each in estimators]
-        jobs = list(enumerate(estimators))
+        # What takes long first, for workers to end at about the same time.
+        jobs = sorted(enumerate(estimators), key=lambda job: -members[job[0]].fit_seconds)
         fitted: dict[int, Any] = {}
         # Where workers run, starting them costs nothing.
         with Runner(self.n_jobs, lambda: None, self.pool_seconds) as runner:
@@ -260,8 +261,8 @@ class AutoSearchCV(PortfolioSearchCV):
                 # None: its worker was killed.
                 fitted[job[0]] = fit(job, None) if model is None else model
         if first is None:
-            return [fitted[place] for place, _ in jobs]
-        return [Pipeline([first, *fitted[place].steps]) for place, _ in jobs]
+            return [fitted[place] for place in range(len(jobs))]
+        return [Pipeline([first, *fitted[place].steps]) for place in range(len(jobs))]
 
 
 def _fit_member(X: Any, y: Any, job: tuple[int, Any], n_threads: int | None) -> Any:
