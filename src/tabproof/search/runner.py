@@ -56,7 +56,7 @@ class Runner:
         self._starting: Thread | None = None
         self._cannot_start = False
         self._forks, self._may_fork = False, _is_loky()
-        self._began = perf_counter(), process_time()
+        self._began, self._seconds_in_forks = (perf_counter(), process_time()), 0.0
 
     def __enter__(self) -> "Runner":
         return self
@@ -135,9 +135,17 @@ class Runner:
         if not (self._forks and can_fork()):
             results: Iterator[tuple[int, Result]] = self._pool()(self._calls(function, jobs, begun))
             return results
-        options = self.n_jobs, self._should_stop, begun, _initializer()
-        # One OpenMP thread, as every core has a worker.
-        return run_in_forks(lambda job: function(job, 1), jobs, *options)
+        return self._in_forks(function, jobs, begun)
+
+    def _in_forks(
+        self, function: Callable[[Job, int | None], Result], jobs: Sequence[Job], begun: set[int]
+    ) -> Iterator[tuple[int, Result]]:
+        start, options = perf_counter(), (self.n_jobs, self._should_stop, begun, _initializer())
+        try:
+            # One OpenMP thread, as every core has a worker.
+            yield from run_in_forks(lambda job: function(job, 1), jobs, *options)
+        finally:
+            self._seconds_in_forks += perf_counter() - start
 
     def _calls(
         self, function: Callable[[Job, int | None], Result], jobs: Sequence[Job], begun: set[int]
@@ -173,7 +181,8 @@ class Runner:
 
     def _seconds_to_start(self, quiet: float) -> float:
         # Beside busy processes it takes as many times longer as the fits in this process did.
-        seconds, used = perf_counter() - self._began[0], process_time() - self._began[1]
+        seconds = perf_counter() - self._began[0] - self._seconds_in_forks
+        used = process_time() - self._began[1]
         slowed = MOST_SLOWED if seconds >= MOST_SLOWED * used else seconds / used
         return quiet * max(slowed, 1.0)
 
