@@ -19,6 +19,9 @@ from sklearn.preprocessing import StandardScaler
 from tabproof.modeling import join_fitted
 from tabproof.search import AutoSearchCV, RecordedFits, result_of
 from tabproof.search.auto import MIN_WEIGHT, greedy_selection, select_members
+from tabproof.search.fitting import run_task
+from tabproof.search.rungs import RungSearch
+from tabproof.search.runner import Runner
 from tests.search.making import Failing, assert_same_search, table
 
 
@@ -120,6 +123,31 @@ def test_members_of_the_first_group_are_all_scored_on_all_folds() -> None:
     # There is nothing yet to compare them with.
     search = auto({"prior": member(DummyClassifier()), **MEMBERS}).fit(X, Y)
     assert n_folds_of(search)["prior"] > 1
+
+
+@pytest.mark.parametrize("is_ahead", [True, False])
+def test_the_next_settings_are_fitted_behind_those_that_are_scored_on_all_folds(
+    found: Any, is_ahead: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[tuple[int, int]]] = []
+    run = Runner.run
+
+    def recording(self: Runner, function: Any, jobs: Any, *rest: Any) -> Any:
+        if function is run_task:
+            calls.append([(job.place, job.fold_number) for job in jobs])
+        return run(self, function, jobs, *rest)
+
+    monkeypatch.setattr(Runner, "run", recording)
+    if not is_ahead:
+        monkeypatch.setattr(RungSearch, "_choose_ahead", lambda *_: [])
+    search = auto().fit(X, Y)
+    assert calls[0] == [(0, 0), (1, 0)]
+    of_two_folds = [(place, fold) for fold in (1, 2) for place in (0, 1)]
+    assert sorted(calls[1]) == sorted(of_two_folds + [(2, 0)] * is_ahead)
+    assert calls[1][-1] == (2, 0) or not is_ahead
+    assert sum(call.count((2, 0)) for call in calls) == 1
+    assert_same_search(found, search)
+    assert found.weights_ == search.weights_
 
 
 def test_a_member_that_fails_is_left_out() -> None:

@@ -12,11 +12,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from tabproof.search import Rung
 from tabproof.search.candidates import Candidate
-from tabproof.search.estimator import RecordedFits, result_of
-from tabproof.search.fitting import Fit, Problem, run_task
-from tabproof.search.rungs import Clock, RungScores, RungSearch, best_of, choose_entrants
-from tabproof.search.runner import Runner
-from tests.search.making import WHOLE, assert_same_search, searching, table
+from tabproof.search.fitting import Fit, Problem
+from tabproof.search.rungs import Clock, RungScores, best_of, choose_entrants
+from tests.search.making import WHOLE, searching, table
 
 FULL = [DecisionTreeClassifier(max_depth=depth) for depth in (5, 3, 4, 3)]
 
@@ -156,53 +154,6 @@ def test_candidates_that_are_equivalent_on_the_rows_of_a_rung_are_fitted_once() 
 HALF, LAST = Rung(None, 0.5, 1.0, 1), Rung(1, 1.0, 1.0, None)
 # Half of the iterations; a tenth of a fit does not depend on them (FIXED_SHARE).
 WORK = 0.55
-
-
-def recorded_calls(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[int, int]]]:
-    """Return what will be the candidates and folds of each call that fits."""
-    calls: list[list[tuple[int, int]]] = []
-    run = Runner.run
-
-    def recording(self: Runner, function: Any, jobs: Any, *rest: Any) -> Any:
-        if function is run_task:
-            calls.append([(job.place, job.fold_number) for job in jobs])
-        return run(self, function, jobs, *rest)
-
-    monkeypatch.setattr(Runner, "run", recording)
-    return calls
-
-
-def test_the_defaults_are_fitted_ahead_on_the_other_folds_of_the_next_rung(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    calls = recorded_calls(monkeypatch)
-    whole = searching(n_jobs=1).fit(*table())
-    default = whole.pool_.defaults[0].place
-    _, second, third = calls
-    assert second[-2:] == [(default, 1), (default, 2)]
-    assert default not in {place for place, _ in third}
-    assert len(set(second + third)) == len(second + third)
-    with monkeypatch.context() as without:
-        without.setattr(RungSearch, "_choose_ahead", lambda *_: [])
-        assert_same_search(whole, searching(n_jobs=1).fit(*table()))
-    assert (default, 1) not in calls[4]
-    assert (default, 1) in calls[5]
-
-
-def test_a_search_that_ends_while_fits_are_made_ahead_can_be_resumed_and_repeated() -> None:
-    finished: dict[str, Fit] = {}
-
-    def stop() -> str | None:
-        return "enough" if any(key.startswith("rung-2") for key in finished) else None
-
-    whole = searching(n_jobs=1).fit(*table())
-    stopped = searching(n_jobs=1, finished=finished, should_stop=stop).fit(*table())
-    # The one that was made ahead, and those of the fold that the rung before had.
-    named = [name for name in result_of(stopped, "roc_auc").finished if name.startswith("2/")]
-    assert sorted(name.rpartition("/")[2] for name in named) == ["0", "0", "1"]
-    recorded = RecordedFits("enough", frozenset(result_of(stopped, "roc_auc").finished))
-    assert_same_search(stopped, searching(n_jobs=1, recorded=recorded).fit(*table()))
-    assert_same_search(whole, searching(n_jobs=1, finished=finished).fit(*table()))
 
 
 def clock(n_candidates: int = 4) -> Clock:

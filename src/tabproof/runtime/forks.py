@@ -20,7 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from time import sleep
+from time import perf_counter, sleep
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,6 +40,8 @@ PAUSE_HARD = 2
 N_LOOKS = 20
 # What making and ending two forks costs, measured with 300 MB in use.
 FORK_SECONDS = 0.02
+# Where the first job takes less, each fork has another one waiting.
+SMALL_SECONDS = 1.0
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -119,10 +121,12 @@ def run_in_forks(
         A fork was killed.
     """
     left, running = iter(range(len(jobs))), dict[Future[bytes], int]()
+    # No more than can run, as jobs in a queue cannot be stopped; but small ones would wait longer
+    # than they run.
+    n_most, start = n_forks, perf_counter()
     with _forks(min(n_forks, len(jobs)), function, jobs, initializer) as submit:
         while True:
-            # No more than can run, as jobs in a queue cannot be stopped.
-            while len(running) < n_forks and not should_stop():
+            while len(running) < n_most and not should_stop():
                 if (number := next(left, None)) is None:
                     break
                 begun.add(number)
@@ -130,6 +134,8 @@ def run_in_forks(
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
+                if perf_counter() - start < SMALL_SECONDS:
+                    n_most = 2 * n_forks
                 yield running.pop(future), pickle.loads(future.result())  # noqa: S301 - ours
 
 

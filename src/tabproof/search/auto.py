@@ -143,7 +143,7 @@ class AutoSearchCV(PortfolioSearchCV):
                     c for c in group if is_promising(c, before, rungs.scores, rungs.problem)
                 ]
                 # Workers that have nothing left to do begin with the next settings.
-                keep_whole(rungs.run(1, promising, ahead=(0, next_group)))
+                keep_whole(rungs.run(1, promising, ahead=next_group))
                 if should_stop():
                     break
         if len(rungs.scores) > 1 and not rungs.scores[1].entrants:

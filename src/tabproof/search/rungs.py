@@ -140,7 +140,7 @@ class Clock:
 
     def add(self, rung: Rung, family: str, fit: Fit | None) -> None:
         """Count a fit of a candidate of that family; None for one that was there already."""
-        work = self._work(rung)
+        work = self.work(rung)
         self._done += work
         if fit is not None:
             self._rates.setdefault(family, []).append((fit.fit_seconds + fit.score_seconds) / work)
@@ -160,24 +160,28 @@ class Clock:
         """The part of the work that is done."""
         return min(self._done / self._total, 1.0)
 
-    def seconds_left(self) -> float | None:
-        """Estimate the time left for a single process; None before there are enough fits."""
+    def seconds_left(self, least_work: float = 0.0) -> float | None:
+        """Estimate the time left for a single process; None before there are enough fits.
+
+        least_work : what is left at least: more candidates may enter a rung than the schedule says.
+        """
         # The median, as the first fit of a process also loads libraries.
         rates = [rate for of_family in self._rates.values() for rate in of_family]
         if len(rates) < MIN_FITS:
             return None
-        return median(rates) * max(self._total - self._done, 0.0)
+        return median(rates) * max(self._total - self._done, least_work)
 
     @property
     def _total(self) -> float:
         n_splits = len(self.problem.splits)
         return sum(
-            self._work(rung) * rung.n_candidates(self.n_candidates) * rung.n_folds(n_splits)
+            self.work(rung) * rung.n_candidates(self.n_candidates) * rung.n_folds(n_splits)
             for rung in self.schedule
         )
 
-    def _work(self, rung: Rung) -> float:
-        # In units of a whole fit. Columns are checked and binned once, whatever the iterations.
+    def work(self, rung: Rung) -> float:
+        """Return the work of a fit, in units of a whole one."""
+        # Columns are checked and binned once, whatever the iterations.
         share = rung.iterations * self.problem.n_rows(rung, 0) / self.problem.n_train
         return FIXED_SHARE + (1 - FIXED_SHARE) * share
 
@@ -210,9 +214,8 @@ class RungSearch:
     scores: list[RungScores] = field(default_factory=list)
     _folds: dict[tuple[str, int], Fold] = field(default_factory=dict)
     _always: set[int] = field(default_factory=set)
-    # What was fitted ahead: by rung the candidates, by signature; and fits that are not kept.
-    _ahead_of: dict[int, dict[str, int]] = field(default_factory=dict)
-    _ahead: dict[tuple[int, int, int], Fit] = field(default_factory=dict)
+    # Fits of the first rung that were made ahead and are not among the finished ones.
+    _ahead: dict[tuple[int, int], Fit] = field(default_factory=dict)
     _best: tuple[float | None, Mapping[str, Any]] = (None, {})
     _next_look: float = 0.0
 
@@ -237,21 +240,19 @@ class RungSearch:
                     if isinstance(values, np.memmap):
                         # A process that has mapped the file keeps the rows.
                         Path(str(values.filename)).unlink(missing_ok=True)
-            # Those that always enter are fitted on the next rung's other folds too, where a worker
-            # would have nothing to do.
-            ahead = (number + 1, always) if number + 1 < len(self.schedule) else None
-            self.run(number, entrants, ahead)
+            self.run(number, entrants)
             self.check_scored()
 
     def run(
         self,
         number: int,
         entrants: Sequence[Candidate],
-        ahead: tuple[int, Sequence[Candidate]] | None = None,
+        ahead: Sequence[Candidate] = (),
     ) -> RungScores:
         """Fit candidates on the folds of a rung; in the first rung, batch by batch.
 
-        ahead : a rung and candidates that will enter it, which are fitted behind the others.
+        ahead : candidates that will enter the first rung. They are fitted for it when workers have
+        nothing else to do.
         """
         problem, rung = self.problem, self.schedule[number]
         folds = range(rung.n_folds(len(problem.splits)))
@@ -260,7 +261,7 @@ class RungSearch:
             self.scores.append(RungScores(number, rung, [], len(folds), max(n_rows)))
         scores = self.scores[number]
         scores.entrants += entrants
-        first_of = self._ahead_of.pop(number, {})
+        first_of: dict[str, int] = {}
         for c in entrants:
             text = signature(c.estimator, scores.n_rows)
             scores.same_as[c.place] = first_of.setdefault(text, c.place)
@@ -294,7 +295,7 @@ class RungSearch:
                 self.clock.add(rung, candidate.family, None)
             elif self.only is None or name in self.only:
                 waiting.append((candidate, fold))
-        later = [] if ahead is None else self._choose_ahead(*ahead)
+        later = self._choose_ahead(ahead)
         if not waiting and not later:
             self._report(scores, n_fits)
             return scores
@@ -308,18 +309,18 @@ class RungSearch:
             directory = self.spill_directory()
         data = problem.X, problem.y, problem.splits
         prepare = partial(make_fold, data, directory, self.raises)
-        left = self.clock.seconds_left
+        left = partial(self.clock.seconds_left, self.clock.work(rung) * len(waiting))
         for (of_fold, _), prepared in self.runner.run(prepare, unfitted, left, Fold(error=DIED)):
             self._folds[of_fold] = prepared
 
         tasks = self._make_tasks(number, waiting)
-        tasks_ahead = self._make_tasks(ahead[0], later) if ahead is not None else []
+        tasks_ahead = self._make_tasks(0, later)
         are_ahead = set(map(id, tasks_ahead))
         # Results arrive in any order; nothing that is decided depends on it.
         by_place = {c.place: c for c, _ in [*waiting, *later]}
         killed = Fit(nan, error=DIED)
         for task, fit in self.runner.run(run_task, [*tasks, *tasks_ahead], left, killed):
-            of_rung = ahead[0] if ahead is not None and id(task) in are_ahead else number
+            of_rung = 0 if id(task) in are_ahead else number
             candidate = by_place[task.place]
             # A resumed search tries a killed fit again: the machine may have more memory then.
             if fit.error != TOO_LONG and not fit.was_killed:
@@ -329,7 +330,7 @@ class RungSearch:
                     error.add_note(f"while keeping the fit of {dict(candidate.params)}")
                     raise
             elif id(task) in are_ahead:
-                self._ahead[of_rung, task.place, task.fold_number] = fit
+                self._ahead[task.place, task.fold_number] = fit
             if id(task) in are_ahead:
                 continue
             if fit.error == TOO_LONG:
@@ -343,31 +344,22 @@ class RungSearch:
 
     def _known(self, number: int, candidate: Candidate, fold: int) -> Fit | None:
         """Return a fit of a resumed search, or one that was made ahead."""
-        ahead = self._ahead.pop((number, candidate.place, fold), None)
+        ahead = None if number else self._ahead.pop((candidate.place, fold), None)
         return self.finished.get(KEY.format(number, candidate.place, fold)) or ahead
 
     def _note_too_long(self, candidate: Candidate, fit: Fit) -> None:
         log.info("%s: a fit would take %.0f s", candidate.family, fit.fit_seconds)
         self.n_not_begun += 1
 
-    def _choose_ahead(
-        self, number: int, candidates: Sequence[Candidate]
-    ) -> list[tuple[Candidate, int]]:
-        """Return fits of a later rung that no fit of the current rung can stand for."""
-        rung, n_done = self.schedule[number], self.scores[-1].n_folds if number else 0
-        folds = range(rung.n_folds(len(self.problem.splits)))
-        n_rows = max(self.problem.n_rows(rung, fold) for fold in folds)
-        # Of candidates that cannot differ in that rung, these are the ones that are fitted.
-        of_rung = self._ahead_of[number] = {}
-        for candidate in candidates:
-            of_rung.setdefault(signature(candidate.estimator, n_rows), candidate.place)
+    def _choose_ahead(self, candidates: Sequence[Candidate]) -> list[tuple[Candidate, int]]:
+        """Return the fits that candidates will need in the first rung."""
+        folds = range(self.schedule[0].n_folds(len(self.problem.splits)))
         return [
             (candidate, fold)
-            for fold in folds[n_done:]
+            for fold in folds
             for candidate in candidates
-            if candidate.place in of_rung.values()
-            and KEY.format(number, candidate.place, fold) not in self.finished
-            and (self.only is None or fit_name(number, candidate.place, fold) in self.only)
+            if KEY.format(0, candidate.place, fold) not in self.finished
+            and (self.only is None or fit_name(0, candidate.place, fold) in self.only)
         ]
 
     def _make_tasks(self, number: int, waiting: Sequence[tuple[Candidate, int]]) -> list[Task]:
