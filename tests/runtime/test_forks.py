@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tabproof.runtime.forks import can_fork
 from tests.runtime import in_forks
 
 ROOT = Path(__file__).parents[2]
@@ -31,8 +30,3 @@ def test_forks(name: str) -> None:
     environment["PYTHONPATH"] = f"{ROOT / 'src'}:{ROOT}"
     command = [sys.executable, "-W", "error", "-c", call]
     subprocess.run(command, env=environment, cwd=ROOT, timeout=100, check=True)
-
-
-def test_a_thread_that_is_not_known_prevents_it() -> None:
-    # pytest's workers have some.
-    assert not can_fork() or "PYTEST_XDIST_WORKER" not in os.environ
