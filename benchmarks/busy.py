@@ -20,7 +20,7 @@ from time import monotonic, perf_counter
 from typing import NamedTuple
 
 from benchmarks.many_classes import SHAPES, write_table
-from benchmarks.measurement import CommandFailedError
+from benchmarks.measurement import CommandFailedError, neighbours
 from benchmarks.verdict import print_verdict
 
 # A run beside a process on every core gets half of each core at best.
@@ -28,7 +28,6 @@ MOST_TIMES_QUIET = 2.5
 KINDS = ("quiet", "busy", "one core", "half a core")
 QUOTA, PERIOD = 50_000, 100_000
 GROUPS = Path("/sys/fs/cgroup")
-BURN = "while True: pass"
 # Rounds of active waiting; 300,000 is what GNU's library does by itself.
 SPIN_COUNTS = (300_000, 10_000, 3_000, 1_000, 300, 0)
 FIT = """
@@ -61,18 +60,6 @@ class DifferentNumbersError(Exception):
 
     def __init__(self, table: str, kinds: Sequence[str]) -> None:
         super().__init__(f"THE LAW IS BROKEN: {table}: other numbers in runs {', '.join(kinds)}")
-
-
-@contextmanager
-def neighbours() -> Iterator[None]:
-    """Keep every core busy inside the block."""
-    started = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(os.cpu_count() or 1)]
-    try:
-        yield
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.many_classes` makes tables of the size of UCI's letter and pendigits, trains
 on each, and prints the seconds of the steps. `--before PATH` trains in turn with another checkout
-of this project, and prints the ratio.
+of this project, and prints the ratio; `--busy` trains beside a process on every core.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.measurement import CommandFailedError
+from benchmarks.measurement import CommandFailedError, neighbours
 from benchmarks.verdict import print_verdict
 
 ROOT = Path(__file__).parents[1]
@@ -90,10 +91,12 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--search", default="fast")
     parser.add_argument("--before", type=Path, help="another checkout, to compare with")
+    parser.add_argument("--busy", action="store_true", help="beside a process on every core")
     options = parser.parse_args()
     roots = {"now": ROOT} | ({} if options.before is None else {"before": options.before.resolve()})
     met = []
-    with tempfile.TemporaryDirectory() as folder:
+    beside = neighbours() if options.busy else nullcontext()
+    with tempfile.TemporaryDirectory() as folder, beside:
         for table in options.tables:
             path, runs = write_table(table, Path(folder)), {name: [] for name in roots}
             for _ in range(options.repetitions):

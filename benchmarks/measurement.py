@@ -6,7 +6,9 @@ over a tree counts it once; where the kernel has no PSS, memory is RSS.
 
 import os
 import subprocess
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -22,6 +24,8 @@ SAMPLING_SECONDS = 0.02
 # How much higher than before RSS must be for PSS to be read.
 NEW_HIGH = 1.01
 N_LINES_SHOWN = 10
+
+BURN = "while True: pass"
 
 
 class CommandFailedError(Exception):
@@ -111,3 +115,15 @@ def _kib(processes: Iterable[int], file: str, label: str) -> int:
             continue  # ended meanwhile
         total += sum(int(line.split()[1]) for line in lines if line.startswith(label))
     return total
+
+
+@contextmanager
+def neighbours() -> Iterator[None]:
+    """Keep every core busy inside the block."""
+    started = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
