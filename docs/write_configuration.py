@@ -63,10 +63,11 @@ The numbers are the same for any number of OpenMP threads and worker processes. 
 - **Threads of a fit** are as many as cores are free of other processes when the run begins (from
   `/proc/stat`, while libraries and data are loaded), one for tables of at most 5,000 rows or
   400,000 cells, and never more than `OMP_NUM_THREADS`. `runtime.openmp_threads` is taken as it is.
-- **Workers** are forks of the run's process where that is safe: on Linux, while all other threads of the
-  process are known: its own, which wait, and those of libraries that are prepared for forks (Arrow; the
-  threads of OpenMP are ended before). Two start in 20 ms. Elsewhere, as in a notebook, joblib starts new
-  processes, which takes more than a second. The numbers are the same; `runtime.workers=1` starts none.
+- **Workers** are forks of the run's process where that is safe: on Linux, while all other threads
+  of the process are known: its own, which wait, and those of libraries that are prepared for forks
+  (Arrow; the threads of OpenMP are ended before). Two start in 20 ms. Elsewhere, as in a notebook,
+  joblib starts new processes, which takes more than a second. The numbers are the same;
+  `runtime.workers=1` starts none.
 - **Waiting**: threads wait actively for a short time, then sleep (`GOMP_SPINCOUNT=1000`,
   `KMP_BLOCKTIME=1`), unless one of these variables or `OMP_WAIT_POLICY` is set. In a notebook that
   has loaded scikit-learn before, the library waits as it does by itself, and only the number of
