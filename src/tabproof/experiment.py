@@ -185,7 +185,7 @@ def load_rows(config: TrainConfig, plan: search.Plan) -> data.Division:
     for key, value in table.resolved.items():
         if getattr(config.dataset, key, None) in (None, "auto"):
             setattr(config.dataset, key, value)
-    is_searched = bool(plan.grids or plan.space)
+    is_searched = bool(plan.grids or plan.spaces)
     folds = check.folds_of(config, is_searched=is_searched)
     division = data.divide(table, plan.rows, max([1, *folds.values()]))
     division = check.lower_folds(config, division, folds)

@@ -40,6 +40,7 @@ def file_config(tmp_path):
         (["search=classic"], "search.factor", 1.0, "1.1 or more"),
         (["search=classic"], "search.min_resources", 1.5, "auto, exhaust, or 1 or more rows"),
         (["search=tpe"], "search.batch_size", 0, "1 or more"),
+        (["search=auto"], "search.n_drawn.lightgbm", -1, "0 or more"),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_its_key_and_the_range(choices, key, value, valid):
@@ -51,6 +52,16 @@ def test_a_value_out_of_range_is_refused_with_its_key_and_the_range(choices, key
 @pytest.mark.parametrize("value", [True, "outputs/somewhere", False])
 def test_a_search_is_resumed_by_a_switch_or_a_directory(value):
     check_config(changed(config(), "search.resume", value))
+
+
+def test_settings_are_drawn_from_members_with_a_space():
+    start = config("search=auto")
+    with pytest.raises(InvalidValueError, match=r"search\.n_drawn=nobody.*one of boosting"):
+        check_config(changed(start, "search.n_drawn", {"nobody": 3}))
+    key = "search.members.lightgbm.model.param_space"
+    with pytest.raises(InvalidValueError, match=rf"{key}=nothing.*low"):
+        check_config(changed(start, key, {}))
+    check_config(changed(config("search=auto"), "search.n_drawn", {"lightgbm": 0}))
 
 
 @pytest.mark.parametrize("search", ["random", "tpe"])

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tabproof.modeling import join_fitted
-from tabproof.search import AutoSearchCV, RecordedFits, result_of
+from tabproof.search import AutoSearchCV, RecordedFits, parse_space, result_of
 from tabproof.search.auto import MIN_WEIGHT, greedy_selection, select_members
 from tabproof.search.fitting import run_task
 from tabproof.search.rungs import RungSearch
@@ -202,6 +202,30 @@ def test_a_search_that_was_stopped_is_repeated_from_the_names_of_its_fits(n_fits
     assert stopped.weights_ == repeated.weights_
     assert frozenset(result_of(repeated, "roc_auc").finished) == recorded.names
     np.testing.assert_array_equal(stopped.predict_proba(X), repeated.predict_proba(X))
+
+
+def test_drawn_settings_are_tried_after_the_members_and_each_member_in_turn() -> None:
+    space = parse_space({"clf__max_leaf_nodes": {"low": 3, "high": 12}, "clf__max_iter": [2, 3]})
+    members = dict.fromkeys(("boosting", "second"), MEMBERS["boosting"])
+    spaces = dict.fromkeys(members, space)
+    search = auto(members, spaces=spaces, n_drawn={"boosting": 3, "second": 2}).fit(X, Y)
+    params = [dict(candidate.params) for candidate in search.pool_.candidates]
+    families = [each.pop("model")[0] for each in params]
+    assert "".join(families) == "bs" + "bsbsb"
+    # Early stopping finds the iterations.
+    assert params[:2] == [{}, {}]
+    assert all(set(each) == {"clf__max_leaf_nodes"} for each in params[2:])
+    # Equal spaces of two members give different settings.
+    assert params[2::2] != params[3::2]
+
+
+def test_members_of_one_family_have_names_of_their_own() -> None:
+    trees = member(ExtraTreesClassifier(3, max_leaf_nodes=24, random_state=0))
+    space = parse_space({"clf__random_state": [1, 2, 3, 4]})
+    search = auto({"trees": trees}, spaces={"trees": space}, n_drawn={"trees": 4}).fit(X, Y)
+    assert len(search.weights_) > 1, "this table is no example any more"
+    names = dict(search.best_estimator_["clf"].named_estimators_)
+    assert list(names) == [f"trees_{place}" for place in search.weights_]
 
 
 def test_without_a_join_the_result_is_the_best_member() -> None:

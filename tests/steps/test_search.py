@@ -44,7 +44,7 @@ def test_without_a_search_the_estimator_is_fitted_as_it_is(tmp_path: Path) -> No
     assert result.best_score is None
     assert result.stopped is None
     assert not plan.grids
-    assert not plan.space
+    assert not plan.spaces
     pipeline = make_pipeline(config).fit(division.X_train, division.y_train)
     np.testing.assert_array_equal(
         result.pipeline.predict_proba(division.X_test), pipeline.predict_proba(division.X_test)

@@ -20,6 +20,7 @@ Found = Iterator[tuple[str, Any, str] | UserError]
 
 NOT_NEGATIVE, A_NUMBER = options.Allowed(ge=0.0), options.Allowed(ge=-inf)
 A_COUNT = options.Allowed(ge=2, le=100)
+DRAWN_FROM = "at least one parameter, as [values] or {low: …, high: …}"
 # Parameters of scikit-learn's own ensembles: a member of the same name would hide them.
 RESERVED_NAMES = {"cv", "estimators", "final_estimator", "flatten_transform", "n_jobs"}
 RESERVED_NAMES |= {"passthrough", "stack_method", "verbose", "voting", "weights"}
@@ -97,8 +98,15 @@ def is_remote(path: str) -> bool:
 def _search_errors(config: schema.TrainConfig) -> Found:
     search, models = config.search, {"model": config.model}
     if isinstance(search, schema.RandomSearchConfig) and not config.model.param_space:
-        valid = "at least one parameter, as [values] or {low: …, high: …}"
-        yield "model.param_space", "nothing", valid
+        yield "model.param_space", "nothing", DRAWN_FROM
+    if isinstance(search, schema.AutoSearchConfig):
+        for name, n in search.n_drawn.items():
+            if name not in search.members:
+                yield "search.n_drawn", name, f"one of {', '.join(search.members)}"
+            elif n < 0:
+                yield f"search.n_drawn.{name}", n, "a number of settings, 0 or more"
+            elif n and not search.members[name].model.param_space:
+                yield f"search.members.{name}.model.param_space", "nothing", DRAWN_FROM
     if not hasattr(search, "param_grid"):
         return
     if isinstance(search, schema.PortfolioSearchConfig):

@@ -52,8 +52,8 @@ class ModelConfig:
         "grids by name, each: parameter of the pipeline (`clf__max_depth`) → list of values", {}
     )
     param_space: dict[str, Any] = neutral(
-        "what `search=random` and `search=tpe` draw from: parameter → list of values, or"
-        " `{low: …, high: …, log: true}` (whole numbers if both are)",
+        "what `search=random`, `search=tpe` and `search.n_drawn` draw from: parameter → list of"
+        " values, or `{low: …, high: …, log: true}` (whole numbers if both are)",
         {},
     )
     accepts_categories: bool = option("whether the estimator takes pandas categories", False)
@@ -193,6 +193,10 @@ class AutoSearchConfig(MembersSearchConfig):
     """The best ensemble of tuned models in a given time."""
 
     engine: str = engine("auto")
+    n_drawn: dict[str, int] = ordered(
+        "settings drawn from `model.param_space` of a member, by its name: tried after all members,"
+        " without the number of iterations, which early stopping finds"
+    )
     n_repeats: int = option(
         "divisions into folds, at most: tables of fewer than 4,000 rows have several", 3, ge=1
     )

@@ -120,6 +120,8 @@ def searched(config: schema.TrainConfig) -> Any:
     if isinstance(search, schema.PortfolioSearchConfig):
         members = search.members.items()
         return {name: each.model.param_grids[search.param_grid] for name, each in members}
+    if isinstance(search, schema.AutoSearchConfig):
+        return {name: search.members[name].model.param_space for name in search.n_drawn}
     if isinstance(search, schema.RandomSearchConfig):
         return model.param_space
     name = getattr(search, "param_grid", None)

@@ -8,6 +8,7 @@ from tabproof.search.portfolio import PortfolioSearchCV
 from tabproof.search.schedule import Rung, as_table, parse_schedule
 from tabproof.search.spaces import (
     Proposer,
+    Space,
     TpeProposer,
     extremes,
     import_optuna,
@@ -24,6 +25,7 @@ __all__ = [
     "Rung",
     "RungSearchCV",
     "SearchResult",
+    "Space",
     "TpeProposer",
     "as_table",
     "extremes",

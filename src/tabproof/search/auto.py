@@ -1,6 +1,7 @@
 """A search for the best model in a given time: a list of good settings, and an ensemble of them.
 
-The settings are tried in their order, a few at a time. A setting whose first fold is worse than the
+The settings are tried in their order, a few at a time: first those of the list, then some that are
+drawn near them. A setting whose first fold is worse than the
 worst fold of the best setting so far, with some slack, is dropped ("forgiving" early stopping of
 cross-validation, Bergman et al., 2024). Boosting ends where the rows of its test fold are predicted
 best. The ensemble is selected by its log loss, which rewards calibrated probabilities, from
@@ -10,6 +11,7 @@ predictions out of folds (Caruana et al., 2004), and its members are fitted on a
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
+from itertools import zip_longest
 from math import ceil, isnan
 from statistics import median
 from typing import Any
@@ -22,14 +24,14 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from tabproof.modeling.calibration import GivenProba
-from tabproof.search.candidates import Candidate, signature
-from tabproof.search.early_stopping import with_iterations
+from tabproof.search.candidates import FAMILY, Candidate, signature
+from tabproof.search.early_stopping import counter_of, with_iterations
 from tabproof.search.fitting import Problem
-from tabproof.search.portfolio import PortfolioSearchCV
+from tabproof.search.portfolio import PortfolioSearchCV, member_names
 from tabproof.search.rungs import RungScores, RungSearch
 from tabproof.search.runner import Runner
 from tabproof.search.schedule import Rung
-from tabproof.search.spaces import Proposer
+from tabproof.search.spaces import Params, Proposer, Space, sample
 
 Floats = NDArray[np.float64]
 
@@ -68,6 +70,8 @@ class AutoSearchCV(PortfolioSearchCV):
     ----------
     members : estimators by name, in the order in which they are tried. The first is the one that
         is kept where there is no time for others.
+    spaces : by name of a member, what further settings of it are drawn from.
+    n_drawn : by name, how many. They are tried after all members, each name in turn.
     n_folds : the number of folds of a division of the rows; `cv` may have several divisions, one
         after the other, of which the later ones are for the best settings.
     patience : boosting ends after this number of iterations without a lower log loss of the test
@@ -95,6 +99,8 @@ class AutoSearchCV(PortfolioSearchCV):
 
     param_grids: Any = field(init=False)
     _: KW_ONLY
+    spaces: Mapping[str, Space] = field(default_factory=dict)
+    n_drawn: Mapping[str, int] = field(default_factory=dict)
     n_folds: int = 5
     patience: int = 50
     row_cost: Callable[[Any], float] | None = None
@@ -107,6 +113,21 @@ class AutoSearchCV(PortfolioSearchCV):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.param_grids = {name: {} for name in self.members}
+
+    def _proposer(self) -> Proposer:
+        drawn = [self._draw(name, place) for place, name in enumerate(self.n_drawn)]
+        further = [each for in_turn in zip_longest(*drawn) for each in in_turn if each is not None]
+        return Proposer([*({FAMILY: name} for name in self.members), *further])
+
+    def _draw(self, name: str, place: int) -> list[Params]:
+        """Draw settings of a member; not its iterations, which early stopping finds."""
+        estimator = self.members[name]
+        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        counter = counter_of(last)
+        space = {k: v for k, v in self.spaces[name].items() if k.rpartition("__")[2] != counter}
+        # With the same seed, equal spaces of two members would give equal settings.
+        seed = (self.random_state or 0) + place
+        return [{FAMILY: name, **params} for params in sample(space, self.n_drawn[name], seed)]
 
     def _make_problem(self, X: Any, y: Any, groups: Any) -> Problem:
         # Not PortfolioSearchCV's, which measures how long it takes to choose by scores.
@@ -223,9 +244,10 @@ class AutoSearchCV(PortfolioSearchCV):
             "ensemble": [{"weight": w, **each.candidate.params} for each, w in chosen]
         }
         fitted = self._fit_all(problem, [each for each, _ in chosen])
-        by_name = {each.candidate.family: w for each, w in chosen}
         assert self.join is not None  # noqa: S101 - for mypy: without it there is one member
-        return self.join(dict(zip(by_name, fitted, strict=True)), by_name)
+        names = member_names([each.candidate for each, _ in chosen])
+        by_name = dict(zip(names, [weight for _, weight in chosen], strict=True))
+        return self.join(dict(zip(names, fitted, strict=True)), by_name)
 
     def _expected_score(self, problem: Problem, finalists: Sequence["Finalist"]) -> float:
         """Return the mean score of ensembles on folds that they were not selected on."""

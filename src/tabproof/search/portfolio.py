@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from tabproof.modeling.calibration import Floats, GivenProba
-from tabproof.search.candidates import FAMILY
+from tabproof.search.candidates import FAMILY, Candidate
 from tabproof.search.estimator import ENSEMBLE, RungSearchCV
 from tabproof.search.fitting import Problem
 from tabproof.search.spaces import Proposer
@@ -146,14 +146,18 @@ class PortfolioSearchCV(RungSearchCV):
         self.best_params_ = {
             "ensemble": [{"weight": weight, **candidate.params} for candidate, weight in chosen]
         }
-        families = Counter(candidate.family for candidate, _ in chosen)
+        names = member_names([candidate for candidate, _ in chosen])
         fitted, weights = {}, {}
-        for candidate, weight in chosen:
-            is_only = families[candidate.family] == 1
-            name = candidate.family if is_only else f"{candidate.family}_{candidate.place}"
+        for name, (candidate, weight) in zip(names, chosen, strict=True):
             fitted[name] = clone(candidate.estimator).fit(problem.X, problem.y)
             weights[name] = weight
         return self.join(fitted, weights)
+
+
+def member_names(candidates: Sequence[Candidate]) -> list[str]:
+    """Name the members of an ensemble: by their family, and by their place where it has several."""
+    n_of = Counter(candidate.family for candidate in candidates)
+    return [c.family if n_of[c.family] == 1 else f"{c.family}_{c.place}" for c in candidates]
 
 
 # --- Greedy selection of an ensemble, from predictions out of folds (Caruana et al., 2004) --

@@ -23,7 +23,7 @@ Params = Mapping[str, Any]
 class SpaceError(UserError):
     """A parameter space from which no value can be drawn."""
 
-    template = "model.param_space.{parameter}={node} cannot be drawn from: {reason}"
+    template = "{key}.{parameter}={node} cannot be drawn from: {reason}"
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,17 @@ class Range:
 Space = Mapping[str, list[Any] | Range]
 
 
-def parse_space(nodes: Mapping[str, Any]) -> dict[str, list[Any] | Range]:
-    """Parse a space; raise SpaceError if no value can be drawn from a parameter."""
+def parse_space(
+    nodes: Mapping[str, Any], key: str = "model.param_space"
+) -> dict[str, list[Any] | Range]:
+    """Parse a space; raise SpaceError if no value can be drawn from a parameter.
+
+    key : where the space is in the configuration.
+    """
     space: dict[str, list[Any] | Range] = {}
     for name, node in sorted(nodes.items()):
         if reason := _why_unusable(node):
-            raise SpaceError(parameter=name, node=str(node), reason=reason)
+            raise SpaceError(key=key, parameter=name, node=str(node), reason=reason)
         if isinstance(node, list):
             space[name] = node
         else:

@@ -35,14 +35,14 @@ class Plan:
     """What is made, and may be wrong, before data is read.
 
     rows divide the table. pipelines by family, a single one under ""; grids likewise, empty if
-    nothing is searched; space is what random candidates are drawn from. deciding: objects whose
+    nothing is searched; spaces are what candidates are drawn from. deciding: objects whose
     libraries decide numbers.
     """
 
     rows: data.Rows
     pipelines: Mapping[str, Pipeline]
     grids: Mapping[str, Mapping[str, list[Any]]]
-    space: Mapping[str, Any]
+    spaces: Mapping[str, search.Space]
     schedule: tuple[search.Rung, ...]
     deciding: list[object]
 
@@ -56,7 +56,8 @@ def make_plan(config: conf.TrainConfig) -> Plan:
     if config.evaluation.n_repeats:
         # Raises for a rule that divides rows in one way only.
         rows.repeated_folds(config.evaluation.n_splits, config.evaluation.n_repeats)
-    asked, space = config.search, {}
+    asked = config.search
+    spaces: dict[str, search.Space] = {}
     grids: Mapping[str, Mapping[str, list[Any]]] = {}
     schedule: tuple[search.Rung, ...] = ()
     if isinstance(asked, schema.RungSearchConfig):
@@ -73,22 +74,29 @@ def make_plan(config: conf.TrainConfig) -> Plan:
             max_categories=conf.most_categories(config),
             prepared=conf.prepared_features(config),
         )
-        grids = conf.searched(config) or {name: {} for name in members}
+        if isinstance(asked, schema.AutoSearchConfig):
+            grids = {name: {} for name in members}
+            for name in members.keys() & asked.n_drawn.keys():
+                key = f"search.members.{name}.model.param_space"
+                spaces[name] = search.parse_space(members[name].model.param_space, key)
+        else:
+            grids = conf.searched(config)
     else:
         pipelines = {"": make_pipeline(config)}
         if isinstance(asked, schema.RandomSearchConfig):
-            space = search.parse_space(conf.searched(config))
+            spaces = {"": search.parse_space(conf.searched(config))}
         elif (grid := conf.searched(config)) is not None:
             grids = {"": grid}
     deciding = [part for each in pipelines.values() for part in each.get_params().values()]
     if isinstance(asked, schema.TpeSearchConfig):
         deciding.append(search.import_optuna().samplers.TPESampler)
     for family, pipeline in pipelines.items():
-        modeling.check_grid(pipeline, {**grids.get(family, {}), **search.extremes(space)})
+        values = search.extremes(spaces.get(family, {}))
+        modeling.check_grid(pipeline, {**grids.get(family, {}), **values})
         if config.export:
             export.check_exportable(pipeline)
     modeling.check_scoring_name(asked.scoring)
-    return Plan(rows, pipelines, grids, space, schedule, deciding)
+    return Plan(rows, pipelines, grids, spaces, schedule, deciding)
 
 
 def installed_members(members: Mapping[str, schema.MemberConfig]) -> dict[str, schema.MemberConfig]:
@@ -280,14 +288,18 @@ def find_best(
         options |= {"patience": asked.patience, "row_cost": export.row_microseconds}
         if asked.max_serving_ms is not None:
             options["max_row_cost"] = 1000 * asked.max_serving_ms
+        n_drawn = {name: n for name, n in asked.n_drawn.items() if name in plan.spaces}
+        options |= {"spaces": plan.spaces, "n_drawn": n_drawn}
         engine = search.AutoSearchCV(plan.pipelines, **options)
     else:
         proposer: Any = dict(plan.grids.get("", {}))
         if isinstance(asked, schema.TpeSearchConfig):
             sizes = asked.n_candidates, asked.batch_size
-            proposer = search.TpeProposer(plan.space, *sizes, config.seed, run.study)
+            proposer = search.TpeProposer(plan.spaces[""], *sizes, config.seed, run.study)
         elif isinstance(asked, schema.RandomSearchConfig):
-            proposer = search.Proposer(search.sample(plan.space, asked.n_candidates, config.seed))
+            proposer = search.Proposer(
+                search.sample(plan.spaces[""], asked.n_candidates, config.seed)
+            )
         engine = search.RungSearchCV(plan.pipelines[""], proposer, **options)
     if plan.schedule:
         for line in search.as_table(plan.schedule, engine.n_candidates, asked.n_splits):
