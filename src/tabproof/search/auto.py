@@ -171,9 +171,21 @@ class AutoSearchCV(PortfolioSearchCV):
             rungs.scores.pop()
         rungs.check_scored()
         if len(rungs.scores) == 2 < len(rungs.schedule) and not should_stop():
-            best = rungs.scores[1].succeeded()[:N_REPEATED]
-            rungs.run(2, best)
+            rungs.run(2, self._choose_repeated(rungs.scores))
         return len(batch)
+
+    def _choose_repeated(self, rungs: Sequence[RungScores]) -> list[Candidate]:
+        """Return the candidates for further folds: an ensemble of them, then the best ones.
+
+        Not the best ones alone, which may all be of one kind.
+        """
+        finalists = find_finalists(rungs, self._rungs.problem)
+        weights = self._select(finalists) if finalists else {}
+        members = [
+            finalists[place].candidate for place in sorted(weights, key=lambda p: -weights[p])
+        ]
+        others = [c for c in rungs[-1].succeeded() if c not in members]
+        return sorted([*members, *others][:N_REPEATED], key=lambda c: c.place)
 
     def _reason_to_stop(self) -> str | None:
         if self.recorded is not None or self.time_budget is None:
