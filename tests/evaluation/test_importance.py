@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.importance_intervals import COLUMNS, LAWS, Law, coverage
 from tabproof import evaluation_result
 from tabproof.evaluation import importance
-from tabproof.evaluation.importance import dependences, importances
+from tabproof.evaluation.importance import ColumnDrops, dependences, importances
 from tabproof.evaluation_result import Estimate, Importance
 
 Floats = NDArray[np.float64]
@@ -286,16 +286,14 @@ class Known(importance.FramePredict):
 def test_of_many_columns_the_most_used_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importance, "MAX_COLUMNS", 1)
     _, X, y = learned(2)
-    begun: list[tuple[str, int]] = []
-    found = importances(
-        Known([0.6, 0.4, 0.0]), X, y, n_repeats=2, seed=0, on_column=lambda *at: begun.append(at)
-    )
+    model = Known([0.6, 0.4, 0.0])
+    assert ColumnDrops(model, X, y, n_repeats=2, seed=0).places == [0]
+    found = importances(model, X, y, n_repeats=2, seed=0)
     drops = by_name(found)
     assert drops["much"].value is not None
     assert drops["nothing"] == Estimate(0.0, 0.0, 0.0)
     assert drops["little"] == Estimate(None)
     assert found[-1].column == "little"
-    assert begun == [("column", 1)]
 
 
 def test_a_model_that_is_wrong_about_its_columns_is_not_believed(

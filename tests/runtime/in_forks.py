@@ -22,10 +22,12 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from tabproof.runtime import forks
-from tabproof.runtime.forks import arrow_threads, can_fork, in_background, run_in_forks
+from tabproof.runtime.forks import arrow_threads, can_fork, run_in_forks
 from tabproof.runtime.process import repeated
+from tabproof.runtime.progress import StepProgress
 from tabproof.search import RungSearchCV
 from tabproof.search.schedule import Rung
+from tabproof.steps.evaluate import run_jobs
 
 
 def never() -> None:
@@ -62,33 +64,6 @@ def jobs_run_at_the_same_time() -> None:
         assert results(meet, [0, 1]) == {0: True, 1: True}
 
 
-def a_call_in_the_background_runs_while_the_block_does() -> None:
-    with TemporaryDirectory() as folder:
-        begun = Path(folder, "begun")
-
-        def call() -> int:
-            begun.touch()
-            return os.getpid()
-
-        with in_background(call, allowed=True) as result:
-            deadline = time.monotonic() + 20
-            while time.monotonic() < deadline and not begun.exists():
-                time.sleep(0.01)
-            assert begun.exists()
-            assert result() != os.getpid()
-        with in_background(os.getpid, allowed=False) as result:
-            assert result() == os.getpid()
-        # Nobody may want the result.
-        with in_background(call, allowed=True):
-            pass
-        with in_background(lambda: 1 / 0, allowed=True) as fails:
-            try:
-                fails()
-            except ZeroDivisionError:
-                return
-        raise AssertionError
-
-
 def an_error_is_raised_here() -> None:
     try:
         results(lambda job: 1 / job, [1, 0])
@@ -120,6 +95,35 @@ def sigterm_ends_a_fork_and_ctrl_c_does_not() -> None:
     except BrokenProcessPool:
         return
     raise AssertionError
+
+
+def jobs_of_an_evaluation_run_in_forks_and_errors_belong_to_their_job() -> None:
+    def process_of() -> int:
+        time.sleep(0.2)
+        return os.getpid()
+
+    jobs: dict[str, Any] = {"one": process_of, "fails": lambda: 1 / 0, "two": process_of}
+    assert can_fork()
+    found = run_jobs(jobs, 2, StepProgress("evaluating"))
+    assert {found[name]() for name in ("one", "two")}.isdisjoint({os.getpid()})
+    try:
+        found["fails"]()
+    except ZeroDivisionError:
+        pass
+    else:
+        raise AssertionError
+    jobs["dies"] = lambda: os.kill(os.getpid(), signal.SIGKILL)
+    found = run_jobs(jobs, 2, StepProgress("evaluating"))
+    assert list(found) == list(jobs)
+    try:
+        found["dies"]()
+    except BrokenProcessPool:
+        pass
+    else:
+        raise AssertionError
+    # With a single worker they run here.
+    found = run_jobs({"one": os.getpid, "two": os.getpid}, 1, StepProgress("evaluating"))
+    assert {result() for result in found.values()} == {os.getpid()}
 
 
 def an_interruption_does_not_wait() -> None:

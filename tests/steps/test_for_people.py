@@ -58,15 +58,16 @@ def run(tmp_path: Path, *choices: str, **columns: Any) -> tuple[Path, dict[str, 
     return path, json.loads((path / "summary.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("place", ["ColumnDrops", "ColumnDrops.of"])
 def test_a_run_whose_plots_page_and_importances_fail_is_complete(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise StopIteration
 
     monkeypatch.setitem(plots.PLOTS, "roc", fail)
     monkeypatch.setattr("tabproof.report.page.commands", fail)
-    monkeypatch.setattr("tabproof.evaluation.importances", fail)
+    monkeypatch.setattr(f"tabproof.evaluation.{place}", fail)
     path, summary = run(tmp_path)
     expected = {"plots/roc.svg", "model_card.md", "report.html", "importances of columns"}
     assert set(summary["left_out"]) == expected

@@ -7,7 +7,7 @@ from tabproof.evaluation.baselines import (
     find_chance,
     fit_baselines,
 )
-from tabproof.evaluation.importance import dependences, importances
+from tabproof.evaluation.importance import ColumnDrops, dependences
 from tabproof.evaluation.intervals import measure
 from tabproof.evaluation.learning_curve import FRACTIONS, learning_curve, repeated_scores
 from tabproof.evaluation.metrics import predicted_codes, score
@@ -15,6 +15,7 @@ from tabproof.evaluation.slices import check_slices, make_slices
 
 __all__ = [
     "FRACTIONS",
+    "ColumnDrops",
     "FittedBaseline",
     "check_slices",
     "compare_with_baseline",
@@ -22,7 +23,6 @@ __all__ = [
     "find_better_baseline",
     "find_chance",
     "fit_baselines",
-    "importances",
     "learning_curve",
     "make_slices",
     "measure",

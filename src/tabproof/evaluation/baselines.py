@@ -84,7 +84,6 @@ def fit_baselines(
     *,
     model: Any,
     seed: int,
-    on_fit: Callable[[str, int], None] = lambda _part, _n_fits: None,
 ) -> Iterator[FittedBaseline]:
     """Yield each baseline, with its probabilities of the held-out rows.
 
@@ -107,12 +106,9 @@ def fit_baselines(
             makers[BOOSTING] = lambda: HistGradientBoostingClassifier(
                 random_state=seed, categorical_features="from_dtype"
             )
-    n_fits = len(makers) + bool(texts)
     for name, make in makers.items():
-        on_fit("baseline", n_fits)
         yield FittedBaseline(name, len(y), *fit_and_predict(make(), train, y, test))
     if texts:
-        on_fit("baseline", n_fits)
         some = np.sort(stratified_order(y, seed)[:MAX_TEXT_ROWS])
         train, test = (
             pd.concat([part.reset_index(drop=True), read_texts(X.iloc[:, texts])], axis=1)

@@ -209,63 +209,77 @@ TEXT_WEIGHT = 10
 UNCHANGED = 1e-12
 
 
-def importances(
-    predict: Predict,
-    X_test: pd.DataFrame,
-    y: Codes,
-    *,
-    n_repeats: int,
-    seed: int,
-    on_column: Callable[[str, int], None] = lambda _part, _n_columns: None,
-) -> list[Importance]:
-    """Return each column's drop, the greatest first, and those that were not computed last.
+class ColumnDrops:
+    """The drop of AUC when a column is shuffled: of each column alone, in any order or process.
 
     predict : returns probabilities, (n_rows, n_classes), row by row. If a class has no held-out
     row, there is no AUC and no drop. Of more than MAX_PREDICTIONS rows (times columns, times
     repeats) a stratified sample is used, of at least MIN_ROWS. Of more than MAX_COLUMNS columns
     those are computed that the model uses most, or else those that vary most; the drop of a column
-    that it does not use is 0, that of the others is None. on_column : called before each column.
+    that it does not use is 0, that of the others is None.
+
+    Attributes
+    ----------
+    places : the positions of the columns to compute.
     """
-    model, n_columns = by_columns(predict), X_test.shape[1]
-    n_texts = sum(map(is_text, X_test.dtypes))
-    work = min(n_columns, MAX_COLUMNS) * n_repeats * (1 + TEXT_WEIGHT * n_texts)
-    limit = max(MAX_PREDICTIONS // work, MIN_ROWS)
-    rows = np.sort(stratified_order(y, seed)[:limit])
-    X, y, names = X_test.iloc[rows], y[rows], list(map(str, X_test.columns))
-    proba = model(X)
-    if not has_every_class(y, proba.shape[1]):
-        return [Importance(name, Estimate(None)) for name in names]
-    computed, unused = _choose(model, X, proba, seed)
-    parts = auc_components(y, proba)
-    n_stacked = min(n_repeats, max(1, STACKED_CELLS // X.size))
-    stacked = model.take_apart(X, n_stacked)
-    drops = dict.fromkeys(range(n_columns), Estimate(None))
-    drops |= dict.fromkeys(unused, Estimate(0.0, 0.0, 0.0))
-    for place in computed:
-        on_column("column", len(computed))
+
+    def __init__(
+        self, predict: Predict, X_test: pd.DataFrame, y: Codes, *, n_repeats: int, seed: int
+    ) -> None:
+        self._model, n_columns = by_columns(predict), X_test.shape[1]
+        n_texts = sum(map(is_text, X_test.dtypes))
+        work = min(n_columns, MAX_COLUMNS) * n_repeats * (1 + TEXT_WEIGHT * n_texts)
+        limit = max(MAX_PREDICTIONS // work, MIN_ROWS)
+        rows = np.sort(stratified_order(y, seed)[:limit])
+        self._X, self._y, self._seed = X_test.iloc[rows], y[rows], seed
+        self._n_repeats = n_repeats
+        self._proba = self._model(self._X)
+        self.places, self._unused = list[int](), list[int]()
+        if has_every_class(self._y, self._proba.shape[1]):
+            self.places, self._unused = _choose(self._model, self._X, self._proba, seed)
+            self._parts = auc_components(self._y, self._proba)
+            self._n_stacked = min(n_repeats, max(1, STACKED_CELLS // self._X.size))
+            self._stacked = self._model.take_apart(self._X, self._n_stacked)
+
+    def of(self, place: int) -> Estimate:
+        """Return the drop of the column at a place."""
         # Its own generator: the importance of a column must not depend on the columns before it.
-        rng = np.random.default_rng([seed, place])
-        givers = np.array([rng.permutation(len(y)) for _ in range(n_repeats)])
-        cells, shuffled = model.column_cells(place, X.iloc[:, place]), list[Floats]()
-        for start in range(0, n_repeats, n_stacked):
-            some = givers[start : start + n_stacked]
-            proba_of_some = model.with_cells(stacked, {place: cells.take(some.ravel())})
-            shuffled += np.split(proba_of_some, len(some))
-        drop = Estimate(0.0, 0.0, 0.0)
-        if not np.allclose(shuffled, proba, rtol=0, atol=UNCHANGED):
-            lost = np.array([parts - auc_components(y, other) for other in shuffled])
-            received = lost.mean(axis=0)
-            # By the row that gave a value: what was lost where it went, beyond that row's mean.
-            given = np.zeros(len(y))
-            for beyond, to in zip(lost - received, givers, strict=True):
-                given[to] += beyond / n_repeats
-            drop = estimate_of(auc_of(received), y, received + given)
-            if drop.low == drop.high:
-                # No row changed places: the hold-out is too easy, not the drop 0.
-                drop = Estimate(drop.value)
-        drops[place] = drop
-    found = [Importance(name, drops[place]) for place, name in enumerate(names)]
-    return sorted(found, key=lambda one: (one.drop.value is None, -(one.drop.value or 0.0)))
+        rng = np.random.default_rng([self._seed, place])
+        n_rows, n_repeats = len(self._y), self._n_repeats
+        givers = np.array([rng.permutation(n_rows) for _ in range(n_repeats)])
+        cells = self._model.column_cells(place, self._X.iloc[:, place])
+        shuffled = list[Floats]()
+        for start in range(0, n_repeats, self._n_stacked):
+            some = givers[start : start + self._n_stacked]
+            proba = self._model.with_cells(self._stacked, {place: cells.take(some.ravel())})
+            shuffled += np.split(proba, len(some))
+        if np.allclose(shuffled, self._proba, rtol=0, atol=UNCHANGED):
+            return Estimate(0.0, 0.0, 0.0)
+        lost = np.array([self._parts - auc_components(self._y, other) for other in shuffled])
+        received = lost.mean(axis=0)
+        # By the row that gave a value: what was lost where it went, beyond that row's mean.
+        given = np.zeros(n_rows)
+        for beyond, to in zip(lost - received, givers, strict=True):
+            given[to] += beyond / n_repeats
+        drop = estimate_of(auc_of(received), self._y, received + given)
+        # No row changed places: the hold-out is too easy, not the drop 0.
+        return Estimate(drop.value) if drop.low == drop.high else drop
+
+    def ranked(self, drops: Mapping[int, Estimate]) -> list[Importance]:
+        """Return all columns, the greatest drop first, and those that were not computed last."""
+        all_drops = dict.fromkeys(range(self._X.shape[1]), Estimate(None))
+        all_drops |= dict.fromkeys(self._unused, Estimate(0.0, 0.0, 0.0)) | dict(drops)
+        names = map(str, self._X.columns)
+        found = [Importance(name, all_drops[place]) for place, name in enumerate(names)]
+        return sorted(found, key=lambda one: (one.drop.value is None, -(one.drop.value or 0.0)))
+
+
+def importances(
+    predict: Predict, X_test: pd.DataFrame, y: Codes, *, n_repeats: int, seed: int
+) -> list[Importance]:
+    """Return each column's drop, the greatest first; parameters as in ColumnDrops."""
+    found = ColumnDrops(predict, X_test, y, n_repeats=n_repeats, seed=seed)
+    return found.ranked({place: found.of(place) for place in found.places})
 
 
 def _choose(

@@ -1,10 +1,11 @@
 """Step 4: refit on parts of the training rows as asked, and evaluate on the held-out rows."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -115,26 +116,32 @@ def evaluate_holdout(
     metrics = evaluation.measure(y, proba, **measuring)
     importances, dependences = list[Importance](), list[Dependence]()
     slices, baselines = list[Slice](), list[Baseline]()
-    # They need nothing of the rest.
-    fits = partial(_fit_baselines, config, division, model, display)
+    jobs: dict[str, Callable[[], Any]] = {}
+    drops: evaluation.ColumnDrops | None = None
+    if asked.baselines:
+        jobs["baselines"] = partial(_fit_baselines, config, division, model)
+    if asked.n_permutations:
+        with people.part("importances of columns"):
+            drops = evaluation.ColumnDrops(predict, X, y, n_repeats=asked.n_permutations, seed=seed)
+            jobs |= {f"column {place}": partial(drops.of, place) for place in drops.places}
     n_workers = threads.n_workers(getattr(config.runtime, "workers", 1))
-    with forks.in_background(fits, allowed=asked.baselines and n_workers > 1) as fitted_baselines:
-        if n_repeats := asked.n_permutations:
-            with people.part("importances of columns"):
-                importances = evaluation.importances(
-                    predict, X, y, n_repeats=n_repeats, seed=seed, on_column=display.begin
-                )
-        with people.part("partial dependence"):
-            dependences = evaluation.dependences(
-                predict, X, importances, labels=labels, n_columns=asked.n_dependences, seed=seed
+    results = run_jobs(jobs, n_workers, display)
+    if drops is not None:
+        with people.part("importances of columns"):
+            importances = drops.ranked(
+                {place: results[f"column {place}"]() for place in drops.places}
             )
-        with people.part("slices"):
-            slices = evaluation.make_slices(
-                X, y, proba, columns=asked.slices, labels=labels, **measuring
-            )
-        if asked.baselines:
-            with people.part("baselines"):
-                baselines = _compare_with_baselines(fitted_baselines(), y, proba, times)
+    with people.part("partial dependence"):
+        dependences = evaluation.dependences(
+            predict, X, importances, labels=labels, n_columns=asked.n_dependences, seed=seed
+        )
+    with people.part("slices"):
+        slices = evaluation.make_slices(
+            X, y, proba, columns=asked.slices, labels=labels, **measuring
+        )
+    if asked.baselines:
+        with people.part("baselines"):
+            baselines = _compare_with_baselines(results["baselines"](), y, proba, times)
     with people.part("time per row"):
         times.repeat("model", predict, X)
     auc = metrics["roc_auc"]
@@ -162,8 +169,49 @@ def evaluate_holdout(
     return proba, evidence
 
 
+def run_jobs(
+    jobs: Mapping[str, Callable[[], Any]], n_workers: int, display: StepProgress
+) -> dict[str, Callable[[], Any]]:
+    """Run jobs, in forks where this process can be forked; return by name what returns the result.
+
+    It raises what the job has raised, or BrokenProcessPool where a fork was killed.
+    """
+    names, found = list(jobs), dict[str, Callable[[], Any]]()
+    if min(n_workers, len(jobs)) > 1 and forks.can_fork():
+        options = n_workers, lambda: None, set[int]()
+        try:
+            for number, attempt in forks.run_in_forks(
+                lambda name: _attempt(jobs[name]), names, *options
+            ):
+                display.begin("part", len(jobs))
+                found[names[number]] = attempt
+        except BrokenProcessPool as error:
+            return {name: partial(_raise, error) for name in names} | found
+        return found
+    for name, job in jobs.items():
+        display.begin("part", len(jobs))
+        found[name] = _attempt(job)
+    return found
+
+
+def _attempt(job: Callable[[], Any]) -> Callable[[], Any]:
+    """Return what has the result of a job or raises its error; both can be pickled."""
+    try:
+        return partial(_same, job())
+    except Exception as error:  # it belongs to its part
+        return partial(_raise, error)
+
+
+def _same(result: Any) -> Any:
+    return result
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
+
+
 def _fit_baselines(
-    config: TrainConfig, division: data.Division, model: Decided, display: StepProgress
+    config: TrainConfig, division: data.Division, model: Decided
 ) -> list[evaluation.FittedBaseline]:
     """Fit simple models on the training rows."""
     fitted = evaluation.fit_baselines(
@@ -172,7 +220,6 @@ def _fit_baselines(
         division.X_test,
         model=model.pipeline,
         seed=config.seed,
-        on_fit=display.begin,
     )
     return list(fitted)
 
