@@ -148,7 +148,7 @@ web: $(NODE_MODULES) ## build the scripts of the pages into src/tabproof/report/
 	@node $(WEB)/build.js
 
 # Tests need every library that conf/ offers.
-TESTED := init $(foreach lock,dev api catboost clients dask deploy docs excel lightgbm parallel remote store tpe xgboost,$(VENV)/.installed-$(lock)) $(if $(shell command -v npm),$(NODE_MODULES))
+TESTED := init $(foreach lock,dev api catboost clients dask deploy docs excel lightgbm monitor parallel remote store tpe xgboost,$(VENV)/.installed-$(lock)) $(if $(shell command -v npm),$(NODE_MODULES))
 
 # As many tests run in parallel as there are cores; more threads would slow them down.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -224,7 +224,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 .PHONY: lock
 lock: | $(BIN)/python ## update requirements/*.lock after a change of pyproject.toml; UPGRADE=--upgrade
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv packaging
-	@for lock in base api catboost dask deploy dev clients docs excel grpc lightgbm parallel remote signing slurm store tpe xgboost; do \
+	@for lock in base api catboost dask deploy dev clients docs excel grpc lightgbm monitor parallel remote signing slurm store tpe xgboost; do \
 		extra=$$([ $$lock = base ] || echo "--extra $$lock --constraint requirements/base.lock"); \
 		case $$lock in clients|docs|grpc) extra="$$extra --constraint requirements/dev.lock";; esac; \
 		[ $$lock != clients ] || extra="$$extra --constraint requirements/api.lock"; \
