@@ -94,7 +94,7 @@ class _Batch:
 class Stream:
     """The rows of one model in one role.
 
-    max_bytes: more waiting rows are dropped, and counted in n_dropped; the writing thread sets it.
+    Nothing is taken until `set_room` is called. More rows are dropped, and counted in n_dropped.
     """
 
     def __init__(self, model: LoggedModel, role: Role, choices: Choices) -> None:
@@ -117,7 +117,6 @@ class Stream:
         self._columns = [_Column(place, column, choices) for place, column in kept]
         self._row_bytes = ROW_BYTES + 8 * (len(model.labels) + len(plain))
         self._max_rows = self._max_bytes = 0
-        self.set_room(2**20)
         self._code_of = {label: code for code, label in enumerate(model.labels)}
         self._labels = segments.dictionary(model.labels)
         self._run_id = segments.dictionary([model.run_id])

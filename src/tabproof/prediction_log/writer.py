@@ -150,6 +150,7 @@ class PredictionLog:
             found = self._streams.get((model, role))
             if found is None:
                 found = Stream(model, role, self._options.choices)
+                found.set_room(self._options.max_bytes // 2)
                 self._streams[model, role] = found
             return found
 
