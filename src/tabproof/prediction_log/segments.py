@@ -34,6 +34,7 @@ OPTIONS: dict[str, Any] = {
     "skip_arrow_metadata": True,
     "key_value_metadata": {layout.FORMAT_KEY: layout.FORMAT},
     "data_page_row_count_limit": 4096,
+    "write_batch_size": ROWS_AT_ONCE,
 }
 
 

@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from operator import itemgetter
 from struct import Struct
 from time import time
@@ -326,10 +327,14 @@ class _Column:
     def __init__(self, place: int, column: LoggedColumn, choices: Choices) -> None:
         self.place, self.name, self.kind = place, column.name, column.kind
         self._hash = choices.hash if column.name in choices.hashed else None
-        if self.kind == "category":
-            names = column.categories if self._hash is None else map(self._hash, column.categories)
-            # The last two codes are those of an unseen category and of a missing cell.
-            self._values = segments.dictionary([*names, None, None])
+        self._categories = column.categories
+
+    @cached_property
+    def _values(self) -> Array:
+        # Made in the writing thread: there may be many categories, and a hash takes a microsecond.
+        names = self._categories if self._hash is None else map(self._hash, self._categories)
+        # The last two codes are those of an unseen category and of a missing cell.
+        return segments.dictionary([*names, None, None])
 
     def array(self, cells: Any) -> Array:
         """Return the column; cells: codes of categories, numbers, seconds since 1970, or texts."""
