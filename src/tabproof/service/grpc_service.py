@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from secrets import token_hex
 from time import perf_counter
 from typing import Any
 
@@ -24,7 +23,7 @@ from tabproof.service.inference_protocol import (
     RequestedOutput,
     Tensor,
 )
-from tabproof.service.telemetry import LogLine
+from tabproof.service.telemetry import LogLine, request_id_of
 
 # The field that has the cells of a type.
 CONTENTS = {
@@ -113,7 +112,10 @@ class GrpcService:
     ) -> Any:
         """Answer one request; count and log it with the HTTP status of the same answer."""
         started, size = perf_counter(), request.ByteSize()
-        line = LogLine(request_id=token_hex(8), method="POST", route=f"/{SERVICE}/{name}")
+        sent = str(dict(context.invocation_metadata() or ()).get("x-request-id", "")).encode()
+        line = LogLine(request_id=request_id_of(sent), method="POST", route=f"/{SERVICE}/{name}")
+        # Labels that come later name it.
+        await context.send_initial_metadata((("x-request-id", line.request_id),))
         self._bytes_in_flight += size
         try:
             try:
@@ -178,11 +180,10 @@ class GrpcService:
         is_raw = len(request.raw_input_contents) > 0
         # An option may ask for more work than the size shows.
         n_cells = request.ByteSize() if not request.parameters else MANY_CELLS + 1
-        response, labels, model = await self._endpoints.infer(
+        response, answer = await self._endpoints.infer(
             request.model_name, request.model_version or None, partial(_decoded, request), n_cells
         )
-        line.run_id, line.rows = model.run_id, len(labels)
-        self._endpoints.telemetry.predictions(model.name, labels)
+        self._endpoints.count(answer, line)
         outputs = [
             {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
             | ({} if is_raw else {"contents": {CONTENTS[tensor.datatype]: _cells(tensor)}})
