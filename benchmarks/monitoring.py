@@ -1,4 +1,4 @@
-"""False alarms and delays of drift alarms: `python -m benchmarks.monitoring`.
+"""False alarms and delays of drift alarms: `python -m benchmarks.monitoring`, three minutes.
 
 Rows are simulated as counts by day. A table has 14 columns and a model of two labels. Its training
 rows are a sample, so its reference has the error of a sample, another one in every few years. What
