@@ -1,6 +1,8 @@
 """Exported boosting libraries have the bits of the pipeline, but for NumPy's exp in softmax."""
 
+import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -292,6 +294,19 @@ def test_catboost_equals_the_pipeline(preprocess: str, missing: bool, n_classes:
 )
 def test_catboost_equals_the_pipeline_whatever_the_options(parameters: dict[str, Any]) -> None:
     assert_equals_pipeline(exported(pipeline_of("ordinal", catboost(**parameters)), *table()))
+
+
+def test_catboost_trees_without_a_split(tmp_path: Path) -> None:
+    # Of two columns one is constant, and most trees get that one alone.
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"constant": np.ones(200), "number": rng.normal(size=200)})
+    y = (X["number"] + rng.normal(size=200) > 0).astype(int)
+    model = catboost(rsm=0.1, iterations=20, random_state=0)
+    case = exported(pipeline_of("ordinal", model), X, y)
+    case.pipeline["clf"].save_model(str(tmp_path / "model.json"), format="json")
+    trees = json.loads((tmp_path / "model.json").read_text())["oblivious_trees"]
+    assert {bool(tree["splits"]) for tree in trees} == {True, False}, "no example any more"
+    assert_equals_pipeline(case)
 
 
 def test_catboost_a_sum_that_begins_elsewhere_agrees_to_the_last_bits() -> None:

@@ -219,17 +219,19 @@ def _catboost_nodes(
 
     The result of split i is bit i of the leaf's number, so the last split becomes the root.
     """
-    splits = tree["splits"][::-1]
+    # None where no column that was drawn for the tree (rsm) tells rows apart: it is one leaf.
+    splits = (tree["splits"] or [])[::-1]
     n_inner = 2 ** len(splits) - 1
     # Level by level, node k has the children 2k + 1 and 2k + 2.
     node = np.arange(2 * n_inner + 1)
     is_leaf = node >= n_inner
-    depth = np.minimum(np.log2(node + 1).astype(np.int64), len(splits) - 1)
+    # Leaves test nothing, whatever they have here.
+    depth = np.minimum(np.log2(node + 1).astype(np.int64), max(len(splits) - 1, 0))
     tested = [columns[split["float_feature_index"]] for split in splits]
-    feature = np.array([column["flat_feature_index"] for column in tested])
-    border = np.array([split["border"] for split in splits])
+    feature = np.array([column["flat_feature_index"] for column in tested] or [0])
+    border = np.array([split["border"] for split in splits] or [0.0])
     # A missing number is below all others, or above; where training had none, below every border.
-    missing_left = np.array([column["nan_value_treatment"] != "AsTrue" for column in tested])
+    missing_left = np.array([each["nan_value_treatment"] != "AsTrue" for each in tested] or [True])
     leaves = scale * np.array(tree["leaf_values"]).reshape(-1, width)
     # Covers are the sums of the weights of leaves, level by level.
     covers: list[Floats] = [np.array(tree["leaf_weights"], dtype=np.float64)]
