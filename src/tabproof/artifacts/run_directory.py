@@ -42,6 +42,8 @@ ALL_RUNS = "index.html"
 STATUS, LOG = "status.json", "train.log"
 SUMMARY, PREDICTIONS, EVIDENCE = "summary.json", "predictions.parquet", "evaluation.json"
 CV_RESULTS, SCHEMA, ESTIMATOR = "cv_results.csv", "schema.json", "estimator.joblib"
+# Counts of the training rows, which the rows of a log are compared with.
+REFERENCE = "reference.json"
 REPORT, MODEL_CARD = "report.html", "model_card.md"
 # Of a run that keeps its data: `data` and the ending of the file that it was copied from.
 DATA = "data."
