@@ -97,21 +97,36 @@ class ColumnQuality:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What changed in one stream: a mean over rows of a statistic between 0 and 1.
+
+    column : None for answers of the model. measures : what the number is, in plain words. before :
+    in the training rows, or the held-out ones. now : in the n_rows rows that were looked at.
+    """
+
+    name: str
+    column: str | None
+    measures: str
+    before: float
+    now: float
+    n_rows: int
+
+
+@dataclass(frozen=True)
 class Alarm:
     """A change that is larger than the promised rate of false alarms allows for.
 
-    day : of the alarm. column : concerned; of a label, or empty. statistic : in plain words, such
-    as `share of missing cells`. before, now : its value in the reference, and in the days that
-    raised the alarm; None where it has none. message : all of it in one line.
+    raised : the day whose rows raised it. began : an estimate of the day of the change. ended : the
+    day on which all was as before again; None while it is not. detector : `day` finds gross errors
+    at once, `week` small changes. changes : the clearest first. message : all of it in one line.
     """
 
-    day: str
-    column: str
-    statistic: str
-    before: float | None
-    now: float | None
+    raised: str
+    began: str
+    ended: str | None
+    detector: str
+    changes: Sequence[Change]
     message: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -210,8 +225,9 @@ class RunCheck:
     """One run of a model: what it answered in the period, against its own reference.
 
     path : of the run, None where it is gone. n_canary : rows that it answered as a canary. first,
-    last : times of its first and newest row in the period. alarms : all within the period.
-    days_watched : calendar days of the log that the alarms are of.
+    last : times of its first and newest row in the period. alarms : those that have not ended.
+    past_alarms : those that ended within the period. days_watched : calendar days of the log that
+    alarms are of. is_judged : whether the rows were compared with a reference.
     """
 
     run_id: str
@@ -225,6 +241,7 @@ class RunCheck:
     inputs: Sequence[Distribution] = ()
     outputs: Sequence[Distribution] = ()
     alarms: Sequence[Alarm] = ()
+    past_alarms: Sequence[Alarm] = ()
     days_watched: int = 0
     joint: JointTest | None = None
     expected: Expected | None = None
