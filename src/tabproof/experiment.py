@@ -9,7 +9,15 @@ from typing import Any
 
 from tabproof import artifacts, data, kernels
 from tabproof.artifacts import provenance
-from tabproof.artifacts.run_directory import CONFIG, ENVIRONMENT, EVIDENCE, PATCH, SCHEMA, SUMMARY
+from tabproof.artifacts.run_directory import (
+    CONFIG,
+    ENVIRONMENT,
+    EVIDENCE,
+    PATCH,
+    REFERENCE,
+    SCHEMA,
+    SUMMARY,
+)
 from tabproof.batch.estimator import RunClassifier
 from tabproof.config import TrainConfig, as_yaml, identity_of, make
 from tabproof.evaluation_result import Evidence
@@ -22,6 +30,7 @@ from tabproof.search import RecordedFits, SearchResult
 from tabproof.steps import check, decide, evaluate, finalists, report, search
 from tabproof.steps.describe import describe_estimator
 from tabproof.steps.for_people import ForPeople
+from tabproof.steps.reference import make_reference
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +149,9 @@ def train(
         if patch is not None:
             run.write(PATCH, patch)
         run.write(SCHEMA, schema.to_json())
+        at = decided.decision.threshold
+        reference = make_reference(division.X_train, division.y_train, table.labels, proba, at)
+        run.write(REFERENCE, reference.to_json())
         run.write_estimator(RunClassifier(pipeline, schema, decided.decision.threshold))
         for name, content in files.items():
             run.write(name, content)

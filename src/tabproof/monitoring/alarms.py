@@ -1,17 +1,57 @@
-"""Alarms with a promised false-alarm rate."""
+"""Alarms with a promised false-alarm rate: what changed, and since when.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+Two detectors share the promise. One looks at each day with a wide tolerance: a unit that changed,
+a column that is missing. One looks at whole weeks with a narrow one: slow trends and small shifts,
+while what differs between the days of a week cancels out. `e_detector` has the method.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import pairwise, repeat
+from math import inf, log, nan
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.artifacts.reference import Reference
+from tabproof.errors import UserError
 from tabproof.monitoring.daily import Daily
+from tabproof.monitoring.e_detector import Detector, EValues, Tolerance
+from tabproof.monitoring.streams import Source, Stream, counts_by_source, make_streams
 
 DetectorName = Literal["day", "week"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a detector takes for one unit of time, and what is no change to it.
+
+    patience : units in a row that must be as in training before an alarm has ended. A week of
+    days, so that weekends that differ are one alarm.
+    """
+
+    name: DetectorName
+    n_days: int
+    tolerance: Tolerance
+    patience: int
+
+
+# benchmarks/monitoring.py shows what follows from the tolerances.
+UNITS = (
+    Unit("day", 1, Tolerance(share=0.5, least=0.05, most=0.15), patience=7),
+    Unit("week", 7, Tolerance(share=0.1, least=0.01, most=0.03), patience=1),
+)
+DAYS_PER_YEAR, MAX_PER_YEAR = 365.25, 52
+# Units whose evidence is in memory at once.
+CHUNK = 32
+
+
+class FalseAlarmRateError(UserError):
+    """A number of false alarms that cannot be promised."""
+
+    template = "{asked} false alarms a year cannot be promised: more than 0, and at most {most}"
 
 
 @dataclass(frozen=True)
@@ -80,5 +120,138 @@ class Detection:
 
 
 def detect(daily: Daily, reference: Reference, false_alarms_per_year: float = 1.0) -> Detection:
-    """Return the alarms that the counts raise, and the state of the detectors on the last day."""
-    raise NotImplementedError
+    """Return the alarms that the counts raise, and the state of both detectors at the end.
+
+    Parameters
+    ----------
+    daily : days that are complete; whole weeks among them, from Monday to Sunday, are looked at by
+        the detector of weeks. The detectors begin on the first day.
+    reference : of the run that answered.
+    false_alarms_per_year : the promise for this model: half of it for each detector. More than 0,
+        at most 52.
+
+    Raises
+    ------
+    FalseAlarmRateError
+        The promise is out of its range.
+    ValueError
+        The days are not consecutive, or counts do not have the bins of the reference.
+    """
+    if not 0 < false_alarms_per_year <= MAX_PER_YEAR:
+        raise FalseAlarmRateError(false_alarms_per_year, MAX_PER_YEAR)
+    n_days = len(daily.days)
+    if any(later - day != timedelta(days=1) for day, later in pairwise(daily.days)):
+        raise ValueError("the days are not consecutive")
+    streams = make_streams(reference)
+    counts = counts_by_source(streams, daily, tuple(reference.labels))
+    for stream in streams:
+        needed = (n_days, len(stream.values))
+        if stream.source in counts and counts[stream.source].shape != needed:
+            found = counts[stream.source].shape
+            raise ValueError(f"{stream.name}: the counts have the shape {found}, not {needed}")
+    # Streams that the log does not have take no part, so that the others need less evidence.
+    streams = [stream for stream in streams if stream.source in counts]
+    alarms: list[Alarm] = []
+    states: list[DetectorState] = []
+    for unit in UNITS:
+        n_in_unit = unit.n_days
+        first = -daily.days[0].weekday() % 7 if n_in_unit == 7 and n_days else 0
+        n_units = max(n_days - first, 0) // n_in_unit
+        last = first + n_units * n_in_unit
+        summed = {
+            source: each[first:last].reshape(n_units, n_in_unit, -1).sum(axis=1)
+            for source, each in counts.items()
+        }
+        days = daily.days[first:last]
+        e_values = EValues(streams, unit.tolerance)
+        limit = log_limit(n_in_unit, false_alarms_per_year)
+        detector = Detector(e_values, limit, unit.patience)
+        raised, state = _run(detector, e_values, unit, days, summed, limit)
+        alarms += raised
+        states.append(state)
+    return Detection(tuple(sorted(alarms, key=lambda alarm: alarm.raised)), tuple(states))
+
+
+def log_limit(n_days: int, false_alarms_per_year: float) -> float:
+    """Return log c for a unit of so many days, with half of the false alarms."""
+    return log(DAYS_PER_YEAR / n_days * 2 / false_alarms_per_year)
+
+
+def _run(
+    detector: Detector,
+    e_values: EValues,
+    kind: Unit,
+    days: Sequence[date],
+    counts: Mapping[Source, NDArray[np.int64]],
+    limit: float,
+) -> tuple[list[Alarm], DetectorState]:
+    """Take all units in; days : all days of them."""
+    begins, ends = days[:: kind.n_days], days[kind.n_days - 1 :: kind.n_days]
+    history = np.full(len(ends), -inf)
+    alarms: list[Alarm] = []
+    # Places of the streams of alarms that have not ended, by the place of the alarm.
+    open_alarms: dict[int, list[int]] = {}
+    since, by_stream = 0, np.full(len(e_values.streams), -inf)
+    for start in range(0, len(ends), CHUNK):
+        chunk = {source: each[start : start + CHUNK] for source, each in counts.items()}
+        log_e, n_rows = e_values.evidence(chunk, (len(ends[start : start + CHUNK]),))
+        for unit, evidence in enumerate(log_e, start):
+            step = detector.step(evidence, n_rows[unit - start])
+            history[unit], by_stream = step.log_evidence, step.log_by_stream
+            for place, carrying in list(open_alarms.items()):
+                if not detector.held[carrying].any():
+                    alarms[place] = replace(alarms[place], ended=ends[unit])
+                    del open_alarms[place]
+            if step.raised:
+                carrying = np.flatnonzero(step.carrying).tolist()
+                carrying.sort(key=lambda place: -by_stream[place])
+                open_alarms[len(alarms)] = carrying
+                began = _begin(e_values, carrying[0], counts, since, unit + 1)
+                looked_at = {source: each[began : unit + 1] for source, each in counts.items()}
+                streams = [
+                    _found(e_values.streams[place], looked_at, by_stream[place])
+                    for place in carrying
+                ]
+                alarms.append(Alarm(ends[unit], begins[began], None, kind.name, tuple(streams)))
+                since = unit + 1
+    last = {source: each[-1:] for source, each in counts.items()}
+    states = [
+        _found(*each) for each in zip(e_values.streams, repeat(last), by_stream, strict=False)
+    ]
+    states.sort(key=lambda each: -each.log_evidence)
+    held = frozenset(
+        e_values.streams[place].name for place in np.flatnonzero(detector.held).tolist()
+    )
+    return alarms, DetectorState(kind.name, tuple(ends), history, limit, tuple(states), held)
+
+
+def _begin(
+    e_values: EValues,
+    place: int,
+    counts: Mapping[Source, NDArray[np.int64]],
+    since: int,
+    until: int,
+) -> int:
+    """Return the unit from which on the evidence of a stream's best test is largest."""
+    source = e_values.streams[place].source
+    log_e, _ = e_values.evidence({source: counts[source][since:until]}, (until - since,))
+    sums = np.cumsum(log_e[::-1, place], axis=0) + e_values.log_weights[place]
+    return until - 1 - int(np.unravel_index(np.argmax(sums), sums.shape)[0])
+
+
+def _found(
+    stream: Stream, counts: Mapping[Source, NDArray[np.int64]], log_evidence: float
+) -> StreamFound:
+    rows = counts[stream.source].sum(axis=0)
+    is_counted = ~np.isnan(stream.values)
+    n_rows = int(rows[is_counted].sum())
+    found = float(rows[is_counted] @ stream.values[is_counted] / n_rows) if n_rows else nan
+    return StreamFound(
+        stream.name,
+        stream.column,
+        stream.measures,
+        stream.mean,
+        found,
+        n_rows,
+        float(log_evidence),
+    )

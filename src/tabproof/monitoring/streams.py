@@ -1,0 +1,213 @@
+"""What alarms look at: statistics of a row between 0 and 1, and their means in training.
+
+A statistic is a number per bin of the reference, so that counts of bins are all that is needed.
+A row in a bin without a number, such as one without a value, does not count.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import nan, sqrt
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabproof.artifacts.reference import CategoryReference, ColumnReference, Reference
+from tabproof.errors import printable
+from tabproof.monitoring.daily import Daily
+
+Floats = NDArray[np.float64]
+# Where the counts of a stream are: a column, the probability of a label, the predicted labels, or
+# the rows with a warning.
+Source = tuple[Literal["column", "probability", "labels", "warned"], str]
+
+# Categories, or labels, with a stream of their own: the most frequent.
+MAX_NAMED = 20
+# A bin of numbers with at least this share of the rows has a stream of its own, as a category has.
+FREQUENT = 0.1
+# Standard errors by which a mean of the training rows may be wrong.
+STANDARD_ERRORS = 2.5
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One statistic of a row.
+
+    values : (n_bins,) between 0 and 1; NaN where a row of the bin does not count. mean, deviation :
+    mean and standard deviation of the statistic in the reference. error : by how much that mean
+    may be wrong, because the reference is a sample.
+    """
+
+    name: str
+    column: str | None
+    measures: str
+    source: Source
+    values: Floats
+    mean: float
+    deviation: float
+    error: float
+
+
+def make_streams(reference: Reference) -> list[Stream]:
+    """Return the streams of all columns, of the probabilities, the labels and the warnings."""
+    found: list[Stream] = []
+    for column in reference.columns:
+        found += _streams_of_column(column)
+    labels = list(reference.labels)
+    # Of two labels the second tells all.
+    watched = labels[1:] if len(labels) == 2 else labels[:MAX_NAMED]
+    for label in watched:
+        histogram = reference.probabilities[label]
+        of = f"the probability of '{printable(label)}'"
+        name, among = f"probability {label}", "among those of the held-out rows"
+        source: Source = ("probability", label)
+        found += _places(name, None, source, histogram.counts, of, among)
+    predicted = np.array([reference.predicted[label] for label in labels])
+    at: Source = ("labels", "")
+    for place, label in enumerate(labels):
+        if label in watched:
+            measures = f"share of rows for which '{printable(label)}' is predicted"
+            values = np.eye(len(labels))[place]
+            found += _stream(f"predicted {label}", None, measures, at, values, predicted)
+    found += _warned(reference)
+    return found
+
+
+def counts_by_source(
+    streams: Sequence[Stream], daily: Daily, labels: Sequence[str]
+) -> Mapping[Source, NDArray[np.int64]]:
+    """Return the counts that the streams need and the days have: (n_days, n_bins) each."""
+    found: dict[Source, NDArray[np.int64]] = {}
+    for source in {stream.source: None for stream in streams}:
+        kind, name = source
+        if kind == "column" and name in daily.columns:
+            found[source] = daily.columns[name]
+        elif kind == "probability" and name in daily.probabilities:
+            found[source] = daily.probabilities[name]
+        elif kind == "labels" and daily.labels:
+            none = np.zeros_like(daily.n_rows)
+            found[source] = np.stack([daily.labels.get(each, none) for each in labels], axis=-1)
+        elif kind == "warned" and daily.warned is not None:
+            found[source] = np.stack([daily.n_rows - daily.warned, daily.warned], axis=-1)
+    return found
+
+
+def _streams_of_column(column: ColumnReference) -> Iterator[Stream]:
+    name = column.name
+    source: Source = ("column", name)
+    if isinstance(column, CategoryReference):
+        counts = np.array([*column.counts, column.n_other])
+        n_named = len(column.counts)
+        for place, category in enumerate(column.categories[:MAX_NAMED]):
+            shown = printable(category, 60)
+            yield from _share(name, f"= {shown}", f"share of '{shown}'", counts, [place])
+        if n_named > MAX_NAMED:
+            rest = list(range(MAX_NAMED, n_named))
+            yield from _share(name, "= a rarer category", "share of rarer categories", counts, rest)
+        measures = "share of categories that few training rows have, or none"
+        yield from _share(name, "= another category", measures, counts, [n_named])
+    else:
+        counts = np.array(column.counts)
+        of, among = "the values", "among those of the training rows"
+        if column.kind == "text":
+            of = "the lengths of the texts"
+        yield from _places(name, name, source, counts, of, among, has_missing=True)
+        edges = ["-∞", *(f"{edge:g}" for edge in column.edges), "∞"]
+        for place, n_rows in enumerate(column.counts):
+            if column.kind == "number" and n_rows >= FREQUENT * counts.sum():
+                between = f"above {edges[place]}, up to {edges[place + 1]}"
+                yield from _share(name, between, f"share of values {between}", counts, [place])
+    rows = np.array([*counts, column.n_missing])
+    is_missing = np.eye(len(rows))[-1]
+    yield from _stream(f"{name}: missing", name, "share of missing cells", source, is_missing, rows)
+
+
+def _share(
+    column: str, which: str, measures: str, counts: NDArray[np.int64], places: Sequence[int]
+) -> Iterator[Stream]:
+    """Yield the share of some bins among the rows that have a value."""
+    values = np.zeros(len(counts) + 1)
+    values[places], values[-1] = 1, nan
+    source: Source = ("column", column)
+    yield from _stream(f"{column} {which}", column, measures, source, values, [*counts, 0])
+
+
+def _places(
+    name: str,
+    column: str | None,
+    source: Source,
+    counts: Sequence[int] | NDArray[np.int64],
+    of: str,
+    among: str,
+    *,
+    has_missing: bool = False,
+) -> Iterator[Stream]:
+    """Yield the mid-rank within the bins of the reference, and its distance from the middle."""
+    rows = np.asarray(counts, dtype=np.float64)
+    ranks = (np.cumsum(rows) - rows / 2) / max(rows.sum(), 1)
+    end = [nan] if has_missing else []
+    rows = np.array([*rows, *([0] if has_missing else [])])
+    for which, values, measures in (
+        ("place", ranks, f"mean place of {of} {among}, 0 the lowest, 1 the highest"),
+        (
+            "spread",
+            abs(2 * ranks - 1),
+            f"mean distance of {of} from the middle {among}, 0 in the middle, 1 at both ends",
+        ),
+    ):
+        at = np.array([*values, *end])
+        yield from _stream(f"{name}: {which}", column, measures, source, at, rows)
+
+
+def _stream(
+    name: str,
+    column: str | None,
+    measures: str,
+    source: Source,
+    values: Floats,
+    counts: Sequence[int] | NDArray[np.generic],
+) -> Iterator[Stream]:
+    """Yield the stream, unless its reference has no rows or its statistic is a constant."""
+    is_counted = ~np.isnan(values)
+    rows, at = np.asarray(counts, dtype=np.float64)[is_counted], values[is_counted]
+    n_rows = rows.sum()
+    if not n_rows or np.ptp(at) == 0:
+        return
+    mean = float(rows @ at / n_rows)
+    variance = float(rows @ (at - mean) ** 2 / n_rows)
+    error = _error_of_mean(variance, n_rows)
+    yield Stream(name, column, measures, source, values, mean, sqrt(variance), error)
+
+
+def _error_of_mean(variance: float, n_rows: float) -> float:
+    """Return how far the mean of a sample may be from that of its source.
+
+    For a share it is nearly Wilson's interval: of 0 in n rows it is not 0.
+    """
+    z = STANDARD_ERRORS
+    return z * sqrt(variance / n_rows + z**2 / (4 * n_rows**2)) + z**2 / (2 * n_rows)
+
+
+def _warned(reference: Reference) -> Iterator[Stream]:
+    """Yield the share of rows with a warning.
+
+    No training row has one, but fresh rows of the same source do: of n numbers, the next one is
+    outside their range with a probability of 2 / (n + 1), and the next category is a new one with
+    about the share of those that were seen once.
+    """
+    expected, n_least = 0.0, reference.n_rows
+    for column in reference.columns:
+        n_present = column.n_rows - column.n_missing
+        if isinstance(column, CategoryReference):
+            expected += column.n_other / max(n_present, 1)
+        elif column.kind != "text":
+            expected += 2 / (n_present + 1)
+        n_least = min(n_least, n_present)
+    mean = min(expected, 1.0)
+    # The share outside the range of n numbers has a standard deviation of about √2 / n. Those of
+    # several columns may be the same rows.
+    error = STANDARD_ERRORS * mean / sqrt(2) + _error_of_mean(mean * (1 - mean), max(n_least, 1))
+    measures = "share of rows that were answered with a warning"
+    deviation = sqrt(mean * (1 - mean))
+    values = np.array([0.0, 1.0])
+    yield Stream("warnings", None, measures, ("warned", ""), values, mean, deviation, error)
