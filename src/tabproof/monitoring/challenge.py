@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from tabproof.evaluation_result import Estimate
-from tabproof.monitoring.counting import CHALLENGER, PROBABILITY, Window
+from tabproof.monitoring.counting import CHALLENGER, Window
 from tabproof.monitoring.database import Table, quoted, text
 from tabproof.monitoring.known_labels import KNOWN, MAX_MEASURED
 from tabproof.monitoring.performance import MIN_ROWS_OF_CLASS
 from tabproof.monitoring.result import MIN_ROWS, Challenge, LeftOut, PairedTest
+from tabproof.prediction_log.layout import PROBABILITY
 
 CHAMPION = "champion"
 

@@ -11,13 +11,11 @@ from typing import Any, NamedTuple
 from tabproof import artifacts
 from tabproof.errors import InvalidValueError, UserError, listed
 from tabproof.monitoring import distances, expected, in_words, joint, known_labels, prometheus
-from tabproof.monitoring.alarms import detect
+from tabproof.monitoring.alarms import MAX_PER_YEAR, FalseAlarmRateError, detect
 from tabproof.monitoring.challenge import compare_challenger
 from tabproof.monitoring.counting import (
     ANSWERS,
     CHALLENGER,
-    FEATURE,
-    PROBABILITY,
     Counted,
     Window,
     count_run,
@@ -40,6 +38,7 @@ from tabproof.monitoring.result import (
     RunCheck,
     Traffic,
 )
+from tabproof.prediction_log.layout import FEATURE, PROBABILITY
 
 SINCE = "7d"
 DAYS = re.compile(r"([1-9]\d{0,3})d")
@@ -119,8 +118,8 @@ def check_log(
     """
     now = now or datetime.now(UTC)
     first = first_day(since, now.date())
-    if not 0 < false_alarms < float("inf"):
-        raise InvalidValueError("--false-alarms", false_alarms, "a number above 0, as in 1")
+    if not 0 < false_alarms <= MAX_PER_YEAR:
+        raise FalseAlarmRateError(asked=false_alarms, most=MAX_PER_YEAR)
     begin = min(first, now.date() - timedelta(days=HISTORY))
     # A directory is of the day on which its rows were answered, by the clock of the service.
     files = find_files(root, begin - timedelta(days=1))

@@ -20,11 +20,11 @@ from tabproof.artifacts.reference import CategoryReference, ColumnReference, Ref
 from tabproof.monitoring.daily import Daily
 from tabproof.monitoring.database import Table, quoted, text
 from tabproof.monitoring.result import LeftOut
+from tabproof.prediction_log.layout import FEATURE, PROBABILITY, Role
 
 # Roles of rows that were answers; a challenger's rows never were.
-ANSWERS = ("champion", "canary")
-CHALLENGER = "challenger"
-FEATURE, PROBABILITY = "x_", "proba_"
+ANSWERS: tuple[Role, ...] = ("champion", "canary")
+CHALLENGER: Role = "challenger"
 DAY = 86_400_000_000
 HASH = re.compile(r"[0-9a-f]{16}")
 

@@ -24,14 +24,12 @@ SETTINGS = {
     "threads": 2,
     # Rows of a file are only counted.
     "preserve_insertion_order": False,
-    # The footers of all files are needed by each question.
-    "parquet_metadata_cache": True,
-    # Days are UTC.
-    "TimeZone": "UTC",
     # A check runs without a network, and loads nothing that somebody else has put there.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
+# Settings of what DuckDB carries along: days are UTC, and each question needs the footers again.
+FURTHER = "SET TimeZone = 'UTC'; SET parquet_metadata_cache = true"
 
 
 class LogUnreadableError(UserError):
@@ -54,6 +52,7 @@ def opened(memory: str = MEMORY) -> Iterator["DuckDBPyConnection"]:
         config: dict[str, Any] = {**SETTINGS, "memory_limit": memory, "temp_directory": folder}
         connection = duckdb.connect(":memory:", config=config)
         try:
+            connection.execute(FURTHER)
             yield connection
         finally:
             connection.close()

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tabproof.monitoring.counting import PROBABILITY
 from tabproof.monitoring.database import Table, quoted, text
+from tabproof.prediction_log.layout import PROBABILITY
 
 # Rows whose probabilities fall into one of so many bins count as ties.
 N_BINS = 10_000

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from tabproof.auc import auc_interval, rank_aucs
 from tabproof.evaluation_result import Estimate
-from tabproof.monitoring.counting import FEATURE, Window
+from tabproof.monitoring.counting import Window
 from tabproof.monitoring.database import Table, quoted
 from tabproof.monitoring.result import JointTest
+from tabproof.prediction_log.layout import FEATURE
 
 MAX_ROWS, MIN_ROWS = 5_000, 200
 N_FOLDS = 5

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.auc import Codes, Floats
-from tabproof.monitoring.counting import FEATURE, PROBABILITY
 from tabproof.monitoring.database import Table, quoted
+from tabproof.prediction_log.layout import FEATURE, PROBABILITY
 
 # Rows that metrics are computed from, at most: with as many, an interval is 0.003 wide.
 MAX_MEASURED = 100_000

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from tabproof.artifacts import one_line
 from tabproof.artifacts.files import sync
 from tabproof.errors import ColumnMissingError, FileMissingError, UserError, listed
-from tabproof.monitoring.counting import ANSWERS, FEATURE, PROBABILITY
+from tabproof.monitoring.counting import ANSWERS
 from tabproof.monitoring.database import Table, guarded, open_table, opened, quoted, text
 from tabproof.monitoring.known_labels import KNOWN, keep_labels
 from tabproof.monitoring.log_files import LogFiles, find_files, log_directory
 from tabproof.prediction_log import layout
+from tabproof.prediction_log.layout import FEATURE, PROBABILITY
 from tabproof.text import aligned
 
 if TYPE_CHECKING:
@@ -106,9 +107,7 @@ def add_labels(
     if not file.is_file():
         raise FileMissingError(file, "no such file", Path.cwd())
     files = find_files(root)
-    chosen = {
-        name: paths for name, paths in files.predictions.items() if model in (None, name)
-    }
+    chosen = {name: paths for name, paths in files.predictions.items() if model in (None, name)}
     if not chosen:
         raise NoRowsInLogError(log=root if model is None else f"{root} (model {model})")
     with opened() as connection:
@@ -119,7 +118,7 @@ def add_labels(
             tables = _with_columns(tables, key)
         columns = _read(connection, file, key)
         _match(connection, tables, key)
-        _compare(connection, files, tables)
+        _compare(connection, files, tables, len(columns))
         outcomes = _outcomes(connection, columns, now)
         written = _write(connection, root, now)
     return outcomes, written
@@ -183,8 +182,8 @@ def _read(connection: "DuckDBPyConnection", file: Path, key: Sequence[str]) -> l
         )
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE given AS SELECT row_number() OVER () AS line,"
-            f' {keys}, {place} AS "row", nullif(CAST(label AS VARCHAR), \'\') AS label,'
-            f" {at} AS at, {wrong} AS is_wrong FROM {source}"
+            f" {keys}, {place} AS \"row\", nullif(CAST(label AS VARCHAR), '') AS label,"
+            f" {at} AS known_at, {wrong} AS is_wrong FROM {source}"
         )
     return names
 
@@ -236,15 +235,13 @@ def _is_equal(table: Table, given: str, column: str) -> str:
 
 
 def _compare(
-    connection: "DuckDBPyConnection", files: LogFiles, tables: Mapping[str, Table]
+    connection: "DuckDBPyConnection", files: LogFiles, tables: Mapping[str, Table], n_keys: int
 ) -> None:
     """Make the table `compared`: of each line its row, and the label that the row had before."""
     first, *_ = tables.values()
     known, _ = open_table(connection, "labels", files.labels) if files.labels else (None, [])
     keep_labels(known, first)
-    names = [
-        name for (name, *_) in connection.execute("DESCRIBE given").fetchall() if name[0] == "k"
-    ]
+    names = [f"k{i}" for i in range(n_keys)]
     on = " AND ".join(f"g.{name} = l.{name}" for name in names)
     possible = {
         name.removeprefix(PROBABILITY)
@@ -253,18 +250,18 @@ def _compare(
         if name.startswith(PROBABILITY)
     }
     is_label = f"g.label IN ({', '.join(map(text, sorted(possible)))})" if possible else "false"
-    named = " AND ".join(f'g.{name} IS NOT NULL' for name in names)
+    named = " AND ".join(f"g.{name} IS NOT NULL" for name in names)
     # Several models with one row of a name: a label of it would be of both.
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE merged AS SELECT"
-        f" {', '.join(names)}, \"row\", any_value(request_id) AS request_id,"
+        f' {", ".join(names)}, "row", any_value(request_id) AS request_id,'
         " any_value(place) AS place, max(answered) AS answered, sum(n) AS n FROM logged"
-        f" GROUP BY {', '.join(names)}, \"row\""
+        f' GROUP BY {", ".join(names)}, "row"'
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE compared AS"
-        " SELECT g.line, l.request_id, l.place, g.label, g.at, l.answered, l.n,"
-        f" g.is_wrong OR NOT coalesce({is_label}, false) OR g.\"row\" IS NULL"
+        " SELECT g.line, l.request_id, l.place, g.label, g.known_at, l.answered, l.n,"
+        f' g.is_wrong OR NOT coalesce({is_label}, false) OR g."row" IS NULL'
         f" OR NOT ({named}) AS is_unusable, k.truth FROM given AS g"
         f' LEFT JOIN merged AS l ON {on} AND g."row" = l."row"'
         f' LEFT JOIN {KNOWN} AS k ON l.request_id = k.request_id AND l.place = k."row"'
@@ -329,8 +326,8 @@ def _shown(value: Any) -> str:
 def _write(connection: "DuckDBPyConnection", root: Path, now: datetime) -> Path | None:
     """Write the last label of each row that has a new one; return the file, or None."""
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE written AS SELECT request_id, place AS \"row\","
-        " arg_max(label, line) AS label, arg_max(at, line) AS at FROM judged"
+        'CREATE OR REPLACE TEMP TABLE written AS SELECT request_id, place AS "row",'
+        " arg_max(label, line) AS label, arg_max(known_at, line) AS known_at FROM judged"
         f" WHERE outcome IN ({', '.join(map(text, USED))})"
         " GROUP BY request_id, place"
         " HAVING any_value(truth) IS NULL OR arg_max(label, line) <> any_value(truth)"
@@ -346,7 +343,7 @@ def _write(connection: "DuckDBPyConnection", root: Path, now: datetime) -> Path 
     try:
         with guarded([str(path)], str(path)):
             connection.execute(
-                'COPY (SELECT request_id, CAST("row" AS INTEGER) AS "row", label, at,'
+                'COPY (SELECT request_id, CAST("row" AS INTEGER) AS "row", label, known_at AS "at",'
                 f" {received}::TIMESTAMPTZ AS received FROM written) TO {text(str(scratch))}"
                 " (FORMAT parquet, COMPRESSION zstd,"
                 f" KV_METADATA {{{layout.FORMAT_KEY}: {text(layout.FORMAT)}}})"

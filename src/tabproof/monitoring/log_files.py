@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from tabproof.errors import MissingValueError, UserError
+from tabproof.prediction_log import layout
 
 MAGIC = b"PAR1"
 # Magic bytes at both ends, and the length of the footer.
 LEAST_SIZE = 12
-ENDING = ".parquet"
 # Files that are named in a message.
 N_NAMED = 3
 
@@ -92,19 +92,18 @@ def find_files(root: Path, first: date | None = None) -> LogFiles:
     """
     unreadable: list[str] = []
     predictions: dict[str, list[str]] = {}
-    for day in _dated(root / PREDICTIONS, first):
+    for day in _dated(root / layout.PREDICTIONS, first):
         for folder in _folders(day):
-            key, _, name = Path(folder).name.partition("=")
-            if key == "model":
-                found = predictions.setdefault(unquote(name), [])
-                found += _whole(folder, unreadable)
+            name = Path(folder).name
+            if name.startswith(layout.MODEL):
+                model = unquote(name.removeprefix(layout.MODEL))
+                predictions.setdefault(model, []).extend(_whole(folder, unreadable))
     # A label may come long after its row, and never comes before it.
-    labels = [path for day in _dated(root / LABELS, first) for path in _whole(day, unreadable)]
+    labels = [
+        path for day in _dated(root / layout.LABELS, first) for path in _whole(day, unreadable)
+    ]
     kept = {model: files for model, files in sorted(predictions.items()) if files}
     return LogFiles(root, kept, labels, unreadable)
-
-
-PREDICTIONS, LABELS = "predictions", "labels"
 
 
 def _folders(path: str | Path) -> list[str]:
@@ -118,14 +117,8 @@ def _folders(path: str | Path) -> list[str]:
 def _dated(path: Path, first: date | None) -> Iterator[str]:
     """Yield the directories of days, from the one given on."""
     for folder in _folders(path):
-        key, _, text = Path(folder).name.partition("=")
-        if key != "date":
-            continue
-        try:
-            day = date.fromisoformat(text)
-        except ValueError:
-            continue
-        if first is None or day >= first:
+        day = layout.day_of(Path(folder).name)
+        if day is not None and (first is None or day >= first):
             yield folder
 
 
@@ -133,7 +126,11 @@ def _whole(folder: str, unreadable: list[str]) -> list[str]:
     """Return the whole Parquet files of a directory; add the others to `unreadable`."""
     found: list[str] = []
     with os.scandir(folder) as entries:
-        names = sorted(e.path for e in entries if e.name[0] != "." and e.name.endswith(ENDING))
+        names = sorted(
+            each.path
+            for each in entries
+            if each.name[0] != "." and each.name.endswith(layout.SUFFIX)
+        )
     for path in names:
         (found if is_whole(path) else unreadable).append(path)
     return found
