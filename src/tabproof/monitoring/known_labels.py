@@ -4,6 +4,7 @@ A row is named by its request's id and its place in it. Clients choose request i
 twice: rows that share a name are told apart by nothing, so that a label of it counts for none.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.auc import Codes, Floats
-from tabproof.monitoring.database import Table, quoted
+from tabproof.monitoring.database import Table, quoted, text
 from tabproof.prediction_log.layout import FEATURE, PROBABILITY
 
-# Rows that metrics are computed from, at most: with as many, an interval is 0.003 wide.
+# Rows that metrics are computed from: with as many, intervals are a few thousandths wide.
 MAX_MEASURED = 100_000
-# The tables that hold the labels, and the rows of one run with theirs.
-KNOWN, MATCHED = "known_labels", "matched_rows"
+# The table that holds the labels.
+KNOWN = "known_labels"
 
 
 def keep_labels(labels: Table | None, target: Table) -> None:
@@ -42,9 +43,10 @@ def keep_labels(labels: Table | None, target: Table) -> None:
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Rows of a run whose label is known, at most MAX_MEASURED of them.
+    """Rows of a run whose label is known, about MAX_MEASURED of them where there are more.
 
-    n_matched : all that have a label. n_unknown : those of them whose label the run does not have.
+    n_matched : all that have a label. n_unknown : those of them whose label the run does not have,
+    about as many where rows were drawn. n_ambiguous : rows that share a name.
     y : codes, (n_rows,). proba : (n_rows, n_labels). predicted : codes. week : number of days from
     1970-01-01 to its Monday. cells : by column, of the slices.
     """
@@ -67,47 +69,56 @@ def labelled_rows(
 
     labels : of the run, in its order. slices : columns that the log has.
     """
+    # Each name once, by the hash of it: a group of eight bytes for each of many labels.
+    ((n_matched, n_contradictory, n_ambiguous),) = table.rows(
+        "SELECT coalesce(sum(n) FILTER (n = 1), 0), count(*) FILTER (n = 1 AND differs),"
+        " coalesce(sum(n) FILTER (n > 1), 0) FROM"
+        " (SELECT count(*) AS n, any_value(k.differs) AS differs"
+        f' FROM {_joined(table, where, KNOWN)} GROUP BY hash(k.request_id, k."row"))'
+    )
+    every = max(1, math.ceil(int(n_matched) / MAX_MEASURED))
+    drawn = KNOWN
+    if every > 1:
+        drawn = f"(SELECT * FROM {KNOWN} WHERE hash(request_id) % {every} = 0)"
     probas = ", ".join(
         f"first(p.{quoted(PROBABILITY + label)}) AS p{i}" for i, label in enumerate(labels)
     )
     cells = "".join(f", first(p.{quoted(FEATURE + name)}) AS c{i}" for i, name in enumerate(slices))
-    table.rows(
-        f"CREATE OR REPLACE TEMP TABLE {MATCHED} AS"
-        ' SELECT k.request_id, k."row", first(k.truth) AS truth, first(k.differs) AS differs,'
-        " first(epoch_us(p.time)) AS time, first(p.label) AS label, count(*) AS n,"
-        f" {probas}{cells}"
-        f" FROM (SELECT * FROM {table.name} WHERE {where}) AS p JOIN {KNOWN} AS k"
-        ' ON p.request_id = k.request_id AND p."row" = k."row"'
-        ' GROUP BY k.request_id, k."row"'
-    )
-    # ln is of what a text may hold: it is a value of the query, not a part of it.
-    names = {f"label{i}": label for i, label in enumerate(labels)}
-    code = "CASE {} " + " ".join(f"WHEN ${name} THEN {i}" for i, name in enumerate(names)) + " END"
-    truth, predicted = code.format("truth"), code.format("label")
-    known = " AND ".join(f"p{i} BETWEEN 0 AND 1" for i in range(len(labels)))
-    usable = f"n = 1 AND {known} AND {predicted} IS NOT NULL"
-    ((n_matched, n_contradictory, n_ambiguous, n_unknown),) = table.rows(
-        "SELECT count(*) FILTER (n = 1), count(*) FILTER (n = 1 AND differs),"
-        " coalesce(sum(n) FILTER (n > 1), 0),"
-        f" count(*) FILTER ({usable} AND {truth} IS NULL) FROM {MATCHED}",
-        names,
-    )
+    code = "CASE {} " + " ".join(f"WHEN {text(name)} THEN {i}" for i, name in enumerate(labels))
+    truth, predicted = (code.format(f"first({name})") + " END" for name in ("k.truth", "p.label"))
     found = table.arrays(
-        f"SELECT * EXCLUDE (truth, differs, label, n), {truth} AS y, {predicted} AS predicted"
-        f" FROM {MATCHED} WHERE {usable} AND {truth} IS NOT NULL"
-        f' ORDER BY hash(request_id), request_id, "row" LIMIT {MAX_MEASURED}',
-        names,
+        f"SELECT {truth} AS y, {predicted} AS predicted, first(epoch_us(p.time)) AS time,"
+        f" {probas}{cells} FROM {_joined(table, where, drawn)}"
+        ' GROUP BY k.request_id, k."row" HAVING count(*) = 1'
+        ' ORDER BY k.request_id, k."row"'
     )
-    day = np.asarray(found["time"], np.int64) // 86_400_000_000
+    proba = np.column_stack(
+        [
+            np.ma.filled(np.ma.asarray(found[f"p{i}"], np.float64), np.nan)
+            for i in range(len(labels))
+        ]
+    )
+    y, answered = (np.ma.filled(np.ma.asarray(found[name]), -1) for name in ("y", "predicted"))
+    is_scored = ((proba >= 0) & (proba <= 1)).all(axis=1) & (answered >= 0)
+    usable = is_scored & (y >= 0)
+    day = np.asarray(found["time"], np.int64)[usable] // 86_400_000_000
     return LabelledRows(
         int(n_matched),
         int(n_contradictory),
         int(n_ambiguous),
-        int(n_unknown),
-        np.asarray(found["y"], np.int64),
-        np.column_stack([np.asarray(found[f"p{i}"], np.float64) for i in range(len(labels))]),
-        np.asarray(found["predicted"], np.int64),
+        int((is_scored & (y < 0)).sum()) * every,
+        np.asarray(y[usable], np.int64),
+        proba[usable],
+        np.asarray(answered[usable], np.int64),
         # 1970-01-01 was a Thursday.
         day - (day + 3) % 7,
-        {name: found[f"c{i}"] for i, name in enumerate(slices)},
+        {name: found[f"c{i}"][usable] for i, name in enumerate(slices)},
+    )
+
+
+def _joined(table: Table, where: str, labels: str) -> str:
+    """Return what follows FROM: the rows p of a run, and their labels k."""
+    return (
+        f"(SELECT * FROM {table.name} WHERE {where}) AS p JOIN {labels} AS k"
+        ' ON p.request_id = k.request_id AND p."row" = k."row"'
     )
