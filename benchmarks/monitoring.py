@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from time import perf_counter
 
 import numpy as np
@@ -262,29 +263,64 @@ def find_alarms(
     return found
 
 
+def as_in_training(_: np.random.Generator, world: World) -> list[World]:
+    """Return the same world for every day."""
+    return [world] * N_DAYS
+
+
+def at_the_edge(_: np.random.Generator, world: World) -> list[World]:
+    """Return a world in which every number has shifted by all that weeks tolerate."""
+    return [shifted(world, 0.1)] * N_DAYS
+
+
+def with_days_that_vary(rng: np.random.Generator, world: World) -> list[World]:
+    """Return days on which all numbers are higher or lower, by 0.1 standard deviations."""
+    return [shifted(world, shift) for shift in rng.normal(0, 0.1, N_DAYS)]
+
+
+def shifted(world: World, shift: float) -> World:
+    """Return a world in which all numbers have shifted, and the probabilities."""
+    columns = {
+        name: replace(column, shift=column.shift + shift) if isinstance(column, Number) else column
+        for name, column in world.columns.items()
+    }
+    return World(columns, replace(world.answer, shift=world.answer.shift + shift), world.warned)
+
+
+# What is no change; for which numbers of rows a day, and of training rows.
+NO_CHANGES = (
+    ("as in training", as_in_training, TRAFFIC, REFERENCES),
+    ("all numbers shift by 0.1 sd", at_the_edge, (1_000, 100_000), (500, 50_000)),
+    ("days vary by 0.1 sd", with_days_that_vary, (1_000, 100_000), (500, 50_000)),
+)
+
+
 def count_false_alarms(
     rng: np.random.Generator, years: int, tolerances: Sequence[Tolerance]
 ) -> int:
     """Print false alarms per year; return how many cases exceed the promise."""
     print("False alarms a year, without drift; promised: at most 0.5 of days and 0.5 of weeks")
-    print(f"{'rows a day':>12}{'training rows':>15}{'years':>7}{'days':>9}{'weeks':>9}{'sum':>9}")
+    print(
+        f"{'':<28}{'rows a day':>12}{'training rows':>15}{'years':>7}{'days':>9}{'weeks':>9}{'sum':>9}"
+    )
     n_wrong, total, total_years = 0, 0, 0
-    for n_rows in TRAFFIC:
-        for n_reference in REFERENCES:
+    for name, worlds_of, traffic, references in NO_CHANGES:
+        for n_rows, n_reference in product(traffic, references):
             n_found = {kind.name: 0 for kind in UNITS}
             n_references = max(1, years // (N_YEARS * len(TRAFFIC) * len(REFERENCES)))
             for _ in range(n_references):
                 reference = WORLD.sample(rng, n_reference)
                 world = replace(WORLD, warned=expected_warnings(n_reference))
-                counts = draw_counts(rng, reference, [world] * N_DAYS, n_rows, N_YEARS)
-                for name, raised in find_alarms(reference, counts, tolerances).items():
-                    n_found[name] += int(raised.sum())
+                worlds = worlds_of(rng, world)
+                counts = draw_counts(rng, reference, worlds, n_rows, N_YEARS)
+                for unit, raised in find_alarms(reference, counts, tolerances).items():
+                    n_found[unit] += int(raised.sum())
             n_years = n_references * N_YEARS
             rates = [n / n_years for n in n_found.values()]
             n_wrong += sum(rate > 0.5 for rate in rates)
             total, total_years = total + sum(n_found.values()), total_years + n_years
             shown = "".join(f"{rate:>9.3f}" for rate in [*rates, sum(rates)])
-            print(f"{n_rows:>12,}{n_reference:>15,}{n_years:>7}{shown}", flush=True)
+            print(f"{name:<28}{n_rows:>12,}{n_reference:>15,}{n_years:>7}{shown}", flush=True)
     print(f"in all {total} false alarms in {total_years:,} years; promised: {total_years:,}")
     return n_wrong
 

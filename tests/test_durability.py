@@ -83,6 +83,7 @@ MOMENTS = [
     pytest.param("status.json", marks=pytest.mark.slow),
     pytest.param("config.yaml", marks=pytest.mark.slow),
     pytest.param("schema.json", marks=pytest.mark.slow),
+    pytest.param("reference.json", marks=pytest.mark.slow),
     pytest.param("estimator.joblib", marks=pytest.mark.slow),
     pytest.param("cv_results.csv", marks=pytest.mark.slow),
     pytest.param("predictions.parquet", marks=pytest.mark.slow),

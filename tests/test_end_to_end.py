@@ -40,6 +40,7 @@ CONTENT = {
     "plots/roc.svg",
     "plots/search.svg",
     "predictions.parquet",
+    "reference.json",
     "report.html",
     "schema.json",
     "scorer/arrays.safetensors",

@@ -159,7 +159,7 @@ def detect(daily: Daily, reference: Reference, false_alarms_per_year: float = 1.
         n_units = max(n_days - first, 0) // n_in_unit
         last = first + n_units * n_in_unit
         summed = {
-            source: each[first:last].reshape(n_units, n_in_unit, -1).sum(axis=1)
+            source: each[first:last].reshape(n_units, n_in_unit, each.shape[1]).sum(axis=1)
             for source, each in counts.items()
         }
         days = daily.days[first:last]

@@ -65,7 +65,7 @@ class Tolerance:
 
 def log_sum_exp(values: Floats, axis: int | tuple[int, ...]) -> Floats:
     """Return log(sum(exp(values))) without overflow; -inf for nothing but -inf."""
-    highest = np.max(values, axis=axis, keepdims=True)
+    highest = np.max(values, axis=axis, keepdims=True, initial=-inf)
     highest = np.where(np.isfinite(highest), highest, 0)
     with np.errstate(divide="ignore"):
         found: Floats = np.log(np.exp(values - highest).sum(axis=axis))
@@ -182,7 +182,7 @@ class Detector:
         by_stream = log_sum_exp(log_r + self._log_weights, axis=-1)
         total = log_sum_exp(by_stream, axis=-1)
         raised = total >= self._log_limit
-        most = by_stream.max(axis=-1, keepdims=True)
+        most = by_stream.max(axis=-1, keepdims=True, initial=-inf)
         carrying = raised[..., None] & ((by_stream >= self._log_limit) | (by_stream == most))
         self._update_grip(log_e, n_rows)
         released = self.held & (self._n_quiet >= self._patience)
@@ -195,7 +195,8 @@ class Detector:
     def _update_grip(self, log_e: Floats, n_rows: Floats) -> None:
         """Add the evidence of one unit, in the direction that has more, to that for the change."""
         half = log_e.shape[-1] // 2
-        up, down = (log_sum_exp(part, axis=-1) for part in (log_e[..., :half], log_e[..., half:]))
+        used = np.where(np.isneginf(self._log_weights), -inf, log_e)
+        up, down = (log_sum_exp(part, axis=-1) for part in (used[..., :half], used[..., half:]))
         gain = np.maximum(up, down) - log(half)
         self._grip = np.clip(self._grip + gain, -1, GRIP)
         # Units without rows say nothing.
