@@ -141,7 +141,8 @@ def test_a_torn_segment_is_named_and_left_out(
     other.write_bytes(content[:-100])
     # Whole at both ends, and wrong between them.
     bad = other.with_name("9.parquet")
-    bad.write_bytes(content[:-60] + bytes(40) + content[-20:])
+    footer = 8 + int.from_bytes(content[-8:-4], "little")
+    bad.write_bytes(content[:-footer] + bytes(40) + content[40 - footer :])
     whole.with_name(f".{whole.name}").write_bytes(b"PAR1")
     found = checked()
     assert found.n_unreadable == 2

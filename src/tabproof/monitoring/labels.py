@@ -73,6 +73,7 @@ def labels(
     rows = [
         [each.name, f"{each.n:,}", OUTCOMES[each.name], f"({each.example})" if each.n else ""]
         for each in outcomes
+        if each.n or each.name == "accepted"
     ]
     lines = [aligned(rows, numbers=[1])]
     if written is not None:
