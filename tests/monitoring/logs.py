@@ -63,8 +63,10 @@ def scored(
     """Return answers that the run gives to these rows."""
     found = found or artifacts.read_complete_run(run)
     estimator = joblib.load(run / "estimator.joblib")
-    typed = rows.assign(job=pd.Categorical(rows["job"], ["clerk", "farmer", "smith"]))
-    proba = estimator.predict_proba(typed)
+    typed = {}
+    if "job" in rows:
+        typed["job"] = pd.Categorical(rows["job"], ["clerk", "farmer", "smith"])
+    proba = estimator.predict_proba(rows.assign(**typed))
     summary = found.summary
     return Answers(run, rows, truth, proba, summary.labels, found.run_id, summary.threshold)
 

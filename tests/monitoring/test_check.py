@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.datasets import load_wine
 
 from tabproof import artifacts
 from tabproof.errors import InvalidValueError, PackageMissingError
@@ -457,3 +458,33 @@ def test_few_requests_have_no_joint_test(
     _, run = only(checked())
     assert run.joint is None
     assert f"it needs the first rows of {2 * joint.MIN_ROWS} requests" in reasons(run.left_out)
+
+
+def test_three_labels_are_compared_too(
+    log: Log, run: Path, checked: Callable[..., Check], tmp_path: Path
+) -> None:
+    wine = load_wine(as_frame=True)
+    names = [str(name) for name in artifacts.read_complete_run(run).summary.labels]
+    truth = [names[code] for code in wine.target]
+    answers = scored(run, wine.data, truth)
+    ids = log.write(answers, NOW - timedelta(hours=2), model="wine")
+    log.write(answers, NOW - timedelta(hours=2), ids=ids, model="wine", role="challenger")
+    log.label(ids, truth, NOW)
+    models = tmp_path / "models"
+    artifacts.Registry(models).promote(run, "wine", "me", "")
+    model, found = only(checked(models=models))
+    assert model.exit_code == 0
+    assert {each.kind for each in found.inputs} == {"number"}
+    assert [each.name for each in found.outputs] == ["", *names]
+    assert found.expected is not None
+    assert found.performance is not None
+    accuracy = np.mean(answers.proba.argmax(axis=1) == wine.target)
+    assert found.performance.metrics["accuracy"].value == pytest.approx(accuracy)
+    assert "cost" not in found.performance.metrics
+    assert found.performance.metrics["roc_auc"].interval is not None
+    for metric in ("accuracy", "roc_auc"):
+        assert found.expected.metrics[metric] == pytest.approx(1, abs=0.06)
+    # A challenger that is the champion itself.
+    (challenge,) = model.challengers
+    assert challenge.agreement.value == 1
+    assert [(test.test, test.p_value) for test in challenge.tests] == [("McNemar", 1.0)]
