@@ -4,6 +4,7 @@ Prints times, peak memory and targets: `python -m benchmarks.monitor_check`. Lin
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -147,6 +148,8 @@ def main() -> int:
             train(run, options.data_home, "report=none", "evaluation=minimal")
         if not log.exists():
             make_log(log, run, options.data_home, options.rows)
+        # Of an earlier measurement.
+        shutil.rmtree(log / layout.LABELS, ignore_errors=True)
         labels = place / "labels.csv"
         if not labels.exists():
             make_labels(labels, log, options.labels)

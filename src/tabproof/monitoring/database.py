@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 # What the aggregations may use; more is written to the directory below the system's temporary one.
-MEMORY = "256MB"
+MEMORY = "160MB"
 SETTINGS = {
     "memory_limit": MEMORY,
     "threads": 2,
