@@ -126,17 +126,15 @@ def check_log(
     unreadable, notes, checked = list(files.unreadable), list[str](), list[ModelCheck]()
     windows = _windows(begin, first, now)
     with opened() as connection:
-        labels = None
-        if files.labels:
-            labels, damaged = open_table(connection, "labels", files.labels)
-            unreadable += damaged
+        labels, damaged = open_table(connection, "labels", files.labels)
+        unreadable += damaged
+        known_labels.keep_labels(connection, labels)
         for name, paths in files.predictions.items():
             if model is not None and name != model:
                 continue
             table, damaged = open_table(connection, "predictions", paths)
             unreadable += damaged
             if table is not None:
-                known_labels.keep_labels(labels, table)
                 place = _Place(outputs, models, false_alarms)
                 checked.append(_check_model(name, table, windows, place))
     if not checked:

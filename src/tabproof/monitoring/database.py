@@ -128,7 +128,7 @@ def open_table(
 
     damaged: list[str] = []
     try:
-        names = schema(files)
+        names = schema(files) if files else []
     except duckdb.Error:
         # One footer that is no footer hides all others: the files are asked one by one.
         for path in files:

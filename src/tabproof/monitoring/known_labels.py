@@ -7,7 +7,7 @@ twice: rows that share a name are told apart by nothing, so that a label of it c
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,29 +16,38 @@ from tabproof.auc import Codes, Floats
 from tabproof.monitoring.database import Table, quoted, text
 from tabproof.prediction_log.layout import FEATURE, PROBABILITY
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 # Rows that metrics are computed from: with as many, intervals are a few thousandths wide.
 MAX_MEASURED = 100_000
+# Labels that are joined to the log at a time.
+LABELS_AT_ONCE = 500_000
 # The table that holds the labels.
 KNOWN = "known_labels"
 
 
-def keep_labels(labels: Table | None, target: Table) -> None:
-    """Make the table of the labels: of each row the one that was received last.
-
-    target : a table of the same connection.
-    """
-    if labels is None:
-        target.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {KNOWN}"
-            ' (request_id VARCHAR, "row" INTEGER, truth VARCHAR, differs BOOLEAN)'
-        )
-        return
-    labels.rows(
-        f"CREATE OR REPLACE TEMP TABLE {KNOWN} AS"
-        ' SELECT request_id, "row", arg_max(label, received) AS truth,'
-        f" min(label) <> max(label) AS differs FROM {labels.name}"
-        ' WHERE label IS NOT NULL GROUP BY request_id, "row"'
+def keep_labels(connection: "DuckDBPyConnection", labels: Table | None) -> None:
+    """Make the table of the labels: of each row the one that was received last."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {KNOWN}"
+        ' (request_id VARCHAR, "row" INTEGER, truth VARCHAR, differs BOOLEAN)'
     )
+    if labels is None:
+        return
+    ((n_lines,),) = labels.rows(f"SELECT count(*) FROM {labels.name}")
+    for part in _parts(n_lines):
+        labels.rows(
+            f'INSERT INTO {KNOWN} SELECT request_id, "row", arg_max(label, received),'
+            f" min(label) <> max(label) FROM {labels.name}"
+            f' WHERE label IS NOT NULL AND {part} GROUP BY request_id, "row"'
+        )
+
+
+def _parts(n_labels: int) -> list[str]:
+    """Return conditions that divide request ids, so that a part of the labels fits in memory."""
+    n_parts = max(1, math.ceil(n_labels / LABELS_AT_ONCE))
+    return [f"hash(request_id) % {n_parts} = {part}" for part in range(n_parts)]
 
 
 @dataclass(frozen=True)
@@ -69,14 +78,22 @@ def labelled_rows(
 
     labels : of the run, in its order. slices : columns that the log has.
     """
-    # Each name once, by the hash of it: a group of eight bytes for each of many labels.
-    ((n_matched, n_contradictory, n_ambiguous),) = table.rows(
-        "SELECT coalesce(sum(n) FILTER (n = 1), 0), count(*) FILTER (n = 1 AND differs),"
-        " coalesce(sum(n) FILTER (n > 1), 0) FROM"
-        " (SELECT count(*) AS n, any_value(k.differs) AS differs"
-        f' FROM {_joined(table, where, KNOWN)} GROUP BY hash(k.request_id, k."row"))'
-    )
-    every = max(1, math.ceil(int(n_matched) / MAX_MEASURED))
+    ((n_labels,),) = table.rows(f"SELECT count(*) FROM {KNOWN}")
+    n_matched = n_contradictory = n_ambiguous = 0
+    for part in _parts(n_labels):
+        labels_of_part = f"(SELECT * FROM {KNOWN} WHERE {part})"
+        # A name by its hash: of many labels each one needs eight bytes more.
+        ((once, differing, more),) = table.rows(
+            "SELECT count(*) FILTER (n = 1), count(*) FILTER (n = 1 AND differs),"
+            " coalesce(sum(n) FILTER (n > 1), 0) FROM"
+            " (SELECT count(*) AS n, any_value(k.differs) AS differs"
+            f" FROM {_joined(table, f'{where} AND {part}', labels_of_part)}"
+            ' GROUP BY hash(k.request_id, k."row"))'
+        )
+        n_matched += once
+        n_contradictory += differing
+        n_ambiguous += int(more)
+    every = max(1, math.ceil(n_matched / MAX_MEASURED))
     drawn = KNOWN
     if every > 1:
         drawn = f"(SELECT * FROM {KNOWN} WHERE hash(request_id) % {every} = 0)"
@@ -103,9 +120,9 @@ def labelled_rows(
     usable = is_scored & (y >= 0)
     day = np.asarray(found["time"], np.int64)[usable] // 86_400_000_000
     return LabelledRows(
-        int(n_matched),
-        int(n_contradictory),
-        int(n_ambiguous),
+        n_matched,
+        n_contradictory,
+        n_ambiguous,
         int((is_scored & (y < 0)).sum()) * every,
         np.asarray(y[usable], np.int64),
         proba[usable],

@@ -239,9 +239,8 @@ def _compare(
     connection: "DuckDBPyConnection", files: LogFiles, tables: Mapping[str, Table], n_keys: int
 ) -> None:
     """Make the table `compared`: of each line its row, and the label that the row had before."""
-    first, *_ = tables.values()
-    known, _ = open_table(connection, "labels", files.labels) if files.labels else (None, [])
-    keep_labels(known, first)
+    known, _ = open_table(connection, "labels", files.labels)
+    keep_labels(connection, known)
     names = [f"k{i}" for i in range(n_keys)]
     on = " AND ".join(f"g.{name} = l.{name}" for name in names)
     possible = {
