@@ -69,8 +69,11 @@ def compare_challenger(
     mean_difference, n_labelled, tests = None, 0, list[PairedTest]()
     if is_same:
         a, b = (_proba(found, side, len(shown)) for side in ("a", "b"))
-        by_label = np.nanmean(np.abs(a - b), axis=0)
-        mean_difference = float(by_label[1] if len(shown) == 2 else by_label.max())
+        apart = np.abs(a - b)
+        apart = apart[~np.isnan(apart).any(axis=1)]
+        if len(apart):
+            by_label = apart.mean(axis=0)
+            mean_difference = float(by_label[1] if len(shown) == 2 else by_label.max())
         n_labelled, tests = _tests(found, ours, a, b, thresholds, left_out)
     else:
         left_out.append(LeftOut("tests against the champion", "the labels of both differ"))
