@@ -49,7 +49,9 @@ class Settings:
     require: str = setting(
         "names, as in `adult,churn`; `/ready` returns 503 until all of them are served", ""
     )
-    admin_token: str = setting("the token for `/reload`; empty: reloading is switched off", "")
+    admin_token: str = setting(
+        "the token for `/reload` and `/labels`; empty: reloading is switched off", ""
+    )
     key: str = setting("the key for predictions; empty: no key is needed", "")
     docs: bool = setting("whether `/docs` and `/openapi.json` exist", True)
     pages: str = setting(
@@ -123,6 +125,11 @@ class Settings:
     def required(self) -> tuple[str, ...]:
         """The names in `require`."""
         return names_in(self.require)
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether `/labels` is switched on."""
+        return bool(self.prediction_log and (self.labels_token or self.admin_token))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
