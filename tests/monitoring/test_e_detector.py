@@ -168,6 +168,17 @@ def test_a_shift_elsewhere_is_found_while_one_is_held() -> None:
     assert found == [(0, [True, False]), (10, [False, True])]
 
 
+def test_an_alarm_takes_all_evidence_away() -> None:
+    streams = [stream_of([0, 1], 0.3, name=name) for name in "ab"]
+    e_values = EValues(streams, NONE)
+    detector, fresh = Detector(e_values, log(100)), Detector(e_values, log(100))
+    as_before = np.array([700, 300])
+    change = {streams[0].source: np.array([100, 900]), streams[1].source: np.array([660, 340])}
+    assert detector.step(*e_values.evidence(change, ())).carrying.tolist() == [True, False]
+    later = e_values.evidence({stream.source: as_before for stream in streams}, ())
+    assert detector.step(*later).log_by_stream[1] == fresh.step(*later).log_by_stream[1]
+
+
 @pytest.mark.parametrize("n", [0, 1, 10])
 def test_units_with_few_rows_raise_nothing(n: int) -> None:
     e_values = EValues([stream_of([0, 0.5, 1], 0.5)], Tolerance(0, 0.03, 0.03))

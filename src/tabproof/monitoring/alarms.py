@@ -41,7 +41,7 @@ class Unit:
 # benchmarks/monitoring.py shows what follows from the tolerances.
 UNITS = (
     Unit("day", 1, Tolerance(share=0.5, least=0.05, most=0.15), patience=7),
-    Unit("week", 7, Tolerance(share=0.1, least=0.01, most=0.03), patience=1),
+    Unit("week", 7, Tolerance(share=0.1, least=0.01, most=0.03), patience=2),
 )
 DAYS_PER_YEAR, MAX_PER_YEAR = 365.25, 52
 # Units whose evidence is in memory at once.
