@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from tabproof import artifacts
 from tabproof.errors import UserError
-from tabproof.monitoring import distances, expected, in_words, joint, known_labels
+from tabproof.monitoring import distances, expected, joint, known_labels
 from tabproof.monitoring.alarms import detect
 from tabproof.monitoring.counting import ANSWERS, Counted, Window, count_run, parsed_warnings
 from tabproof.monitoring.database import Table, quoted, text
+from tabproof.monitoring.in_words import as_result
 from tabproof.monitoring.logged_runs import LoggedRun
 from tabproof.monitoring.performance import measure_labelled
 from tabproof.monitoring.result import (
@@ -79,9 +80,12 @@ def check_run(
                 quality=_quality(counted, days),
                 inputs=list(distances.of_columns(run.reference, counted, days)),
                 outputs=list(distances.of_answers(run.reference, counted, days)),
-                alarms=[in_words.as_result(alarm) for alarm in detection.current],
+                alarms=[
+                    as_result(alarm, distances.medians(run.reference, counted, alarm.began))
+                    for alarm in detection.current
+                ],
                 past_alarms=[
-                    in_words.as_result(alarm)
+                    as_result(alarm, {})
                     for alarm in detection.alarms
                     if alarm.ended is not None and alarm.ended >= windows.first
                 ],

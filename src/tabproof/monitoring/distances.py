@@ -1,6 +1,7 @@
 """How far the counts of a period are from those of the reference, and how far chance takes them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,3 +91,25 @@ def of_answers(reference: Reference, counted: Counted, days: slice) -> Iterator[
         bins = tuple(names_between(histogram.edges))
         period = counts[days].sum(axis=0)
         yield distribution(label, "probability", bins, histogram.counts, period)
+
+
+def medians(reference: Reference, counted: Counted, since: date) -> Mapping[str, tuple[str, str]]:
+    """Return by column the bin of its median in training, and in the rows since a day.
+
+    Of columns that have bins, where there are values on both sides.
+    """
+    found = {}
+    days = counted.days_from(since)
+    for column in reference.columns:
+        counts = counted.daily.columns.get(column.name)
+        if counts is None or isinstance(column, CategoryReference):
+            continue
+        period = counts[days].sum(axis=0)[:-1]
+        if sum(column.counts) and period.sum():
+            names = list(names_of_bins(column))
+            before, now = (
+                names[int(np.searchsorted(np.cumsum(each), sum(each) / 2))]
+                for each in (column.counts, period)
+            )
+            found[column.name] = before, now
+    return found

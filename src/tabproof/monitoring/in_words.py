@@ -1,6 +1,6 @@
 """A check in the terminal: the alarms first, a line each, then figures in tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tabproof.artifacts import one_line
 from tabproof.evaluation_result import Estimate
@@ -26,29 +26,64 @@ N_LEFT_OUT = 8
 METRICS = ("roc_auc", "accuracy", "log_loss", "brier", "ece", "cost")
 
 
-def as_result(alarm: alarms.Alarm) -> Alarm:
-    """Return an alarm as plain data, with its message."""
-    changes = [
-        Change(each.name, each.column, each.measures, each.reference, each.found, each.n_rows)
-        for each in alarm.streams
-    ]
-    shown = ", ".join(_change(each) for each in changes[:N_CHANGES])
-    more = f", and {len(changes) - N_CHANGES} more" if len(changes) > N_CHANGES else ""
-    until = "" if alarm.ended is None else f", ended {alarm.ended}"
-    message = f"{shown}{more}; since about {alarm.began}, alarm of {alarm.raised}{until}"
+# Statistics that say that values moved, and not where to.
+OF_PLACES = ("mean place", "mean distance")
+
+
+def as_result(alarm: alarms.Alarm, medians: Mapping[str, tuple[str, str]]) -> Alarm:
+    """Return an alarm as plain data, with its message.
+
+    medians : by column, the bin of its median in training and from the begin of the alarm on.
+    """
+    changes = []
+    for each in alarm.streams:
+        shown = f"{each.measures} {each.reference:.3g} → {each.found:.3g}"
+        if each.measures.startswith(OF_PLACES):
+            before, now = medians.get(each.column or "", ("", ""))
+            what = each.measures.partition(" among")[0]
+            shown = f"{what} {each.reference:.3g} → {each.found:.3g}"
+            if before != now:
+                shown = f"median {before} → {now}"
+        if each.column is not None:
+            shown = f"{one_line(each.column)}: {shown}"
+        changes.append(
+            Change(
+                each.name,
+                each.column,
+                each.measures,
+                each.reference,
+                each.found,
+                each.n_rows,
+                one_line(shown),
+            )
+        )
     return Alarm(
         raised=alarm.raised.isoformat(),
         began=alarm.began.isoformat(),
         ended=None if alarm.ended is None else alarm.ended.isoformat(),
         detector=alarm.detector,
         changes=changes,
-        message=message,
+        message="; ".join(each.message for each in clearest(changes)),
     )
 
 
-def _change(change: Change) -> str:
-    name = "" if change.column is None else f"{one_line(change.column)}: "
-    return f"{name}{one_line(change.measures)} {change.before:.3g} → {change.now:.3g}"
+def clearest(changes: Sequence[Change]) -> list[Change]:
+    """Return the clearest change of each column, at most N_CHANGES of them."""
+    by_column: dict[str | None, Change] = {}
+    for each in changes:
+        by_column.setdefault(each.column, each)
+    return list(by_column.values())[:N_CHANGES]
+
+
+def _lines(alarm: Alarm) -> Iterator[str]:
+    """Yield the line of an alarm, and one for each further column."""
+    first, *others = (each.message for each in clearest(alarm.changes))
+    ended = "" if alarm.ended is None else f", over since {alarm.ended}"
+    yield f"{first} (alarm of {alarm.raised}, since about {alarm.began}{ended})"
+    yield from others
+    n_columns = len({each.column for each in alarm.changes})
+    if n_columns > N_CHANGES:
+        yield f"{n_columns - N_CHANGES} more columns (--json)"
 
 
 def described(check: Check) -> str:
@@ -74,10 +109,9 @@ def _of_model(model: ModelCheck) -> Iterator[str]:
     yield f"{one_line(model.model)}: {VERDICTS[model.exit_code]} ({figures})"
     for run in model.runs:
         for alarm in run.alarms:
-            yield f"! {alarm.message}"
-    for run in model.runs:
+            yield from (f"! {line}" for line in _lines(alarm))
         for alarm in run.past_alarms:
-            yield f"  over: {alarm.message}"
+            yield from (f"  {line}" for line in _lines(alarm))
     yield from (f"! {note}" for note in model.notes)
     if len(model.days) > 1:
         yield "  by day  " + ", ".join(f"{each.at[5:]} {each.n_rows:,}" for each in model.days[-7:])

@@ -102,6 +102,7 @@ class Change:
 
     column : None for answers of the model. measures : what the number is, in plain words. before :
     in the training rows, or the held-out ones. now : in the n_rows rows that were looked at.
+    message : what changed from which value to which, in one line.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Change:
     before: float
     now: float
     n_rows: int
+    message: str
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ class Alarm:
 
     raised : the day whose rows raised it. began : an estimate of the day of the change. ended : the
     day on which all was as before again; None while it is not. detector : `day` finds gross errors
-    at once, `week` small changes. changes : the clearest first. message : all of it in one line.
+    at once, `week` small changes. changes : the clearest first. message : those of the first few
+    columns in one line.
     """
 
     raised: str
