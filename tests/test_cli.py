@@ -17,7 +17,9 @@ from tests.conftest import ROOT, typed_in
 COMMANDS = [
     *([name] for name in cli.tabproof.commands),
     *(["runs", name] for name in cli.runs.commands),
+    *(["monitor", name] for name in cli.monitor.commands),
 ]
+QUICKLY = ("train", "runs", "score", "replay", "monitor")
 LOADED = """
 import contextlib, sys
 from tabproof import cli
@@ -30,7 +32,7 @@ sys.stderr.write(" ".join(sorted(heavy & {*sys.modules})))
 
 
 def test_help_loads_neither_hydra_nor_a_numeric_library() -> None:
-    commands = [["--help"], *([name, "--help"] for name in ("train", "runs", "score", "replay"))]
+    commands = [["--help"], *([name, "--help"] for name in QUICKLY)]
     done = subprocess.run(
         [sys.executable, "-c", LOADED % (commands,)], cwd=ROOT, capture_output=True, text=True
     )
@@ -45,6 +47,8 @@ def test_help_shows_every_command() -> None:
         assert len(done.stdout.splitlines()) > 5
     for each in cli.runs.commands:
         assert f"\n  {each} " in typed_in("runs", "--help").stdout
+    for each in cli.monitor.commands:
+        assert f"\n  {each} " in typed_in("monitor", "--help").stdout
 
 
 def test_examples_and_exit_codes_are_part_of_the_help() -> None:
@@ -61,6 +65,10 @@ def test_examples_and_exit_codes_are_part_of_the_help() -> None:
         (["runs", "lst"], "no such command 'lst'; did you mean 'list'"),
         (["runs", "list", "--datset=a"], "no such option '--datset'"),
         (["replay"], "missing argument 'RUN'"),
+        (["monitor", "chek"], "no such command 'chek'; did you mean 'check'"),
+        (["monitor", "check", "--log=.", "--since=week"], "--since=week cannot work; it takes"),
+        (["monitor", "check", "--log=.", "--false-alarms=0"], "0.0 false alarms a year cannot"),
+        (["monitor", "labels"], "missing argument 'FILE'"),
         (["replay", "RUN", "--chekc"], "--chekc"),
         (["replay", "nothing"], "'nothing' names no run"),
         (["score", "input=a.csv", "output=b.csv", "worker=2"], "did you mean workers"),

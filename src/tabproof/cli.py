@@ -89,7 +89,7 @@ def as_user_error(error: BaseException, command: click.Command) -> UserError | N
             return known
     # Training and replaying may fail for other reasons of the system, such as of a network.
     if isinstance(error, OSError) and (
-        error.errno in process.WRITE_ERRORS or command.name in ("runs", "score")
+        error.errno in process.WRITE_ERRORS or command.name in ("runs", "score", "monitor")
     ):
         actions = {"train": "cannot write", "score": "cannot read or write"}
         action = actions.get(str(command.name), "cannot use")
@@ -487,3 +487,78 @@ for _name, _function, _params, _words in (
 ):  # fmt: skip
     _callback = partial(_answer, *_function.split("."))
     runs.add_command(_WithExamples(_name, help=_words, params=[*_params], callback=_callback))
+
+
+# --- monitor
+
+
+@tabproof.group(
+    epilog="""\
+The log is what the service writes with API_PREDICTION_LOG, or another directory: --log DIR.
+
+examples:
+  python -m src.monitor check                       all models of the log, the last 7 days
+  python -m src.monitor check adult --since 30d     one of them; or a day: --since 2026-11-01
+  python -m src.monitor check --json                all figures, for programs
+  python -m src.monitor check --prometheus FILE     gauges, for node_exporter's textfile collector
+  python -m src.monitor labels truth.csv            true labels, by request_id and row
+  python -m src.monitor labels truth.csv --key customer_id   or by logged columns
+
+exit code of check: 0 fine, 1 an alarm, 2 cannot tell; of labels: 0, or 2 if none could be used"""
+)
+def monitor() -> None:
+    """Watch served models by the log of what they predicted."""
+
+
+LOGGED = _option("log", "the prediction log (API_PREDICTION_LOG)", "DIR")
+
+
+@monitor.command(
+    params=[
+        click.Argument(["model"], required=False, shell_complete=_runs),
+        LOGGED,
+        MODELS,
+        OUTPUTS,
+        _option("since", "7d: the last 7 days, or a day (7d)", "DAYS", default="7d"),
+        _option("false-alarms", "promised for a year and model (1)", "N", type=float, default=1.0),
+        JSON,
+        click.Option(
+            ["--prometheus", "prometheus_file"],
+            help="write gauges there too, all at once",
+            metavar="FILE",
+            type=PATH,
+        ),
+    ],
+    epilog="""\
+MODEL: a name in the log (all)
+
+exit code: 0 fine, 1 an alarm, 2 cannot tell, and why""",
+)
+def check(model: str | None, **options: Any) -> tuple[str, int]:
+    """Compare what was logged with the run that answered, and say what changed."""
+    # DuckDB has threads of its own, and a small fit is slower with several.
+    with threads.limited_threads(1):
+        from tabproof.monitoring.check import check
+
+        return check(model, **options)
+
+
+@monitor.command(
+    params=[
+        click.Argument(["file"], type=PATH, metavar="FILE"),
+        LOGGED,
+        _option(
+            "key", "a logged column that names the row; may be repeated", "COLUMN", multiple=True
+        ),
+        _option("model", "whose rows (all)", "NAME", shell_complete=_runs),
+    ],
+    epilog="""\
+FILE: CSV or Parquet with the columns request_id, row (0 without it), label, and at, if known
+
+exit code: 0, or 2 if no label could be used""",
+)
+def labels(file: Path, **options: Any) -> tuple[str, int]:
+    """Take true labels from a file into the log."""
+    from tabproof.monitoring.labels import labels
+
+    return labels(file, **options)

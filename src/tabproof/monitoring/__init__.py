@@ -1,1 +1,5 @@
-"""What becomes of a served model: its log is read, compared with the training rows, and watched."""
+"""Watch a served model: read its log, compare it with the run, and say what changed.
+
+DuckDB reads the log (extra `monitor`), one column at a time and in bounded memory, so a log may be
+larger than the memory of the machine.
+"""

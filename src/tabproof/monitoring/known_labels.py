@@ -1,0 +1,141 @@
+"""The labels of a log, and the logged rows that have one.
+
+A row is named by its request's id and its place in it. Clients choose request ids and may use one
+twice: rows that share a name are told apart by nothing, so that a label of it counts for none.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabproof.auc import Codes, Floats
+from tabproof.monitoring.database import Table, quoted, text
+from tabproof.prediction_log.layout import FEATURE, PROBABILITY
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# Rows that metrics are computed from: with as many, intervals are a few thousandths wide.
+MAX_MEASURED = 100_000
+# Labels that are joined to the log at a time.
+LABELS_AT_ONCE = 500_000
+# The table that holds the labels.
+KNOWN = "known_labels"
+
+
+def keep_labels(connection: "DuckDBPyConnection", labels: Table | None) -> None:
+    """Make the table of the labels: of each row the one that was received last."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {KNOWN}"
+        ' (request_id VARCHAR, "row" INTEGER, truth VARCHAR, differs BOOLEAN)'
+    )
+    if labels is None:
+        return
+    ((n_lines,),) = labels.rows(f"SELECT count(*) FROM {labels.name}")
+    for part in _parts(n_lines):
+        labels.rows(
+            f'INSERT INTO {KNOWN} SELECT request_id, "row", arg_max(label, received),'
+            f" min(label) <> max(label) FROM {labels.name}"
+            f' WHERE label IS NOT NULL AND {part} GROUP BY request_id, "row"'
+        )
+
+
+def _parts(n_labels: int) -> list[str]:
+    """Return conditions that divide request ids, so that a part of the labels fits in memory."""
+    n_parts = max(1, math.ceil(n_labels / LABELS_AT_ONCE))
+    return [f"hash(request_id) % {n_parts} = {part}" for part in range(n_parts)]
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Rows of a run whose label is known, about MAX_MEASURED of them where there are more.
+
+    n_matched : all that have a label. n_unknown : those of them whose label the run does not have,
+    about as many where rows were drawn. n_ambiguous : rows that share a name.
+    y : codes, (n_rows,). proba : (n_rows, n_labels). predicted : codes. week : number of days from
+    1970-01-01 to its Monday. cells : by column, of the slices.
+    """
+
+    n_matched: int
+    n_contradictory: int
+    n_ambiguous: int
+    n_unknown: int
+    y: Codes
+    proba: Floats
+    predicted: Codes
+    week: NDArray[np.int64]
+    cells: Mapping[str, Any]
+
+
+def labelled_rows(
+    table: Table, where: str, labels: Sequence[str], slices: Sequence[str]
+) -> LabelledRows:
+    """Return the rows for which the labels are known.
+
+    labels : of the run, in its order. slices : columns that the log has.
+    """
+    ((n_labels,),) = table.rows(f"SELECT count(*) FROM {KNOWN}")
+    n_matched = n_contradictory = n_ambiguous = 0
+    for part in _parts(n_labels):
+        labels_of_part = f"(SELECT * FROM {KNOWN} WHERE {part})"
+        # A name by its hash: of many labels each one needs eight bytes more.
+        ((once, differing, more),) = table.rows(
+            "SELECT count(*) FILTER (n = 1), count(*) FILTER (n = 1 AND differs),"
+            " coalesce(sum(n) FILTER (n > 1), 0) FROM"
+            " (SELECT count(*) AS n, any_value(k.differs) AS differs"
+            f" FROM {_joined(table, f'{where} AND {part}', labels_of_part)}"
+            ' GROUP BY hash(k.request_id, k."row"))'
+        )
+        n_matched += once
+        n_contradictory += differing
+        n_ambiguous += int(more)
+    every = max(1, math.ceil(n_matched / MAX_MEASURED))
+    drawn = KNOWN
+    if every > 1:
+        drawn = f"(SELECT * FROM {KNOWN} WHERE hash(request_id) % {every} = 0)"
+    probas = ", ".join(
+        f"first(p.{quoted(PROBABILITY + label)}) AS p{i}" for i, label in enumerate(labels)
+    )
+    cells = "".join(f", first(p.{quoted(FEATURE + name)}) AS c{i}" for i, name in enumerate(slices))
+    code = "CASE {} " + " ".join(f"WHEN {text(name)} THEN {i}" for i, name in enumerate(labels))
+    truth, predicted = (code.format(f"first({name})") + " END" for name in ("k.truth", "p.label"))
+    found = table.arrays(
+        f"SELECT {truth} AS y, {predicted} AS predicted, first(epoch_us(p.time)) AS time,"
+        f" {probas}{cells} FROM {_joined(table, where, drawn)}"
+        ' GROUP BY k.request_id, k."row" HAVING count(*) = 1'
+        ' ORDER BY k.request_id, k."row"'
+    )
+    proba = np.column_stack(
+        [
+            np.ma.filled(np.ma.asarray(found[f"p{i}"], np.float64), np.nan)
+            for i in range(len(labels))
+        ]
+    )
+    y, answered = (np.ma.filled(np.ma.asarray(found[name]), -1) for name in ("y", "predicted"))
+    is_scored = ((proba >= 0) & (proba <= 1)).all(axis=1) & (answered >= 0)
+    usable = is_scored & (y >= 0)
+    day = np.asarray(found["time"], np.int64)[usable] // 86_400_000_000
+    return LabelledRows(
+        n_matched,
+        n_contradictory,
+        n_ambiguous,
+        int((is_scored & (y < 0)).sum()) * every,
+        np.asarray(y[usable], np.int64),
+        proba[usable],
+        np.asarray(answered[usable], np.int64),
+        # 1970-01-01 was a Thursday.
+        day - (day + 3) % 7,
+        {name: found[f"c{i}"][usable] for i, name in enumerate(slices)},
+    )
+
+
+def _joined(table: Table, where: str, labels: str) -> str:
+    """Return what follows FROM: the rows p of a run, and their labels k."""
+    return (
+        f"(SELECT * FROM {table.name} WHERE {where}) AS p JOIN {labels} AS k"
+        ' ON p.request_id = k.request_id AND p."row" = k."row"'
+    )
