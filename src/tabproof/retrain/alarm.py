@@ -1,0 +1,40 @@
+"""Ask the check of a watched model whether there is an alarm."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tabproof.errors import UserError
+from tabproof.text import without_controls
+
+# With the name of the model and its options behind it. Exit codes: 0 no alarm, 1 an alarm.
+CHECK = (sys.executable, "-m", "tabproof", "monitor", "check")
+
+
+class CheckFailedError(UserError):
+    """A check that could not tell whether there is an alarm."""
+
+    template = "--if-alarm: the check of '{name}' could not tell: {reason}"
+
+
+def find_alarm(name: str, log: Path, models: Path) -> str | None:
+    """Return the first line of a check that ends with an alarm; None if there is no alarm.
+
+    Raises CheckFailedError, with the reason of the check, where it could not tell.
+    """
+    done = subprocess.run(  # noqa: S603 - our own words
+        [*CHECK, name, f"--log={log}", f"--models={models}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = without_controls(done.stdout).split("\n")
+    first = next(filter(str.strip, said), "")
+    if done.returncode == 0:
+        return None
+    # An error of the program has this exit code too, and prints nothing.
+    if done.returncode == 1 and first:
+        return first
+    reasons = [line for line in done.stderr.splitlines() if line.strip()]
+    reason = reasons[-1] if reasons else f"it ended with exit code {done.returncode}"
+    raise CheckFailedError(name=name, reason=reason.removeprefix("error: "))
