@@ -44,6 +44,7 @@ def test_newer_rows_that_make_a_better_model_are_promoted(here: Path) -> None:
     assert entry.why.startswith("trained again; AUC ")
     assert entry.previous == before
     # It is a run like any other, and it replays.
+    assert (here / "outputs" / "latest").resolve() == run
     assert (run / "train.log").read_text().count("400 rows") == 1
     assert typed_in("runs", "verify", NAME, cwd=here).returncode == 0
     again = typed_in("replay", run, cwd=here)

@@ -91,7 +91,7 @@ class Rows:
                 f"on {n:,} rows held out (whether the current version was trained on some of them"
                 f" is not known: {self.unknown})"
             )
-        left_out = f" ({n_out:,} that the current version knows are left out)" if n_out else ""
+        left_out = f" ({n_out:,} that the current version may know are left out)" if n_out else ""
         return f"on {n:,} rows that neither was trained on{left_out}"
 
 
@@ -154,9 +154,8 @@ def retrain(
             raise NotRetrainableError(f"--append needs the rows of version {version}: {old}")
         else:
             newer = newer_rows.of_old_and_file(old, data_file, promoted, config, outputs)
-    stack = ExitStack()
-    with stack:
-        stack.callback(newer_rows.discard, newer)
+    with ExitStack() as refused:
+        refused.callback(newer_rows.discard, newer)
         rows = _divided(promoted, newer, old, overrides)
         n_train, n_test = len(rows.division.train), len(rows.division.test)
         if dry_run:
@@ -166,7 +165,7 @@ def retrain(
             ), 0
         path = _trained(newer.config, name, outputs)
         # From now on the table belongs to a run, which replays from it.
-        stack.pop_all()
+        refused.pop_all()
     found = _compare(path, promoted, rows)
     figures = "; ".join(comparison.in_words() for comparison in found)
     if not found[0].is_better(LEVEL):
@@ -197,6 +196,8 @@ def _rows_of_log(
         console.say(f"left out  {found.n_ambiguous:,} rows that share a request id and a place")
     if found.damaged:
         console.say(f"left out  {len(found.damaged)} damaged files, such as {found.damaged[0]}")
+    if (group := getattr(config.cv, "group_column", None)) is not None:
+        console.say(f"note      a log has no '{group}': rows of one group may be on both sides")
     return newer_rows.of_log(found, promoted, config, least, outputs)
 
 
