@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from deploy import template
+from tabproof import cli
+from tests.conftest import ROOT
 
 TEXT = template.body()
 RESOURCES: dict[str, Any] = template.read()["Resources"]
@@ -37,8 +40,8 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def container() -> Any:
-    (container,) = only("AWS::ECS::TaskDefinition")["ContainerDefinitions"]
+def container(task: str = "TaskDefinition") -> Any:
+    (container,) = RESOURCES[task]["Properties"]["ContainerDefinitions"]
     return container
 
 
@@ -72,7 +75,8 @@ def test_roles_name_actions_and_resources(role: str) -> None:
 @pytest.mark.parametrize("role", of_kind("AWS::IAM::Role"))
 def test_only_tasks_of_this_account_can_assume_a_role(role: str) -> None:
     (trust,) = RESOURCES[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
+    service = "scheduler" if role == "ScheduleRole" else "ecs-tasks"
+    assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": "AWS::AccountId"}
 
 
@@ -175,3 +179,65 @@ def test_stack_has_the_outputs_that_commands_read() -> None:
         "ClusterName ServiceName LoadBalancerUrl BucketName RepositoryUri TaskFamily LogGroup"
     )
     assert set(promised.split()) <= template.read()["Outputs"].keys()
+
+
+RETRAINING = ("RetrainRole", "RetrainTask", "ScheduleRole", "RetrainSchedule")
+
+
+def test_nothing_is_trained_again_unless_there_is_an_image_for_it() -> None:
+    parameters = template.read()["Parameters"]
+    assert parameters["RetrainImageUri"]["Default"] == ""
+    assert {name for name, each in RESOURCES.items() if each.get("Condition") == "Retrains"} == {
+        *RETRAINING
+    }
+    assert template.read()["Conditions"]["Retrains"] == [["RetrainImageUri", ""]]
+
+
+def test_schedule_starts_its_task_in_the_network_of_the_service_and_nothing_else() -> None:
+    schedule = RESOURCES["RetrainSchedule"]["Properties"]
+    assert schedule["ScheduleExpression"] == "RetrainCron"
+    assert template.read()["Parameters"]["RetrainCron"]["Default"] == "cron(0 3 ? * MON *)"
+    asked = schedule["Target"]["EcsParameters"]
+    assert asked["TaskDefinitionArn"] == "RetrainTask"
+    service = only("AWS::ECS::Service")["NetworkConfiguration"]
+    assert asked["NetworkConfiguration"] == service
+    start, give = statements("ScheduleRole")
+    assert (start["Action"], start["Resource"]) == ("ecs:RunTask", "RetrainTask")
+    assert start["Condition"] == {"ArnEquals": {"ecs:cluster": "Cluster.Arn"}}
+    assert give["Resource"] == ["ExecutionRole.Arn", "RetrainRole.Arn"]
+
+
+def test_retraining_reads_the_log_exchanges_models_and_deletes_nothing() -> None:
+    exchange, read, look = statements("RetrainRole")
+    assert exchange["Action"] == ["s3:GetObject", "s3:PutObject"]
+    assert exchange["Resource"] == "${ModelBucket.Arn}/${ModelBucketPrefix}/*"
+    assert read["Action"] == "s3:GetObject"
+    assert read["Resource"] == "${ModelBucket.Arn}/${PredictionLogPrefix}/*"
+    assert look["Action"] == "s3:ListBucket"
+    assert len(look["Condition"]["StringLike"]["s3:prefix"]) == 4
+
+
+def test_retraining_task_writes_to_the_volumes_of_the_image_only() -> None:
+    found = container("RetrainTask")
+    assert found["ReadonlyRootFilesystem"] is True
+    assert found["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    train = image.partition(" AS train\n")[2].partition("\nFROM ")[0]
+    volumes = json.loads(re.findall(r"^VOLUME (.+)$", train, re.MULTILINE)[0])
+    assert [each["ContainerPath"] for each in found["MountPoints"]] == volumes
+    (user,) = re.findall(r"^USER (.+)$", train, re.MULTILINE)
+    assert found["User"] == user
+
+
+def test_what_the_retraining_task_types_is_understood() -> None:
+    found = container("RetrainTask")
+    assert found["EntryPoint"] == ["/bin/sh", "-ec"]
+    (script,) = found["Command"]
+    assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0
+    names = {each["Name"] for each in found["Environment"]}
+    assert {*re.findall(r"\$(\w+)", script)} <= names
+    typed = [shlex.split(line)[3:] for line in script.splitlines()]
+    assert [words[0] for words in typed] == ["pull", "retrain", "push"]
+    for name, *words in typed:
+        # Raises for a word that the command does not know.
+        cli.runs.commands[name].make_context(name, words)
