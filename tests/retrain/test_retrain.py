@@ -114,6 +114,15 @@ def test_a_file_is_added_to_the_old_table(here: Path) -> None:
     )
 
 
+def test_a_file_with_the_old_rows_in_it_is_noticed(old: Path, here: Path) -> None:
+    known = pd.read_csv(old / "old.csv")
+    for n_new, is_noticed in ((200, True), (400, False)):
+        newer = pd.concat([known, rows(n_new, "a", 5)], ignore_index=True)
+        words = ["--data", csv(newer, here / "new.csv"), "--append", "--dry-run"]
+        done = retrained(here, *words)
+        assert (f"note      300 of {300 + n_new} rows of " in done.stdout) == is_noticed
+
+
 @pytest.mark.parametrize("is_better", [True, False])
 def test_labelled_rows_of_a_log_train_and_the_newest_are_held_out(
     is_better: bool, here: Path

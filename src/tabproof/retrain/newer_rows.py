@@ -32,6 +32,8 @@ from tabproof.reading import AUTO, ReadOptions, read_table
 from tabproof.reading.source import is_address
 from tabproof.retrain.logged_rows import LabelledRows
 from tabproof.retrain.promoted import NotRetrainableError, Promoted
+from tabproof.retrain.unseen import count_known
+from tabproof.runtime import console
 from tabproof.schema import DateColumn, NumberColumn
 
 # Below outputs/: tables that were put together, by date and time.
@@ -103,6 +105,12 @@ def of_old_and_file(
     table: data.Table = conf.make(
         "dataset", newer.dataset, config.allow, non_feature_columns=columns
     )
+    n_known = count_known(old.table, table)
+    if n_known > len(table.y) / 2:
+        console.say(
+            f"note      {n_known:,} of {len(table.y):,} rows of {path} equal rows of the table that"
+            " they are added to; give a file that holds both with --data, and without --append"
+        )
     frames = [_frame(each, promoted) for each in (old.table, table)]
     rows = as_arrow(pd.concat(frames, ignore_index=True))
     folder, file = _written(rows, promoted, place)

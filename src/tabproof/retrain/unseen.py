@@ -26,6 +26,13 @@ def were_seen(old: data.Division, new: data.Division) -> Bools:
     return seen
 
 
+def count_known(old: data.Table, new: data.Table) -> int:
+    """Return how many rows of a table have the features and label of a row of an older one."""
+    columns = [str(name) for name in old.X.columns if name in new.X.columns]
+    found, known = (_hashes(table, np.arange(len(table.y)), columns) for table in (new, old))
+    return int(np.isin(found, known).sum())
+
+
 def _hashes(table: data.Table, rows: NDArray[np.int64], columns: list[str]) -> NDArray[np.uint64]:
     """Return a hash of features and label of each row."""
     X = table.X[columns].iloc[rows]
