@@ -120,8 +120,8 @@ def test_retrain_role_may_do_what_the_task_of_the_stack_may() -> None:
     (listed,) = [each for each in statements("RetrainRole") if each["Action"] == "s3:ListBucket"]
     named = listed["Resource"].removeprefix("arn:${AWS::Partition}:s3:::")
     assert named == bucket.replace("${AWS::StackName}", "${StackName}")
-    for name in ("ModelBucketPrefix", "PredictionLogPrefix"):
-        assert CONTENT["Parameters"][name]["Default"] == template["Parameters"][name]["Default"]
+    name = "ModelBucketPrefix"
+    assert CONTENT["Parameters"][name]["Default"] == template["Parameters"][name]["Default"]
 
 
 def test_deploy_role_allows_every_call_of_the_commands(cloud: Cloud, invoke: Invoke) -> None:

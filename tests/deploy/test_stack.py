@@ -45,6 +45,11 @@ def container(task: str = "TaskDefinition") -> Any:
     return container
 
 
+def entries(listed: list[Any]) -> list[Any]:
+    """Return all entries; one that depends on a condition is a list: of it, the entry, nothing."""
+    return [each if isinstance(each, dict) else each[1] for each in listed]
+
+
 def test_cfn_lint_finds_nothing_in_both_templates() -> None:
     lint = Path(sys.executable).with_name("cfn-lint")
     files = (template.FILE, template.FILE.with_name("github-oidc.yaml"))
@@ -96,9 +101,10 @@ def test_task_may_read_exactly_its_settings() -> None:
     may = {arn.rpartition("/")[2] for arn in reads["Resource"]}
     made = {each["Name"].rpartition("/")[2] for each in of_kind("AWS::SSM::Parameter").values()}
     assert may == made
-    # An entry that depends on a condition is a list: the condition, the entry, nothing.
-    entries = [each if isinstance(each, dict) else each[1] for each in container()["Secrets"]]
-    assert {each["Name"] for each in entries} == made | {"API_KEY"}
+    names = {each["Name"] for each in entries(container()["Secrets"])}
+    assert names == made | {"API_KEY", "API_LABELS_TOKEN"}
+    (reads,) = [each for each in statements("ExecutionRole") if each["Sid"] == "ReadTheSecrets"]
+    assert reads["Resource"] == ["ApiKey", ["Logs", "LabelsToken", "AWS::NoValue"]]
 
 
 def test_variables_of_the_container_are_settings_of_the_service() -> None:
@@ -106,8 +112,25 @@ def test_variables_of_the_container_are_settings_of_the_service() -> None:
 
     names = {each["Name"].rpartition("/")[2] for each in of_kind("AWS::SSM::Parameter").values()}
     names |= {each["Name"] for each in container()["Environment"]} | {"API_KEY"}
-    # Which is read by what talks to S3.
-    assert names - {"AWS_REGION"} <= VARIABLES.keys()
+    # The first is read by what talks to S3, the second by what writes the log.
+    assert names - {"AWS_REGION", "API_PREDICTION_LOG"} <= VARIABLES.keys()
+
+
+def test_service_writes_its_log_beside_the_models_and_reads_none_of_it() -> None:
+    (statement,) = RESOURCES["LogPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert RESOURCES["LogPolicy"]["Properties"]["RoleName"] == "TaskRole"
+    assert statement["Action"] == "s3:PutObject"
+    assert statement["Resource"] == "${ModelBucket.Arn}/${PredictionLogPrefix}/*"
+    assert template.read()["Parameters"]["PredictionLogPrefix"]["Default"] == ""
+    made = {name for name, each in RESOURCES.items() if each.get("Condition") == "Logs"}
+    assert made == {"LogPolicy", "LabelsToken"}
+    served, trained = (
+        {each["Name"]: each["Value"] for each in container(task)["Environment"]}
+        for task in ("TaskDefinition", "RetrainTask")
+    )
+    # A task that trains again reads the same place.
+    place = "s3://${ModelBucket}/${PredictionLogPrefix}"
+    assert (served["API_PREDICTION_LOG"], trained["LOG"]) == (["Logs", place, ""], place)
 
 
 def test_container_can_only_write_to_its_volumes() -> None:

@@ -33,7 +33,7 @@ from tabproof.retrain.promoted import (
     read_promoted,
 )
 from tabproof.retrain.unseen import Bools, were_seen
-from tabproof.runs.promote import LEVEL, check_columns, schema_differences, user_here
+from tabproof.runs.promote import LEVEL, check_columns, me, schema_differences
 from tabproof.runs.refresh import rewrite_page
 from tabproof.runtime import console
 from tabproof.steps.search import make_plan
@@ -178,7 +178,7 @@ def retrain(
         return f"{figures}, {rows.where}"
 
     registry = artifacts.Registry(models)
-    after = registry.promote(path, name, who or user_here(), why or "trained again", check)
+    after = registry.promote(path, name, who or me(), why or "trained again", check)
     rewrite_page(outputs, models)
     elsewhere = "" if models == Path("models") else f" --models {shell_word(str(models))}"
     return (

@@ -125,7 +125,7 @@ def promote(
                 check_columns(path, current, model)
             return figures
 
-        after = registry.promote(path, model, who or user_here(), why, check)
+        after = registry.promote(path, model, who or me(), why, check)
     rewrite_page(outputs, models)
     return _summary(model, before, after, models, f"promoted  {model} {after.version}, from {path}")
 
@@ -134,7 +134,7 @@ def rollback(name: str, *, to: str | None, who: str | None, why: str, models: Pa
     """Serve the version before, or any that was promoted."""
     with _changing(models) as registry:
         before = registry.current(name)
-        after = registry.rollback(name, who or user_here(), why, to)
+        after = registry.rollback(name, who or me(), why, to)
     # By default, outputs/ and models/ are in the same directory.
     rewrite_page(models.with_name(artifacts.OUTPUTS), models)
     return _summary(name, before, after, models, f"current   {name} {after.version}")
@@ -167,8 +167,8 @@ def _summary(name: str, before: Version | None, after: Version, models: Path, fi
     return "\n".join([*lines, f"look      python -m src.runs history {name}{elsewhere}"])
 
 
-def user_here() -> str:
-    """Return who promotes, and on which machine."""
+def me() -> str:
+    """Return who calls the command, as `user@host`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
