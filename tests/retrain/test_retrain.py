@@ -139,6 +139,8 @@ def test_labelled_rows_of_a_log_train_and_the_newest_are_held_out(
     assert "on 50 rows that neither was trained on" in done.stdout + done.stderr
     (run,) = runs(here)
     assert read_predictions(run).hold_out().index.tolist() == list(range(200, 250))
+    # No row of a client is in a report that goes wherever the model goes.
+    assert "what_if: false" in (run / "config.yaml").read_text()
 
 
 def test_a_model_that_was_trained_on_a_log_is_trained_on_it_again(here: Path) -> None:

@@ -147,6 +147,9 @@ def retrain(
         old = load_old_rows(promoted, overrides) if append else None
         if data_file is None:
             newer = _rows_of_log(place, promoted, config, min_rows, outputs)
+            if not any(word.startswith("report.what_if=") for word in overrides):
+                # The report would show rows of clients, and goes wherever the model goes.
+                newer.config.report.what_if = False
         elif old is None:
             newer = newer_rows.of_file(data_file, promoted, config, min_rows)
         elif isinstance(old, str):
