@@ -121,7 +121,11 @@ def read_labelled_rows(log: Path, name: str, schema: Schema) -> LabelledRows:
     for what, files in ((f"rows of '{name}'", answered), ("labels", labels)):
         if not files:
             raise LogRowsError(log=log, reason=f"it holds no {what}")
-    with duckdb.connect(":memory:", config=SETTINGS) as connection:
+    with (
+        # What does not fit into memory: the current directory may be read-only.
+        tempfile.TemporaryDirectory(prefix="tabproof-") as folder,
+        duckdb.connect(":memory:", config={**SETTINGS, "temp_directory": folder}) as connection,
+    ):
         try:
             return _read(connection, log, answered, labels, schema, damaged)
         except duckdb.Error as error:

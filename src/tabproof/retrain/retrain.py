@@ -32,7 +32,7 @@ from tabproof.retrain.promoted import (
     load_old_rows,
     read_promoted,
 )
-from tabproof.retrain.unseen import Bools, were_seen
+from tabproof.retrain.unseen import were_seen
 from tabproof.runs.promote import LEVEL, check_columns, me, schema_differences
 from tabproof.runs.refresh import rewrite_page
 from tabproof.runtime import console
@@ -71,21 +71,22 @@ class OtherCurrentError(UserError):
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows to train on, as they are divided.
+    """How many rows are learned from and held out, and those on which both models are compared.
 
-    is_new : which rows held out the promoted version was not trained on. unknown : why that is not
-    known; empty if it is.
+    compared : features of the rows held out that the promoted version was not trained on. unknown :
+    why that is not known; empty if it is.
     """
 
-    newer: NewerRows
-    division: data.Division
-    is_new: Bools
+    n_train: int
+    n_test: int
+    compared: pd.DataFrame
     unknown: str
 
     @property
     def where(self) -> str:
         """On which rows the models are compared."""
-        n, n_out = int(self.is_new.sum()), int((~self.is_new).sum())
+        n = len(self.compared)
+        n_out = self.n_test - n
         if self.unknown:
             return (
                 f"on {n:,} rows held out (whether the current version was trained on some of them"
@@ -160,10 +161,10 @@ def retrain(
     with ExitStack() as refused:
         refused.callback(newer_rows.discard, newer)
         rows = _divided(promoted, newer, old, overrides)
-        n_train, n_test = len(rows.division.train), len(rows.division.test)
         if dry_run:
             return (
-                f"would train   {name}: {n_train:,} rows to learn from, {n_test:,} held out\n"
+                f"would train   {name}: {rows.n_train:,} rows to learn from,"
+                f" {rows.n_test:,} held out\n"
                 f"would compare with version {promoted.version}, {rows.where}"
             ), 0
         path = _trained(newer.config, name, outputs)
@@ -249,7 +250,9 @@ def _divided(
             f" {LEAST_OF_LABEL} of each label are needed"
         )
         raise CannotCompareError(version=promoted.version, reason=reason)
-    return Rows(newer, division, is_new, unknown)
+    # Not the whole table: the run loads it again.
+    compared = division.X_test[is_new].copy()
+    return Rows(len(division.train), len(division.test), compared, unknown)
 
 
 def _trained(config: conf.TrainConfig, name: str, outputs: Path) -> Path:
@@ -269,9 +272,9 @@ def _trained(config: conf.TrainConfig, name: str, outputs: Path) -> Path:
 def _compare(path: Path, promoted: Promoted, rows: Rows) -> list[Comparison]:
     """Compare the new run with the promoted version, on rows that neither was trained on."""
     new = artifacts.read_predictions(path)
-    hold_out = new.hold_out().loc[rows.division.X_test.index[rows.is_new]]
+    hold_out = new.hold_out().loc[rows.compared.index]
     scorer = TableScorer(promoted.path, explain=False)
-    part = scorer.score(as_arrow(rows.division.X_test[rows.is_new].reset_index(drop=True)))
+    part = scorer.score(as_arrow(rows.compared.reset_index(drop=True)))
     if part.faults:
         raise CannotCompareError(
             version=promoted.version,
