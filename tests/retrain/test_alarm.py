@@ -33,6 +33,8 @@ def test_exit_code_1_with_a_line_is_an_alarm_and_0_is_none(check: Path, tmp_path
     check.write_text(ends(1))
     log, models = tmp_path / "a log", tmp_path / "models"
     assert find_alarm(NAME, log, models) == f"{NAME} --log={log} --models={models}"
+    check.write_text(ends(1, f"log log\n\n{NAME}: ALARM (6,000 rows)\n! a"))
+    assert find_alarm(NAME, log, models) == f"{NAME}: ALARM (6,000 rows)"
     check.write_text(ends(0, "ok"))
     assert find_alarm(NAME, log, models) is None
 

@@ -18,7 +18,9 @@ class CheckFailedError(UserError):
 
 
 def find_alarm(name: str, log: Path, models: Path) -> str | None:
-    """Return the first line of a check that ends with an alarm; None if there is no alarm.
+    """Return what a check that ends with an alarm says of the model; None if there is no alarm.
+
+    That is its line that begins with the name, or its first line.
 
     Raises CheckFailedError, with the reason of the check, where it could not tell.
     """
@@ -28,8 +30,9 @@ def find_alarm(name: str, log: Path, models: Path) -> str | None:
         text=True,
         check=False,
     )
-    said = without_controls(done.stdout).split("\n")
-    first = next(filter(str.strip, said), "")
+    said = [line for line in without_controls(done.stdout).split("\n") if line.strip()]
+    of_model = [line for line in said if line.startswith(f"{name}:")]
+    first = next(iter([*of_model, *said]), "")
     if done.returncode == 0:
         return None
     # An error of the program has this exit code too, and prints nothing.
