@@ -182,7 +182,12 @@ def test_every_search_and_runtime_is_fitted(
 
 @pytest.mark.parametrize(
     "cv",
-    ["cv=time_series", "cv=time_series cv.time_column=income", "cv=grouped cv.group_column=job"],
+    [
+        "cv=time_series",
+        "cv=time_series cv.time_column=income",
+        "cv=newest cv.time_column=income",
+        "cv=grouped cv.group_column=job",
+    ],
 )
 def test_every_other_cv_is_fitted(cv: str, make_csv: Callable[..., Path], tmp_path: Path) -> None:
     # Sorted by `age`, which decides the label, the hold-out would hold one class.
@@ -194,7 +199,7 @@ def test_every_other_cv_is_fitted(cv: str, make_csv: Callable[..., Path], tmp_pa
 
 
 def test_every_cv_is_tried_above() -> None:
-    assert list(choices("cv")) == ["grouped", "stratified", "time_series"]
+    assert list(choices("cv")) == ["grouped", "newest", "stratified", "time_series"]
 
 
 DATASETS = [

@@ -13,10 +13,13 @@ import pytest
 import yaml
 
 from deploy.commands import parser
+from tabproof import cli
 from tests.conftest import ROOT
 
 BIN = Path(sys.executable).parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+(DEPLOY,) = (path for path in WORKFLOWS if path.name == "deploy.yml")
+(RETRAIN,) = (path for path in WORKFLOWS if path.name == "retrain.yml")
 PIN = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 # What a job may change. Of its own repository, nothing.
 MAY_WRITE = {"id-token", "attestations"}
@@ -51,8 +54,9 @@ def clean(*command: str | Path, **options: Any) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_there_are_three() -> None:
-    assert [path.name for path in WORKFLOWS] == ["build-and-push.yml", "ci.yml", "deploy.yml"]
+def test_there_are_four() -> None:
+    names = ["build-and-push.yml", "ci.yml", "deploy.yml", "retrain.yml"]
+    assert [path.name for path in WORKFLOWS] == names
 
 
 @pytest.mark.parametrize(
@@ -149,7 +153,7 @@ def test_what_they_run_of_this_project_is_there() -> None:
     assert scripts == {".ci/run", ".ci/build-image"}
     assert all(os.access(ROOT / script, os.X_OK) for script in scripts)
     modules = set(re.findall(r"python -m ([\w.]+)", text))
-    assert modules == {"deploy", "deploy.smoke"}
+    assert modules == {"deploy", "deploy.smoke", "src.runs"}
     assert (ROOT / "deploy" / "smoke.py").is_file()
 
 
@@ -167,7 +171,7 @@ def test_status_shows_what_they_read_of_the_stack() -> None:
     # Its short forms of functions are no plain YAML.
     template = (ROOT / "deploy" / "stack.yaml").read_text(encoding="utf-8")
     outputs = set(re.findall(r"^  (\w+):$", template.partition("\nOutputs:\n")[2], re.MULTILINE))
-    asked = set(re.findall(r"\.outputs\.([A-Z]\w+)", WORKFLOWS[-1].read_text(encoding="utf-8")))
+    asked = set(re.findall(r"\.outputs\.([A-Z]\w+)", DEPLOY.read_text(encoding="utf-8")))
     assert asked
     assert asked <= outputs
 
@@ -185,7 +189,7 @@ def test_status_shows_what_they_read_of_the_stack() -> None:
     ],
 )
 def test_what_cannot_be_deployed_is_refused_first(action: str, image: str, is_fine: bool) -> None:
-    first = next(steps(WORKFLOWS[-1]))
+    first = next(steps(DEPLOY))
     done = subprocess.run(
         ["bash", "-eo", "pipefail", "-c", first["run"]],
         env={"ACTION": action, "IMAGE": image},
@@ -194,3 +198,56 @@ def test_what_cannot_be_deployed_is_refused_first(action: str, image: str, is_fi
     )
     assert (done.returncode == 0) == is_fine
     assert (done.stdout == "") == is_fine
+
+
+@pytest.mark.parametrize(
+    ("code", "last", "ends"),
+    [
+        (0, "promoted  adult 1f26: AUC 0.93", 0),
+        (0, "adult: no alarm, nothing to do", 0),
+        # It was trained and is not better: an answer.
+        (1, "error: not promoted: AUC 0.9, current version 0.9", 0),
+        (1, "error: OSError: boom", 1),
+        (2, "error: cannot be trained again: new columns", 2),
+    ],
+)
+def test_a_model_that_is_not_promoted_is_no_failure_of_retraining(
+    code: int, last: str, ends: int, tmp_path: Path
+) -> None:
+    (step,) = (each for each in steps(RETRAIN) if each.get("id") == "retrain")
+    program = tmp_path / ".venv" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho \"$@\"\necho '{last}' >&2\nexit {code}\n")
+    program.chmod(0o755)
+    names = {"MODEL": "adult", "LOG": "s3://b/log", "IF_ALARM": "--if-alarm"}
+    summary = tmp_path / "summary"
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", step["run"]],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            **names,
+            "RUNNER_TEMP": str(tmp_path),
+            "GITHUB_STEP_SUMMARY": str(summary),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == ends
+    typed = "-m src.runs retrain adult --log s3://b/log --if-alarm"
+    assert done.stdout.splitlines() == [typed, last]
+    assert last in summary.read_text()
+
+
+def test_nothing_is_trained_again_before_a_variable_names_the_model() -> None:
+    (job,) = loaded(RETRAIN)["jobs"].values()
+    assert job["if"] == "${{ vars.RETRAIN_MODEL != '' }}"
+    assert set(loaded(RETRAIN)["on"]) == {"schedule", "workflow_dispatch"}
+    text = "\n".join(step.get("run", "") for step in steps(RETRAIN)).replace("\\\n", " ")
+    commands = re.findall(r"python -m src\.runs (.+?)(?: +>|$)", text, flags=re.MULTILINE)
+    # ${IF_ALARM:+"$IF_ALARM"} says either nothing or all of it.
+    typed = [shlex.split(re.sub(r"\$\{\w+:\+.*?\}", "--if-alarm", each)) for each in commands]
+    assert [words[0] for words in typed] == ["pull", "retrain", "push"]
+    for name, *words in typed:
+        # Raises for a word that the command does not know.
+        cli.runs.commands[name].make_context(name, words)

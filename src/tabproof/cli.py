@@ -391,6 +391,7 @@ serve:
   python -m src.runs promote 1f26612c --if-better   only if better on the same held-out rows
   python -m src.runs rollback adult --why drift     the version before; --to 3ab1: any
   python -m src.runs history adult                  who made what current, when and why
+  python -m src.runs retrain adult --data new.csv   with newer rows; promotes it if it is better
   python -m src.runs push adult --store s3://b/p    into the store, for services; or MODEL_STORE
   python -m src.runs pull adult                     what the store's pointer names"""
 )
@@ -487,6 +488,54 @@ for _name, _function, _params, _words in (
 ):  # fmt: skip
     _callback = partial(_answer, *_function.split("."))
     runs.add_command(_WithExamples(_name, help=_words, params=[*_params], callback=_callback))
+
+
+# --- runs retrain: it trains, so the limits of threads and the kernels are set first.
+
+
+@runs.command(
+    "retrain",
+    params=[
+        NAME,
+        click.Argument(["overrides"], nargs=-1, metavar="[KEY=VALUE]..."),
+        click.Option(["--data", "data_file"], metavar="FILE", help="the new table, CSV or Parquet"),
+        _flag("append", "add FILE to the table of the current version"),
+        _option("log", "a prediction log: its rows with a label", "DIR"),
+        _flag("if-alarm", "only if `monitor check` of --log has an alarm"),
+        _option("min-rows", "rows with a label that are needed (200)", "N", type=int, default=200),
+        _flag("dry-run", "say what would be trained and compared"),
+        *WHO,
+        OUTPUTS,
+        MODELS,
+    ],
+    epilog="""\
+NAME: a promoted model
+
+examples:
+  python -m src.runs retrain adult --data newer.csv          the new table
+  python -m src.runs retrain adult --data may.csv --append   beside the rows of before
+  python -m src.runs retrain adult --log predictions         what was served and labelled since
+  python -m src.runs retrain adult --log predictions --if-alarm
+  python -m src.runs retrain adult --data newer.csv runtime.workers=2
+  python -m src.runs retrain adult --data newer.csv dataset.path=moved.csv   the old table
+
+exit code: 0 promoted, or no alarm; 1 not promoted; 2 it cannot be told, and why""",
+)
+def retrain(name: str, overrides: tuple[str, ...], **options: Any) -> tuple[str, int]:
+    """Train a promoted model again with newer rows; promote it if it is better (p < 0.05)."""
+    from tabproof import config
+
+    keys = config.quoted(overrides)
+    runtime = config.machine_runtime(keys)
+    kernels.restart_below(runtime.level)
+    with (
+        kernels.fixed_kernels(portable=runtime.portable, level=runtime.level),
+        threads.limited_threads(runtime.openmp_threads),
+    ):
+        # Loads the numeric libraries, which read the limits and the kernels once.
+        from tabproof.retrain.retrain import retrain
+
+        return retrain(name, keys, **options)
 
 
 # --- monitor

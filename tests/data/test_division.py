@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from tabproof.data import (
     GroupedRows,
+    NewestRows,
     OrderedRows,
     StratifiedRows,
     describe_division,
@@ -32,6 +33,7 @@ def _rules(size, seed, n):
         (StratifiedRows(size, seed), labelled(codes)),
         (OrderedRows(size, seed), labelled(codes)),
         (OrderedRows(size, seed, "day"), labelled(codes, day=days)),
+        (NewestRows(size, seed, "day"), labelled(codes, day=days)),
         (GroupedRows(size, seed, "who"), labelled(codes, who=groups)),
     ]
 
@@ -64,7 +66,8 @@ def _folds(splitter, table, rows, train):
 def test_another_seed_draws_other_rows():
     for (one, table), (other, _) in zip(_rules(0.3, 1, 80), _rules(0.3, 2, 80), strict=True):
         same = one.hold_out(table)[1].tolist() == other.hold_out(table)[1].tolist()
-        assert same == isinstance(one, OrderedRows), "only an order leaves nothing to draw"
+        is_by_time = isinstance(one, OrderedRows | NewestRows)
+        assert same == is_by_time, "only an order leaves nothing to draw"
 
 
 # --- stratified -------------------------------------------------------------------------
@@ -122,6 +125,28 @@ def test_ordered_rows_are_learned_from_the_past_alone(days, size):
     assert day[train].max() < day[test].min()
     for fit, score in _folds(rows.folds(3), table, rows, train):
         assert day[train][fit].max() < day[train][score].min()
+
+
+@given(st.permutations(range(30)), test_sizes, seeds)
+def test_the_newest_rows_are_held_out_and_the_others_are_divided_like_independent_ones(
+    days, size, seed
+):
+    table = labelled([0, 1] * 15, day=days)
+    newest, ordered = NewestRows(size, seed, "day"), OrderedRows(size, seed, "day")
+    try:
+        train, test = newest.hold_out(table)
+    except (SingleClassError, DataError):
+        assume(False)
+    assert [part.tolist() for part in ordered.hold_out(table)] == [train.tolist(), test.tolist()]
+    assume(np.bincount(table.y[train]).min() >= 3)
+    independent = StratifiedRows(size, seed)
+    assert _folds(newest.folds(3), table, newest, train) == _folds(
+        independent.folds(3), table, newest, train
+    )
+    for one, other in zip(
+        newest.repeated_folds(3, 2), independent.repeated_folds(3, 2), strict=True
+    ):
+        assert _folds(one, table, newest, train) == _folds(other, table, newest, train)
 
 
 def test_without_a_column_time_is_the_order_of_the_table():
@@ -246,7 +271,7 @@ def test_repeated_folds_are_whole_divisions_each_another_and_always_the_same():
 
 
 def test_repeated_folds_keep_groups_on_one_side():
-    _, _, _, (rows, table) = _rules(0.3, 7, 80)
+    *_, (rows, table) = _rules(0.3, 7, 80)
     train, _ = rows.hold_out(table)
     who = rows.groups(table, train)
     for fit, score in _repeated_folds(rows, who, table.y[train], who, 2):

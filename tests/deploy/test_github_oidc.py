@@ -51,6 +51,7 @@ def actions(role: str) -> set[str]:
     [
         ("BuildRole", "${Subject}:ref:refs/heads/${Branch}"),
         ("DeployRole", "${Subject}:environment:${Environment}"),
+        ("RetrainRole", "${Subject}:ref:refs/heads/${Branch}"),
     ],
 )
 def test_only_one_repository_can_assume_a_role(role: str, subject: str) -> None:
@@ -105,6 +106,22 @@ def test_only_roles_of_the_stack_are_passed_to_tasks() -> None:
         name = re.search(r"role/\$\{StackName\}-(\w+)-\*$", arn)
         assert name is not None
         assert template["Resources"][name[1]]["Type"] == "AWS::IAM::Role"
+
+
+def test_retrain_role_may_do_what_the_task_of_the_stack_may() -> None:
+    template = yaml.load((ROOT / "deploy/stack.yaml").read_text(), Loader)  # noqa: S506 - the same
+    (policy,) = template["Resources"]["RetrainRole"]["Properties"]["Policies"]
+    theirs = policy["PolicyDocument"]["Statement"]
+    for one, other in zip(statements("RetrainRole"), theirs, strict=True):
+        assert one.keys() == other.keys()
+        assert one["Action"] == other["Action"]
+        assert one.get("Condition") == other.get("Condition")
+    bucket = template["Resources"]["ModelBucket"]["Properties"]["BucketName"]
+    (listed,) = [each for each in statements("RetrainRole") if each["Action"] == "s3:ListBucket"]
+    named = listed["Resource"].removeprefix("arn:${AWS::Partition}:s3:::")
+    assert named == bucket.replace("${AWS::StackName}", "${StackName}")
+    name = "ModelBucketPrefix"
+    assert CONTENT["Parameters"][name]["Default"] == template["Parameters"][name]["Default"]
 
 
 def test_deploy_role_allows_every_call_of_the_commands(cloud: Cloud, invoke: Invoke) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from deploy import template
+from tabproof import cli
+from tests.conftest import ROOT
 
 TEXT = template.body()
 RESOURCES: dict[str, Any] = template.read()["Resources"]
@@ -37,9 +40,14 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def container() -> Any:
-    (container,) = only("AWS::ECS::TaskDefinition")["ContainerDefinitions"]
+def container(task: str = "TaskDefinition") -> Any:
+    (container,) = RESOURCES[task]["Properties"]["ContainerDefinitions"]
     return container
+
+
+def entries(listed: list[Any]) -> list[Any]:
+    """Return all entries; one that depends on a condition is a list: of it, the entry, nothing."""
+    return [each if isinstance(each, dict) else each[1] for each in listed]
 
 
 def test_cfn_lint_finds_nothing_in_both_templates() -> None:
@@ -72,7 +80,8 @@ def test_roles_name_actions_and_resources(role: str) -> None:
 @pytest.mark.parametrize("role", of_kind("AWS::IAM::Role"))
 def test_only_tasks_of_this_account_can_assume_a_role(role: str) -> None:
     (trust,) = RESOURCES[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
+    service = "scheduler" if role == "ScheduleRole" else "ecs-tasks"
+    assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": "AWS::AccountId"}
 
 
@@ -92,9 +101,10 @@ def test_task_may_read_exactly_its_settings() -> None:
     may = {arn.rpartition("/")[2] for arn in reads["Resource"]}
     made = {each["Name"].rpartition("/")[2] for each in of_kind("AWS::SSM::Parameter").values()}
     assert may == made
-    # An entry that depends on a condition is a list: the condition, the entry, nothing.
-    entries = [each if isinstance(each, dict) else each[1] for each in container()["Secrets"]]
-    assert {each["Name"] for each in entries} == made | {"API_KEY"}
+    names = {each["Name"] for each in entries(container()["Secrets"])}
+    assert names == made | {"API_KEY", "API_LABELS_TOKEN"}
+    (reads,) = [each for each in statements("ExecutionRole") if each["Sid"] == "ReadTheSecrets"]
+    assert reads["Resource"] == ["ApiKey", ["Logs", "LabelsToken", "AWS::NoValue"]]
 
 
 def test_variables_of_the_container_are_settings_of_the_service() -> None:
@@ -102,8 +112,25 @@ def test_variables_of_the_container_are_settings_of_the_service() -> None:
 
     names = {each["Name"].rpartition("/")[2] for each in of_kind("AWS::SSM::Parameter").values()}
     names |= {each["Name"] for each in container()["Environment"]} | {"API_KEY"}
-    # Which is read by what talks to S3.
-    assert names - {"AWS_REGION"} <= VARIABLES.keys()
+    # The first is read by what talks to S3, the second by what writes the log.
+    assert names - {"AWS_REGION", "API_PREDICTION_LOG"} <= VARIABLES.keys()
+
+
+def test_service_writes_its_log_beside_the_models_and_reads_none_of_it() -> None:
+    (statement,) = RESOURCES["LogPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert RESOURCES["LogPolicy"]["Properties"]["RoleName"] == "TaskRole"
+    assert statement["Action"] == "s3:PutObject"
+    assert statement["Resource"] == "${ModelBucket.Arn}/${PredictionLogPrefix}/*"
+    assert template.read()["Parameters"]["PredictionLogPrefix"]["Default"] == ""
+    made = {name for name, each in RESOURCES.items() if each.get("Condition") == "Logs"}
+    assert made == {"LogPolicy", "LabelsToken"}
+    served, trained = (
+        {each["Name"]: each["Value"] for each in container(task)["Environment"]}
+        for task in ("TaskDefinition", "RetrainTask")
+    )
+    # A task that trains again reads the same place.
+    place = "s3://${ModelBucket}/${PredictionLogPrefix}"
+    assert (served["API_PREDICTION_LOG"], trained["LOG"]) == (["Logs", place, ""], place)
 
 
 def test_container_can_only_write_to_its_volumes() -> None:
@@ -175,3 +202,65 @@ def test_stack_has_the_outputs_that_commands_read() -> None:
         "ClusterName ServiceName LoadBalancerUrl BucketName RepositoryUri TaskFamily LogGroup"
     )
     assert set(promised.split()) <= template.read()["Outputs"].keys()
+
+
+RETRAINING = ("RetrainRole", "RetrainTask", "ScheduleRole", "RetrainSchedule")
+
+
+def test_nothing_is_trained_again_unless_there_is_an_image_for_it() -> None:
+    parameters = template.read()["Parameters"]
+    assert parameters["RetrainImageUri"]["Default"] == ""
+    assert {name for name, each in RESOURCES.items() if each.get("Condition") == "Retrains"} == {
+        *RETRAINING
+    }
+    assert template.read()["Conditions"]["Retrains"] == [["RetrainImageUri", ""]]
+
+
+def test_schedule_starts_its_task_in_the_network_of_the_service_and_nothing_else() -> None:
+    schedule = RESOURCES["RetrainSchedule"]["Properties"]
+    assert schedule["ScheduleExpression"] == "RetrainCron"
+    assert template.read()["Parameters"]["RetrainCron"]["Default"] == "cron(0 3 ? * MON *)"
+    asked = schedule["Target"]["EcsParameters"]
+    assert asked["TaskDefinitionArn"] == "RetrainTask"
+    service = only("AWS::ECS::Service")["NetworkConfiguration"]
+    assert asked["NetworkConfiguration"] == service
+    start, give = statements("ScheduleRole")
+    assert (start["Action"], start["Resource"]) == ("ecs:RunTask", "RetrainTask")
+    assert start["Condition"] == {"ArnEquals": {"ecs:cluster": "Cluster.Arn"}}
+    assert give["Resource"] == ["ExecutionRole.Arn", "RetrainRole.Arn"]
+
+
+def test_retraining_reads_the_log_exchanges_models_and_deletes_nothing() -> None:
+    exchange, read, look = statements("RetrainRole")
+    assert exchange["Action"] == ["s3:GetObject", "s3:PutObject"]
+    assert exchange["Resource"] == "${ModelBucket.Arn}/${ModelBucketPrefix}/*"
+    assert read["Action"] == "s3:GetObject"
+    assert read["Resource"] == "${ModelBucket.Arn}/${PredictionLogPrefix}/*"
+    assert look["Action"] == "s3:ListBucket"
+    assert len(look["Condition"]["StringLike"]["s3:prefix"]) == 4
+
+
+def test_retraining_task_writes_to_the_volumes_of_the_image_only() -> None:
+    found = container("RetrainTask")
+    assert found["ReadonlyRootFilesystem"] is True
+    assert found["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    train = image.partition(" AS train\n")[2].partition("\nFROM ")[0]
+    volumes = json.loads(re.findall(r"^VOLUME (.+)$", train, re.MULTILINE)[0])
+    assert [each["ContainerPath"] for each in found["MountPoints"]] == volumes
+    (user,) = re.findall(r"^USER (.+)$", train, re.MULTILINE)
+    assert found["User"] == user
+
+
+def test_what_the_retraining_task_types_is_understood() -> None:
+    found = container("RetrainTask")
+    assert found["EntryPoint"] == ["/bin/sh", "-ec"]
+    (script,) = found["Command"]
+    assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0
+    names = {each["Name"] for each in found["Environment"]}
+    assert {*re.findall(r"\$(\w+)", script)} <= names
+    typed = [shlex.split(line)[3:] for line in script.splitlines()]
+    assert [words[0] for words in typed] == ["pull", "retrain", "push"]
+    for name, *words in typed:
+        # Raises for a word that the command does not know.
+        cli.runs.commands[name].make_context(name, words)

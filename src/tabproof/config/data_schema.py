@@ -125,6 +125,16 @@ class OrderedCvConfig(CvConfig):
     )
 
 
+@choice("cv", "newest")
+class NewestCvConfig(CvConfig):
+    """Independent rows, of which the last ones in time are held out."""
+
+    _target_: str = option("the class that divides the rows", "tabproof.data.NewestRows")
+    time_column: str | None = of_data(
+        "rows are sorted by it, and it is not a feature; null: the order of the table", None
+    )
+
+
 @choice("cv", "grouped")
 class GroupedCvConfig(CvConfig):
     """Repeated subjects: a group is in one part only."""

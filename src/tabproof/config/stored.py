@@ -36,11 +36,12 @@ class StoredConfigError(UserError):
 
 
 class KeyDecidesError(UserError):
-    """A replay cannot change a key that decides numbers."""
+    """A stored configuration is composed with a key that decides numbers."""
 
     template = (
-        "'{key}' decides numbers, so the run would be another one: a replay takes keys such as"
-        " runtime.workers, dataset.path, data_home; python -m src.train takes all keys"
+        "'{key}' decides numbers, so the run would be another one; here keys such as"
+        " runtime.workers, dataset.path, data_home may be changed, and python -m src.train takes"
+        " all keys"
     )
 
 

@@ -31,7 +31,7 @@ CLASSES = {
 # an estimator, a loader would read any file or address.
 AT_KEY = {
     "dataset": {"load_builtin", "load_file", "load_openml"},
-    "cv": {"GroupedRows", "OrderedRows", "StratifiedRows"},
+    "cv": {"GroupedRows", "NewestRows", "OrderedRows", "StratifiedRows"},
 }
 # Parameters that make an estimator read pickles, write files or open connections.
 REFUSED_PARAMETERS = {

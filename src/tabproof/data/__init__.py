@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tabproof.data.division import (
         Division,
         GroupedRows,
+        NewestRows,
         OrderedRows,
         Rows,
         StratifiedRows,
@@ -29,7 +30,8 @@ _PLACES = {
     "load_builtin": "openml",
     "load_openml": "openml",
     **dict.fromkeys(
-        ("Division", "GroupedRows", "OrderedRows", "Rows", "StratifiedRows"), "division"
+        ("Division", "GroupedRows", "NewestRows", "OrderedRows", "Rows", "StratifiedRows"),
+        "division",
     ),
     **dict.fromkeys(("describe_division", "divide"), "division"),
 }
@@ -37,6 +39,7 @@ _PLACES = {
 __all__ = [
     "Division",
     "GroupedRows",
+    "NewestRows",
     "OrderedRows",
     "Rows",
     "StratifiedRows",

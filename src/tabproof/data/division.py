@@ -109,11 +109,8 @@ class StratifiedRows(Rows):
 
 
 @dataclass(frozen=True)
-class OrderedRows(Rows):
-    """Rows in time: train on the past, hold out the last rows.
-
-    Rows of the same time keep the order of the table.
-    """
+class LastRows(Rows):
+    """Hold out the last rows in time; rows of the same time keep the order of the table."""
 
     time_column: str | None = None
     column_key: ClassVar[str] = "time_column"
@@ -139,6 +136,11 @@ class OrderedRows(Rows):
         n_test = int(np.ceil(len(order) * self.test_size))
         return order[:-n_test], order[-n_test:]
 
+
+@dataclass(frozen=True)
+class OrderedRows(LastRows):
+    """Rows in time: train on the past, hold out the last rows."""
+
     def folds(self, n_splits: int) -> Any:
         """Return folds whose training rows all come before their test rows."""
         return model_selection.TimeSeriesSplit(n_splits)
@@ -150,6 +152,22 @@ class OrderedRows(Rows):
             " one way only, the past before the future, so nothing can be repeated",
             remedy="use evaluation=default, or another cv",
         )
+
+
+@dataclass(frozen=True)
+class NewestRows(LastRows):
+    """Independent rows that are held out by time: the last ones, as in use after training.
+
+    The folds are those of independent rows, so that calibration and thresholds work as usual.
+    """
+
+    def folds(self, n_splits: int) -> Any:
+        """Return shuffled, stratified folds."""
+        return StratifiedRows(self.test_size, self.seed).folds(n_splits)
+
+    def repeated_folds(self, n_splits: int, n_repeats: int) -> list[Any]:
+        """Return a splitter per repeat, each with a seed of its own."""
+        return StratifiedRows(self.test_size, self.seed).repeated_folds(n_splits, n_repeats)
 
 
 @dataclass(frozen=True)

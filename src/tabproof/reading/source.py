@@ -85,9 +85,14 @@ def _download(address: str) -> bytes:
 
 
 def _from_bucket(protocol: str, place: str) -> bytes:
+    bucket, _, key = place.partition("/")
+    return bytes(open_bucket(protocol, bucket).get(key).bytes())
+
+
+def open_bucket(protocol: str, bucket: str) -> Any:
+    """Return a store of obstore for a bucket; raises ImportError where it is not installed."""
     from obstore.store import from_url
 
-    bucket, _, key = place.partition("/")
     # An endpoint without encryption is only ever set on purpose.
     allow_http = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
     client: dict[str, Any] = {"connect_timeout": CONNECT, "timeout": TIMEOUT}
@@ -95,7 +100,7 @@ def _from_bucket(protocol: str, place: str) -> bytes:
         "client_options": client | ({"allow_http": True} if allow_http else {}),
         "retry_config": {"max_retries": MAX_RETRIES, "retry_timeout": TIMEOUT},
     }
-    return bytes(from_url(f"{protocol}://{bucket}", **options).get(key).bytes())
+    return from_url(f"{protocol}://{bucket}", **options)
 
 
 def _from_web(address: str) -> bytes:

@@ -5,7 +5,7 @@ import logging
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from itertools import starmap
@@ -103,7 +103,7 @@ def replay(
     directory.mkdir(parents=True, exist_ok=True)
     log_file = console.LogFile(artifacts.RunDirectory(directory).log, encoding="utf-8")
     log_file.setFormatter(logging.Formatter(console.LINE))
-    with _logging_to(console.ConsoleHandler(), log_file):
+    with console.logging_to(console.ConsoleHandler(), log_file):
         experiment.run_experiment(config, directory, is_latest=False, recorded=recorded_fits)
     differing += _report(_compare_results(recorded, summary, directory))
     names = ", ".join(differing)
@@ -169,7 +169,7 @@ def _compare_inputs(
 ) -> Iterator[Comparison]:
     """Compare what decides the numbers, before training, which may take long."""
     # Loading logs its lines again when the run is trained.
-    with _logging_to(logging.NullHandler()):
+    with console.logging_to(logging.NullHandler()):
         plan = make_plan(config)
         division = experiment.load_rows(config, plan)
         now = artifacts.as_plain(experiment.find_determinants(config, plan, division))
@@ -257,21 +257,3 @@ def _report(comparisons: Iterable[Comparison]) -> list[str]:
 def _say(what: str, line: str) -> None:
     # It may be a stranger's text, which a terminal would obey.
     console.say(f"{what:<15}{line if line.isprintable() else artifacts.one_line(line)}")
-
-
-@contextmanager
-def _logging_to(*handlers: logging.Handler) -> Iterator[None]:
-    """Log as a run does inside the block: warnings, too."""
-    root, level = logging.getLogger(), logging.getLogger().level
-    for handler in handlers:
-        root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    logging.captureWarnings(True)
-    try:
-        yield
-    finally:
-        logging.captureWarnings(False)
-        root.setLevel(level)
-        for handler in handlers:
-            root.removeHandler(handler)
-            handler.close()

@@ -307,8 +307,10 @@ def show(run: str, *, outputs: Path, models: Path, as_json: bool) -> str:
         "code": summary.code[:16] + commit,
         "versions": ", ".join(f"{name} {version}" for name, version in summary.versions.items()),
         "again": f"python -m src.replay {shell_word(str(found.path))}",
-        "anew": " ".join(["python -m src.train", *map(shell_word, record.overrides)]),
     }
+    # Without overrides it is unknown whether a command started the run.
+    if record.overrides:
+        lines["anew"] = " ".join(["python -m src.train", *map(shell_word, record.overrides)])
     widest = max(map(len, lines))
     printed = []
     for name, line in lines.items():

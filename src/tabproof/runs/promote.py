@@ -122,10 +122,10 @@ def promote(
         def check(current: Path) -> str:
             figures = _figures_if_better(predictions, current) if if_better else ""
             if not force:
-                _check_columns(path, current, model)
+                check_columns(path, current, model)
             return figures
 
-        after = registry.promote(path, model, who or _me(), why, check)
+        after = registry.promote(path, model, who or me(), why, check)
     rewrite_page(outputs, models)
     return _summary(model, before, after, models, f"promoted  {model} {after.version}, from {path}")
 
@@ -134,7 +134,7 @@ def rollback(name: str, *, to: str | None, who: str | None, why: str, models: Pa
     """Serve the version before, or any that was promoted."""
     with _changing(models) as registry:
         before = registry.current(name)
-        after = registry.rollback(name, who or _me(), why, to)
+        after = registry.rollback(name, who or me(), why, to)
     # By default, outputs/ and models/ are in the same directory.
     rewrite_page(models.with_name(artifacts.OUTPUTS), models)
     return _summary(name, before, after, models, f"current   {name} {after.version}")
@@ -167,7 +167,8 @@ def _summary(name: str, before: Version | None, after: Version, models: Path, fi
     return "\n".join([*lines, f"look      python -m src.runs history {name}{elsewhere}"])
 
 
-def _me() -> str:
+def me() -> str:
+    """Return who calls the command, as `user@host`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -207,7 +208,7 @@ def _complete(run: Path) -> Path:
     return run
 
 
-def _check_columns(run: Path, current: Path, name: str) -> None:
+def check_columns(run: Path, current: Path, name: str) -> None:
     """Raise OtherColumnsError unless a run takes and predicts what the current version does."""
     ours = _read_schema(run)
     try:
@@ -215,7 +216,7 @@ def _check_columns(run: Path, current: Path, name: str) -> None:
     except UserError as error:
         found = [f"how is not known, that version cannot be read ({error})"]
     else:
-        found = _schema_differences(theirs, ours)
+        found = schema_differences(theirs, ours)
     if found:
         raise OtherColumnsError(name, current.name, "; ".join(found))
 
@@ -226,7 +227,8 @@ def _read_schema(run: Path) -> Schema:
     return Schema.from_json(files[SCHEMA].decode()) if files else Schema((), "", (), 0)
 
 
-def _schema_differences(theirs: Schema, ours: Schema) -> list[str]:
+def schema_differences(theirs: Schema, ours: Schema) -> list[str]:
+    """Return in which columns and labels one schema differs from an earlier one, in words."""
     before, after = ({each.name: each.kind for each in one.columns} for one in (theirs, ours))
     common = [name for name in before if name in after]
     changed = [f"{n} ({before[n]}, now {after[n]})" for n in common if before[n] != after[n]]

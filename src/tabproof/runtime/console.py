@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 # A logger whose lines go to the log file only; the console gets them later.
@@ -48,6 +49,24 @@ class LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - logging's name
         """Raise the error of the write."""
         raise
+
+
+@contextmanager
+def logging_to(*handlers: logging.Handler) -> Iterator[None]:
+    """Log to these inside the block, as a run does: warnings too."""
+    root, level = logging.getLogger(), logging.getLogger().level
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.setLevel(level)
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
 
 
 def say(line: str) -> None:

@@ -1,0 +1,1 @@
+"""Train a promoted model again with newer rows, and promote the new run if it is better."""
