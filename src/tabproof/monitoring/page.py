@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tabproof import artifacts
+from tabproof.errors import UserError, first_line
 from tabproof.monitoring import pictures
 from tabproof.monitoring.page_panels import (
     alarm_rows,
@@ -40,9 +41,20 @@ N_HOURS, MAX_DAYS, MAX_LEFT_OUT, MAX_REASONS = 7 * 24, 400, 40, 3
 Row = Mapping[str, Any]
 
 
+class PageNotWrittenError(UserError):
+    """A page that cannot be written; the exit code is none of those of an alarm."""
+
+    template = "the page {path} cannot be written: {reason}"
+
+
 def write_page(path: Path, check: Check, language: str = LANGUAGES[0]) -> None:
-    """Write the page of a check, all at once; raise InvalidValueError, OSError."""
-    artifacts.write_atomically(path, render_check(check, language).encode())
+    """Write the page of a check, all at once; raise InvalidValueError, PageNotWrittenError."""
+    content = render_check(check, language).encode()
+    try:
+        artifacts.write_atomically(path, content)
+    except OSError as error:
+        reason = error.strerror or first_line(error)
+        raise PageNotWrittenError(path=path, reason=reason) from error
 
 
 def render_check(check: Check, language: str = LANGUAGES[0]) -> str:
@@ -100,6 +112,13 @@ def _model(place: int, model: ModelCheck, check: Check, t: Texts) -> Row:
         warned=short(warned),
         n_runs=t("state.run") if n_runs == 1 else t("state.runs", n=fmt.count(n_runs)),
     )
+
+    def whose(*names: str) -> str:
+        """Return the end of captions of tables: of several models, runs or challengers."""
+        known = (*([model.model] if len(check.models) > 1 else []), *filter(None, names))
+        shown = ", ".join(map(fmt.in_a_sentence, known))
+        return t("page.whose", names=shown) if shown else ""
+
     runs = [
         {
             "id": f"model-{place}-run-{number}",
@@ -107,6 +126,7 @@ def _model(place: int, model: ModelCheck, check: Check, t: Texts) -> Row:
             "name": run.run_id[:8],
             "first": run.first.replace("T", " ")[:16],
             "last": run.last.replace("T", " ")[:16],
+            "whose": whose(run.run_id[:8] if n_runs > 1 else ""),
             "performance": performance(run, t),
             "inputs": inputs(run, t),
             "answers": answers(run, t),
@@ -129,7 +149,11 @@ def _model(place: int, model: ModelCheck, check: Check, t: Texts) -> Row:
             row for run in model.runs for row in alarm_rows(run.past_alarms, model, run, t)
         ],
         "runs": runs,
-        "challengers": [challenge(each, t) for each in model.challengers],
+        "whose": whose(),
+        "challengers": [
+            {**challenge(each, t), "whose": whose(each.run_id[:8], each.champion[:8])}
+            for each in model.challengers
+        ],
         "traffic": _traffic(model, check, t) if model.hours else None,
         "left_out": left_out[:MAX_LEFT_OUT],
         "n_left_out": len(left_out),
