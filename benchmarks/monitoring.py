@@ -1,4 +1,4 @@
-"""False alarms and delays of drift alarms: `python -m benchmarks.monitoring`.
+"""False alarms and delays of drift alarms: `python -m benchmarks.monitoring`, three minutes.
 
 Rows are simulated as counts by day. A table has 14 columns and a model of two labels. Its training
 rows are a sample, so its reference has the error of a sample, another one in every few years. What
@@ -199,6 +199,7 @@ DRIFTS = (
     Drift("a new category, 20 % of rows", lambda _: changed(WORLD, "c1", other=0.2)),
     Drift("a new category, 5 % of rows", lambda _: changed(WORLD, "c1", other=0.05)),
     Drift("a unit changes: x 1000", lambda _: changed(WORLD, "n2", unit=1000.0)),
+    Drift("× 1000, nine in ten are 0", lambda _: changed(WORLD, "n5", unit=1000.0)),
     Drift("a column is missing", lambda _: changed(WORLD, "n4", missing=1.0)),
     Drift("20 % of cells are missing", lambda _: changed(WORLD, "n4", missing=0.2)),
     Drift("5 % of cells are missing", lambda _: changed(WORLD, "n4", missing=0.05)),

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from tabproof.artifacts import read_manifest
+from tabproof.artifacts.reference import read_reference
 from tabproof.experiment import run_experiment
 from tabproof.schema import Schema
 from tests.artifacts.making import changed_files
@@ -56,6 +57,21 @@ def test_a_run_directory_contains_exactly_the_documented_files(run: Path) -> Non
     # Only where the working tree is not clean.
     assert set(manifest.files) - {"code.patch"} == CONTENT
     assert changed_files(run, manifest) == []
+
+
+def test_the_reference_has_the_columns_of_the_schema_and_the_labels_of_the_predictions(
+    run: Path,
+) -> None:
+    schema = Schema.from_json((run / "schema.json").read_text())
+    reference = read_reference(run)
+    assert reference is not None
+    assert reference.n_rows == schema.n_rows
+    kinds = [[(each.name, each.kind) for each in of.columns] for of in (reference, schema)]
+    assert kinds[0] == kinds[1]
+    predictions = pd.read_parquet(run / "predictions.parquet")
+    proba = predictions[[f"proba_{label}" for label in schema.labels]].to_numpy()
+    counts = np.bincount(proba.argmax(axis=1), minlength=len(schema.labels)).tolist()
+    assert reference.predicted == dict(zip(schema.labels, counts, strict=True))
 
 
 def test_the_stored_pipeline_predicts_the_stored_predictions(run: Path) -> None:

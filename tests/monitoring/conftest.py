@@ -24,7 +24,10 @@ def outputs(tmp_path_factory: pytest.TempPathFactory, csv: Path) -> Path:
 
     def make(path: Path) -> None:
         table = ["dataset=file", f"dataset.path={csv}", "dataset.target=label", "search=none"]
-        for name, model in (("champion", "logistic_regression"), ("challenger", "hist_gradient_boosting_small")):
+        for name, model in (
+            ("champion", "logistic_regression"),
+            ("challenger", "hist_gradient_boosting_small"),
+        ):
             words = ["evaluation.slices=[job]", f"model={model}", "threshold=cost", COSTS]
             place = path / "2026-11-01" / f"12-00-00_{name}"
             done = train(*table, *words, f"hydra.run.dir={place}")

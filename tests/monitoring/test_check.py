@@ -255,6 +255,7 @@ def test_a_request_id_that_was_used_twice_has_no_label(
     _, run = only(checked())
     assert run.performance is not None
     assert (run.performance.n_labelled, run.performance.n_unlabelled) == (200, 0)
+    assert run.performance.n_measured == 200
     assert "50 rows share request id and place" in reasons(run.left_out)
 
 
@@ -318,13 +319,16 @@ def test_challengers_are_no_answers_and_are_compared_with_the_champion(
     ids = log.write(part, NOW - timedelta(hours=2))
     theirs = scored(challenger, part.rows, part.truth)
     log.write(theirs, NOW - timedelta(hours=2), ids=ids, role="challenger")
+    # A client gave one id to two requests: of which of them is the challenger's row?
+    log.write(part.take([0, 1]), NOW - timedelta(hours=2), ids=["same", "same"])
+    log.write(theirs.take([0]), NOW - timedelta(hours=2), ids=["same"], role="challenger")
     canary = theirs.take(slice(0, 40))
     log.write(canary, NOW - timedelta(hours=1), role="canary")
     log.label(ids, part.truth, NOW)
     (model,) = checked().models
-    assert model.n_rows == 640
+    assert model.n_rows == 642
     assert {run.run_id: run.n_rows for run in model.runs} == {
-        answers.run_id: 600,
+        answers.run_id: 602,
         theirs.run_id: 40,
     }
     assert {run.run_id: run.n_canary for run in model.runs}[theirs.run_id] == 40
@@ -416,6 +420,23 @@ def test_the_command_line_shows_alarms_first_and_ends_with_their_code(
     assert 'tabproof_monitor_verdict{model="table"} 1\n' in shown
     assert f'tabproof_monitor_rows{{model="table",run="{answers.run_id}"}} 1400\n' in shown
     assert gauges.stat().st_mode & 0o444 == 0o444
+
+
+def test_what_cannot_be_written_or_read_is_no_alarm(
+    log: Log, outputs: Path, answers: Answers, tmp_path: Path
+) -> None:
+    log.write(answers.take(slice(0, 50)), datetime.now(UTC) - timedelta(hours=1))
+    done = typed_check(log, outputs, "--prometheus", tmp_path / "no" / "gauges")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot be written: No such file" in done.stderr
+    (path,) = log.root.rglob("*.parquet")
+    content = path.read_bytes()
+    # The footer is whole, and what it tells of is not there.
+    path.write_bytes(content[:4] + bytes(len(content) // 2) + content[4 + len(content) // 2 :])
+    done = typed_check(log, outputs)
+    assert done.returncode == 2
+    assert "cannot be read: " in done.stderr
+    assert path.name in done.stderr
 
 
 def test_a_model_that_is_not_in_the_log_is_named(log: Log, outputs: Path, answers: Answers) -> None:

@@ -83,6 +83,18 @@ def test_a_column_that_has_one_bin_or_no_value_still_has_its_share_of_missing_ce
     assert not any("place" in name or "spread" in name for name in names)
 
 
+def test_what_is_not_the_dominant_value_is_looked_at_apart() -> None:
+    gain = NumberReference(name="x", edges=(0.0, 10.0), counts=(900, 50, 50), n_missing=0)
+    found = {each.name: each for each in make_streams(replace(REFERENCE, columns=(gain,)))}
+    rest = found["x, the rest: place"]
+    np.testing.assert_allclose(rest.values, [np.nan, 0.25, 0.75, np.nan])
+    assert rest.mean == pytest.approx(0.5)
+    assert rest.error > 3 * found["x: place"].error
+    even = NumberReference(name="x", edges=(0.0, 10.0), counts=(500, 250, 250), n_missing=0)
+    names = [each.name for each in make_streams(replace(REFERENCE, columns=(even,)))]
+    assert not any("rest" in name for name in names)
+
+
 def test_rare_categories_share_one_stream() -> None:
     categories = tuple(f"c{place:02}" for place in range(30))
     column = CategoryReference(

@@ -108,6 +108,12 @@ def test_the_order_of_rows_does_not_matter() -> None:
     assert one.to_json() == other.to_json()
 
 
+@pytest.mark.parametrize("name", sorted(NUMBERS.keys() - {"extreme"}))
+def test_the_unit_of_a_column_does_not_matter(name: str) -> None:
+    # A power of 2, so that no value is rounded.
+    assert column_of(NUMBERS[name]).counts == column_of(NUMBERS[name] * 1024).counts
+
+
 def test_categories_of_few_rows_are_counted_together() -> None:
     cells = ["often"] * 7 + ["b"] * 5 + ["a"] * 5 + ["Mr Smith"] * 4 + [None] * 2
     found = reference_of(pd.Series(cells, dtype="category"))

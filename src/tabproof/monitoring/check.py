@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tabproof import artifacts
-from tabproof.errors import InvalidValueError, UserError, listed
+from tabproof.errors import InvalidValueError, UserError, first_line, listed
 from tabproof.monitoring import in_words, known_labels, prometheus
 from tabproof.monitoring.alarms import MAX_PER_YEAR, FalseAlarmRateError
 from tabproof.monitoring.answered_run import (
@@ -53,6 +53,12 @@ class NoSuchModelError(UserError):
     template = "the log {log} has no model '{model}'; it has {found}"
 
 
+class GaugesNotWrittenError(UserError):
+    """A file of gauges that cannot be written; the exit code is not that of an alarm."""
+
+    template = "the gauges {path} cannot be written: {reason}"
+
+
 def check(
     model: str | None,
     *,
@@ -76,7 +82,11 @@ def check(
         false_alarms=false_alarms,
     )
     if prometheus_file is not None:
-        artifacts.write_atomically(prometheus_file, prometheus.gauges(found).encode())
+        try:
+            artifacts.write_atomically(prometheus_file, prometheus.gauges(found).encode())
+        except OSError as error:
+            reason = error.strerror or first_line(error)
+            raise GaugesNotWrittenError(path=prometheus_file, reason=reason) from error
     if page is not None:
         from tabproof.monitoring.page import write_page
 

@@ -4,9 +4,8 @@ A table of the log is the union of its files by the names of their columns: afte
 trained again there may be other columns, which are null in the rows of the older one.
 """
 
-import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -88,29 +87,53 @@ class Table:
 
     def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Return the rows of a query; raise LogUnreadableError."""
-        with guarded(self.files):
+        with guarded(counted(len(self.files), "file"), self._damaged):
             return self.connection.execute(query, values or {}).fetchall()
 
     def arrays(self, query: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the columns of a query as arrays of numpy; as `rows`."""
-        with guarded(self.files):
+        with guarded(counted(len(self.files), "file"), self._damaged):
             return dict(self.connection.execute(query, values or {}).fetchnumpy())
+
+    def _damaged(self) -> str | None:
+        """Return the first file that cannot be read to its end."""
+        for path in self.files:
+            if not _is_readable(self.connection, path):
+                return path
+        return None
+
+
+def _is_readable(connection: "DuckDBPyConnection", path: str) -> bool:
+    import duckdb
+
+    source = f"read_parquet({text(path)}, hive_partitioning=false)"
+    try:
+        connection.execute(f"SELECT count(hash(COLUMNS(*))) FROM {source}").fetchall()
+    except duckdb.OutOfMemoryException:
+        return True
+    except duckdb.Error:
+        return False
+    return True
 
 
 @contextmanager
-def guarded(files: Sequence[str], what: str = "") -> Iterator[None]:
+def guarded(what: str, find: Callable[[], str | None] = lambda: None) -> Iterator[None]:
     """Turn an error of DuckDB inside the block into a LogUnreadableError.
 
-    what : is read; the file that DuckDB names, where it names one of the log's.
+    what : is read. find : returns which file of it cannot be read, if it is one.
     """
     import duckdb
 
     try:
         yield
-    except duckdb.Error as error:
-        named = re.search(r'"([^"]+\.parquet)"', str(error))
-        what = what or (named[1] if named else counted(len(files), "file"))
+    except duckdb.OutOfMemoryException as error:
         raise LogUnreadableError(what, first_line(error)) from error
+    except duckdb.Error as error:
+        path = find()
+        reason = first_line(error)
+        if path is not None:
+            what, reason = path, f"{reason}; remove it, or copy it again"
+        raise LogUnreadableError(what, reason) from error
 
 
 def open_table(
@@ -142,7 +165,7 @@ def open_table(
         return None, damaged
     lower = [each.lower() for each in names]
     ambiguous = frozenset(each for each in names if lower.count(each.lower()) > 1)
-    with guarded(files):
+    with guarded(counted(len(files), "file")):
         connection.execute(
             f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet("
             f"[{', '.join(map(text, files))}], union_by_name=true, hive_partitioning=true)"

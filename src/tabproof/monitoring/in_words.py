@@ -257,9 +257,16 @@ def _of_challenge(challenge: Challenge) -> Iterator[str]:
 
 
 def _indented(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table; a column without a figure is left out."""
     if rows:
-        numbers = range(1, len(rows[0]))
-        yield from (f"   {line}" for line in aligned(rows, numbers=numbers).splitlines())
+        kept = [
+            column
+            for place, column in enumerate(zip(*rows, strict=True))
+            if not place or any(column[1:])
+        ]
+        cells = [list(row) for row in zip(*kept, strict=True)]
+        numbers = range(1, len(kept))
+        yield from (f"   {line}" for line in aligned(cells, numbers=numbers).splitlines())
 
 
 def _number(value: float | None) -> str:

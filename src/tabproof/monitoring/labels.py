@@ -160,7 +160,7 @@ def _with_columns(tables: Mapping[str, Table], key: Sequence[str]) -> dict[str, 
 def _read(connection: "DuckDBPyConnection", file: Path, key: Sequence[str]) -> list[str]:
     """Make the table `given` of the file's lines; return what names a row in it."""
     names = ["request_id"] if not key else list(key)
-    with guarded([str(file)], str(file)):
+    with guarded(str(file)):
         source = (
             f"read_parquet({text(str(file))})"
             if is_parquet(file)
@@ -341,7 +341,7 @@ def _write(connection: "DuckDBPyConnection", root: Path, now: datetime) -> Path 
     scratch = path.with_name(f".{path.name}")
     received = text(now.isoformat())
     try:
-        with guarded([str(path)], str(path)):
+        with guarded(str(path)):
             connection.execute(
                 'COPY (SELECT request_id, CAST("row" AS INTEGER) AS "row", label, known_at AS "at",'
                 f" {received}::TIMESTAMPTZ AS received FROM written) TO {text(str(scratch))}"

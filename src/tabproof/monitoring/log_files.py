@@ -88,8 +88,16 @@ def log_directory(place: str | None) -> Path:
 def find_files(root: Path, first: date | None = None) -> LogFiles:
     """Return the files of a log, those of days before `first` left out, in order of their names.
 
-    Hidden names are of files that are being written, and skipped.
+    Hidden names are of files that are being written, and skipped. Raises NoLogError if a directory
+    cannot be listed.
     """
+    try:
+        return _find(root, first)
+    except OSError as error:
+        raise NoLogError(path=error.filename or root, reason=error.strerror) from error
+
+
+def _find(root: Path, first: date | None) -> LogFiles:
     unreadable: list[str] = []
     predictions: dict[str, list[str]] = {}
     for day in _dated(root / layout.PREDICTIONS, first):

@@ -25,6 +25,9 @@ Source = tuple[Literal["column", "probability", "labels", "warned"], str]
 MAX_NAMED = 20
 # A bin of numbers with at least this share of the rows has a stream of its own, as a category has.
 FREQUENT = 0.1
+# With a bin of more than this share, the other bins have streams of their own: of a number that is
+# mostly 0, what the rest is can change while the mean hardly moves.
+DOMINANT = 0.5
 # Standard errors by which a mean of the training rows may be wrong.
 STANDARD_ERRORS = 2.5
 
@@ -112,6 +115,11 @@ def _streams_of_column(column: ColumnReference) -> Iterator[Stream]:
         if column.kind == "text":
             of = "the lengths of the texts"
         yield from _places(name, name, source, counts, of, among, has_missing=True)
+        if max(column.counts) > DOMINANT * counts.sum():
+            yield from _places(
+                f"{name}, the rest", name, source, counts, f"{of} but the most frequent", among,
+                has_missing=True, without=int(counts.argmax()),
+            )  # fmt: skip
         edges = ["-∞", *(f"{edge:g}" for edge in column.edges), "∞"]
         for place, n_rows in enumerate(column.counts):
             if column.kind == "number" and n_rows >= FREQUENT * counts.sum():
@@ -141,12 +149,19 @@ def _places(
     among: str,
     *,
     has_missing: bool = False,
+    without: int | None = None,
 ) -> Iterator[Stream]:
-    """Yield the mid-rank within the bins of the reference, and its distance from the middle."""
-    rows = np.asarray(counts, dtype=np.float64)
+    """Yield the mid-rank within the bins of the reference, and its distance from the middle.
+
+    without : the place of a bin that does not count.
+    """
+    rows = np.array(counts, dtype=np.float64)
+    if without is not None:
+        rows[without] = 0
     ranks = (np.cumsum(rows) - rows / 2) / max(rows.sum(), 1)
+    if without is not None:
+        ranks[without] = nan
     end = [nan] if has_missing else []
-    rows = np.array([*rows, *([0] if has_missing else [])])
     for which, values, measures in (
         ("place", ranks, f"mean place of {of} {among}, 0 the lowest, 1 the highest"),
         (
@@ -155,8 +170,8 @@ def _places(
             f"mean distance of {of} from the middle {among}, 0 in the middle, 1 at both ends",
         ),
     ):
-        at = np.array([*values, *end])
-        yield from _stream(f"{name}: {which}", column, measures, source, at, rows)
+        at, with_missing = np.array([*values, *end]), np.array([*rows, *np.zeros(len(end))])
+        yield from _stream(f"{name}: {which}", column, measures, source, at, with_missing)
 
 
 def _stream(
