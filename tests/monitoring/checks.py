@@ -211,10 +211,12 @@ def check_of(*models: ModelCheck) -> Check:
 
 def whole() -> Check:
     """Return two models: one with alarms, labels and a challenger, one with a run that is gone."""
+    one = alarm_of("age", *NAMES[:9])
+    several = replace(one, changes=[*one.changes, *alarm_of("workclass", "clerk").changes])
     changed = replace(
         run_of(),
-        alarms=[alarm_of("age"), alarm_of("workclass", *NAMES[:9])],
-        past_alarms=[alarm_of(None, ended="2026-11-20")],
+        alarms=[one, replace(several, detector="day")],
+        past_alarms=[alarm_of(None, ended="2026-11-30")],
     )
     _, quality = columns(NAMES[:6], 0)
     gone = RunCheck(

@@ -6,7 +6,7 @@ from typing import Any
 from tabproof.errors import printable
 from tabproof.evaluation_result import LOWER_IS_BETTER, Estimate
 from tabproof.monitoring import pictures
-from tabproof.monitoring.in_words import METRICS
+from tabproof.monitoring.in_words import METRICS, clearest
 from tabproof.monitoring.result import (
     Alarm,
     Challenge,
@@ -19,14 +19,10 @@ from tabproof.monitoring.result import (
 from tabproof.report import format as fmt
 from tabproof.report.format import Texts
 
-# Changes of an alarm that are shown at once, and at all; columns with a picture; figures of weeks;
-# labels, groups of a column, and metrics of groups.
-N_CHANGES, MAX_CHANGES, MAX_DRAWN, N_FIGURES, MAX_LABELS, MAX_GROUPS, N_METRICS = (
-    *(3, 40, 25, 4),
-    *(6, 30, 2),
-)
+# Changes of an alarm, columns with a picture, figures of weeks, labels, groups of a column, and
+# metrics of groups that are shown at most.
+MAX_CHANGES, MAX_DRAWN, N_FIGURES, MAX_LABELS, MAX_GROUPS, N_METRICS = 40, 25, 4, 6, 30, 2
 LOWER = LOWER_IS_BETTER | {"cost"}
-NOT_CALIBRATED = ("", "none")
 UNKNOWN = Estimate(None)
 
 Row = Mapping[str, Any]
@@ -62,11 +58,14 @@ def alarm_rows(
 ) -> Iterator[Row]:
     """Yield what is shown of each alarm of a run."""
     for alarm in alarms:
-        shown = [_change(each, t) for each in alarm.changes[:MAX_CHANGES]]
-        named = dict.fromkeys(change.column for change in alarm.changes[:N_CHANGES])
+        # Of each column the clearest one; the others tell more of the same columns.
+        shown = clearest(alarm.changes)
+        others = [each for each in alarm.changes if each not in shown]
+        columns = [t("alarm.of_answers") if each.column is None else each.column for each in shown]
+        n_columns = len({each.column for each in alarm.changes})
         yield {
             "model": model.model,
-            "columns": [t("alarm.of_answers") if each is None else each for each in named],
+            "columns": [*columns, *["…"] * (n_columns > len(columns))],
             "when": t(
                 "alarm.since",
                 began=alarm.began,
@@ -75,9 +74,9 @@ def alarm_rows(
                 run=fmt.in_a_sentence(run.run_id[:8]),
             ),
             "ended": None if alarm.ended is None else t("alarm.ended", ended=alarm.ended),
-            "changes": shown[:N_CHANGES],
-            "more": shown[N_CHANGES:],
-            "n_more": fmt.count(len(alarm.changes) - N_CHANGES),
+            "changes": [_change(each, t) for each in shown],
+            "more": [_change(each, t) for each in others[:MAX_CHANGES]],
+            "n_more": fmt.count(len(others)),
         }
 
 
@@ -196,10 +195,12 @@ def performance(run: RunCheck, t: Texts) -> Row:
         ):
             if n:
                 sentences.append(t(f"performance.{key}", n_rows=fmt.count(n)))
+    limits = ""
     if any(each is not None for each in expected.values()) and implied is not None:
-        key = "uncalibrated" if implied.calibration in NOT_CALIBRATED else "calibrated"
-        name = fmt.in_a_sentence(implied.calibration)
-        sentences.append(t("performance.limits", calibration=t(f"performance.{key}", name=name)))
+        keys = {"": "uncertain", "none": "uncalibrated"}
+        key, name = keys.get(implied.calibration, "calibrated"), implied.calibration
+        calibration = t(f"performance.{key}", name=fmt.in_a_sentence(name))
+        limits = t("performance.limits", calibration=calibration)
     weeks = [] if found is None else found.weeks
     of_weeks = [name for name in names if any(name in each.metrics for each in weeks)]
     return {
@@ -207,6 +208,7 @@ def performance(run: RunCheck, t: Texts) -> Row:
         "rows": rows,
         "is_labelled": found is not None,
         "sentences": sentences,
+        "limits": limits,
         "pictures": [_week_plot(name, run, measured.get(name), t) for name in of_weeks[:N_FIGURES]],
         "metrics": [metric_name(name, t) for name in of_weeks],
         "weeks": [
