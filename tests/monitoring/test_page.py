@@ -198,6 +198,16 @@ def test_a_page_is_small() -> None:
             "ageのばらつき（0.50 → 0.75）",
         ),
         (
+            Change("age above 39, up to 40", "age", "share of values …", 0.5, 0.0, 9, ""),
+            "age: share of values 39 … 40 50\u00a0% → 0\u00a0%",
+            "ageの値の範囲（39 … 40）の割合（50\u00a0% → 0\u00a0%）",
+        ),
+        (
+            Change("age: spread", "age", "mean distance …", 0.5, 0.75, 9, "age: median 1 → 2"),
+            "age: median 1 → 2",
+            "ageの中央値（1 → 2）",
+        ),
+        (
             Change("age: place", "age", "mean place of …", 0.5, 0.75, 9, "age: median ≤ 2 → > 4"),
             "age: median ≤ 2 → > 4",
             "ageの中央値（≤ 2 → > 4）",
@@ -234,6 +244,18 @@ def test_a_change_is_worded_in_the_language_of_the_page(
 ) -> None:
     words = [change_text(change, Texts("monitor", language)) for language in LANGUAGES]
     assert words == [english, japanese]
+
+
+def test_an_alarm_tells_a_median_once_and_columns_before_answers() -> None:
+    age, answers = checks.alarm_of("age"), checks.alarm_of(None)
+    (place,) = age.changes
+    alarm = replace(answers, changes=[*answers.changes, place, replace(place, name="age: spread")])
+    found = checks.check_of(checks.model_of("m", replace(checks.run_of(), alarms=[alarm])))
+    text = text_of(render_check(found, "en"))
+    assert "Clearest change: age: median 35 … 40 → > 65, since" in text
+    # In the state and in the alarm.
+    assert text.count("median 35") == 2
+    assert "Further changes" not in text
 
 
 def test_more_bins_than_a_picture_has_are_one_bar() -> None:

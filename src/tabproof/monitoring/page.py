@@ -15,6 +15,7 @@ from tabproof.monitoring.page_panels import (
     answers,
     challenge,
     change_text,
+    clearest_change,
     inputs,
     performance,
     short,
@@ -162,12 +163,9 @@ def _model(place: int, model: ModelCheck, check: Check, t: Texts) -> Row:
 
 def _state(model: ModelCheck, t: Texts) -> dict[str, Any]:
     if model.exit_code == ALARM:
-        first = model.alarms[0]
-        return {
-            "n": fmt.count(len(model.alarms)),
-            "change": change_text(first.changes[0], t),
-            "began": first.began,
-        }
+        change, began = clearest_change(model.alarms)
+        n = fmt.count(len(model.alarms))
+        return {"n": n, "change": change_text(change, t), "began": began}
     return {"n_days": fmt.count(max((run.days_watched for run in model.runs), default=0))}
 
 

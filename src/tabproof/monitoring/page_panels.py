@@ -60,7 +60,11 @@ def alarm_rows(
     for alarm in alarms:
         # Of each column the clearest one; the others tell more of the same columns.
         shown = clearest(alarm.changes)
-        others = [each for each in alarm.changes if each not in shown]
+        rows, lines = [_change(each, t) for each in shown], list[Row]()
+        for each in alarm.changes:
+            # The place and the spread of a column may be told by the same median.
+            if (line := _change(each, t)) not in [*rows, *lines]:
+                lines.append(line)
         columns = [t("alarm.of_answers") if each.column is None else each.column for each in shown]
         n_columns = len({each.column for each in alarm.changes})
         yield {
@@ -74,9 +78,9 @@ def alarm_rows(
                 run=fmt.in_a_sentence(run.run_id[:8]),
             ),
             "ended": None if alarm.ended is None else t("alarm.ended", ended=alarm.ended),
-            "changes": [_change(each, t) for each in shown],
-            "more": [_change(each, t) for each in others[:MAX_CHANGES]],
-            "n_more": fmt.count(len(others)),
+            "changes": rows,
+            "more": lines[:MAX_CHANGES],
+            "n_more": fmt.count(len(lines)),
         }
 
 
@@ -91,6 +95,12 @@ def _change(change: Change, t: Texts) -> Row:
         **words,
         "about": t(f"alarm.{about}", n_rows=fmt.count(change.n_rows), explained=explained),
     }
+
+
+def clearest_change(alarms: Sequence[Alarm]) -> tuple[Change, str]:
+    """Return the first change of a column, or of the answers without one, and when it began."""
+    changes = [(each, alarm.began) for alarm in alarms for each in alarm.changes]
+    return next((each for each in changes if each[0].column is not None), changes[0])
 
 
 def change_text(change: Change, t: Texts) -> str:
@@ -118,7 +128,7 @@ def _median(change: Change) -> tuple[str, str] | None:
     """Return the bins of the median before and now, where the values moved from one to another."""
     _, found, bins = change.message.rpartition(": median ")
     before, arrow, now = bins.partition(" → ")
-    if _measure(change)[0] == "place" and found and arrow:
+    if _measure(change)[0] in ("place", "spread") and found and arrow:
         return fmt.shown(before), fmt.shown(now)
     return None
 
@@ -147,7 +157,10 @@ def _measure(change: Change) -> tuple[str, str]:
         return "category", category
     if which in ("= another category", "= a rarer category"):
         return which.split()[-2], ""
-    return ("between", which) if which.startswith("above ") else ("", "")
+    if which.startswith("above "):
+        # As bins are written elsewhere.
+        return "between", which.removeprefix("above ").replace(", up to ", " … ")
+    return "", ""
 
 
 # --- Performance.
@@ -352,8 +365,8 @@ def _column(
     return row | {
         "is_beyond": found.is_beyond_chance,
         "picture": pictures.paired_bars(found, 150, 34) if is_drawn else "",
-        "psi": fmt.decimal(found.psi),
-        "chance": fmt.decimal(found.chance),
+        "psi": fmt.decimal(found.psi, 4),
+        "chance": fmt.decimal(found.chance, 4),
         "variation": short(found.total_variation),
         "largest": _largest_change(found, t),
     }
@@ -418,7 +431,8 @@ def answers(run: RunCheck, t: Texts) -> Row:
 def _distance(found: Distribution, t: Texts) -> str:
     if found.psi is None:
         return ""
-    return t("outputs.distance", psi=fmt.decimal(found.psi), chance=fmt.decimal(found.chance))
+    psi, chance = (fmt.decimal(each, 4) for each in (found.psi, found.chance))
+    return t("outputs.distance", psi=psi, chance=chance)
 
 
 def _label_rows(found: Distribution) -> Iterator[Row]:

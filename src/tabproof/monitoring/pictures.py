@@ -20,6 +20,8 @@ OF_COLUMNS = ("number", "date", "category", "text")
 # Of a plot with axes, in units of its letters' size: 11.
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 380.0, 150.0, 46.0, 20.0, 8.0
 MAX_TICKS = 7
+# Of the middles of the texts below the axis: the last one that stays inside, and between two.
+RIGHTMOST, MIN_GAP = WIDTH - 16, 36.0
 # More bars are too narrow for outlines.
 MAX_OUTLINED = 60
 
@@ -126,15 +128,18 @@ def count_bars(counts: Sequence[tuple[str, int, int]], label: str) -> Markup:
     ticks = {text: bottom - scale * tick for tick, text in _ticks(0, most, is_whole=True)}
     outlines, solid, texts = list[str](), list[str](), list[str]()
     named = [place for place, (name, _, _) in enumerate(counts) if name]
-    shown = set(named[:: _every(len(named))])
+    shown, last = set(named[:: _every(len(named))]), -MIN_GAP
     for place, (name, count, part) in enumerate(counts):
         x, wide = LEFT + slot * (place + 0.12), slot * 0.76
         for number, paths in ((count, outlines), (part, solid)):
             if number:
                 tall = max(scale * number, 1.0)
                 paths.append(f"M{x:.1f} {bottom:.1f}v{-tall:.1f}h{wide:.1f}v{tall:.1f}z")
-        if place in shown:
-            texts.append(_below(LEFT + slot * (place + 0.5), name))
+        at = LEFT + slot * (place + 0.5)
+        # The last one may be moved, so that it does not leave the picture.
+        if place in shown and min(at, RIGHTMOST) - last >= MIN_GAP:
+            texts.append(_below(at, name))
+            last = at
     shapes = (
         f'<path class="rows" d="{"".join(outlines)}"/><path class="part" d="{"".join(solid)}"/>'
     )
@@ -167,8 +172,7 @@ def _left_axis(ticks: dict[str, float]) -> str:
 
 
 def _below(x: float, name: str) -> str:
-    # Neither end leaves the picture.
-    at = min(max(x, LEFT), WIDTH - 16)
+    at = min(max(x, LEFT), RIGHTMOST)
     return f'<text x="{at:.1f}" y="{HEIGHT - 5:.1f}" text-anchor="middle">{escape(name)}</text>'
 
 
