@@ -69,7 +69,10 @@ def test_a_missing_page_says_how_to_make_it(server: Server, language: str, words
 def test_nothing_else_of_the_log_is_published(server: Server, log: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.html").write_bytes(b"a secret")
     (log / "other.html").write_bytes(b"a secret")
-    for target in (tmp_path / "secret.html", log / "other.html", tmp_path):
+    outside = tmp_path / "outside" / "monitor.html"
+    outside.parent.mkdir()
+    outside.write_bytes(b"a secret")
+    for target in (tmp_path / "secret.html", log / "other.html", outside, tmp_path):
         (log / "monitor.html").unlink(missing_ok=True)
         (log / "monitor.html").symlink_to(target)
         reply = server.get("/monitor")

@@ -84,7 +84,6 @@ def render_check(check: Check, language: str = LANGUAGES[0]) -> str:
         rate=t("alarm.once_a_year") if rate == 1 else t("alarm.rate", rate=fmt.plain(rate)),
         unreadable=", ".join(fmt.in_a_sentence(name) for name in check.unreadable),
         samples={kind: pictures.sample(kind) for kind in ("was", "now", "rows", "part")},
-        names=[*("state", "alarms"), *(["reading"] if models else [])],
     )
 
 
