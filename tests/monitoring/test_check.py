@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from sklearn.datasets import load_wine
 
 from tabproof import artifacts
 from tabproof.errors import InvalidValueError, PackageMissingError
-from tabproof.monitoring import joint
+from tabproof.monitoring import database, joint
 from tabproof.monitoring.check import check_log, first_day
 from tabproof.monitoring.result import Check, LeftOut, ModelCheck, RunCheck
 from tests.conftest import Done, typed_in
@@ -45,6 +46,11 @@ def only(check: Check) -> tuple[ModelCheck, RunCheck]:
 
 def reasons(left_out: list[LeftOut] | Any) -> str:
     return "; ".join(f"{each.what}: {each.reason}" for each in left_out)
+
+
+def rounded(check: Check) -> Any:
+    content = json.dumps(check.to_builtins())
+    return json.loads(content, parse_float=lambda number: round(float(number), 9))
 
 
 def typed_check(log: Log, outputs: Path, *words: object) -> Done:
@@ -149,6 +155,34 @@ def test_a_torn_segment_is_named_and_left_out(
     assert found.n_unreadable == 2
     assert {Path(name).name for name in found.unreadable} == {other.name, "9.parquet"}
     assert found.models[0].n_rows == 200
+
+
+def test_many_small_files_are_gathered_and_nothing_else_changes(
+    log: Log, answers: Answers, checked: Callable[..., Check], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = {"x_age": pa.array(["old"] * 50), "x_AGE": pa.array(np.ones(50))}
+    log.write(answers.take(slice(0, 50)), NOW, run_id="feedfeedfeedfeed", columns=columns)
+    log.fill(answers.take(slice(50, 850)), 7)
+    log.label(log.ids[:200], answers.truth[:200], NOW)
+    for number in range(200, 210):
+        log.label([log.ids[number]], [answers.truth[number]], NOW)
+    torn = min(log.root.rglob("predictions/**/*.parquet"))
+    content = torn.read_bytes()
+    footer = 8 + int.from_bytes(content[-8:-4], "little")
+    torn.write_bytes(content[:-footer] + bytes(40) + content[40 - footer :])
+    expected = checked()
+    gather = Mock(wraps=database._gathered)
+    monkeypatch.setattr(database, "_gathered", gather)
+    monkeypatch.setattr(database, "MANY", 3)
+    found = checked()
+    # Sums of the same numbers in another order.
+    assert rounded(found) == rounded(expected)
+    # Of labels 11 files, three at a time, and of 8 files of predictions one is torn.
+    assert [len(call.args[1]) for call in gather.call_args_list] == [3, 3, 3, 2, 2, 3, 2]
+    assert found.n_unreadable == 1
+    (run,) = (run for run in found.models[0].runs if run.is_judged)
+    assert "column age: another column's name differs by capitals only" in reasons(run.left_out)
+    assert run.performance is not None
 
 
 def test_an_empty_log_cannot_tell(

@@ -1,6 +1,7 @@
 """Labels of a file become labels of the log; what cannot be used is told."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -100,6 +101,29 @@ def test_what_cannot_be_used_is_counted(
         (ids[4], 0, "c0", "2026-11-30T10:00:00Z"),
     ]
     assert taken("request_id row label at", lines) == {"accepted": 1, "unusable": 5}
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+@pytest.mark.parametrize(
+    ("names", "cells"),
+    [(["0", "1"], [1.0, 0.0, 7.0, 0.5]), (["False", "True"], [True, False, "maybe", None])],
+    ids=["numbers", "truth"],
+)
+def test_labels_are_spelt_as_training_spells_them(
+    log: Log,
+    answers: Answers,
+    taken: Callable[..., dict[str, int]],
+    names: list[str],
+    cells: list[object],
+    parquet: bool,
+) -> None:
+    ids = log.write(replace(answers.take(slice(0, 4)), labels=names), NOW - timedelta(hours=1))
+    if parquet and "maybe" in cells:
+        cells = [True, False, None, None]
+    found = taken("request_id label", list(zip(ids, cells, strict=True)), parquet=parquet)
+    assert found == {"accepted": 2, "unusable": 2}
+    frame = written(log).set_index("request_id")["label"]
+    assert frame.to_dict() == {ids[0]: names[1], ids[1]: names[0]}
 
 
 def test_late_labels_are_accepted_and_told(

@@ -5,9 +5,12 @@ trained again there may be other columns, which are null in the rows of the olde
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from os.path import getsize
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from tabproof.errors import PackageMissingError, UserError, first_line
@@ -27,8 +30,14 @@ SETTINGS = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
-# Settings of what DuckDB carries along: days are UTC, and each question needs the footers again.
-FURTHER = "SET TimeZone = 'UTC'; SET parquet_metadata_cache = true"
+# A setting of what DuckDB carries along: days are UTC.
+FURTHER = "SET TimeZone = 'UTC'"
+# Each question needs the footers again, unless there are too many of them.
+REMEMBER = "SET parquet_metadata_cache = {}"
+
+# A service that is asked all day makes a file every few seconds. If there are more than this, of
+# fewer bytes than this each, the rows are gathered first.
+MANY, SMALL = 500, 256 << 10
 
 
 class LogUnreadableError(UserError):
@@ -143,33 +152,65 @@ def open_table(
 
     name : of the view, which replaces one of this name. None where no file is left.
     """
-    import duckdb
-
-    def schema(paths: Sequence[str]) -> list[str]:
-        query = "SELECT DISTINCT name FROM parquet_schema($files) WHERE num_children IS NULL"
-        return [found for (found,) in connection.execute(query, {"files": list(paths)}).fetchall()]
-
+    names: set[str] = set()
     damaged: list[str] = []
-    try:
-        names = schema(files) if files else []
-    except duckdb.Error:
-        # One footer that is no footer hides all others: the files are asked one by one.
-        for path in files:
-            try:
-                schema([path])
-            except duckdb.Error:
-                damaged.append(path)
-        files = [path for path in files if path not in {*damaged}]
-        names = schema(files) if files else []
-    if not files:
+    whole: list[str] = []
+    is_scattered = len(files) > MANY and sum(map(getsize, files)) < SMALL * len(files)
+    connection.execute(REMEMBER.format(str(not is_scattered).lower()))
+    for start in range(0, len(files), MANY):
+        part, found = _whole_files(connection, files[start : start + MANY], damaged)
+        names |= found
+        whole += _gathered(connection, part) if is_scattered and part else part
+    connection.execute(REMEMBER.format("true"))
+    if not whole:
         return None, damaged
-    lower = [each.lower() for each in names]
-    ambiguous = frozenset(each for each in names if lower.count(each.lower()) > 1)
-    with guarded(counted(len(files), "file")):
-        connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet("
-            f"[{', '.join(map(text, files))}], union_by_name=true, hive_partitioning=true)"
-        )
+    lower = Counter(each.lower() for each in names)
+    ambiguous = frozenset(each for each in names if lower[each.lower()] > 1)
+    with guarded(counted(len(whole), "file")):
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {_united(whole)}")
         described = connection.execute(f"DESCRIBE {name}").fetchall()
     columns = {str(column): str(kind) for column, kind, *_ in described}
-    return Table(connection, name, files, columns, ambiguous), damaged
+    return Table(connection, name, whole, columns, ambiguous), damaged
+
+
+def _united(files: Sequence[str]) -> str:
+    listed = ", ".join(map(text, files))
+    return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
+
+
+def _whole_files(
+    connection: "DuckDBPyConnection", files: Sequence[str], damaged: list[str]
+) -> tuple[list[str], set[str]]:
+    """Return the files whose footer can be read, and the names of their columns."""
+    import duckdb
+
+    def names_in(paths: Sequence[str]) -> set[str]:
+        query = "SELECT DISTINCT name FROM parquet_schema($files) WHERE num_children IS NULL"
+        return {name for (name,) in connection.execute(query, {"files": list(paths)}).fetchall()}
+
+    try:
+        return list(files), names_in(files) if files else set()
+    except duckdb.Error:
+        # One footer that is no footer hides all others: the files are asked one by one.
+        names: set[str] = set()
+        whole = []
+        for path in files:
+            try:
+                names |= names_in([path])
+            except duckdb.Error:
+                damaged.append(path)
+            else:
+                whole.append(path)
+        return whole, names
+
+
+def _gathered(connection: "DuckDBPyConnection", files: Sequence[str]) -> list[str]:
+    """Return a temporary file with the rows of many small ones: each question opens all files."""
+    ((folder,),) = connection.execute("SELECT current_setting('temp_directory')").fetchall()
+    path = f"{folder}/{token_hex(8)}.parquet"
+    source = Table(connection, "", files, {})
+    source.rows(
+        f"COPY (SELECT * FROM {_united(files)}) TO {text(path)}"
+        " (FORMAT parquet, ROW_GROUP_SIZE 50000)"
+    )
+    return [path]

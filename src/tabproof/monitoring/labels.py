@@ -249,7 +249,7 @@ def _compare(
         for name in table.columns
         if name.startswith(PROBABILITY)
     }
-    is_label = f"g.label IN ({', '.join(map(text, sorted(possible)))})" if possible else "false"
+    label = _as_label("g.label", sorted(possible)) if possible else "NULL"
     named = " AND ".join(f"g.{name} IS NOT NULL" for name in names)
     # Several models with one row of a name: a label of it would be of both.
     connection.execute(
@@ -260,11 +260,27 @@ def _compare(
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE compared AS"
-        " SELECT g.line, l.request_id, l.place, g.label, g.known_at, l.answered, l.n,"
-        f' g.is_wrong OR NOT coalesce({is_label}, false) OR g."row" IS NULL'
+        f" SELECT g.line, l.request_id, l.place, {label} AS label, g.known_at, l.answered, l.n,"
+        f' g.is_wrong OR {label} IS NULL OR g."row" IS NULL'
         f" OR NOT ({named}) AS is_unusable, k.truth FROM given AS g"
         f' LEFT JOIN merged AS l ON {on} AND g."row" = l."row"'
         f' LEFT JOIN {KNOWN} AS k ON l.request_id = k.request_id AND l.place = k."row"'
+    )
+
+
+def _as_label(cell: str, labels: Sequence[str]) -> str:
+    """Return a cell as one of the labels, as SQL has it; null where it is none of them.
+
+    Where training names a label 1 or True, files also have 1.0 and true.
+    """
+    known = f"({', '.join(map(text, labels))})"
+    number = f"TRY_CAST({cell} AS DOUBLE)"
+    whole = f"CAST(TRY_CAST({number} AS BIGINT) AS VARCHAR)"
+    capital = f"concat(upper(left({cell}, 1)), lower(substr({cell}, 2)))"
+    return (
+        f"CASE WHEN {cell} IN {known} THEN {cell}"
+        f" WHEN {number} = floor({number}) AND {whole} IN {known} THEN {whole}"
+        f" WHEN {capital} IN ('True', 'False') AND {capital} IN {known} THEN {capital} END"
     )
 
 
