@@ -1,4 +1,7 @@
-"""Take the README's picture of a report, in chromium: `python -m docs.draw_picture RUN`."""
+"""Take pictures of pages in chromium: `python -m docs.draw_picture RUN`, or a monitor.html.
+
+Of a run it is the README's picture of report.html.
+"""
 
 import sys
 from io import BytesIO
@@ -9,25 +12,30 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 
-PICTURE = Path(__file__).with_name("images") / "report.png"
+IMAGES = Path(__file__).with_name("images")
 WIDTH, HEIGHT = 1180, 1000
 
 
 def main() -> None:
-    """Write the picture: the head of the page, and its first pictures below."""
-    report = (Path(sys.argv[1]) / "report.html").resolve()
+    """Write the picture: the head of the page, and its first pictures or inputs below."""
+    asked = Path(sys.argv[1]).resolve()
+    is_of_run = asked.is_dir()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
-        page.goto(report.as_uri())
-        head = _part(page, 0, 660)
-        top = page.locator("figure").first.bounding_box()["y"]
-        figures = _part(page, top - 10, 610)
+        page.goto((asked / "report.html" if is_of_run else asked).as_uri())
+        below_from = page.locator("figure") if is_of_run else page.locator("h3", has_text="Inputs")
+        end = 660 if is_of_run else page.locator(".model").first.bounding_box()["y"]
+        head = _part(page, 0, end)
+        top = below_from.first.bounding_box()["y"]
+        below = _part(page, top - 10, 610 if is_of_run else 420)
         browser.close()
-    picture = Image.new("RGB", (WIDTH, head.height + figures.height), "white")
+    picture = Image.new("RGB", (WIDTH, head.height + below.height), "white")
     picture.paste(head, (0, 0))
-    picture.paste(figures, (0, head.height))
-    picture.quantize(64).save(PICTURE, optimize=True)
+    picture.paste(below, (0, head.height))
+    name = "report.png" if is_of_run else "monitor.png"
+    # With fewer colours the green of a small badge is lost.
+    picture.quantize(256).save(IMAGES / name, optimize=True)
 
 
 def _part(page: Page, top: float, height: float) -> Image.Image:

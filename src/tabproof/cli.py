@@ -550,6 +550,7 @@ examples:
   python -m src.monitor check adult --since 30d     one of them; or a day: --since 2026-11-01
   python -m src.monitor check --json                all figures, for programs
   python -m src.monitor check --prometheus FILE     gauges, for node_exporter's textfile collector
+  python -m src.monitor check --page monitor.html   a page for people
   python -m src.monitor labels truth.csv            true labels, by request_id and row
   python -m src.monitor labels truth.csv --key customer_id   or by logged columns
 
@@ -577,6 +578,8 @@ LOGGED = _option("log", "the prediction log (API_PREDICTION_LOG)", "DIR")
             metavar="FILE",
             type=PATH,
         ),
+        _option("page", "write a page for people there, all at once", "FILE", type=PATH),
+        _option("language", "of the page (en)", type=click.Choice(LANGUAGES), default="en"),
     ],
     epilog="""\
 MODEL: a name in the log (all)

@@ -36,6 +36,7 @@ from tabproof.monitoring.result import (
     RunCheck,
     Traffic,
 )
+from tabproof.text import LANGUAGES
 
 SINCE = "7d"
 DAYS = re.compile(r"([1-9]\d{0,3})d")
@@ -68,6 +69,8 @@ def check(
     false_alarms: float = 1.0,
     as_json: bool = False,
     prometheus_file: Path | None = None,
+    page: Path | None = None,
+    language: str = LANGUAGES[0],
 ) -> tuple[str, int]:
     """Check the models of a log, or one of them; return what to print, and the exit code."""
     found = check_log(
@@ -84,6 +87,10 @@ def check(
         except OSError as error:
             reason = error.strerror or first_line(error)
             raise GaugesNotWrittenError(path=prometheus_file, reason=reason) from error
+    if page is not None:
+        from tabproof.monitoring.page import write_page
+
+        write_page(page, found, language)
     if as_json:
         content = json.dumps(found.to_builtins(), indent=2, ensure_ascii=False, default=str)
         return content, found.exit_code

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from tabproof.errors import printable
 from tabproof.service.answers import Index, Measured, ModelFacts
 from tabproof.service.model_store import Served
+from tabproof.service.recording import MONITOR_PAGE, log_directory
 from tabproof.service.served_model import ServedModel
 from tabproof.service.settings import Settings
 
@@ -101,6 +102,9 @@ def index_of(served: Served, why_not_ready: str, settings: Settings, base: str =
     has_runs = settings.pages == "all"
     if has_runs and (settings.outputs / "index.html").is_file():
         links["runs"] = "runs/"
+    logged = log_directory(settings)
+    if has_runs and logged is not None and (logged / MONITOR_PAGE).is_file():
+        links["monitor"] = "monitor"
     models = facts_of(served)
     for facts in models:
         at = f"models/{quote(facts.name, safe='')}"

@@ -30,6 +30,7 @@ from tabproof.service.inference_protocol import LENGTH_HEADER, InferRequest, Inf
 from tabproof.service.labels import Labels
 from tabproof.service.model_store import ModelStore, OutsideRootsError
 from tabproof.service.query import read_flag, read_query
+from tabproof.service.recording import MONITOR_PAGE, log_directory
 from tabproof.service.rows import Row, decode_row, decode_rows
 from tabproof.service.served_model import ServedModel
 from tabproof.service.server import Lifecycle
@@ -377,18 +378,29 @@ class Endpoints:
         name, path = (request.path_params[each] for each in ("name", "page"))
         return await self._published(request, RUN_PAGE, self._store.served.find(name).path, path)
 
+    async def _monitor_page(self, request: Request) -> Response:
+        folder = log_directory(self.settings)
+        file = None if folder is None else folder / MONITOR_PAGE
+        return await self._sent(request, file, [] if folder is None else [folder], "monitor")
+
     async def _published(
         self, request: Request, form: re.Pattern[str], folder: Path, path: str
     ) -> Response:
         """Return a file below a directory whose path has the form of those that are published."""
+        file = folder / path if form.fullmatch(path) else None
+        return await self._sent(request, file, self._store.roots)
+
+    async def _sent(
+        self, request: Request, file: Path | None, roots: Sequence[Path], about: str = "runs"
+    ) -> Response:
+        """Return a file beneath a root to a reader."""
         secrets = [each for each in (self.settings.key, self.settings.admin_token) if each]
         sent = (request.headers.get(name, "") for name in ("authorization", "x-api-key"))
         check_reader(secrets, *(each.encode("latin-1") for each in sent))
         # Loaded at the first request, as above.
         from tabproof.service.published import respond
 
-        file = folder / path if form.fullmatch(path) else None
-        return await asyncio.to_thread(respond, request, file, self._store.roots)
+        return await asyncio.to_thread(respond, request, file, roots, about)
 
     async def _to_runs(self, request: Request) -> Response:
         # Relative without a known prefix, because a proxy may have removed one in silence.
@@ -500,5 +512,6 @@ ENDPOINTS = (
     _GET("/runs", Endpoints._to_runs, "", "", switch="runs"),
     *(_GET(path, Endpoints._run_page, "", "", switch="runs")
       for path in ("/runs/", "/runs/{published:path}")),
+    _GET("/monitor", Endpoints._monitor_page, "", "", switch="runs"),
     _GET("/models/{name}/pages/{page:path}", Endpoints._model_page, "", "", switch="runs"),
 )  # fmt: skip

@@ -25,6 +25,7 @@ SCRIPT = "front"
 # Of the page's own texts, those that its script needs.
 SCRIPT_TEXTS = ("front.key_missing", "front.key_wrong", "front.failed")
 MAX_MODELS = 100
+MAKE_MONITOR = 'python -m src.monitor check --page "$API_PREDICTION_LOG/monitor.html"'
 
 
 @dataclass(frozen=True)
@@ -108,15 +109,21 @@ def render(page: Page) -> tuple[bytes, str]:
     return html.encode(), policy
 
 
-def render_missing(language: str, front: str) -> tuple[bytes, str]:
-    """Return a page about what is published, and its policy; front: the address of `/`."""
+def render_missing(language: str, front: str, about: str = "runs") -> tuple[bytes, str]:
+    """Return a page about what is published, and its policy; front: the address of `/`.
+
+    about: runs or monitor, what the address is for.
+    """
     t = Texts(language)
-    title = h("header", h("p", t("kind"), class_="kind"), h("h1", t("missing")), class_="head")
+    is_of_runs = about == "runs"
+    key = "missing" if is_of_runs else f"{about}_missing"
+    title = h("header", h("p", t("kind"), class_="kind"), h("h1", t(key)), class_="head")
     back = h("p", h("a", t("missing_back"), href=front))
-    main = h("main", h("p", t("missing_text"), class_="reading"), back)
+    how = None if is_of_runs else h("pre", h("code", MAKE_MONITOR))
+    main = h("main", h("p", t(f"{key}_text"), class_="reading"), how, back)
     body = h("body", h("div", title, main, class_="page"))
     policy = web.policy_of([], style_src=web.hash_source(_style()), frame_ancestors="'none'")
-    head = _head_element(t("missing"))
+    head = _head_element(t(key))
     return f"<!doctype html>\n{h('html', head, body, lang=language)}\n".encode(), policy
 
 

@@ -265,7 +265,8 @@ def about(facts: ModelFacts, info: SchemaInfo, t: Texts) -> Markup:
 def link_list(links: Mapping[str, str], t: Texts) -> Markup:
     """Return the links, those for people first; links: addresses by their names."""
     order = (
-        "report", "model_card", "runs", "docs", "schema", "models", "metrics", "health", "openapi",
+        "report", "model_card", "runs", "monitor", "docs", "schema", "models", "metrics", "health",
+        "openapi",
     )  # fmt: skip
     items = [
         h(

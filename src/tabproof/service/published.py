@@ -34,26 +34,31 @@ TYPES = {
 # Bytes that are read and sent at once.
 CHUNK = 2**18
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
-MISSING = (
-    "nothing is published at this path; of a run there are report.html, model_card.md and"
-    " plots/<name>.svg, of a sweep report.html, leaderboard.csv and leaderboard.md"
-)
+# By what is published there: pages of runs, or the page about the prediction log.
+MISSING = {
+    "runs": "nothing is published at this path; of a run there are report.html, model_card.md and"
+    " plots/<name>.svg, of a sweep report.html, leaderboard.csv and leaderboard.md",
+    "monitor": "there is no monitor.html in the directory of the prediction log"
+    " (API_PREDICTION_LOG); 'python -m src.monitor check --page LOG/monitor.html' writes it",
+}
 
 
-def respond(request: Request, path: Path | None, roots: Sequence[Path]) -> Response:
+def respond(
+    request: Request, path: Path | None, roots: Sequence[Path], about: str = "runs"
+) -> Response:
     """Return the response with a file, or one about what is published; raise RefusedError.
 
     path: None if it has not the form of what is published. Links are followed beneath the roots,
-    to a file of the same name.
+    to a file of the same name. about: key of MISSING.
     """
     if path is None:
-        return _missing(request)
+        return _missing(request, about)
     with ExitStack() as stack:
         try:
             file = stack.enter_context(opened_beneath(path, roots))
         except (OSError, ValueError):
             # A client does not learn whether something is there.
-            return _missing(request)
+            return _missing(request, about)
         found = os.fstat(file.fileno())
         size, changed = found.st_size, int(found.st_mtime)
         headers = {
@@ -81,20 +86,20 @@ def respond(request: Request, path: Path | None, roots: Sequence[Path]) -> Respo
         return _OpenedFile(stack.pop_all(), file, end - start, status, headers)
 
 
-def _missing(request: Request) -> Response:
+def _missing(request: Request, about: str) -> Response:
     """Return a page about what is published, because reports link to files that are not.
 
     Raise RefusedError where a client prefers JSON.
     """
     if not prefers_html(",".join(request.headers.getlist("accept"))):
-        raise RefusedError(404, MISSING, headers={"Vary": "Accept, Accept-Language"})
+        raise RefusedError(404, MISSING[about], headers={"Vary": "Accept, Accept-Language"})
     from tabproof.service.front_page import render_missing
 
     path, prefix = request.scope["path"], request.scope.get("root_path", "")
     language = language_of(",".join(request.headers.getlist("accept-language")), LANGUAGES)
     # Relative without a known prefix, because a proxy may have removed one in silence.
     front = f"{prefix}/" if prefix else "../" * (path.count("/") - 1) or "./"
-    content, policy = render_missing(language, front)
+    content, policy = render_missing(language, front, about)
     headers = {"Vary": "Accept, Accept-Language", "Content-Security-Policy": policy}
     return Response(content, 404, headers, "text/html; charset=utf-8")
 

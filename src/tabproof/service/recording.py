@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 STOP_SECONDS, UPLOAD_SECONDS = 5.0, 15.0
 # What is no directory: `s3:/bucket` is a mistake.
 BUCKET = re.compile(r"(?:s3|gs|az|abfss?):|.*://")
+# The page about the log, beside its partitions.
+MONITOR_PAGE = "monitor.html"
 
 log = logging.getLogger("uvicorn.error")
 
@@ -50,6 +52,14 @@ def make_prediction_log(settings: Settings, telemetry: Telemetry) -> "Prediction
     )
     place = _place_of(settings.prediction_log)
     return PredictionLog(place, options, telemetry.logged)
+
+
+def log_directory(settings: Settings) -> Path | None:
+    """Return the directory of the prediction log; None without one, or where it is a bucket."""
+    address = settings.prediction_log
+    if not address or (BUCKET.match(address) and not address.startswith("file://")):
+        return None
+    return Path(address.removeprefix("file://"))
 
 
 def _place_of(address: str) -> "Place":
