@@ -20,6 +20,11 @@ from tabproof.service.endpoints import DOCUMENT_PATH, Endpoints
 from tabproof.service.gate import Gate
 from tabproof.service.model_store import ModelStore, ReloadError
 from tabproof.service.openapi import document
+from tabproof.service.recording import (
+    STOP_SECONDS,
+    make_prediction_log,
+    warn_of_unknown_columns,
+)
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings, misspelt
 from tabproof.service.telemetry import Telemetry
@@ -37,7 +42,8 @@ def make_app(settings: Settings) -> FastAPI:
     workers = Workers(starter())
     telemetry = Telemetry(settings.log, workers.directory)
     lifecycle = Lifecycle()
-    endpoints = Endpoints(store, settings, telemetry, lifecycle, workers)
+    prediction_log = make_prediction_log(settings, telemetry)
+    endpoints = Endpoints(store, settings, telemetry, lifecycle, workers, prediction_log)
     by_grpc = grpc_of(endpoints, workers)
 
     gates: list[Gate] = []
@@ -102,6 +108,9 @@ def make_app(settings: Settings) -> FastAPI:
         for name in store.served.missing():
             log.error("API_REQUIRE names '%s', which is not served", name)
         endpoints.show_served()
+        if prediction_log is not None:
+            warn_of_unknown_columns(settings, store.served.models.values())
+            prediction_log.start()
         if by_grpc is not None:
             await by_grpc.start()
         tasks = (
@@ -115,6 +124,8 @@ def make_app(settings: Settings) -> FastAPI:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        if prediction_log is not None:
+            await asyncio.to_thread(prediction_log.stop, STOP_SECONDS)
         workers.leave()
 
     app = FastAPI(

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -26,7 +26,7 @@ from starlette.responses import RedirectResponse
 from tabproof.errors import UserError, printable, suggested
 from tabproof.service import answers, inference_protocol
 from tabproof.service.access import check_reader, knows_secret
-from tabproof.service.answers import Headers, RefusedError
+from tabproof.service.answers import Headers, RefusedError, RowWarning
 from tabproof.service.description import log_served
 from tabproof.service.inference_protocol import LENGTH_HEADER, InferRequest, InferResponse
 from tabproof.service.model_store import ModelStore, OutsideRootsError
@@ -34,8 +34,11 @@ from tabproof.service.rows import Row, decode_row, decode_rows
 from tabproof.service.served_model import ServedModel
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import FALSE, TRUE, Settings
-from tabproof.service.telemetry import Telemetry
+from tabproof.service.telemetry import LogLine, Telemetry
 from tabproof.service.workers import Workers
+
+if TYPE_CHECKING:
+    from tabproof.prediction_log.writer import PredictionLog
 
 DOCUMENT_PATH = "/openapi.json"
 DOCS_FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
@@ -64,11 +67,18 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(slots=True)
 class Answer:
-    """The body of a response, and what is counted and logged about it."""
+    """The body of a response, and what is counted and logged about it.
+
+    scored: the cells as scored, and the probabilities: of one row, or of a batch by column.
+    warnings: of each row.
+    """
 
     content: bytes
     model: ServedModel
     labels: Sequence[str]
+    scored: tuple[Any, Any]
+    warnings: Sequence[RowWarning]
+    is_batch: bool
 
 
 def json_response(content: Any, status: int = 200) -> Response:
@@ -86,9 +96,11 @@ class Endpoints:
         telemetry: Telemetry,
         lifecycle: Lifecycle,
         workers: Workers,
+        prediction_log: "PredictionLog | None" = None,
     ) -> None:
         self._store, self.settings, self._workers = store, settings, workers
         self.telemetry, self.lifecycle = telemetry, lifecycle
+        self.prediction_log = prediction_log
         self._reloading = asyncio.Lock()
         # One thread: the work holds the interpreter lock most of the time.
         self._worker = ThreadPoolExecutor(1, "large-batch")
@@ -157,24 +169,26 @@ class Endpoints:
             nonlocal request
             if kind == "row":
                 row = decode_row(content)
-                prediction = model.predict_row(row, strict=strict, explain=explain)
-                return Answer(_encode(prediction), model, (prediction.label,))
+                one, cells, proba = model.score_row(row, strict=strict, explain=explain)
+                scored = cells, proba
+                return Answer(_encode(one), model, (one.label,), scored, one.warnings, False)
             if kind == "rows":
                 rows = decode_rows(content, max_rows)
             else:
                 request = request or decode_tensors()
-                response, labels = self._infer(model, request, strict=strict, explain=explain)
-                return Answer(_encode(response), model, labels)
-            self._check_rows(rows)
-            batch = model.predict_rows(rows, strict=strict, explain=explain)
-            return Answer(_encode(batch), model, batch.label)
+                response, answer = self._infer(model, request, strict=strict, explain=explain)
+                answer.content = _encode(response)
+                return answer
+            batch, answer = self._score(model, rows, strict=strict, explain=explain)
+            answer.content = _encode(batch)
+            return answer
 
         return self._in_thread(work) if is_large else work()
 
     async def infer(
         self, name: str, version: str | None, decode: Callable[[int], InferRequest], n_cells: int
-    ) -> tuple[InferResponse, Sequence[str], ServedModel]:
-        """Answer tensors that came by another way than HTTP; return the labels and the model too.
+    ) -> tuple[InferResponse, Answer]:
+        """Answer tensors that came by another way than HTTP; the second has no content.
 
         decode: takes the largest number of cells of a tensor. n_cells: of all; many are decoded and
         predicted in the worker thread.
@@ -182,27 +196,43 @@ class Endpoints:
         model = self._store.served.find(name, version)
         max_cells = self.settings.max_rows * len(model.schema.columns)
 
-        def work() -> tuple[InferResponse, Sequence[str]]:
+        def work() -> tuple[InferResponse, Answer]:
             return self._infer(model, decode(max_cells), strict=False, explain=False)
 
-        found = work() if n_cells <= MANY_CELLS else await self._in_thread(work)
-        return *found, model
+        return work() if n_cells <= MANY_CELLS else await self._in_thread(work)
 
     def _infer(
         self, model: ServedModel, request: InferRequest, *, strict: bool, explain: bool
-    ) -> tuple[InferResponse, Sequence[str]]:
+    ) -> tuple[InferResponse, Answer]:
         parameters = request.parameters or {}
         strict = strict or read_flag("strict", parameters.get("strict", False))
         explain = explain or read_flag("explain", parameters.get("explain", False))
         rows = inference_protocol.rows_of(request, model)
-        self._check_rows(rows)
-        batch = model.predict_rows(rows, strict=strict, explain=explain)
-        return inference_protocol.response_of(request, batch, model), batch.label
+        batch, answer = self._score(model, rows, strict=strict, explain=explain)
+        return inference_protocol.response_of(request, batch, model), answer
 
-    def _check_rows(self, rows: Sequence[Row]) -> None:
+    def _score(
+        self, model: ServedModel, rows: Sequence[Row], *, strict: bool, explain: bool
+    ) -> tuple[answers.PredictionBatch, Answer]:
         if len(rows) > (max_rows := self.settings.max_rows):
             detail = f"{len(rows):,} rows are more than {max_rows:,}; send them in parts"
             raise RefusedError(413, detail)
+        every: list[RowWarning] | None = None if self.prediction_log is None else []
+        batch, columns, proba = model.score_rows(rows, strict=strict, explain=explain, every=every)
+        return batch, Answer(b"", model, batch.label, (columns, proba), every or (), True)
+
+    def count(self, answer: Answer, line: LogLine) -> None:
+        """Count and log an answer with what the request's log line says about it."""
+        model, labels = answer.model, answer.labels
+        line.status, line.run_id, line.rows = 200, model.run_id, len(labels)
+        self.telemetry.predictions(model.name, labels)
+        if (log := self.prediction_log) is None:
+            return
+        cells, proba = answer.scored
+        if answer.is_batch:
+            log.record_batch(model.logged, line.request_id, cells, proba, labels, answer.warnings)
+        else:
+            log.record(model.logged, line.request_id, cells, proba, labels[0], answer.warnings)
 
     async def _in_thread(self, work: Callable[[], Worked]) -> Worked:
         running = asyncio.get_running_loop().run_in_executor(self._worker, work)

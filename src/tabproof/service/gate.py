@@ -128,7 +128,7 @@ class Gate:
             if not isinstance(answer, Answer):
                 answer.close()
                 return None
-            self._count(answer, line)
+            self._endpoints.count(answer, line)
             content = answer.content
         except RefusedError as error:
             refusal = error
@@ -155,10 +155,6 @@ class Gate:
             check_content_type(headers.get(b"content-type", b""))
         if self._in_flight >= self._settings.max_in_flight:
             raise RefusedError(503, "too many requests in flight", RETRY_SOON)
-
-    def _count(self, answer: Answer, line: LogLine) -> None:
-        line.status, line.run_id, line.rows = 200, answer.model.run_id, len(answer.labels)
-        self._endpoints.telemetry.predictions(answer.model.name, answer.labels)
 
     async def _answer(self, exchange: Exchange) -> None:
         headers = exchange.headers
@@ -188,7 +184,7 @@ class Gate:
         finally:
             self._in_flight -= 1
             self._bytes_in_flight -= exchange.n_bytes
-        self._count(answer, exchange.line)
+        self._endpoints.count(answer, exchange.line)
         await self._respond(exchange, 200, answer.content, [])
 
     async def _body(self, exchange: Exchange) -> bytes:

@@ -178,11 +178,10 @@ class GrpcService:
         is_raw = len(request.raw_input_contents) > 0
         # An option may ask for more work than the size shows.
         n_cells = request.ByteSize() if not request.parameters else MANY_CELLS + 1
-        response, labels, model = await self._endpoints.infer(
+        response, answer = await self._endpoints.infer(
             request.model_name, request.model_version or None, partial(_decoded, request), n_cells
         )
-        line.run_id, line.rows = model.run_id, len(labels)
-        self._endpoints.telemetry.predictions(model.name, labels)
+        self._endpoints.count(answer, line)
         outputs = [
             {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
             | ({} if is_raw else {"contents": {CONTENTS[tensor.datatype]: _cells(tensor)}})

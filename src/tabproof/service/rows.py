@@ -111,9 +111,15 @@ class RowReader:
         return values
 
     def read_many(
-        self, rows: Sequence[Row], warnings: list[RowWarning]
+        self,
+        rows: Sequence[Row],
+        warnings: list[RowWarning],
+        every: list[RowWarning] | None = None,
     ) -> list[NDArray[np.generic]]:
-        """Return the values by column; warnings have the number of their row."""
+        """Return the values by column; warnings have the number of their row.
+
+        every: also gets the warnings that are more than MAX_WARNINGS of a kind.
+        """
         columns: list[NDArray[np.generic]] = []
         n_absent = 0
         for column in self._columns:
@@ -121,7 +127,7 @@ class RowReader:
             kinds = set(map(type, cells))
             if object in kinds:
                 n_absent += cells.count(ABSENT)
-            columns.append(column.array(cells, kinds, warnings))
+            columns.append(column.array(cells, kinds, warnings, every))
         # Rows are only looked at one by one if enough cells are absent for an empty one.
         if n_absent and n_absent >= len(self._columns):
             for place, row in enumerate(rows):
@@ -131,9 +137,12 @@ class RowReader:
             counts: Counter[str] = Counter()
             for place, row in enumerate(rows):
                 self._check_width(row, f"rows[{place}]")
-                for name in row.keys() - self._names:
+                unknown = row.keys() - self._names
+                for name in unknown:
                     first.setdefault(name, place)
                     counts[name] += 1
+                if unknown and every is not None:
+                    every.append(RowWarning("", "unknown_column", "", place))
             for name, count in sorted(counts.items())[:MAX_WARNINGS]:
                 message = f"is not a column of the model: ignored in {count} row(s)"
                 warnings.append(RowWarning(name, "unknown_column", message, first[name]))
@@ -262,7 +271,11 @@ class _Column:
         return seconds
 
     def array(
-        self, cells: Sequence[Any], kinds: set[type], warnings: list[RowWarning]
+        self,
+        cells: Sequence[Any],
+        kinds: set[type],
+        warnings: list[RowWarning],
+        every: list[RowWarning] | None = None,
     ) -> NDArray[np.generic]:
         """Convert a column at once, or cell by cell if one of them needs `unusual`."""
         if self.is_text and kinds <= self.kinds:
@@ -283,6 +296,8 @@ class _Column:
                     return numbers
         found: list[RowWarning] = []
         values = [self.unusual(cell, found, row) for row, cell in enumerate(cells)]
+        if every is not None:
+            every += found
         counts: Counter[WarningKind] = Counter()
         for warning in found:
             counts[warning.kind] += 1

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from tabproof.artifacts import Summary, VerifiedRun, read_verified
 from tabproof.errors import UserError, printable
 from tabproof.forms import NumberForm
+from tabproof.prediction_log.layout import Kind, LoggedColumn, LoggedModel
 from tabproof.schema import CategoryColumn, Column, DateColumn, Schema, TextColumn
 from tabproof.scorer import NotExplainableError, Scorer, read_scorer
 from tabproof.scorer.encoding import CategoryEncoding, NumberEncoding, SplineEncoding
@@ -80,8 +83,28 @@ class ServedModel:
     reader: RowReader
     summary: Summary
 
+    @cached_property
+    def logged(self) -> LoggedModel:
+        """What the prediction log has to know: the same object for each prediction."""
+        columns = tuple(
+            LoggedColumn(
+                column.name,
+                cast(Kind, column.kind),
+                encoding.categories if isinstance(encoding, CategoryEncoding) else (),
+            )
+            for column, encoding in zip(self.schema.columns, self.scorer.columns, strict=True)
+        )
+        scorer = self.scorer
+        return LoggedModel(self.name, self.run_id, scorer.labels, scorer.threshold, columns)
+
     def predict_row(self, row: Row, *, strict: bool, explain: bool = False) -> answers.Prediction:
         """Predict one row; raise RefusedError if it cannot be predicted."""
+        return self.score_row(row, strict=strict, explain=explain)[0]
+
+    def score_row(
+        self, row: Row, *, strict: bool, explain: bool = False
+    ) -> tuple[answers.Prediction, list[Any], Sequence[float]]:
+        """Predict one row, as `predict_row`; also return its cells as scored, and probabilities."""
         if strict:
             self.reader.check_strictly(row)
         warnings: list[RowWarning] = []
@@ -102,17 +125,32 @@ class ServedModel:
             added = {name: each[0] for name, each in batch.contributions.items()}
             label, base, score = batch.label[0], batch.base_value[0], batch.score[0]
             found.explanation = answers.Explanation(label, batch.scale, base, added, score)
-        return found
+        return found, values, proba
 
     def predict_rows(
         self, rows: Sequence[Row], *, strict: bool, explain: bool = False
     ) -> answers.PredictionBatch:
         """Predict many rows; raise RefusedError if one cannot be predicted."""
+        return self.score_rows(rows, strict=strict, explain=explain)[0]
+
+    def score_rows(
+        self,
+        rows: Sequence[Row],
+        *,
+        strict: bool,
+        explain: bool = False,
+        every: list[RowWarning] | None = None,
+    ) -> tuple[answers.PredictionBatch, list[NDArray[np.generic]], NDArray[np.float64]]:
+        """Predict many rows, as `predict_rows`; also return what was scored.
+
+        every: is filled with the warnings of each row, of which the answer has some.
+        Returns the answer, the cells by column, and probabilities of shape (n_rows, n_labels).
+        """
         if strict:
             for place, row in enumerate(rows):
                 self.reader.check_strictly(row, place)
         warnings: list[RowWarning] = []
-        columns = self.reader.read_many(rows, warnings)
+        columns = self.reader.read_many(rows, warnings, every)
         scorer = self.scorer
         proba = scorer.predict_proba(columns)
         broken = ~np.isfinite(proba).all(axis=1)
@@ -126,7 +164,7 @@ class ServedModel:
         found = answers.PredictionBatch(pred_proba, label, probabilities, *model, warnings)
         if explain:
             found.explanation = explain_rows(scorer, columns, proba)
-        return found
+        return found, columns, proba
 
     def schema_info(self) -> answers.SchemaInfo:
         """Return the answer of /schema."""

@@ -8,8 +8,11 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tabproof.artifacts.registry import NAME
 from tabproof.errors import UserError, printable
+from tabproof.text import is_printable
 
 # Settings that the service, `push` and `pull` share; their variables begin with MODEL_.
 SHARED = ("store", "cache", "store_timeout_seconds", "signature_key")
@@ -18,6 +21,8 @@ STORE_WATCH_SECONDS = 60.0
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 PAGES = ("off", "front", "all")
 MIN_SECRET = 16
+SECRETS = ("admin_token", "key", "labels_token", "prediction_log_hash_key")
+COLUMN_LISTS = ("prediction_log_exclude", "prediction_log_hash")
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]+):[0-9]{1,5}")
 _ORIGIN = r"https?://[\w.-]+(?::\d+)?|https?://\[[\da-fA-F:]+\](?::\d+)?"
 ORIGINS = re.compile(rf"(?:\*|(?:{_ORIGIN})(?: *, *(?:{_ORIGIN}))*)?", re.ASCII)
@@ -77,6 +82,31 @@ class Settings:
         "address of the Open Inference Protocol by gRPC, such as `0.0.0.0:9000`; empty: none", ""
     )
     log: str = setting("file of the request log; `-` is standard output", "-")
+    prediction_log: str = setting(
+        "directory of the [prediction log](monitoring.md#the-prediction-log), or `s3://bucket/prefix`;"
+        " empty: none",
+        "",
+    )
+    prediction_log_exclude: str = setting(
+        "columns that it leaves out, with commas between them, or a JSON list", ""
+    )
+    prediction_log_hash: str = setting("columns that it has as hashes, in the same form", "")
+    prediction_log_hash_key: str = setting("the secret key of these hashes", "")
+    prediction_log_share: float = setting(
+        "share of the requests that it has, from 0 to 1", 1.0, 0.0
+    )
+    prediction_log_days: int = setting(
+        "days after which the partitions of a directory are removed; 0: never", 0, 0
+    )
+    prediction_log_flush_seconds: float = setting(
+        "seconds between files; a killed process loses as much", 5.0, 0.1
+    )
+    prediction_log_max_bytes: int = setting(
+        "maximum bytes that wait to be written; more rows are dropped and counted",
+        16 * 2**20,
+        2**20,
+    )
+    labels_token: str = setting("a token for `/labels` beside `API_ADMIN_TOKEN`; empty: none", "")
     store: str = setting(
         "a [model store](registry.md#the-model-store), `s3://bucket/prefix`, whose promoted"
         " models are served instead of `API_MODELS` and `API_OUTPUTS`",
@@ -104,6 +134,12 @@ class Settings:
         }
         if chosen.get("store"):
             chosen.setdefault("watch_seconds", STORE_WATCH_SECONDS)
+        if chosen.get("prediction_log_hash") and not chosen.get("prediction_log_hash_key"):
+            raise SettingError(
+                variable="API_PREDICTION_LOG_HASH_KEY",
+                found="",
+                valid=f"a secret of {MIN_SECRET} characters or more, for the columns to hash",
+            )
         return cls(**chosen)
 
 
@@ -126,6 +162,23 @@ def names_in(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def columns_in(text: str) -> tuple[str, ...]:
+    """Return the columns in a list with commas, or in a list of JSON; raise ValueError."""
+    if not text.lstrip().startswith("["):
+        return names_in(text)
+    try:
+        return tuple(msgspec.json.decode(text, type=list[str]))
+    except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+        raise ValueError("is not a list of texts") from error
+
+
+def _are_columns(text: str) -> bool:
+    try:
+        return bool(columns_in(text)) or not text
+    except ValueError:
+        return False
+
+
 def _parsed(variable: str, setting: Any, text: str) -> Any:
     kind, shown = type(setting.default), text
     value: Any
@@ -139,6 +192,9 @@ def _parsed(variable: str, setting: Any, text: str) -> Any:
             value = kind(text) if least <= kind(text) < inf else None
         except ValueError:
             value = None
+        if setting.name == "prediction_log_share":
+            valid = "a number above 0, up to 1"
+            value = value if value is not None and 0 < value <= 1 else None
     elif issubclass(kind, Path):
         valid, value = "a directory", Path(text) if text and not Path(text).is_file() else None
     else:
@@ -159,7 +215,13 @@ def _parsed(variable: str, setting: Any, text: str) -> Any:
             valid = "host:port, such as 0.0.0.0:9000"
         if setting.name == "require" and not all(map(NAME.fullmatch, names_in(text))):
             shown, valid, value = printable(text), "names of models, separated by commas", None
-        if setting.name in ("admin_token", "key") and 0 < len(text) < MIN_SECRET:
+        if setting.name in COLUMN_LISTS:
+            shown, value = printable(text), text if _are_columns(text) else None
+            valid = "names of columns, separated by commas, or a JSON list of them"
+        if setting.name == "prediction_log":
+            shown, value = printable(text), text if is_printable(text) else None
+            valid = "a directory or an address such as s3://bucket/prefix"
+        if setting.name in SECRETS and 0 < len(text) < MIN_SECRET:
             valid, value = f"a secret of {MIN_SECRET} characters or more", None
     if value is None:
         raise SettingError(variable=variable, found=shown, valid=valid)

@@ -49,6 +49,11 @@ class Telemetry:
         counter = partial(Counter, registry=registry)
         requests = counter("api_requests", "requests", ["route", "method", "status"])
         predictions = counter("api_predictions", "predictions by label", ["model", "label"])
+        logged = counter("api_predictions_logged", "predictions written to the prediction log", [])
+        dropped = counter(
+            "api_predictions_dropped", "predictions that the prediction log lost", ["reason"]
+        )
+        self._logged, self._dropped = logged, dropped
         self._reloads = counter("api_reloads", "reloads", ["result"])
         gauge = partial(Gauge, registry=registry)
         # Of several workers, those that are alive: 1 if one of them serves the run.
@@ -87,6 +92,10 @@ class Telemetry:
         """Count predicted labels."""
         for label, count in Tally(labels).items():
             self._predictions(model, label).inc(count)
+
+    def logged(self, reason: str, n_rows: int) -> None:
+        """Count predictions that were written to the prediction log, or dropped for a reason."""
+        (self._dropped.labels(reason) if reason else self._logged).inc(n_rows)
 
     def models(self, models: Iterable[ServedModel], reload: str = "") -> None:
         """Set the gauge of served runs; reload: count one that "succeeded" or was "refused"."""

@@ -62,15 +62,22 @@ class Store:
     """Reads and writes files by name below an address, through fsspec.
 
     seconds: the limit for all calls together; without it each step has one of its own.
+    step_seconds: that one, about.
     """
 
-    def __init__(self, protocol: str, root: str, seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        protocol: str,
+        root: str,
+        seconds: float | None = None,
+        step_seconds: float = TIMEOUT,
+    ) -> None:
         self.address = root if protocol == "file" else f"{protocol}://{root}"
         self._root = root
         self._end = None if seconds is None else time.monotonic() + seconds
         # Twice as many as run at once: calls that were given up may still block a thread.
         self._pool = ThreadPoolExecutor(2 * N_PARALLEL, "store")
-        self._client = self._connect(protocol, seconds or TIMEOUT)
+        self._client = self._connect(protocol, seconds or step_seconds)
 
     def _connect(self, protocol: str, _: float) -> Any:
         if protocol == "memory":
@@ -266,10 +273,13 @@ class Directory(Store):
         return str(path)
 
 
-def open_store(address: str, seconds: float | None = None) -> Store:
+def open_store(
+    address: str, seconds: float | None = None, *, step_seconds: float = TIMEOUT
+) -> Store:
     """Open the store at an address: MODEL_STORE or --store, a URL or a directory.
 
-    seconds: the limit for all calls together. Raises StoreAddressError.
+    seconds: the limit for all calls together. step_seconds: without it, that of each call.
+    Raises StoreAddressError.
     """
     protocol, mark, rest = address.partition("://")
     if not mark and address and address.split(":")[0] not in OBJECT_STORES:
@@ -284,7 +294,8 @@ def open_store(address: str, seconds: float | None = None) -> Store:
         raise StoreAddressError(text=address)
     if protocol == "file":
         return Directory(protocol, str(Path("/", *parts)), seconds)
-    return (Bucket if is_bucket else Store)(protocol, "/".join(parts), seconds)
+    kind = Bucket if is_bucket else Store
+    return kind(protocol, "/".join(parts), seconds, step_seconds)
 
 
 # --- The reason of a failure in one line: the texts of stores are pages long.

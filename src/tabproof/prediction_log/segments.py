@@ -1,0 +1,142 @@
+"""Columns of Arrow, and files of Parquet made of them, with arro3.
+
+Importing this module imports arro3, which has no part in a service without a prediction log.
+Every call of arro3 and numpy here holds the interpreter: `yield_now` stands between them, so that
+an answer never waits for more than one of them.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabproof.errors import PackageMissingError
+from tabproof.prediction_log import layout
+
+try:
+    from arro3.core import Array, ChunkedArray, DataType, RecordBatch, RecordBatchReader
+    from arro3.io import write_parquet
+except ImportError as error:
+    raise PackageMissingError("a prediction log", error.name or "arro3", "api") from error
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Rows that are encoded without a pause.
+ROWS_AT_ONCE = 1024
+STRING, FLOAT = DataType.string(), DataType.float64()
+INT32, INT64 = DataType.int32(), DataType.int64()
+UTC_TIME, TIME = DataType.timestamp("us", tz="UTC"), DataType.timestamp("us")
+OPTIONS: dict[str, Any] = {
+    # The fastest level. Nothing is read back from here, so that speed counts.
+    "compression": "zstd(1)",
+    # A reader takes the types of Parquet, where dictionaries are plain strings.
+    "skip_arrow_metadata": True,
+    "key_value_metadata": {layout.FORMAT_KEY: layout.FORMAT},
+    "data_page_row_count_limit": 4096,
+}
+
+
+@dataclass(frozen=True)
+class LabelEntry:
+    """A label that came later, for the row of a request; at: when it was known."""
+
+    request_id: str
+    row: int
+    label: str
+    at: datetime | None
+
+
+def yield_now() -> None:
+    """Let another thread have the interpreter, if one waits for it."""
+    time.sleep(0)
+
+
+def encode(batches: Sequence[RecordBatch]) -> bytes:
+    """Return batches of the same columns as one Parquet file."""
+
+    def parts() -> Iterator[RecordBatch]:
+        for batch in batches:
+            for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+                yield_now()
+                yield batch.slice(start, min(ROWS_AT_ONCE, batch.num_rows - start))
+
+    content = BytesIO()
+    write_parquet(RecordBatchReader.from_batches(batches[0].schema, parts()), content, **OPTIONS)
+    return content.getvalue()
+
+
+def encode_labels(entries: Sequence[LabelEntry], received: datetime) -> bytes:
+    """Return labels as one Parquet file; received: when they came, in UTC."""
+    columns = {
+        layout.REQUEST_ID: strings([each.request_id for each in entries]),
+        layout.ROW: Array([each.row for each in entries], INT32),
+        layout.LABEL: strings([each.label for each in entries]),
+        layout.AT: Array([_microseconds(each.at) for each in entries], INT64).cast(UTC_TIME),
+        layout.RECEIVED: constant(_microseconds(received), INT64, len(entries)).cast(UTC_TIME),
+    }
+    return encode([RecordBatch.from_arrays(list(columns.values()), names=list(columns))])
+
+
+# --- Columns
+
+
+def strings(texts: Sequence[str | None]) -> Array:
+    """Return texts as a column; half a character becomes a question mark."""
+    try:
+        return Array(texts, STRING)
+    except UnicodeEncodeError:
+        whole = [None if t is None else t.encode("utf-8", "replace").decode() for t in texts]
+        return Array(whole, STRING)
+
+
+def numbers(values: NDArray[np.float64]) -> Array:
+    """Return numbers as a column; NaN becomes null."""
+    column = np.ascontiguousarray(values)
+    return _with_nulls(Array.from_numpy(column), np.isnan(column), FLOAT)
+
+
+def times(microseconds: NDArray[np.int64]) -> Array:
+    """Return microseconds since 1970 as times in UTC."""
+    return Array.from_numpy(microseconds).cast(UTC_TIME)
+
+
+def dates(seconds: NDArray[np.float64]) -> Array:
+    """Return seconds since 1970 as times without a zone; NaN becomes null."""
+    is_missing = np.isnan(seconds)
+    whole = np.rint(np.where(is_missing, 0.0, seconds) * 1e6)
+    # Beyond these bounds there is no 64-bit integer.
+    found = np.clip(whole, -9e18, 9e18).astype(np.int64)
+    return _with_nulls(Array.from_numpy(found), is_missing, INT64).cast(TIME)
+
+
+def constant(value: object, kind: DataType, n_rows: int) -> Array:
+    """Return a column that has the same value, or null, in all rows."""
+    return Array([value], kind).take(Array.from_numpy(np.zeros(n_rows, np.int64)))
+
+
+def dictionary(values: Sequence[str | None]) -> Array:
+    """Return texts from which `take` makes columns that store a number for each row."""
+    return strings(values).cast(DataType.dictionary(INT32, STRING))
+
+
+def chosen(values: Array, codes: NDArray[Any]) -> Array:
+    """Return for each row the value of its code."""
+    return values.take(Array.from_numpy(np.ascontiguousarray(codes, dtype=np.int64)))
+
+
+def _microseconds(when: datetime | None) -> int | None:
+    return None if when is None else (when - EPOCH) // timedelta(microseconds=1)
+
+
+def _with_nulls(column: Array, is_missing: NDArray[np.bool_], kind: DataType) -> Array:
+    if not is_missing.any():
+        return column
+    # arro3 takes no mask: a null is added at the end, and is the value of each missing cell.
+    places = np.arange(len(column))
+    places[is_missing] = len(column)
+    longer = ChunkedArray([column, Array([None], kind)]).combine_chunks()
+    return longer.take(Array.from_numpy(places))
