@@ -167,7 +167,7 @@ def run_parts(arguments: argparse.Namespace, directory: Path) -> bool:
 
 
 def main() -> int:
-    """Return the exit code: 1: other answers or nothing to compare, 2: nothing can run, 130: Ctrl-C."""
+    """Return the exit code: 1: answers differ, or failed, 2: nothing can run, 130: Ctrl-C."""
     parser = argparse.ArgumentParser(
         "python -m benchmarks.shadow",
         description=DESCRIPTION,

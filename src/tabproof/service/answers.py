@@ -190,6 +190,12 @@ class Index(msgspec.Struct):
     links: dict[str, str]
 
 
+class Accepted(msgspec.Struct):
+    """How many labels were written."""
+
+    accepted: int
+
+
 class Reloaded(msgspec.Struct):
     """Run id of each served model."""
 

@@ -29,6 +29,7 @@ from tabproof.service.access import check_reader, knows_secret
 from tabproof.service.answers import Headers, RefusedError, RowWarning
 from tabproof.service.description import log_served
 from tabproof.service.inference_protocol import LENGTH_HEADER, InferRequest, InferResponse
+from tabproof.service.labels import Labels
 from tabproof.service.model_store import ModelStore, OutsideRootsError
 from tabproof.service.rows import Row, decode_row, decode_rows
 from tabproof.service.served_model import ServedModel
@@ -59,6 +60,8 @@ PUBLISHED = re.compile(
 FORMS = {"published": PUBLISHED.pattern, "page": RUN_PAGE.pattern}
 # Of a prediction: in its query, or in the parameters of tensors.
 OPTIONS = ("strict", "explain")
+# The body of an endpoint that takes labels.
+LABELS = "labels"
 
 log = logging.getLogger("uvicorn.error")
 
@@ -103,7 +106,7 @@ class Endpoints:
     ) -> None:
         self._store, self.settings, self._workers = store, settings, workers
         self.telemetry, self.lifecycle = telemetry, lifecycle
-        self.prediction_log = prediction_log
+        self.prediction_log, self._labels = prediction_log, Labels(settings, prediction_log)
         self.traffic = Traffic(settings, telemetry, prediction_log)
         self._reloading = asyncio.Lock()
         # One thread: the work holds the interpreter lock most of the time.
@@ -288,6 +291,16 @@ class Endpoints:
         except TimeoutError:
             detail = "too much work is waiting; try again, or in smaller parts"
             raise RefusedError(503, detail, headers={"Retry-After": "1"}) from None
+
+    def check_labels(self, headers: Headers) -> None:
+        """Refuse a client that may not send labels."""
+        self._labels.check(headers)
+
+    async def accept_labels(self, content: bytes, line: LogLine) -> bytes:
+        """Write labels; return the body of the response."""
+        line.rows = await self._labels.accept(content)
+        line.status = 200
+        return _encode(answers.Accepted(line.rows))
 
     def why_not_ready(self) -> str:
         """Return why requests should go elsewhere; empty if predictions would be answered."""
@@ -487,7 +500,8 @@ def _pattern_of(parameter: re.Match[str]) -> str:
 class Endpoint:
     """One row of the table.
 
-    Without a handler it is a prediction, of a body with a "row", "rows" or "tensors". response is
+    Without a handler it has a body, with a "row", "rows" or "tensors" to predict, or with "labels",
+    and the middleware calls what answers it. response is
     a struct of `answers`, or None where no schema describes the response. An empty tag hides it
     from the document. `{name:path}` in a path may hold slashes, and has the form in FORMS.
     """
@@ -553,6 +567,8 @@ ENDPOINTS = (
                         body="tensors", response=InferResponse, parameters=OPTIONS),
         )
     ),
+    Endpoint("POST", "/labels", None, "Send what was true of predicted rows", "Labels",
+             answers.Accepted, (400, 401, 403, 408, 413, 415, 422, 503), body=LABELS),
     Endpoint("POST", "/reload", Endpoints._reload, "Serve what is promoted now", "Administration",
              answers.Reloaded, (400, 401, 403, 409, 422), ("path",)),
     *(_GET(path, Endpoints._docs, "", "", switch="docs") for path in ("/docs", "/docs/{file}")),

@@ -13,7 +13,6 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from secrets import token_hex
 from time import perf_counter
 
 import msgspec
@@ -29,13 +28,12 @@ from tabproof.service.answers import (
     response_headers,
 )
 from tabproof.service.cors import Cors
-from tabproof.service.endpoints import Answer, Endpoint, Endpoints
+from tabproof.service.endpoints import LABELS, Answer, Endpoint, Endpoints
 from tabproof.service.inference_protocol import LENGTH_HEADER
 from tabproof.service.request_content import as_utf8, check_content_type, decoder_of
 from tabproof.service.server import IS_TRUSTED_PROXY
-from tabproof.service.telemetry import LogLine
+from tabproof.service.telemetry import LogLine, request_id_of
 
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 MAX_HEADER_BYTES = 2**16
 # The rest of a refused body is read for some seconds, up to a multiple of the largest body that
 # is allowed: closing while the client is still sending would make it lose the response.
@@ -108,6 +106,7 @@ class Gate:
         found = self._endpoints.find_prediction(scope["path"])
         if (
             found is None
+            or found[0].body == LABELS
             or scope["method"] != "POST"
             or not NOT_AT_ONCE.isdisjoint(headers)
             or scope["query_string"]
@@ -144,11 +143,14 @@ class Gate:
         return line.status, [*content_headers(content), *more, *common], content
 
     def _check(self, endpoint: Endpoint, scope: Scope, headers: Headers) -> None:
-        """Refuse a prediction by its head."""
+        """Refuse a prediction, or labels, by the head of the request."""
         _check_size(scope)
         if scope["method"] != "POST":
-            raise RefusedError(405, "predictions take POST", headers={"Allow": "POST"})
-        if key := self._settings.key:
+            what = LABELS if endpoint.body == LABELS else "predictions"
+            raise RefusedError(405, f"{what} take POST", headers={"Allow": "POST"})
+        if endpoint.body == LABELS:
+            self._endpoints.check_labels(headers)
+        elif key := self._settings.key:
             sent = headers.get(b"authorization", b""), headers.get(b"x-api-key", b"")
             if not knows_secret(key, *sent):
                 reason = "predictions need the header X-API-Key"
@@ -179,6 +181,10 @@ class Gate:
         self._in_flight += 1
         try:
             content = as_utf8(await self._body(exchange))
+            if endpoint.body == LABELS:
+                content = await self._endpoints.accept_labels(content, exchange.line)
+                await self._respond(exchange, 200, content, [])
+                return
             query = exchange.scope["query_string"]
             answer = self._endpoints.predict(
                 endpoint.body, names, query, content, headers, exchange.line.request_id
@@ -316,10 +322,8 @@ class Gate:
 
 
 def _line_of(scope: Scope, headers: Headers) -> LogLine:
-    request_id = headers.get(b"x-request-id", b"")
-    if REQUEST_ID.fullmatch(request_id) is None:
-        request_id = token_hex(8).encode()
-    return LogLine(request_id=request_id.decode(), method=scope["method"])
+    request_id = request_id_of(headers.get(b"x-request-id", b""))
+    return LogLine(request_id=request_id, method=scope["method"])
 
 
 def _check_size(scope: Scope) -> None:

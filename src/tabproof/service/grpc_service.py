@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from secrets import token_hex
 from time import perf_counter
 from typing import Any
 
@@ -24,7 +23,7 @@ from tabproof.service.inference_protocol import (
     RequestedOutput,
     Tensor,
 )
-from tabproof.service.telemetry import LogLine
+from tabproof.service.telemetry import LogLine, request_id_of
 
 # The field that has the cells of a type.
 CONTENTS = {
@@ -113,7 +112,10 @@ class GrpcService:
     ) -> Any:
         """Answer one request; count and log it with the HTTP status of the same answer."""
         started, size = perf_counter(), request.ByteSize()
-        line = LogLine(request_id=token_hex(8), method="POST", route=f"/{SERVICE}/{name}")
+        sent = str(dict(context.invocation_metadata() or ()).get("x-request-id", "")).encode()
+        line = LogLine(request_id=request_id_of(sent), method="POST", route=f"/{SERVICE}/{name}")
+        # Labels that come later name it.
+        await context.send_initial_metadata((("x-request-id", line.request_id),))
         self._bytes_in_flight += size
         try:
             try:

@@ -8,18 +8,19 @@ import msgspec
 from tabproof.schema import CategoryColumn, DateColumn, TextColumn
 from tabproof.service.answers import Problem, Readiness
 from tabproof.service.description import as_code, describe, in_brief
-from tabproof.service.endpoints import ENDPOINTS, OPTIONS, Endpoint
+from tabproof.service.endpoints import ENDPOINTS, LABELS, OPTIONS, Endpoint
 from tabproof.service.inference_protocol import InferRequest
+from tabproof.service.labels import LabelsIn
 from tabproof.service.model_store import Served
 from tabproof.service.rows import as_iso
 from tabproof.service.served_model import ServedModel
 from tabproof.service.settings import Settings
 
-STRUCTS = {*(each.response for each in ENDPOINTS if each.response), Problem, InferRequest}
+STRUCTS = {*(each.response for each in ENDPOINTS if each.response), Problem, InferRequest, LabelsIn}
 REFUSALS = {
     400: "the body is not valid JSON, or a key appears twice",
     401: "the key is missing or wrong",
-    403: "administration is switched off",
+    403: "administration, or taking labels, is switched off",
     404: "there is no such model or version",
     408: "the body took too long to arrive",
     409: "the run cannot be served; the models served before stay in service",
@@ -62,14 +63,19 @@ def document(served: Served, settings: Settings) -> Json:
     schemas |= {row: _row_schema(served.models[name]) for name, row in rows.items()}
     paths: Json = {}
     for endpoint in ENDPOINTS:
-        if not endpoint.tag or (endpoint.tag == "Administration" and not settings.admin_token):
+        is_off = {
+            "": True,
+            "Administration": not settings.admin_token,
+            "Labels": not settings.takes_labels,
+        }
+        if is_off.get(endpoint.tag, False):
             continue
         served_at = {endpoint.path: "Row"}
         if endpoint.path.startswith("/models/{name}"):
             served_at = {endpoint.path.replace("{name}", name): row for name, row in rows.items()}
         for path, row in served_at.items():
             operation = _operation(endpoint, path, row, schemas[row]["examples"][0])
-            if endpoint.tag == "Administration":
+            if endpoint.tag in ("Administration", "Labels"):
                 operation["security"] = [{"admin": []}]
             elif endpoint.body and settings.key:
                 operation["security"] = [{"key": []}]
@@ -112,6 +118,8 @@ def _operation(endpoint: Endpoint, path: str, row: str, example: Any) -> Json:
         content = _json({**body, "additionalProperties": False}, example={key: example})
         if endpoint.body == "tensors":
             content = _json(_ref(InferRequest))
+        if endpoint.body == LABELS:
+            content = _json(_ref(LabelsIn))
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 

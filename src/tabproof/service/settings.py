@@ -133,6 +133,11 @@ class Settings:
         """The names in `require`."""
         return names_in(self.require)
 
+    @property
+    def takes_labels(self) -> bool:
+        """Whether `/labels` is switched on."""
+        return bool(self.prediction_log and (self.labels_token or self.admin_token))
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read and check the variables; raise SettingError for an invalid one."""

@@ -1,6 +1,7 @@
 """Metrics for Prometheus and one JSON line per request. Cells are never logged."""
 
 import os
+import re
 import sys
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
@@ -8,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
+from secrets import token_hex
 
 import msgspec
 
@@ -16,6 +18,7 @@ from tabproof.service.settings import SettingError
 
 # Seconds. A response takes a quarter of a millisecond, a large batch a tenth of a second.
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 METHODS = {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"}
 
 
@@ -31,6 +34,11 @@ class LogLine(msgspec.Struct):
     ms: float = 0.0
     run_id: str | None = None
     rows: int = 0
+
+
+def request_id_of(sent: bytes) -> str:
+    """Return the id that a client sent, if it has the form of one; else a new one."""
+    return sent.decode() if REQUEST_ID.fullmatch(sent) else token_hex(8)
 
 
 class Telemetry:
