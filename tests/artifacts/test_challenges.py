@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,16 @@ def test_a_rollback_ends_the_challenge_even_of_a_version_that_is_current_again(
     current = registry.current("wine")
     assert current is not None
     assert current.version == A
+    assert registry.challenge_of("wine") is None
+
+
+def test_a_history_from_elsewhere_ends_the_challenge(
+    registry: Registry, runs: dict[str, Path]
+) -> None:
+    challenge(registry, runs[B])
+    (entry,) = registry.history("wine")
+    # As `pull --overwrite` does: as many promotions, another version.
+    registry.write_history("wine", [replace(entry, version=C, run_id=C)])
     assert registry.challenge_of("wine") is None
 
 
