@@ -108,7 +108,7 @@ def measure_request(directory: Path, rows: Sequence[Row]) -> dict[str, float]:
     clock.measure("encoding JSON", endpoints_module, "_encode")
     clock.measure("cells to values, warnings", model.reader, "read")
     clock.measure("scoring", model.scorer, "predict_row")
-    clock.measure("label and probabilities", model, "predict_row")
+    clock.measure("label and probabilities", model, "score_row")
     best: dict[str, float] = {}
     for _ in range(N_ROUNDS):
         clock.seconds = dict.fromkeys(clock.seconds, 0.0)

@@ -22,8 +22,8 @@ from tabproof.prediction_log import layout, segments
 from tabproof.prediction_log.layout import LoggedColumn, LoggedModel, Role
 from tabproof.prediction_log.segments import EPOCH
 
-# Rows that become columns at once.
-MAX_CHUNK = 2048
+# Rows that become columns at once. Fewer than the first are left until a file is due.
+MIN_CHUNK, MAX_CHUNK = 1024, 2048
 DAY = 86_400_000_000
 # Bytes of Python objects for one row, beside eight for each number and those of texts.
 ROW_BYTES = 400
@@ -105,9 +105,13 @@ class Stream:
         # Those of batches and of texts: what was added, and what was taken since.
         self._added = self._taken = 0
         kept = [c for c in enumerate(model.columns) if c[1].name not in choices.exclude]
-        plain = [place for place, column in kept if column.kind != "text"]
+        kept_plain = [(place, column) for place, column in kept if column.kind != "text"]
+        plain = [place for place, _ in kept_plain]
         texts = [place for place, column in kept if column.kind == "text"]
-        self._pack = Struct(f"{1 + len(model.labels) + len(plain)}d").pack
+        # Of a row: the time, the probabilities, then numbers, and codes of categories.
+        codes = "".join("i" if column.kind == "category" else "d" for _, column in kept_plain)
+        form = f"={1 + len(model.labels)}d{codes}"
+        self._pack, self._dtype = Struct(form).pack, _dtype_of(1 + len(model.labels), codes)
         self._has_all = len(plain) == len(model.columns)
         self._plain, self._texts = _getter(plain), _getter(texts) if texts else None
         self._columns = [_Column(place, column, choices) for place, column in kept]
@@ -190,6 +194,11 @@ class Stream:
         before, self._n_told = self._n_told, self.n_dropped
         return self._n_told - before
 
+    @property
+    def is_long(self) -> bool:
+        """Whether enough waits to make columns of it now."""
+        return len(self._rows) >= MIN_CHUNK or bool(self._batches) or self._added > self._taken
+
     def take(self) -> Iterator[Chunk | Failed]:
         """Make columns of what was added, and forget it.
 
@@ -206,10 +215,9 @@ class Stream:
 
     def _of_rows(self, rows: list[tuple[Any, ...]]) -> list[Chunk]:
         ids, labels, warnings, packed, *texts = zip(*rows, strict=True)
-        n_rows, n_labels = len(rows), len(self.model.labels)
-        matrix = np.frombuffer(b"".join(packed)).reshape(n_rows, -1)
-        segments.yield_now()
-        plain = iter(matrix.T[1 + n_labels :])
+        n_rows = len(rows)
+        table = np.frombuffer(b"".join(packed), self._dtype)
+        plain = (table[name] for name in (self._dtype.names or ())[2:])
         cells = zip(*texts[0], strict=True) if texts else iter(())
         values = [next(cells) if c.kind == "text" else next(plain) for c in self._columns]
         if texts:
@@ -218,10 +226,10 @@ class Stream:
         if any(warnings):
             noted = [None if each is None else self._text_of(each) for each in warnings]
         return self._chunks(
-            np.rint(matrix[:, 0] * 1e6).astype(np.int64),
+            np.rint(table["time"] * 1e6).astype(np.int64),
             segments.strings(ids),
             np.zeros(n_rows, np.int32),
-            matrix[:, 1 : 1 + n_labels],
+            table["proba"],
             labels,
             noted,
             values,
@@ -259,7 +267,7 @@ class Stream:
         noted: Sequence[str | None] | None,
         values: Sequence[Any],
     ) -> list[Chunk]:
-        n_rows = len(labels)
+        n_rows, pauses = len(labels), segments.Pauses()
         zeros = np.zeros(n_rows, np.int64)
         codes = np.fromiter(map(self._code_of.__getitem__, labels), np.int64, n_rows)
         found = {
@@ -271,17 +279,17 @@ class Stream:
             layout.THRESHOLD: segments.constant(self.model.threshold, segments.FLOAT, n_rows),
             layout.LABEL: segments.chosen(self._labels, codes),
         }
-        segments.yield_now()
+        pauses.take()
         for place, label in enumerate(self.model.labels):
             found[layout.PROBABILITY + label] = segments.numbers(proba[:, place])
-            segments.yield_now()
+            pauses.take()
         if noted is None:
             found[layout.WARNINGS] = segments.constant(None, segments.STRING, n_rows)
         else:
             found[layout.WARNINGS] = segments.strings(noted)
         for column, cells in zip(self._columns, values, strict=True):
             found[layout.FEATURE + column.name] = column.array(cells)
-            segments.yield_now()
+            pauses.take()
         batch = RecordBatch.from_arrays(list(found.values()), names=list(found))
         n_bytes = n_rows * (100 + 8 * len(found))
         for column, cells in zip(self._columns, values, strict=True):
@@ -363,6 +371,13 @@ def _as_text(number: float) -> str:
 
 def _date(days: int) -> date:
     return (EPOCH + timedelta(days=days)).date()
+
+
+def _dtype_of(n_first: int, codes: str) -> np.dtype[Any]:
+    """Return the type of packed rows: the time, probabilities, then a field for each column."""
+    fields: list[Any] = [("time", "<f8"), ("proba", "<f8", (n_first - 1,))]
+    kinds = {"d": "<f8", "i": "<i4"}
+    return np.dtype([*fields, *((str(place), kinds[code]) for place, code in enumerate(codes))])
 
 
 def _getter(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:

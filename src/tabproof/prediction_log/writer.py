@@ -186,9 +186,10 @@ class PredictionLog:
         is_last = False
         while not is_last:
             is_last = self._stopping.wait(pause)
-            self._collect()
             now = monotonic()
-            if is_last or now - flushed >= every or self._n_pending >= self._segment_bytes:
+            is_due = is_last or now - flushed >= every
+            self._collect(is_due=is_due)
+            if is_due:
                 flushed = now
                 self._flush()
             if now - reported >= REPORT_SECONDS:
@@ -205,30 +206,35 @@ class PredictionLog:
     def _segment_bytes(self) -> int:
         return min(SEGMENT_BYTES, self._options.max_bytes // 4)
 
-    def _collect(self) -> None:
-        """Make columns of all that was recorded."""
+    def _collect(self, *, is_due: bool) -> None:
+        """Make columns of what was recorded: of all of it if a file is due."""
         retired, self._retired = self._retired, []
-        for stream in [*self._streams.values(), *retired]:
-            if not stream.is_empty:
-                self._used[stream] = monotonic()
-            for chunk in stream.take():
-                if isinstance(chunk, Failed):
-                    self._fail(chunk.n_rows, chunk.error)
-                    continue
-                folder = layout.predictions_folder(chunk.day, stream.model.name)
-                self._pending.setdefault((folder, stream), []).append(chunk)
-                self._n_pending += chunk.n_bytes
-                if self._n_pending >= self._segment_bytes:
-                    self._flush()
-            if n_dropped := stream.newly_dropped():
-                self._count("queue_full", n_dropped)
-            stream.set_room(self._options.max_bytes // 2 - self._n_pending)
+        for stream in retired:
+            self._take(stream)
         now = monotonic()
         for key, stream in [*self._streams.items()]:
+            if not stream.is_empty:
+                self._used[stream] = now
+            if is_due or stream.is_long:
+                self._take(stream)
+            stream.set_room(self._options.max_bytes // 2 - self._n_pending)
             if now - self._used.setdefault(stream, now) > IDLE_SECONDS:
                 # A row may have been added this moment: the next look takes it.
                 self._retired.append(self._streams.pop(key))
                 del self._used[stream]
+
+    def _take(self, stream: Stream) -> None:
+        for chunk in stream.take():
+            if isinstance(chunk, Failed):
+                self._fail(chunk.n_rows, chunk.error)
+                continue
+            folder = layout.predictions_folder(chunk.day, stream.model.name)
+            self._pending.setdefault((folder, stream), []).append(chunk)
+            self._n_pending += chunk.n_bytes
+            if self._n_pending >= self._segment_bytes:
+                self._flush()
+        if n_dropped := stream.newly_dropped():
+            self._count("queue_full", n_dropped)
 
     def _flush(self) -> None:
         """Make files of the columns, and have them stored."""

@@ -1,0 +1,223 @@
+"""Compare serving adult with and without the prediction log.
+
+Prints one table and the targets: `python -m benchmarks.prediction_log`.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import sleep
+
+import pyarrow.dataset as datasets
+
+from benchmarks.adult import DATA_HOME, HoldOut, read_hold_out, train
+from benchmarks.answers import (
+    WrongAnswerError,
+    many_rows,
+    one_row,
+    verify_batch,
+    verify_rows,
+)
+from benchmarks.load import (
+    FailedRequestsError,
+    Load,
+    WrkMissingError,
+    median_load,
+    post_rows,
+    require_wrk,
+)
+from benchmarks.measurement import CommandFailedError
+from benchmarks.service import ServerFailedError, Service, our_application
+from benchmarks.train import MAX_IDLE_LOAD
+from benchmarks.verdict import print_verdict
+
+# Errors after which figures mean nothing.
+VOID = (CommandFailedError, FailedRequestsError, ServerFailedError, WrongAnswerError)
+OFF, AGAIN, LOGGED = "off", "off again", "logged"
+N_ROWS, BATCH_SIZE, N_BATCHES = 200, 1000, 5
+MIN_TO_OFF, MAX_P99_TO_OFF, MAX_MORE_MB = 0.95, 1.1, 30
+# Until the rows of the last measurement are written.
+SETTLING_SECONDS = 1.0
+
+DESCRIPTION = """\
+Train adult once, then serve it three times, each process on the same core:
+
+  off        without a prediction log
+  off again  the same, for the noise of the machine
+  logged     API_PREDICTION_LOG is a directory, everything else is the default
+
+wrk, on the other core, posts 200 hold-out rows in turn, then batches of 1,000; the servers take
+turns, and a ratio is the median of those of each round, with the least and the greatest. CPU us is
+the server's, per request. The log must hold each answered row once, or the comparison is void
+(exit 1). Run it from the project's root, on a machine that has nothing else to do.
+"""
+
+
+class LostRowsError(Exception):
+    """The log does not have the rows that were answered."""
+
+    def __init__(self, n_logged: int, n_answered: int) -> None:
+        super().__init__(
+            f"THE COMPARISON IS VOID: {n_answered:,} rows were answered, and {n_logged:,} logged"
+        )
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is posted; n_rows: of one request."""
+
+    title: str
+    path: str
+    bodies: Path
+    n_clients: int
+    n_rows: int
+
+
+def take_turns(
+    services: Mapping[str, Service], work: Work, seconds: float, n_rounds: int
+) -> dict[str, list[Load]]:
+    """Measure each server once a round, in another order each time."""
+    loads: dict[str, list[Load]] = {server: [] for server in services}
+    order = list(services)
+    for _ in range(n_rounds):
+        for server in order:
+            service = services[server]
+            before = service.cpu_seconds
+            load = post_rows(service.url + work.path, work.bodies, work.n_clients, seconds)
+            if server == LOGGED:
+                # What is written behind the last answer counts too.
+                sleep(SETTLING_SECONDS)
+            cpu_us = (service.cpu_seconds - before) / load.n_requests * 1e6
+            loads[server].append(replace(load, cpu_us=cpu_us))
+        order = [*order[1:], order[0]]
+    return loads
+
+
+def print_work(work: Work, loads: Mapping[str, Sequence[Load]]) -> None:
+    """Print the figures, and the ratios to the server without a log."""
+    print(f"\n{work.title:<28}requests/s    p50 ms    p95 ms    p99 ms    CPU us")
+    for server, rounds in loads.items():
+        load = median_load(rounds)
+        milliseconds = "".join(f"{ms:10.3f}" for ms in (load.p50_ms, load.p95_ms, load.p99_ms))
+        print(f"  {server:<26}{load.per_second:10,.0f}{milliseconds}{load.cpu_us:10,.1f}")
+    for server in (AGAIN, LOGGED):
+        for name, figure in (("requests/s", "per_second"), ("p99", "p99_ms"), ("CPU", "cpu_us")):
+            ratios = [
+                getattr(load, figure) / getattr(other, figure)
+                for load, other in zip(loads[server], loads[OFF], strict=True)
+            ]
+            label = f"{server} / off, {name}"
+            if server == LOGGED and figure == "per_second":
+                print_verdict(label, median(ratios), at_least=MIN_TO_OFF)
+            elif server == LOGGED and figure == "p99_ms":
+                print_verdict(label, median(ratios), at_most=MAX_P99_TO_OFF)
+            else:
+                print(f"  {label:<26}{median(ratios):10.2f}")
+            print(f"    rounds {min(ratios):.2f} to {max(ratios):.2f}")
+    sys.stdout.flush()
+
+
+def compare(arguments: argparse.Namespace, directory: Path) -> None:
+    """Serve with and without the log, in turn; print the figures."""
+    load = os.getloadavg()[0]
+    run = train(directory / "outputs" / "2000-01-01" / "run", arguments.data_home)
+    hold_out = read_hold_out(run, arguments.data_home, N_BATCHES * BATCH_SIZE)
+    cores = sorted(os.sched_getaffinity(0))
+    # wrk is started from here, and inherits it.
+    os.sched_setaffinity(0, {cores[-1]})
+    print(f"adult, search=none; servers on core {cores[0]}, wrk on core {cores[-1]};", end=" ")
+    print(f"medians of {arguments.rounds} rounds of {arguments.seconds} s")
+    if load > MAX_IDLE_LOAD or len(cores) == 1:
+        print(f"! this machine is busy (load average {load:.1f}): trust no ratio of times")
+    first = HoldOut(hold_out.rows[:N_ROWS], hold_out.proba[:N_ROWS])
+    batch = HoldOut(hold_out.rows[:BATCH_SIZE], hold_out.proba[:BATCH_SIZE])
+    rows, batches = directory / "rows.txt", directory / "batches.txt"
+    rows.write_text("".join(f"{json.dumps(one_row(row))}\n" for row in first.rows))
+    batches.write_text(f"{json.dumps(many_rows(batch.rows))}\n")
+    log, ours = directory / "prediction_log", our_application(directory)
+    n_answered = 0
+    with ExitStack() as stack:
+        services = {}
+        for server in (OFF, AGAIN, LOGGED):
+            added = {"API_PREDICTION_LOG": str(log)} if server == LOGGED else {}
+            application = replace(ours, environment={**ours.environment, **added})
+            text = directory / f"{server}.log"
+            services[server] = stack.enter_context(Service(application, text, cores[0]))
+            services[server].wait_for("/predict", one_row(first.rows[0]))
+            verify_rows(server, services[server], first)
+            verify_batch(server, services[server], batch)
+        n_answered += 1 + N_ROWS + BATCH_SIZE
+        before = {server: service.resident_mb for server, service in services.items()}
+        works = [
+            *(
+                Work(f"/predict, {n} client{'s' if n > 1 else ''}", "/predict", rows, n, 1)
+                for n in (1, 16)
+            ),
+            Work(f"/predict_batch, {BATCH_SIZE:,} rows", "/predict_batch", batches, 1, BATCH_SIZE),
+        ]
+        more: list[float] = []
+        for work in works:
+            loads = take_turns(services, work, arguments.seconds, arguments.rounds)
+            print_work(work, loads)
+            n_answered += work.n_rows * sum(load.n_requests for load in loads[LOGGED])
+            more.append(services[LOGGED].resident_mb - services[OFF].resident_mb)
+        after = {server: service.resident_mb for server, service in services.items()}
+        metrics = services[LOGGED].ask("GET", "/health")
+        assert metrics.status == 200  # noqa: S101 - it still answers
+    print("\nresident memory, MB         started     ended")
+    for server in services:
+        print(f"  {server:<26}{before[server]:8.0f}{after[server]:10.0f}")
+    print_verdict("logged - off, most", max(more), at_most=MAX_MORE_MB)
+    found = datasets.dataset(log / "predictions", partitioning="hive")
+    n_logged = found.count_rows()
+    n_bytes = sum(Path(file).stat().st_size for file in found.files)
+    print(
+        f"\n{n_logged:,} rows in {len(found.files):,} files, {n_bytes / n_logged:.0f} bytes a row"
+    )
+    # wrk ends without waiting for its last answers: a client leaves at most one in each round.
+    spare = sum(work.n_clients * work.n_rows for work in works) * arguments.rounds
+    if not n_answered <= n_logged <= n_answered + spare:
+        raise LostRowsError(n_logged, n_answered)
+
+
+def main() -> int:
+    """Return the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.prediction_log",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    option = parser.add_argument
+    option("--seconds", type=int, default=5, help="of one measurement (default: %(default)s)")
+    option("--rounds", type=int, default=5, help="turns of each server (default: %(default)s)")
+    option("--data-home", default=DATA_HOME, help="scikit-learn's data_home (default: %(default)s)")
+    arguments = parser.parse_args()
+    if not Path(arguments.data_home).is_dir():
+        print(f"error: --data-home={arguments.data_home} is no directory", file=sys.stderr)
+        return 2
+    try:
+        require_wrk()
+        with TemporaryDirectory(prefix="benchmark_") as directory:
+            compare(arguments, Path(directory))
+    except WrkMissingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (*VOID, LostRowsError) as error:
+        sys.stdout.flush()
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nerror: interrupted by Ctrl-C", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
