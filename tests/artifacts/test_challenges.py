@@ -23,7 +23,7 @@ from tabproof.artifacts.errors import (
     UnverifiedRunError,
 )
 from tabproof.errors import InvalidValueError, NewerFormatError
-from tests.artifacts.making import make_run, names_in
+from tests.artifacts.making import make_run, mount, names_in
 
 A, B, C = "aaaa0000", "bbbb0000", "cccc0000"
 
@@ -182,6 +182,21 @@ def test_a_damaged_file_is_named(registry: Registry, runs: dict[str, Path]) -> N
         parse_challenges(json.dumps({"format": 2, "challenges": []}).encode())
     # A promotion needs nothing of it.
     registry.promote(runs[B], "wine", "me", "")
+
+
+def test_a_challenge_is_read_where_a_volume_is_mounted_through_links(
+    registry: Registry, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    challenge(registry, runs[B])
+    mounted = Registry(tmp_path / "mounted")
+    mount(mounted.root, registry.root)
+    assert mounted.challenge_of("wine") == registry.challenge_of("wine")
+    registry.end_challenge("wine", "me", "")
+    mount(mounted.root, registry.root)
+    assert mounted.challenge_of("wine") is None
+    # Changes follow no link.
+    with pytest.raises(RegistryDamagedError, match="is a symbolic link"):
+        challenge(mounted, runs[B])
 
 
 def test_a_removed_file_ends_the_challenge(registry: Registry, runs: dict[str, Path]) -> None:
