@@ -25,6 +25,7 @@ from tabproof.service.served_model import ServedModel
 from tabproof.service.settings import Settings
 from tabproof.service.telemetry import Telemetry
 from tabproof.service.traffic import challenger_of
+from tests.artifacts.remote.loopback import push
 
 SHADOW = Challenge(
     "b1", "b1", "challenge", "shadow", 0.1, None, "a1", 1, "me", "2026-11-30T12:00:00Z", ""
@@ -343,6 +344,27 @@ def test_a_shadow_without_a_prediction_log_is_refused_by_a_warning(
     begin(home, other_run, kind="canary", share=0.5)
     store.reload(None, thoroughly=False)
     assert set(store.served.challengers) == {"table"}
+
+
+def test_a_service_with_a_store_takes_challenges_from_it(
+    home: Path, other_run: Path, tmp_path: Path
+) -> None:
+    place, models = str(tmp_path / "store"), home / "models"
+    push(place, models, name="table")
+    paths: dict[str, Any] = {"models": models, "outputs": home / "outputs"}
+    log = {"prediction_log": str(tmp_path / "log")}
+    store = ModelStore(Settings(**paths, store=place, cache=tmp_path / "cache", **log))
+    store.reload(None)
+    assert not store.served.challengers
+    begun = begin(home, other_run)
+    push(place, models, name="table")
+    assert store.reload(None, thoroughly=False)
+    assert store.served.challengers["table"].challenge == begun
+    assert not store.reload(None, thoroughly=False)
+    Registry(models).end_challenge("table", "me", "")
+    push(place, models, name="table")
+    assert store.reload(None, thoroughly=False)
+    assert not store.served.challengers
 
 
 def test_a_canary_does_not_answer_for_a_version_that_was_named(home: Path, other_run: Path) -> None:

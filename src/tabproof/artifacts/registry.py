@@ -315,7 +315,7 @@ class Registry:
             self._copy(candidate, name)
             how, now, n = (kind, share, sticky), _now(), len(self.history(name))
             begun = Challenge(version, version, "challenge", *how, current, n, who, now, why)
-            self._write_challenge(name, begun)
+            self.write_challenges(name, [*self.challenges(name), begun])
             return begun
 
     def end_challenge(self, name: str, who: str, why: str) -> Challenge:
@@ -327,13 +327,12 @@ class Registry:
             if found is None:
                 raise NoChallengeError(name=name, current=current)
             ended = replace(found, action="end", who=who, when=_now(), why=why)
-            self._write_challenge(name, ended)
+            self.write_challenges(name, [*self.challenges(name), ended])
             return ended
 
-    def _write_challenge(self, name: str, entry: Challenge) -> None:
-        path = self._folder(name, CHALLENGES)
-        content = challenges_as_bytes([*self.challenges(name), entry])
-        files.write_atomically(path, content)
+    def write_challenges(self, name: str, entries: Sequence[Challenge]) -> None:
+        """Replace the list of challenges."""
+        files.write_atomically(self._folder(name, CHALLENGES), challenges_as_bytes(entries))
 
     def _copy(self, candidate: OpenRun, name: str) -> None:
         """Make a verified copy of a run in versions/; the lock is held."""

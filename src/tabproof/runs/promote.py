@@ -61,7 +61,7 @@ def push(name: str, *, store: str | None, sign: Path | None, replace: bool, mode
     address, sealed, what = opened.address, done.manifest, f"{name} {done.manifest.run_id}"
     first = f"pushed    {what} to {address}" if done.moved else f"{what} is current there already"
     return (
-        f"{first}\n"
+        f"{first}{_challenger(done.challenger)}\n"
         f"files     {len(sealed.files)}, {sealed.n_bytes:,} bytes;"
         f" {done.n_copied} sent, all read back\n"
         f"signed    {'yes' if done.signed else 'no'}\n"
@@ -84,10 +84,14 @@ def pull(name: str, *, store: str | None, overwrite: bool, models: Path) -> str:
     address, what = opened.address, f"{name} {done.manifest.run_id}"
     first = f"pulled    {what} from {address}" if done.moved else f"{what} is current already"
     return (
-        f"{first}\n"
+        f"{first}{_challenger(done.challenger)}\n"
         f"files     {len(done.manifest.files)}; {done.n_copied} fetched, each as it was sealed\n"
         f"look      python -m src.runs history {name}"
     )
+
+
+def _challenger(version: str | None) -> str:
+    return "" if version is None else f"\n          with its challenger {version}"
 
 
 def _address(asked: str | None) -> str:

@@ -240,7 +240,9 @@ class ModelStore:
             with recorded(name):
                 if not thoroughly:
                     with suppress(UserError):  # damaged: pulling repairs it
-                        if RemoteModel(store, name).history() == self._registry.history(name):
+                        remote, registry = RemoteModel(store, name), self._registry
+                        is_same = remote.history() == registry.history(name)
+                        if is_same and remote.challenges()[0] == registry.challenges(name):
                             continue
                 pull(store, self._registry, name, keys=self._keys, overwrite=True)
         self.served = replace(self.served, store=failed)
