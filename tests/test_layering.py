@@ -15,10 +15,12 @@ ENTRY_POINTS = [
     *sorted((ROOT / "api").glob("*.py")),
     ROOT / "src/tabproof/__main__.py",
 ]
-# What training needs, a model store, or a signature.
+# What training needs, a model store, a signature, or the prediction log.
 HEAVY = {
     *("hydra", "omegaconf", "pandas", "sklearn", "scipy", "joblib", "pyarrow", "lets_plot"),
     *("fsspec", "obstore", "cryptography", "model_signing", "boto3"),
+    # The prediction log.
+    "arro3",
 }
 
 

@@ -13,16 +13,11 @@ from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
+from arro3.core import Array, ChunkedArray, DataType, RecordBatch, RecordBatchReader
+from arro3.io import write_parquet
 from numpy.typing import NDArray
 
-from tabproof.errors import PackageMissingError
 from tabproof.prediction_log import layout
-
-try:
-    from arro3.core import Array, ChunkedArray, DataType, RecordBatch, RecordBatchReader
-    from arro3.io import write_parquet
-except ImportError as error:
-    raise PackageMissingError("a prediction log", error.name or "arro3", "api") from error
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Rows that are encoded without a pause, in less than a millisecond.

@@ -1,11 +1,12 @@
 """The prediction log that the settings describe. Without one nothing of it is imported."""
 
 import logging
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabproof.errors import UserError, listed, printable
+from tabproof.errors import PackageMissingError, UserError, listed, printable
 from tabproof.service.served_model import ServedModel
 from tabproof.service.settings import SettingError, Settings, columns_in
 from tabproof.service.telemetry import Telemetry
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from tabproof.prediction_log.writer import PredictionLog
 
 # Seconds in which the last rows are written when the service ends, and those of one upload.
-STOP_SECONDS, UPLOAD_SECONDS = 10.0, 15.0
+STOP_SECONDS, UPLOAD_SECONDS = 5.0, 15.0
+# What is no directory: `s3:/bucket` is a mistake.
+BUCKET = re.compile(r"(?:s3|gs|az|abfss?):|.*://")
 
 log = logging.getLogger("uvicorn.error")
 
@@ -27,8 +30,11 @@ def make_prediction_log(settings: Settings, telemetry: Telemetry) -> "Prediction
     """
     if not settings.prediction_log:
         return None
-    from tabproof.prediction_log.stream import Choices
-    from tabproof.prediction_log.writer import LogOptions, PredictionLog
+    try:
+        from tabproof.prediction_log.stream import Choices
+        from tabproof.prediction_log.writer import LogOptions, PredictionLog
+    except ModuleNotFoundError as error:
+        raise PackageMissingError("API_PREDICTION_LOG", str(error.name), "api") from error
 
     choices = Choices(
         frozenset(columns_in(settings.prediction_log_exclude)),
@@ -49,7 +55,7 @@ def make_prediction_log(settings: Settings, telemetry: Telemetry) -> "Prediction
 def _place_of(address: str) -> "Place":
     from tabproof.prediction_log.delivery import BucketPlace, LocalPlace
 
-    if "://" in address and not address.startswith("file://"):
+    if BUCKET.match(address) and not address.startswith("file://"):
         # Only a bucket needs fsspec and obstore.
         from tabproof.artifacts.remote.store import open_store
 

@@ -49,7 +49,9 @@ class Settings:
     require: str = setting(
         "names, as in `adult,churn`; `/ready` returns 503 until all of them are served", ""
     )
-    admin_token: str = setting("the token for `/reload`; empty: reloading is switched off", "")
+    admin_token: str = setting(
+        "the token for `/reload` and `/labels`; empty: reloading is switched off", ""
+    )
     key: str = setting("the key for predictions; empty: no key is needed", "")
     docs: bool = setting("whether `/docs` and `/openapi.json` exist", True)
     pages: str = setting(
