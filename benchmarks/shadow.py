@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from http.client import HTTPConnection
@@ -19,7 +19,7 @@ from time import monotonic, sleep
 
 from benchmarks.adult import DATA_HOME, HoldOut, read_hold_out, train
 from benchmarks.answers import many_rows, one_row, verify_rows
-from benchmarks.load import WrkMissingError, median_load, post_rows, require_wrk
+from benchmarks.load import Load, WrkMissingError, median_load, post_rows, require_wrk
 from benchmarks.service import HOST, JSON, Service, our_application
 from benchmarks.serving import VOID
 from benchmarks.train import MAX_IDLE_LOAD
@@ -38,7 +38,8 @@ all requests by the other model, its shadow.
 
 Answers: the same requests, hold-out rows and small batches, go to both services; status,
 headers (but for the date) and bodies must be equal byte for byte. Latency: wrk posts 200 rows
-with 16 clients, the services taking turns; the ratio is the median of those of each round.
+with 16 clients, the services taking turns; the ratio is the median of those of each round,
+and that of the quarter of rounds with the lowest p99, in case the machine is not idle.
 Run it from the project's root, on a machine that has nothing else to do.
 """
 
@@ -77,7 +78,7 @@ def compare_latency(
     services: Mapping[str, Service], bodies: Path, seconds: float, n_rounds: int
 ) -> bool:
     """Print latencies with many clients, and whether the shadow adds little to them."""
-    loads: dict[str, list] = {name: [] for name in services}  # type: ignore[type-arg]
+    loads: dict[str, list[Load]] = {name: [] for name in services}
     for number in range(n_rounds):
         # A round begins with the other service than the one before.
         for name in sorted(services, reverse=number % 2 == 0):
@@ -93,10 +94,18 @@ def compare_latency(
         print(f"{load.p99_ms:10.2f}{load.cpu_us:10,.0f}")
     pairs = list(zip(loads[WITH], loads[WITHOUT], strict=True))
     p99 = [one.p99_ms / other.p99_ms for one, other in pairs]
+    quiet = {name: _quiet_p99(rounds) for name, rounds in loads.items()}
     throughput = median(one.per_second / other.per_second for one, other in pairs)
     print(f"  p99 by round: {', '.join(f'{ratio:.2f}' for ratio in p99)}")
+    print(f"  p99 of quiet rounds, ms     {quiet[WITHOUT]:.2f} and {quiet[WITH]:.2f}")
+    print_verdict("the same, with / without", quiet[WITH] / quiet[WITHOUT], at_most=MAX_P99)
     print(f"  requests/s, with / without  {throughput:.2f}")
     return print_verdict("p99, with / without", median(p99), at_most=MAX_P99)
+
+
+def _quiet_p99(rounds: Sequence[Load]) -> float:
+    """Return the median of the lowest quarter: of the rounds that nothing else disturbed."""
+    return median(sorted(load.p99_ms for load in rounds)[: max(1, len(rounds) // 4)])
 
 
 def print_counts(service: Service, since: Mapping[str, float]) -> dict[str, float]:
