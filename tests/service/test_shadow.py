@@ -20,7 +20,7 @@ from tabproof.service.answers import RowWarning
 from tabproof.service.challengers import Challenger
 from tabproof.service.rows import Row
 from tabproof.service.served_model import ServedModel, load_model
-from tabproof.service.shadow import MAX_REQUESTS, MAX_WAITING_ROWS, PORTION, REST, Shadow
+from tabproof.service.shadow import MAX_PORTION, MAX_REQUESTS, MAX_WAITING_ROWS, REST, Shadow
 from tests.service.conftest import ROWS
 from tests.service.serving import wait_for
 from tests.service.test_challengers import SHADOW, Counts
@@ -133,7 +133,7 @@ def test_each_request_is_recorded_as_the_challenger_would_answer_it_alone(
 def test_a_large_request_is_scored_in_portions_and_recorded_whole(
     recorded: Recorded, challenger: Challenger
 ) -> None:
-    rows = (ROWS * 50)[: 3 * PORTION + 1]
+    rows = (ROWS * 50)[: 3 * MAX_PORTION + 1]
     recorded.shadow.put(challenger, "large", rows)
     wait_for(lambda: "large" in recorded.found)
     assert same(recorded.found["large"], expected_of(challenger.model, rows))
@@ -238,12 +238,39 @@ def test_the_thread_rests_for_most_of_its_time(
 
     hold(recorded, challenger)
     monkeypatch.setattr(ServedModel, "score_rows", timed)
-    for i in range(20 * PORTION):
+    for i in range(20 * MAX_PORTION):
         recorded.shadow.put(challenger, str(i), [ROWS[0]])
     started = time.perf_counter()
     recorded.held.set()
-    wait_for(lambda: len(recorded.found) == 1 + 20 * PORTION)
+    wait_for(lambda: len(recorded.found) == 1 + 20 * MAX_PORTION)
     assert seconds < (time.perf_counter() - started) / REST * 1.5
+
+
+@pytest.mark.parametrize(("seconds", "portion"), [(0.0, 1), (10.0, MAX_PORTION)])
+def test_portions_have_as_many_rows_as_take_the_time_of_one(
+    recorded: Recorded,
+    challenger: Challenger,
+    seconds: float,
+    portion: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shadows, "PORTION_SECONDS", seconds)
+    monkeypatch.setattr(shadows, "REST", 0)
+    sizes: list[int] = []
+    score: Callable[..., Any] = ServedModel.score_rows
+
+    def counted(model: ServedModel, rows: Sequence[Row], **options: Any) -> Any:
+        sizes.append(len(rows))
+        return score(model, rows, **options)
+
+    monkeypatch.setattr(ServedModel, "score_rows", counted)
+    hold(recorded, challenger)
+    for i in range(400):
+        recorded.shadow.put(challenger, str(i), [ROWS[i % len(ROWS)]])
+    recorded.held.set()
+    wait_for(lambda: len(recorded.found) == 401)
+    assert max(sizes[5:-1], key=lambda size: abs(size - portion)) == portion
+    assert sum(sizes) == 401
 
 
 def test_stopping_drops_what_waits(recorded: Recorded, challenger: Challenger) -> None:

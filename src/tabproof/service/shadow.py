@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 # Requests, and rows beside those of one request, that may wait. More are dropped.
 MAX_REQUESTS, MAX_WAITING_ROWS = 2000, 20_000
-# Rows that are scored at a time: a batch of them takes a few hundred microseconds.
-PORTION = 32
+# Rows that are scored at a time: as many as take so many seconds. Answers wait for a portion.
+MAX_PORTION, PORTION_SECONDS = 64, 0.0003
 # The thread rests for so many times the time of a portion.
 REST = 24
 # Seconds between looks at an empty queue, and before the thread sleeps until it is woken up:
@@ -53,7 +53,7 @@ class Shadow:
     def __init__(self, log: "PredictionLog", counted: Counted) -> None:
         self._log, self._counted = log, counted
         self._waiting: deque[_Waiting] = deque()
-        self._n_rows = 0
+        self._n_rows, self._portion = 0, MAX_PORTION // 8
         self._wake, self._end = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         # Of which runs a failure was logged.
@@ -111,14 +111,14 @@ class Shadow:
             self._score(portion)
 
     def _take(self) -> list[_Waiting]:
-        """Take requests of one challenger, of PORTION rows together, or a larger one."""
+        """Take requests of one challenger, of a portion together, or a larger one."""
         found: list[_Waiting] = []
         n_rows = 0
         with self._lock:
             while self._waiting:
                 first = self._waiting[0]
                 is_other = found and first.challenger is not found[0].challenger
-                if is_other or (found and n_rows + len(first.rows) > PORTION):
+                if is_other or (found and n_rows + len(first.rows) > self._portion):
                     break
                 found.append(self._waiting.popleft())
                 n_rows += len(first.rows)
@@ -135,8 +135,8 @@ class Shadow:
         started = perf_counter()
         try:
             # Only a single request may have more rows than a portion.
-            if len(rows) <= PORTION:
-                found = _predict(model, rows)
+            if len(portion) > 1 or len(rows) <= self._portion:
+                found = self._predict(model, rows)
             else:
                 found, started = self._predict_large(model, rows, started)
         except Exception:  # whatever it is, it has no answer to change
@@ -181,6 +181,19 @@ class Shadow:
             message = "the challenger of '%s', run %s, failed; its further failures are counted"
             log.exception(message, model.name, model.run_id)
 
+    def _predict(self, model: ServedModel, rows: Sequence[Row]) -> "_Predicted":
+        """Predict rows, and adapt how many of them are a portion."""
+        # Of this thread alone: others may hold it up.
+        started = thread_time()
+        warnings: list[RowWarning] = []
+        batch, columns, proba = model.score_rows(rows, strict=False, every=warnings)
+        seconds = thread_time() - started
+        if seconds > PORTION_SECONDS:
+            self._portion = max(1, self._portion // 2)
+        elif len(rows) >= self._portion and seconds < PORTION_SECONDS / 2:
+            self._portion = min(MAX_PORTION, 2 * self._portion)
+        return _Predicted(batch.label, columns, proba, warnings)
+
     def _predict_large(
         self, model: ServedModel, rows: Sequence[Row], started: float
     ) -> tuple["_Predicted", float]:
@@ -188,17 +201,19 @@ class Shadow:
         labels: list[str] = []
         warnings: list[RowWarning] = []
         columns, proba = [], []
-        for start in range(0, len(rows), PORTION):
+        start = 0
+        while start < len(rows):
             if start:
                 self._rest(started)
                 started = perf_counter()
-            part = _predict(model, rows[start : start + PORTION])
+            part = self._predict(model, rows[start : start + self._portion])
             labels += part.labels
             columns.append(part.columns)
             proba.append(part.proba)
             for each in part.warnings:
                 row = start + (each.row or 0)
                 warnings.append(RowWarning(each.column, each.kind, "", row))
+            start += len(part.labels)
         joined = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
         return _Predicted(labels, joined, np.concatenate(proba), warnings), started
 
@@ -211,9 +226,3 @@ class _Predicted:
     columns: Sequence[NDArray[Any]]
     proba: NDArray[np.float64]
     warnings: list[RowWarning]
-
-
-def _predict(model: ServedModel, rows: Sequence[Row]) -> _Predicted:
-    warnings: list[RowWarning] = []
-    batch, columns, proba = model.score_rows(rows, strict=False, every=warnings)
-    return _Predicted(batch.label, columns, proba, warnings)
