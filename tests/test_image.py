@@ -17,9 +17,9 @@ SERVE_LOCK = (ROOT / "requirements" / "serve.lock").read_text(encoding="utf-8")
 PINNED = set(re.findall(r"^([a-z0-9][\w.-]*)==", SERVE_LOCK, flags=re.MULTILINE))
 # What is imported under another name than it is installed by.
 DISTRIBUTIONS = {"google": "protobuf", "grpc": "grpcio", "prometheus_client": "prometheus-client"}
-DISTRIBUTIONS |= {"backports": "backports-zstd"}
+DISTRIBUTIONS |= {"arro3": "arro3-core", "backports": "backports-zstd"}
 SERVICE_MAY_IMPORT = {"artifacts", "errors", "features", "forms", "kernels", "schema", "scorer"}
-SERVICE_MAY_IMPORT |= {"service", "text", "web"}
+SERVICE_MAY_IMPORT |= {"prediction_log", "service", "text", "web"}
 TRAINING_STACK = {"fairlearn", "hydra", "joblib", "lets_plot", "omegaconf", "pandas", "pyarrow"}
 TRAINING_STACK |= {"hydra-core", "jinja2", "lets-plot", "pillow", "rich", "scikit-learn"}
 TRAINING_STACK |= {"scipy", "sklearn"}

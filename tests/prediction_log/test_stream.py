@@ -149,7 +149,8 @@ def test_rows_that_cannot_be_encoded_are_counted_and_cost_no_others(write: Write
     with write() as written:
         written.log.record(MODEL, "bad", CELLS[0], [0.5, 0.5], "no such label")
         written.record_batch()
-    assert written.counts == {"": 4, "failed": 1}
+        written.log.record(MODEL, "bad", ["no number", 0, 1.0, ""], [0.5, 0.5], "no")
+    assert written.counts == {"": 4, "failed": 2}
 
 
 @pytest.mark.parametrize("step", [0.2, -0.2], ids=["at midnight", "a clock that jumps back"])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tabproof.artifacts import Registry
 from tabproof.service.answers import RefusedError
-from tabproof.service.endpoints import OPTIONS, Answer, read_flag, read_query
+from tabproof.service.endpoints import OPTIONS, Answer
+from tabproof.service.query import read_flag, read_query
 from tabproof.service.served_model import ServedModel
 from tests.service.conftest import ROWS, endpoints_of
 from tests.service.serving import ROW, TOKEN, Server

@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from operator import itemgetter
 from struct import Struct
 from time import time
@@ -94,7 +95,7 @@ class _Batch:
 class Stream:
     """The rows of one model in one role.
 
-    max_bytes: more waiting rows are dropped, and counted in n_dropped; the writing thread sets it.
+    Nothing is taken until `set_room` is called. More rows are dropped, and counted in n_dropped.
     """
 
     def __init__(self, model: LoggedModel, role: Role, choices: Choices) -> None:
@@ -117,7 +118,6 @@ class Stream:
         self._columns = [_Column(place, column, choices) for place, column in kept]
         self._row_bytes = ROW_BYTES + 8 * (len(model.labels) + len(plain))
         self._max_rows = self._max_bytes = 0
-        self.set_room(2**20)
         self._code_of = {label: code for code, label in enumerate(model.labels)}
         self._labels = segments.dictionary(model.labels)
         self._run_id = segments.dictionary([model.run_id])
@@ -327,10 +327,14 @@ class _Column:
     def __init__(self, place: int, column: LoggedColumn, choices: Choices) -> None:
         self.place, self.name, self.kind = place, column.name, column.kind
         self._hash = choices.hash if column.name in choices.hashed else None
-        if self.kind == "category":
-            names = column.categories if self._hash is None else map(self._hash, column.categories)
-            # The last two codes are those of an unseen category and of a missing cell.
-            self._values = segments.dictionary([*names, None, None])
+        self._categories = column.categories
+
+    @cached_property
+    def _values(self) -> Array:
+        # Made in the writing thread: there may be many categories, and a hash takes a microsecond.
+        names = self._categories if self._hash is None else map(self._hash, self._categories)
+        # The last two codes are those of an unseen category and of a missing cell.
+        return segments.dictionary([*names, None, None])
 
     def array(self, cells: Any) -> Array:
         """Return the column; cells: codes of categories, numbers, seconds since 1970, or texts."""

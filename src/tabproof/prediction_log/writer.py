@@ -32,7 +32,7 @@ PAUSE, RETENTION_SECONDS, REPORT_SECONDS = 0.1, 3600.0, 60.0
 # About how many bytes of rows are held until a file is made of them.
 SEGMENT_BYTES = 4 * 2**20
 # Seconds after which a stream without rows is forgotten: its model is no longer served.
-IDLE_SECONDS = 60.0
+IDLE_SECONDS = 600.0
 
 log = logging.getLogger("uvicorn.error")
 
@@ -114,8 +114,11 @@ class PredictionLog:
         """
         if self._limit is not None and self._is_left_out(request_id):
             return
-        stream = self._streams.get((model, role)) or self._open(model, role)
-        stream.add_row(request_id, values, proba, label, warnings)
+        try:
+            stream = self._streams.get((model, role)) or self._open(model, role)
+            stream.add_row(request_id, values, proba, label, warnings)
+        except Exception as error:  # whatever it is, the answer is sent
+            self._fail(1, error)
 
     def record_batch(
         self,
@@ -138,8 +141,11 @@ class PredictionLog:
         """
         if self._limit is not None and self._is_left_out(request_id):
             return
-        stream = self._streams.get((model, role)) or self._open(model, role)
-        stream.add_batch(request_id, columns, proba, labels, warnings)
+        try:
+            stream = self._streams.get((model, role)) or self._open(model, role)
+            stream.add_batch(request_id, columns, proba, labels, warnings)
+        except Exception as error:  # whatever it is, the answer is sent
+            self._fail(len(labels), error)
 
     def _is_left_out(self, request_id: str) -> bool:
         # All workers and replicas take the same requests, and all rows of a request.
@@ -150,6 +156,7 @@ class PredictionLog:
             found = self._streams.get((model, role))
             if found is None:
                 found = Stream(model, role, self._options.choices)
+                found.set_room(self._options.max_bytes // 2)
                 self._streams[model, role] = found
             return found
 
@@ -181,23 +188,30 @@ class PredictionLog:
         # What was recorded a moment after a look waits until the next one.
         every = max(self._options.flush_seconds - PAUSE, 0.0)
         pause = min(PAUSE, self._options.flush_seconds)
-        flushed = reported = monotonic()
-        cleaned: float | None = None
+        flushed = reported = cleaned = monotonic()
+        self._clean()
         is_last = False
         while not is_last:
             is_last = self._stopping.wait(pause)
             now = monotonic()
             is_due = is_last or now - flushed >= every
-            self._collect(is_due=is_due)
-            if is_due:
-                flushed = now
-                self._flush()
+            try:
+                self._collect(is_due=is_due)
+                if is_due:
+                    flushed = now
+                    self._flush()
+            except Exception:  # whatever it is, the thread goes on
+                log.exception("prediction log: a step failed")
             if now - reported >= REPORT_SECONDS:
                 reported = now
                 self._report()
-            if self._options.days and (cleaned is None or now - cleaned >= RETENTION_SECONDS):
+            if now - cleaned >= RETENTION_SECONDS:
                 cleaned = now
-                self._place.remove_before(self._oldest_kept())
+                self._clean()
+
+    def _clean(self) -> None:
+        if self._options.days:
+            self._place.remove_before(self._oldest_kept())
 
     def _oldest_kept(self) -> date:
         return datetime.now(UTC).date() - timedelta(days=self._options.days)

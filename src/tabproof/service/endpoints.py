@@ -11,19 +11,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import parse_qs
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import RedirectResponse
 
-from tabproof.errors import UserError, printable, suggested
+from tabproof.errors import UserError
 from tabproof.service import answers, inference_protocol
 from tabproof.service.access import check_reader, knows_secret
 from tabproof.service.answers import Headers, RefusedError, RowWarning
@@ -31,10 +29,11 @@ from tabproof.service.description import log_served
 from tabproof.service.inference_protocol import LENGTH_HEADER, InferRequest, InferResponse
 from tabproof.service.labels import Labels
 from tabproof.service.model_store import ModelStore, OutsideRootsError
+from tabproof.service.query import read_flag, read_query
 from tabproof.service.rows import Row, decode_row, decode_rows
 from tabproof.service.served_model import ServedModel
 from tabproof.service.server import Lifecycle
-from tabproof.service.settings import FALSE, TRUE, Settings
+from tabproof.service.settings import Settings
 from tabproof.service.telemetry import LogLine, Telemetry
 from tabproof.service.traffic import Traffic, challenger_of
 from tabproof.service.workers import Workers
@@ -464,28 +463,6 @@ class Endpoints:
         )
         page.headers["Content-Security-Policy"] = DOCS_POLICY
         return page
-
-
-def read_query(query: bytes, names: Sequence[str]) -> dict[str, str]:
-    """Return the parameters of a query; refuse those that are not in names, or given twice."""
-    found = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    for name, values in found.items():
-        shown = printable(name, 60)
-        if name not in names:
-            nearest = suggested(get_close_matches(name.lower(), names, n=1))
-            reason = f"there is no parameter '{shown}'{nearest}"
-            raise RefusedError(422, f"{reason}; this path takes {' and '.join(names)}")
-        if len(values) > 1:
-            raise RefusedError(422, f"the parameter {shown} is given twice")
-    return {name: values[0] for name, values in found.items()}
-
-
-def read_flag(name: str, value: Any) -> bool:
-    """Return the value of an option: a truth value, or a word for one."""
-    word = value.lower() if isinstance(value, str) else value
-    if word not in (True, False, *TRUE, *FALSE):
-        raise RefusedError(422, f"{name} takes true or false")
-    return word in (True, *TRUE)
 
 
 def _pattern_of(parameter: re.Match[str]) -> str:
