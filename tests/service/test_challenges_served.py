@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tabproof.artifacts import Registry
+from tabproof.service.challengers import is_chosen
 from tests.service.conftest import ROWS
 from tests.service.serving import Server, request, wait_for
 from tests.service.test_telemetry import count
@@ -212,6 +213,47 @@ def test_a_slow_canary_is_taken_back_in_the_process_and_not_in_the_registry(
         printed = server.end()
         assert printed.count("answers no longer in this process") == 1
     assert Registry(home / "models").challenge_of("table") is not None
+
+
+def test_a_shadow_gets_its_share_of_the_requests(home: Path, other_run: Path) -> None:
+    begun = Registry(home / "models").challenge(other_run, "table", "me", "", share=0.2)
+    ids = [f"r{i}" for i in range(500)]
+    chosen = {each for each in ids if is_chosen(begun, each)}
+    assert 50 < len(chosen) < 150
+    with serving(home) as server, Client(server) as client:
+        for i, request_id in enumerate(ids):
+            client.predict(row_of(i), request_id)
+        wait_for(lambda: len(logged(home)) >= len(ids) + len(chosen))
+        found = {row["request_id"] for row in logged(home) if row["role"] == "challenger"}
+        assert found == chosen
+
+
+@pytest.mark.parametrize("kind", ["shadow", "canary"])
+def test_a_challenger_that_predicts_no_row_changes_no_answer(
+    kind: Any, home: Path, run: Path
+) -> None:
+    # As with --force: it has none of the columns that the clients send.
+    challenger = begin(home, run, kind=kind)
+    with serving(home) as server, Client(server) as client:
+        for i in range(300):
+            found = client.predict(row_of(i), f"r{i}")
+            assert (found["run_id"] != challenger, found["model"]) == (True, "table")
+        # A canary is taken back after a hundred.
+        n = 300 if kind == "shadow" else 100
+        result = {"model": "table", "result": "failed"}
+        wait_for(lambda: count(server, "api_challenger_requests_total", **result) == n)
+        info = server.get("/health").json["challengers"]["table"]
+        assert info["share"] == (1.0 if kind == "shadow" else 0.0)
+        wait_for(lambda: len(logged(home)) == 300)
+        printed = server.end()
+    assert {row["role"] for row in logged(home)} == {"champion"}
+    # Logged once, with its traceback.
+    assert printed.count("Traceback") >= 1
+    assert (
+        printed.count("failed, and the champion answers")
+        + printed.count("its further failures are counted")
+        == 1
+    )
 
 
 def test_a_corrupted_challenger_changes_nothing_but_is_shown(home: Path, other_run: Path) -> None:
