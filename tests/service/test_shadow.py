@@ -231,9 +231,9 @@ def test_the_thread_rests_for_most_of_its_time(
 
     def timed(*words: Any, **options: Any) -> Any:
         nonlocal seconds
-        started = time.perf_counter()
+        started = time.thread_time()
         found = predict(*words, **options)
-        seconds += time.perf_counter() - started
+        seconds += time.thread_time() - started
         return found
 
     hold(recorded, challenger)

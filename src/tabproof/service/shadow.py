@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_REQUESTS, MAX_WAITING_ROWS = 2000, 20_000
 # Rows that are scored at a time: as many as take so many seconds. Answers wait for a portion.
 MAX_PORTION, PORTION_SECONDS = 64, 0.0003
-# The thread rests for so many times the time of a portion.
+# The thread rests for so many times the processor time of a portion.
 REST = 24
 # Seconds between looks at an empty queue, and before the thread sleeps until it is woken up:
 # waking it up for each request would take longer than scoring it.
@@ -56,6 +56,7 @@ class Shadow:
         self._n_rows, self._portion = 0, MAX_PORTION // 8
         self._wake, self._end = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._began = 0.0, 0.0
         # Of which runs a failure was logged.
         self._logged: set[str] = set()
         # The event loop and its worker thread put; this thread takes.
@@ -125,24 +126,32 @@ class Shadow:
             self._n_rows -= n_rows
         return found
 
-    def _rest(self, started: float) -> None:
-        self._end.wait(REST * (perf_counter() - started))
+    def _begin(self) -> None:
+        self._began = perf_counter(), thread_time()
+
+    def _rest(self) -> None:
+        """Wait REST times the time of the work since `_begin`, and at least as long as it took.
+
+        On a busy machine it takes longer than this thread works.
+        """
+        took, worked = perf_counter() - self._began[0], thread_time() - self._began[1]
+        self._end.wait(max(REST * worked, took))
 
     def _score(self, portion: list[_Waiting]) -> None:
         """Score and record requests; where one fails, each is scored alone."""
         model = portion[0].challenger.model
         rows = [row for each in portion for row in each.rows]
-        started = perf_counter()
+        self._begin()
         try:
             # Only a single request may have more rows than a portion.
             if len(portion) > 1 or len(rows) <= self._portion:
                 found = self._predict(model, rows)
             else:
-                found, started = self._predict_large(model, rows, started)
+                found = self._predict_large(model, rows)
         except Exception:  # whatever it is, it has no answer to change
             if len(portion) == 1:
                 self._count_failure(model)
-            self._rest(started)
+            self._rest()
             for each in portion if len(portion) > 1 else ():
                 self._score([each])
             return
@@ -152,7 +161,7 @@ class Shadow:
             self._count_failure(model)
         else:
             self._counted.challenger(model.name, "scored", len(portion))
-        self._rest(started)
+        self._rest()
 
     def _record(self, model: ServedModel, portion: Sequence[_Waiting], found: "_Predicted") -> None:
         """Log what was predicted for the rows of a portion, under the id of each request."""
@@ -194,18 +203,16 @@ class Shadow:
             self._portion = min(MAX_PORTION, 2 * self._portion)
         return _Predicted(batch.label, columns, proba, warnings)
 
-    def _predict_large(
-        self, model: ServedModel, rows: Sequence[Row], started: float
-    ) -> tuple["_Predicted", float]:
-        """Predict the rows of a request in portions; return when the last one was begun, too."""
+    def _predict_large(self, model: ServedModel, rows: Sequence[Row]) -> "_Predicted":
+        """Predict the rows of a request in portions."""
         labels: list[str] = []
         warnings: list[RowWarning] = []
         columns, proba = [], []
         start = 0
         while start < len(rows):
             if start:
-                self._rest(started)
-                started = perf_counter()
+                self._rest()
+                self._begin()
             part = self._predict(model, rows[start : start + self._portion])
             labels += part.labels
             columns.append(part.columns)
@@ -215,7 +222,7 @@ class Shadow:
                 warnings.append(RowWarning(each.column, each.kind, "", row))
             start += len(part.labels)
         joined = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
-        return _Predicted(labels, joined, np.concatenate(proba), warnings), started
+        return _Predicted(labels, joined, np.concatenate(proba), warnings)
 
 
 @dataclass(frozen=True, slots=True)
