@@ -7,7 +7,7 @@ interpreter's lock, it holds up every answer.
 
 import logging
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter, thread_time
@@ -75,11 +75,11 @@ class Shadow:
                 self._waiting.append(_Waiting(challenger, request_id, rows))
                 self._n_rows += len(rows)
                 is_full = False
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
+                    self._thread.start()
         if is_full:
             self._counted.challenger(challenger.model.name, "dropped")
-        elif self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
-            self._thread.start()
         elif not self._wake.is_set():
             self._wake.set()
 
@@ -167,12 +167,15 @@ class Shadow:
         """Log what was predicted for the rows of a portion, under the id of each request."""
         cells = list(zip(*(column.tolist() for column in found.columns), strict=True))
         proba, logged, start = found.proba.tolist(), model.logged, 0
+        by_row: dict[int, list[RowWarning]] = defaultdict(list)
+        for warning in found.warnings:
+            by_row[warning.row or 0].append(warning)
         for each in portion:
             end = start + len(each.rows)
             warnings = [
-                RowWarning(w.column, w.kind, "", w.row - start)
-                for w in found.warnings
-                if w.row is not None and start <= w.row < end
+                RowWarning(warning.column, warning.kind, "", row - start)
+                for row in range(start, end)
+                for warning in by_row.get(row, ())
             ]
             if end - start == 1:
                 row = cells[start], proba[start], found.labels[start], warnings
