@@ -25,6 +25,7 @@ ROWS_AT_ONCE = 2048
 # Seconds of work between two pauses, each of which costs ten microseconds.
 WORK_SECONDS = 0.0003
 STRING, FLOAT = DataType.string(), DataType.float64()
+BINARY = DataType.binary()
 INT32, INT64 = DataType.int32(), DataType.int64()
 UTC_TIME, TIME = DataType.timestamp("us", tz="UTC"), DataType.timestamp("us")
 OPTIONS: dict[str, Any] = {
@@ -98,6 +99,11 @@ def strings(texts: Sequence[str | None]) -> Array:
     except UnicodeEncodeError:
         whole = [None if t is None else t.encode("utf-8", "replace").decode() for t in texts]
         return Array(whole, STRING)
+
+
+def short_strings(texts: NDArray[np.bytes_]) -> Array:
+    """Return texts of few bytes as a column."""
+    return Array(texts.tolist(), BINARY).cast(STRING)
 
 
 def numbers(values: NDArray[np.float64]) -> Array:
