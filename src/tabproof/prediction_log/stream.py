@@ -82,7 +82,7 @@ class Failed:
     """Rows that could not be encoded."""
 
     n_rows: int
-    error: Exception
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +389,7 @@ class _Column:
 def _tried(make: Callable[[T], list[Chunk]], rows: T, n_rows: int) -> list[Chunk | Failed]:
     try:
         return [*make(rows)]
-    except Exception as error:  # whatever it is, other rows are written
+    except BaseException as error:  # a panic of arro3 is no Exception; other rows are written
         return [Failed(n_rows, error)]
 
 
