@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import sleep
+from time import process_time, sleep
 
 import pyarrow.dataset as datasets
+from starlette.types import Receive, Scope, Send
 
-from benchmarks.adult import DATA_HOME, HoldOut, read_hold_out, train
+from benchmarks.adult import DATA_HOME, HoldOut, Row, read_hold_out, train
 from benchmarks.answers import (
     WrongAnswerError,
     many_rows,
@@ -37,11 +38,22 @@ from benchmarks.measurement import CommandFailedError
 from benchmarks.service import ServerFailedError, Service, our_application
 from benchmarks.train import MAX_IDLE_LOAD
 from benchmarks.verdict import print_verdict
+from tabproof.prediction_log.delivery import LocalPlace
+from tabproof.prediction_log.writer import LogOptions, PredictionLog
+from tabproof.service.endpoints import Endpoints
+from tabproof.service.gate import Gate
+from tabproof.service.model_store import ModelStore
+from tabproof.service.server import Lifecycle
+from tabproof.service.settings import Settings
+from tabproof.service.telemetry import Telemetry
+from tabproof.service.workers import Workers
 
 # Errors after which figures mean nothing.
 VOID = (CommandFailedError, FailedRequestsError, ServerFailedError, WrongAnswerError)
 OFF, AGAIN, LOGGED = "off", "off again", "logged"
 N_ROWS, BATCH_SIZE, N_BATCHES = 200, 1000, 5
+# In one process: rounds, and how often all rows are predicted in each.
+N_ROUNDS_IN_PROCESS, N_IN_PROCESS = 15, 100
 MIN_TO_OFF, MAX_P99_TO_OFF, MAX_MORE_MB = 0.95, 1.1, 30
 # Until the rows of the last measurement are written.
 SETTLING_SECONDS = 1.0
@@ -124,6 +136,65 @@ def print_work(work: Work, loads: Mapping[str, Sequence[Load]]) -> None:
     sys.stdout.flush()
 
 
+def processor_time(directory: Path, rows: Sequence[Row]) -> dict[str, list[float]]:
+    """Return processor microseconds of a request, of each round, with and without a log.
+
+    Requests go through the objects of the service in this process, without sockets, so that other
+    processes of the machine hardly matter; what the threads of the log take counts too.
+    """
+    bodies = [json.dumps(one_row(row)).encode() for row in rows]
+    head = [(b"content-type", b"application/json")]
+    scope = {"method": "POST", "path": "/predict", "query_string": b"", "root_path": "",
+             "headers": head}  # fmt: skip
+    gates: dict[str, Gate] = {}
+    log_of: dict[str, PredictionLog] = {}
+    written = 0
+
+    def count(_: str, n_rows: int) -> None:
+        nonlocal written
+        written += n_rows
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        """No request reaches it."""
+
+    for server in (OFF, AGAIN, LOGGED):
+        settings = Settings(models=directory / "models", outputs=directory / "outputs")
+        store, telemetry = ModelStore(settings), Telemetry(str(directory / "in_process.log"))
+        store.reload(None)
+        if server == LOGGED:
+            place = LocalPlace(directory / "in_process")
+            log_of[server] = PredictionLog(place, LogOptions(), count)
+            log_of[server].start()
+        parts = Lifecycle(), Workers(None), log_of.get(server)
+        gates[server] = Gate(application, Endpoints(store, settings, telemetry, *parts))
+    found: dict[str, list[float]] = {server: [] for server in gates}
+    n_requests = N_IN_PROCESS * len(bodies)
+    for _ in range(N_ROUNDS_IN_PROCESS):
+        for server, gate in gates.items():
+            before, written_before = process_time(), written
+            for _ in range(N_IN_PROCESS):
+                for body in bodies:
+                    gate.answer_at_once(scope, body)
+            while server == LOGGED and written - written_before < n_requests:
+                sleep(0.05)
+            found[server].append((process_time() - before) / n_requests * 1e6)
+    for log in log_of.values():
+        log.stop(10)
+    return found
+
+
+def print_processor_time(found: Mapping[str, Sequence[float]]) -> None:
+    """Print what the log adds to a request, with the noise."""
+    print("\nin one process, without sockets            CPU us    rounds")
+    for server, times in found.items():
+        print(f"  {server:<36}{median(times):10.2f}    {min(times):.2f} to {max(times):.2f}")
+    for server in (AGAIN, LOGGED):
+        more = [ours - other for ours, other in zip(found[server], found[OFF], strict=True)]
+        name = f"{server} - off"
+        print(f"  {name:<36}{median(more):10.2f}    {min(more):.2f} to {max(more):.2f}")
+    sys.stdout.flush()
+
+
 def compare(arguments: argparse.Namespace, directory: Path) -> None:
     """Serve with and without the log, in turn; print the figures."""
     load = os.getloadavg()[0]
@@ -136,12 +207,18 @@ def compare(arguments: argparse.Namespace, directory: Path) -> None:
     print(f"medians of {arguments.rounds} rounds of {arguments.seconds} s")
     if load > MAX_IDLE_LOAD or len(cores) == 1:
         print(f"! this machine is busy (load average {load:.1f}): trust no ratio of times")
+    os.sched_setaffinity(0, {cores[0]})
+    print_processor_time(processor_time(directory, hold_out.rows[:N_ROWS]))
+    os.sched_setaffinity(0, {cores[-1]})
+    ours = our_application(directory)
+    if arguments.only_processor_time:
+        return
     first = HoldOut(hold_out.rows[:N_ROWS], hold_out.proba[:N_ROWS])
     batch = HoldOut(hold_out.rows[:BATCH_SIZE], hold_out.proba[:BATCH_SIZE])
     rows, batches = directory / "rows.txt", directory / "batches.txt"
     rows.write_text("".join(f"{json.dumps(one_row(row))}\n" for row in first.rows))
     batches.write_text(f"{json.dumps(many_rows(batch.rows))}\n")
-    log, ours = directory / "prediction_log", our_application(directory)
+    log = directory / "prediction_log"
     n_answered = 0
     with ExitStack() as stack:
         services = {}
@@ -198,6 +275,7 @@ def main() -> int:
     option("--seconds", type=int, default=5, help="of one measurement (default: %(default)s)")
     option("--rounds", type=int, default=5, help="turns of each server (default: %(default)s)")
     option("--data-home", default=DATA_HOME, help="scikit-learn's data_home (default: %(default)s)")
+    option("--only-processor-time", action="store_true", help="without servers, in half a minute")
     arguments = parser.parse_args()
     if not Path(arguments.data_home).is_dir():
         print(f"error: --data-home={arguments.data_home} is no directory", file=sys.stderr)

@@ -390,6 +390,7 @@ serve:
   python -m src.runs promote latest                 what was trained last; then: make api
   python -m src.runs promote 1f26612c --if-better   only if better on the same held-out rows
   python -m src.runs rollback adult --why drift     the version before; --to 3ab1: any
+  python -m src.runs challenge latest               score beside the current one; --canary: answer
   python -m src.runs history adult                  who made what current, when and why
   python -m src.runs retrain adult --data new.csv   with newer rows; promotes it if it is better
   python -m src.runs push adult --store s3://b/p    into the store, for services; or MODEL_STORE
@@ -425,6 +426,13 @@ REMOVAL = _flag("yes", "do not ask"), _flag("dry-run", "show what would go")
 MODEL = _option("name", "of the model (its dataset's)")
 IF_BETTER = _flag("if-better", "than the current one, p < 0.05")
 FORCE = _flag("force", "even with other columns or labels")
+CHALLENGER = click.Argument(["run"], required=False, shell_complete=_runs)
+CHALLENGE = (
+    _option("share", "of the requests (all; a canary needs one)", "5%"),
+    _flag("canary", "it answers its share of requests"),
+    _option("sticky", "of a canary: equal cells get the same model (request ids)", "COLUMN"),
+    _flag("end", "end the challenge of the model"),
+)
 VERSION = _option("to", "any version, or the beginning of its id", "VERSION")
 WHO = _option("who", "your name (you, here)"), _option("why", "the reason", "TEXT", default="")
 STORE = _option("store", "s3://bucket/prefix (MODEL_STORE)", "PLACE")
@@ -474,6 +482,11 @@ for _name, _function, _params, _words in (
     (
         "promote", "promote.promote", (RUN, OUTPUTS, MODELS, MODEL, IF_BETTER, FORCE, *WHO),
         "Make a run the one that is served.",
+    ),
+    (
+        "challenge", "challenge.challenge",
+        (CHALLENGER, OUTPUTS, MODELS, MODEL, *CHALLENGE, FORCE, *WHO),
+        "Try a run beside the current version, in the background or for a share of requests.",
     ),
     ("rollback", "promote.rollback", (NAME, MODELS, VERSION, *WHO), "Serve the version before."),
     ("history", "promote.history", (NAME, MODELS, JSON), "Show who made what current."),

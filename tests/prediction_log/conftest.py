@@ -1,5 +1,6 @@
 """A log in a directory, a model with a column of each kind, and a reader of the log."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -113,3 +114,10 @@ def read(path: Path) -> pd.DataFrame:
 def read_types(path: Path) -> dict[str, pa.DataType]:
     schema = pq.read_schema(files(path)[0])
     return {field.name: field.type for field in schema}
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from tabproof.prediction_log.delivery import BucketPlace, Delivery, LocalPlace, 
 from tabproof.prediction_log.layout import labels_folder, predictions_folder
 from tabproof.prediction_log.segments import LabelEntry
 from tests.conftest import ROOT
-from tests.prediction_log.conftest import MODEL, Write, files, read
+from tests.prediction_log.conftest import MODEL, Write, files, read, wait_for
 
 TODAY = datetime.now(UTC).date()
 
@@ -48,13 +47,6 @@ class Unreachable:
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.02)
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_a_file_that_cannot_be_stored_is_tried_again_until_it_can(

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tabproof.prediction_log import segments
 from tabproof.prediction_log import stream as streams
 from tabproof.prediction_log.layout import LoggedColumn, LoggedModel
 from tabproof.prediction_log.stream import Choices
@@ -21,6 +22,7 @@ from tests.prediction_log.conftest import (
     files,
     read,
     read_types,
+    wait_for,
 )
 
 KEY = b"a secret of many letters"
@@ -91,6 +93,33 @@ def test_a_batch_is_logged_as_its_rows_one_by_one(write: Write) -> None:
     pd.testing.assert_frame_equal(
         rows[same].reset_index(drop=True), batch[same].reset_index(drop=True)
     )
+
+
+def test_names_of_any_kind_are_columns(write: Write) -> None:
+    labels = ("<=50K", "a.b", "収")
+    columns = tuple(LoggedColumn(name, "number") for name in ("a.b", "x y", "収入", "time"))
+    model = LoggedModel("any", "r", labels, None, columns)
+    with write() as written:
+        written.log.record(model, "x" * 128, [1.0, 2.0, 3.0, 4.0], [0.2, 0.3, 0.5], "収")
+        written.log.record(model, "short", [1.0, 2.0, 3.0, 4.0], [0.2, 0.3, 0.5], "a.b")
+    found = read(written.path)
+    assert found["request_id"].tolist() == ["short", "x" * 128]
+    assert found["label"].tolist() == ["a.b", "収"]
+    assert found.loc[0, [f"proba_{label}" for label in labels]].tolist() == [0.2, 0.3, 0.5]
+    assert found.loc[1, [f"x_{column.name}" for column in columns]].tolist() == [1, 2, 3, 4]
+
+
+def test_a_panic_of_the_encoder_costs_its_rows_only(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched, write(flush_seconds=0.1) as written:
+        # What arro3 raises when it does not know an encoding.
+        patched.setitem(segments.ENCODINGS, "time", "delta_byte_array")
+        written.record()
+        wait_for(lambda: written.counts["failed"] == 4)
+        patched.undo()
+        written.record()
+    assert written.counts == {"failed": 4, "": 4}
 
 
 def test_three_labels_have_three_probabilities_and_no_threshold(write: Write) -> None:

@@ -46,6 +46,19 @@ def table_run(tmp_path_factory: pytest.TempPathFactory, make_csv: Callable[..., 
 
 
 @pytest.fixture(scope="session")
+def other_run(tmp_path_factory: pytest.TempPathFactory, make_csv: Callable[..., Path]) -> Path:
+    """Train another model on the same table; tests do not change the run."""
+
+    def make(path: Path) -> None:
+        table = ["dataset=file", f"dataset.path={make_csv()}", "dataset.target=label"]
+        chosen = ["search=none", "model=logistic_regression", f"hydra.run.dir={path}"]
+        done = train(*table, *chosen)
+        assert done.returncode == 0, done.stderr
+
+    return made_once(tmp_path_factory, "other_run", make)
+
+
+@pytest.fixture(scope="session")
 def table(table_run: Path) -> ServedModel:
     return load_model(table_run, name="table", source="outputs/table")
 

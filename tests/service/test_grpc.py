@@ -11,6 +11,7 @@ import tritonclient.grpc as triton
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
+from tabproof.artifacts import Registry
 from tabproof.service.grpc_messages import SERVICE, make_messages
 from tests.service.conftest import ROWS
 from tests.service.serving import Server, free_port
@@ -95,6 +96,20 @@ def test_triton_client_gets_the_bits_of_http(service: ByGrpc) -> None:
     by_http = np.array(list(reply["probabilities"].values())).T
     assert (found.as_numpy("predict_proba") == by_http).all()
     assert [label.decode() for label in found.as_numpy("predict")] == reply["label"]
+
+
+def test_a_canary_answers_and_a_version_that_is_named_is_the_one_that_answers(
+    tmp_path: Path, table_run: Path, other_run: Path
+) -> None:
+    registry = Registry(tmp_path / "models")
+    registry.promote(table_run, "table", "me", "")
+    begun = registry.challenge(other_run, "table", "me", "", kind="canary", share=1.0)
+    with ByGrpc(tmp_path) as service:
+        found = service.call("ModelInfer", model_name="table", inputs=contents())
+        assert found.model_version == begun.run_id
+        named = {"model_name": "table", "model_version": begun.champion}
+        found = service.call("ModelInfer", **named, inputs=contents())
+        assert found.model_version == begun.champion
 
 
 def test_typed_contents_get_the_same_bits_in_the_same_form(service: ByGrpc) -> None:

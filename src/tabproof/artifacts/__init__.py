@@ -4,6 +4,7 @@ Importing this package loads no numeric library: the service reads runs too, and
 threads must be set before numpy is loaded.
 """
 
+from tabproof.artifacts.challenges import Challenge
 from tabproof.artifacts.estimator_facts import EstimatorFacts, MemberFacts, best_in_brief
 from tabproof.artifacts.files import point_to, write_atomically
 from tabproof.artifacts.find import (

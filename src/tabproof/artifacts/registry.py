@@ -3,6 +3,7 @@
     models/<name>/versions/<run id>/          a run directory
     models/<name>/signatures/<run id>.json    a signature of its manifest, if it has one
     models/<name>/pointer.json                the current version, and the history
+    models/<name>/challenges.json             runs that are tried beside it, if there were any
 
 Readers need no lock: a version appears by a rename, and the pointer is replaced in one step.
 
@@ -17,15 +18,26 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from msgspec import Meta
 
 from tabproof.artifacts import errors, files
-from tabproof.artifacts.manifest import RunId, opened_run, read_verified
+from tabproof.artifacts.challenges import (
+    CHALLENGES,
+    Challenge,
+    ChallengesItselfError,
+    Kind,
+    NoChallengeError,
+    challenges_as_bytes,
+    in_force,
+    parse_challenges,
+)
+from tabproof.artifacts.manifest import OpenRun, RunId, opened_run, read_verified
 from tabproof.errors import InvalidValueError, NewerFormatError, UserError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -203,7 +215,8 @@ class Registry:
         return read()
 
     def _real_paths(self, name: str) -> list[str]:
-        return [os.path.realpath(self.root / name / part) for part in (POINTER, VERSIONS)]
+        parts = (POINTER, VERSIONS, CHALLENGES)
+        return [os.path.realpath(self.root / name / part) for part in parts]
 
     def current(self, name: str) -> Promotion | None:
         """Return the entry that is served under a name; None where nothing was promoted."""
@@ -220,6 +233,18 @@ class Registry:
             return self._read(folder / POINTER, MAX_SIZE, parse_history) or []
 
         return self.unmoved(name, read)
+
+    def challenges(self, name: str) -> list[Challenge]:
+        """Return the beginnings and ends of challenges of a name, the oldest first."""
+        path = self._folder_to_read(name) / CHALLENGES
+        read = partial(self._read, path, MAX_SIZE, parse_challenges)
+        return self.unmoved(name, read) or []
+
+    def challenge_of(self, name: str) -> Challenge | None:
+        """Return the challenge of the current version; None where there is none."""
+        # In this order: what is switched in between is found ended, and read again later.
+        versions = [entry.version for entry in self.history(name)]
+        return in_force(self.challenges(name), versions)
 
     def path_of(self, name: str, version: str) -> Path:
         """Return the directory of a version; links on the way stay beneath a root."""
@@ -253,23 +278,72 @@ class Registry:
         """
         _check_texts(who, why)
         self._folder(name)
-        with opened_run(run) as candidate:
-            version = candidate.manifest.run_id
-            if not any(file.startswith(SCORER) for file in candidate.manifest.files):
-                raise errors.NotServableError(path=run)
-            with self.locked(name) as folder:
-                current = self.current(name)
-                if current is not None and check is not None and current.version != version:
-                    figures = check(self.path_of(name, current.version))
-                    why = "; ".join(filter(None, (why, figures)))
-                if self.is_intact(name, version):
-                    # The same numbers are there; a damaged run is refused all the same.
-                    for _ in candidate.contents():
-                        pass
-                else:
-                    candidate.copy(folder / INCOMING)
-                    self.place(name, version)
-                return self._switch(name, version, who, why, "promote")
+        with _servable(run) as candidate, self.locked(name):
+            version, current = candidate.manifest.run_id, self.current(name)
+            if current is not None and check is not None and current.version != version:
+                figures = check(self.path_of(name, current.version))
+                why = "; ".join(filter(None, (why, figures)))
+            self._copy(candidate, name)
+            return self._switch(name, version, who, why, "promote")
+
+    def challenge(
+        self,
+        run: Path,
+        name: str,
+        who: str,
+        why: str,
+        *,
+        kind: Kind = "shadow",
+        share: float = 1.0,
+        sticky: str | None = None,
+        check: Callable[[Path], object] | None = None,
+    ) -> Challenge:
+        """Copy a run and make it the challenger of the current version; return the entry.
+
+        It replaces another challenger. kind, share, sticky: as in Challenge. check: called with
+        the directory of the current version; raises to refuse.
+        """
+        _check_texts(who, why)
+        # Raises before the lock makes a directory for a name that does not exist.
+        self.version_named(name)
+        with _servable(run) as candidate, self.locked(name):
+            version, current = candidate.manifest.run_id, self.version_named(name)
+            if version == current:
+                raise ChallengesItselfError(version=version, name=name)
+            if check is not None:
+                check(self.path_of(name, current))
+            self._copy(candidate, name)
+            how, now, n = (kind, share, sticky), _now(), len(self.history(name))
+            begun = Challenge(version, version, "challenge", *how, current, n, who, now, why)
+            self.write_challenges(name, [*self.challenges(name), begun])
+            return begun
+
+    def end_challenge(self, name: str, who: str, why: str) -> Challenge:
+        """End the challenge of the current version; return the entry."""
+        _check_texts(who, why)
+        current = self.version_named(name)
+        with self.locked(name):
+            found = self.challenge_of(name)
+            if found is None:
+                raise NoChallengeError(name=name, current=current)
+            ended = replace(found, action="end", who=who, when=_now(), why=why)
+            self.write_challenges(name, [*self.challenges(name), ended])
+            return ended
+
+    def write_challenges(self, name: str, entries: Sequence[Challenge]) -> None:
+        """Replace the list of challenges."""
+        files.write_atomically(self._folder(name, CHALLENGES), challenges_as_bytes(entries))
+
+    def _copy(self, candidate: OpenRun, name: str) -> None:
+        """Make a verified copy of a run in versions/; the lock is held."""
+        version = candidate.manifest.run_id
+        if self.is_intact(name, version):
+            # The same numbers are there; a damaged run is refused all the same.
+            for _ in candidate.contents():
+                pass
+        else:
+            candidate.copy(self._folder(name) / INCOMING)
+            self.place(name, version)
 
     def rollback(self, name: str, who: str, why: str, to: str | None = None) -> Promotion:
         """Return to the previous version, or to any promoted version `to`."""
@@ -290,8 +364,7 @@ class Registry:
         history = self.history(name)
         previous = history[-1].version if history else None
         if version != previous:
-            now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-            history += [Promotion(version, version, action, who, now, why, previous)]
+            history += [Promotion(version, version, action, who, _now(), why, previous)]
             self.write_history(name, history)
         return history[-1]
 
@@ -301,7 +374,8 @@ class Registry:
         folder = self._folder(name)
         (folder / VERSIONS).mkdir(parents=True, exist_ok=True)
         with files.locked(folder / LOCK, wait=True):
-            for path in (folder / INCOMING, folder / RETIRED, *folder.glob(f".{POINTER}.*.tmp")):
+            left = [path for f in (POINTER, CHALLENGES) for path in folder.glob(f".{f}.*.tmp")]
+            for path in (folder / INCOMING, folder / RETIRED, *left):
                 files.remove(path)
             for new in (folder, folder.parent, folder.parent.parent):
                 files.sync(new)
@@ -393,6 +467,19 @@ class Registry:
             yield
         except ValueError as error:
             raise errors.RegistryDamagedError(path=path, reason=str(error)) from error
+
+
+@contextmanager
+def _servable(run: Path) -> Iterator[OpenRun]:
+    """Open a complete run that can be served."""
+    with opened_run(run) as candidate:
+        if not any(file.startswith(SCORER) for file in candidate.manifest.files):
+            raise errors.NotServableError(path=run)
+        yield candidate
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
 def _verify(path: Path, version: str) -> bytes:

@@ -181,7 +181,7 @@ class Delivery:
             pause = min(2 * pause, LAST_PAUSE)
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """Return why something could not be written, in a few words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

@@ -24,8 +24,12 @@ from tabproof.prediction_log.layout import LoggedColumn, LoggedModel, Role
 from tabproof.prediction_log.segments import EPOCH
 
 # Rows that become columns at once. Fewer than the first are left until a file is due.
-MIN_CHUNK, MAX_CHUNK = 1024, 2048
+MIN_CHUNK, MAX_CHUNK = 4096, 8192
 DAY = 86_400_000_000
+# Bytes of a request id in a packed row: those that the service makes have as many.
+ID_BYTES = 16
+# Fields of a packed row before those of the columns.
+N_FIRST = 4
 # Bytes of Python objects for one row, beside eight for each number and those of texts.
 ROW_BYTES = 400
 # Different sets of warnings whose texts are kept.
@@ -78,7 +82,7 @@ class Failed:
     """Rows that could not be encoded."""
 
     n_rows: int
-    error: Exception
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ class Stream:
     def __init__(self, model: LoggedModel, role: Role, choices: Choices) -> None:
         self.model, self.role = model, role
         self.n_dropped = self._n_told = 0
+        # Ordinary rows, packed; the others; and those of whole requests.
+        self._packed = bytearray()
         self._rows: list[tuple[Any, ...]] = []
         self._batches: list[_Batch] = []
         # Those of batches and of texts: what was added, and what was taken since.
@@ -111,8 +117,9 @@ class Stream:
         texts = [place for place, column in kept if column.kind == "text"]
         # Of a row: the time, the probabilities, then numbers, and codes of categories.
         codes = "".join("i" if column.kind == "category" else "d" for _, column in kept_plain)
-        form = f"={1 + len(model.labels)}d{codes}"
-        self._pack, self._dtype = Struct(form).pack, _dtype_of(1 + len(model.labels), codes)
+        packed = Struct(f"={ID_BYTES}si{1 + len(model.labels)}d{codes}")
+        self._pack, self._packed_bytes = packed.pack, packed.size
+        self._dtype = _dtype_of(len(model.labels), codes)
         self._has_all = len(plain) == len(model.columns)
         self._plain, self._texts = _getter(plain), _getter(texts) if texts else None
         self._columns = [_Column(place, column, choices) for place, column in kept]
@@ -135,15 +142,14 @@ class Stream:
         warnings: Sequence[Warned],
     ) -> None:
         """Add one row; see `PredictionLog.record`."""
-        rows = self._rows
-        if len(rows) >= self._max_rows:
+        if len(self._packed) > self._max_bytes or len(self._rows) >= self._max_rows:
             self.n_dropped += 1
             return
-        # Packed numbers take a third of the memory of objects, and no time of the collector.
+        name, code, texts = request_id.encode(), self._code_of[label], None
         if self._has_all:
-            packed = self._pack(time(), *proba, *values)
+            packed = self._pack(name, code, time(), *proba, *values)
         else:
-            packed = self._pack(time(), *proba, *self._plain(values))
+            packed = self._pack(name, code, time(), *proba, *self._plain(values))
             if self._texts is not None:
                 texts = self._texts(values)
                 n_bytes = sum(len(text) for text in texts if text is not None)
@@ -151,9 +157,11 @@ class Stream:
                     self.n_dropped += 1
                     return
                 self._added += n_bytes
-                rows.append((request_id, label, warnings or None, packed, texts))
-                return
-        rows.append((request_id, label, warnings or None, packed))
+        if texts is None and not warnings and len(name) <= ID_BYTES:
+            # A fifth of the memory of objects. Appending is one step for other threads.
+            self._packed += packed
+        else:
+            self._rows.append((request_id, warnings or None, packed, texts))
 
     def add_batch(
         self,
@@ -186,7 +194,7 @@ class Stream:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._rows and not self._batches
+        return not self._packed and not self._rows and not self._batches
 
     def newly_dropped(self) -> int:
         """Return how many rows were dropped since the last call."""
@@ -197,15 +205,20 @@ class Stream:
     @property
     def is_long(self) -> bool:
         """Whether enough waits to make columns of it now."""
-        return len(self._rows) >= MIN_CHUNK or bool(self._batches) or self._added > self._taken
+        n_rows = len(self._rows) + len(self._packed) // self._packed_bytes
+        return n_rows >= MIN_CHUNK or self._added > self._taken
 
     def take(self) -> Iterator[Chunk | Failed]:
         """Make columns of what was added, and forget it.
 
         Rows that cannot be encoded are not among the chunks.
         """
+        # Others only append, so that no row is lost between a copy and its removal.
+        while self._packed:
+            part = bytes(self._packed[: MAX_CHUNK * self._packed_bytes])
+            del self._packed[: len(part)]
+            yield from _tried(self._of_packed, part, len(part) // self._packed_bytes)
         while self._rows:
-            # Others only append, so that no row is lost between these two steps.
             rows = self._rows[:MAX_CHUNK]
             del self._rows[: len(rows)]
             yield from _tried(self._of_rows, rows, len(rows))
@@ -213,24 +226,36 @@ class Stream:
             batch = self._batches.pop(0)
             yield from _tried(self._of_batch, batch, len(batch.labels))
 
+    def _of_packed(self, packed: bytes) -> list[Chunk]:
+        table = np.frombuffer(packed, self._dtype)
+        return self._of_table(table, segments.short_strings(table["id"]), None, ())
+
     def _of_rows(self, rows: list[tuple[Any, ...]]) -> list[Chunk]:
-        ids, labels, warnings, packed, *texts = zip(*rows, strict=True)
-        n_rows = len(rows)
-        table = np.frombuffer(b"".join(packed), self._dtype)
-        plain = (table[name] for name in (self._dtype.names or ())[2:])
-        cells = zip(*texts[0], strict=True) if texts else iter(())
-        values = [next(cells) if c.kind == "text" else next(plain) for c in self._columns]
-        if texts:
-            self._taken += sum(len(t) for row in texts[0] for t in row if t is not None)
+        ids, warnings, packed, texts = zip(*rows, strict=True)
+        if self._texts is not None:
+            self._taken += sum(len(t) for row in texts for t in row if t is not None)
         noted = None
         if any(warnings):
             noted = [None if each is None else self._text_of(each) for each in warnings]
+        table = np.frombuffer(b"".join(packed), self._dtype)
+        return self._of_table(table, segments.strings(ids), noted, texts)
+
+    def _of_table(
+        self,
+        table: NDArray[Any],
+        ids: Array,
+        noted: Sequence[str | None] | None,
+        texts: Sequence[Sequence[str | None]],
+    ) -> list[Chunk]:
+        plain = (table[name] for name in (self._dtype.names or ())[N_FIRST:])
+        cells = zip(*texts, strict=True) if self._texts is not None else iter(())
+        values = [next(cells) if c.kind == "text" else next(plain) for c in self._columns]
         return self._chunks(
             np.rint(table["time"] * 1e6).astype(np.int64),
-            segments.strings(ids),
-            np.zeros(n_rows, np.int32),
+            ids,
+            np.zeros(len(table), np.int32),
             table["proba"],
-            labels,
+            table["label"],
             noted,
             values,
         )
@@ -247,12 +272,13 @@ class Stream:
             noted = [None] * n_rows
             for row, warnings in by_row.items():
                 noted[row] = self._text_of(warnings)
+        codes = np.fromiter(map(self._code_of.__getitem__, batch.labels), np.int64, n_rows)
         return self._chunks(
             np.full(n_rows, round(batch.time * 1e6), np.int64),
             segments.constant(batch.request_id, segments.STRING, n_rows),
             np.arange(n_rows, dtype=np.int32),
             batch.proba,
-            batch.labels,
+            codes,
             noted,
             [batch.columns[column.place] for column in self._columns],
         )
@@ -263,13 +289,12 @@ class Stream:
         ids: Array,
         places: NDArray[np.int32],
         proba: NDArray[np.float64],
-        labels: Sequence[str],
+        codes: NDArray[Any],
         noted: Sequence[str | None] | None,
         values: Sequence[Any],
     ) -> list[Chunk]:
-        n_rows, pauses = len(labels), segments.Pauses()
+        n_rows, pauses = len(codes), segments.Pauses()
         zeros = np.zeros(n_rows, np.int64)
-        codes = np.fromiter(map(self._code_of.__getitem__, labels), np.int64, n_rows)
         found = {
             layout.TIME: segments.times(microseconds),
             layout.REQUEST_ID: ids,
@@ -364,7 +389,7 @@ class _Column:
 def _tried(make: Callable[[T], list[Chunk]], rows: T, n_rows: int) -> list[Chunk | Failed]:
     try:
         return [*make(rows)]
-    except Exception as error:  # whatever it is, other rows are written
+    except BaseException as error:  # a panic of arro3 is no Exception; other rows are written
         return [Failed(n_rows, error)]
 
 
@@ -377,9 +402,10 @@ def _date(days: int) -> date:
     return (EPOCH + timedelta(days=days)).date()
 
 
-def _dtype_of(n_first: int, codes: str) -> np.dtype[Any]:
-    """Return the type of packed rows: the time, probabilities, then a field for each column."""
-    fields: list[Any] = [("time", "<f8"), ("proba", "<f8", (n_first - 1,))]
+def _dtype_of(n_labels: int, codes: str) -> np.dtype[Any]:
+    """Return the type of packed rows, which ends with a field for each column."""
+    first: list[Any] = [("id", f"S{ID_BYTES}"), ("label", "<i4"), ("time", "<f8")]
+    fields: list[Any] = [*first, ("proba", "<f8", (n_labels,))]
     kinds = {"d": "<f8", "i": "<i4"}
     return np.dtype([*fields, *((str(place), kinds[code]) for place, code in enumerate(codes))])
 

@@ -200,7 +200,7 @@ class PredictionLog:
                 if is_due:
                     flushed = now
                     self._flush()
-            except Exception:  # whatever it is, the thread goes on
+            except BaseException:  # whatever it is, the thread goes on
                 log.exception("prediction log: a step failed")
             if now - reported >= REPORT_SECONDS:
                 reported = now
@@ -258,7 +258,7 @@ class PredictionLog:
             batches: list[RecordBatch] = [chunk.columns for chunk in chunks]
             try:
                 content = segments.encode(batches)
-            except Exception as error:  # whatever it is, the others are written
+            except BaseException as error:  # a panic of arro3 is no Exception
                 self._fail(n_rows, error)
                 continue
             name = f"{folder}/{self._name(datetime.now(UTC))}"
@@ -267,7 +267,7 @@ class PredictionLog:
     def _name(self, when: datetime) -> str:
         return layout.segment_name(when, self._writer, next(self._numbers))
 
-    def _fail(self, n_rows: int, error: Exception) -> None:
+    def _fail(self, n_rows: int, error: BaseException) -> None:
         self._count("failed", n_rows)
         if type(error) not in self._failures:
             self._failures.add(type(error))

@@ -45,8 +45,8 @@ class OtherColumnsError(UserError):
     """A run that takes other columns or predicts other labels than the current version."""
 
     template = (
-        "not promoted: clients of '{name}' send rows for version {current}, and this run differs:"
-        " {differences}; --force promotes it all the same, --name gives it another name"
+        "not {action}: clients of '{name}' send rows for version {current}, and this run differs:"
+        " {differences}; --force takes it all the same, --name gives it another name"
     )
 
 
@@ -61,7 +61,7 @@ def push(name: str, *, store: str | None, sign: Path | None, replace: bool, mode
     address, sealed, what = opened.address, done.manifest, f"{name} {done.manifest.run_id}"
     first = f"pushed    {what} to {address}" if done.moved else f"{what} is current there already"
     return (
-        f"{first}\n"
+        f"{first}{_challenger(done.challenger)}\n"
         f"files     {len(sealed.files)}, {sealed.n_bytes:,} bytes;"
         f" {done.n_copied} sent, all read back\n"
         f"signed    {'yes' if done.signed else 'no'}\n"
@@ -84,10 +84,14 @@ def pull(name: str, *, store: str | None, overwrite: bool, models: Path) -> str:
     address, what = opened.address, f"{name} {done.manifest.run_id}"
     first = f"pulled    {what} from {address}" if done.moved else f"{what} is current already"
     return (
-        f"{first}\n"
+        f"{first}{_challenger(done.challenger)}\n"
         f"files     {len(done.manifest.files)}; {done.n_copied} fetched, each as it was sealed\n"
         f"look      python -m src.runs history {name}"
     )
+
+
+def _challenger(version: str | None) -> str:
+    return "" if version is None else f"\n          with its challenger {version}"
 
 
 def _address(asked: str | None) -> str:
@@ -113,11 +117,11 @@ def promote(
     name: None takes that of the dataset. force: even if the current version under this name has
     other columns or labels.
     """
-    with _changing(models) as registry:
-        path = _complete(artifacts.find_run(run, outputs))
+    with changing(models) as registry:
+        path = complete(artifacts.find_run(run, outputs))
         predictions = artifacts.read_predictions(path)
         model = predictions.summary.model_name if name is None else name
-        before = registry.current(model)
+        before, challenge = registry.current(model), registry.challenge_of(model)
 
         def check(current: Path) -> str:
             figures = _figures_if_better(predictions, current) if if_better else ""
@@ -127,21 +131,23 @@ def promote(
 
         after = registry.promote(path, model, who or me(), why, check)
     rewrite_page(outputs, models)
-    return _summary(model, before, after, models, f"promoted  {model} {after.version}, from {path}")
+    first = f"promoted  {model} {after.version}, from {path}"
+    return _summary(model, before, after, models, first, challenge)
 
 
 def rollback(name: str, *, to: str | None, who: str | None, why: str, models: Path) -> str:
     """Serve the version before, or any that was promoted."""
-    with _changing(models) as registry:
-        before = registry.current(name)
+    with changing(models) as registry:
+        before, challenge = registry.current(name), registry.challenge_of(name)
         after = registry.rollback(name, who or me(), why, to)
     # By default, outputs/ and models/ are in the same directory.
     rewrite_page(models.with_name(artifacts.OUTPUTS), models)
-    return _summary(name, before, after, models, f"current   {name} {after.version}")
+    first = f"current   {name} {after.version}"
+    return _summary(name, before, after, models, first, challenge)
 
 
 @contextmanager
-def _changing(models: Path) -> Iterator[artifacts.Registry]:
+def changing(models: Path) -> Iterator[artifacts.Registry]:
     """Yield the registry; an interrupt inside the block gets a note with its state."""
     try:
         yield artifacts.Registry(models)
@@ -154,17 +160,31 @@ def _changing(models: Path) -> Iterator[artifacts.Registry]:
 Version = artifacts.Promotion
 
 
-def _summary(name: str, before: Version | None, after: Version, models: Path, first: str) -> str:
+def _summary(
+    name: str,
+    before: Version | None,
+    after: Version,
+    models: Path,
+    first: str,
+    challenge: artifacts.Challenge | None,
+) -> str:
     if after == before:
         return f"{name}: {after.version} is current already; its copy is intact"
-    elsewhere = "" if models == Path("models") else f" --models {shell_word(str(models))}"
+    elsewhere = elsewhere_than(models)
     lines = [first, f"before    {after.previous or 'nothing'}"]
+    if challenge is not None:
+        lines.append(f"ended     the challenge by {challenge.version} ({challenge.words})")
     lines += [f"why       {after.why}"] if after.why else []
     lines.append("serve it  make api, or tabproof serve")
     if after.previous:
         to = f" --to {after.previous}" if after.action == "rollback" else ""
         lines.append(f"go back   python -m src.runs rollback {name}{to}{elsewhere}")
     return "\n".join([*lines, f"look      python -m src.runs history {name}{elsewhere}"])
+
+
+def elsewhere_than(models: Path) -> str:
+    """Return the option behind a command that names another registry than the default."""
+    return "" if models == Path("models") else f" --models {shell_word(str(models))}"
 
 
 def me() -> str:
@@ -180,27 +200,41 @@ def me() -> str:
 def history(name: str, *, as_json: bool, models: Path) -> str:
     """Show what was promoted under a name, the newest last."""
     registry = artifacts.Registry(models)
-    entries = registry.history(name)
+    entries, challenges = registry.history(name), registry.challenges(name)
     if not entries:
         raise NotPromotedError(name, models, registry.names())
+    challenge = registry.challenge_of(name)
     if as_json:
-        past = [asdict(entry) for entry in entries]
-        content = {"name": name, "current": entries[-1].version, "history": past}
+        content = {
+            "name": name,
+            "current": entries[-1].version,
+            "history": [asdict(entry) for entry in entries],
+            "challenger": None if challenge is None else challenge.version,
+            "challenges": [asdict(entry) for entry in challenges],
+        }
         return json.dumps(content, indent=2, ensure_ascii=False)
     rows = [("", "when", "action", "version", "who", "why")]
-    rows += [("", e.when, e.action, e.version, e.who, e.why) for e in entries]
-    rows[-1] = ("*", *rows[-1][1:])
-    return f"{aligned(rows)}\n* is current; versions are in {models / name}"
+    for n, e in enumerate(entries, start=1):
+        is_last = n == len(entries)
+        rows.append(("*" if is_last else "", e.when, e.action, e.version, e.who, e.why))
+        # Each behind the promotion that it belongs to.
+        for each in challenges:
+            if each.n_promotions == n or (is_last and each.n_promotions > n):
+                why = "; ".join(filter(None, (each.words, each.why)))
+                mark = "+" if each == challenge else ""
+                rows.append((mark, each.when, each.action, each.version, each.who, why))
+    key = "* is current" + (", + its challenger" if challenge else "")
+    return f"{aligned(rows)}\n{key}; versions are in {models / name}"
 
 
 def verify(run: str, *, outputs: Path, models: Path) -> str:
     """Read every byte of a run or a promoted version and compare it with its manifest."""
-    path = _complete(artifacts.find_run(run, outputs, models))
+    path = complete(artifacts.find_run(run, outputs, models))
     verified = artifacts.read_verified(path, lambda _: False)
     return f"OK  {path}: {verified.n_files} files, run id {verified.run_id}"
 
 
-def _complete(run: Path) -> Path:
+def complete(run: Path) -> Path:
     """Refuse a directory that holds no run, or one whose manifest cannot be read."""
     if artifacts.read_manifest(run) is None:
         found = artifacts.read_record(run)
@@ -208,7 +242,7 @@ def _complete(run: Path) -> Path:
     return run
 
 
-def check_columns(run: Path, current: Path, name: str) -> None:
+def check_columns(run: Path, current: Path, name: str, action: str = "promoted") -> None:
     """Raise OtherColumnsError unless a run takes and predicts what the current version does."""
     ours = _read_schema(run)
     try:
@@ -218,7 +252,7 @@ def check_columns(run: Path, current: Path, name: str) -> None:
     else:
         found = schema_differences(theirs, ours)
     if found:
-        raise OtherColumnsError(name, current.name, "; ".join(found))
+        raise OtherColumnsError(action, name, current.name, "; ".join(found))
 
 
 def _read_schema(run: Path) -> Schema:

@@ -38,6 +38,9 @@ def prune(*, outputs: Path, models: Path, yes: bool, dry_run: bool, **filters: s
     found = artifacts.read_records(outputs)
     registry = artifacts.Registry(models)
     promoted = {each.run_id: name for name in registry.names() for each in registry.history(name)}
+    for name in registry.names():
+        if challenge := registry.challenge_of(name):
+            promoted.setdefault(challenge.run_id, name)
     complete = [e for e in filtered(found) if e.record.state in artifacts.COMPLETE]
     kept = {
         each.path: f"promoted as {promoted[each.record.run_id]}"

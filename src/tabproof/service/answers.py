@@ -94,6 +94,20 @@ class Problem(msgspec.Struct, omit_defaults=True):
     difference: Difference | None = None
 
 
+class ChallengerInfo(msgspec.Struct, omit_defaults=True):
+    """A run that is tried beside a served model.
+
+    share: of the requests, 0 where it gets none; detail says why. sticky: the column whose cell
+    decides which model answers.
+    """
+
+    run_id: str
+    kind: Literal["shadow", "canary", "unknown"]
+    share: float
+    sticky: str | None = None
+    detail: str = ""
+
+
 class ModelInfo(msgspec.Struct):
     """A served model; source: its directory below a configured root."""
 
@@ -105,16 +119,18 @@ class ModelInfo(msgspec.Struct):
     metrics: dict[str, float | None]
     source: str
     promoted: bool
+    challenger: ChallengerInfo | msgspec.UnsetType = msgspec.UNSET
 
 
 class Health(msgspec.Struct, omit_defaults=True):
-    """State of the process; failed: models that could not be loaded."""
+    """State of the process; failed: models that could not be loaded; challengers: by model."""
 
     status: Literal["ok"]
     models: dict[str, str]
     default_model: str | None
     failed: dict[str, str] = {}
     detail: str = ""
+    challengers: dict[str, ChallengerInfo] = {}
 
 
 class Readiness(msgspec.Struct, omit_defaults=True):

@@ -120,6 +120,7 @@ def make_app(settings: Settings) -> FastAPI:
         yield
         if by_grpc is not None:
             await by_grpc.stop()
+        await asyncio.to_thread(endpoints.traffic.stop)
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):

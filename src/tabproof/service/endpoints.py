@@ -36,9 +36,11 @@ from tabproof.service.served_model import ServedModel
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings
 from tabproof.service.telemetry import LogLine, Telemetry
+from tabproof.service.traffic import Traffic, challenger_of
 from tabproof.service.workers import Workers
 
 if TYPE_CHECKING:
+    from tabproof.prediction_log.layout import Role
     from tabproof.prediction_log.writer import PredictionLog
 
 DOCUMENT_PATH = "/openapi.json"
@@ -73,7 +75,7 @@ class Answer:
     """The body of a response, and what is counted and logged about it.
 
     scored: the cells as scored, and the probabilities: of one row, or of a batch by column.
-    warnings: of each row.
+    warnings: of each row. role: of the model in the prediction log.
     """
 
     content: bytes
@@ -82,6 +84,7 @@ class Answer:
     scored: tuple[Any, Any]
     warnings: Sequence[RowWarning]
     is_batch: bool
+    role: "Role" = "champion"
 
 
 def json_response(content: Any, status: int = 200) -> Response:
@@ -104,6 +107,7 @@ class Endpoints:
         self._store, self.settings, self._workers = store, settings, workers
         self.telemetry, self.lifecycle = telemetry, lifecycle
         self.prediction_log, self._labels = prediction_log, Labels(settings, prediction_log)
+        self.traffic = Traffic(settings, telemetry, prediction_log)
         self._reloading = asyncio.Lock()
         # One thread: the work holds the interpreter lock most of the time.
         self._worker = ThreadPoolExecutor(1, "large-batch")
@@ -141,10 +145,18 @@ class Endpoints:
         return next(found, None)
 
     def predict(
-        self, kind: str, names: dict[str, str], query: bytes, content: bytes, headers: Headers
+        self,
+        kind: str,
+        names: dict[str, str],
+        query: bytes,
+        content: bytes,
+        headers: Headers,
+        request_id: str = "",
     ) -> Answer | Coroutine[Any, Any, Answer]:
         """Answer a prediction; kind: `Endpoint.body`. Large ones run in a worker thread."""
-        model, max_rows = self._store.served.find(**names), self.settings.max_rows
+        served = self._store.served
+        model, max_rows = served.find(**names), self.settings.max_rows
+        challenger = challenger_of(served, model, names.get("version"))
         n_columns = len(model.schema.columns)
         strict = explain = False
         if query:
@@ -170,56 +182,90 @@ class Endpoints:
 
         def work() -> Answer:
             nonlocal request
+            score: Callable[[ServedModel], Answer]
             if kind == "row":
                 row = decode_row(content)
-                one, cells, proba = model.score_row(row, strict=strict, explain=explain)
-                scored = cells, proba
-                return Answer(_encode(one), model, (one.label,), scored, one.warnings, False)
-            if kind == "rows":
+                rows: Sequence[Row] = (row,)
+
+                def score(by: ServedModel) -> Answer:
+                    one, cells, proba = by.score_row(row, strict=strict, explain=explain)
+                    scored = cells, proba
+                    return Answer(_encode(one), by, (one.label,), scored, one.warnings, False)
+
+            elif kind == "rows":
                 rows = decode_rows(content, max_rows)
+                self._check_rows(rows)
+
+                def score(by: ServedModel) -> Answer:
+                    batch, answer = self._score(by, rows, strict=strict, explain=explain)
+                    answer.content = _encode(batch)
+                    return answer
+
             else:
                 request = request or decode_tensors()
-                response, answer = self._infer(model, request, strict=strict, explain=explain)
-                answer.content = _encode(response)
-                return answer
-            batch, answer = self._score(model, rows, strict=strict, explain=explain)
-            answer.content = _encode(batch)
-            return answer
+                rows, infer = self._infer(model, request, strict=strict, explain=explain)
+
+                def score(by: ServedModel) -> Answer:
+                    response, answer = infer(by)
+                    answer.content = _encode(response)
+                    return answer
+
+            found = self.traffic.answer(model, challenger, request_id, rows, score)
+            found.role = "champion" if found.model is model else "canary"
+            return found
 
         return self._in_thread(work) if is_large else work()
 
     async def infer(
-        self, name: str, version: str | None, decode: Callable[[int], InferRequest], n_cells: int
+        self,
+        name: str,
+        version: str | None,
+        decode: Callable[[int], InferRequest],
+        n_cells: int,
+        request_id: str,
     ) -> tuple[InferResponse, Answer]:
         """Answer tensors that came by another way than HTTP; the second has no content.
 
         decode: takes the largest number of cells of a tensor. n_cells: of all; many are decoded and
         predicted in the worker thread.
         """
-        model = self._store.served.find(name, version)
+        served = self._store.served
+        model = served.find(name, version)
+        challenger = challenger_of(served, model, version)
         max_cells = self.settings.max_rows * len(model.schema.columns)
 
         def work() -> tuple[InferResponse, Answer]:
-            return self._infer(model, decode(max_cells), strict=False, explain=False)
+            rows, score = self._infer(model, decode(max_cells), strict=False, explain=False)
+            response, answer = self.traffic.answer(model, challenger, request_id, rows, score)
+            answer.role = "champion" if answer.model is model else "canary"
+            return response, answer
 
         return work() if n_cells <= MANY_CELLS else await self._in_thread(work)
 
     def _infer(
         self, model: ServedModel, request: InferRequest, *, strict: bool, explain: bool
-    ) -> tuple[InferResponse, Answer]:
+    ) -> tuple[Sequence[Row], Callable[[ServedModel], tuple[InferResponse, Answer]]]:
+        """Return the rows of tensors, and what scores them."""
         parameters = request.parameters or {}
         strict = strict or read_flag("strict", parameters.get("strict", False))
         explain = explain or read_flag("explain", parameters.get("explain", False))
         rows = inference_protocol.rows_of(request, model)
-        batch, answer = self._score(model, rows, strict=strict, explain=explain)
-        return inference_protocol.response_of(request, batch, model), answer
+        self._check_rows(rows)
+
+        def score(by: ServedModel) -> tuple[InferResponse, Answer]:
+            batch, answer = self._score(by, rows, strict=strict, explain=explain)
+            return inference_protocol.response_of(request, batch, by), answer
+
+        return rows, score
+
+    def _check_rows(self, rows: Sequence[Row]) -> None:
+        if len(rows) > (max_rows := self.settings.max_rows):
+            detail = f"{len(rows):,} rows are more than {max_rows:,}; send them in parts"
+            raise RefusedError(413, detail)
 
     def _score(
         self, model: ServedModel, rows: Sequence[Row], *, strict: bool, explain: bool
     ) -> tuple[answers.PredictionBatch, Answer]:
-        if len(rows) > (max_rows := self.settings.max_rows):
-            detail = f"{len(rows):,} rows are more than {max_rows:,}; send them in parts"
-            raise RefusedError(413, detail)
         every: list[RowWarning] | None = None if self.prediction_log is None else []
         batch, columns, proba = model.score_rows(rows, strict=strict, explain=explain, every=every)
         return batch, Answer(b"", model, batch.label, (columns, proba), every or (), True)
@@ -231,11 +277,12 @@ class Endpoints:
         self.telemetry.predictions(model.name, labels)
         if (log := self.prediction_log) is None:
             return
-        cells, proba = answer.scored
+        (cells, proba), logged, request_id = answer.scored, model.logged, line.request_id
+        warnings, role = answer.warnings, answer.role
         if answer.is_batch:
-            log.record_batch(model.logged, line.request_id, cells, proba, labels, answer.warnings)
+            log.record_batch(logged, request_id, cells, proba, labels, warnings, role)
         else:
-            log.record(model.logged, line.request_id, cells, proba, labels[0], answer.warnings)
+            log.record(logged, request_id, cells, proba, labels[0], warnings, role)
 
     async def _in_thread(self, work: Callable[[], Worked]) -> Worked:
         running = asyncio.get_running_loop().run_in_executor(self._worker, work)
@@ -269,6 +316,7 @@ class Endpoints:
         """Log and count what is served; reload: the result of one, "succeeded" or "refused"."""
         served = self._store.served
         self.telemetry.models(served.models.values(), reload)
+        self.traffic.show(served)
         log_served(served)
 
     # --- Handlers of FastAPI's routes; the table has their summaries
@@ -280,7 +328,9 @@ class Endpoints:
             outdated = {**served.store, **served.unread}.items()
             detail = "; ".join(f"'{name}' is not up to date: {why}" for name, why in outdated)
         default, failed = served.default_name, dict(served.failed)
-        return json_response(answers.Health("ok", served.runs, default, failed, detail))
+        infos = self.traffic.infos(served)
+        health = answers.Health("ok", served.runs, default, failed, detail, infos)
+        return json_response(health)
 
     async def _ready(self, _: Request, *, is_protocol: bool = False) -> Response:
         why = self.why_not_ready()
@@ -291,6 +341,7 @@ class Endpoints:
 
     async def _models(self, _: Request) -> Response:
         served = self._store.served
+        challengers = self.traffic.infos(served)
         infos = [
             answers.ModelInfo(
                 name=name,
@@ -301,6 +352,7 @@ class Endpoints:
                 metrics=dict(model.summary.metrics),
                 source=model.source,
                 promoted=model.promoted,
+                challenger=challengers.get(name, msgspec.UNSET),
             )
             for name, model in sorted(served.models.items())
         ]

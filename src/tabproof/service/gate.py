@@ -123,7 +123,9 @@ class Gate:
         refusal = None
         try:
             self._check(endpoint, scope, headers)
-            answer = self._endpoints.predict(endpoint.body, names, b"", as_utf8(content), headers)
+            body = as_utf8(content)
+            predict = self._endpoints.predict
+            answer = predict(endpoint.body, names, b"", body, headers, line.request_id)
             if not isinstance(answer, Answer):
                 answer.close()
                 return None
@@ -184,7 +186,9 @@ class Gate:
                 await self._respond(exchange, 200, content, [])
                 return
             query = exchange.scope["query_string"]
-            answer = self._endpoints.predict(endpoint.body, names, query, content, headers)
+            answer = self._endpoints.predict(
+                endpoint.body, names, query, content, headers, exchange.line.request_id
+            )
             if not isinstance(answer, Answer):
                 answer = await answer
         finally:

@@ -180,8 +180,9 @@ class GrpcService:
         is_raw = len(request.raw_input_contents) > 0
         # An option may ask for more work than the size shows.
         n_cells = request.ByteSize() if not request.parameters else MANY_CELLS + 1
+        decode, version = partial(_decoded, request), request.model_version or None
         response, answer = await self._endpoints.infer(
-            request.model_name, request.model_version or None, partial(_decoded, request), n_cells
+            request.model_name, version, decode, n_cells, line.request_id
         )
         self._endpoints.count(answer, line)
         outputs = [

@@ -110,7 +110,10 @@ class Labels:
             try:
                 assert self._log is not None  # noqa: S101 - `check` has refused
                 await asyncio.to_thread(self._log.write_labels, entries)
-            except Exception as error:  # whatever it is, each client gets a response
+            except asyncio.CancelledError:
+                self._writing = None
+                raise
+            except BaseException as error:  # a panic of arro3 is no Exception
                 from tabproof.prediction_log.delivery import reason_of
 
                 failure = _not_written(reason_of(error))

@@ -19,6 +19,7 @@ from tabproof.artifacts.files import real_parts
 from tabproof.artifacts.registry import VERSIONS
 from tabproof.errors import UserError, printable
 from tabproof.service.answers import ReasonKind, RefusedError
+from tabproof.service.challengers import Challenger, RefusedChallenge, load_challengers
 from tabproof.service.served_model import ModelUnusableError, Reason, ServedModel, load_model
 from tabproof.service.settings import Settings
 
@@ -54,7 +55,8 @@ class Served:
     failed: models that could not be loaded. store: models that could not be pulled, of which the
     cached version is served. unread: entries of the registry that cannot be read; a model that was
     served before stays. required: names without which the service is not ready. blocked: why
-    nothing is served, although other workers serve.
+    nothing is served, although other workers serve. challengers: those of `models`. refused:
+    challenges whose challengers are not served.
     """
 
     models: Mapping[str, ServedModel] = field(default_factory=dict)
@@ -64,6 +66,8 @@ class Served:
     unread: Mapping[str, str] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     blocked: str = ""
+    challengers: Mapping[str, Challenger] = field(default_factory=dict)
+    refused: Mapping[str, RefusedChallenge] = field(default_factory=dict)
 
     @property
     def runs(self) -> dict[str, str]:
@@ -145,6 +149,8 @@ class ModelStore:
         # The version of each pointer when it was last read, loaded or not.
         self._pointers: dict[str, str] = {}
         self._removed: set[str] = set()
+        # Those that were logged.
+        self._refused: dict[str, RefusedChallenge] = {}
         # A requested reload and one of the watcher would overwrite each other's result.
         self._lock = Lock()
 
@@ -165,8 +171,7 @@ class ModelStore:
                 names = self._registry.names()
             except OSError as error:
                 raise self._unread_error("registry", self.message_of(error)) from error
-            # '?' is the version of a damaged pointer.
-            found = {name: p.version if (p := self._current(name)) else "?" for name in names}
+            found = {name: self._position(name) for name in names}
             known = self._pointers
             moved = {name for name in {*found, *known} if found.get(name) != known.get(name)}
             # A link may be repaired while the pointer stays as it is.
@@ -182,6 +187,7 @@ class ModelStore:
         if len(paths) == 1 and not self.served.blocked:
             return self.reload(paths[0], thoroughly=thoroughly)
         fresh = ModelStore(self._settings)
+        fresh._refused = self._refused
         for path in paths:
             try:
                 fresh.reload(path)
@@ -234,7 +240,9 @@ class ModelStore:
             with recorded(name):
                 if not thoroughly:
                     with suppress(UserError):  # damaged: pulling repairs it
-                        if RemoteModel(store, name).history() == self._registry.history(name):
+                        remote, registry = RemoteModel(store, name), self._registry
+                        is_same = remote.history() == registry.history(name)
+                        if is_same and remote.challenges()[0] == registry.challenges(name):
                             continue
                 pull(store, self._registry, name, keys=self._keys, overwrite=True)
         self.served = replace(self.served, store=failed)
@@ -284,7 +292,8 @@ class ModelStore:
                 reason = f"API_REQUIRE does not name it, and '{served.required[0]}' is not promoted"
                 raise ReloadError({model.name: reason})
             default, models = self._default_name([model.name]), {model.name: model}
-            self.served = replace(served, models=models, default_name=default, failed={}, unread={})
+            served = replace(served, models=models, default_name=default, failed={}, unread={})
+            self.served = replace(served, challengers={}, refused={})
             return
         self._pointers = versions
         removed = promoted - versions.keys()
@@ -314,8 +323,9 @@ class ModelStore:
         default = served.default_name
         if default not in kept:
             default = self._default_name(versions)
-        self.served = replace(
-            served, models=models, default_name=default, failed=failed, unread=unread
+        self.served = self._with_challengers(
+            replace(served, models=models, default_name=default, failed=failed, unread=unread),
+            again=names is None,
         )
         if new:
             raise ReloadError(new)
@@ -343,7 +353,21 @@ class ModelStore:
         # A run that was named becomes the default, so that it can be tried.
         default = self._default_name(models) if promoted else model.name
         failed = {k: v for k, v in self.served.failed.items() if k != model.name}
-        self.served = replace(self.served, models=models, default_name=default, failed=failed)
+        served = replace(self.served, models=models, default_name=default, failed=failed)
+        self.served = self._with_challengers(served, again=False)
+
+    def _with_challengers(self, served: Served, *, again: bool) -> Served:
+        """Load the challengers of all models; again: those that are loaded, too."""
+        found, self._refused = load_challengers(
+            self._registry,
+            served.models,
+            {} if again else served.challengers,
+            self._load_promoted,
+            self.message_of,
+            has_log=bool(self._settings.prediction_log),
+            logged=self._refused,
+        )
+        return replace(served, challengers=found, refused=self._refused)
 
     def _load_promoted(self, name: str, version: str | None = None) -> ServedModel:
         """Load a version of a promoted model, the current one without `version`."""
@@ -385,10 +409,15 @@ class ModelStore:
             allow_empty=self._settings.allow_empty,
         )
 
-    def _current(self, name: str) -> Promotion | None:
+    def _position(self, name: str) -> str:
+        """Return what is served under a name, and its challenge: another text means a change."""
+        position = "?"
         with suppress(UserError, OSError):  # damaged: loading it reports the damage
-            return self._registry.current(name)
-        return None
+            promotion = self._registry.current(name)
+            position = promotion.version if promotion else "?"
+            challenge = self._registry.challenge_of(name)
+            position += "" if challenge is None else f" {challenge.version} {challenge.when}"
+        return position
 
     def _default_name(self, names: Collection[str]) -> str | None:
         if self._settings.default_model or len(names) <= 1:

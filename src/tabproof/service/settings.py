@@ -80,6 +80,15 @@ class Settings:
         "after SIGTERM, how long `/ready` returns 503 while requests are still served", 2.0, 0.0
     )
     watch_seconds: float = setting("seconds between checks for promotions; 0: never", 0.0, 0.0)
+    canary_max_error_share: float = setting(
+        "share of failed requests above which a [canary](monitoring.md#champion-and-challenger)"
+        " answers no longer",
+        0.02,
+        0.0,
+    )
+    canary_max_slowdown: float = setting(
+        "the same, of its mean time per row over that of the champion", 3.0, 0.1
+    )
     grpc: str = setting(
         "address of the Open Inference Protocol by gRPC, such as `0.0.0.0:9000`; empty: none", ""
     )

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -68,6 +68,13 @@ class Telemetry:
         gauge = partial(gauge, multiprocess_mode="livemax")
         self._models = gauge("api_model_info", "served models", ["model", "run_id"])
         self._served: set[tuple[str, str]] = set()
+        by_result = ["model", "result"]
+        self._challengers = counter("api_challenger_requests", "by result", by_result)
+        # Of several workers, the least: one that has taken a canary back shows.
+        of_challenger = ["model", "run_id", "kind"]
+        least = partial(Gauge, registry=registry, multiprocess_mode="livemin")
+        self._shares = least("api_challenger_share", "share of the requests", of_challenger)
+        self._shown: dict[tuple[str, str, str], float] = {}
         histogram = partial(Histogram, buckets=BUCKETS, registry=registry)
         doc = "seconds from the request head to the response"
         seconds = histogram("api_request_seconds", doc, ["route"])
@@ -116,6 +123,34 @@ class Telemetry:
         self._served |= served
         if reload:
             self._reloads.labels(reload).inc()
+
+    def challenger(self, model: str, result: str, count: int = 1) -> None:
+        """Count requests of a challenger: "scored", "dropped", "answered" "failed" or,
+        at a load, "not_loaded".
+        """
+        self._challengers.labels(model, result).inc(count)
+
+    def challengers(
+        self, shares: Mapping[tuple[str, str, str], float], failed: Iterable[str]
+    ) -> None:
+        """Set the gauge of challengers: shares by model, run id and kind; the others get 0.
+
+        failed: models whose challengers could not be loaded, to be counted.
+        """
+        if self._directory is None:
+            self._shares.clear()
+            self._shown = {}
+        self._shown = {**dict.fromkeys(self._shown, 0.0), **shares}
+        for labels, share in self._shown.items():
+            self._shares.labels(*labels).set(share)
+        for model in failed:
+            self.challenger(model, "not_loaded")
+
+    def taken_back(self, model: str, run_id: str) -> None:
+        """Show that a canary answers no longer."""
+        labels = model, run_id, "canary"
+        self._shown[labels] = 0.0
+        self._shares.labels(*labels).set(0)
 
     def exposition(self) -> bytes:
         """Return all metrics in the format of Prometheus; of several workers, their sums."""

@@ -117,8 +117,8 @@ def test_a_broken_connection_is_tried_again(
     push(bucket.address, models)
     pull(bucket.address, tmp_path / "other")
     assert content_of(tmp_path / "other") == content_of(models)
-    # Pointer, manifest and five files are written and read, and a signature is looked for.
-    assert len(broken) == 15
+    # Pointer, manifest and five files are written and read; signature and challenges looked for.
+    assert len(broken) == 16
 
 
 def test_a_pointer_written_although_the_answer_was_lost_is_no_conflict(

@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tabproof.artifacts import manifest as manifests
 from tabproof.artifacts import registry as registries
+from tabproof.artifacts.challenges import (
+    CHALLENGES,
+    Challenge,
+    challenges_as_bytes,
+    in_force,
+    parse_challenges,
+)
 from tabproof.artifacts.errors import (
     NotInStoreError,
     NotPromotedError,
@@ -43,13 +50,14 @@ class Transfer:
     """What was pushed or pulled.
 
     n_copied: files that were missing or damaged where they went. moved: whether the pointer there
-    changed.
+    or the challenges changed. challenger: the version that challenges the current one.
     """
 
     manifest: Manifest
     n_copied: int
     moved: bool
     signed: bool
+    challenger: str | None = None
 
 
 class RemoteModel:
@@ -58,6 +66,7 @@ class RemoteModel:
     def __init__(self, store: Store, name: str) -> None:
         self.store, self.name = store, name
         self.pointer_name = f"{name}/{registries.POINTER}"
+        self.challenges_name = f"{name}/{CHALLENGES}"
         if not registries.NAME.fullmatch(name):
             raise StoreError(store.location(name), "a model cannot have this name")
 
@@ -78,6 +87,13 @@ class RemoteModel:
         if content is None:
             return [], None
         return self._parsed(self.pointer_name, registries.parse_history, content.content), content
+
+    def challenges(self) -> tuple[list[Challenge], Content | None]:
+        """Read the challenges, and the content to replace; empty where there never was one."""
+        content = self.store.read(self.challenges_name, registries.MAX_SIZE)
+        if content is None:
+            return [], None
+        return self._parsed(self.challenges_name, parse_challenges, content.content), content
 
     def path(self, version: str, file: str = manifests.NAME) -> str:
         """Return the name of a version's file in the store."""
@@ -135,25 +151,16 @@ def pull(
     remote = RemoteModel(store, name)
     history = remote.history()
     version = history[-1].version
-    location = store.location(remote.path(version))
-    sealed = remote.sealed(version)
-    if sealed is None:
-        raise NotInStoreError(location, "the pointer names this version, and it is not there")
-    manifest = remote.manifest(version, sealed.content)
-    _, found = remote.signature(version)
-    signature = None if found is None else found.content
-    if keys is not None:
-        keys.check(name, version, sealed.content, signature)
-
-    def fetch(file: str) -> None:
-        try:
-            write_new(incoming / file, remote.contents(version, file, manifest.files[file]))
-        except (FileExistsError, NotADirectoryError) as error:
-            reason = f"it names a file that is also a directory: {file!r}"
-            raise StoreError(location, reason) from error
-
-    with registry.locked(name) as folder:
-        incoming = folder / registries.INCOMING
+    fetched = _Fetched.of(remote, version, keys)
+    challenge, challenger, challenges = None, None, None
+    try:
+        challenges, _ = remote.challenges()
+        challenge = in_force(challenges, [entry.version for entry in history])
+        if challenge is not None:
+            challenger = _Fetched.of(remote, challenge.version, keys)
+    except UserError as error:
+        log.warning("the challenger of '%s' cannot be pulled: %s", name, error)
+    with registry.locked(name):
         try:
             ours = registry.history(name)
         except RegistryDamagedError as error:
@@ -170,19 +177,90 @@ def pull(
                 )
             message = "model '%s': the history in %s does not continue the one here; was %s, is %s"
             log.warning(message, name, store.address, last, version)
-        is_fetched = not registry.is_intact(name, version, sealed.content)
-        if is_fetched:
-            with new_directory(incoming), ThreadPoolExecutor(stores.N_PARALLEL) as pool:
-                list(pool.map(fetch, sorted(manifest.files)))
-                write_new(incoming / manifests.NAME, [sealed.content])
-            read_verified(incoming, lambda _: False)
-            registry.place(name, version)
-        if signature is not None:
-            registry.write_signature(name, version, signature)
+        n_fetched = fetched.place(registry)
         if ours != history:
             registry.write_history(name, history)
-    n_fetched = len(manifest.files) if is_fetched else 0
-    return Transfer(manifest, n_fetched, ours != history, signature is not None)
+        is_challenged = _take_challenges(registry, name, challenges, challenger, overwrite)
+    moved = ours != history or is_challenged
+    version_of = None if challenge is None else challenge.version
+    return Transfer(fetched.manifest, n_fetched, moved, fetched.signature is not None, version_of)
+
+
+def _take_challenges(
+    registry: Registry,
+    name: str,
+    theirs: list[Challenge] | None,
+    challenger: "_Fetched | None",
+    overwrite: bool,
+) -> bool:
+    """Take the challenges of the store, the champion being current; return whether they changed.
+
+    The champion is served whatever happens: what fails is logged. theirs: None if unknown.
+    """
+    try:
+        ours = registry.challenges(name)
+    except RegistryDamagedError as error:
+        log.warning("%s; replacing it", error)
+        ours = []
+    if theirs is None or (theirs[: len(ours)] != ours and not overwrite):
+        return False
+    try:
+        if challenger is not None:
+            challenger.place(registry)
+    except UserError as error:
+        log.warning("the challenger of '%s' cannot be pulled: %s", name, error)
+    if ours != theirs:
+        registry.write_challenges(name, theirs)
+    return ours != theirs
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    """A version of a store: its manifest was read and is trusted, its files were not read yet."""
+
+    remote: RemoteModel
+    sealed: bytes
+    manifest: Manifest
+    signature: bytes | None
+
+    @classmethod
+    def of(cls, remote: RemoteModel, version: str, keys: "SignatureKeys | None") -> "_Fetched":
+        """Read the manifest and the signature of a version; raise if it is not trusted."""
+        sealed = remote.sealed(version)
+        if sealed is None:
+            location = remote.store.location(remote.path(version))
+            raise NotInStoreError(location, "the pointer names this version, and it is not there")
+        manifest = remote.manifest(version, sealed.content)
+        _, found = remote.signature(version)
+        signature = None if found is None else found.content
+        if keys is not None:
+            keys.check(remote.name, version, sealed.content, signature)
+        return cls(remote, sealed.content, manifest, signature)
+
+    def place(self, registry: Registry) -> int:
+        """Make the version whole in the registry, which is locked; return how many files came."""
+        remote, name, version = self.remote, self.remote.name, self.manifest.run_id
+        incoming = registry.root / name / registries.INCOMING
+
+        def fetch(file: str) -> None:
+            try:
+                parts = remote.contents(version, file, self.manifest.files[file])
+                write_new(incoming / file, parts)
+            except (FileExistsError, NotADirectoryError) as error:
+                location = remote.store.location(remote.path(version))
+                reason = f"it names a file that is also a directory: {file!r}"
+                raise StoreError(location, reason) from error
+
+        is_fetched = not registry.is_intact(name, version, self.sealed)
+        if is_fetched:
+            with new_directory(incoming), ThreadPoolExecutor(stores.N_PARALLEL) as pool:
+                list(pool.map(fetch, sorted(self.manifest.files)))
+                write_new(incoming / manifests.NAME, [self.sealed])
+            read_verified(incoming, lambda _: False)
+            registry.place(name, version)
+        if self.signature is not None:
+            registry.write_signature(name, version, self.signature)
+        return len(self.manifest.files) if is_fetched else 0
 
 
 def push(
@@ -200,51 +278,104 @@ def push(
     history = registry.history(name)
     if not history:
         raise NotPromotedError(name, registry.root, registry.names())
-    version = history[-1].version
-    path = registry.path_of(name, version)
-    run = read_verified(path, lambda _: False, registry.roots)
-    signature = registry.signature_of(name, version)
-    if sign_by is not None:
-        from tabproof.artifacts.remote.signature import sign
-
-        signature = sign(name, run.sealed, sign_by)
+    challenge = registry.challenge_of(name)
     remote = RemoteModel(store, name)
-    manifest = remote.manifest(version, run.sealed)
+    sent = _Sent.of(remote, registry, history[-1].version, sign_by)
+    challenger = None
+    if challenge is not None:
+        challenger = _Sent.of(remote, registry, challenge.version, sign_by)
     theirs, pointer = remote.pointer()
     _check_continued(remote, theirs, history)
-    conflict = TransferRefusedError(
-        f"{store.address} holds {name}/{version} with other bytes",
-        "another execution of the same run, pushed from elsewhere, or being pushed now;"
-        " pull it, or --replace it with this one",
-    )
-
-    def is_claimed() -> bool:
-        now = remote.sealed(version)
-        return now is not None and now.content == run.sealed
-
-    there = remote.sealed(version)
-    if there is None or there.content != run.sealed:
-        if there is not None and not replace:
-            with suppress(StoreError):  # damaged: it is replaced
-                remote.manifest(version, there.content)
-                raise conflict
-        try:
-            store.write(remote.path(version), run.sealed, there)
-        except ChangedMeanwhileError as error:
-            if not is_claimed():
-                raise conflict from error
-    n_sent = _send_files(remote, path, manifest)
-    signature_name, signed = remote.signature(version)
-    if signature is not None and (signed is None or signed.content != signature):
-        try:
-            store.write(signature_name, signature, signed)
-        except ChangedMeanwhileError as error:
-            raise conflict from error
-    if not is_claimed():
-        raise conflict
+    n_sent, signed = sent.send(replace=replace)
     if theirs != history:
         _switch(remote, history, pointer)
-    return Transfer(manifest, n_sent, theirs != history, bool(signature or signed))
+    if challenger is not None:
+        n_sent += challenger.send(replace=replace)[0]
+    is_challenged = _send_challenges(remote, registry.challenges(name))
+    moved = theirs != history or is_challenged
+    version = None if challenge is None else challenge.version
+    return Transfer(sent.manifest, n_sent, moved, signed, version)
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A version of the registry: verified, and signed if it is to be."""
+
+    remote: RemoteModel
+    path: Path
+    sealed: bytes
+    manifest: Manifest
+    signature: bytes | None
+
+    @classmethod
+    def of(
+        cls, remote: RemoteModel, registry: Registry, version: str, sign_by: Path | None
+    ) -> "_Sent":
+        """Verify a version; sign_by: a private key."""
+        path = registry.path_of(remote.name, version)
+        run = read_verified(path, lambda _: False, registry.roots)
+        signature = registry.signature_of(remote.name, version)
+        if sign_by is not None:
+            from tabproof.artifacts.remote.signature import sign
+
+            signature = sign(remote.name, run.sealed, sign_by)
+        return cls(remote, path, run.sealed, remote.manifest(version, run.sealed), signature)
+
+    def send(self, *, replace: bool) -> tuple[int, bool]:
+        """Make the version whole in the store; return how many files it lacked, and if signed."""
+        remote, version = self.remote, self.manifest.run_id
+        store = remote.store
+        conflict = TransferRefusedError(
+            f"{store.address} holds {remote.name}/{version} with other bytes",
+            "another execution of the same run, pushed from elsewhere, or being pushed now;"
+            " pull it, or --replace it with this one",
+        )
+
+        def is_claimed() -> bool:
+            now = remote.sealed(version)
+            return now is not None and now.content == self.sealed
+
+        there = remote.sealed(version)
+        if there is None or there.content != self.sealed:
+            if there is not None and not replace:
+                with suppress(StoreError):  # damaged: it is replaced
+                    remote.manifest(version, there.content)
+                    raise conflict
+            try:
+                store.write(remote.path(version), self.sealed, there)
+            except ChangedMeanwhileError as error:
+                if not is_claimed():
+                    raise conflict from error
+        n_sent = _send_files(remote, self.path, self.manifest)
+        name, signed = remote.signature(version)
+        if self.signature is not None and (signed is None or signed.content != self.signature):
+            try:
+                store.write(name, self.signature, signed)
+            except ChangedMeanwhileError as error:
+                raise conflict from error
+        if not is_claimed():
+            raise conflict
+        return n_sent, bool(self.signature or signed)
+
+
+def _send_challenges(remote: RemoteModel, ours: list[Challenge]) -> bool:
+    """Write the challenges where the store has others; return whether it had."""
+    theirs, before = remote.challenges()
+    if ours == theirs or not ours:
+        return False
+    location = remote.store.location(remote.challenges_name)
+    if ours[: len(theirs)] != theirs:
+        last = theirs[-1]
+        raise TransferRefusedError(
+            f"{location} has challenges that are not here, the last by {last.version}",
+            f"python -m src.runs pull {remote.name} --overwrite takes them",
+        )
+    try:
+        remote.store.write(remote.challenges_name, challenges_as_bytes(ours), before)
+    except ChangedMeanwhileError as error:
+        reason = "another process pushed at the same time; push again"
+        raise StoreError(location, reason) from error
+    return True
 
 
 def _check_continued(remote: RemoteModel, theirs: list[Promotion], ours: list[Promotion]) -> None:
