@@ -39,7 +39,10 @@ def main(name: str | None = None) -> None:
     program = "tabproof" if name is None else f"python -m src.{name}"
     if instruction := os.environ.get(COMPLETE):
         sys.exit(shell_completion.shell_complete(command, {}, program, COMPLETE, instruction))
-    early = "before training began" if "train" in (name, *sys.argv[1:2]) else ""
+    called = {name, *sys.argv[1:2]}
+    early = "before training began" if "train" in called else ""
+    # Of `monitor check` 1 is an alarm.
+    least_code = 2 if "monitor" in called else 1
 
     def translate(error: BaseException) -> UserError | None:
         known = as_user_error(error, command)
@@ -47,7 +50,7 @@ def main(name: str | None = None) -> None:
             known.args = (as_typed(str(known)),)
         return known
 
-    with process.ending_in_one_line(translate, early):
+    with process.ending_in_one_line(translate, early, least_code):
         answer = run(command, sys.argv[1:], program)
         # `runs check` has a text and an exit code.
         text, code = answer if isinstance(answer, tuple) else (answer, answer)

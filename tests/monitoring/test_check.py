@@ -68,7 +68,8 @@ def test_rows_like_those_of_training_raise_no_alarm(
     assert [day.n_rows for day in model.days] == [200] * 7
     assert sum(hour.n_rows for hour in model.hours) == 1_400
     assert run.is_judged
-    assert run.days_watched == 14
+    # Today is not over.
+    assert run.days_watched == 13
     assert {each.name for each in run.inputs} == {"age", "income", "job"}
     # Drawn with repetition, the rows of the table vary as much as chance lets them.
     assert all(each.psi is not None and each.psi < 0.05 for each in run.inputs)
@@ -209,6 +210,24 @@ def test_ten_rows_cannot_tell(log: Log, answers: Answers, checked: Callable[...,
     assert "it answered 10 rows, and 30 are needed" in reasons(run.left_out)
 
 
+def test_alarms_look_at_a_day_when_it_is_over(
+    log: Log, champion: Path, answers: Answers, checked: Callable[..., Check]
+) -> None:
+    # One morning may differ from a whole day.
+    rows = answers.rows
+    changed = scored(champion, rows.assign(age=rows["age"] * 12), ["c0"] * len(rows))
+    log.write(changed, NOW - timedelta(hours=1))
+    found = checked()
+    _, run = only(found)
+    assert (found.exit_code, run.alarms, run.is_judged) == (2, [], False)
+    assert "alarms: a day is looked at when it is over (UTC), and none is yet" in reasons(
+        run.left_out
+    )
+    assert run.inputs[0].is_beyond_chance
+    found = checked(now=NOW + timedelta(days=1))
+    assert (found.exit_code, only(found)[1].is_judged) == (1, True)
+
+
 def test_a_clock_that_jumped_does_not_count(
     log: Log, answers: Answers, checked: Callable[..., Check]
 ) -> None:
@@ -220,7 +239,7 @@ def test_a_clock_that_jumped_does_not_count(
     log.write(answers.take(slice(500, 550)), moments)
     model, run = only(checked())
     assert (model.n_rows, model.n_future) == (425, 50)
-    assert run.days_watched == 2
+    assert run.days_watched == 1
     assert "50 rows are dated after now" in model.notes[0]
 
 
@@ -390,7 +409,7 @@ def test_hashed_and_excluded_columns_are_left_out(
         "x_job": pa.array(hashed),
         "x_age": pa.array([f"{hash(each) % 2**64:016x}" for each in part.rows["age"]]),
     }
-    log.write(part, NOW - timedelta(hours=2), columns=columns)
+    log.write(part, NOW - timedelta(days=1), columns=columns)
     _, run = only(checked())
     assert run.inputs == []
     told = reasons(run.left_out)
@@ -522,8 +541,8 @@ def test_three_labels_are_compared_too(
     names = [str(name) for name in artifacts.read_complete_run(run).summary.labels]
     truth = [names[code] for code in wine.target]
     answers = scored(run, wine.data, truth)
-    ids = log.write(answers, NOW - timedelta(hours=2), model="wine")
-    log.write(answers, NOW - timedelta(hours=2), ids=ids, model="wine", role="challenger")
+    ids = log.write(answers, NOW - timedelta(days=1), model="wine")
+    log.write(answers, NOW - timedelta(days=1), ids=ids, model="wine", role="challenger")
     log.label(ids, truth, NOW)
     models = tmp_path / "models"
     artifacts.Registry(models).promote(run, "wine", "me", "")
@@ -543,3 +562,15 @@ def test_three_labels_are_compared_too(
     (challenge,) = model.challengers
     assert challenge.agreement.value == 1
     assert [(test.test, test.p_value) for test in challenge.tests] == [("McNemar", 1.0)]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("fault"), OSError(28, "No space left")])
+def test_what_fails_is_no_alarm(
+    error: Exception, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tabproof.monitoring.check.check_log", fail)
+    done = typed_in("monitor", "check", "--log", log.root)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)

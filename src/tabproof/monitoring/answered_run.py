@@ -26,11 +26,12 @@ from tabproof.prediction_log.layout import FEATURE, PROBABILITY
 
 
 class Windows(NamedTuple):
-    """All that alarms look at, and the period; first : its first day."""
+    """All that alarms look at, and the period; first : its first day. today : is not over."""
 
     history: Window
     period: Window
     first: date
+    today: date
 
 
 class Answered(NamedTuple):
@@ -74,7 +75,11 @@ def check_run(
         counted = count_run(table, run_id, windows.history, run.reference)
         if counted is not None:
             days = counted.days_from(windows.first)
-            detection = detect(counted.daily, run.reference, false_alarms)
+            over = counted.daily.before(windows.today)
+            detection = detect(over, run.reference, false_alarms)
+            if not over.days:
+                reason = "a day is looked at when it is over (UTC), and none is yet"
+                left_out.append(LeftOut("alarms", reason))
             found = replace(
                 found,
                 quality=_quality(counted, days),
@@ -89,8 +94,8 @@ def check_run(
                     for alarm in detection.alarms
                     if alarm.ended is not None and alarm.ended >= windows.first
                 ],
-                days_watched=len(counted.daily.days),
-                is_judged=True,
+                days_watched=len(over.days),
+                is_judged=bool(over.days),
             )
             left_out += counted.left_out
     else:

@@ -180,7 +180,7 @@ def _windows(begin: date, first: date, now: datetime) -> Windows:
         microseconds(datetime(day.year, day.month, day.day, tzinfo=UTC)) for day in (begin, first)
     )
     end = microseconds(now + TOLERANCE)
-    return Windows(Window(start, end), Window(middle, end), first)
+    return Windows(Window(start, end), Window(middle, end), first, now.date())
 
 
 def _why_nothing(files: LogFiles, begin: date) -> str:

@@ -32,3 +32,19 @@ class Daily:
     probabilities: Mapping[str, Counts] = field(default_factory=dict)
     labels: Mapping[str, Counts] = field(default_factory=dict)
     warned: Counts | None = None
+
+    def before(self, day: date) -> "Daily":
+        """Return the days before one."""
+        n = sum(each < day for each in self.days)
+
+        def cut(counts: Mapping[str, Counts]) -> dict[str, Counts]:
+            return {name: each[:n] for name, each in counts.items()}
+
+        return Daily(
+            self.days[:n],
+            self.n_rows[:n],
+            cut(self.columns),
+            cut(self.probabilities),
+            cut(self.labels),
+            None if self.warned is None else self.warned[:n],
+        )

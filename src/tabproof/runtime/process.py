@@ -232,12 +232,13 @@ WRITE_ERRORS = {
 
 @contextmanager
 def ending_in_one_line(
-    translate: Callable[[BaseException], UserError | None], early: str = ""
+    translate: Callable[[BaseException], UserError | None], early: str = "", least_code: int = 1
 ) -> Iterator[None]:
     """Turn whatever is raised into one line on stderr and an exit code.
 
     translate returns a UserError for an exception of another library, or None. early: the end of
-    the message about an interrupt that has no notes.
+    the message about an interrupt that has no notes. least_code: the exit code of all other errors
+    is at least this.
     """
 
     def terminate() -> None:
@@ -262,11 +263,11 @@ def ending_in_one_line(
             code = 128 + int(number)
         elif (known := translate(error)) is not None:
             complain(str(known))
-            code = known.exit_code
+            code = max(known.exit_code, least_code)
         else:
             switch = f"({TRACEBACK_SWITCH}=1 shows the traceback here)"
             complain(f"{type(error).__name__}: {error} {notes} {switch}")
-            code = 1
+            code = least_code
         if asked == "1":
             traceback.print_exception(error)
         sys.exit(code)
