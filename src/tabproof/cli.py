@@ -370,7 +370,21 @@ def schema(kind: str | None, directory: Path | None) -> str:
 
 
 def _answer(module: str, function: str, **asked: Any) -> Any:
+    if function == "promote":
+        asked = _with_traffic(**asked)
     return getattr(import_module(f"tabproof.runs.{module}"), function)(**asked)
+
+
+def _with_traffic(*, on_traffic: bool, log: str | None, since: str, **asked: Any) -> dict[str, Any]:
+    """Add to what `promote` takes how it compares on traffic, which it does not import."""
+    if on_traffic:
+        if not asked["if_better"]:
+            raise CommandLineError("runs promote", "--on-traffic needs --if-better")
+        from tabproof.monitoring.traffic import compare_on_traffic
+
+        places = {place: asked[place] for place in ("outputs", "models")}
+        asked["on_traffic"] = partial(compare_on_traffic, log=log, since=since, **places)
+    return asked
 
 
 @tabproof.group(
@@ -428,6 +442,11 @@ OF_NEWEST = _option("language", "of the page (the newest run's)", type=click.Cho
 REMOVAL = _flag("yes", "do not ask"), _flag("dry-run", "show what would go")
 MODEL = _option("name", "of the model (its dataset's)")
 IF_BETTER = _flag("if-better", "than the current one, p < 0.05")
+ON_TRAFFIC = (
+    _flag("on-traffic", "with --if-better: on labelled rows of the log, as a challenger"),
+    _option("log", "the prediction log (API_PREDICTION_LOG)", "DIR"),
+    _option("since", "of --on-traffic: 30d, or a day (30d)", "DAYS", default="30d"),
+)
 FORCE = _flag("force", "even with other columns or labels")
 CHALLENGER = click.Argument(["run"], required=False, shell_complete=_runs)
 CHALLENGE = (
@@ -483,7 +502,8 @@ for _name, _function, _params, _words in (
         "Remove runs; promoted and best ones stay.",
     ),
     (
-        "promote", "promote.promote", (RUN, OUTPUTS, MODELS, MODEL, IF_BETTER, FORCE, *WHO),
+        "promote", "promote.promote",
+        (RUN, OUTPUTS, MODELS, MODEL, IF_BETTER, *ON_TRAFFIC, FORCE, *WHO),
         "Make a run the one that is served.",
     ),
     (

@@ -4,10 +4,11 @@ import getpass
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tabproof import artifacts
 from tabproof.artifacts.errors import NotARunError, NotPromotedError
@@ -16,6 +17,9 @@ from tabproof.errors import MissingValueError, UserError, listed
 from tabproof.runs.refresh import rewrite_page
 from tabproof.schema import Schema
 from tabproof.text import aligned, shell_word
+
+if TYPE_CHECKING:
+    from tabproof.evaluation.comparison import Comparison
 
 # --if-better takes a difference with a smaller p-value.
 LEVEL = 0.05
@@ -111,11 +115,13 @@ def promote(
     why: str,
     outputs: Path,
     models: Path,
+    on_traffic: Callable[[str, str, Path], "Comparison"] | None = None,
 ) -> str:
     """Verify a run, copy it into the registry, and make it the one that is served.
 
     name: None takes that of the dataset. force: even if the current version under this name has
-    other columns or labels.
+    other columns or labels. on_traffic: with if_better, compares the run (the name of the model,
+    the run's id) with the current version on other rows than the held-out ones.
     """
     with changing(models) as registry:
         path = complete(artifacts.find_run(run, outputs))
@@ -124,7 +130,15 @@ def promote(
         before, challenge = registry.current(model), registry.challenge_of(model)
 
         def check(current: Path) -> str:
-            figures = _figures_if_better(predictions, current) if if_better else ""
+            figures = ""
+            if if_better:
+                if on_traffic is None:
+                    comparison = _compare_on_holdout(predictions, current)
+                else:
+                    comparison = on_traffic(model, predictions.summary.run_id, current)
+                figures = comparison.in_words()
+                if not comparison.is_better(LEVEL):
+                    raise NotBetterError(figures, LEVEL)
             if not force:
                 check_columns(path, current, model)
             return figures
@@ -284,8 +298,8 @@ def schema_differences(theirs: Schema, ours: Schema) -> list[str]:
     return found
 
 
-def _figures_if_better(candidate: artifacts.VerifiedPredictions, current: Path) -> str:
-    """Compare a run with the current version on the same rows; raise unless it is better."""
+def _compare_on_holdout(candidate: artifacts.VerifiedPredictions, current: Path) -> "Comparison":
+    """Compare a run with the current version on the same held-out rows."""
     # Takes a second to import, for this option only.
     from tabproof.evaluation.comparison import compare
 
@@ -295,7 +309,4 @@ def _figures_if_better(candidate: artifacts.VerifiedPredictions, current: Path) 
         raise NotComparableError(*differing)
     rows, their_rows = candidate.hold_out(), theirs.hold_out()
     proba, their_proba = (frame.drop(columns="y_true").to_numpy() for frame in (rows, their_rows))
-    comparison = compare(rows["y_true"].to_numpy(), proba, their_proba)
-    if not comparison.is_better(LEVEL):
-        raise NotBetterError(comparison.in_words(), LEVEL)
-    return comparison.in_words()
+    return compare(rows["y_true"].to_numpy(), proba, their_proba)
