@@ -12,8 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from tabproof.evaluation.importance import dependences, importances
-from tabproof.evaluation.importance import ColumnPredict
+from tabproof.evaluation.importance import ColumnPredict, dependences, importances
 from tabproof.evaluation_result import Importance
 from tabproof.modeling import make_pipeline
 from tabproof.scorer.export import ScorerPredict, export_pipeline
