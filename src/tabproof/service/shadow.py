@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tabproof.prediction_log.writer import PredictionLog
 
 # Requests, and rows beside those of one request, that may wait. More are dropped.
-MAX_REQUESTS, MAX_WAITING_ROWS = 2000, 20_000
+MAX_REQUESTS, MAX_WAITING_ROWS = 5000, 20_000
 # Rows that are scored at a time: as many as take so many seconds. Answers wait for a portion.
 MAX_PORTION, PORTION_SECONDS = 64, 0.0003
 # The thread rests for so many times the processor time of a portion.
