@@ -29,7 +29,7 @@ MAX_REQUESTS, MAX_WAITING_ROWS = 5000, 20_000
 # Rows that are scored at a time: as many as take so many seconds. Answers wait for a portion.
 MAX_PORTION, PORTION_SECONDS = 64, 0.0003
 # The thread rests for so many times the processor time of a portion.
-REST = 24
+REST = 39
 # Seconds between looks at an empty queue, and before the thread sleeps until it is woken up:
 # waking it up for each request would take longer than scoring it.
 LOOK_SECONDS, IDLE_SECONDS = 0.01, 1.0
