@@ -30,7 +30,7 @@ from tabproof.prediction_log.stream import Choices, Chunk, Failed, Stream, Warne
 # about what was dropped.
 PAUSE, RETENTION_SECONDS, REPORT_SECONDS = 0.1, 3600.0, 60.0
 # About how many bytes of rows are held until a file is made of them.
-SEGMENT_BYTES = 4 * 2**20
+SEGMENT_BYTES = 2 * 2**20
 # Seconds after which a stream without rows is forgotten: its model is no longer served.
 IDLE_SECONDS = 600.0
 
