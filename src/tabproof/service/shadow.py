@@ -30,7 +30,7 @@ MAX_REQUESTS, MAX_WAITING_ROWS = 5000, 20_000
 MAX_PORTION, PORTION_SECONDS = 64, 0.0003
 # The thread rests for so many times the processor time of a portion.
 REST = 39
-# The same, by so many times longer, while half of all that may wait does: such a load leaves no room.
+# So many times longer while half of all that may wait does: such a load leaves no room.
 LONGER = 5
 # Seconds between looks at an empty queue, and before the thread sleeps until it is woken up:
 # waking it up for each request would take longer than scoring it.
