@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from tabproof.prediction_log.writer import PredictionLog
 
 # Requests, and rows beside those of one request, that may wait. More are dropped.
-MAX_REQUESTS, MAX_WAITING_ROWS = 2000, 20_000
+MAX_REQUESTS, MAX_WAITING_ROWS = 5000, 20_000
 # Rows that are scored at a time: as many as take so many seconds. Answers wait for a portion.
 MAX_PORTION, PORTION_SECONDS = 64, 0.0003
 # The thread rests for so many times the processor time of a portion.
-REST = 24
+REST = 39
+# So many times longer while half of all that may wait does: such a load leaves no room.
+LONGER = 5
 # Seconds between looks at an empty queue, and before the thread sleeps until it is woken up:
 # waking it up for each request would take longer than scoring it.
 LOOK_SECONDS, IDLE_SECONDS = 0.01, 1.0
@@ -135,7 +137,8 @@ class Shadow:
         On a busy machine it takes longer than this thread works.
         """
         took, worked = perf_counter() - self._began[0], thread_time() - self._began[1]
-        self._end.wait(max(REST * worked, took))
+        longer = LONGER if len(self._waiting) > MAX_REQUESTS // 2 else 1
+        self._end.wait(max(longer * REST * worked, took))
 
     def _score(self, portion: list[_Waiting]) -> None:
         """Score and record requests; where one fails, each is scored alone."""

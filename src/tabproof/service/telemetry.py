@@ -69,7 +69,7 @@ class Telemetry:
         self._models = gauge("api_model_info", "served models", ["model", "run_id"])
         self._served: set[tuple[str, str]] = set()
         by_result = ["model", "result"]
-        self._challengers = counter("api_challenger_requests", "by result", by_result)
+        self._challengers = cache(counter("api_challenger_requests", "by result", by_result).labels)
         # Of several workers, the least: one that has taken a canary back shows.
         of_challenger = ["model", "run_id", "kind"]
         least = partial(Gauge, registry=registry, multiprocess_mode="livemin")
@@ -128,7 +128,7 @@ class Telemetry:
         """Count requests of a challenger: "scored", "dropped", "answered" "failed" or,
         at a load, "not_loaded".
         """
-        self._challengers.labels(model, result).inc(count)
+        self._challengers(model, result).inc(count)
 
     def challengers(
         self, shares: Mapping[tuple[str, str, str], float], failed: Iterable[str]
