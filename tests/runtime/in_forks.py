@@ -22,12 +22,12 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from tabproof.runtime import forks
-from tabproof.runtime.forks import arrow_threads, can_fork, run_in_forks
+from tabproof.runtime.forks import arrow_threads, can_fork, in_background, run_in_forks
 from tabproof.runtime.process import repeated
 from tabproof.runtime.progress import StepProgress
 from tabproof.search import RungSearchCV
 from tabproof.search.schedule import Rung
-from tabproof.steps.evaluate import run_jobs
+from tabproof.steps.evaluate import running
 
 
 def never() -> None:
@@ -62,6 +62,33 @@ def jobs_run_at_the_same_time() -> None:
             return Path(folder, str(1 - own)).exists()
 
         assert results(meet, [0, 1]) == {0: True, 1: True}
+
+
+def a_call_in_the_background_runs_while_the_block_does() -> None:
+    with TemporaryDirectory() as folder:
+        begun = Path(folder, "begun")
+
+        def call() -> int:
+            begun.touch()
+            return os.getpid()
+
+        with in_background(call, allowed=True) as result:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and not begun.exists():
+                time.sleep(0.01)
+            assert begun.exists()
+            assert result() != os.getpid()
+        with in_background(os.getpid, allowed=False) as result:
+            assert result() == os.getpid()
+        # Nobody may want the result.
+        with in_background(call, allowed=True):
+            pass
+        with in_background(lambda: 1 / 0, allowed=True) as fails:
+            try:
+                fails()
+            except ZeroDivisionError:
+                return
+        raise AssertionError
 
 
 def an_error_is_raised_here() -> None:
@@ -102,28 +129,36 @@ def jobs_of_an_evaluation_run_in_forks_and_errors_belong_to_their_job() -> None:
         time.sleep(0.2)
         return os.getpid()
 
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def run(jobs: dict[str, Any], n_workers: int, *, in_forks: bool) -> dict[str, Any]:
+        display = StepProgress("evaluating")
+        with running(jobs, n_workers, display, in_forks=in_forks) as results:
+            assert set(results) == set(jobs)
+            return {name: attempt(result) for name, result in results.items()}
+
+    def attempt(job: Any) -> Any:
+        try:
+            return job()
+        except (ZeroDivisionError, BrokenProcessPool) as error:
+            return type(error)
+
     jobs: dict[str, Any] = {"one": process_of, "fails": lambda: 1 / 0, "two": process_of}
     assert can_fork()
-    found = run_jobs(jobs, 2, StepProgress("evaluating"))
-    assert {found[name]() for name in ("one", "two")}.isdisjoint({os.getpid()})
-    try:
-        found["fails"]()
-    except ZeroDivisionError:
-        pass
-    else:
-        raise AssertionError
-    jobs["dies"] = lambda: os.kill(os.getpid(), signal.SIGKILL)
-    found = run_jobs(jobs, 2, StepProgress("evaluating"))
-    assert list(found) == list(jobs)
-    try:
-        found["dies"]()
-    except BrokenProcessPool:
-        pass
-    else:
-        raise AssertionError
+    found = run(jobs, 2, in_forks=True)
+    assert {found["one"], found["two"]}.isdisjoint({os.getpid()})
+    assert found["fails"] is ZeroDivisionError
+    found = run(jobs, 2, in_forks=False)
+    assert found["one"] != os.getpid() == found["two"]
+    assert found["fails"] is ZeroDivisionError
+    assert run({**jobs, "dies": die}, 2, in_forks=True)["dies"] is BrokenProcessPool
+    found = run({"dies": die, **jobs}, 2, in_forks=False)
+    assert (found["dies"], found["two"]) == (BrokenProcessPool, os.getpid())
     # With a single worker they run here.
-    found = run_jobs({"one": os.getpid, "two": os.getpid}, 1, StepProgress("evaluating"))
-    assert {result() for result in found.values()} == {os.getpid()}
+    found = run({"one": os.getpid, "two": os.getpid}, 1, in_forks=True)
+    assert set(found.values()) == {os.getpid()}
+    assert run({}, 2, in_forks=False) == {}
 
 
 def an_interruption_does_not_wait() -> None:

@@ -58,7 +58,7 @@ def run(tmp_path: Path, *choices: str, **columns: Any) -> tuple[Path, dict[str, 
     return path, json.loads((path / "summary.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("place", ["ColumnDrops", "ColumnDrops.of"])
+@pytest.mark.parametrize("place", ["importances", "importance.ColumnDrops.of"])
 def test_a_run_whose_plots_page_and_importances_fail_is_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

@@ -7,7 +7,7 @@ from tabproof.evaluation.baselines import (
     find_chance,
     fit_baselines,
 )
-from tabproof.evaluation.importance import ColumnDrops, dependences
+from tabproof.evaluation.importance import ColumnDrops, dependences, importances
 from tabproof.evaluation.intervals import measure
 from tabproof.evaluation.learning_curve import FRACTIONS, learning_curve, repeated_scores
 from tabproof.evaluation.metrics import predicted_codes, score
@@ -23,6 +23,7 @@ __all__ = [
     "find_better_baseline",
     "find_chance",
     "fit_baselines",
+    "importances",
     "learning_curve",
     "make_slices",
     "measure",

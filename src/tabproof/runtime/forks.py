@@ -140,6 +140,22 @@ def run_in_forks(
 
 
 @contextmanager
+def in_background(
+    function: Callable[[], Result], *, allowed: bool
+) -> Iterator[Callable[[], Result]]:
+    """Call a function in a fork while the block runs; yield what waits for its result.
+
+    If that is not allowed or this process cannot be forked, it is called here for the result.
+    """
+    if not (allowed and can_fork()):
+        yield function
+        return
+    with _forks(1, lambda _: function(), [None]) as submit:
+        future = submit(0)
+        yield lambda: pickle.loads(future.result())  # noqa: S301 - ours
+
+
+@contextmanager
 def _forks(
     n_forks: int,
     function: Callable[[Job], object],

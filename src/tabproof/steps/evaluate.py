@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
@@ -33,6 +34,10 @@ from tabproof.text import counted
 
 log = logging.getLogger(__name__)
 
+# The name of a part that may be left out.
+IMPORTANCES = "importances of columns"
+# With fewer predictions (rows times columns times repeats) a fork takes longer than it saves.
+MANY_PREDICTIONS = 200_000
 # Findings that are logged above the results: what to know before the numbers are read.
 OF_THE_RESULT = ("not_better_than_chance", "baseline_is_better")
 
@@ -118,34 +123,40 @@ def evaluate_holdout(
     slices, baselines = list[Slice](), list[Baseline]()
     jobs: dict[str, Callable[[], Any]] = {}
     drops: evaluation.ColumnDrops | None = None
+    shuffling: dict[str, Any] = {"n_repeats": asked.n_permutations, "seed": seed}
+    are_many = X.size * asked.n_permutations > MANY_PREDICTIONS
     if asked.baselines:
         jobs["baselines"] = partial(_fit_baselines, config, division, model)
-    if asked.n_permutations:
-        with people.part("importances of columns"):
-            drops = evaluation.ColumnDrops(predict, X, y, n_repeats=asked.n_permutations, seed=seed)
+    if asked.n_permutations and are_many:
+        with people.part(IMPORTANCES):
+            drops = evaluation.ColumnDrops(predict, X, y, **shuffling)
             jobs |= {f"column {place}": partial(drops.of, place) for place in drops.places}
+    elif asked.n_permutations:
+        jobs[IMPORTANCES] = partial(evaluation.importances, predict, X, y, **shuffling)
     n_workers = threads.n_workers(getattr(config.runtime, "workers", 1))
-    results = run_jobs(jobs, n_workers, display)
-    if drops is not None:
-        with people.part("importances of columns"):
-            importances = drops.ranked(
-                {place: results[f"column {place}"]() for place in drops.places}
+    with running(jobs, n_workers, display, in_forks=are_many) as results:
+        if drops is not None or IMPORTANCES in jobs:
+            with people.part(IMPORTANCES):
+                if drops is None:
+                    importances = results[IMPORTANCES]()
+                else:
+                    found = {place: results[f"column {place}"]() for place in drops.places}
+                    importances = drops.ranked(found)
+        with people.part("partial dependence"):
+            dependences = evaluation.dependences(
+                predict, X, importances, labels=labels, n_columns=asked.n_dependences, seed=seed
             )
-    with people.part("partial dependence"):
-        dependences = evaluation.dependences(
-            predict, X, importances, labels=labels, n_columns=asked.n_dependences, seed=seed
-        )
-    with people.part("slices"):
-        slices = evaluation.make_slices(
-            X, y, proba, columns=asked.slices, labels=labels, **measuring
-        )
-    if asked.baselines:
-        with people.part("baselines"):
-            baselines = _compare_with_baselines(results["baselines"](), y, proba, times)
+        with people.part("slices"):
+            slices = evaluation.make_slices(
+                X, y, proba, columns=asked.slices, labels=labels, **measuring
+            )
+        if asked.baselines:
+            with people.part("baselines"):
+                baselines = _compare_with_baselines(results["baselines"](), y, proba, times)
     with people.part("time per row"):
         times.repeat("model", predict, X)
     auc = metrics["roc_auc"]
-    found = [
+    of_result = [
         evaluation.find_chance(auc, len(y)),
         evaluation.find_better_baseline(baselines, auc.value, len(y)),
     ]
@@ -158,7 +169,7 @@ def evaluate_holdout(
         calibration=config.calibration.method,
         decision=model.decision,
         # The most important first.
-        findings=[*(each for each in found if each is not None), *findings, *refits.findings],
+        findings=[*(each for each in of_result if each is not None), *findings, *refits.findings],
         slices=slices,
         importances=importances,
         dependences=dependences,
@@ -169,29 +180,43 @@ def evaluate_holdout(
     return proba, evidence
 
 
-def run_jobs(
-    jobs: Mapping[str, Callable[[], Any]], n_workers: int, display: StepProgress
-) -> dict[str, Callable[[], Any]]:
-    """Run jobs, in forks where this process can be forked; return by name what returns the result.
+@contextmanager
+def running(
+    jobs: Mapping[str, Callable[[], Any]],
+    n_workers: int,
+    display: StepProgress,
+    *,
+    in_forks: bool,
+) -> Iterator[Mapping[str, Callable[[], Any]]]:
+    """Run jobs, in forks where this process can be forked; yield by name what returns the result.
 
-    It raises what the job has raised, or BrokenProcessPool where a fork was killed.
+    It raises what the job has raised, or BrokenProcessPool where a fork was killed. in_forks :
+    whether each worker gets a fork, and all jobs are done inside the block. If not, one fork does
+    the first job while the block runs, and the others are done here before.
     """
+    may_fork = min(n_workers, len(jobs)) > 1
+
+    def begin(name: str) -> Callable[[], Any]:
+        display.begin("part", len(jobs))
+        return _attempt(jobs[name])
+
     names, found = list(jobs), dict[str, Callable[[], Any]]()
-    if min(n_workers, len(jobs)) > 1 and forks.can_fork():
+    if in_forks and may_fork and forks.can_fork():
         options = n_workers, lambda: None, set[int]()
         try:
-            for number, attempt in forks.run_in_forks(
-                lambda name: _attempt(jobs[name]), names, *options
-            ):
+            attempts = forks.run_in_forks(lambda name: _attempt(jobs[name]), names, *options)
+            for number, attempt in attempts:
                 display.begin("part", len(jobs))
                 found[names[number]] = attempt
         except BrokenProcessPool as error:
-            return {name: partial(_raise, error) for name in names} | found
-        return found
-    for name, job in jobs.items():
-        display.begin("part", len(jobs))
-        found[name] = _attempt(job)
-    return found
+            found = {name: partial(_raise, error) for name in names} | found
+        yield found
+    elif names:
+        with forks.in_background(partial(begin, names[0]), allowed=may_fork) as first:
+            found = {name: begin(name) for name in names[1:]}
+            yield {names[0]: lambda: first()(), **found}
+    else:
+        yield found
 
 
 def _attempt(job: Callable[[], Any]) -> Callable[[], Any]:
