@@ -97,7 +97,8 @@ class Table:
     def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Return the rows of a query; raise LogUnreadableError."""
         with guarded(counted(len(self.files), "file"), self._damaged):
-            return self.connection.execute(query, values or {}).fetchall()
+            found: list[tuple[Any, ...]] = self.connection.execute(query, values or {}).fetchall()
+            return found
 
     def arrays(self, query: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the columns of a query as arrays of numpy; as `rows`."""
