@@ -215,7 +215,7 @@ def test_a_page_is_small() -> None:
         (
             Change("a = another category", "a", "share of categories that …", 0.0, 1.0, 9, ""),
             "a: share of categories that few training rows have, or none 0\u00a0% → 100\u00a0%",
-            "aの学習データにほとんど、またはまったくないカテゴリーの割合（0\u00a0% → 100\u00a0%）",
+            "aの学習データにほとんど、またはまったくないカテゴリの割合（0\u00a0% → 100\u00a0%）",
         ),
         (
             Change("a = another category", "a", "share of 'another category'", 0.0, 1.0, 9, ""),
