@@ -22,8 +22,9 @@ from tabproof.batch.scoring import PROBA, ROW
 from tabproof.batch.table import TableScorer
 from tabproof.errors import CommandLineError, InvalidValueError, MissingValueError, UserError
 from tabproof.evaluation.comparison import Comparison, compare_in_all
+from tabproof.monitoring.check import check_log
+from tabproof.monitoring.result import ALARM, FINE
 from tabproof.retrain import newer_rows
-from tabproof.retrain.alarm import find_alarm
 from tabproof.retrain.logged_rows import local_log, read_labelled_rows
 from tabproof.retrain.newer_rows import NewerRows
 from tabproof.retrain.promoted import (
@@ -67,6 +68,12 @@ class OtherCurrentError(UserError):
         "not promoted: meanwhile version {current} became current, and the new run was compared"
         " with {version}; the new run is {path}"
     )
+
+
+class CheckFailedError(UserError):
+    """A check that found neither an alarm nor that there is none."""
+
+    template = "--if-alarm: the check of '{name}' has no answer: {reason}"
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,7 @@ def retrain(
     with ExitStack() as copied:
         place = copied.enter_context(local_log(log, name)) if log is not None else Path()
         if if_alarm:
-            alarm = find_alarm(name, place, models)
+            alarm = find_alarm(name, place, outputs, models)
             if alarm is None:
                 return f"{name}: no alarm, nothing to do", 0
             console.say(f"alarm     {alarm}")
@@ -189,6 +196,22 @@ def retrain(
         f"promoted  {name} {after.version}, from {path}: {figures}, {rows.where}\n"
         f"go back   python -m src.runs rollback {name}{elsewhere}"
     ), 0
+
+
+def find_alarm(name: str, log: Path, outputs: Path, models: Path) -> str | None:
+    """Return the alarms of a check of the log in one line; None if there is none.
+
+    Raises CheckFailedError where the check has no answer, and what `check_log` raises.
+    """
+    checked = check_log(log, model=name, outputs=outputs, models=models)
+    if checked.exit_code == FINE:
+        return None
+    if checked.exit_code == ALARM:
+        return "; ".join(alarm.message for model in checked.models for alarm in model.alarms)
+    runs = [run for model in checked.models for run in model.runs if not run.is_judged]
+    reasons = [f"{each.what}: {each.reason}" for run in runs for each in run.left_out]
+    reason = next(iter([*checked.notes, *reasons]), "no run answered in the last days")
+    raise CheckFailedError(name=name, reason=reason)
 
 
 def _rows_of_log(
