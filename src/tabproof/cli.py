@@ -555,7 +555,7 @@ examples:
   python -m src.runs retrain adult --data newer.csv runtime.workers=2
   python -m src.runs retrain adult --data newer.csv dataset.path=moved.csv   the old table
 
-exit code: 0 promoted, or no alarm; 1 not promoted; 2 it cannot be told, and why""",
+exit code: 0 promoted, or no alarm; 1 not promoted; 2 not known, and why""",
 )
 def retrain(name: str, overrides: tuple[str, ...], **options: Any) -> tuple[str, int]:
     """Train a promoted model again with newer rows; promote it if it is better (p < 0.05)."""

@@ -130,7 +130,7 @@ def _of_run(run: RunCheck) -> Iterator[str]:
     if run.joint is not None:
         joint = run.joint
         yield (
-            f"   first {joint.n_first:,} and newest {joint.n_newest:,} requests told apart:"
+            f"   first {joint.n_first:,} and newest {joint.n_newest:,} requests distinguished:"
             f" AUC {_interval(joint.auc)}; 0.5 is not at all"
         )
     yield from _indented(_metrics(run))

@@ -1,7 +1,7 @@
 """The labels of a log, and the logged rows that have one.
 
 A row is named by its request's id and its place in it. Clients choose request ids and may use one
-twice: rows that share a name are told apart by nothing, so that a label of it counts for none.
+twice: nothing distinguishes rows that share a name, so a label of it counts for none.
 """
 
 import math

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # What `monitor check` looks at unless it is asked for more.
 PERIOD = timedelta(days=7)
-# What became of the lines of a file, in the order they are told.
+# What became of the lines of a file, in the order of the output.
 OUTCOMES = {
     "accepted": "the first label of a logged row",
     "contradictory": "another label than before; the last one counts",
@@ -310,7 +310,7 @@ def _outcomes(
         ).fetchall()
     }
     if is_by_key:
-        # By a key it is the newest of them, and that is told.
+        # By a key it is the newest of them, which the output says.
         ((n, line),) = connection.execute(
             f"SELECT count(*), min(line) FROM judged WHERE outcome IN ({used}) AND n > 1"
         ).fetchall()

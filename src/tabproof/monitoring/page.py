@@ -169,7 +169,7 @@ def _state(model: ModelCheck, t: Texts) -> dict[str, Any]:
 
 
 def _reasons(model: ModelCheck) -> Iterator[str]:
-    """Yield why it cannot be told whether something has changed."""
+    """Yield the reasons why it is not known whether something has changed."""
     if not model.runs:
         yield from model.notes
     for run in model.runs:

@@ -62,7 +62,7 @@ def alarm_rows(
         shown = clearest(alarm.changes)
         rows, lines = [_change(each, t) for each in shown], list[Row]()
         for each in alarm.changes:
-            # The place and the spread of a column may be told by the same median.
+            # The place and the spread of a column may have the same median.
             if (line := _change(each, t)) not in [*rows, *lines]:
                 lines.append(line)
         columns = [t("alarm.of_answers") if each.column is None else each.column for each in shown]

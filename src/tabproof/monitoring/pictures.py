@@ -1,6 +1,6 @@
 """Small pictures of the monitoring page: SVG that has classes of report/monitor.css, no colours.
 
-What was before is an outline, what is now is solid, so that both are told apart without colour.
+What was before is an outline, what is now is solid, so both are clear without colour.
 Numbers beside a picture, or its label, say the same.
 """
 

@@ -22,7 +22,7 @@ HELP = {
     "column_missing_ratio": "Share of rows without a value in a column.",
     "column_unseen_ratio": "Share of rows with a category that training did not have.",
     "column_out_of_range_ratio": "Share of rows outside the range of training.",
-    "joint_auc": "How well the first and the newest rows are told apart; 0.5 is not at all.",
+    "joint_auc": "AUC of a classifier of the first and the newest rows; 0.5 is no difference.",
     "expected": "Metric that the probabilities of the period imply.",
     "measured": "Metric of the rows whose label is known.",
     "held_out": "Metric of the rows held out when the run was trained.",
