@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tabproof.retrain.logged_rows import LogRowsError, local_log, read_labelled_rows
+from tabproof.retrain.logged_rows import LogRowsError, read_labelled_rows
 from tabproof.schema import CategoryColumn, DateColumn, NumberColumn, Schema, TextColumn
 from tests.retrain.making import NAME, rows, write_labels, write_log
 
@@ -166,47 +166,3 @@ def test_a_log_without_labels_is_refused(log: Path) -> None:
     write_labels(log, ["t0"], ["yes"])
     with pytest.raises(LogRowsError, match="no row of it has a label"):
         read(log)
-
-
-def test_a_local_log_is_read_in_place(log: Path) -> None:
-    with local_log(str(log), NAME) as place:
-        assert place == log
-
-
-def test_a_log_in_a_bucket_is_copied_for_the_block_without_other_models(
-    log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
-        for name, value in (
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ENDPOINT_URL", endpoint),
-        ):
-            monkeypatch.setenv(name, value)
-        client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
-        client.create_bucket(Bucket="bucket")
-        for path in log.rglob("*.parquet"):
-            key = f"a/log/{path.relative_to(log)}"
-            for each in (key, key.replace(f"model={NAME}", "model=other")):
-                client.put_object(Bucket="bucket", Key=each, Body=path.read_bytes())
-        client.put_object(Bucket="bucket", Key="a/log/notes.txt", Body=b"")
-        with local_log("s3://bucket/a/log/", NAME) as place:
-            files = [
-                {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-                for folder in (place, log)
-            ]
-            assert files[0] == files[1]
-            pd.testing.assert_frame_equal(read(place), read(log))
-        assert not place.exists()
-        with (
-            pytest.raises(LogRowsError, match="s3://nowhere/log: cannot be fetched"),
-            local_log("s3://nowhere/log", NAME),
-        ):
-            pass
-    finally:
-        server.stop()

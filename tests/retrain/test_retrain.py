@@ -227,7 +227,7 @@ def refused(here: Path, words: str, *asked: object) -> None:
     ("asked", "words"),
     [
         (["--data=gone.csv"], r"--data=gone\.csv: there is no such file"),
-        (["--log=gone"], "gone: no such directory"),
+        (["--log=gone"], "there is no log at gone"),
         ([], "--data FILE or --log DIR is needed"),
         (["--data=x", "--log=y"], "--data FILE or --log DIR and not both"),
         (["--log=y", "--append"], "--data beside --append must be given"),

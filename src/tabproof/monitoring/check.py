@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,7 @@ from tabproof.monitoring.counting import (
     microseconds,
 )
 from tabproof.monitoring.database import Table, open_table, opened, text
-from tabproof.monitoring.log_files import LogFiles, find_files, log_directory, named
+from tabproof.monitoring.log_files import LogFiles, find_files, log_place, named, opened_log
 from tabproof.monitoring.logged_runs import LoggedRun, find_logged_run
 from tabproof.monitoring.result import (
     Challenge,
@@ -73,14 +74,18 @@ def check(
     language: str = LANGUAGES[0],
 ) -> tuple[str, int]:
     """Check the models of a log, or one of them; return what to print, and the exit code."""
-    found = check_log(
-        log_directory(log),
-        model=model,
-        models=models,
-        outputs=outputs,
-        since=since,
-        false_alarms=false_alarms,
-    )
+    now = datetime.now(UTC)
+    with opened_log(log, model, _first_needed(first_day(since, now.date()), now.date())) as root:
+        found = check_log(
+            root,
+            model=model,
+            models=models,
+            outputs=outputs,
+            since=since,
+            false_alarms=false_alarms,
+            now=now,
+        )
+    found = replace(found, log=log_place(log))
     if prometheus_file is not None:
         try:
             artifacts.write_atomically(prometheus_file, prometheus.gauges(found).encode())
@@ -135,8 +140,7 @@ def check_log(
     if not 0 < false_alarms <= MAX_PER_YEAR:
         raise FalseAlarmRateError(asked=false_alarms, most=MAX_PER_YEAR)
     begin = min(first, now.date() - timedelta(days=HISTORY))
-    # A directory is of the day on which its rows were answered, by the clock of the service.
-    files = find_files(root, begin - timedelta(days=1))
+    files = find_files(root, _first_needed(first, now.date()))
     if model is not None and model not in files.predictions:
         known = listed(list(files.predictions)) or "no rows of any model"
         raise NoSuchModelError(log=root, model=model, found=known)
@@ -167,6 +171,12 @@ def check_log(
         unreadable=named(unreadable, root),
         notes=notes,
     )
+
+
+def _first_needed(first: date, today: date) -> date:
+    """Return the first day whose files are needed for a period that begins on `first`."""
+    # A directory is of the day on which its rows were answered, by the clock of the service.
+    return min(first, today - timedelta(days=HISTORY)) - timedelta(days=1)
 
 
 class _Place(NamedTuple):

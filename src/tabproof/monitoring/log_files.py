@@ -1,18 +1,21 @@
 """Find the files of a prediction log, and leave out those that are no whole Parquet files.
 
-A log is a directory. One that lies in a bucket is copied first: nothing else here needs a network,
-and a check reads each column of a file by itself, which is slow over one.
+A log is a directory. What is needed of one in a bucket is copied first: a check reads each column
+of a file by itself, which is slow over a network.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from urllib.parse import unquote
 
-from tabproof.errors import MissingValueError, UserError
+from tabproof.errors import MissingValueError, PackageMissingError, UserError, first_line
 from tabproof.prediction_log import layout
+from tabproof.reading.source import BUCKETS, open_bucket
 
 MAGIC = b"PAR1"
 # Magic bytes at both ends, and the length of the footer.
@@ -31,19 +34,18 @@ class NoLogError(UserError):
 
 
 class LogInBucketError(UserError):
-    """A log that has to be copied first."""
+    """Labels of a file for a log in a bucket."""
 
     template = (
-        "{place} is in a bucket, and a check reads a directory; copy it first, as in"
-        " {command}, then --log log"
+        "{place} is in a bucket, and labels of a file are written into a directory; send them to"
+        " POST /labels of the service, or use a copy of the log"
     )
 
 
-# What copies a directory of a bucket, by the protocol of its address.
-COPIES = {
-    "s3": "aws s3 sync {place} log",
-    "gs": "gcloud storage rsync -r {place} log",
-}
+class LogNotFetchedError(UserError):
+    """A log in a bucket that cannot be copied."""
+
+    template = "the log {place} cannot be fetched: {reason}"
 
 
 @dataclass(frozen=True)
@@ -65,24 +67,91 @@ class LogFiles:
         return sum(map(len, self.predictions.values())) + len(self.labels)
 
 
-def log_directory(place: str | None) -> Path:
-    """Return the directory of the log: --log, or what API_PREDICTION_LOG has.
-
-    Raises MissingValueError, LogInBucketError, or NoLogError if it cannot be listed.
-    """
+def log_place(place: str | None) -> str:
+    """Return where the log is: --log, or what API_PREDICTION_LOG has."""
     place = place or os.environ.get("API_PREDICTION_LOG") or ""
     if not place:
         raise MissingValueError("--log, or API_PREDICTION_LOG,", "predictions")
+    return place
+
+
+def log_directory(place: str | None) -> Path:
+    """Return the directory of the log.
+
+    Raises MissingValueError, LogInBucketError, or NoLogError if it cannot be listed.
+    """
+    place = log_place(place)
     protocol, mark, rest = place.partition("://")
     if mark and protocol != "file":
-        command = COPIES.get(protocol, "a copy of {place} to log").format(place=place)
-        raise LogInBucketError(place, command)
+        raise LogInBucketError(place)
     path = Path(rest if mark else place).expanduser()
     try:
         os.scandir(path).close()
     except OSError as error:
         raise NoLogError(path=path, reason=error.strerror) from error
     return path
+
+
+@contextmanager
+def opened_log(
+    place: str | None, model: str | None = None, first: date | None = None
+) -> Iterator[Path]:
+    """Yield the directory of a log; of one in a bucket, files are copied for the block.
+
+    Parameters
+    ----------
+    place : as in `log_place`.
+    model, first : files of other models, and of days before, are not copied.
+
+    Raises
+    ------
+    MissingValueError, NoLogError, PackageMissingError, LogNotFetchedError
+    """
+    place = log_place(place)
+    protocol, mark, rest = place.partition("://")
+    if not mark or protocol == "file":
+        yield log_directory(place)
+        return
+    if protocol not in BUCKETS:
+        known = ", ".join(f"{name}://…" for name in sorted(BUCKETS))
+        raise LogNotFetchedError(place=place, reason=f"it is a directory, or one of {known}")
+    bucket, _, prefix = rest.strip("/").partition("/")
+    prefix += "/" if prefix else ""
+    of_model = None if model is None else layout.MODEL + layout.partition_value(model)
+    with tempfile.TemporaryDirectory(prefix="tabproof-log-") as folder:
+        try:
+            store = open_bucket(protocol, bucket)
+            for found in store.list(prefix or None):
+                for each in found:
+                    key = each["path"].removeprefix(prefix)
+                    if _is_of_log(key, of_model, first):
+                        target = Path(folder, key)
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        target.write_bytes(bytes(store.get(each["path"]).bytes()))
+        except ImportError as error:
+            raise PackageMissingError(f"a log at {protocol}://", "obstore", "remote") from error
+        except Exception as error:
+            # Each protocol has errors of its own.
+            raise LogNotFetchedError(place=place, reason=first_line(error)) from error
+        yield Path(folder)
+
+
+def _is_of_log(key: str, of_model: str | None, first: date | None) -> bool:
+    """Return whether an object below a log's prefix is a file of the log that is needed."""
+    tree, *folders = key.split("/")
+    name = folders.pop() if folders else ""
+    n_folders = {layout.PREDICTIONS: 2, layout.LABELS: 1}.get(tree)
+    day = layout.day_of(folders[0]) if folders else None
+    return (
+        len(folders) == n_folders
+        and day is not None
+        and (first is None or day >= first)
+        and (len(folders) == 1 or folders[1] == (of_model or folders[1]))
+        and name.endswith(layout.SUFFIX)
+        # No part can lead out of the copy.
+        and not any(part.startswith(".") for part in (*folders, name))
+        and "\\" not in key
+    )
 
 
 def find_files(root: Path, first: date | None = None) -> LogFiles:

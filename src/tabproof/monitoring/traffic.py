@@ -7,7 +7,7 @@ from tabproof.artifacts import read_complete_run
 from tabproof.errors import UserError
 from tabproof.evaluation.comparison import Comparison
 from tabproof.monitoring.check import check_log
-from tabproof.monitoring.log_files import log_directory
+from tabproof.monitoring.log_files import log_place, opened_log
 from tabproof.text import counted
 
 
@@ -42,10 +42,11 @@ def compare_on_traffic(
     NotComparedError
         There are no such rows, or too few with a label.
     """
-    root = log_directory(log)
-    refuse = partial(NotComparedError, log=root, run_id=run_id)
+    refuse = partial(NotComparedError, log=log_place(log), run_id=run_id)
     champion = read_complete_run(current).summary
-    (checked,) = check_log(root, models=models, outputs=outputs, model=model, since=since).models
+    with opened_log(log, model) as root:
+        found = check_log(root, models=models, outputs=outputs, model=model, since=since)
+    (checked,) = found.models
     pairs = [
         each
         for each in checked.challengers

@@ -7,8 +7,7 @@ scored, `labels/date=…/` the labels that became known. Both are joined with Du
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabproof.errors import PackageMissingError, UserError, first_line, listed
-from tabproof.reading.source import is_address, open_bucket
 from tabproof.schema import Column, DateColumn, NumberColumn, Schema
 
 PREDICTIONS, LABELS, FEATURE, ENDING = "predictions", "labels", "x_", ".parquet"
 MAGIC = b"PAR1"
 # Magic bytes at both ends, and the length of the footer.
 LEAST_SIZE = 12
-# The files of a log that are copied from a bucket.
-WANTED = r"(predictions/date=[0-9-]+/model={name}|labels/date=[0-9-]+)/[\w.-]+"
 # A log is only read: nothing is fetched that would extend the database.
 SETTINGS: dict[str, Any] = {
     "autoinstall_known_extensions": False,
@@ -54,42 +50,6 @@ class LabelledRows:
     time: str
     n_ambiguous: int
     damaged: Sequence[str]
-
-
-@contextmanager
-def local_log(place: str, name: str) -> Iterator[Path]:
-    """Yield the directory of a log; of one in a bucket, what is of a model is copied for the block.
-
-    Raises LogRowsError where there is none.
-    """
-    if not is_address(place):
-        path = Path(place).expanduser()
-        if not path.is_dir():
-            raise LogRowsError(log=place, reason="no such directory")
-        yield path
-        return
-    protocol, _, rest = place.partition("://")
-    bucket, _, prefix = rest.strip("/").partition("/")
-    prefix += "/" if prefix else ""
-    with tempfile.TemporaryDirectory(prefix="tabproof-log-") as folder:
-        path = Path(folder)
-        try:
-            store = open_bucket(protocol, bucket)
-            for found in store.list(prefix or None):
-                for each in found:
-                    key = each["path"].removeprefix(prefix)
-                    if re.fullmatch(WANTED.format(name=re.escape(name)), key) is None:
-                        continue
-                    target = path / key
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(bytes(store.get(each["path"]).bytes()))
-        except ImportError as error:
-            raise PackageMissingError(f"a log at {protocol}://", "obstore", "remote") from error
-        except Exception as error:
-            # Each protocol has errors of its own.
-            reason = f"cannot be fetched: {first_line(error)}"
-            raise LogRowsError(log=place, reason=reason) from error
-        yield path
 
 
 def read_labelled_rows(log: Path, name: str, schema: Schema) -> LabelledRows:

@@ -23,9 +23,10 @@ from tabproof.batch.table import TableScorer
 from tabproof.errors import CommandLineError, InvalidValueError, MissingValueError, UserError
 from tabproof.evaluation.comparison import Comparison, compare_in_all
 from tabproof.monitoring.check import check_log
+from tabproof.monitoring.log_files import opened_log
 from tabproof.monitoring.result import ALARM, FINE
 from tabproof.retrain import newer_rows
-from tabproof.retrain.logged_rows import local_log, read_labelled_rows
+from tabproof.retrain.logged_rows import read_labelled_rows
 from tabproof.retrain.newer_rows import NewerRows
 from tabproof.retrain.promoted import (
     NotRetrainableError,
@@ -145,7 +146,7 @@ def retrain(
         raise InvalidValueError("--min-rows", min_rows, "1 or more")
     promoted = read_promoted(name, models)
     with ExitStack() as copied:
-        place = copied.enter_context(local_log(log, name)) if log is not None else Path()
+        place = copied.enter_context(opened_log(log, name)) if log is not None else Path()
         if if_alarm:
             alarm = find_alarm(name, place, outputs, models)
             if alarm is None:
