@@ -499,10 +499,13 @@ def test_a_model_that_is_not_in_the_log_is_named(log: Log, outputs: Path, answer
     assert "no model 'tabel'; it has 'table'" in done.stderr
 
 
-def test_a_log_in_a_bucket_is_copied_first() -> None:
-    done = typed_in("monitor", "check", "--log", "s3://bucket/log")
-    assert done.returncode == 2
-    assert "aws s3 sync s3://bucket/log log" in done.stderr
+def test_labels_of_a_file_are_not_written_into_a_bucket(tmp_path: Path) -> None:
+    path = tmp_path / "truth.csv"
+    path.write_text("request_id,label\na,yes\n")
+    done = typed_in("monitor", "labels", path, "--log", "s3://bucket/log")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "s3://bucket/log is in a bucket" in done.stderr
+    assert "POST /labels" in done.stderr
 
 
 @pytest.mark.usefixtures("log")

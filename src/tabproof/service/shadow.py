@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 # Requests, and rows beside those of one request, that may wait. More are dropped.
 MAX_REQUESTS, MAX_WAITING_ROWS = 5000, 20_000
-# Rows that are scored at a time: as many as take so many seconds. Answers wait for a portion.
+# Rows that are scored at a time: as many as take PORTION_SECONDS. Answers wait for a portion.
 MAX_PORTION, PORTION_SECONDS = 64, 0.0003
-# The thread rests for so many times the processor time of a portion.
+# The thread rests for REST times the processor time of a portion.
 REST = 39
 # So many times longer while half of all that may wait does: such a load leaves no room.
 LONGER = 5
