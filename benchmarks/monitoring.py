@@ -21,9 +21,9 @@ from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
 from tabproof.artifacts.reference import CategoryReference, NumberReference, Reference
+from tabproof.drift.e_detector import Detector, EValues, Tolerance
+from tabproof.drift.streams import Source, make_streams
 from tabproof.monitoring.alarms import UNITS, DetectorName, log_limit
-from tabproof.monitoring.e_detector import Detector, EValues, Tolerance
-from tabproof.monitoring.streams import Source, make_streams
 from tabproof.steps.reference import make_reference
 
 Floats = NDArray[np.float64]

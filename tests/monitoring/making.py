@@ -14,7 +14,7 @@ from tabproof.artifacts.reference import (
     Reference,
     TextReference,
 )
-from tabproof.monitoring.daily import Daily
+from tabproof.drift.daily import Daily
 
 # A Monday.
 FIRST = date(2026, 1, 5)

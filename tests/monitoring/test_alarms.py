@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tabproof.artifacts.reference import CategoryReference
+from tabproof.drift.daily import Daily
 from tabproof.monitoring.alarms import Detection, FalseAlarmRateError, detect
-from tabproof.monitoring.daily import Daily
 from tests.monitoring.making import FIRST, REFERENCE, made
 
 # In job, half of the clerks are a category that training has not seen.

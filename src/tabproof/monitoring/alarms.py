@@ -2,7 +2,7 @@
 
 Two detectors share the promise. One looks at each day with a wide tolerance: a unit that changed,
 a column that is missing. One looks at whole weeks with a narrow one: slow trends and small shifts,
-while what differs between the days of a week cancels out. `e_detector` has the method.
+while what differs between the days of a week cancels out. `drift.e_detector` has the method.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.artifacts.reference import Reference
+from tabproof.drift.daily import Daily
+from tabproof.drift.e_detector import Detector, EValues, Tolerance
+from tabproof.drift.streams import Source, Stream, counts_by_source, make_streams
 from tabproof.errors import UserError
-from tabproof.monitoring.daily import Daily
-from tabproof.monitoring.e_detector import Detector, EValues, Tolerance
-from tabproof.monitoring.streams import Source, Stream, counts_by_source, make_streams
 
 DetectorName = Literal["day", "week"]
 

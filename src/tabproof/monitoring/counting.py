@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.artifacts.reference import CategoryReference, ColumnReference, Reference
-from tabproof.monitoring.daily import Daily
+from tabproof.drift.daily import Daily
 from tabproof.monitoring.database import Table, quoted, text
 from tabproof.monitoring.result import LeftOut
 from tabproof.prediction_log.layout import FEATURE, PROBABILITY, Role

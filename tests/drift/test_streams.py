@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tabproof.artifacts.reference import CategoryReference, NumberReference
-from tabproof.monitoring.streams import counts_by_source, make_streams
+from tabproof.drift.streams import counts_by_source, make_streams
 from tests.monitoring.making import AGE, JOB, REFERENCE, N, made
 
 

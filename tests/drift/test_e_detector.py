@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tabproof.monitoring.e_detector import (
+from tabproof.drift.e_detector import (
     RATES,
     Detector,
     EValues,
     Tolerance,
     log_sum_exp,
 )
-from tabproof.monitoring.streams import Source, Stream, make_streams
+from tabproof.drift.streams import Source, Stream, make_streams
 from tests.monitoring.making import REFERENCE, SHARES
 
 SOURCE: Source = ("column", "x")

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.artifacts.reference import CategoryReference, ColumnReference, Reference
+from tabproof.drift.daily import Daily
 from tabproof.errors import printable
-from tabproof.monitoring.daily import Daily
 
 Floats = NDArray[np.float64]
 # Where the counts of a stream are: a column, the probability of a label, the predicted labels, or

@@ -32,7 +32,7 @@ from math import inf, log
 import numpy as np
 from numpy.typing import NDArray
 
-from tabproof.monitoring.streams import Source, Stream
+from tabproof.drift.streams import Source, Stream
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
