@@ -19,7 +19,7 @@ PINNED = set(re.findall(r"^([a-z0-9][\w.-]*)==", SERVE_LOCK, flags=re.MULTILINE)
 DISTRIBUTIONS = {"google": "protobuf", "grpc": "grpcio", "prometheus_client": "prometheus-client"}
 DISTRIBUTIONS |= {"arro3": "arro3-core", "backports": "backports-zstd"}
 SERVICE_MAY_IMPORT = {"artifacts", "errors", "features", "forms", "kernels", "schema", "scorer"}
-SERVICE_MAY_IMPORT |= {"prediction_log", "service", "text", "web"}
+SERVICE_MAY_IMPORT |= {"drift", "prediction_log", "service", "text", "web"}
 TRAINING_STACK = {"fairlearn", "hydra", "joblib", "lets_plot", "omegaconf", "pandas", "pyarrow"}
 TRAINING_STACK |= {"hydra-core", "jinja2", "lets-plot", "pillow", "rich", "scikit-learn"}
 TRAINING_STACK |= {"scipy", "sklearn"}

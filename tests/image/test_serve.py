@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.image.building import Image, build
@@ -113,6 +114,27 @@ def test_it_fetches_models_from_a_store_into_its_cache(serve: Image, trained: Tr
             "python", "-c", "import os; print(os.listdir('/var/lib/models'))"
         )
         assert "breast_cancer" in cached.stdout
+
+
+def test_it_logs_its_predictions_into_a_volume(
+    serve: Image, trained: Trained, tmp_path: Path
+) -> None:
+    # The user of the container is none of this machine's.
+    tmp_path.chmod(0o777)
+    options = {
+        "volumes": {"/app/models": trained.models},
+        "writable": {"/log": tmp_path},
+        # What waits is written at the end.
+        "environment": {"API_PREDICTION_LOG": "/log", "API_PREDICTION_LOG_FLUSH_SECONDS": "60"},
+    }
+    with Container(serve, **options) as container:
+        _assert_right(container, trained)
+        code, _ = container.terminate()
+        assert code == 0, container.printed()
+    rows = pq.read_table(tmp_path / "predictions").to_pylist()
+    assert len(rows) == 1
+    assert rows[0]["model"] == "breast_cancer"
+    assert trained.probability in rows[0].values()
 
 
 def test_with_models_in_it_nothing_need_be_mounted(with_model: Image, trained: Trained) -> None:

@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -125,7 +126,9 @@ def canary(home: Path, other_run: Path) -> Iterator[tuple[Server, Client, str]]:
     settings = {"kind": "canary", "share": 0.25, "sticky": "customer"}
     challenger = begin(home, other_run, **settings)
     # The models are not compared by their time here.
-    with serving(home, canary_max_slowdown="1e6") as server, Client(server) as client:
+    # The rows of these tests are not as in training.
+    chosen = {"canary_max_slowdown": "1e6", "canary_drift_level": "0"}
+    with serving(home, **chosen) as server, Client(server) as client:
         yield server, client, challenger
 
 
@@ -193,7 +196,8 @@ def test_a_slow_canary_is_taken_back_in_the_process_and_not_in_the_registry(
     home: Path, other_run: Path
 ) -> None:
     challenger = begin(home, other_run, kind="canary", share=0.5)
-    with serving(home, canary_max_slowdown="0.1") as server, Client(server) as client:
+    chosen = {"canary_max_slowdown": "0.1", "canary_drift_level": "0"}
+    with serving(home, **chosen) as server, Client(server) as client:
         found = [client.predict(row_of(i), f"r{i}")["run_id"] for i in range(600)]
         n = found.count(challenger)
         # At least a hundred of each are compared.
@@ -212,6 +216,42 @@ def test_a_slow_canary_is_taken_back_in_the_process_and_not_in_the_registry(
         assert client.predict(row_of(0), "r")["run_id"] == challenger
         printed = server.end()
         assert printed.count("answers no longer in this process") == 1
+    assert Registry(home / "models").challenge_of("table") is not None
+
+
+def in_training(i: int) -> dict[str, Any]:
+    """Return a row as those of the training table."""
+    rng = np.random.default_rng(i)
+    return {
+        "age": rng.normal(40, 10),
+        "income": None if i % 11 == 0 else rng.lognormal(3, 1),
+        "job": None if i % 13 == 0 else str(rng.choice(["clerk", "farmer", "smith"])),
+    }
+
+
+def test_a_canary_is_taken_back_when_its_rows_are_no_longer_as_in_training(
+    home: Path, other_run: Path
+) -> None:
+    challenger = begin(home, other_run, kind="canary", share=0.5)
+    with serving(home, canary_max_slowdown="1e6") as server, Client(server) as client:
+
+        def info() -> Any:
+            return server.get("/health").json["challengers"]["table"]
+
+        found = [client.predict(in_training(i), f"r{i}")["run_id"] for i in range(600)]
+        wait_for(lambda: len(logged(home)) == 600)
+        assert info()["share"] == 0.5
+        assert found.count(challenger) > 200
+        # Years have become months.
+        for i in range(600):
+            row = in_training(i)
+            client.predict({**row, "age": row["age"] * 12}, f"s{i}")
+        wait_for(lambda: info()["share"] == 0)
+        assert info()["detail"].startswith("answers no longer in this process: drift: ")
+        assert client.predict(in_training(0), "r-last")["run_id"] != challenger
+        share = {"model": "table", "run_id": challenger, "kind": "canary"}
+        assert count(server, "api_challenger_share", **share) == 0
+        assert server.end().count("answers no longer in this process") == 1
     assert Registry(home / "models").challenge_of("table") is not None
 
 

@@ -5,7 +5,7 @@
 """
 
 import hmac
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
@@ -85,6 +85,25 @@ class Failed:
     error: BaseException
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Rows as they were scored.
+
+    columns : the cells by column, those that the log leaves out not among them: numbers, codes of
+    categories, seconds since 1970, or texts. proba : (n_rows, n_labels). codes : (n_rows,) places
+    of the predicted labels. warned : (n_rows,) whether a row has warnings; None if none has.
+    """
+
+    columns: Mapping[str, Sequence[Any] | NDArray[Any]]
+    proba: NDArray[np.float64]
+    codes: NDArray[Any]
+    warned: NDArray[np.bool_] | None
+
+
+# Gets rows in the writing thread, and must not raise.
+Observer = Callable[[LoggedModel, Scored], None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
     time: float
@@ -100,10 +119,13 @@ class Stream:
     """The rows of one model in one role.
 
     Nothing is taken until `set_room` is called. More rows are dropped, and counted in n_dropped.
+    observe : called with all rows before columns are made of them.
     """
 
-    def __init__(self, model: LoggedModel, role: Role, choices: Choices) -> None:
-        self.model, self.role = model, role
+    def __init__(
+        self, model: LoggedModel, role: Role, choices: Choices, observe: Observer | None = None
+    ) -> None:
+        self.model, self.role, self._observe = model, role, observe
         self.n_dropped = self._n_told = 0
         # Ordinary rows, packed; the others; and those of whole requests.
         self._packed = bytearray()
@@ -293,6 +315,10 @@ class Stream:
         noted: Sequence[str | None] | None,
         values: Sequence[Any],
     ) -> list[Chunk]:
+        if self._observe is not None:
+            columns = {c.name: cells for c, cells in zip(self._columns, values, strict=True)}
+            warned = None if noted is None else np.array([each is not None for each in noted])
+            self._observe(self.model, Scored(columns, proba, codes, warned))
         n_rows, pauses = len(codes), segments.Pauses()
         zeros = np.zeros(n_rows, np.int64)
         found = {

@@ -24,7 +24,7 @@ from tabproof.prediction_log import layout, segments
 from tabproof.prediction_log.delivery import Delivery, Place, Segment
 from tabproof.prediction_log.layout import LoggedModel, Role
 from tabproof.prediction_log.segments import LabelEntry
-from tabproof.prediction_log.stream import Choices, Chunk, Failed, Stream, Warned
+from tabproof.prediction_log.stream import Choices, Chunk, Failed, Observer, Stream, Warned
 
 # Seconds between looks at what was recorded, between looks for old partitions, and between lines
 # about what was dropped.
@@ -81,6 +81,7 @@ class PredictionLog:
         self._dropped: Counter[str] = Counter()
         self._dropping = threading.Lock()
         self._failures: set[type] = set()
+        self._observers: dict[Role, Observer] = {}
         self._delivery = Delivery(place, options.max_bytes // 2, self._count)
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
@@ -155,7 +156,8 @@ class PredictionLog:
         with self._making:
             found = self._streams.get((model, role))
             if found is None:
-                found = Stream(model, role, self._options.choices)
+                observe = self._observers.get(role)
+                found = Stream(model, role, self._options.choices, observe)
                 found.set_room(self._options.max_bytes // 2)
                 self._streams[model, role] = found
             return found
@@ -170,6 +172,10 @@ class PredictionLog:
         self._place.store(f"{layout.labels_folder(now.date())}/{self._name(now)}", content)
 
     # --- The life of the log
+
+    def observe(self, role: Role, observer: Observer) -> None:
+        """Have rows of a role observed in the writing thread; to be called before any is logged."""
+        self._observers[role] = observer
 
     def start(self) -> None:
         """Start the threads."""

@@ -142,12 +142,15 @@ class Counted(Protocol):
 class CanaryWatch:
     """Compare the errors and the time of one canary with the bounds; take it back beyond them.
 
+    `CanaryDrift` looks at its rows, where there is a prediction log.
+
     Time is the mean seconds per row of an answer, of the canary and of its champion over the same
     while, so that a large batch of one of them has no more weight than a row.
     """
 
     def __init__(self, challenger: Challenger, settings: Settings) -> None:
         self.challenge, self._settings = challenger.challenge, settings
+        self.model, self.path = challenger.model.name, challenger.model.path
         self.why_taken_back = ""
         self.is_failure_logged = False
         # Large requests are answered in the worker thread.
@@ -173,9 +176,17 @@ class CanaryWatch:
             why = self._excess() if self._n >= MIN_ANSWERS else ""
             if self._n >= WINDOW:
                 self._start_window()
-            if not why or self.why_taken_back:
-                return False
-            self.why_taken_back = why
+            return self._end(why)
+
+    def take_back(self, why: str) -> bool:
+        """End the canary for another reason; return whether it is taken back now."""
+        with self._lock:
+            return self._end(why)
+
+    def _end(self, why: str) -> bool:
+        if not why or self.why_taken_back:
+            return False
+        self.why_taken_back = why
         return True
 
     def _excess(self) -> str:
@@ -208,6 +219,22 @@ class Canaries:
         if found is None or found.challenge != challenge:
             found = self._watches[name] = CanaryWatch(challenger, self._settings)
         return found
+
+    def watch_of(self, model: str, run_id: str) -> CanaryWatch | None:
+        """Return the watch of a canary that has answered; None for another run than the current."""
+        found = self._watches.get(model)
+        return None if found is None or found.challenge.run_id != run_id else found
+
+    def take_back(self, watch: CanaryWatch, why: str) -> None:
+        """Take a canary back in this process; callable from any thread."""
+        if watch.take_back(why):
+            self._announce(watch)
+
+    def _announce(self, watch: CanaryWatch) -> None:
+        run_id = watch.challenge.run_id
+        message = "the canary of '%s', run %s, answers no longer in this process: %s"
+        log.error(message, watch.model, run_id, watch.why_taken_back)
+        self._counted.taken_back(watch.model, run_id)
 
     def info(self, challenger: Challenger) -> ChallengerInfo:
         """Describe a challenger, and whether it was taken back."""
@@ -252,7 +279,5 @@ class Canaries:
             self._counted.challenger(name, "answered")
             is_last = watch.canary(perf_counter() - started, len(rows))
         if is_last:
-            message = "the canary of '%s', run %s, answers no longer in this process: %s"
-            log.error(message, name, model.run_id, watch.why_taken_back)
-            self._counted.taken_back(name, model.run_id)
+            self._announce(watch)
         return found

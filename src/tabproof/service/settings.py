@@ -89,6 +89,11 @@ class Settings:
     canary_max_slowdown: float = setting(
         "the same, of its mean time per row over that of the champion", 3.0, 0.1
     )
+    canary_drift_level: float = setting(
+        "probability that a canary whose rows are as in training is taken back for drift; 0: never",
+        0.001,
+        0.0,
+    )
     grpc: str = setting(
         "address of the Open Inference Protocol by gRPC, such as `0.0.0.0:9000`; empty: none", ""
     )
@@ -208,6 +213,9 @@ def _parsed(variable: str, setting: Any, text: str) -> Any:
             value = kind(text) if least <= kind(text) < inf else None
         except ValueError:
             value = None
+        if setting.name == "canary_drift_level":
+            valid = "a number of 0 or more, below 1"
+            value = value if value is not None and value < 1 else None
         if setting.name == "prediction_log_share":
             valid = "a number above 0, up to 1"
             value = value if value is not None and 0 < value <= 1 else None

@@ -21,7 +21,7 @@ Found = TypeVar("Found")
 class Traffic:
     """The requests of one process, between champions and challengers.
 
-    log: gets what shadows predict; without one there is no shadow.
+    log: gets what shadows predict; without one there is no shadow, and drift takes no canary back.
     """
 
     def __init__(
@@ -29,6 +29,11 @@ class Traffic:
     ) -> None:
         self._telemetry, self._canaries = telemetry, Canaries(settings, telemetry)
         self._shadow = None if log is None else Shadow(log, telemetry)
+        if log is not None and settings.canary_drift_level:
+            from tabproof.service.canary_drift import CanaryDrift
+
+            drift = CanaryDrift(self._canaries, settings.canary_drift_level)
+            log.observe("canary", drift.observe)
 
     def answer(
         self,
