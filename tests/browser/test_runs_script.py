@@ -156,6 +156,14 @@ def test_a_served_run_has_a_badge(show: Show) -> None:
         assert shown.texts("tr.run th .badge.fine") == ["served: wine 3"]
 
 
+def test_a_challenger_has_a_badge_and_is_found(show: Show) -> None:
+    with show() as shown:
+        shown.filter("promoted:canary")
+        (badge,) = shown.texts("tr.run th .badge.plain")
+        assert badge.startswith("challenger: ")
+        assert badge.endswith(" canary 5%")
+
+
 # --- The address.
 
 

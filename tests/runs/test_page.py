@@ -124,14 +124,16 @@ def test_promoted_runs_are_named() -> None:
     for run in runs[:2]:
         registry.promote(run, "adult", "me", "")
     registry.promote(runs[1], "other", "me", "")
+    registry.challenge(runs[2], "adult", "me", "", kind="canary", share=0.05)
     (MODELS / "broken").mkdir()
     (MODELS / "broken/pointer.json").write_text("{")
     promoted = {run["id"]: run["promoted"] for run in written()["runs"]}
     served = {"name": "adult", "version": 2, "served": True}
+    challenger = {"name": "adult", "version": 0, "served": False}
     assert promoted == {
         "aaaa0000": [{"name": "adult", "version": 1, "served": False}],
         "aaaa0001": [served, {"name": "other", "version": 1, "served": True}],
-        "aaaa0002": [],
+        "aaaa0002": [{**challenger, "challenge": "canary 5%"}],
     }
 
 

@@ -116,7 +116,9 @@ def make_run(rng: np.random.Generator, n: int, dataset: str, model: str) -> Isla
     values = np.clip(rng.normal([0.9, 0.85, 0.8, 0.12, 0.35], 0.03), 0.01, 0.99)
     half = rng.uniform(0.004, 0.03, len(METRICS))
     bounds = {"metrics": values, "low": values - half, "high": values + half}
-    promotion = {"name": dataset, "version": n, "served": n == 3}
+    promotion: dict[str, Any] = {"name": dataset, "version": n, "served": n == 3}
+    if n == 28:
+        promotion |= {"version": 0, "challenge": "canary 5%"}
     return {
         "id": f"{n:016x}" if is_finished else None,
         "path": place,

@@ -6,6 +6,7 @@ from tabproof import artifacts
 from tabproof.artifacts.challenges import as_percent, read_share
 from tabproof.errors import MissingValueError, UserError
 from tabproof.runs.promote import changing, check_columns, complete, elsewhere_than, me
+from tabproof.runs.refresh import rewrite_page
 from tabproof.text import is_printable
 
 MAX_STICKY = 200
@@ -39,7 +40,7 @@ def challenge(
     version has other columns or labels.
     """
     if end:
-        return _end(name or run, who=who, why=why, models=models)
+        return _end(name or run, who=who, why=why, outputs=outputs, models=models)
     if run is None:
         raise MissingValueError("RUN", "latest")
     if sticky is not None and not canary:
@@ -66,6 +67,7 @@ def challenge(
                 None if force else check_columns(path, current, model, "a challenger")
             ),
         )
+    rewrite_page(outputs, models)
     elsewhere = elsewhere_than(models)
     lines = [f"challenger  {model} {begun.version}, from {path}", f"champion    {begun.champion}"]
     if canary:
@@ -85,11 +87,12 @@ def challenge(
     )
 
 
-def _end(name: str | None, *, who: str | None, why: str, models: Path) -> str:
+def _end(name: str | None, *, who: str | None, why: str, outputs: Path, models: Path) -> str:
     if name is None:
         raise MissingValueError("--name", "adult")
     with changing(models) as registry:
         ended = registry.end_challenge(name, who or me(), why)
+    rewrite_page(outputs, models)
     return (
         f"ended     {name}: the challenge by {ended.version} ({ended.words})\n"
         f"current   {ended.champion}\n"

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from tabproof import artifacts
 from tabproof.artifacts import COMPLETE, Found, path_text
+from tabproof.artifacts.challenges import as_percent
 from tabproof.errors import UserError
 from tabproof.evaluation_result import LOWER_IS_BETTER, METRICS, rank
 from tabproof.report.format import Texts
@@ -65,7 +66,10 @@ def main_metric(runs: Sequence[Found]) -> str:
 
 
 def read_promoted(models: Path) -> dict[str, list[Json]]:
-    """Return by run id the names that it was promoted under; version: from 1, in order."""
+    """Return by run id the names that it was promoted under, or is a challenger of.
+
+    version: from 1, in order. challenge: the kind and the share of a challenger; absent otherwise.
+    """
     registry, promoted = artifacts.Registry(models), defaultdict[str, list[Json]](list)
     try:
         names = registry.names()
@@ -81,6 +85,14 @@ def read_promoted(models: Path) -> dict[str, list[Json]]:
         for number, version in enumerate(versions, start=1):
             is_served = version == history[-1].version
             promoted[version].append({"name": name, "version": number, "served": is_served})
+        try:
+            challenge = registry.challenge_of(name)
+        except (UserError, OSError):
+            continue
+        if challenge is not None:
+            words = f"{challenge.kind} {as_percent(challenge.share)}"
+            entry = {"name": name, "version": 0, "served": False, "challenge": words}
+            promoted[challenge.run_id].append(entry)
     return promoted
 
 

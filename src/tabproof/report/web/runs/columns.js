@@ -76,8 +76,8 @@ export function makeColumns(model, t) {
 }
 
 /** @param {import("./model.js").Promotion} promotion */
-export function promotionText({ name, version }) {
-  return `${name} ${version}`;
+export function promotionText({ name, version, challenge }) {
+  return `${name} ${challenge ?? version}`;
 }
 
 /**

@@ -2,7 +2,13 @@
 
 /** @typedef {string | number | boolean | null | unknown[]} Value */
 /** @typedef {{name: string, title: string, lower: boolean}} Metric lower: smaller is better */
-/** @typedef {{name: string, version: number | string, served: boolean}} Promotion */
+/**
+ * @typedef {object} Promotion
+ * @property {string} name
+ * @property {number | string} version of a challenger 0
+ * @property {boolean} served
+ * @property {string} [challenge] of a challenger: its kind and its share of the requests
+ */
 /**
  * @typedef {object} Run
  * @property {number} index place in the data, the newest first

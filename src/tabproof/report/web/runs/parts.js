@@ -166,7 +166,7 @@ export function estimate(run, metric, span, decimals, t) {
 }
 
 /**
- * Return a badge for each promotion of a run, which is served or not.
+ * Return a badge for each promotion of a run, which is served or not, or a challenger.
  *
  * @param {Run} run
  * @param {Texts} t
@@ -176,7 +176,8 @@ export function promotions(run, t) {
     const text = short(promotionText(promotion), 24);
     if (promotion.served)
       return h("span", { class: "badge fine" }, t("runs.served", { name: text }));
-    return h("span", { class: "badge plain" }, t("runs.promoted", { name: text }));
+    const key = promotion.challenge === undefined ? "runs.promoted" : "runs.challenger";
+    return h("span", { class: "badge plain" }, t(key, { name: text }));
   });
 }
 
