@@ -9,6 +9,8 @@ import pytest
 
 from tabproof import cli
 from tabproof.batch.options import Options
+from tabproof.cli.monitor import monitor
+from tabproof.cli.runs import runs
 from tabproof.errors import CommandLineError, PathError, UnknownKeyError
 from tabproof.replay import replay as replaying
 from tabproof.text import as_typed
@@ -16,8 +18,8 @@ from tests.conftest import ROOT, typed_in
 
 COMMANDS = [
     *([name] for name in cli.tabproof.commands),
-    *(["runs", name] for name in cli.runs.commands),
-    *(["monitor", name] for name in cli.monitor.commands),
+    *(["runs", name] for name in runs.commands),
+    *(["monitor", name] for name in monitor.commands),
 ]
 QUICKLY = ("train", "runs", "score", "replay", "monitor")
 LOADED = """
@@ -45,9 +47,9 @@ def test_help_shows_every_command() -> None:
         done = typed_in(each[0], *each[1:], "--help")
         assert (done.returncode, done.stderr) == (0, "")
         assert len(done.stdout.splitlines()) > 5
-    for each in cli.runs.commands:
+    for each in runs.commands:
         assert f"\n  {each} " in typed_in("runs", "--help").stdout
-    for each in cli.monitor.commands:
+    for each in monitor.commands:
         assert f"\n  {each} " in typed_in("monitor", "--help").stdout
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from deploy.commands import parser
-from tabproof import cli
+from tabproof.cli.runs import runs
 from tests.conftest import ROOT
 
 BIN = Path(sys.executable).parent
@@ -250,4 +250,4 @@ def test_nothing_is_trained_again_before_a_variable_names_the_model() -> None:
     assert [words[0] for words in typed] == ["pull", "retrain", "push"]
     for name, *words in typed:
         # Raises for a word that the command does not know.
-        cli.runs.commands[name].make_context(name, words)
+        runs.commands[name].make_context(name, words)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deploy import template
-from tabproof import cli
+from tabproof.cli.runs import runs
 from tests.conftest import ROOT
 
 TEXT = template.body()
@@ -263,4 +263,4 @@ def test_what_the_retraining_task_types_is_understood() -> None:
     assert [words[0] for words in typed] == ["pull", "retrain", "push"]
     for name, *words in typed:
         # Raises for a word that the command does not know.
-        cli.runs.commands[name].make_context(name, words)
+        runs.commands[name].make_context(name, words)
