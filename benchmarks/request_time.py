@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from benchmarks.adult import Row
 from benchmarks.answers import one_row
-from tabproof.service import endpoints as endpoints_module
+from tabproof.service import predictions as predictions_module
 from tabproof.service import telemetry as telemetry_module
 from tabproof.service.endpoints import Endpoints
 from tabproof.service.gate import Gate
@@ -104,8 +104,8 @@ def measure_request(directory: Path, rows: Sequence[Row]) -> dict[str, float]:
     clock.measure("writing the log line", telemetry_module.os, "write")
     clock.measure("metrics", telemetry, "request")
     clock.measure("metrics", telemetry, "predictions")
-    clock.measure("decoding JSON", endpoints_module, "decode_row")
-    clock.measure("encoding JSON", endpoints_module, "_encode")
+    clock.measure("decoding JSON", predictions_module, "decode_row")
+    clock.measure("encoding JSON", predictions_module, "_encode")
     clock.measure("cells to values, warnings", model.reader, "read")
     clock.measure("scoring", model.scorer, "predict_row")
     clock.measure("label and probabilities", model, "score_row")

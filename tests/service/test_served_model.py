@@ -20,7 +20,7 @@ from tabproof.schema import SchemaDamagedError
 from tabproof.scorer import read_scorer
 from tabproof.service import served_model
 from tabproof.service.answers import RefusedError
-from tabproof.service.endpoints import Answer
+from tabproof.service.predictions import Answer
 from tabproof.service.served_model import ModelUnusableError, ServedModel, load_model
 from tests.scorer.fitted import exported, pipeline_of, with_arrays
 from tests.service.conftest import ROWS, endpoints_of
@@ -232,7 +232,7 @@ def test_explanations_run_in_a_worker_thread(table: ServedModel) -> None:
     for path, body in bodies.items():
         prediction = endpoints.find_prediction(path)
         assert prediction is not None
-        found = endpoints.predict(prediction[0].body, {}, b"explain=true", body, {})
+        found = endpoints.predictions.predict(prediction[0].body, {}, b"explain=true", body, {})
         assert not isinstance(found, Answer)
         found.close()  # type: ignore[attr-defined]
 

@@ -7,14 +7,13 @@ routing would cost more than scoring. All other endpoints are routes of FastAPI.
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -24,32 +23,28 @@ from starlette.responses import RedirectResponse
 from tabproof.errors import UserError
 from tabproof.service import answers, inference_protocol
 from tabproof.service.access import check_reader, knows_secret
-from tabproof.service.answers import Headers, RefusedError, RowWarning
+from tabproof.service.answers import Headers, RefusedError
 from tabproof.service.description import log_served
-from tabproof.service.inference_protocol import LENGTH_HEADER, InferRequest, InferResponse
+from tabproof.service.inference_protocol import InferResponse
 from tabproof.service.labels import Labels
 from tabproof.service.model_store import ModelStore, OutsideRootsError
-from tabproof.service.query import read_flag, read_query
+from tabproof.service.predictions import OPTIONS, Predictions
+from tabproof.service.query import read_query
 from tabproof.service.recording import MONITOR_PAGE, log_directory
-from tabproof.service.rows import Row, decode_row, decode_rows
 from tabproof.service.served_model import ServedModel
 from tabproof.service.server import Lifecycle
 from tabproof.service.settings import Settings
 from tabproof.service.telemetry import LogLine, Telemetry
-from tabproof.service.traffic import Traffic, challenger_of
+from tabproof.service.traffic import Traffic
 from tabproof.service.workers import Workers
 
 if TYPE_CHECKING:
-    from tabproof.prediction_log.layout import Role
     from tabproof.prediction_log.writer import PredictionLog
 
 DOCUMENT_PATH = "/openapi.json"
 DOCS_FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 # The page has inline scripts and styles, and may only call this service.
 DOCS_POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-# Bytes of a body, and cells, above which a prediction runs in a worker thread, so that it does
-# not block the event loop. Missing cells count too: each of them becomes a warning.
-LARGE_BODY, MANY_CELLS = 2**16, 2**13
 # The paths below outputs/, and below a run, that are published. No part is hidden, '.' or '..'.
 _PART, _DATE = r"(?!\.)[^/\\%\x00-\x1f\x7f]{1,255}", r"\d{4}-\d\d-\d\d"
 _PAGE = r"report\.html|model_card\.md|plots/[A-Za-z0-9_-]{1,64}\.svg"
@@ -58,33 +53,12 @@ PUBLISHED = re.compile(
     rf"index\.html|{_DATE}/{_PART}/(?:(?:{_PART}/)?(?:{_PAGE})|leaderboard\.(?:csv|md))", re.ASCII
 )
 FORMS = {"published": PUBLISHED.pattern, "page": RUN_PAGE.pattern}
-# Of a prediction: in its query, or in the parameters of tensors.
-OPTIONS = ("strict", "explain")
 # The body of an endpoint that takes labels.
 LABELS = "labels"
 
 log = logging.getLogger("uvicorn.error")
 
-Worked = TypeVar("Worked")
-
 _encode = msgspec.json.Encoder().encode
-
-
-@dataclass(slots=True)
-class Answer:
-    """The body of a response, and what is counted and logged about it.
-
-    scored: the cells as scored, and the probabilities: of one row, or of a batch by column.
-    warnings: of each row. role: of the model in the prediction log.
-    """
-
-    content: bytes
-    model: ServedModel
-    labels: Sequence[str]
-    scored: tuple[Any, Any]
-    warnings: Sequence[RowWarning]
-    is_batch: bool
-    role: "Role" = "champion"
 
 
 def json_response(content: Any, status: int = 200) -> Response:
@@ -106,13 +80,12 @@ class Endpoints:
     ) -> None:
         self._store, self.settings, self._workers = store, settings, workers
         self.telemetry, self.lifecycle = telemetry, lifecycle
-        self.prediction_log, self._labels = prediction_log, Labels(settings, prediction_log)
+        self._labels = Labels(settings, prediction_log)
         self.traffic = Traffic(settings, telemetry, prediction_log)
+        self.predictions = Predictions(store, settings, telemetry, self.traffic, prediction_log)
         self._reloading = asyncio.Lock()
-        # One thread: the work holds the interpreter lock most of the time.
-        self._worker = ThreadPoolExecutor(1, "large-batch")
         self.router = APIRouter(include_in_schema=False)
-        self._predictions: list[tuple[re.Pattern[str], Endpoint]] = []
+        self._by_path: list[tuple[re.Pattern[str], Endpoint]] = []
         self._templates = [(re.compile(re.escape(DOCUMENT_PATH)), DOCUMENT_PATH)]
         offered = {"": True, "docs": settings.docs, "runs": settings.pages == "all"}
         for endpoint in ENDPOINTS:
@@ -121,17 +94,17 @@ class Endpoints:
             pattern = re.compile(re.sub(r"\{(\w+)(?::path)?\}", _pattern_of, endpoint.path))
             self._templates.append((pattern, endpoint.path.replace(":path", "")))
             if endpoint.handler is None:
-                self._predictions.append((pattern, endpoint))
+                self._by_path.append((pattern, endpoint))
             else:
                 # HEAD too: some load balancers send it.
                 methods = ["GET", "HEAD"] if endpoint.method == "GET" else [endpoint.method]
                 self.router.add_route(endpoint.path, partial(endpoint.handler, self), methods)
 
-    # --- Predictions
+    # --- What the gate and gRPC call
 
     def find_prediction(self, path: str) -> "tuple[Endpoint, dict[str, str]] | None":
         """Return the prediction at a path, and the name and version in it; None for other paths."""
-        for template, endpoint in self._predictions:
+        for template, endpoint in self._by_path:
             if found := template.fullmatch(path):
                 return endpoint, found.groupdict()
         return None
@@ -143,154 +116,6 @@ class Endpoints:
         """
         found = (template for pattern, template in self._templates if pattern.fullmatch(path))
         return next(found, None)
-
-    def predict(
-        self,
-        kind: str,
-        names: dict[str, str],
-        query: bytes,
-        content: bytes,
-        headers: Headers,
-        request_id: str = "",
-    ) -> Answer | Coroutine[Any, Any, Answer]:
-        """Answer a prediction; kind: `Endpoint.body`. Large ones run in a worker thread."""
-        served = self._store.served
-        model, max_rows = served.find(**names), self.settings.max_rows
-        challenger = challenger_of(served, model, names.get("version"))
-        n_columns = len(model.schema.columns)
-        strict = explain = False
-        if query:
-            options = read_query(query, OPTIONS)
-            strict, explain = (read_flag(name, options.get(name, "false")) for name in OPTIONS)
-        if kind == "tensors":
-            # Each cell has at least one comma, or one byte: there cannot be more rows than that.
-            most = len(content) if LENGTH_HEADER in headers else content.count(b",")
-        else:
-            # Each row has one brace, and the body has one more.
-            most = content.count(b"{") if kind == "rows" else 1
-        is_large = explain or len(content) > LARGE_BODY or most * n_columns > MANY_CELLS
-
-        def decode_tensors() -> InferRequest:
-            max_cells = max_rows * n_columns
-            return inference_protocol.decode(content, headers.get(LENGTH_HEADER), max_cells)
-
-        request: InferRequest | None = None
-        if kind == "tensors" and not is_large:
-            # An option in the body may ask for more work than its size shows.
-            request = decode_tensors()
-            is_large = read_flag("explain", (request.parameters or {}).get("explain", False))
-
-        def work() -> Answer:
-            nonlocal request
-            score: Callable[[ServedModel], Answer]
-            if kind == "row":
-                row = decode_row(content)
-                rows: Sequence[Row] = (row,)
-
-                def score(by: ServedModel) -> Answer:
-                    one, cells, proba = by.score_row(row, strict=strict, explain=explain)
-                    scored = cells, proba
-                    return Answer(_encode(one), by, (one.label,), scored, one.warnings, False)
-
-            elif kind == "rows":
-                rows = decode_rows(content, max_rows)
-                self._check_rows(rows)
-
-                def score(by: ServedModel) -> Answer:
-                    batch, answer = self._score(by, rows, strict=strict, explain=explain)
-                    answer.content = _encode(batch)
-                    return answer
-
-            else:
-                request = request or decode_tensors()
-                rows, infer = self._infer(model, request, strict=strict, explain=explain)
-
-                def score(by: ServedModel) -> Answer:
-                    response, answer = infer(by)
-                    answer.content = _encode(response)
-                    return answer
-
-            found = self.traffic.answer(model, challenger, request_id, rows, score)
-            found.role = "champion" if found.model is model else "canary"
-            return found
-
-        return self._in_thread(work) if is_large else work()
-
-    async def infer(
-        self,
-        name: str,
-        version: str | None,
-        decode: Callable[[int], InferRequest],
-        n_cells: int,
-        request_id: str,
-    ) -> tuple[InferResponse, Answer]:
-        """Answer tensors that came by another way than HTTP; the second has no content.
-
-        decode: takes the largest number of cells of a tensor. n_cells: of all; many are decoded and
-        predicted in the worker thread.
-        """
-        served = self._store.served
-        model = served.find(name, version)
-        challenger = challenger_of(served, model, version)
-        max_cells = self.settings.max_rows * len(model.schema.columns)
-
-        def work() -> tuple[InferResponse, Answer]:
-            rows, score = self._infer(model, decode(max_cells), strict=False, explain=False)
-            response, answer = self.traffic.answer(model, challenger, request_id, rows, score)
-            answer.role = "champion" if answer.model is model else "canary"
-            return response, answer
-
-        return work() if n_cells <= MANY_CELLS else await self._in_thread(work)
-
-    def _infer(
-        self, model: ServedModel, request: InferRequest, *, strict: bool, explain: bool
-    ) -> tuple[Sequence[Row], Callable[[ServedModel], tuple[InferResponse, Answer]]]:
-        """Return the rows of tensors, and what scores them."""
-        parameters = request.parameters or {}
-        strict = strict or read_flag("strict", parameters.get("strict", False))
-        explain = explain or read_flag("explain", parameters.get("explain", False))
-        rows = inference_protocol.rows_of(request, model)
-        self._check_rows(rows)
-
-        def score(by: ServedModel) -> tuple[InferResponse, Answer]:
-            batch, answer = self._score(by, rows, strict=strict, explain=explain)
-            return inference_protocol.response_of(request, batch, by), answer
-
-        return rows, score
-
-    def _check_rows(self, rows: Sequence[Row]) -> None:
-        if len(rows) > (max_rows := self.settings.max_rows):
-            detail = f"{len(rows):,} rows are more than {max_rows:,}; send them in parts"
-            raise RefusedError(413, detail)
-
-    def _score(
-        self, model: ServedModel, rows: Sequence[Row], *, strict: bool, explain: bool
-    ) -> tuple[answers.PredictionBatch, Answer]:
-        every: list[RowWarning] | None = None if self.prediction_log is None else []
-        batch, columns, proba = model.score_rows(rows, strict=strict, explain=explain, every=every)
-        return batch, Answer(b"", model, batch.label, (columns, proba), every or (), True)
-
-    def count(self, answer: Answer, line: LogLine) -> None:
-        """Count and log an answer with what the request's log line says about it."""
-        model, labels = answer.model, answer.labels
-        line.status, line.run_id, line.rows = 200, model.run_id, len(labels)
-        self.telemetry.predictions(model.name, labels)
-        if (log := self.prediction_log) is None:
-            return
-        (cells, proba), logged, request_id = answer.scored, model.logged, line.request_id
-        warnings, role = answer.warnings, answer.role
-        if answer.is_batch:
-            log.record_batch(logged, request_id, cells, proba, labels, warnings, role)
-        else:
-            log.record(logged, request_id, cells, proba, labels[0], warnings, role)
-
-    async def _in_thread(self, work: Callable[[], Worked]) -> Worked:
-        running = asyncio.get_running_loop().run_in_executor(self._worker, work)
-        try:
-            return await asyncio.wait_for(running, self.settings.batch_timeout_seconds)
-        except TimeoutError:
-            detail = "too much work is waiting; try again, or in smaller parts"
-            raise RefusedError(503, detail, headers={"Retry-After": "1"}) from None
 
     def check_labels(self, headers: Headers) -> None:
         """Refuse a client that may not send labels."""

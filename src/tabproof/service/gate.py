@@ -28,8 +28,9 @@ from tabproof.service.answers import (
     response_headers,
 )
 from tabproof.service.cors import Cors
-from tabproof.service.endpoints import LABELS, Answer, Endpoint, Endpoints
+from tabproof.service.endpoints import LABELS, Endpoint, Endpoints
 from tabproof.service.inference_protocol import LENGTH_HEADER
+from tabproof.service.predictions import Answer
 from tabproof.service.request_content import as_utf8, check_content_type, decoder_of
 from tabproof.service.server import IS_TRUSTED_PROXY
 from tabproof.service.telemetry import LogLine, request_id_of
@@ -69,6 +70,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, endpoints: Endpoints) -> None:
         self._app, self._endpoints, self._settings = app, endpoints, endpoints.settings
+        self._predictions = endpoints.predictions
         self._encode = msgspec.json.Encoder().encode
         self._in_flight = self._bytes_in_flight = 0
         origins = endpoints.settings.cors_origins
@@ -124,12 +126,12 @@ class Gate:
         try:
             self._check(endpoint, scope, headers)
             body = as_utf8(content)
-            predict = self._endpoints.predict
+            predict = self._predictions.predict
             answer = predict(endpoint.body, names, b"", body, headers, line.request_id)
             if not isinstance(answer, Answer):
                 answer.close()
                 return None
-            self._endpoints.count(answer, line)
+            self._predictions.count(answer, line)
             content = answer.content
         except RefusedError as error:
             refusal = error
@@ -186,7 +188,7 @@ class Gate:
                 await self._respond(exchange, 200, content, [])
                 return
             query = exchange.scope["query_string"]
-            answer = self._endpoints.predict(
+            answer = self._predictions.predict(
                 endpoint.body, names, query, content, headers, exchange.line.request_id
             )
             if not isinstance(answer, Answer):
@@ -194,7 +196,7 @@ class Gate:
         finally:
             self._in_flight -= 1
             self._bytes_in_flight -= exchange.n_bytes
-        self._endpoints.count(answer, exchange.line)
+        self._predictions.count(answer, exchange.line)
         await self._respond(exchange, 200, answer.content, [])
 
     async def _body(self, exchange: Exchange) -> bytes:

@@ -14,7 +14,7 @@ from tabproof.errors import UserError, first_line
 from tabproof.service import inference_protocol
 from tabproof.service.access import knows_secret
 from tabproof.service.answers import RefusedError
-from tabproof.service.endpoints import MANY_CELLS, SERVER, Endpoints
+from tabproof.service.endpoints import SERVER, Endpoints
 from tabproof.service.grpc_messages import SERVICE, make_messages
 from tabproof.service.inference_protocol import (
     NUMBERS,
@@ -23,6 +23,7 @@ from tabproof.service.inference_protocol import (
     RequestedOutput,
     Tensor,
 )
+from tabproof.service.predictions import MANY_CELLS
 from tabproof.service.telemetry import LogLine, request_id_of
 
 # The field that has the cells of a type.
@@ -56,6 +57,7 @@ class GrpcService:
 
     def __init__(self, endpoints: Endpoints, *, is_shared: bool) -> None:
         self._endpoints, self._settings = endpoints, endpoints.settings
+        self._predictions = endpoints.predictions
         self._messages, self._is_shared = make_messages(), is_shared
         self._bytes_in_flight = 0
         self._server: Any = None
@@ -181,10 +183,10 @@ class GrpcService:
         # An option may ask for more work than the size shows.
         n_cells = request.ByteSize() if not request.parameters else MANY_CELLS + 1
         decode, version = partial(_decoded, request), request.model_version or None
-        response, answer = await self._endpoints.infer(
+        response, answer = await self._predictions.infer(
             request.model_name, version, decode, n_cells, line.request_id
         )
-        self._endpoints.count(answer, line)
+        self._predictions.count(answer, line)
         outputs = [
             {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
             | ({} if is_raw else {"contents": {CONTENTS[tensor.datatype]: _cells(tensor)}})

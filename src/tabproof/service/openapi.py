@@ -8,10 +8,11 @@ import msgspec
 from tabproof.schema import CategoryColumn, DateColumn, TextColumn
 from tabproof.service.answers import Problem, Readiness
 from tabproof.service.description import as_code, describe, in_brief
-from tabproof.service.endpoints import ENDPOINTS, LABELS, OPTIONS, Endpoint
+from tabproof.service.endpoints import ENDPOINTS, LABELS, Endpoint
 from tabproof.service.inference_protocol import InferRequest
 from tabproof.service.labels import LabelsIn
 from tabproof.service.model_store import Served
+from tabproof.service.predictions import OPTIONS
 from tabproof.service.rows import as_iso
 from tabproof.service.served_model import ServedModel
 from tabproof.service.settings import Settings
