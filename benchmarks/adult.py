@@ -13,7 +13,6 @@ from sklearn.datasets import fetch_openml
 from benchmarks.measurement import CommandFailedError
 
 ROOT = Path(__file__).parents[1]
-DATA_HOME = "../shared/openml_home"
 POSITIVE = ">50K"
 
 Row = dict[str, Any]

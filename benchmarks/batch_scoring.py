@@ -4,7 +4,6 @@ Prints times, peak memory and targets: `python -m benchmarks.batch_scoring`.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +13,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.adult import DATA_HOME, POSITIVE, load_features, train
+from benchmarks import command
+from benchmarks.adult import POSITIVE, load_features, train
 from benchmarks.answers import TOLERANCE
-from benchmarks.measurement import LISTS_CHILDREN, MEASURE, CommandFailedError, Measurement, measure
-from benchmarks.train import MAX_IDLE_LOAD
+from benchmarks.measurement import (
+    MEASURE,
+    CommandFailedError,
+    Measurement,
+    measure,
+    require_child_lists,
+)
 from benchmarks.verdict import print_verdict
 
 MIN_SPEED_UP = {"native": 3, "onehot": 5}
@@ -114,55 +119,27 @@ def _print_row(name: str, ours: Measurement, plain: Measurement) -> None:
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.batch_scoring",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.make_parser("batch_scoring", DESCRIPTION)
     option = parser.add_argument
     option("--only", nargs="+", choices=MIN_SPEED_UP, help="score with these models alone")
     option("--rows", type=int, default=1_000_000, help="to be scored (default: %(default)s)")
     option("--repeats", type=int, default=3, help="how often both run (default: %(default)s)")
-    option(
-        "--data-home",
-        metavar="DIRECTORY",
-        default=DATA_HOME,
-        help="scikit-learn's data_home that holds the OpenML tables (default: %(default)s)",
-    )
-    arguments = parser.parse_args()
-    for name in ("rows", "repeats"):
-        if getattr(arguments, name) < 1:
-            parser.error(f"--{name}={getattr(arguments, name)}: at least 1 is needed")
-    return arguments
+    return command.parse(parser, "rows", "repeats")
 
 
-def main() -> int:
-    """Return the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
+def main() -> None:
+    """Compare, and exit with a code of `exit_codes`."""
     arguments = parse_arguments()
-    if not LISTS_CHILDREN:
-        print("error: memory is read from /proc/*/task/*/children: Linux only", file=sys.stderr)
-        return 2
-    if not Path(arguments.data_home).is_dir():
-        print(f"error: --data-home={arguments.data_home} is no directory", file=sys.stderr)
-        return 2
-    load = os.getloadavg()[0]
-    print(f"adult, {arguments.rows:,} rows; memory is the peak {MEASURE} of the process tree")
-    if load > MAX_IDLE_LOAD:
-        print(f"! this machine is busy (load average {load:.1f}): trust no ratio of times")
-    try:
+    with command.exit_codes(CommandFailedError, DifferentAnswersError):
+        require_child_lists()
+        command.require_data_home(arguments.data_home)
+        print(f"adult, {arguments.rows:,} rows; memory is the peak {MEASURE} of the process tree")
+        command.warn_if_busy(command.load_average())
         with TemporaryDirectory(prefix="benchmark_") as directory:
             rows = write_rows(Path(directory, "in.parquet"), arguments.data_home, arguments.rows)
             for preprocess in arguments.only or MIN_SPEED_UP:
                 compare_scoring(preprocess, arguments, rows)
-    except (CommandFailedError, DifferentAnswersError) as error:
-        sys.stdout.flush()
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nerror: interrupted by Ctrl-C", file=sys.stderr)
-        return 130
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.adult import DATA_HOME
+from benchmarks.command import DATA_HOME
 from benchmarks.measurement import measure
 from benchmarks.verdict import print_verdict
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks.command import CannotRunError
 from benchmarks.measurement import CommandFailedError
 
 WRK = "wrk"
@@ -16,7 +17,7 @@ SCRIPT = Path(__file__).with_name("rows.lua")
 TIMEOUT = "30s"
 
 
-class WrkMissingError(Exception):
+class WrkMissingError(CannotRunError):
     """wrk is not installed."""
 
     def __init__(self) -> None:

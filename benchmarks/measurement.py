@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Event, Thread
 from time import perf_counter
 
+from benchmarks.command import CannotRunError
+
 PROC = Path("/proc")
 PSS, RSS = ("smaps_rollup", "Pss:"), ("status", "VmRSS:")
 HAS_PSS = (PROC / "self" / PSS[0]).exists()
@@ -42,6 +44,12 @@ class Measurement:
 
     seconds: float
     peak_mib: float
+
+
+def require_child_lists() -> None:
+    """Raise CannotRunError where /proc does not list the children of a process."""
+    if not LISTS_CHILDREN:
+        raise CannotRunError("memory is read from /proc/*/task/*/children: Linux only")
 
 
 def measure(command: Sequence[str], directory: Path) -> Measurement:

@@ -17,7 +17,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from benchmarks.adult import DATA_HOME, POSITIVE, load_features, train
+from benchmarks.adult import POSITIVE, load_features, train
+from benchmarks.command import DATA_HOME
 from benchmarks.verdict import print_verdict
 from tabproof import artifacts
 from tabproof.prediction_log import layout

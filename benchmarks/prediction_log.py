@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -18,25 +18,11 @@ from time import process_time, sleep
 import pyarrow.dataset as datasets
 from starlette.types import Receive, Scope, Send
 
-from benchmarks.adult import DATA_HOME, HoldOut, Row, read_hold_out, train
-from benchmarks.answers import (
-    WrongAnswerError,
-    many_rows,
-    one_row,
-    verify_batch,
-    verify_rows,
-)
-from benchmarks.load import (
-    FailedRequestsError,
-    Load,
-    WrkMissingError,
-    median_load,
-    post_rows,
-    require_wrk,
-)
-from benchmarks.measurement import CommandFailedError
-from benchmarks.service import ServerFailedError, Service, our_application
-from benchmarks.train import MAX_IDLE_LOAD
+from benchmarks import command, served
+from benchmarks.adult import HoldOut, Row, read_hold_out, train
+from benchmarks.answers import many_rows, one_row, verify_batch, verify_rows
+from benchmarks.load import Load, require_wrk
+from benchmarks.service import our_application
 from benchmarks.verdict import print_verdict
 from tabproof.prediction_log.delivery import LocalPlace
 from tabproof.prediction_log.writer import LogOptions, PredictionLog
@@ -48,8 +34,6 @@ from tabproof.service.settings import Settings
 from tabproof.service.telemetry import Telemetry
 from tabproof.service.workers import Workers
 
-# Errors after which figures mean nothing.
-VOID = (CommandFailedError, FailedRequestsError, ServerFailedError, WrongAnswerError)
 OFF, AGAIN, LOGGED = "off", "off again", "logged"
 N_ROWS, BATCH_SIZE, N_BATCHES = 200, 1000, 5
 # In one process: rounds, and how often all rows are predicted in each.
@@ -81,44 +65,9 @@ class LostRowsError(Exception):
         )
 
 
-@dataclass(frozen=True)
-class Work:
-    """What is posted; n_rows: of one request."""
-
-    title: str
-    path: str
-    bodies: Path
-    n_clients: int
-    n_rows: int
-
-
-def take_turns(
-    services: Mapping[str, Service], work: Work, seconds: float, n_rounds: int
-) -> dict[str, list[Load]]:
-    """Measure each server once a round, in another order each time."""
-    loads: dict[str, list[Load]] = {server: [] for server in services}
-    order = list(services)
-    for _ in range(n_rounds):
-        for server in order:
-            service = services[server]
-            before = service.cpu_seconds
-            load = post_rows(service.url + work.path, work.bodies, work.n_clients, seconds)
-            if server == LOGGED:
-                # What is written behind the last answer counts too.
-                sleep(SETTLING_SECONDS)
-            cpu_us = (service.cpu_seconds - before) / load.n_requests * 1e6
-            loads[server].append(replace(load, cpu_us=cpu_us))
-        order = [*order[1:], order[0]]
-    return loads
-
-
-def print_work(work: Work, loads: Mapping[str, Sequence[Load]]) -> None:
+def print_work(work: served.Work, loads: Mapping[str, Sequence[Load]]) -> None:
     """Print the figures, and the ratios to the server without a log."""
-    print(f"\n{work.title:<28}requests/s    p50 ms    p95 ms    p99 ms    CPU us")
-    for server, rounds in loads.items():
-        load = median_load(rounds)
-        milliseconds = "".join(f"{ms:10.3f}" for ms in (load.p50_ms, load.p95_ms, load.p99_ms))
-        print(f"  {server:<26}{load.per_second:10,.0f}{milliseconds}{load.cpu_us:10,.1f}")
+    served.print_loads(work.title, loads)
     for server in (AGAIN, LOGGED):
         for name, figure in (("requests/s", "per_second"), ("p99", "p99_ms"), ("CPU", "cpu_us")):
             ratios = [
@@ -197,16 +146,13 @@ def print_processor_time(found: Mapping[str, Sequence[float]]) -> None:
 
 def compare(arguments: argparse.Namespace, directory: Path) -> None:
     """Serve with and without the log, in turn; print the figures."""
-    load = os.getloadavg()[0]
+    load = command.load_average()
     run = train(directory / "outputs" / "2000-01-01" / "run", arguments.data_home)
     hold_out = read_hold_out(run, arguments.data_home, N_BATCHES * BATCH_SIZE)
-    cores = sorted(os.sched_getaffinity(0))
-    # wrk is started from here, and inherits it.
-    os.sched_setaffinity(0, {cores[-1]})
+    cores = served.leave_first_core()
     print(f"adult, search=none; servers on core {cores[0]}, wrk on core {cores[-1]};", end=" ")
     print(f"medians of {arguments.rounds} rounds of {arguments.seconds} s")
-    if load > MAX_IDLE_LOAD or len(cores) == 1:
-        print(f"! this machine is busy (load average {load:.1f}): trust no ratio of times")
+    command.warn_if_busy(load)
     os.sched_setaffinity(0, {cores[0]})
     print_processor_time(processor_time(directory, hold_out.rows[:N_ROWS]))
     os.sched_setaffinity(0, {cores[-1]})
@@ -215,9 +161,8 @@ def compare(arguments: argparse.Namespace, directory: Path) -> None:
         return
     first = HoldOut(hold_out.rows[:N_ROWS], hold_out.proba[:N_ROWS])
     batch = HoldOut(hold_out.rows[:BATCH_SIZE], hold_out.proba[:BATCH_SIZE])
-    rows, batches = directory / "rows.txt", directory / "batches.txt"
-    rows.write_text("".join(f"{json.dumps(one_row(row))}\n" for row in first.rows))
-    batches.write_text(f"{json.dumps(many_rows(batch.rows))}\n")
+    rows = served.write_bodies(directory / "rows.txt", [one_row(row) for row in first.rows])
+    batches = served.write_bodies(directory / "batches.txt", [many_rows(batch.rows)])
     log = directory / "prediction_log"
     n_answered = 0
     with ExitStack() as stack:
@@ -226,22 +171,24 @@ def compare(arguments: argparse.Namespace, directory: Path) -> None:
             added = {"API_PREDICTION_LOG": str(log)} if server == LOGGED else {}
             application = replace(ours, environment={**ours.environment, **added})
             text = directory / f"{server}.log"
-            services[server] = stack.enter_context(Service(application, text, cores[0]))
-            services[server].wait_for("/predict", one_row(first.rows[0]))
+            services[server] = served.start_server(
+                stack, application, text, cores[0], first.rows[0]
+            )
             verify_rows(server, services[server], first)
             verify_batch(server, services[server], batch)
         n_answered += 1 + N_ROWS + BATCH_SIZE
         before = {server: service.resident_mb for server, service in services.items()}
         works = [
-            *(
-                Work(f"/predict, {n} client{'s' if n > 1 else ''}", "/predict", rows, n, 1)
-                for n in (1, 16)
+            *(served.row_by_row(rows, n_clients) for n_clients in (1, 16)),
+            served.Work(
+                f"/predict_batch, {BATCH_SIZE:,} rows", "/predict_batch", batches, 1, BATCH_SIZE
             ),
-            Work(f"/predict_batch, {BATCH_SIZE:,} rows", "/predict_batch", batches, 1, BATCH_SIZE),
         ]
+        # What is written behind the last answer counts too.
+        settling = {LOGGED: SETTLING_SECONDS}
         more: list[float] = []
         for work in works:
-            loads = take_turns(services, work, arguments.seconds, arguments.rounds)
+            loads = served.take_turns(services, work, arguments.seconds, arguments.rounds, settling)
             print_work(work, loads)
             n_answered += work.n_rows * sum(load.n_requests for load in loads[LOGGED])
             more.append(services[LOGGED].resident_mb - services[OFF].resident_mb)
@@ -264,38 +211,20 @@ def compare(arguments: argparse.Namespace, directory: Path) -> None:
         raise LostRowsError(n_logged, n_answered)
 
 
-def main() -> int:
-    """Return the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.prediction_log",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def main() -> None:
+    """Compare, and exit with a code of `exit_codes`."""
+    parser = command.make_parser("prediction_log", DESCRIPTION)
     option = parser.add_argument
     option("--seconds", type=int, default=5, help="of one measurement (default: %(default)s)")
     option("--rounds", type=int, default=5, help="turns of each server (default: %(default)s)")
-    option("--data-home", default=DATA_HOME, help="scikit-learn's data_home (default: %(default)s)")
     option("--only-processor-time", action="store_true", help="without servers, in half a minute")
-    arguments = parser.parse_args()
-    if not Path(arguments.data_home).is_dir():
-        print(f"error: --data-home={arguments.data_home} is no directory", file=sys.stderr)
-        return 2
-    try:
+    arguments = command.parse(parser, "seconds", "rounds")
+    with command.exit_codes(*served.VOID, LostRowsError):
+        command.require_data_home(arguments.data_home)
         require_wrk()
         with TemporaryDirectory(prefix="benchmark_") as directory:
             compare(arguments, Path(directory))
-    except WrkMissingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (*VOID, LostRowsError) as error:
-        sys.stdout.flush()
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nerror: interrupted by Ctrl-C", file=sys.stderr)
-        return 130
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

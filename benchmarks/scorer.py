@@ -14,7 +14,8 @@ from time import perf_counter
 import joblib
 import numpy as np
 
-from benchmarks.adult import DATA_HOME, load_features, train
+from benchmarks.adult import load_features, train
+from benchmarks.command import DATA_HOME
 from tabproof.artifacts import read_verified
 from tabproof.scorer import read_scorer
 from tabproof.scorer.export.parity import columns_of

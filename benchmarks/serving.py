@@ -4,9 +4,7 @@ Prints one table and the targets: `python -m benchmarks.serving`.
 """
 
 import argparse
-import json
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,7 +14,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from benchmarks.adult import DATA_HOME, HoldOut, read_hold_out, train
+from benchmarks import command, served
+from benchmarks.adult import HoldOut, read_hold_out, train
 from benchmarks.answers import (
     WrongAnswerError,
     is_right,
@@ -25,29 +24,11 @@ from benchmarks.answers import (
     verify_batch,
     verify_rows,
 )
-from benchmarks.load import (
-    FailedRequestsError,
-    Load,
-    WrkMissingError,
-    median_load,
-    median_ratio,
-    post_rows,
-    require_wrk,
-)
-from benchmarks.measurement import CommandFailedError
+from benchmarks.load import Load, median_load, median_ratio, post_rows, require_wrk
 from benchmarks.request_time import measure_request
-from benchmarks.service import (
-    GRANIAN,
-    Application,
-    ServerFailedError,
-    Service,
-    our_application,
-)
-from benchmarks.train import MAX_IDLE_LOAD
+from benchmarks.service import GRANIAN, Application, Service, our_application
 from benchmarks.verdict import print_verdict
 
-# Errors after which figures mean nothing.
-VOID = (CommandFailedError, FailedRequestsError, ServerFailedError, WrongAnswerError)
 OURS, CONSTANT, PLAIN, CLASSIC = "ours", "constant", "plain", "classic"
 GRANIAN_SERVER, MIN_GRANIAN = "granian", 1.3
 N_ROWS, BATCH_SIZE, N_BATCHES = 200, 1000, 5
@@ -96,11 +77,20 @@ class Setting:
         """Start one of the servers; all logs are in one directory."""
         return Service(self.applications[server], self.directory / f"{server}.log", self.core)
 
+    def start(self, stack: ExitStack, server: str) -> Service:
+        """Start one of the servers, and wait for its first answer."""
+        log, row = self.directory / f"{server}.log", self.hold_out.rows[0]
+        return served.start_server(stack, self.applications[server], log, self.core, row)
+
     def bodies(self, name: str, contents: Sequence[object]) -> Path:
         """Write bodies for wrk, one per line."""
-        path = self.directory / f"{name}.txt"
-        path.write_text("".join(f"{json.dumps(content)}\n" for content in contents))
-        return path
+        return served.write_bodies(self.directory / f"{name}.txt", contents)
+
+    def take_turns(
+        self, services: Mapping[str, Service], work: served.Work
+    ) -> dict[str, list[Load]]:
+        """Measure the servers in turn."""
+        return served.take_turns(services, work, self.seconds, self.n_rounds)
 
 
 def compare_predict(setting: Setting) -> None:
@@ -112,13 +102,13 @@ def compare_predict(setting: Setting) -> None:
         has_granian = find_spec("granian") is not None
         others = [GRANIAN_SERVER] if has_granian else []
         for server in (OURS, CONSTANT, PLAIN, CLASSIC, *others):
-            services[server] = stack.enter_context(setting.serve(server))
-            services[server].wait_for("/predict", one_row(first.rows[0]))
+            services[server] = setting.start(stack, server)
         for server in (OURS, CLASSIC, *others):
             verify_rows(server, services[server], first)
         for n_clients in N_CLIENTS:
-            loads = _take_turns(setting, services, "/predict", bodies, n_clients)
-            _print_loads(f"/predict, {n_clients} client{'s' if n_clients > 1 else ''}", loads)
+            work = served.row_by_row(bodies, n_clients)
+            loads = setting.take_turns(services, work)
+            served.print_loads(work.title, loads)
             for server in (CONSTANT, PLAIN):
                 ratio = median_ratio(loads[OURS], loads[server])
                 print_verdict(f"ours / {server}", ratio, at_least=MIN_TO_NOTHING[n_clients])
@@ -142,35 +132,13 @@ def compare_batch(setting: Setting) -> None:
     with ExitStack() as stack:
         services = {}
         for server in (OURS, CLASSIC):
-            services[server] = stack.enter_context(setting.serve(server))
-            services[server].wait_for("/predict", one_row(rows[0]))
+            services[server] = setting.start(stack, server)
             verify_batch(server, services[server], first)
-        loads = _take_turns(setting, services, "/predict_batch", bodies, 1)
-        _print_loads(f"/predict_batch, {BATCH_SIZE:,} rows", loads)
+        work = served.Work(f"/predict_batch, {BATCH_SIZE:,} rows", "/predict_batch", bodies)
+        loads = setting.take_turns(services, work)
+        served.print_loads(work.title, loads)
         ratio = median_ratio(loads[OURS], loads[CLASSIC])
         print_verdict("ours / classic", ratio, at_least=MIN_BATCH_TO_CLASSIC)
-
-
-def _take_turns(
-    setting: Setting, services: Mapping[str, Service], path: str, bodies: Path, n_clients: int
-) -> dict[str, list[Load]]:
-    loads: dict[str, list[Load]] = {server: [] for server in services}
-    for _ in range(setting.n_rounds):
-        for server, service in services.items():
-            before = service.cpu_seconds
-            load = post_rows(service.url + path, bodies, n_clients, setting.seconds)
-            cpu_us = (service.cpu_seconds - before) / load.n_requests * 1e6
-            loads[server].append(replace(load, cpu_us=cpu_us))
-    return loads
-
-
-def _print_loads(title: str, loads: Mapping[str, Sequence[Load]]) -> None:
-    print(f"\n{title:<28}requests/s    p50 ms    p95 ms    p99 ms    CPU us")
-    for server, rounds in loads.items():
-        load = median_load(rounds)
-        milliseconds = "".join(f"{ms:10.2f}" for ms in (load.p50_ms, load.p95_ms, load.p99_ms))
-        print(f"  {server:<26}{load.per_second:10,.0f}{milliseconds}{load.cpu_us:10,.0f}")
-    sys.stdout.flush()
 
 
 def compare_start(setting: Setting) -> None:
@@ -216,11 +184,10 @@ def compare_workers(setting: Setting) -> None:
             several = replace(ours, command=(*ours.command, "--workers", str(n_workers)))
             log = setting.directory / f"workers_{n_workers}.log"
             name = f"{n_workers} worker{'s' if n_workers > 1 else ''}"
-            services[name] = stack.enter_context(Service(several, log))
-            services[name].wait_for("/predict", one_row(rows[0]))
-        loads = _take_turns(setting, services, "/predict", bodies, N_CLIENTS[-1])
+            services[name] = served.start_server(stack, several, log, None, rows[0])
+        loads = setting.take_turns(services, served.row_by_row(bodies, N_CLIENTS[-1]))
     os.sched_setaffinity(0, {setting.cores[-1]})
-    _print_loads(f"{N_CLIENTS[-1]} clients, all cores", loads)
+    served.print_loads(f"{N_CLIENTS[-1]} clients, all cores", loads)
     one, two = (median_load(rounds).cpu_us for rounds in loads.values())
     print(f"  processor time, two workers / one {two / one:.2f}")
 
@@ -229,9 +196,9 @@ def print_request_time(setting: Setting) -> None:
     """Print where the time of a request goes; system calls are what the parts leave."""
     rows = setting.hold_out.rows[:N_ROWS]
     bodies = setting.bodies("rows", [one_row(row) for row in rows])
-    with setting.serve(OURS) as service:
-        service.wait_for("/predict", one_row(rows[0]))
-        loads = _take_turns(setting, {OURS: service}, "/predict", bodies, N_CLIENTS[-1])
+    with ExitStack() as stack:
+        services = {OURS: setting.start(stack, OURS)}
+        loads = setting.take_turns(services, served.row_by_row(bodies, N_CLIENTS[-1]))
     cpu_us = median_load(loads[OURS]).cpu_us
     os.sched_setaffinity(0, {setting.core})
     parts = measure_request(setting.directory, rows)
@@ -248,8 +215,8 @@ def measure_memory(setting: Setting) -> None:
     rows = setting.hold_out.rows
     bodies = setting.bodies("rows", [one_row(row) for row in rows[:N_ROWS]])
     batches = setting.bodies("batches", [many_rows(rows[:BATCH_SIZE])])
-    with setting.serve(OURS) as service:
-        service.wait_for("/predict", one_row(rows[0]))
+    with ExitStack() as stack:
+        service = setting.start(stack, OURS)
         started = service.resident_mb
         post_rows(service.url + "/predict", bodies, N_CLIENTS[-1], setting.seconds)
         after_rows = service.resident_mb
@@ -272,19 +239,14 @@ PARTS: dict[str, Callable[[Setting], None]] = {
 
 def run_parts(arguments: argparse.Namespace, directory: Path) -> None:
     """Train, then print the figures of each part."""
-    load = os.getloadavg()[0]
+    load = command.load_average()
     run = train(directory / "outputs" / "2000-01-01" / "run", arguments.data_home)
-    cores = sorted(os.sched_getaffinity(0))
-    # wrk is started from here, and inherits it.
-    os.sched_setaffinity(0, {cores[-1]})
+    cores = served.leave_first_core()
     print("adult, search=none; one process per server,", end=" ")
     print(f"server on core {cores[0]}, wrk on core {cores[-1]};")
     print(f"medians of {arguments.rounds} rounds of {arguments.seconds} s,", end=" ")
     print("the servers taking turns; a ratio is the median of those of each round")
-    if len(cores) == 1:
-        print("! there is one core for both: trust no figure")
-    if load > MAX_IDLE_LOAD:
-        print(f"! this machine is busy (load average {load:.1f}): trust no ratio of times")
+    command.warn_if_busy(load)
     ours = our_application(directory)
     setting = Setting(
         directory,
@@ -307,50 +269,23 @@ def run_parts(arguments: argparse.Namespace, directory: Path) -> None:
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.serving",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.make_parser("serving", DESCRIPTION)
     option = parser.add_argument
     option("--only", nargs="+", choices=PARTS, help="measure these parts alone")
     option("--seconds", type=int, default=5, help="of one measurement (default: %(default)s)")
     option("--rounds", type=int, default=5, help="turns of each server (default: %(default)s)")
-    option(
-        "--data-home",
-        metavar="DIRECTORY",
-        default=DATA_HOME,
-        help="scikit-learn's data_home that holds the OpenML tables (default: %(default)s)",
-    )
-    arguments = parser.parse_args()
-    for name in ("seconds", "rounds"):
-        if getattr(arguments, name) < 1:
-            parser.error(f"--{name}={getattr(arguments, name)}: at least 1 is needed")
-    return arguments
+    return command.parse(parser, "seconds", "rounds")
 
 
-def main() -> int:
-    """Return the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
+def main() -> None:
+    """Compare, and exit with a code of `exit_codes`."""
     arguments = parse_arguments()
-    if not Path(arguments.data_home).is_dir():
-        print(f"error: --data-home={arguments.data_home} is no directory", file=sys.stderr)
-        return 2
-    try:
+    with command.exit_codes(*served.VOID):
+        command.require_data_home(arguments.data_home)
         require_wrk()
         with TemporaryDirectory(prefix="benchmark_") as directory:
             run_parts(arguments, Path(directory))
-    except WrkMissingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except VOID as error:
-        sys.stdout.flush()
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nerror: interrupted by Ctrl-C", file=sys.stderr)
-        return 130
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -5,9 +5,7 @@ Prints the figures and their targets: `python -m benchmarks.shadow`.
 
 import argparse
 import json
-import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,12 +15,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
-from benchmarks.adult import DATA_HOME, HoldOut, read_hold_out, train
+from benchmarks import command, served
+from benchmarks.adult import HoldOut, read_hold_out, train
 from benchmarks.answers import many_rows, one_row, verify_rows
-from benchmarks.load import Load, WrkMissingError, median_load, post_rows, require_wrk
+from benchmarks.load import Load, require_wrk
 from benchmarks.service import HOST, JSON, Service, our_application
-from benchmarks.serving import VOID
-from benchmarks.train import MAX_IDLE_LOAD
 from benchmarks.verdict import print_verdict
 from tabproof.artifacts import Registry
 
@@ -78,20 +75,9 @@ def compare_latency(
     services: Mapping[str, Service], bodies: Path, seconds: float, n_rounds: int
 ) -> bool:
     """Print latencies with many clients, and whether the shadow adds little to them."""
-    loads: dict[str, list[Load]] = {name: [] for name in services}
-    for number in range(n_rounds):
-        # A round begins with the other service than the one before.
-        for name in sorted(services, reverse=number % 2 == 0):
-            service = services[name]
-            before = service.cpu_seconds
-            load = post_rows(f"{service.url}/predict", bodies, N_CLIENTS, seconds)
-            cpu_us = (service.cpu_seconds - before) / load.n_requests * 1e6
-            loads[name].append(replace(load, cpu_us=cpu_us))
-    print(f"\n/predict, {N_CLIENTS} clients      requests/s    p50 ms    p99 ms    CPU us")
-    for name, rounds in loads.items():
-        load = median_load(rounds)
-        print(f"  {name:<22}{load.per_second:12,.0f}{load.p50_ms:10.2f}", end="")
-        print(f"{load.p99_ms:10.2f}{load.cpu_us:10,.0f}")
+    work = served.row_by_row(bodies, N_CLIENTS)
+    loads = served.take_turns(services, work, seconds, n_rounds)
+    served.print_loads(work.title, loads)
     pairs = list(zip(loads[WITH], loads[WITHOUT], strict=True))
     p99 = [one.p99_ms / other.p99_ms for one, other in pairs]
     quiet = {name: _quiet_p99(rounds) for name, rounds in loads.items()}
@@ -135,19 +121,15 @@ def counts_of(service: Service) -> dict[str, float]:
 
 def run_parts(arguments: argparse.Namespace, directory: Path) -> bool:
     """Train, then compare; return whether the target is met."""
-    load = os.getloadavg()[0]
+    load = command.load_average()
     champion = train(directory / "runs" / "champion", arguments.data_home)
     model = f"model={arguments.challenger}"
     challenger = train(directory / "runs" / "challenger", arguments.data_home, model)
-    cores = sorted(os.sched_getaffinity(0))
-    # wrk is started from here, and inherits it.
-    os.sched_setaffinity(0, {cores[-1]})
-    if load > MAX_IDLE_LOAD:
-        print(f"! this machine is busy (load average {load:.1f}): trust no ratio of times")
+    cores = served.leave_first_core()
+    command.warn_if_busy(load)
     hold_out = read_hold_out(champion, arguments.data_home, 10_000)
-    bodies = directory / "rows.txt"
-    lines = [f"{json.dumps(one_row(row))}\n" for row in hold_out.rows[:N_ROWS]]
-    bodies.write_text("".join(lines))
+    rows = hold_out.rows[:N_ROWS]
+    bodies = served.write_bodies(directory / "rows.txt", [one_row(row) for row in rows])
     with ExitStack() as stack:
         services = {}
         for name in (WITHOUT, WITH):
@@ -159,9 +141,8 @@ def run_parts(arguments: argparse.Namespace, directory: Path) -> bool:
             ours = our_application(home)
             logged = {"API_PREDICTION_LOG": str(home / "log"), "API_LOG": str(home / "requests")}
             ours = replace(ours, environment={**ours.environment, **logged})
-            services[name] = stack.enter_context(Service(ours, home / "printed", cores[0]))
-            services[name].wait_for("/predict", one_row(hold_out.rows[0]))
-        first = HoldOut(hold_out.rows[:N_ROWS], hold_out.proba[:N_ROWS])
+            services[name] = served.start_server(stack, ours, home / "printed", cores[0], rows[0])
+        first = HoldOut(rows, hold_out.proba[:N_ROWS])
         for name, service in services.items():
             verify_rows(name, service, first)
         print(f"adult, boosted trees with {arguments.challenger} as shadow;", end=" ")
@@ -175,13 +156,9 @@ def run_parts(arguments: argparse.Namespace, directory: Path) -> bool:
     return is_met
 
 
-def main() -> int:
-    """Return the exit code: 1: answers differ, or failed, 2: nothing can run, 130: Ctrl-C."""
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.shadow",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def main() -> None:
+    """Compare, and exit with a code of `exit_codes`."""
+    parser = command.make_parser("shadow", DESCRIPTION)
     option = parser.add_argument
     option("--answers", type=int, default=100_000, help="to compare (default: %(default)s)")
     option("--seconds", type=int, default=5, help="of one measurement (default: %(default)s)")
@@ -191,24 +168,13 @@ def main() -> int:
         default="logistic_regression",
         help="model of the shadow (default: %(default)s)",
     )
-    option("--data-home", metavar="DIRECTORY", default=DATA_HOME)
-    arguments = parser.parse_args()
-    try:
+    arguments = command.parse(parser, "seconds", "rounds")
+    with command.exit_codes(*served.VOID, OtherAnswerError):
+        command.require_data_home(arguments.data_home)
         require_wrk()
         with TemporaryDirectory(prefix="benchmark_") as directory:
             run_parts(arguments, Path(directory))
-    except WrkMissingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (*VOID, OtherAnswerError) as error:
-        sys.stdout.flush()
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nerror: interrupted by Ctrl-C", file=sys.stderr)
-        return 130
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

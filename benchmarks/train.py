@@ -5,7 +5,6 @@ Prints the cost of the framework next to the targets: `python -m benchmarks.trai
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,12 +15,17 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from benchmarks.measurement import LISTS_CHILDREN, MEASURE, CommandFailedError, Measurement, measure
+from benchmarks import command
+from benchmarks.measurement import (
+    MEASURE,
+    CommandFailedError,
+    Measurement,
+    measure,
+    require_child_lists,
+)
 
 MAX_TIME_RATIO, MAX_MEMORY_RATIO, MAX_HELP_RATIO = 1.15, 1.5, 1.0
 N_HELP_REPETITIONS = 10
-# Above this load average other processes run, and times mean little.
-MAX_IDLE_LOAD = 0.5
 
 PLAIN_SEARCH = Path(__file__).with_name("plain_search.py")
 TRAIN = [sys.executable, "-m", "src.train"]
@@ -115,9 +119,7 @@ def run_repetition(dataset: str, data_home: str, directory: Path) -> Repetition:
 def compare_training(dataset: str, data_home: str, n_repetitions: int) -> None:
     """Print each repetition, the medians and their ratios."""
     print(f"{dataset}, search=classic; memory is the peak {MEASURE} of the process tree")
-    load = os.getloadavg()[0]
-    if load > MAX_IDLE_LOAD:
-        print(f"! this machine is busy (load average {load:.1f}): trust no ratio of times")
+    command.warn_if_busy(command.load_average())
     print()
     print("                   seconds                     MiB")
     print("                 ours   plain   ratio     ours   plain   ratio")
@@ -180,22 +182,12 @@ def seconds_of(command: Sequence[str]) -> float:
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.train",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.make_parser("train", DESCRIPTION)
     parser.add_argument(
         "--dataset",
         choices=["adult", "credit-g", "breast_cancer"],
         default="adult",
         help="the table, as in conf/dataset (default: adult, about a minute per repetition)",
-    )
-    parser.add_argument(
-        "--data-home",
-        metavar="DIRECTORY",
-        default="../shared/openml_home",
-        help="scikit-learn's data_home that holds the OpenML tables (default: %(default)s)",
     )
     parser.add_argument(
         "--repeats",
@@ -204,33 +196,19 @@ def parse_arguments() -> argparse.Namespace:
         default=3,
         help="how often both are run (default: 3)",
     )
-    arguments = parser.parse_args()
-    if arguments.repeats < 1:
-        parser.error(f"--repeats={arguments.repeats}: at least 1 is needed")
-    return arguments
+    return command.parse(parser, "repeats")
 
 
-def main() -> int:
-    """Return the exit code: 1: nothing to compare, 2: nothing can run, 130: Ctrl-C."""
+def main() -> None:
+    """Compare, and exit with a code of `exit_codes`."""
     arguments = parse_arguments()
-    if not LISTS_CHILDREN:
-        print("error: memory is read from /proc/*/task/*/children: Linux only", file=sys.stderr)
-        return 2
-    if arguments.dataset != "breast_cancer" and not Path(arguments.data_home).is_dir():
-        print(f"error: --data-home={arguments.data_home} is no directory", file=sys.stderr)
-        return 2
-    try:
+    with command.exit_codes(CommandFailedError, VoidComparisonError):
+        require_child_lists()
+        if arguments.dataset != "breast_cancer":
+            command.require_data_home(arguments.data_home)
         compare_training(arguments.dataset, arguments.data_home, arguments.repeats)
         compare_help()
-    except (CommandFailedError, VoidComparisonError) as error:
-        sys.stdout.flush()
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nerror: interrupted by Ctrl-C", file=sys.stderr)
-        return 130
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

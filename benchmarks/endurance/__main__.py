@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from benchmarks.adult import DATA_HOME
+from benchmarks.command import DATA_HOME
 from benchmarks.endurance.expensive import check_heavy
 from benchmarks.endurance.fuzz import SCHEMATHESIS, check_fuzz
 from benchmarks.endurance.paths import check_paths
