@@ -13,10 +13,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import monotonic, sleep
+from time import monotonic, perf_counter, sleep
 
 from benchmarks import command, served
-from benchmarks.adult import HoldOut, read_hold_out, train
+from benchmarks.adult import HoldOut, Row, read_hold_out, train
 from benchmarks.answers import many_rows, one_row, verify_rows
 from benchmarks.load import Load, require_wrk
 from benchmarks.service import HOST, JSON, Service, our_application
@@ -37,6 +37,7 @@ Answers: the same requests, hold-out rows and small batches, go to both services
 headers (but for the date) and bodies must be equal byte for byte. Latency: wrk posts 200 rows
 with 16 clients, the services taking turns; the ratio is the median of those of each round,
 and that of the quarter of rounds with the lowest p99, in case the machine is not idle.
+Rates: one client posts rows at --rates, and the share that the shadow has scored is printed.
 Run it from the project's root, on a machine that has nothing else to do.
 """
 
@@ -92,6 +93,36 @@ def compare_latency(
 def _quiet_p99(rounds: Sequence[Load]) -> float:
     """Return the median of the lowest quarter: of the rounds that nothing else disturbed."""
     return median(sorted(load.p99_ms for load in rounds)[: max(1, len(rounds) // 4)])
+
+
+def send_at_rate(service: Service, bodies: Sequence[bytes], rate: float, seconds: float) -> float:
+    """Post rows at a steady rate, on one connection; return how many a second were answered."""
+    connection = HTTPConnection(HOST, service.port, timeout=60)
+    n_requests, began = int(rate * seconds), perf_counter()
+    for number in range(n_requests):
+        # Answers that take longer than the pause are caught up with.
+        if (early := began + number / rate - perf_counter()) > 0:
+            sleep(early)
+        connection.request("POST", "/predict", bodies[number % len(bodies)], JSON)
+        connection.getresponse().read()
+    took = perf_counter() - began
+    connection.close()
+    return n_requests / took
+
+
+def scored_at_rates(
+    service: Service,
+    rows: Sequence[Row],
+    rates: Sequence[float],
+    seconds: float,
+    since: Mapping[str, float],
+) -> None:
+    """Print which share of the requests the shadow scores at several rates."""
+    bodies = [json.dumps(one_row(row)).encode() for row in rows]
+    for rate in rates:
+        answered = send_at_rate(service, bodies, rate, seconds)
+        print(f"{answered:,.0f} requests a second for {seconds:g} s:")
+        since = print_counts(service, since)
 
 
 def print_counts(service: Service, since: Mapping[str, float]) -> dict[str, float]:
@@ -152,7 +183,9 @@ def run_parts(arguments: argparse.Namespace, directory: Path) -> bool:
             compare_answers(services, hold_out, arguments.answers)
             since = print_counts(services[WITH], since)
         is_met = compare_latency(services, bodies, arguments.seconds, arguments.rounds)
-        print_counts(services[WITH], since)
+        since = print_counts(services[WITH], since)
+        rates = arguments.rates, arguments.rate_seconds
+        scored_at_rates(services[WITH], rows, *rates, since)
     return is_met
 
 
@@ -163,6 +196,14 @@ def main() -> None:
     option("--answers", type=int, default=100_000, help="to compare (default: %(default)s)")
     option("--seconds", type=int, default=5, help="of one measurement (default: %(default)s)")
     option("--rounds", type=int, default=7, help="turns of each service (default: %(default)s)")
+    option(
+        "--rates",
+        type=float,
+        nargs="*",
+        default=[100, 300, 1000, 2000],
+        help="requests a second of one client (default: %(default)s)",
+    )
+    option("--rate-seconds", type=float, default=20, help="of each rate (default: %(default)s)")
     option(
         "--challenger",
         default="logistic_regression",
