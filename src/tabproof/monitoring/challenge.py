@@ -43,7 +43,7 @@ def compare_challenger(
     )
 
     def side(run_id: str, role: str) -> str:
-        # A name that a client gave to two requests stands for none of them.
+        # A request id that a client used twice identifies neither request.
         return (
             f'(SELECT request_id, "row", first(label) AS label{columns} FROM {table.name}'
             f" WHERE run_id = {text(run_id)} AND role = {text(role)} AND {period.condition}{drawn}"

@@ -1,4 +1,4 @@
-"""`monitor check`: compare the log of a served model with its run, and say what changed."""
+"""`monitor check`: compare the log of a served model with its run, and report what changed."""
 
 import json
 import re

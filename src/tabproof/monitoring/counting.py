@@ -1,7 +1,7 @@
 """Count the answered rows of a run by day, in the bins of its reference.
 
-Each question reads the columns it needs. What comes back is as large as days times bins, whatever
-the number of rows.
+Each query reads only the columns it needs. Its result is as large as days times bins, whatever the
+number of rows.
 """
 
 import json
@@ -255,7 +255,7 @@ def _count_categories(
     if is_hashed and counts[:, n_named].any():
         return "it is hashed in the log"
     if unseen is not None:
-        # A category that training did not have is scored as none, and the warning tells.
+        # A category that training did not have is logged as missing, with a warning.
         moved = np.minimum(unseen, counts[:, n_named + 1])
         counts[:, n_named] += moved
         counts[:, n_named + 1] -= moved

@@ -19,24 +19,24 @@ from tabproof.text import counted
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# What the aggregations may use; more is written to the directory below the system's temporary one.
+# Memory of the aggregations; the rest is written to a directory for temporary files.
 MEMORY = "160MB"
 SETTINGS = {
     "memory_limit": MEMORY,
     "threads": 2,
-    # Rows of a file are only counted.
+    # Rows are aggregated: their order does not matter.
     "preserve_insertion_order": False,
     # A check runs without a network, and loads nothing that somebody else has put there.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
-# A setting of what DuckDB carries along: days are UTC.
+# A setting of an extension that is part of DuckDB: days are UTC.
 FURTHER = "SET TimeZone = 'UTC'"
-# Each question needs the footers again, unless there are too many of them.
+# Each query needs the footers again, unless there are too many of them.
 REMEMBER = "SET parquet_metadata_cache = {}"
 
-# A service that is asked all day makes a file every few seconds. If there are more than this, of
-# fewer bytes than this each, the rows are gathered first.
+# A busy service writes a file every few seconds. If there are more files than this, each of fewer
+# bytes than this, their rows are first copied into one file.
 MANY, SMALL = 500, 256 << 10
 
 
@@ -81,7 +81,7 @@ class Table:
     """Files with columns in common, as a view of the connection.
 
     name : of the view. columns : the types by name, as DuckDB has them. ambiguous : names that
-    differ from another one by capitals only, which SQL cannot tell apart: none of them is read.
+    differ from another one by capitals only, which are one name in SQL: none of them is read.
     """
 
     connection: "DuckDBPyConnection"
@@ -192,7 +192,7 @@ def _whole_files(
     try:
         return list(files), names_in(files) if files else set()
     except duckdb.Error:
-        # One footer that is no footer hides all others: the files are asked one by one.
+        # The query fails for all files if one footer is damaged: they are read one by one.
         names: set[str] = set()
         whole = []
         for path in files:
@@ -206,7 +206,7 @@ def _whole_files(
 
 
 def _gathered(connection: "DuckDBPyConnection", files: Sequence[str]) -> list[str]:
-    """Return a temporary file with the rows of many small ones: each question opens all files."""
+    """Return a temporary file with the rows of many small ones: each query opens all files."""
     ((folder,),) = connection.execute("SELECT current_setting('temp_directory')").fetchall()
     path = f"{folder}/{token_hex(8)}.parquet"
     source = Table(connection, "", files, {})

@@ -1,10 +1,10 @@
-"""What the answers are worth if the probabilities are right: metrics without labels.
+"""Expected metrics, without labels: those that calibrated probabilities imply.
 
 Of calibrated probabilities the expected metrics follow without a label: a row whose label has the
 probability 0.8 is right in 8 of 10 cases. NannyML calls it confidence-based performance estimation
 (Białek, Kuberski, Perrakis and Bifet, 2024, "Estimating model performance under covariate shift
 without labels", arXiv 2401.08348). It follows changes of the inputs, and is wrong where the
-relation of inputs and label has changed: of that, only labels tell.
+relation of inputs and label has changed: only labels can show that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tabproof.monitoring.database import Table, quoted, text
 from tabproof.prediction_log.layout import PROBABILITY
 
-# Rows whose probabilities fall into one of so many bins count as ties.
+# Number of bins of probabilities; rows in the same bin count as ties.
 N_BINS = 10_000
 
 Floats = NDArray[np.float64]

@@ -26,7 +26,7 @@ N_LEFT_OUT = 8
 METRICS = ("roc_auc", "accuracy", "log_loss", "brier", "ece", "cost")
 
 
-# Statistics that say that values moved, and not where to.
+# Statistics that show that values moved, but not where to.
 OF_PLACES = ("mean place", "mean distance")
 
 

@@ -1,11 +1,11 @@
-"""A classifier two-sample test: can a model tell the first logged rows from the newest ones?
+"""A classifier two-sample test: can a model distinguish the first and the newest rows?
 
 If it cannot, its AUC on rows that it was not fitted on is 0.5 up to chance, and all columns
 together are distributed as they were: also combinations of columns that by themselves look as
 before (Lopez-Paz and Oquab, 2017, "Revisiting classifier two-sample tests"). Both samples are from
 the log, so that what a service does to rows, and training did not, counts as no change.
 
-The interval takes predictions for independent ones, though they come from five models. Without a
+The interval treats predictions as independent, though they come from five models. Without a
 change 0.5 is below it in 3 to 5 of 100 cases (nominally 2.5) and above it in 8 to 10: the test is
 shown, and raises no alarm.
 """
@@ -45,7 +45,7 @@ def joint_test(
     ]
     if not columns:
         return "the log has no column for it"
-    # Rows of one request are alike: the first one stands for it.
+    # Rows of one request are alike: only the first one is used.
     of_first, of_newest = (
         f'{window.of_answers(run_id)} AND "row" = 0' for window in (history, period)
     )

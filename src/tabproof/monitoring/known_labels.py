@@ -19,7 +19,7 @@ from tabproof.prediction_log.layout import FEATURE, PROBABILITY
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# Rows that metrics are computed from: with as many, intervals are a few thousandths wide.
+# Most rows that metrics are computed from: intervals are then a few thousandths wide.
 MAX_MEASURED = 100_000
 # Labels that are joined to the log at a time.
 LABELS_AT_ONCE = 500_000

@@ -26,9 +26,9 @@ from tabproof.text import aligned
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# What `monitor check` looks at unless it is asked for more.
+# The default period of `monitor check`.
 PERIOD = timedelta(days=7)
-# What became of the lines of a file, in the order of the output.
+# Outcomes of the lines of a file, in the order of the output.
 OUTCOMES = {
     "accepted": "the first label of a logged row",
     "contradictory": "another label than before; the last one counts",
@@ -55,7 +55,7 @@ class SeveralModelsError(UserError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Lines of the file with one fate, and the first of them."""
+    """Lines of the file with one outcome, and the first of them."""
 
     name: str
     n: int
@@ -287,12 +287,12 @@ def _as_label(cell: str, labels: Sequence[str]) -> str:
 def _outcomes(
     connection: "DuckDBPyConnection", names: Sequence[str], now: datetime
 ) -> list[Outcome]:
-    """Make the table `judged`, and count its lines by outcome; late ones are counted once more."""
+    """Make the table `classified`; count its lines by outcome, and late ones once more."""
     is_by_key = names != ["request_id"]
     # Of rows that share a request id and a place, a label counts for none.
     ambiguous = "false" if is_by_key else "n > 1"
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE judged AS SELECT *, CASE"
+        "CREATE OR REPLACE TEMP TABLE classified AS SELECT *, CASE"
         " WHEN is_unusable THEN 'unusable' WHEN request_id IS NULL THEN 'unknown'"
         f" WHEN {ambiguous} THEN 'ambiguous' WHEN before IS NULL THEN 'accepted'"
         " WHEN before = label THEN 'repeated' ELSE 'contradictory' END AS outcome"
@@ -304,15 +304,15 @@ def _outcomes(
     counted: dict[str, tuple[int, int]] = {
         name: (n, line)
         for name, n, line in connection.execute(
-            "SELECT outcome, count(*), min(line) FROM judged GROUP BY outcome UNION ALL"
-            " SELECT 'late', count(*), min(line) FROM judged"
+            "SELECT outcome, count(*), min(line) FROM classified GROUP BY outcome UNION ALL"
+            " SELECT 'late', count(*), min(line) FROM classified"
             f" WHERE outcome IN ({used}) AND answered < {late}"
         ).fetchall()
     }
     if is_by_key:
-        # By a key it is the newest of them, which the output says.
+        # By a key the newest of them gets the label; the output has their number.
         ((n, line),) = connection.execute(
-            f"SELECT count(*), min(line) FROM judged WHERE outcome IN ({used}) AND n > 1"
+            f"SELECT count(*), min(line) FROM classified WHERE outcome IN ({used}) AND n > 1"
         ).fetchall()
         counted["ambiguous"] = n, line
     return [
@@ -343,7 +343,7 @@ def _write(connection: "DuckDBPyConnection", root: Path, now: datetime) -> Path 
     """Write the last label of each row that has a new one; return the file, or None."""
     connection.execute(
         'CREATE OR REPLACE TEMP TABLE written AS SELECT request_id, place AS "row",'
-        " arg_max(label, line) AS label, arg_max(known_at, line) AS known_at FROM judged"
+        " arg_max(label, line) AS label, arg_max(known_at, line) AS known_at FROM classified"
         f" WHERE outcome IN ({', '.join(map(text, USED))})"
         " GROUP BY request_id, place"
         " HAVING any_value(truth) IS NULL OR arg_max(label, line) <> any_value(truth)"

@@ -58,7 +58,7 @@ def alarm_rows(
 ) -> Iterator[Row]:
     """Yield what is shown of each alarm of a run."""
     for alarm in alarms:
-        # Of each column the clearest one; the others tell more of the same columns.
+        # Only the clearest change of each column; the others are listed below it.
         shown = clearest(alarm.changes)
         rows, lines = [_change(each, t) for each in shown], list[Row]()
         for each in alarm.changes:
@@ -267,7 +267,7 @@ def _week_plot(name: str, run: RunCheck, before: Estimate | None, t: Texts) -> R
 
 
 def challenge(found: Challenge, t: Texts) -> Row:
-    """Return a challenger beside the champion: a sentence, and a row for each test."""
+    """Return the comparison of a challenger with the champion: a sentence, and a row per test."""
     agreement, interval = found.agreement, ""
     if agreement.interval is not None:
         low, high = map(short, agreement.interval)
@@ -407,7 +407,7 @@ def answers(run: RunCheck, t: Texts) -> Row:
     key = "unknown" if not is_known else "changed" if n_beyond else "same"
     labels = next((each for each in run.outputs if each.kind == "label"), None)
     probabilities = [each for each in run.outputs if each.kind == "probability"]
-    # Of two labels the second tells all.
+    # With two labels the probability of the first follows from that of the second.
     shown = probabilities[1:] if len(probabilities) == 2 else probabilities[:MAX_LABELS]
     drawn = []
     for each in shown:

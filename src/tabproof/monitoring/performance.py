@@ -1,4 +1,4 @@
-"""What the answers were worth, by the labels that have become known since."""
+"""Metrics of the answers whose labels have become known since."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta

@@ -1,7 +1,7 @@
 """Small pictures of the monitoring page: SVG that has classes of report/monitor.css, no colours.
 
 What was before is an outline, what is now is solid, so both are clear without colour.
-Numbers beside a picture, or its label, say the same.
+Numbers next to a picture, or its label, have the same facts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,8 +29,8 @@ MAX_OUTLINED = 60
 def paired_bars(found: Distribution, width: float, height: float, label: str = "") -> Markup:
     """Return the shares of bins, before as outlines and now as solid bars.
 
-    Missing cells, if there are any, stand apart on the right. label : for those who cannot see it;
-    without, the picture is hidden from them.
+    Missing cells, if there are any, are apart on the right. label : for screen readers; without
+    one, the picture is hidden from them.
     """
     before, now = drawn_bins(found)
     n_before, n_now = max(sum(before), 1), max(sum(now), 1)
@@ -70,7 +70,7 @@ def drawn_bins(found: Distribution) -> tuple[list[int], list[int]]:
     n_last = 1 if has_missing(found) else 0
     n_kept = MAX_BINS - 1 - n_last
     end = len(sides[0]) - n_last
-    # Those of categories come with the most frequent first, and others do not have so many.
+    # Only categories have more bins than this, and their most frequent ones come first.
     merged = [[*side[:n_kept], sum(side[n_kept:end]), *side[end:]] for side in sides]
     return merged[0], merged[1]
 
@@ -157,9 +157,9 @@ def sample(kind: str) -> Markup:
 
 
 def _svg(width: float, height: float, content: str, label: str, kind: str) -> Markup:
-    said = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+    accessible = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
     size = f'viewBox="0 0 {width:g} {height:g}"'
-    return Markup(f'<svg class="drawing {kind}" {size} {said}>{content}</svg>')  # noqa: S704
+    return Markup(f'<svg class="drawing {kind}" {size} {accessible}>{content}</svg>')  # noqa: S704
 
 
 def _left_axis(ticks: dict[str, float]) -> str:

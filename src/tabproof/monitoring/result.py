@@ -134,7 +134,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class JointTest:
-    """Whether a classifier can tell the run's first logged rows from the newest ones.
+    """Whether a classifier can distinguish the run's first logged rows from the newest ones.
 
     auc : of predictions for rows it was not fitted on; 0.5 where it cannot, that is where all
     columns together are as they were. One row of each request. columns : what it was shown.
@@ -150,7 +150,7 @@ class JointTest:
 
 @dataclass(frozen=True)
 class Expected:
-    """What the answers are worth if the probabilities are calibrated, without labels.
+    """Expected metrics, without labels: those that calibrated probabilities imply.
 
     metrics : accuracy, roc_auc and log_loss that the probabilities of the period imply. holdout :
     the same, implied by the probabilities of the held-out rows. measured : measured on those.
@@ -278,7 +278,7 @@ class ModelCheck:
         """0 fine, 1 an alarm, 2 cannot tell."""
         if self.alarms:
             return ALARM
-        # A run that answered a handful of rows does not keep the others from being judged.
+        # A run of few rows does not change the verdict on the others.
         judged = [run.is_judged for run in self.runs if run.n_rows >= MIN_ROWS]
         return FINE if judged and all(judged) else CANNOT_TELL
 

@@ -12,7 +12,7 @@ from tabproof.text import counted
 
 
 class NotComparedError(UserError):
-    """The log cannot tell whether a run is better."""
+    """The log does not show whether a run is better."""
 
     exit_code = 2
     template = "not promoted: {log} cannot tell whether {run_id} is better: {reason}"

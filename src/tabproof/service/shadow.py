@@ -24,13 +24,13 @@ from tabproof.service.served_model import ServedModel
 if TYPE_CHECKING:
     from tabproof.prediction_log.writer import PredictionLog
 
-# Requests, and rows beside those of one request, that may wait. More are dropped.
+# Requests, and rows, that may wait; more are dropped. One request of any size may always wait.
 MAX_REQUESTS, MAX_WAITING_ROWS = 5000, 20_000
 # Rows that are scored at a time: as many as take PORTION_SECONDS. Answers wait for a portion.
 MAX_PORTION, PORTION_SECONDS = 64, 0.0003
 # The thread rests for REST times the processor time of a portion.
 REST = 39
-# So many times longer while half of all that may wait does: such a load leaves no room.
+# Factor of the rest while more than half of MAX_REQUESTS wait: such a load leaves no room.
 LONGER = 5
 # Seconds between looks at an empty queue, and before the thread sleeps until it is woken up:
 # waking it up for each request would take longer than scoring it.
@@ -105,7 +105,7 @@ class Shadow:
                     self._end.wait(LOOK_SECONDS)
                     continue
                 self._wake.clear()
-                # What was put before it was cleared woke up nobody.
+                # A request that was put before `clear` did not wake this thread.
                 if not self._waiting:
                     self._wake.wait()
                 looks = 0
