@@ -441,6 +441,9 @@ LANGUAGE = _option("language", "of the page (the runs' own)", type=click.Choice(
 OF_NEWEST = _option("language", "of the page (the newest run's)", type=click.Choice(LANGUAGES))
 REMOVAL = _flag("yes", "do not ask"), _flag("dry-run", "show what would go")
 MODEL = _option("name", "of the model (its dataset's)")
+NO_LABEL_ALARMS = _flag(
+    "no-label-alarms", "none from labels: if a row's label decides when it comes"
+)
 IF_BETTER = _flag("if-better", "than the current one, p < 0.05")
 ON_TRAFFIC = (
     _flag("on-traffic", "with --if-better: on labelled rows of the log, as a challenger"),
@@ -538,6 +541,7 @@ for _name, _function, _params, _words in (
         _flag("append", "add FILE to the table of the current version"),
         _option("log", "a prediction log: its rows with a label", "DIR"),
         _flag("if-alarm", "only if `monitor check` of --log has an alarm"),
+        NO_LABEL_ALARMS,
         _option("min-rows", "rows with a label that are needed (200)", "N", type=int, default=200),
         _flag("dry-run", "say what would be trained and compared"),
         *WHO,
@@ -607,6 +611,7 @@ LOGGED = _option("log", "the prediction log (API_PREDICTION_LOG)", "DIR")
         OUTPUTS,
         _option("since", "7d: the last 7 days, or a day (7d)", "DAYS", default="7d"),
         _option("false-alarms", "promised for a year and model (1)", "N", type=float, default=1.0),
+        NO_LABEL_ALARMS,
         JSON,
         click.Option(
             ["--prometheus", "prometheus_file"],

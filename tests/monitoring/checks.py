@@ -93,6 +93,20 @@ def alarm_of(column: str | None, *names: str, ended: str | None = None) -> Alarm
     return Alarm("2026-11-28", "2026-11-25", ended, "week", changes, "in one line")
 
 
+def alarm_of_labels() -> Alarm:
+    """Return an alarm of rows whose label is known."""
+    changes = [
+        Change(name, None, f"share of … ({name})", before, now, 900, f"{name} {before} → {now}")
+        for name, before, now in (
+            ("accuracy", 0.86, 0.61),
+            ("recall >50K", 0.72, 0.4),
+            ("true >50K", 0.24, 0.35),
+            ("precision >50K", 0.8, 0.5),
+        )
+    ]
+    return Alarm("2026-11-28", "2026-11-25", None, "week", changes, "in one line")
+
+
 def outputs_of(labels: Sequence[str]) -> list[Distribution]:
     found = [Distribution("", "label", labels, [7000] + [3000] * (len(labels) - 1),
                           [650] + [350] * (len(labels) - 1), 0.0114, 0.0042, 0.05)]  # fmt: skip
