@@ -8,6 +8,7 @@ from tabproof.evaluation_result import Estimate, Group, Slice
 from tabproof.monitoring.result import (
     Alarm,
     Challenge,
+    ChallengeWeek,
     Change,
     Check,
     ColumnQuality,
@@ -213,6 +214,12 @@ CHALLENGE = Challenge(
         PairedTest("accuracy", "McNemar", 0.8431, 0.8462, 0.41),
     ],
     [LeftOut("the test of the cost", "the run has no costs")],
+    [
+        ChallengeWeek(
+            f"2026-11-{day}", 1800, METRICS, {name: METRICS[name] for name in ("accuracy", "brier")}
+        )
+        for day in (16, 23)
+    ],
 )  # fmt: skip
 
 

@@ -326,6 +326,14 @@ def test_an_alarm_from_labels_has_words_of_its_own(language: str, words: tuple[s
         assert each in page.replace("\u00a0", " ")
 
 
+def test_a_challenger_and_the_champion_are_measured_by_week() -> None:
+    text = " ".join(text_of(render_check(checks.whole(), "en")).split())
+    _, _, table = text.partition("Both on the same labelled rows, by week")
+    # What one of them lacks is a dash.
+    assert "2026-11-16 Challenger 1,800 0.912 0.898 to 0.926 0.846" in table
+    assert "2026-11-16 Champion 1,800 – 0.846 0.831 to 0.860" in table
+
+
 # --- The texts.
 
 

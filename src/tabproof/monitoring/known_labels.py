@@ -128,7 +128,6 @@ def labelled_rows(
     y, answered = (np.ma.filled(np.ma.asarray(found[name]), -1) for name in ("y", "predicted"))
     is_scored = ((proba >= 0) & (proba <= 1)).all(axis=1) & (answered >= 0)
     usable = is_scored & (y >= 0)
-    day = np.asarray(found["time"], np.int64)[usable] // DAY
     return LabelledRows(
         n_matched,
         n_contradictory,
@@ -137,10 +136,16 @@ def labelled_rows(
         np.asarray(y[usable], np.int64),
         proba[usable],
         np.asarray(answered[usable], np.int64),
-        # 1970-01-01 was a Thursday.
-        day - (day + 3) % 7,
+        mondays(np.asarray(found["time"], np.int64)[usable]),
         {name: found[f"c{i}"][usable] for i, name in enumerate(slices)},
     )
+
+
+def mondays(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of days from 1970-01-01 to the Monday of each time in microseconds."""
+    day = times // DAY
+    # 1970-01-01 was a Thursday.
+    return day - (day + 3) % 7
 
 
 @dataclass(frozen=True)

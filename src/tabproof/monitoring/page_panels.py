@@ -290,8 +290,20 @@ def challenge(found: Challenge, t: Texts) -> Row:
         sentences.append(t("challenge.difference_of_probabilities", value=value))
     names = {"challenger": found.run_id, "champion": found.champion}
     shown = {key: fmt.in_a_sentence(name[:8]) for key, name in names.items()}
+    of_weeks = [name for name in METRICS if any(name in each.challenger for each in found.weeks)]
     return {
         "heading": t("challenge.panel", **shown),
+        "metrics": [metric_name(name, t) for name in of_weeks],
+        "weeks": [
+            {
+                "week": each.week,
+                "whose": t(f"challenge.{key}"),
+                "n_rows": each.n_rows,
+                "cells": [metrics.get(name, UNKNOWN) for name in of_weeks],
+            }
+            for each in found.weeks
+            for key, metrics in (("challenger", each.challenger), ("champion", each.champion))
+        ],
         "sentences": sentences,
         "n_labelled": fmt.count(found.n_labelled),
         "tests": [

@@ -217,12 +217,23 @@ class PairedTest:
 
 
 @dataclass(frozen=True)
+class ChallengeWeek:
+    """Metrics of both on the same labelled rows of one week. week : its Monday."""
+
+    week: str
+    n_rows: int
+    challenger: Mapping[str, Estimate]
+    champion: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
 class Challenge:
     """A challenger, on rows that the champion answered too.
 
     run_id, champion : run ids. n_rows : compared. agreement : share with the same label.
     mean_difference : mean absolute difference of the positive probability (the largest over
-    labels where there are more than two). n_labelled : rows with a label, which `tests` are of.
+    labels where there are more than two). n_labelled : rows with a label, which `tests` and
+    `weeks` are of.
     """
 
     run_id: str
@@ -233,6 +244,7 @@ class Challenge:
     n_labelled: int = 0
     tests: Sequence[PairedTest] = ()
     left_out: Sequence[LeftOut] = ()
+    weeks: Sequence[ChallengeWeek] = ()
 
 
 @dataclass(frozen=True)
