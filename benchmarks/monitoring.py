@@ -1,4 +1,4 @@
-"""False alarms and delays of drift alarms: `python -m benchmarks.monitoring`, four minutes.
+"""False alarms and delays of drift alarms: `python -m benchmarks.monitoring`, five minutes.
 
 Rows are simulated as counts by day. A table has 14 columns and a model of two labels. Its training
 rows are a sample, so its reference has the error of a sample, another one in every few years. What
@@ -41,6 +41,7 @@ N_DAYS_OF_DRIFT = 7 * 40
 LABELLED_SHARE, LATE = 0.3, 7
 # The probability of `yes` is expit(SHARPNESS z), where the model predicts it for z > 0.
 SHARPNESS, CELLS = 3.0, make_cells({"no": 1, "yes": 1})
+NORMAL = norm.ppf((np.arange(4_000) + 0.5) / 4_000)
 # Rows by day of the week, Monday first, in units of their mean.
 VOLUME = np.array([1.2, 1.1, 1.1, 1.1, 1.2, 0.7, 0.6])
 # How much a day of the week differs; its mean over rows is 0.
@@ -134,8 +135,7 @@ class World:
 
     def cells(self, weekday: int) -> Floats:
         """Return the shares of true and predicted labels on a day of the week, (4,)."""
-        quantiles = norm.ppf((np.arange(4_000) + 0.5) / 4_000)
-        z = self.answer.shift + self.answer.weekly * WEEKLY[weekday] + self.answer.scale * quantiles
+        z = self.answer.shift + self.answer.weekly * WEEKLY[weekday] + self.answer.scale * NORMAL
         yes, above = expit(SHARPNESS * z), z > 0
         found = np.array([[np.mean(p * ~above), np.mean(p * above)] for p in (1 - yes, yes)])
         share = found[1].sum()
