@@ -33,9 +33,9 @@ KNOWN = "known_labels"
 def keep_labels(connection: "DuckDBPyConnection", labels: Table | None) -> None:
     """Make the table of the labels: of each row the one that was received last.
 
-    `first_truth` is the one that was received first, and `first_day` the number of that day; of
-    several that were received at once it is the first in the order of texts. A label of another
-    day never changes them.
+    `first_truth` is the one that was received first if it is another one, and `first_day` the
+    number of that day; of several that were received at once it is the first in the order of texts.
+    A label of a later day never changes either.
     """
     connection.execute(
         f'CREATE OR REPLACE TEMP TABLE {KNOWN} (request_id VARCHAR, "row" INTEGER,'
@@ -48,7 +48,9 @@ def keep_labels(connection: "DuckDBPyConnection", labels: Table | None) -> None:
         labels.rows(
             f'INSERT INTO {KNOWN} SELECT request_id, "row", arg_max(label, received),'
             " min(label) <> max(label),"
-            " arg_min(label, struct_pack(received := received, label := label)),"
+            # Seldom another one than the last.
+            " nullif(arg_min(label, struct_pack(received := received, label := label)),"
+            " arg_max(label, received)),"
             f" epoch_us(min(received)) // {DAY} FROM {labels.name}"
             f' WHERE label IS NOT NULL AND {part} GROUP BY request_id, "row"'
         )
@@ -180,17 +182,22 @@ def count_labelled(table: Table, where: str, end: int, cells: Cells) -> CountedL
     ((n_labels,),) = table.rows(f"SELECT count(*) FROM {KNOWN}")
     by_day: dict[date, NDArray[np.int64]] = {}
     n_early = 0
+    first = "coalesce(k.first_truth, k.truth)"
+    is_of_day = f"epoch_us(p.time) // {DAY} <= k.first_day"
     for part in _parts(n_labels):
         labels = f"(SELECT * FROM {KNOWN} WHERE {part} AND first_day <= {end // DAY})"
-        in_time = f"epoch_us(p.time) // {DAY} <= k.first_day"
+        # Numbers instead of texts, and a name by its hash: the groups need less memory.
         for day, true, predicted, is_right, n in table.rows(
-            f"SELECT day, {code.format('truth')} END AS t, {code.format('predicted')} END AS p,"
-            " truth = predicted AS is_right, count(*) FROM (SELECT"
-            " CASE WHEN bool_or(in_time) THEN any_value(first_day) END AS day,"
-            " any_value(first_truth) AS truth, any_value(label) FILTER (in_time) AS predicted"
-            f" FROM (SELECT k.*, p.label, {in_time} AS in_time"
+            "SELECT day, truth, predicted, is_right, count(*) FROM ("
+            " SELECT max(day) FILTER (in_time) AS day, any_value(truth) AS truth,"
+            " max(predicted) FILTER (in_time) AS predicted,"
+            " bool_or(is_right) FILTER (in_time) AS is_right FROM ("
+            ' SELECT hash(k.request_id, k."row") AS name, k.first_day AS day,'
+            f" {code.format(first)} END AS truth,"
+            f" {code.format('p.label')} END AS predicted,"
+            f" {first} = p.label AS is_right, {is_of_day} AS in_time"
             f" FROM {_joined(table, f'{where} AND {part}', labels)})"
-            ' GROUP BY hash(request_id, "row") HAVING count(*) FILTER (in_time) <= 1)'
+            " GROUP BY name HAVING count(*) FILTER (in_time) <= 1)"
             " GROUP BY ALL"
         ):
             if day is None:
