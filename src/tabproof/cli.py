@@ -442,7 +442,7 @@ OF_NEWEST = _option("language", "of the page (the newest run's)", type=click.Cho
 REMOVAL = _flag("yes", "do not ask"), _flag("dry-run", "show what would go")
 MODEL = _option("name", "of the model (its dataset's)")
 NO_LABEL_ALARMS = _flag(
-    "no-label-alarms", "none from labels: if a row's label decides when it comes"
+    "no-label-alarms", "no alarms from labels: for labels of which one kind comes first"
 )
 IF_BETTER = _flag("if-better", "than the current one, p < 0.05")
 ON_TRAFFIC = (

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from tabproof.artifacts.manifest import seal
-from tabproof.drift.cells import make_cells
+from tabproof.drift.cells import Cells, make_cells
 from tabproof.drift.daily import Daily
 from tabproof.monitoring.alarms import Alarm, Detection, detect
 from tabproof.monitoring.check import check_log
@@ -161,7 +161,7 @@ def answers(champion: Path, table: pd.DataFrame) -> Answers:
     return answers_of(champion, table, 2_800)
 
 
-def counted(log: Log, answers: Answers, now: datetime = NOW) -> CountedLabels:
+def counted(log: Log, answers: Answers, now: datetime = NOW, cells: Cells = CELLS) -> CountedLabels:
     files = find_files(log.root)
     with opened() as connection:
         labels, _ = open_table(connection, "labels", files.labels)
@@ -169,7 +169,7 @@ def counted(log: Log, answers: Answers, now: datetime = NOW) -> CountedLabels:
         table, _ = open_table(connection, "predictions", files.predictions["table"])
         assert table is not None
         window = Window(0, microseconds(now))
-        return count_labelled(table, window.of_answers(answers.run_id), window.end, CELLS)
+        return count_labelled(table, window.of_answers(answers.run_id), window.end, cells)
 
 
 def of_days(found: CountedLabels) -> dict[str, list[int]]:
@@ -256,6 +256,78 @@ def test_many_labels_are_counted_in_parts(
     monkeypatch.setattr("tabproof.monitoring.known_labels.LABELS_AT_ONCE", 300)
     assert of_days(counted(log, answers)) == whole
     assert sum(map(sum, whole.values())) == 2_800
+
+
+def test_rare_labels_are_counted_together_and_right_ones_among_them_apart(
+    log: Log, answers: Answers
+) -> None:
+    ids = log.write(answers.take(slice(0, 400)), NOW - timedelta(days=1))
+    log.label(ids, answers.truth[:400], NOW)
+    (counts,) = counted(log, answers, cells=Cells(CELLS.labels, ())).by_day.values()
+    n_right = sum(
+        true == found
+        for true, found in zip(answers.truth[:400], answers.predicted()[:400], strict=True)
+    )
+    assert counts.tolist() == [n_right, 400 - n_right]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_day_has_is_settled_when_it_is_over(
+    answers: Answers, tmp_path: Path, seed: int
+) -> None:
+    """Rows and labels at random times with few names, and the same log cut off after each day."""
+    rng = np.random.default_rng(seed)
+    begin, n_days, n_rows, n_labels = datetime(2026, 11, 1, tzinfo=UTC), 8, 120, 400
+
+    def moments(n: int) -> list[datetime]:
+        return [begin + timedelta(hours=float(h)) for h in rng.uniform(0, 24 * n_days, n)]
+
+    rows = [
+        (when, f"n{name}", place)
+        for place, (when, name) in enumerate(
+            zip(moments(n_rows), rng.integers(0, 100, n_rows), strict=True)
+        )
+    ]
+    labels = [
+        (when, f"n{name}", f"c{code}")
+        for when, name, code in zip(
+            moments(n_labels),
+            rng.integers(0, 100, n_labels),
+            rng.integers(0, 2, n_labels),
+            strict=True,
+        )
+    ]
+    predicted = answers.predicted()
+
+    def expected(end: datetime) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for name in {name for _, name, _ in rows}:
+            of_name = [each for each in labels if each[1] == name and each[0] < end]
+            if of_name:
+                when, _, label = min(of_name)
+                places = [p for t, other, p in rows if other == name and t.date() <= when.date()]
+                if len(places) == 1:
+                    place = CELLS.place(int(label[1]), int(predicted[places[0]][1]),
+                                        label == predicted[places[0]])  # fmt: skip
+                    found.setdefault(when.date().isoformat(), [0] * 4)[place] += 1
+        return dict(sorted(found.items()))
+
+    for day_of_cut in range(1, n_days + 1):
+        end = begin + timedelta(days=day_of_cut)
+        part = Log(tmp_path / f"until-{day_of_cut}")
+        kept = [row for row in rows if row[0] < end]
+        part.write(
+            answers.take([place for *_, place in kept]),
+            [when for when, *_ in kept],
+            ids=[name for _, name, _ in kept],
+        )
+        for when, name, label in labels:
+            if when < end:
+                part.label([name], [label], when)
+        found = of_days(counted(part, answers, end))
+        assert found == expected(end)
+        whole = expected(begin + timedelta(days=n_days))
+        assert found == {when: n for when, n in whole.items() if when < end.date().isoformat()}
 
 
 # --- A whole check.
@@ -356,6 +428,18 @@ def test_a_run_without_its_held_out_rows_says_that_labels_raise_none(
     assert (found.exit_code, run.is_judged) == (0, True)
     (reason,) = (each.reason for each in run.left_out if each.what == "alarms from labels")
     assert "predictions.parquet" in reason
+
+
+def test_labels_that_came_before_their_rows_are_told(
+    log: Log, answers: Answers, checked: Callable[..., Check]
+) -> None:
+    ids = log.write(answers.take(slice(0, 60)), NOW - timedelta(days=1))
+    log.label(ids, answers.truth[:60], NOW - timedelta(days=4))
+    (run,) = checked().models[0].runs
+    (reason,) = (
+        each.reason for each in run.left_out if each.what == "alarms from labels of some rows"
+    )
+    assert reason == "60 rows were answered on a later day than their label came"
 
 
 def test_the_command_line_names_the_statistic_and_can_leave_labels_out(
