@@ -148,10 +148,7 @@ def _measure(change: Change) -> tuple[str, str]:
         if name in ("warnings", "accuracy"):
             return name, ""
         for beginning, endings in (
-            ("true ", ("",)),
-            ("precision ", ("",)),
-            ("recall ", ("",)),
-            ("predicted ", ("",)),
+            *((f"{word} ", ("",)) for word in ("true", "precision", "recall", "predicted")),
             ("probability ", (": place", ": spread")),
         ):
             for ending in endings:
