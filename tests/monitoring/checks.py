@@ -8,6 +8,7 @@ from tabproof.evaluation_result import Estimate, Group, Slice
 from tabproof.monitoring.result import (
     Alarm,
     Challenge,
+    ChallengeWeek,
     Change,
     Check,
     ColumnQuality,
@@ -91,6 +92,20 @@ def alarm_of(column: str | None, *names: str, ended: str | None = None) -> Alarm
         for name in names
     ]
     return Alarm("2026-11-28", "2026-11-25", ended, "week", changes, "in one line")
+
+
+def alarm_of_labels() -> Alarm:
+    """Return an alarm of rows whose label is known."""
+    changes = [
+        Change(name, None, f"share of … ({name})", before, now, 900, f"{name} {before} → {now}")
+        for name, before, now in (
+            ("accuracy", 0.86, 0.61),
+            ("recall >50K", 0.72, 0.4),
+            ("true >50K", 0.24, 0.35),
+            ("precision >50K", 0.8, 0.5),
+        )
+    ]
+    return Alarm("2026-11-28", "2026-11-25", None, "week", changes, "in one line")
 
 
 def outputs_of(labels: Sequence[str]) -> list[Distribution]:
@@ -199,6 +214,12 @@ CHALLENGE = Challenge(
         PairedTest("accuracy", "McNemar", 0.8431, 0.8462, 0.41),
     ],
     [LeftOut("the test of the cost", "the run has no costs")],
+    [
+        ChallengeWeek(
+            f"2026-11-{day}", 1800, METRICS, {name: METRICS[name] for name in ("accuracy", "brier")}
+        )
+        for day in (16, 23)
+    ],
 )  # fmt: skip
 
 

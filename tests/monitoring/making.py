@@ -45,6 +45,29 @@ SHARES: Mapping[str, tuple[float, ...]] = {
     "warned": (1, 0),
 }
 
+# Held-out rows, and shares of labelled ones, by cell: no and predicted no, no and predicted yes, …
+HELD_OUT = np.array([600, 40, 100, 260])
+# A fifth of the right answers are others.
+OTHER_TRUTH = tuple((0.8 * HELD_OUT + 0.2 * HELD_OUT[[2, 3, 0, 1]]) / HELD_OUT.sum())
+
+
+def labelled(
+    n_rows: NDArray[np.int64] | list[int],
+    changed_from: int | None = None,
+    shares: tuple[float, ...] = OTHER_TRUTH,
+    seed: int = 0,
+) -> dict[date, NDArray[np.int64]]:
+    """Return rows with a label by day, from FIRST on; shares : of the cells from a day on."""
+    rng = np.random.default_rng(seed)
+    as_held_out = HELD_OUT / HELD_OUT.sum()
+    return {
+        FIRST + timedelta(days=day): rng.multinomial(
+            n, as_held_out if changed_from is None or day < changed_from else shares
+        )
+        for day, n in enumerate(n_rows)
+        if n
+    }
+
 
 def made(
     n_rows: NDArray[np.int64] | list[int],

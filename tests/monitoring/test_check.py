@@ -398,6 +398,12 @@ def test_challengers_are_no_answers_and_are_compared_with_the_champion(
     assert [test.p_value for test in found.tests] == pytest.approx(
         [test.p_value for test in expected]
     )
+    (week,) = found.weeks
+    assert (week.week, week.n_rows) == ("2026-11-30", 600)
+    for metrics, each in ((week.challenger, theirs), (week.champion, part)):
+        right = np.mean([a == b for a, b in zip(part.truth, each.predicted(), strict=True)])
+        assert metrics["accuracy"].value == pytest.approx(right)
+        assert all(metric.interval is not None for metric in metrics.values())
 
 
 def test_hashed_and_excluded_columns_are_left_out(

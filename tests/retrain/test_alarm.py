@@ -62,3 +62,21 @@ def test_a_check_without_an_answer_is_passed_on(
     assert done.returncode == 2
     assert f"the check of '{NAME}' has no answer: " in done.stderr
     assert reason in done.stderr
+
+
+def test_an_alarm_from_labels_is_one_unless_they_are_left_out(here: Path, words: list[str]) -> None:
+    # All is predicted as before, and what was right is wrong now.
+    version = here / "models" / NAME / "versions" / current(here)
+    frame = rows(600, "a", 3)
+    truth = frame.pop("label").tolist()
+    answers = scored(version, frame, truth)
+    log = Log(here / "log")
+    log.fill(answers, 3, end=YESTERDAY, model=NAME)
+    other = ["no" if each == "yes" else "yes" for each in truth]
+    log.label(log.ids, other, YESTERDAY + timedelta(hours=1))
+    done = retrained(here, *words, "--dry-run", "--no-label-alarms")
+    assert (done.returncode, done.stdout) == (0, f"{NAME}: no alarm, nothing to do\n")
+    done = retrained(here, *words, "--dry-run")
+    assert done.returncode == 0
+    assert done.stdout.startswith("alarm     share of ")
+    assert "predicted correctly (accuracy)" in done.stdout

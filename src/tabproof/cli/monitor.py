@@ -5,7 +5,17 @@ from typing import Any
 
 import click
 
-from tabproof.cli.options import JSON, LOG, MODELS, OUTPUTS, PATH, Group, complete_run, option
+from tabproof.cli.options import (
+    JSON,
+    LOG,
+    MODELS,
+    NO_LABEL_ALARMS,
+    OUTPUTS,
+    PATH,
+    Group,
+    complete_run,
+    option,
+)
 from tabproof.runtime import threads
 from tabproof.text import LANGUAGES
 
@@ -38,6 +48,7 @@ def monitor() -> None:
         OUTPUTS,
         option("since", "7d: the last 7 days, or a day (7d)", "DAYS", default="7d"),
         option("false-alarms", "promised for a year and model (1)", "N", type=float, default=1.0),
+        NO_LABEL_ALARMS,
         JSON,
         click.Option(
             ["--prometheus", "prometheus_file"],

@@ -48,4 +48,7 @@ OUTPUTS = option("outputs", "where runs lie (outputs)", "DIR", type=PATH, defaul
 MODELS = option("models", "promoted models (models)", "DIR", type=PATH, default="models")
 LOG = option("log", "the prediction log (API_PREDICTION_LOG)", "DIR")
 JSON = click.Option(["--json", "as_json"], is_flag=True, help="for programs")
+NO_LABEL_ALARMS = flag(
+    "no-label-alarms", "no alarms from labels: for labels of which one kind comes first"
+)
 RUN, NAME = (click.Argument([name], shell_complete=complete_run) for name in ("run", "name"))

@@ -173,13 +173,18 @@ class Detector:
         self._n_quiet = np.zeros((*shape, n_streams), dtype=np.int64)
         self.held = np.zeros((*shape, n_streams), dtype=bool)
 
-    def step(self, log_e: Floats, n_rows: Floats) -> Step:
-        """Take the evidence of one unit in: log_e (*shape, n_streams, n_tests)."""
+    def step(self, log_e: Floats, n_rows: Floats, log_share: float | Floats = 0.0) -> Step:
+        """Take the evidence of one unit in: log_e (*shape, n_streams, n_tests).
+
+        log_share : (*shape,) logarithm of the share of the alarms in t / c that this detector may
+        raise by chance, 0 for all of them. It multiplies M, and may become smaller with time.
+        """
         with np.errstate(divide="ignore"):
             log_begin = np.log(n_rows / (n_rows + HALF_A_DAY))
         log_r = np.logaddexp(self._log_r, log_begin[..., None]) + log_e
         log_r[self.held] = -inf
         by_stream = log_sum_exp(log_r + self._log_weights, axis=-1)
+        by_stream += np.asarray(log_share)[..., None]
         total = log_sum_exp(by_stream, axis=-1)
         raised = total >= self._log_limit
         most = by_stream.max(axis=-1, keepdims=True, initial=-inf)

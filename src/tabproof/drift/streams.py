@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.artifacts.reference import CategoryReference, ColumnReference, Reference
+from tabproof.drift.cells import MAX_NAMED, Cells
 from tabproof.drift.daily import Daily
 from tabproof.errors import printable
 
 Floats = NDArray[np.float64]
-# Where the counts of a stream are: a column, the probability of a label, the predicted labels, or
-# the rows with a warning.
-Source = tuple[Literal["column", "probability", "labels", "warned"], str]
+# Where the counts of a stream are: a column, the probability of a label, the predicted labels, the
+# rows with a warning, or the rows whose label is known.
+Source = tuple[Literal["column", "probability", "labels", "warned", "labelled"], str]
+LABELLED: Source = ("labelled", "")
 
-# Categories, or labels, with a stream of their own: the most frequent.
-MAX_NAMED = 20
 # A bin of numbers with at least this share of the rows has a stream of its own, as a category has.
 FREQUENT = 0.1
 # With a bin of more than this share, the other bins have streams of their own: of a number that is
@@ -76,6 +76,42 @@ def make_streams(reference: Reference) -> list[Stream]:
     return found
 
 
+def make_label_streams(cells: Cells, held_out: NDArray[np.int64]) -> list[Stream]:
+    """Return the streams of rows whose label is known.
+
+    held_out : (n_bins,) held-out rows of the run, by cell.
+    """
+    n_groups, n_named = cells.n_groups, len(cells.named)
+    true, predicted = (each.ravel() for each in np.indices((n_groups, n_groups)))
+    is_right = np.where(true == predicted, 1.0, 0.0)
+    if cells.n_bins > n_groups**2:
+        true, predicted = np.append(true, n_named), np.append(predicted, n_named)
+        is_right = np.append(is_right, 0.0)
+    found: list[Stream] = []
+
+    def add(name: str, measures: str, values: Floats) -> None:
+        found.extend(_stream(name, None, measures, LABELLED, values, held_out))
+
+    add("accuracy", "share of rows that were predicted correctly (accuracy)", is_right)
+    # Of two labels, the second and the accuracy tell all.
+    for group, code in list(enumerate(cells.named))[1 if len(cells.labels) == 2 else 0 :]:
+        label = cells.labels[code]
+        shown = printable(label, 60)
+        of_label = np.where(true == group, 1.0, 0.0)
+        add(f"true {label}", f"share of rows whose true label is '{shown}'", of_label)
+        add(
+            f"precision {label}",
+            f"share of correct ones among rows for which '{shown}' is predicted (precision)",
+            np.where(predicted == group, of_label, nan),
+        )
+        add(
+            f"recall {label}",
+            f"share of correct ones among rows whose true label is '{shown}' (recall)",
+            np.where(true == group, is_right, nan),
+        )
+    return found
+
+
 def counts_by_source(
     streams: Sequence[Stream], daily: Daily, labels: Sequence[str]
 ) -> Mapping[Source, NDArray[np.int64]]:
@@ -92,6 +128,8 @@ def counts_by_source(
             found[source] = np.stack([daily.labels.get(each, none) for each in labels], axis=-1)
         elif kind == "warned" and daily.warned is not None:
             found[source] = np.stack([daily.n_rows - daily.warned, daily.warned], axis=-1)
+        elif source == LABELLED and daily.labelled is not None:
+            found[source] = daily.labelled
     return found
 
 

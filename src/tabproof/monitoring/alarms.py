@@ -3,6 +3,10 @@
 Two detectors share the promise. One looks at each day with a wide tolerance: a unit that changed,
 a column that is missing. One looks at whole weeks with a narrow one: slow trends and small shifts,
 while what differs between the days of a week cancels out. `drift.e_detector` has the method.
+
+Rows whose label is known have two detectors of their own. A label says something of a row whose
+inputs were seen days before, and an alarm about inputs must not decide when the evidence of labels
+begins anew: the bound holds for what depends on its own past alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.artifacts.reference import Reference
+from tabproof.drift.cells import make_cells
 from tabproof.drift.daily import Daily
 from tabproof.drift.e_detector import Detector, EValues, Tolerance
-from tabproof.drift.streams import Source, Stream, counts_by_source, make_streams
+from tabproof.drift.streams import (
+    LABELLED,
+    Source,
+    Stream,
+    counts_by_source,
+    make_label_streams,
+    make_streams,
+)
 from tabproof.errors import UserError
 
 DetectorName = Literal["day", "week"]
@@ -44,6 +56,8 @@ UNITS = (
     Unit("week", 7, Tolerance(share=0.1, least=0.01, most=0.03), patience=2),
 )
 DAYS_PER_YEAR, MAX_PER_YEAR = 365.25, 52
+# From the first day with a label on, this share of the false alarms may be of labelled rows.
+SHARE_OF_LABELS = 0.5
 # Units whose evidence is in memory at once.
 CHUNK = 32
 
@@ -93,8 +107,9 @@ class Alarm:
 class DetectorState:
     """The evidence of a detector after each day, or week, that had rows.
 
-    days : the last day of each unit. log_evidence : (n_units,) natural logarithms; an alarm is
-    raised at log_limit. streams : as of the last unit, most evidence first; found and n_rows are
+    is_of_labels : whether it looks at rows whose label is known, and at nothing else. days : the
+    last day of each unit. log_evidence : (n_units,) natural logarithms; an alarm is raised at
+    log_limit. streams : as of the last unit, most evidence first; found and n_rows are
     of that unit. held : names of streams of alarms that have not ended.
     """
 
@@ -104,11 +119,12 @@ class DetectorState:
     log_limit: float
     streams: tuple[StreamFound, ...]
     held: frozenset[str]
+    is_of_labels: bool = False
 
 
 @dataclass(frozen=True)
 class Detection:
-    """All alarms, by the day they were raised, and the state of both detectors."""
+    """All alarms, by the day they were raised, and the state of each detector."""
 
     alarms: tuple[Alarm, ...]
     detectors: tuple[DetectorState, ...]
@@ -119,16 +135,24 @@ class Detection:
         return [alarm for alarm in self.alarms if alarm.ended is None]
 
 
-def detect(daily: Daily, reference: Reference, false_alarms_per_year: float = 1.0) -> Detection:
-    """Return the alarms that the counts raise, and the state of both detectors at the end.
+def detect(
+    daily: Daily,
+    reference: Reference,
+    false_alarms_per_year: float = 1.0,
+    held_out: NDArray[np.int64] | None = None,
+) -> Detection:
+    """Return the alarms that the counts raise, and the state of the detectors at the end.
 
     Parameters
     ----------
     daily : days that are complete; whole weeks among them, from Monday to Sunday, are looked at by
-        the detector of weeks. The detectors begin on the first day.
+        the detectors of weeks. The detectors begin on the first day.
     reference : of the run that answered.
-    false_alarms_per_year : the promise for this model: half of it for each detector. More than 0,
-        at most 52.
+    false_alarms_per_year : the promise for this model: half of it for days and half for weeks.
+        More than 0, at most 52. From the first day with a label on, SHARE_OF_LABELS of each is for
+        labelled rows.
+    held_out : (n_bins,) held-out rows by cell of true and predicted label, in the cells that
+        `make_cells` has for the labels of the reference. Without them labels are not looked at.
 
     Raises
     ------
@@ -142,34 +166,60 @@ def detect(daily: Daily, reference: Reference, false_alarms_per_year: float = 1.
     n_days = len(daily.days)
     if any(later - day != timedelta(days=1) for day, later in pairwise(daily.days)):
         raise ValueError("the days are not consecutive")
-    streams = make_streams(reference)
-    counts = counts_by_source(streams, daily, tuple(reference.labels))
-    for stream in streams:
+    of_rows, of_labels = make_streams(reference), list[Stream]()
+    if held_out is not None:
+        of_labels = make_label_streams(make_cells(reference.labels), held_out)
+    counts = counts_by_source([*of_rows, *of_labels], daily, tuple(reference.labels))
+    for stream in (*of_rows, *of_labels):
         needed = (n_days, len(stream.values))
         if stream.source in counts and counts[stream.source].shape != needed:
             found = counts[stream.source].shape
             raise ValueError(f"{stream.name}: the counts have the shape {found}, not {needed}")
-    # Streams that the log does not have take no part, so that the others need less evidence.
-    streams = [stream for stream in streams if stream.source in counts]
     alarms: list[Alarm] = []
     states: list[DetectorState] = []
-    for unit in UNITS:
-        n_in_unit = unit.n_days
-        first = -daily.days[0].weekday() % 7 if n_in_unit == 7 and n_days else 0
-        n_units = max(n_days - first, 0) // n_in_unit
-        last = first + n_units * n_in_unit
-        summed = {
-            source: each[first:last].reshape(n_units, n_in_unit, each.shape[1]).sum(axis=1)
-            for source, each in counts.items()
-        }
-        days = daily.days[first:last]
-        e_values = EValues(streams, unit.tolerance)
-        limit = log_limit(n_in_unit, false_alarms_per_year)
-        detector = Detector(e_values, limit, unit.patience)
-        raised, state = _run(detector, e_values, unit, days, summed, limit)
-        alarms += raised
-        states.append(state)
+    for streams, is_of_labels in ((of_rows, False), (of_labels, True)):
+        # Streams that the log does not have take no part, so that the others need less evidence.
+        watched = [stream for stream in streams if stream.source in counts]
+        if is_of_labels and not watched:
+            continue
+        for unit in UNITS:
+            n_in_unit = unit.n_days
+            first = -daily.days[0].weekday() % 7 if n_in_unit == 7 and n_days else 0
+            n_units = max(n_days - first, 0) // n_in_unit
+            last = first + n_units * n_in_unit
+            summed = {
+                source: each[first:last].reshape(n_units, n_in_unit, each.shape[1]).sum(axis=1)
+                for source, each in counts.items()
+            }
+            e_values = EValues(watched, unit.tolerance)
+            limit = log_limit(n_in_unit, false_alarms_per_year)
+            raised, state = _run(
+                Detector(e_values, limit, unit.patience),
+                e_values,
+                unit,
+                daily.days[first:last],
+                summed,
+                limit,
+                log_shares(summed.get(LABELLED), n_units, is_of_labels=is_of_labels),
+            )
+            alarms += raised
+            states.append(replace(state, is_of_labels=is_of_labels))
     return Detection(tuple(sorted(alarms, key=lambda alarm: alarm.raised)), tuple(states))
+
+
+def log_shares(
+    labelled: NDArray[np.int64] | None, n_units: int, *, is_of_labels: bool
+) -> NDArray[np.float64]:
+    """Return the logarithm of a detector's share of the false alarms in each unit.
+
+    labelled : (..., n_units, n_bins) rows with a label; None without any. Until the first unit that
+    has one, all of the promise is of the other detectors. The result is (..., n_units).
+    """
+    if labelled is None:
+        return np.zeros(n_units)
+    has_begun = np.maximum.accumulate(labelled.sum(axis=-1) > 0, axis=-1)
+    share = SHARE_OF_LABELS if is_of_labels else 1 - SHARE_OF_LABELS
+    return np.where(has_begun, log(share), 0.0)
 
 
 def log_limit(n_days: int, false_alarms_per_year: float) -> float:
@@ -184,8 +234,9 @@ def _run(
     days: Sequence[date],
     counts: Mapping[Source, NDArray[np.int64]],
     limit: float,
+    shares: NDArray[np.float64],
 ) -> tuple[list[Alarm], DetectorState]:
-    """Take all units in; days : all days of them."""
+    """Take all units in; days : all days of them. shares : as `log_shares` returns them."""
     begins, ends = days[:: kind.n_days], days[kind.n_days - 1 :: kind.n_days]
     history = np.full(len(ends), -inf)
     alarms: list[Alarm] = []
@@ -196,7 +247,7 @@ def _run(
         chunk = {source: each[start : start + CHUNK] for source, each in counts.items()}
         log_e, n_rows = e_values.evidence(chunk, (len(ends[start : start + CHUNK]),))
         for unit, evidence in enumerate(log_e, start):
-            step = detector.step(evidence, n_rows[unit - start])
+            step = detector.step(evidence, n_rows[unit - start], shares[unit])
             history[unit], by_stream = step.log_evidence, step.log_by_stream
             for place, carrying in list(open_alarms.items()):
                 if not detector.held[carrying].any():

@@ -5,13 +5,19 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tabproof import artifacts
+from tabproof.artifacts.reference import Reference
+from tabproof.drift.cells import make_cells
 from tabproof.errors import UserError
 from tabproof.monitoring import distances, expected, joint, known_labels
 from tabproof.monitoring.alarms import detect
 from tabproof.monitoring.counting import ANSWERS, Counted, Window, count_run, parsed_warnings
 from tabproof.monitoring.database import Table, quoted, text
 from tabproof.monitoring.in_words import as_result
+from tabproof.monitoring.known_labels import CountedLabels
 from tabproof.monitoring.logged_runs import LoggedRun
 from tabproof.monitoring.performance import measure_labelled
 from tabproof.monitoring.result import (
@@ -51,10 +57,12 @@ def check_run(
     answered: Sequence[Answered],
     run: LoggedRun,
     false_alarms: float,
+    label_alarms: bool = True,
 ) -> RunCheck:
     """Return what one run answered in the period, compared with all that is known of it.
 
-    answered : its rows, by role. Raises LogUnreadableError.
+    answered : its rows, by role. label_alarms : whether labels may raise alarms. Raises
+    LogUnreadableError.
     """
     run_id = answered[0].run_id
     n_rows = sum(each.n_rows for each in answered)
@@ -71,46 +79,35 @@ def check_run(
     if n_rows < MIN_ROWS:
         reason = f"it answered {n_rows} rows, and {MIN_ROWS} are needed"
         return replace(found, left_out=[LeftOut("every comparison", reason), *left_out])
+    counted = labelled = None
     if run.reference is not None:
         counted = count_run(table, run_id, windows.history, run.reference)
-        if counted is not None:
-            days = counted.days_from(windows.first)
-            over = counted.daily.before(windows.today)
-            detection = detect(over, run.reference, false_alarms)
-            if not over.days:
-                reason = "a day is looked at when it is over (UTC), and none is yet"
-                left_out.append(LeftOut("alarms", reason))
-            found = replace(
-                found,
-                quality=_quality(counted, days),
-                inputs=list(distances.of_columns(run.reference, counted, days)),
-                outputs=list(distances.of_answers(run.reference, counted, days)),
-                alarms=[
-                    as_result(alarm, distances.medians(run.reference, counted, alarm.began))
-                    for alarm in detection.current
-                ],
-                past_alarms=[
-                    as_result(alarm, {})
-                    for alarm in detection.alarms
-                    if alarm.ended is not None and alarm.ended >= windows.first
-                ],
-                days_watched=len(over.days),
-                is_judged=bool(over.days),
-            )
-            left_out += counted.left_out
-    else:
-        found = replace(found, quality=_logged_quality(table, windows.period, run_id))
+        if label_alarms:
+            where = windows.history.of_answers(run_id)
+            cells = make_cells(run.reference.labels)
+            labelled = known_labels.count_labelled(table, where, windows.history.end, cells)
     labels = run.labels or logged_labels(table, windows.period, run_id)
     where = windows.period.of_answers(run_id)
     has_all = all(table.type_of(PROBABILITY + name) is not None for name in labels)
-    if len(labels) >= 2 and has_all:
+    is_measured, of_answers = len(labels) >= 2 and has_all, list[LeftOut]()
+    if is_measured:
         # What needs most of the database's memory comes before what loads scikit-learn.
-        performance = _performance(table, where, labels, run, n_rows, left_out)
-        implied = _expected(table, where, labels, run, left_out)
-        found = replace(found, performance=performance, expected=implied)
+        performance = _performance(table, where, labels, run, n_rows, of_answers)
+        found = replace(found, performance=performance)
+    held_out = _read_held_out(run)
+    if is_measured:
+        implied = _expected(table, where, labels, run, held_out, of_answers)
+        found = replace(found, expected=implied)
     else:
         reason = "the log does not have the probabilities of all its labels"
-        left_out.append(LeftOut("performance, expected or by labels", reason))
+        of_answers.append(LeftOut("performance, expected or by labels", reason))
+    if run.reference is None:
+        found = replace(found, quality=_logged_quality(table, windows.period, run_id))
+    elif counted is not None:
+        found = _compared(
+            found, counted, labelled, run.reference, held_out, windows, false_alarms, left_out
+        )
+    left_out += of_answers
     kinds = run.kinds or _logged_kinds(table)
     tested = joint.joint_test(table, run_id, windows.history, windows.period, kinds)
     if isinstance(tested, str):
@@ -118,6 +115,76 @@ def check_run(
     else:
         found = replace(found, joint=tested)
     return replace(found, left_out=left_out)
+
+
+class _HeldOut(NamedTuple):
+    """The held-out rows of a run: codes of true and predicted labels, and probabilities."""
+
+    y: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    proba: NDArray[np.float64]
+
+
+def _read_held_out(run: LoggedRun) -> _HeldOut | str | None:
+    """Return the held-out rows, or why they cannot be read; None where the run is gone."""
+    if run.path is None:
+        return None
+    try:
+        rows = artifacts.read_predictions(run.path).hold_out()
+    except UserError as error:
+        return str(error)
+    from tabproof.evaluation.metrics import predicted_codes
+
+    y, proba = rows["y_true"].to_numpy(), rows.drop(columns="y_true").to_numpy()
+    return _HeldOut(y, predicted_codes(proba, run.threshold), proba)
+
+
+def _compared(
+    found: RunCheck,
+    counted: Counted,
+    labelled: CountedLabels | None,
+    reference: Reference,
+    held_out: _HeldOut | str | None,
+    windows: Windows,
+    false_alarms: float,
+    left_out: list[LeftOut],
+) -> RunCheck:
+    """Return the check of a run with what follows from its reference: distances and alarms."""
+    days = counted.days_from(windows.first)
+    daily, by_cell = counted.daily, None
+    if labelled is not None and labelled.by_day:
+        if isinstance(held_out, _HeldOut):
+            daily = daily.with_labelled(labelled.by_day)
+            by_cell = make_cells(reference.labels).count(held_out.y, held_out.predicted)
+        else:
+            reason = held_out or "the run is gone"
+            left_out.append(LeftOut("alarms from labels", reason))
+    if labelled is not None and labelled.n_early:
+        reason = f"{labelled.n_early:,} rows were answered on a later day than their label came"
+        left_out.append(LeftOut("alarms from labels of some rows", reason))
+    over = daily.before(windows.today)
+    detection = detect(over, reference, false_alarms, by_cell)
+    if not over.days:
+        reason = "a day is looked at when it is over (UTC), and none is yet"
+        left_out.append(LeftOut("alarms", reason))
+    left_out += counted.left_out
+    return replace(
+        found,
+        quality=_quality(counted, days),
+        inputs=list(distances.of_columns(reference, counted, days)),
+        outputs=list(distances.of_answers(reference, counted, days)),
+        alarms=[
+            as_result(alarm, distances.medians(reference, counted, alarm.began))
+            for alarm in detection.current
+        ],
+        past_alarms=[
+            as_result(alarm, {})
+            for alarm in detection.alarms
+            if alarm.ended is not None and alarm.ended >= windows.first
+        ],
+        days_watched=len(over.days),
+        is_judged=bool(over.days),
+    )
 
 
 def _quality(counted: Counted, days: slice) -> list[ColumnQuality]:
@@ -178,22 +245,21 @@ def _logged_kinds(table: Table) -> dict[str, str]:
 
 
 def _expected(
-    table: Table, where: str, labels: Sequence[str], run: LoggedRun, left_out: list[LeftOut]
+    table: Table,
+    where: str,
+    labels: Sequence[str],
+    run: LoggedRun,
+    held_out: _HeldOut | str | None,
+    left_out: list[LeftOut],
 ) -> Expected:
     metrics = expected.of_rows(table, where, labels)
-    holdout: dict[str, float | None] = {}
-    if run.path is not None:
-        try:
-            rows = artifacts.read_predictions(run.path).hold_out()
-        except UserError as error:
-            left_out.append(LeftOut("what the held-out rows imply", str(error)))
-        else:
-            from tabproof.evaluation.metrics import predicted_codes
-
-            proba = rows.drop(columns="y_true").to_numpy()
-            holdout = expected.of_arrays(proba, predicted_codes(proba, run.threshold))
+    implied: dict[str, float | None] = {}
+    if isinstance(held_out, str):
+        left_out.append(LeftOut("what the held-out rows imply", held_out))
+    elif held_out is not None:
+        implied = expected.of_arrays(held_out.proba, held_out.predicted)
     measured = {name: run.measured[name] for name in metrics if name in run.measured}
-    return Expected(metrics, holdout, measured, run.calibration)
+    return Expected(metrics, implied, measured, run.calibration)
 
 
 def _performance(

@@ -72,6 +72,7 @@ def check(
     prometheus_file: Path | None = None,
     page: Path | None = None,
     language: str = LANGUAGES[0],
+    no_label_alarms: bool = False,
 ) -> tuple[str, int]:
     """Check the models of a log, or one of them; return what to print, and the exit code."""
     now = datetime.now(UTC)
@@ -83,6 +84,7 @@ def check(
             outputs=outputs,
             since=since,
             false_alarms=false_alarms,
+            label_alarms=not no_label_alarms,
             now=now,
         )
     found = replace(found, log=log_place(log))
@@ -119,6 +121,7 @@ def check_log(
     model: str | None = None,
     since: str = SINCE,
     false_alarms: float = 1.0,
+    label_alarms: bool = True,
     now: datetime | None = None,
 ) -> Check:
     """Check the models of a log, or one of them.
@@ -129,6 +132,7 @@ def check_log(
     models, outputs : where the runs behind the log are looked for.
     since : days, such as 7d, or the first day of the period.
     false_alarms : promised for a year and model.
+    label_alarms : whether rows whose label is known may raise alarms.
     now : rows after it are not looked at.
 
     Raises
@@ -156,7 +160,7 @@ def check_log(
             table, damaged = open_table(connection, "predictions", paths)
             unreadable += damaged
             if table is not None:
-                place = _Place(outputs, models, false_alarms)
+                place = _Place(outputs, models, false_alarms, label_alarms)
                 checked.append(_check_model(name, table, windows, place))
     if not checked:
         notes.append(_why_nothing(files, begin))
@@ -183,6 +187,7 @@ class _Place(NamedTuple):
     outputs: Path
     models: Path
     false_alarms: float
+    label_alarms: bool
 
 
 def _windows(begin: date, first: date, now: datetime) -> Windows:
@@ -231,7 +236,8 @@ def _check_model(name: str, table: Table, windows: Windows, place: _Place) -> Mo
         known[run_id] = find_logged_run(run_id, name, place.outputs, place.models)
     for run_id in dict.fromkeys(each.run_id for each in answers):
         of_run = [each for each in answers if each.run_id == run_id]
-        runs.append(check_run(table, windows, of_run, known[run_id], place.false_alarms))
+        rules = place.false_alarms, place.label_alarms
+        runs.append(check_run(table, windows, of_run, known[run_id], *rules))
     return ModelCheck(
         model=name,
         n_rows=sum(each.n_rows for each in answers),

@@ -68,22 +68,28 @@ def as_result(alarm: alarms.Alarm, medians: Mapping[str, tuple[str, str]]) -> Al
 
 
 def clearest(changes: Sequence[Change]) -> list[Change]:
-    """Return the clearest change of each column, at most N_CHANGES of them."""
-    by_column: dict[str | None, Change] = {}
+    """Return the clearest change of each column, at most N_CHANGES of them.
+
+    Of labelled rows each statistic is told.
+    """
+    by_subject: dict[str | None, Change] = {}
     for each in changes:
-        by_column.setdefault(each.column, each)
-    return list(by_column.values())[:N_CHANGES]
+        by_subject.setdefault(each.subject, each)
+    return list(by_subject.values())[:N_CHANGES]
 
 
 def _lines(alarm: Alarm) -> Iterator[str]:
     """Yield the line of an alarm, and one for each further column."""
     first, *others = (each.message for each in clearest(alarm.changes))
     ended = "" if alarm.ended is None else f", over since {alarm.ended}"
-    yield f"{first} (alarm of {alarm.raised}, since about {alarm.began}{ended})"
+    # A label comes days after its row was answered.
+    since = "labels since about" if alarm.changes[0].is_of_labels else "since about"
+    yield f"{first} (alarm of {alarm.raised}, {since} {alarm.began}{ended})"
     yield from others
-    n_columns = len({each.column for each in alarm.changes})
-    if n_columns > N_CHANGES:
-        yield f"{n_columns - N_CHANGES} more columns (--json)"
+    n_subjects = len({each.subject for each in alarm.changes})
+    if n_subjects > N_CHANGES:
+        what = "statistics" if alarm.changes[0].is_of_labels else "columns"
+        yield f"{n_subjects - N_CHANGES} more {what} (--json)"
 
 
 def described(check: Check) -> str:

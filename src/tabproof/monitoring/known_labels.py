@@ -1,4 +1,4 @@
-"""The labels of a log, and the logged rows that have one.
+"""The labels of a log, the logged rows that have one, and their counts by day.
 
 A row is named by its request's id and its place in it. Clients choose request ids and may use one
 twice: nothing distinguishes rows that share a name, so a label of it counts for none.
@@ -7,12 +7,15 @@ twice: nothing distinguishes rows that share a name, so a label of it counts for
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabproof.auc import Codes, Floats
+from tabproof.drift.cells import Cells
+from tabproof.monitoring.counting import DAY
 from tabproof.monitoring.database import Table, quoted, text
 from tabproof.prediction_log.layout import FEATURE, PROBABILITY
 
@@ -28,10 +31,15 @@ KNOWN = "known_labels"
 
 
 def keep_labels(connection: "DuckDBPyConnection", labels: Table | None) -> None:
-    """Make the table of the labels: of each row the one that was received last."""
+    """Make the table of the labels: of each row the one that was received last.
+
+    `first_truth` is the one that was received first if it is another one, and `first_day` the
+    number of that day; of several that were received at once it is the first in the order of texts.
+    A label of a later day never changes either.
+    """
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {KNOWN}"
-        ' (request_id VARCHAR, "row" INTEGER, truth VARCHAR, differs BOOLEAN)'
+        f'CREATE OR REPLACE TEMP TABLE {KNOWN} (request_id VARCHAR, "row" INTEGER,'
+        " truth VARCHAR, differs BOOLEAN, first_truth VARCHAR, first_day INTEGER)"
     )
     if labels is None:
         return
@@ -39,7 +47,11 @@ def keep_labels(connection: "DuckDBPyConnection", labels: Table | None) -> None:
     for part in _parts(n_lines):
         labels.rows(
             f'INSERT INTO {KNOWN} SELECT request_id, "row", arg_max(label, received),'
-            f" min(label) <> max(label) FROM {labels.name}"
+            " min(label) <> max(label),"
+            # Seldom another one than the last.
+            " nullif(arg_min(label, struct_pack(received := received, label := label)),"
+            " arg_max(label, received)),"
+            f" epoch_us(min(received)) // {DAY} FROM {labels.name}"
             f' WHERE label IS NOT NULL AND {part} GROUP BY request_id, "row"'
         )
 
@@ -118,7 +130,6 @@ def labelled_rows(
     y, answered = (np.ma.filled(np.ma.asarray(found[name]), -1) for name in ("y", "predicted"))
     is_scored = ((proba >= 0) & (proba <= 1)).all(axis=1) & (answered >= 0)
     usable = is_scored & (y >= 0)
-    day = np.asarray(found["time"], np.int64)[usable] // 86_400_000_000
     return LabelledRows(
         n_matched,
         n_contradictory,
@@ -127,10 +138,76 @@ def labelled_rows(
         np.asarray(y[usable], np.int64),
         proba[usable],
         np.asarray(answered[usable], np.int64),
-        # 1970-01-01 was a Thursday.
-        day - (day + 3) % 7,
+        mondays(np.asarray(found["time"], np.int64)[usable]),
         {name: found[f"c{i}"][usable] for i, name in enumerate(slices)},
     )
+
+
+def mondays(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of days from 1970-01-01 to the Monday of each time in microseconds."""
+    day = times // DAY
+    # 1970-01-01 was a Thursday.
+    return day - (day + 3) % 7
+
+
+@dataclass(frozen=True)
+class CountedLabels:
+    """Rows of a run by the day on which their first label was received.
+
+    by_day : by day, (n_bins,) rows in each of the cells. n_early : rows that were answered on a
+    later day than their label came, which count for none.
+    """
+
+    by_day: Mapping[date, NDArray[np.int64]]
+    n_early: int
+
+
+def count_labelled(table: Table, where: str, end: int, cells: Cells) -> CountedLabels:
+    """Count the rows of a run that have a label, each of them once, with its first label.
+
+    What a day has does not depend on what comes on later ones: a name that only one row had when
+    the day was over counts, whether another row takes it later or not.
+
+    Parameters
+    ----------
+    where : the condition of the rows.
+    end : in microseconds since 1970; labels that were received later do not count.
+    cells : of the labels of the run.
+    """
+    groups = cells.groups.tolist()
+    code = "CASE {} " + " ".join(
+        f"WHEN {text(label)} THEN {group}"
+        for label, group in zip(cells.labels, groups, strict=True)
+    )
+    ((n_labels,),) = table.rows(f"SELECT count(*) FROM {KNOWN}")
+    by_day: dict[date, NDArray[np.int64]] = {}
+    n_early = 0
+    first = "coalesce(k.first_truth, k.truth)"
+    is_of_day = f"epoch_us(p.time) // {DAY} <= k.first_day"
+    for part in _parts(n_labels):
+        labels = f"(SELECT * FROM {KNOWN} WHERE {part} AND first_day <= {end // DAY})"
+        # Numbers instead of texts, and a name by its hash: the groups need less memory.
+        for day, true, predicted, is_right, n in table.rows(
+            "SELECT day, truth, predicted, is_right, count(*) FROM ("
+            " SELECT max(day) FILTER (in_time) AS day, any_value(truth) AS truth,"
+            " max(predicted) FILTER (in_time) AS predicted,"
+            " bool_or(is_right) FILTER (in_time) AS is_right FROM ("
+            ' SELECT hash(k.request_id, k."row") AS name, k.first_day AS day,'
+            f" {code.format(first)} END AS truth,"
+            f" {code.format('p.label')} END AS predicted,"
+            f" {first} = p.label AS is_right, {is_of_day} AS in_time"
+            f" FROM {_joined(table, f'{where} AND {part}', labels)})"
+            " GROUP BY name HAVING count(*) FILTER (in_time) <= 1)"
+            " GROUP BY ALL"
+        ):
+            if day is None:
+                n_early += n
+            elif true is not None and predicted is not None:
+                counts = by_day.setdefault(
+                    date(1970, 1, 1) + timedelta(days=day), np.zeros(cells.n_bins, np.int64)
+                )
+                counts[cells.place(true, predicted, is_right)] += n
+    return CountedLabels(dict(sorted(by_day.items())), n_early)
 
 
 def _joined(table: Table, where: str, labels: str) -> str:

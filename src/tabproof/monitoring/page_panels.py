@@ -65,13 +65,14 @@ def alarm_rows(
             # The place and the spread of a column may have the same median.
             if (line := _change(each, t)) not in [*rows, *lines]:
                 lines.append(line)
-        columns = [t("alarm.of_answers") if each.column is None else each.column for each in shown]
-        n_columns = len({each.column for each in alarm.changes})
+        columns = list(dict.fromkeys(_subject(each, t) for each in shown))
+        n_subjects = len({each.subject for each in alarm.changes})
+        is_of_labels = alarm.changes[0].is_of_labels
         yield {
             "model": model.model,
-            "columns": [*columns, *["…"] * (n_columns > len(columns))],
+            "columns": [*columns, *["…"] * (n_subjects > len(shown) and not is_of_labels)],
             "when": t(
-                "alarm.since",
+                "alarm.labels_since" if is_of_labels else "alarm.since",
                 began=alarm.began,
                 raised=alarm.raised,
                 detector=t(f"alarm.{alarm.detector}"),
@@ -82,6 +83,13 @@ def alarm_rows(
             "more": lines[:MAX_CHANGES],
             "n_more": fmt.count(len(lines)),
         }
+
+
+def _subject(change: Change, t: Texts) -> str:
+    """Return the column of a change, or what else it is of."""
+    if change.column is not None:
+        return change.column
+    return t("alarm.of_labels" if change.is_of_labels else "alarm.of_answers")
 
 
 def _change(change: Change, t: Texts) -> Row:
@@ -98,9 +106,9 @@ def _change(change: Change, t: Texts) -> Row:
 
 
 def clearest_change(alarms: Sequence[Alarm]) -> tuple[Change, str]:
-    """Return the first change of a column, or of the answers without one, and when it began."""
+    """Return the first change of a column or of labelled rows, or of answers, and its begin."""
     changes = [(each, alarm.began) for alarm in alarms for each in alarm.changes]
-    return next((each for each in changes if each[0].column is not None), changes[0])
+    return next((each for each in changes if each[0].subject is not None), changes[0])
 
 
 def change_text(change: Change, t: Texts) -> str:
@@ -137,10 +145,10 @@ def _measure(change: Change) -> tuple[str, str]:
     """Return the key of a measure's text and a value in it; the key is empty if it is another."""
     name = change.name
     if change.column is None:
-        if name == "warnings":
-            return "warnings", ""
+        if name in ("warnings", "accuracy"):
+            return name, ""
         for beginning, endings in (
-            ("predicted ", ("",)),
+            *((f"{word} ", ("",)) for word in ("true", "precision", "recall", "predicted")),
             ("probability ", (": place", ": spread")),
         ):
             for ending in endings:
@@ -279,8 +287,20 @@ def challenge(found: Challenge, t: Texts) -> Row:
         sentences.append(t("challenge.difference_of_probabilities", value=value))
     names = {"challenger": found.run_id, "champion": found.champion}
     shown = {key: fmt.in_a_sentence(name[:8]) for key, name in names.items()}
+    of_weeks = [name for name in METRICS if any(name in each.challenger for each in found.weeks)]
     return {
         "heading": t("challenge.panel", **shown),
+        "metrics": [metric_name(name, t) for name in of_weeks],
+        "weeks": [
+            {
+                "week": each.week,
+                "whose": t(f"challenge.{key}"),
+                "n_rows": each.n_rows,
+                "cells": [metrics.get(name, UNKNOWN) for name in of_weeks],
+            }
+            for each in found.weeks
+            for key, metrics in (("challenger", each.challenger), ("champion", each.champion))
+        ],
         "sentences": sentences,
         "n_labelled": fmt.count(found.n_labelled),
         "tests": [

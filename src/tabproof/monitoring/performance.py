@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabproof.auc import Codes, Floats
 from tabproof.evaluation_result import Estimate, Slice
@@ -34,19 +35,17 @@ def measure_labelled(
     metrics of the held-out rows.
     """
     left_out: list[LeftOut] = []
-    metrics, missing = _measure(rows.y, rows.proba, rows.predicted, n_labels, threshold, costs)
+    metrics, missing = measure_rows(rows.y, rows.proba, rows.predicted, n_labels, threshold, costs)
     if missing:
         left_out.append(LeftOut("AUC of the labelled rows", missing))
     weeks = []
-    for number in np.unique(rows.week).tolist():
-        of_week = rows.week == number
+    for monday, of_week in by_week(rows.week):
         n_of_week = int(of_week.sum())
-        monday = (date(1970, 1, 1) + timedelta(days=number)).isoformat()
         if n_of_week < MIN_ROWS:
             reason = f"{n_of_week} labelled rows, and {MIN_ROWS} are needed"
             left_out.append(LeftOut(f"week of {monday}", reason))
             continue
-        found, missing = _measure(
+        found, missing = measure_rows(
             rows.y[of_week],
             rows.proba[of_week],
             rows.predicted[of_week],
@@ -71,7 +70,16 @@ def measure_labelled(
     return performance, left_out
 
 
-def _measure(
+def by_week(weeks: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield the Monday of each week, and which rows are of it.
+
+    weeks : (n_rows,) days from 1970-01-01 to the Monday of each row.
+    """
+    for number in np.unique(weeks).tolist():
+        yield (date(1970, 1, 1) + timedelta(days=number)).isoformat(), weeks == number
+
+
+def measure_rows(
     y: Codes,
     proba: Floats,
     predicted: Codes,

@@ -11,6 +11,8 @@ from typing import Any
 from tabproof.evaluation_result import Estimate, Slice
 
 FORMAT = 1
+# How the names of statistics of labelled rows begin.
+OF_LABELS = ("accuracy", "true ", "precision ", "recall ")
 
 # Exit codes, and what they mean.
 FINE, ALARM, CANNOT_TELL = 0, 1, 2
@@ -100,9 +102,9 @@ class ColumnQuality:
 class Change:
     """What changed in one stream: a mean over rows of a statistic between 0 and 1.
 
-    column : None for answers of the model. measures : what the number is, in plain words. before :
-    in the training rows, or the held-out ones. now : in the n_rows rows that were looked at.
-    message : what changed from which value to which, in one line.
+    column : None for answers of the model and labels. measures : what the number is, in plain
+    words. before : in the training rows, or the held-out ones. now : in the n_rows rows that were
+    looked at. message : what changed from which value to which, in one line.
     """
 
     name: str
@@ -112,6 +114,16 @@ class Change:
     now: float
     n_rows: int
     message: str
+
+    @property
+    def is_of_labels(self) -> bool:
+        """Whether it is of rows whose label is known."""
+        return self.column is None and self.name.startswith(OF_LABELS)
+
+    @property
+    def subject(self) -> str | None:
+        """What it is about: a column, a statistic of labelled rows, or None for the answers."""
+        return self.name if self.is_of_labels else self.column
 
 
 @dataclass(frozen=True)
@@ -205,12 +217,23 @@ class PairedTest:
 
 
 @dataclass(frozen=True)
+class ChallengeWeek:
+    """Metrics of both on the same labelled rows of one week. week : its Monday."""
+
+    week: str
+    n_rows: int
+    challenger: Mapping[str, Estimate]
+    champion: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
 class Challenge:
     """A challenger, on rows that the champion answered too.
 
     run_id, champion : run ids. n_rows : compared. agreement : share with the same label.
     mean_difference : mean absolute difference of the positive probability (the largest over
-    labels where there are more than two). n_labelled : rows with a label, which `tests` are of.
+    labels where there are more than two). n_labelled : rows with a label, which `tests` and
+    `weeks` are of.
     """
 
     run_id: str
@@ -221,6 +244,7 @@ class Challenge:
     n_labelled: int = 0
     tests: Sequence[PairedTest] = ()
     left_out: Sequence[LeftOut] = ()
+    weeks: Sequence[ChallengeWeek] = ()
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,7 @@ def retrain(
     log: str | None,
     append: bool,
     if_alarm: bool,
+    no_label_alarms: bool,
     dry_run: bool,
     min_rows: int,
     who: str | None,
@@ -132,6 +133,7 @@ def retrain(
     log : a prediction log, whose rows with a label are the new table; or which is checked.
     append : add the file to the old table, which must be there unchanged.
     if_alarm : do nothing unless a check of the log ends with an alarm.
+    no_label_alarms : in that check, labels raise none.
     dry_run : end before training.
     min_rows : rows with a label that are needed.
     """
@@ -148,7 +150,7 @@ def retrain(
     with ExitStack() as copied:
         place = copied.enter_context(opened_log(log, name)) if log is not None else Path()
         if if_alarm:
-            alarm = find_alarm(name, place, outputs, models)
+            alarm = find_alarm(name, place, outputs, models, label_alarms=not no_label_alarms)
             if alarm is None:
                 return f"{name}: no alarm, nothing to do", 0
             console.say(f"alarm     {alarm}")
@@ -199,12 +201,14 @@ def retrain(
     ), 0
 
 
-def find_alarm(name: str, log: Path, outputs: Path, models: Path) -> str | None:
+def find_alarm(
+    name: str, log: Path, outputs: Path, models: Path, *, label_alarms: bool = True
+) -> str | None:
     """Return the alarms of a check of the log in one line; None if there is none.
 
     Raises CheckFailedError where the check has no answer, and what `check_log` raises.
     """
-    checked = check_log(log, model=name, outputs=outputs, models=models)
+    checked = check_log(log, model=name, outputs=outputs, models=models, label_alarms=label_alarms)
     if checked.exit_code == FINE:
         return None
     if checked.exit_code == ALARM:
