@@ -227,6 +227,8 @@ def _merge_partition(
         try:
             view = _View(place, partition)
             before = before or view
+            # Where a service writes all the time there would be no end.
+            alone |= {n for n in view.all if n not in before.all and not layout.merged_number(n)}
             if view.replaced:
                 place.remove(partition, view.replaced)
                 found.n_left += 0 if n_merged else len(view.replaced)
