@@ -311,6 +311,17 @@ def test_a_process_that_is_killed_leaves_every_row_once(tmp_path: Path, n_remove
     assert {Path(name).name for name in names(tmp_path)} == {MERGED}
 
 
+def test_what_a_killed_command_left_unfinished_is_removed(tmp_path: Path) -> None:
+    small_log(tmp_path)
+    unfinished = tmp_path / PARTITION / f".{MERGED}.12.34.tmp"
+    of_a_service = tmp_path / PARTITION / f".{name_of(1)}.12.34.tmp"
+    for path in (unfinished, of_a_service):
+        path.write_bytes(b"")
+    merged(tmp_path)
+    assert not unfinished.exists()
+    assert of_a_service.exists()
+
+
 # --- Readers, writers and other commands
 
 

@@ -129,6 +129,9 @@ def others(bucket: Bucket, kind: str) -> Callable[[], None]:
     def happen() -> None:
         if kind == "killed":
             raise Killed
+        if kind == "late":
+            # The other command merges a file that the first one has not seen.
+            bucket.put(f"{PARTITION}/{name_of(52)}", segment(52))
         bucket.merged()
         if kind == "twice":
             # The number of the merged file that the first command is about to write is gone.
@@ -144,13 +147,13 @@ def others(bucket: Bucket, kind: str) -> Callable[[], None]:
     return happen
 
 
-@pytest.mark.parametrize("kind", ["killed", "once", "twice", "half", "again"])
+@pytest.mark.parametrize("kind", ["killed", "once", "late", "twice", "half", "again"])
 def test_whatever_happens_at_a_step_each_row_counts_once(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A file that is fetched ahead is read before what happens at a step.
     monkeypatch.setattr(log_places, "N_AT_ONCE", 1)
-    n_late = {"twice": 50, "half": 51}.get(kind)
+    n_late = {"twice": 50, "half": 51, "late": 52}.get(kind)
     undisturbed = Interrupted(made(tmp_path / "0" / "first").store, 0, list)
     merge_log(undisturbed, BEFORE)
     assert undisturbed.n_steps >= 15

@@ -210,9 +210,11 @@ class _View:
         return [n for n, size in self.files.items() if size < LARGE and n not in alone]
 
     def next_name(self) -> str:
-        """Return the name of the next merged file: of a number that none ever had."""
-        known = {*self.all}.union(*self._sources.values())
-        return layout.merged_name(1 + max(layout.merged_number(name) or 0 for name in known))
+        """Return the name of the next merged file: of a number that none ever had.
+
+        The one with the highest number is never removed: no other one stands for it.
+        """
+        return layout.merged_name(1 + max(layout.merged_number(name) or 0 for name in self.all))
 
 
 def _merge_partition(
