@@ -234,27 +234,28 @@ def test_the_command_merges_what_is_in_a_bucket(
         ):
             monkeypatch.setenv(name, value)
         client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
-        client.create_bucket(Bucket="bucket")
+        # moto keeps the buckets of other tests of the process.
+        client.create_bucket(Bucket="compacted")
         for path in root.rglob("*.parquet"):
             key = f"a/log/{path.relative_to(root)}"
-            client.put_object(Bucket="bucket", Key=key, Body=path.read_bytes())
-        words = ("compact", "--log", "s3://bucket/a/log/")
+            client.put_object(Bucket="compacted", Key=key, Body=path.read_bytes())
+        words = ("compact", "--log", "s3://compacted/a/log/")
         done = typed_in("monitor", *words)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith("20 files of 5 partitions are 5 files now; ")
-        found = client.list_objects_v2(Bucket="bucket")["Contents"]
+        found = client.list_objects_v2(Bucket="compacted")["Contents"]
         assert {Path(each["Key"]).name for each in found} == {layout.merged_name(1)}
-        with opened_log("s3://bucket/a/log") as place:
+        with opened_log("s3://compacted/a/log") as place:
             assert rows_of(place) == before
         # A source that comes back is removed, and the name of the next merged file is a new one.
         for number in (1, 9):
             key = f"a/log/{PARTITION}/{name_of(number)}"
-            client.put_object(Bucket="bucket", Key=key, Body=segment(number))
+            client.put_object(Bucket="compacted", Key=key, Body=segment(number))
         done = typed_in("monitor", *words)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith("2 files of 1 partition are 1 file now; ")
         write(root, PARTITION, 9)
-        with opened_log("s3://bucket/a/log") as place:
+        with opened_log("s3://compacted/a/log") as place:
             assert rows_of(place) == rows_of(root)
         done = typed_in("monitor", "compact", "--log", "s3://nowhere/log")
         assert (done.returncode, done.stdout) == (2, "")

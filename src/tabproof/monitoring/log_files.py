@@ -8,7 +8,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -25,7 +25,6 @@ MAGIC = b"PAR1"
 LEAST_SIZE = 12
 # Files that are named in a message.
 N_NAMED = 3
-LOCK_FLAGS = os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 # How often a log in a bucket is listed, while files of it are merged.
 N_LISTINGS = 5
 
@@ -168,37 +167,24 @@ def _copy(store: Any, prefix: str, folder: Path, of_model: str | None, first: da
     return is_complete
 
 
-@contextmanager
-def being_read(root: Path) -> Iterator[None]:
-    """Keep files of a log that were merged from being removed, until the block ends.
-
-    Nothing is kept where the lock cannot be made or has no meaning: in a directory that may not be
-    written, and in which nothing was ever merged, or on some network file systems.
-    """
-    try:
-        descriptor = os.open(root / layout.LOCK, LOCK_FLAGS | os.O_RDONLY, 0o666)
-    except OSError:
-        yield
-        return
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-        yield
-    finally:
-        os.close(descriptor)
+def being_read(root: Path) -> AbstractContextManager[None]:
+    """Keep files of a log that were merged from being removed, until the block ends."""
+    return _locked(root, fcntl.LOCK_SH)
 
 
-@contextmanager
-def not_being_read(root: Path) -> Iterator[None]:
+def not_being_read(root: Path) -> AbstractContextManager[None]:
     """Wait until no `being_read` of the log is left, and hold others up until the block ends."""
-    path = root / layout.LOCK
+    return _locked(root, fcntl.LOCK_EX)
+
+
+@contextmanager
+def _locked(root: Path, kind: int) -> Iterator[None]:
+    # The directory itself is locked: readers need no right to write, and add no file.
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        descriptor = os.open(path, LOCK_FLAGS | os.O_RDWR, 0o666)
-    except PermissionError:
-        # A reader of another user has made it. Most file systems lock such a file too.
-        descriptor = os.open(path, LOCK_FLAGS | os.O_RDONLY, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Some network file systems have no locks, others hold them on one machine only.
+        with suppress(OSError):
+            fcntl.flock(descriptor, kind)
         yield
     finally:
         os.close(descriptor)

@@ -23,8 +23,6 @@ DATE, MODEL = "date=", "model="
 FORMAT_KEY, FORMAT = "tabproof_log_format", "1"
 # Of a merged file: its name, and the files that it stands for in its metadata.
 MERGED, SOURCES_KEY = re.compile(r"merged-(\d{6,12})\.parquet"), "tabproof_log_sources"
-# In the directory of a log: held by readers, and while files are removed that were merged.
-LOCK = ".lock"
 # Of a predictions file, before the columns of the model.
 TIME, REQUEST_ID, ROW, RUN_ID = "time", "request_id", "row", "run_id"
 ROLE, THRESHOLD, LABEL, WARNINGS = "role", "threshold", "label", "warnings"
