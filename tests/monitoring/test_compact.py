@@ -375,6 +375,56 @@ def test_a_service_may_write_meanwhile(tmp_path: Path, monkeypatch: pytest.Monke
     assert rows_of(tmp_path) == after
 
 
+MERGING = """
+import sys
+from datetime import date
+from pathlib import Path
+from tabproof.monitoring.compact import merge_log
+from tabproof.monitoring.log_places import CompactingError, DirectoryPlace
+place = DirectoryPlace(Path(sys.argv[1]))
+for _ in range(300):
+    try:
+        with place.merging():
+            merge_log(place, date(2026, 11, 28))
+    except CompactingError:
+        pass
+"""
+
+
+@pytest.mark.slow
+def test_readers_count_what_is_written_while_two_commands_merge(tmp_path: Path) -> None:
+    place, n_written, is_over = LocalPlace(tmp_path), [0], threading.Event()
+
+    def serve() -> None:
+        while not is_over.is_set():
+            place.store(f"{PARTITION}/{name_of(n_written[0])}", segment(n_written[0]))
+            n_written[0] += 1
+
+    service = threading.Thread(target=serve)
+    service.start()
+    command = [sys.executable, "-c", MERGING, str(tmp_path)]
+    merging = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
+    n_looks = 0
+    try:
+        while any(each.poll() is None for each in merging):
+            least = n_written[0]
+            found = rows_of(tmp_path)
+            # One file may be there that is not counted yet.
+            most = n_written[0] + 1
+            assert 3 * least <= found.total() <= 3 * most
+            assert set(found.values()) <= {1}
+            n_looks += 1
+    finally:
+        is_over.set()
+        service.join()
+        codes = [each.wait() for each in merging]
+    assert codes == [0, 0]
+    assert n_looks > 5
+    assert len(names(tmp_path)) < n_written[0]
+    merged(tmp_path)
+    assert rows_of(tmp_path).total() == 3 * n_written[0]
+
+
 def test_a_file_that_is_stored_again_after_it_was_merged_counts_once(tmp_path: Path) -> None:
     small_log(tmp_path)
     before = rows_of(tmp_path)

@@ -17,6 +17,8 @@ from tabproof.prediction_log import layout
 
 # Of a group of rows in a file, whichever is reached first: a writer holds one in memory.
 GROUP_ROWS, GROUP_BYTES = 100_000, 32 << 20
+# Of a column's distinct values in a group. With more of them, plain values are smaller.
+DICTIONARY_BYTES = 128 << 10
 # Cells that are decoded at a time; of a file that has no more, all are.
 CELLS = 500_000
 # Columns of which each row has its own value, and their encodings.
@@ -96,6 +98,7 @@ class Writer:
             schema,
             compression="zstd",
             use_dictionary=[name for name in names if UNLIKE.fullmatch(name) is None],
+            dictionary_pagesize_limit=DICTIONARY_BYTES,
             column_encoding={name: ENCODINGS[name] for name in names if name in ENCODINGS},
             # Readers take the types of Parquet, as of the files that the service writes.
             store_schema=False,
