@@ -1,6 +1,6 @@
 """Labelled rows of a log: which rows, which of several labels, and what is refused."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tabproof.monitoring.compact import merge_log
+from tabproof.monitoring.log_places import DirectoryPlace
 from tabproof.retrain.logged_rows import LogRowsError, read_labelled_rows
 from tabproof.schema import CategoryColumn, DateColumn, NumberColumn, Schema, TextColumn
 from tests.retrain.making import NAME, rows, write_labels, write_log
@@ -55,6 +57,18 @@ def test_the_label_that_was_received_last_counts(log: Path) -> None:
     for days, label in ((9, "last"), (1, "first"), (5, "middle")):
         write_labels(log, ["r3"], [label], BEGUN + timedelta(days=days), name=label)
     assert read(log)["label"][3] == "last"
+
+
+def test_rows_of_files_that_were_merged_count_once(log: Path) -> None:
+    before = read(log)
+    sources = {path: path.read_bytes() for path in log.rglob("*.parquet")}
+    merge_log(DirectoryPlace(log), date(2027, 1, 1))
+    assert len([*(log / "predictions").rglob("*.parquet")]) == 1
+    pd.testing.assert_frame_equal(read(log), before)
+    # As after a kill: they are still there.
+    for path, content in sources.items():
+        path.write_bytes(content)
+    pd.testing.assert_frame_equal(read(log), before)
 
 
 def test_rows_without_a_label_and_labels_without_a_row_are_left_out(log: Path) -> None:

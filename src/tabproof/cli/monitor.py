@@ -33,6 +33,7 @@ examples:
   python -m src.monitor check --page monitor.html   a page for people
   python -m src.monitor labels truth.csv            true labels, by request_id and row
   python -m src.monitor labels truth.csv --key customer_id   or by logged columns
+  python -m src.monitor compact                     one file of the many of each day
 
 exit code of check: 0 fine, 1 an alarm, 2 cannot tell; of labels: 0, or 2 if none could be used""",
 )
@@ -92,3 +93,24 @@ def labels(file: Path, **options: Any) -> tuple[str, int]:
     from tabproof.monitoring.labels import labels
 
     return labels(file, **options)
+
+
+@monitor.command(
+    params=[
+        LOG,
+        option("before", "days before this one (yesterday: days over for a day, UTC)", "DAY"),
+    ],
+    epilog="""\
+The service and readers may be at work. A killed command is started again.
+
+examples:
+  python -m src.monitor compact --log log
+  python -m src.monitor compact --log s3://bucket/log --before 2026-11-30
+
+exit code: 0, also if there is nothing to do; 2 if it failed, and why""",
+)
+def compact(**options: Any) -> tuple[str, int]:
+    """Merge the many small files of the log: few of them are read faster."""
+    from tabproof.monitoring.compact import compact
+
+    return compact(**options)

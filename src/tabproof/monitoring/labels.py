@@ -18,7 +18,7 @@ from tabproof.errors import ColumnMissingError, FileMissingError, UserError, lis
 from tabproof.monitoring.counting import ANSWERS
 from tabproof.monitoring.database import Table, guarded, open_table, opened, quoted, text
 from tabproof.monitoring.known_labels import KNOWN, keep_labels
-from tabproof.monitoring.log_files import LogFiles, find_files, log_directory
+from tabproof.monitoring.log_files import LogFiles, being_read, find_files, log_directory
 from tabproof.prediction_log import layout
 from tabproof.prediction_log.layout import FEATURE, PROBABILITY
 from tabproof.text import aligned
@@ -69,7 +69,9 @@ def labels(
 
     The code is 2 where no line could be used.
     """
-    outcomes, written = add_labels(file, log_directory(log), key=key, model=model)
+    root = log_directory(log)
+    with being_read(root):
+        outcomes, written = add_labels(file, root, key=key, model=model)
     rows = [
         [each.name, f"{each.n:,}", OUTCOMES[each.name], f"({each.example})" if each.n else ""]
         for each in outcomes

@@ -1,19 +1,22 @@
 """Find the files of a prediction log, and leave out those that are no whole Parquet files.
 
 A log is a directory. What is needed of one in a bucket is copied first: a check reads each column
-of a file by itself, which is slow over a network.
+of a file by itself, which is slow over a network. Files that a merged file stands for are left out.
 """
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from tabproof.errors import MissingValueError, PackageMissingError, UserError, first_line
+from tabproof.monitoring.merged import Sources, find_replaced, read_sources
 from tabproof.prediction_log import layout
 from tabproof.reading.source import BUCKETS, open_bucket
 
@@ -22,6 +25,8 @@ MAGIC = b"PAR1"
 LEAST_SIZE = 12
 # Files that are named in a message.
 N_NAMED = 3
+# How often a log in a bucket is listed, while files of it are merged.
+N_LISTINGS = 5
 
 
 class NoLogError(UserError):
@@ -98,6 +103,8 @@ def opened_log(
 ) -> Iterator[Path]:
     """Yield the directory of a log; of one in a bucket, files are copied for the block.
 
+    No file that was merged is removed from the directory before the block ends.
+
     Parameters
     ----------
     place : as in `log_place`.
@@ -110,7 +117,9 @@ def opened_log(
     place = log_place(place)
     protocol, mark, rest = place.partition("://")
     if not mark or protocol == "file":
-        yield log_directory(place)
+        root = log_directory(place)
+        with being_read(root):
+            yield root
         return
     if protocol not in BUCKETS:
         known = ", ".join(f"{name}://…" for name in sorted(BUCKETS))
@@ -121,19 +130,64 @@ def opened_log(
     with tempfile.TemporaryDirectory(prefix="tabproof-log-") as folder:
         try:
             store = open_bucket(protocol, bucket)
-            for found in store.list(prefix or None):
-                for each in found:
-                    key = each["path"].removeprefix(prefix)
-                    if _is_of_log(key, of_model, first):
-                        target = Path(folder, key)
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        target.write_bytes(bytes(store.get(each["path"]).bytes()))
+            copies = (
+                _copy(store, prefix, Path(folder), of_model, first) for _ in range(N_LISTINGS)
+            )
+            is_complete = any(copies)
         except ImportError as error:
             raise PackageMissingError(f"a log at {protocol}://", "obstore", "remote") from error
         except Exception as error:
             # Each protocol has errors of its own.
             raise LogNotFetchedError(place=place, reason=first_line(error)) from error
+        if not is_complete:
+            reason = "files are removed from it while it is read; try again"
+            raise LogNotFetchedError(place=place, reason=reason)
         yield Path(folder)
+
+
+def _copy(store: Any, prefix: str, folder: Path, of_model: str | None, first: date | None) -> bool:
+    """Copy what is needed and not there yet; return whether nothing was removed meanwhile."""
+    is_complete = True
+    for found in store.list(prefix or None):
+        for each in found:
+            key = each["path"].removeprefix(prefix)
+            target = folder / key
+            if not _is_of_log(key, of_model, first) or target.exists():
+                continue
+            try:
+                parts = store.get(each["path"]).stream()
+            except FileNotFoundError:
+                # It was merged: the merged file is in the next list, if it was not in this one.
+                is_complete = False
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                for part in parts:
+                    file.write(part)
+    return is_complete
+
+
+def being_read(root: Path) -> AbstractContextManager[None]:
+    """Keep files of a log that were merged from being removed, until the block ends."""
+    return _locked(root, fcntl.LOCK_SH)
+
+
+def not_being_read(root: Path) -> AbstractContextManager[None]:
+    """Wait until no `being_read` of the log is left, and hold others up until the block ends."""
+    return _locked(root, fcntl.LOCK_EX)
+
+
+@contextmanager
+def _locked(root: Path, kind: int) -> Iterator[None]:
+    # The directory itself is locked: readers need no right to write, and add no file.
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Some network file systems have no locks, others hold them on one machine only.
+        with suppress(OSError):
+            fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _is_of_log(key: str, of_model: str | None, first: date | None) -> bool:
@@ -154,19 +208,25 @@ def _is_of_log(key: str, of_model: str | None, first: date | None) -> bool:
     )
 
 
-def find_files(root: Path, first: date | None = None) -> LogFiles:
-    """Return the files of a log, those of days before `first` left out, in order of their names.
+def find_files(root: Path, first: date | None = None, model: str | None = None) -> LogFiles:
+    """Return the files of a log in order of their names, inside `opened_log` or `being_read`.
 
-    Hidden names are of files that are being written, and skipped. Raises NoLogError if a directory
-    cannot be listed.
+    Hidden names are of files that are being written, and skipped; so are files that a merged file
+    stands for. Raises NoLogError if a directory cannot be listed.
+
+    Parameters
+    ----------
+    root : the directory of the log.
+    first : files of days before are left out.
+    model : predictions of others are left out.
     """
     try:
-        return _find(root, first)
+        return _find(root, first, model)
     except OSError as error:
         raise NoLogError(path=error.filename or root, reason=error.strerror) from error
 
 
-def _find(root: Path, first: date | None) -> LogFiles:
+def _find(root: Path, first: date | None, only: str | None) -> LogFiles:
     unreadable: list[str] = []
     predictions: dict[str, list[str]] = {}
     for day in _dated(root / layout.PREDICTIONS, first):
@@ -174,7 +234,8 @@ def _find(root: Path, first: date | None) -> LogFiles:
             name = Path(folder).name
             if name.startswith(layout.MODEL):
                 model = unquote(name.removeprefix(layout.MODEL))
-                predictions.setdefault(model, []).extend(_whole(folder, unreadable))
+                if only in (None, model):
+                    predictions.setdefault(model, []).extend(_whole(folder, unreadable))
     # A label may come long after its row, and never comes before it.
     labels = [
         path for day in _dated(root / layout.LABELS, first) for path in _whole(day, unreadable)
@@ -200,16 +261,29 @@ def _dated(path: Path, first: date | None) -> Iterator[str]:
 
 
 def _whole(folder: str, unreadable: list[str]) -> list[str]:
-    """Return the whole Parquet files of a directory; add the others to `unreadable`."""
-    found: list[str] = []
+    """Return the whole Parquet files of a directory that count; add others to `unreadable`."""
     with os.scandir(folder) as entries:
         names = sorted(
-            each.path
+            each.name
             for each in entries
             if each.name[0] != "." and each.name.endswith(layout.SUFFIX)
         )
-    for path in names:
-        (found if is_whole(path) else unreadable).append(path)
+    damaged = set[str]()
+
+    def sources_of(name: str) -> Sources:
+        try:
+            return read_sources(f"{folder}/{name}")
+        except (OSError, ValueError):
+            # What it stands for may still be there, and counts.
+            damaged.add(name)
+            return frozenset()
+
+    replaced = find_replaced(names, sources_of)
+    found: list[str] = []
+    for name in names:
+        path = f"{folder}/{name}"
+        if name not in replaced:
+            (found if name not in damaged and is_whole(path) else unreadable).append(path)
     return found
 
 

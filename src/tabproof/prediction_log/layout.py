@@ -5,9 +5,11 @@ The log is a directory or the prefix of a bucket. Its files are Parquet, in Hive
     predictions/date=2026-11-30/model=adult/20261130T230501.123456_<writer>_<n>.parquet
     labels/date=2026-11-30/20261130T230501.123456_<writer>_<n>.parquet
 
-Dates and times are UTC. Files whose names begin with "." are not complete.
+Dates and times are UTC. Files whose names begin with "." are not complete. `monitor compact` makes
+one file of many, merged-000001.parquet, whose metadata name the files that it stands for.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -19,6 +21,8 @@ SUFFIX = ".parquet"
 DATE, MODEL = "date=", "model="
 # In the key-value metadata of each file.
 FORMAT_KEY, FORMAT = "tabproof_log_format", "1"
+# Of a merged file: its name, and the files that it stands for in its metadata.
+MERGED, SOURCES_KEY = re.compile(r"merged-(\d{6,12})\.parquet"), "tabproof_log_sources"
 # Of a predictions file, before the columns of the model.
 TIME, REQUEST_ID, ROW, RUN_ID = "time", "request_id", "row", "run_id"
 ROLE, THRESHOLD, LABEL, WARNINGS = "role", "threshold", "label", "warnings"
@@ -68,6 +72,20 @@ def labels_folder(day: date) -> str:
 def segment_name(when: datetime, writer: str, number: int) -> str:
     """Return the name of a file; writer: unique for each process, number: counts its files."""
     return f"{when:%Y%m%dT%H%M%S.%f}_{writer}_{number}{SUFFIX}"
+
+
+def merged_name(number: int) -> str:
+    """Return the name of a merged file; number: from 1, used once in a partition.
+
+    It comes after the names of all files that it may stand for.
+    """
+    return f"merged-{number:06d}{SUFFIX}"
+
+
+def merged_number(name: str) -> int | None:
+    """Return the number of a merged file; None of another name."""
+    found = MERGED.fullmatch(name)
+    return None if found is None else int(found[1])
 
 
 def partition_value(text: str) -> str:

@@ -4,7 +4,6 @@ A log is a directory of Parquet files: `predictions/date=…/model=…/` has the
 scored, `labels/date=…/` the labels that became known. Both are joined with DuckDB.
 """
 
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -16,12 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabproof.errors import PackageMissingError, UserError, first_line, listed
+from tabproof.monitoring.log_files import find_files
+from tabproof.prediction_log.layout import FEATURE
 from tabproof.schema import Column, DateColumn, NumberColumn, Schema
 
-PREDICTIONS, LABELS, FEATURE, ENDING = "predictions", "labels", "x_", ".parquet"
-MAGIC = b"PAR1"
-# Magic bytes at both ends, and the length of the footer.
-LEAST_SIZE = 12
 # A log is only read: nothing is fetched that would extend the database.
 SETTINGS: dict[str, Any] = {
     "autoinstall_known_extensions": False,
@@ -75,9 +72,8 @@ def read_labelled_rows(log: Path, name: str, schema: Schema) -> LabelledRows:
         import duckdb
     except ImportError as error:
         raise PackageMissingError("reading a prediction log", "duckdb", "monitor") from error
-    damaged: list[str] = []
-    answered = _whole_files(log / PREDICTIONS, f"date=*/model={name}/*{ENDING}", damaged)
-    labels = _whole_files(log / LABELS, f"date=*/*{ENDING}", damaged)
+    found = find_files(log, model=name)
+    answered, labels, damaged = found.predictions.get(name, ()), found.labels, found.unreadable
     for what, files in ((f"rows of '{name}'", answered), ("labels", labels)):
         if not files:
             raise LogRowsError(log=log, reason=f"it holds no {what}")
@@ -182,28 +178,6 @@ def _are_known(column: Column) -> bool:
     """Return whether the categories of the model look like hashed cells themselves."""
     categories = getattr(column, "categories", ())
     return bool(categories) and all(re.fullmatch(HASHED, each) for each in categories)
-
-
-def _whole_files(folder: Path, pattern: str, damaged: list[str]) -> list[str]:
-    """Return the whole Parquet files; add those that a crash cut off to `damaged`."""
-    found: list[str] = []
-    for path in sorted(folder.glob(pattern)):
-        # Hidden names are of files that are being written.
-        if path.name.startswith(".") or not path.is_file():
-            continue
-        (found if _is_whole(path) else damaged).append(str(path))
-    return found
-
-
-def _is_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size < LEAST_SIZE:
-            return False
-        file.seek(0)
-        first = file.read(4)
-        file.seek(-4, os.SEEK_END)
-        return first == file.read(4) == MAGIC
 
 
 def _list_of(files: Sequence[str]) -> str:
