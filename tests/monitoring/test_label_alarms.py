@@ -19,7 +19,7 @@ from tabproof.monitoring.alarms import Alarm, Detection, detect
 from tabproof.monitoring.check import check_log
 from tabproof.monitoring.counting import Window, microseconds
 from tabproof.monitoring.database import open_table, opened
-from tabproof.monitoring.known_labels import CountedLabels, count_labelled, keep_labels
+from tabproof.monitoring.known_labels import KNOWN, CountedLabels, count_labelled, keep_labels
 from tabproof.monitoring.log_files import find_files
 from tabproof.monitoring.result import Check
 from tests.conftest import typed_in
@@ -179,6 +179,19 @@ def of_days(found: CountedLabels) -> dict[str, list[int]]:
 def cells_of(truth: list[str], predicted: list[str]) -> list[int]:
     codes = [[CELLS.labels.index(each) for each in labels] for labels in (truth, predicted)]
     return CELLS.count(*map(np.array, codes)).tolist()
+
+
+def test_labels_that_came_at_the_same_time_are_in_the_order_of_their_texts(
+    log: Log, answers: Answers
+) -> None:
+    ids = log.write(answers.take(slice(0, 100)), NOW - timedelta(days=20))
+    for label in ("c1", "c0", "c1"):
+        log.label(ids, [label] * 100, NOW)
+    with opened() as connection:
+        labels, _ = open_table(connection, "labels", find_files(log.root).labels)
+        keep_labels(connection, labels)
+        known = connection.table(KNOWN).select("truth, differs, first_truth").distinct()
+        assert known.fetchall() == [("c1", True, "c0")]
 
 
 def test_a_row_counts_on_the_day_on_which_its_first_label_came(log: Log, answers: Answers) -> None:

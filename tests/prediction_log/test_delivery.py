@@ -240,6 +240,8 @@ def test_labels_are_on_the_disk_when_the_call_returns(write: Write) -> None:
     assert found["at"][0] == pd.Timestamp(when)
     assert pd.isna(found["at"][1])
     assert found["received"].dt.date.tolist() == [TODAY, TODAY]
+    # Of two labels of a row, the last one in the list came last.
+    assert found["received"].diff()[1] == pd.Timedelta(microseconds=1)
     assert set(found["date"].astype(str)) == {str(TODAY)}
 
 

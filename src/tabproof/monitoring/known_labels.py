@@ -34,8 +34,8 @@ def keep_labels(connection: "DuckDBPyConnection", labels: Table | None) -> None:
     """Make the table of the labels: of each row the one that was received last.
 
     `first_truth` is the one that was received first if it is another one, and `first_day` the
-    number of that day; of several that were received at once it is the first in the order of texts.
-    A label of a later day never changes either.
+    number of that day. A label of a later day never changes either. Those that were received at
+    the same time are in the order of their texts.
     """
     connection.execute(
         f'CREATE OR REPLACE TEMP TABLE {KNOWN} (request_id VARCHAR, "row" INTEGER,'
@@ -44,13 +44,13 @@ def keep_labels(connection: "DuckDBPyConnection", labels: Table | None) -> None:
     if labels is None:
         return
     ((n_lines,),) = labels.rows(f"SELECT count(*) FROM {labels.name}")
+    order = "struct_pack(received := received, label := label)"
     for part in _parts(n_lines):
         labels.rows(
-            f'INSERT INTO {KNOWN} SELECT request_id, "row", arg_max(label, received),'
+            f'INSERT INTO {KNOWN} SELECT request_id, "row", arg_max(label, {order}),'
             " min(label) <> max(label),"
             # Seldom another one than the last.
-            " nullif(arg_min(label, struct_pack(received := received, label := label)),"
-            " arg_max(label, received)),"
+            f" nullif(arg_min(label, {order}), arg_max(label, {order})),"
             f" epoch_us(min(received)) // {DAY} FROM {labels.name}"
             f' WHERE label IS NOT NULL AND {part} GROUP BY request_id, "row"'
         )

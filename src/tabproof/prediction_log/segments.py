@@ -91,13 +91,19 @@ def encode(batches: Sequence[RecordBatch]) -> bytes:
 
 
 def encode_labels(entries: Sequence[LabelEntry], received: datetime) -> bytes:
-    """Return labels as one Parquet file; received: when they came, in UTC."""
+    """Return labels as one Parquet file; received: when the first came, in UTC.
+
+    Each came a microsecond after the one before, so that the last one of a row is known.
+    """
+    came = _microseconds(received)
     columns = {
         layout.REQUEST_ID: strings([each.request_id for each in entries]),
         layout.ROW: Array([each.row for each in entries], INT32),
         layout.LABEL: strings([each.label for each in entries]),
-        layout.AT: Array([_microseconds(each.at) for each in entries], INT64).cast(UTC_TIME),
-        layout.RECEIVED: constant(_microseconds(received), INT64, len(entries)).cast(UTC_TIME),
+        layout.AT: Array(
+            [None if each.at is None else _microseconds(each.at) for each in entries], INT64
+        ).cast(UTC_TIME),
+        layout.RECEIVED: times(np.arange(came, came + len(entries))),
     }
     return encode([RecordBatch.from_arrays(list(columns.values()), names=list(columns))])
 
@@ -154,8 +160,8 @@ def chosen(values: Array, codes: NDArray[Any]) -> Array:
     return values.take(Array.from_numpy(np.ascontiguousarray(codes, dtype=np.int64)))
 
 
-def _microseconds(when: datetime | None) -> int | None:
-    return None if when is None else (when - EPOCH) // timedelta(microseconds=1)
+def _microseconds(when: datetime) -> int:
+    return (when - EPOCH) // timedelta(microseconds=1)
 
 
 def _with_nulls(column: Array, is_missing: NDArray[np.bool_], kind: DataType) -> Array:
