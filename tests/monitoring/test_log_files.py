@@ -12,8 +12,8 @@ import pytest
 from tabproof.errors import MissingValueError
 from tabproof.monitoring.log_files import (
     LogInBucketError,
-    LogNotFetchedError,
     NoLogError,
+    UnknownPlaceError,
     _is_of_log,
     find_files,
     is_whole,
@@ -145,7 +145,7 @@ def test_a_log_in_a_bucket_is_checked_as_one_on_the_disk(
 
 def test_another_protocol_is_refused() -> None:
     with (
-        pytest.raises(LogNotFetchedError, match=r"ftp://x/log cannot be fetched.*s3://"),
+        pytest.raises(UnknownPlaceError, match=r"ftp://x/log is no place of a log.*s3://"),
         opened_log("ftp://x/log"),
     ):
         pass

@@ -57,7 +57,7 @@ def make_streams(reference: Reference) -> list[Stream]:
     for column in reference.columns:
         found += _streams_of_column(column)
     labels = list(reference.labels)
-    # Of two labels the second tells all.
+    # Of two labels, the second determines the first.
     watched = labels[1:] if len(labels) == 2 else labels[:MAX_NAMED]
     for label in watched:
         histogram = reference.probabilities[label]
@@ -93,7 +93,7 @@ def make_label_streams(cells: Cells, held_out: NDArray[np.int64]) -> list[Stream
         found.extend(_stream(name, None, measures, LABELLED, values, held_out))
 
     add("accuracy", "share of rows that were predicted correctly (accuracy)", is_right)
-    # Of two labels, the second and the accuracy tell all.
+    # Of two labels, the second and the accuracy determine all others.
     for group, code in list(enumerate(cells.named))[1 if len(cells.labels) == 2 else 0 :]:
         label = cells.labels[code]
         shown = printable(label, 60)

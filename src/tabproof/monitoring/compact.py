@@ -19,12 +19,12 @@ from itertools import chain, islice
 
 from tabproof.artifacts import is_date, one_line
 from tabproof.errors import InvalidValueError, PackageMissingError, UserError, first_line
-from tabproof.monitoring.log_files import log_directory, log_place
+from tabproof.monitoring.log_files import bucket_of, log_directory, log_place
 from tabproof.monitoring.log_places import BucketPlace, DirectoryPlace, LogPlace
 from tabproof.monitoring.merged import Sources, encode_sources, find_replaced
 from tabproof.monitoring.parquet_merge import DamagedFileError, Source, Writer, opened_source
 from tabproof.prediction_log import layout
-from tabproof.reading.source import BUCKETS, open_bucket
+from tabproof.reading.source import open_bucket
 from tabproof.runtime.progress import rows_display
 from tabproof.text import counted
 
@@ -92,27 +92,23 @@ def compact(*, log: str | None, before: str | None = None) -> tuple[str, int]:
 
 @contextmanager
 def _opened_place(log: str) -> Iterator[LogPlace]:
-    protocol, mark, rest = log.partition("://")
-    if not mark or protocol == "file":
+    bucket = bucket_of(log)
+    if bucket is None:
         place = DirectoryPlace(log_directory(log))
         with place.merging():
             yield place
         return
-    if protocol not in BUCKETS:
-        known = ", ".join(f"{name}://…" for name in sorted(BUCKETS))
-        raise LogNotMergedError(place=log, reason=f"it is a directory, or one of {known}")
-    bucket, _, prefix = rest.strip("/").partition("/")
     try:
         from obstore.exceptions import BaseError
 
-        store = open_bucket(protocol, bucket)
+        store = open_bucket(bucket.protocol, bucket.name)
     except ImportError as error:
-        raise PackageMissingError(f"a log at {protocol}://", "obstore", "remote") from error
+        raise PackageMissingError(log, "obstore", "remote") from error
     except Exception as error:
         # Each protocol has errors of its own.
         raise LogNotMergedError(place=log, reason=first_line(error)) from error
     try:
-        yield BucketPlace(store, prefix + "/" if prefix else "")
+        yield BucketPlace(store, bucket.prefix)
     except (BaseError, OSError) as error:
         raise LogNotMergedError(place=log, reason=first_line(error)) from error
 
@@ -172,7 +168,7 @@ def _size(n_bytes: int) -> str:
 
 
 class _UnknownSourcesError(Exception):
-    """A merged file of which it cannot be told what it stands for."""
+    """A merged file whose list of sources cannot be read."""
 
 
 class _View:

@@ -38,6 +38,12 @@ class NoLogError(UserError):
     )
 
 
+class UnknownPlaceError(UserError):
+    """An address that is neither a directory nor a bucket."""
+
+    template = "{place} is no place of a log: it is a directory, or one of {known}"
+
+
 class LogInBucketError(UserError):
     """Labels of a file for a log in a bucket."""
 
@@ -80,16 +86,37 @@ def log_place(place: str | None) -> str:
     return place
 
 
+@dataclass(frozen=True)
+class LogBucket:
+    """A bucket, and what the keys of a log begin with there: empty, or a path that ends in "/"."""
+
+    protocol: str
+    name: str
+    prefix: str
+
+
+def bucket_of(place: str) -> LogBucket | None:
+    """Return the bucket that a log is in; None for a directory. Raises UnknownPlaceError."""
+    protocol, mark, rest = place.partition("://")
+    if not mark or protocol == "file":
+        return None
+    if protocol not in BUCKETS:
+        known = ", ".join(f"{name}://…" for name in sorted(BUCKETS))
+        raise UnknownPlaceError(place, known)
+    name, _, prefix = rest.strip("/").partition("/")
+    return LogBucket(protocol, name, prefix + "/" if prefix else "")
+
+
 def log_directory(place: str | None) -> Path:
     """Return the directory of the log.
 
-    Raises MissingValueError, LogInBucketError, or NoLogError if it cannot be listed.
+    Raises MissingValueError, UnknownPlaceError, LogInBucketError, or NoLogError if it cannot be
+    listed.
     """
     place = log_place(place)
-    protocol, mark, rest = place.partition("://")
-    if mark and protocol != "file":
+    if bucket_of(place) is not None:
         raise LogInBucketError(place)
-    path = Path(rest if mark else place).expanduser()
+    path = Path(place.removeprefix("file://")).expanduser()
     try:
         os.scandir(path).close()
     except OSError as error:
@@ -112,30 +139,26 @@ def opened_log(
 
     Raises
     ------
-    MissingValueError, NoLogError, PackageMissingError, LogNotFetchedError
+    MissingValueError, UnknownPlaceError, NoLogError, PackageMissingError, LogNotFetchedError
     """
     place = log_place(place)
-    protocol, mark, rest = place.partition("://")
-    if not mark or protocol == "file":
+    bucket = bucket_of(place)
+    if bucket is None:
         root = log_directory(place)
         with being_read(root):
             yield root
         return
-    if protocol not in BUCKETS:
-        known = ", ".join(f"{name}://…" for name in sorted(BUCKETS))
-        raise LogNotFetchedError(place=place, reason=f"it is a directory, or one of {known}")
-    bucket, _, prefix = rest.strip("/").partition("/")
-    prefix += "/" if prefix else ""
     of_model = None if model is None else layout.MODEL + layout.partition_value(model)
     with tempfile.TemporaryDirectory(prefix="tabproof-log-") as folder:
         try:
-            store = open_bucket(protocol, bucket)
+            store = open_bucket(bucket.protocol, bucket.name)
             copies = (
-                _copy(store, prefix, Path(folder), of_model, first) for _ in range(N_LISTINGS)
+                _copy(store, bucket.prefix, Path(folder), of_model, first)
+                for _ in range(N_LISTINGS)
             )
             is_complete = any(copies)
         except ImportError as error:
-            raise PackageMissingError(f"a log at {protocol}://", "obstore", "remote") from error
+            raise PackageMissingError(place, "obstore", "remote") from error
         except Exception as error:
             # Each protocol has errors of its own.
             raise LogNotFetchedError(place=place, reason=first_line(error)) from error

@@ -141,7 +141,7 @@ def _check_columns(
     wanted: dict[str, Column],
 ) -> None:
     """Refuse a log whose rows lack a feature, or have it in another form than it was scored."""
-    # SQL does not tell capitals apart, and would read one column for the other.
+    # SQL ignores capitals, and would read one column for the other.
     names = connection.sql(
         f"SELECT DISTINCT name FROM parquet_schema({_list_of(files)}) WHERE num_children IS NULL"  # noqa: S608
     ).fetchall()
