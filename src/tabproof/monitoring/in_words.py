@@ -70,7 +70,7 @@ def as_result(alarm: alarms.Alarm, medians: Mapping[str, tuple[str, str]]) -> Al
 def clearest(changes: Sequence[Change]) -> list[Change]:
     """Return the clearest change of each column, at most N_CHANGES of them.
 
-    Of labelled rows, each statistic is described.
+    Each statistic of labelled rows is a subject of its own.
     """
     by_subject: dict[str | None, Change] = {}
     for each in changes:
