@@ -23,15 +23,19 @@ def challenge(table: ServedModel, **changes: Any) -> Challenger:
     return Challenger(table, found)
 
 
-def rows_of(age: float, n: int = 300) -> Scored:
-    """Return rows that differ from training by their ages alone, where these are high."""
+NOON, DAY = 12 * 3600 * 10**6, 24 * 3600 * 10**6
+
+
+def rows_of(age: float, day: int = 0, n: int = 300) -> Scored:
+    """Return rows that differ from training by their ages alone; NaN is a missing one."""
     rng = np.random.default_rng(0)
     ages = rng.normal(age, 10, n)
     incomes = np.where(np.arange(n) % 11 == 0, np.nan, rng.lognormal(3, 1, n))
     jobs = np.where(np.arange(n) % 13 == 0, 4, rng.integers(0, 3, n))
     codes = rng.integers(0, 2, n)
     proba = np.where(codes[:, None] == [0, 1], 0.95, 0.05)
-    return Scored({"age": ages, "income": incomes, "job": jobs}, proba, codes, None)
+    columns = {"age": ages, "income": incomes, "job": jobs}
+    return Scored(NOON + day * DAY, columns, proba, codes, None)
 
 
 @pytest.fixture
@@ -52,11 +56,26 @@ def test_a_canary_is_taken_back_once_when_its_rows_change(
     drift.observe(table.logged, rows_of(40))
     assert not counts.back
     with caplog.at_level(logging.ERROR, "uvicorn.error"):
-        drift.observe(table.logged, rows_of(400))
-        drift.observe(table.logged, rows_of(400))
+        drift.observe(table.logged, rows_of(np.nan))
+        drift.observe(table.logged, rows_of(np.nan))
     assert counts.back == [f"table {table.run_id}"]
     assert caplog.text.count("answers no longer in this process: drift: column age") == 1
     assert canaries.info(challenger).share == 0
+
+
+def test_values_are_looked_at_when_a_day_is_over(
+    canaries: Canaries, counts: Counts, table: ServedModel
+) -> None:
+    challenger, drift = challenge(table), CanaryDrift(canaries, 0.001)
+    ask(canaries, table, challenger, 1, run_id)
+    for _ in range(3):
+        drift.observe(table.logged, rows_of(400))
+        drift.observe(table.logged, rows_of(400, day=1))
+        assert not counts.back
+    drift.observe(table.logged, rows_of(40, day=2))
+    why = "answers no longer in this process: drift: column age, mean"
+    assert canaries.info(challenger).detail.startswith(why)
+    assert counts.back == [f"table {table.run_id}"]
 
 
 def test_a_new_challenge_begins_without_evidence(
@@ -64,7 +83,7 @@ def test_a_new_challenge_begins_without_evidence(
 ) -> None:
     drift = CanaryDrift(canaries, 0.001)
     ask(canaries, table, challenge(table), 1, run_id)
-    drift.observe(table.logged, rows_of(400))
+    drift.observe(table.logged, rows_of(np.nan))
     again = challenge(table, share=0.5)
     ask(canaries, table, again, 1, run_id)
     drift.observe(table.logged, rows_of(40))
@@ -76,10 +95,10 @@ def test_rows_of_another_run_and_the_sticky_column_take_no_part(
     canaries: Canaries, counts: Counts, table: ServedModel
 ) -> None:
     drift, other = CanaryDrift(canaries, 0.001), replace(table, run_id="another")
-    drift.observe(table.logged, rows_of(400))
+    drift.observe(table.logged, rows_of(np.nan))
     ask(canaries, table, challenge(table, sticky="age"), 1, run_id)
-    drift.observe(other.logged, rows_of(400))
-    drift.observe(table.logged, rows_of(400))
+    drift.observe(other.logged, rows_of(np.nan))
+    drift.observe(table.logged, rows_of(np.nan))
     assert not counts.back
 
 
@@ -89,7 +108,7 @@ def test_a_run_without_a_reference_is_a_warning_and_answers_on(
     drift, older = CanaryDrift(canaries, 0.001), replace(table, path=tmp_path)
     ask(canaries, older, challenge(older), 1, run_id)
     for _ in range(2):
-        drift.observe(older.logged, rows_of(400))
+        drift.observe(older.logged, rows_of(np.nan))
     assert caplog.text.count("has no reference.json") == 1
     assert not counts.back
 
@@ -99,7 +118,7 @@ def test_what_cannot_be_counted_ends_the_test_and_not_the_log(
 ) -> None:
     drift = CanaryDrift(canaries, 0.001)
     ask(canaries, table, challenge(table), 1, run_id)
-    drift.observe(table.logged, replace(rows_of(400), columns={"age": ["no number"]}))
-    drift.observe(table.logged, rows_of(400))
+    drift.observe(table.logged, replace(rows_of(np.nan), columns={"age": ["no number"]}))
+    drift.observe(table.logged, rows_of(np.nan))
     assert caplog.text.count("can be tested no longer") == 1
     assert not counts.back

@@ -242,7 +242,7 @@ def test_a_canary_is_taken_back_when_its_rows_are_no_longer_as_in_training(
         wait_for(lambda: len(logged(home)) == 600)
         assert info()["share"] == 0.5
         assert found.count(challenger) > 200
-        # Years have become months.
+        # Years have become months: most are outside the range of training.
         for i in range(600):
             row = in_training(i)
             client.predict({**row, "age": row["age"] * 12}, f"s{i}")

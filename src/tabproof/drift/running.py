@@ -1,4 +1,4 @@
-"""A test whether rows are as in training, which may be looked at after every row.
+"""Tests whether rows are as in training, which may be looked at after every row.
 
 Rows are counted in memory, in the bins of a reference, and portions of them have the e-values of
 `e_detector`. A change may begin with any portion. Portion n has the weight 1 / ((n + 1) (n + 2)),
@@ -8,6 +8,10 @@ directions and rates, is 1 at the start, and its mean does not grow as long as e
 training, within the tolerance. It then reaches 1 / level at any time with a probability of at most
 `level` (Ville's inequality; Ramdas, Grünwald, Vovk and Shafer, "Game-theoretic statistics and safe
 anytime-valid inference", Statistical Science 38 (4), 2023, doi:10.1214/23-STS894).
+
+Values of rows depend on the hour: a column may be the hour itself. So there are two tests. The
+quality of the rows (missing cells, unseen categories, warnings) is looked at after every row, and
+their values, and the answers, when a day is over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +29,7 @@ from tabproof.drift.streams import Source, Stream, make_streams
 
 # Rows after which a portion ends.
 PORTION = 100
-# As for a day of a log: the hours of a day differ as days do.
+# As for a day of a log.
 TOLERANCE = Tolerance(share=0.5, least=0.05, most=0.15)
 
 
@@ -61,6 +65,7 @@ class RunningTest:
     categories : by column, those that the codes of its cells are indices of. The next code is that
         of an unseen category, and the one after it that of a missing cell.
     level : the probability that rows as in training are found to be changed, over all time.
+    of_quality : whether the quality of rows is looked at, or their values and answers.
     ignored : columns that take no part.
     """
 
@@ -71,10 +76,15 @@ class RunningTest:
         categories: Mapping[str, Sequence[str]],
         level: float,
         *,
+        of_quality: bool,
         ignored: AbstractSet[str] = frozenset(),
     ) -> None:
-        dates = {column.name for column in reference.columns if column.kind == "date"}
-        streams = [each for each in make_streams(reference) if each.column not in dates | ignored]
+        out = ignored | {column.name for column in reference.columns if column.kind == "date"}
+        streams = [
+            stream
+            for stream in make_streams(reference)
+            if stream.is_quality == of_quality and stream.column not in out
+        ]
         self._log_limit = -log(level)
         self._e_values = EValues(streams, TOLERANCE)
         self._labels = tuple(labels)
@@ -84,7 +94,7 @@ class RunningTest:
             stream.source: np.zeros(len(stream.values), np.int64) for stream in streams
         }
         self._before = {source: each.copy() for source, each in self._counts.items()}
-        self._n_rows = self._n_portions = 0
+        self.n_rows = self._n_portions = 0
         # The sum over all portions in which a change may have begun, (n_streams, n_tests).
         self._log_sums = np.full(self._e_values.log_weights.shape, -inf)
         self._columns = {column.name: column for column in reference.columns}
@@ -126,7 +136,7 @@ class RunningTest:
         codes : (n_rows,) places of the predicted labels among `labels`.
         warned : (n_rows,) whether the row was answered with a warning; None if none was.
         """
-        self._n_rows += len(codes)
+        self.n_rows += len(codes)
         for place, label in enumerate(self._labels):
             if (counts := self._counts.get(("probability", label))) is not None:
                 bins = np.searchsorted(self._histograms[label].edges, proba[:, place])
@@ -139,19 +149,25 @@ class RunningTest:
 
     def change(self) -> Change | None:
         """Return what has changed; None as long as the rows may be as in training."""
+        by_stream = log_sum_exp(self._sums() + self._e_values.log_weights, axis=-1)
+        if not len(by_stream) or log_sum_exp(by_stream, axis=-1) < self._log_limit:
+            return None
+        return self._changed(self._e_values.streams[int(by_stream.argmax())])
+
+    def end_portion(self) -> None:
+        """Begin another portion; of the rows so far only their evidence is kept."""
+        self._log_sums, self.n_rows = self._sums(), 0
+        self._n_portions += 1
+        for source, counts in self._counts.items():
+            self._before[source][:] = counts
+            counts[:] = 0
+
+    def _sums(self) -> NDArray[np.float64]:
+        """Return the logarithms of the sums with the current portion in them."""
         log_e, _ = self._e_values.evidence(self._counts, ())
         weight = -log((self._n_portions + 1) * (self._n_portions + 2))
-        log_sums = np.logaddexp(self._log_sums, weight) + log_e
-        by_stream = log_sum_exp(log_sums + self._e_values.log_weights, axis=-1)
-        if len(by_stream) and log_sum_exp(by_stream, axis=-1) >= self._log_limit:
-            return self._changed(self._e_values.streams[int(by_stream.argmax())])
-        if self._n_rows >= PORTION:
-            self._log_sums, self._n_rows = log_sums, 0
-            self._n_portions += 1
-            for source, counts in self._counts.items():
-                self._before[source][:] = counts
-                counts[:] = 0
-        return None
+        sums: NDArray[np.float64] = np.logaddexp(self._log_sums, weight) + log_e
+        return sums
 
     def _changed(self, stream: Stream) -> Change:
         rows, is_counted = self._counts[stream.source], ~np.isnan(stream.values)
@@ -160,6 +176,67 @@ class RunningTest:
         n_rows = int(rows[is_counted].sum())
         found = float(rows[is_counted] @ stream.values[is_counted] / n_rows)
         return Change(stream.column, stream.measures, stream.mean, found, n_rows)
+
+
+class RowsTest:
+    """Both tests: of the quality of rows at any time, and of their values when a day is over.
+
+    Each has half of the level; the parameters are those of `RunningTest`. Values of the first day,
+    which did not begin at midnight, do not count.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        labels: Sequence[str],
+        categories: Mapping[str, Sequence[str]],
+        level: float,
+        *,
+        ignored: AbstractSet[str] = frozenset(),
+    ) -> None:
+        of = reference, labels, categories, level / 2
+        self.quality = RunningTest(*of, of_quality=True, ignored=ignored)
+        self.values = RunningTest(*of, of_quality=False, ignored=ignored)
+        self._first_day = self._day = -1
+
+    def change_before(self, day: int) -> Change | None:
+        """Return which values have changed, if rows of a new day come; day : since 1970, in UTC."""
+        if self._day < 0:
+            self._first_day = self._day = day
+        # A clock may be set back.
+        if day <= self._day:
+            return None
+        found = None
+        if self._counts_values:
+            found = self.values.change()
+            self.values.end_portion()
+        self._day = day
+        return found
+
+    def add_column(self, name: str, cells: Sequence[Any] | NDArray[Any]) -> None:
+        """Count the cells of a column; see `RunningTest`."""
+        self.quality.add_column(name, cells)
+        if self._counts_values:
+            self.values.add_column(name, cells)
+
+    def add_answers(
+        self, proba: NDArray[np.float64], codes: NDArray[Any], warned: NDArray[np.bool_] | None
+    ) -> None:
+        """Count answers; see `RunningTest`."""
+        self.quality.add_answers(proba, codes, warned)
+        if self._counts_values:
+            self.values.add_answers(proba, codes, warned)
+
+    def change(self) -> Change | None:
+        """Return what has changed about the quality of the rows, to be called after each row."""
+        found = self.quality.change()
+        if self.quality.n_rows >= PORTION:
+            self.quality.end_portion()
+        return found
+
+    @property
+    def _counts_values(self) -> bool:
+        return self._day > self._first_day
 
 
 def _bins_of_codes(column: CategoryReference, categories: Sequence[str]) -> NDArray[np.int64]:

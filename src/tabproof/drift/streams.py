@@ -38,7 +38,9 @@ class Stream:
 
     values : (n_bins,) between 0 and 1; NaN where a row of the bin does not count. mean, deviation :
     mean and standard deviation of the statistic in the reference. error : by how much that mean
-    may be wrong, because the reference is a sample.
+    may be wrong, because the reference is a sample. is_quality : whether it is a share of cells or
+    rows that are not as they should be: missing, unseen, or with a warning. Hours of a day, which
+    may have quite different values, hardly differ in it.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Stream:
     mean: float
     deviation: float
     error: float
+    is_quality: bool = False
 
 
 def make_streams(reference: Reference) -> list[Stream]:
@@ -146,7 +149,8 @@ def _streams_of_column(column: ColumnReference) -> Iterator[Stream]:
             rest = list(range(MAX_NAMED, n_named))
             yield from _share(name, "= a rarer category", "share of rarer categories", counts, rest)
         measures = "share of categories that few training rows have, or none"
-        yield from _share(name, "= another category", measures, counts, [n_named])
+        other = [n_named]
+        yield from _share(name, "= another category", measures, counts, other, is_quality=True)
     else:
         counts = np.array(column.counts)
         of, among = "the values", "among those of the training rows"
@@ -165,17 +169,27 @@ def _streams_of_column(column: ColumnReference) -> Iterator[Stream]:
                 yield from _share(name, between, f"share of values {between}", counts, [place])
     rows = np.array([*counts, column.n_missing])
     is_missing = np.eye(len(rows))[-1]
-    yield from _stream(f"{name}: missing", name, "share of missing cells", source, is_missing, rows)
+    measures = "share of missing cells"
+    yield from _stream(
+        f"{name}: missing", name, measures, source, is_missing, rows, is_quality=True
+    )
 
 
 def _share(
-    column: str, which: str, measures: str, counts: NDArray[np.int64], places: Sequence[int]
+    column: str,
+    which: str,
+    measures: str,
+    counts: NDArray[np.int64],
+    places: Sequence[int],
+    *,
+    is_quality: bool = False,
 ) -> Iterator[Stream]:
     """Yield the share of some bins among the rows that have a value."""
     values = np.zeros(len(counts) + 1)
     values[places], values[-1] = 1, nan
     source: Source = ("column", column)
-    yield from _stream(f"{column} {which}", column, measures, source, values, [*counts, 0])
+    of = f"{column} {which}", column, measures, source, values, [*counts, 0]
+    yield from _stream(*of, is_quality=is_quality)
 
 
 def _places(
@@ -219,6 +233,8 @@ def _stream(
     source: Source,
     values: Floats,
     counts: Sequence[int] | NDArray[np.generic],
+    *,
+    is_quality: bool = False,
 ) -> Iterator[Stream]:
     """Yield the stream, unless its reference has no rows or its statistic is a constant."""
     is_counted = ~np.isnan(values)
@@ -229,7 +245,8 @@ def _stream(
     mean = float(rows @ at / n_rows)
     variance = float(rows @ (at - mean) ** 2 / n_rows)
     error = _error_of_mean(variance, n_rows)
-    yield Stream(name, column, measures, source, values, mean, sqrt(variance), error)
+    deviation = sqrt(variance)
+    yield Stream(name, column, measures, source, values, mean, deviation, error, is_quality)
 
 
 def _error_of_mean(variance: float, n_rows: float) -> float:
@@ -263,4 +280,5 @@ def _warned(reference: Reference) -> Iterator[Stream]:
     measures = "share of rows that were answered with a warning"
     deviation = sqrt(mean * (1 - mean))
     values = np.array([0.0, 1.0])
-    yield Stream("warnings", None, measures, ("warned", ""), values, mean, deviation, error)
+    source: Source = ("warned", "")
+    yield Stream("warnings", None, measures, source, values, mean, deviation, error, True)

@@ -89,11 +89,13 @@ class Failed:
 class Scored:
     """Rows as they were scored.
 
-    columns : the cells by column, those that the log leaves out not among them: numbers, codes of
-    categories, seconds since 1970, or texts. proba : (n_rows, n_labels). codes : (n_rows,) places
-    of the predicted labels. warned : (n_rows,) whether a row has warnings; None if none has.
+    time : when the first of them was answered, in microseconds since 1970. columns : the cells by
+    column, those that the log leaves out not among them: numbers, codes of categories, seconds
+    since 1970, or texts. proba : (n_rows, n_labels). codes : (n_rows,) places of the predicted
+    labels. warned : (n_rows,) whether a row has warnings; None if none has.
     """
 
+    time: int
     columns: Mapping[str, Sequence[Any] | NDArray[Any]]
     proba: NDArray[np.float64]
     codes: NDArray[Any]
@@ -318,7 +320,8 @@ class Stream:
         if self._observe is not None:
             columns = {c.name: cells for c, cells in zip(self._columns, values, strict=True)}
             warned = None if noted is None else np.array([each is not None for each in noted])
-            self._observe(self.model, Scored(columns, proba, codes, warned))
+            first = int(microseconds[0])
+            self._observe(self.model, Scored(first, columns, proba, codes, warned))
         n_rows, pauses = len(codes), segments.Pauses()
         zeros = np.zeros(n_rows, np.int64)
         found = {

@@ -6,11 +6,11 @@ It works in the thread of the prediction log, on the rows that the log gets: no 
 import logging
 
 from tabproof.artifacts.reference import read_reference
-from tabproof.drift.running import RunningTest
+from tabproof.drift.running import RowsTest
 from tabproof.errors import UserError
 from tabproof.prediction_log.layout import LoggedModel
 from tabproof.prediction_log.segments import Pauses
-from tabproof.prediction_log.stream import Scored
+from tabproof.prediction_log.stream import DAY, Scored
 from tabproof.service.challengers import Canaries, CanaryWatch
 
 log = logging.getLogger("uvicorn.error")
@@ -25,7 +25,7 @@ class CanaryDrift:
     def __init__(self, canaries: Canaries, level: float) -> None:
         self._canaries, self._level = canaries, level
         # By model; None for a canary that cannot be tested.
-        self._tests: dict[str, tuple[CanaryWatch, RunningTest | None]] = {}
+        self._tests: dict[str, tuple[CanaryWatch, RowsTest | None]] = {}
 
     def observe(self, model: LoggedModel, rows: Scored) -> None:
         """Count rows that a canary answered, and take it back if they have changed."""
@@ -40,11 +40,12 @@ class CanaryDrift:
             return
         try:
             pauses = Pauses()
+            change = test.change_before(rows.time // DAY)
             for name, cells in rows.columns.items():
                 test.add_column(name, cells)
                 pauses.take()
             test.add_answers(rows.proba, rows.codes, rows.warned)
-            change = test.change()
+            change = change or test.change()
         except Exception:  # whatever it is, the rows are logged
             self._tests[model.name] = watch, None
             log.exception("the rows of the canary of '%s' can be tested no longer", model.name)
@@ -52,7 +53,7 @@ class CanaryDrift:
         if change is not None:
             self._canaries.take_back(watch, f"drift: {change}")
 
-    def _make(self, watch: CanaryWatch, model: LoggedModel) -> RunningTest | None:
+    def _make(self, watch: CanaryWatch, model: LoggedModel) -> RowsTest | None:
         try:
             reference = read_reference(watch.path)
             if reference is None:
@@ -62,7 +63,7 @@ class CanaryDrift:
             else:
                 sticky = watch.challenge.sticky
                 categories = {column.name: column.categories for column in model.columns}
-                return RunningTest(
+                return RowsTest(
                     reference,
                     model.labels,
                     categories,
