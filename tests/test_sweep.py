@@ -118,7 +118,7 @@ def kill_after(directory: Path, n_complete: int, seconds: float, *arguments: str
     until(lambda: len(list(directory.glob("*/manifest.json"))) >= n_complete)
     time.sleep(seconds)
     process.kill()
-    process.communicate()
+    process.communicate(timeout=60)
     # Its job ends with it.
     until(lambda: not pids_in(directory), 20)
 

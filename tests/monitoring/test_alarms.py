@@ -5,11 +5,21 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from tabproof.artifacts.reference import CategoryReference
 from tabproof.drift.daily import Daily
-from tabproof.monitoring.alarms import Detection, FalseAlarmRateError, detect
-from tests.monitoring.making import FIRST, REFERENCE, made
+from tabproof.drift.e_detector import Tolerance
+from tabproof.monitoring.alarms import (
+    SHARE_OF_TODAY,
+    UNITS,
+    Alarm,
+    Detection,
+    FalseAlarmRateError,
+    detect,
+    detect_today,
+)
+from tests.monitoring.making import FIRST, JOB, REFERENCE, made
 
 # In job, half of the clerks are a category that training has not seen.
 NEW_JOB = (0.3, 0.35, 0.3, 0.05)
@@ -25,6 +35,59 @@ def day(place: int) -> date:
 
 def streams_of(found: Detection) -> set[str]:
     return {stream.name for alarm in found.alarms for stream in alarm.streams}
+
+
+def simulated(seed: int, n: int, **changes: tuple[float, ...]) -> Alarm | None:
+    """Return the alarm of a day of n rows, the eighth one."""
+    daily = made([1000] * 7 + [n], 7, seed=seed, changes=changes)
+    return detect_today(daily, REFERENCE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"age": (0.15, 0.15, 0.15, 0.15, 0.4)}, "age: missing"),
+        ({"job": (0.5, 0.2, 0.3, 0)}, "job = another category"),
+        ({"warned": (0.7, 0.3)}, "warnings"),
+    ],
+)
+def test_missing_and_unusual_cells_raise_an_alarm_before_the_day_is_over(
+    changes: dict[str, tuple[float, ...]], name: str
+) -> None:
+    found = simulated(0, 200, **changes)
+    assert found is not None
+    assert (found.raised, found.began, found.ended) == (day(7), day(7), None)
+    assert found.detector == "today"
+    assert found.streams[0].name == name
+    assert found.streams[0].n_rows <= 200
+    assert found.streams[0].found > found.streams[0].reference + 0.2
+    # What an alarm has named already is none again.
+    daily = made([1000] * 7 + [200], 7, changes=changes)
+    assert detect_today(daily, REFERENCE, 1.0, [found]) is None
+
+
+def test_values_of_a_day_that_is_not_over_raise_no_alarm() -> None:
+    assert simulated(0, 5000, age=(0, 0, 0, 1, 0), labels=(0, 1), yes=(0, 0, 1)) is None
+    assert detect_today(made([]), REFERENCE) is None
+    assert detect_today(made([0]), REFERENCE) is None
+
+
+def test_looks_at_a_day_without_a_change_are_as_rarely_an_alarm_as_promised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Without a tolerance, and with a large reference, such rows are at the edge of a change.
+    unit = replace(UNITS[0], tolerance=Tolerance(0, 0, 0))
+    monkeypatch.setattr("tabproof.monitoring.alarms.UNITS", (unit, UNITS[1]))
+    large = structs.replace(JOB, counts=(24 * 10**8, 14 * 10**8), n_missing=2 * 10**8)
+    reference = replace(REFERENCE, n_rows=4 * 10**9, columns=(large,))
+    # As many as 1 in 5 days.
+    rate, n_days, n_found = 365.25 / SHARE_OF_TODAY * 0.2, 200, 0
+    for seed in range(n_days):
+        rows = made([20] * 50, seed=seed)
+        sums = np.cumsum(rows.columns["job"], axis=0)
+        days = (replace(rows, columns={"job": sums[: n + 1]}).before(day(n + 1)) for n in range(50))
+        n_found += any(detect_today(each, reference, rate) is not None for each in days)
+    assert 0 < n_found <= 0.2 * n_days + 3 * (n_days * 0.2 * 0.8) ** 0.5
 
 
 def test_rows_as_in_training_raise_nothing() -> None:
@@ -180,7 +243,8 @@ def test_fewer_promised_false_alarms_need_more_evidence() -> None:
         detect(made([10]), REFERENCE, rate).detectors[0].log_limit for rate in (0.1, 1.0, 12.0)
     ]
     assert limits == sorted(limits, reverse=True)
-    assert np.exp(limits[1]) == pytest.approx(2 * 365.25)
+    # The day that is not over has a tenth of the promise.
+    assert np.exp(limits[1]) == pytest.approx(2 * 365.25 / 0.9)
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf"), 53.0])

@@ -228,6 +228,25 @@ def test_alarms_look_at_a_day_when_it_is_over(
     assert (found.exit_code, only(found)[1].is_judged) == (1, True)
 
 
+def test_missing_cells_of_a_day_that_is_not_over_are_an_alarm(
+    log: Log, champion: Path, answers: Answers, checked: Callable[..., Check]
+) -> None:
+    rows = answers.rows
+    log.fill(answers.take(slice(0, 200)), 2, end=NOW - timedelta(days=1))
+    assert checked().exit_code == 0
+    changed = scored(champion, rows.assign(age=np.nan), ["c0"] * len(rows))
+    log.write(changed, NOW - timedelta(hours=1))
+    found = checked()
+    (alarm,) = only(found)[1].alarms
+    assert found.exit_code == 1
+    today = NOW.date().isoformat()
+    assert (alarm.detector, alarm.raised, alarm.began, alarm.ended) == ("today", today, today, None)
+    assert [change.column for change in alarm.changes] == ["age"]
+    # On the day after, it is an alarm of that day.
+    (alarm,) = only(checked(now=NOW + timedelta(days=1)))[1].alarms
+    assert (alarm.detector, alarm.raised) == ("day", today)
+
+
 def test_a_clock_that_jumped_does_not_count(
     log: Log, answers: Answers, checked: Callable[..., Check]
 ) -> None:

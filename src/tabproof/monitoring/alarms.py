@@ -4,6 +4,9 @@ Two detectors share the promise. One looks at each day with a wide tolerance: a 
 a column that is missing. One looks at whole weeks with a narrow one: slow trends and small shifts,
 while what differs between the days of a week cancels out. `drift.e_detector` has the method.
 
+A third test, `detect_today`, looks at the day that is not over: at missing cells, unseen categories
+and warnings alone, in which the hours of a day hardly differ.
+
 Rows whose label is known have two detectors of their own. A label says something of a row whose
 inputs were seen days before, and an alarm about inputs must not decide when the evidence of labels
 begins anew: the bound holds for what depends on its own past alone.
@@ -22,7 +25,7 @@ from numpy.typing import NDArray
 from tabproof.artifacts.reference import Reference
 from tabproof.drift.cells import make_cells
 from tabproof.drift.daily import Daily
-from tabproof.drift.e_detector import Detector, EValues, Tolerance
+from tabproof.drift.e_detector import Detector, EValues, Tolerance, log_sum_exp
 from tabproof.drift.streams import (
     LABELLED,
     Source,
@@ -33,7 +36,7 @@ from tabproof.drift.streams import (
 )
 from tabproof.errors import UserError
 
-DetectorName = Literal["day", "week"]
+DetectorName = Literal["today", "day", "week"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ UNITS = (
 DAYS_PER_YEAR, MAX_PER_YEAR = 365.25, 52
 # From the first day with a label on, this share of the false alarms may be of labelled rows.
 SHARE_OF_LABELS = 0.5
+# This share of the false alarms may be of the day that is not over.
+SHARE_OF_TODAY = 0.1
 # Units whose evidence is in memory at once.
 CHUNK = 32
 
@@ -90,10 +95,11 @@ class StreamFound:
 class Alarm:
     """A change that was found.
 
-    raised : the day whose rows raised it; of weeks their last day. began : the day from which on
-    the evidence for it grew most, an estimate of when the change began. ended : the day on which
-    the streams were as in training again; None while they are not. streams : those that would
-    have raised it alone, most evidence first; at least one.
+    raised : the day whose rows raised it; of weeks their last day. detector : "today" if that day
+    is not over. began : the day from which on the evidence for it grew most, an estimate of when
+    the change began. ended : the day on which the streams were as in training again; None while
+    they are not. streams : those that would have raised it alone, most evidence first; at least
+    one.
     """
 
     raised: date
@@ -148,9 +154,9 @@ def detect(
     daily : days that are complete; whole weeks among them, from Monday to Sunday, are looked at by
         the detectors of weeks. The detectors begin on the first day.
     reference : of the run that answered.
-    false_alarms_per_year : the promise for this model: half of it for days and half for weeks.
-        More than 0, at most 52. From the first day with a label on, SHARE_OF_LABELS of each is for
-        labelled rows.
+    false_alarms_per_year : the promise for this model: SHARE_OF_TODAY of it for the day that is
+        not over, half of the rest for days and half for weeks. More than 0, at most 52. From the
+        first day with a label on, SHARE_OF_LABELS of both halves is for labelled rows.
     held_out : (n_bins,) held-out rows by cell of true and predicted label, in the cells that
         `make_cells` has for the labels of the reference. Without them labels are not looked at.
 
@@ -223,8 +229,54 @@ def log_shares(
 
 
 def log_limit(n_days: int, false_alarms_per_year: float) -> float:
-    """Return log c for a unit of so many days, with half of the false alarms."""
-    return log(DAYS_PER_YEAR / n_days * 2 / false_alarms_per_year)
+    """Return log c for a unit of so many days, which has half of the false alarms.
+
+    Those of the day that is not over are not among them.
+    """
+    return log(DAYS_PER_YEAR / n_days * 2 / (1 - SHARE_OF_TODAY) / false_alarms_per_year)
+
+
+def detect_today(
+    daily: Daily,
+    reference: Reference,
+    false_alarms_per_year: float = 1.0,
+    current: Sequence[Alarm] = (),
+) -> Alarm | None:
+    """Return the alarm that the rows of the last day raise, which is not over.
+
+    Their evidence is the product of their e-values, averaged over statistics, directions and rates.
+    On a day without a change it ever reaches c with a probability of at most 1 / c (Ville's
+    inequality), however often it is looked at.
+
+    Parameters
+    ----------
+    daily : as in `detect`; of its days the last one is looked at.
+    current : alarms that have not ended; their statistics take no part.
+    """
+    if not daily.days:
+        return None
+    held = {stream.name for alarm in current for stream in alarm.streams}
+    streams = [
+        each for each in make_streams(reference) if each.is_quality and each.name not in held
+    ]
+    counts = {
+        source: each[-1]
+        for source, each in counts_by_source(streams, daily, tuple(reference.labels)).items()
+    }
+    streams = [stream for stream in streams if stream.source in counts]
+    if not streams:
+        return None
+    e_values = EValues(streams, UNITS[0].tolerance)
+    log_e, _ = e_values.evidence(counts, ())
+    by_stream = log_sum_exp(log_e + e_values.log_weights, axis=-1)
+    limit = log(DAYS_PER_YEAR / SHARE_OF_TODAY / false_alarms_per_year)
+    if log_sum_exp(by_stream, axis=-1) < limit:
+        return None
+    carrying = np.flatnonzero((by_stream >= limit) | (by_stream == by_stream.max())).tolist()
+    carrying.sort(key=lambda place: -by_stream[place])
+    as_days = {source: each[None] for source, each in counts.items()}
+    found = tuple(_found(streams[place], as_days, by_stream[place]) for place in carrying)
+    return Alarm(daily.days[-1], daily.days[-1], None, "today", found)
 
 
 def _run(

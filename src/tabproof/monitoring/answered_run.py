@@ -13,7 +13,7 @@ from tabproof.artifacts.reference import Reference
 from tabproof.drift.cells import make_cells
 from tabproof.errors import UserError
 from tabproof.monitoring import distances, expected, joint, known_labels
-from tabproof.monitoring.alarms import detect
+from tabproof.monitoring.alarms import detect, detect_today
 from tabproof.monitoring.counting import ANSWERS, Counted, Window, count_run, parsed_warnings
 from tabproof.monitoring.database import Table, quoted, text
 from tabproof.monitoring.in_words import as_result
@@ -164,6 +164,10 @@ def _compared(
         left_out.append(LeftOut("alarms from labels of some rows", reason))
     over = daily.before(windows.today)
     detection = detect(over, reference, false_alarms, by_cell)
+    current = [*detection.current]
+    if daily.days and daily.days[-1] == windows.today:
+        of_today = detect_today(daily, reference, false_alarms, current)
+        current += [] if of_today is None else [of_today]
     if not over.days:
         reason = "a day is looked at when it is over (UTC), and none is yet"
         left_out.append(LeftOut("alarms", reason))
@@ -175,7 +179,7 @@ def _compared(
         outputs=list(distances.of_answers(reference, counted, days)),
         alarms=[
             as_result(alarm, distances.medians(reference, counted, alarm.began))
-            for alarm in detection.current
+            for alarm in current
         ],
         past_alarms=[
             as_result(alarm, {})

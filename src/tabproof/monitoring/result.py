@@ -131,9 +131,9 @@ class Alarm:
     """A change that is larger than the promised rate of false alarms allows for.
 
     raised : the day whose rows raised it. began : an estimate of the day of the change. ended : the
-    day on which all was as before again; None while it is not. detector : `day` finds gross errors
-    at once, `week` small changes. changes : the clearest first. message : those of the first few
-    columns in one line.
+    day on which all was as before again; None while it is not. detector : `today` finds missing
+    and unusual cells before the day is over, `day` gross errors, `week` small changes. changes :
+    the clearest first. message : those of the first few columns in one line.
     """
 
     raised: str
