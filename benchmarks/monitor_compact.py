@@ -15,7 +15,8 @@ import pandas as pd
 import pyarrow as pa
 from arro3.core import RecordBatch
 
-from benchmarks.adult import DATA_HOME, POSITIVE, load_features, train
+from benchmarks.adult import POSITIVE, load_features, train
+from benchmarks.command import DATA_HOME
 from benchmarks.monitor_check import NEGATIVE, measure
 from benchmarks.verdict import print_verdict
 from tabproof import artifacts
