@@ -121,6 +121,7 @@ def test_a_program_with_other_kernels_is_told_that_its_run_is_not_portable(tmp_p
     assert {library.split()[-1] for library in summary["platform"]["blas"]} != {"Haswell"}
 
 
+@pytest.mark.slow
 def test_groups_are_kept_together_by_any_number_of_workers_in_both_ways(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     who = np.repeat(np.arange(40), 5)
@@ -196,6 +197,7 @@ def test_every_kind_of_table_is_the_same_run(make: Any, folder: Path, trained: t
     assert not list(folder.glob("*.parquet"))
 
 
+@pytest.mark.slow
 def test_the_data_replays_from_the_run_or_its_fingerprint_is_named(
     folder: Path, frame: pd.DataFrame, trained: tp.Run
 ) -> None:

@@ -29,8 +29,17 @@ def look_through(shown: Shown, check: Callable[[], None]) -> None:
         check()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 768, 1440])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (375, "light"),
+        (1440, "dark"),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [(375, "dark"), (768, "light"), (768, "dark"), (1440, "light")]
+        ),
+    ],
+)
 def test_nothing_sticks_out_or_is_faint(show: Show, width: int, scheme: str) -> None:
     # Few enough for a viewport that is as high as the page.
     island, blob = make_runs(60)

@@ -1,5 +1,6 @@
 """What `test_forks.py` calls, each in a process of its own: one with threads is not forked."""
 
+import ctypes
 import io
 import logging
 import os
@@ -201,6 +202,16 @@ def other_threads_prevent_it() -> None:
     thread.start()
     thread.join()
     assert found == [False]
+
+
+def an_unknown_native_thread_prevents_it() -> None:
+    libc, thread = ctypes.CDLL(None), ctypes.c_ulong()
+    assert can_fork()
+    # A thread that Python does not know, as those of a library.
+    assert libc.pthread_create(ctypes.byref(thread), None, libc.sleep, ctypes.c_void_p(1)) == 0
+    assert not can_fork()
+    libc.pthread_join(thread, None)
+    assert can_fork()
 
 
 def threads_of_arrow_do_not_prevent_it() -> None:

@@ -96,6 +96,7 @@ def all_answers(home: Path) -> list[tuple[bytes, dict[str, str]]]:
     return found
 
 
+@pytest.mark.slow
 def test_answers_are_the_same_with_and_without_a_shadow(home: Path, other_run: Path) -> None:
     without = all_answers(home)
     shutil.rmtree(home / "log")
