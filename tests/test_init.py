@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -173,6 +173,9 @@ def test_standard_input_cannot_be_read_again():
         init("-", **OPTIONS)
 
 
+@example("0?")
+@example("?>")
+@example(":0")
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.floats().map(repr))
 def test_any_name_and_label_is_read_from_the_file_as_it_was(text):
     read = OmegaConf.create(f"one: {_yaml(text)}   # found\nlist: {_yaml([text, 'b'])}")

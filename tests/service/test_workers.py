@@ -19,6 +19,8 @@ from tabproof.service.workers import PREFIX
 from tests.service.serving import TOKEN, Reply, free_port, request
 
 N_WORKERS = 2
+# What uvicorn prints for each worker.
+STARTED = "Application startup complete"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -53,7 +55,9 @@ class Service:
             self.process = subprocess.Popen(
                 command, env=environment, stdout=file, stderr=subprocess.STDOUT
             )
-        self.until(lambda: len(self.workers()) == N_WORKERS)
+        # One that has joined may not have loaded yet what the registry names now.
+        self.until(lambda: self.printed.read_text().count(STARTED) == N_WORKERS)
+        assert len(self.workers()) == N_WORKERS
 
     def workers(self) -> list[int]:
         """Return the processes that have joined."""

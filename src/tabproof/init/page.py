@@ -182,7 +182,10 @@ def _yaml(value: Any) -> str:
         return f"[{', '.join(map(_yaml, value))}]"
     value = value.value if isinstance(value, Enum) else value
     is_odd = isinstance(value, str) and (
-        LIKE_A_NUMBER.fullmatch(value) or not value.isprintable() or re.search(r"[\[\]{},]", value)
+        LIKE_A_NUMBER.fullmatch(value)
+        or not value.isprintable()
+        # What ends a text, or begins a key, within a list or a mapping.
+        or re.search(r"[\[\]{},?]|^:", value)
     )
     style = '"' if is_odd else None
     dumped = yaml.safe_dump(
