@@ -67,6 +67,7 @@ def test_examples_and_exit_codes_are_part_of_the_help() -> None:
         (["runs", "lst"], "no such command 'lst'; did you mean 'list'"),
         (["runs", "list", "--datset=a"], "no such option '--datset'"),
         (["replay"], "missing argument 'RUN'"),
+        (["monitor", "check", "a", "--model=b"], "it checks one model, or all: 'a' or --model b"),
         (["monitor", "chek"], "no such command 'chek'; did you mean 'check'"),
         (["monitor", "check", "--log=.", "--since=week"], "--since=week cannot work; it takes"),
         (["monitor", "check", "--log=.", "--false-alarms=0"], "0.0 false alarms a year cannot"),

@@ -57,6 +57,16 @@ def typed_check(log: Log, outputs: Path, *words: object) -> Done:
     return typed_in("monitor", "check", "--log", log.root, "--outputs", outputs, *words)
 
 
+@pytest.mark.parametrize("words", [["other"], ["--model", "other"], ["other", "--model=other"]])
+def test_a_model_that_the_log_does_not_have_is_named(
+    log: Log, answers: Answers, outputs: Path, words: list[str]
+) -> None:
+    log.write(answers.take(slice(0, 10)), NOW)
+    done = typed_check(log, outputs, *words)
+    assert done.returncode == 2
+    assert "has no model 'other'; it has 'table'" in done.stderr
+
+
 def test_rows_like_those_of_training_raise_no_alarm(
     log: Log, answers: Answers, checked: Callable[..., Check]
 ) -> None:

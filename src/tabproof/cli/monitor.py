@@ -44,6 +44,12 @@ def monitor() -> None:
 @monitor.command(
     params=[
         click.Argument(["model"], required=False, shell_complete=complete_run),
+        click.Option(
+            ["--model", "named"],
+            help="the same as MODEL",
+            metavar="NAME",
+            shell_complete=complete_run,
+        ),
         LOG,
         MODELS,
         OUTPUTS,
@@ -65,13 +71,15 @@ MODEL: a name in the log (all)
 
 exit code: 0 fine, 1 an alarm, 2 cannot tell, and why""",
 )
-def check(model: str | None, **options: Any) -> tuple[str, int]:
+def check(model: str | None, named: str | None, **options: Any) -> tuple[str, int]:
     """Compare what was logged with the run that answered, and say what changed."""
+    if model is not None and named not in (None, model):
+        raise click.UsageError(f"it checks one model, or all: '{model}' or --model {named}")
     # DuckDB has threads of its own, and a small fit is slower with several.
     with threads.limited_threads(1):
         from tabproof.monitoring.check import check
 
-        return check(model, **options)
+        return check(model or named, **options)
 
 
 @monitor.command(
