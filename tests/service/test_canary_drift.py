@@ -38,6 +38,13 @@ def rows_of(age: float, day: int = 0, n: int = 300) -> Scored:
     return Scored(NOON + day * DAY, columns, proba, codes, None)
 
 
+def seen(drift: CanaryDrift, model: ServedModel, *parts: Scored) -> None:
+    """Observe parts of the rows that are taken at once."""
+    for part in parts:
+        drift.observe(model.logged, part)
+    drift.look(model.logged)
+
+
 @pytest.fixture
 def counts() -> Counts:
     return Counts()
@@ -53,11 +60,11 @@ def test_a_canary_is_taken_back_once_when_its_rows_change(
 ) -> None:
     challenger, drift = challenge(table), CanaryDrift(canaries, 0.001)
     ask(canaries, table, challenger, 1, run_id)
-    drift.observe(table.logged, rows_of(40))
+    seen(drift, table, rows_of(40))
     assert not counts.back
     with caplog.at_level(logging.ERROR, "uvicorn.error"):
-        drift.observe(table.logged, rows_of(np.nan))
-        drift.observe(table.logged, rows_of(np.nan))
+        seen(drift, table, rows_of(np.nan))
+        seen(drift, table, rows_of(np.nan))
     assert counts.back == [f"table {table.run_id}"]
     assert caplog.text.count("answers no longer in this process: drift: column age") == 1
     assert canaries.info(challenger).share == 0
@@ -69,13 +76,26 @@ def test_values_are_looked_at_when_a_day_is_over(
     challenger, drift = challenge(table), CanaryDrift(canaries, 0.001)
     ask(canaries, table, challenger, 1, run_id)
     for _ in range(3):
-        drift.observe(table.logged, rows_of(400))
-        drift.observe(table.logged, rows_of(400, day=1))
+        seen(drift, table, rows_of(400))
+        seen(drift, table, rows_of(400, day=1))
         assert not counts.back
-    drift.observe(table.logged, rows_of(40, day=2))
+    seen(drift, table, rows_of(40, day=2))
     why = "answers no longer in this process: drift: column age, mean"
     assert canaries.info(challenger).detail.startswith(why)
     assert counts.back == [f"table {table.run_id}"]
+
+
+def test_rows_with_warnings_come_apart_from_the_others_and_are_looked_at_with_them(
+    canaries: Canaries, counts: Counts, table: ServedModel
+) -> None:
+    drift = CanaryDrift(canaries, 0.001)
+    ask(canaries, table, challenge(table), 1, run_id)
+    for _ in range(5):
+        warned = replace(rows_of(40, n=20), warned=np.ones(20, dtype=bool))
+        seen(drift, table, rows_of(40, n=380), warned)
+    assert not counts.back
+    seen(drift, table, rows_of(40, n=20), replace(rows_of(40), warned=np.ones(300, dtype=bool)))
+    assert counts.back
 
 
 def test_a_new_challenge_begins_without_evidence(
@@ -83,10 +103,10 @@ def test_a_new_challenge_begins_without_evidence(
 ) -> None:
     drift = CanaryDrift(canaries, 0.001)
     ask(canaries, table, challenge(table), 1, run_id)
-    drift.observe(table.logged, rows_of(np.nan))
+    seen(drift, table, rows_of(np.nan))
     again = challenge(table, share=0.5)
     ask(canaries, table, again, 1, run_id)
-    drift.observe(table.logged, rows_of(40))
+    seen(drift, table, rows_of(40))
     assert canaries.info(again).share == 0.5
     assert len(counts.back) == 1
 
@@ -95,10 +115,10 @@ def test_rows_of_another_run_and_the_sticky_column_take_no_part(
     canaries: Canaries, counts: Counts, table: ServedModel
 ) -> None:
     drift, other = CanaryDrift(canaries, 0.001), replace(table, run_id="another")
-    drift.observe(table.logged, rows_of(np.nan))
+    seen(drift, table, rows_of(np.nan))
     ask(canaries, table, challenge(table, sticky="age"), 1, run_id)
-    drift.observe(other.logged, rows_of(np.nan))
-    drift.observe(table.logged, rows_of(np.nan))
+    seen(drift, other, rows_of(np.nan))
+    seen(drift, table, rows_of(np.nan))
     assert not counts.back
 
 
@@ -108,7 +128,7 @@ def test_a_run_without_a_reference_is_a_warning_and_answers_on(
     drift, older = CanaryDrift(canaries, 0.001), replace(table, path=tmp_path)
     ask(canaries, older, challenge(older), 1, run_id)
     for _ in range(2):
-        drift.observe(older.logged, rows_of(np.nan))
+        seen(drift, older, rows_of(np.nan))
     assert caplog.text.count("has no reference.json") == 1
     assert not counts.back
 
@@ -118,7 +138,7 @@ def test_what_cannot_be_counted_ends_the_test_and_not_the_log(
 ) -> None:
     drift = CanaryDrift(canaries, 0.001)
     ask(canaries, table, challenge(table), 1, run_id)
-    drift.observe(table.logged, replace(rows_of(np.nan), columns={"age": ["no number"]}))
-    drift.observe(table.logged, rows_of(np.nan))
+    seen(drift, table, replace(rows_of(np.nan), columns={"age": ["no number"]}))
+    seen(drift, table, rows_of(np.nan))
     assert caplog.text.count("can be tested no longer") == 1
     assert not counts.back

@@ -102,8 +102,14 @@ class Scored:
     warned: NDArray[np.bool_] | None
 
 
-# Gets rows in the writing thread, and must not raise.
-Observer = Callable[[LoggedModel, Scored], None]
+class Observer(Protocol):
+    """Gets rows in the writing thread; its methods must not raise."""
+
+    def observe(self, model: LoggedModel, rows: Scored) -> None:
+        """Take in some rows: those with and without warnings come apart."""
+
+    def look(self, model: LoggedModel) -> None:
+        """Look at what was observed: all rows that were answered up to about now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +127,13 @@ class Stream:
     """The rows of one model in one role.
 
     Nothing is taken until `set_room` is called. More rows are dropped, and counted in n_dropped.
-    observe : called with all rows before columns are made of them.
+    observer : gets all rows before columns are made of them.
     """
 
     def __init__(
-        self, model: LoggedModel, role: Role, choices: Choices, observe: Observer | None = None
+        self, model: LoggedModel, role: Role, choices: Choices, observer: Observer | None = None
     ) -> None:
-        self.model, self.role, self._observe = model, role, observe
+        self.model, self.role, self._observer = model, role, observer
         self.n_dropped = self._n_told = 0
         # Ordinary rows, packed; the others; and those of whole requests.
         self._packed = bytearray()
@@ -249,6 +255,8 @@ class Stream:
         while self._batches:
             batch = self._batches.pop(0)
             yield from _tried(self._of_batch, batch, len(batch.labels))
+        if self._observer is not None:
+            self._observer.look(self.model)
 
     def _of_packed(self, packed: bytes) -> list[Chunk]:
         table = np.frombuffer(packed, self._dtype)
@@ -317,11 +325,11 @@ class Stream:
         noted: Sequence[str | None] | None,
         values: Sequence[Any],
     ) -> list[Chunk]:
-        if self._observe is not None:
+        if self._observer is not None:
             columns = {c.name: cells for c, cells in zip(self._columns, values, strict=True)}
             warned = None if noted is None else np.array([each is not None for each in noted])
             first = int(microseconds[0])
-            self._observe(self.model, Scored(first, columns, proba, codes, warned))
+            self._observer.observe(self.model, Scored(first, columns, proba, codes, warned))
         n_rows, pauses = len(codes), segments.Pauses()
         zeros = np.zeros(n_rows, np.int64)
         found = {

@@ -156,8 +156,8 @@ class PredictionLog:
         with self._making:
             found = self._streams.get((model, role))
             if found is None:
-                observe = self._observers.get(role)
-                found = Stream(model, role, self._options.choices, observe)
+                observer = self._observers.get(role)
+                found = Stream(model, role, self._options.choices, observer)
                 found.set_room(self._options.max_bytes // 2)
                 self._streams[model, role] = found
             return found

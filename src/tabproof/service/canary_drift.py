@@ -4,9 +4,10 @@ It works in the thread of the prediction log, on the rows that the log gets: no 
 """
 
 import logging
+from collections.abc import Callable
 
 from tabproof.artifacts.reference import read_reference
-from tabproof.drift.running import RowsTest
+from tabproof.drift.running import Change, RowsTest
 from tabproof.errors import UserError
 from tabproof.prediction_log.layout import LoggedModel
 from tabproof.prediction_log.segments import Pauses
@@ -28,24 +29,36 @@ class CanaryDrift:
         self._tests: dict[str, tuple[CanaryWatch, RowsTest | None]] = {}
 
     def observe(self, model: LoggedModel, rows: Scored) -> None:
-        """Count rows that a canary answered, and take it back if they have changed."""
+        """Count rows that a canary answered; take it back if those of the day before differ."""
         watch = self._canaries.watch_of(model.name, model.run_id)
         if watch is None or watch.why_taken_back:
             return
-        before, test = self._tests.get(model.name, (None, None))
+        before, _ = self._tests.get(model.name, (None, None))
         if before is not watch:
-            test = self._make(watch, model)
-            self._tests[model.name] = watch, test
-        if test is None:
-            return
-        try:
+            self._tests[model.name] = watch, self._make(watch, model)
+
+        def count(test: RowsTest) -> Change | None:
             pauses = Pauses()
             change = test.change_before(rows.time // DAY)
             for name, cells in rows.columns.items():
                 test.add_column(name, cells)
                 pauses.take()
             test.add_answers(rows.proba, rows.codes, rows.warned)
-            change = change or test.change()
+            return change
+
+        self._try(model, count)
+
+    def look(self, model: LoggedModel) -> None:
+        """Take a canary back if the quality of its rows has changed."""
+        self._try(model, RowsTest.change)
+
+    def _try(self, model: LoggedModel, call: Callable[[RowsTest], Change | None]) -> None:
+        watch, test = self._tests.get(model.name, (None, None))
+        is_of_it = watch is not None and watch.challenge.run_id == model.run_id
+        if watch is None or test is None or watch.why_taken_back or not is_of_it:
+            return
+        try:
+            change = call(test)
         except Exception:  # whatever it is, the rows are logged
             self._tests[model.name] = watch, None
             log.exception("the rows of the canary of '%s' can be tested no longer", model.name)

@@ -33,7 +33,7 @@ class Traffic:
             from tabproof.service.canary_drift import CanaryDrift
 
             drift = CanaryDrift(self._canaries, settings.canary_drift_level)
-            log.observe("canary", drift.observe)
+            log.observe("canary", drift)
 
     def answer(
         self,
