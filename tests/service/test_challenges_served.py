@@ -86,11 +86,13 @@ def all_answers(home: Path) -> list[tuple[bytes, dict[str, str]]]:
         dropped = count(server, "api_challenger_requests_total", model="table", result="dropped")
         assert dropped == 0
         if server.get("/health").json.get("challengers"):
+            # A shadow rests 39 times as long as it works, and a busy machine works slowly.
             wait_for(
                 lambda: (
                     count(server, "api_challenger_requests_total", model="table", result="scored")
                     == N + N_BATCH
-                )
+                ),
+                seconds=100,
             )
         server.end()
     return found
