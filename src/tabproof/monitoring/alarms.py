@@ -229,9 +229,9 @@ def log_shares(
 
 
 def log_limit(n_days: int, false_alarms_per_year: float) -> float:
-    """Return log c for a unit of so many days, which has half of the false alarms.
+    """Return log c of a detector whose unit has n_days days.
 
-    Those of the day that is not over are not among them.
+    Each of the two detectors has half of the false alarms that today's test leaves.
     """
     return log(DAYS_PER_YEAR / n_days * 2 / (1 - SHARE_OF_TODAY) / false_alarms_per_year)
 
